@@ -1,0 +1,26 @@
+//! Names of the files in `runs/<id>/`, in one place. All that is needed to judge and render a run again is in there.
+
+/// The resolved plan ([`crate::plan::Plan`]).
+pub const PLAN: &str = "plan.json";
+/// One operation per line ([`harness_history::Op`]).
+pub const HISTORY: &str = "history.jsonl";
+/// One sample of CPU and memory per part and second ([`crate::sample::Sample`]).
+pub const SAMPLES: &str = "samples.jsonl";
+/// What the driver says of itself ([`crate::drive::DriverReport`]).
+pub const DRIVER: &str = "driver.json";
+/// Versions and machine ([`crate::sample::Surroundings`]).
+pub const SURROUNDINGS: &str = "surroundings.json";
+/// Metrics of each service before and after: `metrics/<part>-{before,after}.prom`.
+pub const METRICS: &str = "metrics";
+/// Logs of each part: `logs/<part>.log`.
+pub const LOGS: &str = "logs";
+/// The findings ([`harness_history::Finding`], a JSON array).
+pub const FINDINGS: &str = "findings.json";
+/// The report for programs.
+pub const REPORT_JSON: &str = "report.json";
+/// The report for people.
+pub const REPORT_HTML: &str = "report.html";
+/// The report for a CI summary.
+pub const REPORT_MARKDOWN: &str = "report.md";
+/// The report for test viewers.
+pub const JUNIT: &str = "junit.xml";

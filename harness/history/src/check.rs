@@ -1,0 +1,1 @@
+//! The checks: one file each. Every check takes a whole history and says one [`Finding`].

@@ -1,0 +1,36 @@
+//! A finding: what one check says about one history, with the operations that prove it.
+
+use crate::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Name of the check, such as `no-lost-writes`.
+    pub check: String,
+    /// What it says.
+    pub verdict: Verdict,
+    /// One sentence with the figures that carry the verdict.
+    pub summary: String,
+    /// How many facts were judged (writes, reads, calls); 0 never passes.
+    pub judged: u64,
+    /// How many of them violate the check.
+    pub violations: u64,
+    /// The first violations, at most [`Finding::MAX_EVIDENCE`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+impl Finding {
+    /// Most pieces of evidence kept with a finding.
+    pub const MAX_EVIDENCE: usize = 10;
+}
+
+/// One violation: what was seen and in which operations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What is wrong, in one sentence.
+    pub what: String,
+    /// Positions in the history (0-based line numbers of `history.jsonl`) that prove it.
+    pub ops: Vec<u64>,
+}

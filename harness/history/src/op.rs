@@ -1,0 +1,188 @@
+//! One call of the measuring client: who called what when, and what came back.
+//! Serialized as one line of `history.jsonl`; the position of a line is the identity of its operation.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// One call, from invocation to completion. Times are microseconds of the run's monotonic clock, 0 at its start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Op {
+    /// The virtual user; its operations never overlap.
+    pub process: u32,
+    /// Organisation of the caller.
+    pub tenant: Arc<str>,
+    /// User of the caller inside the organisation.
+    pub user: Arc<str>,
+    /// Name of the operation, such as `store_memory`.
+    pub name: Arc<str>,
+    /// Part of the run it belongs to.
+    pub phase: Phase,
+    /// When the arrival schedule wanted it sent; only in the open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_us: Option<u64>,
+    /// When it was sent.
+    pub invoke_us: u64,
+    /// When the reply was complete, or the call given up.
+    pub complete_us: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it did or saw, as far as the client can tell.
+    #[serde(default, skip_serializing_if = "Effect::is_none")]
+    pub effect: Effect,
+}
+
+impl Op {
+    /// Latency from the planned start in the open model, else from the send; microseconds.
+    pub fn latency_us(&self) -> u64 {
+        self.complete_us.saturating_sub(self.planned_us.unwrap_or(self.invoke_us))
+    }
+
+    /// Service time: from the send to the complete reply; microseconds.
+    pub fn service_us(&self) -> u64 {
+        self.complete_us.saturating_sub(self.invoke_us)
+    }
+
+    /// How late it was sent behind the schedule; microseconds, `None` in the closed model.
+    pub fn send_lag_us(&self) -> Option<u64> {
+        self.planned_us.map(|planned| self.invoke_us.saturating_sub(planned))
+    }
+}
+
+/// Part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Preparation, such as seeding data.
+    Setup,
+    /// Load before measuring starts; judged for correctness, not for speed.
+    Warmup,
+    /// Judged for everything.
+    Measured,
+    /// The final quiet read of every acknowledged write.
+    Final,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Acknowledged.
+    Ok,
+    /// Certainly without effect: refused before it was sent, or answered with an error.
+    Failed(ErrorKind),
+    /// Sent and not answered: it may or may not have had its effect.
+    Unknown(ErrorKind),
+}
+
+impl Outcome {
+    /// The kind of error, if it was one.
+    pub fn error(&self) -> Option<&ErrorKind> {
+        match self {
+            Self::Ok => None,
+            Self::Failed(kind) | Self::Unknown(kind) => Some(kind),
+        }
+    }
+}
+
+/// What kind of error ended a call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// No connection; nothing was sent.
+    Connect,
+    /// Sent, and no complete reply before the deadline.
+    Timeout,
+    /// Sent, and the connection ended before the reply was complete.
+    Reset,
+    /// An HTTP status other than 2xx and 429.
+    Http(u16),
+    /// Refused by quota (429, or the code `quota_exceeded`).
+    Quota,
+    /// A JSON-RPC error, with its code.
+    JsonRpc(i64),
+    /// A tool result with `isError`, with its stable code.
+    Tool(Arc<str>),
+    /// A reply that is not what the protocol allows, with the reason.
+    Malformed(Arc<str>),
+}
+
+impl ErrorKind {
+    /// The group it is counted under in reports.
+    pub const fn group(&self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Http(_) => "http",
+            Self::Quota => "quota",
+            Self::JsonRpc(_) => "json_rpc",
+            Self::Tool(_) => "is_error",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+}
+
+/// What a call did or saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing that a check follows.
+    #[default]
+    None,
+    /// Tried to write `value`; `key` is known once it was acknowledged.
+    Write {
+        /// Id that the service gave.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Arc<str>>,
+        /// What was sent.
+        value: Seen,
+    },
+    /// Tried to delete `key`.
+    Delete {
+        /// Id of the record.
+        key: Arc<str>,
+    },
+    /// Read one record by its id; `None`: the service said that there is none.
+    Read {
+        /// Id of the record.
+        key: Arc<str>,
+        /// What came back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Seen>,
+    },
+    /// Read several records by a query or a list.
+    Scan {
+        /// What came back: id and content of each.
+        hits: Vec<(Arc<str>, Seen)>,
+    },
+}
+
+impl Effect {
+    /// Tells whether there is nothing to follow.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+/// A content as the harness knows it: a digest, and the canary that says who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seen {
+    /// XXH3 (64 bit) of the content.
+    pub digest: u64,
+    /// Owner written into the content by the harness; `None`: no canary was found, so the harness did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+}
+
+/// The owner that the harness writes into every content, as `canary:<tenant>/<user>/<p|w>/<number>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Canary {
+    /// Organisation that wrote it.
+    pub tenant: Arc<str>,
+    /// User that wrote it.
+    pub user: Arc<str>,
+    /// Whether the whole workspace may read it (`w`), or its user alone (`p`).
+    pub shared: bool,
+    /// Counts the writes of that user.
+    pub number: u64,
+}

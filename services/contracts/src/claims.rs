@@ -1,0 +1,150 @@
+//! What a bearer token says: who calls, for which organisation and workspace, on which plan, with which scopes.
+//! Checking a signature is the kit's work; here are only the words.
+
+use serde::{Deserialize, Serialize};
+
+/// The audience every token must carry (RFC 8707).
+pub const AUDIENCE: &str = "mcp";
+/// The longest time from `iat` to `exp`, in seconds.
+pub const MAX_TOKEN_LIFETIME_SECS: u64 = 3_600;
+/// The workspace of a token that names none.
+pub const DEFAULT_WORKSPACE: &str = "default";
+
+/// Claims of an access token (JWT, RFC 7519).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user.
+    pub sub: String,
+    /// The organisation; the outermost wall of isolation.
+    #[serde(rename = "orgId")]
+    pub org_id: String,
+    /// The workspace inside the organisation.
+    #[serde(rename = "workspaceSlug", default = "default_workspace")]
+    pub workspace_slug: String,
+    /// What the organisation pays for; decides quotas and gates.
+    #[serde(default)]
+    pub plan: Plan,
+    /// Role of the user, such as `developer`.
+    #[serde(default)]
+    pub role: Role,
+    /// What the token allows.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    /// Expiry, seconds since the epoch; required.
+    pub exp: u64,
+    /// Time of issue, seconds since the epoch.
+    pub iat: u64,
+    /// Identity of this token.
+    #[serde(default)]
+    pub jti: String,
+    /// Audience; must be [`AUDIENCE`].
+    pub aud: String,
+}
+
+impl Claims {
+    /// Tells whether the token carries `scope` (`admin` carries all).
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
+    }
+}
+
+fn default_workspace() -> String {
+    DEFAULT_WORKSPACE.to_owned()
+}
+
+/// Plan of an organisation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plan {
+    /// 100 calls a day and service.
+    #[default]
+    Free,
+    /// 3,000 calls a day and service.
+    Pro,
+    /// 10,000 calls a day and service.
+    Team,
+    /// By setting.
+    Enterprise,
+}
+
+impl Plan {
+    /// Every plan, cheapest first.
+    pub const ALL: [Self; 4] = [Self::Free, Self::Pro, Self::Team, Self::Enterprise];
+
+    /// The name used in tokens, logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Pro => "pro",
+            Self::Team => "team",
+            Self::Enterprise => "enterprise",
+        }
+    }
+}
+
+/// Role of a user inside an organisation; free text, defaults to `member`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Role(pub String);
+
+impl Default for Role {
+    fn default() -> Self {
+        Self("member".to_owned())
+    }
+}
+
+/// A permission in a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Scope {
+    /// Read memories.
+    #[serde(rename = "memory.read")]
+    MemoryRead,
+    /// Write memories.
+    #[serde(rename = "memory.write")]
+    MemoryWrite,
+    /// Delete memories.
+    #[serde(rename = "memory.delete")]
+    MemoryDelete,
+    /// Consult guardrails.
+    #[serde(rename = "guardrails.validate")]
+    GuardrailsValidate,
+    /// Select and inject patterns.
+    #[serde(rename = "patterns.select")]
+    PatternsSelect,
+    /// Run agents.
+    #[serde(rename = "agents.run")]
+    AgentsRun,
+    /// Everything.
+    #[serde(rename = "admin")]
+    Admin,
+    /// A scope of somebody else's; carried, never sufficient.
+    #[serde(other, rename = "unknown")]
+    Unknown,
+}
+
+impl Scope {
+    /// Every scope that a service may require.
+    pub const ALL: [Self; 7] = [
+        Self::MemoryRead,
+        Self::MemoryWrite,
+        Self::MemoryDelete,
+        Self::GuardrailsValidate,
+        Self::PatternsSelect,
+        Self::AgentsRun,
+        Self::Admin,
+    ];
+
+    /// The name used in tokens and challenges.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MemoryRead => "memory.read",
+            Self::MemoryWrite => "memory.write",
+            Self::MemoryDelete => "memory.delete",
+            Self::GuardrailsValidate => "guardrails.validate",
+            Self::PatternsSelect => "patterns.select",
+            Self::AgentsRun => "agents.run",
+            Self::Admin => "admin",
+            Self::Unknown => "unknown",
+        }
+    }
+}

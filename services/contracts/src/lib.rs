@@ -1,0 +1,15 @@
+//! The contract between services, their callers and the harness: names, requests, replies and error codes.
+//! Pure data (serde and schemars only): nothing here may reach a network, a clock, a file or the environment.
+
+pub mod claims;
+pub mod env;
+pub mod error;
+pub mod headers;
+pub mod limits;
+pub mod memory;
+pub mod metric;
+pub mod service;
+
+pub use claims::{Claims, Plan, Role, Scope};
+pub use error::{ErrorCode, ToolError};
+pub use service::Service;

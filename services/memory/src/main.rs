@@ -1,0 +1,2 @@
+//! The memory service.
+fn main() {}
