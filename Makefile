@@ -9,6 +9,7 @@ TRIPLE := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 # One static release build serves the process backend, the images and the benches.
 RELEASE_DIR := $(TARGET_DIR)/$(TRIPLE)/release
 RUSTFLAGS_VARIABLE := CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_RUSTFLAGS
+STATIC := $(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static"
 BINARIES := harness mcp-memory
 SERVICES := mcp-memory
 
@@ -40,12 +41,12 @@ lint: tools ## Formatting, clippy with warnings as errors, dependencies, shell s
 
 .PHONY: bench
 bench: release redis ## Prints every benchmark as a ratio to a reference of the same run
-	cargo bench --workspace --locked
+	$(STATIC) cargo bench --workspace --benches --locked --target $(TRIPLE)
 	$(RELEASE_DIR)/harness bench
 
 .PHONY: release
 release: tools ## Builds the harness and the services, static, in release mode
-	$(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static" cargo build --release --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
+	$(STATIC) cargo build --release --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
 
 .PHONY: images
 images: release ## Makes the images of the services and, where no registry can be reached, of Redis
