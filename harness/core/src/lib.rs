@@ -1,11 +1,14 @@
 //! One run of the harness: plan -> stack -> drive -> observe -> check -> report, one module per word.
 //! Never knows goose, never links a service: it sees binaries, images and the wire.
 
+pub mod client;
 pub mod clock;
 pub mod drive;
 pub mod plan;
+pub mod record;
 pub mod run_dir;
 pub mod sample;
+pub mod token;
 pub mod topology;
 pub mod view;
 pub mod workload;

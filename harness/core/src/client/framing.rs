@@ -1,0 +1,318 @@
+//! Where one HTTP/1.1 reply ends in a stream of bytes: head, then a length, chunks, or the end of the connection.
+//! Pure over the bytes read so far; a chunked body is joined in place, so that nothing is copied twice.
+
+use std::ops::Range;
+
+/// Longest reply head, in bytes.
+const MAX_HEAD: usize = 32 << 10;
+/// Most header fields.
+const MAX_FIELDS: usize = 64;
+/// Longest line that announces a chunk, or field of its trailer, in bytes.
+const MAX_CHUNK_LINE: usize = 4 << 10;
+
+/// One complete reply inside the buffer that was read into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Received {
+    /// HTTP status.
+    pub(super) status: u16,
+    /// Where the body is.
+    pub(super) body: Range<usize>,
+    /// Whether the body is `text/event-stream`.
+    pub(super) events: bool,
+    /// Whether the connection may carry another request.
+    pub(super) reusable: bool,
+}
+
+/// How far a reply has been understood.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    body: Body,
+    start: usize,
+    status: u16,
+    events: bool,
+    keep: bool,
+}
+
+#[derive(Debug, Default)]
+enum Body {
+    /// The head is not complete.
+    #[default]
+    Head,
+    /// Ends at this position.
+    Until(usize),
+    /// Ends with the connection.
+    UntilClose,
+    /// Chunks; bytes before `joined` are body, bytes from `next` on are not yet looked at.
+    Chunks { joined: usize, next: usize, left: Chunk },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Chunk {
+    /// A line with the size comes next.
+    Size,
+    /// So many bytes of data are missing.
+    Data(usize),
+    /// The line end after the data comes next.
+    DataEnd,
+    /// Trailer fields until an empty line.
+    Trailer,
+}
+
+impl Frame {
+    /// Looks at what was read so far; `Some` when the reply is complete, an error says what is not HTTP/1.1 about it.
+    pub(super) fn advance(&mut self, buffer: &mut [u8]) -> Result<Option<Received>, &'static str> {
+        if matches!(self.body, Body::Head) && !self.head(buffer)? {
+            return Ok(None);
+        }
+        match &mut self.body {
+            Body::Head | Body::UntilClose => Ok(None),
+            Body::Until(end) if buffer.len() < *end => Ok(None),
+            Body::Until(end) => {
+                let (end, reusable) = (*end, self.keep && buffer.len() == *end);
+                Ok(Some(self.received(end, reusable)))
+            }
+            Body::Chunks { joined, next, left } => {
+                let Some(end) = join_chunks(buffer, joined, next, left)? else { return Ok(None) };
+                let reusable = self.keep && *next == buffer.len();
+                Ok(Some(self.received(end, reusable)))
+            }
+        }
+    }
+
+    /// The connection ended: `Some` where that is how the reply ends, `None` where something is missing.
+    pub(super) fn end(&mut self, buffer: &mut [u8]) -> Result<Option<Received>, &'static str> {
+        match self.body {
+            Body::UntilClose => Ok(Some(self.received(buffer.len(), false))),
+            Body::Head | Body::Until(_) | Body::Chunks { .. } => Ok(None),
+        }
+    }
+
+    const fn received(&self, end: usize, reusable: bool) -> Received {
+        Received { status: self.status, body: self.start..end, events: self.events, reusable }
+    }
+
+    /// Reads the head if it is complete; informational replies before it are passed over.
+    fn head(&mut self, buffer: &[u8]) -> Result<bool, &'static str> {
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+            let mut response = httparse::Response::new(&mut fields);
+            let length = match response.parse(&buffer[self.start..]) {
+                Ok(httparse::Status::Complete(length)) => length,
+                Ok(httparse::Status::Partial) if buffer.len() - self.start > MAX_HEAD => return Err("a head too long"),
+                Ok(httparse::Status::Partial) => return Ok(false),
+                Err(httparse::Error::TooManyHeaders) => return Err("too many header fields"),
+                Err(_) => return Err("a head that is not HTTP/1.1"),
+            };
+            self.start += length;
+            self.status = response.code.unwrap_or_default();
+            if (100..200).contains(&self.status) {
+                continue;
+            }
+            self.keep = response.version == Some(1);
+            self.body = self.framing(response.headers)?;
+            return Ok(true);
+        }
+    }
+
+    /// RFC 9112 section 6.3, for a reply to POST.
+    fn framing(&mut self, fields: &[httparse::Header<'_>]) -> Result<Body, &'static str> {
+        let (mut length, mut chunked) = (None, false);
+        for field in fields {
+            let value = field.value.trim_ascii();
+            if field.name.eq_ignore_ascii_case("content-length") {
+                let value =
+                    std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+                let value: usize =
+                    value.and_then(|text| text.parse().ok()).ok_or("a content-length that is no number")?;
+                if length.is_some_and(|earlier| earlier != value) {
+                    return Err("two content-lengths that differ");
+                }
+                length = Some(value);
+            } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
+                if !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err("a transfer-encoding other than chunked");
+                }
+                chunked = true;
+            } else if field.name.eq_ignore_ascii_case("content-encoding") {
+                return Err("a content-encoding that was not asked for");
+            } else if field.name.eq_ignore_ascii_case("content-type") {
+                const EVENTS: &[u8] = b"text/event-stream";
+                self.events = value.len() >= EVENTS.len() && value[..EVENTS.len()].eq_ignore_ascii_case(EVENTS);
+            } else if field.name.eq_ignore_ascii_case("connection") {
+                self.keep &= !value.eq_ignore_ascii_case(b"close");
+            }
+        }
+        Ok(match length {
+            _ if matches!(self.status, 204 | 304) => Body::Until(self.start),
+            _ if chunked => Body::Chunks { joined: self.start, next: self.start, left: Chunk::Size },
+            Some(length) => Body::Until(self.start.checked_add(length).ok_or("a content-length beyond all bounds")?),
+            None => Body::UntilClose,
+        })
+    }
+}
+
+/// Moves the data of complete chunks down to `joined`; the end of the body once the last chunk and trailer are there.
+fn join_chunks(
+    buffer: &mut [u8],
+    joined: &mut usize,
+    next: &mut usize,
+    left: &mut Chunk,
+) -> Result<Option<usize>, &'static str> {
+    loop {
+        match *left {
+            Chunk::Size => {
+                let Some(line) = line(buffer, *next)? else { return Ok(None) };
+                let size = chunk_size(&buffer[line.clone()])?;
+                *next = line.end + 2;
+                *left = if size == 0 { Chunk::Trailer } else { Chunk::Data(size) };
+            }
+            Chunk::Data(missing) => {
+                let here = missing.min(buffer.len() - *next);
+                buffer.copy_within(*next..*next + here, *joined);
+                *joined += here;
+                *next += here;
+                if here < missing {
+                    *left = Chunk::Data(missing - here);
+                    return Ok(None);
+                }
+                *left = Chunk::DataEnd;
+            }
+            Chunk::DataEnd => {
+                let Some(line) = line(buffer, *next)? else { return Ok(None) };
+                if !line.is_empty() {
+                    return Err("a chunk longer than announced");
+                }
+                *next = line.end + 2;
+                *left = Chunk::Size;
+            }
+            Chunk::Trailer => {
+                let Some(line) = line(buffer, *next)? else { return Ok(None) };
+                *next = line.end + 2;
+                if line.is_empty() {
+                    return Ok(Some(*joined));
+                }
+            }
+        }
+    }
+}
+
+/// The next line without its CRLF, if it is complete.
+fn line(buffer: &[u8], from: usize) -> Result<Option<Range<usize>>, &'static str> {
+    match buffer[from..].windows(2).position(|pair| pair == b"\r\n") {
+        Some(length) => Ok(Some(from..from + length)),
+        None if buffer.len() - from > MAX_CHUNK_LINE => Err("a chunk line too long"),
+        None => Ok(None),
+    }
+}
+
+fn chunk_size(line: &[u8]) -> Result<usize, &'static str> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .and_then(|text| usize::from_str_radix(text, 16).ok())
+        .ok_or("a chunk size that is no hexadecimal number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frame, Received};
+
+    const PLAIN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nContent-Length: 11\r\n\r\nhello world";
+    const CHUNKED: &[u8] =
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
+        transfer-encoding: Chunked\r\n\r\n5;x=1\r\nhello\r\n1\r\n \r\n00005\r\nworld\r\n0\r\nafter: all\r\n\r\n";
+
+    fn whole(bytes: &[u8]) -> Result<Option<(Received, Vec<u8>)>, &'static str> {
+        in_two(bytes, bytes.len())
+    }
+
+    fn in_two(bytes: &[u8], split: usize) -> Result<Option<(Received, Vec<u8>)>, &'static str> {
+        let mut frame = Frame::default();
+        let mut buffer = bytes[..split].to_vec();
+        let early = if split > 0 { frame.advance(&mut buffer)? } else { None };
+        assert!(early.is_none() || split == bytes.len(), "complete before the last byte at {split}");
+        buffer.extend_from_slice(&bytes[split..]);
+        let received = match early {
+            None if split < bytes.len() => frame.advance(&mut buffer)?,
+            other => other,
+        };
+        Ok(received.map(|received| (received.clone(), buffer[received.body].to_vec())))
+    }
+
+    #[test]
+    fn a_reply_split_at_every_byte_is_the_same_reply() {
+        for bytes in [PLAIN, CHUNKED] {
+            for split in 0..bytes.len() {
+                let (received, body) = in_two(bytes, split).unwrap().expect("complete");
+                assert_eq!((received.status, body.as_slice(), received.reusable), (200, &b"hello world"[..], true));
+                assert_eq!(received.events, bytes == CHUNKED);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_byte_by_byte_is_the_same_reply() {
+        let mut frame = Frame::default();
+        let mut buffer = Vec::new();
+        for (at, byte) in CHUNKED.iter().enumerate() {
+            buffer.push(*byte);
+            let received = frame.advance(&mut buffer).unwrap();
+            assert_eq!(received.is_some(), at + 1 == CHUNKED.len());
+            if let Some(received) = received {
+                assert_eq!(&buffer[received.body], b"hello world");
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_is_kept_only_where_nothing_speaks_against_it() {
+        for (bytes, reusable) in [
+            (&b"HTTP/1.1 204 No Content\r\n\r\n"[..], true),
+            (b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", false),
+            (b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", false),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nmore", false),
+        ] {
+            assert_eq!(whole(bytes).unwrap().expect("complete").0.reusable, reusable);
+        }
+    }
+
+    #[test]
+    fn a_reply_without_length_ends_with_the_connection() {
+        let mut frame = Frame::default();
+        let mut buffer = b"HTTP/1.1 200 OK\r\n\r\nhello".to_vec();
+        assert_eq!(frame.advance(&mut buffer), Ok(None));
+        let received = frame.end(&mut buffer).unwrap().expect("complete");
+        assert_eq!((&buffer[received.body], received.reusable), (&b"hello"[..], false));
+    }
+
+    #[test]
+    fn a_reply_cut_short_is_not_complete() {
+        for bytes in [&PLAIN[..PLAIN.len() - 1], &CHUNKED[..CHUNKED.len() - 1], b"HTTP/1.1 20"] {
+            let mut frame = Frame::default();
+            let mut buffer = bytes.to_vec();
+            assert_eq!(frame.advance(&mut buffer), Ok(None));
+            assert_eq!(frame.end(&mut buffer), Ok(None));
+        }
+    }
+
+    #[test]
+    fn what_is_not_http_is_refused_with_a_reason() {
+        let long = [&b"HTTP/1.1 200 OK\r\nx: "[..], &[b'a'; 40 << 10]].concat();
+        for (bytes, why) in [
+            (&b"SSH-2.0-OpenSSH\r\n\r\n"[..], "a head that is not HTTP/1.1"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "a content-length that is no number"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", "two content-lengths that differ"),
+            (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", "a content-encoding that was not asked for"),
+            (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "a transfer-encoding other than chunked"),
+            (
+                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nz\r\n",
+                "a chunk size that is no hexadecimal number",
+            ),
+            (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n", "a chunk longer than announced"),
+            (&long, "a head too long"),
+        ] {
+            assert_eq!(whole(bytes), Err(why));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What a complete reply says: HTTP status, JSON-RPC envelope, tool result. Parsed borrowed, checked, classified.
+
+use super::framing::Received;
+use super::malformed;
+use harness_history::{ErrorKind, Outcome};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<ToolResult<'a>>,
+    error: Option<RpcError>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolResult<'a> {
+    #[expect(dead_code, reason = "its presence is the check: a tool result without content is not one")]
+    content: IgnoredAny,
+    #[serde(borrow)]
+    structured_content: Option<&'a RawValue>,
+    #[serde(default)]
+    is_error: bool,
+    #[serde(borrow)]
+    result_type: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct RpcError {
+    code: i64,
+    #[expect(dead_code, reason = "its presence is the check: an error without message is not one")]
+    message: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+struct Code<'a> {
+    #[serde(borrow)]
+    code: Cow<'a, str>,
+}
+
+/// JSON-RPC: the server failed inside; whether before or after the effect, nobody knows.
+const INTERNAL_ERROR: i64 = -32603;
+
+/// Classifies a reply to the request `id`; the text is its `structuredContent`.
+pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (Outcome, Option<&'a str>) {
+    match received.status {
+        200..300 => {}
+        429 => return (Outcome::Failed(ErrorKind::Quota), None),
+        // 503 refuses before anything is done; any other 5xx may come after the effect.
+        status @ (500..=502 | 504..) => return (Outcome::Unknown(ErrorKind::Http(status)), None),
+        status => return (Outcome::Failed(ErrorKind::Http(status)), None),
+    }
+    let body = if received.events {
+        match response_event(&mut buffer[received.body.clone()]) {
+            Some(event) => received.body.start + event.start..received.body.start + event.end,
+            None => return (malformed("an event stream that ended without a response"), None),
+        }
+    } else {
+        received.body.clone()
+    };
+    match envelope(&buffer[body], id) {
+        Ok(result) => tool_result(&result),
+        Err(outcome) => (outcome, None),
+    }
+}
+
+fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
+    let envelope: Envelope<'_> =
+        serde_json::from_slice(body).map_err(|error| malformed(&format!("not a JSON-RPC response: {error}")))?;
+    if envelope.jsonrpc != "2.0" {
+        return Err(malformed("a response whose `jsonrpc` is not `2.0`"));
+    }
+    let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
+    match (envelope.result, envelope.error) {
+        (Some(result), None) if same_id => Ok(result),
+        (None, Some(error)) if same_id || envelope.id.is_none() => {
+            let kind = ErrorKind::JsonRpc(error.code);
+            Err(if error.code == INTERNAL_ERROR { Outcome::Unknown(kind) } else { Outcome::Failed(kind) })
+        }
+        (Some(_), None) | (None, Some(_)) => Err(malformed("a response with the `id` of another request")),
+        (Some(_), Some(_)) => Err(malformed("a response with both `result` and `error`")),
+        (None, None) => Err(malformed("a response with neither `result` nor `error`")),
+    }
+}
+
+fn tool_result<'a>(result: &ToolResult<'a>) -> (Outcome, Option<&'a str>) {
+    let structured = result.structured_content.map(RawValue::get);
+    if result.result_type.as_ref().is_some_and(|kind| kind != "complete") {
+        return (malformed("a result whose `resultType` is not `complete`"), structured);
+    }
+    if !result.is_error {
+        return (Outcome::Ok, structured);
+    }
+    let code = structured.and_then(|text| serde_json::from_str::<Code<'_>>(text).ok());
+    let code = code.map_or(Cow::Borrowed("none"), |code| code.code);
+    let outcome = match &*code {
+        "quota_exceeded" => Outcome::Failed(ErrorKind::Quota),
+        // These may come after the effect, or from a server that says nothing about it.
+        "deadline_exceeded" | "internal" | "none" => Outcome::Unknown(ErrorKind::Tool(Arc::from(&*code))),
+        code => Outcome::Failed(ErrorKind::Tool(Arc::from(code))),
+    };
+    (outcome, structured)
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    method: Option<IgnoredAny>,
+}
+
+/// Finds the first event that is a response (notifications come before it); its data lines are joined in place.
+fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
+    let (mut start, mut end) = (0, 0);
+    let mut from = 0;
+    while from < stream.len() {
+        let length = stream[from..].iter().position(|byte| *byte == b'\n').unwrap_or(stream.len() - from);
+        let next = from + length + 1;
+        let line = from..from + length - usize::from(stream[from..from + length].ends_with(b"\r"));
+        if line.is_empty() {
+            if is_response(&stream[start..end]) {
+                return Some(start..end);
+            }
+            (start, end) = (next, next);
+        } else if let Some(data) = data_of(&stream[line.clone()]) {
+            let data = line.start + data..line.end;
+            if end > start {
+                stream[end] = b'\n';
+                end += 1;
+            }
+            let length = data.len();
+            stream.copy_within(data, end);
+            end += length;
+        }
+        from = next;
+    }
+    is_response(stream.get(start..end).unwrap_or_default()).then_some(start..end)
+}
+
+/// Where the data begins in a line of an event stream, if it is a data line.
+fn data_of(line: &[u8]) -> Option<usize> {
+    line.starts_with(b"data:").then(|| if line.get(5) == Some(&b' ') { 6 } else { 5 })
+}
+
+fn is_response(data: &[u8]) -> bool {
+    !data.is_empty() && serde_json::from_slice::<Kind>(data).is_ok_and(|message| message.method.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Received, judge};
+    use harness_history::{ErrorKind, Outcome};
+
+    fn judged(status: u16, events: bool, body: &str) -> (Outcome, Option<String>) {
+        let mut buffer = format!("head{body}").into_bytes();
+        let received = Received { status, body: 4..buffer.len(), events, reusable: true };
+        let (outcome, structured) = judge(&mut buffer, &received, 7);
+        (outcome, structured.map(str::to_owned))
+    }
+
+    #[test]
+    fn every_ending_has_its_kind() {
+        let tool = |code: &str| ErrorKind::Tool(code.into());
+        for (status, body, expected) in [
+            (200, r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"a":1}}}"#, Outcome::Ok),
+            (429, "slow down", Outcome::Failed(ErrorKind::Quota)),
+            (401, "", Outcome::Failed(ErrorKind::Http(401))),
+            (503, "", Outcome::Failed(ErrorKind::Http(503))),
+            (500, "", Outcome::Unknown(ErrorKind::Http(500))),
+            (504, "", Outcome::Unknown(ErrorKind::Http(504))),
+            (
+                200,
+                r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"x"}}"#,
+                Outcome::Failed(ErrorKind::JsonRpc(-32602)),
+            ),
+            (
+                200,
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"x"}}"#,
+                Outcome::Unknown(ErrorKind::JsonRpc(-32603)),
+            ),
+            (
+                200,
+                r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true,"structuredContent":{"code":"not_found"}}}"#,
+                Outcome::Failed(tool("not_found")),
+            ),
+            (
+                200,
+                r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true,"structuredContent":{"code":"quota_exceeded"}}}"#,
+                Outcome::Failed(ErrorKind::Quota),
+            ),
+            (200, r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true}}"#, Outcome::Unknown(tool("none"))),
+            (
+                200,
+                r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true,"structuredContent":{"code":"deadline_exceeded"}}}"#,
+                Outcome::Unknown(tool("deadline_exceeded")),
+            ),
+        ] {
+            assert_eq!(judged(status, false, body).0, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_the_protocol_does_not_allow_is_malformed_and_unknown() {
+        for body in [
+            "",
+            "{",
+            "[]",
+            r#"{"jsonrpc":"1.0","id":7,"result":{"content":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":8,"result":{"content":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":"7","result":{"content":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":7}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"resultType":"input_required"}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"content":[]},"error":{"code":1,"message":"x"}}"#,
+        ] {
+            let outcome = judged(200, false, body).0;
+            assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{body}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn the_response_is_found_among_the_events() {
+        let note = r#"data: {"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#;
+        let reply = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"a":1}}}"#;
+        let split = reply.replacen(",\"result\"", ",\ndata:\"result\"", 1);
+        for body in [
+            format!("data: {reply}\n\n"),
+            format!(": hello\r\nid: 1\r\ndata: \r\n\r\n{note}\r\n\r\nevent: message\r\ndata: {reply}\r\n\r\n"),
+            format!("{note}\n\ndata: {split}\n\n"),
+            format!("data: {reply}"),
+        ] {
+            assert_eq!(judged(200, true, &body), (Outcome::Ok, Some(r#"{"a":1}"#.to_owned())), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_event_stream_without_a_response_is_malformed() {
+        for body in ["", ": ping\n\n", "data: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n", "data: {\n\n"] {
+            let outcome = judged(200, true, body).0;
+            assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{body}: {outcome:?}");
+        }
+    }
+}
