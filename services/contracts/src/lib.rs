@@ -8,6 +8,7 @@ pub mod headers;
 pub mod limits;
 pub mod memory;
 pub mod metric;
+pub mod rpc;
 pub mod service;
 
 pub use claims::{Claims, Plan, Role, Scope};

@@ -1,0 +1,128 @@
+//! One tool call: finds the tool, runs it under its deadline, catches its panic, and tells telemetry once.
+
+use super::envelope::Envelope;
+use super::reply::Failure;
+use crate::telemetry::{CallRecord, Telemetry};
+use crate::tool::{CallContext, Tool, ToolResult, ToolSet};
+use futures::FutureExt;
+use http::{HeaderMap, StatusCode};
+use mcp_contracts::{Claims, ErrorCode, Service, ToolError, headers, metric, rpc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longest execution id taken from a request, in bytes.
+const MAX_EXECUTION_ID_BYTES: usize = 128;
+
+/// A call that can be run.
+pub(super) struct Call<'a> {
+    pub(super) tool: &'a Tool,
+    arguments: Box<RawValue>,
+}
+
+/// What came of it.
+pub(super) struct Outcome {
+    pub(super) execution_id: Arc<str>,
+    pub(super) result: ToolResult,
+}
+
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+}
+
+impl<'a> Call<'a> {
+    /// Reads the parameters of `tools/call`; an unknown tool is an error of the request.
+    pub(super) fn parse(envelope: &Envelope<'_>, tools: &'a ToolSet) -> Result<Self, Failure> {
+        let bad = |status, message: String| Failure::new(status, rpc::INVALID_PARAMS, message);
+        let params = envelope.params.map_or("{}", RawValue::get);
+        let params: Params<'_> = serde_json::from_str(params).map_err(|error| {
+            bad(StatusCode::BAD_REQUEST, format!("the parameters of `tools/call` do not fit: {error}"))
+        })?;
+        let tool = tools.get(&params.name).ok_or_else(|| {
+            let name: String = params.name.chars().take(128).collect();
+            bad(StatusCode::OK, format!("unknown tool `{name}`; `tools/list` names those that are here"))
+        })?;
+        let arguments = match params.arguments {
+            Some(arguments) if arguments.get().starts_with('{') => arguments.to_owned(),
+            None => empty_object(),
+            Some(arguments) if arguments.get() == "null" => empty_object(),
+            Some(_) => return Err(bad(StatusCode::BAD_REQUEST, "`arguments` must be an object".to_owned())),
+        };
+        Ok(Self { tool, arguments })
+    }
+
+    /// Runs it to its end, its panic or its deadline.
+    pub(super) async fn run(
+        self,
+        headers: &HeaderMap,
+        claims: Arc<Claims>,
+        service: Service,
+        deadline: Duration,
+        telemetry: &Telemetry,
+    ) -> Outcome {
+        let start = Instant::now();
+        let execution_id = execution_id(headers);
+        let context = CallContext {
+            claims: Arc::clone(&claims),
+            execution_id: Arc::clone(&execution_id),
+            deadline: start + deadline,
+        };
+        let name = self.tool.name;
+        let span = telemetry.span(headers, service, name, &execution_id);
+        let work = AssertUnwindSafe(self.tool.call(context, self.arguments)).catch_unwind();
+        let result = match tokio::time::timeout(deadline, span.follow(work)).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => {
+                metrics::counter!(metric::TOOL_PANICS_TOTAL, "service" => service.name(), "tool" => name).increment(1);
+                tracing::error!(tool = name, execution_id = %execution_id, panic = panic_text(panic.as_ref()), "a tool panicked");
+                Err(ToolError::new(
+                    ErrorCode::Internal,
+                    format!("`{name}` failed; the log has it under execution `{execution_id}`"),
+                ))
+            }
+            Err(_) => Err(ToolError::new(
+                ErrorCode::DeadlineExceeded,
+                format!("`{name}` did not finish within {} ms; a write may still have happened", deadline.as_millis()),
+            )
+            .with_hint("read the state, or repeat the call with the same idempotency key")),
+        };
+        telemetry.record(&CallRecord {
+            tool: name,
+            claims: &claims,
+            execution_id: &execution_id,
+            trace_id: span.trace_id(),
+            outcome: result.as_ref().map_or_else(|error| error.code.name(), |_| "ok"),
+            duration: start.elapsed(),
+        });
+        Outcome { execution_id, result }
+    }
+}
+
+fn empty_object() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
+}
+
+/// The caller's own id where it is usable, else a new one.
+fn execution_id(headers: &HeaderMap) -> Arc<str> {
+    let given = headers.get(headers::EXECUTION_ID).and_then(|value| value.to_str().ok());
+    let usable = given.filter(|id| {
+        (1..=MAX_EXECUTION_ID_BYTES).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    });
+    usable.map_or_else(|| Arc::from(uuid::Uuid::new_v4().to_string()), Arc::from)
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}

@@ -1,0 +1,164 @@
+//! The JSON-RPC envelope of a request, borrowed from its body. Says what is wrong with a malformed one by the codes of
+//! JSON-RPC 2.0, which the SDK answers with bare HTTP errors.
+
+use super::reply::Failure;
+use http::StatusCode;
+use mcp_contracts::rpc;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// A request or a notification.
+#[derive(Debug)]
+pub(super) struct Envelope<'a> {
+    /// A string or a whole number; absent in a notification.
+    pub(super) id: Option<&'a RawValue>,
+    /// Name of the method.
+    pub(super) method: Cow<'a, str>,
+    /// Parameters as they came.
+    pub(super) params: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+}
+
+/// Keeps a `null` apart from an absent field.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Reads the envelope of `body`, which may be nested at most `depth` deep.
+pub(super) fn parse(body: &[u8], depth: usize) -> Result<Envelope<'_>, Failure> {
+    if deeper_than(body, depth) {
+        return Err(invalid(format!("the body is nested deeper than {depth}")));
+    }
+    let text = std::str::from_utf8(body).map_err(|error| broken(&error))?;
+    let raw: Raw<'_> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => serde_json::from_str(text).map_err(|error| {
+            if error.is_data() { invalid(format!("the body is not a request: {error}")) } else { broken(&error) }
+        })?,
+        Some(_) | None => {
+            let _: serde::de::IgnoredAny = serde_json::from_str(text).map_err(|error| broken(&error))?;
+            return Err(invalid("the body must be one JSON object; batches ended with revision 2025-06-18"));
+        }
+    };
+    if raw.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+        return Err(invalid("`jsonrpc` must be \"2.0\""));
+    }
+    if let Some(id) = raw.id
+        && !acceptable_id(id.get())
+    {
+        return Err(invalid("`id` must be a string or a whole number"));
+    }
+    let method = raw.method.ok_or_else(|| invalid("`method` is missing"))?;
+    // A name that borrows costs nothing; one with an escape is decoded.
+    let method = serde_json::from_str::<&str>(method.get()).map(Cow::Borrowed).or_else(|_| {
+        serde_json::from_str::<String>(method.get()).map(Cow::Owned).map_err(|_| invalid("`method` must be a string"))
+    });
+    let method = method.map_err(|failure| failure.with_id(raw.id))?;
+    if raw.params.is_some_and(|params| !params.get().starts_with('{')) {
+        return Err(invalid("`params` must be an object").with_id(raw.id));
+    }
+    Ok(Envelope { id: raw.id, method, params: raw.params })
+}
+
+fn acceptable_id(id: &str) -> bool {
+    match id.as_bytes().first() {
+        Some(b'"') => true,
+        Some(b'-' | b'0'..=b'9') => !id.contains(['.', 'e', 'E']),
+        Some(_) | None => false,
+    }
+}
+
+/// Counts brackets outside strings, so that nothing recursive ever sees a deep body.
+fn deeper_than(body: &[u8], limit: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in body {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, rpc::PARSE_ERROR, format!("the body is not JSON: {error}"))
+}
+
+fn invalid(message: impl Into<String>) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, rpc::INVALID_REQUEST, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_malformed_body_has_its_code() {
+        let cases: &[(&str, i64)] = &[
+            ("", rpc::PARSE_ERROR),
+            ("{", rpc::PARSE_ERROR),
+            ("nonsense", rpc::PARSE_ERROR),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"} x"#, rpc::PARSE_ERROR),
+            ("[]", rpc::INVALID_REQUEST),
+            (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, rpc::INVALID_REQUEST),
+            ("7", rpc::INVALID_REQUEST),
+            ("{}", rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":1}"#, rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"a","params":[1]}"#, rpc::INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#, rpc::INVALID_REQUEST),
+        ];
+        for (body, code) in cases {
+            assert_eq!(parse(body.as_bytes(), 64).unwrap_err().code(), *code, "{body}");
+        }
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(parse(deep.as_bytes(), 64).unwrap_err().code(), rpc::INVALID_REQUEST);
+        assert_eq!(parse(b"{\"a\":\"\xff\"}", 64).unwrap_err().code(), rpc::PARSE_ERROR);
+    }
+
+    #[test]
+    fn brackets_in_strings_are_not_depth() {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":"a","method":"x","params":{{"t":"{}\"["}}}}"#, "[".repeat(200));
+        let envelope = parse(body.as_bytes(), 4).unwrap();
+        assert_eq!(envelope.method, "x");
+        assert_eq!(envelope.id.map(RawValue::get), Some("\"a\""));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_panics(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = parse(&body, 8);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which era of the protocol a request speaks, and whether its headers say the same as its body
+//! (MCP 2026-07-28, basic/transports/streamable-http and basic/versioning).
+
+use super::envelope::Envelope;
+use super::reply::Failure;
+use base64::Engine;
+use http::{HeaderMap, StatusCode};
+use mcp_contracts::service::PROTOCOL_MODERN;
+use mcp_contracts::{headers, rpc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Every revision spoken, newest first.
+pub(crate) const PROTOCOLS: [&str; 5] = [PROTOCOL_MODERN, "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/// An era.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Era {
+    /// 2026-07-28: every request stands alone.
+    Modern,
+    /// Everything with `initialize`.
+    Legacy,
+}
+
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(borrow, default, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    uri: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, default, rename = "io.modelcontextprotocol/protocolVersion")]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "io.modelcontextprotocol/clientCapabilities")]
+    capabilities: Option<&'a RawValue>,
+}
+
+/// Decides the era and refuses what contradicts itself.
+pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era, Failure> {
+    let header = text(headers, headers::MCP_PROTOCOL_VERSION)?;
+    let params: Option<Params<'_>> = match envelope.params {
+        Some(params) => {
+            Some(serde_json::from_str(params.get()).map_err(|error| invalid(format!("`params` do not fit: {error}")))?)
+        }
+        None => None,
+    };
+    let meta = params.as_ref().and_then(|params| params.meta.as_ref());
+    let version = meta.and_then(|meta| meta.version.as_deref());
+    for named in [header.as_deref(), version].into_iter().flatten() {
+        if !PROTOCOLS.contains(&named) {
+            return Err(Failure::new(
+                StatusCode::BAD_REQUEST,
+                rpc::UNSUPPORTED_VERSION,
+                format!("protocol revision `{named}` is not spoken here"),
+            )
+            .with_data(serde_json::json!({ "supported": PROTOCOLS, "requested": named })));
+        }
+    }
+    if header.as_deref() != Some(PROTOCOL_MODERN) && version != Some(PROTOCOL_MODERN) {
+        return Ok(Era::Legacy);
+    }
+    if envelope.id.is_some() {
+        let Some(meta) = meta.filter(|meta| meta.version.is_some()) else {
+            return Err(invalid(format!("`_meta` must carry `{}`", headers::META_PROTOCOL_VERSION)));
+        };
+        if !meta.capabilities.is_some_and(|capabilities| capabilities.get().starts_with('{')) {
+            return Err(invalid(format!("`_meta` must carry `{}`", headers::META_CLIENT_CAPABILITIES)));
+        }
+        same(headers::MCP_PROTOCOL_VERSION, header.as_deref(), version)?;
+    }
+    let method = text(headers, headers::MCP_METHOD)?;
+    same(headers::MCP_METHOD, method.as_deref(), Some(&envelope.method))?;
+    let mirrored = params.as_ref().and_then(|params| match envelope.method.as_ref() {
+        "tools/call" | "prompts/get" => params.name,
+        "resources/read" => params.uri,
+        _ => None,
+    });
+    if let Some(mirrored) = mirrored {
+        let name = text(headers, headers::MCP_NAME)?;
+        let body: Option<Cow<'_, str>> = serde_json::from_str(mirrored.get()).ok();
+        same(headers::MCP_NAME, name.as_deref(), body.as_deref())?;
+    }
+    Ok(Era::Modern)
+}
+
+/// A header as text; `=?base64?…?=` carries what a header cannot.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<Cow<'a, str>>, Failure> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let unreadable = || mismatch(format!("header `{name}` is not readable"));
+    let value = value.to_str().map_err(|_| unreadable())?.trim();
+    let Some(encoded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+        return Ok(Some(Cow::Borrowed(value)));
+    };
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| unreadable())?;
+    String::from_utf8(bytes).map(|text| Some(Cow::Owned(text))).map_err(|_| unreadable())
+}
+
+fn same(name: &str, header: Option<&str>, body: Option<&str>) -> Result<(), Failure> {
+    match (header, body) {
+        (Some(header), Some(body)) if header == body => Ok(()),
+        (None, _) => Err(mismatch(format!("header `{name}` is missing"))),
+        (Some(_), _) => Err(mismatch(format!("header `{name}` says something other than the body"))),
+    }
+}
+
+fn mismatch(message: String) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, rpc::HEADER_MISMATCH, message)
+}
+
+fn invalid(message: String) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, rpc::INVALID_PARAMS, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn of(pairs: &[(&'static str, &str)], body: &Value) -> Result<Era, i64> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        let body = body.to_string();
+        let envelope = super::super::envelope::parse(body.as_bytes(), 16).unwrap();
+        decide(&headers, &envelope).map_err(|failure| failure.code())
+    }
+
+    fn modern(name: &str) -> Value {
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}})
+    }
+
+    const ALL: [(&str, &str); 3] =
+        [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "a")];
+
+    #[test]
+    fn a_complete_modern_request_and_every_older_one_pass() {
+        assert_eq!(of(&ALL, &modern("a")), Ok(Era::Modern));
+        let old = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a"}});
+        assert_eq!(of(&[], &old), Ok(Era::Legacy));
+        assert_eq!(of(&[("mcp-protocol-version", "2025-06-18")], &old), Ok(Era::Legacy));
+        let encoded = [ALL[0], ALL[1], ("mcp-name", "=?base64?w6Q=?=")];
+        assert_eq!(of(&encoded, &modern("ä")), Ok(Era::Modern));
+    }
+
+    #[test]
+    fn contradictions_and_absences_have_their_codes() {
+        let call = modern("a");
+        for missing in ALL {
+            let pairs: Vec<_> = ALL.into_iter().filter(|pair| *pair != missing).collect();
+            assert_eq!(of(&pairs, &call), Err(rpc::HEADER_MISMATCH), "without {missing:?}");
+        }
+        assert_eq!(of(&ALL, &modern("b")), Err(rpc::HEADER_MISMATCH));
+        assert_eq!(of(&[ALL[0], ("mcp-method", "ping"), ALL[2]], &call), Err(rpc::HEADER_MISMATCH));
+        assert_eq!(of(&[("mcp-protocol-version", "2025-06-18"), ALL[1], ALL[2]], &call), Err(rpc::HEADER_MISMATCH));
+        assert_eq!(of(&[("mcp-protocol-version", "2031-01-01")], &call), Err(rpc::UNSUPPORTED_VERSION));
+        let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a"}});
+        assert_eq!(of(&ALL, &bare), Err(rpc::INVALID_PARAMS));
+        let mut half = modern("a");
+        half["params"]["_meta"].as_object_mut().unwrap().remove("io.modelcontextprotocol/clientCapabilities");
+        assert_eq!(of(&ALL, &half), Err(rpc::INVALID_PARAMS));
+    }
+}

@@ -1,0 +1,77 @@
+//! Which media types a client sends and takes: JSON in; JSON out, or an event stream for those that take nothing else.
+
+use super::reply::Failure;
+use super::{Body, full};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use mcp_contracts::rpc;
+
+/// What the client takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// One JSON document.
+    Json,
+    /// Server-sent events: one `message` with the same document.
+    Events,
+}
+
+/// Reads `Content-Type` and `Accept`.
+pub(super) fn wanted(headers: &HeaderMap) -> Result<Wanted, Failure> {
+    let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !essence(content).eq_ignore_ascii_case("application/json") {
+        let text = "the body must be `Content-Type: application/json`";
+        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, rpc::BAD_HTTP, text));
+    }
+    let (mut given, mut json, mut events) = (false, false, false);
+    for value in headers.get_all(header::ACCEPT) {
+        for item in value.to_str().unwrap_or_default().split(',') {
+            given = true;
+            let accepted = !item
+                .split(';')
+                .skip(1)
+                .any(|parameter| matches!(parameter.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+            let name = essence(item).to_ascii_lowercase();
+            json |= accepted && matches!(name.as_str(), "application/json" | "application/*" | "*/*");
+            events |= accepted && matches!(name.as_str(), "text/event-stream" | "text/*" | "*/*");
+        }
+    }
+    match (given, json, events) {
+        (false, _, _) | (_, true, _) => Ok(Wanted::Json),
+        (true, false, true) => Ok(Wanted::Events),
+        (true, false, false) => Err(Failure::new(
+            StatusCode::NOT_ACCEPTABLE,
+            rpc::BAD_HTTP,
+            "the reply is `application/json` or `text/event-stream`; accept at least one of them",
+        )),
+    }
+}
+
+fn essence(value: &str) -> &str {
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+impl Wanted {
+    /// Sends a JSON document the way the client takes it.
+    pub(super) fn response(self, document: Bytes) -> Response<Body> {
+        let mut response = match self {
+            Self::Json => Response::new(full(document)),
+            Self::Events => {
+                let mut event = Vec::with_capacity(document.len() + 32);
+                event.extend_from_slice(b"event: message\ndata: ");
+                event.extend_from_slice(&document);
+                event.extend_from_slice(b"\n\n");
+                Response::new(full(event))
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::Json => drop(headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))),
+            Self::Events => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+                headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            }
+        }
+        response
+    }
+}

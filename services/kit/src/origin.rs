@@ -1,0 +1,92 @@
+//! Where a request says it comes from and goes to: refuses foreign `Host` and `Origin` values, so that a web page
+//! cannot reach a local service through a name that it rebinds (MCP 2026-07-28, basic/transports, security).
+
+use http::{HeaderMap, Uri, header};
+
+/// Accepted hosts and origins besides loopback.
+#[derive(Debug, Clone, Default)]
+pub struct OriginPolicy {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl OriginPolicy {
+    /// Accepts loopback and these; `hosts` are names without a port, `origins` are like `https://app.example.com`.
+    pub fn new(hosts: Vec<String>, origins: Vec<String>) -> Self {
+        Self { hosts, origins }
+    }
+
+    /// Says which header is foreign, if one is.
+    pub fn refuses(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+        let host = uri.authority().map(http::uri::Authority::as_str);
+        let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok());
+        if !host.is_some_and(|host| self.accepts_host(host)) {
+            return Some("Host");
+        }
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let foreign = origins.any(|origin| !origin.to_str().is_ok_and(|origin| self.accepts_origin(origin)));
+        foreign.then_some("Origin")
+    }
+
+    fn accepts_host(&self, host: &str) -> bool {
+        let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+        let name = authority.host();
+        is_loopback(name)
+            || self.hosts.iter().any(|allowed| name.eq_ignore_ascii_case(allowed) || host.eq_ignore_ascii_case(allowed))
+    }
+
+    fn accepts_origin(&self, origin: &str) -> bool {
+        if self.origins.iter().any(|allowed| origin.eq_ignore_ascii_case(allowed)) {
+            return true;
+        }
+        let Ok(uri) = origin.parse::<Uri>() else { return false };
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(is_loopback)
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(host: &str, origin: Option<&str>) -> Option<&'static str> {
+        let policy = OriginPolicy::new(vec!["mcp.example.com".into()], vec!["https://app.example.com".into()]);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        policy.refuses(&Uri::from_static("/mcp"), &headers)
+    }
+
+    #[test]
+    fn loopback_and_configured_names_pass_with_any_port() {
+        for host in
+            ["127.0.0.1:7420", "localhost", "LOCALHOST:1", "[::1]:7420", "mcp.example.com", "mcp.example.com:443"]
+        {
+            assert_eq!(refused(host, None), None, "{host}");
+        }
+        for origin in ["http://localhost:3000", "http://127.0.0.1", "https://app.example.com", "http://[::1]:5"] {
+            assert_eq!(refused("localhost", Some(origin)), None, "{origin}");
+        }
+    }
+
+    #[test]
+    fn foreign_names_are_refused_also_where_they_look_like_ours() {
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "mcp.example.com.evil.example"]
+        {
+            assert_eq!(refused(host, None), Some("Host"), "{host}");
+        }
+        for origin in
+            ["http://evil.example", "null", "http://localhost.evil.example", "file://", "https://app.example.com.evil"]
+        {
+            assert_eq!(refused("localhost", Some(origin)), Some("Origin"), "{origin}");
+        }
+        assert_eq!(OriginPolicy::default().refuses(&Uri::from_static("/mcp"), &HeaderMap::new()), Some("Host"));
+    }
+}

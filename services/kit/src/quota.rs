@@ -1,0 +1,220 @@
+//! The quota of an organisation: calls per day by plan, and a burst limit per second. Redis decides, in one script; where it
+//! cannot, the declared fallback does, and every call admitted that way is counted. Nothing is ever bypassed silently.
+
+mod local;
+mod redis_link;
+
+use crate::readiness::Readiness;
+use crate::settings::{Fallback, QuotaLimits, Settings};
+use local::{LocalLimiter, Share};
+use mcp_contracts::{Plan, Service, metric};
+use redis_link::{Answer, RedisLink, Scripted};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const DAY_SECS: u64 = 86_400;
+/// How long a caller waits before it asks again when the quota cannot be checked.
+const REFUSED_RETRY: Duration = Duration::from_secs(1);
+
+/// Decides whether a call is admitted. Clones share everything.
+#[derive(Clone)]
+pub struct Quota {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    service: Service,
+    limits: QuotaLimits,
+    fallback: Fallback,
+    share: Share,
+    local: LocalLimiter,
+    redis: Option<RedisLink>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on.
+    Admitted(QuotaState),
+    /// Over the limit: 429.
+    Limited(QuotaState),
+    /// Nobody can tell: 503.
+    Refused {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+}
+
+/// The window that is closest to used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaState {
+    /// Calls that the window allows.
+    pub limit: u64,
+    /// What is left of it.
+    pub remaining: u64,
+    /// Seconds until it starts anew.
+    pub reset_secs: u64,
+    /// `per day` or `per second`.
+    pub window: &'static str,
+    /// Who decided.
+    pub mode: Mode,
+}
+
+/// Who decided about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Redis.
+    Redis,
+    /// The limiter of this process, because no Redis is configured.
+    Local,
+    /// The fallback, because Redis did not answer.
+    Fallback,
+}
+
+impl Mode {
+    /// The word in headers and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Local => "local",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// Calls counted in the two windows, and what they may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Usage {
+    day: u64,
+    second: u64,
+}
+
+impl Quota {
+    /// Takes the limits of the settings and, where Redis is configured, keeps a connection to it until `stop` is dropped.
+    pub fn new(settings: &Settings, readiness: &Readiness) -> Self {
+        let local = LocalLimiter::default();
+        let redis = settings.redis_url.as_ref().map(|url| {
+            RedisLink::start(
+                settings.service,
+                url,
+                settings.redis_deadline,
+                local.clone(),
+                settings.limits,
+                readiness.clone(),
+            )
+        });
+        Self {
+            inner: Arc::new(Inner {
+                service: settings.service,
+                limits: settings.limits,
+                fallback: settings.fallback,
+                share: Share { instances: u64::from(settings.instances) },
+                local,
+                redis,
+            }),
+        }
+    }
+
+    /// Decides about one call of `org` on `plan`, and counts it if it is admitted.
+    pub async fn decide(&self, org: &str, plan: Plan) -> Decision {
+        let inner = &*self.inner;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let decision = match &inner.redis {
+            None => inner.decide_here(org, plan, now, Mode::Local),
+            Some(redis) => match redis.decide(org, plan, inner.limits, now).await {
+                Answer::Decided(scripted) => {
+                    let usage = match scripted {
+                        Scripted::Admitted(usage) | Scripted::OverDay(usage) | Scripted::OverSecond(usage) => usage,
+                    };
+                    inner.local.learn(org, plan, day(now), usage.day);
+                    inner.decided(scripted, plan, now)
+                }
+                Answer::Down => inner.fall_back(org, plan, now),
+            },
+        };
+        inner.count(&decision);
+        decision
+    }
+
+    /// Stops the connection to Redis; settles nothing more.
+    pub async fn stop(&self) {
+        if let Some(redis) = &self.inner.redis {
+            redis.stop().await;
+        }
+    }
+}
+
+impl Inner {
+    fn fall_back(&self, org: &str, plan: Plan, now: Duration) -> Decision {
+        match self.fallback {
+            Fallback::Closed => Decision::Refused { retry_after: REFUSED_RETRY },
+            Fallback::Local => self.decide_here(org, plan, now, Mode::Fallback),
+            Fallback::Open => {
+                self.local.admit_unlimited(org, plan, day(now));
+                let limit = self.limits.daily(plan);
+                let reset_secs = DAY_SECS - now.as_secs() % DAY_SECS;
+                Decision::Admitted(QuotaState {
+                    limit,
+                    remaining: limit,
+                    reset_secs,
+                    window: "per day",
+                    mode: Mode::Fallback,
+                })
+            }
+        }
+    }
+
+    fn decide_here(&self, org: &str, plan: Plan, now: Duration, mode: Mode) -> Decision {
+        let share = if mode == Mode::Local { Share { instances: 1 } } else { self.share };
+        let scripted = self.local.decide(org, plan, self.limits, now, share, mode == Mode::Fallback);
+        self.state(scripted, plan, now, mode)
+    }
+
+    fn decided(&self, scripted: Scripted, plan: Plan, now: Duration) -> Decision {
+        self.state(scripted, plan, now, Mode::Redis)
+    }
+
+    fn state(&self, scripted: Scripted, plan: Plan, now: Duration, mode: Mode) -> Decision {
+        let (daily, burst) = (self.limits.daily(plan), self.limits.burst_per_second);
+        let of_day = |usage: Usage| QuotaState {
+            limit: daily,
+            remaining: daily.saturating_sub(usage.day),
+            reset_secs: DAY_SECS - now.as_secs() % DAY_SECS,
+            window: "per day",
+            mode,
+        };
+        let of_second = |usage: Usage| QuotaState {
+            limit: burst,
+            remaining: burst.saturating_sub(usage.second),
+            reset_secs: 1,
+            window: "per second",
+            mode,
+        };
+        match scripted {
+            Scripted::OverDay(usage) => Decision::Limited(of_day(usage)),
+            Scripted::OverSecond(usage) => Decision::Limited(of_second(usage)),
+            Scripted::Admitted(usage) if burst.saturating_sub(usage.second) < daily.saturating_sub(usage.day) => {
+                Decision::Admitted(of_second(usage))
+            }
+            Scripted::Admitted(usage) => Decision::Admitted(of_day(usage)),
+        }
+    }
+
+    fn count(&self, decision: &Decision) {
+        let (mode, word) = match decision {
+            Decision::Admitted(state) => (state.mode.name(), "admitted"),
+            Decision::Limited(state) => (state.mode.name(), "limited"),
+            Decision::Refused { .. } => (Mode::Fallback.name(), "refused"),
+        };
+        let service = self.service.name();
+        metrics::counter!(metric::QUOTA_DECISIONS_TOTAL, "service" => service, "mode" => mode, "decision" => word)
+            .increment(1);
+        if matches!(decision, Decision::Admitted(QuotaState { mode: Mode::Fallback, .. })) {
+            metrics::counter!(metric::RATE_LIMIT_UNVERIFIED_TOTAL, "service" => service).increment(1);
+        }
+    }
+}
+
+fn day(now: Duration) -> u64 {
+    now.as_secs() / DAY_SECS
+}

@@ -1,0 +1,124 @@
+//! What a service says of itself: logs, metrics, traces. One call of a tool is one log line, two metrics and one span.
+
+mod log;
+mod trace;
+
+use crate::settings::Settings;
+use mcp_contracts::{Claims, Service, metric};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+pub use trace::{CallSpan, inject};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Upper bounds of the latency buckets, in seconds.
+const LATENCY_BUCKETS: [f64; 13] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Upper bounds of the buckets of rows per commit.
+const ROW_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Handle for recording calls. Clones share everything.
+#[derive(Clone)]
+pub struct Telemetry {
+    service: Service,
+    metrics: PrometheusHandle,
+    tracer: Option<Arc<trace::Exporter>>,
+}
+
+/// Writes what is still buffered when it is dropped.
+pub struct TelemetryGuard {
+    _writers: Vec<tracing_appender::non_blocking::WorkerGuard>,
+    tracer: Option<Arc<trace::Exporter>>,
+}
+
+/// A finished call.
+#[derive(Debug)]
+pub struct CallRecord<'a> {
+    /// Name of the tool.
+    pub tool: &'static str,
+    /// Who called.
+    pub claims: &'a Claims,
+    /// Identity of the execution.
+    pub execution_id: &'a str,
+    /// W3C trace id, if the call is part of a trace.
+    pub trace_id: Option<&'a str>,
+    /// `ok`, or the code of the error.
+    pub outcome: &'static str,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Telemetry {
+    /// Starts logs, metrics and traces for this process; the first call of a process decides about its logs.
+    pub fn start(settings: &Settings) -> (Self, TelemetryGuard) {
+        let (layer, writers) = log::layer(settings);
+        let tracer = settings
+            .otlp_endpoint
+            .as_deref()
+            .and_then(|endpoint| trace::Exporter::new(settings.service, endpoint))
+            .map(Arc::new);
+        // A second service in one process, as in tests, logs through the first one's subscriber.
+        let _ = tracing_subscriber::registry().with(layer).try_init();
+        let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone() };
+        (Self { service: settings.service, metrics: recorder(), tracer }, guard)
+    }
+
+    /// Begins the span of a call; free of cost where traces are off.
+    pub fn span(
+        &self,
+        headers: &http::HeaderMap,
+        service: Service,
+        tool: &'static str,
+        execution_id: &str,
+    ) -> CallSpan {
+        CallSpan::begin(self.tracer.as_deref(), headers, service, tool, execution_id)
+    }
+
+    /// Records a finished call: one log line, one latency, one count.
+    pub fn record(&self, call: &CallRecord<'_>) {
+        let service = self.service.name();
+        metrics::histogram!(metric::TOOL_DURATION_SECONDS, "service" => service, "tool" => call.tool)
+            .record(call.duration);
+        metrics::counter!(metric::TOOL_CALLS_TOTAL, "service" => service, "tool" => call.tool, "outcome" => call.outcome).increment(1);
+        tracing::info!(
+            target: "mcp_call",
+            executionId = call.execution_id,
+            userId = call.claims.sub,
+            orgId = call.claims.org_id,
+            tool = call.tool,
+            outcome = call.outcome,
+            durationMs = call.duration.as_secs_f64() * 1_000.0,
+            traceId = call.trace_id,
+            "call"
+        );
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.metrics.run_upkeep();
+        self.metrics.render()
+    }
+}
+
+impl TelemetryGuard {
+    /// Sends the spans that are still buffered; returns after `deadline` at the latest.
+    pub async fn flush(&self, deadline: Duration) {
+        if let Some(tracer) = self.tracer.clone() {
+            let _ = tokio::time::timeout(deadline, tokio::task::spawn_blocking(move || tracer.shutdown())).await;
+        }
+    }
+}
+
+/// The recorder is global to a process, as the `metrics` crate wants it.
+fn recorder() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let install = || {
+        PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_rows".to_owned()), &ROW_BUCKETS))
+            .and_then(PrometheusBuilder::install_recorder)
+            .expect("the buckets are not empty and no other recorder is installed")
+    };
+    HANDLE.get_or_init(install).clone()
+}
