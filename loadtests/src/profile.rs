@@ -1,0 +1,164 @@
+//! Profiles: what a workload is, read from TOML and the command line into a core [`Workload`]. Every problem is
+//! reported, all together, with file, line, key and what is allowed.
+
+mod problem;
+mod reader;
+mod text;
+
+pub use problem::{Problem, ProfileError};
+pub use text::{stages, threshold};
+
+use harness_core::workload::{Model, Stage, Workload};
+use std::path::Path;
+use std::time::Duration;
+
+/// The profiles that are built in: name, file, text.
+const BUILT_IN: &[(&str, &str, &str)] =
+    &[("memory", "loadtests/profiles/memory.toml", include_str!("../profiles/memory.toml"))];
+
+/// What the command line changes of a profile.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// Concurrent users.
+    pub users: Option<u32>,
+    /// Organisations that they are spread over.
+    pub organisations: Option<u32>,
+    /// How long is measured; with stages their sum decides, and this is refused.
+    pub duration: Option<Duration>,
+    /// Load before measuring starts.
+    pub warmup: Option<Duration>,
+    /// Pause of a user between two calls; makes the model closed.
+    pub think_time: Option<Duration>,
+    /// Arrivals per second; makes the model open.
+    pub rate: Option<f64>,
+    /// Arrival schedule such as `10s:100,20s:100-1000`; makes the model open.
+    pub stages: Option<String>,
+    /// Thresholds such as `p99<500ms` or `store_memory:error_rate<1%`, in place of the profile's.
+    pub thresholds: Vec<String>,
+}
+
+/// Names of the workloads that `harness load` knows.
+pub fn known_workloads() -> Vec<&'static str> {
+    BUILT_IN.iter().map(|(name, _, _)| *name).collect()
+}
+
+/// Reads a workload by its name, or from a profile of the user's own where `name` ends with `.toml`.
+///
+/// # Errors
+/// The name is unknown, the file cannot be read, or the profile together with the overrides has problems.
+pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
+    if let Some((name, file, text)) = BUILT_IN.iter().find(|(known, _, _)| *known == name) {
+        return read(name, file, text, overrides);
+    }
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Err(ProfileError::Unknown { name: name.to_owned(), known: known_workloads() });
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ProfileError::Unreadable { file: name.to_owned(), why: error.to_string() })?;
+    let stem = path.file_stem().map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into_owned());
+    read(&stem, name, &text, overrides)
+}
+
+/// Reads a workload from the text of a profile; `file` is only for messages.
+///
+/// # Errors
+/// Every problem of the profile and of the overrides.
+pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
+    let mut problems = Vec::new();
+    let workload = reader::Reader::new(file, text, &mut problems).workload(name);
+    let workload = workload.map(|workload| overridden(workload, overrides, &mut problems));
+    match workload {
+        Some(workload) if problems.is_empty() => Ok(workload),
+        Some(_) | None => Err(ProfileError::Problems { name: name.to_owned(), problems }),
+    }
+}
+
+fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<Problem>) -> Workload {
+    let mut refuse = |key: &str, what: String, allowed: &str| {
+        problems.push(Problem {
+            place: "command line".to_owned(),
+            key: key.to_owned(),
+            what,
+            allowed: allowed.to_owned(),
+        });
+    };
+    match overrides.users {
+        Some(users) if !reader::USERS.contains(&users) => {
+            refuse("--users", format!("`{users}` is out of range"), &reader::range_text(&reader::USERS));
+        }
+        Some(users) => {
+            workload.users = users;
+            workload.organisations = workload.organisations.min(users);
+        }
+        None => {}
+    }
+    match overrides.organisations {
+        Some(count) if !(1..=workload.users).contains(&count) => {
+            refuse("--organisations", format!("`{count}` is out of range"), "1 to the number of users");
+        }
+        Some(count) => workload.organisations = count,
+        None => {}
+    }
+    if let Some(warmup) = overrides.warmup {
+        workload.warmup = warmup;
+    }
+    if let Some(duration) = overrides.duration {
+        if !reader::DURATION.contains(&duration) {
+            refuse("--duration", format!("`{duration:?}` is out of range"), "1s to 24h");
+        } else if overrides.stages.is_some() {
+            refuse("--duration", "the stages decide how long is measured".to_owned(), "leave it away with `--stages`");
+        } else {
+            workload.duration = duration;
+            if let Model::Open { stages } = &mut workload.model {
+                stretch(stages, duration);
+            }
+        }
+    }
+    let models = [overrides.think_time.is_some(), overrides.rate.is_some(), overrides.stages.is_some()];
+    if models.iter().filter(|given| **given).count() > 1 {
+        refuse("--rate", "it cannot be combined with `--stages` or `--think-time`".to_owned(), "one of the three");
+    } else if let Some(think_time) = overrides.think_time {
+        workload.model = Model::Closed { think_time };
+    } else if let Some(rate) = overrides.rate {
+        if reader::RATE.contains(&rate) {
+            workload.model = constant(rate, workload.duration);
+        } else {
+            refuse("--rate", format!("`{rate}` is out of range"), reader::RATE_TEXT);
+        }
+    } else if let Some(text) = &overrides.stages {
+        match stages(text) {
+            Ok(stages) => {
+                workload.duration = stages.iter().map(|stage| stage.duration).sum();
+                workload.model = Model::Open { stages };
+            }
+            Err(what) => refuse("--stages", what, text::STAGES_TEXT),
+        }
+    }
+    if !overrides.thresholds.is_empty() {
+        workload.thresholds.clear();
+    }
+    for text in &overrides.thresholds {
+        match threshold(text) {
+            Ok(threshold) => workload.thresholds.push(threshold),
+            Err(what) => refuse("--threshold", what, text::THRESHOLD_TEXT),
+        }
+    }
+    workload
+}
+
+/// The open model at one rate.
+pub(crate) fn constant(rate: f64, duration: Duration) -> Model {
+    Model::Open { stages: vec![Stage { from_per_second: rate, to_per_second: rate, duration }] }
+}
+
+/// Makes the stages together as long as `duration`, each by the same factor.
+fn stretch(stages: &mut [Stage], duration: Duration) {
+    let sum: f64 = stages.iter().map(|stage| stage.duration.as_secs_f64()).sum();
+    for stage in stages {
+        stage.duration = stage.duration.mul_f64(duration.as_secs_f64() / sum);
+    }
+}
+
+#[cfg(test)]
+mod tests;
