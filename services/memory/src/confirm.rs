@@ -1,0 +1,62 @@
+//! Confirmation tokens: what a dry run answers and the real call must bring. A token is good for one tenant, one selection,
+//! one count and five minutes; any instance that shares the key of the stack accepts it.
+
+use crate::store::TagFilter;
+use crate::tenant::Tenant;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use mcp_contracts::memory::TagMatch;
+use sha2::Sha256;
+
+/// How long a token is good for, in microseconds.
+pub const LIFETIME_US: i64 = 300_000_000;
+
+/// Makes and checks tokens.
+#[derive(Clone)]
+pub struct Confirmations {
+    key: Hmac<Sha256>,
+}
+
+impl Confirmations {
+    /// Derives its own key from the secret of the stack.
+    pub fn new(secret: &str) -> Self {
+        let mut key = Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+        key.update(b"memory: delete_by_tag\0");
+        Self { key }
+    }
+
+    /// A token for deleting `count` memories until `expires_us`.
+    pub fn issue(&self, tenant: &Tenant, tags: &TagFilter, count: u64, expires_us: i64) -> String {
+        let mut bytes = expires_us.to_be_bytes().to_vec();
+        bytes.extend(count.to_be_bytes());
+        bytes.extend(self.mac(tenant, tags, count, expires_us).finalize().into_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The count that `token` confirms, if it is one of ours for this selection and `now_us` is before its end.
+    pub fn confirmed(&self, token: &str, tenant: &Tenant, tags: &TagFilter, now_us: i64) -> Option<u64> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let expires_us = i64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
+        let count = u64::from_be_bytes(bytes.get(8..16)?.try_into().ok()?);
+        self.mac(tenant, tags, count, expires_us).verify_slice(bytes.get(16..)?).ok()?;
+        (now_us < expires_us).then_some(count)
+    }
+
+    fn mac(&self, tenant: &Tenant, filter: &TagFilter, count: u64, expires_us: i64) -> Hmac<Sha256> {
+        let mut tags: Vec<&str> = filter.tags.iter().map(String::as_str).collect();
+        tags.sort_unstable();
+        let mut mac = self.key.clone();
+        let matching = match filter.tag_match {
+            TagMatch::Any => "any",
+            TagMatch::All => "all",
+        };
+        for part in [tenant.org(), tenant.workspace(), tenant.user(), matching].into_iter().chain(tags) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac.update(&count.to_be_bytes());
+        mac.update(&expires_us.to_be_bytes());
+        mac
+    }
+}

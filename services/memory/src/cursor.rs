@@ -1,0 +1,68 @@
+//! Page cursors: opaque to callers, good for one tenant and one query. They say where to go on, never what may be seen.
+
+use crate::store::Rank;
+use crate::tenant::Tenant;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+const BINDING_BYTES: usize = 12;
+
+/// What a cursor belongs to: a tenant and the query without its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding([u8; BINDING_BYTES]);
+
+impl Binding {
+    /// Binds to `query`, any text that is the same for every page.
+    pub fn new(tenant: &Tenant, query: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [tenant.org(), tenant.workspace(), tenant.user(), query] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut binding = [0; BINDING_BYTES];
+        binding.copy_from_slice(&hash.finalize()[..BINDING_BYTES]);
+        Self(binding)
+    }
+
+    /// The cursor after a place in a list.
+    pub fn list(self, place: (i64, i64)) -> String {
+        self.encode(&[place.0, place.1])
+    }
+
+    /// The place of a list cursor.
+    pub fn parse_list(self, cursor: &str) -> Option<(i64, i64)> {
+        self.decode::<2>(cursor).map(|[us, sequence]| (us, sequence))
+    }
+
+    /// The cursor after a hit of a search that counts recency from `as_of`.
+    pub fn search(self, as_of: i64, rank: Rank) -> String {
+        self.encode(&[as_of, rank.score.to_bits().cast_signed(), rank.sequence])
+    }
+
+    /// The time and the place of a search cursor.
+    pub fn parse_search(self, cursor: &str) -> Option<(i64, Rank)> {
+        let [as_of, score, sequence] = self.decode::<3>(cursor)?;
+        let score = f64::from_bits(score.cast_unsigned());
+        score.is_finite().then_some((as_of, Rank { score, sequence }))
+    }
+
+    fn encode(self, numbers: &[i64]) -> String {
+        let mut bytes = self.0.to_vec();
+        bytes.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn decode<const N: usize>(self, cursor: &str) -> Option<[i64; N]> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let numbers = bytes.strip_prefix(&self.0)?;
+        if numbers.len() != N * 8 {
+            return None;
+        }
+        let mut decoded = [0; N];
+        for (number, chunk) in decoded.iter_mut().zip(numbers.chunks_exact(8)) {
+            *number = i64::from_be_bytes(chunk.try_into().ok()?);
+        }
+        Some(decoded)
+    }
+}

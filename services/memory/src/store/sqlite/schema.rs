@@ -1,0 +1,172 @@
+//! The tables, and what must hold before a file is used: it is ours, of a version we know, and not damaged.
+
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// Marks a database as ours (`PRAGMA application_id`): the letters `mcpm`.
+pub(super) const APPLICATION_ID: i32 = 0x6d63_706d;
+/// Version of the tables (`PRAGMA user_version`).
+pub(super) const VERSION: i32 = 1;
+/// How long a connection waits for another process.
+pub(super) const BUSY_DEADLINE: Duration = Duration::from_secs(5);
+/// Prepared statements kept by a connection.
+const STATEMENTS: usize = 64;
+
+/// A scope is who can read: one user in one workspace, or the whole workspace (`owner` empty). Every row of every table
+/// carries its scope, and every term of the full-text index begins with it, so that neither the cost nor the ranking of a search
+/// depends on other scopes. A changed memory gets a new `sequence`, which is never used again.
+const TABLES: &str = "
+CREATE TABLE scope (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    org TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    documents INTEGER NOT NULL DEFAULT 0,
+    terms INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (org, workspace, owner)
+) STRICT;
+CREATE TABLE memory (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL UNIQUE,
+    scope INTEGER NOT NULL REFERENCES scope (id),
+    owner TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    terms INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    content_hash BLOB NOT NULL,
+    kind TEXT,
+    tags TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    content TEXT NOT NULL
+) STRICT;
+CREATE INDEX memory_by_time ON memory (scope, created_us, sequence);
+CREATE INDEX memory_by_hash ON memory (scope, content_hash);
+CREATE TABLE tag (
+    scope INTEGER NOT NULL,
+    tag TEXT NOT NULL,
+    memory INTEGER NOT NULL,
+    PRIMARY KEY (scope, tag, memory)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotency (
+    org TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request BLOB NOT NULL,
+    reply TEXT NOT NULL,
+    stored_us INTEGER NOT NULL,
+    PRIMARY KEY (org, workspace, owner, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_time ON idempotency (stored_us);
+CREATE VIRTUAL TABLE word USING fts5 (terms, content = '', contentless_delete = 1, tokenize = 'ascii');
+CREATE VIRTUAL TABLE word_at USING fts5vocab (word, instance);
+";
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or file cannot be reached.
+    #[error(
+        "the database `{path}` cannot be opened: {why}\nhint: check that its folder exists, is writable and not full"
+    )]
+    Unreachable {
+        /// The file.
+        path: String,
+        /// What SQLite or the system says.
+        why: String,
+    },
+    /// It is no database, or a damaged one.
+    #[error(
+        "the database `{path}` is damaged or no SQLite database: {why}\nhint: it was left as it is; restore a backup with \
+         `mcp-memory restore FILE`, or move the file away to begin with an empty one"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What SQLite says.
+        why: String,
+    },
+    /// It belongs to another program.
+    #[error("the database `{path}` belongs to another program\nhint: set `DATABASE_URL` to a file of its own")]
+    Foreign {
+        /// The file.
+        path: String,
+    },
+    /// A newer release wrote it.
+    #[error(
+        "the database `{path}` has version {found}, this release knows {VERSION}\nhint: run the release that wrote it, or a newer one"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i32,
+    },
+}
+
+/// Opens `path` for writing; makes the tables where there is no file yet.
+pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
+    let name = || path.display().to_string();
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| OpenError::Unreachable { path: name(), why: error.to_string() })?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
+    configure(&connection).map_err(|error| explain(path, &error))?;
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let explained = |result: rusqlite::Result<i32>| result.map_err(|error| explain(path, &error));
+    let (application, version) = (explained(number("application_id"))?, explained(number("user_version"))?);
+    let tables: i32 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| explain(path, &error))?;
+    match (application, version, tables) {
+        (0, 0, 0) => create(&connection).map_err(|error| explain(path, &error))?,
+        (APPLICATION_ID, VERSION, _) => {
+            let usable = "SELECT (SELECT count(*) FROM (SELECT 1 FROM memory LIMIT 1)) + (SELECT count(*) FROM (SELECT 1 FROM scope LIMIT 1))";
+            connection.query_row(usable, [], |row| row.get::<_, i64>(0)).map_err(|error| explain(path, &error))?;
+        }
+        (APPLICATION_ID, found, _) => return Err(OpenError::Newer { path: name(), found }),
+        (_, _, _) => return Err(OpenError::Foreign { path: name() }),
+    }
+    Ok(connection)
+}
+
+/// Opens `path` for reading alone.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
+    connection.busy_timeout(BUSY_DEADLINE).map_err(|error| explain(path, &error))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection
+        .execute_batch("PRAGMA cache_size = -8192; PRAGMA query_only = 1")
+        .map_err(|error| explain(path, &error))?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_DEADLINE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;
+         PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;",
+    )
+}
+
+fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+    ))
+}
+
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode;
+    let (path, why) = (path.display().to_string(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged { path, why },
+        Some(_) | None => OpenError::Unreachable { path, why },
+    }
+}

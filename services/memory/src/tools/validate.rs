@@ -1,0 +1,145 @@
+//! From what a caller sent to what a store takes: every bound of the contract is held here, once.
+
+use crate::store::{Idempotency, NewMemory, Selection, TagFilter};
+use mcp_contracts::limits::{
+    DEFAULT_PAGE, MAX_CONTENT_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_METADATA_BYTES, MAX_PAGE, MAX_TAG_BYTES, MAX_TAGS,
+};
+use mcp_contracts::memory::{Filter, RESERVED_TAG_PREFIXES, StoreMemory};
+use mcp_contracts::{ErrorCode, ToolError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// Longest kind, in bytes.
+const MAX_KIND_BYTES: usize = 64;
+
+pub(super) fn invalid(message: impl Into<String>) -> ToolError {
+    ToolError::new(ErrorCode::InvalidArgument, message)
+}
+
+fn too_large(message: String) -> ToolError {
+    ToolError::new(ErrorCode::TooLarge, message)
+}
+
+pub(super) fn new_memory(request: StoreMemory) -> Result<NewMemory, ToolError> {
+    let idempotency =
+        idempotency(request.idempotency_key.as_deref(), &StoreMemory { idempotency_key: None, ..request.clone() })?;
+    let mut tags = own_tags(request.tags)?;
+    if let Some(intent) = request.intent {
+        tags.extend(own_tags(vec![format!("topic:{intent}")])?);
+        tags.sort_unstable();
+        tags.dedup();
+    }
+    Ok(NewMemory {
+        content: content(request.content)?,
+        tags,
+        kind: request.kind.map(kind).transpose()?,
+        metadata: metadata(request.metadata)?,
+        visibility: request.visibility,
+        idempotency,
+    })
+}
+
+pub(super) fn content(content: String) -> Result<String, ToolError> {
+    if content.trim().is_empty() {
+        return Err(invalid("`content` is empty; a memory needs text"));
+    }
+    if content.len() > MAX_CONTENT_BYTES {
+        return Err(too_large(format!("`content` has {} bytes, {MAX_CONTENT_BYTES} are allowed", content.len()))
+            .with_hint("store a summary, or several memories"));
+    }
+    Ok(content)
+}
+
+pub(super) fn kind(kind: String) -> Result<String, ToolError> {
+    if kind.is_empty() || kind.len() > MAX_KIND_BYTES || kind.chars().any(char::is_control) {
+        return Err(invalid(format!("`type` must be 1 to {MAX_KIND_BYTES} bytes of plain text")));
+    }
+    Ok(kind)
+}
+
+pub(super) fn metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, ToolError> {
+    let bytes = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
+    if bytes > MAX_METADATA_BYTES {
+        return Err(too_large(format!("`metadata` has {bytes} bytes of JSON, {MAX_METADATA_BYTES} are allowed")));
+    }
+    Ok(metadata)
+}
+
+/// Tags that a caller may give: sorted, without repetition, none of them reserved.
+pub(super) fn own_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
+    let mut tags = plain_tags(tags)?;
+    let is_reserved = |tag: &&String| {
+        let lower = tag.trim().to_lowercase();
+        RESERVED_TAG_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+    };
+    if let Some(reserved) = tags.iter().find(is_reserved) {
+        return Err(ToolError::new(
+            ErrorCode::ReservedTag,
+            format!("tag `{reserved}` is applied by the service alone"),
+        )
+        .with_hint("tags that begin with `org:`, `user:` or `workspace:` come from your token"));
+    }
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(tags)
+}
+
+fn plain_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
+    if tags.len() > MAX_TAGS {
+        return Err(too_large(format!("{} tags were given, {MAX_TAGS} are allowed", tags.len())));
+    }
+    for tag in &tags {
+        if tag.len() > MAX_TAG_BYTES {
+            return Err(too_large(format!("a tag has {} bytes, {MAX_TAG_BYTES} are allowed", tag.len())));
+        }
+        if tag.trim().is_empty() || tag.trim() != tag || tag.chars().any(char::is_control) {
+            return Err(invalid(format!(
+                "tag `{}` is empty, has spaces at its ends or control characters",
+                tag.escape_debug()
+            )));
+        }
+    }
+    Ok(tags)
+}
+
+pub(super) fn selection(filter: &Filter) -> Result<Selection, ToolError> {
+    let mut tags = plain_tags(filter.tags.clone())?;
+    tags.sort_unstable();
+    tags.dedup();
+    let time = |name: &str, text: &Option<String>| {
+        let parse = |text: &String| {
+            text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond).map_err(|_| {
+                invalid(format!("`{name}` is `{}`, not a time such as `2026-01-31T12:00:00Z`", text.escape_debug()))
+            })
+        };
+        text.as_ref().map(parse).transpose()
+    };
+    Ok(Selection {
+        tags: TagFilter { tags, tag_match: filter.tag_match },
+        kind: filter.kind.clone().map(kind).transpose()?,
+        created_from: time("createdAfter", &filter.created_after)?,
+        created_before: time("createdBefore", &filter.created_before)?,
+    })
+}
+
+pub(super) fn limit(limit: Option<u32>) -> Result<usize, ToolError> {
+    match limit.unwrap_or(DEFAULT_PAGE) {
+        limit @ 1..=MAX_PAGE => Ok(limit as usize),
+        other => Err(invalid(format!("`limit` is {other}; it must be 1 to {MAX_PAGE}"))),
+    }
+}
+
+pub(super) fn bad_cursor() -> ToolError {
+    ToolError::new(ErrorCode::BadCursor, "`cursor` is not one of ours, or belongs to another query")
+        .with_hint("repeat the query without a cursor and go on from there")
+}
+
+pub(super) fn idempotency(key: Option<&str>, request: &impl Serialize) -> Result<Option<Idempotency>, ToolError> {
+    let Some(key) = key else { return Ok(None) };
+    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY_BYTES {
+        return Err(invalid(format!("`idempotencyKey` must be 1 to {MAX_IDEMPOTENCY_KEY_BYTES} bytes")));
+    }
+    let text = serde_json::to_vec(request).map_err(|error| invalid(error.to_string()))?;
+    Ok(Some(Idempotency { key: key.to_owned(), request: Sha256::digest(text).into() }))
+}
