@@ -1,6 +1,7 @@
 //! A workload, resolved: what the driver does, how long, with how many users, and what counts as good.
 //! Profiles (TOML) are read in `loadtests`; here is only the data that a plan keeps.
 
+pub use harness_history::{Metric, Threshold};
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,25 +61,4 @@ pub struct Stage {
     pub to_per_second: f64,
     /// How long it lasts.
     pub duration: Duration,
-}
-
-/// A bound on one figure of the measured phase, such as `p99<500ms` or `error_rate<1%`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// Operation it is about; `None` means all.
-    pub operation: Option<String>,
-    /// The figure.
-    pub metric: Metric,
-    /// The figure must stay below it: microseconds of latency, or a ratio (0.01 is 1 %).
-    pub below: f64,
-}
-
-/// A figure that a threshold can bound.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Latency at this percentile (50.0, 95.0, 99.0, 99.9).
-    LatencyPercentile(f64),
-    /// Share of measured calls that are not ok.
-    ErrorRate,
 }

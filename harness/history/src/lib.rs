@@ -3,9 +3,14 @@
 
 pub mod check;
 pub mod finding;
+pub mod history;
 pub mod op;
+pub mod threshold;
 pub mod verdict;
 
+pub use check::{Criteria, judge};
 pub use finding::{Evidence, Finding};
-pub use op::{Effect, ErrorKind, Op, Outcome, Phase, Seen};
+pub use history::History;
+pub use op::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen};
+pub use threshold::{Metric, Threshold};
 pub use verdict::Verdict;

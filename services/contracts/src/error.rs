@@ -112,7 +112,8 @@ impl ErrorCode {
     }
 }
 
-/// Structured content of a tool result with `isError: true`.
+/// What a tool result with `isError: true` says, as JSON in its text block. It is not structured content, which clients hold to the
+/// output schema of the tool even where it is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolError {

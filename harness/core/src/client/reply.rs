@@ -24,8 +24,9 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolResult<'a> {
-    #[expect(dead_code, reason = "its presence is the check: a tool result without content is not one")]
-    content: IgnoredAny,
+    /// Its presence is a check: a tool result without content is not one.
+    #[serde(borrow)]
+    content: &'a RawValue,
     #[serde(borrow)]
     structured_content: Option<&'a RawValue>,
     #[serde(default)]
@@ -42,9 +43,14 @@ struct RpcError {
 }
 
 #[derive(Deserialize)]
-struct Code<'a> {
-    #[serde(borrow)]
-    code: Cow<'a, str>,
+struct Code {
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    #[serde(default)]
+    text: Option<String>,
 }
 
 /// JSON-RPC: the server failed inside; whether before or after the effect, nobody knows.
@@ -100,15 +106,25 @@ fn tool_result<'a>(result: &ToolResult<'a>) -> (Outcome, Option<&'a str>) {
     if !result.is_error {
         return (Outcome::Ok, structured);
     }
-    let code = structured.and_then(|text| serde_json::from_str::<Code<'_>>(text).ok());
-    let code = code.map_or(Cow::Borrowed("none"), |code| code.code);
-    let outcome = match &*code {
+    let code = error_code(structured, result.content.get());
+    let outcome = match code.as_str() {
         "quota_exceeded" => Outcome::Failed(ErrorKind::Quota),
         // These may come after the effect, or from a server that says nothing about it.
-        "deadline_exceeded" | "internal" | "none" => Outcome::Unknown(ErrorKind::Tool(Arc::from(&*code))),
+        "deadline_exceeded" | "internal" | "none" => Outcome::Unknown(ErrorKind::Tool(Arc::from(code.as_str()))),
         code => Outcome::Failed(ErrorKind::Tool(Arc::from(code))),
     };
     (outcome, structured)
+}
+
+/// The stable code of an error: in the structured content, or as JSON in the first text block, where servers put it whose tools
+/// promise a schema for their structured content.
+fn error_code(structured: Option<&str>, content: &str) -> String {
+    let in_text = || {
+        let blocks: Vec<Block> = serde_json::from_str(content).ok()?;
+        serde_json::from_str(blocks.first()?.text.as_deref()?).ok()
+    };
+    let structured = structured.and_then(|text| serde_json::from_str(text).ok());
+    structured.or_else(in_text).map_or_else(|| "none".to_owned(), |code: Code| code.code)
 }
 
 #[derive(Deserialize)]
@@ -189,6 +205,11 @@ mod tests {
                 200,
                 r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true,"structuredContent":{"code":"not_found"}}}"#,
                 Outcome::Failed(tool("not_found")),
+            ),
+            (
+                200,
+                r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"{\"code\":\"reserved_tag\"}"}],"isError":true}}"#,
+                Outcome::Failed(tool("reserved_tag")),
             ),
             (
                 200,

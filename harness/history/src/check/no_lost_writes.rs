@@ -1,0 +1,94 @@
+//! no-lost-writes: every acknowledged write is there, with its content, in the final quiet read. A write that nobody read at the end
+//! is open, not kept. What Jepsen calls a set checker, for records that can be changed and deleted.
+
+use super::{Check, Criteria, Judging, counted};
+use crate::finding::Finding;
+use crate::history::{Changes, History};
+use crate::op::{Effect, Outcome, Phase, Seen};
+use std::collections::HashMap;
+
+pub(super) const CHECK: Check = Check {
+    name: "no-lost-writes",
+    about: "every acknowledged write is there, with its content, when the load is over",
+    run,
+};
+
+fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
+    let mut last_reads: HashMap<&str, (u32, Option<&Seen>)> = HashMap::new();
+    for (at, op, key, value) in history.reads() {
+        if op.phase == Phase::Final {
+            last_reads.insert(key, (at, value));
+        }
+    }
+    let mut judging = Judging::new(CHECK.name);
+    for (key, changes) in history.keys() {
+        let Some(last_ok) = changes.writes.iter().rev().find(|at| history.op(**at).outcome == Outcome::Ok) else {
+            continue;
+        };
+        judging.judged += 1;
+        let Some((read, seen)) = last_reads.get(&**key) else {
+            judging.open += 1;
+            continue;
+        };
+        match seen {
+            None if deletable(history, changes) => {}
+            None => judging.violation(|| format!("`{key}` was acknowledged and is gone"), &[*last_ok, *read]),
+            Some(seen) => {
+                if !could_be_last(history, changes, seen) {
+                    judging.violation(
+                        || format!("`{key}` has another content than the last acknowledged write"),
+                        &[*last_ok, *read],
+                    );
+                }
+            }
+        }
+    }
+    let mut summary = format!(
+        "{} read back after the load, {} lost",
+        counted(judging.judged - judging.open, "acknowledged write", "acknowledged writes"),
+        judging.violations
+    );
+    if judging.open > 0 {
+        summary.push_str(&format!("; {} never read back, so nothing is known of them", judging.open));
+    }
+    Some(judging.finding(summary))
+}
+
+/// Tells whether a deletion may explain that a record is gone: one that was not certainly over before the last write began.
+fn deletable(history: &History, changes: &Changes) -> bool {
+    !changes.deletes.is_empty()
+        && changes.deletes.iter().any(|at| {
+            let delete = history.op(*at);
+            delete.outcome != Outcome::Ok
+                || !changes.writes.iter().any(|write| {
+                    let write = history.op(*write);
+                    write.outcome == Outcome::Ok && write.invoke_us > delete.complete_us
+                })
+        })
+}
+
+/// Tells whether `seen` may be what the last write left: nothing acknowledged began after its own write had ended.
+fn could_be_last(history: &History, changes: &Changes, seen: &Seen) -> bool {
+    // A write without an answer has no known key, and may take effect at any later time.
+    let unanswered = history.writers(seen.digest).iter().any(|at| {
+        let op = history.op(*at);
+        op.outcome != Outcome::Ok && matches!(&op.effect, Effect::Write { key: None, .. })
+    });
+    unanswered
+        || changes.writes.iter().any(|at| {
+            let write = history.op(*at);
+            let Effect::Write { value, .. } = &write.effect else { return false };
+            value.digest == seen.digest
+                && (write.outcome != Outcome::Ok
+                    || !changes.writes.iter().any(|other| {
+                        let other = history.op(*other);
+                        other.outcome == Outcome::Ok
+                            && other.invoke_us > write.complete_us
+                            && !same_content(other, seen)
+                    }))
+        })
+}
+
+fn same_content(op: &crate::op::Op, seen: &Seen) -> bool {
+    matches!(&op.effect, Effect::Write { value, .. } if value.digest == seen.digest)
+}

@@ -1,0 +1,118 @@
+//! A whole history, with the indices that the checks share.
+
+use crate::op::{Effect, Op, Outcome, Phase, Seen};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Every operation of a run, in the order of `history.jsonl`.
+#[derive(Debug, Default)]
+pub struct History {
+    ops: Vec<Op>,
+    keys: HashMap<Arc<str>, Changes>,
+    digests: HashMap<u64, Vec<u32>>,
+}
+
+/// What was done to one record, as positions in the history.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Writes whose key is known.
+    pub writes: Vec<u32>,
+    /// Deletions that were acknowledged, or may have happened.
+    pub deletes: Vec<u32>,
+}
+
+/// One record as somebody saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// Position of the read.
+    pub at: u32,
+    /// The read.
+    pub op: &'a Op,
+    /// Id of the record.
+    pub key: &'a Arc<str>,
+    /// Its content.
+    pub value: &'a Seen,
+}
+
+impl FromIterator<Op> for History {
+    fn from_iter<T: IntoIterator<Item = Op>>(ops: T) -> Self {
+        let mut history = Self { ops: ops.into_iter().collect(), ..Self::default() };
+        for (at, op) in history.ops.iter().enumerate() {
+            let at = at as u32;
+            if matches!(op.outcome, Outcome::Failed(_)) {
+                continue;
+            }
+            match &op.effect {
+                Effect::Write { key, value } => {
+                    if let Some(key) = key {
+                        history.keys.entry(Arc::clone(key)).or_default().writes.push(at);
+                    }
+                    history.digests.entry(value.digest).or_default().push(at);
+                }
+                Effect::Delete { key } => history.keys.entry(Arc::clone(key)).or_default().deletes.push(at),
+                Effect::None | Effect::Read { .. } | Effect::Scan { .. } => {}
+            }
+        }
+        history
+    }
+}
+
+impl History {
+    /// Every operation.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The operation at a position.
+    pub fn op(&self, at: u32) -> &Op {
+        &self.ops[at as usize]
+    }
+
+    /// Operations of the measured phase.
+    pub fn measured(&self) -> impl Iterator<Item = &Op> {
+        self.ops.iter().filter(|op| op.phase == Phase::Measured)
+    }
+
+    /// What was done to each record.
+    pub fn keys(&self) -> impl Iterator<Item = (&Arc<str>, &Changes)> {
+        self.keys.iter()
+    }
+
+    /// What was done to one record.
+    pub fn changes(&self, key: &str) -> Option<&Changes> {
+        self.keys.get(key)
+    }
+
+    /// Writes of a content that took effect or may have, as positions.
+    pub fn writers(&self, digest: u64) -> &[u32] {
+        self.digests.get(&digest).map_or(&[], Vec::as_slice)
+    }
+
+    /// Reads by id that were answered: position, operation, id, and what came back.
+    pub fn reads(&self) -> impl Iterator<Item = (u32, &Op, &Arc<str>, Option<&Seen>)> {
+        self.answered().filter_map(|(at, op)| match &op.effect {
+            Effect::Read { key, value } => Some((at, op, key, value.as_ref())),
+            Effect::None | Effect::Write { .. } | Effect::Delete { .. } | Effect::Scan { .. } => None,
+        })
+    }
+
+    /// Every record that came back from any read, list or search.
+    pub fn sights(&self) -> impl Iterator<Item = Sight<'_>> {
+        self.answered().flat_map(|(at, op)| {
+            let one = match &op.effect {
+                Effect::Read { key, value: Some(value) } => Some(Sight { at, op, key, value }),
+                _ => None,
+            };
+            let many = match &op.effect {
+                Effect::Scan { hits } => hits.as_slice(),
+                _ => &[],
+            };
+            one.into_iter().chain(many.iter().map(move |(key, value)| Sight { at, op, key, value }))
+        })
+    }
+
+    fn answered(&self) -> impl Iterator<Item = (u32, &Op)> {
+        let numbered = self.ops.iter().enumerate().map(|(at, op)| (at as u32, op));
+        numbered.filter(|(_, op)| op.outcome == Outcome::Ok)
+    }
+}

@@ -1,0 +1,234 @@
+//! Laws of the checks: what a correct store does never fails; one planted violation fails its check and names its operations.
+
+use harness_history::{Canary, Criteria, Effect, ErrorKind, History, Op, Outcome, Phase, Seen, Verdict, judge};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a user does next; numbers choose the user and the record.
+#[derive(Debug, Clone)]
+enum Step {
+    Store { user: usize, shared: bool, answered: bool },
+    Update { record: usize },
+    Delete { record: usize, answered: bool },
+    Read { user: usize, record: usize },
+    Search { user: usize },
+}
+
+const USERS: [(&str, &str); 4] = [("acme", "ann"), ("acme", "bob"), ("zeta", "zoe"), ("zeta", "zed")];
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..4usize, any::<bool>(), prop::bool::weighted(0.9)).prop_map(|(user, shared, answered)| Step::Store { user, shared, answered }),
+        2 => (0..50usize).prop_map(|record| Step::Update { record }),
+        1 => (0..50usize, prop::bool::weighted(0.8)).prop_map(|(record, answered)| Step::Delete { record, answered }),
+        4 => (0..4usize, 0..50usize).prop_map(|(user, record)| Step::Read { user, record }),
+        2 => (0..4usize).prop_map(|user| Step::Search { user }),
+    ];
+    prop::collection::vec(step, 8..80)
+}
+
+/// A store that does everything right, and the history of what was asked of it.
+#[derive(Default)]
+struct Correct {
+    records: Vec<Record>,
+    ops: Vec<Op>,
+    now: u64,
+    contents: u64,
+}
+
+struct Record {
+    key: Arc<str>,
+    owner: usize,
+    shared: bool,
+    value: Seen,
+    there: bool,
+    known: bool,
+}
+
+impl Correct {
+    fn run(steps: &[Step]) -> Vec<Op> {
+        let mut store = Self::default();
+        for user in 0..4 {
+            store.step(&Step::Store { user, shared: true, answered: true });
+        }
+        for step in steps {
+            store.step(step);
+        }
+        for record in 0..store.records.len() {
+            if store.records[record].known {
+                let effect = store.read(store.records[record].owner, record);
+                store.op(store.records[record].owner, "get_memory", Phase::Final, Outcome::Ok, effect);
+            }
+        }
+        store.ops
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Store { user, shared, answered } => {
+                let value = self.content(user, shared);
+                let key: Arc<str> = format!("k{}", self.records.len()).into();
+                self.records.push(Record {
+                    key: key.clone(),
+                    owner: user,
+                    shared,
+                    value: value.clone(),
+                    there: true,
+                    known: answered,
+                });
+                let effect = Effect::Write { key: answered.then_some(key), value };
+                self.op(user, "store_memory", Phase::Measured, outcome(answered), effect);
+            }
+            Step::Update { record } => {
+                let Some(record) = self.existing(record) else { return };
+                let (owner, shared) = (self.records[record].owner, self.records[record].shared);
+                let value = self.content(owner, shared);
+                self.records[record].value = value.clone();
+                let effect = Effect::Write { key: Some(self.records[record].key.clone()), value };
+                self.op(owner, "update_memory", Phase::Measured, Outcome::Ok, effect);
+            }
+            Step::Delete { record, answered } => {
+                let Some(record) = self.existing(record) else { return };
+                self.records[record].there = false;
+                let effect = Effect::Delete { key: self.records[record].key.clone() };
+                self.op(self.records[record].owner, "delete_memory", Phase::Measured, outcome(answered), effect);
+            }
+            Step::Read { user, record } => {
+                let record = record % self.records.len();
+                let effect = self.read(user, record);
+                self.op(user, "get_memory", Phase::Measured, Outcome::Ok, effect);
+            }
+            Step::Search { user } => {
+                let hits = (0..self.records.len()).filter(|record| self.visible(user, *record));
+                let hits =
+                    hits.map(|record| (self.records[record].key.clone(), self.records[record].value.clone())).collect();
+                self.op(user, "search_memory", Phase::Measured, Outcome::Ok, Effect::Scan { hits });
+            }
+        }
+    }
+
+    fn existing(&self, record: usize) -> Option<usize> {
+        let record = record % self.records.len();
+        (self.records[record].there && self.records[record].known).then_some(record)
+    }
+
+    fn visible(&self, user: usize, record: usize) -> bool {
+        let record = &self.records[record];
+        record.there && USERS[record.owner].0 == USERS[user].0 && (record.shared || record.owner == user)
+    }
+
+    fn read(&self, user: usize, record: usize) -> Effect {
+        let value = self.visible(user, record).then(|| self.records[record].value.clone());
+        Effect::Read { key: self.records[record].key.clone(), value }
+    }
+
+    fn content(&mut self, user: usize, shared: bool) -> Seen {
+        self.contents += 1;
+        let (tenant, name) = USERS[user];
+        let canary = Canary { tenant: tenant.into(), user: name.into(), shared, number: self.contents };
+        Seen { digest: self.contents, canary: Some(canary) }
+    }
+
+    fn op(&mut self, user: usize, name: &str, phase: Phase, outcome: Outcome, effect: Effect) {
+        let (tenant, user_name) = USERS[user];
+        self.now += 10;
+        self.ops.push(Op {
+            process: user as u32,
+            tenant: tenant.into(),
+            user: user_name.into(),
+            name: name.into(),
+            phase,
+            planned_us: None,
+            invoke_us: self.now,
+            complete_us: self.now + 5,
+            outcome,
+            effect,
+        });
+    }
+}
+
+fn outcome(answered: bool) -> Outcome {
+    if answered { Outcome::Ok } else { Outcome::Unknown(ErrorKind::Timeout) }
+}
+
+fn verdicts(ops: &[Op]) -> BTreeMap<String, Verdict> {
+    let history: History = ops.iter().cloned().collect();
+    judge(&history, &Criteria::default()).into_iter().map(|finding| (finding.check, finding.verdict)).collect()
+}
+
+fn position(ops: &[Op], wanted: impl Fn(&Op) -> bool) -> Option<usize> {
+    ops.iter().position(wanted)
+}
+
+fn final_read_with_value(op: &Op) -> bool {
+    op.phase == Phase::Final && matches!(op.effect, Effect::Read { value: Some(_), .. })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_correct_store_never_fails(steps in steps()) {
+        for (check, verdict) in verdicts(&Correct::run(&steps)) {
+            prop_assert_ne!(verdict, Verdict::Fail, "{}", check);
+        }
+    }
+
+    #[test]
+    fn a_lost_write_fails_no_lost_writes(steps in steps()) {
+        let mut ops = Correct::run(&steps);
+        let Some(read) = position(&ops, |op| {
+            let Effect::Read { key, .. } = &op.effect else { return false };
+            final_read_with_value(op) && !ops.iter().any(|op| matches!(&op.effect, Effect::Delete { key: deleted } if deleted == key))
+        }) else { return Ok(()) };
+        let Effect::Read { value, .. } = &mut ops[read].effect else { unreachable!() };
+        *value = None;
+        prop_assert_eq!(verdicts(&ops)["no-lost-writes"], Verdict::Fail);
+    }
+
+    #[test]
+    fn a_leak_fails_tenant_isolation_alone(steps in steps(), private in any::<bool>()) {
+        let mut ops = Correct::run(&steps);
+        // Somebody of the other organisation, or a colleague, sees what it must not.
+        let Some(at) = position(&ops, |op| match &op.effect {
+            Effect::Write { key: Some(_), value } => op.outcome == Outcome::Ok && (!private || !value.canary.as_ref().unwrap().shared),
+            _ => false,
+        }) else { return Ok(()) };
+        let Effect::Write { key: Some(key), value } = ops[at].effect.clone() else { unreachable!() };
+        let mut leak = ops[at].clone();
+        let thief = USERS.iter().position(|(tenant, user)| (**tenant == *leak.tenant) == private && **user != *leak.user).unwrap();
+        (leak.tenant, leak.user, leak.name) = (USERS[thief].0.into(), USERS[thief].1.into(), "search_memory".into());
+        leak.invoke_us += 1;
+        leak.complete_us += 1;
+        leak.effect = Effect::Scan { hits: vec![(key, value)] };
+        ops.insert(at + 1, leak);
+        let verdicts = verdicts(&ops);
+        prop_assert_eq!(verdicts["tenant-isolation"], Verdict::Fail);
+        prop_assert_ne!(verdicts["no-phantom-reads"], Verdict::Fail);
+    }
+
+    #[test]
+    fn an_invented_content_fails_no_phantom_reads(steps in steps()) {
+        let mut ops = Correct::run(&steps);
+        let Some(read) = position(&ops, |op| matches!(op.effect, Effect::Read { value: Some(_), .. })) else { return Ok(()) };
+        let Effect::Read { value: Some(value), .. } = &mut ops[read].effect else { unreachable!() };
+        value.digest = u64::MAX;
+        prop_assert_eq!(verdicts(&ops)["no-phantom-reads"], Verdict::Fail);
+    }
+
+    #[test]
+    fn a_missed_own_write_fails_read_your_writes(steps in steps()) {
+        let mut ops = Correct::run(&steps);
+        let Some(at) = position(&ops, |op| op.outcome == Outcome::Ok && matches!(op.effect, Effect::Write { key: Some(_), .. })) else {
+            return Ok(());
+        };
+        let Effect::Write { key: Some(key), .. } = ops[at].effect.clone() else { unreachable!() };
+        let mut read = ops[at].clone();
+        read.invoke_us = ops[at].complete_us + 1;
+        read.complete_us = read.invoke_us + 1;
+        read.effect = Effect::Read { key, value: None };
+        ops.insert(at + 1, read);
+        prop_assert_eq!(verdicts(&ops)["read-your-writes"], Verdict::Fail);
+    }
+}
