@@ -1,4 +1,5 @@
 //! Every check accepts its valid histories and rejects its invalid ones; no check is without both.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use harness_history::check::{ALL, Check};
 use harness_history::{Criteria, History, Metric, Op, Threshold, Verdict};
