@@ -63,7 +63,8 @@ pub struct DriverReport {
     pub calls: u64,
     /// Arrivals that the schedule asked for in the measured phase; only in the open model.
     pub planned_arrivals: Option<u64>,
-    /// Send lag behind the schedule at the 50th and 99th percentile, in microseconds; only in the open model.
+    /// Send lag at the 50th percentile, in microseconds; only in the open model. It is the driver's own delay, from the
+    /// planned start (or from when a user was free, if later) to the send; waiting for a slow service is in the latency.
     pub send_lag_us_p50: Option<u64>,
     /// See [`DriverReport::send_lag_us_p50`].
     pub send_lag_us_p99: Option<u64>,
@@ -77,4 +78,7 @@ pub struct DriverReport {
     pub users_peak: u32,
     /// True where the run was interrupted and everything here is partial.
     pub interrupted: bool,
+    /// Why this run proves nothing, such as a full disk under the history; each for people, empty where all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }

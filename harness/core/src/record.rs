@@ -114,11 +114,8 @@ impl Recorder {
         }
     }
 
-    /// Hands everything recorded so far to the system and waits until it is there.
-    ///
-    /// # Errors
-    /// What kept an operation from being recorded, now or earlier.
-    pub fn flush(&self) -> Result<(), RecordError> {
+    /// Hands everything recorded so far to the writer without waiting for it.
+    pub fn hand_over(&self) {
         let block = {
             let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
             (block.ops > 0).then(|| self.replace(&mut block))
@@ -126,6 +123,14 @@ impl Recorder {
         if let Some(block) = block {
             self.send(Message::Block(block));
         }
+    }
+
+    /// Hands everything recorded so far to the system and waits until it is there.
+    ///
+    /// # Errors
+    /// What kept an operation from being recorded, now or earlier.
+    pub fn flush(&self) -> Result<(), RecordError> {
+        self.hand_over();
         let (done, written) = sync_channel(1);
         self.send(Message::Sync(done));
         // A writer that is gone has left its reason behind.

@@ -1,0 +1,143 @@
+//! The driver: reads its assignment, seeds, drives the load, reads back, and says how it went. Runs as a process of its
+//! own, so that its costs are its own and its end is its parent's to decide.
+
+mod driver;
+mod error;
+
+pub(crate) use driver::Driver;
+pub use error::DriveError;
+
+use crate::usage::Usage;
+use crate::{goose_run, interrupt, quiet};
+use driver::Measured;
+use harness_core::clock::monotonic_us;
+use harness_core::drive::{Assignment, DriverReport, Progress};
+use harness_core::run_dir::DRIVER;
+use serde::Deserialize as _;
+use std::io::{Read, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// How often the driver says how it goes.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// Reads an [`Assignment`] on stdin, drives it, writes [`Progress`] lines on stdout. Exit code 0: done, 2: the history is
+/// incomplete, 64: not an assignment, 70: a bug of ours, 130: interrupted.
+pub fn drive_from_stdin() -> ExitCode {
+    let stop = CancellationToken::new();
+    match driven(&stop) {
+        Ok(report) if report.interrupted => ExitCode::from(130),
+        Ok(report) if report.problems.is_empty() => ExitCode::SUCCESS,
+        Ok(report) => {
+            report.problems.iter().for_each(|problem| error::tell(problem));
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            error::tell(&error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+fn driven(stop: &CancellationToken) -> Result<DriverReport, DriveError> {
+    let start = |error: &dyn std::error::Error| DriveError::Start(error.to_string());
+    // goose would set a logger of its own that writes to stdout, where only progress lines belong.
+    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).try_init();
+    interrupt::install(stop).map_err(|error| start(&error))?;
+    let assignment = read_assignment(std::io::stdin().lock())?;
+    // One thread: a driver that needs more is told to be the bottleneck, and threads would cost every call something.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| start(&error))?;
+    runtime.block_on(drive(assignment, stop.clone(), say))
+}
+
+/// Writes one line; fails where nobody reads any more.
+fn say(progress: &Progress) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(progress)?;
+    line.push(b'\n');
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&line)?;
+    stdout.flush()
+}
+
+/// Reads one JSON value and does not wait for the end of the input, which may be a pipe that stays open.
+fn read_assignment(input: impl Read) -> Result<Assignment, DriveError> {
+    Assignment::deserialize(&mut serde_json::Deserializer::from_reader(input))
+        .map_err(|error| DriveError::Assignment(error.to_string()))
+}
+
+/// Drives one assignment to its end, or until `stop` is cancelled. `say` gets a line about every second; when it fails,
+/// nobody listens any more, and the drive stops.
+///
+/// # Errors
+/// The assignment cannot be carried out, or `driver.json` cannot be written. A history that is incomplete is no
+/// error: it is in [`DriverReport::problems`].
+pub async fn drive(
+    assignment: Assignment,
+    stop: CancellationToken,
+    say: impl FnMut(&Progress) -> std::io::Result<()> + Send + 'static,
+) -> Result<DriverReport, DriveError> {
+    let host = driver::endpoint(&assignment)?.to_owned();
+    let driver = Arc::new(Driver::new(assignment, stop)?);
+    let (mut ticker, done) = (JoinSet::new(), CancellationToken::new());
+    ticker.spawn(tick(Arc::clone(&driver), done.clone(), say));
+    let result = phases(&driver, &host).await;
+    done.cancel();
+    let cpu_peak = ticker.join_next().await.and_then(Result::ok).unwrap_or_default();
+    let report = driver.report(result?, cpu_peak);
+    let path = driver.assignment.run_dir.join(DRIVER);
+    serde_json::to_vec_pretty(&report)
+        .map_err(std::io::Error::from)
+        .and_then(|bytes| std::fs::write(&path, bytes))
+        .map_err(|error| DriveError::Report { path, why: error.to_string() })?;
+    Ok(report)
+}
+
+async fn phases(driver: &Arc<Driver>, host: &str) -> Result<Measured, DriveError> {
+    quiet::seed(driver).await;
+    if driver.stop.is_cancelled() {
+        return Ok(Measured::default());
+    }
+    let load = async { goose_run::run(driver, host).await.map_err(|error| DriveError::Load(format!("{error:?}"))) };
+    let ((), measured) = tokio::try_join!(load, async { Ok(driver.meter().await) })?;
+    if driver.flushed() && !driver.stop.is_cancelled() {
+        if let Err(error) = quiet::read_back(driver).await {
+            driver.give_up(format!("cannot read the history back for the final reads: {error}"));
+        }
+        driver.flushed();
+    }
+    Ok(measured)
+}
+
+/// Says how it goes until `done`, once more at the end; the busiest second of the measured phase as a share of a core.
+async fn tick(
+    driver: Arc<Driver>,
+    done: CancellationToken,
+    mut say: impl FnMut(&Progress) -> std::io::Result<()>,
+) -> f64 {
+    let mut every = tokio::time::interval(PROGRESS_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every.tick().await;
+    let (mut peak, mut last) = (0.0_f64, None::<(u64, u64)>);
+    loop {
+        let over = tokio::select! {
+            biased;
+            () = done.cancelled() => true,
+            _ = every.tick() => false,
+        };
+        if say(&driver.progress()).is_err() {
+            driver.stop.cancel();
+        }
+        let now = driver.is_measuring().then(|| (monotonic_us(), Usage::now().cpu_us));
+        if let (Some((then_us, then_cpu)), Some((now_us, now_cpu))) = (last, now) {
+            peak = peak.max((now_cpu - then_cpu) as f64 / (now_us - then_us).max(1) as f64);
+        }
+        last = now;
+        if over {
+            return peak;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Pacing on virtual time: the same to the microsecond on every machine.
+
+use super::{CancellationToken, Model, Pace, Phase, Window, Workload};
+use crate::clock::virtual_time::{VirtualClock, run};
+use crate::clock::{Clock as _, sleep_until};
+use crate::profile::{Overrides, workload};
+use crate::tally::Tally;
+use harness_core::workload::Metric;
+use harness_history::{Effect, Op, Outcome};
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Virtual service time of the server, in microseconds.
+const SERVICE_US: u64 = 1_000;
+
+/// Drives a server of which `reply_us` says when a call that arrives then is answered.
+fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<u64>) -> (Vec<Op>, Tally, Option<u64>) {
+    let clock = VirtualClock::default();
+    let stop = CancellationToken::new();
+    let pace = Pace::new(workload, Window::new(workload, 0), stop.clone());
+    let (ops, tally) = (Mutex::new(Vec::new()), Tally::default());
+    let users = (0..workload.users).map(|process| {
+        let (clock, pace, ops, tally, reply_us) = (&clock, &pace, &ops, &tally, &reply_us);
+        Box::pin(async move {
+            let mut share = Some(f64::from(process) / f64::from(workload.users));
+            while let Some(turn) = pace.next(clock, share.take()).await {
+                let invoke_us = clock.now_us();
+                tally.begin();
+                sleep_until(clock, reply_us(invoke_us)).await;
+                let op = Op {
+                    process,
+                    tenant: "org".into(),
+                    user: "user".into(),
+                    name: "get_memory".into(),
+                    phase: turn.phase,
+                    planned_us: turn.planned_us,
+                    invoke_us,
+                    complete_us: clock.now_us(),
+                    outcome: Outcome::Ok,
+                    effect: Effect::None,
+                };
+                tally.end(&op, turn.send_lag_us(invoke_us));
+                ops.lock().unwrap().push(op);
+            }
+        }) as Pin<Box<dyn Future<Output = ()> + '_>>
+    });
+    let stopper = stop_at_us.map(|at| {
+        let (clock, stop) = (&clock, stop.clone());
+        Box::pin(async move {
+            sleep_until(clock, at).await;
+            stop.cancel();
+        }) as Pin<Box<dyn Future<Output = ()> + '_>>
+    });
+    run(&clock, users.chain(stopper).collect::<Vec<_>>());
+    let planned = pace.planned_arrivals();
+    (ops.into_inner().unwrap(), tally, planned)
+}
+
+fn open(rate: f64, seconds: u64) -> Workload {
+    let overrides = Overrides {
+        rate: Some(rate),
+        duration: Some(Duration::from_secs(seconds)),
+        warmup: Some(Duration::ZERO),
+        thresholds: vec!["p99<500ms".to_owned()],
+        ..Overrides::default()
+    };
+    workload("memory", &overrides).unwrap()
+}
+
+fn percentile(mut sorted: Vec<u64>, percentile: f64) -> f64 {
+    sorted.sort_unstable();
+    sorted[((sorted.len() as f64 * percentile / 100.0).ceil() as usize).max(1) - 1] as f64
+}
+
+/// A server that holds every call of the seconds 10 and 11 until second 12.
+fn stalled(arrival_us: u64) -> u64 {
+    let held = (10_000_000..12_000_000).contains(&arrival_us);
+    if held { 12_000_000 + SERVICE_US } else { arrival_us + SERVICE_US }
+}
+
+#[test]
+fn a_server_that_stalls_two_seconds_shows_it_in_the_percentiles() {
+    let workload = open(1_000.0, 20);
+    let (ops, tally, planned) = drive(&workload, stalled, None);
+    // By arithmetic: 20,000 arrivals, 2,000 of them delayed uniformly up to 2 s.
+    assert_eq!((ops.len(), planned), (20_000, Some(20_000)));
+    let latencies: Vec<u64> = ops.iter().map(Op::latency_us).collect();
+    let within = |at: f64, truth: f64, share: f64| {
+        let found = percentile(latencies.clone(), at);
+        assert!((found - truth).abs() <= truth * share, "p{at} is {found}");
+        found
+    };
+    within(95.0, 1_000_000.0, 0.05);
+    let p99 = within(99.0, 1_800_000.0, 0.02);
+    within(100.0, 2_000_000.0, 0.01);
+    let threshold = &workload.thresholds[0];
+    assert!(threshold.metric == Metric::LatencyPercentile(99.0) && p99 >= threshold.below, "`p99<500ms` does not hold");
+    let shown = tally.progress(0).latency_us_p99 as f64;
+    assert!((shown - p99).abs() <= p99 * 0.002, "the live figure is the same: {shown}");
+    // The stall is the server's fault, and the service time of the same calls hides it: only a hundred saw it.
+    assert_eq!(tally.send_lag_us(99.0), Some(0));
+    let service: Vec<u64> = ops.iter().map(Op::service_us).collect();
+    assert_eq!(percentile(service, 99.0), SERVICE_US as f64);
+}
+
+#[test]
+fn a_closed_loop_hides_the_same_stall_which_is_why_there_is_an_open_one() {
+    let mut workload = open(1.0, 20);
+    workload.model = Model::Closed { think_time: Duration::from_millis(99) };
+    let (ops, tally, planned) = drive(&workload, stalled, None);
+    assert_eq!((planned, tally.send_lag_us(99.0)), (None, None));
+    assert!(percentile(ops.iter().map(Op::latency_us).collect(), 99.0) < 10_000.0);
+    assert!(ops.len() < 18_500, "users that wait do not arrive: {}", ops.len());
+}
+
+#[test]
+fn users_that_think_do_not_march_in_step() {
+    let mut workload = open(1.0, 5);
+    workload.model = Model::Closed { think_time: Duration::from_secs(1) };
+    let (ops, tally, _) = drive(&workload, |arrival| arrival + SERVICE_US, None);
+    assert_eq!(tally.peak(), 1, "a hundred users, ten milliseconds apart");
+    assert_eq!(ops.len(), 500);
+}
+
+#[test]
+fn the_warm_up_belongs_to_its_own_phase() {
+    let mut workload = open(100.0, 3);
+    workload.warmup = Duration::from_secs(2);
+    let (ops, tally, planned) = drive(&workload, |arrival| arrival + SERVICE_US, None);
+    let measured = ops.iter().filter(|op| op.phase == Phase::Measured).count();
+    assert_eq!((ops.len(), measured, planned, tally.measured_calls()), (500, 300, Some(300), 300));
+    assert!(ops.iter().all(|op| (op.planned_us.unwrap() >= 2_000_000) == (op.phase == Phase::Measured)));
+}
+
+#[test]
+fn a_stopped_run_makes_no_further_call() {
+    for model in [open(1_000.0, 20).model, Model::Closed { think_time: Duration::from_secs(3_600) }] {
+        let mut workload = open(1_000.0, 20);
+        workload.model = model;
+        let (ops, _, _) = drive(&workload, |arrival| arrival + SERVICE_US, Some(5_000_000));
+        assert!(ops.iter().all(|op| op.invoke_us <= 5_000_000), "{}", ops.len());
+    }
+}

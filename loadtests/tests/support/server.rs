@@ -1,0 +1,221 @@
+//! A small memory service in this process: it keeps memories apart by token, and stalls or misbehaves as it is told. It
+//! notes when it got every call, so that a run can be judged on recorded times.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use harness_core::clock::monotonic_us;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+/// What is wrong with the server.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Behaviour {
+    /// How long after [`Server::arm`] it begins to hold every call, and for how long.
+    pub(crate) stall: Option<(Duration, Duration)>,
+    /// Answers everything with this status.
+    pub(crate) refuse: Option<u16>,
+    /// Answers reads of every tenant to everyone.
+    pub(crate) leak: bool,
+}
+
+/// One call as the server saw it, in microseconds of the monotonic clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Served {
+    /// When the request was complete.
+    pub(crate) arrived_us: u64,
+}
+
+/// A running server; it stops when dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    behaviour: Behaviour,
+    memories: Mutex<HashMap<String, Memory>>,
+    served: Mutex<Vec<Served>>,
+    stall_from_us: Mutex<Option<u64>>,
+}
+
+struct Memory {
+    tenant: String,
+    user: String,
+    shared: bool,
+    content: String,
+}
+
+impl Server {
+    /// Starts on a free port.
+    pub(crate) fn start(behaviour: Behaviour) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared { behaviour, ..Shared::default() });
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(accept(listener, shared, stopped));
+            }
+        });
+        Self { address, shared, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Every call so far.
+    pub(crate) fn served(&self) -> Vec<Served> {
+        self.shared.served.lock().unwrap().clone()
+    }
+
+    /// The stall of the behaviour counts from this time on; only the first one matters.
+    pub(crate) fn arm(&self, at_us: u64) {
+        self.shared.stall_from_us.lock().unwrap().get_or_insert(at_us);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => return,
+            accepted = listener.accept() => {
+                let (stream, _) = accepted.unwrap();
+                stream.set_nodelay(true).unwrap();
+                connections.spawn(serve(stream, Arc::clone(&shared)));
+            }
+        }
+    }
+}
+
+async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
+    let mut bytes = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(end) = complete(&bytes) {
+                break end;
+            }
+            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+                return;
+            }
+        };
+        let arrived_us = monotonic_us();
+        shared.stall(arrived_us).await;
+        let reply = shared.reply(&bytes[..end]);
+        bytes.drain(..end);
+        if stream.write_all(&reply).await.is_err() {
+            return;
+        }
+        shared.served.lock().unwrap().push(Served { arrived_us });
+    }
+}
+
+/// Where the first request in these bytes ends, if it is complete.
+fn complete(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let length: usize = field(std::str::from_utf8(&bytes[..head]).unwrap(), "content-length").unwrap().parse().unwrap();
+    (bytes.len() >= head + length).then_some(head + length)
+}
+
+fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+impl Shared {
+    async fn stall(&self, arrived_us: u64) {
+        let (Some((after, length)), Some(from_us)) = (self.behaviour.stall, *self.stall_from_us.lock().unwrap()) else {
+            return;
+        };
+        let begin_us = from_us + after.as_micros() as u64;
+        let end_us = begin_us + length.as_micros() as u64;
+        if (begin_us..end_us).contains(&arrived_us) {
+            tokio::time::sleep(Duration::from_micros(end_us.saturating_sub(monotonic_us()))).await;
+        }
+    }
+
+    fn reply(&self, request: &[u8]) -> Vec<u8> {
+        let (head, body) = std::str::from_utf8(request).unwrap().split_once("\r\n\r\n").unwrap();
+        if let Some(status) = self.behaviour.refuse {
+            return format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n").into_bytes();
+        }
+        let claims = field(head, "authorization").unwrap().split('.').nth(1).unwrap();
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        let request: Value = serde_json::from_str(body).unwrap();
+        let params = &request["params"];
+        let result = self.call(
+            params["name"].as_str().unwrap(),
+            &params["arguments"],
+            claims["orgId"].as_str().unwrap(),
+            claims["sub"].as_str().unwrap(),
+        );
+        let (structured, is_error) = match result {
+            Ok(structured) => (structured, false),
+            Err(code) => (json!({ "code": code, "message": "", "retryable": false }), true),
+        };
+        let body = json!({
+            "jsonrpc": "2.0",
+            "id": request["id"],
+            "result": {
+                "content": [{ "type": "text", "text": structured.to_string() }],
+                "structuredContent": structured,
+                "isError": is_error,
+                "resultType": "complete",
+            },
+        })
+        .to_string();
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+            .into_bytes()
+    }
+
+    fn call(&self, tool: &str, arguments: &Value, tenant: &str, user: &str) -> Result<Value, &'static str> {
+        let mut memories = self.memories.lock().unwrap();
+        let visible =
+            |memory: &Memory| self.behaviour.leak || memory.tenant == tenant && (memory.shared || memory.user == user);
+        let shown = |(id, memory): (&String, &Memory)| json!({ "id": id, "content": memory.content });
+        match tool {
+            "store_memory" => {
+                let id = format!("00000000-0000-4000-9000-{:012}", memories.len());
+                let memory = Memory {
+                    tenant: tenant.to_owned(),
+                    user: user.to_owned(),
+                    shared: arguments["visibility"] == "workspace",
+                    content: arguments["content"].as_str().unwrap().to_owned(),
+                };
+                memories.insert(id.clone(), memory);
+                Ok(json!({ "id": id, "created": true }))
+            }
+            "get_memory" => {
+                let id = arguments["id"].as_str().unwrap();
+                memories.get_key_value(id).filter(|(_, memory)| visible(memory)).map(shown).ok_or("not_found")
+            }
+            "search_memory" | "list_memories" => {
+                let found: Vec<Value> =
+                    memories.iter().filter(|(_, memory)| visible(memory)).take(3).map(shown).collect();
+                Ok(if tool == "search_memory" { json!({ "hits": found }) } else { json!({ "memories": found }) })
+            }
+            _ => Err("invalid_argument"),
+        }
+    }
+}
