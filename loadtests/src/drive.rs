@@ -14,7 +14,9 @@ use harness_core::clock::monotonic_us;
 use harness_core::drive::{Assignment, DriverReport, Progress};
 use harness_core::run_dir::DRIVER;
 use serde::Deserialize as _;
+use std::fs::File;
 use std::io::{Read, Write as _};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,19 +50,25 @@ fn driven(stop: &CancellationToken) -> Result<DriverReport, DriveError> {
     // goose would set a logger of its own that writes to stdout, where only progress lines belong.
     let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).try_init();
     interrupt::install(stop).map_err(|error| start(&error))?;
+    let mut progress = take_stdout().map_err(|error| start(&error))?;
     let assignment = read_assignment(std::io::stdin().lock())?;
     // One thread: a driver that needs more is told to be the bottleneck, and threads would cost every call something.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| start(&error))?;
-    runtime.block_on(drive(assignment, stop.clone(), say))
+    runtime.block_on(drive(assignment, stop.clone(), move |line| say(&mut progress, line)))
+}
+
+/// Takes stdout for the progress lines alone: goose prints to it whatever it is configured to, which goes nowhere now.
+fn take_stdout() -> std::io::Result<File> {
+    let stdout = std::io::stdout().as_fd().try_clone_to_owned()?;
+    nix::unistd::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+    Ok(File::from(stdout))
 }
 
 /// Writes one line; fails where nobody reads any more.
-fn say(progress: &Progress) -> std::io::Result<()> {
+fn say(stdout: &mut File, progress: &Progress) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(progress)?;
     line.push(b'\n');
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&line)?;
-    stdout.flush()
+    stdout.write_all(&line)
 }
 
 /// Reads one JSON value and does not wait for the end of the input, which may be a pipe that stays open.

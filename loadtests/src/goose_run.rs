@@ -47,12 +47,13 @@ fn transaction(driver: &Arc<Driver>) -> TransactionFunction {
         Box::pin(async move {
             let process = goose.weighted_users_index;
             let Some(pace) = driver.begin().await else { return Ok(()) };
-            let mut first = true;
-            while let Some(op) = driver.turn(process, &pace, std::mem::take(&mut first)).await {
+            let mut last = None;
+            while let Some(op) = driver.turn(process, &pace, last.as_ref()).await {
                 let error = op.outcome.error();
                 let latency = Duration::from_micros(op.latency_us());
                 let tag = error.map(harness_history::ErrorKind::group);
                 goose.record_custom_request_duration(METHOD, &op.name, latency, error.is_none(), None, tag).await?;
+                last = Some(op);
             }
             driver.end();
             Ok(())

@@ -42,6 +42,21 @@ enum Kind {
     Open(Arrivals),
 }
 
+/// How long a user of the closed model waits where nobody listens, in microseconds: without it, a hundred users fill a
+/// disk with refusals.
+const NO_CONNECTION_PAUSE_US: u64 = 50_000;
+
+/// What a user did before its turn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum After {
+    /// Nothing; this share (0 to 1) of the think time staggers users that would march in step.
+    Start(f64),
+    /// A call.
+    Call,
+    /// A call that found no connection.
+    NoConnection,
+}
+
 /// One call that is due now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn {
@@ -79,13 +94,16 @@ impl Pace {
         }
     }
 
-    /// Waits for the next turn of a user that is free now; `None` when the run is over. `share` (0 to 1) staggers the
-    /// first calls of users that think, so that they do not march in step.
-    pub(crate) async fn next<C: Clock>(&self, clock: &C, share: Option<f64>) -> Option<Turn> {
+    /// Waits for the next turn of a user that is free now; `None` when the run is over.
+    pub(crate) async fn next<C: Clock>(&self, clock: &C, after: After) -> Option<Turn> {
         let free_us = clock.now_us();
         match &self.kind {
             Kind::Closed { think_us } => {
-                let pause_us = share.map_or(*think_us, |share| (*think_us as f64 * share) as u64);
+                let pause_us = match after {
+                    After::Start(share) => (*think_us as f64 * share) as u64,
+                    After::Call => *think_us,
+                    After::NoConnection => (*think_us).max(NO_CONNECTION_PAUSE_US),
+                };
                 let due_us = (free_us + pause_us).max(self.window.from_us);
                 if due_us >= self.window.until_us || !self.wait(clock, due_us).await {
                     return None;

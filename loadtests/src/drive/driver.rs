@@ -5,14 +5,14 @@ use crate::clock::{Clock as _, RealClock, sleep_until};
 use crate::content::Corpus;
 use crate::directory::Directory;
 use crate::memory::{Operation, User, When, World};
-use crate::pace::{Pace, Window};
+use crate::pace::{After, Pace, Window};
 use crate::tally::Tally;
 use crate::usage::Usage;
 use harness_core::client::{Client, ClientOptions, Endpoint};
 use harness_core::drive::{Assignment, DriverReport, Progress};
 use harness_core::record::Recorder;
 use harness_core::token::Minter;
-use harness_history::{Effect, Op, Outcome, Phase};
+use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::{Barrier, Mutex};
@@ -105,10 +105,14 @@ impl Driver {
     }
 
     /// Waits for the next turn of a user and makes its call; `None` when the load is over.
-    pub(crate) async fn turn(&self, process: usize, pace: &Pace, first: bool) -> Option<Op> {
+    pub(crate) async fn turn(&self, process: usize, pace: &Pace, last: Option<&Op>) -> Option<Op> {
         let mut user = self.users[process].lock().await;
-        let share = first.then(|| user.share());
-        let turn = pace.next(&self.clock, share).await?;
+        let after = match last.map(|op| &op.outcome) {
+            None => After::Start(user.share()),
+            Some(Outcome::Failed(ErrorKind::Connect)) => After::NoConnection,
+            Some(_) => After::Call,
+        };
+        let turn = pace.next(&self.clock, after).await?;
         if !self.refreshed(&mut user) {
             return None;
         }
@@ -242,7 +246,7 @@ impl Driver {
             send_lag_us_p50: self.tally.send_lag_us(50.0),
             send_lag_us_p99: self.tally.send_lag_us(99.0),
             cpu_us: measured.cpu_us,
-            cpu_peak: cpu_peak.max(mean),
+            cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),
             interrupted: self.stop.is_cancelled() && problems.is_empty(),

@@ -1,6 +1,6 @@
 //! Pacing on virtual time: the same to the microsecond on every machine.
 
-use super::{CancellationToken, Model, Pace, Phase, Window, Workload};
+use super::{After, CancellationToken, Model, Pace, Phase, Window, Workload};
 use crate::clock::virtual_time::{VirtualClock, run};
 use crate::clock::{Clock as _, sleep_until};
 use crate::profile::{Overrides, workload};
@@ -23,8 +23,9 @@ fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<
     let users = (0..workload.users).map(|process| {
         let (clock, pace, ops, tally, reply_us) = (&clock, &pace, &ops, &tally, &reply_us);
         Box::pin(async move {
-            let mut share = Some(f64::from(process) / f64::from(workload.users));
-            while let Some(turn) = pace.next(clock, share.take()).await {
+            let mut after = After::Start(f64::from(process) / f64::from(workload.users));
+            while let Some(turn) = pace.next(clock, after).await {
+                after = After::Call;
                 let invoke_us = clock.now_us();
                 tally.begin();
                 sleep_until(clock, reply_us(invoke_us)).await;
@@ -141,4 +142,20 @@ fn a_stopped_run_makes_no_further_call() {
         let (ops, _, _) = drive(&workload, |arrival| arrival + SERVICE_US, Some(5_000_000));
         assert!(ops.iter().all(|op| op.invoke_us <= 5_000_000), "{}", ops.len());
     }
+}
+
+#[test]
+fn a_user_that_finds_nobody_listening_does_not_spin() {
+    let mut workload = open(1.0, 2);
+    workload.model = Model::Closed { think_time: Duration::ZERO };
+    let clock = VirtualClock::default();
+    let pace = Pace::new(&workload, Window::new(&workload, 0), CancellationToken::new());
+    let attempts = Mutex::new(0);
+    let user = Box::pin(async {
+        while pace.next(&clock, After::NoConnection).await.is_some() {
+            *attempts.lock().unwrap() += 1;
+        }
+    }) as Pin<Box<dyn Future<Output = ()> + '_>>;
+    run(&clock, [user]);
+    assert_eq!(*attempts.lock().unwrap(), 39, "twenty a second");
 }
