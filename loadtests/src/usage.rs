@@ -19,11 +19,17 @@ impl Usage {
             |_| Self::default(),
             |usage| Self {
                 cpu_us: (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()).unsigned_abs(),
-                // Linux counts in KiB.
-                rss_peak_bytes: usage.max_rss().unsigned_abs() << 10,
+                rss_peak_bytes: rss_peak_bytes().unwrap_or_default(),
             },
         )
     }
+}
+
+/// The high-water mark of this program. `getrusage` would tell that of the program that started it, where that was higher.
+fn rss_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 #[cfg(test)]
