@@ -1,2 +1,59 @@
-//! The harness.
-fn main() {}
+//! The harness: proves a stack of MCP services, or says what is unknown. Here is only the way from arguments to an exit code.
+
+mod arguments;
+mod command;
+mod context;
+mod exit;
+mod view;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use context::Context;
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.code() } else { Exit::Pass.code() };
+        }
+    };
+    // The two children of the harness handle signals themselves, each in its own way.
+    match arguments.command {
+        Command::Drive => return loadtests::drive_from_stdin(),
+        Command::Reap => return harness_core::reaper::reap_from_stdin(),
+        _ => {}
+    }
+    let context = match Context::new(&arguments.output) {
+        Ok(context) => context,
+        Err(failure) => return failure.tell(),
+    };
+    match run(arguments.command, &context) {
+        Ok(exit) => exit.code(),
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Up(arguments) => command::up::run(&arguments, context),
+        Command::Down => command::down::run(context),
+        Command::Status => command::status::run(context),
+        Command::Logs(arguments) => command::logs::run(&arguments, context),
+        Command::Plan(arguments) => command::plan::run(&arguments, context),
+        Command::Load(arguments) => command::load::run(&arguments, context),
+        Command::Check(arguments) => command::check::run(&arguments, context),
+        Command::Report(arguments) => command::report::run(&arguments, context),
+        Command::Token(arguments) => command::token::run(&arguments, context),
+        Command::Flow(arguments) => command::flow::run(&arguments, context),
+        Command::Gate(arguments) => command::gate::run(&arguments, context),
+        Command::Bench(arguments) => command::bench::run(&arguments, context),
+        Command::Completions(arguments) => command::completions::run(&arguments),
+        Command::Drive | Command::Reap => Ok(Exit::Pass),
+    }
+}

@@ -4,10 +4,17 @@
 pub mod client;
 pub mod clock;
 pub mod drive;
+pub mod judge;
+pub mod observe;
 pub mod plan;
+pub mod reaper;
 pub mod record;
+pub mod report;
+pub mod run;
 pub mod run_dir;
 pub mod sample;
+pub mod stack;
+pub mod state;
 pub mod token;
 pub mod topology;
 pub mod view;

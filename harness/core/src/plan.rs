@@ -3,6 +3,8 @@
 use crate::topology::Topology;
 use crate::workload::Workload;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// A resolved and validated plan; `plan.json` in the run directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,88 @@ pub enum Backend {
     /// Somebody else started it; base URL by service name.
     External {
         /// Service name to base URL, such as `memory` to `http://127.0.0.1:7420`.
-        urls: std::collections::BTreeMap<String, String>,
+        urls: BTreeMap<String, String>,
     },
+}
+
+impl Backend {
+    /// The word on the command line.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Docker => "docker",
+            Self::External { .. } => "external",
+        }
+    }
+}
+
+/// What a plan is made of.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Subject of the run, such as `load`.
+    pub verb: &'static str,
+    /// The command as it was typed, without a seed.
+    pub command: String,
+    /// Seed; `None` draws one.
+    pub seed: Option<u64>,
+    /// Where the stack runs.
+    pub backend: Backend,
+    /// What is driven.
+    pub workload: Workload,
+}
+
+/// Why there is no plan; all of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the plan cannot be run:{}", problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+pub struct PlanError {
+    /// One line for each problem.
+    pub problems: Vec<String>,
+}
+
+impl Plan {
+    /// Decides everything that is still open, and checks the whole.
+    ///
+    /// # Errors
+    /// Lists every problem.
+    pub fn resolve(wish: Wish) -> Result<Self, PlanError> {
+        let mut problems = Vec::new();
+        if let Backend::External { urls } = &wish.backend {
+            let service = wish.workload.service.name();
+            if !urls.contains_key(service) {
+                problems.push(format!("no URL of `{service}` was given; add `--url {service}=http://127.0.0.1:PORT`"));
+            }
+            problems.extend(urls.iter().filter_map(|(service, url)| foreign(service, url)));
+        }
+        if wish.workload.organisations > wish.workload.users {
+            problems.push(format!(
+                "{} users cannot be spread over {} organisations; each needs at least one",
+                wish.workload.users, wish.workload.organisations
+            ));
+        }
+        if !problems.is_empty() {
+            return Err(PlanError { problems });
+        }
+        let seed = wish.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+        let nonce: u16 = rand::random();
+        Ok(Self {
+            run_id: format!("{now}-{}-{}-{nonce:04x}", wish.verb, wish.workload.name),
+            command: format!("{} --seed {seed}", wish.command),
+            seed,
+            backend: wish.backend,
+            topology: Topology::under_load(),
+            workload: wish.workload,
+        })
+    }
+}
+
+/// A harness sends load and faults: it must not hit a machine by mistake.
+fn foreign(service: &str, url: &str) -> Option<String> {
+    let parsed = url.parse::<http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
+    let Some(uri) = parsed else {
+        return Some(format!("`{url}` of `{service}` is not a URL such as `http://127.0.0.1:7420`"));
+    };
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    (!loopback).then(|| format!("`{url}` of `{service}` is not on this machine; load goes to loopback addresses only"))
 }

@@ -1,6 +1,6 @@
 //! The parts of a stack and the edges between them: one value that drives every backend and the compose file.
 
-use mcp_contracts::Service;
+use mcp_contracts::{Service, env};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -55,5 +55,17 @@ impl Topology {
                 },
             ],
         }
+    }
+
+    /// The same, with quotas so high that the load measures the service and not its plan's limit.
+    pub fn under_load() -> Self {
+        let mut topology = Self::memory();
+        for part in &mut topology.parts {
+            if let PartKind::Service(_) = part.kind {
+                part.settings.insert(env::QUOTA_ENTERPRISE_DAILY.to_owned(), "1000000000".to_owned());
+                part.settings.insert(env::QUOTA_BURST_PER_SECOND.to_owned(), "1000000".to_owned());
+            }
+        }
+        topology
     }
 }

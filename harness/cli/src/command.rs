@@ -1,0 +1,15 @@
+//! The subcommands, one file each.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod down;
+pub(crate) mod flow;
+pub(crate) mod gate;
+pub(crate) mod load;
+pub(crate) mod logs;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod status;
+pub(crate) mod token;
+pub(crate) mod up;

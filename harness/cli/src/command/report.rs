@@ -1,0 +1,22 @@
+//! `harness report`: writes the reports of a recorded run again.
+
+use super::check::directory;
+use crate::arguments::RunArguments;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use harness_core::judge::judge;
+use harness_core::report::write_all;
+use harness_core::run_dir;
+
+pub(crate) fn run(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
+    let directory = directory(arguments)?;
+    let summary = write_all(&directory, &judge(&directory)?)?;
+    if context.output.json {
+        context.print_json(&summary);
+    } else {
+        for name in [run_dir::REPORT_HTML, run_dir::REPORT_MARKDOWN, run_dir::REPORT_JSON, run_dir::JUNIT] {
+            context.print(&directory.join(name).display().to_string());
+        }
+    }
+    Ok(Exit::Pass)
+}

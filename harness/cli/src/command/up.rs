@@ -1,0 +1,41 @@
+//! `harness up`: a stack that stays.
+
+use crate::arguments::{BackendChoice, UpArguments};
+use crate::context::{Context, random_secret};
+use crate::exit::{Exit, Failure};
+use harness_core::plan::Backend;
+use harness_core::stack::StackRequest;
+use harness_core::state;
+use harness_core::topology::Topology;
+use std::path::Path;
+
+pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Failure> {
+    let backend = match arguments.backend {
+        BackendChoice::Auto | BackendChoice::Process => Backend::Process,
+        BackendChoice::Docker => Backend::Docker,
+        BackendChoice::External => {
+            return Err(Failure::usage("an external stack is up already; use `--url` with `load` or `flow`"));
+        }
+    };
+    let folder = Path::new(state::FOLDER);
+    let request = StackRequest {
+        backend,
+        topology: Topology::memory(),
+        dir: folder.to_owned(),
+        secret: random_secret(),
+        executable: context.executable.clone(),
+        detached: true,
+    };
+    let state = context.runtime.block_on(state::up(folder, request, &context.view, &context.cancel))?;
+    if context.output.json {
+        context.print_json(&state.parts);
+        return Ok(Exit::Pass);
+    }
+    for part in &state.parts {
+        context.print(&format!("{:<12} {}", part.name, part.url));
+    }
+    if !context.output.quiet {
+        context.print("\nharness token mint    prints a token for it\nharness status        shows how it is\nharness down          stops it");
+    }
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,116 @@
+//! What every command shares: the view, the interrupt, the runtime, the program itself.
+
+use crate::arguments::{BackendArguments, BackendChoice, Colour, Output};
+use crate::exit::Failure;
+use crate::view;
+use harness_core::plan::Backend;
+use harness_core::view::View;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+/// What every command shares.
+pub(crate) struct Context {
+    /// Shows what happens.
+    pub(crate) view: Arc<dyn View>,
+    /// What the user asked to see.
+    pub(crate) output: Output,
+    /// Cancelled by Ctrl-C.
+    pub(crate) cancel: CancellationToken,
+    /// Runs what waits.
+    pub(crate) runtime: Runtime,
+    /// This program.
+    pub(crate) executable: PathBuf,
+}
+
+impl Context {
+    /// Prepares a command.
+    pub(crate) fn new(output: &Output) -> Result<Self, Failure> {
+        match output.color {
+            Colour::Auto => anstream::ColorChoice::Auto,
+            Colour::Always => anstream::ColorChoice::Always,
+            Colour::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+        let filter = tracing_subscriber::EnvFilter::new("warn");
+        let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).try_init();
+        let cancel = CancellationToken::new();
+        handle_interrupts(&cancel)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let terminal = std::io::stderr().is_terminal();
+        Ok(Self {
+            view: view::choose(output, terminal),
+            output: output.clone(),
+            cancel,
+            runtime,
+            executable: std::env::current_exe()?,
+        })
+    }
+
+    /// Writes a line of data to stdout.
+    pub(crate) fn print(&self, line: &str) {
+        let _ = writeln!(anstream::stdout(), "{line}");
+    }
+
+    /// Writes JSON to stdout.
+    pub(crate) fn print_json(&self, value: &impl serde::Serialize) {
+        if let Ok(text) = serde_json::to_string(value) {
+            self.print(&text);
+        }
+    }
+
+    /// The backend that was asked for, and the key of its tokens.
+    pub(crate) fn backend(&self, place: &BackendArguments) -> Result<(Backend, String), Failure> {
+        let external = Backend::External { urls: place.url.iter().cloned().collect() };
+        let backend = match (place.backend, place.url.is_empty()) {
+            (BackendChoice::Auto | BackendChoice::External, false) => external,
+            (BackendChoice::External, true) => {
+                return Err(Failure::usage(
+                    "`--backend external` needs the URL of a stack: add `--url memory=http://127.0.0.1:7420`",
+                ));
+            }
+            (BackendChoice::Auto | BackendChoice::Process, true) => Backend::Process,
+            (BackendChoice::Docker, true) => Backend::Docker,
+            (BackendChoice::Process | BackendChoice::Docker, false) => {
+                return Err(Failure::usage("`--url` names a stack that runs already; leave `--backend` away"));
+            }
+        };
+        let secret = match &backend {
+            Backend::Process | Backend::Docker => random_secret(),
+            Backend::External { .. } => external_secret()?,
+        };
+        Ok((backend, secret))
+    }
+}
+
+/// A key for one stack.
+pub(crate) fn random_secret() -> String {
+    let halves = [(); 4].map(|()| uuid::Uuid::new_v4().simple().to_string());
+    halves.concat()
+}
+
+fn external_secret() -> Result<String, Failure> {
+    let secret = std::env::var_os("JWT_SECRET").and_then(|secret| secret.into_string().ok());
+    secret.ok_or_else(|| Failure::usage("the tokens of that stack cannot be made: set JWT_SECRET to its key"))
+}
+
+/// The first Ctrl-C asks; the second ends at once, and the reaper clears away what runs.
+fn handle_interrupts(cancel: &CancellationToken) -> Result<(), Failure> {
+    let cancel = cancel.clone();
+    let asked = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::SeqCst) {
+            leave();
+        }
+        cancel.cancel();
+    })
+    .map_err(Failure::internal)
+}
+
+#[expect(clippy::exit, reason = "a second Ctrl-C means now; what was started is on the reaper's list")]
+fn leave() {
+    std::process::exit(130)
+}

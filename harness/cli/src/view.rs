@@ -1,0 +1,50 @@
+//! What a run shows while it goes on: on a terminal, in a pipe, as JSON, or nothing. Everything goes to stderr, but JSON.
+
+mod json;
+mod lines;
+mod terminal;
+
+use crate::arguments::Output;
+use harness_core::view::{Event, View};
+use harness_history::Verdict;
+use owo_colors::OwoColorize;
+use std::sync::Arc;
+
+/// Chooses by what was asked for and where stderr goes.
+pub(crate) fn choose(output: &Output, terminal: bool) -> Arc<dyn View> {
+    if output.json {
+        Arc::new(json::Json)
+    } else if output.quiet {
+        Arc::new(Silent)
+    } else if terminal {
+        Arc::new(terminal::Terminal::new())
+    } else {
+        Arc::new(lines::Lines)
+    }
+}
+
+/// Shows nothing.
+struct Silent;
+
+impl View for Silent {
+    fn show(&self, _event: Event) {}
+}
+
+/// A verdict as a word in its colour.
+pub(crate) fn word(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Pass => "pass".green().bold().to_string(),
+        Verdict::Unknown => "unknown".yellow().bold().to_string(),
+        Verdict::Fail => "fail".red().bold().to_string(),
+    }
+}
+
+/// Microseconds as people read them.
+fn millis(us: u64) -> String {
+    if us >= 1_000_000 { format!("{:.2} s", us as f64 / 1e6) } else { format!("{:.1} ms", us as f64 / 1e3) }
+}
+
+/// A finding in one line.
+fn finding_line(finding: &harness_history::Finding) -> String {
+    format!("{:<18} {:<8} {}", finding.check, word(finding.verdict), finding.summary)
+}

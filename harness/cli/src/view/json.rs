@@ -1,0 +1,24 @@
+//! One JSON object per event on stdout, for programs.
+
+use harness_core::view::{Event, View};
+use serde_json::json;
+use std::io::Write;
+
+/// Writes JSON lines.
+pub(super) struct Json;
+
+impl View for Json {
+    fn show(&self, event: Event) {
+        let value = match event {
+            Event::Stage(stage) => json!({ "event": "stage", "stage": stage }),
+            Event::PartReady { part, after } => {
+                json!({ "event": "ready", "part": part, "after_us": after.as_micros() as u64 })
+            }
+            Event::Progress(progress) => json!({ "event": "progress", "progress": progress }),
+            Event::Finding(finding) => json!({ "event": "finding", "finding": finding }),
+            Event::Note(note) => json!({ "event": "note", "note": note }),
+            Event::Verdict(verdict) => json!({ "event": "verdict", "verdict": verdict }),
+        };
+        let _ = writeln!(std::io::stdout(), "{value}");
+    }
+}

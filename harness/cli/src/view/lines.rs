@@ -1,0 +1,42 @@
+//! Plain lines, for pipes and logs of a CI.
+
+use super::{finding_line, millis};
+use harness_core::view::{Event, View};
+use std::io::Write;
+
+/// Seconds between two lines of progress.
+const EVERY: u64 = 5;
+
+/// Writes lines to stderr.
+pub(super) struct Lines;
+
+impl View for Lines {
+    fn show(&self, event: Event) {
+        let line = match event {
+            Event::Stage(stage) => format!("-- {stage}"),
+            Event::PartReady { part, after } => format!("   {part} ready after {} ms", after.as_millis()),
+            Event::Progress(progress) => {
+                let left = progress.left_us / 1_000_000;
+                if !left.is_multiple_of(EVERY) {
+                    return;
+                }
+                format!(
+                    "   {:?} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {} of {} not ok",
+                    progress.phase,
+                    progress.users,
+                    progress.calls,
+                    millis(progress.latency_us_p50),
+                    millis(progress.latency_us_p95),
+                    millis(progress.latency_us_p99),
+                    progress.phase_errors,
+                    progress.phase_calls,
+                )
+                .to_lowercase()
+            }
+            Event::Finding(finding) => format!("   {}", finding_line(&finding)),
+            Event::Note(note) => format!("   note: {note}"),
+            Event::Verdict(_) => return,
+        };
+        let _ = writeln!(anstream::stderr(), "{line}");
+    }
+}

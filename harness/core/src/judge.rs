@@ -1,0 +1,230 @@
+//! From a run directory to findings: reads what the run recorded, runs the checks, and asks whether the run itself can be believed.
+
+use crate::drive::DriverReport;
+use crate::plan::Plan;
+use crate::run_dir;
+use crate::sample::{Sample, Surroundings};
+use crate::workload::Model;
+use harness_history::{Criteria, Evidence, Finding, History, Op, Outcome, Verdict, judge as judge_history};
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Name of the finding about the run itself.
+pub const EVIDENCE_CHECK: &str = "run-is-evidence";
+/// Least share of planned arrivals that must have been made.
+const LEAST_RATE: f64 = 0.99;
+/// Most of a core that the driver may use in any second.
+const MOST_DRIVER_CPU: f64 = 0.9;
+/// Most send lag at the 99th percentile, in microseconds.
+const MOST_SEND_LAG_US: u64 = 5_000;
+
+/// Everything that a run directory holds.
+pub struct Recorded {
+    /// The plan.
+    pub plan: Plan,
+    /// Every operation.
+    pub history: History,
+    /// What the driver said of itself; `None` where it did not come to that.
+    pub driver: Option<DriverReport>,
+    /// CPU and memory.
+    pub samples: Vec<Sample>,
+    /// Versions and machine.
+    pub surroundings: Surroundings,
+    /// True where the last line of the history is incomplete.
+    pub torn: bool,
+}
+
+/// What a run proved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The worst of the findings.
+    pub verdict: Verdict,
+    /// What each check said.
+    pub findings: Vec<Finding>,
+    /// True where the run was interrupted.
+    pub interrupted: bool,
+}
+
+/// Why a run directory cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// A file cannot be read or written.
+    #[error("`{}` cannot be used: {why}\nhint: give the directory of a run, as `runs/<id>`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// A file does not hold what it should.
+    #[error("`{}` line {line} is not what a run records: {why}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// Judges a run and writes `findings.json`.
+///
+/// # Errors
+/// The directory is not that of a run, or its findings cannot be written.
+pub fn judge(run_dir: &Path) -> Result<Judgement, JudgeError> {
+    let judgement = conclude(&read(run_dir)?);
+    let path = run_dir.join(run_dir::FINDINGS);
+    let text = serde_json::to_vec_pretty(&judgement.findings).map_err(|error| unusable(&path, &error))?;
+    std::fs::write(&path, text).map_err(|error| unusable(&path, &error))?;
+    Ok(judgement)
+}
+
+/// Reads a run directory.
+///
+/// # Errors
+/// It is not that of a run.
+pub fn read(run_dir: &Path) -> Result<Recorded, JudgeError> {
+    let (ops, torn) = lines::<Op>(&run_dir.join(run_dir::HISTORY), true)?;
+    let mut names = HashSet::new();
+    let history = ops
+        .into_iter()
+        .map(|mut op| {
+            for name in [&mut op.tenant, &mut op.user, &mut op.name] {
+                intern(&mut names, name);
+            }
+            op
+        })
+        .collect();
+    Ok(Recorded {
+        plan: document(&run_dir.join(run_dir::PLAN))?,
+        history,
+        driver: document(&run_dir.join(run_dir::DRIVER)).ok(),
+        samples: lines(&run_dir.join(run_dir::SAMPLES), true).map(|(samples, _)| samples).unwrap_or_default(),
+        surroundings: document(&run_dir.join(run_dir::SURROUNDINGS)).unwrap_or_default(),
+        torn,
+    })
+}
+
+/// Says what a run proved.
+pub fn conclude(recorded: &Recorded) -> Judgement {
+    let workload = &recorded.plan.workload;
+    let users = match workload.model {
+        Model::Closed { .. } => Some(workload.users),
+        Model::Open { .. } => None,
+    };
+    let criteria = Criteria { thresholds: workload.thresholds.clone(), users };
+    let mut findings = vec![evidence(recorded)];
+    findings.extend(judge_history(&recorded.history, &criteria));
+    let interrupted = recorded.driver.as_ref().is_none_or(|driver| driver.interrupted);
+    Judgement { verdict: Verdict::merge(findings.iter().map(|finding| finding.verdict)), findings, interrupted }
+}
+
+/// Asks whether the run can be believed: did the load happen, at the rate that was asked for, and was it the services that were measured?
+fn evidence(recorded: &Recorded) -> Finding {
+    let (calls, succeeded) = recorded
+        .history
+        .measured()
+        .fold((0u64, 0u64), |(calls, succeeded), op| (calls + 1, succeeded + u64::from(op.outcome == Outcome::Ok)));
+    let mut doubts = Vec::new();
+    if succeeded == 0 {
+        doubts.push("no call of the measured phase succeeded".to_owned());
+    }
+    if recorded.torn {
+        doubts.push("the last line of the history is incomplete".to_owned());
+    }
+    match &recorded.driver {
+        None => doubts.push("the driver left no report".to_owned()),
+        Some(driver) => doubts.extend(driver_doubts(driver)),
+    }
+    let summary = if doubts.is_empty() {
+        let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak);
+        format!(
+            "{calls} calls measured, {succeeded} of them ok; the driver used at most {:.0} % of a core",
+            peak * 100.0
+        )
+    } else {
+        doubts.join("; ")
+    };
+    Finding {
+        check: EVIDENCE_CHECK.to_owned(),
+        verdict: if doubts.is_empty() { Verdict::Pass } else { Verdict::Unknown },
+        summary,
+        judged: calls,
+        violations: 0,
+        evidence: doubts.into_iter().map(|what| Evidence { what, ops: Vec::new() }).collect(),
+    }
+}
+
+fn driver_doubts(driver: &DriverReport) -> Vec<String> {
+    let mut doubts = driver.problems.clone();
+    if driver.interrupted {
+        doubts.push("the run was interrupted".to_owned());
+    }
+    if let Some(planned) = driver.planned_arrivals {
+        let made = driver.calls as f64 / (planned as f64).max(1.0);
+        if made < LEAST_RATE {
+            doubts.push(format!("{} of {planned} planned arrivals were made ({:.1} %)", driver.calls, made * 100.0));
+        }
+    }
+    if driver.cpu_peak > MOST_DRIVER_CPU {
+        doubts.push(format!(
+            "the driver was saturated: {:.0} % of a core in its busiest second",
+            driver.cpu_peak * 100.0
+        ));
+    }
+    if let Some(lag) = driver.send_lag_us_p99.filter(|lag| *lag > MOST_SEND_LAG_US) {
+        doubts.push(format!(
+            "calls were sent late: {:.1} ms behind the schedule at the 99th percentile",
+            lag as f64 / 1_000.0
+        ));
+    }
+    doubts
+}
+
+fn intern(names: &mut HashSet<Arc<str>>, name: &mut Arc<str>) {
+    match names.get(&**name) {
+        Some(known) => *name = Arc::clone(known),
+        None => drop(names.insert(Arc::clone(name))),
+    }
+}
+
+fn document<T: DeserializeOwned>(path: &Path) -> Result<T, JudgeError> {
+    let text = std::fs::read(path).map_err(|error| unusable(path, &error))?;
+    serde_json::from_slice(&text).map_err(|error| JudgeError::Content {
+        path: path.to_owned(),
+        line: error.line(),
+        why: error.to_string(),
+    })
+}
+
+/// Reads one value per line; a last line without an end may be torn.
+fn lines<T: DeserializeOwned>(path: &Path, may_be_torn: bool) -> Result<(Vec<T>, bool), JudgeError> {
+    let file = std::fs::File::open(path).map_err(|error| unusable(path, &error))?;
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let (mut values, mut line) = (Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(|error| unusable(path, &error))? == 0 {
+            return Ok((values, false));
+        }
+        match serde_json::from_slice(&line) {
+            Ok(value) => values.push(value),
+            Err(_) if may_be_torn && line.last() != Some(&b'\n') => return Ok((values, true)),
+            Err(error) => {
+                return Err(JudgeError::Content {
+                    path: path.to_owned(),
+                    line: values.len() + 1,
+                    why: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> JudgeError {
+    JudgeError::File { path: path.to_owned(), why: error.to_string() }
+}

@@ -1,0 +1,130 @@
+//! What is seen from outside while a run goes on: CPU and memory of every part, metrics of the services, versions, the machine.
+
+use crate::clock::monotonic_us;
+use crate::run_dir;
+use crate::sample::{Sample, Surroundings};
+use crate::stack::RunningPart;
+use crate::topology::PartKind;
+use mcp_contracts::service::{METRICS_PATH, VERSION_PATH, VersionInfo};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Pause between two readings.
+const PERIOD: Duration = Duration::from_secs(1);
+/// How long a service may take to tell its metrics or its version.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A process that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// Name of the part, or `driver`.
+    pub part: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+/// Reads CPU and memory of `watched` once a second into `samples.jsonl` until `stop`.
+///
+/// # Errors
+/// The file cannot be written.
+pub async fn sample(
+    run_dir: &Path,
+    epoch_us: u64,
+    watched: &[Watched],
+    stop: &CancellationToken,
+) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(run_dir.join(run_dir::SAMPLES))?);
+    let mut tick = tokio::time::interval(PERIOD);
+    loop {
+        let last = tokio::select! {
+            _ = tick.tick() => false,
+            () = stop.cancelled() => true,
+        };
+        for watched in watched {
+            if let Some(sample) = read(watched, epoch_us) {
+                serde_json::to_writer(&mut file, &sample)?;
+                file.write_all(b"\n")?;
+            }
+        }
+        if last {
+            return file.flush();
+        }
+    }
+}
+
+/// CPU time that a process has used so far.
+pub fn cpu_time(pid: u32) -> Option<Duration> {
+    let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok()?;
+    Some(Duration::from_micros((stat.utime + stat.stime) * 1_000_000 / procfs::ticks_per_second()))
+}
+
+fn read(watched: &Watched, epoch_us: u64) -> Option<Sample> {
+    let process = procfs::process::Process::new(watched.pid.cast_signed()).ok()?;
+    let stat = process.stat().ok()?;
+    let at_us = monotonic_us().saturating_sub(epoch_us);
+    let cpu_us = (stat.utime + stat.stime) * 1_000_000 / procfs::ticks_per_second();
+    Some(Sample { at_us, part: watched.part.clone(), cpu_us, rss_bytes: stat.rss * procfs::page_size() })
+}
+
+/// Stores the metrics of every service under `metrics/<part>-<moment>.prom`; a service that does not tell is left out.
+pub async fn metrics(run_dir: &Path, parts: &[RunningPart], moment: &str) {
+    let folder = run_dir.join(run_dir::METRICS);
+    for part in parts.iter().filter(|part| part.kind != PartKind::Redis) {
+        if let Some(text) = fetch(&format!("{}{METRICS_PATH}", part.url)).await {
+            let _ = std::fs::create_dir_all(&folder)
+                .and_then(|()| std::fs::write(folder.join(format!("{}-{moment}.prom", part.name)), text));
+        }
+    }
+}
+
+/// Versions and machine.
+pub async fn surroundings(parts: &[RunningPart], stack_start: Duration) -> Surroundings {
+    let mut part_versions = BTreeMap::new();
+    for part in parts {
+        let version = match part.kind {
+            PartKind::Redis => redis_version(&part.url).await,
+            PartKind::Service(_) => fetch(&format!("{}{VERSION_PATH}", part.url))
+                .await
+                .and_then(|text| serde_json::from_str::<VersionInfo>(&text).ok())
+                .map(|info| info.version),
+        };
+        part_versions.insert(part.name.clone(), version.unwrap_or_else(|| "unknown".to_owned()));
+    }
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let memory_bytes = {
+        use procfs::Current;
+        procfs::Meminfo::current().map_or(0, |memory| memory.mem_total)
+    };
+    Surroundings {
+        started_at: jiff::Timestamp::now().to_string(),
+        harness_version: env!("CARGO_PKG_VERSION").to_owned(),
+        part_versions,
+        cores: std::thread::available_parallelism().map_or(0, |cores| cores.get() as u32),
+        memory_bytes,
+        system: format!("{} {} {}", std::env::consts::OS, kernel.trim(), std::env::consts::ARCH),
+        stack_start_us: u64::try_from(stack_start.as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+async fn fetch(url: &str) -> Option<String> {
+    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().ok()?;
+    let reply = client.get(url).send().await.ok()?;
+    if reply.status().is_success() { reply.text().await.ok() } else { None }
+}
+
+async fn redis_version(url: &str) -> Option<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = url.strip_prefix("redis://")?;
+    let asking = async {
+        let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
+        stream.write_all(b"INFO server\r\n").await.ok()?;
+        let mut reply = vec![0; 2_048];
+        let length = stream.read(&mut reply).await.ok()?;
+        let text = String::from_utf8_lossy(&reply[..length]).into_owned();
+        text.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|version| version.trim().to_owned())
+    };
+    tokio::time::timeout(DEADLINE, asking).await.ok()?
+}

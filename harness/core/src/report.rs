@@ -1,0 +1,56 @@
+//! The report of a run, in every form: one summary, and one file for each form that shows it.
+
+mod chart;
+mod html;
+mod junit;
+mod markdown;
+pub mod summary;
+pub mod terminal;
+
+use crate::judge::{JudgeError, Judgement, read};
+use crate::run_dir;
+use std::path::{Path, PathBuf};
+use summary::Summary;
+
+/// Why a report was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The run cannot be read.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    /// A file cannot be written.
+    #[error("the report `{}` cannot be written: {why}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// A form cannot be rendered; our own bug.
+    #[error("the report cannot be rendered: {0}")]
+    Render(String),
+}
+
+/// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the run directory.
+///
+/// # Errors
+/// The run cannot be read, or a file cannot be written.
+pub fn write_all(run_dir: &Path, judgement: &Judgement) -> Result<Summary, ReportError> {
+    let summary = Summary::new(&read(run_dir)?, judgement);
+    let json = serde_json::to_string_pretty(&summary).map_err(|error| ReportError::Render(error.to_string()))?;
+    for (name, text) in [
+        (run_dir::REPORT_JSON, json),
+        (run_dir::REPORT_HTML, html::render(&summary)?),
+        (run_dir::REPORT_MARKDOWN, markdown::render(&summary)?),
+        (run_dir::JUNIT, junit::render(&summary)?),
+    ] {
+        let path = run_dir.join(name);
+        std::fs::write(&path, text).map_err(|error| ReportError::Write { path, why: error.to_string() })?;
+    }
+    Ok(summary)
+}
+
+/// The schema of `report.json` (JSON Schema 2020-12).
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Summary).to_value()
+}

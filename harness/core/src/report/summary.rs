@@ -1,0 +1,491 @@
+//! The figures of a run: what `report.json` holds and every other form shows.
+
+use crate::judge::{Judgement, Recorded};
+use crate::workload::Model;
+use harness_history::{Finding, Op, Outcome, Phase};
+use hdrhistogram::Histogram;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Highest latency that is told apart, in microseconds: an hour.
+const MAX_LATENCY_US: u64 = 3_600_000_000;
+/// Digits of a latency.
+const DIGITS: u8 = 3;
+
+/// A run in figures.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Summary {
+    /// Version of this document's form.
+    pub format: u32,
+    /// Identity of the run.
+    pub run_id: String,
+    /// `pass`, `unknown` or `fail`.
+    pub verdict: String,
+    /// The one sentence why.
+    pub because: String,
+    /// True where the run was interrupted and everything here is partial.
+    pub interrupted: bool,
+    /// What was run.
+    pub plan: PlanFigures,
+    /// Versions and machine.
+    pub surroundings: SurroundingFigures,
+    /// What each check said.
+    pub findings: Vec<FindingFigures>,
+    /// Every operation together.
+    pub total: OperationFigures,
+    /// Each operation by name.
+    pub operations: BTreeMap<String, OperationFigures>,
+    /// Calls of each phase.
+    pub phases: BTreeMap<String, u64>,
+    /// One entry for each second of warm-up and measured phase.
+    pub seconds: Vec<SecondFigures>,
+    /// CPU and memory of each part, the driver among them.
+    pub parts: BTreeMap<String, PartFigures>,
+    /// What the driver said of itself.
+    pub driver: Option<DriverFigures>,
+}
+
+/// What was run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct PlanFigures {
+    /// The command that repeats it.
+    pub command: String,
+    /// The seed.
+    pub seed: u64,
+    /// Where the stack ran.
+    pub backend: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// Users.
+    pub users: u32,
+    /// Organisations.
+    pub organisations: u32,
+    /// `closed`, or the stages of the open model.
+    pub model: String,
+    /// Warm-up, in seconds.
+    pub warmup_secs: f64,
+    /// Measured phase, in seconds.
+    pub duration_secs: f64,
+    /// Operations and their share of the calls, in percent.
+    pub mix: BTreeMap<String, f64>,
+}
+
+/// Versions and machine.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SurroundingFigures {
+    /// Start of the run (RFC 3339, UTC).
+    pub started_at: String,
+    /// Version of the harness.
+    pub harness_version: String,
+    /// Version of each part.
+    pub part_versions: BTreeMap<String, String>,
+    /// Cores.
+    pub cores: u32,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// Operating system.
+    pub system: String,
+    /// From the start of the stack until it was ready, in microseconds.
+    pub stack_start_us: u64,
+}
+
+/// What a check said.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FindingFigures {
+    /// Name of the check.
+    pub check: String,
+    /// `pass`, `unknown` or `fail`.
+    pub verdict: String,
+    /// Its sentence.
+    pub summary: String,
+    /// Facts judged.
+    pub judged: u64,
+    /// Facts that violate it.
+    pub violations: u64,
+    /// What proves it.
+    pub evidence: Vec<EvidenceFigures>,
+}
+
+/// One violation.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct EvidenceFigures {
+    /// What is wrong.
+    pub what: String,
+    /// Lines of `history.jsonl`, from 0.
+    pub ops: Vec<u64>,
+}
+
+/// Figures of calls of the measured phase.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct OperationFigures {
+    /// Calls.
+    pub calls: u64,
+    /// Calls that were ok.
+    pub ok: u64,
+    /// Calls per second.
+    pub per_second: f64,
+    /// Share of calls that were not ok.
+    pub error_rate: f64,
+    /// Errors by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// Latency; in the open model from the planned start.
+    pub latency_us: Percentiles,
+    /// From the send to the reply.
+    pub service_us: Percentiles,
+}
+
+/// Percentiles, in microseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: u64,
+    /// 90th.
+    pub p90: u64,
+    /// 95th.
+    pub p95: u64,
+    /// 99th.
+    pub p99: u64,
+    /// 99.9th.
+    pub p99_9: u64,
+    /// Longest.
+    pub max: u64,
+}
+
+/// One second of the run.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct SecondFigures {
+    /// Seconds since the start of the run.
+    pub at: u64,
+    /// True in the measured phase.
+    pub measured: bool,
+    /// Calls completed.
+    pub calls: u64,
+    /// Calls completed that were not ok.
+    pub errors: u64,
+    /// Latency of the calls completed.
+    pub latency_us: Percentiles,
+}
+
+/// CPU and memory of a part.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct PartFigures {
+    /// CPU time in the measured phase, in microseconds.
+    pub cpu_us: u64,
+    /// The same for a thousand calls.
+    pub cpu_us_per_1000_calls: f64,
+    /// Share of a core in the measured phase.
+    pub cores: f64,
+    /// Highest resident memory, in bytes.
+    pub rss_peak_bytes: u64,
+    /// Readings: seconds since the start of the run, share of a core, resident bytes.
+    pub readings: Vec<(f64, f64, u64)>,
+}
+
+/// What the driver said of itself.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct DriverFigures {
+    /// CPU time in the measured phase, in microseconds.
+    pub cpu_us: u64,
+    /// CPU seconds for 100,000 calls.
+    pub cpu_secs_per_100k_calls: f64,
+    /// Share of a core in its busiest second.
+    pub cpu_peak: f64,
+    /// Highest resident memory, in bytes.
+    pub rss_peak_bytes: u64,
+    /// Arrivals that the schedule asked for.
+    pub planned_arrivals: Option<u64>,
+    /// Send lag, in microseconds.
+    pub send_lag_us_p50: Option<u64>,
+    /// See `send_lag_us_p50`.
+    pub send_lag_us_p99: Option<u64>,
+}
+
+impl Summary {
+    /// Adds up a run.
+    pub fn new(recorded: &Recorded, judgement: &Judgement) -> Self {
+        let (plan, history) = (&recorded.plan, &recorded.history);
+        let span = measured_span(recorded);
+        let secs = (span.1.saturating_sub(span.0)) as f64 / 1e6;
+        let mut total = Tally::default();
+        let mut operations: BTreeMap<String, Tally> = BTreeMap::new();
+        let mut phases: BTreeMap<String, u64> = BTreeMap::new();
+        let mut seconds: BTreeMap<u64, Second> = BTreeMap::new();
+        for op in history.ops() {
+            *phases.entry(phase_name(op.phase).to_owned()).or_default() += 1;
+            if matches!(op.phase, Phase::Warmup | Phase::Measured) {
+                seconds.entry(op.complete_us / 1_000_000).or_default().add(op);
+            }
+            if op.phase == Phase::Measured {
+                total.add(op);
+                if !operations.contains_key(&*op.name) {
+                    operations.insert(op.name.to_string(), Tally::default());
+                }
+                if let Some(tally) = operations.get_mut(&*op.name) {
+                    tally.add(op);
+                }
+            }
+        }
+        let total = total.figures(secs);
+        Self {
+            format: 1,
+            run_id: plan.run_id.clone(),
+            verdict: judgement.verdict.name().to_owned(),
+            because: because(judgement),
+            interrupted: judgement.interrupted,
+            plan: plan_figures(recorded),
+            surroundings: surrounding_figures(recorded),
+            findings: judgement.findings.iter().map(finding_figures).collect(),
+            operations: operations.into_iter().map(|(name, tally)| (name, tally.figures(secs))).collect(),
+            phases,
+            seconds: seconds.into_iter().map(|(at, second)| second.figures(at)).collect(),
+            parts: part_figures(recorded, span, total.calls),
+            driver: driver_figures(recorded),
+            total,
+        }
+    }
+}
+
+/// Counts and latencies of one kind of call.
+struct Tally {
+    calls: u64,
+    ok: u64,
+    errors: BTreeMap<String, u64>,
+    latency: Histogram<u64>,
+    service: Histogram<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { calls: 0, ok: 0, errors: BTreeMap::new(), latency: histogram(), service: histogram() }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, op: &Op) {
+        self.calls += 1;
+        match op.outcome.error() {
+            None => self.ok += 1,
+            Some(kind) => *self.errors.entry(error_name(kind)).or_default() += 1,
+        }
+        self.latency.saturating_record(op.latency_us().max(1));
+        self.service.saturating_record(op.service_us().max(1));
+    }
+
+    fn figures(self, secs: f64) -> OperationFigures {
+        OperationFigures {
+            calls: self.calls,
+            ok: self.ok,
+            per_second: if secs > 0.0 { self.calls as f64 / secs } else { 0.0 },
+            error_rate: if self.calls > 0 { 1.0 - self.ok as f64 / self.calls as f64 } else { 0.0 },
+            errors: self.errors,
+            latency_us: percentiles(&self.latency),
+            service_us: percentiles(&self.service),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Second {
+    measured: bool,
+    errors: u64,
+    latencies: Vec<u64>,
+}
+
+impl Second {
+    fn add(&mut self, op: &Op) {
+        self.measured |= op.phase == Phase::Measured;
+        self.errors += u64::from(op.outcome != Outcome::Ok);
+        self.latencies.push(op.latency_us());
+    }
+
+    fn figures(mut self, at: u64) -> SecondFigures {
+        self.latencies.sort_unstable();
+        let rank = |share: f64| {
+            let index = ((share * self.latencies.len() as f64).ceil() as usize).max(1) - 1;
+            self.latencies.get(index).copied().unwrap_or_default()
+        };
+        let latency_us = Percentiles {
+            p50: rank(0.5),
+            p90: rank(0.9),
+            p95: rank(0.95),
+            p99: rank(0.99),
+            p99_9: rank(0.999),
+            max: rank(1.0),
+        };
+        SecondFigures {
+            at,
+            measured: self.measured,
+            calls: self.latencies.len() as u64,
+            errors: self.errors,
+            latency_us,
+        }
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, MAX_LATENCY_US, DIGITS).expect("the bounds are in order and the digits at most five")
+}
+
+fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+    if histogram.is_empty() {
+        return Percentiles::default();
+    }
+    Percentiles {
+        p50: histogram.value_at_quantile(0.5),
+        p90: histogram.value_at_quantile(0.9),
+        p95: histogram.value_at_quantile(0.95),
+        p99: histogram.value_at_quantile(0.99),
+        p99_9: histogram.value_at_quantile(0.999),
+        max: histogram.max(),
+    }
+}
+
+/// Start and end of the measured phase on the run's clock, in microseconds.
+fn measured_span(recorded: &Recorded) -> (u64, u64) {
+    if let Some(driver) = &recorded.driver
+        && driver.measured_until_us > driver.measured_from_us
+    {
+        return (driver.measured_from_us, driver.measured_until_us);
+    }
+    let measured = || recorded.history.measured();
+    let from = measured().map(|op| op.invoke_us).min().unwrap_or_default();
+    (from, measured().map(|op| op.complete_us).max().unwrap_or_default())
+}
+
+/// The verdict in one sentence: what decided it.
+fn because(judgement: &Judgement) -> String {
+    let decisive = judgement.findings.iter().find(|finding| finding.verdict == judgement.verdict);
+    match judgement.verdict {
+        harness_history::Verdict::Pass => {
+            let checks = judgement.findings.len();
+            format!("all {checks} checks hold")
+        }
+        harness_history::Verdict::Unknown | harness_history::Verdict::Fail => decisive.map_or_else(
+            || "nothing was checked".to_owned(),
+            |finding| format!("{}: {}", finding.check, finding.summary),
+        ),
+    }
+}
+
+fn plan_figures(recorded: &Recorded) -> PlanFigures {
+    let (plan, workload) = (&recorded.plan, &recorded.plan.workload);
+    let weights: u32 = workload.mix.values().sum();
+    let model = match &workload.model {
+        Model::Closed { think_time } if think_time.is_zero() => "closed, no think time".to_owned(),
+        Model::Closed { think_time } => format!("closed, {} ms think time", think_time.as_millis()),
+        Model::Open { stages } => {
+            let told = stages.iter().map(|stage| {
+                let (from, to) = (stage.from_per_second, stage.to_per_second);
+                let secs = stage.duration.as_secs_f64();
+                if (from - to).abs() < f64::EPSILON {
+                    format!("{to}/s for {secs} s")
+                } else {
+                    format!("{from}/s to {to}/s in {secs} s")
+                }
+            });
+            format!("open, {}", told.collect::<Vec<_>>().join(", then "))
+        }
+    };
+    PlanFigures {
+        command: plan.command.clone(),
+        seed: plan.seed,
+        backend: plan.backend.name().to_owned(),
+        workload: workload.name.clone(),
+        users: workload.users,
+        organisations: workload.organisations,
+        model,
+        warmup_secs: workload.warmup.as_secs_f64(),
+        duration_secs: workload.duration.as_secs_f64(),
+        mix: workload
+            .mix
+            .iter()
+            .map(|(name, weight)| (name.clone(), f64::from(*weight) * 100.0 / f64::from(weights.max(1))))
+            .collect(),
+    }
+}
+
+fn surrounding_figures(recorded: &Recorded) -> SurroundingFigures {
+    let surroundings = recorded.surroundings.clone();
+    SurroundingFigures {
+        started_at: surroundings.started_at,
+        harness_version: surroundings.harness_version,
+        part_versions: surroundings.part_versions,
+        cores: surroundings.cores,
+        memory_bytes: surroundings.memory_bytes,
+        system: surroundings.system,
+        stack_start_us: surroundings.stack_start_us,
+    }
+}
+
+fn finding_figures(finding: &Finding) -> FindingFigures {
+    FindingFigures {
+        check: finding.check.clone(),
+        verdict: finding.verdict.name().to_owned(),
+        summary: finding.summary.clone(),
+        judged: finding.judged,
+        violations: finding.violations,
+        evidence: finding
+            .evidence
+            .iter()
+            .map(|evidence| EvidenceFigures { what: evidence.what.clone(), ops: evidence.ops.clone() })
+            .collect(),
+    }
+}
+
+fn part_figures(recorded: &Recorded, span: (u64, u64), calls: u64) -> BTreeMap<String, PartFigures> {
+    let mut parts: BTreeMap<String, PartFigures> = BTreeMap::new();
+    let mut last: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for sample in &recorded.samples {
+        let figures = parts.entry(sample.part.clone()).or_default();
+        figures.rss_peak_bytes = figures.rss_peak_bytes.max(sample.rss_bytes);
+        if let Some((at_us, cpu_us)) = last.insert(&sample.part, (sample.at_us, sample.cpu_us)) {
+            let (wall, cpu) = (sample.at_us.saturating_sub(at_us).max(1), sample.cpu_us.saturating_sub(cpu_us));
+            figures.readings.push((sample.at_us as f64 / 1e6, cpu as f64 / wall as f64, sample.rss_bytes));
+            // A reading counts by its share of the measured phase.
+            let inside = sample.at_us.min(span.1).saturating_sub(at_us.max(span.0));
+            figures.cpu_us += (cpu as f64 * inside as f64 / wall as f64) as u64;
+        }
+    }
+    let wall = span.1.saturating_sub(span.0).max(1);
+    for figures in parts.values_mut() {
+        figures.cores = figures.cpu_us as f64 / wall as f64;
+        figures.cpu_us_per_1000_calls = figures.cpu_us as f64 * 1_000.0 / calls.max(1) as f64;
+    }
+    parts
+}
+
+fn driver_figures(recorded: &Recorded) -> Option<DriverFigures> {
+    let driver = recorded.driver.as_ref()?;
+    Some(DriverFigures {
+        cpu_us: driver.cpu_us,
+        cpu_secs_per_100k_calls: driver.cpu_us as f64 / 1e6 * 100_000.0 / driver.calls.max(1) as f64,
+        cpu_peak: driver.cpu_peak,
+        rss_peak_bytes: driver.rss_peak_bytes,
+        planned_arrivals: driver.planned_arrivals,
+        send_lag_us_p50: driver.send_lag_us_p50,
+        send_lag_us_p99: driver.send_lag_us_p99,
+    })
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Setup => "setup",
+        Phase::Warmup => "warmup",
+        Phase::Measured => "measured",
+        Phase::Final => "final",
+    }
+}
+
+/// The kind of an error with its detail, such as `http 503`.
+fn error_name(kind: &harness_history::ErrorKind) -> String {
+    use harness_history::ErrorKind;
+    match kind {
+        ErrorKind::Http(status) => format!("http {status}"),
+        ErrorKind::JsonRpc(code) => format!("json_rpc {code}"),
+        ErrorKind::Tool(code) => format!("is_error {code}"),
+        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Reset | ErrorKind::Quota | ErrorKind::Malformed(_) => {
+            kind.group().to_owned()
+        }
+    }
+}

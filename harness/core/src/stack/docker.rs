@@ -1,0 +1,243 @@
+//! The docker backend: testcontainers on a network of the stack's own, published on 127.0.0.1 alone. Everything carries the stack's
+//! label, so that the reaper finds it whatever happens to the harness.
+
+use super::{RunningPart, StackError, StackRequest, free_port, log_tail, service_environment, tell_ready, wait_ready};
+use crate::reaper::{Reaper, start_time};
+use crate::topology::{Part, PartKind};
+use crate::view::View;
+use bollard::Docker;
+use bollard::models::{NetworkCreateRequest, PortBinding};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use testcontainers::core::logs::LogFrame;
+use testcontainers::core::{IntoContainerPort, WaitFor, wait::LogWaitStrategy};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
+
+/// Label of everything that the harness makes in Docker.
+pub const LABEL: &str = "harness.stack";
+/// How long a container may take to end after it was asked to, in seconds.
+const STOP_SECS: i32 = 10;
+/// Port of Redis in its container.
+const REDIS_PORT: u16 = 6379;
+/// How long the daemon may take to answer a ping.
+const PING_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The containers of a stack and their network.
+pub struct Containers {
+    docker: Docker,
+    label: String,
+    containers: Vec<ContainerAsync<GenericImage>>,
+}
+
+impl Containers {
+    /// The label that everything of this stack carries.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(super) async fn stop(self) {
+        for container in self.containers.into_iter().rev() {
+            let _ = container.stop_with_timeout(Some(STOP_SECS)).await;
+            let _ = container.rm().await;
+        }
+        let _ = remove_labelled_with(&self.docker, &self.label).await;
+    }
+
+    pub(super) fn leave(self) {
+        // Dropping a handle removes its container.
+        self.containers.into_iter().for_each(std::mem::forget);
+    }
+}
+
+pub(super) async fn start(
+    request: &StackRequest,
+    reaper: Option<&Reaper>,
+    view: &Arc<dyn View>,
+) -> Result<(Vec<RunningPart>, Containers), StackError> {
+    let docker = connect().await?;
+    for part in &request.topology.parts {
+        let (name, tag) = image(part);
+        let image = format!("{name}:{tag}");
+        if docker.inspect_image(&image).await.is_err() {
+            return Err(StackError::MissingImage { image });
+        }
+    }
+    let label = format!("stack-{}", uuid::Uuid::new_v4().simple());
+    if let Some(reaper) = reaper {
+        reaper.watch_label(&label);
+    }
+    let mut started = Containers { docker: docker.clone(), label: label.clone(), containers: Vec::new() };
+    match start_parts(request, &mut started, view).await {
+        Ok(parts) => Ok((parts, started)),
+        Err(error) => {
+            started.stop().await;
+            Err(error)
+        }
+    }
+}
+
+async fn start_parts(
+    request: &StackRequest,
+    started: &mut Containers,
+    view: &Arc<dyn View>,
+) -> Result<Vec<RunningPart>, StackError> {
+    // A network of our own making carries our label; one that testcontainers makes would not.
+    let network = NetworkCreateRequest {
+        name: started.label.clone(),
+        labels: Some(HashMap::from([(LABEL.to_owned(), started.label.clone())])),
+        ..Default::default()
+    };
+    let failed = |part: &str, why: String| StackError::Start { part: part.to_owned(), why };
+    started.docker.create_network(network).await.map_err(|error| failed("network", error.to_string()))?;
+    let mut parts = Vec::new();
+    for part in &request.topology.parts {
+        let since = Instant::now();
+        let port = free_port().map_err(|error| failed(&part.name, error.to_string()))?;
+        let log = request.dir.join("logs").join(format!("{}.log", part.name));
+        let container = container(request, part, &started.label, port, &log)?;
+        let container = Box::pin(container.start())
+            .await
+            .map_err(|error| failed(&part.name, format!("{error}\n{}", log_tail(&log))))?;
+        let id = container.id().to_owned();
+        started.containers.push(container);
+        let url = match part.kind {
+            PartKind::Redis => format!("redis://127.0.0.1:{port}"),
+            PartKind::Service(_) => {
+                let url = format!("http://127.0.0.1:{port}");
+                wait_ready(&part.name, &url, Some(&log), || None).await?;
+                url
+            }
+        };
+        let pid = process_of(&started.docker, &id).await;
+        parts.push(RunningPart {
+            name: part.name.clone(),
+            kind: part.kind,
+            url,
+            pid,
+            started: pid.and_then(start_time),
+            container: Some(id),
+            log: Some(log),
+        });
+        tell_ready(view, &part.name, since);
+    }
+    Ok(parts)
+}
+
+fn container(
+    request: &StackRequest,
+    part: &Part,
+    label: &str,
+    port: u16,
+    log: &Path,
+) -> Result<ContainerRequest<GenericImage>, StackError> {
+    use mcp_contracts::env;
+    let (name, tag) = image(part);
+    let inside = match part.kind {
+        PartKind::Redis => REDIS_PORT,
+        PartKind::Service(service) => service.default_port(),
+    };
+    let generic = GenericImage::new(name, tag).with_exposed_port(inside.tcp());
+    let generic = match part.kind {
+        PartKind::Redis => generic.with_wait_for(WaitFor::log(LogWaitStrategy::stdout("Ready to accept connections"))),
+        PartKind::Service(_) => generic,
+    };
+    let file = std::fs::File::options().create(true).append(true).open(log);
+    let file = file.map_err(|error| StackError::Start { part: part.name.clone(), why: error.to_string() })?;
+    let file = Arc::new(Mutex::new(file));
+    // The name on the network is the part's; on the machine it must not clash with another stack's.
+    let mut container = generic
+        .with_network(label)
+        .with_container_name(format!("{}-{label}", part.name))
+        .with_hostname(&part.name)
+        .with_label(LABEL, label)
+        .with_startup_timeout(super::START_DEADLINE)
+        .with_log_consumer(move |frame: &LogFrame| {
+            let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(frame.bytes());
+        });
+    if let PartKind::Service(_) = part.kind {
+        for (name, value) in service_environment(request, part) {
+            container = container.with_env_var(name, value);
+        }
+        container = container.with_env_var(env::LISTEN_ADDR, format!("0.0.0.0:{inside}"));
+        let redis = request.topology.parts.iter().find(|other| other.kind == PartKind::Redis);
+        if let Some(redis) = redis {
+            container = container.with_env_var(env::REDIS_URL, format!("redis://{}-{label}:{REDIS_PORT}", redis.name));
+        }
+        container = container.with_cap_drop("ALL").with_security_opt("no-new-privileges");
+    }
+    // A port of its own choosing would change with every restart; published on loopback alone.
+    Ok(container.with_host_config_modifier(move |host| {
+        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+        host.publish_all_ports = Some(false);
+        host.port_bindings = Some(HashMap::from([(format!("{inside}/tcp"), Some(vec![binding]))]));
+    }))
+}
+
+fn image(part: &Part) -> (&'static str, &'static str) {
+    match part.kind {
+        PartKind::Redis => ("redis", "7"),
+        PartKind::Service(service) => (service.binary(), "latest"),
+    }
+}
+
+async fn connect() -> Result<Docker, StackError> {
+    let no_docker = |why: String| StackError::NoDocker { why };
+    let docker = Docker::connect_with_local_defaults().map_err(|error| no_docker(error.to_string()))?;
+    match tokio::time::timeout(PING_DEADLINE, docker.ping()).await {
+        Ok(Ok(_)) => Ok(docker),
+        Ok(Err(error)) => Err(no_docker(error.to_string())),
+        Err(_) => Err(no_docker("no answer to a ping".to_owned())),
+    }
+}
+
+async fn process_of(docker: &Docker, id: &str) -> Option<u32> {
+    let state = docker.inspect_container(id, None).await.ok()?.state?;
+    state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)
+}
+
+/// Removes every container and network of a stack; used by the reaper and by `harness down`.
+///
+/// # Errors
+/// Docker does not answer, or refuses.
+pub async fn remove_labelled(label: &str) -> Result<(), StackError> {
+    let docker = connect().await?;
+    remove_labelled_with(&docker, label).await.map_err(|error| StackError::NoDocker { why: error.to_string() })
+}
+
+async fn remove_labelled_with(docker: &Docker, label: &str) -> Result<(), bollard::errors::Error> {
+    let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
+    let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    for container in docker.list_containers(Some(list)).await? {
+        if let Some(id) = container.id {
+            let remove = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let _ = docker.remove_container(&id, Some(remove)).await;
+        }
+    }
+    for network in docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await? {
+        if let Some(id) = network.id {
+            let _ = docker.remove_network(&id).await;
+        }
+    }
+    Ok(())
+}
+
+/// Containers and networks that are left of a stack.
+///
+/// # Errors
+/// Docker does not answer.
+pub async fn left_of(label: &str) -> Result<usize, StackError> {
+    let docker = connect().await?;
+    let no_docker = |error: bollard::errors::Error| StackError::NoDocker { why: error.to_string() };
+    let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
+    let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let containers = docker.list_containers(Some(list)).await.map_err(no_docker)?.len();
+    let networks = docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await;
+    Ok(containers + networks.map_err(no_docker)?.len())
+}

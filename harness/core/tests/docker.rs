@@ -1,0 +1,100 @@
+//! The docker backend on a real daemon: a stack comes up on loopback, answers, and leaves nothing behind, however it ends.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use harness_core::client::{Client, ClientOptions, Endpoint};
+use harness_core::plan::Backend;
+use harness_core::stack::{Stack, StackError, StackRequest, docker};
+use harness_core::token::{Grant, Minter};
+use harness_core::topology::Topology;
+use harness_core::view::{Event, View};
+use harness_history::Outcome;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "a-key-of-the-docker-tests-0123456789abcdef";
+/// How long the reaper may take to clear away.
+const REAPED: Duration = Duration::from_secs(30);
+
+struct Silent;
+
+impl View for Silent {
+    fn show(&self, _event: Event) {}
+}
+
+fn harness() -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    let harness = folder.join("harness");
+    assert!(harness.is_file(), "{} is not there: cargo build --workspace --bins", harness.display());
+    harness
+}
+
+fn request(dir: &Path) -> StackRequest {
+    for folder in ["logs", "data"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+    }
+    StackRequest {
+        backend: Backend::Docker,
+        topology: Topology::memory(),
+        dir: dir.to_owned(),
+        secret: SECRET.to_owned(),
+        executable: harness(),
+        detached: false,
+    }
+}
+
+async fn start(request: &StackRequest) -> Result<Stack, StackError> {
+    let view: Arc<dyn View> = Arc::new(Silent);
+    Box::pin(Stack::start(request, &view, &CancellationToken::new())).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_of_containers_answers_on_loopback_and_is_gone_after_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let stack = start(&request(dir.path())).await.unwrap();
+    let label = stack.label().unwrap().to_owned();
+    let endpoint: Arc<Endpoint> = Arc::new(stack.endpoints()["memory"].parse().unwrap());
+    assert_eq!(endpoint.host(), "127.0.0.1");
+    let mut client = Client::new(endpoint, ClientOptions::default());
+    client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
+    let stored = client.call("store_memory", &serde_json::json!({ "content": "kept in a container" })).await;
+    assert_eq!(stored.outcome, Outcome::Ok);
+    assert!(stack.parts().iter().all(|part| part.container.is_some() && part.pid.is_some()));
+    stack.stop().await;
+    assert_eq!(docker::left_of(&label).await.unwrap(), 0);
+    let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
+    assert!(log.contains("draining"), "the service was not asked to end: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_cannot_start_is_told_with_its_last_words_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut request = request(dir.path());
+    request.topology.parts[1].settings.insert("DATABASE_URL".to_owned(), "oracle://nowhere".to_owned());
+    let error = start(&request).await.err().unwrap().to_string();
+    assert!(error.contains("DATABASE_URL"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_image_is_named_with_what_makes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut request = request(dir.path());
+    request.topology.parts[1].kind = harness_core::topology::PartKind::Service(mcp_contracts::Service::Orchestrator);
+    let error = start(&request).await.err().unwrap().to_string();
+    assert!(error.contains("mcp-orchestrator:latest") && error.contains("make images"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dropped_without_a_stop_is_reaped() {
+    let dir = tempfile::tempdir().unwrap();
+    let stack = start(&request(dir.path())).await.unwrap();
+    let label = stack.label().unwrap().to_owned();
+    // As after a panic: nobody calls `stop`.
+    drop(stack);
+    let since = Instant::now();
+    while docker::left_of(&label).await.unwrap() > 0 {
+        assert!(since.elapsed() < REAPED, "containers or networks are left");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
