@@ -1,0 +1,181 @@
+//! The quota with a real Redis: exact under concurrency, and honest about every call it admitted without it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use mcp_contracts::{Plan, Service, env};
+use mcp_kit::quota::{Decision, Mode, Quota};
+use mcp_kit::{Readiness, Settings};
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A Redis of its own, ended with the test.
+struct Redis {
+    child: Child,
+    port: u16,
+}
+
+impl Redis {
+    fn start(port: Option<u16>) -> Self {
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port.unwrap_or_else(free);
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port.to_string()]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let since = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(since.elapsed() < PATIENCE, "redis-server did not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { child, port }
+    }
+
+    fn signal(&self, name: &str) {
+        Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+    }
+
+    fn kill(mut self) -> u16 {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.port
+    }
+
+    fn quota(&self, values: &[(&str, &str)]) -> (Quota, Readiness) {
+        let mut settings = BTreeMap::from([
+            (env::REDIS_URL.to_owned(), format!("redis://127.0.0.1:{}", self.port)),
+            (env::QUOTA_BURST_PER_SECOND.to_owned(), "100000".to_owned()),
+            (env::REDIS_DEADLINE_MS.to_owned(), "500".to_owned()),
+        ]);
+        settings.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let readiness = Readiness::default();
+        (Quota::new(&Settings::from_values(Service::Memory, &settings).unwrap(), &readiness), readiness)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn decide(quota: &Quota, org: &str) -> Decision {
+    quota.decide(org, Plan::Free).await
+}
+
+fn mode(decision: &Decision) -> Option<Mode> {
+    match decision {
+        Decision::Admitted(state) | Decision::Limited(state) => Some(state.mode),
+        Decision::Refused { .. } => None,
+    }
+}
+
+async fn until(quota: &Quota, org: &str, wanted: impl Fn(&Decision) -> bool) -> Decision {
+    let since = Instant::now();
+    loop {
+        let decision = decide(quota, org).await;
+        if wanted(&decision) {
+            return decision;
+        }
+        assert!(since.elapsed() < PATIENCE, "still {decision:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn connected(quota: &Quota) {
+    until(quota, "probe", |decision| mode(decision) == Some(Mode::Redis)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_instances_together_admit_exactly_the_limit() {
+    let redis = Redis::start(None);
+    let quotas: Vec<Quota> = (0..3).map(|_| redis.quota(&[(env::QUOTA_FREE_DAILY, "50")]).0).collect();
+    for quota in &quotas {
+        connected(quota).await;
+    }
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..150 {
+        let quota = quotas[number % 3].clone();
+        calls.spawn(async move { matches!(decide(&quota, "acme").await, Decision::Admitted(_)) });
+    }
+    let admitted = calls.join_all().await.into_iter().filter(|admitted| *admitted).count();
+    assert_eq!(admitted, 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_local_fallback_admits_its_share_and_settles_when_redis_is_back() {
+    let redis = Redis::start(None);
+    let values = [(env::QUOTA_FREE_DAILY, "20"), (env::RATE_LIMIT_INSTANCES, "2")];
+    let (quota, readiness) = redis.quota(&values);
+    connected(&quota).await;
+    for _ in 0..10 {
+        assert_eq!(mode(&decide(&quota, "acme").await), Some(Mode::Redis));
+    }
+    // A pause that keeps the counters: Redis is there again with what it knew.
+    redis.signal("-STOP");
+    let mut admitted = 0;
+    for _ in 0..20 {
+        let decision = decide(&quota, "acme").await;
+        assert_eq!(mode(&decision), Some(Mode::Fallback));
+        admitted += usize::from(matches!(decision, Decision::Admitted(_)));
+    }
+    assert_eq!(admitted, 5, "half of the ten that were left");
+    let since = Instant::now();
+    while !readiness.reply().degraded {
+        assert!(since.elapsed() < PATIENCE, "nobody was told");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    redis.signal("-CONT");
+    let back = until(&quota, "acme", |decision| mode(decision) == Some(Mode::Redis)).await;
+    // Ten before, five without Redis, at most one that Redis ran although nobody waited for it, and this one.
+    let Decision::Admitted(state) = back else { panic!("{back:?}") };
+    assert!((3..=4).contains(&state.remaining), "{state:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_lost_its_counters_gets_them_back() {
+    let redis = Redis::start(None);
+    let (quota, _readiness) = redis.quota(&[(env::QUOTA_FREE_DAILY, "10")]);
+    connected(&quota).await;
+    for _ in 0..8 {
+        decide(&quota, "acme").await;
+    }
+    let port = redis.kill();
+    until(&quota, "other", |decision| mode(decision) == Some(Mode::Fallback)).await;
+    let _again = Redis::start(Some(port));
+    connected(&quota).await;
+    let mut admitted = 0;
+    for _ in 0..10 {
+        admitted += usize::from(matches!(decide(&quota, "acme").await, Decision::Admitted(_)));
+    }
+    assert_eq!(admitted, 2, "eight of ten were used before Redis was restarted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_refuses_and_open_admits_without_redis() {
+    let redis = Redis::start(None);
+    let (closed, _) = redis.quota(&[(env::RATE_LIMIT_FALLBACK, "closed")]);
+    let (open, _) = redis.quota(&[(env::RATE_LIMIT_FALLBACK, "open"), (env::QUOTA_FREE_DAILY, "3")]);
+    connected(&closed).await;
+    connected(&open).await;
+    redis.kill();
+    until(&closed, "acme", |decision| matches!(decision, Decision::Refused { .. })).await;
+    until(&open, "acme", |decision| mode(decision) == Some(Mode::Fallback)).await;
+    for _ in 0..10 {
+        assert!(matches!(decide(&open, "acme").await, Decision::Admitted(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_reply_of_redis_is_an_outage_and_not_a_refusal() {
+    let redis = Redis::start(None);
+    let (quota, _readiness) = redis.quota(&[]);
+    connected(&quota).await;
+    let client = redis::Client::open(format!("redis://127.0.0.1:{}", redis.port)).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut config = redis::cmd("CONFIG");
+    let _: () = config.arg("SET").arg("maxmemory").arg("1").query_async(&mut connection).await.unwrap();
+    let decision = decide(&quota, "acme").await;
+    assert!(matches!(decision, Decision::Admitted(state) if state.mode == Mode::Fallback), "{decision:?}");
+}

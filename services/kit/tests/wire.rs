@@ -1,0 +1,355 @@
+//! The endpoint as clients meet it: over a socket, in both eras, with everything that can be wrong with a request.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
+use mcp_kit::quota::Quota;
+use mcp_kit::run::assemble;
+use mcp_kit::serve::{ServeLimits, serve};
+use mcp_kit::telemetry::Telemetry;
+use mcp_kit::{Annotations, CallContext, Readiness, Settings, Tool, ToolInfo, ToolSet};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "wire-test-key-wire-test-key-wire-test-key";
+
+#[derive(Deserialize, JsonSchema)]
+struct Echo {
+    text: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Echoed {
+    text: String,
+    user: String,
+}
+
+fn tools() -> ToolSet {
+    let info = |name, scopes| ToolInfo {
+        name,
+        title: "A tool",
+        description: "A tool of the tests.",
+        annotations: Annotations { read_only: true, destructive: false, idempotent: true },
+        scopes,
+    };
+    ToolSet::new(vec![
+        Tool::new(info("echo", &[Scope::MemoryRead]), |context: CallContext, echo: Echo| async move {
+            Ok(Echoed { text: echo.text, user: context.claims.sub.clone() })
+        }),
+        Tool::new(info("refuse", &[]), |_: CallContext, _: Echo| async {
+            Err::<Echoed, _>(ToolError::new(ErrorCode::NotFound, "nothing \"here\"").with_hint("look elsewhere"))
+        }),
+        Tool::new(info("panic", &[]), |_: CallContext, echo: Echo| async move {
+            assert!(echo.text.is_empty(), "as it was told to");
+            Ok(Echoed { text: echo.text, user: String::new() })
+        }),
+        Tool::new(info("slow", &[]), |_: CallContext, echo: Echo| async move {
+            tokio::time::sleep(Duration::from_millis(echo.text.parse().unwrap_or(0))).await;
+            Ok(Echoed { text: echo.text, user: String::new() })
+        }),
+        Tool::new(
+            info("guarded", &[Scope::MemoryWrite, Scope::MemoryDelete]),
+            |_: CallContext, echo: Echo| async move { Ok(Echoed { text: echo.text, user: String::new() }) },
+        ),
+    ])
+}
+
+struct Server {
+    base: String,
+    stop: CancellationToken,
+    task: JoinHandle<bool>,
+    client: reqwest::Client,
+}
+
+impl Server {
+    async fn start(values: &[(&str, &str)]) -> Self {
+        let mut settings = BTreeMap::from([(env::JWT_SECRET.to_owned(), SECRET.to_owned())]);
+        settings.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let settings = Settings::from_values(Service::Memory, &settings).unwrap();
+        let readiness = Readiness::default();
+        let (telemetry, guard) = Telemetry::start(&settings);
+        std::mem::forget(guard);
+        let quota = Quota::new(&settings, &readiness);
+        let app = assemble(&settings, tools(), quota, telemetry, readiness);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let limits = ServeLimits { header_read: settings.header_read_deadline, drain: settings.drain_deadline };
+        let stopped = stop.clone();
+        let serving = async move { serve(app, listener, limits, stopped.cancelled()).await };
+        #[expect(clippy::disallowed_methods, reason = "awaited by `stop`")]
+        let task = tokio::spawn(serving);
+        Self { base, stop, task, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+    }
+
+    fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        let request =
+            self.client.post(format!("{}/mcp", self.base)).header("content-type", "application/json").body(body);
+        request.header("accept", "application/json, text/event-stream").bearer_auth(token(&[Scope::MemoryRead]))
+    }
+
+    fn plain(&self, body: &'static str) -> reqwest::RequestBuilder {
+        let request = self.client.post(format!("{}/mcp", self.base)).bearer_auth(token(&[Scope::MemoryRead]));
+        request.header("content-type", "text/plain").body(body)
+    }
+
+    async fn call(&self, tool: &str, arguments: Value) -> Value {
+        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
+        let reply = self.post(body.to_string()).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+        reply.json().await.unwrap()
+    }
+}
+
+fn token(scopes: &[Scope]) -> String {
+    token_signed(scopes, SECRET)
+}
+
+fn token_signed(scopes: &[Scope], secret: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let claims = json!({ "sub": "ann", "orgId": "acme", "plan": "enterprise", "scopes": scopes, "iat": now, "exp": now + 600, "aud": "mcp" });
+    encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+fn modern(method: &str, params: Value) -> Value {
+    let mut params = params;
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "0" },
+    });
+    json!({ "jsonrpc": "2.0", "id": "a", "method": method, "params": params })
+}
+
+#[tokio::test]
+async fn a_call_answers_with_structured_content_and_the_same_json_as_text() {
+    let server = Server::start(&[]).await;
+    let reply = server.call("echo", json!({ "text": "hä \"quoted\" \u{1F980}" })).await;
+    assert_eq!((&reply["id"], &reply["result"]["isError"]), (&json!(7), &json!(false)));
+    let structured = &reply["result"]["structuredContent"];
+    assert_eq!(*structured, json!({ "text": "hä \"quoted\" \u{1F980}", "user": "ann" }));
+    let text: Value = serde_json::from_str(reply["result"]["content"][0]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(text, *structured);
+}
+
+#[tokio::test]
+async fn a_tool_error_is_a_result_with_its_code_and_no_structured_content() {
+    let server = Server::start(&[]).await;
+    let reply = server.call("refuse", json!({ "text": "" })).await;
+    assert_eq!(reply["result"]["isError"], true);
+    assert!(reply["result"].get("structuredContent").is_none());
+    let error: Value = serde_json::from_str(reply["result"]["content"][0]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&error["code"], &error["retryable"], &error["hint"]),
+        (&json!("not_found"), &json!(false), &json!("look elsewhere"))
+    );
+    let wrong = server.call("echo", json!({ "text": 5 })).await;
+    assert!(wrong["result"]["content"][0]["text"].as_str().unwrap().contains("invalid_argument"));
+}
+
+#[tokio::test]
+async fn a_panic_is_one_failed_call_and_the_service_lives_on() {
+    let server = Server::start(&[]).await;
+    let reply = server.call("panic", json!({ "text": "x" })).await;
+    assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("\"internal\""));
+    assert_eq!(server.call("echo", json!({ "text": "x" })).await["result"]["isError"], false);
+    let metrics = server.client.get(format!("{}/metrics", server.base)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("mcp_tool_panics_total"));
+}
+
+#[tokio::test]
+async fn a_call_past_its_deadline_is_told_so() {
+    let server = Server::start(&[(env::REQUEST_DEADLINE_MS, "50")]).await;
+    let reply = server.call("slow", json!({ "text": "20000" })).await;
+    assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("deadline_exceeded"));
+}
+
+#[tokio::test]
+async fn each_wrong_request_has_its_status_and_code() {
+    let server = Server::start(&[]).await;
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let big = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{}"}}}}"#, "x".repeat(1 << 20));
+    let deep = format!("{}{}", "[".repeat(9_000), "]".repeat(9_000));
+    let cases: Vec<(&str, reqwest::RequestBuilder, u16, i64)> = vec![
+        ("not JSON", server.post("{"), 400, -32700),
+        ("a batch", server.post(format!("[{ping}]")), 400, -32600),
+        ("a null id", server.post(ping.replace(":1,", ":null,")), 400, -32600),
+        ("too deep", server.post(deep), 400, -32600),
+        ("too large", server.post(big), 413, -31400),
+        (
+            "an unknown tool",
+            server.post(ping.replace("ping", "tools/call").replace("}", r#","params":{"name":"none"}}"#)),
+            200,
+            -32602,
+        ),
+        ("a wrong media type", server.plain(ping), 415, -31400),
+        ("a GET", server.client.get(format!("{}/mcp", server.base)), 405, -31400),
+        ("a DELETE", server.client.delete(format!("{}/mcp", server.base)), 405, -31400),
+        ("a foreign origin", server.post(ping).header("origin", "http://evil.example"), 403, -31403),
+        ("a foreign host", server.post(ping).header("host", "evil.example"), 403, -31403),
+        ("an unknown version", server.post(ping).header("mcp-protocol-version", "2031-01-01"), 400, -32022),
+        (
+            "headers that contradict",
+            server
+                .post(modern("tools/list", json!({})).to_string())
+                .header("mcp-protocol-version", "2026-07-28")
+                .header("mcp-method", "ping"),
+            400,
+            -32020,
+        ),
+        ("another service", server.client.post(format!("{}/mcp/patterns", server.base)), 404, -31400),
+        ("no such path", server.client.get(format!("{}/nothing", server.base)), 404, -31400),
+    ];
+    for (name, request, status, code) in cases {
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status(), status, "{name}");
+        let body: Value = reply.json().await.unwrap();
+        assert_eq!(body["error"]["code"], code, "{name}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
+    let server = Server::start(&[(env::AUTHORIZATION_SERVER_URL, "https://login.example.com")]).await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let forged = token_signed(&[Scope::Admin], "another-key-another-key-another-key-1");
+    for authorization in [None, Some("Bearer x".to_owned()), Some(format!("Bearer {forged}"))] {
+        let mut request =
+            server.client.post(format!("{}/mcp", server.base)).header("content-type", "application/json").body(body);
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status(), 401);
+        let challenge = reply.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        let url = challenge.split('"').nth(1).unwrap();
+        assert!(url.ends_with("/.well-known/oauth-protected-resource/mcp"), "{challenge}");
+        assert!(!reply.text().await.unwrap().contains("signature"));
+    }
+    let metadata = server.client.get(format!("{}/.well-known/oauth-protected-resource/mcp", server.base));
+    let metadata: Value = metadata.send().await.unwrap().json().await.unwrap();
+    assert_eq!(metadata["authorization_servers"], json!(["https://login.example.com"]));
+}
+
+#[tokio::test]
+async fn every_missing_scope_is_named_at_once() {
+    let server = Server::start(&[]).await;
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "guarded", "arguments": { "text": "" } } });
+    let reply = server.post(body.to_string()).send().await.unwrap();
+    assert_eq!(reply.status(), 403);
+    let challenge = reply.headers()["www-authenticate"].to_str().unwrap().to_owned();
+    assert!(
+        challenge.contains("insufficient_scope") && challenge.contains("memory.write memory.delete"),
+        "{challenge}"
+    );
+}
+
+#[tokio::test]
+async fn the_newest_revision_is_spoken_without_a_handshake() {
+    let server = Server::start(&[]).await;
+    let send = |method: &'static str, name: Option<&'static str>, params: Value| {
+        let mut request = server.post(modern(method, params).to_string());
+        request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
+        if let Some(name) = name {
+            request = request.header("mcp-name", name);
+        }
+        async move { request.send().await.unwrap().json::<Value>().await.unwrap() }
+    };
+    let called = send("tools/call", Some("echo"), json!({ "name": "echo", "arguments": { "text": "x" } })).await;
+    assert_eq!(called["result"]["resultType"], "complete");
+    let discovered = send("server/discover", None, json!({})).await;
+    assert_eq!(discovered["result"]["supportedVersions"][0], "2026-07-28", "{discovered}");
+    assert!(discovered["result"]["ttlMs"].as_u64().unwrap() > 0);
+    let listed = send("tools/list", None, json!({})).await;
+    let names: Vec<&str> =
+        listed["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["echo", "refuse", "panic", "slow", "guarded"]);
+    assert_eq!(listed["result"]["cacheScope"], "public");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_only_events_gets_the_same_document_as_an_event() {
+    let server = Server::start(&[]).await;
+    let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": "x" } } });
+    let reply = server.post(body.to_string()).header("accept", "application/json;q=0").send().await.unwrap();
+    assert_eq!(reply.headers()["content-type"], "application/json", "a repeated header adds up");
+    let request = server.client.post(format!("{}/mcp", server.base)).bearer_auth(token(&[Scope::MemoryRead]));
+    let reply =
+        request.header("content-type", "application/json").header("accept", "text/event-stream").body(body.to_string());
+    let reply = reply.send().await.unwrap();
+    assert_eq!(reply.headers()["content-type"], "text/event-stream");
+    assert_eq!(reply.headers()["x-accel-buffering"], "no");
+    let text = reply.text().await.unwrap();
+    let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(data).unwrap(), server.call("echo", json!({ "text": "x" })).await);
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_says_when_to_come_back() {
+    let server = Server::start(&[(env::QUOTA_ENTERPRISE_DAILY, "2")]).await;
+    for remaining in ["1", "0"] {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": "" } } });
+        let reply = server.post(body.to_string()).send().await.unwrap();
+        assert_eq!(
+            (reply.status().as_u16(), reply.headers()["ratelimit-remaining"].to_str().unwrap()),
+            (200, remaining)
+        );
+    }
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":""}}}"#;
+    let reply = server.post(body).send().await.unwrap();
+    assert_eq!(reply.status(), 429);
+    assert!(reply.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    assert_eq!(reply.json::<Value>().await.unwrap()["error"]["data"]["code"], "quota_exceeded");
+}
+
+#[tokio::test]
+async fn what_is_running_finishes_after_the_service_was_told_to_stop() {
+    let server = Server::start(&[]).await;
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "400" } } });
+    let running = server.post(body.to_string()).send();
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.stop.cancel();
+    };
+    let (reply, ()) = tokio::join!(running, stopping);
+    assert_eq!(reply.unwrap().status(), 200);
+    assert!(server.task.await.unwrap(), "everything finished within the drain deadline");
+}
+
+#[tokio::test]
+async fn a_slow_client_is_cut_off() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = Server::start(&[(env::HEADER_READ_DEADLINE_MS, "200")]).await;
+    let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(b"POST /mcp HTTP/1.1\r\nhost: loc").await.unwrap();
+    let mut reply = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut reply)).await;
+    assert!(ended.is_ok(), "the connection was kept open");
+}
+
+#[tokio::test]
+async fn the_sdk_s_own_client_lists_and_calls() {
+    use rmcp::model::{CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
+    use rmcp::service::{ClientLifecycleMode, ClientServiceExt};
+    use rmcp::transport::StreamableHttpClientTransport;
+    use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+    let server = Server::start(&[]).await;
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    for mode in [ClientLifecycleMode::Discover { preferred_versions }, ClientLifecycleMode::Initialize] {
+        let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", server.base));
+        let transport = StreamableHttpClientTransport::from_config(config.auth_header(token(&[Scope::MemoryRead])));
+        let client = ClientConfig::new(ClientCapabilities::default(), Implementation::new("test", "0"));
+        let client = client.serve_with_lifecycle(transport, mode).await.unwrap();
+        assert_eq!(client.list_all_tools().await.unwrap().len(), 5);
+        let arguments = json!({ "text": "x" }).as_object().unwrap().clone();
+        let reply = client.call_tool(CallToolRequestParams::new("echo").with_arguments(arguments)).await.unwrap();
+        assert_eq!(reply.structured_content, Some(json!({ "text": "x", "user": "ann" })));
+        client.cancel().await.unwrap();
+    }
+}
