@@ -1,0 +1,278 @@
+//! The harness as its users meet it: the real program, a real Redis, the real service, and everything that can go wrong.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The harness, with the services' programs beside it.
+fn harness() -> Command {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_harness"));
+    let service = program.with_file_name("mcp-memory");
+    assert!(service.is_file(), "{} is not there: cargo build --workspace --bins", service.display());
+    let mut command = Command::new(program);
+    command.env("NO_COLOR", "1").env_remove("JWT_SECRET").env_remove("GITHUB_STEP_SUMMARY").stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    harness().current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("{output:?}"))
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+const SHORT: [&str; 8] = ["--users", "6", "--organisations", "3", "--warmup", "500ms", "--duration", "2s"];
+
+fn only_run(folder: &Path) -> PathBuf {
+    let runs: Vec<PathBuf> =
+        std::fs::read_dir(folder.join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs[0].clone()
+}
+
+/// Processes that work in `folder`: what a run has left behind, if it has.
+fn left_in(folder: &Path) -> Vec<i32> {
+    let folder = folder.canonicalize().unwrap();
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&folder)))
+        .collect()
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_load_passes_with_every_report_and_is_judged_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &[&["load", "memory", "--seed", "7"], &SHORT[..]].concat());
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let directory = only_run(folder.path());
+    for name in [
+        "plan.json",
+        "history.jsonl",
+        "driver.json",
+        "samples.jsonl",
+        "findings.json",
+        "report.html",
+        "report.md",
+        "junit.xml",
+    ] {
+        assert!(directory.join(name).metadata().unwrap().len() > 0, "{name}");
+    }
+    let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).unwrap()).unwrap();
+    assert_eq!((&report["verdict"], &report["plan"]["seed"]), (&Value::from("pass"), &Value::from(7)));
+    assert!(report["operations"]["store_memory"]["ok"].as_u64().unwrap() > 0);
+    assert!(report["parts"]["memory"]["rss_peak_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    assert!(!directory.join("data").exists(), "the data of the stack was left");
+    let plan = std::fs::read_to_string(directory.join("plan.json")).unwrap();
+    assert!(!plan.contains("JWT_SECRET"), "the key is in the plan");
+
+    for command in ["check", "report"] {
+        let again = run(folder.path(), &[command]);
+        assert_eq!(code(&again), 0, "{}", text(&again));
+    }
+    // A record that vanished from the final read is a lost write, whoever judges it.
+    let history = std::fs::read_to_string(directory.join("history.jsonl")).unwrap();
+    let forged: Vec<String> = history.lines().map(lose).collect();
+    std::fs::write(directory.join("history.jsonl"), forged.join("\n") + "\n").unwrap();
+    let forged = run(folder.path(), &["check"]);
+    assert_eq!(code(&forged), 1, "{}", text(&forged));
+    assert!(text(&forged).contains("acknowledged and is gone") || text(&forged).contains("lost"), "{}", text(&forged));
+}
+
+/// Takes the content out of a final read.
+fn lose(line: &str) -> String {
+    let mut op: Value = serde_json::from_str(line).unwrap();
+    if op["phase"] == "final" {
+        op["effect"]["read"].as_object_mut().unwrap().remove("value");
+    }
+    op.to_string()
+}
+
+#[test]
+fn a_threshold_that_is_broken_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &[&["load", "memory", "--threshold", "p50<0.01ms"], &SHORT[..]].concat());
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    assert!(text(&output).contains("latency            fail"), "{}", text(&output));
+}
+
+#[test]
+fn an_open_load_makes_its_arrivals() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(
+        folder.path(),
+        &["load", "memory", "--users", "20", "--warmup", "500ms", "--rate", "50", "--duration", "3s", "--json"],
+    );
+    let directory = only_run(folder.path());
+    let driver: Value = serde_json::from_slice(&std::fs::read(directory.join("driver.json")).unwrap()).unwrap();
+    assert_eq!(driver["planned_arrivals"], 150, "{}", text(&output));
+    assert_eq!(driver["calls"], 150);
+    // A busy machine may have sent them late, which is unknown; it is never a fail.
+    assert!([0, 2].contains(&code(&output)), "{}", text(&output));
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let _: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
+fn what_cannot_be_planned_is_told_as_a_whole_and_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let unknown = run(folder.path(), &["load", "memry"]);
+    assert_eq!(code(&unknown), 64);
+    assert!(text(&unknown).contains("did you mean `memory`"), "{}", text(&unknown));
+    std::fs::write(
+        folder.path().join("mine.toml"),
+        "users = \"many\"\nmodle = \"closed\"\n[thresholds]\nall = [\"p99<soon\"]\n",
+    )
+    .unwrap();
+    let bad = run(folder.path(), &["load", "mine.toml"]);
+    assert_eq!(code(&bad), 64);
+    for place in ["mine.toml:1", "mine.toml:2", "mine.toml:4"] {
+        assert!(text(&bad).contains(place), "{place} is missing in {}", text(&bad));
+    }
+    let foreign = run(folder.path(), &["load", "memory", "--url", "memory=http://192.0.2.1:7420"]);
+    assert_eq!(code(&foreign), 64, "{}", text(&foreign));
+    for arguments in [
+        &["load"][..],
+        &["load", "memory", "--users", "none"],
+        &["load", "memory", "--rate", "5", "--think-time", "1s"],
+        &["nonsense"],
+    ] {
+        assert_eq!(code(&run(folder.path(), arguments)), 64, "{arguments:?}");
+    }
+    assert!(!folder.path().join("runs").exists(), "something was started");
+}
+
+#[test]
+fn a_plan_is_printed_and_nothing_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["plan", "load", "memory", "--users", "20", "--json"]);
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((code(&output), &plan["workload"]["users"]), (0, &Value::from(20)));
+    assert!(plan["command"].as_str().unwrap().starts_with("harness load memory --users 20"), "{plan}");
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_service_that_is_missing_or_dies_is_told_with_its_last_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("harness");
+    std::fs::copy(env!("CARGO_BIN_EXE_harness"), &alone).unwrap();
+    let load = || {
+        Command::new(&alone).current_dir(folder.path()).args(["load", "memory"]).stdin(Stdio::null()).output().unwrap()
+    };
+    let missing = load();
+    assert_eq!(code(&missing), 69, "{}", text(&missing));
+    assert!(text(&missing).contains("`mcp-memory` is not there"), "{}", text(&missing));
+
+    let dying = folder.path().join("mcp-memory");
+    std::fs::write(&dying, "#!/bin/sh\necho 'the disk is on fire' >&2\nexit 3\n").unwrap();
+    std::fs::set_permissions(&dying, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let died = load();
+    assert_eq!(code(&died), 69, "{}", text(&died));
+    assert!(text(&died).contains("the disk is on fire"), "{}", text(&died));
+    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+}
+
+fn started(folder: &Path) -> Child {
+    let mut command = harness();
+    command.current_dir(folder).args([
+        "load",
+        "memory",
+        "--users",
+        "4",
+        "--organisations",
+        "2",
+        "--warmup",
+        "1s",
+        "--duration",
+        "60s",
+    ]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn is_driving(folder: &Path) -> bool {
+    let runs = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
+    runs.map(|entry| entry.path().join("history.jsonl"))
+        .any(|history| history.metadata().is_ok_and(|file| file.len() > 0))
+}
+
+#[test]
+fn an_interrupt_stops_everything_and_leaves_a_partial_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = started(folder.path());
+    wait_until("the load did not begin", || is_driving(folder.path()));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), nix::sys::signal::Signal::SIGINT)
+        .unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let directory = only_run(folder.path());
+    let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["interrupted"], true);
+    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+}
+
+#[test]
+fn after_a_kill_of_the_harness_the_reaper_clears_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = started(folder.path());
+    wait_until("the load did not begin", || is_driving(folder.path()));
+    assert!(left_in(folder.path()).len() > 1, "the stack and the driver work in the folder of the run");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("something was left running", || left_in(folder.path()).is_empty());
+}
+
+#[test]
+fn a_stack_stays_up_gives_tokens_and_goes_down() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(code(&run(folder.path(), &["status"])), 64, "nothing is up yet");
+    let up = run(folder.path(), &["up", "--json"]);
+    assert_eq!(code(&up), 0, "{}", text(&up));
+    let status = run(folder.path(), &["status", "--json"]);
+    let parts: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((code(&status), &parts[1]["state"]), (0, &Value::from("ready")), "{}", text(&status));
+    assert_eq!(code(&run(folder.path(), &["up"])), 64, "a second one is refused");
+    let token = run(folder.path(), &["token", "mint", "--user", "ann", "--org", "acme", "--quiet"]);
+    assert_eq!(String::from_utf8_lossy(&token.stdout).trim().split('.').count(), 3);
+    let logs = run(folder.path(), &["logs", "memory"]);
+    assert!(text(&logs).contains("serving"), "{}", text(&logs));
+    assert_eq!(code(&run(folder.path(), &["logs", "nothing"])), 64);
+    assert_eq!(code(&run(folder.path(), &["token", "mint", "--lifetime", "2h"])), 64);
+    let down = run(folder.path(), &["down"]);
+    assert_eq!(code(&down), 0, "{}", text(&down));
+    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+}
+
+#[test]
+fn the_flow_walks_through_every_tool() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["flow", "memory"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(text(&output).contains("36 of 36 steps as expected"), "{}", text(&output));
+}
+
+#[test]
+fn completions_are_a_script_that_a_shell_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("harness.bash");
+    std::fs::write(&script, run(folder.path(), &["completions", "bash"]).stdout).unwrap();
+    assert!(Command::new("bash").arg("-n").arg(&script).status().unwrap().success());
+}
