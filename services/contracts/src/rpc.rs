@@ -27,3 +27,20 @@ pub const BAD_HTTP: i64 = -31400;
 pub const QUOTA_EXCEEDED: i64 = -31429;
 /// Not now: draining, overloaded, or the quota cannot be checked (HTTP 503).
 pub const UNAVAILABLE: i64 = -31503;
+
+/// Every code, in the order of the documentation.
+pub const ALL: [i64; 13] = [
+    PARSE_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    INVALID_PARAMS,
+    INTERNAL_ERROR,
+    HEADER_MISMATCH,
+    MISSING_CAPABILITY,
+    UNSUPPORTED_VERSION,
+    BAD_HTTP,
+    UNAUTHORIZED,
+    FORBIDDEN,
+    QUOTA_EXCEEDED,
+    UNAVAILABLE,
+];
