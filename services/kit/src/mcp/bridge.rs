@@ -163,3 +163,108 @@ impl ServerHandler for Handler {
         Ok(result.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::era::Era;
+    use crate::mcp::{envelope, reply};
+    use crate::tool::{Annotations, ToolInfo};
+    use http_body_util::BodyExt;
+    use mcp_contracts::{ErrorCode, Plan, Role, ToolError};
+    use proptest::prelude::*;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+    use serde_json::{Value, json};
+
+    #[derive(Deserialize, Serialize, JsonSchema)]
+    struct Echo {
+        text: String,
+        #[serde(default)]
+        fail: bool,
+    }
+
+    fn tools() -> ToolSet {
+        let info = ToolInfo {
+            name: "echo",
+            title: "Echo",
+            description: "Says it again.",
+            annotations: Annotations { read_only: true, destructive: false, idempotent: true },
+            scopes: &[],
+        };
+        ToolSet::new(vec![Tool::new(info, |_: CallContext, echo: Echo| async move {
+            if echo.fail {
+                Err(ToolError::new(ErrorCode::NotFound, echo.text).with_hint("look elsewhere"))
+            } else {
+                Ok(echo)
+            }
+        })])
+    }
+
+    fn claims() -> Arc<Claims> {
+        Arc::new(Claims {
+            sub: "ann".into(),
+            org_id: "acme".into(),
+            workspace_slug: "default".into(),
+            plan: Plan::Free,
+            role: Role::default(),
+            scopes: Vec::new(),
+            exp: u64::MAX,
+            iat: 0,
+            jti: String::new(),
+            aud: "mcp".into(),
+        })
+    }
+
+    /// What the short way and the SDK answer to the same request.
+    async fn both(body: &Value, era: Era, headers: &HeaderMap) -> (Value, Value) {
+        let (tools, text) = (tools(), body.to_string());
+        let envelope = envelope::parse(text.as_bytes(), 64).unwrap();
+        let parsed =
+            super::super::call::Call::parse(&envelope, &tools).unwrap_or_else(|_| panic!("the call is well-formed"));
+        let arguments = serde_json::value::to_raw_value(&body["params"]["arguments"]).unwrap();
+        let context = CallContext {
+            claims: claims(),
+            execution_id: "e".into(),
+            deadline: Instant::now() + Duration::from_secs(5),
+        };
+        let short = reply::result(envelope.id, &parsed.tool.call(context, arguments).await, era);
+        let bridge = Bridge::new(Service::Memory, &tools);
+        let response = bridge.answer(headers, Bytes::from(text.clone()), Wanted::Json, claims()).await;
+        let sdk = response.into_body().collect().await.unwrap().to_bytes();
+        (serde_json::from_slice(&short).unwrap(), serde_json::from_slice(&sdk).unwrap())
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let json = [("content-type", "application/json"), ("host", "localhost")];
+        json.iter()
+            .chain(pairs)
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_short_way_answers_as_the_sdk_does(text in ".{0,40}", fail in any::<bool>(), number in any::<u32>(), modern in any::<bool>()) {
+            let mut body = json!({ "jsonrpc": "2.0", "id": number, "method": "tools/call",
+                "params": { "name": "echo", "arguments": { "text": text, "fail": fail } } });
+            let (era, headers) = if modern {
+                body["params"]["_meta"] = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientCapabilities": {} });
+                let mirrored = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "echo")];
+                (Era::Modern, headers(&mirrored))
+            } else {
+                (Era::Legacy, headers(&[]))
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let (short, mut sdk) = runtime.block_on(both(&body, era, &headers));
+            // Who serves is told by the SDK in the metadata of every modern result; it is no part of the answer.
+            if let Some(result) = sdk["result"].as_object_mut() {
+                result.remove("_meta");
+            }
+            prop_assert_eq!(short, sdk);
+        }
+    }
+}
