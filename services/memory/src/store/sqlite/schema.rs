@@ -116,7 +116,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
-    configure(&connection).map_err(|error| explain(path, &error))?;
+    connection.busy_timeout(BUSY_DEADLINE).map_err(|error| explain(path, &error))?;
+    // Nothing is written to a file before it is known to be ours.
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let explained = |result: rusqlite::Result<i32>| result.map_err(|error| explain(path, &error));
     let (application, version) = (explained(number("application_id"))?, explained(number("user_version"))?);
@@ -124,8 +125,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| explain(path, &error))?;
     match (application, version, tables) {
-        (0, 0, 0) => create(&connection).map_err(|error| explain(path, &error))?,
+        (0, 0, 0) => {
+            configure(&connection).and_then(|()| create(&connection)).map_err(|error| explain(path, &error))?;
+        }
         (APPLICATION_ID, VERSION, _) => {
+            configure(&connection).map_err(|error| explain(path, &error))?;
             let usable = "SELECT (SELECT count(*) FROM (SELECT 1 FROM memory LIMIT 1)) + (SELECT count(*) FROM (SELECT 1 FROM scope LIMIT 1))";
             connection.query_row(usable, [], |row| row.get::<_, i64>(0)).map_err(|error| explain(path, &error))?;
         }
@@ -148,7 +152,6 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_DEADLINE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;

@@ -1,0 +1,274 @@
+//! What was acknowledged is there, whatever happens to the process or the disk; a file that cannot be trusted is refused as it is.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use mcp_contracts::env;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const SECRET: &str = "durability-test-key-durability-test-key";
+const PATIENCE: Duration = Duration::from_secs(30);
+const ROUNDS: usize = 20;
+const WRITERS: usize = 8;
+
+/// Makes a file that must be refused.
+type Make<'a> = &'a dyn Fn(&Path);
+
+struct Service {
+    child: Child,
+    url: String,
+}
+
+impl Service {
+    fn command(folder: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-memory"));
+        command
+            .env_clear()
+            .env(env::JWT_SECRET, SECRET)
+            .env(env::DATABASE_URL, format!("sqlite://{}", database(folder).display()));
+        command.env(env::QUOTA_ENTERPRISE_DAILY, "1000000000").env(env::QUOTA_BURST_PER_SECOND, "1000000");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    async fn start(folder: &Path) -> Self {
+        Self::start_with(Self::command(folder)).await
+    }
+
+    async fn start_with(mut command: Command) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = command.env(env::LISTEN_ADDR, format!("127.0.0.1:{port}")).spawn().unwrap();
+        let service = Self { child, url: format!("http://127.0.0.1:{port}") };
+        let since = Instant::now();
+        while !client()
+            .get(format!("{}/readyz", service.url))
+            .send()
+            .await
+            .is_ok_and(|reply| reply.status().is_success())
+        {
+            assert!(since.elapsed() < PATIENCE, "the service did not become ready");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        service
+    }
+
+    fn refused(folder: &Path) -> Output {
+        Self::command(folder).env(env::LISTEN_ADDR, "127.0.0.1:0").stderr(Stdio::piped()).output().unwrap()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn database(folder: &Path) -> PathBuf {
+    folder.join("memory.db")
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap()
+}
+
+fn token() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let scopes = ["memory.read", "memory.write", "memory.delete"];
+    let claims = json!({ "sub": "ann", "orgId": "acme", "plan": "enterprise", "scopes": scopes, "iat": now, "exp": now + 3_000, "aud": "mcp" });
+    encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+/// The structured content, or the error of the tool; `None` where no complete reply came.
+async fn call(
+    client: &reqwest::Client,
+    url: &str,
+    token: &str,
+    tool: &str,
+    arguments: Value,
+) -> Option<Result<Value, Value>> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
+    let request = client.post(format!("{url}/mcp")).bearer_auth(token).header("content-type", "application/json");
+    let reply: Value = request.body(body.to_string()).send().await.ok()?.json().await.ok()?;
+    let result = &reply["result"];
+    if result["isError"] == true {
+        return Some(Err(serde_json::from_str(result["content"][0]["text"].as_str()?).ok()?));
+    }
+    Some(Ok(result["structuredContent"].clone()))
+}
+
+async fn store(client: &reqwest::Client, url: &str, token: &str, content: &str) -> String {
+    let stored = call(client, url, token, "store_memory", json!({ "content": content })).await.unwrap().unwrap();
+    stored["id"].as_str().unwrap().to_owned()
+}
+
+async fn content_of(client: &reqwest::Client, url: &str, token: &str, id: &str) -> Option<String> {
+    let reply = call(client, url, token, "get_memory", json!({ "id": id })).await.unwrap();
+    reply.ok().map(|memory| memory["content"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_write_survives_kill_nine_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (token, client) = (token(), client());
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let acknowledged: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    for round in 0..ROUNDS {
+        let service = Service::start(folder.path()).await;
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..WRITERS {
+            let (url, token, client, acknowledged) =
+                (service.url.clone(), token.clone(), client.clone(), Arc::clone(&acknowledged));
+            writers.spawn(async move {
+                for number in 0.. {
+                    let content = format!("round {round} writer {writer} number {number}");
+                    let reply = call(&client, &url, &token, "store_memory", json!({ "content": content })).await;
+                    let Some(Ok(stored)) = reply else { return };
+                    acknowledged.lock().unwrap().push((stored["id"].as_str().unwrap().to_owned(), content));
+                }
+            });
+        }
+        let before = acknowledged.lock().unwrap().len();
+        let since = Instant::now();
+        while acknowledged.lock().unwrap().len() == before {
+            assert!(since.elapsed() < PATIENCE, "no write was acknowledged in round {round}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..40))).await;
+        service.kill();
+        writers.join_all().await;
+    }
+    let service = Service::start(folder.path()).await;
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    assert!(acknowledged.len() >= ROUNDS);
+    for (id, content) in &acknowledged {
+        assert_eq!(
+            content_of(&client, &service.url, &token, id).await.as_ref(),
+            Some(content),
+            "{id} of {} is gone",
+            acknowledged.len()
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_trusted_is_refused_and_left_as_it_is() {
+    let newer = |path: &Path| {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection
+            .execute_batch("PRAGMA application_id = 1835233389; PRAGMA user_version = 99; CREATE TABLE x (y)")
+            .unwrap();
+    };
+    let foreign =
+        |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch("CREATE TABLE somebody (elses)").unwrap();
+    let nonsense =
+        |path: &Path| std::fs::write(path, "this is no database, but a letter to somebody".repeat(100)).unwrap();
+    let cases: [(&str, Make<'_>); 3] = [("version 99", &newer), ("another program", &foreign), ("damaged", &nonsense)];
+    for (told, make) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        make(&database(folder.path()));
+        let before = std::fs::read(database(folder.path())).unwrap();
+        let output = Service::refused(folder.path());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.code().is_some_and(|code| code != 0) && text.contains(told) && text.contains("hint:"),
+            "{told}: {text}"
+        );
+        let after = std::fs::read(database(folder.path())).unwrap();
+        assert!(before == after, "{told}: the file was changed");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_told_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Service::command(folder.path());
+    command
+        .env(env::APP_ENV, "staging")
+        .env(env::LISTEN_ADDR, "nowhere")
+        .env(env::JWT_SECRET, "short")
+        .stderr(Stdio::piped());
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(64));
+    for name in [env::APP_ENV, env::LISTEN_ADDR, env::JWT_SECRET] {
+        assert!(text.contains(name), "{name} is missing in {text}");
+    }
+    assert!(!text.contains("short"), "the key is in {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_running_service_is_what_a_restore_brings_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (token, client) = (token(), client());
+    let mut service = Service::start(folder.path()).await;
+    let kept = store(&client, &service.url, &token, "before the backup").await;
+    let copy = folder.path().join("copy.db");
+    let run = |verb: &str, file: &Path| {
+        Service::command(folder.path()).arg(verb).arg(file).stderr(Stdio::piped()).output().unwrap()
+    };
+    let output = run("backup", &copy);
+    assert!(output.status.success(), "{output:?}");
+    let later = store(&client, &service.url, &token, "after the backup").await;
+    let output = run("restore", &copy);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(content_of(&client, &service.url, &token, &kept).await.as_deref(), Some("before the backup"));
+    assert_eq!(content_of(&client, &service.url, &token, &later).await, None);
+    let again = store(&client, &service.url, &token, "after the restore").await;
+    assert_eq!(content_of(&client, &service.url, &token, &again).await.as_deref(), Some("after the restore"));
+
+    std::fs::write(&copy, "no backup").unwrap();
+    assert!(!run("restore", &copy).status.success());
+    assert!(!run("restore", &folder.path().join("nowhere")).status.success());
+    assert_eq!(content_of(&client, &service.url, &token, &kept).await.as_deref(), Some("before the backup"));
+
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(service.child.id().cast_signed()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    assert_eq!(service.child.wait().unwrap().code(), Some(0), "SIGTERM ends it in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_writes_keeps_what_is_there_and_is_overcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let (token, client) = (token(), client());
+    // The shell limits the size of files, which fails a write as a full disk does; the signal that comes with it is ignored.
+    let mut command = Command::new("bash");
+    command.args(["-c", "trap '' XFSZ; ulimit -S -f 1024; exec \"$0\"", env!("CARGO_BIN_EXE_mcp-memory")]);
+    let template = Service::command(folder.path());
+    command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let service = Service::start_with({
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    })
+    .await;
+    let kept = store(&client, &service.url, &token, "written while there was room").await;
+    let mut refused = None;
+    for number in 0..200 {
+        let content = format!("{number} {}", "filling the disk ".repeat(1_000));
+        if let Some(Err(error)) =
+            call(&client, &service.url, &token, "store_memory", json!({ "content": content })).await
+        {
+            refused = Some(error);
+            break;
+        }
+    }
+    let refused = refused.expect("the disk never filled");
+    assert_eq!((&refused["code"], &refused["retryable"]), (&json!("storage_full"), &json!(true)), "{refused}");
+    assert_eq!(content_of(&client, &service.url, &token, &kept).await.as_deref(), Some("written while there was room"));
+    let unlimited = ["--pid", &service.child.id().to_string(), "--fsize=unlimited"];
+    assert!(Command::new("prlimit").args(unlimited).status().unwrap().success());
+    let later = store(&client, &service.url, &token, "written after room was made").await;
+    assert_eq!(content_of(&client, &service.url, &token, &later).await.as_deref(), Some("written after room was made"));
+}
