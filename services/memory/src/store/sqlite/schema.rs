@@ -146,7 +146,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     connection.busy_timeout(BUSY_DEADLINE).map_err(|error| explain(path, &error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection
-        .execute_batch("PRAGMA cache_size = -8192; PRAGMA query_only = 1")
+        .execute_batch("PRAGMA cache_size = -4096; PRAGMA query_only = 1")
         .map_err(|error| explain(path, &error))?;
     Ok(connection)
 }
@@ -154,7 +154,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;
          PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;",
     )
 }
