@@ -1,10 +1,10 @@
 //! The driver: reads its assignment, seeds, drives the load, reads back, and says how it went. Runs as a process of its
 //! own, so that its costs are its own and its end is its parent's to decide.
 
-mod driver;
+pub(crate) mod driver;
 mod error;
 
-pub(crate) use driver::Driver;
+use driver::Driver;
 pub use error::DriveError;
 
 use crate::usage::Usage;

@@ -1,7 +1,7 @@
 //! The load itself, run by goose: it starts the users and collects its metrics; calls, pacing and the end are ours.
 //! The only file that knows goose.
 
-use crate::drive::Driver;
+use crate::drive::driver::Driver;
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::goose::{Scenario, Transaction, TransactionFunction};

@@ -1,7 +1,7 @@
 //! The quiet parts around the load: storing what must be there before it, and reading back every acknowledged write
 //! after it. What is to be read comes from the history on disk, so that memory does not grow with the number of writes.
 
-use crate::drive::Driver;
+use crate::drive::driver::Driver;
 use harness_core::run_dir::HISTORY;
 use harness_core::workload::Workload;
 use harness_history::{Effect, Op, Outcome};

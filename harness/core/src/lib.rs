@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod drive;
 pub mod judge;
+pub mod labelled;
 pub mod observe;
 pub mod plan;
 pub mod reaper;

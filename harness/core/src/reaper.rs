@@ -1,7 +1,7 @@
 //! The reaper: a child that outlives the harness by a moment. It is told what was started, and when its input ends (whatever ended the
 //! harness, `kill -9` among it) it ends everything that was not struck from its list.
 
-use crate::stack::docker;
+use crate::labelled;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ pub fn reap_from_stdin() -> ExitCode {
         && let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build()
     {
         for label in labels {
-            let _ = runtime.block_on(docker::remove_labelled(&label));
+            let _ = runtime.block_on(labelled::remove(&label));
         }
     }
     ExitCode::SUCCESS

@@ -1,6 +1,7 @@
 //! The report of a run, in every form: one summary, and one file for each form that shows it.
 
 mod chart;
+mod figures;
 mod html;
 mod junit;
 mod markdown;

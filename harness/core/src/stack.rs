@@ -1,9 +1,10 @@
 //! A running stack, wherever it runs: started in the order of its topology, ready when every part says so, stopped in reverse.
 
-pub mod docker;
+mod docker;
 mod external;
 pub mod process;
 
+use crate::labelled::DockerError;
 use crate::plan::Backend;
 use crate::reaper::Reaper;
 use crate::topology::{PartKind, Topology};
@@ -128,6 +129,12 @@ pub enum StackError {
     /// Interrupted while starting.
     #[error("interrupted while the stack was starting")]
     Interrupted,
+}
+
+impl From<DockerError> for StackError {
+    fn from(error: DockerError) -> Self {
+        Self::NoDocker { why: error.to_string() }
+    }
 }
 
 /// A stack that is ready.

@@ -1,8 +1,9 @@
 //! A stack that outlives the command that started it: `harness up` writes down what runs, `down`, `status` and `logs` read it.
 
+use crate::labelled;
 use crate::plan::Backend;
 use crate::reaper::{end_process, is_alive};
-use crate::stack::{RunningPart, Stack, StackError, StackRequest, docker};
+use crate::stack::{RunningPart, Stack, StackError, StackRequest};
 use crate::topology::PartKind;
 use crate::view::View;
 use mcp_contracts::service::READYZ_PATH;
@@ -143,7 +144,7 @@ pub async fn down(folder: &Path) -> Result<StackState, StateError> {
         }
     }
     if let Some(label) = &state.label {
-        docker::remove_labelled(label).await?;
+        labelled::remove(label).await.map_err(StackError::from)?;
     }
     let path = folder.join(FILE);
     std::fs::remove_file(&path).map_err(|error| StateError::File { path, why: error.to_string() })?;

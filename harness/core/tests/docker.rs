@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use harness_core::client::{Client, ClientOptions, Endpoint};
+use harness_core::labelled;
 use harness_core::plan::Backend;
-use harness_core::stack::{Stack, StackError, StackRequest, docker};
+use harness_core::stack::{Stack, StackError, StackRequest};
 use harness_core::token::{Grant, Minter};
 use harness_core::topology::Topology;
 use harness_core::view::{Event, View};
@@ -62,7 +63,7 @@ async fn a_stack_of_containers_answers_on_loopback_and_is_gone_after_stop() {
     assert_eq!(stored.outcome, Outcome::Ok);
     assert!(stack.parts().iter().all(|part| part.container.is_some() && part.pid.is_some()));
     stack.stop().await;
-    assert_eq!(docker::left_of(&label).await.unwrap(), 0);
+    assert_eq!(labelled::left(&label).await.unwrap(), 0);
     let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
     assert!(log.contains("draining"), "the service was not asked to end: {log}");
 }
@@ -93,7 +94,7 @@ async fn what_is_dropped_without_a_stop_is_reaped() {
     // As after a panic: nobody calls `stop`.
     drop(stack);
     let since = Instant::now();
-    while docker::left_of(&label).await.unwrap() > 0 {
+    while labelled::left(&label).await.unwrap() > 0 {
         assert!(since.elapsed() < REAPED, "containers or networks are left");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

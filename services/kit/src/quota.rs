@@ -3,16 +3,17 @@
 
 mod local;
 mod redis_link;
+mod usage;
 
 use crate::readiness::Readiness;
 use crate::settings::{Fallback, QuotaLimits, Settings};
 use local::{LocalLimiter, Share};
 use mcp_contracts::{Plan, Service, metric};
-use redis_link::{Answer, RedisLink, Scripted};
+use redis_link::{Answer, RedisLink};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use usage::{DAY_SECS, Scripted, Usage};
 
-const DAY_SECS: u64 = 86_400;
 /// How long a caller waits before it asks again when the quota cannot be checked.
 const REFUSED_RETRY: Duration = Duration::from_secs(1);
 
@@ -80,13 +81,6 @@ impl Mode {
             Self::Fallback => "fallback",
         }
     }
-}
-
-/// Calls counted in the two windows, and what they may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Usage {
-    day: u64,
-    second: u64,
 }
 
 impl Quota {

@@ -2,35 +2,29 @@
 //! label, so that the reaper finds it whatever happens to the harness.
 
 use super::{RunningPart, StackError, StackRequest, free_port, log_tail, service_environment, tell_ready, wait_ready};
+use crate::labelled::{self, LABEL};
 use crate::reaper::{Reaper, start_time};
 use crate::topology::{Part, PartKind};
 use crate::view::View;
 use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, PortBinding};
-use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
-};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use testcontainers::core::logs::LogFrame;
 use testcontainers::core::{IntoContainerPort, WaitFor, wait::LogWaitStrategy};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 
-/// Label of everything that the harness makes in Docker.
-pub const LABEL: &str = "harness.stack";
 /// How long a container may take to end after it was asked to, in seconds.
 const STOP_SECS: i32 = 10;
 /// Port of Redis in its container.
 const REDIS_PORT: u16 = 6379;
-/// How long the daemon may take to answer a ping.
-const PING_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The containers of a stack and their network.
-pub struct Containers {
+pub(super) struct Containers {
     docker: Docker,
     label: String,
     containers: Vec<ContainerAsync<GenericImage>>,
@@ -38,7 +32,7 @@ pub struct Containers {
 
 impl Containers {
     /// The label that everything of this stack carries.
-    pub fn label(&self) -> &str {
+    pub(super) fn label(&self) -> &str {
         &self.label
     }
 
@@ -47,7 +41,7 @@ impl Containers {
             let _ = container.stop_with_timeout(Some(STOP_SECS)).await;
             let _ = container.rm().await;
         }
-        let _ = remove_labelled_with(&self.docker, &self.label).await;
+        let _ = labelled::remove_from(&self.docker, &self.label).await;
     }
 
     pub(super) fn leave(self) {
@@ -61,7 +55,7 @@ pub(super) async fn start(
     reaper: Option<&Reaper>,
     view: &Arc<dyn View>,
 ) -> Result<(Vec<RunningPart>, Containers), StackError> {
-    let docker = connect().await?;
+    let docker = labelled::connect().await?;
     for part in &request.topology.parts {
         let (name, tag) = image(part);
         let image = format!("{name}:{tag}");
@@ -187,57 +181,7 @@ fn image(part: &Part) -> (&'static str, &'static str) {
     }
 }
 
-async fn connect() -> Result<Docker, StackError> {
-    let no_docker = |why: String| StackError::NoDocker { why };
-    let docker = Docker::connect_with_local_defaults().map_err(|error| no_docker(error.to_string()))?;
-    match tokio::time::timeout(PING_DEADLINE, docker.ping()).await {
-        Ok(Ok(_)) => Ok(docker),
-        Ok(Err(error)) => Err(no_docker(error.to_string())),
-        Err(_) => Err(no_docker("no answer to a ping".to_owned())),
-    }
-}
-
 async fn process_of(docker: &Docker, id: &str) -> Option<u32> {
     let state = docker.inspect_container(id, None).await.ok()?.state?;
     state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)
-}
-
-/// Removes every container and network of a stack; used by the reaper and by `harness down`.
-///
-/// # Errors
-/// Docker does not answer, or refuses.
-pub async fn remove_labelled(label: &str) -> Result<(), StackError> {
-    let docker = connect().await?;
-    remove_labelled_with(&docker, label).await.map_err(|error| StackError::NoDocker { why: error.to_string() })
-}
-
-async fn remove_labelled_with(docker: &Docker, label: &str) -> Result<(), bollard::errors::Error> {
-    let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
-    let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    for container in docker.list_containers(Some(list)).await? {
-        if let Some(id) = container.id {
-            let remove = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-            let _ = docker.remove_container(&id, Some(remove)).await;
-        }
-    }
-    for network in docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await? {
-        if let Some(id) = network.id {
-            let _ = docker.remove_network(&id).await;
-        }
-    }
-    Ok(())
-}
-
-/// Containers and networks that are left of a stack.
-///
-/// # Errors
-/// Docker does not answer.
-pub async fn left_of(label: &str) -> Result<usize, StackError> {
-    let docker = connect().await?;
-    let no_docker = |error: bollard::errors::Error| StackError::NoDocker { why: error.to_string() };
-    let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
-    let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let containers = docker.list_containers(Some(list)).await.map_err(no_docker)?.len();
-    let networks = docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await;
-    Ok(containers + networks.map_err(no_docker)?.len())
 }

@@ -1,7 +1,7 @@
 //! One tool call: finds the tool, runs it under its deadline, catches its panic, and tells telemetry once.
 
 use super::envelope::Envelope;
-use super::reply::Failure;
+use super::failure::Failure;
 use crate::telemetry::{CallRecord, Telemetry};
 use crate::tool::{CallContext, Tool, ToolResult, ToolSet};
 use futures::FutureExt;

@@ -1,7 +1,7 @@
 //! The JSON-RPC envelope of a request, borrowed from its body. Says what is wrong with a malformed one by the codes of
 //! JSON-RPC 2.0, which the SDK answers with bare HTTP errors.
 
-use super::reply::Failure;
+use super::failure::Failure;
 use http::StatusCode;
 use mcp_contracts::rpc;
 use serde::Deserialize;

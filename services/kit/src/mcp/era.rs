@@ -2,7 +2,7 @@
 //! (MCP 2026-07-28, basic/transports/streamable-http and basic/versioning).
 
 use super::envelope::Envelope;
-use super::reply::Failure;
+use super::failure::Failure;
 use base64::Engine;
 use http::{HeaderMap, StatusCode};
 use mcp_contracts::service::PROTOCOL_MODERN;

@@ -1,6 +1,6 @@
 //! Which media types a client sends and takes: JSON in; JSON out, or an event stream for those that take nothing else.
 
-use super::reply::Failure;
+use super::failure::Failure;
 use super::{Body, full};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};

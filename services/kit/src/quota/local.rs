@@ -2,8 +2,7 @@
 //! second case it goes on from the last counter that Redis told, admits its share of what was left, and keeps what it admitted until Redis
 //! has taken it over.
 
-use super::redis_link::Scripted;
-use super::{DAY_SECS, Usage};
+use super::usage::{DAY_SECS, Scripted, Usage};
 use crate::settings::QuotaLimits;
 use mcp_contracts::Plan;
 use parking_lot::Mutex;

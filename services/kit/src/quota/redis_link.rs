@@ -2,7 +2,7 @@
 //! down at once, so that no later call pays the deadline; a task brings it back, after Redis has taken over what was admitted meanwhile.
 
 use super::local::{LocalLimiter, Unsettled};
-use super::{DAY_SECS, Usage};
+use super::usage::{DAY_SECS, Scripted, Usage};
 use crate::readiness::Readiness;
 use crate::settings::{QuotaLimits, Secret};
 use mcp_contracts::{Plan, Service, metric};
@@ -22,14 +22,6 @@ const KEEP_DAY_SECS: u64 = 2 * DAY_SECS;
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long connecting and settling may take at once.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
-
-/// What the script decided, with the counters after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scripted {
-    Admitted(Usage),
-    OverDay(Usage),
-    OverSecond(Usage),
-}
 
 /// What Redis says about a call.
 pub(super) enum Answer {

@@ -1,6 +1,7 @@
 //! Memories in one SQLite file: one writer with group commit, readers beside it (WAL), full text with FTS5.
 
 mod backup;
+mod error;
 mod read;
 mod schema;
 mod search;
@@ -163,7 +164,7 @@ impl Store for SqliteStore {
 
 /// Runs several statements on one state of the database.
 fn in_snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let snapshot = connection.unchecked_transaction().map_err(|error| writer::explain(&error))?;
+    let snapshot = connection.unchecked_transaction().map_err(|error| error::explain(&error))?;
     let result = work();
     drop(snapshot);
     result

@@ -1,7 +1,7 @@
 //! Reads. The scopes of the tenant are looked up inside each statement, so that no cached number can ever stand for
 //! somebody else's scope, and nothing is filtered afterwards.
 
-use super::writer::explain;
+use super::error::explain;
 use crate::store::{ListQuery, Listed, Selection, Stats, StoreError, TagFilter};
 use crate::tenant::Tenant;
 use mcp_contracts::memory::{Memory, TagCount, TagMatch, Visibility};

@@ -1,8 +1,8 @@
 //! Search: the words of the query are looked up in the full-text index with the scope inside each term, then scored over what
 //! the tenant can see. A memory is a hit if it has at least one of the words.
 
+use super::error::explain;
 use super::read::{self, MEMORY_COLUMNS, VISIBLE};
-use super::writer::explain;
 use crate::ranking::{self, Corpus};
 use crate::store::{Found, Rank, SearchQuery, StoreError};
 use crate::tenant::Tenant;

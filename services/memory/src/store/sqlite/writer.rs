@@ -1,10 +1,11 @@
 //! The one writer: a thread that takes every write that is waiting, does them in one transaction, and answers when the disk has them.
 //! A write that waits for others to be synced costs nothing more, so the more callers there are, the cheaper each gets.
 
+use super::error::explain;
 use super::write::{self, Write, Written};
 use crate::store::StoreError;
 use mcp_contracts::metric;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -126,19 +127,4 @@ fn together<'a>(
     }
     transaction.commit()?;
     Ok(results)
-}
-
-/// What the caller is told of a failure of SQLite.
-pub(super) fn explain(error: &rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
-            tracing::error!(%error, "the store cannot write");
-            StoreError::Full
-        }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Overloaded,
-        Some(_) | None => {
-            tracing::error!(%error, "the store failed");
-            StoreError::Failed(error.to_string())
-        }
-    }
 }
