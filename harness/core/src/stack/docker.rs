@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use testcontainers::core::logs::LogFrame;
 use testcontainers::core::{IntoContainerPort, WaitFor, wait::LogWaitStrategy};
 use testcontainers::runners::AsyncRunner;
@@ -20,6 +20,8 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 
 /// How long a container may take to end after it was asked to, in seconds.
 const STOP_SECS: i32 = 10;
+/// Pause between two questions whether a container has ended.
+const ENDED_PAUSE: Duration = Duration::from_millis(200);
 /// Port of Redis in its container.
 const REDIS_PORT: u16 = 6379;
 
@@ -105,7 +107,12 @@ async fn start_parts(
             PartKind::Redis => format!("redis://127.0.0.1:{port}"),
             PartKind::Service(_) => {
                 let url = format!("http://127.0.0.1:{port}");
-                wait_ready(&part.name, &url, Some(&log), || None).await?;
+                tokio::select! {
+                    ready = wait_ready(&part.name, &url, Some(&log), || None) => ready?,
+                    status = ended(&started.docker, &id) => {
+                        return Err(StackError::Died { part: part.name.clone(), status, tail: log_tail(&log) });
+                    }
+                }
                 url
             }
         };
@@ -178,6 +185,19 @@ fn image(part: &Part) -> (&'static str, &'static str) {
     match part.kind {
         PartKind::Redis => ("redis", "7"),
         PartKind::Service(service) => (service.binary(), "latest"),
+    }
+}
+
+/// Returns when a container has ended, and says how.
+async fn ended(docker: &Docker, id: &str) -> String {
+    loop {
+        let state = docker.inspect_container(id, None).await.ok().and_then(|container| container.state);
+        if let Some(state) = state.filter(|state| state.running == Some(false)) {
+            // What it wrote last is still on its way to the log.
+            tokio::time::sleep(ENDED_PAUSE).await;
+            return format!("exit code {}", state.exit_code.unwrap_or_default());
+        }
+        tokio::time::sleep(ENDED_PAUSE).await;
     }
 }
 
