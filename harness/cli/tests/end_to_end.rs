@@ -83,6 +83,12 @@ fn a_load_passes_with_every_report_and_is_judged_the_same_again() {
     let plan = std::fs::read_to_string(directory.join("plan.json")).unwrap();
     assert!(!plan.contains("JWT_SECRET"), "the key is in the plan");
 
+    let log = std::fs::read_to_string(directory.join("logs/memory.log")).unwrap();
+    assert!(log.contains("store_memory"), "the calls are in the log: {log}");
+    for secret in ["canary:", "eyJ", "Bearer"] {
+        assert!(!log.contains(secret), "`{secret}` is in the log: contents and tokens never are");
+    }
+
     for command in ["check", "report"] {
         let again = run(folder.path(), &[command]);
         assert_eq!(code(&again), 0, "{}", text(&again));
