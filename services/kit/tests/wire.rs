@@ -12,12 +12,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "wire-test-key-wire-test-key-wire-test-key";
+
+/// What the tool `slow` was called with, in this process.
+static STARTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[derive(Deserialize, JsonSchema)]
 struct Echo {
@@ -50,6 +54,7 @@ fn tools() -> ToolSet {
             Ok(Echoed { text: echo.text, user: String::new() })
         }),
         Tool::new(info("slow", &[]), |_: CallContext, echo: Echo| async move {
+            STARTED.lock().unwrap().push(echo.text.clone());
             tokio::time::sleep(Duration::from_millis(echo.text.parse().unwrap_or(0))).await;
             Ok(Echoed { text: echo.text, user: String::new() })
         }),
@@ -311,10 +316,12 @@ async fn a_quota_that_is_used_up_says_when_to_come_back() {
 #[tokio::test]
 async fn what_is_running_finishes_after_the_service_was_told_to_stop() {
     let server = Server::start(&[]).await;
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "400" } } });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "401" } } });
     let running = server.post(body.to_string()).send();
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        while !STARTED.lock().unwrap().iter().any(|text| text == "401") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         server.stop.cancel();
     };
     let (reply, ()) = tokio::join!(running, stopping);
