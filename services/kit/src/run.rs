@@ -139,6 +139,11 @@ where
         }
     };
     let (telemetry, guard) = Telemetry::start(&settings);
+    // The text of a panic may quote what a caller sent, so only its place is told.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic");
+    }));
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }

@@ -6,12 +6,14 @@ mod trace;
 use crate::settings::Settings;
 use mcp_contracts::{Claims, Service, metric};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 pub use trace::{CallSpan, inject};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Pause between two foldings of the metrics.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 /// Upper bounds of the latency buckets, in seconds.
 const LATENCY_BUCKETS: [f64; 13] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -30,6 +32,8 @@ pub struct Telemetry {
 pub struct TelemetryGuard {
     _writers: Vec<tracing_appender::non_blocking::WorkerGuard>,
     tracer: Option<Arc<trace::Exporter>>,
+    /// Ends the upkeep of the metrics when it is dropped.
+    _upkeep: mpsc::Sender<()>,
 }
 
 /// A finished call.
@@ -60,8 +64,9 @@ impl Telemetry {
             .map(Arc::new);
         // A second service in one process, as in tests, logs through the first one's subscriber.
         let _ = tracing_subscriber::registry().with(layer).try_init();
-        let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone() };
-        (Self { service: settings.service, metrics: recorder(), tracer }, guard)
+        let metrics = recorder();
+        let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone(), _upkeep: keep_up(metrics.clone()) };
+        (Self { service: settings.service, metrics, tracer }, guard)
     }
 
     /// Begins the span of a call; free of cost where traces are off.
@@ -108,6 +113,19 @@ impl TelemetryGuard {
             let _ = tokio::time::timeout(deadline, tokio::task::spawn_blocking(move || tracer.shutdown())).await;
         }
     }
+}
+
+/// Folds what histograms have gathered, whether or not anybody asks for the metrics: otherwise they would grow with every call.
+fn keep_up(metrics: PrometheusHandle) -> mpsc::Sender<()> {
+    let (guard, ended) = mpsc::channel::<()>();
+    let upkeep = move || {
+        while ended.recv_timeout(UPKEEP_PERIOD) == Err(mpsc::RecvTimeoutError::Timeout) {
+            metrics.run_upkeep();
+        }
+    };
+    // Without the thread the metrics are folded whenever they are asked for.
+    let _ = std::thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(upkeep);
+    guard
 }
 
 /// The recorder is global to a process, as the `metrics` crate wants it.

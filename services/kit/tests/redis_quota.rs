@@ -179,3 +179,41 @@ async fn an_error_reply_of_redis_is_an_outage_and_not_a_refusal() {
     let decision = decide(&quota, "acme").await;
     assert!(matches!(decision, Decision::Admitted(state) if state.mode == Mode::Fallback), "{decision:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_that_were_flushed_are_put_back_before_anybody_profits() {
+    let redis = Redis::start(None);
+    let (quota, _readiness) = redis.quota(&[(env::QUOTA_FREE_DAILY, "3")]);
+    connected(&quota).await;
+    for _ in 0..3 {
+        assert!(matches!(decide(&quota, "acme").await, Decision::Admitted(_)));
+    }
+    let client = redis::Client::open(format!("redis://127.0.0.1:{}", redis.port)).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+    let decision = decide(&quota, "acme").await;
+    assert!(matches!(decision, Decision::Limited(state) if state.mode == Mode::Redis), "{decision:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_answers_but_takes_no_writes_is_not_back() {
+    let redis = Redis::start(None);
+    let (quota, readiness) = redis.quota(&[(env::RATE_LIMIT_FALLBACK, "closed")]);
+    connected(&quota).await;
+    let client = redis::Client::open(format!("redis://127.0.0.1:{}", redis.port)).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let limit = |bytes: &str| {
+        let mut config = redis::cmd("CONFIG");
+        config.arg("SET").arg("maxmemory").arg(bytes);
+        config
+    };
+    let _: () = limit("1").query_async(&mut connection).await.unwrap();
+    until(&quota, "acme", |decision| matches!(decision, Decision::Refused { .. })).await;
+    for _ in 0..20 {
+        assert!(matches!(decide(&quota, "acme").await, Decision::Refused { .. }));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(readiness.reply().degraded);
+    let _: () = limit("0").query_async(&mut connection).await.unwrap();
+    connected(&quota).await;
+}

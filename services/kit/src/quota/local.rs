@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most organisations kept; beyond it those of past days go first.
+/// Most organisations kept; those of past days go first, and beyond it new ones are limited rather than remembered.
 const MAX_ORGANISATIONS: usize = 100_000;
 
 /// How an organisation's limit is divided while Redis is away.
@@ -20,32 +20,61 @@ pub(super) struct Share {
 }
 
 impl Share {
+    /// At most this instance's part of what is left.
     fn of(self, calls: u64) -> u64 {
-        calls.div_ceil(self.instances.max(1))
+        calls / self.instances.max(1)
+    }
+
+    /// The same, but never nothing: a second that admits nobody would be an outage.
+    fn at_least_one_of(self, calls: u64) -> u64 {
+        self.of(calls).max(1)
     }
 }
 
 /// Counters by organisation. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LocalLimiter {
-    counters: Arc<Mutex<HashMap<Arc<str>, Counter>>>,
+    counters: Arc<Mutex<Counters>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
+struct Counters {
+    by_organisation: HashMap<Arc<str>, Counter>,
+    /// Batches of days that are over.
+    overdue: Vec<Unsettled>,
+    batches: u64,
+}
+
+#[derive(Debug, Clone)]
 struct Counter {
     day: u64,
     plan: Plan,
     /// What Redis said last about this day.
     known: u64,
-    /// Admitted here and not yet taken over by Redis.
+    /// Admitted here and in no batch yet.
     unsettled: u64,
+    /// The batch that Redis was asked to take over; it keeps its name until Redis has said that it did.
+    batch: Option<Unsettled>,
     second: u64,
     in_second: u64,
 }
 
-/// What one organisation was admitted without Redis on one day.
+impl Counter {
+    fn new(day: u64, plan: Plan) -> Self {
+        Self { day, plan, known: 0, unsettled: 0, batch: None, second: 0, in_second: 0 }
+    }
+
+    /// Admitted here and not yet taken over.
+    fn admitted(&self) -> u64 {
+        self.unsettled + self.batch.as_ref().map_or(0, |batch| batch.calls)
+    }
+}
+
+/// What one organisation was admitted without Redis on one day: one settlement, which has its effect once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unsettled {
+    /// Tells it from every other settlement of this instance.
+    pub(super) number: u64,
     pub(super) org: Arc<str>,
     pub(super) plan: Plan,
     pub(super) day: u64,
@@ -56,9 +85,15 @@ pub(super) struct Unsettled {
 }
 
 impl LocalLimiter {
-    /// Remembers what Redis said.
+    /// Remembers what Redis said. A counter never goes back within a day.
     pub(super) fn learn(&self, org: &str, plan: Plan, day: u64, used: u64) {
-        self.with(org, plan, day, |counter| counter.known = used);
+        self.with(org, plan, day, |counter| counter.known = counter.known.max(used));
+    }
+
+    /// What Redis said last about this day.
+    pub(super) fn known(&self, org: &str, day: u64) -> u64 {
+        let counters = self.counters.lock();
+        counters.by_organisation.get(org).filter(|counter| counter.day == day).map_or(0, |counter| counter.known)
     }
 
     /// Decides from what is known here. `shared` tells whether other instances may be admitting at the same time.
@@ -72,15 +107,17 @@ impl LocalLimiter {
         shared: bool,
     ) -> Scripted {
         let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
-        self.with(org, plan, day, |counter| {
+        let decided = self.with(org, plan, day, |counter| {
             if counter.second != second {
                 (counter.second, counter.in_second) = (second, 0);
             }
             let left = limits.daily(plan).saturating_sub(counter.known);
             let allowed = if shared { share.of(left) } else { left };
-            let burst = if shared { share.of(limits.burst_per_second) } else { limits.burst_per_second };
-            let usage = |counter: &Counter| Usage { day: counter.known + counter.unsettled, second: counter.in_second };
-            if counter.unsettled >= allowed {
+            let burst = limits.burst_per_second;
+            let burst = if shared { share.at_least_one_of(burst) } else { burst };
+            let usage =
+                |counter: &Counter| Usage { day: counter.known + counter.admitted(), second: counter.in_second };
+            if counter.admitted() >= allowed {
                 return Scripted::OverDay(Usage { day: limits.daily(plan), ..usage(counter) });
             }
             if counter.in_second >= burst {
@@ -89,7 +126,8 @@ impl LocalLimiter {
             counter.unsettled += 1;
             counter.in_second += 1;
             Scripted::Admitted(usage(counter))
-        })
+        });
+        decided.unwrap_or(Scripted::OverSecond(Usage { day: 0, second: limits.burst_per_second }))
     }
 
     /// Counts a call that nothing limits.
@@ -97,46 +135,73 @@ impl LocalLimiter {
         self.with(org, plan, day, |counter| counter.unsettled += 1);
     }
 
-    /// What Redis has to take over; stays here until [`Self::settled`]. A Redis that `lost` its counters gets all of them.
-    pub(super) fn unsettled(&self, lost: bool) -> Vec<Unsettled> {
-        let counters = self.counters.lock();
-        let open = counters.iter().filter(|(_, counter)| counter.unsettled > 0 || (lost && counter.known > 0));
-        open.map(|(org, counter)| Unsettled {
-            org: Arc::clone(org),
-            plan: counter.plan,
-            day: counter.day,
-            calls: counter.unsettled,
-            known: counter.known,
-        })
-        .collect()
+    /// What Redis has to take over. A batch is the same, with the same number, until it is [`Self::settled`]; what is admitted
+    /// meanwhile waits for the next one.
+    pub(super) fn unsettled(&self) -> Vec<Unsettled> {
+        let mut counters = self.counters.lock();
+        let Counters { by_organisation, overdue, batches } = &mut *counters;
+        let mut open = overdue.clone();
+        for (org, counter) in by_organisation.iter_mut() {
+            open.extend(freeze(org, counter, batches));
+        }
+        open
     }
 
     /// Redis took these over, and its counter now says `used`.
     pub(super) fn settled(&self, taken: &Unsettled, used: u64) {
         let mut counters = self.counters.lock();
-        if let Some(counter) = counters.get_mut(&taken.org)
-            && counter.day == taken.day
+        counters.overdue.retain(|batch| batch.number != taken.number);
+        if let Some(counter) = counters.by_organisation.get_mut(&taken.org)
+            && counter.batch.as_ref().is_some_and(|batch| batch.number == taken.number)
         {
-            counter.unsettled = counter.unsettled.saturating_sub(taken.calls);
-            counter.known = used;
+            counter.batch = None;
+            counter.known = counter.known.max(used);
         }
     }
 
-    fn with<T>(&self, org: &str, plan: Plan, day: u64, change: impl FnOnce(&mut Counter) -> T) -> T {
+    /// Changes the counter of a day; `None` where there is no room for another organisation, or the day is over.
+    fn with<T>(&self, org: &str, plan: Plan, day: u64, change: impl FnOnce(&mut Counter) -> T) -> Option<T> {
         let mut counters = self.counters.lock();
-        if !counters.contains_key(org) {
-            if counters.len() >= MAX_ORGANISATIONS {
-                counters.retain(|_, counter| counter.day == day && counter.unsettled > 0);
+        let Counters { by_organisation, overdue, batches } = &mut *counters;
+        if !by_organisation.contains_key(org) {
+            if by_organisation.len() >= MAX_ORGANISATIONS {
+                by_organisation.retain(|_, counter| counter.day == day && counter.admitted() > 0);
+                if by_organisation.len() >= MAX_ORGANISATIONS {
+                    return None;
+                }
             }
-            counters.insert(Arc::from(org), Counter { day, plan, known: 0, unsettled: 0, second: 0, in_second: 0 });
+            by_organisation.insert(Arc::from(org), Counter::new(day, plan));
         }
-        let counter = counters.get_mut(org).expect("inserted above");
-        if counter.day != day {
-            *counter = Counter { day, plan, known: 0, unsettled: 0, second: 0, in_second: 0 };
+        let counter = by_organisation.get_mut(org).expect("inserted above");
+        if counter.day > day {
+            return None;
+        }
+        if counter.day < day {
+            if overdue.len() < MAX_ORGANISATIONS {
+                overdue.extend(counter.batch.take());
+                overdue.extend(freeze(&Arc::from(org), counter, batches));
+            }
+            *counter = Counter::new(day, plan);
         }
         counter.plan = plan;
-        change(counter)
+        Some(change(counter))
     }
+}
+
+/// The batch of a counter: the one that is open, else a new one of what was admitted.
+fn freeze(org: &Arc<str>, counter: &mut Counter, batches: &mut u64) -> Option<Unsettled> {
+    if counter.batch.is_none() && counter.unsettled > 0 {
+        *batches += 1;
+        counter.batch = Some(Unsettled {
+            number: *batches,
+            org: Arc::clone(org),
+            plan: counter.plan,
+            day: counter.day,
+            calls: std::mem::take(&mut counter.unsettled),
+            known: counter.known,
+        });
+    }
+    counter.batch.clone()
 }
 
 #[cfg(test)]
@@ -166,11 +231,39 @@ mod tests {
         let three = Share { instances: 3 };
         let count = (0..30).filter(|second| admitted(&limiter, "acme", *second, three, true)).count();
         assert_eq!(count, 2, "a third of the six that were left");
-        let open = limiter.unsettled(false);
+        let open = limiter.unsettled();
         assert_eq!(open[0].calls, 2);
         limiter.settled(&open[0], 9);
-        assert_eq!(limiter.unsettled(false), []);
+        assert_eq!(limiter.unsettled(), []);
         assert!(admitted(&limiter, "acme", 60, ALONE, true) && !admitted(&limiter, "acme", 61, ALONE, true));
+    }
+
+    #[test]
+    fn a_batch_keeps_its_name_until_it_is_taken_over_and_outlives_its_day() {
+        let limiter = LocalLimiter::default();
+        let admit =
+            |at: u64, calls: usize| (0..calls).for_each(|_| assert!(admitted(&limiter, "acme", at, ALONE, true)));
+        admit(10, 2);
+        let first = limiter.unsettled();
+        admit(11, 3);
+        assert_eq!(limiter.unsettled(), first, "a reply that was lost must not make it a new one");
+        limiter.settled(&first[0], 2);
+        let second = limiter.unsettled();
+        assert_eq!((second[0].calls, second[0].number != first[0].number), (3, true));
+        admit(DAY_SECS + 10, 1);
+        let open = limiter.unsettled();
+        assert_eq!(open.iter().map(|batch| (batch.day, batch.calls)).collect::<Vec<_>>(), [(0, 3), (1, 1)]);
+        limiter.learn("acme", Plan::Free, 0, 7);
+        assert_eq!(limiter.known("acme", 1), 0, "a late word about yesterday changes nothing");
+        open.iter().for_each(|batch| limiter.settled(batch, 1));
+        assert_eq!(limiter.unsettled(), []);
+    }
+
+    #[test]
+    fn one_call_that_is_left_is_nobody_s_among_three() {
+        let limiter = LocalLimiter::default();
+        limiter.learn("acme", Plan::Free, 0, 9);
+        assert!(!admitted(&limiter, "acme", 1, Share { instances: 3 }, true));
     }
 
     proptest! {

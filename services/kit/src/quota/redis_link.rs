@@ -10,7 +10,6 @@ use parking_lot::RwLock;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult, Script};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -39,14 +38,20 @@ struct Shared {
     service: Service,
     client: Option<Client>,
     deadline: Duration,
-    connection: RwLock<Option<MultiplexedConnection>>,
+    link: RwLock<Link>,
     lost: Notify,
     decide: Script,
     settle: Script,
     local: LocalLimiter,
     limits: QuotaLimits,
     instance: uuid::Uuid,
-    settlements: AtomicU64,
+}
+
+/// The connection, and how many there were: a failure of an old one must not take the new one down.
+#[derive(Default)]
+struct Link {
+    generation: u64,
+    connection: Option<MultiplexedConnection>,
 }
 
 impl RedisLink {
@@ -62,14 +67,13 @@ impl RedisLink {
             service,
             client: Client::open(url.reveal()).ok(),
             deadline,
-            connection: RwLock::new(None),
+            link: RwLock::new(Link::default()),
             lost: Notify::new(),
             decide: Script::new(include_str!("decide.lua")),
             settle: Script::new(include_str!("settle.lua")),
             local,
             limits,
             instance: uuid::Uuid::new_v4(),
-            settlements: AtomicU64::new(0),
         });
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let first = readiness.latch("redis");
@@ -80,18 +84,26 @@ impl RedisLink {
 
     pub(super) async fn decide(&self, org: &str, plan: Plan, limits: QuotaLimits, now: Duration) -> Answer {
         let shared = &*self.shared;
-        let Some(mut connection) = shared.connection.read().clone() else { return Answer::Down };
+        let (generation, connection) = {
+            let link = shared.link.read();
+            (link.generation, link.connection.clone())
+        };
+        let Some(mut connection) = connection else { return Answer::Down };
         let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
         let mut call = shared.decide.key(shared.day_key(org, day));
         call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", shared.service.name()));
         call.arg(limits.daily(plan)).arg(limits.burst_per_second).arg(KEEP_DAY_SECS);
-        let answer: RedisResult<(u8, u64, u64)> =
+        call.arg(shared.local.known(org, day));
+        let answer: RedisResult<(u8, u64, u64, u8)> =
             match tokio::time::timeout(shared.deadline, call.invoke_async(&mut connection)).await {
                 Ok(answer) => answer,
-                Err(_) => return shared.went_down("no answer within the deadline"),
+                Err(_) => return shared.went_down(generation, "no answer within the deadline"),
             };
         match answer {
-            Ok((decision, day, second)) => {
+            Ok((decision, day, second, lost)) => {
+                if lost > 0 {
+                    shared.state_lost();
+                }
                 let usage = Usage { day, second };
                 Answer::Decided(match decision {
                     0 => Scripted::Admitted(usage),
@@ -99,7 +111,7 @@ impl RedisLink {
                     _ => Scripted::OverSecond(usage),
                 })
             }
-            Err(error) => shared.went_down(&error.to_string()),
+            Err(error) => shared.went_down(generation, &error.to_string()),
         }
     }
 
@@ -120,9 +132,15 @@ impl Shared {
         format!("mcp:quota:{}:{{{org}}}:d{day}", self.service.name())
     }
 
+    /// Redis had forgotten calls that it told us of; they are put back, and it is counted.
+    fn state_lost(&self) {
+        metrics::counter!(metric::RATE_LIMIT_STATE_RESET_TOTAL, "service" => self.service.name()).increment(1);
+    }
+
     /// Marks the link as down; said once, by the call that noticed.
-    fn went_down(&self, why: &str) -> Answer {
-        if self.connection.write().take().is_some() {
+    fn went_down(&self, generation: u64, why: &str) -> Answer {
+        let mut link = self.link.write();
+        if link.generation == generation && link.connection.take().is_some() {
             tracing::warn!(why, "the quota goes on without redis");
             self.lost.notify_one();
         }
@@ -138,9 +156,9 @@ impl Shared {
     ) {
         let gauge = metrics::gauge!(metric::RATE_LIMIT_FALLBACK_ACTIVE, "service" => self.service.name());
         let mut run_id = String::new();
+        let mut degraded = None;
         loop {
             let mut pause = RETRY.0;
-            let mut degraded = None;
             loop {
                 let attempt = tokio::time::timeout(CONNECT_DEADLINE, self.come_back(&mut run_id));
                 let result = tokio::select! {
@@ -167,7 +185,14 @@ impl Shared {
             gauge.set(0.0);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.lost.notified() => gauge.set(1.0),
+                () = self.lost.notified() => {}
+            }
+            gauge.set(1.0);
+            degraded = Some(readiness.degraded("redis"));
+            // A Redis that takes every connection and fails every call must not be asked without a pause.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY.0) => {}
             }
         }
     }
@@ -180,23 +205,34 @@ impl Shared {
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(text)?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(text)?;
         let now = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned();
-        let lost = !run_id.is_empty() && *run_id != now;
-        if lost {
-            tracing::warn!("redis was restarted: its counters are brought back to what this instance knows");
-            metrics::counter!(metric::RATE_LIMIT_STATE_RESET_TOTAL, "service" => self.service.name()).increment(1);
-        }
-        let name = self.settlements.fetch_add(1, Ordering::Relaxed);
-        for (number, open) in self.local.unsettled(lost).iter().enumerate() {
-            self.take_over(&mut connection, open, &format!("{}:{name}:{number}", self.instance)).await.map_err(text)?;
+        if !run_id.is_empty() && *run_id != now {
+            tracing::warn!("redis was restarted: what it forgets is put back from what this instance knows");
+            self.state_lost();
         }
         *run_id = now;
-        *self.connection.write() = Some(connection);
+        // A Redis that answers but takes no writes is not back.
+        let probe = format!("mcp:quota:{}:probe:{}", self.service.name(), self.instance);
+        let mut set = redis::cmd("SET");
+        set.arg(probe).arg(1).arg("EX").arg(10);
+        let _: () = set.query_async(&mut connection).await.map_err(text)?;
+        for open in self.local.unsettled() {
+            self.take_over(&mut connection, &open).await.map_err(text)?;
+        }
+        let mut link = self.link.write();
+        link.generation += 1;
+        link.connection = Some(connection);
         Ok(())
     }
 
-    async fn take_over(&self, connection: &mut MultiplexedConnection, open: &Unsettled, name: &str) -> RedisResult<()> {
+    async fn take_over(&self, connection: &mut MultiplexedConnection, open: &Unsettled) -> RedisResult<()> {
         let mut call = self.settle.key(self.day_key(&open.org, open.day));
-        call.key(format!("mcp:quota:{}:{{{}}}:settled:{name}", self.service.name(), open.org));
+        call.key(format!(
+            "mcp:quota:{}:{{{}}}:settled:{}:{}",
+            self.service.name(),
+            open.org,
+            self.instance,
+            open.number
+        ));
         call.arg(open.calls).arg(KEEP_DAY_SECS).arg(open.known);
         let used: u64 = call.invoke_async(connection).await?;
         self.local.settled(open, used);
