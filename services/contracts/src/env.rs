@@ -67,8 +67,8 @@ variables! {
     REQUEST_DEADLINE_MS = Some("10000");
     /// Most requests at once; more are answered 503.
     MAX_CONCURRENT_REQUESTS = Some("1024");
-    /// How long a client may take to send a request head, in milliseconds.
-    HEADER_READ_DEADLINE_MS = Some("5000");
+    /// How long a client may take to send a request head, and a kept-alive connection may be idle, in milliseconds.
+    HEADER_READ_DEADLINE_MS = Some("15000");
     /// How long running requests may take after SIGTERM, in milliseconds.
     DRAIN_DEADLINE_MS = Some("5000");
     /// Worker threads; absent means one per core.

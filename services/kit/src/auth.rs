@@ -36,6 +36,7 @@ impl Authenticator {
         let keys = std::iter::once(&settings.secret).chain(&settings.previous_secret).map(key).collect();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
+        validation.validate_nbf = true;
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
         Self { keys, validation, checked: RwLock::new(HashMap::new()) }
@@ -87,6 +88,7 @@ impl Authenticator {
             refusal = Refusal(match error.kind() {
                 ErrorKind::InvalidSignature => "signature",
                 ErrorKind::ExpiredSignature => "expired",
+                ErrorKind::ImmatureSignature => "not_yet_valid",
                 ErrorKind::InvalidAudience => "audience",
                 ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "algorithm",
                 ErrorKind::MissingRequiredClaim(_) => "claim_missing",
@@ -180,6 +182,7 @@ mod tests {
             ("malformed", with(|claims| drop(claims.as_object_mut().unwrap().remove("exp")))),
             ("lifetime", with(|claims| claims["exp"] = json!(now + 3_601))),
             ("lifetime", with(|claims| claims["iat"] = json!(now - 3_590))),
+            ("not_yet_valid", with(|claims| claims["nbf"] = json!(now + 300))),
             ("issued_in_future", with(|claims| claims["iat"] = json!(now + 120))),
             ("audience", with(|claims| claims["aud"] = json!("other"))),
             ("malformed", with(|claims| drop(claims.as_object_mut().unwrap().remove("aud")))),

@@ -28,10 +28,9 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
     let answer = move |request: Request| {
         let endpoint = Arc::clone(&endpoint);
         async move {
-            let gauge = metrics::gauge!(metric::REQUESTS_IN_FLIGHT, "service" => service.name());
-            gauge.increment(1.0);
+            let running = InFlight::new(service.name());
             let response = endpoint.answer(request).await;
-            gauge.decrement(1.0);
+            drop(running);
             let status = status_label(response.status());
             metrics::counter!(metric::HTTP_RESPONSES_TOTAL, "service" => service.name(), "status" => status)
                 .increment(1);
@@ -64,6 +63,23 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
     }
     app.route("/mcp/{other}", any(move |Path(other): Path<String>| async move { elsewhere(service.name(), &other) }))
         .fallback(|| async { nothing_here("no such path; MCP is at `/mcp`") })
+}
+
+/// A request that is being worked on; also one whose client leaves is counted down.
+struct InFlight(metrics::Gauge);
+
+impl InFlight {
+    fn new(service: &'static str) -> Self {
+        let gauge = metrics::gauge!(metric::REQUESTS_IN_FLIGHT, "service" => service);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 fn ready(readiness: &Readiness) -> Response {

@@ -6,17 +6,22 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use mcp_contracts::limits::MAX_HEADER_BYTES;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 /// Pause after a failed accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Most connections at once.
+const MAX_CONNECTIONS: usize = 8_192;
+
 /// Limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeLimits {
-    /// How long a client may take to send a request head.
+    /// How long a client may take to send a request head, its silence before included.
     pub header_read: Duration,
     /// How long running requests may take after shutdown began.
     pub drain: Duration,
@@ -29,19 +34,15 @@ pub async fn serve(
     limits: ServeLimits,
     shutdown: impl Future<Output = ()>,
 ) -> bool {
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1 alone: telling versions apart has no deadline of its own, and a silent client would stay for ever.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read)
         .max_buf_size(MAX_HEADER_BYTES)
         .half_close(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MAX_HEADER_BYTES as u32)
-        .keep_alive_interval(Some(limits.header_read))
-        .max_concurrent_streams(256);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     tokio::pin!(shutdown);
@@ -57,6 +58,8 @@ pub async fn serve(
             },
             () = &mut shutdown => break,
         };
+        // Beyond the limit a connection is closed at once; its client may try another instance.
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
         // Without this a small reply waits for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(app.clone());
@@ -66,6 +69,7 @@ pub async fn serve(
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended early");
             }
+            drop(place);
         });
     }
     drop(listener);

@@ -330,14 +330,35 @@ async fn what_is_running_finishes_after_the_service_was_told_to_stop() {
 }
 
 #[tokio::test]
-async fn a_slow_client_is_cut_off() {
+async fn slow_and_silent_clients_are_cut_off() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let server = Server::start(&[(env::HEADER_READ_DEADLINE_MS, "200")]).await;
-    let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
-    stream.write_all(b"POST /mcp HTTP/1.1\r\nhost: loc").await.unwrap();
-    let mut reply = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut reply)).await;
-    assert!(ended.is_ok(), "the connection was kept open");
+    for beginning in [&b"POST /mcp HTTP/1.1\r\nhost: loc"[..], b"", b"PRI * HTTP/2.0\r\n"] {
+        let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+        stream.write_all(beginning).await.unwrap();
+        let mut reply = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut reply)).await;
+        assert!(ended.is_ok(), "the connection that began with {} bytes was kept open", beginning.len());
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_client_leaves_is_counted_all_the_same() {
+    let server = Server::start(&[]).await;
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "5001" } } });
+    let left = tokio::time::timeout(Duration::from_millis(300), server.post(body.to_string()).send()).await;
+    assert!(left.is_err(), "the call was answered before its client left");
+    let counted = async {
+        loop {
+            let metrics =
+                server.client.get(format!("{}/metrics", server.base)).send().await.unwrap().text().await.unwrap();
+            if metrics.lines().any(|line| line.contains(r#"tool="slow""#) && line.contains(r#"outcome="cancelled""#)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("nobody counted it");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::envelope::Envelope;
 use super::failure::Failure;
-use crate::telemetry::{CallRecord, Telemetry};
+use crate::telemetry::{CallRecord, CallSpan, Telemetry};
 use crate::tool::{CallContext, Tool, ToolResult, ToolSet};
 use futures::FutureExt;
 use http::{HeaderMap, StatusCode};
@@ -21,6 +21,33 @@ const MAX_EXECUTION_ID_BYTES: usize = 128;
 pub(super) struct Call<'a> {
     pub(super) tool: &'a Tool,
     arguments: Box<RawValue>,
+}
+
+/// Outcome of a call whose client left before it was answered.
+const CANCELLED: &str = "cancelled";
+
+/// Tells telemetry of the call when it ends, however it ends: when its client leaves, the call is dropped where it is.
+struct Record<'a> {
+    telemetry: &'a Telemetry,
+    tool: &'static str,
+    claims: &'a Claims,
+    execution_id: &'a str,
+    span: &'a CallSpan,
+    start: Instant,
+    outcome: &'static str,
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        self.telemetry.record(&CallRecord {
+            tool: self.tool,
+            claims: self.claims,
+            execution_id: self.execution_id,
+            trace_id: self.span.trace_id(),
+            outcome: self.outcome,
+            duration: self.start.elapsed(),
+        });
+    }
 }
 
 /// What came of it.
@@ -76,6 +103,15 @@ impl<'a> Call<'a> {
         };
         let name = self.tool.name;
         let span = telemetry.span(headers, service, name, &execution_id);
+        let mut record = Record {
+            telemetry,
+            tool: name,
+            claims: &claims,
+            execution_id: &execution_id,
+            span: &span,
+            start,
+            outcome: CANCELLED,
+        };
         let work = AssertUnwindSafe(self.tool.call(context, self.arguments)).catch_unwind();
         let result = match tokio::time::timeout(deadline, span.follow(work)).await {
             Ok(Ok(result)) => result,
@@ -94,14 +130,8 @@ impl<'a> Call<'a> {
             )
             .with_hint("read the state, or repeat the call with the same idempotency key")),
         };
-        telemetry.record(&CallRecord {
-            tool: name,
-            claims: &claims,
-            execution_id: &execution_id,
-            trace_id: span.trace_id(),
-            outcome: result.as_ref().map_or_else(|error| error.code.name(), |_| "ok"),
-            duration: start.elapsed(),
-        });
+        record.outcome = result.as_ref().map_or_else(|error| error.code.name(), |_| "ok");
+        drop(record);
         Outcome { execution_id, result }
     }
 }
