@@ -8,10 +8,16 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mcp-contracts", &[]),
     ("mcp-kit", &["mcp-contracts"]),
     ("mcp-memory", &["mcp-contracts", "mcp-kit"]),
+    ("mcp-guardrails", &["mcp-contracts", "mcp-kit"]),
+    ("mcp-patterns", &["mcp-contracts", "mcp-kit"]),
+    ("mcp-orchestrator", &["mcp-contracts", "mcp-kit"]),
+    ("liar", &["mcp-contracts"]),
+    ("chaos-proxy", &[]),
     ("harness-history", &[]),
-    ("harness-core", &["harness-history", "mcp-contracts"]),
+    ("harness-core", &["chaos-proxy", "harness-history", "mcp-contracts"]),
+    ("scenarios", &["harness-core", "harness-history", "mcp-contracts"]),
     ("loadtests", &["harness-core", "harness-history", "mcp-contracts"]),
-    ("harness-cli", &["harness-core", "harness-history", "loadtests", "mcp-contracts"]),
+    ("harness-cli", &["harness-core", "harness-history", "loadtests", "mcp-contracts", "scenarios"]),
 ];
 
 /// Crates from outside that only one of ours may link, or that one of ours may not.
@@ -19,10 +25,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("goose", &["loadtests"]),
     ("testcontainers", &["harness-core"]),
     ("bollard", &["harness-core"]),
-    ("rusqlite", &["mcp-memory"]),
+    ("rusqlite", &["mcp-kit", "mcp-memory", "mcp-orchestrator", "mcp-patterns"]),
     ("rmcp", &["mcp-kit"]),
     ("redis", &["mcp-kit"]),
-    ("clap", &["harness-cli", "mcp-kit", "mcp-memory"]),
 ];
 
 /// What the pure crates may link at all.

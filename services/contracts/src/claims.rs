@@ -1,6 +1,7 @@
 //! What a bearer token says: who calls, for which organisation and workspace, on which plan, with which scopes.
 //! Checking a signature is the kit's work; here are only the words.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The audience every token must carry (RFC 8707).
@@ -53,7 +54,7 @@ fn default_workspace() -> String {
 }
 
 /// Plan of an organisation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {
     /// 100 calls a day and service.

@@ -73,6 +73,34 @@ variables! {
     DRAIN_DEADLINE_MS = Some("5000");
     /// Worker threads; absent means one per core.
     WORKER_THREADS = None;
-    /// Where the memory service keeps its data: a SQLite file such as `sqlite:///data/memory.db`.
-    DATABASE_URL = Some("sqlite://data/memory.db");
+    /// Where memory, patterns and the orchestrator keep their data: a SQLite file such as `sqlite:///data/memory.db`; absent, `data/<service>.db`.
+    DATABASE_URL = None;
+    /// Guardrails: folder of rule files beside the built-in ones, watched for changes; `organisations/<orgId>.yaml` in it changes rules of one organisation.
+    RULES_DIR = None;
+    /// Patterns: folder of catalogue files in place of the built-in ones, watched for changes.
+    CATALOG_DIR = None;
+    /// Orchestrator and clients: base URL of memory; several instances are separated by commas.
+    MCP_MEMORY_URL = Some("http://127.0.0.1:7420");
+    /// Orchestrator and clients: base URL of guardrails; several instances are separated by commas.
+    MCP_GUARDRAILS_URL = Some("http://127.0.0.1:7421");
+    /// Orchestrator and clients: base URL of patterns; several instances are separated by commas.
+    MCP_PATTERNS_URL = Some("http://127.0.0.1:7422");
+    /// How long one attempt at a peer may take, in milliseconds.
+    PEER_DEADLINE_MS = Some("300");
+    /// How long a whole workflow may take, in milliseconds; a model's time is part of it.
+    WORKFLOW_DEADLINE_MS = Some("5000");
+    /// Base URL of an OpenAI-compatible endpoint that completes what agents draft, such as `http://127.0.0.1:11434/v1`; absent, templates answer.
+    LLM_BASE_URL = None;
+    /// Key of that endpoint.
+    LLM_API_KEY = None;
+    /// Model to ask for.
+    LLM_MODEL = Some("default");
+    /// How long the model may take, in milliseconds.
+    LLM_DEADLINE_MS = Some("3000");
+    /// Price of a million tokens that the model reads, in micro-dollars.
+    LLM_PROMPT_PRICE = Some("500000");
+    /// Price of a million tokens that the model writes, in micro-dollars.
+    LLM_COMPLETION_PRICE = Some("1500000");
+    /// What the plans may spend on models in a day, in micro-dollars: free, pro, team, enterprise, separated by commas.
+    LLM_DAILY_BUDGETS = Some("0,500000,2000000,50000000");
 }

@@ -23,6 +23,12 @@ pub enum ErrorCode {
     ConfirmationRequired,
     /// The memory was changed by somebody else since it was read.
     VersionConflict,
+    /// No verdict of the guardrails came with the call; nothing was injected.
+    VerdictRequired,
+    /// The verdict is forged, expired, or for another organisation, execution or request; nothing was injected.
+    VerdictInvalid,
+    /// The verdict was for one use and was used before; nothing was injected.
+    VerdictUsed,
     /// The token lacks a scope.
     InsufficientScope,
     /// The plan does not include this.
@@ -45,7 +51,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidArgument,
         Self::NotFound,
         Self::IdempotencyConflict,
@@ -54,6 +60,9 @@ impl ErrorCode {
         Self::BadCursor,
         Self::ConfirmationRequired,
         Self::VersionConflict,
+        Self::VerdictRequired,
+        Self::VerdictInvalid,
+        Self::VerdictUsed,
         Self::InsufficientScope,
         Self::PlanRequired,
         Self::QuotaExceeded,
@@ -76,6 +85,9 @@ impl ErrorCode {
             Self::BadCursor => "bad_cursor",
             Self::ConfirmationRequired => "confirmation_required",
             Self::VersionConflict => "version_conflict",
+            Self::VerdictRequired => "verdict_required",
+            Self::VerdictInvalid => "verdict_invalid",
+            Self::VerdictUsed => "verdict_used",
             Self::InsufficientScope => "insufficient_scope",
             Self::PlanRequired => "plan_required",
             Self::QuotaExceeded => "quota_exceeded",
@@ -105,6 +117,9 @@ impl ErrorCode {
             | Self::BadCursor
             | Self::ConfirmationRequired
             | Self::VersionConflict
+            | Self::VerdictRequired
+            | Self::VerdictInvalid
+            | Self::VerdictUsed
             | Self::InsufficientScope
             | Self::PlanRequired
             | Self::Internal => false,

@@ -4,10 +4,13 @@
 pub mod claims;
 pub mod env;
 pub mod error;
+pub mod guardrails;
 pub mod headers;
 pub mod limits;
 pub mod memory;
 pub mod metric;
+pub mod orchestrator;
+pub mod patterns;
 pub mod rpc;
 pub mod service;
 

@@ -1,0 +1,1 @@
+//! The integration scenarios, one file each; this file is their table of contents.

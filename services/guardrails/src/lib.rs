@@ -1,0 +1,1 @@
+//! The guardrails service: rules as data, consulted before risky actions.

@@ -1,0 +1,1 @@
+//! The orchestrator: joins guardrails, memory and patterns into workflows.

@@ -1,0 +1,1 @@
+//! The patterns service: a catalogue of prompt patterns, recommended and injected.
