@@ -28,3 +28,5 @@ pub const MEMORY_LOOKUPS_TOTAL: &str = "mcp_memory_lookups_total";
 pub const MEMORY_COMMIT_ROWS: &str = "mcp_memory_commit_rows";
 /// Histogram of group commits in seconds.
 pub const MEMORY_COMMIT_SECONDS: &str = "mcp_memory_commit_seconds";
+/// Counter of verdict tokens that were not accepted.
+pub const VERDICTS_REFUSED_TOTAL: &str = "mcp_verdicts_refused_total";

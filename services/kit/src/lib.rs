@@ -2,18 +2,33 @@
 //! Knows no tool of any service; a service hands its tools over as a [`tool::ToolSet`].
 
 pub mod auth;
+pub mod database;
+pub mod delegate;
+pub mod dialogue;
 pub mod mcp;
+pub mod offer;
 pub mod ops;
 pub mod origin;
+pub mod prompt;
 pub mod quota;
 pub mod readiness;
+pub mod resource;
 pub mod run;
 pub mod serve;
 pub mod settings;
+pub mod single_use;
 pub mod telemetry;
 pub mod tool;
+pub mod verdict;
 
+pub use delegate::Delegate;
+pub use dialogue::{Answer, Answered, Dialogue, Question};
+pub use offer::{Offer, Page};
+pub use prompt::{PromptArgument, PromptInfo, PromptText, Prompts};
 pub use readiness::Readiness;
+pub use resource::{ResourceInfo, ResourceTemplate, ResourceText, Resources};
 pub use run::{Application, NoCommand, OwnCommand, Start, run};
 pub use settings::Settings;
+pub use single_use::SingleUse;
 pub use tool::{Annotations, CallContext, Tool, ToolInfo, ToolResult, ToolSet};
+pub use verdict::Verdicts;

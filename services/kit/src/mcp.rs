@@ -10,21 +10,22 @@ mod media;
 mod reply;
 
 use crate::auth::{Authenticator, Refusal};
+use crate::dialogue::Dialogue;
+use crate::offer::{Offer, Page};
 use crate::origin::OriginPolicy;
-use crate::quota::{Decision, Quota};
+use crate::quota::{Decision, Quota, QuotaState};
 use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
-use crate::tool::ToolSet;
 use bytes::Bytes;
 use envelope::Envelope;
-use era::Era;
 pub(crate) use era::PROTOCOLS;
+use era::Spoken;
 use failure::Failure;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use mcp_contracts::limits::{MAX_BODY_BYTES, MAX_JSON_DEPTH};
-use mcp_contracts::{Claims, Service, headers, metric, rpc};
+use mcp_contracts::{Claims, Scope, Service, metric, rpc};
 use media::Wanted;
 use reply::reply_error;
 use std::sync::Arc;
@@ -34,10 +35,19 @@ use tokio::sync::Semaphore;
 /// The body of every reply of the endpoint.
 pub type Body = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
 
+/// A request whose form is known.
+struct Asked<'a> {
+    headers: &'a HeaderMap,
+    path: &'a str,
+    envelope: &'a Envelope<'a>,
+    spoken: Spoken,
+    wanted: Wanted,
+}
+
 /// Everything that answering needs.
 pub struct Endpoint {
     service: Service,
-    tools: ToolSet,
+    offer: Offer,
     authenticator: Authenticator,
     origins: OriginPolicy,
     quota: Quota,
@@ -51,11 +61,11 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Puts an endpoint together.
-    pub fn new(settings: &Settings, tools: ToolSet, quota: Quota, telemetry: Telemetry, readiness: Readiness) -> Self {
+    pub fn new(settings: &Settings, offer: Offer, quota: Quota, telemetry: Telemetry, readiness: Readiness) -> Self {
         Self {
             service: settings.service,
-            bridge: bridge::Bridge::new(settings.service, &tools),
-            tools,
+            bridge: bridge::Bridge::new(settings.service, &offer),
+            offer,
             authenticator: Authenticator::new(settings),
             origins: OriginPolicy::new(settings.allowed_hosts.clone(), settings.allowed_origins.clone()),
             quota,
@@ -112,14 +122,19 @@ impl Endpoint {
         let wanted = media::wanted(&head.headers)?;
         let body = self.read(body).await?;
         let envelope = envelope::parse(&body, MAX_JSON_DEPTH)?;
-        let era = era::decide(&head.headers, &envelope).map_err(|failure| failure.with_id(envelope.id))?;
+        let spoken = era::decide(&head.headers, &envelope).map_err(|failure| failure.with_id(envelope.id))?;
         if envelope.id.is_none() {
             return Ok(reply::accepted());
         }
-        if envelope.method == "tools/call" {
-            return self.call(&head.headers, &head.uri, &envelope, era, wanted, claims).await;
+        let asked = Asked { headers: &head.headers, path: head.uri.path(), envelope: &envelope, spoken, wanted };
+        match &*envelope.method {
+            "tools/call" => self.call(&asked, claims).await,
+            "resources/read" | "prompts/get" => self.bridged(&asked, body.clone(), claims).await,
+            _ => {
+                let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
+                Ok(self.bridge.answer(&head.headers, body.clone(), wanted, context).await)
+            }
         }
-        Ok(self.bridge.answer(&head.headers, body, wanted, claims).await)
     }
 
     async fn read<B>(&self, body: B) -> Result<Bytes, Failure>
@@ -142,37 +157,90 @@ impl Endpoint {
         }
     }
 
-    async fn call(
-        &self,
-        headers: &HeaderMap,
-        uri: &http::Uri,
-        envelope: &Envelope<'_>,
-        era: Era,
-        wanted: Wanted,
-        claims: Arc<Claims>,
-    ) -> Result<Response<Body>, Failure> {
-        let call = call::Call::parse(envelope, &self.tools).map_err(|failure| failure.with_id(envelope.id))?;
-        let missing: Vec<&str> =
-            call.tool.scopes.iter().filter(|scope| !claims.allows(**scope)).map(|scope| scope.name()).collect();
-        if !missing.is_empty() {
-            return Err(self.insufficient(&missing, uri.path()).with_id(envelope.id));
-        }
-        let admitted = match self.quota.decide(&claims.org_id, claims.plan).await {
-            Decision::Admitted(state) => state,
-            Decision::Limited(state) => return Err(reply::limited(&state).with_id(envelope.id)),
-            Decision::Refused { retry_after } => {
-                let failure =
-                    Failure::unavailable("the quota cannot be checked now; try again", retry_after.as_secs().max(1));
-                return Err(failure.with_id(envelope.id));
-            }
-        };
+    async fn call(&self, asked: &Asked<'_>, claims: Arc<Claims>) -> Result<Response<Body>, Failure> {
+        let (envelope, headers) = (asked.envelope, asked.headers);
+        let call = call::Call::parse(envelope, &self.offer.tools, asked.spoken.can_ask)
+            .map_err(|failure| failure.with_id(envelope.id))?;
+        let admitted = self.admitted(asked, call.tool.scopes, &claims).await?;
         let outcome = call.run(headers, claims, self.service, self.deadline, &self.telemetry).await;
-        let mut response = wanted.response(reply::result(envelope.id, &outcome.result, era));
-        reply::quota_headers(response.headers_mut(), &admitted);
-        if let Ok(value) = http::HeaderValue::from_str(&outcome.execution_id) {
-            response.headers_mut().insert(headers::EXECUTION_ID, value);
-        }
+        let reply = reply::result(envelope.id, &outcome.result, asked.spoken.era);
+        let mut response = asked.wanted.response(reply);
+        reply::told(response.headers_mut(), &admitted, &outcome.execution_id);
         Ok(response)
+    }
+
+    /// Reads that cost as much as a call: checked, counted and told like one, but put into words by the SDK.
+    async fn bridged(&self, asked: &Asked<'_>, body: Bytes, claims: Arc<Claims>) -> Result<Response<Body>, Failure> {
+        let (name, scopes) = match &*asked.envelope.method {
+            "prompts/get" => ("prompts/get", self.offer.prompts.as_ref().map(|prompts| prompts.scopes())),
+            _ => ("resources/read", self.offer.resources.as_ref().map(|resources| resources.scopes())),
+        };
+        let admitted = self.admitted(asked, scopes.unwrap_or_default(), &claims).await?;
+        let context = call::context(asked.headers, claims, self.deadline, Dialogue::default());
+        let work = async {
+            let answered = self.bridge.answer(asked.headers, body, asked.wanted, context.clone()).await;
+            Ok(answered)
+        };
+        let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
+        let work_of = call::Work { name, service, deadline, headers: asked.headers, context: &context, telemetry };
+        let told = |response: &Response<Body>| if response.status().is_success() { "ok" } else { "refused" };
+        let mut response = call::watch(&work_of, work, told).await.map_err(|error| {
+            Failure::new(StatusCode::OK, rpc::INTERNAL_ERROR, error.message.clone()).with_id(asked.envelope.id)
+        })?;
+        reply::told(response.headers_mut(), &admitted, &context.execution_id);
+        Ok(response)
+    }
+
+    /// Scopes first, then the quota: a call that is not allowed costs nothing.
+    async fn admitted(&self, asked: &Asked<'_>, scopes: &[Scope], claims: &Claims) -> Result<QuotaState, Failure> {
+        let id = asked.envelope.id;
+        let missing: Vec<&str> =
+            scopes.iter().filter(|scope| !claims.allows(**scope)).map(|scope| scope.name()).collect();
+        if !missing.is_empty() {
+            return Err(self.insufficient(&missing, asked.path).with_id(id));
+        }
+        match self.quota.decide(&claims.org_id, claims.plan).await {
+            Decision::Admitted(state) => Ok(state),
+            Decision::Limited(state) => Err(reply::limited(&state).with_id(id)),
+            Decision::Refused { retry_after } => {
+                let seconds = retry_after.as_secs().max(1);
+                Err(Failure::unavailable("the quota cannot be checked now; try again", seconds).with_id(id))
+            }
+        }
+    }
+
+    /// Pages beside MCP.
+    pub fn pages(&self) -> &[Page] {
+        &self.offer.pages
+    }
+
+    /// Answers a page beside MCP.
+    pub async fn page(&self, page: &Page, head: &http::request::Parts) -> Response<Body> {
+        match self.answer_page(page, head).await {
+            Ok(response) => response,
+            Err(failure) => failure.into_response(),
+        }
+    }
+
+    async fn answer_page(&self, page: &Page, head: &http::request::Parts) -> Result<Response<Body>, Failure> {
+        if let Some(name) = self.origins.refuses(&head.uri, &head.headers) {
+            let text = format!("this `{name}` is not accepted here");
+            return Err(Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, text));
+        }
+        let Ok(_permit) = self.running.try_acquire() else {
+            return Err(Failure::unavailable("too many requests at once; try again", 1));
+        };
+        let authorization = head.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
+        let claims =
+            self.authenticator.check(authorization).map_err(|refusal| self.challenge(refusal, head.uri.path()))?;
+        let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
+        let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
+        let work =
+            call::Work { name: page.path, service, deadline, headers: &head.headers, context: &context, telemetry };
+        match call::watch(&work, page.run(context.clone()), |_| "ok").await {
+            Ok(json) => Ok(Wanted::Json.response(Bytes::from(json.get().to_owned()))),
+            Err(error) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, rpc::UNAVAILABLE, error.message)),
+        }
     }
 
     fn challenge(&self, refusal: Refusal, path: &str) -> Failure {

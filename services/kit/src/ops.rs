@@ -25,6 +25,8 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocols: mcp::PROTOCOLS.map(str::to_owned).to_vec(),
     };
+    let pages: Vec<_> = endpoint.pages().to_vec();
+    let paged = Arc::clone(&endpoint);
     let answer = move |request: Request| {
         let endpoint = Arc::clone(&endpoint);
         async move {
@@ -60,6 +62,14 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
     for path in [MCP_PATH.to_owned(), own_path] {
         let document = metadata(settings, path.clone());
         app = app.route(&format!("{RESOURCE_METADATA_PATH}{path}"), get(move || async move { Json(document) }));
+    }
+    for page in pages {
+        let (endpoint, path) = (Arc::clone(&paged), page.path);
+        let answer = move |request: Request| async move {
+            let (head, _) = request.into_parts();
+            endpoint.page(&page, &head).await.map(axum::body::Body::new)
+        };
+        app = app.route(path, get(answer));
     }
     app.route("/mcp/{other}", any(move |Path(other): Path<String>| async move { elsewhere(service.name(), &other) }))
         .fallback(|| async { nothing_here("no such path; MCP is at `/mcp`") })

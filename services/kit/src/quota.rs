@@ -9,6 +9,7 @@ use crate::readiness::Readiness;
 use crate::settings::{Fallback, QuotaLimits, Settings};
 use local::{LocalLimiter, Share};
 use mcp_contracts::{Plan, Service, metric};
+pub use redis_link::Claimed;
 use redis_link::{Answer, RedisLink};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,6 +32,9 @@ struct Inner {
     local: LocalLimiter,
     redis: Option<RedisLink>,
 }
+
+/// Whose counters the usage was read from.
+pub type Used = Vec<(Service, QuotaState)>;
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +132,37 @@ impl Quota {
         };
         inner.count(&decision);
         decision
+    }
+
+    /// What an organisation has used today, by service. Without Redis this instance knows of its own calls alone.
+    pub async fn usage(&self, org: &str, plan: Plan) -> Used {
+        let inner = &*self.inner;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let of = |service, day, mode| {
+            let usage = Usage { day, second: 0 };
+            let limit = inner.limits.daily(plan);
+            let reset_secs = DAY_SECS - now.as_secs() % DAY_SECS;
+            let remaining = limit.saturating_sub(usage.day);
+            (service, QuotaState { limit, remaining, reset_secs, window: "per day", mode })
+        };
+        let mode = match &inner.redis {
+            None => Mode::Local,
+            Some(redis) => {
+                if let Some(days) = redis.days(org, day(now)).await {
+                    return days.into_iter().map(|(service, used)| of(service, used, Mode::Redis)).collect();
+                }
+                Mode::Fallback
+            }
+        };
+        vec![of(inner.service, inner.local.used(org, day(now)), mode)]
+    }
+
+    /// Claims `name` for `lifetime`, once over all instances.
+    pub(crate) async fn claim(&self, name: &str, lifetime: Duration) -> Claimed {
+        match &self.inner.redis {
+            None => Claimed::NobodyElse,
+            Some(redis) => redis.claim(name, lifetime).await,
+        }
     }
 
     /// Stops the connection to Redis; settles nothing more.

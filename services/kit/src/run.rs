@@ -5,8 +5,10 @@ use crate::quota::Quota;
 use crate::readiness::Readiness;
 use crate::serve::{ServeLimits, serve};
 use crate::settings::{Settings, SettingsError};
+use crate::single_use::SingleUse;
 use crate::telemetry::Telemetry;
-use crate::{ToolSet, ops};
+use crate::verdict::Verdicts;
+use crate::{Offer, Page, Prompts, Resources, ToolSet, ops};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures::future::BoxFuture;
 use mcp_contracts::Service;
@@ -36,14 +38,69 @@ pub struct Start {
     pub settings: Arc<Settings>,
     /// Take a latch for each thing that must be there before the first request.
     pub readiness: Readiness,
+    /// What callers may still do today.
+    pub quota: Quota,
+    /// Signs and checks verdicts.
+    pub verdicts: Verdicts,
+    /// Remembers what may be used once.
+    pub single_use: SingleUse,
 }
 
 /// What a service is, once it has started.
 pub struct Application {
-    /// Its tools.
-    pub tools: ToolSet,
-    /// Ends it, after the last request.
-    pub shutdown: Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>,
+    offer: Offer,
+    shutdown: Shutdown,
+}
+
+type Shutdown = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+impl Application {
+    /// A service with these tools and nothing else.
+    pub fn new(tools: ToolSet) -> Self {
+        Self { offer: tools.into(), shutdown: Box::new(|| Box::pin(std::future::ready(()))) }
+    }
+
+    /// Adds resources.
+    #[must_use]
+    pub fn with_resources(mut self, resources: Arc<dyn Resources>) -> Self {
+        self.offer.resources = Some(resources);
+        self
+    }
+
+    /// Adds prompts.
+    #[must_use]
+    pub fn with_prompts(mut self, prompts: Arc<dyn Prompts>) -> Self {
+        self.offer.prompts = Some(prompts);
+        self
+    }
+
+    /// Adds a page beside MCP.
+    #[must_use]
+    pub fn with_page(mut self, page: Page) -> Self {
+        self.offer.pages.push(page);
+        self
+    }
+
+    /// Sets what ends it, after the last request.
+    #[must_use]
+    pub fn with_shutdown(mut self, shutdown: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) -> Self {
+        self.shutdown = Box::new(shutdown);
+        self
+    }
+
+    /// What it offers, and what ends it; for those who serve it in their own process.
+    pub fn into_parts(self) -> (Offer, Shutdown) {
+        (self.offer, self.shutdown)
+    }
+}
+
+impl Start {
+    /// What a service gets to start with, from its settings.
+    pub fn new(settings: Arc<Settings>, readiness: Readiness) -> Self {
+        let quota = Quota::new(&settings, &readiness);
+        let verdicts = Verdicts::new(&settings);
+        Self { settings, readiness, single_use: SingleUse::new(quota.clone()), quota, verdicts }
+    }
 }
 
 /// Subcommands that a service has besides `serve` and `healthcheck`, such as `backup`.
@@ -157,12 +214,13 @@ where
     let settings = Arc::new(settings);
     let readiness = Readiness::default();
     let starting = readiness.latch("start");
-    let application = match start(Start { settings: Arc::clone(&settings), readiness: readiness.clone() }).await {
-        Ok(application) => application,
+    let given = Start::new(Arc::clone(&settings), readiness.clone());
+    let quota = given.quota.clone();
+    let (offer, shutdown) = match start(given).await {
+        Ok(application) => application.into_parts(),
         Err(error) => return fail(service, EXIT_START, &error.to_string()),
     };
-    let quota = Quota::new(&settings, &readiness);
-    let app = assemble(&settings, application.tools, quota.clone(), telemetry, readiness.clone());
+    let app = assemble(&settings, offer, quota.clone(), telemetry, readiness.clone());
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "serving");
     drop(starting);
@@ -177,7 +235,7 @@ where
     };
     serve(app, listener, limits, until).await;
     quota.stop().await;
-    (application.shutdown)().await;
+    shutdown().await;
     tracing::info!("stopped");
     guard.flush(FLUSH_DEADLINE).await;
     ExitCode::SUCCESS
@@ -186,12 +244,12 @@ where
 /// Puts the paths of a service together; what [`run`] serves, and what tests serve in their own process.
 pub fn assemble(
     settings: &Settings,
-    tools: ToolSet,
+    offer: impl Into<Offer>,
     quota: Quota,
     telemetry: Telemetry,
     readiness: Readiness,
 ) -> axum::Router {
-    let endpoint = Arc::new(Endpoint::new(settings, tools, quota, telemetry.clone(), readiness.clone()));
+    let endpoint = Arc::new(Endpoint::new(settings, offer.into(), quota, telemetry.clone(), readiness.clone()));
     ops::router(settings, endpoint, telemetry, readiness)
 }
 

@@ -62,6 +62,20 @@ pub struct Settings {
     pub worker_threads: Option<usize>,
     /// Where the service keeps its data; it may hold a password.
     pub database_url: Secret,
+    /// Folder of rule files beside the built-in ones (guardrails).
+    pub rules_dir: Option<PathBuf>,
+    /// Folder of catalogue files in place of the built-in ones (patterns).
+    pub catalog_dir: Option<PathBuf>,
+    /// Where the peers are (orchestrator).
+    pub peers: Peers,
+    /// How long one attempt at a peer may take (orchestrator).
+    pub peer_deadline: Duration,
+    /// How long a whole workflow may take (orchestrator).
+    pub workflow_deadline: Duration,
+    /// The model that completes what agents draft (orchestrator).
+    pub llm: Option<LlmSettings>,
+    /// What the plans may spend on models in a day, in micro-dollars, in the order of [`Plan::ALL`] (orchestrator).
+    pub llm_daily_budgets: [u64; 4],
     /// What a person should know although it stops nothing.
     pub warnings: Vec<String>,
 }
@@ -105,6 +119,34 @@ impl QuotaLimits {
             Plan::Enterprise => self.daily[3],
         }
     }
+}
+
+/// Base URLs of the peers; each has one or more instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peers {
+    /// Memory.
+    pub memory: Vec<String>,
+    /// Guardrails.
+    pub guardrails: Vec<String>,
+    /// Patterns.
+    pub patterns: Vec<String>,
+}
+
+/// An OpenAI-compatible endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LlmSettings {
+    /// Its base URL, without a slash at the end.
+    pub base_url: String,
+    /// Its key.
+    pub api_key: Option<Secret>,
+    /// Model to ask for.
+    pub model: String,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Price of a million tokens that it reads, in micro-dollars.
+    pub prompt_price: u64,
+    /// Price of a million tokens that it writes, in micro-dollars.
+    pub completion_price: u64,
 }
 
 /// A text that is never printed.
@@ -223,7 +265,20 @@ impl Settings {
             header_read_deadline: reader.millis(env::HEADER_READ_DEADLINE_MS),
             drain_deadline: reader.millis(env::DRAIN_DEADLINE_MS),
             worker_threads: reader.optional_number(env::WORKER_THREADS, 1, 1_024).map(|threads| threads as usize),
-            database_url: Secret::new(reader.text(env::DATABASE_URL).unwrap_or_default()),
+            database_url: Secret::new(
+                reader.text(env::DATABASE_URL).unwrap_or_else(|| format!("sqlite://data/{}.db", service.name())),
+            ),
+            rules_dir: reader.text(env::RULES_DIR).map(PathBuf::from),
+            catalog_dir: reader.text(env::CATALOG_DIR).map(PathBuf::from),
+            peers: Peers {
+                memory: reader.http_urls(env::MCP_MEMORY_URL),
+                guardrails: reader.http_urls(env::MCP_GUARDRAILS_URL),
+                patterns: reader.http_urls(env::MCP_PATTERNS_URL),
+            },
+            peer_deadline: reader.millis(env::PEER_DEADLINE_MS),
+            workflow_deadline: reader.millis(env::WORKFLOW_DEADLINE_MS),
+            llm: reader.llm(),
+            llm_daily_budgets: reader.llm_budgets(),
             warnings,
         };
         if reader.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: reader.problems }) }
@@ -291,6 +346,10 @@ impl Reader<'_> {
 
     fn http_url(&mut self, name: &str) -> Option<String> {
         let value = self.text(name)?;
+        self.checked_url(name, &value)
+    }
+
+    fn checked_url(&mut self, name: &str, value: &str) -> Option<String> {
         let usable = value
             .parse::<http::Uri>()
             .ok()
@@ -299,6 +358,35 @@ impl Reader<'_> {
             self.problem(name, format_args!("`{value}` is not a URL; it begins with `http://` or `https://`"));
         }
         usable.map(|_| value.trim_end_matches('/').to_owned())
+    }
+
+    fn http_urls(&mut self, name: &str) -> Vec<String> {
+        let value = self.text(name).unwrap_or_default();
+        let items: Vec<&str> = value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
+        items.into_iter().filter_map(|item| self.checked_url(name, item)).collect()
+    }
+
+    fn llm(&mut self) -> Option<LlmSettings> {
+        let base_url = self.http_url(env::LLM_BASE_URL);
+        let settings = LlmSettings {
+            base_url: base_url.clone().unwrap_or_default(),
+            api_key: self.text(env::LLM_API_KEY).map(Secret::new),
+            model: self.text(env::LLM_MODEL).unwrap_or_default(),
+            deadline: self.millis(env::LLM_DEADLINE_MS),
+            prompt_price: self.number(env::LLM_PROMPT_PRICE, 0, 1_000_000_000_000),
+            completion_price: self.number(env::LLM_COMPLETION_PRICE, 0, 1_000_000_000_000),
+        };
+        base_url.map(|_| settings)
+    }
+
+    fn llm_budgets(&mut self) -> [u64; 4] {
+        let value = self.text(env::LLM_DAILY_BUDGETS).unwrap_or_default();
+        let numbers: Option<Vec<u64>> = value.split(',').map(|item| item.trim().parse().ok()).collect();
+        numbers.and_then(|numbers| numbers.try_into().ok()).unwrap_or_else(|| {
+            let wanted = "is not four whole numbers separated by commas: free, pro, team, enterprise";
+            self.problem(env::LLM_DAILY_BUDGETS, format_args!("`{value}` {wanted}"));
+            [0; 4]
+        })
     }
 
     fn redis_url(&mut self) -> Option<Secret> {

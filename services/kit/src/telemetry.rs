@@ -69,7 +69,7 @@ impl Telemetry {
         (Self { service: settings.service, metrics, tracer }, guard)
     }
 
-    /// Begins the span of a call; free of cost where traces are off.
+    /// Begins the span of a call; where traces are off it only carries the trace on.
     pub fn span(
         &self,
         headers: &http::HeaderMap,

@@ -1,5 +1,6 @@
 //! A tool as data and a function: how it is called (SDK or fast path) is not its business.
 
+use crate::dialogue::{Answer, Dialogue};
 use futures::future::BoxFuture;
 use mcp_contracts::{Claims, ErrorCode, Scope, ToolError};
 use schemars::JsonSchema;
@@ -18,6 +19,8 @@ pub struct CallContext {
     pub execution_id: Arc<str>,
     /// When the caller stops waiting.
     pub deadline: Instant,
+    /// What the caller can be asked, and what it has answered.
+    pub dialogue: Dialogue,
 }
 
 /// What a tool promises about its effects (MCP tool annotations).
@@ -31,8 +34,8 @@ pub struct Annotations {
     pub idempotent: bool,
 }
 
-/// A finished call: JSON that is sent as structured content and as a text block.
-pub type ToolResult = Result<Box<RawValue>, ToolError>;
+/// A finished call: JSON that is sent as structured content and as a text block, or a question.
+pub type ToolResult = Result<Answer<Box<RawValue>>, ToolError>;
 
 type Run = dyn Fn(CallContext, Box<RawValue>) -> BoxFuture<'static, ToolResult> + Send + Sync;
 
@@ -81,6 +84,21 @@ impl Tool {
         Reached: Future<Output = Result<Reply, ToolError>> + Send + 'static,
     {
         let function = Arc::new(function);
+        Self::asking(info, move |context, request| {
+            let function = Arc::clone(&function);
+            async move { function(context, request).await.map(Answer::Complete) }
+        })
+    }
+
+    /// Makes a tool that may answer with a question first.
+    pub fn asking<Request, Reply, Function, Reached>(info: ToolInfo, function: Function) -> Self
+    where
+        Request: DeserializeOwned + JsonSchema + Send + 'static,
+        Reply: Serialize + JsonSchema + 'static,
+        Function: Fn(CallContext, Request) -> Reached + Send + Sync + 'static,
+        Reached: Future<Output = Result<Answer<Reply>, ToolError>> + Send + 'static,
+    {
+        let function = Arc::new(function);
         let run = move |context: CallContext, arguments: Box<RawValue>| -> BoxFuture<'static, ToolResult> {
             let function = Arc::clone(&function);
             Box::pin(async move {
@@ -90,13 +108,18 @@ impl Tool {
                         format!("the arguments of `{}` do not fit: {error}", info.name),
                     )
                 })?;
-                let reply = function(context, request).await?;
-                serde_json::value::to_raw_value(&reply).map_err(|error| {
-                    ToolError::new(
-                        ErrorCode::Internal,
-                        format!("the reply of `{}` cannot be written: {error}", info.name),
-                    )
-                })
+                match function(context, request).await? {
+                    Answer::Ask(question) => Ok(Answer::Ask(question)),
+                    Answer::Complete(reply) => {
+                        let json = serde_json::value::to_raw_value(&reply).map_err(|error| {
+                            ToolError::new(
+                                ErrorCode::Internal,
+                                format!("the reply of `{}` cannot be written: {error}", info.name),
+                            )
+                        })?;
+                        Ok(Answer::Complete(json))
+                    }
+                }
             })
         };
         Self {

@@ -37,7 +37,7 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path)?);
     drop(opening);
     let tools = tools::all(&store, confirm::Confirmations::new(start.settings.secret.reveal()));
-    Ok(Application { tools, shutdown: Box::new(move || store.close()) })
+    Ok(Application::new(tools).with_shutdown(move || store.close()))
 }
 
 /// The file that `DATABASE_URL` names.

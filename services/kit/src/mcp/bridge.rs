@@ -1,17 +1,24 @@
-//! Everything but tool calls, answered by the SDK: `initialize`, `server/discover`, `ping`, `tools/list`. It can run tool
+//! Everything but tool calls, answered by the SDK: `initialize`, `server/discover`, `ping`, lists, resources, prompts. It can run tool
 //! calls as well, so that tests can hold our short way to the SDK's.
+
+mod words;
 
 use super::Body;
 use super::era::PROTOCOLS;
 use super::media::Wanted;
-use crate::tool::{CallContext, Tool, ToolSet};
+use crate::dialogue::Answer;
+use crate::offer::Offer;
+use crate::tool::CallContext;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
-use mcp_contracts::{Claims, Service};
+use mcp_contracts::Service;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, Implementation,
-    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InputRequiredResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, PromptMessage,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceContents, Role,
+    ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -19,10 +26,11 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// How long a client may keep the list of tools and the discovery, in milliseconds.
 const LIST_TTL_MS: u64 = 300_000;
+/// How long a client may keep what it read, which depends on who reads, in milliseconds.
+const READ_TTL_MS: u64 = 5_000;
 
 type Sdk = StreamableHttpService<Handler, NeverSessionManager>;
 
@@ -39,14 +47,14 @@ struct Handler {
 
 struct Inner {
     service: Service,
-    tools: ToolSet,
+    offer: Offer,
     listed: Vec<rmcp::model::Tool>,
 }
 
 impl Bridge {
-    pub(super) fn new(service: Service, tools: &ToolSet) -> Self {
-        let listed = tools.iter().map(described).collect();
-        let handler = Handler { inner: Arc::new(Inner { service, tools: tools.clone(), listed }) };
+    pub(super) fn new(service: Service, offer: &Offer) -> Self {
+        let listed = offer.tools.iter().map(words::tool).collect();
+        let handler = Handler { inner: Arc::new(Inner { service, offer: offer.clone(), listed }) };
         let sdk = |json: bool| {
             let handler = handler.clone();
             // Host, Origin and size were judged before; the SDK would answer them with plain text.
@@ -67,7 +75,7 @@ impl Bridge {
         headers: &HeaderMap,
         body: Bytes,
         wanted: Wanted,
-        claims: Arc<Claims>,
+        context: CallContext,
     ) -> Response<Body> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
@@ -75,7 +83,7 @@ impl Bridge {
         let both = HeaderValue::from_static("application/json, text/event-stream");
         request.headers_mut().insert(header::ACCEPT, both);
         request.headers_mut().remove(header::CONTENT_LENGTH);
-        request.extensions_mut().insert(claims);
+        request.extensions_mut().insert(context);
         let sdk = match wanted {
             Wanted::Json => &self.json,
             Wanted::Events => &self.events,
@@ -86,25 +94,28 @@ impl Bridge {
     }
 }
 
-fn described(tool: &Tool) -> rmcp::model::Tool {
-    let mut described = rmcp::model::Tool::new(tool.name, tool.description, Arc::clone(&tool.input_schema));
-    described.title = Some(tool.title.to_owned());
-    described.output_schema = Some(Arc::clone(&tool.output_schema));
-    described.annotations = Some(
-        ToolAnnotations::with_title(tool.title)
-            .read_only(tool.annotations.read_only)
-            .destructive(tool.annotations.destructive)
-            .idempotent(tool.annotations.idempotent)
-            .open_world(false),
-    );
-    described
+/// What the endpoint knew of the caller when it handed the request over.
+fn caller(context: &RequestContext<RoleServer>) -> Result<CallContext, ErrorData> {
+    let parts = context.extensions.get::<http::request::Parts>();
+    let known = parts.and_then(|parts| parts.extensions.get::<CallContext>()).cloned();
+    known.ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+}
+
+/// Our lists have one page.
+fn first_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.is_some_and(|request| request.cursor.is_some()) {
+        true => Err(ErrorData::invalid_params("this list has one page; the cursor is not one of ours", None)),
+        false => Ok(()),
+    }
 }
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let version = env!("CARGO_PKG_VERSION");
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(Implementation::new(self.inner.service.binary(), version))
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        capabilities.resources = self.inner.offer.resources.as_ref().map(|_| Default::default());
+        capabilities.prompts = self.inner.offer.prompts.as_ref().map(|_| Default::default());
+        ServerConfig::new(capabilities).with_server_info(Implementation::new(self.inner.service.binary(), version))
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -123,9 +134,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        if request.is_some_and(|request| request.cursor.is_some()) {
-            return Err(ErrorData::invalid_params("this list has one page; the cursor is not one of ours", None));
-        }
+        first_page(request)?;
         let list = ListToolsResult::with_all_items(self.inner.listed.clone());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
@@ -136,46 +145,106 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let unknown = || ErrorData::invalid_params(format!("unknown tool `{}`", request.name), None);
-        let tool = self.inner.tools.get(&request.name).ok_or_else(unknown)?;
-        let claims =
-            context.extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Arc<Claims>>());
-        let claims = Arc::clone(claims.ok_or_else(|| ErrorData::internal_error("the request has no claims", None))?);
+        let tool = self.inner.offer.tools.get(&request.name).ok_or_else(unknown)?;
         let arguments = serde_json::value::to_raw_value(&request.arguments.unwrap_or_default())
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        let context = CallContext {
-            claims,
-            execution_id: Arc::from(uuid::Uuid::new_v4().to_string()),
-            deadline: Instant::now() + Duration::from_secs(10),
-        };
-        let result = match tool.call(context, arguments).await {
-            Ok(json) => {
+        match tool.call(caller(&context)?, arguments).await {
+            Ok(Answer::Complete(json)) => {
                 let value = serde_json::from_str(json.get())
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
                 let mut result = CallToolResult::structured(value);
                 result.content = vec![ContentBlock::text(json.get())];
-                result
+                Ok(result.into())
+            }
+            Ok(Answer::Ask(question)) => {
+                let asked: InputRequiredResult = serde_json::from_value(question.fields().into())
+                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+                Ok(asked.into())
             }
             Err(error) => {
                 let text = serde_json::to_string(&error).unwrap_or_default();
-                CallToolResult::error(vec![ContentBlock::text(text)])
+                Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into())
             }
-        };
-        Ok(result.into())
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        first_page(request)?;
+        let caller = caller(&context)?;
+        let all = self.inner.offer.resources.as_ref().map(|resources| resources.list(&caller)).unwrap_or_default();
+        let list = ListResourcesResult::with_all_items(all.into_iter().map(words::resource).collect());
+        Ok(list.with_ttl_ms(READ_TTL_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        first_page(request)?;
+        let all = self.inner.offer.resources.as_ref().map(|resources| resources.templates()).unwrap_or_default();
+        let list = ListResourceTemplatesResult::with_all_items(all.into_iter().map(words::template).collect());
+        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let nothing = || ErrorData::invalid_params(format!("no resource `{}`", words::short(&request.uri)), None);
+        let resources = self.inner.offer.resources.as_ref().ok_or_else(nothing)?;
+        let read =
+            resources.read(caller(&context)?, request.uri.clone()).await.map_err(|error| words::error(&error))?;
+        let contents = ResourceContents::text(read.text, request.uri).with_mime_type(read.mime_type);
+        let result = ReadResourceResult::new(vec![contents]);
+        Ok(result.with_ttl_ms(READ_TTL_MS).with_cache_scope(CacheScope::Private).into())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        first_page(request)?;
+        let all = self.inner.offer.prompts.as_ref().map(|prompts| prompts.list()).unwrap_or_default();
+        let list = ListPromptsResult::with_all_items(all.into_iter().map(words::prompt).collect());
+        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let nothing = || ErrorData::invalid_params(format!("no prompt `{}`", words::short(&request.name)), None);
+        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(nothing)?;
+        let arguments = words::arguments(request.arguments)?;
+        let got = prompts.get(caller(&context)?, request.name, arguments).await;
+        let got = got.map_err(|error| words::error(&error))?;
+        let message = PromptMessage::new_text(Role::User, got.text);
+        Ok(GetPromptResult::new(vec![message]).with_description(got.description).into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialogue::Dialogue;
     use crate::mcp::era::Era;
     use crate::mcp::{envelope, reply};
-    use crate::tool::{Annotations, ToolInfo};
+    use crate::tool::{Annotations, Tool, ToolInfo, ToolSet};
     use http_body_util::BodyExt;
-    use mcp_contracts::{ErrorCode, Plan, Role, ToolError};
+    use mcp_contracts::{Claims, ErrorCode, Plan, ToolError};
     use proptest::prelude::*;
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
     use serde_json::{Value, json};
+    use std::time::{Duration, Instant};
 
     #[derive(Deserialize, Serialize, JsonSchema)]
     struct Echo {
@@ -207,7 +276,7 @@ mod tests {
             org_id: "acme".into(),
             workspace_slug: "default".into(),
             plan: Plan::Free,
-            role: Role::default(),
+            role: mcp_contracts::Role::default(),
             scopes: Vec::new(),
             exp: u64::MAX,
             iat: 0,
@@ -220,17 +289,18 @@ mod tests {
     async fn both(body: &Value, era: Era, headers: &HeaderMap) -> (Value, Value) {
         let (tools, text) = (tools(), body.to_string());
         let envelope = envelope::parse(text.as_bytes(), 64).unwrap();
-        let parsed =
-            super::super::call::Call::parse(&envelope, &tools).unwrap_or_else(|_| panic!("the call is well-formed"));
+        let parsed = super::super::call::Call::parse(&envelope, &tools, false)
+            .unwrap_or_else(|_| panic!("the call is well-formed"));
         let arguments = serde_json::value::to_raw_value(&body["params"]["arguments"]).unwrap();
         let context = CallContext {
             claims: claims(),
             execution_id: "e".into(),
             deadline: Instant::now() + Duration::from_secs(5),
+            dialogue: Dialogue::default(),
         };
-        let short = reply::result(envelope.id, &parsed.tool.call(context, arguments).await, era);
-        let bridge = Bridge::new(Service::Memory, &tools);
-        let response = bridge.answer(headers, Bytes::from(text.clone()), Wanted::Json, claims()).await;
+        let short = reply::result(envelope.id, &parsed.tool.call(context.clone(), arguments).await, era);
+        let bridge = Bridge::new(Service::Memory, &tools.into());
+        let response = bridge.answer(headers, Bytes::from(text.clone()), Wanted::Json, context).await;
         let sdk = response.into_body().collect().await.unwrap().to_bytes();
         (serde_json::from_slice(&short).unwrap(), serde_json::from_slice(&sdk).unwrap())
     }

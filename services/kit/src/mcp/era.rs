@@ -41,8 +41,16 @@ struct Meta<'a> {
     capabilities: Option<&'a RawValue>,
 }
 
+/// What a request speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spoken {
+    pub(super) era: Era,
+    /// True where the client can ask its user for structured input.
+    pub(super) can_ask: bool,
+}
+
 /// Decides the era and refuses what contradicts itself.
-pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era, Failure> {
+pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Spoken, Failure> {
     let header = text(headers, headers::MCP_PROTOCOL_VERSION)?;
     let params: Option<Params<'_>> = match envelope.params {
         Some(params) => {
@@ -63,7 +71,7 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era
         }
     }
     if header.as_deref() != Some(PROTOCOL_MODERN) && version != Some(PROTOCOL_MODERN) {
-        return Ok(Era::Legacy);
+        return Ok(Spoken { era: Era::Legacy, can_ask: false });
     }
     if envelope.id.is_some() {
         let Some(meta) = meta.filter(|meta| meta.version.is_some()) else {
@@ -86,7 +94,19 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era
         let body: Option<Cow<'_, str>> = serde_json::from_str(mirrored.get()).ok();
         same(headers::MCP_NAME, name.as_deref(), body.as_deref())?;
     }
-    Ok(Era::Modern)
+    let can_ask = meta.and_then(|meta| meta.capabilities).is_some_and(can_ask);
+    Ok(Spoken { era: Era::Modern, can_ask })
+}
+
+/// Elicitation by form: declared by name, or by an empty declaration.
+fn can_ask(capabilities: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Capabilities {
+        #[serde(default)]
+        elicitation: Option<std::collections::BTreeMap<String, serde::de::IgnoredAny>>,
+    }
+    let declared = serde_json::from_str::<Capabilities>(capabilities.get()).ok().and_then(|all| all.elicitation);
+    declared.is_some_and(|kinds| kinds.is_empty() || kinds.contains_key("form"))
 }
 
 /// A header as text; `=?base64?…?=` carries what a header cannot.
@@ -129,7 +149,7 @@ mod tests {
         }
         let body = body.to_string();
         let envelope = super::super::envelope::parse(body.as_bytes(), 16).unwrap();
-        decide(&headers, &envelope).map_err(|failure| failure.code())
+        decide(&headers, &envelope).map(|spoken| spoken.era).map_err(|failure| failure.code())
     }
 
     fn modern(name: &str) -> Value {
@@ -148,6 +168,22 @@ mod tests {
         assert_eq!(of(&[("mcp-protocol-version", "2025-06-18")], &old), Ok(Era::Legacy));
         let encoded = [ALL[0], ALL[1], ("mcp-name", "=?base64?w6Q=?=")];
         assert_eq!(of(&encoded, &modern("ä")), Ok(Era::Modern));
+    }
+
+    #[test]
+    fn a_client_can_be_asked_only_where_it_declared_forms() {
+        let declared = [
+            (json!({}), false),
+            (json!({ "elicitation": {} }), true),
+            (json!({ "elicitation": { "form": {} } }), true),
+            (json!({ "elicitation": { "url": {} } }), false),
+            (json!({ "sampling": {} }), false),
+            (json!({ "elicitation": 7 }), false),
+        ];
+        for (capabilities, expected) in declared {
+            let raw = serde_json::value::to_raw_value(&capabilities).unwrap();
+            assert_eq!(can_ask(&raw), expected, "{capabilities}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::era::Era;
 use super::failure::Failure;
 use super::{Body, full};
+use crate::dialogue::Answer;
 use crate::quota::QuotaState;
 use crate::tool::ToolResult;
 use bytes::Bytes;
@@ -36,6 +37,14 @@ pub(super) fn limited(state: &QuotaState) -> Failure {
     failure.with_headers(headers)
 }
 
+/// What the headers of an admitted call tell: what is left of the quota, and which execution it was.
+pub(super) fn told(headers: &mut HeaderMap, state: &QuotaState, execution_id: &str) {
+    quota_headers(headers, state);
+    if let Ok(value) = HeaderValue::from_str(execution_id) {
+        headers.insert(headers::EXECUTION_ID, value);
+    }
+}
+
 /// `RateLimit-*` fields of a reply.
 pub(super) fn quota_headers(headers: &mut HeaderMap, state: &QuotaState) {
     headers.insert(headers::RATELIMIT_LIMIT, HeaderValue::from(state.limit));
@@ -54,7 +63,11 @@ pub(super) fn result(id: Option<&RawValue>, result: &ToolResult, era: Era) -> By
     };
     let error;
     let (json, failed) = match result {
-        Ok(json) => (json.get(), false),
+        Ok(Answer::Ask(question)) => {
+            let fields = serde_json::Value::Object(question.fields());
+            return Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{fields}}}"#));
+        }
+        Ok(Answer::Complete(json)) => (json.get(), false),
         Err(tool_error) => {
             error = serde_json::to_string(tool_error).unwrap_or_else(|_| "{}".to_owned());
             (error.as_str(), true)

@@ -96,6 +96,13 @@ impl LocalLimiter {
         counters.by_organisation.get(org).filter(|counter| counter.day == day).map_or(0, |counter| counter.known)
     }
 
+    /// Calls of this day as far as this instance knows: what Redis said last, and what was admitted here since.
+    pub(super) fn used(&self, org: &str, day: u64) -> u64 {
+        let counters = self.counters.lock();
+        let counter = counters.by_organisation.get(org).filter(|counter| counter.day == day);
+        counter.map_or(0, |counter| counter.known + counter.admitted())
+    }
+
     /// Decides from what is known here. `shared` tells whether other instances may be admitting at the same time.
     pub(super) fn decide(
         &self,

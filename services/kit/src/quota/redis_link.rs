@@ -22,6 +22,19 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// How long connecting and settling may take at once.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 
+/// Whether something was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// By this call, and by nobody before it.
+    First,
+    /// By somebody before.
+    Before,
+    /// No Redis is configured: there is no other instance to ask.
+    NobodyElse,
+    /// Redis did not answer.
+    Unknown,
+}
+
 /// What Redis says about a call.
 pub(super) enum Answer {
     Decided(Scripted),
@@ -115,6 +128,41 @@ impl RedisLink {
         }
     }
 
+    /// Calls of `org` on `day`, by service; `None` where Redis does not answer.
+    pub(super) async fn days(&self, org: &str, day: u64) -> Option<Vec<(Service, u64)>> {
+        let keys: Vec<String> = Service::ALL.iter().map(|service| day_key(*service, org, day)).collect();
+        let used: Vec<Option<u64>> = self.ask(redis::cmd("MGET").arg(keys)).await?;
+        Some(Service::ALL.into_iter().zip(used.into_iter().map(Option::unwrap_or_default)).collect())
+    }
+
+    /// Claims `name`, once over all instances and services.
+    pub(super) async fn claim(&self, name: &str, lifetime: Duration) -> Claimed {
+        let mut set = redis::cmd("SET");
+        set.arg(format!("mcp:once:{name}")).arg(1).arg("NX").arg("EX").arg(lifetime.as_secs().max(1));
+        match self.ask::<Option<String>>(&set).await {
+            Some(Some(_)) => Claimed::First,
+            Some(None) => Claimed::Before,
+            None => Claimed::Unknown,
+        }
+    }
+
+    /// One command within the deadline; `None` where it failed, and then the link is down.
+    async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
+        let shared = &*self.shared;
+        let (generation, connection) = {
+            let link = shared.link.read();
+            (link.generation, link.connection.clone())
+        };
+        let mut connection = connection?;
+        let why = match tokio::time::timeout(shared.deadline, command.query_async(&mut connection)).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer within the deadline".to_owned(),
+        };
+        shared.went_down(generation, &why);
+        None
+    }
+
     pub(super) async fn stop(&self) {
         self.stop.cancel();
         self.tracker.wait().await;
@@ -129,7 +177,7 @@ impl Drop for RedisLink {
 
 impl Shared {
     fn day_key(&self, org: &str, day: u64) -> String {
-        format!("mcp:quota:{}:{{{org}}}:d{day}", self.service.name())
+        day_key(self.service, org, day)
     }
 
     /// Redis had forgotten calls that it told us of; they are put back, and it is counted.
@@ -243,4 +291,9 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Key of an organisation's calls to `service` on `day`.
+fn day_key(service: Service, org: &str, day: u64) -> String {
+    format!("mcp:quota:{}:{{{org}}}:d{day}", service.name())
 }

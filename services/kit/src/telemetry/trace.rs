@@ -1,5 +1,5 @@
-//! Traces: W3C context in, spans over OTLP out, context for the next hop. Without an endpoint only the trace id of the
-//! caller is carried on, into the log.
+//! Traces: W3C context in, spans over OTLP out, context for the next hop. Without an endpoint there are no spans, but the trace id goes on
+//! into the log and to the next hop all the same.
 
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue};
@@ -66,9 +66,7 @@ impl CallSpan {
         execution_id: &str,
     ) -> Self {
         let parent = headers.get(headers::TRACEPARENT).and_then(|value| parse(value.to_str().ok()?));
-        let Some(exporter) = exporter else {
-            return Self { context: None, trace_id: parent.map(|parent| parent.trace_id().to_string()) };
-        };
+        let Some(exporter) = exporter else { return Self::carried(parent) };
         let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
         let attributes = [
             KeyValue::new("mcp.tool", tool),
@@ -84,6 +82,16 @@ impl CallSpan {
         let context = parent.with_span(span);
         let trace_id = context.span().span_context().trace_id().to_string();
         Self { context: Some(context), trace_id: Some(trace_id) }
+    }
+
+    /// Without an exporter there is no span, but the trace goes on: the caller's, or a new one that nobody samples.
+    fn carried(parent: Option<SpanContext>) -> Self {
+        let (trace_id, flags) = match &parent {
+            Some(parent) => (parent.trace_id(), parent.trace_flags()),
+            None => (TraceId::from_bytes(rand::random()), TraceFlags::default()),
+        };
+        let here = SpanContext::new(trace_id, SpanId::from_bytes(rand::random()), flags, false, TraceState::default());
+        Self { context: Some(Context::new().with_remote_span_context(here)), trace_id: Some(trace_id.to_string()) }
     }
 
     /// The W3C trace id.
