@@ -1,24 +1,17 @@
 //! The endpoint as clients meet it: over a socket, in both eras, with everything that can be wrong with a request.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use jsonwebtoken::{EncodingKey, Header, encode};
-use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
-use mcp_kit::quota::Quota;
-use mcp_kit::run::assemble;
-use mcp_kit::serve::{ServeLimits, serve};
-use mcp_kit::telemetry::Telemetry;
-use mcp_kit::{Annotations, CallContext, Readiness, Settings, Tool, ToolInfo, ToolSet};
+#[path = "support/server.rs"]
+mod server;
+
+use mcp_contracts::{ErrorCode, Scope, ToolError, env};
+use mcp_kit::{Annotations, CallContext, Tool, ToolInfo, ToolSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use server::{Server, token, token_signed};
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-const SECRET: &str = "wire-test-key-wire-test-key-wire-test-key";
+use std::time::Duration;
 
 /// What the tool `slow` was called with, in this process.
 static STARTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -65,61 +58,13 @@ fn tools() -> ToolSet {
     ])
 }
 
-struct Server {
-    base: String,
-    stop: CancellationToken,
-    task: JoinHandle<bool>,
-    client: reqwest::Client,
+async fn start(values: &[(&str, &str)]) -> Server {
+    Server::start(tools(), values).await
 }
 
-impl Server {
-    async fn start(values: &[(&str, &str)]) -> Self {
-        let mut settings = BTreeMap::from([(env::JWT_SECRET.to_owned(), SECRET.to_owned())]);
-        settings.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let settings = Settings::from_values(Service::Memory, &settings).unwrap();
-        let readiness = Readiness::default();
-        let (telemetry, guard) = Telemetry::start(&settings);
-        std::mem::forget(guard);
-        let quota = Quota::new(&settings, &readiness);
-        let app = assemble(&settings, tools(), quota, telemetry, readiness);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        let limits = ServeLimits { header_read: settings.header_read_deadline, drain: settings.drain_deadline };
-        let stopped = stop.clone();
-        let serving = async move { serve(app, listener, limits, stopped.cancelled()).await };
-        #[expect(clippy::disallowed_methods, reason = "awaited by `stop`")]
-        let task = tokio::spawn(serving);
-        Self { base, stop, task, client: reqwest::Client::builder().no_proxy().build().unwrap() }
-    }
-
-    fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
-        let request =
-            self.client.post(format!("{}/mcp", self.base)).header("content-type", "application/json").body(body);
-        request.header("accept", "application/json, text/event-stream").bearer_auth(token(&[Scope::MemoryRead]))
-    }
-
-    fn plain(&self, body: &'static str) -> reqwest::RequestBuilder {
-        let request = self.client.post(format!("{}/mcp", self.base)).bearer_auth(token(&[Scope::MemoryRead]));
-        request.header("content-type", "text/plain").body(body)
-    }
-
-    async fn call(&self, tool: &str, arguments: Value) -> Value {
-        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
-        let reply = self.post(body.to_string()).send().await.unwrap();
-        assert_eq!(reply.status(), 200);
-        reply.json().await.unwrap()
-    }
-}
-
-fn token(scopes: &[Scope]) -> String {
-    token_signed(scopes, SECRET)
-}
-
-fn token_signed(scopes: &[Scope], secret: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let claims = json!({ "sub": "ann", "orgId": "acme", "plan": "enterprise", "scopes": scopes, "iat": now, "exp": now + 600, "aud": "mcp" });
-    encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+fn plain(server: &Server, body: &'static str) -> reqwest::RequestBuilder {
+    let request = server.client.post(format!("{}/mcp", server.base)).bearer_auth(token(&[Scope::MemoryRead]));
+    request.header("content-type", "text/plain").body(body)
 }
 
 fn modern(method: &str, params: Value) -> Value {
@@ -134,7 +79,7 @@ fn modern(method: &str, params: Value) -> Value {
 
 #[tokio::test]
 async fn a_call_answers_with_structured_content_and_the_same_json_as_text() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let reply = server.call("echo", json!({ "text": "hä \"quoted\" \u{1F980}" })).await;
     assert_eq!((&reply["id"], &reply["result"]["isError"]), (&json!(7), &json!(false)));
     let structured = &reply["result"]["structuredContent"];
@@ -145,7 +90,7 @@ async fn a_call_answers_with_structured_content_and_the_same_json_as_text() {
 
 #[tokio::test]
 async fn a_tool_error_is_a_result_with_its_code_and_no_structured_content() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let reply = server.call("refuse", json!({ "text": "" })).await;
     assert_eq!(reply["result"]["isError"], true);
     assert!(reply["result"].get("structuredContent").is_none());
@@ -160,7 +105,7 @@ async fn a_tool_error_is_a_result_with_its_code_and_no_structured_content() {
 
 #[tokio::test]
 async fn a_panic_is_one_failed_call_and_the_service_lives_on() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let reply = server.call("panic", json!({ "text": "x" })).await;
     assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("\"internal\""));
     assert_eq!(server.call("echo", json!({ "text": "x" })).await["result"]["isError"], false);
@@ -170,14 +115,14 @@ async fn a_panic_is_one_failed_call_and_the_service_lives_on() {
 
 #[tokio::test]
 async fn a_call_past_its_deadline_is_told_so() {
-    let server = Server::start(&[(env::REQUEST_DEADLINE_MS, "50")]).await;
+    let server = start(&[(env::REQUEST_DEADLINE_MS, "50")]).await;
     let reply = server.call("slow", json!({ "text": "20000" })).await;
     assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("deadline_exceeded"));
 }
 
 #[tokio::test]
 async fn each_wrong_request_has_its_status_and_code() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let big = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{}"}}}}"#, "x".repeat(1 << 20));
     let deep = format!("{}{}", "[".repeat(9_000), "]".repeat(9_000));
@@ -193,7 +138,7 @@ async fn each_wrong_request_has_its_status_and_code() {
             200,
             -32602,
         ),
-        ("a wrong media type", server.plain(ping), 415, -31400),
+        ("a wrong media type", plain(&server, ping), 415, -31400),
         ("a GET", server.client.get(format!("{}/mcp", server.base)), 405, -31400),
         ("a DELETE", server.client.delete(format!("{}/mcp", server.base)), 405, -31400),
         ("a foreign origin", server.post(ping).header("origin", "http://evil.example"), 403, -31403),
@@ -221,7 +166,7 @@ async fn each_wrong_request_has_its_status_and_code() {
 
 #[tokio::test]
 async fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
-    let server = Server::start(&[(env::AUTHORIZATION_SERVER_URL, "https://login.example.com")]).await;
+    let server = start(&[(env::AUTHORIZATION_SERVER_URL, "https://login.example.com")]).await;
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let forged = token_signed(&[Scope::Admin], "another-key-another-key-another-key-1");
     for authorization in [None, Some("Bearer x".to_owned()), Some(format!("Bearer {forged}"))] {
@@ -244,7 +189,7 @@ async fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
 
 #[tokio::test]
 async fn every_missing_scope_is_named_at_once() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "guarded", "arguments": { "text": "" } } });
     let reply = server.post(body.to_string()).send().await.unwrap();
     assert_eq!(reply.status(), 403);
@@ -257,7 +202,7 @@ async fn every_missing_scope_is_named_at_once() {
 
 #[tokio::test]
 async fn the_newest_revision_is_spoken_without_a_handshake() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let send = |method: &'static str, name: Option<&'static str>, params: Value| {
         let mut request = server.post(modern(method, params).to_string());
         request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
@@ -280,7 +225,7 @@ async fn the_newest_revision_is_spoken_without_a_handshake() {
 
 #[tokio::test]
 async fn a_client_that_takes_only_events_gets_the_same_document_as_an_event() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": "x" } } });
     let reply = server.post(body.to_string()).header("accept", "application/json;q=0").send().await.unwrap();
     assert_eq!(reply.headers()["content-type"], "application/json", "a repeated header adds up");
@@ -297,7 +242,7 @@ async fn a_client_that_takes_only_events_gets_the_same_document_as_an_event() {
 
 #[tokio::test]
 async fn a_quota_that_is_used_up_says_when_to_come_back() {
-    let server = Server::start(&[(env::QUOTA_ENTERPRISE_DAILY, "2")]).await;
+    let server = start(&[(env::QUOTA_ENTERPRISE_DAILY, "2")]).await;
     for remaining in ["1", "0"] {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": "" } } });
         let reply = server.post(body.to_string()).send().await.unwrap();
@@ -315,7 +260,7 @@ async fn a_quota_that_is_used_up_says_when_to_come_back() {
 
 #[tokio::test]
 async fn what_is_running_finishes_after_the_service_was_told_to_stop() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "401" } } });
     let running = server.post(body.to_string()).send();
     let stopping = async {
@@ -332,7 +277,7 @@ async fn what_is_running_finishes_after_the_service_was_told_to_stop() {
 #[tokio::test]
 async fn slow_and_silent_clients_are_cut_off() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let server = Server::start(&[(env::HEADER_READ_DEADLINE_MS, "200")]).await;
+    let server = start(&[(env::HEADER_READ_DEADLINE_MS, "200")]).await;
     for beginning in [&b"POST /mcp HTTP/1.1\r\nhost: loc"[..], b"", b"PRI * HTTP/2.0\r\n"] {
         let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
         stream.write_all(beginning).await.unwrap();
@@ -344,7 +289,7 @@ async fn slow_and_silent_clients_are_cut_off() {
 
 #[tokio::test]
 async fn a_call_whose_client_leaves_is_counted_all_the_same() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "5001" } } });
     let left = tokio::time::timeout(Duration::from_millis(300), server.post(body.to_string()).send()).await;
     assert!(left.is_err(), "the call was answered before its client left");
@@ -367,7 +312,7 @@ async fn the_sdk_s_own_client_lists_and_calls() {
     use rmcp::service::{ClientLifecycleMode, ClientServiceExt};
     use rmcp::transport::StreamableHttpClientTransport;
     use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
     for mode in [ClientLifecycleMode::Discover { preferred_versions }, ClientLifecycleMode::Initialize] {
         let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", server.base));

@@ -10,9 +10,11 @@ use crate::dialogue::Answer;
 use crate::offer::Offer;
 use crate::tool::CallContext;
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
-use mcp_contracts::Service;
+use mcp_contracts::{Service, ToolError};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
     GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InputRequiredResult, ListPromptsResult,
@@ -25,6 +27,7 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// How long a client may keep the list of tools and the discovery, in milliseconds.
@@ -99,6 +102,14 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<CallContext, ErrorData
     let parts = context.extensions.get::<http::request::Parts>();
     let known = parts.and_then(|parts| parts.extensions.get::<CallContext>()).cloned();
     known.ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+}
+
+/// Waits for what a service was asked; its panic is one failed read. The SDK would leave the caller waiting for ever.
+async fn unbroken<T>(work: BoxFuture<'static, Result<T, ToolError>>) -> Result<T, ErrorData> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result.map_err(|error| words::error(&error)),
+        Err(_) => Err(ErrorData::internal_error("this read failed; the log has it", None)),
+    }
 }
 
 /// Our lists have one page.
@@ -198,8 +209,7 @@ impl ServerHandler for Handler {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let nothing = || ErrorData::invalid_params(format!("no resource `{}`", words::short(&request.uri)), None);
         let resources = self.inner.offer.resources.as_ref().ok_or_else(nothing)?;
-        let read =
-            resources.read(caller(&context)?, request.uri.clone()).await.map_err(|error| words::error(&error))?;
+        let read = unbroken(resources.read(caller(&context)?, request.uri.clone())).await?;
         let contents = ResourceContents::text(read.text, request.uri).with_mime_type(read.mime_type);
         let result = ReadResourceResult::new(vec![contents]);
         Ok(result.with_ttl_ms(READ_TTL_MS).with_cache_scope(CacheScope::Private).into())
@@ -224,8 +234,7 @@ impl ServerHandler for Handler {
         let nothing = || ErrorData::invalid_params(format!("no prompt `{}`", words::short(&request.name)), None);
         let prompts = self.inner.offer.prompts.as_ref().ok_or_else(nothing)?;
         let arguments = words::arguments(request.arguments)?;
-        let got = prompts.get(caller(&context)?, request.name, arguments).await;
-        let got = got.map_err(|error| words::error(&error))?;
+        let got = unbroken(prompts.get(caller(&context)?, request.name, arguments)).await?;
         let message = PromptMessage::new_text(Role::User, got.text);
         Ok(GetPromptResult::new(vec![message]).with_description(got.description).into())
     }
@@ -239,7 +248,7 @@ mod tests {
     use crate::mcp::{envelope, reply};
     use crate::tool::{Annotations, Tool, ToolInfo, ToolSet};
     use http_body_util::BodyExt;
-    use mcp_contracts::{Claims, ErrorCode, Plan, ToolError};
+    use mcp_contracts::{Claims, ErrorCode, Plan};
     use proptest::prelude::*;
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};

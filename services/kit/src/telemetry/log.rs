@@ -52,9 +52,9 @@ fn formatted<W>(settings: &Settings, writer: W) -> BoxedLayer
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // The SDK tells of every request at `info`; a level given for it wins, since it comes later.
+    // The SDK repeats what callers sent, which belongs in no log; a level given for it wins, since it comes later.
     let filter =
-        EnvFilter::try_new(format!("rmcp=warn,{}", settings.log_level)).unwrap_or_else(|_| EnvFilter::new("info"));
+        EnvFilter::try_new(format!("rmcp=off,{}", settings.log_level)).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt::layer()
         .event_format(Lines { service: settings.service.name() })
         .with_writer(writer)
