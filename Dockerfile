@@ -25,7 +25,6 @@ COPY --from=bin /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=bin /out/${SERVICE} /service
 COPY --from=bin --chown=65532:65532 /out/data/ /data/
 USER 65532:65532
-ENV DATABASE_URL=sqlite:///data/memory.db
 VOLUME /data
 HEALTHCHECK --interval=2s --timeout=2s --start-period=5s --retries=5 CMD ["/service", "healthcheck"]
 ENTRYPOINT ["/service"]

@@ -1,9 +1,10 @@
 //! The quota with a real Redis: exact under concurrency, and honest about every call it admitted without it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use mcp_contracts::{Plan, Service, env};
+use mcp_contracts::guardrails::{VerdictClaims, VerdictKind};
+use mcp_contracts::{ErrorCode, Plan, Service, env};
 use mcp_kit::quota::{Decision, Mode, Quota};
-use mcp_kit::{Readiness, Settings};
+use mcp_kit::{Readiness, Settings, SingleUse};
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -216,4 +217,93 @@ async fn a_redis_that_answers_but_takes_no_writes_is_not_back() {
     assert!(readiness.reply().degraded);
     let _: () = limit("0").query_async(&mut connection).await.unwrap();
     connected(&quota).await;
+}
+
+fn verdict(id: &str) -> VerdictClaims {
+    let expiry = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 60;
+    VerdictClaims {
+        kind: VerdictKind::Acknowledged,
+        org_id: "acme".into(),
+        sub: "ann".into(),
+        execution_id: "e".into(),
+        request_hash: "h".into(),
+        rules_version: "v".into(),
+        rules: Vec::new(),
+        exp: expiry,
+        iat: expiry - 120,
+        jti: id.into(),
+        aud: "mcp-verdict".into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_for_one_use_is_taken_once_over_all_instances() {
+    let redis = Redis::start(None);
+    let mut instances = Vec::new();
+    for _ in 0..3 {
+        let (quota, _readiness) = redis.quota(&[]);
+        connected(&quota).await;
+        instances.push((SingleUse::new(quota.clone()), quota));
+    }
+    let takes = (0..60).map(|at| {
+        let single = instances[at % 3].0.clone();
+        async move { single.take(&verdict("one")).await }
+    });
+    let taken = futures::future::join_all(takes).await;
+    assert_eq!(taken.iter().filter(|result| result.is_ok()).count(), 1);
+    assert!(taken.iter().flat_map(|result| result.as_ref().err()).all(|error| error.code == ErrorCode::VerdictUsed));
+    assert!(instances[1].0.take(&verdict("another")).await.is_ok());
+    for (_, quota) in instances {
+        quota.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_nothing_that_is_for_one_use_can_be_taken_and_afterwards_it_can() {
+    let redis = Redis::start(None);
+    let (quota, _readiness) = redis.quota(&[(env::REDIS_DEADLINE_MS, "200")]);
+    connected(&quota).await;
+    let single = SingleUse::new(quota.clone());
+    let port = redis.kill();
+    until(&quota, "acme", |decision| mode(decision) == Some(Mode::Fallback)).await;
+    let refused = single.take(&verdict("one")).await.unwrap_err();
+    assert_eq!((refused.code, refused.retryable), (ErrorCode::DependencyUnavailable, true));
+    let redis = Redis::start(Some(port));
+    connected(&quota).await;
+    assert!(single.take(&verdict("one")).await.is_ok());
+    assert_eq!(single.take(&verdict("one")).await.unwrap_err().code, ErrorCode::VerdictUsed);
+    // A Redis that forgets gives nothing back to an instance that remembers.
+    Command::new("redis-cli").args(["-p", &redis.port.to_string(), "flushall"]).stdout(Stdio::null()).status().unwrap();
+    assert_eq!(single.take(&verdict("one")).await.unwrap_err().code, ErrorCode::VerdictUsed);
+    quota.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_is_told_for_every_service_and_without_redis_for_this_one() {
+    let redis = Redis::start(None);
+    let (quota, _readiness) = redis.quota(&[]);
+    connected(&quota).await;
+    for _ in 0..7 {
+        decide(&quota, "acme").await;
+    }
+    let used = quota.usage("acme", Plan::Free).await;
+    let left: Vec<_> = used.iter().map(|(service, state)| (service.name(), state.remaining, state.mode)).collect();
+    let redis_mode = Mode::Redis;
+    assert_eq!(
+        left,
+        [
+            ("memory", 93, redis_mode),
+            ("guardrails", 100, redis_mode),
+            ("patterns", 100, redis_mode),
+            ("orchestrator", 100, redis_mode)
+        ]
+    );
+    redis.kill();
+    until(&quota, "other", |decision| mode(decision) == Some(Mode::Fallback)).await;
+    let used = quota.usage("acme", Plan::Free).await;
+    assert_eq!(
+        used.iter().map(|(service, state)| (service.name(), state.remaining, state.mode)).collect::<Vec<_>>(),
+        [("memory", 93, Mode::Fallback)]
+    );
+    quota.stop().await;
 }
