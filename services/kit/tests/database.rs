@@ -75,7 +75,7 @@ async fn writes_that_wait_together_share_a_commit_and_a_failing_one_harms_no_oth
     });
     let writes = (0..60).map(|number| database.write(move |transaction| awkward(transaction, number)));
     // Each is queued when it is polled first, so all sixty wait when the held one may go on.
-    let (held, results, ()) = tokio::join!(hold, join_all(writes), async { go.send(()).unwrap() });
+    let (held, results, ()) = tokio::join!(hold, join_all(writes), async move { drop(go) });
     held.unwrap();
     for (number, result) in results.iter().enumerate() {
         assert_eq!(result.is_err(), number % 3 == 2 || number == 30, "{number}: {result:?}");
@@ -104,7 +104,7 @@ async fn a_full_disk_is_told_to_those_it_concerns_and_what_was_there_stays() {
     let small = |text: &'static str| database.write(move |transaction| add(transaction, text));
     let large = database.write(|transaction| add(transaction, &"x".repeat(1 << 20)));
     let (held, before, large, after, ()) =
-        tokio::join!(hold, small("before"), large, small("later"), async { go.send(()).unwrap() });
+        tokio::join!(hold, small("before"), large, small("later"), async move { drop(go) });
     assert_eq!((held, large), (Ok(()), Err(DatabaseError::Full)));
     assert!(before.is_ok() && after.is_ok(), "{before:?} {after:?}");
     assert_eq!(texts(&database).await, ["before", "kept", "later"]);
@@ -122,7 +122,7 @@ async fn more_writes_than_may_wait_are_refused_at_once() {
         Ok(())
     });
     let writes = (0..5_000).map(|_| database.write(|_| Ok(())));
-    let (held, results, ()) = tokio::join!(hold, join_all(writes), async { go.send(()).unwrap() });
+    let (held, results, ()) = tokio::join!(hold, join_all(writes), async move { drop(go) });
     held.unwrap();
     let refused = results.iter().filter(|result| **result == Err(DatabaseError::Overloaded)).count();
     assert!((1..=5_000 - 4_096).contains(&refused), "{refused} of 5,000 were refused");
