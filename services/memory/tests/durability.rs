@@ -1,119 +1,26 @@
 //! What was acknowledged is there, whatever happens to the process or the disk; a file that cannot be trusted is refused as it is.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use jsonwebtoken::{EncodingKey, Header, encode};
+#[path = "support/service.rs"]
+mod service;
+
 use mcp_contracts::env;
 use rand::{RngExt, SeedableRng};
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use serde_json::json;
+use service::{PATIENCE, Service, call, client, content_of, database, store, token};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-const SECRET: &str = "durability-test-key-durability-test-key";
-const PATIENCE: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 20;
 const WRITERS: usize = 8;
 
 /// Makes a file that must be refused.
 type Make<'a> = &'a dyn Fn(&Path);
 
-struct Service {
-    child: Child,
-    url: String,
-}
-
-impl Service {
-    fn command(folder: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-memory"));
-        command
-            .env_clear()
-            .env(env::JWT_SECRET, SECRET)
-            .env(env::DATABASE_URL, format!("sqlite://{}", database(folder).display()));
-        command.env(env::QUOTA_ENTERPRISE_DAILY, "1000000000").env(env::QUOTA_BURST_PER_SECOND, "1000000");
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    }
-
-    async fn start(folder: &Path) -> Self {
-        Self::start_with(Self::command(folder)).await
-    }
-
-    async fn start_with(mut command: Command) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = command.env(env::LISTEN_ADDR, format!("127.0.0.1:{port}")).spawn().unwrap();
-        let service = Self { child, url: format!("http://127.0.0.1:{port}") };
-        let since = Instant::now();
-        while !client()
-            .get(format!("{}/readyz", service.url))
-            .send()
-            .await
-            .is_ok_and(|reply| reply.status().is_success())
-        {
-            assert!(since.elapsed() < PATIENCE, "the service did not become ready");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        service
-    }
-
-    fn refused(folder: &Path) -> Output {
-        Self::command(folder).env(env::LISTEN_ADDR, "127.0.0.1:0").stderr(Stdio::piped()).output().unwrap()
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn database(folder: &Path) -> PathBuf {
-    folder.join("memory.db")
-}
-
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap()
-}
-
-fn token() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let scopes = ["memory.read", "memory.write", "memory.delete"];
-    let claims = json!({ "sub": "ann", "orgId": "acme", "plan": "enterprise", "scopes": scopes, "iat": now, "exp": now + 3_000, "aud": "mcp" });
-    encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
-}
-
-/// The structured content, or the error of the tool; `None` where no complete reply came.
-async fn call(
-    client: &reqwest::Client,
-    url: &str,
-    token: &str,
-    tool: &str,
-    arguments: Value,
-) -> Option<Result<Value, Value>> {
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
-    let request = client.post(format!("{url}/mcp")).bearer_auth(token).header("content-type", "application/json");
-    let reply: Value = request.body(body.to_string()).send().await.ok()?.json().await.ok()?;
-    let result = &reply["result"];
-    if result["isError"] == true {
-        return Some(Err(serde_json::from_str(result["content"][0]["text"].as_str()?).ok()?));
-    }
-    Some(Ok(result["structuredContent"].clone()))
-}
-
-async fn store(client: &reqwest::Client, url: &str, token: &str, content: &str) -> String {
-    let stored = call(client, url, token, "store_memory", json!({ "content": content })).await.unwrap().unwrap();
-    stored["id"].as_str().unwrap().to_owned()
-}
-
-async fn content_of(client: &reqwest::Client, url: &str, token: &str, id: &str) -> Option<String> {
-    let reply = call(client, url, token, "get_memory", json!({ "id": id })).await.unwrap();
-    reply.ok().map(|memory| memory["content"].as_str().unwrap().to_owned())
+fn refused(folder: &Path) -> Output {
+    Service::command(folder).env(env::LISTEN_ADDR, "127.0.0.1:0").stderr(Stdio::piped()).output().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,7 +84,7 @@ fn a_file_that_cannot_be_trusted_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         make(&database(folder.path()));
         let before = std::fs::read(database(folder.path())).unwrap();
-        let output = Service::refused(folder.path());
+        let output = refused(folder.path());
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
             output.status.code().is_some_and(|code| code != 0) && text.contains(told) && text.contains("hint:"),
@@ -271,4 +178,39 @@ async fn a_full_disk_refuses_writes_keeps_what_is_there_and_is_overcome() {
     assert!(Command::new("prlimit").args(unlimited).status().unwrap().success());
     let later = store(&client, &service.url, &token, "written after room was made").await;
     assert_eq!(content_of(&client, &service.url, &token, &later).await.as_deref(), Some("written after room was made"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_share_one_file_and_lose_nothing_when_one_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = tokio::join!(Service::start(folder.path()), Service::start(folder.path()));
+    let (token, client) = (token(), client());
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let url = if writer % 2 == 0 { one.url.clone() } else { two.url.clone() };
+        let (token, client) = (token.clone(), client.clone());
+        writers.spawn(async move {
+            let mut acknowledged = Vec::new();
+            for number in 0..40 {
+                let content = format!("shared, writer {writer} number {number}");
+                let key = format!("w{writer}-{number}");
+                let stored = json!({ "content": content, "idempotencyKey": key });
+                let Some(reply) = call(&client, &url, &token, "store_memory", stored).await else { break };
+                acknowledged.push((reply.unwrap()["id"].as_str().unwrap().to_owned(), content, key));
+            }
+            acknowledged
+        });
+    }
+    let mut acknowledged = Vec::new();
+    while let Some(done) = writers.join_next().await {
+        acknowledged.extend(done.unwrap());
+    }
+    assert_eq!(acknowledged.len(), WRITERS * 40);
+    one.kill();
+    for (id, content, key) in &acknowledged {
+        assert_eq!(content_of(&client, &two.url, &token, id).await.as_ref(), Some(content));
+        let again =
+            call(&client, &two.url, &token, "store_memory", json!({ "content": content, "idempotencyKey": key })).await;
+        assert_eq!(again.unwrap().unwrap()["id"].as_str(), Some(id.as_str()));
+    }
 }

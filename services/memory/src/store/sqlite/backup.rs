@@ -3,7 +3,7 @@
 use super::schema::{self, APPLICATION_ID, VERSION};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pages copied at once; between two portions writers go on.
@@ -25,7 +25,7 @@ pub fn backup(database: &Path, file: &Path) -> Result<(), String> {
     }
     let partial = file.with_extension("partial");
     let result = copy_out(database, &partial).and_then(|()| {
-        check(&partial)?;
+        check(&partial).map(drop)?;
         let synced = std::fs::File::open(&partial).and_then(|copy| copy.sync_all());
         synced
             .and_then(|()| std::fs::rename(&partial, file))
@@ -42,8 +42,9 @@ pub fn backup(database: &Path, file: &Path) -> Result<(), String> {
 /// # Errors
 /// Says what was attempted, why it failed and what to do; the database is then as it was.
 pub fn restore(database: &Path, file: &Path) -> Result<(), String> {
-    check(file)?;
-    let source = read_only(file)?;
+    let version = check(file)?;
+    let current = if version < VERSION { Some(brought_up_to_date(database, file)?) } else { None };
+    let source = read_only(current.as_ref().map_or(file, Temporary::path))?;
     let mut target = match schema::open(database) {
         Ok(target) => target,
         Err(schema::OpenError::Damaged { path, .. }) => {
@@ -81,8 +82,38 @@ fn run(source: &Connection, target: &mut Connection) -> Result<(), String> {
     }
 }
 
-/// Holds a copy to be one of ours, of this version, and whole.
-fn check(file: &Path) -> Result<(), String> {
+/// A file that goes away with the value.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+        for suffix in ["-wal", "-shm"] {
+            let mut name = self.0.clone().into_os_string();
+            name.push(suffix);
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
+
+/// A copy of an older backup in the form of this release, beside the database, so that a running service never meets the older form.
+fn brought_up_to_date(database: &Path, file: &Path) -> Result<Temporary, String> {
+    let copy = Temporary(database.with_extension("restoring"));
+    std::fs::copy(file, copy.path())
+        .map_err(|error| format!("`{}` cannot be written: {error}", copy.path().display()))?;
+    let connection = schema::open(copy.path()).map_err(|error| error.to_string())?;
+    connection.execute_batch("PRAGMA journal_mode = DELETE").map_err(|error| error.to_string())?;
+    Ok(copy)
+}
+
+/// Holds a copy to be one of ours, of this version or an older one, and whole; tells its version.
+fn check(file: &Path) -> Result<i32, String> {
     let name = file.display();
     if !file.exists() {
         return Err(format!("there is no file `{name}`"));
@@ -94,13 +125,13 @@ fn check(file: &Path) -> Result<(), String> {
         return Err(format!("`{name}` is no backup of the memory service"));
     }
     let version = number("user_version")?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(format!(
             "`{name}` has version {version}, this release knows {VERSION}\nhint: use the release that wrote it"
         ));
     }
     let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(damaged)?;
-    if verdict == "ok" { Ok(()) } else { Err(format!("`{name}` is damaged: {verdict}")) }
+    if verdict == "ok" { Ok(version) } else { Err(format!("`{name}` is damaged: {verdict}")) }
 }
 
 fn read_only(file: &Path) -> Result<Connection, String> {

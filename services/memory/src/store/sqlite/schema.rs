@@ -1,4 +1,4 @@
-//! The tables, and what must hold before a file is used: it is ours, of a version we know, and not damaged.
+//! The tables, and what must hold before a file is used: it is ours, of a version we know or can bring up to date, and not damaged.
 
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -7,13 +7,20 @@ use std::time::Duration;
 /// Marks a database as ours (`PRAGMA application_id`): the letters `mcpm`.
 pub(super) const APPLICATION_ID: i32 = 0x6d63_706d;
 /// Version of the tables (`PRAGMA user_version`).
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
+/// What brings a file of version `n` (from 1, by position) to version `n + 1`. A step adds what the release before it can live with,
+/// since the two run side by side on one file while instances are replaced one by one.
+const STEPS: [&str; VERSION as usize - 1] = [MEMORY_BY_KIND];
 /// How long a connection waits for another process.
 pub(super) const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 /// Prepared statements kept by a connection.
 const STATEMENTS: usize = 64;
 
-/// A scope is who can read: one user in one workspace, or the whole workspace (`owner` empty). Every row of every table
+/// Version 2: a list of one kind, such as the action items of a retrospective, reads no other memories.
+const MEMORY_BY_KIND: &str =
+    "CREATE INDEX memory_by_kind ON memory (scope, kind, created_us, sequence) WHERE kind IS NOT NULL;";
+
+/// The tables of version 1; [`STEPS`] follow. A scope is who can read: one user in one workspace, or the whole workspace (`owner` empty). Every row of every table
 /// carries its scope, and every term of the full-text index begins with it, so that neither the cost nor the ranking of a search
 /// depends on other scopes. A changed memory gets a new `sequence`, which is never used again.
 const TABLES: &str = "
@@ -128,7 +135,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
         (0, 0, 0) => {
             configure(&connection).and_then(|()| create(&connection)).map_err(|error| explain(path, &error))?;
         }
-        (APPLICATION_ID, VERSION, _) => {
+        (APPLICATION_ID, 1..=VERSION, _) => {
+            upgrade(&connection).map_err(|error| explain(path, &error))?;
             configure(&connection).map_err(|error| explain(path, &error))?;
             let usable = "SELECT (SELECT count(*) FROM (SELECT 1 FROM memory LIMIT 1)) + (SELECT count(*) FROM (SELECT 1 FROM scope LIMIT 1))";
             connection.query_row(usable, [], |row| row.get::<_, i64>(0)).map_err(|error| explain(path, &error))?;
@@ -160,9 +168,24 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let steps = STEPS.concat();
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {steps} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
+}
+
+/// Brings an older file up to date, step by step, each as a whole or not at all. Another instance may be doing the same: the
+/// version is asked again once the file is ours to write.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    loop {
+        let transaction = rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
+        let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let Some(step) = usize::try_from(version - 1).ok().and_then(|at| STEPS.get(at)) else { return Ok(()) };
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+        tracing::info!(from = version, to = version + 1, "the database was brought up to date");
+    }
 }
 
 pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {

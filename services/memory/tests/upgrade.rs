@@ -1,0 +1,83 @@
+//! A file that an older release wrote is brought up to date with all that it holds, in place and from a backup.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/service.rs"]
+mod service;
+
+use serde_json::{Value, json};
+use service::{Service, call, client, content_of, database, store, token, token_of};
+use std::path::Path;
+
+/// What the file of version 1 holds, as it was written down when the release that wrote it had written it.
+fn written_by_version_one() -> Vec<Value> {
+    serde_json::from_str(include_str!("../../../fixtures/databases/memory-v1.json")).unwrap()
+}
+
+fn version_one(path: &Path) {
+    std::fs::write(path, include_bytes!("../../../fixtures/databases/memory-v1.db")).unwrap();
+}
+
+fn version_of(path: &Path) -> i64 {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+async fn holds_what_version_one_wrote(service: &Service) {
+    let client = client();
+    for memory in written_by_version_one() {
+        let text = |name: &str| memory[name].as_str().unwrap().to_owned();
+        let token = token_of(&text("org"), &text("user"), &text("workspace"));
+        let found = call(&client, &service.url, &token, "get_memory", json!({ "id": memory["id"] })).await.unwrap();
+        let Some(content) = memory["content"].as_str() else {
+            assert_eq!(found.unwrap_err()["code"], "not_found");
+            continue;
+        };
+        let found = found.unwrap();
+        assert_eq!(
+            (&found["content"], &found["version"], &found["type"]),
+            (&memory["content"], &memory["version"], &memory["type"])
+        );
+        let word = content.split_whitespace().max_by_key(|word| word.len()).unwrap();
+        let hits =
+            call(&client, &service.url, &token, "search_memory", json!({ "query": word })).await.unwrap().unwrap();
+        assert!(hits["hits"].as_array().unwrap().iter().any(|hit| hit["id"] == memory["id"]), "{word}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_version_one_is_brought_up_to_date_with_all_that_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    version_one(&database(folder.path()));
+    assert_eq!(version_of(&database(folder.path())), 1);
+    // Two instances that start at once both find it usable.
+    let (one, two) = tokio::join!(Service::start(folder.path()), Service::start(folder.path()));
+    holds_what_version_one_wrote(&one).await;
+    assert_eq!(version_of(&database(folder.path())), 2);
+    let (client, cy) = (client(), token_of("acme", "cy", "default"));
+    let items = call(&client, &one.url, &cy, "list_memories", json!({ "type": "action_item" }));
+    assert_eq!(items.await.unwrap().unwrap()["memories"].as_array().unwrap().len(), 2);
+    // The same key of the older release still brings its reply back.
+    let refund = json!({ "content": "Refunds above 500 euros need a second person", "tags": ["refund"], "type": "note", "visibility": "private",
+        "metadata": { "ticket": 7 }, "idempotencyKey": "refund-1" });
+    let again =
+        call(&client, &two.url, &token_of("acme", "bob", "billing"), "store_memory", refund).await.unwrap().unwrap();
+    assert!(written_by_version_one().iter().any(|memory| memory["id"] == again["id"]));
+    one.kill();
+    holds_what_version_one_wrote(&two).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_version_one_is_restored_into_a_running_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path()).await;
+    let (token, client) = (token(), client());
+    let newer = store(&client, &service.url, &token, "written before the restore").await;
+    let copy = folder.path().join("old-backup.db");
+    version_one(&copy);
+    let restored = Service::command(folder.path()).arg("restore").arg(&copy).output().unwrap();
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    holds_what_version_one_wrote(&service).await;
+    assert_eq!(content_of(&client, &service.url, &token, &newer).await, None);
+    assert_eq!((version_of(&database(folder.path())), version_of(&copy)), (2, 1));
+    assert!(!folder.path().join("memory.restoring").exists());
+}
