@@ -69,7 +69,9 @@ variables! {
     MAX_CONCURRENT_REQUESTS = Some("1024");
     /// How long a client may take to send a request head, and a kept-alive connection may be idle, in milliseconds.
     HEADER_READ_DEADLINE_MS = Some("15000");
-    /// How long running requests may take after SIGTERM, in milliseconds.
+    /// How long new requests are still answered after SIGTERM, while `/readyz` says 503 already, so that a load balancer can notice, in milliseconds.
+    DRAIN_NOTICE_MS = Some("0");
+    /// How long running requests may take after that, in milliseconds.
     DRAIN_DEADLINE_MS = Some("5000");
     /// Worker threads; absent means one per core.
     WORKER_THREADS = None;

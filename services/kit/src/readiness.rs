@@ -66,7 +66,7 @@ impl Readiness {
     pub fn reply(&self) -> Reply {
         let state = self.state.lock();
         let mut missing: Vec<String> = state.latches.values().cloned().collect();
-        if state.draining {
+        if state.draining && !missing.iter().any(|name| name == "draining") {
             missing.push("draining".to_owned());
         }
         Reply {

@@ -225,13 +225,23 @@ where
     tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "serving");
     drop(starting);
     let limits = ServeLimits { header_read: settings.header_read_deadline, drain: settings.drain_deadline };
+    let notice = settings.drain_notice;
     let until = async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        // Not ready, but still answering: whoever balances the load learns of it before a call is refused. A second signal is impatience.
+        let leaving = readiness.latch("draining");
+        tracing::info!(notice_ms = notice.as_millis() as u64, "leaving");
+        tokio::select! {
+            () = tokio::time::sleep(notice) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
         tracing::info!("draining");
         readiness.drain();
+        drop(leaving);
     };
     serve(app, listener, limits, until).await;
     quota.stop().await;

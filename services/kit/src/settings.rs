@@ -56,7 +56,9 @@ pub struct Settings {
     pub max_concurrent_requests: usize,
     /// How long a request head may take.
     pub header_read_deadline: Duration,
-    /// How long running requests may take after SIGTERM.
+    /// How long new requests are still answered after SIGTERM, while the service is no longer ready.
+    pub drain_notice: Duration,
+    /// How long running requests may take after that.
     pub drain_deadline: Duration,
     /// Worker threads; `None` means one per core.
     pub worker_threads: Option<usize>,
@@ -263,6 +265,7 @@ impl Settings {
             request_deadline: reader.millis(env::REQUEST_DEADLINE_MS),
             max_concurrent_requests: reader.number(env::MAX_CONCURRENT_REQUESTS, 1, 1_000_000) as usize,
             header_read_deadline: reader.millis(env::HEADER_READ_DEADLINE_MS),
+            drain_notice: Duration::from_millis(reader.number(env::DRAIN_NOTICE_MS, 0, 600_000)),
             drain_deadline: reader.millis(env::DRAIN_DEADLINE_MS),
             worker_threads: reader.optional_number(env::WORKER_THREADS, 1, 1_024).map(|threads| threads as usize),
             database_url: Secret::new(
