@@ -10,8 +10,8 @@ TRIPLE := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 RELEASE_DIR := $(TARGET_DIR)/$(TRIPLE)/release
 RUSTFLAGS_VARIABLE := CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_RUSTFLAGS
 STATIC := $(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static"
-BINARIES := harness mcp-memory
-SERVICES := mcp-memory
+SERVICES := mcp-memory mcp-guardrails mcp-patterns mcp-orchestrator
+BINARIES := harness $(SERVICES) liar
 
 .PHONY: help
 help: ## Lists what can be made
