@@ -1,1 +1,20 @@
-//! The fault proxy: one listener per edge, one file per toxic. Knows no service, no plan and no history.
+//! The fault proxy: one listener on 127.0.0.1 for each edge, which passes every byte on, can say which HTTP exchanges it saw, and does to
+//! the edge what it is told: one file per toxic. Knows no service, no plan and no history.
+
+mod connection;
+mod draw;
+mod http;
+mod lane;
+mod link;
+mod operation;
+mod proxy;
+mod rules;
+mod tally;
+mod tap;
+pub mod toxic;
+
+pub use proxy::{MAX_CONNECTIONS, Options, Proxy, ProxyError};
+pub use rules::{Guard, MAX_RULES, Only, Rule, RuleError, Towards};
+pub use tally::{Hits, Tally};
+pub use tap::{Exchange, MAX_BODY_BYTES, MAX_EXCHANGES, MAX_LOG_BYTES, Tap};
+pub use toxic::Toxic;

@@ -1,0 +1,177 @@
+//! What an edge costs on which nothing is done: round trips of HTTP over one connection and over fifty, as ratios to no proxy at all and
+//! to a bare loop that copies bytes. Everything is in this process; the ends and the middle have runtimes of their own.
+#![expect(clippy::unwrap_used, reason = "a failed step of a benchmark is its failure")]
+
+use chaos_proxy::{Options, Proxy};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+
+/// Contents of requests and replies, in bytes.
+const SIZES: [usize; 3] = [64, 4 << 10, 64 << 10];
+const ROUND_TRIPS: usize = 3_000;
+const CONNECTIONS: usize = 50;
+const LOAD: Duration = Duration::from_secs(2);
+/// What the proxy may add at one connection, at the median.
+const ALLOWED_ADDED: Duration = Duration::from_micros(100);
+/// What must be left of the throughput at fifty connections.
+const ALLOWED_SHARE: f64 = 0.65;
+/// What nobody may ever wait because of the proxy.
+const ALLOWED_STALL: Duration = Duration::from_millis(35);
+
+fn main() {
+    let runtime = |threads| Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
+    let (far, middle) = (runtime(1), runtime(2));
+    let near = Builder::new_current_thread().enable_all().build().unwrap();
+    for size in SIZES {
+        let upstream = far.block_on(listen(move |socket| serve(socket, size)));
+        let bare = middle.block_on(listen(move |socket| copy(socket, upstream)));
+        let [deaf, tapped] = [false, true].map(|tap| {
+            let options = Options { tap, ..Options::default() };
+            middle.block_on(Proxy::start_with("bench", upstream, options)).unwrap()
+        });
+        let paths = [
+            ("direct", upstream),
+            ("bare copy loop", bare),
+            ("proxy", deaf.address()),
+            ("proxy, tap on", tapped.address()),
+        ];
+        compare(&near, size, &paths);
+        middle.block_on(async {
+            deaf.close().await;
+            tapped.close().await;
+        });
+    }
+}
+
+fn compare(near: &Runtime, size: usize, paths: &[(&str, SocketAddr)]) {
+    let mut out = std::io::stdout().lock();
+    let mut direct: Option<(Duration, f64)> = None;
+    for (name, address) in paths {
+        let times = near.block_on(async { round_trips(*address, size, ROUND_TRIPS).await });
+        let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
+        let rate = near.block_on(load(*address, size));
+        let (direct_median, direct_rate) = *direct.get_or_insert((median, rate));
+        let added = median.saturating_sub(direct_median);
+        let mut notes = String::new();
+        if name.starts_with("proxy") {
+            notes = format!(
+                "  added {} of {} us allowed, share {:.2} of {ALLOWED_SHARE} wanted, longest {}",
+                added.as_micros(),
+                ALLOWED_ADDED.as_micros(),
+                rate / direct_rate,
+                if worst < ALLOWED_STALL { "no stall" } else { "A STALL" }
+            );
+        }
+        writeln!(
+            out,
+            "{size:>6} B  {name:<15} one: p50 {:>6.1} us ({:.2} x direct), longest {:>6.1} ms   fifty: {:>7.0}/s ({:.2} x direct){notes}",
+            median.as_secs_f64() * 1e6,
+            median.as_secs_f64() / direct_median.as_secs_f64(),
+            worst.as_secs_f64() * 1e3,
+            rate,
+            rate / direct_rate
+        )
+        .unwrap();
+    }
+}
+
+/// Times of round trips over one connection, sorted.
+async fn round_trips(address: SocketAddr, size: usize, count: usize) -> Vec<Duration> {
+    let mut socket = connect(address).await;
+    let (request, mut reply) = (request(size), vec![0; reply(size).len()]);
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count + count / 10 {
+        let start = Instant::now();
+        socket.write_all(&request).await.unwrap();
+        socket.read_exact(&mut reply).await.unwrap();
+        times.push(start.elapsed());
+    }
+    let mut warm = times.split_off(count / 10);
+    warm.sort_unstable();
+    warm
+}
+
+/// Round trips in a second over many connections.
+async fn load(address: SocketAddr, size: usize) -> f64 {
+    let mut users = JoinSet::new();
+    let end = Instant::now() + LOAD;
+    for _ in 0..CONNECTIONS {
+        users.spawn(async move {
+            let mut socket = connect(address).await;
+            let (request, mut reply) = (request(size), vec![0; reply(size).len()]);
+            let mut count = 0_u32;
+            while Instant::now() < end {
+                socket.write_all(&request).await.unwrap();
+                socket.read_exact(&mut reply).await.unwrap();
+                count += 1;
+            }
+            count
+        });
+    }
+    let counts = users.join_all().await;
+    counts.into_iter().map(f64::from).sum::<f64>() / LOAD.as_secs_f64()
+}
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket
+}
+
+fn request(size: usize) -> Vec<u8> {
+    let head = "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\nauthorization: Bearer token\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: store_memory\r\n";
+    [format!("{head}content-length: {size}\r\n\r\n").as_bytes(), &vec![b'x'; size]].concat()
+}
+
+fn reply(size: usize) -> Vec<u8> {
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nratelimit-limit: 100\r\nratelimit-remaining: 99\r\n";
+    [format!("{head}content-length: {size}\r\n\r\n").as_bytes(), &vec![b'y'; size]].concat()
+}
+
+/// Accepts for ever, on the runtime that it is called on.
+async fn listen<F: Future<Output = ()> + Send + 'static>(
+    serve: impl Fn(TcpStream) -> F + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accept = async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            socket.set_nodelay(true).unwrap();
+            connections.spawn(serve(socket));
+        }
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(accept);
+    tasks.detach_all();
+    address
+}
+
+async fn serve(mut socket: TcpStream, size: usize) {
+    let (mut request, reply) = (vec![0; request(size).len()], reply(size));
+    while socket.read_exact(&mut request).await.is_ok() && socket.write_all(&reply).await.is_ok() {}
+}
+
+/// The least that a proxy can do: two loops of read and write.
+async fn copy(mut client: TcpStream, upstream: SocketAddr) {
+    let mut upstream = connect(upstream).await;
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_upstream, mut to_upstream) = upstream.split();
+    let one_way = async |reader: &mut tokio::net::tcp::ReadHalf<'_>, writer: &mut tokio::net::tcp::WriteHalf<'_>| {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(read @ 1..) = reader.read(&mut buffer).await {
+            if writer.write_all(&buffer[..read]).await.is_err() {
+                return;
+            }
+        }
+        let _ = writer.shutdown().await;
+    };
+    tokio::join!(one_way(&mut from_client, &mut to_upstream), one_way(&mut from_upstream, &mut to_client));
+}

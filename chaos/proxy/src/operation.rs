@@ -1,0 +1,138 @@
+//! One operation on a connection: a request of HTTP and its reply, or a turn of another protocol. What is known of it, which rules were
+//! drawn for it, and what they touched.
+
+use crate::draw::Identity;
+use crate::http::head::{Head, Line};
+use crate::tap::{Exchange, MAX_BODY_BYTES};
+use crate::toxic::{Abort, Malform};
+use bytes::{Bytes, BytesMut};
+use std::time::Instant;
+
+/// What will happen to the reply.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Reply {
+    /// It passes.
+    #[default]
+    Passes,
+    /// There will be none from the upstream; this is sent in its place.
+    Replaced(Bytes),
+    /// The connection ends inside it.
+    Aborted(u64, Abort),
+    /// It is rewritten.
+    Malformed(u64, Malform),
+}
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(crate) struct Operation {
+    pub(crate) number: u64,
+    pub(crate) identity: Identity,
+    /// Conditional rules that act on it.
+    pub(crate) drawn: Vec<u64>,
+    /// Rules that have touched it.
+    pub(crate) touched: Vec<u64>,
+    pub(crate) reply: Reply,
+    /// Whether it went to the upstream.
+    pub(crate) passed_on: bool,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// Content of the request, its beginning.
+    pub(crate) content: BytesMut,
+    pub(crate) content_bytes: u64,
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    record: Option<Box<Record>>,
+}
+
+/// What only the tap wants to know.
+#[derive(Debug)]
+struct Record {
+    at: Instant,
+    request_headers: Vec<(String, String)>,
+    reply_headers: Vec<(String, String)>,
+    reply: BytesMut,
+    reply_bytes: u64,
+}
+
+impl Operation {
+    /// A turn of a protocol that is not HTTP.
+    pub(crate) fn turn(number: u64) -> Self {
+        Self { number, passed_on: true, ..Self::default() }
+    }
+
+    /// A request of HTTP; `keep` tells that the tap listens.
+    pub(crate) fn request(number: u64, head: Head, keep: bool, now: Instant) -> Self {
+        let (method, path) = match head.line {
+            Line::Request { method, path } => (method, path),
+            Line::Reply { .. } => (String::new(), String::new()),
+        };
+        let record = keep.then(|| {
+            let (reply_headers, reply) = (Vec::new(), BytesMut::new());
+            Box::new(Record { at: now, request_headers: head.fields, reply_headers, reply, reply_bytes: 0 })
+        });
+        Self { number, passed_on: true, method, path, record, ..Self::default() }
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    pub(crate) fn recorded(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// More content of the request.
+    pub(crate) fn request_content(&mut self, data: &[u8], keep: bool) {
+        self.content_bytes += data.len() as u64;
+        if keep || self.record.is_some() {
+            extend(&mut self.content, data);
+        }
+    }
+
+    /// The head of the reply.
+    pub(crate) fn reply_head(&mut self, head: Head) {
+        if let Line::Reply { status } = head.line {
+            self.status = status;
+        }
+        if let Some((_, value)) = head.fields.iter().find(|(name, _)| name == "content-type") {
+            self.content_type.clone_from(value);
+        }
+        if let Some(record) = &mut self.record {
+            record.reply_headers = head.fields;
+        }
+    }
+
+    /// More content of the reply.
+    pub(crate) fn reply_content(&mut self, data: &[u8]) {
+        if let Some(record) = &mut self.record {
+            record.reply_bytes += data.len() as u64;
+            extend(&mut record.reply, data);
+        }
+    }
+
+    /// What the tap keeps of it, where it listens.
+    pub(crate) fn exchange(self, connection: u64, complete: bool, now: Instant) -> Option<Exchange> {
+        let record = self.record?;
+        Some(Exchange {
+            connection,
+            at: record.at,
+            took: now.saturating_duration_since(record.at),
+            method: self.method,
+            path: self.path,
+            request_headers: record.request_headers,
+            request_body: self.content.freeze(),
+            request_bytes: self.content_bytes,
+            passed_on: self.passed_on,
+            status: (self.status != 0).then_some(self.status),
+            reply_headers: record.reply_headers,
+            reply_body: record.reply.freeze(),
+            reply_bytes: record.reply_bytes,
+            complete,
+        })
+    }
+}
+
+fn extend(kept: &mut BytesMut, data: &[u8]) {
+    let room = MAX_BODY_BYTES.saturating_sub(kept.len()).min(data.len());
+    kept.extend_from_slice(&data[..room]);
+}
