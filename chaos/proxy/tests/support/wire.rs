@@ -1,5 +1,7 @@
 //! Both ends of an edge for tests: upstreams that echo or speak HTTP, and a client that reads one reply at a time.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -119,7 +121,7 @@ pub(crate) async fn message(socket: &mut TcpStream, held: &mut Vec<u8>) -> Optio
 }
 
 async fn more(socket: &mut TcpStream, held: &mut Vec<u8>) -> Option<()> {
-    let mut buffer = [0; 16 << 10];
+    let mut buffer = vec![0; 16 << 10];
     let read = socket.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
     held.extend_from_slice(&buffer[..read]);
     Some(())
@@ -133,9 +135,14 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn to(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).await.unwrap();
-        socket.set_nodelay(true).unwrap();
-        Self { socket, held: Vec::new() }
+        Self::open(address).await.unwrap()
+    }
+
+    /// The same where the connection may be reset as soon as it is there.
+    pub(crate) async fn open(address: SocketAddr) -> std::io::Result<Self> {
+        let socket = TcpStream::connect(address).await?;
+        socket.set_nodelay(true)?;
+        Ok(Self { socket, held: Vec::new() })
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

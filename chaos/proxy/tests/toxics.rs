@@ -1,0 +1,460 @@
+//! What every toxic owes: it does what its file says, on open connections and on new ones, its counters prove it, and when it is
+//! removed the edge passes every byte again.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
+
+#[path = "support/wire.rs"]
+mod wire;
+
+use chaos_proxy::toxic::{
+    Abort, Bandwidth, Blackhole, Corrupt, Delay, Ending, Hang, Latency, Malform, Moment, Reset, Shape, Slice,
+    SlowClose, Status, Truncate,
+};
+use chaos_proxy::{Only, Options, Proxy, Rule, Towards, Toxic};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use wire::{Client, PATIENCE, Upstream, echo, http, noise, start};
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn status(code: u16) -> Toxic {
+    Toxic::Status(Status {
+        status: code,
+        retry_after_secs: Some(1),
+        body: "{}".into(),
+        content_type: "application/json".into(),
+    })
+}
+
+/// An edge to an upstream, and a connection that was open before anything was done.
+async fn edge(upstream: &Upstream) -> (Proxy, Client) {
+    let proxy =
+        Proxy::start_with("memory", upstream.address, Options { seed: 42, ..Options::default() }).await.unwrap();
+    let client = Client::to(proxy.address()).await;
+    (proxy, client)
+}
+
+async fn ping(client: &mut Client) -> Duration {
+    let start = Instant::now();
+    client.post("/mcp", "ping").await.unwrap();
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn latency_reaches_each_message_of_an_open_connection_and_ends_with_its_rule() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    ping(&mut client).await;
+    let guard = proxy
+        .add(Rule::new(Toxic::Latency(Latency { delay: ms(40), jitter: ms(10) })).towards(Towards::Client))
+        .unwrap();
+    for _ in 0..5 {
+        assert!(ping(&mut client).await >= ms(30));
+    }
+    assert!(ping(&mut Client::to(proxy.address()).await).await >= ms(30));
+    let hits = guard.hits();
+    assert_eq!((hits.connections, hits.operations), (2, 6));
+
+    // Removed in the middle of a delay, it lets go at once.
+    let day =
+        proxy.add(Rule::new(Toxic::Latency(Latency { delay: Duration::from_secs(86_400), jitter: ms(0) }))).unwrap();
+    client.send(b"GET /late HTTP/1.1\r\n\r\n").await;
+    while day.hits().operations == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop((day, guard));
+    assert_eq!(client.reply().await.unwrap().1, "/late got 0: ");
+    assert_eq!(proxy.rules(), 0);
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn a_long_reply_is_late_once_and_not_for_each_of_its_pieces() {
+    let upstream = echo().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let _guard = proxy
+        .add(Rule::new(Toxic::Latency(Latency { delay: ms(300), jitter: ms(0) })).towards(Towards::Client))
+        .unwrap();
+    let sent = noise(1 << 20);
+    let start = Instant::now();
+    let (mut reader, mut writer) = client.socket.split();
+    let mut got = vec![0; sent.len()];
+    let (wrote, read) = tokio::join!(writer.write_all(&sent), reader.read_exact(&mut got));
+    wrote.unwrap();
+    read.unwrap();
+    assert!(got == sent && start.elapsed() >= ms(300));
+    // A sleep for each piece of 64 KiB would take 16 times as long.
+    assert!(start.elapsed() < ms(300 * 8), "{:?}", start.elapsed());
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn bandwidth_is_no_more_than_asked() {
+    let upstream = echo().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let rule = Rule::new(Toxic::Bandwidth(Bandwidth { bytes_per_second: 400_000 })).towards(Towards::Client);
+    let guard = proxy.add(rule).unwrap();
+    let sent = noise(100_000);
+    let start = Instant::now();
+    client.send(&sent).await;
+    client.socket.shutdown().await.unwrap();
+    assert!(client.rest().await.0 == sent);
+    assert!(start.elapsed() >= ms(245), "{:?}", start.elapsed());
+    assert_eq!(guard.hits().bytes, 100_000);
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn a_reset_is_a_reset_on_open_connections_and_on_new_ones() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    ping(&mut client).await;
+    let guard = proxy.add(Rule::new(Toxic::Reset(Reset {}))).unwrap();
+    assert!(!client.rest().await.1, "RST and not FIN");
+    if let Ok(mut new) = Client::open(proxy.address()).await {
+        assert!(!new.rest().await.1, "RST and not FIN");
+    }
+    assert_eq!(guard.remove().connections, 2);
+    assert_eq!(proxy.tally().resets, 2);
+    ping(&mut Client::to(proxy.address()).await).await;
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn a_share_of_resets_falls_on_the_same_requests_whatever_their_order() {
+    let mut runs = Vec::new();
+    for order in [(0..24).collect::<Vec<_>>(), (0..24).rev().collect()] {
+        let upstream = http().await;
+        let (proxy, _client) = edge(&upstream).await;
+        let guard = proxy.add(Rule::new(Toxic::Reset(Reset {})).share(0.5)).unwrap();
+        let mut reset = Vec::new();
+        for number in order {
+            if Client::to(proxy.address()).await.post("/mcp", &format!("request {number}")).await.is_none() {
+                reset.push(number);
+            }
+        }
+        reset.sort_unstable();
+        assert_eq!(guard.hits().operations, reset.len() as u64);
+        let unseen = proxy.tap().take().iter().filter(|exchange| !exchange.passed_on).count();
+        assert_eq!(unseen, reset.len(), "what was reset did not reach the upstream");
+        runs.push(reset);
+        proxy.close().await;
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert!((4..20).contains(&runs[0].len()), "{runs:?}");
+}
+
+#[tokio::test]
+async fn what_hangs_is_not_lost_and_passes_when_the_rule_is_removed() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    ping(&mut client).await;
+    let guard = proxy.add(Rule::new(Toxic::Hang(Hang {})).towards(Towards::Client)).unwrap();
+    client.send(b"GET /held HTTP/1.1\r\n\r\n").await;
+    client.socket.shutdown().await.unwrap();
+    assert!(proxy.tap().wait_for(PATIENCE, |seen| seen.iter().any(|exchange| exchange.path == "/held")).await);
+    let mut byte = [0];
+    assert!(tokio::time::timeout(ms(60), client.socket.read(&mut byte)).await.is_err(), "nothing arrives");
+    assert!(guard.remove().operations >= 1);
+    assert_eq!(client.reply().await.unwrap().1, "/held got 0: ");
+    assert_eq!(client.rest().await, (Vec::new(), true));
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn what_a_blackhole_took_never_arrives_and_its_connection_ends_with_the_rule() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let mut quiet = Client::to(proxy.address()).await;
+    ping(&mut client).await;
+    ping(&mut quiet).await;
+    let guard = proxy.add(Rule::new(Toxic::Blackhole(Blackhole {})).towards(Towards::Upstream)).unwrap();
+    client.send(b"GET /gone HTTP/1.1\r\n\r\n").await;
+    while guard.hits().bytes == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(guard.remove().operations, 1);
+    assert!(!client.rest().await.1, "a stream with a hole cannot go on");
+    ping(&mut quiet).await;
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn an_end_is_passed_on_late_and_bytes_are_not() {
+    let upstream = echo().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let guard = proxy.add(Rule::new(Toxic::SlowClose(SlowClose { delay: ms(150) })).towards(Towards::Client)).unwrap();
+    client.send(b"hello").await;
+    let mut got = [0; 5];
+    client.socket.read_exact(&mut got).await.unwrap();
+    let start = Instant::now();
+    client.socket.shutdown().await.unwrap();
+    assert_eq!(client.rest().await, (Vec::new(), true));
+    assert!(start.elapsed() >= ms(145), "{:?}", start.elapsed());
+    assert_eq!(guard.hits().connections, 1);
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn slices_arrive_one_by_one_and_whole_together() {
+    let upstream = echo().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let _guard = proxy.add(Rule::new(Toxic::Slice(Slice { size: 3, gap: ms(20) })).towards(Towards::Client)).unwrap();
+    client.send(b"0123456789").await;
+    let mut buffer = [0; 64];
+    let first = client.socket.read(&mut buffer).await.unwrap();
+    assert!(first < 10, "{first} bytes at once");
+    client.socket.read_exact(&mut buffer[first..10]).await.unwrap();
+    assert_eq!(&buffer[..10], b"0123456789");
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn a_truncated_connection_carries_exactly_so_many_bytes() {
+    for (ending, in_order) in [(Ending::Close, true), (Ending::Reset, false)] {
+        let upstream = start(|mut socket| async move {
+            let _ = socket.write_all(&vec![7; 5_000]).await;
+            let _ = socket.read(&mut [0]).await;
+        })
+        .await;
+        let proxy = Proxy::start("memory", upstream.address).await.unwrap();
+        let guard =
+            proxy.add(Rule::new(Toxic::Truncate(Truncate { bytes: 1_000, ending })).towards(Towards::Client)).unwrap();
+        let mut client = Client::to(proxy.address()).await;
+        let (rest, ended_in_order) = client.rest().await;
+        assert_eq!(ended_in_order, in_order);
+        assert!(if in_order { rest.len() == 1_000 } else { rest.len() <= 1_000 }, "{}", rest.len());
+        assert_eq!(guard.hits().connections, 1);
+        proxy.close().await;
+    }
+}
+
+#[tokio::test]
+async fn corrupted_bytes_are_as_many_as_before_and_some_differ() {
+    let upstream = echo().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let guard = proxy.add(Rule::new(Toxic::Corrupt(Corrupt { one_in: 50 })).towards(Towards::Client)).unwrap();
+    let sent = noise(50_000);
+    client.send(&sent).await;
+    client.socket.shutdown().await.unwrap();
+    let got = client.rest().await.0;
+    let changed = got.iter().zip(&sent).filter(|(got, sent)| got != sent).count() as u64;
+    assert_eq!(got.len(), sent.len());
+    assert_eq!(changed, guard.hits().bytes);
+    assert!((500..1_500).contains(&changed), "{changed}");
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn a_status_answers_in_place_of_the_upstream_on_an_open_connection() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    ping(&mut client).await;
+    let only = Only { content: "\"store_memory\"".into(), ..Only::default() };
+    let guard = proxy.add(Rule::new(status(503)).only(only)).unwrap();
+    let (head, body) = client.post("/mcp", "{\"name\":\"store_memory\"}").await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 1\r\n") && body == "{}", "{head}");
+    assert_eq!(
+        client.post("/mcp", "{\"name\":\"get_memory\"}").await.unwrap().1,
+        "/mcp got 21: {\"name\":\"get_memory\"}"
+    );
+    assert_eq!(guard.remove().operations, 1);
+    assert!(client.post("/mcp", "{\"name\":\"store_memory\"}").await.unwrap().0.starts_with("HTTP/1.1 200 "));
+    let seen: Vec<bool> = proxy.tap().take().iter().map(|exchange| exchange.passed_on).collect();
+    assert_eq!(seen, [true, false, true, true]);
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn the_proxys_own_answer_waits_for_the_replies_before_it() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let _guard = proxy.add(Rule::new(status(429)).only(Only { path: "/b".into(), ..Only::default() })).unwrap();
+    client.send(b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /b2 HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n").await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(client.reply().await.unwrap().0.split(' ').nth(1).unwrap().to_owned());
+    }
+    assert_eq!(statuses, ["200", "429", "429", "200"]);
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn an_abort_comes_before_the_request_is_seen_or_after_it_was_done() {
+    let upstream = http().await;
+    for (moment, done) in [(Moment::Request, false), (Moment::Reply, true)] {
+        for (ending, in_order) in [(Ending::Close, true), (Ending::Reset, false)] {
+            let (proxy, mut client) = edge(&upstream).await;
+            ping(&mut client).await;
+            let abort = Abort { moment, after_bytes: 0, ending };
+            let guard = proxy
+                .add(Rule::new(Toxic::Abort(abort)).only(Only { content: "x".into(), ..Only::default() }))
+                .unwrap();
+            ping(&mut client).await;
+            client.send(b"POST /mcp HTTP/1.1\r\ncontent-length: 1\r\n\r\nx").await;
+            assert_eq!(client.rest().await, (Vec::new(), in_order), "{moment:?} {ending:?}");
+            assert!(proxy.tap().wait_for(PATIENCE, |seen| seen.len() == 3).await);
+            let last = proxy.tap().take()[2].clone();
+            assert_eq!((last.passed_on, last.complete), (done, done));
+            assert_eq!(guard.hits().operations, 1);
+            proxy.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reply_is_cut_after_so_many_bytes() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let _guard = proxy
+        .add(Rule::new(Toxic::Abort(Abort { moment: Moment::Reply, after_bytes: 9, ending: Ending::Close })))
+        .unwrap();
+    client.send(b"GET /chunked HTTP/1.1\r\n\r\n").await;
+    assert_eq!(client.rest().await, (b"HTTP/1.1 ".to_vec(), true));
+    proxy.close().await;
+}
+
+#[tokio::test]
+async fn a_delay_is_that_of_the_request_or_of_the_reply() {
+    let upstream = http().await;
+    for moment in [Moment::Request, Moment::Reply] {
+        let (proxy, mut client) = edge(&upstream).await;
+        let guard = proxy.add(Rule::new(Toxic::Delay(Delay { delay: ms(60), moment }))).unwrap();
+        assert!(ping(&mut client).await >= ms(60));
+        assert_eq!(guard.hits().operations, 1);
+        proxy.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_reply_comes_after_the_work_was_done() {
+    let upstream = http().await;
+    let cases = [
+        (Shape::Empty, "content-length: 2\r\n\r\n{}", true),
+        (Shape::NotJson, "</html>", true),
+        (Shape::HalfContent, "content-length: 8\r\n\r\n/mcp got", true),
+        (Shape::OtherId, "\"result\":{}}", true),
+        (Shape::ShortContent, "content-length: 16\r\n\r\n/mcp got", false),
+        (Shape::NoHttp, "not HTTP\r\n\r\n", false),
+    ];
+    for (shape, end, goes_on) in cases {
+        let (proxy, mut client) = edge(&upstream).await;
+        let guard = proxy.add(Rule::new(Toxic::Malform(Malform { shape }))).unwrap();
+        client.send(b"POST /mcp HTTP/1.1\r\ncontent-length: 4\r\n\r\npong").await;
+        if goes_on {
+            let (head, body) = client.reply().await.unwrap();
+            assert!(format!("{head}{body}").ends_with(end), "{head}{body}");
+            assert_eq!(guard.remove().operations, 1);
+            ping(&mut client).await;
+        } else {
+            let rest = String::from_utf8_lossy(&client.rest().await.0).into_owned();
+            assert!(rest.ends_with(end), "{rest}");
+        }
+        assert!(proxy.tap().take()[0].passed_on);
+        proxy.close().await;
+    }
+}
+
+#[tokio::test]
+async fn of_another_protocol_a_share_of_turns_is_reset() {
+    let upstream = echo().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let guard = proxy.add(Rule::new(Toxic::Reset(Reset {})).share(0.4)).unwrap();
+    let mut turns = 0;
+    let mut buffer = [0; 64];
+    // *1 $4 PING, as Redis is spoken to; 200 turns in a row are spared once in 10^44 runs, and by this seed never.
+    while turns < 200 {
+        client.send(format!("*1\r\n$4\r\nPI{turns:02}\r\n").as_bytes()).await;
+        match client.socket.read(&mut buffer).await {
+            Ok(1..) => turns += 1,
+            Ok(0) | Err(_) => break,
+        }
+    }
+    assert!(turns < 200);
+    assert_eq!(guard.hits().operations, 1);
+    assert_eq!(proxy.tally().not_followed, 1);
+    proxy.close().await;
+}
+
+/// Every toxic.
+fn all() -> Vec<Toxic> {
+    vec![
+        Toxic::Latency(Latency { delay: ms(3), jitter: ms(2) }),
+        Toxic::Bandwidth(Bandwidth { bytes_per_second: 1 << 20 }),
+        Toxic::Reset(Reset {}),
+        Toxic::Hang(Hang {}),
+        Toxic::Blackhole(Blackhole {}),
+        Toxic::SlowClose(SlowClose { delay: ms(5) }),
+        Toxic::Slice(Slice { size: 700, gap: ms(1) }),
+        Toxic::Truncate(Truncate { bytes: 1_500, ending: Ending::Reset }),
+        Toxic::Corrupt(Corrupt { one_in: 1_000 }),
+        Toxic::Abort(Abort { moment: Moment::Reply, after_bytes: 20, ending: Ending::Reset }),
+        status(500),
+        Toxic::Delay(Delay { delay: ms(4), moment: Moment::Reply }),
+        Toxic::Malform(Malform { shape: Shape::HalfContent }),
+    ]
+}
+
+#[tokio::test]
+async fn every_toxic_survives_ends_that_close_at_any_time_and_leaves_a_sound_edge() {
+    let upstream = http().await;
+    for toxic in all() {
+        let kind = toxic.kind();
+        let (proxy, _client) = edge(&upstream).await;
+        let guards = [proxy.add(Rule::new(toxic.clone())).unwrap(), proxy.add(Rule::new(toxic).share(0.5)).unwrap()];
+        for cut in [0, 1, 30, 60, 500, 2_000] {
+            let Ok(mut client) = Client::open(proxy.address()).await else { continue };
+            let request = format!("POST /mcp HTTP/1.1\r\nhost: a\r\ncontent-length: 3000\r\n\r\n{}", "z".repeat(3_000));
+            // The connection may have been reset already; leaving in the middle is the point.
+            let _ = client.socket.write_all(&request.as_bytes()[..cut]).await;
+            drop(client);
+        }
+        drop(guards);
+        let mut client = Client::to(proxy.address()).await;
+        assert_eq!(
+            client.post("/after", &"y".repeat(100_000)).await.unwrap().1.len(),
+            "/after got 100000: ".len() + 100_000,
+            "{kind}"
+        );
+        drop(client);
+        let empty = async {
+            while proxy.tally().open > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, empty).await.unwrap_or_else(|_| panic!("{kind}: connections stay open"));
+        proxy.close().await;
+    }
+}
+
+#[tokio::test]
+async fn every_toxic_can_be_interrupted_in_the_middle_of_a_request() {
+    let upstream = http().await;
+    for toxic in all() {
+        let kind = toxic.kind();
+        let (proxy, mut client) = edge(&upstream).await;
+        let guard = proxy.add(Rule::new(toxic).share(0.999)).unwrap();
+        client.send(b"POST /mcp HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc").await;
+        while proxy.tally().operations == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The request is not complete, so nothing was decided; without the rule it passes as if there had been none.
+        guard.remove();
+        client.send(b"def").await;
+        assert_eq!(client.reply().await.unwrap().1, "/mcp got 6: abcdef", "{kind}");
+        proxy.close().await;
+    }
+}
+
+#[tokio::test]
+async fn closing_ends_a_hanging_edge_at_once() {
+    let upstream = http().await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let guard = proxy.add(Rule::new(Toxic::Hang(Hang {}))).unwrap();
+    client.send(b"GET / HTTP/1.1\r\n\r\n").await;
+    tokio::time::timeout(PATIENCE, proxy.close()).await.unwrap();
+    assert!(!client.rest().await.1);
+    drop(guard);
+}
