@@ -1,1 +1,3 @@
 //! The orchestrator: joins guardrails, memory and patterns into workflows.
+
+pub mod agent;

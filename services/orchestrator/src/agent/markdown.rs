@@ -1,0 +1,134 @@
+//! Markdown whose structure is ours alone: every text of a caller goes through [`inline`], so that it can neither open a
+//! heading, a table cell or a link nor bring HTML. What the sections say is not known here.
+
+use std::fmt::Write;
+
+/// `text` as part of a line: rendered, it reads as it was written.
+pub(crate) fn inline(text: &str) -> String {
+    let characters: Vec<char> =
+        text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let mut escaped = String::with_capacity(text.len() + 8);
+    let mut start = true;
+    for (index, &character) in characters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|index| characters[index]);
+        let after = characters.get(index + 1);
+        let inside_word = before.is_some_and(char::is_alphanumeric) && after.is_some_and(|next| next.is_alphanumeric());
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' if entity(&characters[index + 1..]) => escaped.push_str("&amp;"),
+            '_' if inside_word => escaped.push('_'),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => escaped.extend(['\\', character]),
+            '#' | '-' | '+' | '=' | ':' if start => escaped.extend(['\\', character]),
+            '.' | ')' if numbered(&characters[..index]) => escaped.extend(['\\', character]),
+            _ => escaped.push(character),
+        }
+        start &= character == ' ';
+    }
+    escaped
+}
+
+fn entity(after: &[char]) -> bool {
+    let name =
+        after.iter().take(32).take_while(|character| character.is_ascii_alphanumeric() || **character == '#').count();
+    name > 0 && after.get(name) == Some(&';')
+}
+
+fn numbered(before: &[char]) -> bool {
+    (1..=9).contains(&before.len()) && before.iter().all(char::is_ascii_digit)
+}
+
+/// A page that is being written.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    text: String,
+}
+
+impl Page {
+    /// A page with a title; the title is a text of a caller.
+    pub(crate) fn new(kind: &str, title: &str) -> Self {
+        Self { text: format!("# {kind}: {}\n", inline(title)) }
+    }
+
+    /// Opens a section.
+    pub(crate) fn section(&mut self, name: &str) {
+        let _ = write!(self.text, "\n## {name}\n\n");
+    }
+
+    /// Opens a part of a section; `name` is escaped already.
+    pub(crate) fn part(&mut self, name: &str) {
+        let _ = write!(self.text, "\n### {name}\n\n");
+    }
+
+    /// A line of its own; `text` is escaped already.
+    pub(crate) fn line(&mut self, text: &str) {
+        let _ = writeln!(self.text, "{text}");
+    }
+
+    /// A paragraph; `text` is escaped already.
+    pub(crate) fn paragraph(&mut self, text: &str) {
+        let _ = write!(self.text, "{text}\n\n");
+    }
+
+    /// An item of a list; `text` is escaped already.
+    pub(crate) fn item(&mut self, text: &str) {
+        let _ = writeln!(self.text, "- {text}");
+    }
+
+    /// A table; cells are escaped already.
+    pub(crate) fn table(&mut self, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+        let _ = writeln!(self.text, "| {} |", head.join(" | "));
+        let _ = writeln!(self.text, "|{}", " --- |".repeat(head.len()));
+        for row in rows {
+            let _ = writeln!(self.text, "| {} |", row.join(" | "));
+        }
+    }
+
+    /// The page.
+    pub(crate) fn finish(mut self) -> String {
+        while self.text.contains("\n\n\n") {
+            self.text = self.text.replace("\n\n\n", "\n\n");
+        }
+        self.text.truncate(self.text.trim_end().len());
+        self.text.push('\n');
+        self.text
+    }
+}
+
+/// A statement of the caller with its line.
+pub(crate) fn quote(evidence: &super::Evidence) -> String {
+    format!("“{}” (line {})", inline(&evidence.text), evidence.line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inline;
+
+    #[test]
+    fn what_would_be_structure_is_text() {
+        for (raw, escaped) in [
+            ("# heading", "\\# heading"),
+            ("- item", "\\- item"),
+            ("12. item", "12\\. item"),
+            ("a | b", "a \\| b"),
+            ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+            ("[x](javascript:y)", "\\[x\\](javascript:y)"),
+            ("![x](http://y)", "!\\[x\\](http://y)"),
+            ("```sh", "\\`\\`\\`sh"),
+            ("two\nlines", "two lines"),
+            ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
+            ("\\# x", "\\\\# x"),
+        ] {
+            assert_eq!(inline(raw), escaped);
+        }
+    }
+
+    #[test]
+    fn ordinary_words_stay_as_they_are() {
+        for plain in
+            ["order_id of checkout-api rose to 12 % at 14:02", "R&D said: it's fine (mostly)", "größer, 大きい"]
+        {
+            assert_eq!(inline(plain), plain);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Who and what was hit, for how long, by the numbers that the text names. No number is computed but the duration.
+
+use super::cues;
+use super::facts::{Fact, Facts};
+use super::report::{Impact, Mark};
+use super::response::Milestones;
+use super::timeline::shown;
+use crate::agent::{Evidence, figures};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Most statements about who was hit.
+const MAX_SCOPE: usize = 5;
+/// Most numbers.
+const MAX_NUMBERS: usize = 12;
+
+static LASTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:for|lasted|took|duration:?|outage of|down for|dauerte|durante|pendant)\s+(?:about|around|approx\.?|roughly|~|ca\.?|etwa|nearly|almost)?\s*(?:(\d{1,3})\s?(?:h|hours?|hrs?|stunden?|horas?|heures?)\b)?\s*(?:and\s+)?(?:(\d{1,4})\s?(?:m|min|mins|minutes?|minuten|minutos)\b)?")
+        .expect("a constant expression")
+});
+
+/// Reads it.
+pub(super) fn impact(facts: &Facts, milestones: &Milestones<'_>) -> Impact {
+    let time = |fact: Option<&Fact>| {
+        let moment = fact?.moment?;
+        Some(if moment.dated {
+            format!("{} {}", moment.at.date(), shown(moment, true, false))
+        } else {
+            shown(moment, true, false)
+        })
+    };
+    let (duration_minutes, duration_basis) = duration(facts, milestones);
+    Impact {
+        started: time(milestones.started),
+        ended: time(milestones.resolved),
+        duration_minutes,
+        duration_basis,
+        scope: scope(facts),
+        numbers: figures::find(
+            &facts.all.iter().filter(|fact| fact.is_told()).map(Fact::evidence).collect::<Vec<_>>(),
+            MAX_NUMBERS,
+        ),
+    }
+}
+
+fn scope(facts: &Facts) -> Vec<Evidence> {
+    let hit = |fact: &Fact| {
+        cues::SCOPE.hold(&fact.text)
+            && !matches!(fact.mark, Mark::Resolved | Mark::Mitigated)
+            && !cues::TO_DO.occur(&fact.text)
+            && (fact.mark == Mark::Symptom
+                || cues::SYMPTOM.occur(&fact.text)
+                || fact.text.contains('%')
+                || fact.text.bytes().any(|byte| byte.is_ascii_digit()))
+    };
+    let mut found: Vec<&Fact> = facts.told(hit).collect();
+    found.sort_by_key(|fact| (std::cmp::Reverse(cues::SCOPE.count(&fact.text).min(3)), fact.line));
+    found.truncate(MAX_SCOPE);
+    found.sort_by_key(|fact| fact.line);
+    found.into_iter().map(Fact::evidence).collect()
+}
+
+fn duration(facts: &Facts, milestones: &Milestones<'_>) -> (Option<i64>, String) {
+    let ends = milestones.started.zip(milestones.resolved);
+    if let Some((from, to)) = ends.and_then(|(start, end)| Some((start.moment?, end.moment?))) {
+        let (start, end) = ends.map_or((0, 0), |(start, end)| (start.line, end.line));
+        return (Some(to.minutes_since(from)), format!("from line {start} to line {end}"));
+    }
+    for fact in facts.told(|fact| cues::SYMPTOM.occur(&fact.text) || LASTED.is_match(&fact.text)) {
+        for lasted in LASTED.captures_iter(&fact.text) {
+            let part = |index: usize| lasted.get(index).and_then(|part| part.as_str().parse::<i64>().ok());
+            if let (hours, minutes) = (part(1), part(2))
+                && (hours.is_some() || minutes.is_some())
+            {
+                let total = hours.unwrap_or(0) * 60 + minutes.unwrap_or(0);
+                return (Some(total), format!("as line {} says", fact.line));
+            }
+        }
+    }
+    (None, "the text names no beginning and end".to_owned())
+}

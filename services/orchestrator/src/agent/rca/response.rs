@@ -1,0 +1,80 @@
+//! When an incident began, was noticed, eased and ended, and how long each took. A figure without both its ends is not given.
+
+use super::cues;
+use super::facts::{Fact, Facts};
+use super::report::{Interval, Mark, Response};
+
+/// The facts that mark the phases of an incident.
+#[derive(Debug, Default)]
+pub(super) struct Milestones<'a> {
+    pub(super) started: Option<&'a Fact>,
+    pub(super) detected: Option<&'a Fact>,
+    pub(super) mitigated: Option<&'a Fact>,
+    pub(super) resolved: Option<&'a Fact>,
+}
+
+/// Finds them among the facts that have a time.
+pub(super) fn milestones(facts: &Facts) -> Milestones<'_> {
+    let mut timed: Vec<&Fact> = facts.all.iter().filter(|fact| fact.moment.is_some()).collect();
+    timed.sort_by_key(|fact| fact.moment.map(|moment| moment.at));
+    let onset = timed
+        .iter()
+        .find(|fact| cues::ONSET.hold(&fact.text) && matches!(fact.mark, Mark::Symptom | Mark::Detected | Mark::Note));
+    let symptom = timed.iter().find(|fact| fact.mark == Mark::Symptom);
+    let noticed = timed.iter().find(|fact| fact.mark == Mark::Detected);
+    let started = match (onset, symptom) {
+        (Some(onset), Some(symptom)) => Some(if onset.moment <= symptom.moment { *onset } else { *symptom }),
+        (onset, symptom) => onset.or(symptom).copied(),
+    }
+    .filter(|start| noticed.is_none_or(|noticed| start.moment <= noticed.moment));
+    let from = |fact: &&&Fact| started.or(noticed.copied()).is_none_or(|start| fact.moment >= start.moment);
+    let detected = timed.iter().filter(from).find(|fact| fact.mark == Mark::Detected);
+    let seen = timed.iter().filter(from).find(|fact| fact.mark == Mark::Response);
+    let resolved = timed.iter().filter(from).rfind(|fact| fact.mark == Mark::Resolved);
+    let ended = |fact: &&&Fact| resolved.is_none_or(|resolved| fact.moment <= resolved.moment);
+    let mitigated = timed.iter().filter(from).filter(ended).rfind(|fact| fact.mark == Mark::Mitigated);
+    Milestones {
+        started,
+        detected: detected.or(seen).copied(),
+        mitigated: mitigated.copied(),
+        resolved: resolved.copied(),
+    }
+}
+
+/// The figures of the response.
+pub(super) fn response(facts: &Facts, milestones: &Milestones<'_>) -> Response {
+    let detected_by = milestones.detected.map_or_else(|| facts.told(|fact| fact.mark == Mark::Detected).next(), Some);
+    Response {
+        detect: interval(milestones, milestones.detected, "when it was noticed"),
+        mitigate: interval(milestones, milestones.mitigated, "when something helped"),
+        resolve: interval(milestones, milestones.resolved, "when it was over"),
+        detected_by: detected_by.map(|fact| detector(&fact.text).to_owned()),
+    }
+}
+
+fn detector(text: &str) -> &'static str {
+    if cues::ALERT.hold(text) {
+        "alert"
+    } else if cues::CUSTOMER.hold(text) {
+        "customer"
+    } else {
+        "person"
+    }
+}
+
+fn interval(milestones: &Milestones<'_>, end: Option<&Fact>, wanted: &str) -> Interval {
+    match (milestones.started, end) {
+        (Some(start), Some(end)) => match (start.moment, end.moment) {
+            (Some(from), Some(to)) => Interval {
+                minutes: Some(to.minutes_since(from)),
+                basis: format!("line {} to line {}", start.line, end.line),
+            },
+            _ => Interval { minutes: None, basis: "the text names no time for it".to_owned() },
+        },
+        (None, Some(end)) => {
+            Interval { minutes: None, basis: format!("the beginning is not in the text (end: line {})", end.line) }
+        }
+        (Some(_), None) => Interval { minutes: None, basis: format!("the text does not say {wanted}") },
+        (None, None) => Interval { minutes: None, basis: format!("the text does not say when it began, nor {wanted}") },
+    }
+}

@@ -1,0 +1,54 @@
+//! What set an incident off: what the text says, else the last change before the first symptom, else nothing.
+
+use super::cues;
+use super::facts::{Fact, Facts};
+use super::report::{Mark, Trigger, TriggerBasis};
+use super::response::Milestones;
+use crate::agent::lexicon::Cues;
+use std::sync::LazyLock;
+
+/// How long before the first symptom a change is still suspected, in minutes.
+const SUSPECT_MINUTES: i64 = 24 * 60;
+
+static ORDER: LazyLock<[Cues; 4]> = LazyLock::new(|| {
+    [
+        Cues::new(r"trigger(?:ed)? (?:by|was|:)|trigger\s?:|ausgelöst durch|set off by"),
+        Cues::new(r"root cause|ursache|causa raíz|la causa|cause\s?:|the reason was|grund war"),
+        Cues::new(r"caused by|turned out|traced (?:it )?(?:back )?to|which caused"),
+        Cues::new(r"because|due to|as a result of|led to|wegen|weil\b|debido a|porque|parce que|à cause"),
+    ]
+});
+
+/// Finds it.
+pub(super) fn trigger(facts: &Facts, milestones: &Milestones<'_>) -> Trigger {
+    let stated =
+        ORDER.iter().find_map(|cues| facts.told(|fact| cues.hold(&fact.text) && !cues::TO_DO.occur(&fact.text)).next());
+    if let Some(fact) = stated {
+        return Trigger { statement: fact.text.clone(), basis: TriggerBasis::Stated, evidence: vec![fact.evidence()] };
+    }
+    if let Some(fact) = suspect(facts, milestones) {
+        return Trigger {
+            statement: format!("Suspected, not proven: the last change before the first symptom, {}", fact.text),
+            basis: TriggerBasis::LastChange,
+            evidence: vec![fact.evidence()],
+        };
+    }
+    let first = milestones.started.or(milestones.detected);
+    Trigger {
+        statement: "Unknown: the text names no cause and no change before the first symptom".to_owned(),
+        basis: TriggerBasis::Unknown,
+        evidence: first.map(Fact::evidence).into_iter().collect(),
+    }
+}
+
+fn suspect<'a>(facts: &'a Facts, milestones: &Milestones<'_>) -> Option<&'a Fact> {
+    let first = milestones.started.or(milestones.detected).and_then(|fact| fact.moment);
+    let changes = || facts.told(|fact| fact.mark == Mark::Change && !cues::TO_DO.occur(&fact.text));
+    let before = changes()
+        .filter(|fact| {
+            let since = fact.moment.zip(first).map(|(change, first)| first.minutes_since(change));
+            since.is_some_and(|minutes| (0..=SUSPECT_MINUTES).contains(&minutes))
+        })
+        .max_by_key(|fact| fact.moment);
+    before.or_else(|| changes().find(|fact| fact.moment.is_none()))
+}

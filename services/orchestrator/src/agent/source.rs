@@ -1,0 +1,181 @@
+//! The text of a caller as numbered statements: cleaned of what a terminal or a renderer would act on, bounded in number and
+//! length, split where one line tells several things. What the words mean is not known here.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Most lines of a text that are read; the report says how many were not.
+pub(crate) const MAX_LINES: usize = 5_000;
+/// Most statements of one line.
+const MAX_STATEMENTS_PER_LINE: usize = 200;
+/// Longest statement, in characters; the rest becomes an ellipsis.
+pub(crate) const MAX_STATEMENT_CHARS: usize = 240;
+
+/// A statement of the text and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// Line of the text, from 1.
+    pub line: usize,
+    /// What it says.
+    pub text: String,
+}
+
+/// A text in lines.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Lines that say something, cleaned.
+    pub(crate) lines: Vec<Evidence>,
+    /// How many lines were past the bound.
+    pub(crate) left_out: usize,
+}
+
+impl Source {
+    /// Reads `text`.
+    pub(crate) fn read(text: &str) -> Self {
+        let mut lines: Vec<Evidence> = Vec::new();
+        let mut left_out = 0;
+        for (index, line) in text.lines().enumerate() {
+            if index >= MAX_LINES {
+                left_out += 1;
+                continue;
+            }
+            let line = Evidence { line: index + 1, text: clean(line) };
+            if line.text.chars().any(char::is_alphanumeric) {
+                lines.push(line);
+            }
+        }
+        Self { lines, left_out }
+    }
+
+    /// How many lines were read.
+    pub(crate) fn read_lines(&self) -> usize {
+        self.lines.len()
+    }
+}
+
+/// `text` without control characters, escape sequences and marks that change the direction of writing; spaces folded.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    let mut space = false;
+    while let Some(character) = characters.next() {
+        if character == '\u{1b}' {
+            characters.by_ref().take(16).find(char::is_ascii_alphabetic);
+            continue;
+        }
+        let hidden = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if hidden {
+            continue;
+        }
+        if character.is_whitespace() || character.is_control() {
+            space = !cleaned.is_empty();
+            continue;
+        }
+        if std::mem::take(&mut space) {
+            cleaned.push(' ');
+        }
+        cleaned.push(character);
+    }
+    cleaned
+}
+
+/// `text` cut to `most` characters at the end of a word where one is near, with an ellipsis where something is missing.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
+    let head = &text[..end];
+    let near = head.len().saturating_sub(24);
+    let stop = head.rfind(' ').filter(|stop| *stop >= near).unwrap_or(end);
+    format!("{}…", head[..stop].trim_end_matches([' ', ',', ';']))
+}
+
+/// `text` with a capital at its head.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// `text` without what marks it as an item of a list, a quote or a heading.
+pub(crate) fn without_bullet(text: &str) -> &str {
+    let mut rest = text.trim_start_matches(['#', '>', ' ', '|']);
+    if let Some(item) = ["- ", "* ", "+ ", "• ", "– ", "— "].iter().find_map(|bullet| rest.strip_prefix(bullet)) {
+        rest = item.trim_start();
+    }
+    for mark in ["[ ] ", "[x] ", "[X] "] {
+        rest = rest.strip_prefix(mark).unwrap_or(rest);
+    }
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let numbered = (1..=2).contains(&digits) && (rest[digits..].starts_with(". ") || rest[digits..].starts_with(") "));
+    if numbered { rest[digits + 2..].trim_start() } else { rest }
+}
+
+/// The sentences of a line of prose.
+pub(crate) fn sentences(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let characters: Vec<(usize, char)> = text.char_indices().collect();
+    for window in characters.windows(3) {
+        let [(stop, mark), (gap, space), (next, first)] = [window[0], window[1], window[2]];
+        let ends = matches!(mark, '.' | '!' | '?' | ';') && space == ' ';
+        let begins = first.is_uppercase() || first.is_numeric() || mark != '.' || !first.is_alphabetic();
+        if ends && begins && !abbreviated(&text[start..stop]) && found.len() < MAX_STATEMENTS_PER_LINE {
+            found.push(text[start..gap].trim());
+            start = next;
+        }
+    }
+    found.push(text[start..].trim());
+    found.retain(|sentence| sentence.chars().any(char::is_alphanumeric));
+    found
+}
+
+fn abbreviated(before: &str) -> bool {
+    let last = before.rsplit([' ', '(']).next().unwrap_or_default().to_lowercase();
+    matches!(last.as_str(), "e.g" | "i.e" | "approx" | "ca" | "vs" | "etc" | "no" | "z.b" | "ggf" | "dr" | "mr" | "ms")
+        || (!last.is_empty() && last.len() <= 2 && last.chars().all(|digit| digit.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_keeps_no_escape_sequence_no_control_and_no_hidden_mark() {
+        assert_eq!(clean("\u{1b}[31mred\u{1b}[0m\tand\u{202e}back\u{200b}\r"), "red andback");
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_text_although_blank_lines_are_left_out() {
+        let source = Source::read("one\n\n---\nfour\r\n");
+        let numbers: Vec<usize> = source.lines.iter().map(|line| line.line).collect();
+        assert_eq!((numbers, source.left_out), (vec![1, 4], 0));
+    }
+
+    #[test]
+    fn lines_past_the_bound_are_counted() {
+        let source = Source::read(&"x\n".repeat(MAX_LINES + 7));
+        assert_eq!((source.read_lines(), source.left_out), (MAX_LINES, 7));
+    }
+
+    #[test]
+    fn sentences_end_at_stops_that_end_them() {
+        assert_eq!(
+            sentences("We saw e.g. Timeouts at 14.2 s. Then it stopped! who knows? not me; v1.2.3 was live"),
+            ["We saw e.g. Timeouts at 14.2 s.", "Then it stopped!", "who knows?", "not me;", "v1.2.3 was live"]
+        );
+    }
+
+    #[test]
+    fn bullets_boxes_and_numbers_are_not_what_an_item_says() {
+        for item in ["- x", "* x", "> x", "## x", "1. x", "12) x", "- [ ] x", "• x"] {
+            assert_eq!(without_bullet(item), "x", "{item}");
+        }
+        assert_eq!(without_bullet("2026. x"), "2026. x");
+    }
+
+    #[test]
+    fn a_cut_stays_on_character_boundaries_and_prefers_the_end_of_a_word() {
+        assert_eq!(cut("größer als", 10), "größer als");
+        assert_eq!(cut("größer als gedacht", 12), "größer als…");
+        assert_eq!(cut(&"ß".repeat(300), 240).chars().count(), 241);
+    }
+}
