@@ -30,3 +30,41 @@ pub const MEMORY_COMMIT_ROWS: &str = "mcp_memory_commit_rows";
 pub const MEMORY_COMMIT_SECONDS: &str = "mcp_memory_commit_seconds";
 /// Counter of verdict tokens that were not accepted.
 pub const VERDICTS_REFUSED_TOTAL: &str = "mcp_verdicts_refused_total";
+/// Gauge of a peer's circuit breaker: 0 closed, 1 half open, 2 open; labels `peer`, `instance`.
+pub const BREAKER_STATE: &str = "mcp_breaker_state";
+/// Counter of its changes; labels `peer`, `to` (`closed`, `half_open`, `open`).
+pub const BREAKER_TRANSITIONS_TOTAL: &str = "mcp_breaker_transitions_total";
+/// Counter of calls to peers, retries not counted; labels `peer`, `tool`, `outcome` (`ok`, or how it failed).
+pub const PEER_CALLS_TOTAL: &str = "mcp_peer_calls_total";
+/// Counter of repeated attempts at peers that the retry budget paid for; label `peer`.
+pub const PEER_RETRIES_TOTAL: &str = "mcp_peer_retries_total";
+/// Histogram of calls to peers in seconds, with all their attempts; labels `peer`, `tool`.
+pub const PEER_DURATION_SECONDS: &str = "mcp_peer_duration_seconds";
+/// Counter of workflows; labels `agent`, `status`.
+pub const WORKFLOWS_TOTAL: &str = "mcp_workflows_total";
+/// Counter of workflows that no verdict could be had for; label `severity` (the risk of their action).
+pub const GUARDRAIL_FAIL_CLOSED_TOTAL: &str = "mcp_guardrail_fail_closed_total";
+/// Counter of replies of guardrails that are no verdict on what was asked.
+pub const GUARDRAIL_INVALID_VERDICT_TOTAL: &str = "mcp_guardrail_invalid_verdict_total";
+/// Gauge of what waits in the orchestrator's outbox.
+pub const OUTBOX_DEPTH: &str = "mcp_outbox_depth";
+/// Counter of what was delivered from it; label `kind` (`remember`, `log_usage`).
+pub const OUTBOX_DELIVERED_TOTAL: &str = "mcp_outbox_delivered_total";
+/// Counter of what was given up; labels `kind`, `reason` (`full`, `old`, `refused`).
+pub const OUTBOX_DROPPED_TOTAL: &str = "mcp_outbox_dropped_total";
+/// Counter of patterns that were asked for; labels `outcome` (`accepted`, `refused`), `reason` (`none`, or an error code).
+pub const PATTERN_INJECTIONS_TOTAL: &str = "mcp_pattern_injections_total";
+/// Counter of recommendations; label `outcome` (`found`, `nothing`).
+pub const PATTERN_SELECTIONS_TOTAL: &str = "mcp_pattern_selections_total";
+/// Counter of uses that were logged; label `outcome` (`accepted`, `modified`, `rejected`).
+pub const PATTERN_USAGE_TOTAL: &str = "mcp_pattern_usage_total";
+/// Gauge: share of all uses that were accepted or modified, 0 to 1.
+pub const PATTERN_ACCEPTANCE_RATIO: &str = "mcp_pattern_acceptance_ratio";
+/// Counter of changed catalogues; label `outcome` (`loaded`, `refused`).
+pub const PATTERN_CATALOG_RELOADS_TOTAL: &str = "mcp_pattern_catalog_reloads_total";
+/// Counter of broken rules; labels `rule`, `severity`.
+pub const GUARDRAIL_ACTIVATIONS_TOTAL: &str = "mcp_guardrail_activations_total";
+/// Counter of verdicts; label `verdict` (`allow`, `acknowledge`, `block`, and `acknowledged` for one that somebody took on).
+pub const GUARDRAIL_VERDICTS_TOTAL: &str = "mcp_guardrail_verdicts_total";
+/// Counter of reloads of rules; label `outcome` (`applied`, `rejected`).
+pub const GUARDRAIL_RELOAD_TOTAL: &str = "mcp_guardrail_reload_total";

@@ -1,1 +1,110 @@
-//! The patterns service: a catalogue of prompt patterns, recommended and injected.
+//! The patterns service: a catalogue of prompt patterns, recommended and injected. The catalogue and the score know nothing of callers; tools and
+//! resources know requests; nothing is injected without a verdict.
+
+pub mod catalog;
+pub mod resources;
+pub mod score;
+pub mod template;
+pub mod tools;
+pub mod usage;
+
+use catalog::live::LiveCatalog;
+use catalog::{Catalog, CatalogError};
+use clap::Subcommand;
+use futures::FutureExt;
+use mcp_kit::{Application, OwnCommand, Settings, SingleUse, Start, Verdicts};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use usage::UsageLog;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The catalogue cannot be used.
+    #[error("{0}\nhint: `mcp-patterns check-catalog DIR` reads it again")]
+    Catalog(#[from] CatalogError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Open(#[from] mcp_kit::database::OpenError),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Database(#[from] mcp_kit::database::DatabaseError),
+}
+
+/// Everything that tools and resources work with. Clones share it.
+#[derive(Clone)]
+pub struct Parts {
+    /// The catalogue in use.
+    pub catalog: LiveCatalog,
+    /// What became of patterns.
+    pub usage: UsageLog,
+    /// Checks verdicts.
+    pub verdicts: Verdicts,
+    /// Remembers verdicts for one use.
+    pub single_use: SingleUse,
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// Says what is wrong with the catalogue or the database.
+pub async fn start(start: Start) -> Result<Application, StartError> {
+    let reading = start.readiness.latch("catalog");
+    let catalog = LiveCatalog::new(read_catalog(start.settings.catalog_dir.clone())?);
+    drop(reading);
+    let opening = start.readiness.latch("store");
+    let usage = UsageLog::open(start.settings.database_url.reveal())?;
+    usage.announce().await?;
+    drop(opening);
+    let (stop, mut following) = (CancellationToken::new(), JoinSet::new());
+    if let Some(folder) = start.settings.catalog_dir.clone() {
+        following.spawn(catalog.clone().follow(folder, start.readiness.clone(), stop.clone()));
+    }
+    let parts = Parts { catalog, usage, verdicts: start.verdicts.clone(), single_use: start.single_use.clone() };
+    let closing = parts.usage.clone();
+    let shutdown = move || {
+        async move {
+            stop.cancel();
+            following.join_all().await;
+            closing.close().await;
+        }
+        .boxed()
+    };
+    let resources = Arc::new(resources::PatternResources::new(parts.clone()));
+    Ok(Application::new(tools::all(&parts)).with_resources(resources).with_shutdown(shutdown))
+}
+
+/// The catalogue of a folder, or the built-in one.
+fn read_catalog(folder: Option<PathBuf>) -> Result<Catalog, CatalogError> {
+    folder.map_or_else(Catalog::built_in, |folder| Catalog::from_folder(&folder))
+}
+
+/// Subcommands besides `serve`.
+#[derive(Debug, Subcommand)]
+pub enum PatternsCommand {
+    /// Reads a catalogue and tells everything that is wrong with it.
+    CheckCatalog {
+        /// Its folder; `CATALOG_DIR`, or the built-in catalogue, where it is absent.
+        folder: Option<PathBuf>,
+    },
+    /// Prints the JSON Schema of catalogue files.
+    CatalogSchema,
+}
+
+impl OwnCommand for PatternsCommand {
+    fn run(self, settings: &Settings) -> Result<(), String> {
+        let text = match self {
+            Self::CheckCatalog { folder } => {
+                let catalog =
+                    read_catalog(folder.or_else(|| settings.catalog_dir.clone())).map_err(|error| error.to_string())?;
+                let (patterns, categories) = (catalog.patterns().len(), catalog.categories().len());
+                format!("{patterns} patterns in {categories} categories, version {}\n", catalog.version())
+            }
+            Self::CatalogSchema => catalog::schema(),
+        };
+        std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("nothing can be printed: {error}"))
+    }
+}

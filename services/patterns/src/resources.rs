@@ -1,0 +1,219 @@
+//! What can be read: the catalogue by pages, one pattern, recommendations. None is longer than [`MAX_RESOURCE_LINES`] lines.
+
+mod address;
+
+use crate::Parts;
+use crate::catalog::{Catalog, Pattern};
+use crate::score::{self, Histories, Query};
+use crate::tools::{SCOPES, bounded, find, known_category, within_plan};
+use address::Address;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use mcp_contracts::patterns::{
+    CATALOG_URI, DETAIL_URI_PREFIX, MAX_RESOURCE_LINES, RECOMMENDATIONS_URI, SelectedPatterns,
+};
+use mcp_contracts::{Claims, ErrorCode, Plan, Scope, ToolError};
+use mcp_kit::{CallContext, ResourceInfo, ResourceTemplate, ResourceText, Resources};
+use serde::Serialize;
+
+/// Patterns on one page of the catalogue, each on one line.
+pub const PAGE: usize = 50;
+/// Recommendations of a resource.
+const RECOMMENDATIONS: usize = 5;
+/// Longest task, in bytes.
+const MAX_TASK_BYTES: usize = 4 << 10;
+/// Longest role, in bytes.
+const MAX_ROLE_BYTES: usize = 64;
+const JSON: &str = "application/json";
+
+/// The resources of this service.
+pub struct PatternResources {
+    parts: Parts,
+}
+
+impl PatternResources {
+    /// Resources of these parts.
+    pub const fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+}
+
+impl Resources for PatternResources {
+    fn scopes(&self) -> &'static [Scope] {
+        SCOPES
+    }
+
+    fn list(&self, _context: &CallContext) -> Vec<ResourceInfo> {
+        let info = |uri: &str, name: &str, title: &str, description: &str| ResourceInfo {
+            uri: uri.to_owned(),
+            name: name.to_owned(),
+            title: title.to_owned(),
+            description: description.to_owned(),
+            mime_type: JSON,
+        };
+        vec![
+            info(CATALOG_URI, "catalog", "Catalogue of patterns", "The first page of all patterns, one line each."),
+            info(
+                RECOMMENDATIONS_URI,
+                "recommendations",
+                "Patterns for your role",
+                "Patterns that are written for the role in your token, those first that were accepted most.",
+            ),
+        ]
+    }
+
+    fn templates(&self) -> Vec<ResourceTemplate> {
+        let template = |uri: String, name: &str, title: &str, description: &str| ResourceTemplate {
+            uri_template: uri,
+            name: name.to_owned(),
+            title: title.to_owned(),
+            description: description.to_owned(),
+            mime_type: JSON,
+        };
+        vec![
+            template(
+                format!("{CATALOG_URI}{{?page,category,role}}"),
+                "catalog-page",
+                "A page of the catalogue",
+                "Patterns of a category or for a role, 50 on a page.",
+            ),
+            template(
+                format!("{DETAIL_URI_PREFIX}{{id}}"),
+                "detail",
+                "One pattern",
+                "A pattern with its text and its variables.",
+            ),
+            template(
+                format!("{RECOMMENDATIONS_URI}{{?role,task}}"),
+                "recommendations-for",
+                "Patterns for a task",
+                "Patterns for a role and a task, best first, with the parts of their scores.",
+            ),
+        ]
+    }
+
+    fn read(&self, context: CallContext, uri: String) -> BoxFuture<'static, Result<ResourceText, ToolError>> {
+        let parts = self.parts.clone();
+        async move {
+            let catalog = parts.catalog.get();
+            let text = match address::parse(&uri)? {
+                Address::Catalog { page, category, role } => {
+                    catalog_page(&catalog, context.claims.plan, page, category.as_deref(), role.as_deref())?
+                }
+                Address::Detail { id } => detail(&catalog, context.claims.plan, &id)?,
+                Address::Recommendations { role, task } => {
+                    let histories = parts.usage.histories(&context.claims.org_id).await?;
+                    recommendations(&catalog, &context.claims, role.as_deref(), task.as_deref(), &histories)?
+                }
+            };
+            Ok(ResourceText { mime_type: JSON, text: within_lines(text)? })
+        }
+        .boxed()
+    }
+}
+
+/// What a page of the catalogue says of a pattern.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    title: &'a str,
+    category: &'a str,
+    summary: &'a str,
+    level: &'a str,
+    plan: &'a str,
+    roles: &'a [String],
+    tags: &'a [String],
+    /// Whether the caller's plan includes it.
+    available: bool,
+}
+
+/// A page, with each pattern on a line of its own.
+pub(crate) fn catalog_page(
+    catalog: &Catalog,
+    plan: Plan,
+    page: usize,
+    category: Option<&str>,
+    role: Option<&str>,
+) -> Result<String, ToolError> {
+    category.map_or(Ok(()), |category| known_category(catalog, category))?;
+    role.map_or(Ok(()), |role| bounded("role", role, MAX_ROLE_BYTES))?;
+    let wanted = |pattern: &&Pattern| {
+        let detail = &pattern.detail;
+        category.is_none_or(|category| detail.category == category)
+            && role.is_none_or(|role| detail.roles.iter().any(|written| written.eq_ignore_ascii_case(role)))
+    };
+    let found: Vec<&Pattern> = catalog.patterns().iter().filter(wanted).collect();
+    let pages = found.len().div_ceil(PAGE).max(1);
+    if page > pages {
+        let message = format!("there is no page {page}; the last one is {pages}");
+        return Err(ToolError::new(ErrorCode::NotFound, message));
+    }
+    let line = |pattern: &&Pattern| {
+        let detail = &pattern.detail;
+        let line = Line {
+            id: &detail.id,
+            title: &detail.title,
+            category: &detail.category,
+            summary: &detail.summary,
+            level: detail.level.name(),
+            plan: detail.plan.name(),
+            roles: &detail.roles,
+            tags: &detail.tags,
+            available: detail.plan <= plan,
+        };
+        serde_json::to_string(&line).map(|line| format!("    {line}"))
+    };
+    let lines: Result<Vec<String>, _> = found.iter().skip((page - 1) * PAGE).take(PAGE).map(line).collect();
+    let lines = lines.map_err(|error| unwritable(&error))?.join(",\n");
+    let (count, version) = (found.len(), catalog.version());
+    Ok(format!(
+        "{{\n  \"page\": {page},\n  \"pages\": {pages},\n  \"count\": {count},\n  \"catalogVersion\": \"{version}\",\n  \"patterns\": [\n{lines}\n  ]\n}}"
+    ))
+}
+
+fn detail(catalog: &Catalog, plan: Plan, id: &str) -> Result<String, ToolError> {
+    let pattern = find(catalog, id)?;
+    within_plan(pattern, plan)?;
+    pretty(&pattern.detail)
+}
+
+fn recommendations(
+    catalog: &Catalog,
+    claims: &Claims,
+    role: Option<&str>,
+    task: Option<&str>,
+    histories: &Histories,
+) -> Result<String, ToolError> {
+    role.map_or(Ok(()), |role| bounded("role", role, MAX_ROLE_BYTES))?;
+    task.map_or(Ok(()), |task| bounded("task", task, MAX_TASK_BYTES))?;
+    let query = Query {
+        intent: task.unwrap_or_default(),
+        role: role.unwrap_or(&claims.role.0),
+        category: None,
+        recent: &[],
+        plan: claims.plan,
+        limit: RECOMMENDATIONS,
+    };
+    let selected: SelectedPatterns = match task {
+        Some(_) => score::select(catalog, &query, histories),
+        None => score::for_role(catalog, &query, histories),
+    };
+    pretty(&selected)
+}
+
+fn pretty(value: &impl Serialize) -> Result<String, ToolError> {
+    serde_json::to_string_pretty(value).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &serde_json::Error) -> ToolError {
+    ToolError::new(ErrorCode::Internal, format!("the resource cannot be written: {error}"))
+}
+
+fn within_lines(text: String) -> Result<String, ToolError> {
+    let lines = text.lines().count();
+    if lines > MAX_RESOURCE_LINES {
+        let message = format!("the resource has {lines} lines, which is more than {MAX_RESOURCE_LINES}");
+        return Err(ToolError::new(ErrorCode::TooLarge, message));
+    }
+    Ok(text)
+}

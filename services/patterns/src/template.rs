@@ -1,0 +1,136 @@
+//! A pattern's text with its places: read once, filled many times. A value goes in as it is and is never read again, so a value that
+//! looks like a place stays a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+const OPEN: &str = "{{";
+const CLOSE: &str = "}}";
+/// Longest name of a variable, in bytes.
+pub const MAX_NAME_BYTES: usize = 40;
+
+/// A text with places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Place(String),
+}
+
+/// What is wrong with a text: on which of its lines, from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// Line inside the text, from 0.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Template {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// Names every place that is none.
+    pub fn parse(text: &str) -> Result<Self, Vec<Malformed>> {
+        let (mut parts, mut malformed) = (Vec::new(), Vec::new());
+        let mut rest = text;
+        while let Some(open) = rest.find(OPEN) {
+            let line = || text[..text.len() - rest.len() + open].matches('\n').count();
+            if open > 0 {
+                parts.push(Part::Text(rest[..open].to_owned()));
+            }
+            let after = &rest[open + OPEN.len()..];
+            match after.find(CLOSE).map(|close| (&after[..close], &after[close + CLOSE.len()..])) {
+                Some((name, next)) if is_name(name) => {
+                    parts.push(Part::Place(name.to_owned()));
+                    rest = next;
+                }
+                Some(_) | None => {
+                    let what = "`{{` begins no `{{variable}}`; a name is lower-case letters, digits and `_`".to_owned();
+                    malformed.push(Malformed { line: line(), what });
+                    rest = after;
+                }
+            }
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        if malformed.is_empty() { Ok(Self { parts }) } else { Err(malformed) }
+    }
+
+    /// Names of its places.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Place(name) => Some(name.as_str()),
+                Part::Text(_) => None,
+            })
+            .collect()
+    }
+
+    /// Fills every place; one without a value stays empty.
+    pub fn fill(&self, values: &BTreeMap<&str, &str>) -> String {
+        let text = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Place(name) => values.get(name.as_str()).copied().unwrap_or_default().to_owned(),
+        };
+        self.parts.iter().map(text).collect()
+    }
+
+    /// Its words without the places, for the index.
+    pub fn plain(&self) -> String {
+        let texts = self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Place(_) => None,
+        });
+        texts.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Tells whether `name` can name a variable.
+pub fn is_name(name: &str) -> bool {
+    name.len() <= MAX_NAME_BYTES
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn values_are_never_read_again() {
+        let template = Template::parse("{{a}} and {{b}}, {{a}}.").unwrap();
+        let values = BTreeMap::from([("a", "{{b}}"), ("b", "}} {{a}} $1 \\0")]);
+        assert_eq!(template.fill(&values), "{{b}} and }} {{a}} $1 \\0, {{b}}.");
+    }
+
+    #[test]
+    fn every_place_that_is_none_is_told_with_its_line() {
+        let malformed = Template::parse("ok {{a}}\n{{ b }}\nx {{\n{{C}}").unwrap_err();
+        assert_eq!(malformed.iter().map(|flaw| flaw.line).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_filled_with_its_own_places_is_itself(pieces in prop::collection::vec("[a-z {}\n]{0,8}|\\{\\{[a-z]{1,3}\\}\\}", 0..12)) {
+            let text = pieces.concat();
+            if let Ok(template) = Template::parse(&text) {
+                let own: Vec<(String, String)> = template.names().iter().map(|name| ((*name).to_owned(), format!("{{{{{name}}}}}"))).collect();
+                let values = own.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                prop_assert_eq!(template.fill(&values), text);
+            }
+        }
+
+        #[test]
+        fn the_length_of_the_result_is_the_sum_of_its_parts(value in ".{0,40}") {
+            let template = Template::parse("<{{x}}|{{x}}>").unwrap();
+            prop_assert_eq!(template.fill(&BTreeMap::from([("x", value.as_str())])), format!("<{value}|{value}>"));
+        }
+    }
+}

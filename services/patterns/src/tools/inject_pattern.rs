@@ -1,0 +1,99 @@
+//! `inject_pattern`: fills a pattern in, where a verdict of the guardrails allows exactly this. Without one nothing is injected, whoever asks.
+
+use super::{SCOPES, execution_id, find, invalid, within_plan};
+use crate::Parts;
+use crate::catalog::{Pattern, did_you_mean};
+use mcp_contracts::guardrails::VerdictKind;
+use mcp_contracts::patterns::{InjectPattern, InjectedPattern, tool};
+use mcp_contracts::{ErrorCode, ToolError, metric};
+use mcp_kit::verdict::request_hash;
+use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
+use std::collections::BTreeMap;
+
+/// Longest value of a variable, in bytes.
+const MAX_VALUE_BYTES: usize = 8 << 10;
+
+const INFO: ToolInfo = ToolInfo {
+    name: tool::INJECT,
+    title: "Use a pattern",
+    description: "Answers the text of a pattern with its variables filled in. Needs the `verdictToken` of `check_guardrails` for the same \
+                  request and execution; without a valid one nothing is injected.",
+    annotations: Annotations { read_only: false, destructive: false, idempotent: false },
+    scopes: SCOPES,
+};
+
+pub(super) fn tool(parts: Parts) -> Tool {
+    Tool::new(INFO, move |context: CallContext, request: InjectPattern| {
+        let parts = parts.clone();
+        async move {
+            let injected = inject(&parts, &context, &request).await;
+            let (outcome, reason) = match &injected {
+                Ok(_) => ("accepted", "none"),
+                Err(error) => ("refused", error.code.name()),
+            };
+            metrics::counter!(metric::PATTERN_INJECTIONS_TOTAL, "outcome" => outcome, "reason" => reason).increment(1);
+            injected
+        }
+    })
+}
+
+/// The verdict is looked at first, so that a caller without one learns nothing; it is used up last, so that a slip does not cost it.
+async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -> Result<InjectedPattern, ToolError> {
+    execution_id(&request.execution_id)?;
+    let hash = request_hash(&request.request);
+    let token = request.verdict_token.as_deref();
+    let verdict = parts.verdicts.check(token, &context.claims.org_id, &request.execution_id, &hash)?;
+    let catalog = parts.catalog.get();
+    let pattern = find(&catalog, &request.pattern_id)?;
+    within_plan(pattern, context.claims.plan)?;
+    let text = pattern.template.fill(&values(pattern, &request.variables)?);
+    match verdict.kind {
+        VerdictKind::Allow => {}
+        VerdictKind::Acknowledged => parts.single_use.take(&verdict).await?,
+        VerdictKind::Acknowledge => {
+            return Err(ToolError::new(ErrorCode::VerdictInvalid, "the verdict must be acknowledged first"));
+        }
+    }
+    Ok(InjectedPattern {
+        pattern_id: pattern.detail.id.clone(),
+        title: pattern.detail.title.clone(),
+        text,
+        verdict_id: verdict.jti,
+        execution_id: request.execution_id.clone(),
+        catalog_version: catalog.version().to_owned(),
+    })
+}
+
+/// The value of every variable: the caller's, or its default. Everything that is wrong is told at once.
+fn values<'a>(
+    pattern: &'a Pattern,
+    given: &'a BTreeMap<String, String>,
+) -> Result<BTreeMap<&'a str, &'a str>, ToolError> {
+    let declared = &pattern.detail.variables;
+    let mut problems = Vec::new();
+    for (name, value) in given {
+        if !declared.iter().any(|variable| variable.name == *name) {
+            let shown: String = name.chars().take(crate::template::MAX_NAME_BYTES).collect();
+            let near = did_you_mean(&shown, declared.iter().map(|variable| variable.name.as_str()));
+            problems.push(format!("there is no variable `{shown}`{near}"));
+        } else if value.len() > MAX_VALUE_BYTES {
+            problems.push(format!("`{name}` has {} bytes; at most {MAX_VALUE_BYTES}", value.len()));
+        }
+    }
+    let mut values = BTreeMap::new();
+    for variable in declared {
+        let value = given.get(&variable.name).filter(|value| !value.trim().is_empty()).map(String::as_str);
+        match value.or(variable.default.as_deref()) {
+            Some(value) => drop(values.insert(variable.name.as_str(), value)),
+            None => problems.push(format!("`{}` is missing: {}", variable.name, variable.description)),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(values);
+    }
+    problems.truncate(MAX_PROBLEMS);
+    Err(invalid(format!("the variables of `{}` do not fit: {}", pattern.detail.id, problems.join("; "))))
+}
+
+/// Most problems of variables that are told.
+const MAX_PROBLEMS: usize = 40;

@@ -1,0 +1,45 @@
+//! `log_pattern_usage`: tells what became of a pattern; durable before it answers, and once for each execution.
+
+use super::{SCOPES, bounded, execution_id, find};
+use crate::Parts;
+use crate::usage::Use;
+use mcp_contracts::ToolError;
+use mcp_contracts::patterns::{LogPatternUsage, LoggedUsage, tool};
+use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
+
+/// Longest note, in bytes.
+const MAX_NOTE_BYTES: usize = 1 << 10;
+
+const INFO: ToolInfo = ToolInfo {
+    name: tool::LOG_USAGE,
+    title: "Tell what became of a pattern",
+    description: "Logs whether a pattern was accepted, modified or rejected, so that recommendations get better in your organisation. A \
+                  pattern counts once for each execution; repeating the call is harmless.",
+    annotations: Annotations { read_only: false, destructive: false, idempotent: true },
+    scopes: SCOPES,
+};
+
+pub(super) fn tool(parts: Parts) -> Tool {
+    Tool::new(INFO, move |context: CallContext, request: LogPatternUsage| {
+        let parts = parts.clone();
+        async move { log(&parts, &context, request).await }
+    })
+}
+
+async fn log(parts: &Parts, context: &CallContext, request: LogPatternUsage) -> Result<LoggedUsage, ToolError> {
+    execution_id(&request.execution_id)?;
+    request.note.as_deref().map_or(Ok(()), |note| bounded("note", note, MAX_NOTE_BYTES))?;
+    find(&parts.catalog.get(), &request.pattern_id)?;
+    let used = Use {
+        org: context.claims.org_id.clone(),
+        user: context.claims.sub.clone(),
+        execution: request.execution_id,
+        pattern: request.pattern_id,
+        outcome: request.outcome,
+        note: request.note,
+        at_us: jiff::Timestamp::now().as_microsecond(),
+    };
+    let (recorded, history) = parts.usage.log(used).await?;
+    let acceptance_rate = if history.uses == 0 { 0.0 } else { history.good as f64 / history.uses as f64 };
+    Ok(LoggedUsage { recorded, uses: history.uses, acceptance_rate })
+}

@@ -1,0 +1,60 @@
+//! `select_pattern`: recommends patterns and says why.
+
+use super::{SCOPES, bounded, invalid, known_category};
+use crate::Parts;
+use crate::score::{self, Query};
+use mcp_contracts::patterns::{SelectPattern, SelectedPatterns, tool};
+use mcp_contracts::{ToolError, metric};
+use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
+
+/// Longest intent, in bytes.
+pub(crate) const MAX_INTENT_BYTES: usize = 4 << 10;
+/// Longest role, in bytes.
+pub(crate) const MAX_ROLE_BYTES: usize = 64;
+/// Most ids of patterns used lately.
+const MAX_RECENT: usize = 100;
+const MAX_LIMIT: u32 = 20;
+const DEFAULT_LIMIT: u32 = 3;
+
+const INFO: ToolInfo = ToolInfo {
+    name: tool::SELECT,
+    title: "Recommend patterns",
+    description: "Recommends prompt patterns for what you want to do, best first, with the parts of each score. Answers an empty list where \
+                  nothing fits. Use a recommendation with `inject_pattern`.",
+    annotations: Annotations { read_only: true, destructive: false, idempotent: true },
+    scopes: SCOPES,
+};
+
+pub(super) fn tool(parts: Parts) -> Tool {
+    Tool::new(INFO, move |context: CallContext, request: SelectPattern| {
+        let parts = parts.clone();
+        async move { select(&parts, &context, &request).await }
+    })
+}
+
+async fn select(parts: &Parts, context: &CallContext, request: &SelectPattern) -> Result<SelectedPatterns, ToolError> {
+    let catalog = parts.catalog.get();
+    bounded("intent", &request.intent, MAX_INTENT_BYTES)?;
+    request.role.as_deref().map_or(Ok(()), |role| bounded("role", role, MAX_ROLE_BYTES))?;
+    request.category.as_deref().map_or(Ok(()), |category| known_category(&catalog, category))?;
+    if request.recent.len() > MAX_RECENT {
+        return Err(invalid(format!("`recent` has {} ids; at most {MAX_RECENT}", request.recent.len())));
+    }
+    let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(invalid(format!("`limit` is {limit}; it is 1 to {MAX_LIMIT}")));
+    }
+    let query = Query {
+        intent: &request.intent,
+        role: request.role.as_deref().unwrap_or(&context.claims.role.0),
+        category: request.category.as_deref(),
+        recent: &request.recent,
+        plan: context.claims.plan,
+        limit: limit as usize,
+    };
+    let histories = parts.usage.histories(&context.claims.org_id).await?;
+    let selected = score::select(&catalog, &query, &histories);
+    let outcome = if selected.patterns.is_empty() { "nothing" } else { "found" };
+    metrics::counter!(metric::PATTERN_SELECTIONS_TOTAL, "outcome" => outcome).increment(1);
+    Ok(selected)
+}
