@@ -68,3 +68,9 @@ pub const GUARDRAIL_ACTIVATIONS_TOTAL: &str = "mcp_guardrail_activations_total";
 pub const GUARDRAIL_VERDICTS_TOTAL: &str = "mcp_guardrail_verdicts_total";
 /// Counter of reloads of rules; label `outcome` (`applied`, `rejected`).
 pub const GUARDRAIL_RELOAD_TOTAL: &str = "mcp_guardrail_reload_total";
+/// Counter of drafts given to a model; label `outcome` (`ok`, `unavailable`, `budget`, `unusable`).
+pub const LLM_CALLS_TOTAL: &str = "mcp_llm_calls_total";
+/// Counter of tokens of models; label `kind` (`prompt`, `completion`).
+pub const LLM_TOKENS_TOTAL: &str = "mcp_llm_tokens_total";
+/// Counter of what models cost, in micro-dollars.
+pub const LLM_COST_MICRO_USD_TOTAL: &str = "mcp_llm_cost_micro_usd_total";

@@ -1,0 +1,33 @@
+//! The request to a model: the rules, the fields it may word, the facts it may use. Nothing of a token, an organisation or a
+//! user gets in.
+
+use super::MAX_COMPLETION_TOKENS;
+use crate::agent::Draft;
+use serde_json::{Map, Value, json};
+
+/// Most bytes of the material; facts that are longer stay out, and the fields go alone.
+pub const MAX_PROMPT_BYTES: usize = 48 << 10;
+
+const RULES: &str = include_str!("../../templates/complete.md");
+
+/// The body of the request.
+pub(super) fn request(model: &str, draft: &Draft) -> Vec<u8> {
+    let fields: Map<String, Value> =
+        draft.prose().into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+    let mut material = json!({ "fields": fields, "facts": draft.data() });
+    if let Some(guidance) = draft.guidance() {
+        material["guidance"] = Value::String(guidance.to_owned());
+    }
+    let mut text = material.to_string();
+    if text.len() > MAX_PROMPT_BYTES {
+        text = json!({ "fields": material["fields"] }).to_string();
+    }
+    json!({
+        "model": model,
+        "messages": [{ "role": "system", "content": RULES }, { "role": "user", "content": text }],
+        "response_format": { "type": "json_object" },
+        "max_tokens": MAX_COMPLETION_TOKENS,
+    })
+    .to_string()
+    .into_bytes()
+}
