@@ -180,7 +180,7 @@ fn compare(files: &[(String, read::ReadFile)]) -> Vec<Problem> {
 }
 
 fn pattern(category: String, entry: Entry) -> Pattern {
-    let template = Template::parse(&entry.body).expect("malformed places are problems, and there are none");
+    let (template, _) = Template::parse(&entry.body);
     let detail = PatternDetail {
         id: entry.id,
         title: entry.title,

@@ -30,11 +30,8 @@ pub struct Malformed {
 }
 
 impl Template {
-    /// Reads a text.
-    ///
-    /// # Errors
-    /// Names every place that is none.
-    pub fn parse(text: &str) -> Result<Self, Vec<Malformed>> {
+    /// Reads a text: the template, and every place that is none.
+    pub fn parse(text: &str) -> (Self, Vec<Malformed>) {
         let (mut parts, mut malformed) = (Vec::new(), Vec::new());
         let mut rest = text;
         while let Some(open) = rest.find(OPEN) {
@@ -58,7 +55,7 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        if malformed.is_empty() { Ok(Self { parts }) } else { Err(malformed) }
+        (Self { parts }, malformed)
     }
 
     /// Names of its places.
@@ -105,14 +102,14 @@ mod tests {
 
     #[test]
     fn values_are_never_read_again() {
-        let template = Template::parse("{{a}} and {{b}}, {{a}}.").unwrap();
+        let template = Template::parse("{{a}} and {{b}}, {{a}}.").0;
         let values = BTreeMap::from([("a", "{{b}}"), ("b", "}} {{a}} $1 \\0")]);
         assert_eq!(template.fill(&values), "{{b}} and }} {{a}} $1 \\0, {{b}}.");
     }
 
     #[test]
     fn every_place_that_is_none_is_told_with_its_line() {
-        let malformed = Template::parse("ok {{a}}\n{{ b }}\nx {{\n{{C}}").unwrap_err();
+        let malformed = Template::parse("ok {{a}}\n{{ b }}\nx {{\n{{C}}").1;
         assert_eq!(malformed.iter().map(|flaw| flaw.line).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
@@ -120,7 +117,8 @@ mod tests {
         #[test]
         fn a_text_filled_with_its_own_places_is_itself(pieces in prop::collection::vec("[a-z {}\n]{0,8}|\\{\\{[a-z]{1,3}\\}\\}", 0..12)) {
             let text = pieces.concat();
-            if let Ok(template) = Template::parse(&text) {
+            let (template, malformed) = Template::parse(&text);
+            if malformed.is_empty() {
                 let own: Vec<(String, String)> = template.names().iter().map(|name| ((*name).to_owned(), format!("{{{{{name}}}}}"))).collect();
                 let values = own.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
                 prop_assert_eq!(template.fill(&values), text);
@@ -129,7 +127,7 @@ mod tests {
 
         #[test]
         fn the_length_of_the_result_is_the_sum_of_its_parts(value in ".{0,40}") {
-            let template = Template::parse("<{{x}}|{{x}}>").unwrap();
+            let template = Template::parse("<{{x}}|{{x}}>").0;
             prop_assert_eq!(template.fill(&BTreeMap::from([("x", value.as_str())])), format!("<{value}|{value}>"));
         }
     }

@@ -91,18 +91,22 @@ impl<'a> Fields<'a> {
         items.into_iter().filter_map(|item| self.as_text(key, item)).collect()
     }
 
-    /// Takes a list.
+    /// Takes a list; one that is required holds something.
     pub(crate) fn items(&mut self, key: &str, required: bool) -> Vec<Node> {
         let node = if required { self.required(key) } else { self.optional(key) };
-        match node {
-            None | Some(Node { value: Value::Empty, .. }) => Vec::new(),
-            Some(Node { value: Value::List(items), .. }) => items,
-            Some(Node { line, value }) => {
-                self.flaws
-                    .push(Flaw::at(line, format!("`{key}` of {} is {}; it must be a list", self.what, value.kind())));
-                Vec::new()
+        let Some(Node { line, value }) = node else { return Vec::new() };
+        match value {
+            Value::List(items) if !items.is_empty() => return items,
+            Value::List(_) | Value::Empty if !required => {}
+            Value::List(_) | Value::Empty => {
+                self.flaws.push(Flaw::at(line, format!("`{key}` of {} is empty", self.what)))
+            }
+            Value::Text(_) | Value::Map(_) => {
+                let what = format!("`{key}` of {} is {}; it must be a list", self.what, value.kind());
+                self.flaws.push(Flaw::at(line, what));
             }
         }
+        Vec::new()
     }
 
     fn as_text(&mut self, key: &str, node: Node) -> Option<Text> {

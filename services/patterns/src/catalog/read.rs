@@ -129,13 +129,8 @@ fn places(body: &Text, variables: &[(usize, PatternVariable)], flaws: &mut Vec<F
     if body.text.len() > MAX_BODY_BYTES {
         flaws.push(Flaw::at(body.line, format!("a body of {} bytes; at most {MAX_BODY_BYTES}", body.text.len())));
     }
-    let template = match Template::parse(&body.text) {
-        Ok(template) => template,
-        Err(malformed) => {
-            flaws.extend(malformed.into_iter().map(|flaw| Flaw::at(body.line + flaw.line, flaw.what)));
-            return;
-        }
-    };
+    let (template, malformed) = Template::parse(&body.text);
+    flaws.extend(malformed.into_iter().map(|flaw| Flaw::at(body.line + flaw.line, flaw.what)));
     let mut declared = BTreeSet::new();
     for (line, variable) in variables {
         if !declared.insert(variable.name.as_str()) {

@@ -12,6 +12,8 @@ const B: f64 = 0.6;
 /// What a word is worth by the field in which it stands: title, tags, category, summary, body.
 const WEIGHTS: [f64; FIELDS] = [3.0, 3.0, 2.0, 2.0, 0.4];
 const FIELDS: usize = 5;
+/// How rare a word is, is told as among this many patterns at least; in a catalogue of three, no word would be rare.
+const SMALLEST: f64 = 100.0;
 
 /// Words of a catalogue.
 #[derive(Debug, Default)]
@@ -35,9 +37,10 @@ impl Index {
                 frequencies.entry(word.to_owned()).or_default().push((at as u32, frequency));
             }
         }
+        let among = count.max(SMALLEST);
         for places in frequencies.values_mut() {
             let containing = places.len() as f64;
-            let rarity = (1.0 + (count - containing + 0.5) / (containing + 0.5)).ln();
+            let rarity = (1.0 + (among - containing + 0.5) / (containing + 0.5)).ln();
             for (_, worth) in places {
                 *worth = rarity * *worth * (K1 + 1.0) / (*worth + K1);
             }
