@@ -1,1 +1,93 @@
-//! The guardrails service: rules as data, consulted before risky actions.
+//! The guardrails service: rules as data, consulted before risky actions. Rules know no tool and no token; tools know the rules in force
+//! by a handle that always has the last good set; nothing here reaches another service.
+
+mod acknowledge;
+mod command;
+pub mod judge;
+pub mod live;
+mod prompts;
+pub mod reload;
+mod resources;
+pub mod rules;
+pub mod tools;
+
+pub use command::GuardrailsCommand;
+
+use judge::Judge;
+use live::Live;
+use mcp_kit::{Application, Start};
+use prompts::ActionPrompts;
+use reload::Reloader;
+use resources::RuleResources;
+use rules::Problems;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no good set of rules to begin with.
+    #[error("{0}\nhint: `mcp-guardrails check-rules DIR` tells the same without starting the service")]
+    Rules(#[from] Problems),
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// Says what is wrong with the rules.
+pub async fn start(start: Start) -> Result<Application, StartError> {
+    let opening = start.readiness.latch("rules");
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let live = match start.settings.rules_dir.clone() {
+        Some(folder) => {
+            let (reloader, live) = Reloader::start(folder, start.readiness.clone())?;
+            tasks.spawn(reloader.run(stop.clone()));
+            live
+        }
+        None => Live::new(reload::load(None)?),
+    };
+    drop(opening);
+    tasks.close();
+    let judge = Judge { live: live.clone(), verdicts: start.verdicts, single_use: start.single_use };
+    Ok(Application::new(tools::all(&judge))
+        .with_resources(Arc::new(RuleResources::new(live.clone())))
+        .with_prompts(Arc::new(ActionPrompts::new(live)))
+        .with_shutdown(move || {
+            stop.cancel();
+            Box::pin(async move { tasks.wait().await })
+        }))
+}
+
+use detect_stub as detect;
+
+/// Stands in until the detectors are there.
+pub mod detect_stub {
+    use mcp_contracts::guardrails::{Detection, Match};
+    /// What was found.
+    pub struct Scanned {
+        /// Matches.
+        pub matches: Vec<Match>,
+        /// More.
+        pub truncated: bool,
+    }
+    /// Scans.
+    pub fn scan(_: &str, _: &[Detection], _: usize) -> Scanned {
+        Scanned { matches: Vec::new(), truncated: false }
+    }
+    /// Masks.
+    pub fn redact(text: &str, _: &[Match]) -> String {
+        text.to_owned()
+    }
+    /// Tells whether something is there.
+    pub fn any(text: &str, wanted: Detection) -> bool {
+        match wanted {
+            Detection::Secret => text.contains("Xk29vQ7tLmPz4w") || text.contains("9fQz7LmXv2Rt"),
+            Detection::Pii => text.contains("maria.lindqvist@"),
+            Detection::PromptInjection => text.contains("Ignore all previous"),
+            Detection::DestructiveSql => {
+                text.contains("DROP ") || text.contains("TRUNCATE") || text.contains("DELETE FROM orders;")
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The subcommands besides `serve`: what an author of rules runs before others do.
+
+use crate::reload;
+use crate::rules::{Library, Rules, SubjectKind, schema};
+use clap::Subcommand;
+use mcp_contracts::guardrails::Severity;
+use mcp_kit::{OwnCommand, Settings};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Subcommands of the service.
+#[derive(Debug, Subcommand)]
+pub enum GuardrailsCommand {
+    /// Reads rule files as the service would and tells every problem, or how many rules there are.
+    CheckRules {
+        /// Folder of rule files; `RULES_DIR` where it is absent.
+        folder: Option<PathBuf>,
+    },
+    /// Prints the JSON Schema of rule files.
+    RulesSchema,
+}
+
+impl OwnCommand for GuardrailsCommand {
+    fn run(self, settings: &Settings) -> Result<(), String> {
+        let text = match self {
+            Self::CheckRules { folder } => {
+                let folder = folder.or_else(|| settings.rules_dir.clone());
+                table(&reload::load(folder.as_deref()).map_err(|problems| problems.to_string())?)
+            }
+            Self::RulesSchema => schema::text(),
+        };
+        std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("the output cannot be written: {error}"))
+    }
+}
+
+/// How many rules there are, by area and severity.
+fn table(library: &Library) -> String {
+    let mut text = rows("rules of everybody", library.common());
+    let mut organisations: Vec<_> = library.organisations().collect();
+    organisations.sort_by_key(|(organisation, _)| *organisation);
+    for (organisation, rules) in organisations {
+        text.push('\n');
+        text.push_str(&rows(&format!("rules of `{organisation}`"), rules));
+    }
+    text
+}
+
+fn rows(title: &str, rules: &Rules) -> String {
+    let mut areas: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    for rule in rules.set.rules() {
+        let counts = areas.entry(rule.compiled.rule.category.as_str()).or_default();
+        let column = Severity::ALL.iter().position(|severity| *severity == rule.severity).unwrap_or_default();
+        counts[column] += 1;
+    }
+    let icons = rules.set.rules().iter().filter(|rule| rule.compiled.rule.subject == SubjectKind::Icon).count();
+    let mut lines =
+        vec![format!("{title}: {} ({icons} of them for icons), version {}", rules.set.rules().len(), rules.version)];
+    lines.push(format!("{:<20}{:>9}{:>9}{:>9}{:>9}", "area", "critical", "high", "medium", "low"));
+    for (area, [low, medium, high, critical]) in areas {
+        lines.push(format!("{area:<20}{critical:>9}{high:>9}{medium:>9}{low:>9}"));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

@@ -1,0 +1,193 @@
+//! From rules to verdicts: which rules an action breaks, what follows from the worst of them, and the token that says so. Knows no
+//! tool; every tool that judges goes through here.
+
+use crate::live::Live;
+use crate::rules::{Broken, Rules, Subject, SubjectKind};
+use jiff::Timestamp;
+use mcp_contracts::guardrails::{ActionRequest, BrokenRule, Decision, Severity, Verdict, VerdictKind};
+use mcp_contracts::{ErrorCode, Plan, ToolError, metric};
+use mcp_kit::verdict::{Binding, Issued, request_hash};
+use mcp_kit::{CallContext, SingleUse, Verdicts};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Largest work that is done where the call runs, in bytes; more goes to a thread of its own.
+const INLINE_BYTES: usize = 32 << 10;
+/// Most places that are told of one broken rule.
+const MAX_PLACES: usize = 5;
+/// Most rules that a token names, the worst first.
+const MAX_RULES_IN_TOKEN: usize = 200;
+
+/// What judges. Clones share everything.
+#[derive(Clone)]
+pub struct Judge {
+    /// Rules in force.
+    pub live: Live,
+    /// Signs and checks tokens.
+    pub verdicts: Verdicts,
+    /// Remembers what was acknowledged.
+    pub single_use: SingleUse,
+}
+
+/// What the rules say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What follows from the worst broken rule.
+    pub decision: Decision,
+    /// Broken rules, the worst first.
+    pub broken: Vec<BrokenRule>,
+    /// How many rules were looked at.
+    pub checked: u32,
+    /// Version of the rules.
+    pub version: String,
+}
+
+/// Asks rules about the parts of one action.
+pub fn judge(rules: &Rules, plan: Plan, subjects: &[Subject<'_>]) -> Judged {
+    let mut broken: BTreeMap<(std::cmp::Reverse<Severity>, String), BrokenRule> = BTreeMap::new();
+    for subject in subjects {
+        for found in rules.set.broken(subject, plan) {
+            let told = told(&found);
+            let merged = broken
+                .entry((std::cmp::Reverse(told.severity), told.id.clone()))
+                .or_insert_with(|| BrokenRule { places: Vec::new(), ..told.clone() });
+            for place in told.places {
+                if merged.places.len() < MAX_PLACES && !merged.places.contains(&place) {
+                    merged.places.push(place);
+                }
+            }
+        }
+    }
+    let broken: Vec<BrokenRule> = broken.into_values().collect();
+    let decision = broken.iter().map(|rule| Decision::of(rule.severity)).max().unwrap_or(Decision::Allow);
+    let checked = rules.set.for_plan(plan, SubjectKind::Action).count() as u32;
+    Judged { decision, broken, checked, version: rules.version.clone() }
+}
+
+/// A broken rule as it is told.
+pub fn told(broken: &Broken<'_>) -> BrokenRule {
+    let rule = &broken.rule.compiled.rule;
+    BrokenRule {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        category: rule.category.clone(),
+        severity: broken.rule.severity,
+        message: rule.message.clone(),
+        remediation: rule.remediation.clone(),
+        places: broken.places.clone(),
+    }
+}
+
+/// Runs work over `bytes` of text where it delays nobody else.
+///
+/// # Errors
+/// The work panicked.
+pub async fn run<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ToolError> {
+    if bytes <= INLINE_BYTES {
+        return Ok(work());
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| ToolError::new(ErrorCode::Internal, "the check failed; the log has the details"))
+}
+
+impl Judge {
+    /// Judges an action as a tool describes it.
+    ///
+    /// # Errors
+    /// The work panicked.
+    pub async fn judged(
+        &self,
+        context: &CallContext,
+        bytes: usize,
+        work: impl FnOnce(&Rules, Plan) -> Judged + Send + 'static,
+    ) -> Result<Judged, ToolError> {
+        let (rules, plan) = (self.live.of(&context.claims.org_id), context.claims.plan);
+        run(bytes, move || work(&rules, plan)).await
+    }
+
+    /// Counts what was found and signs the verdict.
+    ///
+    /// # Errors
+    /// The token cannot be signed.
+    pub fn conclude(
+        &self,
+        context: &CallContext,
+        execution_id: &str,
+        request: &ActionRequest,
+        judged: Judged,
+    ) -> Result<Verdict, ToolError> {
+        for rule in &judged.broken {
+            let labels = [("rule", rule.id.clone()), ("severity", rule.severity.name().to_owned())];
+            metrics::counter!(metric::GUARDRAIL_ACTIVATIONS_TOTAL, &labels).increment(1);
+        }
+        count(judged.decision.name());
+        let kind = match judged.decision {
+            Decision::Allow => Some(VerdictKind::Allow),
+            Decision::Acknowledge => Some(VerdictKind::Acknowledge),
+            Decision::Block => None,
+        };
+        let issued = kind.map(|kind| self.issue(context, execution_id, request, kind, &judged)).transpose()?;
+        Ok(verdict(execution_id, judged, issued.as_ref()))
+    }
+
+    /// Signs that somebody took the broken rules on.
+    ///
+    /// # Errors
+    /// The token cannot be signed.
+    pub fn acknowledged(&self, binding: Binding, judged: Judged) -> Result<Verdict, ToolError> {
+        count("acknowledged");
+        let execution_id = binding.execution_id.clone();
+        let issued = self.verdicts.issue(VerdictKind::Acknowledged, binding)?;
+        let mut verdict = verdict(&execution_id, judged, Some(&issued));
+        verdict.verdict = Decision::Allow;
+        verdict.requires_acknowledgement = false;
+        verdict.acknowledged = true;
+        Ok(verdict)
+    }
+
+    fn issue(
+        &self,
+        context: &CallContext,
+        execution_id: &str,
+        request: &ActionRequest,
+        kind: VerdictKind,
+        judged: &Judged,
+    ) -> Result<Issued, ToolError> {
+        self.verdicts.issue(
+            kind,
+            Binding {
+                org_id: context.claims.org_id.clone(),
+                sub: context.claims.sub.clone(),
+                execution_id: execution_id.to_owned(),
+                request_hash: request_hash(request),
+                rules_version: judged.version.clone(),
+                rules: judged.broken.iter().take(MAX_RULES_IN_TOKEN).map(|rule| rule.id.clone()).collect(),
+            },
+        )
+    }
+}
+
+fn count(verdict: &'static str) {
+    metrics::counter!(metric::GUARDRAIL_VERDICTS_TOTAL, "verdict" => verdict).increment(1);
+}
+
+/// A verdict as it is told; without a token where nothing was issued.
+pub fn verdict(execution_id: &str, judged: Judged, issued: Option<&Issued>) -> Verdict {
+    let expiry = issued.and_then(|issued| Timestamp::from_second(issued.claims.exp as i64).ok());
+    Verdict {
+        verdict: judged.decision,
+        requires_acknowledgement: judged.decision == Decision::Acknowledge,
+        rules: judged.broken,
+        acknowledged: false,
+        verdict_token: issued.map(|issued| issued.token.clone()),
+        expires_at: expiry.map(|expiry| expiry.to_string()),
+        execution_id: execution_id.to_owned(),
+        rules_version: judged.version,
+        rules_checked: judged.checked,
+    }
+}
+
+/// The rules of an organisation now.
+pub fn rules_of(judge: &Judge, context: &CallContext) -> Arc<Rules> {
+    judge.live.of(&context.claims.org_id)
+}

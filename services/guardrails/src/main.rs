@@ -1,0 +1,11 @@
+//! The guardrails service's process; everything it does is in the library.
+
+use mcp_contracts::Service;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    mcp_kit::run::<mcp_guardrails::GuardrailsCommand, _, _, _>(Service::Guardrails, mcp_guardrails::start)
+}

@@ -1,0 +1,87 @@
+//! The rules as resources: all that are in force for the caller, and each one by its id.
+
+use crate::live::Live;
+use crate::rules::InForce;
+use futures::future::BoxFuture;
+use mcp_contracts::guardrails::{RULE_URI_PREFIX, RULES_URI};
+use mcp_contracts::{ErrorCode, Scope, ToolError};
+use mcp_kit::{CallContext, ResourceInfo, ResourceTemplate, ResourceText, Resources};
+use serde_json::{Value, json};
+
+const JSON: &str = "application/json";
+
+/// The resources of the service.
+pub(crate) struct RuleResources {
+    live: Live,
+}
+
+impl RuleResources {
+    /// Shows the rules in force.
+    pub(crate) fn new(live: Live) -> Self {
+        Self { live }
+    }
+}
+
+impl Resources for RuleResources {
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::GuardrailsValidate]
+    }
+
+    fn list(&self, _context: &CallContext) -> Vec<ResourceInfo> {
+        vec![ResourceInfo {
+            uri: RULES_URI.to_owned(),
+            name: "rules".to_owned(),
+            title: "Rules in force".to_owned(),
+            description:
+                "Every rule that your organisation is held to, with its severity and what is wrong when it is broken."
+                    .to_owned(),
+            mime_type: JSON,
+        }]
+    }
+
+    fn templates(&self) -> Vec<ResourceTemplate> {
+        vec![ResourceTemplate {
+            uri_template: format!("{RULE_URI_PREFIX}{{id}}"),
+            name: "rule".to_owned(),
+            title: "One rule".to_owned(),
+            description: "A rule with its condition, what to do instead, and the tests that show how it works."
+                .to_owned(),
+            mime_type: JSON,
+        }]
+    }
+
+    fn read(&self, context: CallContext, uri: String) -> BoxFuture<'static, Result<ResourceText, ToolError>> {
+        let rules = self.live.of(&context.claims.org_id);
+        Box::pin(async move {
+            let mut in_force = rules.set.rules().iter().filter(|rule| rule.compiled.rule.plan <= context.claims.plan);
+            let document = if uri == RULES_URI {
+                Some(json!({ "rulesVersion": rules.version, "rules": in_force.map(summary).collect::<Vec<_>>() }))
+            } else {
+                let id = uri.strip_prefix(RULE_URI_PREFIX);
+                id.and_then(|id| in_force.find(|rule| rule.compiled.rule.id == id)).map(detail)
+            };
+            let document = document.ok_or_else(|| {
+                let shown: String = uri.chars().take(200).collect();
+                ToolError::new(ErrorCode::NotFound, format!("there is no `{shown}` among the rules in force for you"))
+                    .with_hint(format!("`{RULES_URI}` lists them"))
+            })?;
+            Ok(ResourceText { mime_type: JSON, text: document.to_string() })
+        })
+    }
+}
+
+fn summary(rule: &InForce) -> Value {
+    let written = &rule.compiled.rule;
+    json!({
+        "id": written.id, "title": written.title, "category": written.category, "severity": rule.severity,
+        "subject": written.subject, "plan": written.plan, "locked": written.locked, "message": written.message,
+        "uri": format!("{RULE_URI_PREFIX}{}", written.id),
+    })
+}
+
+fn detail(rule: &InForce) -> Value {
+    let mut document = serde_json::to_value(&rule.compiled.rule).unwrap_or_default();
+    // An organisation may have another severity than the author of the rule.
+    document["severity"] = json!(rule.severity);
+    document
+}

@@ -1,0 +1,26 @@
+//! Rules as data: how they are written, read, proved, joined and asked. Pure but for `folder`, which reads files; knows no tool, no
+//! token and no caller but a plan.
+
+pub mod baseline;
+mod check;
+pub mod folder;
+mod library;
+mod model;
+mod pattern;
+mod problem;
+mod proof;
+mod read;
+mod read_condition;
+mod reader;
+mod scan;
+pub mod schema;
+mod set;
+mod subject;
+mod words;
+mod yaml;
+
+pub use library::{Library, MAX_RULES, Origin, Rules, Source};
+pub use model::{Case, Condition, Proofs, Rule, RuleFile, Size, SubjectKind};
+pub use problem::{Problem, Problems};
+pub use set::{Broken, Compiled, InForce, RuleSet};
+pub use subject::{Subject, is_production};

@@ -1,0 +1,75 @@
+//! The rules that every instance brings along, as files in `fixtures/rules`.
+
+use super::library::{Origin, Source};
+
+const FILES: [(&str, &str); 8] = [
+    ("availability.yaml", include_str!("../../../../fixtures/rules/availability.yaml")),
+    ("data-integrity.yaml", include_str!("../../../../fixtures/rules/data-integrity.yaml")),
+    ("financial.yaml", include_str!("../../../../fixtures/rules/financial.yaml")),
+    ("icons.yaml", include_str!("../../../../fixtures/rules/icons.yaml")),
+    ("integration.yaml", include_str!("../../../../fixtures/rules/integration.yaml")),
+    ("performance.yaml", include_str!("../../../../fixtures/rules/performance.yaml")),
+    ("security.yaml", include_str!("../../../../fixtures/rules/security.yaml")),
+    ("testing.yaml", include_str!("../../../../fixtures/rules/testing.yaml")),
+];
+
+/// The built-in files.
+pub fn sources() -> Vec<Source> {
+    let source = |(name, text): (&str, &str)| Source {
+        name: format!("built-in {name}"),
+        origin: Origin::BuiltIn,
+        text: text.to_owned(),
+    };
+    FILES.into_iter().map(source).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Library, SubjectKind};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_built_in_rule_holds_its_own_tests() {
+        if let Err(problems) = Library::build(&sources()) {
+            panic!("{problems}");
+        }
+    }
+
+    #[test]
+    fn there_are_at_least_sixty_rules_over_every_area_and_no_two_say_the_same() {
+        let library = Library::build(&sources()).unwrap();
+        let rules: Vec<_> = library.common().set.rules().iter().map(|rule| &rule.compiled.rule).collect();
+        let actions = rules.iter().filter(|rule| rule.subject == SubjectKind::Action).count();
+        assert!(actions >= 60, "{actions}");
+        let areas: BTreeSet<&str> = rules.iter().map(|rule| rule.category.as_str()).collect();
+        let expected = [
+            "availability",
+            "data-integrity",
+            "financial",
+            "icons",
+            "integration",
+            "performance",
+            "security",
+            "testing",
+        ];
+        assert_eq!(areas, BTreeSet::from(expected));
+        let texts: [fn(&crate::rules::Rule) -> &str; 3] =
+            [|rule| &rule.title, |rule| &rule.message, |rule| &rule.remediation];
+        for text in texts {
+            assert_eq!(rules.iter().map(|rule| text(rule)).collect::<BTreeSet<_>>().len(), rules.len());
+        }
+    }
+
+    #[test]
+    fn the_files_here_are_the_files_of_the_folder() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/rules");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".yaml"))
+            .collect();
+        names.sort();
+        assert_eq!(names, FILES.map(|(name, _)| name));
+    }
+}

@@ -1,0 +1,59 @@
+//! Holds a rule to its own tests, and to being a rule at all: one that ordinary actions break says nothing.
+
+use super::model::SubjectKind;
+use super::problem::Problem;
+use super::set::{Compiled, RuleSet};
+use super::subject::Subject;
+use mcp_contracts::Plan;
+use mcp_contracts::guardrails::ActionKind;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Texts that a rule has nothing against.
+const HARMLESS: [&str; 3] = ["a quiet word about the weather", "let total = left + right;", "12 34"];
+
+/// What is wrong with a rule by its own account.
+pub(super) fn prove(file: &str, line: usize, case_lines: &[Vec<usize>; 2], compiled: &Arc<Compiled>) -> Vec<Problem> {
+    let rule = &compiled.rule;
+    let problem = |line, message: String| Problem { file: file.to_owned(), line, rule: Some(rule.id.clone()), message };
+    let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)]) {
+        Ok(set) => set,
+        Err(why) => return vec![problem(line, why)],
+    };
+    let breaks = |subject: &Subject<'_>| !set.broken(subject, Plan::Enterprise).is_empty();
+    if breaks_everything(rule.subject, &breaks) {
+        return vec![problem(line, "it would match everything; say what must be there".to_owned())];
+    }
+    let [trips, passes] = case_lines;
+    let of = |cases| std::iter::zip(cases, [&rule.tests.trips, &rule.tests.passes]);
+    let mut problems = Vec::new();
+    for ((lines, cases), expected) in of([trips, passes]).zip([true, false]) {
+        for (line, case) in lines.iter().zip(cases) {
+            if breaks(&Subject::of_case(rule, case)) != expected {
+                let why =
+                    if expected { "must break the rule and does not" } else { "must not break the rule and does" };
+                problems.push(problem(*line, format!("this case {why}")));
+            }
+        }
+    }
+    problems
+}
+
+fn breaks_everything(kind: SubjectKind, breaks: &impl Fn(&Subject<'_>) -> bool) -> bool {
+    let files = ["src/main.rs".to_owned()];
+    ActionKind::ALL.into_iter().all(|action| {
+        HARMLESS.iter().all(|text| {
+            let subject = Subject {
+                kind,
+                intent: Cow::Borrowed("finish the task"),
+                files: Cow::Borrowed(&files),
+                all_files: Cow::Borrowed(&files),
+                branch: Some("topic/one"),
+                bytes: Some(1_000),
+                labelled: true,
+                ..Subject::bare(action)
+            };
+            breaks(&subject.with_text(text))
+        })
+    })
+}

@@ -1,0 +1,201 @@
+//! Reads a file of rules: what fits is kept, what does not is noted, and nothing is judged across files here.
+
+use super::check::{Check, Parts};
+use super::model::{Case, Proofs, Rule, SubjectKind};
+use super::problem::Problem;
+use super::read_condition::condition;
+use super::reader::{Fields, Reader};
+use super::yaml::{self, Node, Value};
+use mcp_contracts::Plan;
+use mcp_contracts::guardrails::{ActionKind, Severity};
+
+/// Largest file, in bytes.
+pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
+/// Most rules of one file.
+const MAX_RULES: usize = 2_000;
+
+/// The fields of a file.
+pub(super) const FILE_FIELDS: [&str; 4] = ["category", "off", "severities", "rules"];
+/// The fields of a rule.
+pub(super) const RULE_FIELDS: [&str; 11] =
+    ["id", "title", "category", "severity", "plan", "locked", "subject", "when", "message", "remediation", "tests"];
+/// The fields of a case.
+pub(super) const CASE_FIELDS: [&str; 9] =
+    ["action", "intent", "text", "files", "branch", "bytes", "environment", "backup", "label"];
+
+/// A file as it was read.
+#[derive(Debug, Default)]
+pub(super) struct ReadFile {
+    pub(super) name: String,
+    pub(super) off: Vec<(usize, String)>,
+    pub(super) severities: Vec<(usize, String, Severity)>,
+    pub(super) rules: Vec<ReadRule>,
+}
+
+/// A rule as it was read, compiled, with the line where it begins.
+#[derive(Debug)]
+pub(super) struct ReadRule {
+    pub(super) line: usize,
+    pub(super) rule: Rule,
+    pub(super) check: Check,
+    pub(super) parts: Parts,
+    /// Lines of the cases that must break it, and of those that must not.
+    pub(super) case_lines: [Vec<usize>; 2],
+}
+
+/// Reads a file.
+pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadFile {
+    let mut reader = Reader { file: name, rule: None, problems };
+    let mut read = ReadFile { name: name.to_owned(), ..ReadFile::default() };
+    if text.len() > MAX_FILE_BYTES {
+        reader.problem(1, format!("a file of {} bytes; at most {MAX_FILE_BYTES}", text.len()));
+        return read;
+    }
+    let root = match yaml::parse(text) {
+        Ok(root) => root,
+        Err((line, why)) => {
+            reader.problem(line, why);
+            return read;
+        }
+    };
+    if root.value == Value::Null {
+        return read;
+    }
+    let Some(fields) = reader.fields(&root, "a file of rules", &FILE_FIELDS) else { return read };
+    let category = fields.get("category").and_then(|_| reader.bounded(&fields, "category", 40));
+    read.off = reader.texts(&fields, "off");
+    if let Some(node) = fields.get("severities") {
+        for entry in reader.entries(node, "`severities`") {
+            let severity = reader.word(&entry.node, "a severity", &Severity::ALL, Severity::name);
+            read.severities.extend(severity.map(|severity| (entry.line, entry.key.clone(), severity)));
+        }
+    }
+    if let Some(node) = fields.get("rules") {
+        let items = reader.list(node, "`rules`");
+        if items.len() > MAX_RULES {
+            reader.problem(node.line, format!("{} rules in one file; at most {MAX_RULES}", items.len()));
+        }
+        read.rules = items.iter().filter_map(|item| rule(&mut reader, item, category.as_deref())).collect();
+    }
+    read
+}
+
+fn rule(reader: &mut Reader<'_>, node: &Node, category: Option<&str>) -> Option<ReadRule> {
+    let before = reader.problems.len();
+    reader.rule = None;
+    let fields = reader.fields(node, "a rule", &RULE_FIELDS)?;
+    let id = reader.bounded(&fields, "id", 24);
+    if let Some(id) = id.as_deref().filter(|id| !is_id(id)) {
+        reader
+            .problem(fields.line("id"), format!("`{id}` is not an id; it is letters and a number, such as `SEC-001`"));
+    }
+    reader.rule.clone_from(&id);
+    let category = match (fields.get("category"), category) {
+        (None, Some(category)) => Some(category.to_owned()),
+        (Some(_), _) | (None, None) => reader.bounded(&fields, "category", 40),
+    };
+    let severity = match fields.get("severity") {
+        Some(node) => reader.word(node, "`severity`", &Severity::ALL, Severity::name),
+        None => {
+            reader.problem(node.line, "`severity` is missing");
+            None
+        }
+    };
+    let plan = fields.get("plan").and_then(|node| reader.word(node, "`plan`", &Plan::ALL, Plan::name));
+    let subject = fields
+        .get("subject")
+        .and_then(|node| reader.word(node, "`subject`", &[SubjectKind::Action, SubjectKind::Icon], subject_name));
+    let mut parts = Parts::default();
+    let when = match fields.get("when") {
+        Some(node) => Some(condition(reader, &mut parts, node, 0)),
+        None => {
+            reader.problem(node.line, "`when` is missing");
+            None
+        }
+    };
+    let title = reader.bounded(&fields, "title", 120);
+    let message = reader.bounded(&fields, "message", 600);
+    let remediation = reader.bounded(&fields, "remediation", 1_000);
+    let locked = reader.flag(&fields, "locked").unwrap_or(false);
+    let (tests, case_lines) = proofs(reader, &fields);
+    let clean = reader.problems.len() == before;
+    reader.rule = None;
+    let (when, check) = when?;
+    let rule = Rule {
+        id: id?,
+        title: title?,
+        category: category?,
+        severity: severity?,
+        plan: plan.unwrap_or_default(),
+        locked,
+        subject: subject.unwrap_or_default(),
+        when,
+        message: message?,
+        remediation: remediation?,
+        tests,
+    };
+    clean.then_some(ReadRule { line: node.line, rule, check, parts, case_lines })
+}
+
+const fn subject_name(subject: SubjectKind) -> &'static str {
+    match subject {
+        SubjectKind::Action => "action",
+        SubjectKind::Icon => "icon",
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    let Some((area, number)) = id.split_once('-') else { return false };
+    let letters = area.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    (2..=16).contains(&area.len())
+        && letters
+        && area.as_bytes()[0].is_ascii_uppercase()
+        && (3..=6).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn proofs(reader: &mut Reader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2]) {
+    let (mut proofs, mut lines) = (Proofs::default(), [Vec::new(), Vec::new()]);
+    let Some(node) = rule.get("tests") else {
+        reader.problem(rule.line("tests"), "`tests` is missing: one case under `trips`, one near miss under `passes`");
+        return (proofs, lines);
+    };
+    let Some(fields) = reader.fields(node, "`tests`", &["trips", "passes"]) else { return (proofs, lines) };
+    let [trips, passes] = &mut lines;
+    for (key, into, lines) in [("trips", &mut proofs.trips, trips), ("passes", &mut proofs.passes, passes)] {
+        let Some(node) = fields.get(key) else {
+            reader.problem(node.line, format!("`{key}` is missing: a rule shows that it works"));
+            continue;
+        };
+        for item in reader.list(node, &format!("`{key}`")) {
+            if let Some(case) = case(reader, item) {
+                into.push(case);
+                lines.push(item.line);
+            }
+        }
+    }
+    (proofs, lines)
+}
+
+fn case(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
+    if let Value::Scalar { text, .. } = &node.value {
+        return Some(Case { text: Some(text.clone()), ..Case::default() });
+    }
+    let fields = reader.fields(node, "a case", &CASE_FIELDS)?;
+    let mut text = |key: &str| fields.get(key).and_then(|node| reader.text(node, key)).map(str::to_owned);
+    let case = Case {
+        intent: text("intent"),
+        text: text("text"),
+        branch: text("branch"),
+        environment: text("environment"),
+        label: text("label"),
+        ..Case::default()
+    };
+    Some(Case {
+        action: fields.get("action").and_then(|node| reader.word(node, "`action`", &ActionKind::ALL, ActionKind::name)),
+        files: reader.texts(&fields, "files").into_iter().map(|(_, text)| text).collect(),
+        bytes: reader.number(&fields, "bytes"),
+        backup: reader.flag(&fields, "backup").unwrap_or(false),
+        ..case
+    })
+}

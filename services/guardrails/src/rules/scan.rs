@@ -1,0 +1,134 @@
+//! One pass over a text for the fixed words of every pattern: which patterns may match, and on which lines.
+
+use super::pattern::{Pattern, Place, Reach};
+use super::subject::Subject;
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Most lines that are noted for one pattern; past it the pattern is run on the whole text.
+const MAX_LINES: usize = 64;
+
+/// Where a pattern may match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Possible {
+    /// Nowhere: none of its words is there.
+    No,
+    /// On these lines.
+    Lines(Vec<Range<usize>>),
+    /// Anywhere.
+    Whole,
+}
+
+/// Finds the words of a set of patterns.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    words: AhoCorasick,
+    /// By word: the patterns that it is a word of.
+    patterns: Vec<Vec<usize>>,
+    /// By pattern: where and how far it is looked for, and whether it has words.
+    kinds: Vec<(Place, Reach, bool)>,
+}
+
+impl Scanner {
+    /// Collects the words of patterns, which are numbered in their order.
+    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> Result<Self, String> {
+        let mut by_word: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+        let mut kinds = Vec::new();
+        for (number, pattern) in patterns.enumerate() {
+            kinds.push((pattern.place, pattern.reach, pattern.words.is_some()));
+            for word in pattern.words.iter().flatten() {
+                by_word.entry(word).or_default().push(number);
+            }
+        }
+        let words = AhoCorasickBuilder::new()
+            .ascii_case_insensitive(true)
+            .build(by_word.keys())
+            .map_err(|error| format!("the words of all rules together are too many: {error}"))?;
+        Ok(Self { words, patterns: by_word.into_values().collect(), kinds })
+    }
+
+    /// Where each pattern may match.
+    pub(super) fn scan(&self, subject: &Subject<'_>) -> Vec<Possible> {
+        let start = |(_, _, has_words): &(Place, Reach, bool)| if *has_words { Possible::No } else { Possible::Whole };
+        let mut possible: Vec<Possible> = self.kinds.iter().map(start).collect();
+        for place in Place::ALL {
+            let text: &str = match place {
+                Place::Text => &subject.text,
+                Place::Removed => &subject.removed,
+                Place::Intent => &subject.intent,
+            };
+            let mut line = 0..0;
+            for found in self.words.find_overlapping_iter(text) {
+                let last = found.end() - 1;
+                if last >= line.end {
+                    line = line_at(text, last);
+                }
+                for number in &self.patterns[found.pattern().as_usize()] {
+                    let (wanted, reach, _) = self.kinds[*number];
+                    if wanted == place {
+                        note(&mut possible[*number], &line, reach);
+                    }
+                }
+            }
+        }
+        possible
+    }
+}
+
+fn note(possible: &mut Possible, line: &Range<usize>, reach: Reach) {
+    match (&mut *possible, reach) {
+        (_, Reach::Whole) => *possible = Possible::Whole,
+        (Possible::No, Reach::Line) => *possible = Possible::Lines(vec![line.clone()]),
+        (Possible::Lines(lines), Reach::Line) if lines.last() == Some(line) => {}
+        (Possible::Lines(lines), Reach::Line) if lines.len() < MAX_LINES => lines.push(line.clone()),
+        (Possible::Lines(_) | Possible::Whole, Reach::Line) => *possible = Possible::Whole,
+    }
+}
+
+fn line_at(text: &str, byte: usize) -> Range<usize> {
+    let bytes = text.as_bytes();
+    let start = bytes[..byte].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let end = bytes[byte..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| byte + at);
+    start..end
+}
+
+/// The lines of a text, as ranges without their ends.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    text.split('\n').map(move |line| {
+        let range = start..start + line.len();
+        start = range.end + 1;
+        range
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_contracts::guardrails::ActionKind;
+
+    fn possible(patterns: &[&str], text: &str) -> Vec<Possible> {
+        let patterns: Vec<Pattern> =
+            patterns.iter().map(|pattern| Pattern::new(pattern, Place::Text, Reach::Line).unwrap()).collect();
+        Scanner::new(patterns.iter()).unwrap().scan(&Subject::bare(ActionKind::Edit).with_text(text))
+    }
+
+    #[test]
+    fn only_lines_with_a_word_of_a_pattern_are_worth_a_look() {
+        let found = possible(&["(?i)drop +table", "truncate", "[0-9]{16}"], "one\nDROP  Table\nthree");
+        assert_eq!(found, [Possible::Lines(vec![4..15]), Possible::No, Possible::Whole]);
+    }
+
+    #[test]
+    fn a_text_full_of_a_word_is_looked_at_as_a_whole() {
+        assert_eq!(possible(&["truncate"], &"truncate\n".repeat(MAX_LINES + 2)), [Possible::Whole]);
+        assert_eq!(possible(&["truncate"], &"truncate ".repeat(1_000)), [Possible::Lines(vec![0..9_000])]);
+    }
+
+    #[test]
+    fn lines_are_those_of_the_text() {
+        assert_eq!(lines("a\n\nbc").collect::<Vec<_>>(), [0..1, 2..2, 3..5]);
+        assert_eq!(line_at("a\nbc\nd", 3), 2..4);
+    }
+}

@@ -1,0 +1,228 @@
+//! A set of rules, ready to be asked. One search for the words of all patterns, and one for all globs, say which patterns are worth
+//! running and on which lines; every part is linear in the text, so no text and no rule can make it slow.
+
+use super::check::{Check, Parts};
+use super::model::{Rule, Size, SubjectKind};
+use super::pattern::{Place, Reach};
+use super::scan::{Possible, Scanner};
+use super::subject::Subject;
+use crate::detect;
+use globset::{GlobSet, GlobSetBuilder};
+use mcp_contracts::Plan;
+use mcp_contracts::guardrails::{Detection, Severity};
+use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Most places that are told of one broken rule.
+const MAX_PLACES: usize = 5;
+/// Longest path that is told, in characters.
+const MAX_PLACE_CHARS: usize = 200;
+
+/// A rule, compiled; it may be in several sets.
+#[derive(Debug)]
+pub struct Compiled {
+    /// As its author wrote it.
+    pub rule: Rule,
+    pub(super) check: Check,
+    pub(super) parts: Parts,
+}
+
+/// A rule as it is in force in a set.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// The rule.
+    pub compiled: Arc<Compiled>,
+    /// Its severity here.
+    pub severity: Severity,
+    patterns: usize,
+    globs: usize,
+}
+
+/// A rule that a subject breaks.
+#[derive(Debug, Clone)]
+pub struct Broken<'s> {
+    /// The rule.
+    pub rule: &'s InForce,
+    /// Where it was seen.
+    pub places: Vec<String>,
+}
+
+/// A set of rules.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<InForce>,
+    scanner: Scanner,
+    globs: GlobSet,
+}
+
+impl RuleSet {
+    /// Puts rules together; an error is what the engine cannot hold.
+    pub(super) fn new(mut rules: Vec<(Arc<Compiled>, Severity)>) -> Result<Self, String> {
+        rules.sort_by(|a, b| a.0.rule.id.cmp(&b.0.rule.id));
+        let (mut patterns, mut globs, mut set) = (0, 0, GlobSetBuilder::new());
+        let mut in_force = Vec::with_capacity(rules.len());
+        for (compiled, severity) in rules {
+            let parts = &compiled.parts;
+            for glob in &parts.globs {
+                set.add(glob.clone());
+            }
+            let next = (patterns + parts.patterns.len(), globs + parts.globs.len());
+            in_force.push(InForce { compiled, severity, patterns, globs });
+            (patterns, globs) = next;
+        }
+        let scanner = Scanner::new(in_force.iter().flat_map(|rule| &rule.compiled.parts.patterns))?;
+        let globs = set.build().map_err(|error| format!("the globs of all rules together are too large: {error}"))?;
+        Ok(Self { rules: in_force, scanner, globs })
+    }
+
+    /// The rules, by id.
+    pub fn rules(&self) -> &[InForce] {
+        &self.rules
+    }
+
+    /// The rules of a kind that are in force for a plan.
+    pub fn for_plan(&self, plan: Plan, kind: SubjectKind) -> impl Iterator<Item = &InForce> {
+        self.rules.iter().filter(move |rule| rule.compiled.rule.plan <= plan && rule.compiled.rule.subject == kind)
+    }
+
+    /// The rules that `subject` breaks, the worst first.
+    pub fn broken(&self, subject: &Subject<'_>, plan: Plan) -> Vec<Broken<'_>> {
+        let facts = Facts {
+            subject,
+            possible: self.scanner.scan(subject),
+            named: self.named(subject),
+            found: std::array::from_fn(|_| OnceCell::new()),
+        };
+        let mut broken: Vec<Broken<'_>> = self
+            .for_plan(plan, subject.kind)
+            .filter_map(|rule| {
+                let mut places = Vec::new();
+                facts.holds(rule, &rule.compiled.check, &mut places).then_some(Broken { rule, places })
+            })
+            .collect();
+        broken.sort_by_key(|broken| (Reverse(broken.rule.severity), broken.rule.compiled.rule.id.as_str()));
+        broken
+    }
+
+    /// The globs that name a file, each with the first file that it names.
+    fn named(&self, subject: &Subject<'_>) -> Vec<Option<usize>> {
+        let mut named = vec![None; self.globs.len()];
+        let mut matched = Vec::new();
+        for (file, path) in subject.files.iter().enumerate() {
+            self.globs.matches_into(plain(path), &mut matched);
+            matched.iter().for_each(|glob| _ = named[*glob].get_or_insert(file));
+        }
+        named
+    }
+}
+
+/// Everything that a check may ask about one subject.
+struct Facts<'s> {
+    subject: &'s Subject<'s>,
+    possible: Vec<Possible>,
+    named: Vec<Option<usize>>,
+    found: [OnceCell<bool>; Detection::ALL.len()],
+}
+
+impl Facts<'_> {
+    fn holds(&self, rule: &InForce, check: &Check, places: &mut Vec<String>) -> bool {
+        let subject = self.subject;
+        match check {
+            Check::All(checks) => {
+                let before = places.len();
+                let held = checks.iter().all(|check| self.holds(rule, check, places));
+                if !held {
+                    places.truncate(before);
+                }
+                held
+            }
+            Check::Any(checks) => {
+                // Every branch is asked, so that all places are told; what is cheap stays cheap.
+                checks.iter().fold(false, |held, check| self.holds(rule, check, places) | held)
+            }
+            Check::Not(check) => !self.holds(rule, check, &mut Vec::new()),
+            Check::Pattern(number) => self.matches(rule, *number, places),
+            Check::File(number) => self.names(rule, *number, places),
+            Check::Beside(globs) => {
+                let files = &subject.files;
+                files.is_empty() || files.iter().any(|file| !globs.is_match(plain(file)))
+            }
+            Check::Without(globs) => !subject.all_files.iter().any(|file| globs.is_match(plain(file))),
+            Check::Branch(globs) => subject.branch.is_some_and(|branch| globs.is_match(branch)),
+            Check::Action(actions) => actions.contains(&subject.action),
+            Check::Size(size) => exceeds(size, subject),
+            Check::Detects(wanted) => wanted.iter().any(|wanted| self.finds(*wanted)),
+            Check::Production(production) => subject.production == *production,
+            Check::Backup(backup) => subject.backup == *backup,
+            Check::Labelled(labelled) => subject.labelled == *labelled,
+        }
+    }
+
+    fn matches(&self, rule: &InForce, number: usize, places: &mut Vec<String>) -> bool {
+        let pattern = &rule.compiled.parts.patterns[number];
+        let text: &str = match pattern.place {
+            Place::Text => &self.subject.text,
+            Place::Removed => &self.subject.removed,
+            Place::Intent => &self.subject.intent,
+        };
+        let mut found = BTreeSet::new();
+        match (&self.possible[rule.patterns + number], pattern.reach) {
+            (Possible::No, _) => {}
+            (Possible::Lines(lines), Reach::Line) => {
+                found.extend(pattern.lines(text, lines.iter().cloned(), MAX_PLACES))
+            }
+            (Possible::Whole, Reach::Line) => {
+                if pattern.regex.is_match(text.as_bytes()) {
+                    found.extend(pattern.lines(text, super::scan::lines(text), MAX_PLACES));
+                }
+            }
+            (Possible::Lines(_) | Possible::Whole, Reach::Whole) => {
+                found.extend(pattern.regex.find(text.as_bytes()).map(|found| found.start()));
+            }
+        }
+        let label = self.subject.place;
+        for start in &found {
+            let line = 1 + text.as_bytes()[..*start].iter().filter(|byte| **byte == b'\n').count();
+            tell(places, || match pattern.place {
+                Place::Text => format!("{label}, line {line}"),
+                Place::Removed => format!("{label}, removed line {line}"),
+                Place::Intent => "intent".to_owned(),
+            });
+        }
+        !found.is_empty()
+    }
+
+    fn names(&self, rule: &InForce, number: usize, places: &mut Vec<String>) -> bool {
+        let Some(file) = self.named[rule.globs + number] else { return false };
+        tell(places, || self.subject.files[file].chars().take(MAX_PLACE_CHARS).collect());
+        true
+    }
+
+    fn finds(&self, wanted: Detection) -> bool {
+        let at = Detection::ALL.iter().position(|detection| *detection == wanted).unwrap_or_default();
+        *self.found[at].get_or_init(|| detect::any(&self.subject.text, wanted))
+    }
+}
+
+/// A path without what does not name anything.
+fn plain(path: &str) -> &str {
+    path.trim_start_matches("./").trim_start_matches('/')
+}
+
+fn tell(places: &mut Vec<String>, place: impl FnOnce() -> String) {
+    if places.len() < MAX_PLACES {
+        let place = place();
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+}
+
+fn exceeds(size: &Size, subject: &Subject<'_>) -> bool {
+    let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value > limit);
+    over(size.text_bytes_over, subject.text.len() as u64)
+        || over(size.files_over, subject.files.len() as u64)
+        || subject.bytes.is_some_and(|bytes| over(size.file_bytes_over, bytes))
+}

@@ -1,0 +1,34 @@
+//! The tools, one file each. Here is their list and what they share.
+
+mod acknowledge_guardrails;
+mod check_guardrails;
+mod scan_text;
+mod validate;
+mod validate_commit;
+mod validate_db_operation;
+mod validate_icons;
+
+use crate::judge::Judge;
+use mcp_contracts::Scope;
+use mcp_kit::{Annotations, ToolSet};
+
+pub use check_guardrails::QUESTION;
+
+/// Every scope that a tool needs.
+const SCOPES: &[Scope] = &[Scope::GuardrailsValidate];
+/// Promise of a tool that looks and tells.
+const LOOKS: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
+/// Promise of a tool that uses something up.
+const TAKES: Annotations = Annotations { read_only: false, destructive: false, idempotent: false };
+
+/// Every tool, in the order of `tools/list`.
+pub fn all(judge: &Judge) -> ToolSet {
+    ToolSet::new(vec![
+        check_guardrails::tool(judge.clone()),
+        acknowledge_guardrails::tool(judge.clone()),
+        validate_commit::tool(judge.clone()),
+        validate_db_operation::tool(judge.clone()),
+        validate_icons::tool(judge.clone()),
+        scan_text::tool(),
+    ])
+}

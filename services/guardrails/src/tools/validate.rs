@@ -1,0 +1,85 @@
+//! Turns arguments into what can be judged: bounds and forms, each with its name in the message.
+
+use mcp_contracts::{ErrorCode, ToolError};
+use mcp_kit::CallContext;
+
+/// Longest intent, in bytes.
+const MAX_INTENT_BYTES: usize = 4 << 10;
+/// Most files of one action.
+const MAX_FILES: usize = 1_000;
+/// Longest path, in bytes.
+const MAX_PATH_BYTES: usize = 1_024;
+/// Largest text, in bytes.
+const MAX_TEXT_BYTES: usize = 256 << 10;
+/// Longest execution id, in bytes.
+const MAX_EXECUTION_ID_BYTES: usize = 128;
+/// Shortest and longest reason, in characters.
+const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=2_000;
+
+pub(super) fn invalid(message: impl Into<String>) -> ToolError {
+    ToolError::new(ErrorCode::InvalidArgument, message)
+}
+
+fn too_large(what: &str, size: usize, unit: &str, most: usize) -> ToolError {
+    ToolError::new(ErrorCode::TooLarge, format!("`{what}` has {size} {unit}; at most {most} are allowed"))
+        .with_hint("nothing was judged; ask about it in parts")
+}
+
+pub(super) fn intent(what: &str, intent: &str) -> Result<(), ToolError> {
+    if intent.trim().is_empty() {
+        return Err(invalid(format!("`{what}` is empty; say what is to be achieved")));
+    }
+    if intent.len() > MAX_INTENT_BYTES {
+        return Err(too_large(what, intent.len(), "bytes", MAX_INTENT_BYTES));
+    }
+    Ok(())
+}
+
+pub(super) fn text(what: &str, bytes: usize) -> Result<(), ToolError> {
+    if bytes > MAX_TEXT_BYTES { Err(too_large(what, bytes, "bytes", MAX_TEXT_BYTES)) } else { Ok(()) }
+}
+
+pub(super) fn count(what: &str, count: usize, most: usize) -> Result<(), ToolError> {
+    if count > most { Err(too_large(what, count, "items", most)) } else { Ok(()) }
+}
+
+pub(super) fn files<'f>(files: impl ExactSizeIterator<Item = &'f str>) -> Result<(), ToolError> {
+    count("files", files.len(), MAX_FILES)?;
+    for (at, path) in files.enumerate() {
+        if path.trim().is_empty() {
+            return Err(invalid(format!("`files[{at}]` is empty; it must be a path")));
+        }
+        if path.len() > MAX_PATH_BYTES {
+            return Err(too_large(&format!("files[{at}]"), path.len(), "bytes", MAX_PATH_BYTES));
+        }
+    }
+    Ok(())
+}
+
+/// The execution that a verdict is for: the one that is named, or that of the call.
+pub(super) fn execution_id(given: Option<&str>, context: &CallContext) -> Result<String, ToolError> {
+    let Some(id) = given else { return Ok(context.execution_id.to_string()) };
+    let usable = (1..=MAX_EXECUTION_ID_BYTES).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    if usable {
+        Ok(id.to_owned())
+    } else {
+        Err(invalid(format!(
+            "`executionId` must be 1 to {MAX_EXECUTION_ID_BYTES} letters, digits, `-`, `_`, `.` or `:`"
+        )))
+    }
+}
+
+/// A reason that somebody gave.
+pub(super) fn reason(reason: &str) -> Result<&str, ToolError> {
+    let reason = reason.trim();
+    match reason.chars().count() {
+        length if REASON_CHARS.contains(&length) => Ok(reason),
+        length => Err(invalid(format!(
+            "`reason` has {length} characters; {} to {} are needed",
+            REASON_CHARS.start(),
+            REASON_CHARS.end()
+        ))
+        .with_hint("say why the action goes on although it breaks these rules; the verdict can still be acknowledged")),
+    }
+}

@@ -1,0 +1,72 @@
+//! `validate_commit`: checks what a commit changes, file by file and as a whole.
+
+use super::{LOOKS, SCOPES, validate};
+use crate::judge::{Judge, Judged, judge};
+use crate::rules::{Rules, Subject};
+use mcp_contracts::guardrails::{ActionKind, ActionRequest, ValidateCommit, Verdict, tool};
+use mcp_contracts::{Plan, ToolError};
+use mcp_kit::{CallContext, Tool, ToolInfo};
+use std::borrow::Cow;
+
+const INFO: ToolInfo = ToolInfo {
+    name: tool::VALIDATE_COMMIT,
+    title: "Check a commit",
+    description: "Checks the files, the changes (as text or unified diff), the message and the branch of a commit before it is made. \
+                  The token is for the request with action `commit`, the message as intent, the paths as files, and as text each path \
+                  and its change, a line end after both.",
+    annotations: LOOKS,
+    scopes: SCOPES,
+};
+
+pub(super) fn tool(judge: Judge) -> Tool {
+    Tool::new(INFO, move |context: CallContext, commit: ValidateCommit| {
+        let judge = judge.clone();
+        async move { check(&judge, &context, commit).await }
+    })
+}
+
+async fn check(judge: &Judge, context: &CallContext, commit: ValidateCommit) -> Result<Verdict, ToolError> {
+    validate::intent("message", &commit.message)?;
+    if commit.files.is_empty() {
+        return Err(validate::invalid("`files` is empty; a commit has at least one"));
+    }
+    validate::files(commit.files.iter().map(|file| &*file.path))?;
+    let bytes = commit.files.iter().filter_map(|file| file.change.as_deref()).map(str::len).sum();
+    validate::text("files[].change", bytes)?;
+    let execution_id = validate::execution_id(commit.execution_id.as_deref(), context)?;
+    let request = request(&commit);
+    let judged = judge.judged(context, bytes, move |rules, plan| judged(rules, plan, &commit)).await?;
+    judge.conclude(context, &execution_id, &request, judged)
+}
+
+/// The request that the token is for.
+fn request(commit: &ValidateCommit) -> ActionRequest {
+    let changes = commit.files.iter().filter_map(|file| Some((file.path.as_str(), file.change.as_deref()?)));
+    let text: String = changes.flat_map(|(path, change)| [path, "\n", change, "\n"]).collect();
+    ActionRequest {
+        action: ActionKind::Commit,
+        intent: commit.message.clone(),
+        files: commit.files.iter().map(|file| file.path.clone()).collect(),
+        text: Some(text).filter(|text| !text.is_empty()),
+    }
+}
+
+fn judged(rules: &Rules, plan: Plan, commit: &ValidateCommit) -> Judged {
+    let paths: Vec<String> = commit.files.iter().map(|file| file.path.clone()).collect();
+    let whole = Subject {
+        intent: Cow::Borrowed(&commit.message),
+        files: Cow::Borrowed(&paths),
+        all_files: Cow::Borrowed(&paths),
+        branch: commit.branch.as_deref(),
+        ..Subject::bare(ActionKind::Commit)
+    };
+    // A file by itself, so that a rule about some files never sees the text of others.
+    let parts = commit.files.iter().enumerate().filter(|(_, file)| file.change.is_some() || file.bytes.is_some());
+    let parts = parts.map(|(at, file)| {
+        let part =
+            Subject { files: Cow::Borrowed(&paths[at..=at]), bytes: file.bytes, place: &file.path, ..whole.clone() };
+        part.with_text(file.change.as_deref().unwrap_or_default())
+    });
+    let subjects: Vec<Subject<'_>> = std::iter::once(whole.clone()).chain(parts).collect();
+    judge(rules, plan, &subjects)
+}

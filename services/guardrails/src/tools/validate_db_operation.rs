@@ -1,0 +1,69 @@
+//! `validate_db_operation`: checks statements of a database before they run, by where they run and whether there is a backup.
+
+use super::{LOOKS, SCOPES, validate};
+use crate::judge::{Judge, judge};
+use crate::rules::{Subject, is_production};
+use mcp_contracts::ToolError;
+use mcp_contracts::guardrails::{ActionKind, ActionRequest, ValidateDbOperation, Verdict, tool};
+use mcp_kit::{CallContext, Tool, ToolInfo};
+use std::borrow::Cow;
+
+const INFO: ToolInfo = ToolInfo {
+    name: tool::VALIDATE_DB_OPERATION,
+    title: "Check statements of a database",
+    description: "Checks SQL before it runs. An environment that is not named, or not known as a rehearsal (`staging`, `dev`, `test` and \
+                  the like), counts as production. The token is for the request with action `database`, the statement as text, and the \
+                  intent `run statements in production without a backup`, or `… in a rehearsal …`, `… with a backup`.",
+    annotations: LOOKS,
+    scopes: SCOPES,
+};
+
+/// Longest name of an environment, in bytes.
+const MAX_ENVIRONMENT_BYTES: usize = 128;
+
+pub(super) fn tool(judge: Judge) -> Tool {
+    Tool::new(INFO, move |context: CallContext, operation: ValidateDbOperation| {
+        let judge = judge.clone();
+        async move { check(&judge, &context, operation).await }
+    })
+}
+
+async fn check(judge: &Judge, context: &CallContext, operation: ValidateDbOperation) -> Result<Verdict, ToolError> {
+    if operation.statement.trim().is_empty() {
+        return Err(validate::invalid("`statement` is empty; it must hold at least one"));
+    }
+    validate::text("statement", operation.statement.len())?;
+    if operation.environment.as_deref().is_some_and(|name| name.len() > MAX_ENVIRONMENT_BYTES) {
+        return Err(validate::invalid(format!("`environment` is longer than {MAX_ENVIRONMENT_BYTES} bytes")));
+    }
+    let execution_id = validate::execution_id(operation.execution_id.as_deref(), context)?;
+    let request = request(&operation);
+    let (bytes, backup) = (operation.statement.len(), operation.has_backup);
+    let judged = judge.judged(context, bytes, move |rules, plan| {
+        let subject = Subject {
+            intent: Cow::Borrowed("run statements"),
+            backup,
+            place: "statement",
+            ..Subject::bare(ActionKind::Database)
+        };
+        let subject = subject.with_text(&operation.statement).in_environment(operation.environment.as_deref());
+        judge_one(rules, plan, subject)
+    });
+    judge.conclude(context, &execution_id, &request, judged.await?)
+}
+
+fn judge_one(rules: &crate::rules::Rules, plan: mcp_contracts::Plan, subject: Subject<'_>) -> crate::judge::Judged {
+    judge(rules, plan, &[subject])
+}
+
+/// The request that the token is for. Where it runs is part of it, so that a verdict for a rehearsal is none for production.
+fn request(operation: &ValidateDbOperation) -> ActionRequest {
+    let place = if is_production(operation.environment.as_deref()) { "production" } else { "a rehearsal" };
+    let backup = if operation.has_backup { "with" } else { "without" };
+    ActionRequest {
+        action: ActionKind::Database,
+        intent: format!("run statements in {place} {backup} a backup"),
+        files: Vec::new(),
+        text: Some(operation.statement.clone()),
+    }
+}

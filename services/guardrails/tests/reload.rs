@@ -1,0 +1,138 @@
+//! Rules change while the service runs: good files are taken, bad ones are told and change nothing.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use mcp_contracts::Plan;
+use mcp_contracts::guardrails::{ActionKind, ActionRequest};
+use mcp_guardrails::judge::judge;
+use mcp_guardrails::live::Live;
+use mcp_guardrails::reload::{Outcome, Reloader};
+use mcp_guardrails::rules::Subject;
+use mcp_kit::Readiness;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const APPLE: &str = "\
+category: testing
+rules:
+- id: OWN-001
+  title: No apple
+  severity: critical
+  when: { keywords: [apple] }
+  message: there is an apple
+  remediation: take it out
+  tests: { trips: [an apple], passes: [a pineapple] }
+";
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+fn broken(live: &Live, text: &str) -> Vec<String> {
+    let request =
+        ActionRequest { action: ActionKind::Edit, intent: "do it".into(), files: Vec::new(), text: Some(text.into()) };
+    let judged = judge(&live.of("acme"), Plan::Enterprise, &[Subject::of_request(&request)]);
+    judged.broken.into_iter().map(|rule| rule.id).collect()
+}
+
+/// What was logged on this thread meanwhile.
+fn logged(work: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = lines.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_bad_file_changes_nothing_is_told_with_its_line_and_readiness_says_so_until_it_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let readiness = Readiness::default();
+    let (mut reloader, live) = Reloader::start(folder.path().to_owned(), readiness.clone()).unwrap();
+    assert_eq!((reloader.look(), broken(&live, "an apple")), (Outcome::Unchanged, vec![]));
+    write(folder.path(), "own.yaml", APPLE);
+    assert_eq!((reloader.look(), broken(&live, "an apple")), (Outcome::Applied, vec!["OWN-001".to_owned()]));
+    let version = live.of("acme").version.clone();
+
+    write(folder.path(), "own.yaml", &APPLE.replace("critical", "catastrophic"));
+    let told = logged(|| assert_eq!(reloader.look(), Outcome::Rejected));
+    for word in ["own.yaml", "line=5", "OWN-001", "catastrophic"] {
+        assert!(told.contains(word), "`{word}` is not told: {told}");
+    }
+    assert_eq!(broken(&live, "an apple"), ["OWN-001"], "the last good rules stay");
+    assert_eq!(live.of("acme").version, version);
+    assert_eq!((readiness.reply().fallbacks, readiness.reply().ready), (vec!["rules".to_owned()], true));
+    assert_eq!(reloader.look(), Outcome::Unchanged, "the same bad file is told once");
+
+    write(folder.path(), "own.yaml", &APPLE.replace("critical", "low"));
+    assert_eq!(reloader.look(), Outcome::Applied);
+    assert!(!readiness.reply().degraded);
+    assert_ne!(live.of("acme").version, version);
+}
+
+#[test]
+fn one_bad_file_among_good_ones_holds_all_of_them_back() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "own.yaml", APPLE);
+    let (mut reloader, live) = Reloader::start(folder.path().to_owned(), Readiness::default()).unwrap();
+    write(folder.path(), "own.yaml", &APPLE.replace("apple", "pear"));
+    write(folder.path(), "two.yaml", "rules: [");
+    assert_eq!(reloader.look(), Outcome::Rejected);
+    assert_eq!((broken(&live, "an apple"), broken(&live, "a pear")), (vec!["OWN-001".to_owned()], vec![]));
+}
+
+#[test]
+fn a_folder_that_is_taken_away_keeps_the_last_good_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("rules");
+    std::fs::create_dir(&inner).unwrap();
+    write(&inner, "own.yaml", APPLE);
+    let readiness = Readiness::default();
+    let (mut reloader, live) = Reloader::start(inner.clone(), readiness.clone()).unwrap();
+    std::fs::remove_dir_all(&inner).unwrap();
+    assert_eq!(reloader.look(), Outcome::Rejected);
+    assert_eq!(broken(&live, "an apple"), ["OWN-001"]);
+    assert!(readiness.reply().degraded);
+}
+
+#[test]
+fn a_service_does_not_begin_with_bad_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "own.yaml", "rules: [");
+    let Err(problems) = Reloader::start(folder.path().to_owned(), Readiness::default()) else {
+        panic!("it began with a bad file")
+    };
+    assert!(problems.to_string().contains("own.yaml:"), "{problems}");
+    assert!(Reloader::start(folder.path().join("none"), Readiness::default()).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_seen_without_anybody_asking() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reloader, live) = Reloader::start(folder.path().to_owned(), Readiness::default()).unwrap();
+    let stop = CancellationToken::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(reloader.run(stop.clone()));
+    write(folder.path(), "own.yaml", APPLE);
+    let seen = async {
+        while broken(&live, "an apple").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), seen).await.expect("nobody looked at the files");
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(30), tasks.join_all()).await.expect("it does not stop");
+}

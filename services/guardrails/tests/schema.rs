@@ -1,0 +1,14 @@
+//! The published schema of rule files is that of the code.
+
+use mcp_guardrails::rules::schema;
+
+const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules.schema.json");
+
+#[test]
+fn the_published_schema_is_that_of_the_code() {
+    let published = std::fs::read_to_string(PUBLISHED).unwrap_or_default();
+    assert!(
+        published == schema::text(),
+        "docs/rules.schema.json is not what `mcp-guardrails rules-schema` prints; write it anew and look at the difference"
+    );
+}
