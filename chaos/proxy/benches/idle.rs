@@ -1,5 +1,6 @@
 //! What an edge costs on which nothing is done: round trips of HTTP over one connection and over fifty, as ratios to no proxy at all and
-//! to a bare loop that copies bytes. Everything is in this process; the ends and the middle have runtimes of their own.
+//! to a bare loop that copies bytes. Wanted: at most 100 us added at
+//! the median of one connection, at least 0.65 x direct over fifty (or what the bare loop leaves of it), and never a wait of 35 ms. Everything is in this process; the ends and the middle have runtimes of their own.
 #![expect(clippy::unwrap_used, reason = "a failed step of a benchmark is its failure")]
 
 use chaos_proxy::{Options, Proxy};
@@ -13,16 +14,10 @@ use tokio::task::JoinSet;
 
 /// Contents of requests and replies, in bytes.
 const SIZES: [usize; 3] = [64, 4 << 10, 64 << 10];
-const ROUND_TRIPS: usize = 3_000;
+const PASSES: usize = 5;
+const ROUND_TRIPS: usize = 2_000;
 const CONNECTIONS: usize = 50;
-const LOAD: Duration = Duration::from_secs(2);
-/// What the proxy may add at one connection, at the median.
-const ALLOWED_ADDED: Duration = Duration::from_micros(100);
-/// What must be left of the throughput at fifty connections.
-const ALLOWED_SHARE: f64 = 0.65;
-/// What nobody may ever wait because of the proxy.
-const ALLOWED_STALL: Duration = Duration::from_millis(35);
-
+const LOAD: Duration = Duration::from_millis(800);
 fn main() {
     let runtime = |threads| Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
     let (far, middle) = (runtime(1), runtime(2));
@@ -48,36 +43,54 @@ fn main() {
     }
 }
 
-fn compare(near: &Runtime, size: usize, paths: &[(&str, SocketAddr)]) {
-    let mut out = std::io::stdout().lock();
-    let mut direct: Option<(Duration, f64)> = None;
-    for (name, address) in paths {
-        let times = near.block_on(async { round_trips(*address, size, ROUND_TRIPS).await });
-        let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
-        let rate = near.block_on(load(*address, size));
-        let (direct_median, direct_rate) = *direct.get_or_insert((median, rate));
-        let added = median.saturating_sub(direct_median);
-        let mut notes = String::new();
-        if name.starts_with("proxy") {
-            notes = format!(
-                "  added {} of {} us allowed, share {:.2} of {ALLOWED_SHARE} wanted, longest {}",
-                added.as_micros(),
-                ALLOWED_ADDED.as_micros(),
-                rate / direct_rate,
-                if worst < ALLOWED_STALL { "no stall" } else { "A STALL" }
-            );
+/// What was measured of a path, one value for each pass.
+#[derive(Default)]
+struct Figures {
+    median_us: Vec<f64>,
+    rate: Vec<f64>,
+    worst: Duration,
+}
+
+/// Measures the paths in turns, so that whatever else the machine does meets all of them; ratios are those of one turn.
+fn compare(near: &Runtime, size: usize, paths: &[(&str, SocketAddr); 4]) {
+    let mut figures: [Figures; 4] = Default::default();
+    for _ in 0..PASSES {
+        for ((_, address), figures) in paths.iter().zip(&mut figures) {
+            let times = near.block_on(round_trips(*address, size, ROUND_TRIPS));
+            figures.median_us.push(times[times.len() / 2].as_secs_f64() * 1e6);
+            figures.worst = figures.worst.max(times[times.len() - 1]);
+            figures.rate.push(near.block_on(load(*address, size)));
         }
+    }
+    let mut out = std::io::stdout().lock();
+    let [direct, bare, ..] = &figures;
+    for ((name, _), own) in paths.iter().zip(&figures) {
+        let added = middle(&pairs(&own.median_us, &direct.median_us, |own, direct| own - direct));
+        let share = |than: &Figures| middle(&pairs(&own.rate, &than.rate, |own, than| own / than));
+        let slower = |than: &Figures| middle(&pairs(&own.median_us, &than.median_us, |own, than| own / than));
         writeln!(
             out,
-            "{size:>6} B  {name:<15} one: p50 {:>6.1} us ({:.2} x direct), longest {:>6.1} ms   fifty: {:>7.0}/s ({:.2} x direct){notes}",
-            median.as_secs_f64() * 1e6,
-            median.as_secs_f64() / direct_median.as_secs_f64(),
-            worst.as_secs_f64() * 1e3,
-            rate,
-            rate / direct_rate
+            "{size:>6} B  {name:<14}  one: p50 {:>6.1} us, {added:>6.1} added, {:.2} x direct, {:.2} x bare, longest {:>5.1} ms   fifty: {:>7.0}/s, {:.2} x direct, {:.2} x bare",
+            middle(&own.median_us),
+            slower(direct),
+            slower(bare),
+            own.worst.as_secs_f64() * 1e3,
+            middle(&own.rate),
+            share(direct),
+            share(bare),
         )
         .unwrap();
     }
+}
+
+fn pairs(one: &[f64], other: &[f64], join: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    one.iter().zip(other).map(|(one, other)| join(*one, *other)).collect()
+}
+
+fn middle(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }
 
 /// Times of round trips over one connection, sorted.

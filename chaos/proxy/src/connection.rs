@@ -14,7 +14,6 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
-use tokio_util::sync::CancellationToken;
 
 /// How much is read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
@@ -22,10 +21,7 @@ const READ_BYTES: usize = 64 << 10;
 const LEAST_ROOM_BYTES: usize = 16 << 10;
 
 /// What a connection is told from outside.
-pub(crate) struct Orders {
-    pub(crate) rules: watch::Receiver<Arc<Rules>>,
-    pub(crate) stop: CancellationToken,
-}
+pub(crate) type Orders = watch::Receiver<Arc<Rules>>;
 
 /// Serves a connection until it ends; returns how it ended.
 pub(crate) async fn serve(
@@ -59,6 +55,14 @@ pub(crate) fn reset(socket: &TcpStream) {
     let _ = socket.set_zero_linger();
 }
 
+/// Why the rounds stop.
+enum Told {
+    /// Other rules are in force.
+    Rules,
+    /// The connection is over.
+    Ended(Ending),
+}
+
 struct Pump<'a> {
     readers: [ReadHalf<'a>; 2],
     writers: [WriteHalf<'a>; 2],
@@ -72,34 +76,60 @@ impl Pump<'_> {
         let timer = tokio::time::sleep_until(Instant::now().into());
         tokio::pin!(timer);
         loop {
-            let now = Instant::now();
-            self.flush(link, Way::Up, now).await;
-            self.flush(link, Way::Down, now).await;
-            if let Some(ending) = link.verdict() {
-                return ending;
-            }
-            let due = self.due(link);
-            if let Some(due) = due {
-                arm(timer.as_mut(), due);
-            }
-            let (hungry_up, hungry_down) = (link.hungry(Way::Up), link.hungry(Way::Down));
-            let [from_client, from_upstream] = &mut self.readers;
-            let [to_upstream, to_client] = &mut self.writers;
-            let [buffer_up, buffer_down] = &mut self.buffers;
-            tokio::select! {
-                biased;
-                () = orders.stop.cancelled() => return Ending::Reset,
-                changed = orders.rules.changed() => match changed {
-                    Ok(()) => link.adopt(Arc::clone(&orders.rules.borrow_and_update())),
-                    Err(_) => return Ending::Reset,
-                },
-                read = read(from_client, buffer_up), if hungry_up => take(link, Way::Up, read, buffer_up),
-                read = read(from_upstream, buffer_down), if hungry_down => take(link, Way::Down, read, buffer_down),
-                _ = to_upstream.writable(), if self.blocked[0] => self.blocked[0] = false,
-                _ = to_client.writable(), if self.blocked[1] => self.blocked[1] = false,
-                () = &mut timer, if due.is_some() => {}
+            // Kept from one round to the next: to wait anew for each piece would cost a lock that all connections share.
+            let told = {
+                let changed = orders.changed();
+                tokio::pin!(changed);
+                loop {
+                    if let Some(ending) = self.round(link, changed.as_mut(), timer.as_mut()).await {
+                        break ending;
+                    }
+                }
+            };
+            match told {
+                Told::Ended(ending) => return ending,
+                Told::Rules => {
+                    let rules = Arc::clone(&orders.borrow_and_update());
+                    if rules.closed {
+                        return Ending::Reset;
+                    }
+                    link.adopt(rules);
+                }
             }
         }
+    }
+
+    /// Writes what is due, then waits for one thing to happen. Says something only where the rules changed or the connection is over.
+    async fn round(
+        &mut self,
+        link: &mut Link,
+        changed: Pin<&mut impl Future>,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Option<Told> {
+        let now = Instant::now();
+        self.flush(link, Way::Up, now).await;
+        self.flush(link, Way::Down, now).await;
+        if let Some(ending) = link.verdict() {
+            return Some(Told::Ended(ending));
+        }
+        let due = self.due(link);
+        if let Some(due) = due {
+            arm(timer.as_mut(), due);
+        }
+        let (hungry_up, hungry_down) = (link.hungry(Way::Up), link.hungry(Way::Down));
+        let [from_client, from_upstream] = &mut self.readers;
+        let [to_upstream, to_client] = &mut self.writers;
+        let [buffer_up, buffer_down] = &mut self.buffers;
+        tokio::select! {
+            biased;
+            _ = changed => return Some(Told::Rules),
+            read = read(from_client, buffer_up), if hungry_up => take(link, Way::Up, read, buffer_up),
+            read = read(from_upstream, buffer_down), if hungry_down => take(link, Way::Down, read, buffer_down),
+            _ = to_upstream.writable(), if self.blocked[0] => self.blocked[0] = false,
+            _ = to_client.writable(), if self.blocked[1] => self.blocked[1] = false,
+            () = timer, if due.is_some() => {}
+        }
+        None
     }
 
     /// When to look again although nothing happens.

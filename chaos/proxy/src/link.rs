@@ -294,3 +294,6 @@ impl Link {
         self.answer(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

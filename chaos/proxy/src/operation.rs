@@ -2,7 +2,7 @@
 //! drawn for it, and what they touched.
 
 use crate::draw::Identity;
-use crate::http::head::{Head, Line};
+use crate::http::head::{Head, Length, Line};
 use crate::tap::{Exchange, MAX_BODY_BYTES};
 use crate::toxic::{Abort, Malform};
 use bytes::{Bytes, BytesMut};
@@ -62,6 +62,7 @@ impl Operation {
 
     /// A request of HTTP; `keep` tells that the tap listens.
     pub(crate) fn request(number: u64, head: Head, keep: bool, now: Instant) -> Self {
+        let expected = expected(&head);
         let (method, path) = match head.line {
             Line::Request { method, path } => (method, path),
             Line::Reply { .. } => (String::new(), String::new()),
@@ -70,7 +71,8 @@ impl Operation {
             let (reply_headers, reply) = (Vec::new(), BytesMut::new());
             Box::new(Record { at: now, request_headers: head.fields, reply_headers, reply, reply_bytes: 0 })
         });
-        Self { number, passed_on: true, method, path, record, ..Self::default() }
+        let content = BytesMut::with_capacity(if record.is_some() { expected } else { 0 });
+        Self { number, passed_on: true, method, path, content, record, ..Self::default() }
     }
 
     pub(crate) fn is_head(&self) -> bool {
@@ -98,6 +100,7 @@ impl Operation {
             self.content_type.clone_from(value);
         }
         if let Some(record) = &mut self.record {
+            record.reply.reserve(expected(&head));
             record.reply_headers = head.fields;
         }
     }
@@ -129,6 +132,14 @@ impl Operation {
             reply_bytes: record.reply_bytes,
             complete,
         })
+    }
+}
+
+/// How much content is worth making room for at once.
+fn expected(head: &Head) -> usize {
+    match head.length {
+        Length::Fixed(length) => usize::try_from(length).unwrap_or(usize::MAX).min(MAX_BODY_BYTES),
+        Length::Chunked | Length::UntilEnd | Length::Switched => 0,
     }
 }
 

@@ -15,7 +15,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// Most open connections of an edge; more wait until one ends.
 pub const MAX_CONNECTIONS: usize = 4_096;
@@ -63,7 +62,6 @@ pub struct Proxy {
     upstream: watch::Sender<SocketAddr>,
     edge: Arc<Edge>,
     rules: watch::Sender<Arc<Rules>>,
-    stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
@@ -89,18 +87,13 @@ impl Proxy {
             tap: Tap::new(options.tap),
             counters: Counters::default(),
         });
-        let (rules, stop) = (watch::Sender::new(Arc::new(Rules::default())), CancellationToken::new());
+        let rules = watch::Sender::new(Arc::new(Rules::default()));
         let upstream = watch::Sender::new(upstream);
-        let acceptor = Acceptor {
-            listener,
-            upstream: upstream.subscribe(),
-            edge: Arc::clone(&edge),
-            rules: rules.subscribe(),
-            stop: stop.clone(),
-        };
+        let acceptor =
+            Acceptor { listener, upstream: upstream.subscribe(), edge: Arc::clone(&edge), rules: rules.subscribe() };
         let mut tasks = JoinSet::new();
         tasks.spawn(acceptor.run());
-        Ok(Self { name: name.to_owned(), address, upstream, edge, rules, stop, tasks })
+        Ok(Self { name: name.to_owned(), address, upstream, edge, rules, tasks })
     }
 
     /// Name of the edge.
@@ -123,9 +116,6 @@ impl Proxy {
     /// # Errors
     /// The rule cannot be used.
     pub fn add(&self, rule: Rule) -> Result<Guard, RuleError> {
-        if self.stop.is_cancelled() {
-            return Err(RuleError::Closed);
-        }
         rules::add(&self.rules, rule)
     }
 
@@ -151,7 +141,7 @@ impl Proxy {
 
     /// Ends every connection and the listener, and waits until they are gone.
     pub async fn close(mut self) {
-        self.stop.cancel();
+        rules::close(&self.rules);
         while self.tasks.join_next().await.is_some() {}
     }
 }
@@ -161,17 +151,19 @@ struct Acceptor {
     upstream: watch::Receiver<SocketAddr>,
     edge: Arc<Edge>,
     rules: watch::Receiver<Arc<Rules>>,
-    stop: CancellationToken,
 }
 
 impl Acceptor {
     async fn run(self) {
         let mut connections = JoinSet::new();
         let mut number = 0;
+        let mut changes = self.rules.clone();
+        let closed = closed(&mut changes);
+        tokio::pin!(closed);
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => break,
+                () = &mut closed => break,
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                     Ok((client, _)) => {
@@ -190,12 +182,12 @@ impl Acceptor {
     fn connection(&self, client: TcpStream, number: u64) -> impl Future<Output = ()> + Send + use<> {
         let edge = Arc::clone(&self.edge);
         let upstream = *self.upstream.borrow();
-        let mut orders = Orders { rules: self.rules.clone(), stop: self.stop.clone() };
+        let mut orders: Orders = self.rules.clone();
         async move {
             let counters = &edge.counters;
             add(&counters.connections, 1);
             add(&counters.open, 1);
-            let rules = Arc::clone(&orders.rules.borrow_and_update());
+            let rules = Arc::clone(&orders.borrow_and_update());
             let link = Link::new(Arc::clone(&edge), number, rules);
             let ending = join(client, upstream, link, orders, counters).await;
             if ending == Ending::Reset {
@@ -212,9 +204,10 @@ async fn join(client: TcpStream, upstream: SocketAddr, link: Link, orders: Order
         return Ending::Reset;
     }
     let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(upstream));
+    let mut changes = orders.clone();
     let connected = tokio::select! {
         connected = connecting => connected,
-        () = orders.stop.cancelled() => {
+        () = closed(&mut changes) => {
             reset(&client);
             return Ending::Reset;
         }
@@ -230,4 +223,10 @@ async fn join(client: TcpStream, upstream: SocketAddr, link: Link, orders: Order
         return Ending::Close;
     }
     serve(client, upstream, link, orders).await
+}
+
+/// Waits until the edge is being closed.
+async fn closed(changes: &mut Orders) {
+    // A proxy that is gone is closed too.
+    drop(changes.wait_for(|rules| rules.closed).await);
 }

@@ -147,6 +147,8 @@ pub(crate) struct Planted {
 pub(crate) struct Rules {
     pub(crate) planted: Vec<Arc<Planted>>,
     pub(crate) conditional: bool,
+    /// The edge is being closed: every connection ends.
+    pub(crate) closed: bool,
     last_id: u64,
 }
 
@@ -157,7 +159,7 @@ impl Rules {
 
     fn with(&self, planted: Vec<Arc<Planted>>, last_id: u64) -> Self {
         let conditional = planted.iter().any(|planted| planted.rule.is_conditional());
-        Self { planted, conditional, last_id: last_id.max(self.last_id) }
+        Self { planted, conditional, closed: self.closed, last_id: last_id.max(self.last_id) }
     }
 }
 
@@ -166,6 +168,10 @@ pub(crate) fn add(rules: &watch::Sender<Arc<Rules>>, rule: Rule) -> Result<Guard
     rule.check()?;
     let mut added = Err(RuleError::TooMany);
     rules.send_if_modified(|current| {
+        if current.closed {
+            added = Err(RuleError::Closed);
+            return false;
+        }
         if current.planted.len() >= MAX_RULES {
             return false;
         }
@@ -189,6 +195,11 @@ pub(crate) fn clear(rules: &watch::Sender<Arc<Rules>>) {
         }
         changes
     });
+}
+
+/// Ends every connection.
+pub(crate) fn close(rules: &watch::Sender<Arc<Rules>>) {
+    rules.send_modify(|current| *current = Arc::new(Rules { closed: true, ..current.with(Vec::new(), 0) }));
 }
 
 /// Keeps a rule acting; dropped, the rule is gone.
