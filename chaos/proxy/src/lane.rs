@@ -158,11 +158,11 @@ impl Lane {
             return;
         }
         let acting = || rules.planted.iter().filter(|planted| self.way.acts(planted, &parcel.drawn));
-        let late = acting().map(|planted| match &planted.rule.toxic {
-            Toxic::Latency(latency) => latency.delay(next(parcel.random ^ planted.id)),
-            Toxic::Delay(delay) if (delay.moment == Moment::Request) == (self.way == Way::Up) => delay.delay,
-            _ => Duration::ZERO,
-        });
+        let moment = match self.way {
+            Way::Up => Moment::Request,
+            Way::Down => Moment::Reply,
+        };
+        let late = acting().map(|planted| planted.rule.toxic.late(moment, next(parcel.random ^ planted.id)));
         let mut due = parcel.arrived + late.sum::<Duration>();
         if let Some(before) = self.last_due {
             due = due.max(before);
@@ -177,7 +177,17 @@ impl Lane {
                 Toxic::Slice(slice) if parcel.continues => due += slice.gap,
                 Toxic::SlowClose(close) if matches!(parcel.load, Load::End) => due += close.delay,
                 Toxic::Hang(_) => hung = true,
-                _ => {}
+                Toxic::Latency(_)
+                | Toxic::Reset(_)
+                | Toxic::Blackhole(_)
+                | Toxic::SlowClose(_)
+                | Toxic::Slice(_)
+                | Toxic::Truncate(_)
+                | Toxic::Corrupt(_)
+                | Toxic::Abort(_)
+                | Toxic::Status(_)
+                | Toxic::Delay(_)
+                | Toxic::Malform(_) => {}
             }
         }
         (self.free_at, self.hung, self.last_due) = (free_at, hung, Some(due));

@@ -30,6 +30,7 @@ pub use status::Status;
 pub use truncate::Truncate;
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +119,26 @@ impl Toxic {
             | Self::Slice(_)
             | Self::Truncate(_)
             | Self::Corrupt(_) => false,
+        }
+    }
+
+    /// How much later than it came something goes on; several of them add up. What goes to the upstream belongs to a request.
+    pub(crate) fn late(&self, moment: Moment, random: u64) -> Duration {
+        match self {
+            Self::Latency(latency) => latency.delay(random),
+            Self::Delay(delay) if delay.moment == moment => delay.delay,
+            Self::Delay(_)
+            | Self::Bandwidth(_)
+            | Self::Reset(_)
+            | Self::Hang(_)
+            | Self::Blackhole(_)
+            | Self::SlowClose(_)
+            | Self::Slice(_)
+            | Self::Truncate(_)
+            | Self::Corrupt(_)
+            | Self::Abort(_)
+            | Self::Status(_)
+            | Self::Malform(_) => Duration::ZERO,
         }
     }
 
