@@ -72,15 +72,27 @@ fn what_matches_nothing_gets_nothing() {
 
 #[test]
 fn equal_scores_are_in_the_order_of_their_ids() {
-    let entry = |id: &str| {
+    let entry = |number: u32| {
+        let word = if number < 60 { "ledger" } else { "kettle" };
         format!(
-            "  - id: {id}\n    title: Same title\n    summary: Same.\n    tags: [same]\n    roles: [x]\n    level: beginner\n    plan: free\n    body: same\n"
+            "  - id: {word}-{number:03}\n    title: {word}\n    summary: A.\n    tags: [{word}]\n    roles: [x]\n    level: beginner\n    plan: free\n    body: A.\n"
         )
     };
-    let file = format!("category: x\npatterns:\n{}{}{}", entry("c"), entry("a"), entry("b"));
-    let catalog = Catalog::from_texts([("x".to_owned(), file)]).unwrap();
-    let selected = score::select(&catalog, &query("same title", &[], Plan::Free), &Histories::new());
-    assert_eq!(selected.patterns.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    // Many, and few of them asked for, so that no order survives by chance.
+    let entries: String = (0..600).rev().map(entry).collect();
+    let catalog = Catalog::from_texts([("x".to_owned(), format!("category: x\npatterns:\n{entries}"))]).unwrap();
+    for limit in [1, 7, 30, 60] {
+        let query = Query { limit, ..query("ledger", &[], Plan::Free) };
+        let selected = score::select(&catalog, &query, &Histories::new());
+        let expected: Vec<String> = (0..limit).map(|number| format!("ledger-{number:03}")).collect();
+        assert_eq!(selected.patterns.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_word_that_is_said_twice_counts_once() {
+    let (once, twice) = (ask("slow query", Plan::Enterprise), ask("slow query query slow queries", Plan::Enterprise));
+    assert_eq!(once, twice);
 }
 
 #[test]
