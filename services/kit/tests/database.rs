@@ -35,6 +35,10 @@ async fn what_was_written_is_there_after_close_and_nothing_is_taken_after_it() {
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     assert_eq!(database.write(|transaction| add(transaction, "first")).await, Ok(1));
     assert_eq!(texts(&database).await, ["first"]);
+    // Somebody else looks at the file, so that SQLite does not put the log back by itself.
+    let file = folder.path().join("deep/er/notes.db");
+    let onlooker = Connection::open(&file).unwrap();
+    onlooker.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0)).unwrap();
     database.close().await;
     database.close().await;
     assert_eq!(database.write(|transaction| add(transaction, "late")).await, Err(DatabaseError::Closed));
@@ -176,6 +180,9 @@ async fn newer_foreign_and_damaged_files_are_refused_and_left_as_they_are() {
     };
     assert!(matches!(refuse(&[V1]), OpenError::Newer { found: 3, known: 1, .. }));
     assert!(matches!(refuse(&["CREATE TABLE other (x) STRICT;"]), OpenError::Foreign { .. }));
+    // A newer release may have chosen another journal; not even that is changed.
+    Connection::open(&file).unwrap().execute_batch("PRAGMA journal_mode = DELETE; PRAGMA user_version = 9").unwrap();
+    assert!(matches!(refuse(&ALL), OpenError::Newer { found: 9, known: 3, .. }));
     std::fs::remove_file(&file).unwrap();
     Connection::open(&file).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     assert!(matches!(refuse(&ALL), OpenError::Foreign { .. }));

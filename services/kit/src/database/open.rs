@@ -47,8 +47,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
     connection.busy_timeout(BUSY_DEADLINE).map_err(|error| explain(path, &error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    let settings = "PRAGMA cache_size = -4096; PRAGMA query_only = 1";
-    connection.execute_batch(settings).map_err(|error| explain(path, &error))?;
+    connection.execute_batch("PRAGMA cache_size = -4096").map_err(|error| explain(path, &error))?;
     Ok(connection)
 }
 
