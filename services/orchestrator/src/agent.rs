@@ -10,6 +10,7 @@ mod moment;
 mod rca;
 mod related;
 mod retro;
+mod schema;
 mod source;
 mod words;
 
@@ -19,6 +20,7 @@ pub use general::Brief;
 pub use rca::RootCauseReport;
 pub use related::Related;
 pub use retro::RetrospectivePlan;
+pub use schema::schema;
 pub use source::Evidence;
 pub use words::topic;
 

@@ -3,8 +3,13 @@
 use super::markdown::{Page, inline, quote};
 use super::source::{MAX_STATEMENT_CHARS, Source, capitalised, clean, cut, sentences, without_bullet};
 use super::words::topic;
-use super::{AgentInput, Evidence, MAX_REMEMBERED_BYTES, NewMemory, Related, lexicon::Cues, related};
+use super::{
+    AgentInput, Evidence, MAX_REMEMBERED_BYTES, NewMemory, Related,
+    lexicon::{Cues, expression},
+    related,
+};
 use mcp_contracts::memory::Visibility;
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::LazyLock;
@@ -22,10 +27,16 @@ static STEP: LazyLock<Cues> = LazyLock::new(|| {
 });
 static CONSTRAINT: LazyLock<Cues> = LazyLock::new(|| {
     Cues::new(
-        r"without|must not|cannot|can['’]t|don['’]t|do not|never|deadline|until|by (?:monday|tuesday|wednesday|thursday|friday)|budget|only\b|at most|no more than|darf nicht|sin\b|sans\b",
+        r"without|must not|cannot|can['’]t|don['’]t|do not|never|deadline|until|by (?:monday|tuesday|wednesday|thursday|friday)|budget|only\b|at most|no more than|nothing (?:may|must)|may not|darf nicht|sin\b|sans\b",
     )
 });
 
+/// What joins one step to the next.
+static JOINT: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)^(?:first|zuerst|primero|d['’]abord),?\s+|[,;]?\s*(?:and )?\b(?:then|after that|finally|danach|dann|luego|ensuite)\b,?\s+",
+    )
+});
 /// Words that bring a risk, the risk, and what to do about it.
 static RISKS: LazyLock<[(Cues, &str, &str); 7]> = LazyLock::new(|| {
     [
@@ -131,7 +142,8 @@ pub(crate) fn brief(input: &AgentInput<'_>) -> Brief {
             .cloned()
             .collect::<Vec<_>>()
     };
-    let constraints = pick(&CONSTRAINT);
+    let constraints: Vec<Evidence> =
+        pick(&CONSTRAINT).into_iter().filter(|statement| !STEP.occur(&statement.text)).collect();
     let requirements: Vec<Evidence> =
         pick(&REQUIREMENT).into_iter().filter(|statement| !constraints.contains(statement)).collect();
     let context = context(input);
@@ -169,10 +181,21 @@ fn summary(goal: &str, first: Option<&Evidence>, requirements: usize, constraint
         |first| format!("it begins with “{}”", cut(&first.text, 140)),
     );
     format!(
-        "Goal: {}. The text was read: {}. It states {requirements} requirement(s) and {constraints} constraint(s); memory holds {context} related note(s).",
+        "Goal: {}. The text was read: {}. It states {} and {}; memory holds {}.",
         goal.trim_end_matches('.'),
-        about.trim_end_matches('.')
+        about.trim_end_matches('.').replace(".”", "”"),
+        counted(requirements, "requirement"),
+        counted(constraints, "constraint"),
+        counted(context, "related note"),
     )
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    }
 }
 
 fn context(input: &AgentInput<'_>) -> Vec<Related> {
@@ -183,18 +206,16 @@ fn memory(input: &AgentInput<'_>, found: usize) -> String {
     match (input.static_context, found) {
         (true, _) => "Memory did not answer: earlier decisions were not looked up".to_owned(),
         (false, 0) => "Nothing related in memory".to_owned(),
-        (false, found) => format!("{found} related note(s) in memory"),
+        (false, found) => format!("{} in memory", counted(found, "related note")),
     }
 }
 
 /// Steps that the text states, else those of the pattern, else the ones that any change needs.
 fn steps(statements: &[Evidence], pattern: &[String], input: &AgentInput<'_>, risks: &[Risk]) -> Vec<String> {
-    let stated: Vec<String> = statements
-        .iter()
-        .filter(|statement| STEP.occur(&statement.text))
-        .map(|statement| capitalised(&statement.text))
-        .take(MAX_ITEMS)
-        .collect();
+    let told = statements.iter().filter(|statement| STEP.occur(&statement.text));
+    let parts = told.flat_map(|statement| JOINT.split(statement.text.trim_end_matches('.')));
+    let stated: Vec<String> =
+        parts.map(|part| capitalised(part.trim())).filter(|step| step.contains(' ')).take(MAX_ITEMS).collect();
     if stated.len() >= 2 {
         return stated;
     }

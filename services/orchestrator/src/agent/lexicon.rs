@@ -8,9 +8,16 @@ use std::sync::LazyLock;
 const DENIAL_REACH: usize = 3;
 
 static DENIAL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(?:no|not|never|without|none|neither|nor|didn['’]t|wasn['’]t|weren['’]t|isn['’]t|hasn['’]t|haven['’]t|cannot|can['’]t|don['’]t|kein\w*|nicht|ohne|sin|sans|pas|nunca)$")
-        .expect("a constant expression")
+    expression(
+        r"(?i)^(?:no|not|never|without|none|neither|nor|nobody|no-one|noone|niemand|nadie|personne|didn['’]t|wasn['’]t|weren['’]t|isn['’]t|hasn['’]t|haven['’]t|cannot|can['’]t|don['’]t|kein\w*|nicht|ohne|sin|sans|pas|nunca)$",
+    )
 });
+
+/// A constant expression. Edges of words are those of ASCII: Unicode's would keep the engine from its fast path on every text
+/// that is not plain English, and cues begin with ASCII letters.
+pub(crate) fn expression(pattern: &str) -> Regex {
+    Regex::new(&pattern.replace(r"\b", r"(?-u:\b)")).expect("a constant expression")
+}
 
 /// Cues of one meaning.
 #[derive(Debug)]
@@ -19,7 +26,7 @@ pub(crate) struct Cues(Regex);
 impl Cues {
     /// Cues that begin at the beginning of a word, in any case.
     pub(crate) fn new(alternatives: &str) -> Self {
-        Self(Regex::new(&format!(r"(?i)(?:\b|_)(?:{alternatives})")).expect("a constant expression"))
+        Self(expression(&format!(r"(?i)(?:\b|_)(?:{alternatives})")))
     }
 
     /// Whether `text` carries one that is not denied.
@@ -46,7 +53,7 @@ fn denied(before: &str) -> bool {
 /// What is hoped for, asked or planned rather than told.
 pub(crate) static HYPOTHETICAL: LazyLock<Cues> = LazyLock::new(|| {
     Cues::new(
-        r"(?:should (?:be|we|have)|shall we|can we|could we|maybe|might|perhaps|if we|let['’]s|trying to|tried to|want to|going to|about to|plan(?:ning)? to|waiting for|vielleicht|quiz[aá]s?|peut-[eê]tre)\b|\w[^?]*\?\s*$",
+        r"(?:should (?:be|we|have)|shall we|can we|could we|maybe|might|perhaps|if we|let['’]s|trying to|tried to|want to|going to|about to|plan(?:ning)? to|waiting for|vielleicht|quiz[aá]s?|peut-[eê]tre)\b|\w[^?]*\?+\s*$",
     )
 });
 /// An attempt that changed nothing.

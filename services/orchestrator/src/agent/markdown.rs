@@ -7,6 +7,7 @@ use std::fmt::Write;
 pub(crate) fn inline(text: &str) -> String {
     let characters: Vec<char> =
         text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let strikes = characters.iter().filter(|character| **character == '~').count() > 1;
     let mut escaped = String::with_capacity(text.len() + 8);
     let mut start = true;
     for (index, &character) in characters.iter().enumerate() {
@@ -15,11 +16,14 @@ pub(crate) fn inline(text: &str) -> String {
         let inside_word = before.is_some_and(char::is_alphanumeric) && after.is_some_and(|next| next.is_alphanumeric());
         match character {
             '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
+            '>' if start => escaped.push_str("&gt;"),
             '&' if entity(&characters[index + 1..]) => escaped.push_str("&amp;"),
             '_' if inside_word => escaped.push('_'),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => escaped.extend(['\\', character]),
-            '#' | '-' | '+' | '=' | ':' if start => escaped.extend(['\\', character]),
+            '\\' | '`' | '*' | '_' | '|' => escaped.extend(['\\', character]),
+            '~' if strikes => escaped.extend(['\\', character]),
+            ']' if matches!(after, Some('(' | '[')) => escaped.extend(['\\', character]),
+            '[' if after == Some(&'^') => escaped.extend(['\\', character]),
+            '#' | '-' | '+' | '=' | ':' | '[' if start => escaped.extend(['\\', character]),
             '.' | ')' if numbered(&characters[..index]) => escaped.extend(['\\', character]),
             _ => escaped.push(character),
         }
@@ -111,12 +115,18 @@ mod tests {
             ("- item", "\\- item"),
             ("12. item", "12\\. item"),
             ("a | b", "a \\| b"),
-            ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
-            ("[x](javascript:y)", "\\[x\\](javascript:y)"),
-            ("![x](http://y)", "!\\[x\\](http://y)"),
+            ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
+            ("> quote", "&gt; quote"),
+            ("see [x](javascript:y)", "see [x\\](javascript:y)"),
+            ("see [x][y]", "see [x\\][y]"),
+            ("[x] done", "\\[x] done"),
+            ("note[^1]", "note\\[^1]"),
+            ("~~gone~~", "\\~\\~gone\\~\\~"),
+            ("![x](http://y)", "![x\\](http://y)"),
             ("```sh", "\\`\\`\\`sh"),
             ("two\nlines", "two lines"),
             ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
+            ("x <b>y</b>", "x &lt;b>y&lt;/b>"),
             ("\\# x", "\\\\# x"),
         ] {
             assert_eq!(inline(raw), escaped);
@@ -125,9 +135,12 @@ mod tests {
 
     #[test]
     fn ordinary_words_stay_as_they_are() {
-        for plain in
-            ["order_id of checkout-api rose to 12 % at 14:02", "R&D said: it's fine (mostly)", "größer, 大きい"]
-        {
+        for plain in [
+            "order_id of checkout-api rose to 12 % at 14:02",
+            "R&D said: it's fine (mostly)",
+            "größer, 大きい",
+            "web[77]: p99 > 5 s, ~45 min",
+        ] {
             assert_eq!(inline(plain), plain);
         }
     }

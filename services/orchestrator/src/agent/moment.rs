@@ -1,6 +1,7 @@
 //! Times of day in statements, in the forms people and programs write them, and the one order they are put in. What happened
 //! at a time is not known here.
 
+use super::lexicon::expression;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Span};
 use regex::{Captures, Regex};
@@ -15,19 +16,16 @@ static STAMP: LazyLock<Regex> = LazyLock::new(|| {
     );
     let time = r"(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?: ?(?P<half>am|pm)\b)?|(?P<hour>\d{1,2}) ?(?P<hour_half>am|pm)\b|(?P<french>\d{1,2}h\d{2})\b";
     let zone = r" ?(?P<zone>Z|UTC|GMT|CEST|CET|BST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|JST|[+-]\d{2}:?\d{2})\b";
-    Regex::new(&format!(
+    expression(&format!(
         r"(?i)(?:(?:\b(?:{date}))(?:[T,: ]| at | um )*)?(?:{time})(?:{zone})?|\b(?P<only>{})",
         date.replace("?P<", "?P<only_")
     ))
-    .expect("a constant expression")
 });
-static EPOCH: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^\W*(1[5-9]\d{8})(\d{3})?(?:\.\d+)?\b").expect("a constant expression"));
+static EPOCH: LazyLock<Regex> = LazyLock::new(|| expression(r"^\W*(1[5-9]\d{8})(\d{3})?(?:\.\d+)?\b"));
 static DEFAULT_ZONE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
+    expression(
         r"(?i)\b(?:times?|timestamps?|zeiten|heures|horas)\b.{0,24}?\b(UTC|GMT|CEST|CET|BST|EST|EDT|PST|PDT|JST)\b",
     )
-    .expect("a constant expression")
 });
 
 /// A time as written.
@@ -42,7 +40,7 @@ struct Written {
 /// A time in the order of all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment {
-    /// The time, in UTC where the text says so or says nothing.
+    /// The time, in the zone that the text declares for all, else in UTC.
     pub(crate) at: DateTime,
     /// Whether the text names a day.
     pub(crate) dated: bool,
@@ -62,6 +60,8 @@ pub(crate) struct Placed {
     pub(crate) moment: Option<Moment>,
     /// What it says, without a time at its head.
     pub(crate) text: String,
+    /// Whether the time is one since which something holds.
+    pub(crate) since: bool,
 }
 
 /// Reads times in the order of the text: a time without a day belongs to the day before it.
@@ -71,6 +71,8 @@ pub(crate) struct Clock {
     day: Option<Date>,
     last: Option<DateTime>,
     zone_minutes: i64,
+    /// The zone that the text declares for all its times.
+    pub(crate) declared: Option<String>,
     /// Whether a time named a zone or an offset.
     pub(crate) zoned: bool,
     /// Whether a time named none.
@@ -80,16 +82,33 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock for a text that is read on `today`.
-    pub(crate) const fn new(today: Date) -> Self {
-        Self { today, day: None, last: None, zone_minutes: 0, zoned: false, unzoned: false, ambiguous_day: false }
+    /// A clock for a text that is read on `today`. Times above the first day that the text names are of that day, too.
+    pub(crate) fn new<'a>(today: Date, lines: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut clock = Self {
+            today,
+            day: None,
+            last: None,
+            zone_minutes: 0,
+            declared: None,
+            zoned: false,
+            unzoned: false,
+            ambiguous_day: false,
+        };
+        for line in lines {
+            let written = clock.written(line);
+            clock.day = clock.day.or_else(|| written.iter().find_map(|written| written.date));
+            if clock.day.is_some() {
+                break;
+            }
+        }
+        clock
     }
 
     /// Splits `statement` where it names several times, and places each part.
     pub(crate) fn place(&mut self, statement: &str) -> Vec<Placed> {
         if let Some(zone) = DEFAULT_ZONE.captures(statement).and_then(|found| found.get(1)) {
             self.zone_minutes = offset(zone.as_str()).unwrap_or(0);
-            self.zoned = true;
+            self.declared = Some(zone.as_str().to_uppercase());
         }
         if let Some(placed) = self.epoch(statement) {
             return vec![placed];
@@ -105,15 +124,22 @@ impl Clock {
                 continue;
             }
             let moment = self.moment(time);
+            let since = is_since(statement, time.range.start);
             let told =
                 without_head(&statement[start..end], time.range.start.max(start) - start..time.range.end - start);
             if told.chars().any(char::is_alphanumeric) {
-                placed.push(Placed { moment, text: told });
+                placed.push(Placed { moment, text: told, since });
             }
             start = end;
+            if let Some(later) =
+                written.get(index + 1).filter(|later| later.range.end <= end && is_since(statement, later.range.start))
+            {
+                let moment = self.moment(later);
+                placed.push(Placed { moment, text: trimmed(&statement[time.range.end..end]), since: true });
+            }
         }
         if written.is_empty() {
-            placed.push(Placed { moment: None, text: statement.trim().to_owned() });
+            placed.push(Placed { moment: None, text: statement.trim().to_owned(), since: false });
         }
         placed
     }
@@ -128,7 +154,7 @@ impl Clock {
         self.zoned = true;
         (self.day, self.last) = (Some(at.date()), Some(at));
         let end = found.get(0)?.end();
-        Some(Placed { moment: Some(Moment { at, dated: true }), text: trimmed(&statement[end..]) })
+        Some(Placed { moment: Some(Moment { at, dated: true }), text: trimmed(&statement[end..]), since: false })
     }
 
     fn written(&mut self, statement: &str) -> Vec<Written> {
@@ -156,7 +182,7 @@ impl Clock {
         let time = written.time?;
         match written.offset_minutes {
             Some(_) => self.zoned = true,
-            None => self.unzoned = true,
+            None => self.unzoned |= self.declared.is_none(),
         }
         let dated = written.date.or(self.day).is_some();
         let mut day = written.date.or(self.day).or(self.last.map(|last| last.date())).unwrap_or(self.today);
@@ -173,7 +199,7 @@ impl Clock {
         if dated {
             self.day = Some(day);
         }
-        let minutes = written.offset_minutes.unwrap_or(self.zone_minutes);
+        let minutes = written.offset_minutes.map_or(0, |offset| offset - self.zone_minutes);
         let at = local.checked_sub(Span::new().minutes(minutes)).unwrap_or(local);
         Some(Moment { at, dated })
     }
@@ -287,6 +313,16 @@ fn stands_alone(statement: &str, range: Range<usize>) -> bool {
         })
 }
 
+/// Whether the words before a time say that something holds since then.
+fn is_since(statement: &str, start: usize) -> bool {
+    let before = statement[..start].to_lowercase();
+    let mut words = before
+        .split_whitespace()
+        .rev()
+        .filter(|word| !matches!(*word, "about" | "around" | "approx." | "ca." | "etwa" | "~" | "at"));
+    words.next().is_some_and(|word| matches!(word.trim_end_matches('~'), "since" | "seit" | "desde" | "depuis"))
+}
+
 /// Where the part with the earlier time ends: at the last separator between the two, or nowhere for a range such as 14:02-14:20.
 fn boundary(statement: &str, from: usize, to: usize) -> usize {
     let between = &statement[from..to];
@@ -310,7 +346,8 @@ fn without_head(part: &str, time: Range<usize>) -> String {
 
 fn trimmed(text: &str) -> String {
     let text = text.trim_start_matches([' ', ',', ';', ':', '-', '–', '—', ']', ')', '|', '>', '*', '→', '/', '.']);
-    text.strip_prefix("and ").or_else(|| text.strip_prefix("then ")).unwrap_or(text).trim().to_owned()
+    let joint = ["and ", "then ", "but ", "Uhr ", "uhr "];
+    joint.iter().find_map(|joint| text.strip_prefix(joint)).unwrap_or(text).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -319,7 +356,7 @@ mod tests {
     use jiff::civil::date;
 
     fn read(lines: &[&str]) -> Vec<String> {
-        let mut clock = Clock::new(date(2026, 11, 25));
+        let mut clock = Clock::new(date(2026, 11, 25), lines.iter().copied());
         let placed = lines.iter().flat_map(|line| clock.place(line)).collect::<Vec<_>>();
         placed.iter().filter_map(|part| part.moment.map(|moment| format!("{} {}", moment.at, part.text))).collect()
     }
@@ -368,6 +405,22 @@ mod tests {
     }
 
     #[test]
+    fn times_above_the_first_day_are_of_that_day() {
+        assert_eq!(read(&["14:00 a", "2026-11-20 14:30 b"]), ["2026-11-20T14:00:00 a", "2026-11-20T14:30:00 b"]);
+    }
+
+    #[test]
+    fn a_time_since_which_something_holds_is_an_entry_of_its_own() {
+        assert_eq!(
+            read(&["14:05 customers complained since about 13:50"]),
+            [
+                "2026-11-25T14:05:00 customers complained since about 13:50",
+                "2026-11-25T13:50:00 customers complained since about 13:50"
+            ]
+        );
+    }
+
+    #[test]
     fn a_sentence_with_several_times_becomes_several_parts() {
         assert_eq!(
             read(&["db went down at 14:02, we failed over at 14:20 and all was green at 14:31"]),
@@ -381,8 +434,11 @@ mod tests {
 
     #[test]
     fn a_zone_for_all_times_is_taken_and_an_ambiguous_day_is_not_guessed() {
-        assert_eq!(read(&["all times in CET", "14:00 x"]), ["2026-11-25T13:00:00 x"]);
-        let mut clock = Clock::new(date(2026, 11, 25));
+        assert_eq!(
+            read(&["all times in CET", "14:00 x", "14:00Z y"]),
+            ["2026-11-25T14:00:00 x", "2026-11-25T15:00:00 y"]
+        );
+        let mut clock = Clock::new(date(2026, 11, 25), []);
         clock.place("03/04/2026 14:00 x");
         assert!(clock.ambiguous_day);
     }

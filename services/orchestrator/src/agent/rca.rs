@@ -33,7 +33,7 @@ const LEAST_SHARED_WORDS: usize = 3;
 /// Writes the report.
 pub(crate) fn report(input: &AgentInput<'_>) -> RootCauseReport {
     let source = Source::read(input.text);
-    let mut clock = Clock::new(input.today);
+    let mut clock = Clock::new(input.today, source.lines.iter().map(|line| line.text.as_str()));
     let facts = Facts::read(&source, &mut clock, input);
     let milestones = response::milestones(&facts);
     let timeline = timeline::timeline(&facts, &milestones);
@@ -70,6 +70,9 @@ pub(crate) fn report(input: &AgentInput<'_>) -> RootCauseReport {
 }
 
 fn times(clock: &Clock, facts: &Facts) -> String {
+    if let Some(zone) = &clock.declared {
+        return format!("times are {zone}, as the text declares");
+    }
     let told = match (clock.zoned, clock.unzoned, facts.all.iter().any(|fact| fact.moment.is_some())) {
         (_, _, false) => "the text names no time",
         (true, true, true) => "times are UTC; those that name no zone are read as if they were",

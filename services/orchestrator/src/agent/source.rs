@@ -6,10 +6,15 @@ use serde::Serialize;
 
 /// Most lines of a text that are read; the report says how many were not.
 pub(crate) const MAX_LINES: usize = 5_000;
+/// Longest line that is read as one, in bytes; what is longer is read in pieces, so that no work grows with the square of a line.
+const MAX_LINE_BYTES: usize = 1_000;
 /// Most statements of one line.
 const MAX_STATEMENTS_PER_LINE: usize = 200;
 /// Longest statement, in characters; the rest becomes an ellipsis.
 pub(crate) const MAX_STATEMENT_CHARS: usize = 240;
+
+/// Words of a sentence after which the next one may begin in lower case.
+const LOWER_CASE_WORDS: usize = 5;
 
 /// A statement of the text and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -40,9 +45,12 @@ impl Source {
                 left_out += 1;
                 continue;
             }
-            let line = Evidence { line: index + 1, text: clean(line) };
-            if line.text.chars().any(char::is_alphanumeric) {
-                lines.push(line);
+            for text in pieces(&clean(line)) {
+                if lines.len() >= MAX_LINES {
+                    left_out += 1;
+                } else if text.chars().any(char::is_alphanumeric) {
+                    lines.push(Evidence { line: index + 1, text: text.to_owned() });
+                }
             }
         }
         Self { lines, left_out }
@@ -52,6 +60,20 @@ impl Source {
     pub(crate) fn read_lines(&self) -> usize {
         self.lines.len()
     }
+}
+
+/// A line in pieces of bounded length, cut at spaces where there are any.
+fn pieces(line: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = line;
+    while rest.len() > MAX_LINE_BYTES {
+        let end = rest.floor_char_boundary(MAX_LINE_BYTES);
+        let cut = rest[..end].rfind(' ').map_or(end, |space| space + 1);
+        pieces.push(&rest[..cut]);
+        rest = &rest[cut..];
+    }
+    pieces.push(rest);
+    pieces
 }
 
 /// `text` without control characters, escape sequences and marks that change the direction of writing; spaces folded.
@@ -117,7 +139,7 @@ pub(crate) fn sentences(text: &str) -> Vec<&str> {
     for window in characters.windows(3) {
         let [(stop, mark), (gap, space), (next, first)] = [window[0], window[1], window[2]];
         let ends = matches!(mark, '.' | '!' | '?' | ';') && space == ' ';
-        let begins = first.is_uppercase() || first.is_numeric() || mark != '.' || !first.is_alphabetic();
+        let begins = mark != '.' || !first.is_lowercase() || text[start..stop].split(' ').count() >= LOWER_CASE_WORDS;
         if ends && begins && !abbreviated(&text[start..stop]) && found.len() < MAX_STATEMENTS_PER_LINE {
             found.push(text[start..gap].trim());
             start = next;
@@ -154,6 +176,14 @@ mod tests {
     fn lines_past_the_bound_are_counted() {
         let source = Source::read(&"x\n".repeat(MAX_LINES + 7));
         assert_eq!((source.read_lines(), source.left_out), (MAX_LINES, 7));
+    }
+
+    #[test]
+    fn a_long_line_is_read_in_pieces_under_its_own_number() {
+        let source = Source::read(&format!("{}\n{}", "word ".repeat(500), "ü".repeat(600)));
+        let numbers: Vec<usize> = source.lines.iter().map(|line| line.line).collect();
+        assert_eq!(numbers, [1, 1, 1, 2, 2]);
+        assert!(source.lines.iter().all(|line| line.text.len() <= MAX_LINE_BYTES));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Words of a text that tell one subject from another. No list here is about incidents or teams.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 /// Longest word that is compared, in bytes.
 const MAX_WORD_BYTES: usize = 48;
@@ -38,7 +39,8 @@ pub(crate) fn ordered(text: &str) -> Vec<String> {
 }
 
 fn is_common(word: &str) -> bool {
-    COMMON.split(' ').any(|common| common == word)
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| COMMON.split(' ').collect());
+    WORDS.contains(word)
 }
 
 /// One form for singular and plural.

@@ -5,6 +5,7 @@ use super::cues;
 use super::facts::{Fact, Facts};
 use super::report::{Category, Confidence, CorrectiveAction, Factor, Impact, Priority};
 use super::response::Milestones;
+use crate::agent::lexicon::expression;
 use crate::agent::source::{capitalised, cut};
 use crate::agent::{Related, words};
 use jiff::ToSpan;
@@ -15,17 +16,19 @@ use std::sync::LazyLock;
 
 /// Most actions: a longer list is not done.
 const MAX_ACTIONS: usize = 8;
+/// Actions from which on a merely possible factor brings none.
+const ENOUGH_ACTIONS: usize = 2;
 /// Most of them that the text states.
 const MAX_STATED: usize = 5;
 /// Minutes of impact that make an action urgent.
 const LONG_MINUTES: i64 = 30;
 
 static INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^.{0,24}?\b(?:action(?: item)?s?|ai|to-?do|follow[- ]?ups?|next steps?)\s*:\s*|^(?:\w+: )?(?:afterwards |later )?(?:we|wir) (?:should|need to|must|have to|will|sollten|müssen)\s+|^(?:hay que|debemos|il faut)\s+").expect("a constant expression")
+    expression(
+        r"(?i)^.{0,24}?\b(?:action(?: item)?s?|ai|to-?do|follow[- ]?ups?|next steps?)\s*:\s*|^(?:\w+: )?(?:afterwards |later )?(?:we|wir) (?:should|need to|must|have to|will|sollten|müssen)\s+|^(?:hay que|debemos|il faut)\s+",
+    )
 });
-static OWNER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\(?\bowner:?\s+([\w .-]{2,40})\)?|(@[\w.-]{2,40})").expect("a constant expression")
-});
+static OWNER: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)\(?\bowner:?\s+([\w .-]{2,40})\)?|(@[\w.-]{2,40})"));
 
 /// Writes them, most urgent first.
 pub(super) fn actions(
@@ -39,7 +42,9 @@ pub(super) fn actions(
     let mut actions: Vec<CorrectiveAction> = stated(facts, milestones, today);
     let covered: BTreeSet<Category> = actions.iter().flat_map(|action| categories(&action.what)).collect();
     let severe = impact.duration_minutes.is_some_and(|minutes| minutes >= LONG_MINUTES) || !impact.scope.is_empty();
-    for factor in factors.iter().filter(|factor| !covered.contains(&factor.category)) {
+    let uncovered = || factors.iter().filter(|factor| !covered.contains(&factor.category));
+    let sure = uncovered().filter(|factor| factor.confidence > Confidence::Possible).count() + actions.len();
+    for factor in uncovered().filter(|factor| factor.confidence > Confidence::Possible || sure < ENOUGH_ACTIONS) {
         actions.push(for_factor(factor, facts.subject(), severe, today));
     }
     if let Some(past) = related.first() {
@@ -129,7 +134,8 @@ fn for_factor(factor: &Factor, subject: &str, severe: bool, today: Date) -> Corr
         (Confidence::Stated | Confidence::Likely, false) | (Confidence::Possible, true) => Priority::P2,
         (Confidence::Possible, false) => Priority::P3,
     };
-    let lines: Vec<String> = factor.evidence.iter().map(|evidence| evidence.line.to_string()).collect();
+    let mut lines: Vec<String> = factor.evidence.iter().map(|evidence| evidence.line.to_string()).collect();
+    lines.dedup();
     let why = format!("{} ({}), line {}", factor.category.title(), factor.confidence.title(), lines.join(", "));
     action(what.replace("{subject}", subject), why, owner, priority, verification, today)
 }

@@ -2,6 +2,7 @@
 
 use super::cues;
 use super::facts::{Fact, Facts};
+use super::prose::minutes as spent;
 use super::report::{Category, Confidence, Factor, Mark, Response};
 use super::response::Milestones;
 use crate::agent::Evidence;
@@ -33,7 +34,7 @@ fn factor(
     response: &Response,
 ) -> Option<(usize, Factor)> {
     let mut behind: Vec<(usize, &Fact)> = facts
-        .told(|fact| !cues::TO_DO.occur(&fact.text))
+        .told(|fact| !cues::TO_DO.occur(&fact.text) && !cues::WELL.hold(&fact.text))
         .filter_map(|fact| Some((weight(category, fact)?, fact)))
         .collect();
     behind.sort_by_key(|(weight, fact)| (std::cmp::Reverse(*weight), fact.line));
@@ -50,8 +51,8 @@ fn factor(
     };
     let strength = behind.iter().map(|(weight, _)| weight).sum();
     let mut evidence: Vec<Evidence> = behind.iter().take(MAX_EVIDENCE).map(|(_, fact)| fact.evidence()).collect();
-    if evidence.is_empty() {
-        evidence.extend(milestones.detected.map(Fact::evidence));
+    if late && evidence.is_empty() {
+        evidence.extend([milestones.detected, milestones.acted].into_iter().flatten().map(Fact::evidence));
     }
     Some((strength, Factor { category, confidence, reading: reading(category, response), evidence }))
 }
@@ -65,9 +66,9 @@ fn weight(category: Category, fact: &Fact) -> Option<usize> {
         Category::Change => {
             undone || (cues.hold(&fact.text) && matches!(fact.mark, Mark::Change | Mark::Symptom | Mark::Note))
         }
-        Category::Process => cues.occur(&fact.text) && !cues::WELL.hold(&fact.text),
+        Category::Process => cues.occur(&fact.text) && !matches!(fact.mark, Mark::Resolved | Mark::Mitigated),
         Category::Capacity | Category::Dependency | Category::Configuration | Category::Data => {
-            cues.hold(&fact.text) && !matches!(fact.mark, Mark::Resolved)
+            cues.hold(&fact.text) && !matches!(fact.mark, Mark::Resolved | Mark::Mitigated | Mark::Attempt)
         }
     };
     let cause = if cues::CAUSE.hold(&fact.text) { 3 } else { 0 };
@@ -82,6 +83,13 @@ fn undoes(text: &str) -> bool {
 fn is_late(response: &Response) -> bool {
     response.detect.minutes.is_some_and(|minutes| minutes >= LATE_MINUTES)
         || response.detected_by.as_deref() == Some("customer")
+        || idle(response).is_some()
+}
+
+/// Minutes from noticing to acting, where they are many.
+fn idle(response: &Response) -> Option<i64> {
+    let (noticed, acted) = response.detect.minutes.zip(response.act.minutes)?;
+    (acted - noticed >= LATE_MINUTES).then_some(acted - noticed)
 }
 
 fn reading(category: Category, response: &Response) -> String {
@@ -101,12 +109,19 @@ fn reading(category: Category, response: &Response) -> String {
             "The way of working left room for it: a step by hand, a missing check or an unclear owner".to_owned()
         }
         Category::Detection => match (response.detect.minutes, response.detected_by.as_deref()) {
+            (Some(minutes), Some("alert")) if minutes < LATE_MINUTES && idle(response).is_some() => {
+                format!(
+                    "An alert showed it after {}, but nobody acted on it for {}",
+                    spent(minutes),
+                    spent(idle(response).unwrap_or(0))
+                )
+            }
             (Some(minutes), Some("customer")) => {
-                format!("Customers noticed before monitoring did, {minutes} min after it began")
+                format!("Customers noticed before monitoring did, {} after it began", spent(minutes))
             }
             (None, Some("customer")) => "Customers noticed before monitoring did".to_owned(),
             (Some(minutes), _) if minutes >= LATE_MINUTES => {
-                format!("It was noticed only {minutes} min after it began")
+                format!("It was noticed only {} after it began", spent(minutes))
             }
             _ => "Monitoring did not show it, or nobody was told".to_owned(),
         },

@@ -14,6 +14,24 @@ const MAX_FACTS: usize = 1_500;
 /// Most words of a line that only says who speaks and when.
 const MAX_SPEAKER_WORDS: usize = 3;
 
+/// Parts of a system by their plain names, for texts that name none by its own.
+const PLAIN_PARTS: [&str; 14] = [
+    "db",
+    "database",
+    "website",
+    "login",
+    "checkout",
+    "search",
+    "dashboard",
+    "api",
+    "payments",
+    "app",
+    "cache",
+    "queue",
+    "network",
+    "storage",
+];
+
 /// A statement of the text.
 #[derive(Debug, Clone)]
 pub(super) struct Fact {
@@ -52,12 +70,20 @@ impl Facts {
         let mut speaking: Option<(Moment, usize)> = None;
         for line in &source.lines {
             let placed = parts(without_bullet(&line.text), clock);
+            if line.text.starts_with('#')
+                || (line.line == 1 && cues::TITLE.occur(&line.text) && !line.text.ends_with('.'))
+            {
+                continue;
+            }
             if speaking.is_some_and(|(_, last)| line.line > last + 1) {
                 speaking = None;
             }
             if let Some(moment) = speaker(&placed) {
                 speaking = Some((moment, line.line));
                 continue;
+            }
+            if placed.iter().any(|part| part.moment.is_some()) {
+                speaking = None;
             }
             for mut part in placed {
                 if part.moment.is_none() {
@@ -97,7 +123,7 @@ fn parts(text: &str, clock: &mut Clock) -> Vec<Placed> {
 
 /// The time of a line such as `Ann Becker  2:02 PM`, whose next lines are what she says.
 fn speaker(placed: &[Placed]) -> Option<Moment> {
-    let [Placed { moment: Some(moment), text }] = placed else { return None };
+    let [Placed { moment: Some(moment), text, .. }] = placed else { return None };
     let words: Vec<&str> = text.split(' ').filter(|word| word.chars().any(char::is_alphabetic)).collect();
     let told = words.iter().filter(|word| !matches!(word.to_lowercase().as_str(), "am" | "pm")).count();
     let is_name = words.iter().all(|word| word.starts_with(char::is_uppercase) || word.starts_with('@'));
@@ -114,20 +140,22 @@ struct Reader {
 
 impl Reader {
     fn take(&mut self, line: usize, part: Placed) {
-        let mark = mark(&part.text);
+        let mark = if part.since { Mark::Symptom } else { mark(&part.text) };
         if matches!(mark, Mark::Symptom | Mark::Note) && part.text.len() > 24 {
             let shape = shape(&part.text);
-            if let Some(&known) = self.shapes.get(&shape) {
-                self.all[known].occurrences += 1;
-                return;
+            match self.shapes.get(&shape) {
+                Some(&known) if !part.since => {
+                    self.all[known].occurrences += 1;
+                    return;
+                }
+                Some(_) | None => drop(self.shapes.insert(shape, self.all.len())),
             }
-            self.shapes.insert(shape, self.all.len());
         }
         if self.all.len() >= MAX_FACTS {
             self.left_out += 1;
             return;
         }
-        let text = cut(&part.text, MAX_STATEMENT_CHARS);
+        let text = cut(part.text.trim_end_matches([';', ',', ' ']), MAX_STATEMENT_CHARS);
         self.all.push(Fact { line, text, moment: part.moment, mark, occurrences: 1 });
     }
 }
@@ -147,6 +175,9 @@ fn mark(text: &str) -> Mark {
     if WITHOUT_EFFECT.occur(text) && (cues::MITIGATED.occur(text) || text.len() < 60) {
         return Mark::Attempt;
     }
+    if cues::UNDETECTED.occur(text) {
+        return Mark::Note;
+    }
     let told = !HYPOTHETICAL.hold(text);
     if told && cues::RESOLVED.hold(text) && !text.to_lowercase().contains("unresolved") {
         return Mark::Resolved;
@@ -154,11 +185,14 @@ fn mark(text: &str) -> Mark {
     if told && cues::MITIGATED.hold(text) {
         return Mark::Mitigated;
     }
-    if told && cues::DETECTED.hold(text) && !cues::UNDETECTED.occur(text) {
+    if told && cues::DETECTED.hold(text) {
         return Mark::Detected;
     }
     if told && cues::CHANGE.hold(text) && !cues::SYMPTOM.hold(text) && !text.to_lowercase().contains("status page") {
         return Mark::Change;
+    }
+    if told && cues::ACTING.hold(text) {
+        return Mark::Response;
     }
     if told && cues::SYMPTOM.hold(text) {
         return Mark::Symptom;
@@ -173,7 +207,11 @@ fn mark(text: &str) -> Mark {
 fn subject(facts: &[Fact], input: &AgentInput<'_>) -> Option<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let telling = facts.iter().map(|fact| {
-        let weight = if matches!(fact.mark, Mark::Symptom | Mark::Change | Mark::Detected) { 2 } else { 1 };
+        let weight = match fact.mark {
+            Mark::Change | Mark::Mitigated | Mark::Attempt => 3,
+            Mark::Symptom | Mark::Detected => 2,
+            Mark::Response | Mark::Resolved | Mark::Note => 1,
+        };
         (fact.text.as_str(), weight)
     });
     for (text, weight) in telling.chain([(input.intent, 3)]) {
@@ -183,6 +221,12 @@ fn subject(facts: &[Fact], input: &AgentInput<'_>) -> Option<String> {
                 *counts.entry(word.to_owned()).or_default() += weight;
             }
         }
+    }
+    if counts.is_empty() {
+        let texts = facts.iter().map(|fact| fact.text.as_str()).chain([input.intent]);
+        let mut words =
+            texts.flat_map(|text| text.split(|character: char| !character.is_alphanumeric())).map(str::to_lowercase);
+        return words.find(|word| PLAIN_PARTS.contains(&word.as_str()));
     }
     counts
         .into_iter()

@@ -5,6 +5,7 @@ use super::facts::{Fact, Facts};
 use super::report::{Impact, Mark};
 use super::response::Milestones;
 use super::timeline::shown;
+use crate::agent::lexicon::expression;
 use crate::agent::{Evidence, figures};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -15,8 +16,9 @@ const MAX_SCOPE: usize = 5;
 const MAX_NUMBERS: usize = 12;
 
 static LASTED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:for|lasted|took|duration:?|outage of|down for|dauerte|durante|pendant)\s+(?:about|around|approx\.?|roughly|~|ca\.?|etwa|nearly|almost)?\s*(?:(\d{1,3})\s?(?:h|hours?|hrs?|stunden?|horas?|heures?)\b)?\s*(?:and\s+)?(?:(\d{1,4})\s?(?:m|min|mins|minutes?|minuten|minutos)\b)?")
-        .expect("a constant expression")
+    expression(
+        r"(?i)\b(?:for|lasted|took|duration:?|outage of|down for|dauerte|durante|pendant)\s+(?:about|around|approx\.?|roughly|~|ca\.?|etwa|nearly|almost)?\s*(?:(\d{1,3})\s?(?:h|hours?|hrs?|stunden?|horas?|heures?)\b)?\s*(?:and\s+)?(?:(\d{1,4})\s?(?:m|min|mins|minutes?|minuten|minutos)\b)?",
+    )
 });
 
 /// Reads it.
@@ -37,7 +39,7 @@ pub(super) fn impact(facts: &Facts, milestones: &Milestones<'_>) -> Impact {
         duration_basis,
         scope: scope(facts),
         numbers: figures::find(
-            &facts.all.iter().filter(|fact| fact.is_told()).map(Fact::evidence).collect::<Vec<_>>(),
+            &facts.told(|fact| !cues::TO_DO.occur(&fact.text)).map(Fact::evidence).collect::<Vec<_>>(),
             MAX_NUMBERS,
         ),
     }
@@ -45,9 +47,12 @@ pub(super) fn impact(facts: &Facts, milestones: &Milestones<'_>) -> Impact {
 
 fn scope(facts: &Facts) -> Vec<Evidence> {
     let hit = |fact: &Fact| {
-        cues::SCOPE.hold(&fact.text)
-            && !matches!(fact.mark, Mark::Resolved | Mark::Mitigated)
+        cues::SCOPE.hold(&without_names(&fact.text))
+            && !matches!(fact.mark, Mark::Resolved | Mark::Mitigated | Mark::Change)
             && !cues::TO_DO.occur(&fact.text)
+            && !cues::CAUSE.hold(&fact.text)
+            && !(fact.text.starts_with("at ") && fact.text.ends_with(')'))
+            && !(fact.mark == Mark::Detected && cues::ALERT.hold(&fact.text))
             && (fact.mark == Mark::Symptom
                 || cues::SYMPTOM.occur(&fact.text)
                 || fact.text.contains('%')
@@ -55,9 +60,16 @@ fn scope(facts: &Facts) -> Vec<Evidence> {
     };
     let mut found: Vec<&Fact> = facts.told(hit).collect();
     found.sort_by_key(|fact| (std::cmp::Reverse(cues::SCOPE.count(&fact.text).min(3)), fact.line));
+    found.dedup_by_key(|fact| (fact.line, fact.text.as_str()));
     found.truncate(MAX_SCOPE);
     found.sort_by_key(|fact| fact.line);
     found.into_iter().map(Fact::evidence).collect()
+}
+
+/// A text without the names of parts and the fields of a log: `orders-worker` is no order, `order=7` is none either.
+fn without_names(text: &str) -> String {
+    let is_name = |word: &&str| !word.trim_matches(|edge: char| !edge.is_alphanumeric()).contains(['-', '_', '=', '[']);
+    text.split(' ').filter(is_name).collect::<Vec<_>>().join(" ")
 }
 
 fn duration(facts: &Facts, milestones: &Milestones<'_>) -> (Option<i64>, String) {

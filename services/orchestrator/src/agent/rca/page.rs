@@ -15,7 +15,12 @@ impl RootCauseReport {
         self.timeline(&mut page);
         page.section("Trigger");
         page.paragraph(&match (self.trigger.basis, self.trigger.evidence.first()) {
-            (TriggerBasis::Stated, Some(evidence)) => format!("Stated: {}", quote(evidence)),
+            (TriggerBasis::Stated, Some(_)) => {
+                format!("Stated: {}", self.trigger.evidence.iter().map(quote).collect::<Vec<_>>().join(", with "))
+            }
+            (TriggerBasis::Outside, Some(evidence)) => {
+                format!("Suspected, not proven. The first event lies outside: {}", quote(evidence))
+            }
             (TriggerBasis::LastChange, Some(evidence)) => {
                 format!("Suspected, not proven. The last change before the first symptom: {}", quote(evidence))
             }
@@ -128,6 +133,7 @@ impl RootCauseReport {
         };
         let rows = [
             row("Time to detect", &self.response.detect),
+            row("Time to act", &self.response.act),
             row("Time to mitigate", &self.response.mitigate),
             row("Time to resolve", &self.response.resolve),
             vec!["Noticed by".to_owned(), by, String::new()],

@@ -55,7 +55,7 @@ pub(super) fn summary(report: &RootCauseReport, facts: &Facts, milestones: &Mile
     }
     sentences.push(match (report.trigger.basis, report.trigger.evidence.first()) {
         (TriggerBasis::Stated, Some(fact)) => {
-            format!("The text gives the cause: “{}” (line {})", cut(&fact.text, MAX_QUOTE_CHARS), fact.line)
+            format!("The text names the cause: “{}” (line {})", cut(&fact.text, MAX_QUOTE_CHARS), fact.line)
         }
         (TriggerBasis::LastChange, Some(fact)) => {
             format!(
@@ -64,11 +64,15 @@ pub(super) fn summary(report: &RootCauseReport, facts: &Facts, milestones: &Mile
                 fact.line
             )
         }
+        (TriggerBasis::Outside, Some(fact)) => {
+            format!("The suspected trigger lies outside: “{}” (line {})", cut(&fact.text, MAX_QUOTE_CHARS), fact.line)
+        }
         (TriggerBasis::Unknown, _) | (_, None) => "The trigger is not known".to_owned(),
     });
     let mut figures = Vec::new();
     for (word, interval) in [
         ("noticed", &report.response.detect),
+        ("acted on", &report.response.act),
         ("mitigated", &report.response.mitigate),
         ("resolved", &report.response.resolve),
     ] {
@@ -107,7 +111,12 @@ pub(super) fn went_well(facts: &Facts, response: &Response) -> Vec<String> {
         ));
     }
     for fact in facts.told(|fact| cues::WELL.hold(&fact.text) && !matches!(fact.mark, Mark::Attempt)).take(MAX_WELL) {
-        well.push(format!("“{}” (line {})", fact.text, fact.line));
+        let told = fact
+            .text
+            .split_once(": ")
+            .filter(|(label, _)| cues::WELL.hold(label))
+            .map_or(fact.text.as_str(), |(_, told)| told);
+        well.push(format!("“{told}” (line {})", fact.line));
     }
     well.truncate(MAX_WELL);
     well
@@ -137,6 +146,9 @@ pub(super) fn open_questions(
             "Does undoing or repeating the suspected change stop or start the failure? Until then it is a suspicion"
                 .to_owned(),
         ),
+        TriggerBasis::Outside => {
+            open.push("Does the provider's own report confirm the time and the kind of its failure?".to_owned())
+        }
         TriggerBasis::Unknown => {
             open.push("What changed before the first symptom: releases, settings, data, traffic, providers?".to_owned())
         }

@@ -166,6 +166,8 @@ pub enum TriggerBasis {
     Stated,
     /// The last change before the first symptom; a suspicion.
     LastChange,
+    /// The first event of the text is a failure of something that others run; a suspicion.
+    Outside,
     /// The text does not tell.
     Unknown,
 }
@@ -275,6 +277,8 @@ pub struct Why {
 pub struct Response {
     /// Until somebody noticed.
     pub detect: Interval,
+    /// Until somebody acted on it.
+    pub act: Interval,
     /// Until something helped.
     pub mitigate: Interval,
     /// Until it was over.

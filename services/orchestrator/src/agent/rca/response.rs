@@ -9,6 +9,7 @@ use super::report::{Interval, Mark, Response};
 pub(super) struct Milestones<'a> {
     pub(super) started: Option<&'a Fact>,
     pub(super) detected: Option<&'a Fact>,
+    pub(super) acted: Option<&'a Fact>,
     pub(super) mitigated: Option<&'a Fact>,
     pub(super) resolved: Option<&'a Fact>,
 }
@@ -33,8 +34,13 @@ pub(super) fn milestones(facts: &Facts) -> Milestones<'_> {
     let resolved = timed.iter().filter(from).rfind(|fact| fact.mark == Mark::Resolved);
     let ended = |fact: &&&Fact| resolved.is_none_or(|resolved| fact.moment <= resolved.moment);
     let mitigated = timed.iter().filter(from).filter(ended).rfind(|fact| fact.mark == Mark::Mitigated);
+    let noticed_at = detected.or(seen).and_then(|fact| fact.moment);
+    let acted = timed.iter().filter(from).find(|fact| {
+        fact.moment >= noticed_at && matches!(fact.mark, Mark::Response | Mark::Attempt | Mark::Mitigated)
+    });
     Milestones {
         started,
+        acted: acted.copied(),
         detected: detected.or(seen).copied(),
         mitigated: mitigated.copied(),
         resolved: resolved.copied(),
@@ -46,6 +52,7 @@ pub(super) fn response(facts: &Facts, milestones: &Milestones<'_>) -> Response {
     let detected_by = milestones.detected.map_or_else(|| facts.told(|fact| fact.mark == Mark::Detected).next(), Some);
     Response {
         detect: interval(milestones, milestones.detected, "when it was noticed"),
+        act: interval(milestones, milestones.acted, "when somebody acted"),
         mitigate: interval(milestones, milestones.mitigated, "when something helped"),
         resolve: interval(milestones, milestones.resolved, "when it was over"),
         detected_by: detected_by.map(|fact| detector(&fact.text).to_owned()),

@@ -1,6 +1,7 @@
 //! The timeline: facts with a time in the order of time, silences named, repetition folded, the telling ones kept where there
 //! are too many.
 
+use super::cues;
 use super::facts::{Fact, Facts};
 use super::report::{Mark, Timeline, TimelineEntry};
 use super::response::Milestones;
@@ -10,6 +11,8 @@ use crate::agent::moment::Moment;
 const MAX_ENTRIES: usize = 60;
 /// Most statements without a time that are listed.
 const MAX_UNPLACED: usize = 15;
+/// Entries below which symptoms without a time are listed as well.
+const FEW_ENTRIES: usize = 4;
 /// Minutes without a record, during the impact, that are worth saying.
 const SILENCE_MINUTES: i64 = 15;
 
@@ -42,8 +45,11 @@ pub(super) fn timeline(facts: &Facts, milestones: &Milestones<'_>) -> Timeline {
         });
         before = Some(moment);
     }
-    let telling =
-        facts.all.iter().filter(|fact| fact.moment.is_none() && !matches!(fact.mark, Mark::Note | Mark::Response));
+    let few = entries.len() < FEW_ENTRIES;
+    let telling = facts.told(|fact| {
+        let event = !matches!(fact.mark, Mark::Note | Mark::Response) && (few || fact.mark != Mark::Symptom);
+        fact.moment.is_none() && event && !cues::TO_DO.occur(&fact.text) && !cues::WELL.hold(&fact.text)
+    });
     Timeline {
         left_out: total - entries.len(),
         entries,

@@ -2,9 +2,10 @@
 //! say what to find out.
 
 use super::facts::{Fact, Facts};
-use super::report::{Category, Factor, Mark, Trigger, TriggerBasis, Why};
+use super::report::{Category, Confidence, Factor, Mark, Trigger, TriggerBasis, Why};
 use super::response::Milestones;
 use crate::agent::Evidence;
+use crate::agent::lexicon::expression;
 use crate::agent::source::cut;
 use crate::agent::words::{overlap, significant};
 use regex::Regex;
@@ -18,13 +19,19 @@ const JOINED: f64 = 0.34;
 const MAX_QUESTION_CHARS: usize = 120;
 
 static FORWARD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)[,;:–-]?\s*\b(?:because of|because|due to|caused by|triggered by|as a result of|weil|wegen|ausgelöst durch|debido a|porque|parce que|à cause de)\b\s*").expect("a constant expression")
+    expression(
+        r"(?i)[,;:–-]?\s*\b(?:because of|because|due to|caused by|triggered by|as a result of|weil|wegen|ausgelöst durch|debido a|porque|parce que|à cause de)\b\s*",
+    )
 });
 static BACKWARD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)[,;]?\s*\b(?:which (?:caused|meant|made|led to)|led to|resulted in|caused|so that|führte zu|provocó|a provoqué)\b\s*").expect("a constant expression")
+    expression(
+        r"(?i)[,;]?\s*\b(?:which (?:caused|meant|made|led to)|led to|resulted in|caused|so that|führte zu|provocó|a provoqué)\b\s*",
+    )
 });
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^.{0,40}?\b(?:root cause|turned out|the reason|ursache|la causa|cause)\b\s*(?:was|is|war|ist|era|:|–|-|that|to be|dass)*[\s:]*").expect("a constant expression")
+    expression(
+        r"(?i)^.{0,40}?\b(?:root cause|turned out|the reason|ursache|la causa|cause)\b\s*(?:was|is|war|ist|era|:|–|-|that|to be|dass)*[\s:]*",
+    )
 });
 
 /// A cause that the text states.
@@ -42,19 +49,34 @@ pub(super) fn whys(facts: &Facts, milestones: &Milestones<'_>, trigger: &Trigger
     let mut whys: Vec<Why> = Vec::new();
     while whys.len() < WHYS {
         let question = format!("Why did this happen: “{}”?", cut(&current, MAX_QUESTION_CHARS));
-        let Some(link) = next(&mut links, &current, whys.is_empty()) else { break };
+        let Some(link) = next(&mut links, &current, whys.is_empty()) else {
+            // a stated effect that nothing leads to is still the best question that the text answers
+            let effect = links.iter().find_map(|link| link.effect.clone()).filter(|_| whys.is_empty());
+            let Some(effect) = effect.filter(|effect| *effect != current) else { break };
+            current = effect;
+            continue;
+        };
         current.clone_from(&link.cause);
         whys.push(Why { question, answer: Some(link.cause), evidence: vec![link.evidence], find_out: None });
     }
-    if whys.is_empty() && trigger.basis == TriggerBasis::LastChange {
+    if whys.is_empty() {
         let question = format!("Why did this happen: “{}”?", cut(&current, MAX_QUESTION_CHARS));
-        let answer = format!(
-            "{} (a suspicion: it came last before the first symptom)",
-            trigger.evidence.first().map_or("", |change| &change.text)
-        );
-        whys.push(Why { question, answer: Some(answer), evidence: trigger.evidence.clone(), find_out: None });
+        whys.extend(suspected(trigger, factors).map(|(answer, evidence)| Why {
+            question,
+            answer: Some(answer),
+            evidence: vec![evidence],
+            find_out: None,
+        }));
     }
-    for factor in factors.iter().filter(|factor| matches!(factor.category, Category::Process | Category::Detection)) {
+    let answers = |factor: &&Factor| match factor.category {
+        Category::Process => true,
+        // lateness that was only computed is no answer to why it was late
+        Category::Detection => factor.confidence > Confidence::Possible,
+        Category::Change | Category::Capacity | Category::Dependency | Category::Configuration | Category::Data => {
+            false
+        }
+    };
+    for factor in factors.iter().filter(answers) {
         let evidence = factor.evidence.iter().find(|evidence| !whys.iter().any(|why| why.evidence.contains(evidence)));
         if let Some(evidence) = evidence.filter(|_| whys.len() < WHYS) {
             let question = match factor.category {
@@ -74,9 +96,30 @@ pub(super) fn whys(facts: &Facts, milestones: &Milestones<'_>, trigger: &Trigger
         .iter()
         .find(|factor| !matches!(factor.category, Category::Process | Category::Detection))
         .or(factors.first());
-    let unanswered = open(main.map(|factor| factor.category), facts.subject());
-    whys.extend(unanswered.into_iter().skip(asked.saturating_sub(1)).take(WHYS - asked));
+    let mut unanswered = open(main.map(|factor| factor.category), facts.subject());
+    if asked == 0 {
+        unanswered[0].question = format!("Why did this happen: “{}”?", cut(&current, MAX_QUESTION_CHARS));
+    }
+    unanswered.retain(|why| !whys.iter().any(|answered| answered.question == why.question));
+    let skipped = asked.saturating_sub(1).min(unanswered.len() - (WHYS - asked).min(unanswered.len()));
+    whys.extend(unanswered.into_iter().skip(skipped).take(WHYS - asked));
     whys
+}
+
+/// An answer that is no more than a suspicion, and says so.
+fn suspected(trigger: &Trigger, factors: &[Factor]) -> Option<(String, Evidence)> {
+    match (trigger.basis, trigger.evidence.first()) {
+        (TriggerBasis::LastChange, Some(change)) => {
+            Some((format!("Suspected, since it came last before: {}", change.text), change.clone()))
+        }
+        (TriggerBasis::Stated, Some(cause)) => Some((cause.text.clone(), cause.clone())),
+        (TriggerBasis::Outside | TriggerBasis::Unknown, _) | (_, None) => {
+            let factor =
+                factors.iter().find(|factor| !matches!(factor.category, Category::Process | Category::Detection))?;
+            let evidence = factor.evidence.first()?;
+            Some((format!("Suspected, the text does not say so: {}", evidence.text), evidence.clone()))
+        }
+    }
 }
 
 fn symptom(facts: &Facts, milestones: &Milestones<'_>) -> String {
@@ -114,7 +157,7 @@ fn next(links: &mut Vec<Link>, current: &str, first: bool) -> Option<Link> {
         (score >= JOINED).then_some((index, score))
     });
     let best = scores.reduce(|best, other| if other.1 > best.1 { other } else { best }).map(|(index, _)| index);
-    best.or_else(|| (first && !links.is_empty()).then_some(0)).map(|index| links.remove(index))
+    best.map(|index| links.remove(index))
 }
 
 /// Whys without an answer: the mechanism, the check that should have caught it, the warning, the habit, the system.

@@ -2,15 +2,25 @@
 //! still open from last time goes on instead of getting a twin.
 
 use super::plan::{ActionStatus, CarriedAction, ProposedAction, TeamContext, Theme};
+use crate::agent::lexicon::expression;
 use crate::agent::source::{capitalised, cut};
 use crate::agent::{figures, words};
 use jiff::ToSpan;
 use jiff::civil::Date;
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// Most items: more are not done.
 const MAX_ACTIONS: usize = 3;
 /// Share of words that makes an earlier item the same.
 const SAME: f64 = 0.6;
+
+/// The words by which somebody introduces an idea.
+static INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)^(?:(?:maybe|perhaps|vielleicht) )?(?:(?:we|i) (?:could|should|want to|would like to|propose to)|could we|let['’]s|how about|what if we|try(?: to)?|wir sollten|podríamos|on pourrait)\s+",
+    )
+});
 
 /// Proposes them.
 pub(super) fn propose(
@@ -46,7 +56,8 @@ fn for_theme(theme: &Theme, carried: &[CarriedAction], due: Date) -> ProposedAct
         ),
     };
     if let Some(idea) = &theme.idea {
-        what = format!("Try for one sprint: {}", capitalised(cut(&idea.text, 160).trim_end_matches(['.', '!'])));
+        let idea = INTRODUCTION.replace(&idea.text, "");
+        what = format!("Try for one sprint: {}", capitalised(cut(&idea, 160).trim_end_matches(['.', '!', '?'])));
     }
     let baseline = theme.quotes.iter().find_map(|quote| figures::find([quote], 1).into_iter().next());
     if let Some(figure) = baseline {
@@ -66,6 +77,6 @@ fn for_theme(theme: &Theme, carried: &[CarriedAction], due: Date) -> ProposedAct
         owner: going_on.and_then(|action| action.owner.clone()).unwrap_or_else(|| owner.to_owned()),
         due: due.to_string(),
         measure,
-        carries: going_on.map(|action| action.id.clone()),
+        carries: going_on.and_then(|action| action.id.clone()),
     }
 }

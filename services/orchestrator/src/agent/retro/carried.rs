@@ -63,9 +63,36 @@ pub(super) fn read(input: &AgentInput<'_>, notes: &[Note]) -> Vec<CarriedAction>
         action.overdue = action.status == ActionStatus::Open && due(&action).is_some_and(|due| due < input.today);
         carried.push(action);
     }
+    carried.extend(told(notes, &carried));
     carried.sort_by_key(|action| (action.status == ActionStatus::Done, due(action).unwrap_or(Date::MAX)));
     carried.truncate(MAX_CARRIED);
     carried
+}
+
+/// Earlier items that the notes tell of and memory does not hold.
+fn told(notes: &[Note], known: &[CarriedAction]) -> Vec<CarriedAction> {
+    let fresh = notes.iter().filter(|note| note.tone == Tone::Earlier).filter(|note| {
+        let words = words::significant(&note.text);
+        !known.iter().any(|action| {
+            action.said.as_ref().is_some_and(|said| said.line == note.line)
+                || words::overlap(&words::significant(&action.what), &words) >= SPEAKS_OF.0
+        })
+    });
+    let action = |note: &Note| {
+        let (what, state) = note.text.split_once(':').unwrap_or((&note.text, &note.text));
+        let done = DONE.hold(state) && !NOT_DONE.hold(state);
+        CarriedAction {
+            id: None,
+            what: what.trim().to_owned(),
+            owner: None,
+            due: None,
+            measure: None,
+            status: if done { ActionStatus::Done } else { ActionStatus::Open },
+            overdue: false,
+            said: Some(note.evidence()),
+        }
+    };
+    fresh.map(action).collect()
 }
 
 fn is_action(memory: &Memory) -> bool {
@@ -85,7 +112,7 @@ fn parse(memory: &Memory) -> Option<CarriedAction> {
         .filter(|(name, _)| name.to_lowercase().contains("action"))
         .map_or(first.as_str(), |(_, what)| what);
     let mut action = CarriedAction {
-        id: memory.id.clone(),
+        id: Some(memory.id.clone()),
         what: cut(without_bullet(what.trim()), MAX_STATEMENT_CHARS),
         owner: None,
         due: None,
@@ -111,10 +138,11 @@ fn parse(memory: &Memory) -> Option<CarriedAction> {
 /// Takes what a note says about the item; a note among earlier action items counts before others.
 fn hear(action: &mut CarriedAction, words: &BTreeSet<String>, notes: &[Note]) {
     let speaks = |note: &&Note| {
+        if note.tone != Tone::Earlier && !DONE.occur(&note.text) && !NOT_DONE.occur(&note.text) {
+            return false;
+        }
         let spoken = words::significant(&note.text);
-        let shared = spoken.intersection(words).count();
-        (shared >= SPEAKS_OF.1 && words::overlap(&spoken, words) >= SPEAKS_OF.0)
-            && (note.tone == Tone::Earlier || DONE.occur(&note.text) || NOT_DONE.occur(&note.text))
+        spoken.intersection(words).count() >= SPEAKS_OF.1 && words::overlap(&spoken, words) >= SPEAKS_OF.0
     };
     let said =
         notes.iter().filter(|note| note.tone == Tone::Earlier).find(speaks).or_else(|| notes.iter().find(speaks));

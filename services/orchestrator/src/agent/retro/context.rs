@@ -3,7 +3,7 @@
 
 use super::notes::{Note, Tone};
 use super::plan::{Situation, TeamContext};
-use crate::agent::lexicon::Cues;
+use crate::agent::lexicon::{Cues, expression};
 use crate::agent::{AgentInput, figures};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -20,27 +20,35 @@ const MAX_METRICS: usize = 10;
 const LOW_MOOD: f64 = 0.55;
 
 static SIZE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:team (?:of|size:?|has)|team,? |we are|we're|size:|equipo de|équipe de|wir sind(?: zu)?)\s*(\d{1,2})\b|\b(\d{1,2}) (?:people|engineers|developers|devs|members|persons|participants|leute|personen|personas|personnes|of us)\b").expect("a constant expression")
+    expression(
+        r"(?i)\b(?:team (?:of|size:?|has)|team,? |we are|we're|size:|equipo de|équipe de|wir sind(?: zu)?)\s*(\d{1,2})\b|\b(\d{1,2}) (?:people|engineers|developers|devs|members|persons|participants|leute|personen|personas|personnes|of us)\b",
+    )
 });
 static SPRINT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(one|two|three|four|six|\d{1,2})[ -]?(week|day|wochen?|semanas?|semaines?)s?[ -](?:long )?(?:sprint|iteration|cycle)|(?:sprint(?: length)?|iteration|cycle)\s*(?:length)?\s*[:=]?\s*(?:is |of |was )?(one|two|three|four|six|\d{1,2})\s?(weeks?|w\b|days?|d\b|wochen|semanas|semaines)").expect("a constant expression")
+    expression(
+        r"(?i)\b(one|two|three|four|six|\d{1,2})[ -]?(week|day|wochen?|semanas?|semaines?)s?[ -](?:long )?(?:sprint|iteration|cycle)|(?:sprint(?: length)?|iteration|cycle)\s*(?:length)?\s*[:=]?\s*(?:is |of |was )?(one|two|three|four|six|\d{1,2})\s?(weeks?|w\b|days?|d\b|wochen|semanas|semaines)",
+    )
 });
 static BOX_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:box|time ?box|retro(?:spective)?|meeting|session|slot|have|within|only|duration|haben|tenemos|avons)\b[^.\d]{0,24}?(\d{1,3}(?:\.5)?)\s?(minutes?|mins?|min\b|minuten|minutos|hours?|h\b|stunden?)|(\d{1,3}(?:\.5)?)[ -]?(minutes?|mins?|min|hours?|h)[ -](?:long )?(?:retro|box|slot|session|meeting|timebox)").expect("a constant expression")
+    expression(
+        r"(?i)\b(?:box|time ?box|retro(?:spective)?|meeting|session|slot|have|within|only|duration|haben|tenemos|avons)\b[^.\d]{0,24}?(\d{1,3}(?:\.5)?)\s?(minutes?|mins?|min\b|minuten|minutos|hours?|h\b|stunden?)|(\d{1,3}(?:\.5)?)[ -]?(minutes?|mins?|min|hours?|h)\b[^.;\d]{0,14}\b(?:retro|box|slot|session|meeting|timebox)",
+    )
 });
 static MOOD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:mood|happiness|morale|energy|stimmung|ánimo|humeur|moral)\b[^.;\d]{0,24}(\d{1,2}(?:[.,]\d)?)\s?(?:/|out of|von|de|sur)\s?(\d{1,2})").expect("a constant expression")
+    expression(
+        r"(?i)\b(?:mood|happiness|morale|energy|stimmung|ánimo|humeur|moral)\b[^.;\d]{0,24}(\d{1,2}(?:[.,]\d)?)\s?(?:/|out of|von|de|sur)\s?(\d{1,2})",
+    )
 });
 static MOOD_WORD: LazyLock<Cues> = LazyLock::new(|| Cues::new(r"mood|morale|energy level|stimmung|ánimo|humeur"));
 
 macro_rules! cue {
-    ($name:ident, $words:literal) => {
-        static $name: LazyLock<Cues> = LazyLock::new(|| Cues::new($words));
+    ($visible:vis $name:ident, $words:literal) => {
+        $visible static $name: LazyLock<Cues> = LazyLock::new(|| Cues::new($words));
     };
 }
 cue!(
-    TENSION,
-    r"conflict|tension|tense|blam|argu(?:ed|ment)|shout|hostile|at odds|personal attack|finger.?point|disrespect|talked over|streit|konflikt|schuld|conflicto|culp|tensions?|dispute"
+    pub(super) TENSION,
+    r"conflict|tension|tense|blam|argu(?:ed|ment)|shout|hostile|at odds|personal attack|finger.?point|disrespect|talk(?:ed|ing)? over|insult|rude\b|streit|konflikt|schuld|conflicto|culp|tensions?|dispute"
 );
 cue!(
     FATIGUE,
@@ -63,20 +71,19 @@ cue!(ON_SITE, r"co-?located|on-?site|in the (?:same )?(?:office|room)|same room|
 /// Reads it.
 pub(super) fn read(notes: &[Note], input: &AgentInput<'_>) -> TeamContext {
     let texts = || notes.iter().map(|note| note.text.as_str()).chain([input.intent]);
-    let first = |expression: &Regex| texts().find_map(|text| expression.captures(text).map(|found| text_parts(&found)));
+    let first = |expression: &Regex, read: fn(&[String]) -> Option<u32>| {
+        texts().find_map(|text| expression.captures_iter(text).find_map(|found| read(&text_parts(&found))))
+    };
     let mood = notes
         .iter()
         .find(|note| MOOD.is_match(&note.text))
         .or_else(|| notes.iter().find(|note| MOOD_WORD.hold(&note.text)));
     let evidence: Vec<_> = notes.iter().filter(|note| note.tone != Tone::Idea).map(Note::evidence).collect();
     TeamContext {
-        team_size: first(&SIZE).and_then(|parts| parts.first()?.parse().ok()).filter(|size| *size > 0),
-        sprint_days: first(&SPRINT).and_then(|parts| days(&parts)).unwrap_or(DEFAULT_SPRINT_DAYS),
+        team_size: first(&SIZE, |parts| parts.first()?.parse().ok().filter(|size| *size > 0)),
+        sprint_days: first(&SPRINT, days).unwrap_or(DEFAULT_SPRINT_DAYS),
         setting: setting(notes).map(str::to_owned),
-        box_minutes: first(&BOX_TEXT)
-            .and_then(|parts| minutes(&parts))
-            .unwrap_or(DEFAULT_BOX)
-            .clamp(*BOX.start(), *BOX.end()),
+        box_minutes: first(&BOX_TEXT, minutes).unwrap_or(DEFAULT_BOX).clamp(*BOX.start(), *BOX.end()),
         mood: mood.map(Note::evidence),
         situations: situations(notes, input),
         metrics: figures::find(&evidence, MAX_METRICS),
@@ -169,6 +176,7 @@ mod tests {
             ("Team of 7, two-week sprints, fully remote, we have 45 minutes", (Some(7), 14, Some("remote"), 45)),
             ("8 engineers, sprint length: 3 weeks, in the office, 90 min retro", (Some(8), 21, Some("on_site"), 90)),
             ("we are 12, hybrid, 10 day sprint, time box: 1.5 hours", (Some(12), 10, Some("hybrid"), 90)),
+            ("90 minutes for the retro", (None, 14, None, 90)),
             ("nothing", (None, 14, None, 60)),
             ("time box: 5 minutes", (None, 14, None, 15)),
         ] {

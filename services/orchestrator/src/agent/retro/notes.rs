@@ -2,7 +2,7 @@
 //! `subjects`' business.
 
 use crate::agent::Evidence;
-use crate::agent::lexicon::Cues;
+use crate::agent::lexicon::{Cues, expression};
 use crate::agent::source::{MAX_STATEMENT_CHARS, Source, cut, sentences, without_bullet};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -40,11 +40,10 @@ impl Note {
 }
 
 static SECTIONS: LazyLock<[(Regex, Tone); 6]> = LazyLock::new(|| {
-    let section =
-        |names: &str, tone| (Regex::new(&format!(r"(?i)^\W*(?:{names})\W*$")).expect("a constant expression"), tone);
+    let section = |names: &str, tone| (expression(&format!(r"(?i)^\W*(?:{names})\W*$")), tone);
     [
         section(
-            r"(?:(?:last|previous|earlier|old)[\w' ]*(?:actions?|action items?|retro|time)|(?:open )?action items?(?: (?:from|of) [\w ]+)?|letzte ma(?:ß|ss)nahmen|acciones anteriores|actions précédentes)",
+            r"(?:(?:last|previous|earlier|old)[\w'’ ]*(?:actions?|action items?|retro|time)|(?:open )?(?:actions?|action items?)(?: (?:from|of) (?:the )?[\w'’ ]+)?|letzte ma(?:ß|ss)nahmen|acciones anteriores|actions précédentes)",
             Tone::Earlier,
         ),
         section(
@@ -101,6 +100,9 @@ pub(super) fn read(source: &Source) -> Vec<Note> {
         }
         if heading || gap {
             section = None;
+        }
+        if heading {
+            continue;
         }
         let (tone, told) = prefixed(&line.text, text).map_or((section, text), |(tone, told)| (Some(tone), told));
         for sentence in sentences(told) {

@@ -106,8 +106,9 @@ pub struct Format {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CarriedAction {
-    /// Id of the memory.
-    pub id: String,
+    /// Id of the memory; absent where the notes alone tell of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// What was to be done.
     pub what: String,
     /// Who owns it.

@@ -58,9 +58,9 @@ impl Subject {
             Self::Review => {
                 cues!(r"(?:code )?reviews?\b|reviewer|pull requests?|prs?\b|merge requests?|mrs?\b|approvals?")
             }
-            Self::Quality => cues!(
-                r"flak|tests?\b|testing|bugs?\b|qa\b|regress|quality|coverage|defect|hotfix|staging|e2e|fehler|prueba|errores"
-            ),
+            Self::Quality => {
+                cues!(r"flak|tests?\b|testing|bugs?\b|qa\b|regress|quality|coverage|defect|hotfix|e2e|prueba")
+            }
             Self::Delivery => cues!(
                 r"deploy|releas|ci\b|ci/cd|pipelines?|builds?\b|rollout|environment|main branch|merge conflict|feature flag|bereitstellung|despliegue|livraison"
             ),
@@ -86,7 +86,7 @@ impl Subject {
                 r"document|docs\b|onboard|silo|bus factor|knowledge|pair(?:ing|ed)?\b|mob(?:bing)?\b|wiki|only (?:one|\w+) knows|learn|wissen|doku|conocimiento|connaissance"
             ),
             Self::Together => cues!(
-                r"communicat|conflict|tension|tense|trust|feedback|team ?spirit|collaborat|blam|listen|respect|tone\b|remote|time ?zones?|together|help(?:ed|ful|ing)|support each|teamwork|stimmung|kommunikation|equipo|ambiente|équipe|ambiance"
+                r"communicat|conflict|tension|tense|trust|feedback|team ?spirit|collaborat|blam|listen|respect|tone\b|remote|time ?zones?|together|help(?:ed|ful|ing)|support each|teamwork|argu(?:e|ed|ing|ments?)\b|talk(?:ed|ing)? over|private (?:chats?|channels?)|same (?:two|three|few)|insult|rude\b|stimmung|kommunikation|equipo|ambiente|équipe|ambiance"
             ),
             Self::Product => cues!(
                 r"customers?|requirement|acceptance criteria|unclear (?:what|why|tickets?|goal)|product owner|po\b|stakeholder|design|specs?\b|user research|demo|anforderung|kunde|requisito|cliente|besoin"

@@ -1,11 +1,15 @@
 //! Themes: notes that are about the same subject, heaviest first, with the questions to ask about them.
 
+use super::context::TENSION;
 use super::notes::{Note, Tone};
 use super::plan::Theme;
 use super::subjects::Subject;
+use crate::agent::Evidence;
+use crate::agent::lexicon::Cues;
 use crate::agent::source::{capitalised, cut};
 use crate::agent::words;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// Most notes that a theme quotes.
 const MAX_QUOTES: usize = 4;
@@ -13,8 +17,29 @@ const MAX_QUOTES: usize = 4;
 const MINUTES_PER_THEME: u32 = 15;
 /// Most themes, whatever the box.
 const MAX_THEMES: usize = 5;
+/// Most groups of notes by the words that they share.
+const MAX_GROUPS: usize = 12;
+/// Count of cues that beats every other subject.
+const ABOVE_ALL: usize = 100;
 /// Longest note inside a question, in characters.
 const MAX_QUESTION_CHARS: usize = 90;
+
+static HARSH: LazyLock<Cues> = LazyLock::new(|| {
+    Cues::new(
+        r"garbage|idiot|stupid|incompetent|lazy\b|useless|crap\b|shit|hates?\b|['’]s fault|fault of|dumm\b|unfähig|tont[oa]\b|incompétent",
+    )
+});
+
+/// A note as the plan may show it to everyone: a harsh word about somebody stays out of the round.
+fn shown(note: &Note) -> Evidence {
+    if HARSH.occur(&note.text) {
+        return Evidence {
+            line: note.line,
+            text: "a harsh word about somebody; read it yourself before the meeting".to_owned(),
+        };
+    }
+    note.evidence()
+}
 
 /// How many themes a box has time for.
 pub(super) fn most(box_minutes: u32) -> usize {
@@ -47,7 +72,11 @@ fn subject(text: &str) -> Option<Subject> {
     scored.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, subject)| subject)
 }
 
+/// Cues of a subject; how people treat each other weighs more than what they were talking about.
 fn count(subject: Subject, text: &str) -> usize {
+    if subject == Subject::Together && TENSION.hold(text) || subject == Subject::Together && HARSH.occur(text) {
+        return ABOVE_ALL;
+    }
     if subject.cues().occur(text) { subject.cues().count(text).max(1) } else { 0 }
 }
 
@@ -67,13 +96,22 @@ fn weight(notes: &[&Note]) -> usize {
 fn known(subject: Subject, notes: &[&Note]) -> Theme {
     let knowledge = subject.knowledge();
     let mut theme = theme(knowledge.title.to_owned(), notes);
-    theme.questions.extend(knowledge.questions.map(str::to_owned));
+    if theme.badly + theme.ideas == 0 {
+        theme.questions.push(
+            "What could have made this go wrong, and who outside the team should know how it was done?".to_owned(),
+        );
+    } else {
+        theme.questions.extend(knowledge.questions.map(str::to_owned));
+    }
     theme.subject = Some(subject);
     theme
 }
 
 fn other(title: String, notes: &[&Note]) -> Theme {
     let mut theme = theme(title, notes);
+    if theme.badly + theme.ideas == 0 {
+        return theme;
+    }
     theme
         .questions
         .push("What would be different a month from now if this were solved, and who would notice first?".to_owned());
@@ -98,16 +136,17 @@ fn theme(title: String, notes: &[&Note]) -> Theme {
         badly: badly.len(),
         ideas: ideas.len(),
         more: notes.len() - quoted.len(),
-        quotes: quoted.into_iter().map(Note::evidence).collect(),
+        quotes: quoted.into_iter().map(shown).collect(),
         questions: questions(&badly, &ideas, &well),
         subject: None,
-        idea: ideas.first().map(|note| note.evidence()),
+        idea: ideas.first().map(|note| shown(note)),
     }
 }
 
 /// Questions out of the notes themselves.
 fn questions(badly: &[&Note], ideas: &[&Note], well: &[&Note]) -> Vec<String> {
-    let quote = |note: &Note| format!("“{}” (line {})", cut(&note.text, MAX_QUESTION_CHARS), note.line);
+    let quote = |note: &Note| format!("“{}” (line {})", cut(&shown(note).text, MAX_QUESTION_CHARS), note.line);
+    let badly: Vec<&&Note> = badly.iter().filter(|note| !HARSH.occur(&note.text)).collect();
     let mut questions = Vec::new();
     match (badly.first(), well.first()) {
         (Some(bad), Some(good)) => {
@@ -132,7 +171,7 @@ fn by_words(notes: Vec<&Note>) -> Vec<(String, Vec<&Note>)> {
     let mut left: Vec<(BTreeSet<String>, &Note)> =
         notes.into_iter().map(|note| (words::significant(&note.text), note)).collect();
     let mut groups = Vec::new();
-    loop {
+    while groups.len() < MAX_GROUPS {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for word in left.iter().flat_map(|(words, _)| words) {
             *counts.entry(word).or_default() += 1;
