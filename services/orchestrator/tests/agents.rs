@@ -1,5 +1,6 @@
 //! The agents on texts as people hand them in: clean, messy, tiny, huge, in other languages, hostile. Snapshots show every
 //! artefact whole, so that a change of wording is read by a person before it is accepted.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use jiff::civil::{Date, date};
 use mcp_contracts::memory::{Memory, Visibility};

@@ -1,5 +1,6 @@
 //! Completion by a model, against a server on loopback that answers what was recorded: good answers, bad ones, none, and what
 //! each of them costs.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use axum::Router;
 use axum::body::Body;

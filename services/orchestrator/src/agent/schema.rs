@@ -10,11 +10,11 @@ use schemars::{JsonSchema, Schema};
 #[expect(dead_code, reason = "read by the schema generator alone")]
 enum AgentData {
     /// `root_cause_report`.
-    Rca(RootCauseReport),
+    Rca(Box<RootCauseReport>),
     /// `retrospective_plan`.
-    Retro(RetrospectivePlan),
+    Retro(Box<RetrospectivePlan>),
     /// `brief`.
-    General(Brief),
+    General(Box<Brief>),
 }
 
 /// The JSON Schema (draft 2020-12) of `artefact.data`, wrapped as `{"agent": …, "data": …}`.

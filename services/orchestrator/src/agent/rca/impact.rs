@@ -46,18 +46,19 @@ pub(super) fn impact(facts: &Facts, milestones: &Milestones<'_>) -> Impact {
 }
 
 fn scope(facts: &Facts) -> Vec<Evidence> {
-    let hit = |fact: &Fact| {
-        cues::SCOPE.hold(&without_names(&fact.text))
-            && !matches!(fact.mark, Mark::Resolved | Mark::Mitigated | Mark::Change)
-            && !cues::TO_DO.occur(&fact.text)
-            && !cues::CAUSE.hold(&fact.text)
-            && !(fact.text.starts_with("at ") && fact.text.ends_with(')'))
-            && !(fact.mark == Mark::Detected && cues::ALERT.hold(&fact.text))
-            && (fact.mark == Mark::Symptom
-                || cues::SYMPTOM.occur(&fact.text)
-                || fact.text.contains('%')
-                || fact.text.bytes().any(|byte| byte.is_ascii_digit()))
+    let is_something_else = |fact: &Fact| {
+        let traced = fact.text.starts_with("at ") && fact.text.ends_with(')');
+        let alerted = fact.mark == Mark::Detected && cues::ALERT.hold(&fact.text);
+        let told_elsewhere = matches!(fact.mark, Mark::Resolved | Mark::Mitigated | Mark::Change);
+        traced || alerted || told_elsewhere || cues::TO_DO.occur(&fact.text) || cues::CAUSE.hold(&fact.text)
     };
+    let tells_of_harm = |fact: &Fact| {
+        fact.mark == Mark::Symptom
+            || cues::SYMPTOM.occur(&fact.text)
+            || fact.text.bytes().any(|byte| byte.is_ascii_digit() || byte == b'%')
+    };
+    let hit =
+        |fact: &Fact| cues::SCOPE.hold(&without_names(&fact.text)) && tells_of_harm(fact) && !is_something_else(fact);
     let mut found: Vec<&Fact> = facts.told(hit).collect();
     found.sort_by_key(|fact| (std::cmp::Reverse(cues::SCOPE.count(&fact.text).min(3)), fact.line));
     found.dedup_by_key(|fact| (fact.line, fact.text.as_str()));

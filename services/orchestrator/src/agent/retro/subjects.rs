@@ -94,128 +94,152 @@ impl Subject {
         }
     }
 
-    pub(super) const fn knowledge(self) -> Knowledge {
+    pub(super) const fn knowledge(self) -> &'static Knowledge {
         match self {
-            Self::Review => Knowledge {
-                title: "Reviews and merging",
-                questions: [
-                    "On the days when a review was quick, what was different: size, time of day, who knew of it?",
-                    "What would we have to agree on so that a waiting review is seen by somebody within half a day?",
-                ],
-                action: "Agree on one working rule for reviews (first answer within 4 working hours, changes under 300 lines) and look at the oldest open one in every stand-up",
-                owner: "Reviewer of the week",
-                measure: "Median time from opened to first answer under 4 working hours, read from the repository",
-            },
-            Self::Quality => Knowledge {
-                title: "Tests and quality",
-                questions: [
-                    "Which failure cost us most, and at which earlier point could it have shown itself?",
-                    "Which tests do we trust, and what do they have that the others lack?",
-                ],
-                action: "List the tests that failed without a cause, and fix or remove the worst five",
-                owner: "Developer with a tester",
-                measure: "Fewer than 2 % of runs fail without a change in the code, counted over the last week",
-            },
-            Self::Delivery => Knowledge {
-                title: "Builds and releases",
-                questions: [
-                    "Where does a finished change wait the longest on its way to users?",
-                    "What made the last smooth release smooth, and can it be the normal case?",
-                ],
-                action: "Measure the way from merged to live step by step, and take one step out or make it twice as fast",
-                owner: "Release engineer",
-                measure: "Time from merged to live, median of the sprint, is halved",
-            },
-            Self::Planning => Knowledge {
-                title: "Planning and focus",
-                questions: [
-                    "What came in after the planning, who asked for it, and what did it push out?",
-                    "When did we first sense that the goal was at risk, and what could we have said then?",
-                ],
-                action: "Plan to the lower of the last three results, keep a fifth of the time free, and make every later addition swap something out in the open",
-                owner: "Product owner",
-                measure: "At least 85 % of what was planned is done, and every unplanned item is on the board with its swap",
-            },
-            Self::Meetings => Knowledge {
-                title: "Meetings and interruptions",
-                questions: [
-                    "Which meeting would nobody miss if it were a written note?",
-                    "When in the week did each of us get two hours without interruption, and what made them possible?",
-                ],
-                action: "Keep two mornings a week free of meetings, and drop or shorten one recurring meeting",
-                owner: "Team lead",
-                measure: "Everyone reports at least two undisturbed blocks of two hours a week",
-            },
-            Self::Waiting => Knowledge {
-                title: "Waiting for others",
-                questions: [
-                    "For what did we wait the longest, and when did we first know that we would need it?",
-                    "What does the other side need from us to answer sooner?",
-                ],
-                action: "Name one contact on each side, and ask for what the next sprint needs before it is planned",
-                owner: "Product owner",
-                measure: "No item waits for others longer than two working days, read from the board",
-            },
-            Self::Operations => Knowledge {
-                title: "Incidents and support",
-                questions: [
-                    "Which alert or request came more than once, and what would make it the last time?",
-                    "What did whoever was on call need and not have?",
-                ],
-                action: "Remove the cause of the most frequent alert or request, and write its runbook page",
-                owner: "On-call engineer",
-                measure: "Pages and unplanned requests a week are down by a third",
-            },
-            Self::Debt => Knowledge {
-                title: "Old code and shortcuts",
-                questions: [
-                    "Which part of the code slowed us down most, in which task?",
-                    "What is the smallest clean-up that the next planned work would already profit from?",
-                ],
-                action: "Choose the one old part that the next sprint touches, and clean it up first, in at most two days",
-                owner: "Developer who works there next",
-                measure: "The next change in that part takes no longer than planned",
-            },
-            Self::Workload => Knowledge {
-                title: "Workload and energy",
-                questions: [
-                    "What took energy, what gave it, and what of it can we influence ourselves?",
-                    "What did we say yes to that we would say no to today?",
-                ],
-                action: "Take one commitment out of the next sprint, in writing and with those who asked for it",
-                owner: "Team lead",
-                measure: "No work outside agreed hours, and the mood of the team is at least half a point up at the next check-in",
-            },
-            Self::Knowledge => Knowledge {
-                title: "Knowledge and onboarding",
-                questions: [
-                    "Which task could only one of us have done, and who would like to learn it?",
-                    "What did the last person who joined search for in vain?",
-                ],
-                action: "Pair on the next task of the area that only one person knows, and write a page of notes on it",
-                owner: "Whoever knows it, with one who wants to",
-                measure: "A second person has finished a task there alone",
-            },
-            Self::Together => Knowledge {
-                title: "Working together",
-                questions: [
-                    "When did working together feel easy, and what was in place then?",
-                    "What would each of us like to see more of from the team as a whole?",
-                ],
-                action: "Write down three working agreements in the team's own words, and check them at the end of each week",
-                owner: "Facilitator",
-                measure: "At the next retrospective everyone rates the agreements at least 4 of 5",
-            },
-            Self::Product => Knowledge {
-                title: "Goals and requirements",
-                questions: [
-                    "Which item did we understand differently from those who asked for it, and when did it show?",
-                    "What do we know now about users that we did not know before?",
-                ],
-                action: "Start no item without an example of what it does for a user, agreed with the product owner",
-                owner: "Product owner",
-                measure: "No item comes back from the demo because it was meant differently",
-            },
+            Self::Review => &REVIEW,
+            Self::Quality => &QUALITY,
+            Self::Delivery => &DELIVERY,
+            Self::Planning => &PLANNING,
+            Self::Meetings => &MEETINGS,
+            Self::Waiting => &WAITING,
+            Self::Operations => &OPERATIONS,
+            Self::Debt => &DEBT,
+            Self::Workload => &WORKLOAD,
+            Self::Knowledge => &KNOWLEDGE,
+            Self::Together => &TOGETHER,
+            Self::Product => &PRODUCT,
         }
     }
 }
+
+const REVIEW: Knowledge = Knowledge {
+    title: "Reviews and merging",
+    questions: [
+        "On the days when a review was quick, what was different: size, time of day, who knew of it?",
+        "What would we have to agree on so that a waiting review is seen by somebody within half a day?",
+    ],
+    action: "Agree on one working rule for reviews (first answer within 4 working hours, changes under 300 lines) and look at the oldest open one in every stand-up",
+    owner: "Reviewer of the week",
+    measure: "Median time from opened to first answer under 4 working hours, read from the repository",
+};
+
+const QUALITY: Knowledge = Knowledge {
+    title: "Tests and quality",
+    questions: [
+        "Which failure cost us most, and at which earlier point could it have shown itself?",
+        "Which tests do we trust, and what do they have that the others lack?",
+    ],
+    action: "List the tests that failed without a cause, and fix or remove the worst five",
+    owner: "Developer with a tester",
+    measure: "Fewer than 2 % of runs fail without a change in the code, counted over the last week",
+};
+
+const DELIVERY: Knowledge = Knowledge {
+    title: "Builds and releases",
+    questions: [
+        "Where does a finished change wait the longest on its way to users?",
+        "What made the last smooth release smooth, and can it be the normal case?",
+    ],
+    action: "Measure the way from merged to live step by step, and take one step out or make it twice as fast",
+    owner: "Release engineer",
+    measure: "Time from merged to live, median of the sprint, is halved",
+};
+
+const PLANNING: Knowledge = Knowledge {
+    title: "Planning and focus",
+    questions: [
+        "What came in after the planning, who asked for it, and what did it push out?",
+        "When did we first sense that the goal was at risk, and what could we have said then?",
+    ],
+    action: "Plan to the lower of the last three results, keep a fifth of the time free, and make every later addition swap something out in the open",
+    owner: "Product owner",
+    measure: "At least 85 % of what was planned is done, and every unplanned item is on the board with its swap",
+};
+
+const MEETINGS: Knowledge = Knowledge {
+    title: "Meetings and interruptions",
+    questions: [
+        "Which meeting would nobody miss if it were a written note?",
+        "When in the week did each of us get two hours without interruption, and what made them possible?",
+    ],
+    action: "Keep two mornings a week free of meetings, and drop or shorten one recurring meeting",
+    owner: "Team lead",
+    measure: "Everyone reports at least two undisturbed blocks of two hours a week",
+};
+
+const WAITING: Knowledge = Knowledge {
+    title: "Waiting for others",
+    questions: [
+        "For what did we wait the longest, and when did we first know that we would need it?",
+        "What does the other side need from us to answer sooner?",
+    ],
+    action: "Name one contact on each side, and ask for what the next sprint needs before it is planned",
+    owner: "Product owner",
+    measure: "No item waits for others longer than two working days, read from the board",
+};
+
+const OPERATIONS: Knowledge = Knowledge {
+    title: "Incidents and support",
+    questions: [
+        "Which alert or request came more than once, and what would make it the last time?",
+        "What did whoever was on call need and not have?",
+    ],
+    action: "Remove the cause of the most frequent alert or request, and write its runbook page",
+    owner: "On-call engineer",
+    measure: "Pages and unplanned requests a week are down by a third",
+};
+
+const DEBT: Knowledge = Knowledge {
+    title: "Old code and shortcuts",
+    questions: [
+        "Which part of the code slowed us down most, in which task?",
+        "What is the smallest clean-up that the next planned work would already profit from?",
+    ],
+    action: "Choose the one old part that the next sprint touches, and clean it up first, in at most two days",
+    owner: "Developer who works there next",
+    measure: "The next change in that part takes no longer than planned",
+};
+
+const WORKLOAD: Knowledge = Knowledge {
+    title: "Workload and energy",
+    questions: [
+        "What took energy, what gave it, and what of it can we influence ourselves?",
+        "What did we say yes to that we would say no to today?",
+    ],
+    action: "Take one commitment out of the next sprint, in writing and with those who asked for it",
+    owner: "Team lead",
+    measure: "No work outside agreed hours, and the mood of the team is at least half a point up at the next check-in",
+};
+
+const KNOWLEDGE: Knowledge = Knowledge {
+    title: "Knowledge and onboarding",
+    questions: [
+        "Which task could only one of us have done, and who would like to learn it?",
+        "What did the last person who joined search for in vain?",
+    ],
+    action: "Pair on the next task of the area that only one person knows, and write a page of notes on it",
+    owner: "Whoever knows it, with one who wants to",
+    measure: "A second person has finished a task there alone",
+};
+
+const TOGETHER: Knowledge = Knowledge {
+    title: "Working together",
+    questions: [
+        "When did working together feel easy, and what was in place then?",
+        "What would each of us like to see more of from the team as a whole?",
+    ],
+    action: "Write down three working agreements in the team's own words, and check them at the end of each week",
+    owner: "Facilitator",
+    measure: "At the next retrospective everyone rates the agreements at least 4 of 5",
+};
+
+const PRODUCT: Knowledge = Knowledge {
+    title: "Goals and requirements",
+    questions: [
+        "Which item did we understand differently from those who asked for it, and when did it show?",
+        "What do we know now about users that we did not know before?",
+    ],
+    action: "Start no item without an example of what it does for a user, agreed with the product owner",
+    owner: "Product owner",
+    measure: "No item comes back from the demo because it was meant differently",
+};

@@ -74,7 +74,7 @@ fn subject(text: &str) -> Option<Subject> {
 
 /// Cues of a subject; how people treat each other weighs more than what they were talking about.
 fn count(subject: Subject, text: &str) -> usize {
-    if subject == Subject::Together && TENSION.hold(text) || subject == Subject::Together && HARSH.occur(text) {
+    if subject == Subject::Together && (TENSION.hold(text) || HARSH.occur(text)) {
         return ABOVE_ALL;
     }
     if subject.cues().occur(text) { subject.cues().count(text).max(1) } else { 0 }
