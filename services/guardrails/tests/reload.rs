@@ -10,7 +10,7 @@ use mcp_guardrails::rules::Subject;
 use mcp_kit::Readiness;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -37,28 +37,30 @@ fn broken(live: &Live, text: &str) -> Vec<String> {
     judged.broken.into_iter().map(|rule| rule.id).collect()
 }
 
-/// What was logged on this thread meanwhile.
-fn logged(work: impl FnOnce()) -> String {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+/// What this process has logged, from the first call on. One subscriber for all threads: who logs first decides for all of them
+/// whether a line is of interest.
+fn logged() -> String {
+    static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    static SUBSCRIBED: Once = Once::new();
+    struct Lines;
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            LINES.lock().unwrap().write(bytes)
         }
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, work);
-    let bytes = lines.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    SUBSCRIBED.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Lines).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+    String::from_utf8(LINES.lock().unwrap().clone()).unwrap()
 }
 
 #[test]
 fn a_bad_file_changes_nothing_is_told_with_its_line_and_readiness_says_so_until_it_is_right() {
+    logged();
     let folder = tempfile::tempdir().unwrap();
     let readiness = Readiness::default();
     let (mut reloader, live) = Reloader::start(folder.path().to_owned(), readiness.clone()).unwrap();
@@ -68,8 +70,10 @@ fn a_bad_file_changes_nothing_is_told_with_its_line_and_readiness_says_so_until_
     let version = live.of("acme").version.clone();
 
     write(folder.path(), "own.yaml", &APPLE.replace("critical", "catastrophic"));
-    let told = logged(|| assert_eq!(reloader.look(), Outcome::Rejected));
-    for word in ["own.yaml", "line=5", "OWN-001", "catastrophic"] {
+    assert_eq!(reloader.look(), Outcome::Rejected);
+    let told = logged();
+    let told = told.lines().find(|line| line.contains("catastrophic")).unwrap();
+    for word in ["own.yaml", "line=5", "OWN-001"] {
         assert!(told.contains(word), "`{word}` is not told: {told}");
     }
     assert_eq!(broken(&live, "an apple"), ["OWN-001"], "the last good rules stay");

@@ -223,8 +223,8 @@ fn the_version_is_that_of_the_rules_and_not_of_how_they_are_filed() {
     let version = |sources: &[Source]| library(sources).unwrap().common().version.clone();
     let together = version(&[operator(&file(&[one.clone(), two.clone()]))]);
     let apart = version(&[
-        source("z.yaml", Origin::Operator, &file(&[two.clone()])),
-        source("a.yaml", Origin::Operator, &file(&[one.clone()])),
+        source("z.yaml", Origin::Operator, &file(std::slice::from_ref(&two))),
+        source("a.yaml", Origin::Operator, &file(std::slice::from_ref(&one))),
     ]);
     assert_eq!(together, apart);
     let stricter = version(&[operator(&file(&[one.replace("severity: low", "severity: high"), two]))]);

@@ -5,6 +5,7 @@ use super::model::Rule;
 use super::problem::{Problem, Problems, nearest};
 use super::proof::prove;
 use super::read::{self, ReadFile, ReadRule};
+use super::scan::Use;
 use super::set::{Compiled, RuleSet};
 use mcp_contracts::guardrails::Severity;
 use sha2::{Digest, Sha256};
@@ -87,7 +88,7 @@ impl Library {
                 if let Some((_, other)) = earlier.filter(|(origin, _)| *origin == source.origin) {
                     problems.push(at(&file.name, read.line, &id, format!("the id is taken by a rule of `{other}`")));
                 }
-                let compiled = proved(&file.name, read, &mut problems);
+                let compiled = compiled(&file.name, read, &source.origin, &mut problems);
                 let severity = compiled.rule.severity;
                 rules.insert(id, (compiled, severity));
             }
@@ -95,10 +96,13 @@ impl Library {
         }
         // What is silenced or reweighed may be in a later file, so changes come last.
         changes.iter().for_each(|file| change(&mut rules, file, false, &mut problems));
-        let common = assemble("", rules.clone(), &mut problems);
+        let common = assemble("", rules.clone(), Use::Everybody, &mut problems);
         let organisations: HashMap<String, Arc<Rules>> = organisations
             .into_iter()
-            .filter_map(|(organisation, file)| Some((organisation, of_organisation(&rules, file, &mut problems)?)))
+            .filter_map(|(organisation, file)| {
+                let owner = Origin::Organisation(organisation.clone());
+                Some((organisation, of_organisation(&rules, file, &owner, &mut problems)?))
+            })
             .collect();
         match common {
             Some(common) if problems.is_empty() => Ok(Self { common, organisations }),
@@ -129,10 +133,13 @@ fn at(file: &str, line: usize, rule: &str, message: String) -> Problem {
     Problem { file: file.to_owned(), line, rule: Some(rule.to_owned()), message }
 }
 
-fn proved(file: &str, read: ReadRule, problems: &mut Vec<Problem>) -> Arc<Compiled> {
+/// Holds a rule to its own tests, unless it is built in: those are proved once, when this program is tested, and not at every start.
+fn compiled(file: &str, read: ReadRule, origin: &Origin, problems: &mut Vec<Problem>) -> Arc<Compiled> {
     let ReadRule { line, rule, check, parts, case_lines } = read;
     let compiled = Arc::new(Compiled { rule, check, parts });
-    problems.extend(prove(file, line, &case_lines, &compiled));
+    if *origin != Origin::BuiltIn {
+        problems.extend(prove(file, line, &case_lines, &compiled));
+    }
     compiled
 }
 
@@ -167,29 +174,34 @@ fn change(rules: &mut ById, file: &ReadFile, bound: bool, problems: &mut Vec<Pro
     }
 }
 
-fn of_organisation(common: &ById, mut file: ReadFile, problems: &mut Vec<Problem>) -> Option<Arc<Rules>> {
+fn of_organisation(
+    common: &ById,
+    mut file: ReadFile,
+    owner: &Origin,
+    problems: &mut Vec<Problem>,
+) -> Option<Arc<Rules>> {
     let mut rules = common.clone();
     change(&mut rules, &file, true, problems);
     for read in std::mem::take(&mut file.rules) {
         let (id, line) = (read.rule.id.clone(), read.line);
-        let compiled = proved(&file.name, read, problems);
+        let compiled = compiled(&file.name, read, owner, problems);
         let severity = compiled.rule.severity;
         // An id that was silenced is taken all the same: two rules never share a name.
         if common.contains_key(&id) || rules.insert(id.clone(), (compiled, severity)).is_some() {
             problems.push(at(&file.name, line, &id, "the id is taken; choose another".to_owned()));
         }
     }
-    assemble(&file.name, rules, problems)
+    assemble(&file.name, rules, Use::Few, problems)
 }
 
-fn assemble(file: &str, rules: ById, problems: &mut Vec<Problem>) -> Option<Arc<Rules>> {
+fn assemble(file: &str, rules: ById, use_of: Use, problems: &mut Vec<Problem>) -> Option<Arc<Rules>> {
     let whole = |message| Problem { file: file.to_owned(), line: 1, rule: None, message };
     if rules.len() > MAX_RULES {
         problems.push(whole(format!("{} rules together; at most {MAX_RULES}", rules.len())));
         return None;
     }
     let version = version(rules.values().map(|(compiled, severity)| (&compiled.rule, *severity)));
-    match RuleSet::new(rules.into_values().collect()) {
+    match RuleSet::new(rules.into_values().collect(), use_of) {
         Ok(set) => Some(Arc::new(Rules { set, version })),
         Err(why) => {
             problems.push(whole(why));

@@ -2,6 +2,7 @@
 
 use super::model::SubjectKind;
 use super::problem::Problem;
+use super::scan::Use;
 use super::set::{Compiled, RuleSet};
 use super::subject::Subject;
 use mcp_contracts::Plan;
@@ -16,7 +17,7 @@ const HARMLESS: [&str; 3] = ["a quiet word about the weather", "let total = left
 pub(super) fn prove(file: &str, line: usize, case_lines: &[Vec<usize>; 2], compiled: &Arc<Compiled>) -> Vec<Problem> {
     let rule = &compiled.rule;
     let problem = |line, message: String| Problem { file: file.to_owned(), line, rule: Some(rule.id.clone()), message };
-    let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)]) {
+    let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)], Use::Few) {
         Ok(set) => set,
         Err(why) => return vec![problem(line, why)],
     };

@@ -39,6 +39,9 @@ const MAX_ITEMS: usize = 64;
 /// Paths that nothing is the matter with; a glob that names all of them names everything.
 const HARMLESS: [&str; 3] = ["readme", "src/main.rs", "a/deep/folder/of/notes.txt"];
 
+/// Makes a check of names.
+type MakeCheck = fn(GlobSet) -> Check;
+
 /// Reads the condition at `node`.
 pub(super) fn condition(reader: &mut Reader<'_>, parts: &mut Parts, node: &Node, depth: usize) -> (Condition, Check) {
     let nothing = (Condition::default(), Check::Any(Vec::new()));
@@ -52,9 +55,10 @@ pub(super) fn condition(reader: &mut Reader<'_>, parts: &mut Parts, node: &Node,
         return nothing;
     }
     let (mut condition, mut checks) = (Condition::default(), Vec::new());
-    patterns(reader, parts, &fields, &mut condition, &mut checks);
-    names(reader, parts, &fields, &mut condition, &mut checks);
+    // What costs little comes first: most rules end there.
     facts(reader, &fields, &mut condition, &mut checks);
+    names(reader, parts, &fields, &mut condition, &mut checks);
+    patterns(reader, parts, &fields, &mut condition, &mut checks);
     for (key, into) in [("any", &mut condition.any), ("all", &mut condition.all)] {
         let Some(node) = fields.get(key) else { continue };
         let items = reader.list(node, &format!("`{key}`"));
@@ -149,8 +153,8 @@ fn names(
         checks.push(Check::Any(globs.into_iter().map(|glob| parts.glob(glob)).collect()));
     }
     condition.files = files.into_iter().map(|(_, text)| text).collect();
-    let sets: [(_, fn(GlobSet) -> Check, _); 3] = [
-        ("branches", Check::Branch, &mut condition.branches),
+    let sets = [
+        ("branches", Check::Branch as MakeCheck, &mut condition.branches),
         ("without", Check::Without, &mut condition.without),
         ("exceptFiles", Check::Beside, &mut condition.except_files),
     ];

@@ -2,7 +2,7 @@
 
 use super::pattern::{Pattern, Place, Reach};
 use super::subject::Subject;
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -20,6 +20,15 @@ pub(super) enum Possible {
     Whole,
 }
 
+/// Who is held to a set, which decides what may be spent on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Everybody: the fastest search, which takes a megabyte or two.
+    Everybody,
+    /// One organisation, or a test: there may be many such sets, so each is small.
+    Few,
+}
+
 /// Finds the words of a set of patterns.
 #[derive(Debug)]
 pub(super) struct Scanner {
@@ -32,7 +41,7 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// Collects the words of patterns, which are numbered in their order.
-    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> Result<Self, String> {
+    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p Pattern>, use_of: Use) -> Result<Self, String> {
         let mut by_word: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         let mut kinds = Vec::new();
         for (number, pattern) in patterns.enumerate() {
@@ -41,8 +50,13 @@ impl Scanner {
                 by_word.entry(word).or_default().push(number);
             }
         }
+        let kind = match use_of {
+            Use::Everybody => AhoCorasickKind::DFA,
+            Use::Few => AhoCorasickKind::ContiguousNFA,
+        };
         let words = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)
+            .kind(Some(kind))
             .build(by_word.keys())
             .map_err(|error| format!("the words of all rules together are too many: {error}"))?;
         Ok(Self { words, patterns: by_word.into_values().collect(), kinds })
@@ -111,19 +125,23 @@ mod tests {
     fn possible(patterns: &[&str], text: &str) -> Vec<Possible> {
         let patterns: Vec<Pattern> =
             patterns.iter().map(|pattern| Pattern::new(pattern, Place::Text, Reach::Line).unwrap()).collect();
-        Scanner::new(patterns.iter()).unwrap().scan(&Subject::bare(ActionKind::Edit).with_text(text))
+        Scanner::new(patterns.iter(), Use::Everybody).unwrap().scan(&Subject::bare(ActionKind::Edit).with_text(text))
+    }
+
+    fn on(line: Range<usize>) -> Possible {
+        Possible::Lines(std::iter::once(line).collect())
     }
 
     #[test]
     fn only_lines_with_a_word_of_a_pattern_are_worth_a_look() {
         let found = possible(&["(?i)drop +table", "truncate", "[0-9]{16}"], "one\nDROP  Table\nthree");
-        assert_eq!(found, [Possible::Lines(vec![4..15]), Possible::No, Possible::Whole]);
+        assert_eq!(found, [on(4..15), Possible::No, Possible::Whole]);
     }
 
     #[test]
     fn a_text_full_of_a_word_is_looked_at_as_a_whole() {
         assert_eq!(possible(&["truncate"], &"truncate\n".repeat(MAX_LINES + 2)), [Possible::Whole]);
-        assert_eq!(possible(&["truncate"], &"truncate ".repeat(1_000)), [Possible::Lines(vec![0..9_000])]);
+        assert_eq!(possible(&["truncate"], &"truncate ".repeat(1_000)), [on(0..9_000)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::check::{Check, Parts};
 use super::model::{Rule, Size, SubjectKind};
 use super::pattern::{Place, Reach};
-use super::scan::{Possible, Scanner};
+use super::scan::{Possible, Scanner, Use};
 use super::subject::Subject;
 use crate::detect;
 use globset::{GlobSet, GlobSetBuilder};
@@ -59,7 +59,7 @@ pub struct RuleSet {
 
 impl RuleSet {
     /// Puts rules together; an error is what the engine cannot hold.
-    pub(super) fn new(mut rules: Vec<(Arc<Compiled>, Severity)>) -> Result<Self, String> {
+    pub(super) fn new(mut rules: Vec<(Arc<Compiled>, Severity)>, use_of: Use) -> Result<Self, String> {
         rules.sort_by(|a, b| a.0.rule.id.cmp(&b.0.rule.id));
         let (mut patterns, mut globs, mut set) = (0, 0, GlobSetBuilder::new());
         let mut in_force = Vec::with_capacity(rules.len());
@@ -72,7 +72,7 @@ impl RuleSet {
             in_force.push(InForce { compiled, severity, patterns, globs });
             (patterns, globs) = next;
         }
-        let scanner = Scanner::new(in_force.iter().flat_map(|rule| &rule.compiled.parts.patterns))?;
+        let scanner = Scanner::new(in_force.iter().flat_map(|rule| &rule.compiled.parts.patterns), use_of)?;
         let globs = set.build().map_err(|error| format!("the globs of all rules together are too large: {error}"))?;
         Ok(Self { rules: in_force, scanner, globs })
     }
@@ -182,7 +182,7 @@ impl Facts<'_> {
                 found.extend(pattern.regex.find(text.as_bytes()).map(|found| found.start()));
             }
         }
-        let label = self.subject.place;
+        let label: String = self.subject.place.chars().take(MAX_PLACE_CHARS).collect();
         for start in &found {
             let line = 1 + text.as_bytes()[..*start].iter().filter(|byte| **byte == b'\n').count();
             tell(places, || match pattern.place {

@@ -7,6 +7,10 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 const MIN_WORD: usize = 3;
 /// Most words for one pattern.
 const MAX_WORDS: usize = 64;
+/// Most texts that a run of a sequence may stand for; a longer list is no better a word.
+const MAX_RUN: usize = 16;
+/// Most letters of a class that are written out.
+const MAX_LETTERS: u32 = 4;
 /// Longest word that is searched for, in bytes; of a longer one its beginning is.
 const MAX_WORD: usize = 24;
 
@@ -16,6 +20,11 @@ pub(super) fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     words.iter_mut().for_each(|word| word.truncate(MAX_WORD));
     words.sort();
     words.dedup();
+    // A word that holds another one is found by it.
+    let held = |word: &Vec<u8>| words.iter().any(|other| other != word && holds(word, other));
+    let held: Vec<bool> = words.iter().map(held).collect();
+    let mut held = held.into_iter();
+    words.retain(|_| !held.next().unwrap_or(false));
     Some(words)
 }
 
@@ -33,21 +42,35 @@ fn of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// The best of the runs of fixed letters and of the parts that have words themselves.
+/// The best of the runs of fixed texts and of the parts that have words themselves.
 fn of_sequence(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
     let mut candidates = Vec::new();
-    let mut run = Vec::new();
+    let mut run = vec![Vec::new()];
     for part in parts {
-        match letters(part) {
-            Some(letters) => run.extend(letters),
+        let longer = texts(part).and_then(|texts| joined(&run, &texts));
+        match longer {
+            Some(longer) => run = longer,
             None => {
-                candidates.extend(useful(vec![std::mem::take(&mut run)]));
+                candidates.extend(useful(std::mem::replace(&mut run, texts(part).unwrap_or_else(|| vec![Vec::new()]))));
                 candidates.extend(of(part));
             }
         }
     }
-    candidates.extend(useful(vec![run]));
+    candidates.extend(useful(run));
     candidates.into_iter().max_by_key(|words| worth(words))
+}
+
+/// Every text of `run` followed by every one of `texts`; `None` where there would be too many.
+fn joined(run: &[Vec<u8>], texts: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    if run.len() * texts.len() > MAX_RUN {
+        return None;
+    }
+    let join = |start: &Vec<u8>| texts.iter().map(move |end| [start.as_slice(), end].concat()).collect::<Vec<_>>();
+    Some(run.iter().flat_map(join).collect())
+}
+
+fn holds(word: &[u8], other: &[u8]) -> bool {
+    word.windows(other.len()).any(|part| part == other)
 }
 
 /// Long words first, then few.
@@ -60,33 +83,47 @@ fn useful(words: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
     fits.then_some(words)
 }
 
-/// What stands for exactly these letters, capitals or not.
-fn letters(hir: &Hir) -> Option<Vec<u8>> {
+/// The few texts that a part stands for, in small letters; `None` where they are many.
+fn texts(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    let few = |texts: Vec<Vec<u8>>| (texts.len() <= MAX_WORDS).then_some(texts);
     match hir.kind() {
-        HirKind::Literal(literal) => Some(literal.0.to_ascii_lowercase()),
-        HirKind::Capture(capture) => letters(&capture.sub),
+        HirKind::Empty | HirKind::Look(_) => Some(vec![Vec::new()]),
+        HirKind::Literal(literal) => Some(vec![literal.0.to_ascii_lowercase()]),
+        HirKind::Capture(capture) => texts(&capture.sub),
         HirKind::Class(Class::Bytes(class)) => {
-            one(class.ranges().iter().map(|range| (u32::from(range.start()), u32::from(range.end()))))
+            letters(class.ranges().iter().map(|range| (u32::from(range.start()), u32::from(range.end()))))
         }
         HirKind::Class(Class::Unicode(class)) => {
-            one(class.ranges().iter().map(|range| (range.start().into(), range.end().into())))
+            letters(class.ranges().iter().map(|range| (range.start().into(), range.end().into())))
         }
-        HirKind::Look(_) => Some(Vec::new()),
-        HirKind::Empty | HirKind::Repetition(_) | HirKind::Alternation(_) | HirKind::Concat(_) => None,
+        HirKind::Repetition(repetition) if repetition.min == 0 && repetition.max == Some(1) => {
+            let mut some = texts(&repetition.sub)?;
+            some.push(Vec::new());
+            few(some)
+        }
+        HirKind::Alternation(branches) => {
+            let all: Option<Vec<_>> = branches.iter().map(texts).collect();
+            few(all?.into_iter().flatten().collect())
+        }
+        HirKind::Concat(parts) => parts.iter().try_fold(vec![Vec::new()], |run, part| joined(&run, &texts(part)?)),
+        HirKind::Repetition(_) => None,
     }
 }
 
-/// The one ASCII letter that all ranges are, capital or not.
-fn one(ranges: impl Iterator<Item = (u32, u32)>) -> Option<Vec<u8>> {
-    let mut found = None;
+/// The few ASCII letters of a class, small and capital ones as one.
+fn letters(ranges: impl Iterator<Item = (u32, u32)>) -> Option<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
     for (start, end) in ranges {
-        let letter = u8::try_from(start).ok().filter(|byte| start == end && byte.is_ascii())?.to_ascii_lowercase();
-        if found.is_some_and(|found| found != letter) {
+        if end >= 128 || end - start >= MAX_LETTERS {
             return None;
         }
-        found = Some(letter);
+        found.extend(
+            (start..=end).filter_map(|letter| u8::try_from(letter).ok()).map(|letter| letter.to_ascii_lowercase()),
+        );
     }
-    found.map(|letter| vec![letter])
+    found.sort_unstable();
+    found.dedup();
+    (found.len() <= MAX_LETTERS as usize).then(|| found.into_iter().map(|letter| vec![letter]).collect())
 }
 
 #[cfg(test)]
@@ -109,6 +146,11 @@ mod tests {
             (r"(?:secret)+[0-9]*", Some(&["secret"])),
             (r"(?:secret)*x", None),
             (r"(?i)sk-[a-z]+live", Some(&["live"])),
+            (r"^\s*x(?:it|test)\(", Some(&["xit(", "xtest("])),
+            (r"#\[(?:tokio::)?test\]", Some(&["#[test]", "#[tokio::test]"])),
+            (r"(?:un)?safe_load", Some(&["safe_load"])),
+            (r"[ab][cd]e+", None),
+            (r"(?i)(?:0o?)?777", Some(&["777"])),
         ];
         for (pattern, expected) in cases {
             let expected = expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());

@@ -35,7 +35,9 @@ async fn check(judge: &Judge, context: &CallContext, commit: ValidateCommit) -> 
     validate::text("files[].change", bytes)?;
     let execution_id = validate::execution_id(commit.execution_id.as_deref(), context)?;
     let request = request(&commit);
-    let judged = judge.judged(context, bytes, move |rules, plan| judged(rules, plan, &commit)).await?;
+    // The message is looked at beside every file.
+    let work = bytes + commit.message.len() * commit.files.len();
+    let judged = judge.judged(context, work, move |rules, plan| judged(rules, plan, &commit)).await?;
     judge.conclude(context, &execution_id, &request, judged)
 }
 

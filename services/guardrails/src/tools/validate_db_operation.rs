@@ -47,13 +47,9 @@ async fn check(judge: &Judge, context: &CallContext, operation: ValidateDbOperat
             ..Subject::bare(ActionKind::Database)
         };
         let subject = subject.with_text(&operation.statement).in_environment(operation.environment.as_deref());
-        judge_one(rules, plan, subject)
+        self::judge(rules, plan, &[subject])
     });
     judge.conclude(context, &execution_id, &request, judged.await?)
-}
-
-fn judge_one(rules: &crate::rules::Rules, plan: mcp_contracts::Plan, subject: Subject<'_>) -> crate::judge::Judged {
-    judge(rules, plan, &[subject])
 }
 
 /// The request that the token is for. Where it runs is part of it, so that a verdict for a rehearsal is none for production.

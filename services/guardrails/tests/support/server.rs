@@ -19,8 +19,8 @@ const SECRET: &str = "guard-test-key-guard-test-key-guard-test-key";
 
 /// A running service, and who calls it.
 #[derive(Clone)]
-pub struct Server {
-    pub verdicts: Verdicts,
+pub(crate) struct Server {
+    pub(crate) verdicts: Verdicts,
     base: String,
     client: reqwest::Client,
     organisation: &'static str,
@@ -30,7 +30,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(values: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(values: &[(&str, &str)]) -> Self {
         let mut all = BTreeMap::from([(env::JWT_SECRET.to_owned(), SECRET.to_owned())]);
         all.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings = Arc::new(Settings::from_values(Service::Guardrails, &all).unwrap());
@@ -58,16 +58,16 @@ impl Server {
     }
 
     /// The same service, called by another organisation.
-    pub fn of(&self, organisation: &'static str) -> Self {
+    pub(crate) fn of(&self, organisation: &'static str) -> Self {
         Self { organisation, ..self.clone() }
     }
 
     /// The same service, called by another user.
-    pub fn by(&self, user: &'static str) -> Self {
+    pub(crate) fn by(&self, user: &'static str) -> Self {
         Self { user, ..self.clone() }
     }
 
-    pub fn without_scope(&self) -> Self {
+    pub(crate) fn without_scope(&self) -> Self {
         Self { scopes: &["memory.read"], ..self.clone() }
     }
 
@@ -79,31 +79,31 @@ impl Server {
         request.bearer_auth(encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap())
     }
 
-    pub async fn rpc(&self, method: &str, params: Value) -> Value {
+    pub(crate) async fn rpc(&self, method: &str, params: Value) -> Value {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         self.post(&body).send().await.unwrap().json().await.unwrap()
     }
 
-    pub async fn send(&self, tool: &str, arguments: Value) -> reqwest::Response {
+    pub(crate) async fn send(&self, tool: &str, arguments: Value) -> reqwest::Response {
         let params = json!({ "name": tool, "arguments": arguments });
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
         self.post(&body).send().await.unwrap()
     }
 
     /// A call as clients of the older era make it.
-    pub async fn call(&self, tool: &str, arguments: Value) -> Value {
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Value {
         self.send(tool, arguments).await.json().await.unwrap()
     }
 
     /// The structured content of a call that succeeds.
-    pub async fn ok(&self, tool: &str, arguments: Value) -> Value {
+    pub(crate) async fn ok(&self, tool: &str, arguments: Value) -> Value {
         let reply = self.call(tool, arguments).await;
         assert_eq!(reply["result"]["isError"], false, "{reply}");
         reply["result"]["structuredContent"].clone()
     }
 
     /// A call as clients of the newer era make it, with what such a client brings along.
-    pub async fn modern(&self, tool: &str, arguments: Value, more: Value) -> Value {
+    pub(crate) async fn modern(&self, tool: &str, arguments: Value, more: Value) -> Value {
         let mut params = more;
         params["name"] = json!(tool);
         params["arguments"] = arguments;
@@ -119,18 +119,18 @@ impl Server {
     }
 
     /// A resource, read as JSON.
-    pub async fn document(&self, uri: &str) -> Value {
+    pub(crate) async fn document(&self, uri: &str) -> Value {
         let reply = self.rpc("resources/read", json!({ "uri": uri })).await;
         let text = reply["result"]["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{reply}"));
         serde_json::from_str(text).unwrap()
     }
 
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         self.client.get(format!("{}/metrics", self.base)).send().await.unwrap().text().await.unwrap()
     }
 
     /// A token of a check long ago, signed with the service's own key.
-    pub fn expired(&self, execution_id: &str, request_hash: &str) -> String {
+    pub(crate) fn expired(&self, execution_id: &str, request_hash: &str) -> String {
         let claims = VerdictClaims {
             kind: VerdictKind::Acknowledge,
             org_id: self.organisation.to_owned(),
@@ -151,7 +151,7 @@ impl Server {
 }
 
 /// The error of a call that was refused by its tool.
-pub fn error(reply: &Value) -> Value {
+pub(crate) fn error(reply: &Value) -> Value {
     assert_eq!(reply["result"]["isError"], true, "{reply}");
     serde_json::from_str(reply["result"]["content"][0]["text"].as_str().unwrap()).unwrap()
 }
