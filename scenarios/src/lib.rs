@@ -1,1 +1,56 @@
-//! The integration scenarios, one file each; this file is their table of contents.
+//! The integration scenarios, one file each; this file is their table of contents. They see the stack over the wire alone, and write down
+//! everything they expect of it. How to add one: `docs/adding-a-scenario.md`.
+
+mod database_upgrade;
+mod idempotent_retry;
+mod memory_tools;
+mod quota;
+mod tenant_isolation;
+
+pub use harness_core::scenario::{Places, Scenario};
+
+/// Every scenario, in the order in which they are played.
+pub const ALL: &[Scenario] = &[
+    memory_tools::SCENARIO,
+    tenant_isolation::SCENARIO,
+    idempotent_retry::SCENARIO,
+    quota::SCENARIO,
+    database_upgrade::SCENARIO,
+];
+
+/// The scenario of that name.
+pub fn find(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use harness_history::check;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_plain_and_what_is_required_is_a_standing_check() {
+        let mut names = HashSet::new();
+        for scenario in ALL {
+            assert!(names.insert(scenario.name), "`{}` is there twice", scenario.name);
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(scenario.name.chars().all(plain), "`{}`", scenario.name);
+            assert!(!scenario.about.ends_with('.') && !scenario.about.is_empty(), "`{}`", scenario.name);
+            for required in scenario.required {
+                assert!(check::standing().any(|check| check == *required), "`{required}` of `{}`", scenario.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_topology_can_run_where_its_scenario_says() {
+        for scenario in ALL {
+            let topology = (scenario.topology)();
+            assert_eq!(topology.problems(), Vec::<String>::new(), "`{}`", scenario.name);
+            for given in (scenario.given)() {
+                assert!(topology.of(given.service()).next().is_some(), "`{}`", scenario.name);
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod check;
+pub(crate) mod client_config;
 pub(crate) mod completions;
 pub(crate) mod down;
 pub(crate) mod flow;
@@ -9,7 +10,9 @@ pub(crate) mod gate;
 pub(crate) mod load;
 pub(crate) mod logs;
 pub(crate) mod plan;
+pub(crate) mod play;
 pub(crate) mod report;
+pub(crate) mod scenario;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod up;

@@ -55,6 +55,13 @@ impl Context {
         let _ = writeln!(anstream::stdout(), "{line}");
     }
 
+    /// Writes a line for people to stderr, unless it should be quiet.
+    pub(crate) fn tell(&self, line: &str) {
+        if !self.output.quiet && !self.output.json {
+            let _ = writeln!(anstream::stderr(), "{line}");
+        }
+    }
+
     /// Writes JSON to stdout.
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) {
         if let Ok(text) = serde_json::to_string(value) {

@@ -32,7 +32,12 @@ pub(crate) enum Exit {
 impl Exit {
     /// The code.
     pub(crate) fn code(self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.number())
+    }
+
+    /// The code as a number.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
             Self::Pass => 0,
             Self::Fail => 1,
             Self::Unknown => 2,
@@ -40,7 +45,33 @@ impl Exit {
             Self::Stack => 69,
             Self::Internal => 70,
             Self::Interrupted => 130,
-        })
+        }
+    }
+
+    /// The end of several runs: an interrupt first, then what was proven bad, then what kept a run from being one, then what is unknown.
+    /// Nothing at all is unknown.
+    pub(crate) fn merge(exits: impl IntoIterator<Item = Self>) -> Self {
+        let weight = |exit: &Self| match exit {
+            Self::Pass => 0,
+            Self::Unknown => 1,
+            Self::Usage => 2,
+            Self::Internal => 3,
+            Self::Stack => 4,
+            Self::Fail => 5,
+            Self::Interrupted => 6,
+        };
+        exits.into_iter().max_by_key(weight).unwrap_or(Self::Unknown)
+    }
+
+    /// The word for people.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+            Self::Usage | Self::Stack | Self::Internal => "error",
+            Self::Interrupted => "interrupted",
+        }
     }
 }
 
@@ -72,10 +103,21 @@ impl Failure {
         Self { exit: Exit::Internal, text: text.to_string() }
     }
 
+    /// The code that it ends with.
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// Says it on stderr.
     pub(crate) fn tell(&self) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "harness: {}", self.text);
         self.exit.code()
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -84,9 +126,12 @@ impl From<RunError> for Failure {
         let exit = match &error {
             RunError::Stack(StackError::Interrupted) => Exit::Interrupted,
             RunError::Stack(_) => Exit::Stack,
-            RunError::RunDir { .. } | RunError::Driver { .. } | RunError::Judge(_) | RunError::Report(_) => {
-                Exit::Internal
-            }
+            RunError::RunDir { .. }
+            | RunError::Driver { .. }
+            | RunError::NoScenario(_)
+            | RunError::Record(_)
+            | RunError::Judge(_)
+            | RunError::Report(_) => Exit::Internal,
         };
         Self { exit, text: error.to_string() }
     }
@@ -128,5 +173,20 @@ impl From<ReportError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn several_runs_end_as_the_one_that_weighs_most() {
+        assert_eq!(Exit::merge([]), Exit::Unknown);
+        assert_eq!(Exit::merge([Exit::Pass, Exit::Pass]), Exit::Pass);
+        assert_eq!(Exit::merge([Exit::Unknown, Exit::Pass]), Exit::Unknown);
+        assert_eq!(Exit::merge([Exit::Stack, Exit::Unknown]), Exit::Stack);
+        assert_eq!(Exit::merge([Exit::Stack, Exit::Fail, Exit::Pass]), Exit::Fail);
+        assert_eq!(Exit::merge([Exit::Fail, Exit::Interrupted]), Exit::Interrupted);
     }
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod command;
 mod context;
 mod exit;
+mod names;
 mod view;
 
 use arguments::{Arguments, Command};
@@ -47,6 +48,8 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Logs(arguments) => command::logs::run(&arguments, context),
         Command::Plan(arguments) => command::plan::run(&arguments, context),
         Command::Load(arguments) => command::load::run(&arguments, context),
+        Command::Scenario(arguments) => command::scenario::run(&arguments, context),
+        Command::ClientConfig(arguments) => command::client_config::run(&arguments, context),
         Command::Check(arguments) => command::check::run(&arguments, context),
         Command::Report(arguments) => command::report::run(&arguments, context),
         Command::Token(arguments) => command::token::run(&arguments, context),

@@ -48,3 +48,12 @@ fn millis(us: u64) -> String {
 fn finding_line(finding: &harness_history::Finding) -> String {
     format!("{:<18} {:<8} {}", finding.check, word(finding.verdict), finding.summary)
 }
+
+/// An expectation in one line.
+fn expectation_line(seen: &harness_history::Expectation) -> String {
+    match seen.verdict {
+        Verdict::Pass => format!("{} {}", "✓".green(), seen.expected),
+        Verdict::Unknown => format!("{} {}: {}", "?".yellow(), seen.expected, seen.seen),
+        Verdict::Fail => format!("{} {}: {}", "✗".red(), seen.expected, seen.seen),
+    }
+}

@@ -3,11 +3,13 @@
 
 mod endpoint;
 mod framing;
+mod open;
 mod reply;
 #[cfg(test)]
 mod tests;
 
 pub use endpoint::{Endpoint, EndpointError};
+pub use open::{Era, Heard, Message};
 
 use crate::clock::monotonic_us;
 use framing::{Frame, Received};
@@ -81,6 +83,7 @@ pub struct Client {
     options: ClientOptions,
     meta: Box<RawValue>,
     head: Vec<u8>,
+    token: Option<String>,
     body: Vec<u8>,
     request: Vec<u8>,
     reply: Vec<u8>,
@@ -97,6 +100,7 @@ impl Client {
             options,
             meta: request_meta(),
             head,
+            token: None,
             body: Vec::with_capacity(1 << 10),
             request: Vec::with_capacity(2 << 10),
             reply: Vec::with_capacity(READ_CHUNK),
@@ -108,6 +112,7 @@ impl Client {
     /// Sends this bearer token from now on.
     pub fn set_token(&mut self, token: &str) {
         self.head = render_head(&self.endpoint, Some(token));
+        self.token = Some(token.to_owned());
     }
 
     /// Calls a tool once and waits for the complete reply, at most for the deadline.
@@ -116,14 +121,7 @@ impl Client {
         if let Err(outcome) = self.render(tool, arguments) {
             return Call { invoke_us, complete_us: self.now_us(), outcome, structured: None };
         }
-        let mut sent = false;
-        let ended = timeout(self.options.deadline, self.exchange(&mut sent)).await;
-        let complete_us = self.now_us();
-        let received = match ended {
-            Ok(received) => received,
-            Err(_) if sent => Err(Outcome::Unknown(ErrorKind::Timeout)),
-            Err(_) => Err(Outcome::Failed(ErrorKind::Connect)),
-        };
+        let (complete_us, received) = self.converse().await;
         match received {
             Ok(received) => {
                 if !received.reusable {
@@ -137,6 +135,18 @@ impl Client {
                 Call { invoke_us, complete_us, outcome, structured: None }
             }
         }
+    }
+
+    /// Sends what is rendered and waits for the complete reply, at most for the deadline; also tells when it was over.
+    async fn converse(&mut self) -> (u64, Result<Received, Outcome>) {
+        let mut sent = false;
+        let ended = timeout(self.options.deadline, self.exchange(&mut sent)).await;
+        let received = match ended {
+            Ok(received) => received,
+            Err(_) if sent => Err(Outcome::Unknown(ErrorKind::Timeout)),
+            Err(_) => Err(Outcome::Failed(ErrorKind::Connect)),
+        };
+        (self.now_us(), received)
     }
 
     fn now_us(&self) -> u64 {

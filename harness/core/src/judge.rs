@@ -1,11 +1,14 @@
 //! From a run directory to findings: reads what the run recorded, runs the checks, and asks whether the run itself can be believed.
 
 use crate::drive::DriverReport;
-use crate::plan::Plan;
+use crate::plan::{Plan, Subject};
 use crate::run_dir;
 use crate::sample::{Sample, Surroundings};
-use crate::workload::Model;
-use harness_history::{Criteria, Evidence, Finding, History, Op, Outcome, Verdict, judge as judge_history};
+use crate::scenario::ScenarioReport;
+use crate::workload::{Model, Workload};
+use harness_history::{
+    Criteria, Evidence, Expectation, Finding, History, Op, Outcome, Verdict, check, judge as judge_history,
+};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -29,6 +32,10 @@ pub struct Recorded {
     pub history: History,
     /// What the driver said of itself; `None` where it did not come to that.
     pub driver: Option<DriverReport>,
+    /// How the scenario ended; `None` where the run is none, or it did not come to that.
+    pub scenario: Option<ScenarioReport>,
+    /// What a scenario expected.
+    pub expectations: Vec<Expectation>,
     /// CPU and memory.
     pub samples: Vec<Sample>,
     /// Versions and machine.
@@ -103,24 +110,88 @@ pub fn read(run_dir: &Path) -> Result<Recorded, JudgeError> {
         plan: document(&run_dir.join(run_dir::PLAN))?,
         history,
         driver: document(&run_dir.join(run_dir::DRIVER)).ok(),
+        scenario: document(&run_dir.join(run_dir::SCENARIO)).ok(),
+        expectations: expectations(&run_dir.join(run_dir::EXPECTATIONS))?,
         samples: lines(&run_dir.join(run_dir::SAMPLES), true).map(|(samples, _)| samples).unwrap_or_default(),
         surroundings: document(&run_dir.join(run_dir::SURROUNDINGS)).unwrap_or_default(),
         torn,
     })
 }
 
+/// Expectations as far as they are complete; a load has none.
+fn expectations(path: &Path) -> Result<Vec<Expectation>, JudgeError> {
+    if path.exists() { lines(path, true).map(|(expectations, _)| expectations) } else { Ok(Vec::new()) }
+}
+
 /// Says what a run proved.
 pub fn conclude(recorded: &Recorded) -> Judgement {
-    let workload = &recorded.plan.workload;
+    let (evidence, interrupted) = match &recorded.plan.subject {
+        Subject::Load(_) => (evidence(recorded), recorded.driver.as_ref().is_none_or(|driver| driver.interrupted)),
+        Subject::Scenario(_) => {
+            let report = recorded.scenario.as_ref();
+            (scenario_evidence(recorded), report.is_some_and(ScenarioReport::was_interrupted))
+        }
+    };
+    let mut findings = vec![evidence];
+    findings.extend(judge_history(&recorded.history, &criteria(recorded)));
+    Judgement { verdict: Verdict::merge(findings.iter().map(|finding| finding.verdict)), findings, interrupted }
+}
+
+/// What the run promised.
+fn criteria(recorded: &Recorded) -> Criteria {
+    match &recorded.plan.subject {
+        Subject::Load(workload) => load_criteria(workload),
+        Subject::Scenario(script) => Criteria {
+            quotas: recorded.scenario.as_ref().map(|report| report.quotas.clone()).unwrap_or_default(),
+            expectations: Some(recorded.expectations.clone()),
+            required: script.required.clone(),
+            ..Criteria::default()
+        },
+    }
+}
+
+fn load_criteria(workload: &Workload) -> Criteria {
     let users = match workload.model {
         Model::Closed { .. } => Some(workload.users),
         Model::Open { .. } => None,
     };
-    let criteria = Criteria { thresholds: workload.thresholds.clone(), users };
-    let mut findings = vec![evidence(recorded)];
-    findings.extend(judge_history(&recorded.history, &criteria));
-    let interrupted = recorded.driver.as_ref().is_none_or(|driver| driver.interrupted);
-    Judgement { verdict: Verdict::merge(findings.iter().map(|finding| finding.verdict)), findings, interrupted }
+    // What a load of this service writes and reads must be decided, not only where it happens to be.
+    let required = match workload.service {
+        mcp_contracts::Service::Memory => check::about_records().map(str::to_owned).collect(),
+        mcp_contracts::Service::Guardrails
+        | mcp_contracts::Service::Patterns
+        | mcp_contracts::Service::Orchestrator => Vec::new(),
+    };
+    Criteria { thresholds: workload.thresholds.clone(), users, required, ..Criteria::default() }
+}
+
+/// Asks whether a scenario can be believed: was it played to its end, and did it call anybody?
+fn scenario_evidence(recorded: &Recorded) -> Finding {
+    let calls = recorded.history.ops().len() as u64;
+    let mut doubts = Vec::new();
+    match &recorded.scenario {
+        None => doubts.push("the scenario left no report".to_owned()),
+        Some(report) => doubts.extend(report.doubt()),
+    }
+    if calls == 0 {
+        doubts.push("no call was made".to_owned());
+    }
+    if recorded.torn {
+        doubts.push("the last line of the history is incomplete".to_owned());
+    }
+    let told = format!("played to its end with {calls} calls");
+    evidence_of(calls, doubts, told)
+}
+
+fn evidence_of(judged: u64, doubts: Vec<String>, told: String) -> Finding {
+    Finding {
+        check: EVIDENCE_CHECK.to_owned(),
+        verdict: if doubts.is_empty() { Verdict::Pass } else { Verdict::Unknown },
+        summary: if doubts.is_empty() { told } else { doubts.join("; ") },
+        judged,
+        violations: 0,
+        evidence: doubts.into_iter().map(|what| Evidence { what, ops: Vec::new() }).collect(),
+    }
 }
 
 /// Asks whether the run can be believed: did the load happen, at the rate that was asked for, and was it the services that were measured?
@@ -140,23 +211,12 @@ fn evidence(recorded: &Recorded) -> Finding {
         None => doubts.push("the driver left no report".to_owned()),
         Some(driver) => doubts.extend(driver_doubts(driver)),
     }
-    let summary = if doubts.is_empty() {
-        let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak);
-        format!(
-            "{calls} calls measured, {succeeded} of them ok; the driver used at most {:.0} % of a core",
-            peak * 100.0
-        )
-    } else {
-        doubts.join("; ")
-    };
-    Finding {
-        check: EVIDENCE_CHECK.to_owned(),
-        verdict: if doubts.is_empty() { Verdict::Pass } else { Verdict::Unknown },
-        summary,
-        judged: calls,
-        violations: 0,
-        evidence: doubts.into_iter().map(|what| Evidence { what, ops: Vec::new() }).collect(),
-    }
+    let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak);
+    let told = format!(
+        "{calls} calls measured, {succeeded} of them ok; the driver used at most {:.0} % of a core",
+        peak * 100.0
+    );
+    evidence_of(calls, doubts, told)
 }
 
 fn driver_doubts(driver: &DriverReport) -> Vec<String> {

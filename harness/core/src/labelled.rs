@@ -2,7 +2,8 @@
 
 use bollard::Docker;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub async fn connect() -> Result<Docker, DockerError> {
     }
 }
 
-/// Removes every container and network of a stack.
+/// Removes every container, network and volume of a stack.
 ///
 /// # Errors
 /// Docker does not answer, or refuses.
@@ -48,7 +49,7 @@ pub async fn remove(label: &str) -> Result<(), DockerError> {
 /// # Errors
 /// Docker does not answer, or refuses.
 pub async fn remove_from(docker: &Docker, label: &str) -> Result<(), DockerError> {
-    let (containers, networks) = list(docker, label).await?;
+    let Labelled { containers, networks, volumes } = list(docker, label).await?;
     for id in containers {
         let remove = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let _ = docker.remove_container(&id, Some(remove)).await;
@@ -56,23 +57,37 @@ pub async fn remove_from(docker: &Docker, label: &str) -> Result<(), DockerError
     for id in networks {
         let _ = docker.remove_network(&id).await;
     }
+    for name in volumes {
+        let _ = docker.remove_volume(&name, None::<RemoveVolumeOptions>).await;
+    }
     Ok(())
 }
 
-/// Counts the containers and networks that are left of a stack.
+/// Counts the containers, networks and volumes that are left of a stack.
 ///
 /// # Errors
 /// Docker does not answer.
 pub async fn left(label: &str) -> Result<usize, DockerError> {
-    let (containers, networks) = list(&connect().await?, label).await?;
-    Ok(containers.len() + networks.len())
+    let left = list(&connect().await?, label).await?;
+    Ok(left.containers.len() + left.networks.len() + left.volumes.len())
 }
 
-async fn list(docker: &Docker, label: &str) -> Result<(Vec<String>, Vec<String>), DockerError> {
+/// What carries a label.
+struct Labelled {
+    containers: Vec<String>,
+    networks: Vec<String>,
+    volumes: Vec<String>,
+}
+
+async fn list(docker: &Docker, label: &str) -> Result<Labelled, DockerError> {
     let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
     let every = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let containers = docker.list_containers(Some(every)).await?;
     let networks = docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await?;
-    let containers = containers.into_iter().filter_map(|container| container.id).collect();
-    Ok((containers, networks.into_iter().filter_map(|network| network.id).collect()))
+    let volumes = docker.list_volumes(Some(ListVolumesOptionsBuilder::new().filters(&filters).build())).await?;
+    Ok(Labelled {
+        containers: containers.into_iter().filter_map(|container| container.id).collect(),
+        networks: networks.into_iter().filter_map(|network| network.id).collect(),
+        volumes: volumes.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect(),
+    })
 }

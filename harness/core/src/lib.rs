@@ -1,9 +1,11 @@
 //! One run of the harness: plan -> stack -> drive -> observe -> check -> report, one module per word.
 //! Never knows goose, never links a service: it sees binaries, images and the wire.
 
+pub mod canary;
 pub mod client;
 pub mod clock;
 pub mod drive;
+pub mod effect;
 pub mod judge;
 pub mod labelled;
 pub mod observe;
@@ -14,6 +16,7 @@ pub mod report;
 pub mod run;
 pub mod run_dir;
 pub mod sample;
+pub mod scenario;
 pub mod stack;
 pub mod state;
 pub mod token;

@@ -26,6 +26,11 @@ pub struct Watched {
     pub pid: u32,
 }
 
+/// The processes of a stack that can be seen from here.
+pub fn watched(parts: &[RunningPart]) -> Vec<Watched> {
+    parts.iter().filter_map(|part| Some(Watched { part: part.name.clone(), pid: part.pid? })).collect()
+}
+
 /// Reads CPU and memory of `watched` once a second into `samples.jsonl` until `stop`.
 ///
 /// # Errors

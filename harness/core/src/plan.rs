@@ -2,9 +2,11 @@
 
 use crate::topology::Topology;
 use crate::workload::Workload;
+use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// A resolved and validated plan; `plan.json` in the run directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,8 +21,49 @@ pub struct Plan {
     pub backend: Backend,
     /// What the stack consists of.
     pub topology: Topology,
-    /// What is driven.
-    pub workload: Workload,
+    /// What is done with it.
+    pub subject: Subject,
+}
+
+/// What a run does with its stack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// Drives a load.
+    Load(Workload),
+    /// Plays a scenario.
+    Scenario(Script),
+}
+
+/// A scenario, as far as a plan keeps it: its code is part of the program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its name, such as `tenant-isolation`.
+    pub name: String,
+    /// What it shows, in one sentence.
+    pub about: String,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Standing checks that must come to a decision.
+    pub required: Vec<String>,
+}
+
+impl Subject {
+    /// Its kind, as in the name of a run.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Load(_) => "load",
+            Self::Scenario(_) => "scenario",
+        }
+    }
+
+    /// The name of the workload or of the scenario.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Load(workload) => &workload.name,
+            Self::Scenario(script) => &script.name,
+        }
+    }
 }
 
 /// Where the stack runs.
@@ -52,16 +95,16 @@ impl Backend {
 /// What a plan is made of.
 #[derive(Debug, Clone)]
 pub struct Wish {
-    /// Subject of the run, such as `load`.
-    pub verb: &'static str,
     /// The command as it was typed, without a seed.
     pub command: String,
     /// Seed; `None` draws one.
     pub seed: Option<u64>,
     /// Where the stack runs.
     pub backend: Backend,
-    /// What is driven.
-    pub workload: Workload,
+    /// What the stack consists of.
+    pub topology: Topology,
+    /// What is done with it.
+    pub subject: Subject,
 }
 
 /// Why there is no plan; all of it.
@@ -78,18 +121,26 @@ impl Plan {
     /// # Errors
     /// Lists every problem.
     pub fn resolve(wish: Wish) -> Result<Self, PlanError> {
-        let mut problems = Vec::new();
-        if let Backend::External { urls } = &wish.backend {
-            let service = wish.workload.service.name();
-            if !urls.contains_key(service) {
-                problems.push(format!("no URL of `{service}` was given; add `--url {service}=http://127.0.0.1:PORT`"));
+        let mut problems = wish.topology.problems();
+        match &wish.backend {
+            Backend::Process => {}
+            Backend::Docker => problems.extend(only_processes(&wish, "docker")),
+            Backend::External { urls } => {
+                problems.extend(only_processes(&wish, "external"));
+                let unknown = wish.topology.services().into_iter().map(Service::name);
+                let missing = unknown.filter(|service| !urls.contains_key(*service));
+                problems.extend(missing.map(|service| {
+                    format!("no URL of `{service}` was given; add `--url {service}=http://127.0.0.1:PORT`")
+                }));
+                problems.extend(urls.iter().filter_map(|(service, url)| foreign(service, url)));
             }
-            problems.extend(urls.iter().filter_map(|(service, url)| foreign(service, url)));
         }
-        if wish.workload.organisations > wish.workload.users {
+        if let Subject::Load(workload) = &wish.subject
+            && workload.organisations > workload.users
+        {
             problems.push(format!(
                 "{} users cannot be spread over {} organisations; each needs at least one",
-                wish.workload.users, wish.workload.organisations
+                workload.users, workload.organisations
             ));
         }
         if !problems.is_empty() {
@@ -99,14 +150,20 @@ impl Plan {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
         let nonce: u16 = rand::random();
         Ok(Self {
-            run_id: format!("{now}-{}-{}-{nonce:04x}", wish.verb, wish.workload.name),
+            run_id: format!("{now}-{}-{}-{nonce:04x}", wish.subject.verb(), wish.subject.name()),
             command: format!("{} --seed {seed}", wish.command),
             seed,
             backend: wish.backend,
-            topology: Topology::under_load(),
-            workload: wish.workload,
+            topology: wish.topology,
+            subject: wish.subject,
         })
     }
+}
+
+/// What the topology needs and this backend does not have.
+fn only_processes(wish: &Wish, backend: &str) -> Vec<String> {
+    let needs = wish.topology.needs_processes().into_iter();
+    needs.map(|need| format!("{need}, which `--backend {backend}` cannot do; use `--backend process`")).collect()
 }
 
 /// A harness sends load and faults: it must not hit a machine by mistake.

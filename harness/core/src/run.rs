@@ -1,37 +1,32 @@
 //! One run, as one readable flow: plan, stack, drive, observe, check, report.
 
-use crate::clock::monotonic_us;
-use crate::drive::{Assignment, Progress};
+mod load;
+mod script;
+
+pub use load::DRIVE_SUBCOMMAND;
+
 use crate::judge::{JudgeError, Judgement, judge};
-use crate::observe::{self, Watched};
-use crate::plan::Plan;
+use crate::observe;
+use crate::plan::{Plan, Subject};
 use crate::report::{self, ReportError};
 use crate::run_dir;
-use crate::stack::{Stack, StackError, StackRequest, log_tail};
+use crate::scenario::Scenario;
+use crate::stack::{Stack, StackError, StackRequest};
 use crate::view::{Event, View};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-/// Subcommand under which the harness is its own driver.
-pub const DRIVE_SUBCOMMAND: &str = "__drive";
 /// Free space that a run needs before it starts: a minute of a hundred busy users is a fraction of it.
 const LEAST_FREE_BYTES: u64 = 256 << 20;
-/// Time that a driver may need besides warm-up and measuring: seeding, the final reads, its own end.
-const DRIVE_MARGIN: Duration = Duration::from_secs(300);
-/// Time that a driver has to end after it was interrupted.
-const INTERRUPT_DEADLINE: Duration = Duration::from_secs(20);
 
 /// What a run needs besides its plan.
 pub struct RunRequest {
     /// The plan.
     pub plan: Plan,
+    /// The code of the plan's scenario, where it is one.
+    pub scenario: Option<&'static Scenario>,
     /// Folder in which the run's own is made.
     pub runs: PathBuf,
     /// The harness's own program: its own driver and reaper.
@@ -64,6 +59,12 @@ pub enum RunError {
     /// The stack did not come up.
     #[error(transparent)]
     Stack(#[from] StackError),
+    /// The plan's scenario is none of this program's.
+    #[error("no scenario is called `{0}` in this program\nhint: `harness scenario --list` names them")]
+    NoScenario(String),
+    /// What a scenario sees cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] crate::record::RecordError),
     /// The driver failed.
     #[error("the driver {why}; its last lines:\n{tail}")]
     Driver {
@@ -137,10 +138,11 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         secret: request.secret.clone(),
         executable: request.executable.clone(),
         detached: false,
+        given: request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default(),
     }
 }
 
-/// Drives the load and observes it.
+/// Does with the stack what the plan says, and observes it.
 async fn drive(
     request: &RunRequest,
     run_dir: &Path,
@@ -149,95 +151,15 @@ async fn drive(
     view: &Arc<dyn View>,
     cancel: &CancellationToken,
 ) -> Result<(), RunError> {
-    let surroundings = observe::surroundings(stack.parts(), stack_start).await;
+    let surroundings = observe::surroundings(&stack.parts(), stack_start).await;
     let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
     let text = serde_json::to_vec_pretty(&surroundings).map_err(|error| unusable(error.to_string()))?;
     std::fs::write(run_dir.join(run_dir::SURROUNDINGS), text).map_err(|error| unusable(error.to_string()))?;
-    observe::metrics(run_dir, stack.parts(), "before").await;
-
-    view.show(Event::Stage("driving the load".to_owned()));
-    let assignment = Assignment {
-        run_dir: run_dir.to_owned(),
-        endpoints: stack.endpoints(),
-        jwt_secret: request.secret.clone(),
-        epoch_us: monotonic_us(),
-        seed: request.plan.seed,
-        workload: request.plan.workload.clone(),
+    observe::metrics(run_dir, &stack.parts(), "before").await;
+    let driven = match &request.plan.subject {
+        Subject::Load(workload) => load::drive(request, workload, run_dir, stack, view, cancel).await,
+        Subject::Scenario(script) => script::play(request, script, run_dir, stack, view, cancel).await,
     };
-    let mut child = start_driver(&request.executable, run_dir)?;
-    let mut watched: Vec<Watched> =
-        stack.parts().iter().filter_map(|part| Some(Watched { part: part.name.clone(), pid: part.pid? })).collect();
-    watched.extend(child.id().map(|pid| Watched { part: "driver".to_owned(), pid }));
-    let stop = CancellationToken::new();
-    let sampling = observe::sample(run_dir, assignment.epoch_us, &watched, &stop);
-    let driving = async {
-        let result = follow(&mut child, &assignment, run_dir, view, cancel).await;
-        stop.cancel();
-        result
-    };
-    let (driven, sampled) = tokio::join!(driving, sampling);
-    observe::metrics(run_dir, stack.parts(), "after").await;
-    driven?;
-    sampled.map_err(|error| unusable(error.to_string()))
-}
-
-fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {
-    let failed =
-        |error: std::io::Error| RunError::Driver { why: format!("cannot be started: {error}"), tail: String::new() };
-    let log = std::fs::File::create(driver_log(run_dir)).map_err(failed)?;
-    let mut command = Command::new(executable);
-    command.arg(DRIVE_SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-    command.process_group(0).kill_on_drop(true).spawn().map_err(failed)
-}
-
-fn driver_log(run_dir: &Path) -> PathBuf {
-    run_dir.join(run_dir::LOGS).join("driver.log")
-}
-
-/// Hands the assignment over, shows progress, and waits for the end; passes an interrupt on.
-async fn follow(
-    child: &mut Child,
-    assignment: &Assignment,
-    run_dir: &Path,
-    view: &Arc<dyn View>,
-    cancel: &CancellationToken,
-) -> Result<(), RunError> {
-    let failed = |why: String| RunError::Driver { why, tail: log_tail(&driver_log(run_dir)) };
-    let text = serde_json::to_vec(assignment).map_err(|error| failed(format!("got no assignment: {error}")))?;
-    let mut input = child.stdin.take().ok_or_else(|| failed("has no input".to_owned()))?;
-    input.write_all(&text).await.map_err(|error| failed(format!("took no assignment: {error}")))?;
-    drop(input);
-    let output = child.stdout.take().ok_or_else(|| failed("has no output".to_owned()))?;
-    let mut lines = BufReader::new(output).lines();
-    let workload = &assignment.workload;
-    let mut deadline = Box::pin(tokio::time::sleep(workload.warmup + workload.duration + DRIVE_MARGIN));
-    let mut interrupted = false;
-    loop {
-        tokio::select! {
-            line = lines.next_line() => match line {
-                Ok(Some(line)) => {
-                    if let Ok(progress) = serde_json::from_str::<Progress>(&line) {
-                        view.show(Event::Progress(progress));
-                    }
-                }
-                Ok(None) | Err(_) => break,
-            },
-            () = cancel.cancelled(), if !interrupted => {
-                interrupted = true;
-                view.show(Event::Stage("interrupted: the driver writes what it has".to_owned()));
-                if let Some(pid) = child.id() {
-                    let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT);
-                }
-                deadline.as_mut().set(tokio::time::sleep(INTERRUPT_DEADLINE));
-            }
-            () = &mut deadline => {
-                let _ = child.kill().await;
-                return Err(failed("did not end in time and was killed".to_owned()));
-            }
-        }
-    }
-    let status = child.wait().await.map_err(|error| failed(format!("cannot be waited for: {error}")))?;
-    // 2: the history is incomplete, which the judgement says.
-    let told = status.success() || status.code() == Some(2) || interrupted;
-    if told { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
+    observe::metrics(run_dir, &stack.parts(), "after").await;
+    driven
 }

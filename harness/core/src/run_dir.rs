@@ -6,6 +6,10 @@ pub const PLAN: &str = "plan.json";
 pub const HISTORY: &str = "history.jsonl";
 /// One sample of CPU and memory per part and second ([`crate::sample::Sample`]).
 pub const SAMPLES: &str = "samples.jsonl";
+/// One expectation of a scenario per line ([`harness_history::Expectation`]).
+pub const EXPECTATIONS: &str = "expectations.jsonl";
+/// How a scenario ended ([`crate::scenario::ScenarioReport`]).
+pub const SCENARIO: &str = "scenario.json";
 /// What the driver says of itself ([`crate::drive::DriverReport`]).
 pub const DRIVER: &str = "driver.json";
 /// Versions and machine ([`crate::sample::Surroundings`]).

@@ -1,27 +1,39 @@
-//! A running stack, wherever it runs: started in the order of its topology, ready when every part says so, stopped in reverse.
+//! A running stack, wherever it runs: started wave by wave of its topology, ready when every part says so, stopped in reverse.
 
+mod control;
 mod docker;
+mod error;
 mod external;
+mod given;
+mod ports;
 pub mod process;
+mod ready;
+mod taps;
+mod wiring;
 
-use crate::labelled::DockerError;
+pub use control::Ended;
+pub use error::StackError;
+pub use given::Given;
+pub use ready::log_tail;
+
 use crate::plan::Backend;
 use crate::reaper::Reaper;
-use crate::topology::{PartKind, Topology};
+use crate::topology::{EdgeMode, Part, PartKind, Topology};
 use crate::view::{Event, View};
+use futures::future::try_join_all;
+use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use taps::Taps;
 use tokio_util::sync::CancellationToken;
 
 /// How long a part may take from its start to ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
-/// Pause between two questions whether a part is ready.
-const READY_PAUSE: Duration = Duration::from_millis(10);
-/// Most lines of a log that an error shows.
-const TAIL_LINES: usize = 12;
+/// How long a part may take to end after it was asked to.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What it takes to start a stack.
 #[derive(Clone)]
@@ -38,6 +50,8 @@ pub struct StackRequest {
     pub executable: PathBuf,
     /// True leaves the stack running when the harness ends.
     pub detached: bool,
+    /// What its services find in place.
+    pub given: Vec<Given>,
 }
 
 /// A part that runs.
@@ -59,94 +73,18 @@ pub struct RunningPart {
     pub log: Option<PathBuf>,
 }
 
-/// Why a stack did not come up.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// The program of a part is not there.
-    #[error("`{binary}` is not there: looked in {looked}\nhint: {hint}")]
-    MissingBinary {
-        /// Its name.
-        binary: String,
-        /// Folders that were looked in.
-        looked: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A part cannot be started.
-    #[error("`{part}` cannot be started: {why}")]
-    Start {
-        /// Name of the part.
-        part: String,
-        /// What the system said.
-        why: String,
-    },
-    /// A part ended before it was ready.
-    #[error("`{part}` ended while it was starting ({status}); its last lines:\n{tail}")]
-    Died {
-        /// Name of the part.
-        part: String,
-        /// How it ended.
-        status: String,
-        /// End of its log.
-        tail: String,
-    },
-    /// A part did not become ready in time.
-    #[error("`{part}` was not ready after {seconds} s: {last}; its last lines:\n{tail}")]
-    NotReady {
-        /// Name of the part.
-        part: String,
-        /// The deadline.
-        seconds: u64,
-        /// What it answered last.
-        last: String,
-        /// End of its log.
-        tail: String,
-    },
-    /// Docker does not answer.
-    #[error("no Docker daemon answers: {why}\nhint: start Docker, or use `--backend process`, which needs none")]
-    NoDocker {
-        /// What was said.
-        why: String,
-    },
-    /// An image is missing.
-    #[error("image `{image}` is not there\nhint: make the images with `make images`, or use `--backend process`")]
-    MissingImage {
-        /// Its name.
-        image: String,
-    },
-    /// A stack that somebody else runs does not answer.
-    #[error(
-        "`{part}` at `{url}` does not answer: {why}\nhint: start it, or let the harness start one with `--backend process`"
-    )]
-    Unreachable {
-        /// Name of the part.
-        part: String,
-        /// Where it should be.
-        url: String,
-        /// What happened.
-        why: String,
-    },
-    /// Interrupted while starting.
-    #[error("interrupted while the stack was starting")]
-    Interrupted,
-}
-
-impl From<DockerError> for StackError {
-    fn from(error: DockerError) -> Self {
-        Self::NoDocker { why: error.to_string() }
-    }
-}
-
 /// A stack that is ready.
 pub struct Stack {
-    parts: Vec<RunningPart>,
+    request: StackRequest,
+    parts: Mutex<Vec<RunningPart>>,
     running: Running,
-    reaper: Option<Reaper>,
-    label: Option<String>,
+    taps: Taps,
+    asker: reqwest::Client,
+    reaper: Option<Arc<Reaper>>,
 }
 
 enum Running {
-    Processes(Vec<process::PartProcess>),
+    Processes(process::Processes),
     Containers(docker::Containers),
     External,
 }
@@ -164,124 +102,148 @@ impl Stack {
         let reaper = match (&request.backend, request.detached) {
             (Backend::External { .. }, _) | (_, true) => None,
             (Backend::Process | Backend::Docker, false) => {
-                let reaper = Reaper::start(&request.executable);
-                Some(reaper.map_err(|error| StackError::Start { part: "reaper".to_owned(), why: error.to_string() })?)
+                let reaper = Reaper::start(&request.executable).map_err(|error| StackError::start("reaper", error))?;
+                Some(Arc::new(reaper))
             }
         };
-        let starting = async {
-            match &request.backend {
-                Backend::Process => {
-                    let (parts, processes) = process::start(request, reaper.as_ref(), view).await?;
-                    Ok((parts, Running::Processes(processes), None))
-                }
-                Backend::Docker => {
-                    let (parts, containers) = docker::start(request, reaper.as_ref(), view).await?;
-                    let label = containers.label().to_owned();
-                    Ok((parts, Running::Containers(containers), Some(label)))
-                }
-                Backend::External { urls } => Ok((external::check(request, urls).await?, Running::External, None)),
-            }
-        };
-        let result = tokio::select! {
-            result = Box::pin(starting) => result,
+        // Where this ends early, the reaper's list is not struck: closing its input ends what had been started.
+        tokio::select! {
+            result = Box::pin(Self::start_on(request, reaper, view)) => result,
             () = cancel.cancelled() => Err(StackError::Interrupted),
-        };
-        match result {
-            Ok((parts, running, label)) => Ok(Self { parts, running, reaper, label }),
-            // The reaper's list is not struck: closing its input ends what had been started.
-            Err(error) => Err(error),
         }
     }
 
-    /// Its parts.
-    pub fn parts(&self) -> &[RunningPart] {
-        &self.parts
+    async fn start_on(
+        request: &StackRequest,
+        reaper: Option<Arc<Reaper>>,
+        view: &Arc<dyn View>,
+    ) -> Result<Self, StackError> {
+        let asker = ready::asker()?;
+        if let Backend::External { urls } = &request.backend {
+            let parts = Mutex::new(external::check(request, urls, &asker).await?);
+            let (running, taps) = (Running::External, Taps::default());
+            return Ok(Self { request: request.clone(), parts, running, taps, asker, reaper });
+        }
+        given::write_files(&request.dir, &request.topology, &request.given)?;
+        let running = match request.backend {
+            Backend::Docker => {
+                Running::Containers(docker::Containers::prepare(request, reaper.as_deref(), asker.clone()).await?)
+            }
+            Backend::Process | Backend::External { .. } => {
+                Running::Processes(process::Processes::new(reaper.clone(), asker.clone()))
+            }
+        };
+        let stack =
+            Self { request: request.clone(), parts: Mutex::default(), running, taps: Taps::default(), asker, reaper };
+        match stack.start_waves(view).await {
+            Ok(()) => Ok(stack),
+            Err(error) => {
+                stack.end_parts().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_waves(&self, view: &Arc<dyn View>) -> Result<(), StackError> {
+        for wave in self.request.topology.waves() {
+            let started = try_join_all(wave.into_iter().map(|part| self.start_part_of(part, view))).await?;
+            self.lock().extend(started);
+        }
+        let order = |part: &RunningPart| self.request.topology.parts.iter().position(|other| other.name == part.name);
+        self.lock().sort_by_key(order);
+        Ok(())
+    }
+
+    async fn start_part_of(&self, part: &Part, view: &Arc<dyn View>) -> Result<RunningPart, StackError> {
+        let since = Instant::now();
+        let mut addresses = Vec::new();
+        for edge in &part.edges {
+            let Some(target) = self.part(&edge.to) else { continue };
+            let direct = match &self.running {
+                Running::Containers(containers) => containers.address(&target),
+                Running::Processes(_) | Running::External => target.url.clone(),
+            };
+            let address = match edge.mode {
+                EdgeMode::Direct => direct,
+                EdgeMode::Tapped => self.taps.put(&part.name, &edge.to, &direct).await?,
+            };
+            addresses.push((target.kind, address));
+        }
+        let environment = wiring::environment(&self.request, part, &addresses);
+        let running = match &self.running {
+            Running::Processes(processes) => processes.start(&self.request, part, environment).await?,
+            Running::Containers(containers) => containers.start(&self.request, part, environment).await?,
+            Running::External => return Err(StackError::start(&part.name, "somebody else runs this stack")),
+        };
+        view.show(Event::PartReady { part: part.name.clone(), after: since.elapsed() });
+        Ok(running)
+    }
+
+    /// Its parts as they are now.
+    pub fn parts(&self) -> Vec<RunningPart> {
+        self.lock().clone()
+    }
+
+    /// A part by its name, as it is now.
+    pub fn part(&self, name: &str) -> Option<RunningPart> {
+        self.lock().iter().find(|part| part.name == name).cloned()
+    }
+
+    /// The instances of a service, in order.
+    pub fn instances(&self, service: Service) -> Vec<RunningPart> {
+        self.lock().iter().filter(|part| part.kind == PartKind::Service(service)).cloned().collect()
+    }
+
+    /// What it was made from.
+    pub const fn request(&self) -> &StackRequest {
+        &self.request
     }
 
     /// The label of its containers, if it has any.
     pub fn label(&self) -> Option<&str> {
-        self.label.as_deref()
+        match &self.running {
+            Running::Containers(containers) => Some(containers.label()),
+            Running::Processes(_) | Running::External => None,
+        }
     }
 
-    /// MCP endpoint by service name.
+    /// MCP endpoint by part name.
     pub fn endpoints(&self) -> BTreeMap<String, String> {
-        let services = self.parts.iter().filter(|part| part.kind != PartKind::Redis);
+        let parts = self.lock();
+        let services = parts.iter().filter(|part| part.kind != PartKind::Redis);
         services.map(|part| (part.name.clone(), format!("{}{}", part.url, mcp_contracts::service::MCP_PATH))).collect()
     }
 
     /// Stops it in reverse order and strikes it from the reaper's list.
     pub async fn stop(self) {
-        match self.running {
-            Running::Processes(processes) => process::stop(processes).await,
-            Running::Containers(containers) => containers.stop().await,
-            Running::External => {}
-        }
+        self.end_parts().await;
         if let Some(reaper) = self.reaper {
             let _ = tokio::task::spawn_blocking(move || reaper.release()).await;
         }
     }
 
+    async fn end_parts(&self) {
+        let waves = self.request.topology.waves();
+        match &self.running {
+            Running::Processes(processes) => processes.stop(&waves).await,
+            Running::Containers(containers) => containers.stop(&waves).await,
+            Running::External => {}
+        }
+        self.taps.close().await;
+    }
+
     /// Leaves it running.
     pub fn leave(self) -> Vec<RunningPart> {
+        let parts = self.parts();
         match self.running {
-            Running::Processes(processes) => processes.into_iter().for_each(process::PartProcess::leave),
+            Running::Processes(processes) => processes.leave(),
             Running::Containers(containers) => containers.leave(),
             Running::External => {}
         }
-        self.parts
+        parts
     }
-}
 
-/// Waits until `base` says that it is ready; `alive` tells how it ended, if it did.
-async fn wait_ready(
-    part: &str,
-    base: &str,
-    log: Option<&std::path::Path>,
-    mut ended: impl FnMut() -> Option<String>,
-) -> Result<(), StackError> {
-    let start = Instant::now();
-    let tail = || log.map(log_tail).unwrap_or_default();
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
-    let client = client.map_err(|error| StackError::Start { part: part.to_owned(), why: error.to_string() })?;
-    let url = format!("{base}{}", mcp_contracts::service::READYZ_PATH);
-    let mut last = "no answer".to_owned();
-    while start.elapsed() < START_DEADLINE {
-        if let Some(status) = ended() {
-            return Err(StackError::Died { part: part.to_owned(), status, tail: tail() });
-        }
-        match client.get(&url).send().await {
-            Ok(reply) if reply.status().is_success() => return Ok(()),
-            Ok(reply) => last = reply.text().await.unwrap_or_default(),
-            Err(error) => last = error.without_url().to_string(),
-        }
-        tokio::time::sleep(READY_PAUSE).await;
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<RunningPart>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    Err(StackError::NotReady { part: part.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: tail() })
-}
-
-/// The last lines of a log.
-pub fn log_tail(path: &std::path::Path) -> String {
-    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let tail: Vec<String> =
-        lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| format!("  {line}")).collect();
-    if tail.is_empty() { "  (it wrote nothing)".to_owned() } else { tail.join("\n") }
-}
-
-fn tell_ready(view: &Arc<dyn View>, part: &str, since: Instant) {
-    view.show(Event::PartReady { part: part.to_owned(), after: since.elapsed() });
-}
-
-/// The environment that every service of a stack gets, whatever it runs in.
-fn service_environment(request: &StackRequest, part: &crate::topology::Part) -> BTreeMap<String, String> {
-    use mcp_contracts::env;
-    let mut values = part.settings.clone();
-    values.insert(env::APP_ENV.to_owned(), "production".to_owned());
-    values.insert(env::JWT_SECRET.to_owned(), request.secret.clone());
-    values
-}
-
-/// A port of loopback that was free a moment ago.
-fn free_port() -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

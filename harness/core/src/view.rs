@@ -1,7 +1,7 @@
 //! What a run tells a person while it goes on. The terminal's own code is in the CLI; here is only the vocabulary.
 
 use crate::drive::Progress;
-use harness_history::{Finding, Verdict};
+use harness_history::{Expectation, Finding, Verdict};
 
 /// Something worth telling.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub enum Event {
     },
     /// The load goes on.
     Progress(Progress),
+    /// A scenario expected something, and what became of it.
+    Expectation(Expectation),
     /// A check said something.
     Finding(Finding),
     /// Something a person should know that decides nothing.

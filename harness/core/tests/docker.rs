@@ -42,6 +42,7 @@ fn request(dir: &Path) -> StackRequest {
         secret: SECRET.to_owned(),
         executable: harness(),
         detached: false,
+        given: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use harness_core::drive::DriverReport;
 use harness_core::judge::{Judgement, judge};
-use harness_core::plan::{Backend, Plan};
+use harness_core::plan::{Backend, Plan, Subject};
 use harness_core::report::{schema, write_all};
 use harness_core::run_dir;
 use harness_core::sample::{Sample, Surroundings};
@@ -24,7 +24,7 @@ fn plan() -> Plan {
         seed: 1,
         backend: Backend::Process,
         topology: Topology::memory(),
-        workload: Workload {
+        subject: Subject::Load(Workload {
             name: "memory".to_owned(),
             service: mcp_contracts::Service::Memory,
             users: 2,
@@ -37,7 +37,7 @@ fn plan() -> Plan {
             seed_memories: 0,
             final_read_concurrency: 1,
             thresholds: vec![threshold(Metric::ErrorRate, 0.1), threshold(Metric::LatencyPercentile(95.0), 500_000.0)],
-        },
+        }),
     }
 }
 

@@ -1,17 +1,23 @@
 //! The checks: one file each. Every check takes a whole history and says one [`Finding`].
 
+mod degraded_is_declared;
 mod error_rate;
+mod expectations_held;
 mod latency;
+mod no_injection_without_verdict;
 mod no_lost_writes;
 mod no_phantom_reads;
+mod quota_bound;
 mod read_your_writes;
 mod tenant_isolation;
 mod users_concurrent;
 
+use crate::expectation::Expectation;
 use crate::finding::{Evidence, Finding};
 use crate::history::History;
 use crate::threshold::Threshold;
 use crate::verdict::Verdict;
+pub use quota_bound::Quota;
 
 /// What a run promised, besides what every run must keep.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +26,22 @@ pub struct Criteria {
     pub thresholds: Vec<Threshold>,
     /// Users that must have been at work at the same time; `None` where the load promises no number.
     pub users: Option<u32>,
+    /// Limits that must have held.
+    pub quotas: Vec<Quota>,
+    /// What a scenario expected; `None` where the run is no scenario.
+    pub expectations: Option<Vec<Expectation>>,
+    /// Names of the standing checks that must come to a decision. The others are left out where they cannot, such as isolation in a run
+    /// of one organisation.
+    pub required: Vec<String>,
+}
+
+/// When a check speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It holds for every run that has something of its kind.
+    Standing,
+    /// It holds what the criteria ask for.
+    Asked,
 }
 
 /// A check.
@@ -29,6 +51,8 @@ pub struct Check {
     pub name: &'static str,
     /// What it makes sure of, in one sentence.
     pub about: &'static str,
+    /// When it speaks.
+    pub kind: Kind,
     run: fn(&History, &Criteria) -> Option<Finding>,
 }
 
@@ -40,19 +64,40 @@ impl Check {
 }
 
 /// Every check, in the order of reports.
-pub const ALL: [Check; 7] = [
+pub const ALL: [Check; 11] = [
+    expectations_held::CHECK,
     no_lost_writes::CHECK,
     read_your_writes::CHECK,
     no_phantom_reads::CHECK,
     tenant_isolation::CHECK,
+    no_injection_without_verdict::CHECK,
+    degraded_is_declared::CHECK,
+    quota_bound::CHECK,
     error_rate::CHECK,
     latency::CHECK,
     users_concurrent::CHECK,
 ];
 
-/// Runs every check.
+/// Runs every check. A standing check that nothing decides and nobody requires says nothing.
 pub fn judge(history: &History, criteria: &Criteria) -> Vec<Finding> {
-    ALL.iter().filter_map(|check| check.run(history, criteria)).collect()
+    let speaks = |check: &Check, finding: &Finding| {
+        check.kind == Kind::Asked
+            || finding.verdict != Verdict::Unknown
+            || criteria.required.iter().any(|name| name == check.name)
+    };
+    let said = |check: &Check| check.run(history, criteria).filter(|finding| speaks(check, finding));
+    ALL.iter().filter_map(said).collect()
+}
+
+/// Names of the checks that hold for every run that has something of their kind.
+pub fn standing() -> impl Iterator<Item = &'static str> {
+    ALL.iter().filter(|check| check.kind == Kind::Standing).map(|check| check.name)
+}
+
+/// Names of the standing checks about records that are written and read.
+pub fn about_records() -> impl Iterator<Item = &'static str> {
+    let about = [no_lost_writes::CHECK, read_your_writes::CHECK, no_phantom_reads::CHECK, tenant_isolation::CHECK];
+    about.into_iter().map(|check| check.name)
 }
 
 /// Collects what a check sees and turns it into a finding.
@@ -71,9 +116,13 @@ impl Judging {
     }
 
     fn violation(&mut self, what: impl FnOnce() -> String, ops: &[u32]) {
+        self.broken(|| Evidence { what: what(), ops: ops.iter().copied().map(u64::from).collect() });
+    }
+
+    fn broken(&mut self, evidence: impl FnOnce() -> Evidence) {
         self.violations += 1;
         if self.evidence.len() < Finding::MAX_EVIDENCE {
-            self.evidence.push(Evidence { what: what(), ops: ops.iter().copied().map(u64::from).collect() });
+            self.evidence.push(evidence());
         }
     }
 

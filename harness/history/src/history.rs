@@ -42,15 +42,19 @@ impl FromIterator<Op> for History {
             if matches!(op.outcome, Outcome::Failed(_)) {
                 continue;
             }
-            match &op.effect {
-                Effect::Write { key, value } => {
-                    if let Some(key) = key {
-                        history.keys.entry(Arc::clone(key)).or_default().writes.push(at);
-                    }
-                    history.digests.entry(value.digest).or_default().push(at);
+            for (key, value) in op.effect.contents() {
+                if let Some(key) = key {
+                    history.keys.entry(Arc::clone(key)).or_default().writes.push(at);
                 }
-                Effect::Delete { key } => history.keys.entry(Arc::clone(key)).or_default().deletes.push(at),
-                Effect::None | Effect::Read { .. } | Effect::Scan { .. } => {}
+                history.digests.entry(value.digest).or_default().push(at);
+            }
+            let deleted = match &op.effect {
+                Effect::Delete { key } => std::slice::from_ref(key),
+                Effect::Deletes { keys } => keys,
+                _ => &[],
+            };
+            for key in deleted {
+                history.keys.entry(Arc::clone(key)).or_default().deletes.push(at);
             }
         }
         history
@@ -92,7 +96,7 @@ impl History {
     pub fn reads(&self) -> impl Iterator<Item = (u32, &Op, &Arc<str>, Option<&Seen>)> {
         self.answered().filter_map(|(at, op)| match &op.effect {
             Effect::Read { key, value } => Some((at, op, key, value.as_ref())),
-            Effect::None | Effect::Write { .. } | Effect::Delete { .. } | Effect::Scan { .. } => None,
+            _ => None,
         })
     }
 

@@ -2,15 +2,17 @@
 //! Pure: no tokio, no clock, no files. A check is a function from data to findings.
 
 pub mod check;
+pub mod expectation;
 pub mod finding;
 pub mod history;
 pub mod op;
 pub mod threshold;
 pub mod verdict;
 
-pub use check::{Criteria, judge};
+pub use check::{Criteria, Quota, judge};
+pub use expectation::Expectation;
 pub use finding::{Evidence, Finding};
 pub use history::History;
-pub use op::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen};
+pub use op::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
 pub use threshold::{Metric, Threshold};
 pub use verdict::Verdict;

@@ -102,6 +102,8 @@ pub enum ErrorKind {
     JsonRpc(i64),
     /// A tool result with `isError`, with its stable code.
     Tool(Arc<str>),
+    /// The service asks its caller something first (`input_required`); nothing was done.
+    InputRequired,
     /// A reply that is not what the protocol allows, with the reason.
     Malformed(Arc<str>),
 }
@@ -117,6 +119,7 @@ impl ErrorKind {
             Self::Quota => "quota",
             Self::JsonRpc(_) => "json_rpc",
             Self::Tool(_) => "is_error",
+            Self::InputRequired => "input_required",
             Self::Malformed(_) => "malformed",
         }
     }
@@ -137,10 +140,20 @@ pub enum Effect {
         /// What was sent.
         value: Seen,
     },
+    /// Wrote several records at once, all or none.
+    Writes {
+        /// Id and content of each.
+        records: Vec<(Arc<str>, Seen)>,
+    },
     /// Tried to delete `key`.
     Delete {
         /// Id of the record.
         key: Arc<str>,
+    },
+    /// Tried to delete several records at once.
+    Deletes {
+        /// Their ids.
+        keys: Vec<Arc<str>>,
     },
     /// Read one record by its id; `None`: the service said that there is none.
     Read {
@@ -155,12 +168,107 @@ pub enum Effect {
         /// What came back: id and content of each.
         hits: Vec<(Arc<str>, Seen)>,
     },
+    /// Got a verdict of the guardrails that other services accept.
+    Verdict {
+        /// Its identity.
+        verdict: Arc<str>,
+        /// What it stands for.
+        kind: VerdictKind,
+        /// Execution that it is for.
+        execution: Arc<str>,
+        /// Hash of the request that it is for.
+        request: Arc<str>,
+    },
+    /// Asked for a pattern to be injected; it was where the call is ok.
+    Inject {
+        /// Id of the pattern.
+        pattern: Arc<str>,
+        /// Execution that it is for.
+        execution: Arc<str>,
+        /// Hash of the request that it is for.
+        request: Arc<str>,
+        /// The verdict that the service says it went by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Arc<str>>,
+    },
+    /// Ran a workflow.
+    Workflow(Workflow),
+    /// The harness itself took every instance of a service away, or brought one back.
+    Outage {
+        /// The service.
+        service: Arc<str>,
+        /// True from here on nobody answers for it.
+        down: bool,
+    },
+}
+
+/// What a verdict stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictKind {
+    /// No rule stands against it.
+    Allow,
+    /// Somebody must acknowledge it first.
+    Acknowledge,
+    /// Somebody has; good once.
+    Acknowledged,
+}
+
+/// How a workflow ended, as far as a check follows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// Its status.
+    pub status: WorkflowEnd,
+    /// Its reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Arc<str>>,
+    /// Steps that a fallback stood in for, or that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Arc<str>>,
+    /// What the guardrails said; absent where they said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Arc<str>>,
+    /// The verdict on which a pattern was injected; absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injected: Option<Arc<str>>,
+}
+
+/// Status of a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkflowEnd {
+    /// Everything took part.
+    Completed,
+    /// Something was missing and a fallback stood in.
+    Degraded,
+    /// It was not let go on.
+    Blocked,
+    /// Somebody must acknowledge something first.
+    AcknowledgementRequired,
 }
 
 impl Effect {
     /// Tells whether there is nothing to follow.
     pub const fn is_none(&self) -> bool {
         matches!(self, Self::None)
+    }
+
+    /// What it tried to write: id, where it is known, and content.
+    pub fn contents(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Seen)> {
+        let one = match self {
+            Self::Write { key, value } => Some((key.as_ref(), value)),
+            _ => None,
+        };
+        let many: &[(Arc<str>, Seen)] = match self {
+            Self::Writes { records } => records,
+            _ => &[],
+        };
+        one.into_iter().chain(many.iter().map(|(key, value)| (Some(key), value)))
+    }
+
+    /// Tells whether it tried to write this content.
+    pub fn wrote(&self, digest: u64) -> bool {
+        self.contents().any(|(_, value)| value.digest == digest)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Laws of the checks: what a correct store does never fails; one planted violation fails its check and names its operations.
 
 use harness_history::{
-    Canary, Criteria, Effect, ErrorKind, History, Metric, Op, Outcome, Phase, Seen, Threshold, Verdict, judge,
+    Canary, Criteria, Effect, ErrorKind, Expectation, History, Metric, Op, Outcome, Phase, Quota, Seen, Threshold,
+    Verdict, VerdictKind, Workflow, WorkflowEnd, check, judge,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -154,9 +155,13 @@ fn outcome(answered: bool) -> Outcome {
     if answered { Outcome::Ok } else { Outcome::Unknown(ErrorKind::Timeout) }
 }
 
+fn every_standing_check() -> Criteria {
+    Criteria { required: check::standing().map(str::to_owned).collect(), ..Criteria::default() }
+}
+
 fn verdicts(ops: &[Op]) -> BTreeMap<String, Verdict> {
     let history: History = ops.iter().cloned().collect();
-    judge(&history, &Criteria::default()).into_iter().map(|finding| (finding.check, finding.verdict)).collect()
+    judge(&history, &every_standing_check()).into_iter().map(|finding| (finding.check, finding.verdict)).collect()
 }
 
 fn position(ops: &[Op], wanted: impl Fn(&Op) -> bool) -> Option<usize> {
@@ -258,7 +263,7 @@ fn verdict_of(check: &str, ops: Vec<Op>, criteria: &Criteria) -> Verdict {
 }
 
 fn bound(metric: Metric, below: f64) -> Criteria {
-    Criteria { thresholds: vec![Threshold { operation: None, metric, below }], users: None }
+    Criteria { thresholds: vec![Threshold { operation: None, metric, below }], ..Criteria::default() }
 }
 
 proptest! {
@@ -289,6 +294,108 @@ proptest! {
         let most = (0..100).map(at_once).max().unwrap_or_default() as u32;
         let expected = if most >= asked { Verdict::Pass } else { Verdict::Fail };
         let ops = spans.iter().enumerate().map(|(process, (from, took))| call(process as u32, *from, *took, true)).collect();
-        prop_assert_eq!(verdict_of("users-concurrent", ops, &Criteria { thresholds: Vec::new(), users: Some(asked) }), expected);
+        prop_assert_eq!(verdict_of("users-concurrent", ops, &Criteria { users: Some(asked), ..Criteria::default() }), expected);
+    }
+}
+
+fn effect(at: u64, outcome: Outcome, effect: Effect) -> Op {
+    Op { outcome, effect, ..call(0, at, 5, true) }
+}
+
+fn verdict(at: u64, id: u32, kind: VerdictKind) -> Op {
+    let of = |what: &str| format!("{what}{id}").into();
+    effect(at, Outcome::Ok, Effect::Verdict { verdict: of("v"), kind, execution: of("e"), request: of("r") })
+}
+
+/// An injection that was accepted on verdict `id`, for the execution and request of verdict `of`.
+fn injection(at: u64, id: u32, of: u32) -> Op {
+    let inject = Effect::Inject {
+        pattern: "p".into(),
+        execution: format!("e{of}").into(),
+        request: format!("r{of}").into(),
+        verdict: Some(format!("v{id}").into()),
+    };
+    effect(at, Outcome::Ok, inject)
+}
+
+const KINDS: [VerdictKind; 3] = [VerdictKind::Allow, VerdictKind::Acknowledge, VerdictKind::Acknowledged];
+
+proptest! {
+    #[test]
+    fn a_scenario_is_as_good_as_its_worst_expectation(words in prop::collection::vec(0..3usize, 0..20)) {
+        let verdicts: Vec<Verdict> = words.iter().map(|word| [Verdict::Pass, Verdict::Unknown, Verdict::Fail][*word]).collect();
+        let expectation = |verdict: &Verdict| Expectation {
+            at_us: 0, expected: "x".to_owned(), verdict: *verdict, seen: "y".to_owned(), ops: Vec::new(),
+        };
+        let criteria = Criteria { expectations: Some(verdicts.iter().map(expectation).collect()), ..Criteria::default() };
+        prop_assert_eq!(verdict_of("expectations-held", Vec::new(), &criteria), Verdict::merge(verdicts));
+    }
+
+    #[test]
+    fn a_quota_fails_exactly_where_more_was_admitted_than_allowed(
+        ends in prop::collection::vec(0..3usize, 1..60), limit in 1..30u64,
+    ) {
+        let outcomes = [Outcome::Ok, Outcome::Failed(ErrorKind::Quota), Outcome::Unknown(ErrorKind::Timeout)];
+        let admitted = ends.iter().filter(|end| **end == 0).count() as u64;
+        let maybe = ends.iter().filter(|end| **end == 2).count() as u64;
+        let expected = if admitted > limit { Verdict::Fail } else if admitted + maybe > limit { Verdict::Unknown } else { Verdict::Pass };
+        let ops = ends.iter().enumerate().map(|(at, end)| effect(at as u64 * 10, outcomes[*end].clone(), Effect::None)).collect();
+        let quota = Quota { tenant: "acme".to_owned(), operations: Vec::new(), limit, window_us: None };
+        let criteria = Criteria { quotas: vec![quota], ..Criteria::default() };
+        prop_assert_eq!(verdict_of("quota-bound", ops, &criteria), expected);
+    }
+
+    #[test]
+    fn fixed_windows_that_hold_never_fail_their_quota(
+        limit in 1..10u64, begins in 0..1_000u64, counts in prop::collection::vec(0..10u64, 1..8),
+    ) {
+        // Windows of 1,000 us that begin anywhere, each filled at most to its limit.
+        let mut ops = Vec::new();
+        for (window, count) in counts.iter().enumerate() {
+            let from = begins + window as u64 * 1_000;
+            ops.extend((0..(*count).min(limit)).map(|number| effect(from + number * 90, Outcome::Ok, Effect::None)));
+        }
+        let quota = Quota { tenant: "acme".to_owned(), operations: Vec::new(), limit, window_us: Some(1_000) };
+        prop_assert_ne!(verdict_of("quota-bound", ops, &Criteria { quotas: vec![quota], ..Criteria::default() }), Verdict::Fail);
+    }
+
+    #[test]
+    fn an_injection_stands_or_falls_with_its_verdict(
+        kinds in prop::collection::vec(0..3usize, 1..6),
+        uses in prop::collection::vec((0..8u32, 0..8u32), 1..12),
+    ) {
+        let mut ops: Vec<Op> = kinds.iter().enumerate().map(|(id, kind)| verdict(id as u64 * 10, id as u32, KINDS[*kind])).collect();
+        let mut spent = std::collections::HashSet::new();
+        let mut good = true;
+        for (number, (id, of)) in uses.iter().enumerate() {
+            good &= match kinds.get(*id as usize).map(|kind| KINDS[*kind]) {
+                None | Some(VerdictKind::Acknowledge) => false,
+                Some(VerdictKind::Allow) => id == of,
+                Some(VerdictKind::Acknowledged) => id == of && spent.insert(*id),
+            };
+            ops.push(injection(1_000 + number as u64 * 10, *id, *of));
+        }
+        let expected = if good { Verdict::Pass } else { Verdict::Fail };
+        prop_assert_eq!(verdict_of("no-injection-without-verdict", ops, &every_standing_check()), expected);
+    }
+
+    #[test]
+    fn a_workflow_within_an_outage_passes_exactly_where_it_names_it(
+        service in 0..3usize, down in 0..100u64, lasts in 1..200u64, at in 0..300u64, named in any::<bool>(),
+    ) {
+        let names = ["guardrails", "memory", "patterns"];
+        let reasons = ["guardrail_unavailable", "memory_unavailable", "patterns_unavailable"];
+        let outage = |at, down| effect(at, Outcome::Ok, Effect::Outage { service: names[service].into(), down });
+        let workflow = Workflow {
+            status: if named { WorkflowEnd::Degraded } else { WorkflowEnd::Completed },
+            reasons: if named { vec![reasons[service].into()] } else { Vec::new() },
+            fallbacks: Vec::new(),
+            verdict: None,
+            injected: None,
+        };
+        let ops = vec![outage(down, true), effect(at, Outcome::Ok, Effect::Workflow(workflow)), outage(down + 5 + lasts, false)];
+        let within = at >= down + 5 && at + 5 <= down + 5 + lasts;
+        let expected = if within && !named { Verdict::Fail } else { Verdict::Pass };
+        prop_assert_eq!(verdict_of("degraded-is-declared", ops, &every_standing_check()), expected);
     }
 }

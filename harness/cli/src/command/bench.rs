@@ -87,11 +87,12 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
     let secret = random_secret();
     let request = StackRequest {
         backend: Backend::Process,
-        topology: Topology::under_load(),
+        topology: Topology::memory().under_load(),
         dir: folder.clone(),
         secret: secret.clone(),
         executable: context.executable.clone(),
         detached: false,
+        given: Vec::new(),
     };
     let start = Instant::now();
     let stack = Stack::start(&request, &context.view, &context.cancel)
@@ -105,7 +106,7 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
 }
 
 async fn costs(stack: &Stack, secret: &str, ready: Duration) -> Result<Round, Failure> {
-    let part = stack.parts().iter().find(|part| part.name == "memory").ok_or_else(|| Failure::internal("no memory"))?;
+    let part = stack.part("memory").ok_or_else(|| Failure::internal("no memory"))?;
     let pid = part.pid.ok_or_else(|| Failure::internal("memory has no process here"))?;
     let endpoint: Arc<Endpoint> = Arc::new(format!("{}/mcp", part.url).parse().map_err(Failure::internal)?);
     let mut client = Client::new(Arc::clone(&endpoint), ClientOptions::default());

@@ -3,6 +3,7 @@
 use crate::arguments::LogsArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::names::unknown;
 use harness_core::state;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ pub(crate) fn run(arguments: &LogsArguments, context: &Context) -> Result<Exit, 
     if let Some(wanted) = &arguments.part
         && !names.contains(&wanted.as_str())
     {
-        return Err(Failure::usage(format!("no part is called `{wanted}`; there are {}", names.join(", "))));
+        return Err(Failure::usage(unknown("part", wanted, &names)));
     }
     for part in state.parts.iter().filter(|part| arguments.part.as_ref().is_none_or(|wanted| *wanted == part.name)) {
         let Some(path) = &part.log else { continue };

@@ -3,22 +3,15 @@
 use crate::arguments::{MintArguments, TokenAction, TokenArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::state;
+use crate::names::unknown;
+use harness_core::state::{self, StackState};
 use harness_core::token::{Grant, Minter};
 use mcp_contracts::{Plan, Role, Scope};
 use std::path::Path;
 
 pub(crate) fn run(arguments: &TokenArguments, context: &Context) -> Result<Exit, Failure> {
     let TokenAction::Mint(mint) = &arguments.action;
-    let secret = match &mint.secret {
-        Some(secret) => secret.clone(),
-        None => {
-            let state = state::load(Path::new(state::FOLDER)).map_err(|_| {
-                Failure::usage("there is no key to sign with: no stack is up here and JWT_SECRET is not set\nhint: `harness up` starts a stack")
-            })?;
-            state.secret
-        }
-    };
+    let Key { secret, .. } = key(mint.secret.as_deref())?;
     let token = Minter::new(&secret).mint(&grant(mint)?).map_err(Failure::usage)?;
     if context.output.json {
         context.print_json(&serde_json::json!({ "token": token, "expires_in_secs": mint.lifetime.as_secs() }));
@@ -28,25 +21,40 @@ pub(crate) fn run(arguments: &TokenArguments, context: &Context) -> Result<Exit,
     Ok(Exit::Pass)
 }
 
-fn grant(mint: &MintArguments) -> Result<Grant, Failure> {
-    let plan = Plan::ALL.into_iter().find(|plan| plan.name() == mint.plan).ok_or_else(|| {
-        Failure::usage(format!("no plan is called `{}`; there are {}", mint.plan, Plan::ALL.map(Plan::name).join(", ")))
+/// The key that tokens are signed with, and the stack that is up, if one is.
+pub(crate) struct Key {
+    pub(crate) secret: String,
+    pub(crate) state: Option<StackState>,
+}
+
+/// The key that was given, else the one of the stack that is up here.
+pub(crate) fn key(given: Option<&str>) -> Result<Key, Failure> {
+    let state = state::load(Path::new(state::FOLDER)).ok();
+    let secret = given.map(str::to_owned).or_else(|| state.as_ref().map(|state| state.secret.clone()));
+    let secret = secret.ok_or_else(|| {
+        Failure::usage("there is no key to sign with: no stack is up here and JWT_SECRET is not set\nhint: `harness up` starts a stack")
     })?;
+    Ok(Key { secret, state })
+}
+
+fn grant(mint: &MintArguments) -> Result<Grant, Failure> {
+    let plan = Plan::ALL
+        .into_iter()
+        .find(|plan| plan.name() == mint.plan)
+        .ok_or_else(|| Failure::usage(unknown("plan", &mint.plan, &Plan::ALL.map(Plan::name))))?;
     let mut grant = Grant {
         workspace: mint.workspace.clone(),
         plan,
         role: Role::default(),
         lifetime: mint.lifetime,
-        ..Grant::memory(&mint.org, &mint.user)
+        ..Grant::everything(&mint.org, &mint.user)
     };
     if !mint.scope.is_empty() {
         let scope = |name: &String| {
-            Scope::ALL.into_iter().find(|scope| scope.name() == name).ok_or_else(|| {
-                Failure::usage(format!(
-                    "no scope is called `{name}`; there are {}",
-                    Scope::ALL.map(Scope::name).join(", ")
-                ))
-            })
+            Scope::ALL
+                .into_iter()
+                .find(|scope| scope.name() == name)
+                .ok_or_else(|| Failure::usage(unknown("scope", name, &Scope::ALL.map(Scope::name))))
         };
         grant.scopes = mint.scope.iter().map(scope).collect::<Result<_, _>>()?;
     }

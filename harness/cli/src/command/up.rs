@@ -1,6 +1,6 @@
 //! `harness up`: a stack that stays.
 
-use crate::arguments::{BackendChoice, UpArguments};
+use crate::arguments::{BackendChoice, Only, UpArguments};
 use crate::context::{Context, random_secret};
 use crate::exit::{Exit, Failure};
 use harness_core::plan::Backend;
@@ -20,11 +20,15 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
     let folder = Path::new(state::FOLDER);
     let request = StackRequest {
         backend,
-        topology: Topology::memory(),
+        topology: match arguments.only {
+            Some(Only::Memory) => Topology::memory(),
+            None => Topology::full(),
+        },
         dir: folder.to_owned(),
         secret: random_secret(),
         executable: context.executable.clone(),
         detached: true,
+        given: Vec::new(),
     };
     let state = context.runtime.block_on(state::up(folder, request, &context.view, &context.cancel))?;
     if context.output.json {
@@ -35,7 +39,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         context.print(&format!("{:<12} {}", part.name, part.url));
     }
     if !context.output.quiet {
-        context.print("\nharness token mint    prints a token for it\nharness status        shows how it is\nharness down          stops it");
+        context.print("\nharness client-config cursor    prints a client's configuration for it\nharness token mint              prints a token for it\nharness flow                    walks a piece of work through it\nharness status                  shows how it is\nharness down                    stops it");
     }
     Ok(Exit::Pass)
 }

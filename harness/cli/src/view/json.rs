@@ -15,6 +15,7 @@ impl View for Json {
                 json!({ "event": "ready", "part": part, "after_us": after.as_micros() as u64 })
             }
             Event::Progress(progress) => json!({ "event": "progress", "progress": progress }),
+            Event::Expectation(seen) => json!({ "event": "expectation", "expectation": seen }),
             Event::Finding(finding) => json!({ "event": "finding", "finding": finding }),
             Event::Note(note) => json!({ "event": "note", "note": note }),
             Event::Verdict(verdict) => json!({ "event": "verdict", "verdict": verdict }),

@@ -1,6 +1,6 @@
 //! Plain lines, for pipes and logs of a CI.
 
-use super::{finding_line, millis};
+use super::{expectation_line, finding_line, millis};
 use harness_core::view::{Event, View};
 use std::io::Write;
 
@@ -33,6 +33,7 @@ impl View for Lines {
                 )
                 .to_lowercase()
             }
+            Event::Expectation(seen) => format!("   {}", expectation_line(&seen)),
             Event::Finding(finding) => format!("   {}", finding_line(&finding)),
             Event::Note(note) => format!("   note: {note}"),
             Event::Verdict(_) => return,

@@ -1,6 +1,6 @@
 //! A live line on a terminal: the phase, how far it is, the rate, the percentiles, the errors, the time left.
 
-use super::{finding_line, millis};
+use super::{expectation_line, finding_line, millis};
 use harness_core::drive::Progress;
 use harness_core::view::{Event, View};
 use harness_history::Phase;
@@ -73,6 +73,7 @@ impl View for Terminal {
                 self.line(&format!("{} {part} ready after {} ms", "✓".green(), after.as_millis()))
             }
             Event::Progress(progress) => self.progress(&progress),
+            Event::Expectation(seen) => self.line(&expectation_line(&seen)),
             Event::Finding(finding) => self.line(&finding_line(&finding)),
             Event::Note(note) => self.line(&format!("note: {note}")),
             Event::Verdict(_) => self.bar.finish_and_clear(),

@@ -15,6 +15,8 @@ const MAX_CHUNK_LINE: usize = 4 << 10;
 pub(super) struct Received {
     /// HTTP status.
     pub(super) status: u16,
+    /// Where the head is.
+    pub(super) head: Range<usize>,
     /// Where the body is.
     pub(super) body: Range<usize>,
     /// Whether the body is `text/event-stream`.
@@ -27,6 +29,7 @@ pub(super) struct Received {
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     body: Body,
+    head: Range<usize>,
     start: usize,
     status: u16,
     events: bool,
@@ -87,8 +90,9 @@ impl Frame {
         }
     }
 
-    const fn received(&self, end: usize, reusable: bool) -> Received {
-        Received { status: self.status, body: self.start..end, events: self.events, reusable }
+    fn received(&self, end: usize, reusable: bool) -> Received {
+        let head = self.head.clone();
+        Received { status: self.status, head, body: self.start..end, events: self.events, reusable }
     }
 
     /// Reads the head if it is complete; informational replies before it are passed over.
@@ -103,6 +107,7 @@ impl Frame {
                 Err(httparse::Error::TooManyHeaders) => return Err("too many header fields"),
                 Err(_) => return Err("a head that is not HTTP/1.1"),
             };
+            self.head = self.start..self.start + length;
             self.start += length;
             self.status = response.code.unwrap_or_default();
             if (100..200).contains(&self.status) {
@@ -149,6 +154,17 @@ impl Frame {
             None => Body::UntilClose,
         })
     }
+}
+
+/// The fields of a head that was understood before, names in lower case.
+pub(super) fn fields(head: &[u8]) -> Vec<(String, String)> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    if response.parse(head).is_err() {
+        return Vec::new();
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    response.headers.iter().map(|field| (field.name.to_ascii_lowercase(), text(field.value))).collect()
 }
 
 /// Moves the data of complete chunks down to `joined`; the end of the body once the last chunk and trailer are there.

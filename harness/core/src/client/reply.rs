@@ -24,9 +24,11 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolResult<'a> {
-    /// Its presence is a check: a tool result without content is not one.
+    /// Its presence is a check: a complete tool result without content is not one.
     #[serde(borrow)]
-    content: &'a RawValue,
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_requests: Option<&'a RawValue>,
     #[serde(borrow)]
     structured_content: Option<&'a RawValue>,
     #[serde(default)]
@@ -58,24 +60,30 @@ const INTERNAL_ERROR: i64 = -32603;
 
 /// Classifies a reply to the request `id`; the text is its `structuredContent`.
 pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (Outcome, Option<&'a str>) {
+    match message(buffer, received) {
+        Ok(body) => match envelope(&buffer[body], id) {
+            Ok(result) => tool_result(&result),
+            Err(outcome) => (outcome, None),
+        },
+        Err(outcome) => (outcome, None),
+    }
+}
+
+/// Where the JSON-RPC response is, unless the status or the stream says that there is none.
+pub(super) fn message(buffer: &mut [u8], received: &Received) -> Result<Range<usize>, Outcome> {
     match received.status {
         200..300 => {}
-        429 => return (Outcome::Failed(ErrorKind::Quota), None),
+        429 => return Err(Outcome::Failed(ErrorKind::Quota)),
         // 503 refuses before anything is done; any other 5xx may come after the effect.
-        status @ (500..=502 | 504..) => return (Outcome::Unknown(ErrorKind::Http(status)), None),
-        status => return (Outcome::Failed(ErrorKind::Http(status)), None),
+        status @ (500..=502 | 504..) => return Err(Outcome::Unknown(ErrorKind::Http(status))),
+        status => return Err(Outcome::Failed(ErrorKind::Http(status))),
     }
-    let body = if received.events {
-        match response_event(&mut buffer[received.body.clone()]) {
-            Some(event) => received.body.start + event.start..received.body.start + event.end,
-            None => return (malformed("an event stream that ended without a response"), None),
-        }
-    } else {
-        received.body.clone()
-    };
-    match envelope(&buffer[body], id) {
-        Ok(result) => tool_result(&result),
-        Err(outcome) => (outcome, None),
+    if !received.events {
+        return Ok(received.body.clone());
+    }
+    match response_event(&mut buffer[received.body.clone()]) {
+        Some(event) => Ok(received.body.start + event.start..received.body.start + event.end),
+        None => Err(malformed("an event stream that ended without a response")),
     }
 }
 
@@ -88,10 +96,7 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
     let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
     match (envelope.result, envelope.error) {
         (Some(result), None) if same_id => Ok(result),
-        (None, Some(error)) if same_id || envelope.id.is_none() => {
-            let kind = ErrorKind::JsonRpc(error.code);
-            Err(if error.code == INTERNAL_ERROR { Outcome::Unknown(kind) } else { Outcome::Failed(kind) })
-        }
+        (None, Some(error)) if same_id || envelope.id.is_none() => Err(rpc_error(error.code)),
         (Some(_), None) | (None, Some(_)) => Err(malformed("a response with the `id` of another request")),
         (Some(_), Some(_)) => Err(malformed("a response with both `result` and `error`")),
         (None, None) => Err(malformed("a response with neither `result` nor `error`")),
@@ -100,25 +105,41 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
 
 fn tool_result<'a>(result: &ToolResult<'a>) -> (Outcome, Option<&'a str>) {
     let structured = result.structured_content.map(RawValue::get);
-    if result.result_type.as_ref().is_some_and(|kind| kind != "complete") {
-        return (malformed("a result whose `resultType` is not `complete`"), structured);
+    match result.result_type.as_deref() {
+        None | Some("complete") => {}
+        Some("input_required") if result.input_requests.is_some() => {
+            return (Outcome::Failed(ErrorKind::InputRequired), structured);
+        }
+        Some(_) => return (malformed("a result whose `resultType` is not `complete`"), structured),
     }
+    let Some(content) = result.content else {
+        return (malformed("a tool result without `content`"), structured);
+    };
     if !result.is_error {
         return (Outcome::Ok, structured);
     }
-    let code = error_code(structured, result.content.get());
-    let outcome = match code.as_str() {
+    (tool_error(&error_code(structured, content.get())), structured)
+}
+
+/// What a JSON-RPC error means for the call.
+pub(super) fn rpc_error(code: i64) -> Outcome {
+    let kind = ErrorKind::JsonRpc(code);
+    if code == INTERNAL_ERROR { Outcome::Unknown(kind) } else { Outcome::Failed(kind) }
+}
+
+/// What the code of a tool's error means for the call.
+pub(super) fn tool_error(code: &str) -> Outcome {
+    match code {
         "quota_exceeded" => Outcome::Failed(ErrorKind::Quota),
         // These may come after the effect, or from a server that says nothing about it.
-        "deadline_exceeded" | "internal" | "none" => Outcome::Unknown(ErrorKind::Tool(Arc::from(code.as_str()))),
+        "deadline_exceeded" | "internal" | "none" => Outcome::Unknown(ErrorKind::Tool(Arc::from(code))),
         code => Outcome::Failed(ErrorKind::Tool(Arc::from(code))),
-    };
-    (outcome, structured)
+    }
 }
 
 /// The stable code of an error: in the structured content, or as JSON in the first text block, where servers put it whose tools
 /// promise a schema for their structured content.
-fn error_code(structured: Option<&str>, content: &str) -> String {
+pub(super) fn error_code(structured: Option<&str>, content: &str) -> String {
     let in_text = || {
         let blocks: Vec<Block> = serde_json::from_str(content).ok()?;
         serde_json::from_str(blocks.first()?.text.as_deref()?).ok()
@@ -176,7 +197,7 @@ mod tests {
 
     fn judged(status: u16, events: bool, body: &str) -> (Outcome, Option<String>) {
         let mut buffer = format!("head{body}").into_bytes();
-        let received = Received { status, body: 4..buffer.len(), events, reusable: true };
+        let received = Received { status, head: 0..4, body: 4..buffer.len(), events, reusable: true };
         let (outcome, structured) = judge(&mut buffer, &received, 7);
         (outcome, structured.map(str::to_owned))
     }
@@ -217,6 +238,11 @@ mod tests {
                 Outcome::Failed(ErrorKind::Quota),
             ),
             (200, r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true}}"#, Outcome::Unknown(tool("none"))),
+            (
+                200,
+                r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"input_required","inputRequests":{},"requestState":"s"}}"#,
+                Outcome::Failed(ErrorKind::InputRequired),
+            ),
             (
                 200,
                 r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true,"structuredContent":{"code":"deadline_exceeded"}}}"#,

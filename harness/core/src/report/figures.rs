@@ -35,6 +35,23 @@ pub struct Summary {
     pub parts: BTreeMap<String, PartFigures>,
     /// What the driver said of itself.
     pub driver: Option<DriverFigures>,
+    /// What a scenario expected, in its order.
+    pub expectations: Vec<ExpectationFigures>,
+}
+
+/// What a scenario expected at one moment.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ExpectationFigures {
+    /// When it was evaluated, in microseconds of the run's clock.
+    pub at_us: u64,
+    /// What was expected.
+    pub expected: String,
+    /// `pass` where it held, `fail` where it did not, `unknown` where it could not be evaluated.
+    pub verdict: String,
+    /// What was seen.
+    pub seen: String,
+    /// Lines of `history.jsonl` that show it, from 0.
+    pub ops: Vec<u64>,
 }
 
 /// What was run.
@@ -46,7 +63,13 @@ pub struct PlanFigures {
     pub seed: u64,
     /// Where the stack ran.
     pub backend: String,
-    /// Name of the workload.
+    /// `load` or `scenario`.
+    pub subject: String,
+    /// What was run, as a title for people.
+    pub title: String,
+    /// What it is about, in one sentence.
+    pub about: String,
+    /// Name of the workload or of the scenario.
     pub workload: String,
     /// Users.
     pub users: u32,

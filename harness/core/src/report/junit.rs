@@ -5,7 +5,7 @@ use super::summary::{FindingFigures, Summary};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
-    let mut suite = TestSuite::new(format!("harness.load.{}", summary.plan.workload));
+    let mut suite = TestSuite::new(format!("harness.{}.{}", summary.plan.subject, summary.plan.workload));
     suite.add_property(("seed", summary.plan.seed.to_string().as_str()));
     suite.add_property(("run", summary.run_id.as_str()));
     suite.add_test_cases(summary.findings.iter().map(|finding| case(summary, finding)));
@@ -26,7 +26,7 @@ fn case(summary: &Summary, finding: &FindingFigures) -> TestCase {
         }
     };
     let mut case = TestCase::new(finding.check.as_str(), status);
-    case.set_classname(format!("harness.load.{}", summary.plan.workload));
+    case.set_classname(format!("harness.{}.{}", summary.plan.subject, summary.plan.workload));
     case.set_system_out(finding.summary.as_str());
     case
 }

@@ -1,14 +1,15 @@
 //! Adds up a run: from what was recorded to the figures that every form of the report shows.
 
 pub use super::figures::{
-    DriverFigures, EvidenceFigures, FindingFigures, OperationFigures, PartFigures, Percentiles, PlanFigures,
-    SecondFigures, Summary, SurroundingFigures,
+    DriverFigures, EvidenceFigures, ExpectationFigures, FindingFigures, OperationFigures, PartFigures, Percentiles,
+    PlanFigures, SecondFigures, Summary, SurroundingFigures,
 };
 use crate::judge::{Judgement, Recorded};
-use crate::workload::Model;
+use crate::plan::Subject;
+use crate::workload::{Model, Workload};
 use harness_history::{Finding, Op, Outcome, Phase};
 use hdrhistogram::Histogram;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Highest latency that is told apart, in microseconds: an hour.
 const MAX_LATENCY_US: u64 = 3_600_000_000;
@@ -55,6 +56,7 @@ impl Summary {
             seconds: seconds.into_iter().map(|(at, second)| second.figures(at)).collect(),
             parts: part_figures(recorded, span, total.calls),
             driver: driver_figures(recorded),
+            expectations: recorded.expectations.iter().map(expectation_figures).collect(),
             total,
         }
     }
@@ -168,7 +170,7 @@ fn measured_span(recorded: &Recorded) -> (u64, u64) {
 }
 
 /// The verdict in one sentence: what decided it.
-fn because(judgement: &Judgement) -> String {
+pub fn because(judgement: &Judgement) -> String {
     let decisive = judgement.findings.iter().find(|finding| finding.verdict == judgement.verdict);
     match judgement.verdict {
         harness_history::Verdict::Pass => {
@@ -183,9 +185,64 @@ fn because(judgement: &Judgement) -> String {
 }
 
 fn plan_figures(recorded: &Recorded) -> PlanFigures {
-    let (plan, workload) = (&recorded.plan, &recorded.plan.workload);
+    let plan = &recorded.plan;
+    let figures = PlanFigures {
+        command: plan.command.clone(),
+        seed: plan.seed,
+        backend: plan.backend.name().to_owned(),
+        subject: plan.subject.verb().to_owned(),
+        title: String::new(),
+        about: String::new(),
+        workload: plan.subject.name().to_owned(),
+        users: 0,
+        organisations: 0,
+        model: String::new(),
+        warmup_secs: 0.0,
+        duration_secs: 0.0,
+        mix: BTreeMap::new(),
+    };
+    match &plan.subject {
+        Subject::Load(workload) => load_figures(figures, workload),
+        Subject::Scenario(script) => scenario_figures(figures, script, recorded),
+    }
+}
+
+fn load_figures(figures: PlanFigures, workload: &Workload) -> PlanFigures {
     let weights: u32 = workload.mix.values().sum();
-    let model = match &workload.model {
+    PlanFigures {
+        title: format!("{} under load", workload.name),
+        about: format!("{} users of {} organisations", workload.users, workload.organisations),
+        users: workload.users,
+        organisations: workload.organisations,
+        model: model(workload),
+        warmup_secs: workload.warmup.as_secs_f64(),
+        duration_secs: workload.duration.as_secs_f64(),
+        mix: workload
+            .mix
+            .iter()
+            .map(|(name, weight)| (name.clone(), f64::from(*weight) * 100.0 / f64::from(weights.max(1))))
+            .collect(),
+        ..figures
+    }
+}
+
+fn scenario_figures(figures: PlanFigures, script: &crate::plan::Script, recorded: &Recorded) -> PlanFigures {
+    let callers = || recorded.history.ops().iter().filter(|op| op.phase == Phase::Measured);
+    let users: BTreeSet<(&str, &str)> = callers().map(|op| (&*op.tenant, &*op.user)).collect();
+    let organisations: BTreeSet<&str> = callers().map(|op| &*op.tenant).collect();
+    PlanFigures {
+        title: format!("scenario {}", script.name),
+        about: script.about.clone(),
+        users: users.len() as u32,
+        organisations: organisations.len() as u32,
+        model: "a sequence of calls".to_owned(),
+        duration_secs: recorded.scenario.as_ref().map_or(0.0, |report| report.took_us as f64 / 1e6),
+        ..figures
+    }
+}
+
+fn model(workload: &Workload) -> String {
+    match &workload.model {
         Model::Closed { think_time } if think_time.is_zero() => "closed, no think time".to_owned(),
         Model::Closed { think_time } => format!("closed, {} ms think time", think_time.as_millis()),
         Model::Open { stages } => {
@@ -200,22 +257,16 @@ fn plan_figures(recorded: &Recorded) -> PlanFigures {
             });
             format!("open, {}", told.collect::<Vec<_>>().join(", then "))
         }
-    };
-    PlanFigures {
-        command: plan.command.clone(),
-        seed: plan.seed,
-        backend: plan.backend.name().to_owned(),
-        workload: workload.name.clone(),
-        users: workload.users,
-        organisations: workload.organisations,
-        model,
-        warmup_secs: workload.warmup.as_secs_f64(),
-        duration_secs: workload.duration.as_secs_f64(),
-        mix: workload
-            .mix
-            .iter()
-            .map(|(name, weight)| (name.clone(), f64::from(*weight) * 100.0 / f64::from(weights.max(1))))
-            .collect(),
+    }
+}
+
+fn expectation_figures(expectation: &harness_history::Expectation) -> ExpectationFigures {
+    ExpectationFigures {
+        at_us: expectation.at_us,
+        expected: expectation.expected.clone(),
+        verdict: expectation.verdict.name().to_owned(),
+        seen: expectation.seen.clone(),
+        ops: expectation.ops.clone(),
     }
 }
 
@@ -292,14 +343,17 @@ fn phase_name(phase: Phase) -> &'static str {
 }
 
 /// The kind of an error with its detail, such as `http 503`.
-fn error_name(kind: &harness_history::ErrorKind) -> String {
+pub fn error_name(kind: &harness_history::ErrorKind) -> String {
     use harness_history::ErrorKind;
     match kind {
         ErrorKind::Http(status) => format!("http {status}"),
         ErrorKind::JsonRpc(code) => format!("json_rpc {code}"),
         ErrorKind::Tool(code) => format!("is_error {code}"),
-        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Reset | ErrorKind::Quota | ErrorKind::Malformed(_) => {
-            kind.group().to_owned()
-        }
+        ErrorKind::Connect
+        | ErrorKind::Timeout
+        | ErrorKind::Reset
+        | ErrorKind::Quota
+        | ErrorKind::InputRequired
+        | ErrorKind::Malformed(_) => kind.group().to_owned(),
     }
 }

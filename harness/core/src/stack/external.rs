@@ -1,24 +1,22 @@
 //! A stack that somebody else runs: nothing is started and nothing is stopped, only asked whether it is ready.
 
 use super::{RunningPart, StackError, StackRequest};
+use crate::topology::Part;
 use mcp_contracts::service::READYZ_PATH;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-const DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(
     request: &StackRequest,
     urls: &BTreeMap<String, String>,
+    asker: &reqwest::Client,
 ) -> Result<Vec<RunningPart>, StackError> {
     let mut parts = Vec::new();
     for (name, url) in urls {
-        let Some(part) = request.topology.parts.iter().find(|part| part.name == *name) else { continue };
+        let is_it = |part: &&Part| part.kind.service().is_some_and(|service| service.name() == name);
+        let Some(part) = request.topology.parts.iter().find(is_it) else { continue };
         let url = url.trim_end_matches('/').to_owned();
         let unreachable = |why: String| StackError::Unreachable { part: name.clone(), url: url.clone(), why };
-        let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build();
-        let client = client.map_err(|error| unreachable(error.to_string()))?;
-        let reply = client.get(format!("{url}{READYZ_PATH}")).send().await;
+        let reply = asker.get(format!("{url}{READYZ_PATH}")).send().await;
         let reply = reply.map_err(|error| unreachable(error.without_url().to_string()))?;
         if !reply.status().is_success() {
             let (status, text) = (reply.status(), reply.text().await.unwrap_or_default());

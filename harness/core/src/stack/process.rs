@@ -1,97 +1,119 @@
-//! The process backend: plain processes on loopback, ports chosen by the system, data and logs in the stack's own folder.
+//! The process backend: plain processes on loopback, data and logs in the stack's own folder. A part keeps its port over all its lives.
 
-use super::{
-    RunningPart, START_DEADLINE, StackError, StackRequest, free_port, log_tail, service_environment, tell_ready,
-    wait_ready,
-};
+mod command;
+mod redis;
+
+pub use redis::redis_answers;
+
+use super::ports::free_port;
+use super::ready::{log_tail, wait_ready};
+use super::{Ended, Given, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest};
 use crate::reaper::{Reaper, start_time};
 use crate::topology::{Part, PartKind};
-use crate::view::View;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::process::Child;
 
-/// How long a part may take to end after it was asked to.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// Attempts with another port where somebody else was faster.
 const PORT_ATTEMPTS: usize = 4;
-/// Pause between two questions whether Redis is there.
-const REDIS_PAUSE: Duration = Duration::from_millis(5);
+
+/// The processes of a stack.
+pub(super) struct Processes {
+    reaper: Option<Arc<Reaper>>,
+    asker: reqwest::Client,
+    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+}
+
+/// The place of a part: what it takes to start it, again and again, and its process while it runs.
+struct Slot {
+    part: Part,
+    port: u16,
+    environment: BTreeMap<String, String>,
+    process: tokio::sync::Mutex<Option<PartProcess>>,
+}
 
 /// One process of the stack.
-pub struct PartProcess {
+struct PartProcess {
     child: Child,
     pid: u32,
 }
 
 impl PartProcess {
-    /// Leaves it running when the harness ends.
-    pub(super) fn leave(self) {
-        // Forgetting the handle is what keeps it from being killed with it.
-        std::mem::forget(self.child);
-    }
-
     fn ended(&mut self) -> Option<String> {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    async fn end(mut self) {
-        let _ = kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGTERM);
-        if tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await.is_err() {
-            let _ = self.child.kill().await;
+    fn signal(&self, signal: Signal) {
+        let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
+    }
+
+    /// Asks it to end; `None` where it had to be killed.
+    async fn end(mut self) -> Option<ExitStatus> {
+        self.signal(Signal::SIGTERM);
+        if let Ok(status) = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await {
+            return status.ok();
+        }
+        let _ = self.child.kill().await;
+        None
+    }
+}
+
+impl Processes {
+    pub(super) fn new(reaper: Option<Arc<Reaper>>, asker: reqwest::Client) -> Self {
+        Self { reaper, asker, slots: Mutex::default() }
+    }
+
+    /// Starts a part for the first time, on a port that nobody else has.
+    pub(super) async fn start(
+        &self,
+        request: &StackRequest,
+        part: &Part,
+        environment: BTreeMap<String, String>,
+    ) -> Result<RunningPart, StackError> {
+        put_database(request, part)?;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let port = free_port().map_err(|error| StackError::start(&part.name, error))?;
+            let slot = Slot {
+                part: part.clone(),
+                port,
+                environment: environment.clone(),
+                process: tokio::sync::Mutex::default(),
+            };
+            match self.run(request, &slot).await {
+                Ok(running) => {
+                    let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+                    slots.insert(part.name.clone(), Arc::new(slot));
+                    return Ok(running);
+                }
+                Err(StackError::Died { ref tail, .. }) if attempt < PORT_ATTEMPTS && tail.contains("in use") => {}
+                Err(error) => return Err(error),
+            }
         }
     }
-}
 
-pub(super) async fn start(
-    request: &StackRequest,
-    reaper: Option<&Reaper>,
-    view: &Arc<dyn View>,
-) -> Result<(Vec<RunningPart>, Vec<PartProcess>), StackError> {
-    let mut parts: Vec<RunningPart> = Vec::new();
-    let mut processes = Vec::new();
-    for part in &request.topology.parts {
-        let since = Instant::now();
-        let redis = parts.iter().find(|part| part.kind == PartKind::Redis).map(|part| part.url.clone());
-        let (running, process) = start_part(request, part, redis, reaper).await?;
-        parts.push(running);
-        processes.push(process);
-        tell_ready(view, &part.name, since);
+    pub(super) async fn start_again(&self, request: &StackRequest, name: &str) -> Result<RunningPart, StackError> {
+        let slot = self.slot(name, "started")?;
+        if slot.process.lock().await.is_some() {
+            return Err(StackError::control(name, "started", "it runs already"));
+        }
+        self.run(request, &slot).await
     }
-    Ok((parts, processes))
-}
 
-/// Stops processes, the last one first.
-pub(super) async fn stop(processes: Vec<PartProcess>) {
-    for process in processes.into_iter().rev() {
-        process.end().await;
-    }
-}
-
-async fn start_part(
-    request: &StackRequest,
-    part: &Part,
-    redis: Option<String>,
-    reaper: Option<&Reaper>,
-) -> Result<(RunningPart, PartProcess), StackError> {
-    let failed = |why: std::io::Error| StackError::Start { part: part.name.clone(), why: why.to_string() };
-    let log = request.dir.join("logs").join(format!("{}.log", part.name));
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let port = free_port().map_err(failed)?;
+    async fn run(&self, request: &StackRequest, slot: &Slot) -> Result<RunningPart, StackError> {
+        let (part, log) = (&slot.part, log_of(request, &slot.part));
+        let failed = |error: std::io::Error| StackError::start(&part.name, error);
         let (mut command, url) = match part.kind {
-            PartKind::Redis => redis_command(request, part, port).map_err(|error| error.unwrap_or_else(failed))?,
+            PartKind::Redis => (command::redis(request, part, slot.port)?, format!("redis://127.0.0.1:{}", slot.port)),
             PartKind::Service(service) => {
-                let binary = find_binary(request, service.binary())?;
-                (service_command(request, part, &binary, port, redis.as_deref()), format!("http://127.0.0.1:{port}"))
+                let command = command::service(request, part, service, slot.port, &slot.environment)?;
+                (command, format!("http://127.0.0.1:{}", slot.port))
             }
         };
         let output = std::fs::File::options().create(true).append(true).open(&log).map_err(failed)?;
@@ -100,102 +122,108 @@ async fn start_part(
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).kill_on_drop(true);
         let child = command.spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(std::io::Error::other("it ended at once")))?;
-        if let Some(reaper) = reaper {
+        if let Some(reaper) = &self.reaper {
             reaper.watch_process(pid);
         }
         let mut process = PartProcess { child, pid };
-        let ready = match part.kind {
-            PartKind::Redis => wait_redis(&part.name, port, &log, &mut process).await,
-            PartKind::Service(_) => wait_ready(&part.name, &url, Some(&log), || process.ended()).await,
-        };
-        match ready {
-            Ok(()) => {
-                let running = RunningPart {
-                    name: part.name.clone(),
-                    kind: part.kind,
-                    url,
-                    pid: Some(pid),
-                    started: start_time(pid),
-                    container: None,
-                    log: Some(log),
-                };
-                return Ok((running, process));
-            }
-            Err(StackError::Died { ref tail, .. }) if attempt < PORT_ATTEMPTS && tail.contains("in use") => {}
-            Err(error) => return Err(error),
+        match part.kind {
+            PartKind::Redis => redis::wait(&part.name, slot.port, &log, || process.ended()).await?,
+            PartKind::Service(_) => wait_ready(&self.asker, &part.name, &url, &log, || process.ended()).await?,
         }
-    }
-}
-
-fn service_command(request: &StackRequest, part: &Part, binary: &Path, port: u16, redis: Option<&str>) -> Command {
-    use mcp_contracts::env;
-    let mut values: BTreeMap<String, String> = service_environment(request, part);
-    values.insert(env::LISTEN_ADDR.to_owned(), format!("127.0.0.1:{port}"));
-    let database = request.dir.join("data").join(format!("{}.db", part.name));
-    values.insert(env::DATABASE_URL.to_owned(), format!("sqlite://{}", database.display()));
-    if let Some(redis) = redis {
-        values.insert(env::REDIS_URL.to_owned(), redis.to_owned());
-    }
-    let mut command = Command::new(binary);
-    // Nothing of the caller's environment decides about a run.
-    command.env_clear().envs(values).current_dir(&request.dir);
-    command
-}
-
-fn redis_command(
-    request: &StackRequest,
-    part: &Part,
-    port: u16,
-) -> Result<(Command, String), Result<StackError, std::io::Error>> {
-    let folders: Vec<PathBuf> =
-        ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from).to_vec();
-    let on_path =
-        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-    let found = on_path.iter().chain(&folders).map(|folder| folder.join("redis-server")).find(|file| file.is_file());
-    let binary = found.ok_or_else(|| {
-        Ok(StackError::MissingBinary {
-            binary: "redis-server".to_owned(),
-            looked: "the folders of PATH".to_owned(),
-            hint: "install it, for example with `make redis`".to_owned(),
+        *slot.process.lock().await = Some(process);
+        Ok(RunningPart {
+            name: part.name.clone(),
+            kind: part.kind,
+            url,
+            pid: Some(pid),
+            started: start_time(pid),
+            container: None,
+            log: Some(log),
         })
-    })?;
-    let data = request.dir.join("data").join(&part.name);
-    std::fs::create_dir_all(&data).map_err(Err)?;
-    let mut command = Command::new(binary);
-    command
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"])
-        .arg(data);
-    Ok((command, format!("redis://127.0.0.1:{port}")))
-}
-
-/// Redis is there when it answers a ping.
-async fn wait_redis(part: &str, port: u16, log: &Path, process: &mut PartProcess) -> Result<(), StackError> {
-    let start = Instant::now();
-    while start.elapsed() < START_DEADLINE {
-        if let Some(status) = process.ended() {
-            return Err(StackError::Died { part: part.to_owned(), status, tail: log_tail(log) });
-        }
-        if redis_answers(port).await.unwrap_or(false) {
-            return Ok(());
-        }
-        tokio::time::sleep(REDIS_PAUSE).await;
     }
-    let last = "no answer to PING".to_owned();
-    Err(StackError::NotReady { part: part.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: log_tail(log) })
+
+    pub(super) async fn kill(&self, name: &str) -> Result<(), StackError> {
+        let mut process = self.take(name, "killed").await?;
+        process.signal(Signal::SIGKILL);
+        match tokio::time::timeout(STOP_DEADLINE, process.child.wait()).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StackError::control(name, "killed", "it did not end")),
+        }
+    }
+
+    pub(super) async fn terminate(&self, name: &str) -> Result<Ended, StackError> {
+        match self.take(name, "stopped").await?.end().await {
+            Some(status) => Ok(Ended { code: status.code(), signal: status.signal() }),
+            None => Err(StackError::control(
+                name,
+                "stopped",
+                format!("it did not end within {} s and was killed", STOP_DEADLINE.as_secs()),
+            )),
+        }
+    }
+
+    async fn take(&self, name: &str, what: &'static str) -> Result<PartProcess, StackError> {
+        let taken = self.slot(name, what)?.process.lock().await.take();
+        taken.ok_or_else(|| StackError::control(name, what, "it does not run"))
+    }
+
+    fn slot(&self, name: &str, what: &'static str) -> Result<Arc<Slot>, StackError> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.get(name).cloned().ok_or_else(|| StackError::control(name, what, "there is no such part"))
+    }
+
+    /// Stops everything that runs: those that nobody needs any more first, those of a wave together.
+    pub(super) async fn stop(&self, waves: &[Vec<&Part>]) {
+        for wave in waves.iter().rev() {
+            let ending = wave.iter().map(|part| async {
+                if let Ok(process) = self.take(&part.name, "stopped").await {
+                    process.end().await;
+                }
+            });
+            futures::future::join_all(ending).await;
+        }
+    }
+
+    /// Leaves everything running when the harness ends.
+    pub(super) fn leave(self) {
+        let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        for slot in slots.into_values() {
+            if let Ok(mut process) = slot.process.try_lock()
+                && let Some(process) = process.take()
+            {
+                // Forgetting the handle is what keeps it from being killed with it.
+                std::mem::forget(process.child);
+            }
+        }
+    }
 }
 
-/// Tells whether a Redis on loopback answers a ping.
-pub async fn redis_answers(port: u16) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.write_all(b"PING\r\n").await?;
-    let mut reply = [0; 5];
-    tokio::time::timeout(Duration::from_secs(1), stream.read_exact(&mut reply)).await??;
-    Ok(&reply == b"+PONG")
+fn log_of(request: &StackRequest, part: &Part) -> PathBuf {
+    request.dir.join("logs").join(format!("{}.log", part.name))
 }
 
-/// Looks for a service's program beside the harness; in a workspace it is built there if it is missing.
-fn find_binary(request: &StackRequest, name: &str) -> Result<PathBuf, StackError> {
-    let folder = request.executable.parent().map(Path::to_owned).unwrap_or_default();
+fn database_of(request: &StackRequest, part: &Part) -> PathBuf {
+    request.dir.join("data").join(format!("{}.db", part.data))
+}
+
+/// Puts a given database in place, once for all that share it.
+fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
+    let given = request.given.iter().find_map(|given| match given {
+        Given::Database { service, bytes } if part.kind == PartKind::Service(*service) => Some(bytes),
+        Given::Database { .. } | Given::File { .. } => None,
+    });
+    let path = database_of(request, part);
+    match given {
+        Some(bytes) if !path.exists() => {
+            std::fs::write(&path, bytes).map_err(|error| StackError::start(&part.name, error))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Looks for a program beside the harness.
+fn find_binary(executable: &Path, name: &str) -> Result<PathBuf, StackError> {
+    let folder = executable.parent().map(Path::to_owned).unwrap_or_default();
     // A test program lies one folder deeper than the binaries of its build.
     let candidates = [folder.join(name), folder.parent().map(|parent| parent.join(name)).unwrap_or_default()];
     candidates.iter().find(|file| file.is_file()).cloned().ok_or_else(|| StackError::MissingBinary {

@@ -1,13 +1,17 @@
 //! error-rate: the share of measured calls that were not ok stays below its thresholds.
 
-use super::{Check, Criteria, Judging};
+use super::{Check, Criteria, Judging, Kind};
 use crate::finding::Finding;
 use crate::history::History;
 use crate::op::Outcome;
 use crate::threshold::{Metric, percent};
 
-pub(super) const CHECK: Check =
-    Check { name: "error-rate", about: "the share of measured calls that are not ok stays below its thresholds", run };
+pub(super) const CHECK: Check = Check {
+    name: "error-rate",
+    about: "the share of measured calls that are not ok stays below its thresholds",
+    kind: Kind::Asked,
+    run,
+};
 
 fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
     let thresholds: Vec<_> =

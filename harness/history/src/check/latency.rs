@@ -1,14 +1,18 @@
 //! latency: the percentiles of measured calls stay below their thresholds. In the open model a latency counts from the planned start,
 //! so that a call that had to wait for a stalled server is not forgiven.
 
-use super::{Check, Criteria, Judging};
+use super::{Check, Criteria, Judging, Kind};
 use crate::finding::Finding;
 use crate::history::History;
 use crate::op::{ErrorKind, Op, Outcome};
 use crate::threshold::{Metric, millis};
 
-pub(super) const CHECK: Check =
-    Check { name: "latency", about: "the latency percentiles of measured calls stay below their thresholds", run };
+pub(super) const CHECK: Check = Check {
+    name: "latency",
+    about: "the latency percentiles of measured calls stay below their thresholds",
+    kind: Kind::Asked,
+    run,
+};
 
 fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
     let asked: Vec<_> = criteria

@@ -1,7 +1,7 @@
 //! no-lost-writes: every acknowledged write is there, with its content, in the final quiet read. A write that nobody read at the end
 //! is open, not kept. What Jepsen calls a set checker, for records that can be changed and deleted.
 
-use super::{Check, Criteria, Judging, counted};
+use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::{Changes, History};
 use crate::op::{Effect, Outcome, Phase, Seen};
@@ -10,6 +10,7 @@ use std::collections::HashMap;
 pub(super) const CHECK: Check = Check {
     name: "no-lost-writes",
     about: "every acknowledged write is there, with its content, when the load is over",
+    kind: Kind::Standing,
     run,
 };
 
@@ -77,18 +78,13 @@ fn could_be_last(history: &History, changes: &Changes, seen: &Seen) -> bool {
     unanswered
         || changes.writes.iter().any(|at| {
             let write = history.op(*at);
-            let Effect::Write { value, .. } = &write.effect else { return false };
-            value.digest == seen.digest
+            write.effect.wrote(seen.digest)
                 && (write.outcome != Outcome::Ok
                     || !changes.writes.iter().any(|other| {
                         let other = history.op(*other);
                         other.outcome == Outcome::Ok
                             && other.invoke_us > write.complete_us
-                            && !same_content(other, seen)
+                            && !other.effect.wrote(seen.digest)
                     }))
         })
-}
-
-fn same_content(op: &crate::op::Op, seen: &Seen) -> bool {
-    matches!(&op.effect, Effect::Write { value, .. } if value.digest == seen.digest)
 }

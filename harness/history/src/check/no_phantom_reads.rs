@@ -1,12 +1,16 @@
 //! no-phantom-reads: nobody reads what nobody wrote, what was certainly refused, what was not yet sent, or what was deleted before.
 
-use super::{Check, Criteria, Judging, counted};
+use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::{History, Sight};
-use crate::op::{Effect, Outcome};
+use crate::op::Outcome;
 
-pub(super) const CHECK: Check =
-    Check { name: "no-phantom-reads", about: "everything that is read was written before, and not deleted since", run };
+pub(super) const CHECK: Check = Check {
+    name: "no-phantom-reads",
+    about: "everything that is read was written before, and not deleted since",
+    kind: Kind::Standing,
+    run,
+};
 
 fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
     let mut judging = Judging::new(CHECK.name);
@@ -36,11 +40,8 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
 fn written(history: &History, sight: &Sight<'_>) -> bool {
     history.writers(sight.value.digest).iter().any(|at| {
         let write = history.op(*at);
-        let same_record = match &write.effect {
-            Effect::Write { key: Some(key), .. } => key == sight.key,
-            Effect::Write { key: None, .. } => true,
-            Effect::None | Effect::Delete { .. } | Effect::Read { .. } | Effect::Scan { .. } => false,
-        };
+        let mut written = write.effect.contents().filter(|(_, value)| value.digest == sight.value.digest);
+        let same_record = written.any(|(key, _)| key.is_none_or(|key| key == sight.key));
         same_record && write.invoke_us <= sight.op.complete_us
     })
 }

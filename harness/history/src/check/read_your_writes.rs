@@ -1,14 +1,15 @@
 //! read-your-writes: a user who was told that a write is done sees it in every read of that record that begins afterwards (Terry et al.
 //! 1994, session guarantees).
 
-use super::{Check, Criteria, Judging, counted};
+use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::{Changes, History};
-use crate::op::{Effect, Op, Outcome, Phase, Seen};
+use crate::op::{Op, Outcome, Phase, Seen};
 
 pub(super) const CHECK: Check = Check {
     name: "read-your-writes",
     about: "a user sees what it wrote before, in every read that begins after the acknowledgement",
+    kind: Kind::Standing,
     run,
 };
 
@@ -52,7 +53,7 @@ fn maybe_deleted(history: &History, changes: &Changes, read: &Op) -> bool {
 
 /// Tells whether what was seen was certainly overwritten by `mine`: every write of it had ended before `mine` began.
 fn stale(history: &History, changes: &Changes, seen: &Seen, mine: &Op, read: &Op) -> bool {
-    let written = |op: &Op| matches!(&op.effect, Effect::Write { value, .. } if value.digest == seen.digest);
+    let written = |op: &Op| op.effect.wrote(seen.digest);
     if written(mine) {
         return false;
     }

@@ -1,14 +1,16 @@
 //! tenant-isolation: nobody reads what another organisation wrote, nor what another user keeps private. Every content carries the
 //! canary of who wrote it, so that one look at it tells.
 
-use super::{Check, Criteria, Judging, counted};
+use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::History;
+use crate::op::Effect;
 use std::collections::HashSet;
 
 pub(super) const CHECK: Check = Check {
     name: "tenant-isolation",
     about: "nobody reads what another organisation wrote, nor what another user keeps private",
+    kind: Kind::Standing,
     run,
 };
 
@@ -36,7 +38,8 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
         }
     }
     let attempts = foreign_attempts(history);
-    let tenants: HashSet<&str> = history.ops().iter().map(|op| &*op.tenant).collect();
+    let tenants: HashSet<&str> =
+        history.ops().iter().filter(|op| touches_records(&op.effect)).map(|op| &*op.tenant).collect();
     if tenants.len() < 2 {
         judging.open += 1;
     }
@@ -51,6 +54,13 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
         summary.push_str("; with one organisation alone nothing is known of isolation");
     }
     Some(judging.finding(summary))
+}
+
+fn touches_records(effect: &Effect) -> bool {
+    !matches!(
+        effect,
+        Effect::None | Effect::Verdict { .. } | Effect::Inject { .. } | Effect::Workflow(_) | Effect::Outage { .. }
+    )
 }
 
 /// Reads by id of records that another organisation wrote.

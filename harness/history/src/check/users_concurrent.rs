@@ -1,13 +1,17 @@
 //! users-concurrent: as many users as were asked for were at work at the same time in the measured phase. A user is at work from its
 //! first call to the end of its last; how many calls were in flight at one moment is told beside it.
 
-use super::{Check, Criteria, Judging};
+use super::{Check, Criteria, Judging, Kind};
 use crate::finding::Finding;
 use crate::history::History;
 use std::collections::HashMap;
 
-pub(super) const CHECK: Check =
-    Check { name: "users-concurrent", about: "as many users as asked for were at work at the same time", run };
+pub(super) const CHECK: Check = Check {
+    name: "users-concurrent",
+    about: "as many users as asked for were at work at the same time",
+    kind: Kind::Asked,
+    run,
+};
 
 fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
     let asked = criteria.users?;

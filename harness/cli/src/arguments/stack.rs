@@ -1,0 +1,64 @@
+//! Where a stack runs, and what `up`, `logs` and `flow` take.
+
+use super::values::parse_url;
+use clap::{Args, ValueEnum};
+
+/// Where a stack runs.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendChoice {
+    /// `external` where a URL is given, else `process`.
+    Auto,
+    /// Plain processes on this machine.
+    Process,
+    /// Containers on this machine.
+    Docker,
+    /// A stack that runs already, at `--url`.
+    External,
+}
+
+/// Where a stack runs.
+#[derive(Args, Clone)]
+pub(crate) struct BackendArguments {
+    /// Where the stack runs.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) backend: BackendChoice,
+    /// Base URL of a service that runs already; repeatable. Its secret is taken from JWT_SECRET.
+    #[arg(long, value_name = "SERVICE=URL", value_parser = parse_url)]
+    pub(crate) url: Vec<(String, String)>,
+}
+
+/// Arguments of `up`.
+#[derive(Args)]
+pub(crate) struct UpArguments {
+    /// Where the stack runs.
+    #[arg(long, value_enum, default_value = "process")]
+    pub(crate) backend: BackendChoice,
+    /// A part of it alone; all four services and Redis where absent.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Only>,
+}
+
+/// A smaller stack.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Only {
+    /// Memory and Redis.
+    Memory,
+}
+
+/// Arguments of `logs`.
+#[derive(Args)]
+pub(crate) struct LogsArguments {
+    /// The part; all of them where absent.
+    pub(crate) part: Option<String>,
+    /// Most lines of each part.
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub(crate) lines: usize,
+}
+
+/// Arguments of `flow`.
+#[derive(Args)]
+pub(crate) struct FlowArguments {
+    /// Where the stack runs; `auto` takes the one that `up` started, if there is one.
+    #[command(flatten)]
+    pub(crate) place: BackendArguments,
+}

@@ -1,0 +1,173 @@
+//! `harness scenario`: plays scenarios, each on a stack of its own, and goes on after a failed one.
+
+use super::play::{command_line, execute};
+use crate::arguments::ScenarioArguments;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::names::unknown;
+use crate::view::word;
+use harness_core::plan::{Backend, Plan, Subject, Wish};
+use harness_core::run::RunOutcome;
+use owo_colors::OwoColorize;
+use scenarios::{ALL, Places, Scenario};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// What came of one scenario.
+pub(crate) struct Played {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// How it ended.
+    pub(crate) exit: Exit,
+    /// How long it took, its stack included.
+    pub(crate) took: Duration,
+    /// Its run, or why there is none.
+    pub(crate) result: Result<RunOutcome, Failure>,
+}
+
+pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Exit, Failure> {
+    if arguments.list {
+        list(context);
+        return Ok(Exit::Pass);
+    }
+    let plans = resolve(arguments, context)?;
+    let many = plans.len() > 1;
+    let played = play(plans, &arguments.runs, context);
+    if many {
+        summary(&played, context);
+    } else if let Some(Played { result: Err(_), .. }) = played.first() {
+        let first = played.into_iter().next().map(|played| played.result);
+        return first.map_or(Ok(Exit::Internal), |result| result.map(|_| Exit::Internal));
+    }
+    Ok(Exit::merge(played.iter().map(|played| played.exit)))
+}
+
+/// A scenario, its plan, and the key of its stack's tokens.
+pub(crate) type Resolved = (&'static Scenario, Plan, String);
+
+/// From arguments to plans, all problems together; nothing is started.
+pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
+    let mut problems = Vec::new();
+    let mut plans = Vec::new();
+    for scenario in chosen(arguments, context)? {
+        // A stack of its own has a key of its own.
+        let (backend, secret) = context.backend(&arguments.place)?;
+        let topology =
+            arguments.lie.iter().fold((scenario.topology)(), |topology, (service, lie)| topology.lying(*service, lie));
+        let wish = Wish {
+            command: command_of(arguments, scenario),
+            seed: arguments.seed,
+            backend,
+            topology,
+            subject: Subject::Scenario(scenario.script()),
+        };
+        match Plan::resolve(wish) {
+            Ok(plan) => plans.push((scenario, plan, secret)),
+            Err(error) => problems.push(format!("{}: {error}", scenario.name)),
+        }
+    }
+    if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
+}
+
+/// The scenarios that were named; of all of them those that can be played there.
+fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'static Scenario>, Failure> {
+    let (backend, _) = context.backend(&arguments.place)?;
+    let fits = |scenario: &Scenario| -> Result<(), String> {
+        let needs = (scenario.topology)().needs_processes();
+        match (&backend, scenario.places) {
+            (Backend::External { .. }, Places::OwnStack) => {
+                Err(format!("`{}` needs a stack of its own; leave `--url` away", scenario.name))
+            }
+            (Backend::External { .. } | Backend::Docker, _) if !needs.is_empty() => {
+                Err(format!("`{}` needs processes of this machine: {}", scenario.name, needs.join("; ")))
+            }
+            _ => Ok(()),
+        }
+    };
+    if arguments.all {
+        return Ok(ALL.iter().filter(|scenario| fits(scenario).is_ok()).collect());
+    }
+    let names: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for name in &arguments.names {
+        match scenarios::find(name) {
+            None => problems.push(unknown("scenario", name, &names)),
+            Some(scenario) => match fits(scenario) {
+                Ok(()) => found.push(scenario),
+                Err(why) => problems.push(why),
+            },
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(Failure::usage(problems.join("\n"))) }
+}
+
+/// The command that repeats one scenario of several.
+fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
+    let typed = command_line();
+    let replace = |word: &str| word != "--all" && !arguments.names.iter().any(|name| name == word);
+    let mut words: Vec<&str> = typed.split(' ').filter(|word| replace(word)).collect();
+    let at = words.iter().position(|word| *word == "scenario").map_or(words.len(), |at| at + 1);
+    words.insert(at, scenario.name);
+    words.join(" ")
+}
+
+/// Plays one after the other; a failed one does not keep the others from being played, an interrupt does.
+pub(crate) fn play(plans: Vec<Resolved>, runs: &std::path::Path, context: &Context) -> Vec<Played> {
+    let mut played = Vec::new();
+    for (scenario, plan, secret) in plans {
+        if context.cancel.is_cancelled() {
+            break;
+        }
+        context.tell(&format!("{} {}", scenario.name.bold(), scenario.about));
+        let start = Instant::now();
+        let result = execute(plan, secret, runs, context);
+        let (exit, result) = match result {
+            Ok((exit, outcome)) => (exit, Ok(outcome)),
+            Err(failure) => (failure.exit(), Err(failure)),
+        };
+        played.push(Played { name: scenario.name, exit, took: start.elapsed(), result });
+    }
+    played
+}
+
+/// One line for each, and where its report is.
+pub(crate) fn summary(played: &[Played], context: &Context) {
+    for played in played {
+        let (told, because, place) = match &played.result {
+            Ok(outcome) => (
+                word(outcome.judgement.verdict),
+                harness_core::report::summary::because(&outcome.judgement),
+                outcome.run_dir.display().to_string(),
+            ),
+            Err(failure) => ("error".red().bold().to_string(), failure.to_string(), String::new()),
+        };
+        if context.output.json {
+            context.print_json(&json!({
+                "event": "played", "scenario": played.name, "exit": played.exit.number(),
+                "took_ms": played.took.as_millis() as u64, "because": because, "run_dir": place,
+            }));
+        } else {
+            let secs = played.took.as_secs_f64();
+            context.print(format!("{:<20} {told:<8} {secs:>5.1} s  {because}  {place}", played.name).trim_end());
+        }
+    }
+}
+
+fn list(context: &Context) {
+    for scenario in ALL {
+        let parts: Vec<String> = (scenario.topology)().parts.into_iter().map(|part| part.name).collect();
+        let place = match scenario.places {
+            Places::Everywhere => "everywhere",
+            Places::OwnStack => "on a stack of its own",
+        };
+        if context.output.json {
+            context.print_json(&json!({
+                "name": scenario.name, "about": scenario.about, "parts": parts, "played": place,
+                "deadline_secs": scenario.deadline.as_secs(),
+            }));
+        } else {
+            context.print(&format!("{:<20} {}", scenario.name.bold(), scenario.about));
+            context.print(&format!("{:<20} {place}: {}", "", parts.join(", ")));
+        }
+    }
+}

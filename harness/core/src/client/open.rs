@@ -1,0 +1,255 @@
+//! The open way of the client: any method, both eras, headers of the caller's choice, and everything that came back. What it costs more than
+//! [`Client::call`] nobody measures: scenarios use it, loads do not.
+
+use super::{Client, framing, malformed, reply, request_meta};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use harness_history::{ErrorKind, Outcome};
+use mcp_contracts::headers;
+use mcp_contracts::service::{PROTOCOL_LEGACY, PROTOCOL_MODERN};
+use serde_json::{Map, Value, json};
+
+/// An era of the protocol.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Era {
+    /// 2026-07-28: every request stands alone and says what it is in its headers.
+    #[default]
+    Modern,
+    /// 2025-11-25: the newest revision with an `initialize` handshake.
+    Legacy,
+}
+
+/// A request of any method.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Message {
+    /// The method, such as `resources/read`.
+    pub method: String,
+    /// Its parameters, without `_meta`.
+    pub params: Map<String, Value>,
+    /// The era that it speaks.
+    pub era: Era,
+    /// Headers beside those of the protocol.
+    pub headers: Vec<(String, String)>,
+    /// True declares that the caller's user can be asked (modern era).
+    pub can_ask: bool,
+}
+
+/// Everything that came back. Times are microseconds since the client's epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// When the request was sent.
+    pub invoke_us: u64,
+    /// When the reply was complete, or the call given up.
+    pub complete_us: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// HTTP status, where a reply came.
+    pub status: Option<u16>,
+    /// Header fields of the reply, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// `result` of the reply.
+    pub result: Value,
+    /// `error` of the reply, or what a tool said of its own error.
+    pub error: Value,
+}
+
+impl Client {
+    /// Sends a request of any method once and waits for the complete reply, at most for the deadline.
+    pub async fn ask(&mut self, message: &Message) -> Heard {
+        let invoke_us = self.now_us();
+        self.last_id += 1;
+        let id = self.last_id;
+        self.render_open(message, id);
+        let (complete_us, received) = self.converse().await;
+        let mut heard = Heard {
+            invoke_us,
+            complete_us,
+            outcome: Outcome::Ok,
+            status: None,
+            headers: Vec::new(),
+            result: Value::Null,
+            error: Value::Null,
+        };
+        match received {
+            Ok(received) => {
+                if !received.reusable {
+                    self.stream = None;
+                }
+                heard.status = Some(received.status);
+                heard.headers = framing::fields(&self.reply[received.head.clone()]);
+                let refused = serde_json::from_slice::<Value>(&self.reply[received.body.clone()]);
+                match reply::message(&mut self.reply, &received) {
+                    Ok(body) => understand(&self.reply[body], id, &message.method, &mut heard),
+                    Err(outcome) => {
+                        heard.outcome = outcome;
+                        heard.error = refused.map(|mut body| body["error"].take()).unwrap_or_default();
+                    }
+                }
+            }
+            Err(outcome) => {
+                self.stream = None;
+                heard.outcome = outcome;
+            }
+        }
+        heard
+    }
+
+    fn render_open(&mut self, message: &Message, id: u64) {
+        let mut params = message.params.clone();
+        let mut fields: Vec<(&str, String)> = Vec::new();
+        match message.era {
+            Era::Modern => {
+                params.insert("_meta".to_owned(), meta(message.can_ask));
+                fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_MODERN.to_owned()));
+                fields.push((headers::MCP_METHOD, message.method.clone()));
+                let name = message.params.get("name").or_else(|| message.params.get("uri")).and_then(Value::as_str);
+                fields.extend(name.map(|name| (headers::MCP_NAME, header_text(name))));
+            }
+            Era::Legacy => fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_LEGACY.to_owned())),
+        }
+        fields.extend(self.token.iter().map(|token| ("authorization", format!("Bearer {token}"))));
+        fields.extend(message.headers.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let body = json!({ "jsonrpc": "2.0", "id": id, "method": message.method, "params": params }).to_string();
+        let mut head = format!(
+            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\nuser-agent: harness/{}\r\ncontent-length: {}\r\n",
+            self.endpoint.path(),
+            self.endpoint.authority(),
+            env!("CARGO_PKG_VERSION"),
+            body.len(),
+        );
+        for (name, value) in fields {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        self.request.clear();
+        self.request.extend_from_slice(head.as_bytes());
+        self.request.extend_from_slice(body.as_bytes());
+    }
+}
+
+/// `_meta` of a request, with or without the capability to ask the user.
+fn meta(can_ask: bool) -> Value {
+    let mut meta: Value = serde_json::from_str(request_meta().get()).unwrap_or_default();
+    if can_ask {
+        meta[headers::META_CLIENT_CAPABILITIES] = json!({ "elicitation": { "form": {} } });
+    }
+    meta
+}
+
+/// A header as it may be sent: what is not plain text travels encoded (MCP 2026-07-28, streamable HTTP).
+fn header_text(text: &str) -> String {
+    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
+    if plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }
+}
+
+fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {
+    let Some(mut body) = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object) else {
+        heard.outcome = malformed("not a JSON-RPC response");
+        return;
+    };
+    (heard.result, heard.error) = (body["result"].take(), body["error"].take());
+    heard.outcome = if body["jsonrpc"] != "2.0" {
+        malformed("a response whose `jsonrpc` is not `2.0`")
+    } else if let Some(code) = heard.error["code"].as_i64() {
+        reply::rpc_error(code)
+    } else if body["id"] != id {
+        malformed("a response with the `id` of another request")
+    } else if !heard.result.is_object() {
+        malformed("a response with neither `result` nor `error`")
+    } else {
+        result_outcome(method, heard)
+    };
+}
+
+fn result_outcome(method: &str, heard: &mut Heard) -> Outcome {
+    let result = &heard.result;
+    match result["resultType"].as_str() {
+        None | Some("complete") => {}
+        Some("input_required") if result["inputRequests"].is_object() => {
+            return Outcome::Failed(ErrorKind::InputRequired);
+        }
+        Some(_) => return malformed("a result whose `resultType` is not `complete`"),
+    }
+    if method != "tools/call" {
+        return Outcome::Ok;
+    }
+    if !result["content"].is_array() {
+        return malformed("a tool result without `content`");
+    }
+    if result["isError"] != true {
+        return Outcome::Ok;
+    }
+    let (structured, content) = (result["structuredContent"].to_string(), result["content"].to_string());
+    let outcome = reply::tool_error(&reply::error_code(Some(&structured), &content));
+    let text = result["content"][0]["text"].as_str().unwrap_or_default();
+    heard.error = serde_json::from_str(text).unwrap_or_else(|_| heard.result["structuredContent"].clone());
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Heard, header_text, understand};
+    use harness_history::{ErrorKind, Outcome};
+    use serde_json::{Value, json};
+
+    fn heard(method: &str, body: &Value) -> Heard {
+        let mut heard = Heard {
+            invoke_us: 0,
+            complete_us: 0,
+            outcome: Outcome::Ok,
+            status: Some(200),
+            headers: Vec::new(),
+            result: Value::Null,
+            error: Value::Null,
+        };
+        understand(body.to_string().as_bytes(), 7, method, &mut heard);
+        heard
+    }
+
+    #[test]
+    fn every_ending_of_any_method_has_its_kind() {
+        let reply = |result: Value| json!({ "jsonrpc": "2.0", "id": 7, "result": result });
+        let asks = reply(json!({ "resultType": "input_required", "inputRequests": { "a": {} }, "requestState": "s" }));
+        let refused = json!([{ "type": "text", "text": "{\"code\":\"not_found\",\"message\":\"x\"}" }]);
+        for (method, body, expected) in [
+            ("tools/list", reply(json!({ "tools": [] })), Outcome::Ok),
+            ("tools/call", asks, Outcome::Failed(ErrorKind::InputRequired)),
+            (
+                "tools/call",
+                reply(json!({ "isError": true, "content": refused })),
+                Outcome::Failed(ErrorKind::Tool("not_found".into())),
+            ),
+            (
+                "resources/read",
+                json!({ "jsonrpc": "2.0", "id": 7, "error": { "code": -32602, "message": "x" } }),
+                Outcome::Failed(ErrorKind::JsonRpc(-32602)),
+            ),
+        ] {
+            assert_eq!(heard(method, &body).outcome, expected, "{body}");
+        }
+        let refusal = heard("tools/call", &reply(json!({ "isError": true, "content": refused })));
+        assert_eq!(refusal.error["code"], "not_found");
+    }
+
+    #[test]
+    fn what_the_protocol_does_not_allow_is_malformed_and_unknown() {
+        for body in [
+            json!([]),
+            json!({ "jsonrpc": "2.0", "id": 8, "result": {} }),
+            json!({ "jsonrpc": "2.0", "id": 7 }),
+            json!({ "jsonrpc": "2.0", "id": 7, "result": {} }),
+            json!({ "jsonrpc": "2.0", "id": 7, "result": { "resultType": "input_required" } }),
+        ] {
+            let outcome = heard("tools/call", &body).outcome;
+            assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{body}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_header_travels_encoded() {
+        assert_eq!(header_text("guardrail://rules"), "guardrail://rules");
+        assert_eq!(header_text("ä"), "=?base64?w6Q=?=");
+        assert_eq!(header_text("a\r\nb"), "=?base64?YQ0KYg==?=", "nothing in a name can begin another header");
+    }
+}

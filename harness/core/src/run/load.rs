@@ -1,0 +1,120 @@
+//! Driving a load: a child process of its own runs the users while the stack is watched.
+
+use super::{RunError, RunRequest};
+use crate::clock::monotonic_us;
+use crate::drive::{Assignment, Progress};
+use crate::observe::{self, Watched};
+use crate::run_dir;
+use crate::stack::{Stack, log_tail};
+use crate::view::{Event, View};
+use crate::workload::Workload;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+/// Subcommand under which the harness is its own driver.
+pub const DRIVE_SUBCOMMAND: &str = "__drive";
+/// Time that a driver may need besides warm-up and measuring: seeding, the final reads, its own end.
+const DRIVE_MARGIN: Duration = Duration::from_secs(300);
+/// Time that a driver has to end after it was interrupted.
+const INTERRUPT_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Drives the load.
+pub(super) async fn drive(
+    request: &RunRequest,
+    workload: &Workload,
+    run_dir: &Path,
+    stack: &Stack,
+    view: &Arc<dyn View>,
+    cancel: &CancellationToken,
+) -> Result<(), RunError> {
+    view.show(Event::Stage("driving the load".to_owned()));
+    let assignment = Assignment {
+        run_dir: run_dir.to_owned(),
+        endpoints: stack.endpoints(),
+        jwt_secret: request.secret.clone(),
+        epoch_us: monotonic_us(),
+        seed: request.plan.seed,
+        workload: workload.clone(),
+    };
+    let mut child = start_driver(&request.executable, run_dir)?;
+    let mut watched = observe::watched(&stack.parts());
+    watched.extend(child.id().map(|pid| Watched { part: "driver".to_owned(), pid }));
+    let stop = CancellationToken::new();
+    let sampling = observe::sample(run_dir, assignment.epoch_us, &watched, &stop);
+    let driving = async {
+        let result = follow(&mut child, &assignment, run_dir, view, cancel).await;
+        stop.cancel();
+        result
+    };
+    let (driven, sampled) = tokio::join!(driving, sampling);
+    driven?;
+    sampled.map_err(|error| RunError::RunDir { path: run_dir.to_owned(), why: error.to_string() })
+}
+
+fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {
+    let failed =
+        |error: std::io::Error| RunError::Driver { why: format!("cannot be started: {error}"), tail: String::new() };
+    let log = std::fs::File::create(driver_log(run_dir)).map_err(failed)?;
+    let mut command = Command::new(executable);
+    command.arg(DRIVE_SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    command.process_group(0).kill_on_drop(true).spawn().map_err(failed)
+}
+
+fn driver_log(run_dir: &Path) -> PathBuf {
+    run_dir.join(run_dir::LOGS).join("driver.log")
+}
+
+/// Hands the assignment over, shows progress, and waits for the end; passes an interrupt on.
+async fn follow(
+    child: &mut Child,
+    assignment: &Assignment,
+    run_dir: &Path,
+    view: &Arc<dyn View>,
+    cancel: &CancellationToken,
+) -> Result<(), RunError> {
+    let failed = |why: String| RunError::Driver { why, tail: log_tail(&driver_log(run_dir)) };
+    let text = serde_json::to_vec(assignment).map_err(|error| failed(format!("got no assignment: {error}")))?;
+    let mut input = child.stdin.take().ok_or_else(|| failed("has no input".to_owned()))?;
+    input.write_all(&text).await.map_err(|error| failed(format!("took no assignment: {error}")))?;
+    drop(input);
+    let output = child.stdout.take().ok_or_else(|| failed("has no output".to_owned()))?;
+    let mut lines = BufReader::new(output).lines();
+    let workload = &assignment.workload;
+    let mut deadline = Box::pin(tokio::time::sleep(workload.warmup + workload.duration + DRIVE_MARGIN));
+    let mut interrupted = false;
+    loop {
+        tokio::select! {
+            line = lines.next_line() => match line {
+                Ok(Some(line)) => {
+                    if let Ok(progress) = serde_json::from_str::<Progress>(&line) {
+                        view.show(Event::Progress(progress));
+                    }
+                }
+                Ok(None) | Err(_) => break,
+            },
+            () = cancel.cancelled(), if !interrupted => {
+                interrupted = true;
+                view.show(Event::Stage("interrupted: the driver writes what it has".to_owned()));
+                if let Some(pid) = child.id() {
+                    let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT);
+                }
+                deadline.as_mut().set(tokio::time::sleep(INTERRUPT_DEADLINE));
+            }
+            () = &mut deadline => {
+                let _ = child.kill().await;
+                return Err(failed("did not end in time and was killed".to_owned()));
+            }
+        }
+    }
+    let status = child.wait().await.map_err(|error| failed(format!("cannot be waited for: {error}")))?;
+    // 2: the history is incomplete, which the judgement says.
+    let told = status.success() || status.code() == Some(2) || interrupted;
+    if told { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
+}

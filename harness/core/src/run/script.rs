@@ -1,0 +1,49 @@
+//! Playing a scenario in this process, against a stack that is watched meanwhile.
+
+use super::{RunError, RunRequest};
+use crate::clock::monotonic_us;
+use crate::observe;
+use crate::plan::Script;
+use crate::run_dir;
+use crate::scenario::{Stage, StageRequest, play as play_on};
+use crate::stack::Stack;
+use crate::view::{Event, View};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Plays the scenario to its end and writes how it ended.
+pub(super) async fn play(
+    request: &RunRequest,
+    script: &Script,
+    run_dir: &Path,
+    stack: &Stack,
+    view: &Arc<dyn View>,
+    cancel: &CancellationToken,
+) -> Result<(), RunError> {
+    let scenario = request.scenario.filter(|scenario| scenario.name == script.name);
+    let scenario = scenario.ok_or_else(|| RunError::NoScenario(script.name.clone()))?;
+    view.show(Event::Stage(format!("playing {}", script.name)));
+    let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
+    let epoch_us = monotonic_us();
+    let stage = Stage::open(StageRequest {
+        stack,
+        run_dir,
+        run_id: &request.plan.run_id,
+        seed: request.plan.seed,
+        secret: &request.secret,
+        epoch_us,
+        view,
+    })?;
+    let (watched, stop) = (observe::watched(&stack.parts()), CancellationToken::new());
+    let playing = async {
+        let report = Box::pin(play_on(scenario, &stage, cancel)).await;
+        stop.cancel();
+        report
+    };
+    let (report, sampled) = tokio::join!(playing, observe::sample(run_dir, epoch_us, &watched, &stop));
+    stage.close()?;
+    sampled.map_err(|error| unusable(error.to_string()))?;
+    let text = serde_json::to_vec_pretty(&report).map_err(|error| unusable(error.to_string()))?;
+    std::fs::write(run_dir.join(run_dir::SCENARIO), text).map_err(|error| unusable(error.to_string()))
+}

@@ -1,0 +1,113 @@
+//! What a scenario does to its stack. When the last instance of a service goes, and when one is back, stands in the history, so that checks know
+//! what was missing.
+
+use super::{Broken, Stage};
+use crate::stack::Ended;
+use harness_history::{Effect, Op, Outcome, Phase};
+use mcp_contracts::Service;
+use std::sync::PoisonError;
+
+/// Who does it, in the history.
+const HARNESS: &str = "harness";
+
+impl Stage<'_> {
+    /// Ends a part at once, as `kill -9` does.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn kill(&self, part: &str) -> Result<(), Broken> {
+        let since = self.ledger().now_us();
+        self.stack.kill(part).await?;
+        self.gone(part, "kill", since);
+        Ok(())
+    }
+
+    /// Asks a part to end and waits until it has; how it ended is recorded as an expectation.
+    ///
+    /// # Errors
+    /// It does not run, or it had to be killed.
+    pub async fn terminate(&self, part: &str) -> Result<Ended, Broken> {
+        let since = self.ledger().now_us();
+        let ended = self.stack.terminate(part).await?;
+        self.gone(part, "stop", since);
+        self.expect(&format!("`{part}` ends by itself with 0"), ended.cleanly(), format!("{ended:?}"), &[]);
+        Ok(ended)
+    }
+
+    /// Starts a part again, at its address and with its data.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_again(&self, part: &str) -> Result<(), Broken> {
+        let since = self.ledger().now_us();
+        self.stack.start_again(part).await?;
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_away = self.service_of(part).filter(|service| self.all_down(*service, &down));
+        down.remove(part);
+        drop(down);
+        self.note(&format!("start {part}"), since, was_away, false);
+        Ok(())
+    }
+
+    /// Asks a part to end, then starts it again.
+    ///
+    /// # Errors
+    /// See [`Stage::terminate`] and [`Stage::start_again`].
+    pub async fn restart(&self, part: &str) -> Result<(), Broken> {
+        self.terminate(part).await?;
+        self.start_again(part).await
+    }
+
+    /// Writes a file of rules or patterns where the service watches for changes.
+    ///
+    /// # Errors
+    /// The scenario gave the service no folder.
+    pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), Broken> {
+        self.stack.write_file(service, name, text).map_err(Broken::from)
+    }
+
+    /// Removes such a file.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn remove_file(&self, service: Service, name: &str) -> Result<(), Broken> {
+        self.stack.remove_file(service, name).map_err(Broken::from)
+    }
+
+    /// Names of the instances of a service.
+    pub fn instances(&self, service: Service) -> Vec<String> {
+        self.stack.instances(service).into_iter().map(|part| part.name).collect()
+    }
+
+    fn gone(&self, part: &str, what: &str, since: u64) {
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.insert(part.to_owned());
+        let away = self.service_of(part).filter(|service| self.all_down(*service, &down));
+        drop(down);
+        self.note(&format!("{what} {part}"), since, away, true);
+    }
+
+    fn service_of(&self, part: &str) -> Option<Service> {
+        self.stack.part(part)?.kind.service()
+    }
+
+    fn all_down(&self, service: Service, down: &std::collections::BTreeSet<String>) -> bool {
+        self.stack.instances(service).iter().all(|part| down.contains(&part.name))
+    }
+
+    fn note(&self, name: &str, since: u64, service: Option<Service>, down: bool) {
+        let effect = service.map_or(Effect::None, |service| Effect::Outage { service: service.name().into(), down });
+        self.ledger().record(&Op {
+            process: 0,
+            tenant: HARNESS.into(),
+            user: HARNESS.into(),
+            name: name.into(),
+            phase: Phase::Setup,
+            planned_us: None,
+            invoke_us: since,
+            complete_us: self.ledger().now_us(),
+            outcome: Outcome::Ok,
+            effect,
+        });
+    }
+}

@@ -1,0 +1,54 @@
+//! What a scenario can look at from outside: the log lines of a part since a moment, and its metrics.
+
+use super::{Broken, Stage};
+use serde_json::Value;
+
+impl Stage<'_> {
+    /// This moment in the log of a part.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub async fn log_mark(&self, part: &str) -> Result<usize, Broken> {
+        Ok(self.stack.log(part).await?.len())
+    }
+
+    /// The lines of a part's log since a mark, as JSON; a line that is none is a string.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub async fn log_since(&self, part: &str, mark: usize) -> Result<Vec<Value>, Broken> {
+        let log = self.stack.log(part).await?;
+        let lines = log.get(mark..).unwrap_or_default().lines();
+        Ok(lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| Value::from(line))).collect())
+    }
+
+    /// The sum of a metric of a part over all series with these labels; 0 where there is none.
+    ///
+    /// # Errors
+    /// It does not tell.
+    pub async fn metric(&self, part: &str, name: &str, labels: &[(&str, &str)]) -> Result<f64, Broken> {
+        Ok(sum(&self.stack.metrics(part).await?, name, labels))
+    }
+}
+
+fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+    let wanted = series.filter(|(series, _)| {
+        let (metric, with) = series.split_once('{').unwrap_or((series, ""));
+        metric == name && labels.iter().all(|(key, value)| with.contains(&format!("{key}=\"{value}\"")))
+    });
+    wanted.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum;
+
+    #[test]
+    fn a_metric_is_summed_over_the_series_that_match() {
+        let text = "# TYPE a counter\na{x=\"1\",y=\"2\"} 3\na{x=\"1\"} 4\na{x=\"2\"} 5\nab 7\nb 1.5\n";
+        assert!((sum(text, "a", &[("x", "1")]) - 7.0).abs() < 1e-9);
+        assert!((sum(text, "a", &[]) - 12.0).abs() < 1e-9);
+        assert!((sum(text, "b", &[]) - 1.5).abs() < 1e-9 && sum(text, "c", &[]) == 0.0);
+    }
+}

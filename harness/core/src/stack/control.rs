@@ -1,0 +1,136 @@
+//! What a scenario may do to a running stack: end, kill and start a part at the same address, change its files, read its log, its metrics and
+//! what passed its tapped edges. Everything has its deadline.
+
+use super::{Running, RunningPart, Stack, StackError, given};
+use crate::topology::PartKind;
+use chaos_proxy::Exchange;
+use mcp_contracts::Service;
+use mcp_contracts::service::METRICS_PATH;
+use std::sync::Arc;
+
+/// How a part ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code, if it ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
+}
+
+impl Ended {
+    /// Tells whether it ended as a service should: by itself, with 0.
+    pub fn cleanly(self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+impl Stack {
+    /// Ends a part at once, as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// It does not run, or somebody else runs it.
+    pub async fn kill(&self, name: &str) -> Result<(), StackError> {
+        match &self.running {
+            Running::Processes(processes) => processes.kill(name).await,
+            Running::Containers(containers) => containers.kill(name).await,
+            Running::External => Err(StackError::control(name, "killed", "somebody else runs this stack")),
+        }
+    }
+
+    /// Asks a part to end (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// It does not run, somebody else runs it, or it did not end in time and was killed.
+    pub async fn terminate(&self, name: &str) -> Result<Ended, StackError> {
+        match &self.running {
+            Running::Processes(processes) => processes.terminate(name).await,
+            Running::Containers(containers) => containers.terminate(name).await,
+            Running::External => Err(StackError::control(name, "stopped", "somebody else runs this stack")),
+        }
+    }
+
+    /// Starts a part that has ended, at its address and with its data, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It runs already, or it does not come up.
+    pub async fn start_again(&self, name: &str) -> Result<RunningPart, StackError> {
+        let running = match &self.running {
+            Running::Processes(processes) => processes.start_again(&self.request, name).await?,
+            Running::Containers(containers) => containers.start_again(&self.request, name).await?,
+            Running::External => return Err(StackError::control(name, "started", "somebody else runs this stack")),
+        };
+        if let Some(part) = self.lock().iter_mut().find(|part| part.name == name) {
+            *part = running.clone();
+        }
+        Ok(running)
+    }
+
+    /// Asks a part to end, then starts it again.
+    ///
+    /// # Errors
+    /// See [`Stack::terminate`] and [`Stack::start_again`].
+    pub async fn restart(&self, name: &str) -> Result<Ended, StackError> {
+        let ended = self.terminate(name).await?;
+        self.start_again(name).await?;
+        Ok(ended)
+    }
+
+    /// Writes a file of rules or patterns, as a whole, where the service watches for changes.
+    ///
+    /// # Errors
+    /// The stack was started without such a folder, or the file cannot be written.
+    pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), StackError> {
+        if !given::has_folder(&self.request.given, service) {
+            let why = "the stack was started without a folder for it; give it a file at the start";
+            return Err(StackError::control(service.name(), "given a file", why));
+        }
+        given::write(&given::folder(&self.request.dir, service), name, text)
+            .map_err(|error| StackError::control(service.name(), "given a file", error))
+    }
+
+    /// Removes such a file.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn remove_file(&self, service: Service, name: &str) -> Result<(), StackError> {
+        std::fs::remove_file(given::folder(&self.request.dir, service).join(name))
+            .map_err(|error| StackError::control(service.name(), "relieved of a file", error))
+    }
+
+    /// Everything that a part has written to its log so far, over all its lives.
+    ///
+    /// # Errors
+    /// It cannot be read, or somebody else runs the part.
+    pub async fn log(&self, name: &str) -> Result<String, StackError> {
+        let unreadable = |why: String| StackError::control(name, "read the log of", why);
+        if let Running::Containers(containers) = &self.running {
+            return containers.log(name).await;
+        }
+        let part = self.part(name).ok_or_else(|| unreadable("there is no such part".to_owned()))?;
+        let path = part.log.ok_or_else(|| unreadable("somebody else runs this stack".to_owned()))?;
+        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The metrics of a part, as Prometheus text.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn metrics(&self, name: &str) -> Result<String, StackError> {
+        let silent = |why: String| StackError::control(name, "asked for its metrics", why);
+        let part = self.part(name).filter(|part| part.kind != PartKind::Redis);
+        let part = part.ok_or_else(|| silent("there is no such service".to_owned()))?;
+        let reply = self.asker.get(format!("{}{METRICS_PATH}", part.url)).send().await;
+        let reply = reply.and_then(reqwest::Response::error_for_status);
+        let text = reply.map_err(|error| silent(error.to_string()))?.text().await;
+        text.map_err(|error| silent(error.to_string()))
+    }
+
+    /// The HTTP exchanges that passed a tapped edge so far, and how many had to leave the log; a proof of absence needs this to be 0.
+    /// `None` where the edge is not tapped.
+    pub fn tapped(&self, from: &str, to: &str) -> Option<(Vec<Arc<Exchange>>, u64)> {
+        let taps = self.taps.between(from, to);
+        let missed = taps.iter().map(chaos_proxy::Tap::missed).sum();
+        (!taps.is_empty()).then(|| (taps.iter().flat_map(chaos_proxy::Tap::exchanges).collect(), missed))
+    }
+}

@@ -1,0 +1,122 @@
+//! What the container of a part is made of.
+
+use super::super::wiring::folder_variable;
+use super::super::{Given, StackError, StackRequest};
+use super::{Arc, BTreeMap, HashMap, LABEL, Mutex, PathBuf, PoisonError, REDIS_PORT, START_DEADLINE, given};
+use crate::topology::{Part, PartKind, Topology};
+use bollard::models::PortBinding;
+use mcp_contracts::env;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use testcontainers::core::logs::LogFrame;
+use testcontainers::core::{AccessMode, IntoContainerPort, Mount, WaitFor, wait::LogWaitStrategy};
+use testcontainers::{ContainerRequest, CopyTargetOptions, GenericImage, ImageExt};
+
+/// Where a service keeps its data in its container.
+const DATA: &str = "/data";
+/// Where a service finds its folder of files.
+const FILES: &str = "/files";
+
+pub(super) fn request(
+    request: &StackRequest,
+    part: &Part,
+    label: &str,
+    port: u16,
+    environment: BTreeMap<String, String>,
+    log: &Path,
+) -> Result<ContainerRequest<GenericImage>, StackError> {
+    let (name, tag) = image(part);
+    let inside = match part.kind {
+        PartKind::Redis => REDIS_PORT,
+        PartKind::Service(service) => service.default_port(),
+    };
+    let generic = GenericImage::new(name, tag).with_exposed_port(inside.tcp());
+    let generic = match part.kind {
+        PartKind::Redis => generic.with_wait_for(WaitFor::log(LogWaitStrategy::stdout("Ready to accept connections"))),
+        PartKind::Service(_) => generic,
+    };
+    let file = std::fs::File::options().create(true).append(true).open(log);
+    let file = Arc::new(Mutex::new(file.map_err(|error| StackError::start(&part.name, error))?));
+    // The name on the network must not clash with another stack's on this machine.
+    let mut container = generic
+        .with_network(label)
+        .with_container_name(host(label, &part.name))
+        .with_hostname(&part.name)
+        .with_label(LABEL, label)
+        .with_startup_timeout(START_DEADLINE)
+        .with_log_consumer(move |frame: &LogFrame| {
+            let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(frame.bytes());
+        });
+    if let PartKind::Service(service) = part.kind {
+        for (name, value) in environment {
+            container = container.with_env_var(name, value);
+        }
+        container = container
+            .with_env_var(env::LISTEN_ADDR, format!("0.0.0.0:{inside}"))
+            // Its peers call it by its name on the network, which is not loopback.
+            .with_env_var(env::ALLOWED_HOSTS, host(label, &part.name))
+            .with_env_var(env::DATABASE_URL, format!("sqlite://{DATA}/{}.db", part.data))
+            .with_cap_drop("ALL")
+            .with_security_opt("no-new-privileges");
+        if shared_data(&request.topology).contains(part.data.as_str()) {
+            container = container.with_mount(Mount::volume_mount(volume(label, &part.data), DATA));
+        }
+        if let Some(variable) = folder_variable(part.kind).filter(|_| given::has_folder(&request.given, service)) {
+            let folder: PathBuf = given::folder(&request.dir, service);
+            let mount = Mount::bind_mount(folder.display().to_string(), FILES).with_access_mode(AccessMode::ReadOnly);
+            container = container.with_env_var(variable, FILES).with_mount(mount);
+        }
+        for given in &request.given {
+            if let Given::Database { service: of, bytes } = given
+                && *of == service
+            {
+                // The service has a user of its own, which must be able to write it.
+                let target = CopyTargetOptions::new(format!("{DATA}/{}.db", part.data)).with_mode(0o666);
+                container = container.with_copy_to(target, bytes.to_vec());
+            }
+        }
+    }
+    // A port of its own choosing would change with every restart; published on loopback alone.
+    Ok(container.with_host_config_modifier(move |host| {
+        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+        host.publish_all_ports = Some(false);
+        host.port_bindings = Some(HashMap::from([(format!("{inside}/tcp"), Some(vec![binding]))]));
+    }))
+}
+
+pub(super) fn image(part: &Part) -> (&'static str, &'static str) {
+    match part.kind {
+        PartKind::Redis => ("redis", "7"),
+        PartKind::Service(service) => (service.binary(), "latest"),
+    }
+}
+
+/// The name of a part on the network of its stack.
+pub(super) fn host(label: &str, part: &str) -> String {
+    format!("{part}-{label}")
+}
+
+/// The volume of data that several parts share.
+pub(super) fn volume(label: &str, data: &str) -> String {
+    format!("{data}-{label}")
+}
+
+/// Names of the data that more than one part has.
+pub(super) fn shared_data(topology: &Topology) -> BTreeSet<&str> {
+    let names = || topology.parts.iter().map(|part| part.data.as_str());
+    names().filter(|name| names().filter(|other| other == name).count() > 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Topology, shared_data};
+    use mcp_contracts::Service;
+
+    #[test]
+    fn data_is_shared_where_a_service_has_instances() {
+        assert!(shared_data(&Topology::full()).is_empty());
+        let two = Topology::full().instances(Service::Memory, 2);
+        assert_eq!(shared_data(&two).into_iter().collect::<Vec<_>>(), ["memory"]);
+    }
+}

@@ -1,0 +1,71 @@
+//! How a container lives, as the daemon tells it: whether it runs, how it ended, what it wrote.
+
+use super::{Ended, STOP_DEADLINE, StackError};
+use bollard::Docker;
+use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptions};
+use futures::TryStreamExt;
+use std::time::{Duration, Instant};
+
+/// Pause between two questions whether a container has ended.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Largest log that is read, in bytes.
+const MAX_LOG_BYTES: usize = 64 << 20;
+/// Exit codes above this are signals (as shells and the daemon count).
+const SIGNALLED: i64 = 128;
+
+/// Returns when a container has ended, and says how.
+pub(super) async fn ended(docker: &Docker, id: &str) -> String {
+    loop {
+        if let Some(code) = exit_code(docker, id).await {
+            // What it wrote last is still on its way to the log.
+            tokio::time::sleep(PAUSE).await;
+            return format!("exit code {code}");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The process of a container, while it runs.
+pub(super) async fn process(docker: &Docker, id: &str) -> Option<u32> {
+    let state = docker.inspect_container(id, None).await.ok()?.state?;
+    state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)
+}
+
+/// Sends a signal and waits until the container has ended.
+pub(super) async fn end(docker: &Docker, name: &str, id: &str, signal: &str) -> Result<Ended, StackError> {
+    let what = if signal == "SIGKILL" { "killed" } else { "stopped" };
+    let send = async |signal: &str| {
+        docker.kill_container(id, Some(KillContainerOptionsBuilder::new().signal(signal).build())).await
+    };
+    send(signal).await.map_err(|error| StackError::control(name, what, error))?;
+    let start = Instant::now();
+    while start.elapsed() < STOP_DEADLINE {
+        if let Some(code) = exit_code(docker, id).await {
+            let signal = (code > SIGNALLED).then(|| i32::try_from(code - SIGNALLED).unwrap_or_default());
+            let code = i32::try_from(code).ok().filter(|_| signal.is_none());
+            return Ok(Ended { code, signal });
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let _ = send("SIGKILL").await;
+    Err(StackError::control(name, what, format!("it did not end within {} s", STOP_DEADLINE.as_secs())))
+}
+
+/// Everything that a container wrote, over all its lives.
+pub(super) async fn log(docker: &Docker, id: &str) -> Result<String, bollard::errors::Error> {
+    let options = LogsOptions { stdout: true, stderr: true, ..LogsOptions::default() };
+    let mut frames = Box::pin(docker.logs(id, Some(options)));
+    let mut bytes = Vec::new();
+    while let Some(frame) = frames.try_next().await? {
+        bytes.extend_from_slice(&frame.into_bytes());
+        if bytes.len() > MAX_LOG_BYTES {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+async fn exit_code(docker: &Docker, id: &str) -> Option<i64> {
+    let state = docker.inspect_container(id, None).await.ok()?.state?;
+    (state.running == Some(false)).then(|| state.exit_code.unwrap_or_default())
+}

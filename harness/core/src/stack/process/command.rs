@@ -1,0 +1,60 @@
+//! The command lines of the parts.
+
+use super::super::wiring::folder_variable;
+use super::super::{StackError, StackRequest, given};
+use super::{database_of, find_binary};
+use crate::topology::Part;
+use mcp_contracts::{Service, env};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tokio::process::Command;
+
+/// The program that stands before a service and lies.
+const LIAR: &str = "liar";
+
+pub(super) fn service(
+    request: &StackRequest,
+    part: &Part,
+    service: Service,
+    port: u16,
+    environment: &BTreeMap<String, String>,
+) -> Result<Command, StackError> {
+    let binary = find_binary(&request.executable, service.binary())?;
+    let mut values = environment.clone();
+    values.insert(env::LISTEN_ADDR.to_owned(), format!("127.0.0.1:{port}"));
+    values.insert(env::DATABASE_URL.to_owned(), format!("sqlite://{}", database_of(request, part).display()));
+    if let Some(variable) = folder_variable(part.kind).filter(|_| given::has_folder(&request.given, service)) {
+        values.insert(variable.to_owned(), given::folder(&request.dir, service).display().to_string());
+    }
+    let mut command = if part.lies.is_empty() {
+        Command::new(binary)
+    } else {
+        let mut command = Command::new(find_binary(&request.executable, LIAR)?);
+        command.args(["--service", service.name(), "--real"]).arg(binary);
+        command.args(part.lies.iter().flat_map(|lie| ["--lie", lie]));
+        command
+    };
+    // Nothing of the caller's environment decides about a run.
+    command.env_clear().envs(values).current_dir(&request.dir);
+    Ok(command)
+}
+
+pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Command, StackError> {
+    let folders: Vec<PathBuf> =
+        ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from).to_vec();
+    let on_path =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+    let found = on_path.iter().chain(&folders).map(|folder| folder.join("redis-server")).find(|file| file.is_file());
+    let binary = found.ok_or_else(|| StackError::MissingBinary {
+        binary: "redis-server".to_owned(),
+        looked: "the folders of PATH".to_owned(),
+        hint: "install it, for example with `make redis`".to_owned(),
+    })?;
+    let data = request.dir.join("data").join(&part.name);
+    std::fs::create_dir_all(&data).map_err(|error| StackError::start(&part.name, error))?;
+    let mut command = Command::new(binary);
+    command
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"])
+        .arg(data);
+    Ok(command)
+}

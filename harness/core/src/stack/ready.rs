@@ -1,0 +1,53 @@
+//! Waits until a part says that it is ready, and shows its last words where it does not.
+
+use super::{START_DEADLINE, StackError};
+use mcp_contracts::service::READYZ_PATH;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Pause between two questions whether a part is ready.
+const READY_PAUSE: Duration = Duration::from_millis(5);
+/// How long one answer may take.
+const ASK_DEADLINE: Duration = Duration::from_secs(2);
+/// Most lines of a log that an error shows.
+const TAIL_LINES: usize = 12;
+
+/// Asks parts about themselves; made once for a stack, since making one costs more than asking.
+pub(super) fn asker() -> Result<reqwest::Client, StackError> {
+    let client = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build();
+    client.map_err(|error| StackError::start("harness", error))
+}
+
+/// Waits until the service at `base` says that it is ready; `ended` tells how it ended, if it did.
+pub(super) async fn wait_ready(
+    asker: &reqwest::Client,
+    part: &str,
+    base: &str,
+    log: &Path,
+    mut ended: impl FnMut() -> Option<String>,
+) -> Result<(), StackError> {
+    let start = Instant::now();
+    let url = format!("{base}{READYZ_PATH}");
+    let mut last = "no answer".to_owned();
+    while start.elapsed() < START_DEADLINE {
+        if let Some(status) = ended() {
+            return Err(StackError::Died { part: part.to_owned(), status, tail: log_tail(log) });
+        }
+        match asker.get(&url).send().await {
+            Ok(reply) if reply.status().is_success() => return Ok(()),
+            Ok(reply) => last = reply.text().await.unwrap_or_default(),
+            Err(error) => last = error.without_url().to_string(),
+        }
+        tokio::time::sleep(READY_PAUSE).await;
+    }
+    Err(StackError::NotReady { part: part.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: log_tail(log) })
+}
+
+/// The last lines of a log.
+pub fn log_tail(path: &Path) -> String {
+    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let tail: Vec<String> =
+        lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| format!("  {line}")).collect();
+    if tail.is_empty() { "  (it wrote nothing)".to_owned() } else { tail.join("\n") }
+}

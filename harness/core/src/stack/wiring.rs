@@ -1,0 +1,71 @@
+//! What a part is told by its environment: settings of the topology, the key, and where those are that it talks to. Pure.
+
+use super::StackRequest;
+use crate::topology::{Part, PartKind, peer_variable};
+use mcp_contracts::{Service, env};
+use std::collections::BTreeMap;
+
+/// The environment that a service gets whatever it runs in; `addresses` are those of its edges, in their order.
+pub(super) fn environment(
+    request: &StackRequest,
+    part: &Part,
+    addresses: &[(PartKind, String)],
+) -> BTreeMap<String, String> {
+    let mut values = part.settings.clone();
+    values.insert(env::APP_ENV.to_owned(), "production".to_owned());
+    values.insert(env::JWT_SECRET.to_owned(), request.secret.clone());
+    for (kind, address) in addresses {
+        let Some(variable) = peer_variable(*kind) else { continue };
+        let list = values.entry(variable.to_owned()).or_default();
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(address);
+    }
+    values
+}
+
+/// The variable that names a service's folder of files which may change while it runs.
+pub(super) const fn folder_variable(kind: PartKind) -> Option<&'static str> {
+    match kind {
+        PartKind::Service(Service::Guardrails) => Some(env::RULES_DIR),
+        PartKind::Service(Service::Patterns) => Some(env::CATALOG_DIR),
+        PartKind::Service(Service::Memory | Service::Orchestrator) | PartKind::Redis => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PartKind, StackRequest, environment};
+    use crate::plan::Backend;
+    use crate::topology::Topology;
+    use mcp_contracts::{Service, env};
+
+    #[test]
+    fn a_part_is_told_where_everybody_is_that_it_talks_to() {
+        let request = StackRequest {
+            backend: Backend::Process,
+            topology: Topology::full(),
+            dir: "/somewhere".into(),
+            secret: "the-key".to_owned(),
+            executable: "/bin/harness".into(),
+            detached: false,
+            given: Vec::new(),
+        };
+        let part = request.topology.part("orchestrator").unwrap();
+        let at = |service, url: &str| (PartKind::Service(service), url.to_owned());
+        let addresses = [
+            (PartKind::Redis, "redis://r".to_owned()),
+            at(Service::Memory, "http://one"),
+            at(Service::Memory, "http://two"),
+            at(Service::Patterns, "http://p"),
+        ];
+        let values = environment(&request, part, &addresses);
+        assert_eq!(values[env::MCP_MEMORY_URL], "http://one,http://two");
+        assert_eq!(
+            (values[env::MCP_PATTERNS_URL].as_str(), values[env::REDIS_URL].as_str()),
+            ("http://p", "redis://r")
+        );
+        assert_eq!(values[env::JWT_SECRET], "the-key");
+    }
+}

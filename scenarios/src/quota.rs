@@ -1,0 +1,83 @@
+//! The limits of a plan hold: the headers count down, the call after the last is refused with 429 and the time to wait, a burst is cut at its
+//! limit and is free again in the next second, and one organisation's use is not another's.
+
+use futures::future::join_all;
+use harness_core::scenario::{Broken, Scenario, Stage};
+use harness_core::topology::Topology;
+use mcp_contracts::{Plan, env, headers};
+use serde_json::json;
+use std::time::Duration;
+
+pub(crate) const SCENARIO: Scenario =
+    Scenario::new("quota", "the limits of a plan hold, are told in headers, and start anew", topology, |stage| {
+        Box::pin(play(stage))
+    })
+    .on_its_own_stack();
+
+/// Daily calls of the free plan in this scenario.
+const DAILY: u64 = 12;
+/// Calls of one second.
+const BURST: u64 = 5;
+/// How long the burst window may take to start anew.
+const RESET: Duration = Duration::from_secs(5);
+
+fn topology() -> Topology {
+    Topology::memory().everywhere(env::QUOTA_FREE_DAILY, DAILY).everywhere(env::QUOTA_BURST_PER_SECOND, BURST)
+}
+
+async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+    burst(stage).await;
+    daily(stage).await
+}
+
+/// More calls at once than a second allows: the rest is refused, and a moment later calls are admitted again.
+async fn burst(stage: &Stage<'_>) {
+    let mut users: Vec<_> = (0..BURST * 4).map(|number| stage.user(&format!("user-{number}"), "bursty")).collect();
+    stage.promise_limit(users[0].organisation(), &[], BURST, Some(Duration::from_secs(1)));
+    let replies = join_all(users.iter_mut().map(|user| user.call("memory_stats", json!({})))).await;
+    let refused: Vec<_> = replies.iter().filter(|reply| reply.status() == Some(429)).collect();
+    let ops: Vec<u64> = refused.iter().map(|reply| reply.op()).collect();
+    let seen = format!("{} of {} refused", refused.len(), replies.len());
+    // Calls may fall into two seconds, never into three.
+    let held = refused.len() as u64 >= BURST * 2 && replies.iter().any(harness_core::scenario::Reply::is_ok);
+    stage.expect("a burst is cut at its limit", held, seen, &ops);
+    let waits = refused.iter().all(|reply| reply.header("retry-after") == Some("1"));
+    stage.expect("the refused are told to wait a second", waits, "retry-after of every refused call", &ops);
+    let user = &mut users[0];
+    let again = async || user.call("memory_stats", json!({})).await.is_ok().then_some(());
+    stage.until("in the next second calls are admitted again", RESET, again).await;
+}
+
+/// One call after the other until the day is used up.
+async fn daily(stage: &Stage<'_>) -> Result<(), Broken> {
+    let (mut ann, mut zoe) = (stage.user("ann", "small").on(Plan::Free), stage.user("zoe", "other").on(Plan::Free));
+    stage.promise_limit(ann.organisation(), &[], DAILY, None);
+    let (mut used, mut last) = (0, None);
+    let refusal = loop {
+        let reply = ann.call("memory_stats", json!({})).await;
+        // The window of a second is not what is tried here: it is waited out.
+        if reply.status() == Some(429) && reply.header(headers::RATELIMIT_LIMIT) == Some(&*BURST.to_string()) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        }
+        if !reply.is_ok() || used > DAILY {
+            break reply;
+        }
+        used += 1;
+        last = Some(reply);
+    };
+    let op = refusal.op();
+    stage.expect("as many calls as the day allows are admitted", used == DAILY, format!("{used} admitted"), &[op]);
+    let refusal = refusal.has_status("the next one is refused with 429", 429);
+    let wait = |text: &str| text.parse::<u64>().is_ok_and(|seconds| (1..=86_400).contains(&seconds));
+    let refusal = refusal.has_header("it is told how long to wait", "retry-after", wait);
+    let refusal =
+        refusal.has_header("and what the limit is", headers::RATELIMIT_LIMIT, |text| text == DAILY.to_string());
+    let _ = refusal.has_header("and that nothing is left", headers::RATELIMIT_REMAINING, |text| text == "0");
+    let last = last.ok_or_else(|| Broken("not one call was admitted".to_owned()))?;
+    let _ = last.has_header("the last admitted call knew that it was the last", headers::RATELIMIT_REMAINING, |text| {
+        text == "0"
+    });
+    let _ = zoe.call("memory_stats", json!({})).await.ok("another organisation still has its own calls");
+    Ok(())
+}

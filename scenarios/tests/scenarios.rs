@@ -1,0 +1,100 @@
+//! Every scenario against a stack of its own: plain processes, or containers with the feature `docker-tests`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use harness_core::plan::{Backend, Plan, Subject, Wish};
+use harness_core::run::{RunRequest, run};
+use harness_core::view::{Event, View};
+use harness_history::Verdict;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tokio_util::sync::CancellationToken;
+
+/// Keeps what a person would see, for the message of a failed test.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl View for Told {
+    fn show(&self, event: Event) {
+        let line = match event {
+            Event::Expectation(seen) if seen.verdict == Verdict::Pass => format!("held     {}", seen.expected),
+            Event::Expectation(seen) => format!("NOT HELD {}: {}", seen.expected, seen.seen),
+            Event::Finding(finding) => format!("{:<8} {}: {}", finding.verdict.name(), finding.check, finding.summary),
+            Event::Stage(text) | Event::Note(text) => format!("-- {text}"),
+            Event::PartReady { .. } | Event::Progress(_) | Event::Verdict(_) => return,
+        };
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+/// The harness of this build, beside which the services are.
+fn harness() -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    let harness = folder.join("harness");
+    assert!(harness.is_file(), "{} is not there: cargo build --workspace --bins", harness.display());
+    harness
+}
+
+fn backend() -> Backend {
+    if cfg!(feature = "docker-tests") { Backend::Docker } else { Backend::Process }
+}
+
+fn passes(name: &str) {
+    let scenario = scenarios::find(name).unwrap_or_else(|| panic!("no scenario is called `{name}`"));
+    let topology = (scenario.topology)();
+    if backend() == Backend::Docker && !topology.needs_processes().is_empty() {
+        // What only processes can do is refused on containers, and said so.
+        let refused = Plan::resolve(wish(scenario)).unwrap_err().to_string();
+        assert!(refused.contains("use `--backend process`"), "{refused}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let request = RunRequest {
+        plan: Plan::resolve(wish(scenario)).unwrap(),
+        scenario: Some(scenario),
+        runs: folder.path().to_owned(),
+        executable: harness(),
+        secret: "a-key-of-the-scenario-tests-0123456789abcdef".to_owned(),
+    };
+    let told = Arc::new(Told::default());
+    let view: Arc<dyn View> = told.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let outcome = runtime.block_on(Box::pin(run(request, &view, &CancellationToken::new())));
+    let lines = told.0.lock().unwrap().join("\n");
+    let outcome = outcome.unwrap_or_else(|error| panic!("{error}\n{lines}"));
+    assert_eq!(outcome.judgement.verdict, Verdict::Pass, "\n{lines}");
+}
+
+fn wish(scenario: &scenarios::Scenario) -> Wish {
+    Wish {
+        command: format!("harness scenario {}", scenario.name),
+        seed: None,
+        backend: backend(),
+        topology: (scenario.topology)(),
+        subject: Subject::Scenario(scenario.script()),
+    }
+}
+
+/// One test for each name.
+macro_rules! scenarios {
+    ($($name:ident),+ $(,)?) => {
+        $(#[test]
+        fn $name() {
+            passes(&stringify!($name).replace('_', "-"));
+        })+
+
+        #[test]
+        fn every_scenario_has_its_test() {
+            let tested = [$(stringify!($name).replace('_', "-")),+];
+            let all: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
+            assert_eq!(all, tested);
+        }
+    };
+}
+
+scenarios! {
+    memory_tools,
+    tenant_isolation,
+    idempotent_retry,
+    quota,
+    database_upgrade,
+}
