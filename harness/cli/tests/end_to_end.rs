@@ -171,7 +171,7 @@ fn a_plan_is_printed_and_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["plan", "load", "memory", "--users", "20", "--json"]);
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((code(&output), &plan["workload"]["users"]), (0, &Value::from(20)));
+    assert_eq!((code(&output), &plan["subject"]["load"]["users"]), (0, &Value::from(20)));
     assert!(plan["command"].as_str().unwrap().starts_with("harness load memory --users 20"), "{plan}");
     assert!(!folder.path().join("runs").exists());
 }
@@ -250,7 +250,7 @@ fn after_a_kill_of_the_harness_the_reaper_clears_away() {
 fn a_stack_stays_up_gives_tokens_and_goes_down() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(code(&run(folder.path(), &["status"])), 64, "nothing is up yet");
-    let up = run(folder.path(), &["up", "--json"]);
+    let up = run(folder.path(), &["up", "--only", "memory", "--json"]);
     assert_eq!(code(&up), 0, "{}", text(&up));
     let status = run(folder.path(), &["status", "--json"]);
     let parts: Value = serde_json::from_slice(&status.stdout).unwrap();
@@ -268,11 +268,83 @@ fn a_stack_stays_up_gives_tokens_and_goes_down() {
 }
 
 #[test]
-fn the_flow_walks_through_every_tool() {
+fn a_scenario_passes_writes_its_report_and_is_judged_the_same_again() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), &["flow", "memory"]);
+    let output = run(folder.path(), &["scenario", "idempotent-retry"]);
     assert_eq!(code(&output), 0, "{}", text(&output));
-    assert!(text(&output).contains("36 of 36 steps as expected"), "{}", text(&output));
+    assert!(text(&output).contains("✓ a keyed write is stored"), "one line for each expectation: {}", text(&output));
+    let directory = only_run(folder.path());
+    let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).unwrap()).unwrap();
+    assert_eq!((&report["verdict"], &report["plan"]["subject"]), (&Value::from("pass"), &Value::from("scenario")));
+    assert!(report["expectations"].as_array().unwrap().len() > 3, "{report}");
+    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    for command in ["check", "report"] {
+        let again = run(folder.path(), &[command]);
+        assert_eq!(code(&again), 0, "{}", text(&again));
+    }
+    // An expectation that did not hold fails the run, whoever judges it.
+    let path = directory.join("expectations.jsonl");
+    let forged = std::fs::read_to_string(&path).unwrap().replacen("\"pass\"", "\"fail\"", 1);
+    std::fs::write(&path, forged).unwrap();
+    let forged = run(folder.path(), &["check"]);
+    assert_eq!(code(&forged), 1, "{}", text(&forged));
+    assert!(text(&forged).contains("expectations-held  fail"), "{}", text(&forged));
+}
+
+#[test]
+fn scenarios_are_listed_and_a_name_that_is_none_gets_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = run(folder.path(), &["scenario", "--list", "--json"]);
+    let names: Vec<Value> =
+        String::from_utf8_lossy(&list.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(names.iter().any(|scenario| scenario["name"] == "tenant-isolation"), "{}", text(&list));
+    let unknown = run(folder.path(), &["scenario", "tenant-isolaton", "weather"]);
+    assert_eq!(code(&unknown), 64);
+    for told in ["did you mean `tenant-isolation`", "no scenario is called `weather`"] {
+        assert!(text(&unknown).contains(told), "{}", text(&unknown));
+    }
+    let elsewhere = run(folder.path(), &["scenario", "quota", "--url", "memory=http://127.0.0.1:1"]);
+    assert_eq!(code(&elsewhere), 64, "a key is missing: {}", text(&elsewhere));
+    for arguments in [&["scenario"][..], &["scenario", "quota", "--all"], &["scenario", "quota", "--lie", "memory"]] {
+        assert_eq!(code(&run(folder.path(), arguments)), 64, "{arguments:?}");
+    }
+    assert!(!folder.path().join("runs").exists(), "something was started");
+}
+
+#[test]
+fn a_client_configuration_reaches_the_stack_that_is_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = run(folder.path(), &["client-config", "cursor"]);
+    assert_eq!(code(&none), 64, "{}", text(&none));
+    let up = run(folder.path(), &["up", "--only", "memory"]);
+    assert_eq!(code(&up), 0, "{}", text(&up));
+    for (client, servers, url) in [
+        ("cursor", "mcpServers", "url"),
+        ("windsurf", "mcpServers", "serverUrl"),
+        ("claude", "mcpServers", "url"),
+        ("vscode", "servers", "url"),
+    ] {
+        let output = run(folder.path(), &["client-config", client]);
+        let file: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+        let memory = &file[servers]["memory"];
+        let token = memory["headers"]["Authorization"].as_str().unwrap();
+        assert!(lists_tools(memory[url].as_str().unwrap(), token), "{client}: {file}");
+    }
+    let down = run(folder.path(), &["down"]);
+    assert_eq!(code(&down), 0, "{}", text(&down));
+}
+
+/// Asks for the tools as a client of the older era does.
+fn lists_tools(url: &str, authorization: &str) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(url).header("authorization", authorization);
+        let request = request.header("accept", "application/json, text/event-stream").json(&body);
+        let reply: Value = request.send().await.unwrap().json().await.unwrap();
+        reply["result"]["tools"].as_array().is_some_and(|tools| !tools.is_empty())
+    })
 }
 
 #[test]
