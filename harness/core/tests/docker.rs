@@ -70,6 +70,31 @@ async fn a_stack_of_containers_answers_on_loopback_and_is_gone_after_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_instances_share_one_database_and_one_survives_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut request = request(dir.path());
+    request.topology = Topology::memory().instances(mcp_contracts::Service::Memory, 2);
+    let stack = start(&request).await.unwrap();
+    let label = stack.label().unwrap().to_owned();
+    let client = |part: &str| {
+        let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), ClientOptions::default());
+        client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
+        client
+    };
+    let (mut one, mut two) = (client("memory-1"), client("memory-2"));
+    let stored = one.call("store_memory", &serde_json::json!({ "content": "kept in a shared volume" })).await;
+    let stored: serde_json::Value = serde_json::from_str(stored.structured.unwrap()).unwrap();
+    let by_id = serde_json::json!({ "id": stored["id"] });
+    assert_eq!(two.call("get_memory", &by_id).await.outcome, Outcome::Ok);
+    assert!(stack.terminate("memory-1").await.unwrap().cleanly());
+    stack.start_again("memory-1").await.unwrap();
+    assert_eq!(one.call("get_memory", &by_id).await.outcome, Outcome::Ok);
+    assert_eq!(stack.log("memory-1").await.unwrap().matches("draining").count(), 1);
+    stack.stop().await;
+    assert_eq!(labelled::left(&label).await.unwrap(), 0, "the volume is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_cannot_start_is_told_with_its_last_words_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut request = request(dir.path());

@@ -49,6 +49,9 @@ pub(super) fn request(
             let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(frame.bytes());
         });
     if let PartKind::Service(service) = part.kind {
+        // What the topology sets wins over what the backend chooses.
+        let database = format!("sqlite://{DATA}/{}.db", part.data);
+        container = container.with_env_var(env::DATABASE_URL, database);
         for (name, value) in environment {
             container = container.with_env_var(name, value);
         }
@@ -56,7 +59,6 @@ pub(super) fn request(
             .with_env_var(env::LISTEN_ADDR, format!("0.0.0.0:{inside}"))
             // Its peers call it by its name on the network, which is not loopback.
             .with_env_var(env::ALLOWED_HOSTS, host(label, &part.name))
-            .with_env_var(env::DATABASE_URL, format!("sqlite://{DATA}/{}.db", part.data))
             .with_cap_drop("ALL")
             .with_security_opt("no-new-privileges");
         if shared_data(&request.topology).contains(part.data.as_str()) {

@@ -22,7 +22,9 @@ pub(super) fn service(
     let binary = find_binary(&request.executable, service.binary())?;
     let mut values = environment.clone();
     values.insert(env::LISTEN_ADDR.to_owned(), format!("127.0.0.1:{port}"));
-    values.insert(env::DATABASE_URL.to_owned(), format!("sqlite://{}", database_of(request, part).display()));
+    // What the topology sets wins over what the backend chooses.
+    let database = || format!("sqlite://{}", database_of(request, part).display());
+    values.entry(env::DATABASE_URL.to_owned()).or_insert_with(database);
     if let Some(variable) = folder_variable(part.kind).filter(|_| given::has_folder(&request.given, service)) {
         values.insert(variable.to_owned(), given::folder(&request.dir, service).display().to_string());
     }
