@@ -2,6 +2,7 @@
 //! everything they expect of it. How to add one: `docs/adding-a-scenario.md`.
 
 mod database_upgrade;
+mod guardrail_block;
 mod idempotent_retry;
 mod memory_tools;
 mod quota;
@@ -16,6 +17,7 @@ pub const ALL: &[Scenario] = &[
     idempotent_retry::SCENARIO,
     quota::SCENARIO,
     database_upgrade::SCENARIO,
+    guardrail_block::SCENARIO,
 ];
 
 /// The scenario of that name.

@@ -97,4 +97,5 @@ scenarios! {
     idempotent_retry,
     quota,
     database_upgrade,
+    guardrail_block,
 }

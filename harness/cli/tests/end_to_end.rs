@@ -277,6 +277,8 @@ fn a_scenario_passes_writes_its_report_and_is_judged_the_same_again() {
     let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).unwrap()).unwrap();
     assert_eq!((&report["verdict"], &report["plan"]["subject"]), (&Value::from("pass"), &Value::from("scenario")));
     assert!(report["expectations"].as_array().unwrap().len() > 3, "{report}");
+    let repeat = report["plan"]["command"].as_str().unwrap();
+    assert!(repeat.starts_with("harness scenario idempotent-retry --seed "), "{repeat}");
     assert_eq!(left_in(folder.path()), Vec::<i32>::new());
     for command in ["check", "report"] {
         let again = run(folder.path(), &[command]);
@@ -332,6 +334,24 @@ fn a_client_configuration_reaches_the_stack_that_is_up() {
     }
     let down = run(folder.path(), &["down"]);
     assert_eq!(code(&down), 0, "{}", text(&down));
+}
+
+#[test]
+fn the_flow_walks_a_piece_of_work_through_the_stack_that_is_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = run(folder.path(), &["up"]);
+    assert_eq!(code(&up), 0, "{}", text(&up));
+    let told = run(folder.path(), &["flow"]);
+    let steps = run(folder.path(), &["flow", "--json"]);
+    assert_eq!(code(&run(folder.path(), &["down"])), 0);
+    assert_eq!((code(&told), code(&steps)), (0, 0), "{} {}", text(&told), text(&steps));
+    let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let steps: Vec<Value> = String::from_utf8_lossy(&steps.stdout).lines().map(parsed).collect();
+    let services: Vec<&str> = steps.iter().map(|step| step["service"].as_str().unwrap()).collect();
+    assert_eq!(services, ["guardrails", "memory", "patterns", "patterns", "orchestrator"]);
+    assert!(steps.iter().all(|step| step["ok"] == true && step["took_ms"].is_number()), "{steps:?}");
+    assert!(text(&told).contains("Root-cause report"), "{}", text(&told));
+    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
 }
 
 /// Asks for the tools as a client of the older era does.

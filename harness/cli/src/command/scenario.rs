@@ -1,7 +1,7 @@
 //! `harness scenario`: plays scenarios, each on a stack of its own, and goes on after a failed one.
 
-use super::play::{command_line, execute};
-use crate::arguments::ScenarioArguments;
+use super::play::execute;
+use crate::arguments::{BackendChoice, ScenarioArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
@@ -101,13 +101,16 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
     if problems.is_empty() { Ok(found) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// The command that repeats one scenario of several.
+/// The command that repeats one scenario alone, whatever it was played among.
 fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
-    let typed = command_line();
-    let replace = |word: &str| word != "--all" && !arguments.names.iter().any(|name| name == word);
-    let mut words: Vec<&str> = typed.split(' ').filter(|word| replace(word)).collect();
-    let at = words.iter().position(|word| *word == "scenario").map_or(words.len(), |at| at + 1);
-    words.insert(at, scenario.name);
+    let mut words = vec!["harness scenario".to_owned(), scenario.name.to_owned()];
+    match arguments.place.backend {
+        BackendChoice::Auto | BackendChoice::External => {}
+        BackendChoice::Process => words.push("--backend process".to_owned()),
+        BackendChoice::Docker => words.push("--backend docker".to_owned()),
+    }
+    words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
+    words.extend(arguments.lie.iter().map(|(service, lie)| format!("--lie {}={lie}", service.name())));
     words.join(" ")
 }
 

@@ -1,0 +1,102 @@
+//! What the guardrails block is not done: no workflow injects a pattern for it, which the wire proves, and no caller gets one past the patterns
+//! service without a verdict of its own for exactly this.
+
+use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::topology::Topology;
+use mcp_contracts::{ErrorCode, Service};
+use serde_json::{Value, json};
+
+pub(crate) const SCENARIO: Scenario = Scenario::new(
+    "guardrail-block",
+    "what the guardrails block injects nothing, whoever asks, as the wire shows",
+    topology,
+    |stage| Box::pin(play(stage)),
+)
+.requires(&["no-injection-without-verdict", "degraded-is-declared"]);
+
+const ORCHESTRATOR: &str = "orchestrator";
+
+fn topology() -> Topology {
+    let tapped = Topology::full().tapped(Service::Orchestrator, Service::Guardrails);
+    tapped.tapped(Service::Orchestrator, Service::Patterns)
+}
+
+async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+    let mut ann = stage.user("ann", "acme");
+    workflows(stage, &mut ann).await?;
+    by_hand(&mut ann).await
+}
+
+/// A request that a critical rule stands against, and one that none does.
+fn requests() -> (Value, Value) {
+    let blocked =
+        json!({ "action": "database", "intent": "clean up the old customers", "text": "DROP TABLE customers;" });
+    let allowed = json!({ "action": "answer", "intent": "investigate why checkout was slow after a deploy", "text": "p99 rose to 4.1 s" });
+    (blocked, allowed)
+}
+
+/// Through the orchestrator: the tap between it and patterns sees every injection that is asked for.
+async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
+    let (mut blocked, mut allowed) = requests();
+    (blocked["agent"], allowed["agent"]) = (json!("general"), json!("general"));
+    let stopped = ann.call("run_workflow", blocked).await;
+    let stopped = stopped.gives("a workflow that a critical rule stands against ends blocked", |reply| {
+        reply["status"] == "blocked" && reply["verdict"] == "block" && reply["pattern"].is_null()
+    });
+    stage.wire(ORCHESTRATOR, "guardrails")?;
+    let injected =
+        stage.wire(ORCHESTRATOR, "patterns")?.into_iter().filter(|call| call.tool == "inject_pattern").count();
+    let seen = format!("{injected} injections asked for");
+    stage.expect("on its way to patterns no injection was ever asked for", injected == 0, seen, &[stopped.op()]);
+
+    let done = ann.call("run_workflow", allowed).await;
+    let done = done.gives("a workflow that nothing stands against injects a pattern", |reply| {
+        reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string()
+    });
+    stage.wire(ORCHESTRATOR, "guardrails")?;
+    let calls = stage.wire(ORCHESTRATOR, "patterns")?;
+    let accepted: Vec<_> = calls.iter().filter(|call| call.tool == "inject_pattern" && call.accepted()).collect();
+    let ops: Vec<u64> = accepted.iter().filter_map(|call| call.op).chain([done.op()]).collect();
+    let seen = format!("{} accepted", accepted.len());
+    stage.expect("and the same tap sees that one injection", accepted.len() == 1, seen, &ops);
+    Ok(())
+}
+
+/// Straight at patterns: without a verdict, with a forged one, and with one for something else.
+async fn by_hand(ann: &mut Actor<'_>) -> Result<(), Broken> {
+    let (blocked, allowed) = requests();
+    let refused = ann.call("check_guardrails", blocked.clone()).await;
+    let _ = refused.gives("the guardrails block it and name the rule", |reply| {
+        reply["verdict"] == "block" && reply["rules"][0]["severity"] == "critical" && reply["verdictToken"].is_null()
+    });
+    let selected = ann.call("select_pattern", json!({ "intent": "review a database migration" })).await.or_stop()?;
+    let pattern = selected["patterns"][0].clone();
+    let verdict = ann.call("check_guardrails", allowed).await.ok("something else is allowed").or_stop()?;
+    let token = verdict.text("verdictToken");
+    let forged = format!("{}x.{}", &token[..token.len() / 2], &token[token.len() / 2..]);
+    for (with, token, code) in [
+        ("without a verdict", json!(null), ErrorCode::VerdictRequired),
+        ("with a forged verdict", json!(forged), ErrorCode::VerdictInvalid),
+        ("with the verdict of another request", json!(token), ErrorCode::VerdictInvalid),
+    ] {
+        let reply = inject(ann, &pattern, &blocked, &verdict, token).await;
+        let _ = reply.refuses(&format!("{with} nothing is injected"), code);
+    }
+    Ok(())
+}
+
+async fn inject<'s>(
+    ann: &mut Actor<'s>,
+    pattern: &Value,
+    request: &Value,
+    verdict: &Reply<'_>,
+    token: Value,
+) -> Reply<'s> {
+    let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let variables: serde_json::Map<String, Value> = names.map(|name| (name.to_owned(), json!("customers"))).collect();
+    let inject = json!({
+        "patternId": pattern["id"], "request": request, "executionId": verdict["executionId"],
+        "verdictToken": token, "variables": variables,
+    });
+    ann.call("inject_pattern", inject).await
+}
