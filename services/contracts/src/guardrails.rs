@@ -24,8 +24,7 @@ pub mod tool {
     pub const SCAN_TEXT: &str = "scan_text";
 
     /// Every tool.
-    pub const ALL: [&str; 6] =
-        [CHECK, ACKNOWLEDGE, VALIDATE_COMMIT, VALIDATE_DB_OPERATION, VALIDATE_ICONS, SCAN_TEXT];
+    pub const ALL: [&str; 6] = [CHECK, ACKNOWLEDGE, VALIDATE_COMMIT, VALIDATE_DB_OPERATION, VALIDATE_ICONS, SCAN_TEXT];
 }
 
 /// Name of the prompt that reminds an agent to consult the rules.

@@ -1,4 +1,69 @@
-//! The orchestrator: joins guardrails, memory and patterns into workflows.
+//! The orchestrator: joins guardrails, memory and patterns into workflows. It reaches its peers by URL and contract alone; none of their code
+//! may ever get in. Tools know workflows and the store, workflows know peers and agents, agents know nothing but their input.
 
 pub mod agent;
 pub mod llm;
+pub mod outbox;
+pub mod peer;
+pub mod peers;
+pub mod quota_page;
+pub mod store;
+pub mod tools;
+pub mod workflow;
+
+use futures::FutureExt;
+use llm::{Ledger, LlmError, Model};
+use mcp_kit::database::OpenError;
+use mcp_kit::{Application, Start};
+use outbox::Outbox;
+use peers::Peers;
+use std::sync::Arc;
+use store::{Spend, Store};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use workflow::Workflow;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The client of the peers cannot be made.
+    #[error("the client of the peers cannot be made: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The client of the model cannot be made.
+    #[error("the client of the model cannot be made: {0}")]
+    Model(#[from] LlmError),
+}
+
+/// Starts the service. It waits for no peer: one that is down is what the fallbacks are for.
+///
+/// # Errors
+/// Says what is wrong with the database or the client.
+pub async fn start(start: Start) -> Result<Application, StartError> {
+    let settings = Arc::clone(&start.settings);
+    let opening = start.readiness.latch("store");
+    let store = Store::open(settings.database_url.reveal())?;
+    drop(opening);
+    let ledger = Ledger::new(Arc::new(Spend(store.clone())), settings.llm_daily_budgets);
+    let model = settings.llm.as_ref().map(|llm| Model::new(llm, ledger.clone())).transpose()?;
+    let transport = Arc::new(peer::Transport::new(&settings)?);
+    let peers = Arc::new(Peers::new(&settings, &transport, &start.readiness));
+    let outbox = Arc::new(Outbox::new(store.clone(), Arc::clone(&peers), settings.peer_deadline));
+    let stop = CancellationToken::new();
+    let mut background = JoinSet::new();
+    background.spawn(Arc::clone(&outbox).run(stop.clone()));
+    background.spawn(peer::watch(peers.all(), stop.clone()));
+    let workflow = Arc::new(Workflow::new(peers, store.clone(), outbox, model, &start));
+    let tools = tools::all(workflow, &store);
+    let shutdown = move || {
+        async move {
+            stop.cancel();
+            background.join_all().await;
+            store.close().await;
+        }
+        .boxed()
+    };
+    Ok(Application::new(tools).with_page(quota_page::page(start.quota, ledger)).with_shutdown(shutdown))
+}

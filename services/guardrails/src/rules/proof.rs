@@ -1,6 +1,7 @@
 //! Holds a rule to its own tests, and to being a rule at all: one that ordinary actions break says nothing.
 
 use super::model::SubjectKind;
+use super::pattern::HARMLESS;
 use super::problem::Problem;
 use super::scan::Use;
 use super::set::{Compiled, RuleSet};
@@ -9,9 +10,6 @@ use mcp_contracts::Plan;
 use mcp_contracts::guardrails::ActionKind;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// Texts that a rule has nothing against.
-const HARMLESS: [&str; 3] = ["a quiet word about the weather", "let total = left + right;", "12 34"];
 
 /// What is wrong with a rule by its own account.
 pub(super) fn prove(file: &str, line: usize, case_lines: &[Vec<usize>; 2], compiled: &Arc<Compiled>) -> Vec<Problem> {

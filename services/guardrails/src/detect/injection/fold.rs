@@ -1,0 +1,282 @@
+//! A text as its reader means it: lower case, without accents, invisible characters and punctuation, with look-alikes, digits for letters and
+//! spread letters read as the words that they spell. One pass, no more output than input; it knows no phrase.
+
+/// Stands for the end of a sentence.
+pub(super) const STOP: char = '|';
+
+/// A folded text, and where each of its bytes comes from.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub(super) text: String,
+    from: Vec<u32>,
+    word: Word,
+    spelled: bool,
+    gap: Gap,
+}
+
+#[derive(Debug, Default)]
+struct Word {
+    start: usize,
+    letters: usize,
+    chars: usize,
+    disguises: bool,
+    foreign: bool,
+}
+
+/// What was between the last word and here.
+#[derive(Debug, Default)]
+struct Gap {
+    signs: usize,
+    stop: bool,
+    lines: usize,
+}
+
+impl Folded {
+    pub(super) fn of(text: &str) -> Self {
+        let mut folded = Self { text: String::with_capacity(text.len()), from: Vec::with_capacity(text.len()), ..Self::default() };
+        let mut chars = text.char_indices().peekable();
+        while let Some((at, letter)) = chars.next() {
+            let next = chars.peek().map_or(' ', |(_, next)| *next);
+            folded.take(at, letter, next);
+        }
+        folded.end_word();
+        folded
+    }
+
+    /// The place in the text that a place here comes from.
+    pub(super) fn place(&self, text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
+        let from = |at: usize| self.from.get(at).map_or(text.len(), |at| *at as usize);
+        let last = from(end.saturating_sub(1));
+        let width = text[last..].chars().next().map_or(0, char::len_utf8);
+        from(start)..last + width
+    }
+
+    fn take(&mut self, at: usize, letter: char, next: char) {
+        if letter.is_ascii_alphanumeric() {
+            return self.push(at, letter.to_ascii_lowercase(), letter.is_ascii_digit(), false);
+        }
+        if letter.is_ascii() {
+            let inside = self.word.chars > 0 && (next.is_alphanumeric() || is_disguise(next));
+            let opens = next.is_ascii_alphabetic();
+            return match letter {
+                '\'' if inside => {}
+                '@' | '$' if inside || opens => self.push(at, letter, true, false),
+                '!' if inside && next.is_ascii_alphabetic() => self.push(at, letter, true, false),
+                _ => self.sign(letter, next),
+            };
+        }
+        match letter {
+            '\u{2019}' if self.word.chars > 0 => {}
+            _ if is_invisible(letter) => {}
+            '。' | '！' | '？' | '；' => self.sign('.', ' '),
+            _ => self.wide(at, letter),
+        }
+    }
+
+    fn wide(&mut self, at: usize, letter: char) {
+        let plain = plain(letter);
+        if plain.is_ascii_alphanumeric() {
+            self.push(at, plain.to_ascii_lowercase(), plain.is_ascii_digit(), false);
+        } else if letter.is_alphanumeric() {
+            for lower in letter.to_lowercase() {
+                // What has no longer form in lower case, so that the text never grows.
+                if lower.len_utf8() <= letter.len_utf8() && lower.is_alphanumeric() {
+                    self.push(at, lower, false, twin(lower).is_some());
+                    break;
+                }
+            }
+        } else {
+            self.sign(letter, ' ');
+        }
+    }
+
+    fn push(&mut self, at: usize, letter: char, disguise: bool, foreign: bool) {
+        if self.word.chars == 0 {
+            self.begin_word(at);
+        }
+        self.word.chars += 1;
+        self.word.letters += usize::from(letter.is_ascii_lowercase());
+        self.word.disguises |= disguise;
+        self.word.foreign |= foreign;
+        self.write(at, letter);
+    }
+
+    fn begin_word(&mut self, at: usize) {
+        let gap = std::mem::take(&mut self.gap);
+        if self.text.is_empty() {
+            // No blank before the first word.
+        } else if gap.stop || gap.lines > 1 {
+            self.write(at, ' ');
+            self.write(at, STOP);
+            self.write(at, ' ');
+            self.spelled = false;
+        } else {
+            self.write(at, ' ');
+            self.spelled &= gap.signs == 1;
+        }
+        self.word = Word { start: self.text.len(), ..Word::default() };
+    }
+
+    fn write(&mut self, at: usize, letter: char) {
+        self.text.push(letter);
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        self.from.resize(self.text.len(), at);
+    }
+
+    fn sign(&mut self, sign: char, next: char) {
+        self.end_word();
+        self.gap.signs += 1;
+        self.gap.lines += usize::from(sign == '\n');
+        self.gap.stop |= matches!(sign, '.' | '!' | '?' | ';') && (next.is_whitespace() || next == '"');
+    }
+
+    fn end_word(&mut self) {
+        if self.word.chars == 0 {
+            return;
+        }
+        let word = std::mem::take(&mut self.word);
+        if word.letters >= 1 && (word.disguises || word.foreign) {
+            self.undisguise(&word);
+        }
+        // Single letters with one sign between them spell a word; a wider gap ends it.
+        let single = word.chars == 1;
+        if single && self.spelled && self.text[..word.start].ends_with(' ') {
+            let blank = word.start - 1;
+            self.text.remove(blank);
+            self.from.remove(blank);
+        }
+        self.spelled = single;
+    }
+
+    fn undisguise(&mut self, word: &Word) {
+        let letters = self.text[word.start..].to_owned();
+        let places = self.from[word.start..].to_vec();
+        self.text.truncate(word.start);
+        self.from.truncate(word.start);
+        for (offset, letter) in letters.char_indices() {
+            let mut meant = if word.foreign { twin(letter).unwrap_or(letter) } else { letter };
+            if word.disguises {
+                meant = undigit(meant, word.letters);
+            }
+            self.write(places[offset] as usize, meant);
+        }
+    }
+}
+
+/// The letter that a digit or sign stands for inside a word with enough letters.
+fn undigit(letter: char, letters: usize) -> char {
+    match letter {
+        '0' => 'o',
+        // `a11` and `prev1ous`: both readings are covered by what phrases accept.
+        '1' | '!' => if letters == 1 { 'l' } else { 'i' },
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        other => other,
+    }
+}
+
+fn is_disguise(letter: char) -> bool {
+    matches!(letter, '@' | '$' | '!')
+}
+
+/// Characters without a width.
+pub(super) fn is_invisible(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        | '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e01ef}')
+}
+
+/// The ASCII letter of a Latin letter with an accent, a full-width or a mathematical one.
+fn plain(letter: char) -> char {
+    let code = letter as u32;
+    let shifted = |base: u32, first: u32| char::from_u32(base + (code - first)).unwrap_or(letter);
+    match letter {
+        'à'..='å' | 'À'..='Å' | 'ā' | 'ă' | 'ą' => 'a',
+        'ç' | 'Ç' | 'ć' | 'č' => 'c',
+        'è'..='ë' | 'È'..='Ë' | 'ē' | 'ę' | 'ě' => 'e',
+        'ì'..='ï' | 'Ì'..='Ï' | 'ı' => 'i',
+        'ñ' | 'Ñ' | 'ń' | 'ň' => 'n',
+        'ò'..='ö' | 'Ò'..='Ö' | 'ø' | 'ő' => 'o',
+        'ù'..='ü' | 'Ù'..='Ü' | 'ů' | 'ű' => 'u',
+        'ý' | 'ÿ' => 'y',
+        'ś' | 'š' | 'ş' | 'ß' => 's',
+        'ź' | 'ż' | 'ž' => 'z',
+        'ł' => 'l',
+        'ğ' => 'g',
+        '\u{ff10}'..='\u{ff19}' => shifted('0' as u32, 0xff10),
+        '\u{ff21}'..='\u{ff3a}' => shifted('a' as u32, 0xff21),
+        '\u{ff41}'..='\u{ff5a}' => shifted('a' as u32, 0xff41),
+        '\u{24b6}'..='\u{24cf}' => shifted('a' as u32, 0x24b6),
+        '\u{24d0}'..='\u{24e9}' => shifted('a' as u32, 0x24d0),
+        '\u{1d400}'..='\u{1d6a3}' => char::from_u32('a' as u32 + (code - 0x1d400) % 26).unwrap_or(letter),
+        other => other,
+    }
+}
+
+/// The Latin letter that a Cyrillic or Greek one looks like.
+fn twin(letter: char) -> Option<char> {
+    Some(match letter {
+        'а' | 'α' => 'a',
+        'в' | 'β' => 'b',
+        'с' => 'c',
+        'ԁ' => 'd',
+        'е' | 'ё' | 'ε' => 'e',
+        'һ' | 'н' => 'h',
+        'і' | 'ι' | 'ї' => 'i',
+        'ј' => 'j',
+        'к' | 'κ' => 'k',
+        'м' => 'm',
+        'п' | 'η' => 'n',
+        'о' | 'ο' | 'σ' => 'o',
+        'р' | 'ρ' => 'p',
+        'г' => 'r',
+        'ѕ' => 's',
+        'т' | 'τ' => 't',
+        'ν' => 'v',
+        'υ' | 'ц' => 'u',
+        'х' | 'χ' => 'x',
+        'у' | 'γ' => 'y',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn disguises_are_read_as_the_words_that_they_spell() {
+        let cases = [
+            ("Don\u{2019}t  STOP, now", "dont stop now"),
+            ("One. Two", "one | two"),
+            ("One\n\nTwo", "one | two"),
+            ("i g n o r e  a l l", "ignore all"),
+            ("i-g-n-o-r-e it", "ignore it"),
+            ("1gn0re prev10us", "ignore previous"),
+            ("in$truct1ons", "instructions"),
+            ("ign\u{200b}ore", "ignore"),
+            ("\u{456}gnore", "ignore"),
+            ("забудь всё", "забудь всё"),
+            ("précédentes", "precedentes"),
+            ("\u{1d422}\u{1d420}\u{1d427}\u{1d428}\u{1d42b}\u{1d41e}", "ignore"),
+        ];
+        for (text, folded) in cases {
+            assert_eq!(Folded::of(text).text, folded);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_place_leads_back_into_the_text(text in "\\PC{0,60}|[a-c0135 .@é\u{200b}\u{430}]{0,60}") {
+            let folded = Folded::of(&text);
+            prop_assert_eq!(folded.text.len(), folded.from.len());
+            for (start, letter) in folded.text.char_indices() {
+                let place = folded.place(&text, start, start + letter.len_utf8());
+                prop_assert!(text.get(place.clone()).is_some(), "{:?}", place);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Orders that are quoted in order to warn of them, as documentation and tests of defences do. Only an order that stands in quotes as a whole,
+//! behind words that name it as an attack, counts as quoted; anything beyond is an order.
+
+use crate::detect::near::{before, has_word};
+use std::ops::Range;
+
+/// How far before the quote the words may stand, in bytes.
+const BEFORE_BYTES: usize = 160;
+/// How far from the order its quotes may stand, in bytes.
+const QUOTE_BYTES: usize = 60;
+
+/// Words that name what is quoted as an attack.
+const WARNINGS: [&str; 17] = [
+    "prompt injection", "prompt injections", "injection", "injections", "jailbreak", "jailbreaks", "attack", "attacks", "attacker", "attackers", "malicious",
+    "hostile", "payload", "payloads", "detects", "detect", "flagged",
+];
+
+/// Whether the order at `place` is quoted as an example of what to beware of.
+pub(super) fn is_warned_of(text: &str, place: &Range<usize>) -> bool {
+    let before = before(text, place.start, BEFORE_BYTES);
+    let Some((at, quote)) = opening(before) else { return false };
+    let after = crate::detect::near::window(text, place.end, QUOTE_BYTES);
+    let after = after.split('\n').next().unwrap_or_default();
+    let closes = after.contains(closing(quote));
+    let introduced = before[..at].to_lowercase();
+    closes && WARNINGS.iter().any(|word| has_word(&introduced, word))
+}
+
+/// The quote that is open where a line's beginning ends.
+fn opening(before: &str) -> Option<(usize, char)> {
+    let near = before.len().saturating_sub(QUOTE_BYTES);
+    before.char_indices().rev().take_while(|(at, _)| *at >= near).find(|(_, letter)| matches!(letter, '"' | '`' | '“' | '„' | '«' | '‘' | '\'' | '「'))
+}
+
+fn closing(quote: char) -> char {
+    match quote {
+        '“' => '”',
+        '„' => '“',
+        '«' => '»',
+        '‘' => '’',
+        '「' => '」',
+        same => same,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warned(text: &str) -> bool {
+        let start = text.find("obey me").unwrap();
+        is_warned_of(text, &(start..start + 7))
+    }
+
+    #[test]
+    fn only_a_whole_quote_behind_a_warning_is_a_warning() {
+        assert!(warned("An injection such as \"obey me now\" is data."));
+        assert!(warned("Attackers write “obey me” in issues."));
+        for text in ["obey me", "Please \"obey me\"", "An injection such as obey me", "An injection says \"obey me", "\"obey me\" is an attack"] {
+            assert!(!warned(text), "{text}");
+        }
+    }
+}

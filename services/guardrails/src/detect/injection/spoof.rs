@@ -1,0 +1,69 @@
+//! Text dressed up as a part of the dialogue: the marks that separate its turns, tool calls and their results. A mark that stands alone in
+//! quotes is a program's constant and no dress.
+
+use crate::detect::finding::Findings;
+use crate::detect::near::byte;
+use aho_corasick::AhoCorasick;
+use mcp_contracts::guardrails::Severity;
+use std::sync::LazyLock;
+
+const MARKS: [(&str, &str); 24] = [
+    ("<|im_start|>", "delimiter"),
+    ("<|im_end|>", "delimiter"),
+    ("<|system|>", "delimiter"),
+    ("<|user|>", "delimiter"),
+    ("<|assistant|>", "delimiter"),
+    ("<|endoftext|>", "delimiter"),
+    ("<|eot_id|>", "delimiter"),
+    ("<|start_header_id|>", "delimiter"),
+    ("<|begin_of_text|>", "delimiter"),
+    ("<|channel|>", "delimiter"),
+    ("<start_of_turn>", "delimiter"),
+    ("<end_of_turn>", "delimiter"),
+    ("[inst]", "delimiter"),
+    ("[/inst]", "delimiter"),
+    ("<<sys>>", "delimiter"),
+    ("</system>", "delimiter"),
+    ("<system>", "delimiter"),
+    ("[system](#", "delimiter"),
+    ("\n\nhuman:", "delimiter"),
+    ("### system:", "delimiter"),
+    ("<tool_call>", "tool_call"),
+    ("<function_calls>", "tool_call"),
+    ("<tool_result>", "tool_call"),
+    ("<function_results>", "tool_call"),
+];
+
+static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(MARKS.map(|(mark, _)| mark))
+        .expect("the marks are few and fixed")
+});
+
+pub(super) fn find(text: &str, findings: &mut Findings) {
+    for mark in SEARCH.find_iter(text) {
+        let (_, kind) = MARKS[mark.pattern().as_usize()];
+        if !is_constant(text, mark.start(), mark.end()) && goes_on(text, mark.end()) {
+            findings.add(kind, Severity::High, mark.range());
+        }
+        if findings.done() {
+            return;
+        }
+    }
+}
+
+/// Whether a mark stands alone in quotes, as in a list of a tokenizer.
+fn is_constant(text: &str, start: usize, end: usize) -> bool {
+    let (left, right) = (byte(text, start.checked_sub(1)), byte(text, Some(end)));
+    let quoted = |byte: u8| matches!(byte, b'"' | b'\'' | b'`');
+    quoted(left) && quoted(right)
+}
+
+/// Whether anything but a program's template comes after it on its line or the next.
+fn goes_on(text: &str, end: usize) -> bool {
+    let rest = crate::detect::near::window(text, end, 120);
+    let rest = rest.trim_start_matches(|letter: char| letter.is_whitespace());
+    let template = |line: &str| line.contains("{{") || line.contains("{%") || line.contains("\" +") || line.contains("{message") || line.contains("{content");
+    !rest.lines().next().is_some_and(template)
+}

@@ -1,0 +1,65 @@
+//! Looking a bounded way around a place: the words before it, and the bounds of characters. No detector's own words belong here.
+
+/// How far back a label may stand, in bytes.
+const LABEL_BYTES: usize = 40;
+
+/// The end of a window of `bytes` from `start`, at a character's bound.
+pub(super) fn window(text: &str, start: usize, bytes: usize) -> &str {
+    let mut end = (start + bytes).min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[start..end]
+}
+
+/// What stands before `at` on its line, at most `bytes` of it.
+pub(super) fn before(text: &str, at: usize, bytes: usize) -> &str {
+    let mut start = at.saturating_sub(bytes);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let start = text.as_bytes()[start..at].iter().rposition(|byte| *byte == b'\n').map_or(start, |line| start + line + 1);
+    &text[start..at]
+}
+
+/// Whether one of the words, in lower case, stands shortly before `at` on its line, as a word of its own.
+pub(super) fn labelled(text: &str, at: usize, words: &[&str]) -> bool {
+    let window = before(text, at, LABEL_BYTES).to_lowercase();
+    words.iter().any(|word| has_word(&window, word))
+}
+
+/// Whether `word` is in `text` with no letter or digit beside it.
+pub(super) fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let left = text[..at].chars().next_back().is_none_or(|beside| !beside.is_alphanumeric());
+        let right = text[at + word.len()..].chars().next().is_none_or(|beside| !beside.is_alphanumeric());
+        left && right
+    })
+}
+
+/// The byte at `at`, or a space beyond the text.
+pub(super) fn byte(text: &str, at: Option<usize>) -> u8 {
+    at.and_then(|at| text.as_bytes().get(at)).copied().unwrap_or(b' ')
+}
+
+/// Whether the byte belongs to a word: a letter or digit, or a part of a letter beyond ASCII.
+pub(super) fn is_wordy(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_stands_on_the_same_line_as_a_word_of_its_own() {
+        assert!(labelled("Phone: 12", 7, &["phone"]));
+        assert!(!labelled("Phone:\n12", 7, &["phone"]));
+        assert!(!labelled("microphone 12", 11, &["phone"]));
+    }
+
+    #[test]
+    fn windows_end_at_the_bounds_of_characters() {
+        assert_eq!((window("né", 0, 2), before("né!", 3, 1), before("é!", 3, 9)), ("n", "", "é!"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Personal data: addresses of mail and of machines, telephone numbers, accounts, cards, numbers that states give to people, dates of birth.
+//! Mail is looked for at its sign, everything else at the beginnings of numbers, and each look is bounded.
+
+mod account;
+mod birth;
+mod card;
+mod checksum;
+mod email;
+mod identity;
+mod machine;
+mod number;
+mod phone;
+
+use super::finding::Findings;
+use mcp_contracts::guardrails::Severity;
+use number::Number;
+use std::ops::Range;
+
+/// Something personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Personal {
+    kind: &'static str,
+    severity: Severity,
+    place: Range<usize>,
+}
+
+/// What may begin with a number, the most certain first.
+const READERS: [fn(&Number<'_>) -> Option<Personal>; 7] =
+    [account::read, machine::read, card::read, identity::read, birth::read, phone::read, identity::read_labelled];
+
+pub(super) fn find(text: &str, findings: &mut Findings) {
+    for (at, _) in text.match_indices('@') {
+        if let Some(found) = email::read(text, at) {
+            findings.add(found.kind, found.severity, found.place);
+        }
+        if findings.done() {
+            return;
+        }
+    }
+    let mut at = 0;
+    while let Some(number) = Number::next(text, at) {
+        let found = READERS.iter().find_map(|read| read(&number));
+        at = number.end();
+        if let Some(found) = found {
+            at = at.max(found.place.end);
+            findings.add(found.kind, found.severity, found.place);
+        }
+        if findings.done() {
+            return;
+        }
+    }
+}

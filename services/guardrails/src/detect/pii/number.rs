@@ -1,0 +1,91 @@
+//! Numbers in a text: where a run of digits begins, and the digits that go on behind single separators. What a number means is not known here.
+
+use crate::detect::near::{byte, labelled, window};
+use std::ops::Range;
+
+/// Longest number with its separators, in bytes.
+const MAX_BYTES: usize = 48;
+
+/// A run of digits, and what stands around it.
+#[derive(Debug)]
+pub(super) struct Number<'t> {
+    pub(super) text: &'t str,
+    /// The first digit.
+    pub(super) start: usize,
+    /// How many digits there are without a separator.
+    pub(super) run: usize,
+}
+
+impl<'t> Number<'t> {
+    /// The next run of digits from `from`.
+    pub(super) fn next(text: &'t str, from: usize) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let start = from + bytes.get(from..)?.iter().position(u8::is_ascii_digit)?;
+        let run = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        Some(Self { text, start, run })
+    }
+
+    /// Where the run ends.
+    pub(super) fn end(&self) -> usize {
+        self.start + self.run
+    }
+
+    /// The byte before.
+    pub(super) fn left(&self) -> u8 {
+        byte(self.text, self.start.checked_sub(1))
+    }
+
+    /// Whether it begins a word.
+    pub(super) fn is_free(&self) -> bool {
+        let left = self.left();
+        !(left.is_ascii_alphanumeric() || matches!(left, b'_' | b'.' | b'-' | b'/' | b'#' | b'%') || left >= 0x80 && !self.text[..self.start].ends_with(['“', '„', '«', '：', '（', '\u{a0}']))
+    }
+
+    /// The digits from here on, with single separators of these kinds between them, and where they end.
+    pub(super) fn digits(&self, separators: &[u8]) -> (String, usize) {
+        let ahead = window(self.text, self.start, MAX_BYTES).as_bytes();
+        let (mut digits, mut end, mut at) = (String::new(), 0, 0);
+        while let Some(next) = ahead.get(at) {
+            if next.is_ascii_digit() {
+                digits.push(char::from(*next));
+                end = at + 1;
+            } else if !(separators.contains(next) && ahead.get(at + 1).is_some_and(u8::is_ascii_digit)) {
+                break;
+            }
+            at += 1;
+        }
+        (digits, self.start + end)
+    }
+
+    /// The lengths of the groups between separators, up to `end`.
+    pub(super) fn groups(&self, end: usize) -> Vec<usize> {
+        self.text[self.start..end].split(|letter: char| !letter.is_ascii_digit()).map(str::len).collect()
+    }
+
+    /// Whether nothing goes on at `end` that would make it a part of something longer.
+    pub(super) fn closes(&self, end: usize) -> bool {
+        let (right, beyond) = (byte(self.text, Some(end)), byte(self.text, Some(end + 1)));
+        !(right.is_ascii_alphanumeric() || right == b'_' || matches!(right, b'.' | b'-' | b'/' | b',') && beyond.is_ascii_digit())
+    }
+
+    /// Whether one of the words stands shortly before it.
+    pub(super) fn labelled(&self, words: &[&str]) -> bool {
+        labelled(self.text, self.start, words)
+    }
+
+    pub(super) fn found(&self, kind: &'static str, severity: mcp_contracts::guardrails::Severity, place: Range<usize>) -> super::Personal {
+        super::Personal { kind, severity, place }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_go_on_behind_single_separators() {
+        let number = Number::next("a 12-34 5--6", 0).unwrap();
+        assert_eq!((number.digits(b"- "), number.groups(9)), (("12345".to_owned(), 9), vec![2, 2, 1]));
+        assert_eq!((number.start, number.end(), number.is_free()), (2, 4, true));
+    }
+}

@@ -1,0 +1,92 @@
+//! Secrets: tokens of providers, keys, tokens in headers, addresses with a password, and values under names that say that they are secret. One
+//! search for fixed beginnings says where to look; what is looked at there is bounded, so a text full of beginnings costs no more per byte.
+
+mod assignment;
+mod entropy;
+mod header;
+mod jwt;
+mod key_block;
+mod placeholder;
+mod token;
+mod url;
+
+use super::finding::Findings;
+use aho_corasick::{AhoCorasick, MatchKind};
+use mcp_contracts::guardrails::Severity;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+/// Something secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Secret {
+    kind: &'static str,
+    severity: Severity,
+    place: Range<usize>,
+}
+
+/// What a beginning leads to.
+#[derive(Debug, Clone, Copy)]
+enum Lead {
+    Token(usize),
+    KeyBlock,
+    Jwt,
+    Url,
+    Header,
+    Login,
+    Name,
+}
+
+struct Search {
+    exact: AhoCorasick,
+    exact_leads: Vec<Lead>,
+    loose: AhoCorasick,
+    loose_leads: Vec<Lead>,
+}
+
+static SEARCH: LazyLock<Search> = LazyLock::new(|| {
+    let mut exact: Vec<(&str, Lead)> = token::TOKENS.iter().enumerate().map(|(number, token)| (token.prefix, Lead::Token(number))).collect();
+    exact.extend([("-----BEGIN ", Lead::KeyBlock), ("PuTTY-User-Key-File-", Lead::KeyBlock), ("eyJ", Lead::Jwt), ("://", Lead::Url), ("-u", Lead::Login), ("--user", Lead::Login)]);
+    let mut loose: Vec<(&str, Lead)> = assignment::NAMES.iter().map(|name| (*name, Lead::Name)).collect();
+    loose.extend(header::WORDS.iter().map(|word| (*word, Lead::Header)));
+    let build = |words: &[(&str, Lead)], any_case| {
+        AhoCorasick::builder()
+            .ascii_case_insensitive(any_case)
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(words.iter().map(|(word, _)| word))
+            .expect("the beginnings are few and fixed")
+    };
+    Search {
+        exact_leads: exact.iter().map(|(_, lead)| *lead).collect(),
+        exact: build(&exact, false),
+        loose_leads: loose.iter().map(|(_, lead)| *lead).collect(),
+        loose: build(&loose, true),
+    }
+});
+
+pub(super) fn find(text: &str, findings: &mut Findings) {
+    let search = &*SEARCH;
+    for (automaton, leads) in [(&search.exact, &search.exact_leads), (&search.loose, &search.loose_leads)] {
+        let mut read_to = 0;
+        for found in automaton.find_iter(text) {
+            if findings.done() {
+                return;
+            }
+            if found.start() < read_to {
+                continue;
+            }
+            let secret = match leads[found.pattern().as_usize()] {
+                Lead::Token(number) => token::read(text, found.start(), &token::TOKENS[number]),
+                Lead::KeyBlock => key_block::read(text, found.start()),
+                Lead::Jwt => jwt::read(text, found.start()),
+                Lead::Url => url::read(text, found.range()),
+                Lead::Login => header::login(text, found.range()),
+                Lead::Header => header::read(text, found.range()),
+                Lead::Name => assignment::read(text, found.range()),
+            };
+            if let Some(secret) = secret {
+                read_to = secret.place.end;
+                findings.add(secret.kind, secret.severity, secret.place);
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Values under names that say that they are secret, in code, settings, shells and sentences. The name alone is never enough: the value must
+//! look generated or chosen as a password, and must not be a reference, a word of a program, or a stand-in.
+
+use super::Secret;
+use super::entropy::{Mix, bits, changes};
+use super::placeholder::is_placeholder;
+use crate::detect::near::{before, byte, window};
+use mcp_contracts::guardrails::Severity::High;
+use std::ops::Range;
+
+/// What secret names hold, in lower case.
+pub(super) const NAMES: [&str; 32] = [
+    "password", "passwd", "passphrase", "passwort", "kennwort", "contraseña", "mot de passe", "pwd", "secret", "token", "api_key", "apikey", "api-key", "api key", "access_key", "accesskey",
+    "access-key", "secret_key", "secretkey", "private_key", "privatekey", "signing_key", "signing-key", "encryption_key", "auth_key", "account_key", "accountkey", "master_key",
+    "masterkey", "credential", "client_secret", "pass",
+];
+/// Longest rest of a name after what makes it secret, in bytes.
+const MAX_SUFFIX: usize = 24;
+/// Longest value, in bytes.
+const MAX_VALUE: usize = 300;
+/// What follows in names of things that are not the secret itself.
+const HARMLESS_SUFFIXES: [&str; 44] = [
+    "hash", "digest", "url", "uri", "endpoint", "name", "id", "type", "length", "len", "size", "count", "limit", "path", "file", "dir", "ttl", "expiry", "expires", "expiration", "age",
+    "policy", "regex", "pattern", "field", "label", "hint", "prompt", "header", "ref", "arn", "version", "format", "placeholder", "error", "reset", "izer", "ized", "provider", "store",
+    "manager", "checksum", "port", "algorithm",
+];
+/// What stands before in such names.
+const HARMLESS_PREFIXES: [&str; 14] = [
+    "page", "next", "cancel", "cancellation", "public", "csrf", "continuation", "cursor", "sync", "max", "min", "num", "compass", "by",
+];
+
+/// How much a value must look like a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// In quotes.
+    Quoted,
+    /// Without quotes, in settings and shells.
+    Bare,
+    /// In a sentence.
+    Said,
+}
+
+/// Reads the assignment whose name holds what is at `name`.
+pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
+    let word = text[name.clone()].to_ascii_lowercase();
+    let left = before(text, name.start, 24);
+    let prefix = left.rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '-').next().unwrap_or_default().to_ascii_lowercase();
+    let joined = byte(text, name.start.checked_sub(1)).is_ascii_lowercase() && text.as_bytes()[name.start].is_ascii_lowercase();
+    if word == "pass" && joined || prefix.split(['_', '-']).any(|part| HARMLESS_PREFIXES.contains(&part)) {
+        return None;
+    }
+    let ahead = window(text, name.end, MAX_SUFFIX + MAX_VALUE);
+    let suffix = ahead.bytes().take(MAX_SUFFIX + 1).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
+    let lower = ahead[..suffix].to_ascii_lowercase();
+    let tail = lower.rsplit(['_', '-']).find(|part| !part.is_empty()).unwrap_or_default();
+    if suffix > MAX_SUFFIX || HARMLESS_SUFFIXES.iter().any(|harmless| tail == *harmless || tail.ends_with(harmless) && tail.len() <= harmless.len() + 2) {
+        return None;
+    }
+    let (skipped, form) = separator(&ahead[suffix..], &prefix)?;
+    let (offset, value, form) = value(&ahead[suffix + skipped..], form)?;
+    let is_password = word.starts_with("pass") || ["pwd", "kennwort", "contraseña", "mot de passe"].contains(&word.as_str());
+    let start = name.end + suffix + skipped + offset;
+    let real = if is_password { is_a_password(value, form) } else { is_a_key(value, form) };
+    let kind = if is_password { "password" } else { "secret_value" };
+    (real && !is_placeholder(value)).then_some(Secret { kind, severity: High, place: start..start + value.len() })
+}
+
+/// How much stands between a name and its value, and what that says of the value.
+fn separator(rest: &str, prefix: &str) -> Option<(usize, Form)> {
+    let unquoted = rest.trim_start_matches(['"', '\'', '`', ']']);
+    let closing = rest.len() - unquoted.len();
+    let trimmed = unquoted.trim_start_matches([' ', '\t']);
+    let at = rest.len() - trimmed.len();
+    let signs = [":=", "=>", "==", "= ", "=", ": ", ":", ">", "("];
+    if let Some(sign) = signs.iter().find(|sign| trimmed.starts_with(**sign)) {
+        let mut after = &trimmed[sign.len()..];
+        // A type may stand between: `password: &str = "…"`, `secret: string = '…'`.
+        if sign.starts_with(':') {
+            let end = after.find(['\n', '"', '\'', ';', ',']).unwrap_or(after.len());
+            if let Some(equals) = after[..end].find("= ").filter(|equals| *equals < 30) {
+                after = &after[equals + 1..];
+            }
+        }
+        let blanks = after.trim_start_matches([' ', '\t']);
+        let form = if *sign == "(" { Form::Quoted } else { Form::Bare };
+        return Some((rest.len() - blanks.len(), form));
+    }
+    for words in [" is now ", " is: ", " is ", " ist ", " es ", " est ", " to "] {
+        if closing == 0 && starts_with_any_case(rest, words) {
+            return Some((words.len(), Form::Said));
+        }
+    }
+    // An option of a command.
+    (prefix.starts_with("--") && at > 0).then_some((at, Form::Bare))
+}
+
+fn starts_with_any_case(text: &str, start: &str) -> bool {
+    text.as_bytes().get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start.as_bytes()))
+}
+
+/// The value at the beginning, where it begins, and in which form it is.
+fn value(rest: &str, form: Form) -> Option<(usize, &str, Form)> {
+    let body = rest.trim_start_matches(['b', 'r', 'f', '@']);
+    let body = if body.starts_with(['"', '\'', '`']) { body } else { rest };
+    let offset = rest.len() - body.len();
+    let quote = body.chars().next().filter(|first| matches!(first, '"' | '\'' | '`'));
+    if let Some(quote) = quote {
+        let inner = window(&body[1..], 0, MAX_VALUE);
+        let end = inner.find([quote, '\n']).filter(|end| inner[*end..].starts_with(quote))?;
+        let form = if form == Form::Said { Form::Said } else { Form::Quoted };
+        return Some((offset + 1, inner[..end].trim_end_matches('\\'), form));
+    }
+    if form == Form::Quoted {
+        return None;
+    }
+    let end = body.find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '<' | '>' | ',' | ';' | ')' | ']' | '}' | '&' | '|')).unwrap_or(body.len());
+    Some((0, body[..end].trim_end_matches(['.', '!', '?', '\\']), form))
+}
+
+/// A chosen or generated password.
+fn is_a_password(value: &str, form: Form) -> bool {
+    let mix = Mix::of(value);
+    let fits = (6..=128).contains(&value.len()) && !value.contains(char::is_whitespace) && bits(value) >= 2.2;
+    let mixed = mix.digit > 0 && mix.letters() > 0;
+    match form {
+        Form::Quoted => fits && (mixed || mix.kinds() >= 3) && !is_code(value) && !is_words(value),
+        Form::Bare => fits && mixed && !is_code(value) && !is_words(value),
+        Form::Said => fits && mixed && (mix.kinds() >= 3 || value.len() >= 8) && !is_code(value),
+    }
+}
+
+/// A generated key.
+fn is_a_key(value: &str, form: Form) -> bool {
+    let mix = Mix::of(value);
+    let least = if form == Form::Said { 16 } else { 12 };
+    let fits = (least..=MAX_VALUE).contains(&value.len()) && !value.contains(char::is_whitespace);
+    let mixed = mix.digit > 0 && mix.letters() > 0 && changes(value) * 8 >= value.len();
+    fits && mixed && bits(value) >= 2.9 && !is_code(value) && !is_words(value)
+}
+
+/// An expression, a path or a name of a program.
+fn is_code(value: &str) -> bool {
+    let call = value.contains('(') && (value.ends_with(')') || value.ends_with('('));
+    let member = value.contains('.') && value.split('.').all(|part| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
+    call || member || value.contains("${") || value.contains("{{") || value.contains("::") || value.contains("://") || value.starts_with(['/', '.', '-', '*', '&', '!'])
+}
+
+/// Words with hyphens or underscores and perhaps a number at the end: a name and no secret.
+fn is_words(value: &str) -> bool {
+    let parts: Vec<&str> = value.split(['-', '_', '.', '/', ':']).collect();
+    let plain = |part: &&str| {
+        let digits = part.trim_start_matches(|letter: char| letter.is_ascii_lowercase());
+        let small = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.len() <= 4;
+        let capitals = part.trim_start_matches(|letter: char| letter.is_ascii_uppercase());
+        small || capitals.bytes().all(|byte| byte.is_ascii_digit()) && capitals.len() <= 4
+    };
+    parts.len() > 1 && parts.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Option<&str> {
+        let lower = text.to_lowercase();
+        let at = NAMES.iter().filter_map(|name| lower.find(name).map(|at| (at, std::cmp::Reverse(name.len())))).min()?;
+        let place = read(text, at.0..at.0 + at.1.0)?.place;
+        Some(&text[place])
+    }
+
+    #[test]
+    fn values_are_found_in_every_form_of_assignment() {
+        let cases = [
+            ("password = \"Zebra!7rain\"", "Zebra!7rain"),
+            ("DB_PASSWORD=h7Kq2mVx9s", "h7Kq2mVx9s"),
+            ("{\"apiKey\": \"q8Zt3LmW0xRb5Yv1\"}", "q8Zt3LmW0xRb5Yv1"),
+            ("const PASSWORD: &str = \"tr0ub4dor&3x\";", "tr0ub4dor&3x"),
+            ("<password>k3Pv9Zq1t</password>", "k3Pv9Zq1t"),
+            ("the password is Wint3r!storm7.", "Wint3r!storm7"),
+            ("mysql --password h7Kq2mVx9s", "h7Kq2mVx9s"),
+        ];
+        for (text, value) in cases {
+            assert_eq!(found(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn references_names_and_stand_ins_are_left_alone() {
+        for text in [
+            "password = os.environ[\"DB_PASSWORD\"]",
+            "password_hash = \"9fQz7LmXv2Rt0aBc\"",
+            "token_url: https://auth.internal/oauth2/token",
+            "next_page_token = \"q8Zt3LmW0xRb5Yv1\"",
+            "secretName: orders-db-credentials-2",
+            "password: changeme",
+            "password = get_password(user2)",
+            "the password is too short",
+            "tokenizer = \"bert4base2uncased\"",
+            "secret: { name: \"orders-v2\" }",
+        ] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+}

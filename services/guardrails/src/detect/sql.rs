@@ -1,0 +1,102 @@
+//! SQL that destroys data, also inside code, shell commands and logs. A cheap search for the verbs says where a statement may begin; only
+//! there is anything read as SQL. What is commented out, quoted as data or mere prose is no statement.
+
+mod condition;
+mod context;
+mod lex;
+mod statement;
+
+use super::finding::Findings;
+use aho_corasick::{AhoCorasick, MatchKind};
+use context::Context;
+use std::sync::LazyLock;
+
+/// The words that destructive statements begin with.
+const VERBS: [&str; 6] = ["drop", "truncate", "delete", "update", "alter", "grant"];
+
+static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(VERBS)
+        .expect("the verbs are few and fixed")
+});
+
+pub(super) fn find(text: &str, findings: &mut Findings) {
+    let mut context = Context::new(text);
+    let mut read_to = 0;
+    for verb in SEARCH.find_iter(text) {
+        if findings.done() {
+            return;
+        }
+        let begins = verb.start() >= read_to && context::is_whole_word(text, verb.range());
+        if !begins || !statement::may_begin(text, verb.range()) {
+            continue;
+        }
+        let Some(place) = context.at(verb.start()) else { continue };
+        if let Some(statement) = statement::read(text, verb.range(), &place) {
+            read_to = statement.end;
+            findings.add(statement.kind, statement.severity, verb.start()..statement.end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_contracts::guardrails::Detection;
+
+    fn kinds(text: &str) -> Vec<&'static str> {
+        let mut findings = Findings::all(text, Detection::DestructiveSql);
+        find(text, &mut findings);
+        findings.into_sorted().iter().map(|finding| finding.kind).collect()
+    }
+
+    #[test]
+    fn statements_that_destroy_are_found_in_sql_code_and_shell() {
+        let cases = [
+            ("DROP TABLE customers;", "drop_table"),
+            ("dRoP /* x */ tAbLe if exists a.b cascade", "drop_table"),
+            ("drop database shop", "drop_database"),
+            ("/*!50000 DROP TABLE x */", "drop_table"),
+            ("TRUNCATE orders, lines RESTART IDENTITY;", "truncate"),
+            ("db.execute(\"DELETE FROM users\")", "delete_all"),
+            ("DELETE FROM a WHERE 1=1;", "delete_all"),
+            ("DELETE FROM a WHERE id = 4 OR 'x' = 'x'", "delete_all"),
+            ("UPDATE users SET active = 0", "update_all"),
+            ("ALTER TABLE users DROP COLUMN email;", "drop_column"),
+            ("GRANT ALL PRIVILEGES ON shop.* TO 'app'@'%';", "grant_all"),
+            ("psql -c 'DROP SCHEMA public CASCADE'", "drop_schema"),
+            ("x = 'a'; DROP TABLE users; --", "drop_table"),
+        ];
+        for (text, kind) in cases {
+            assert_eq!(kinds(text), [kind], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_left_alone() {
+        let cases = [
+            "SELECT 'DROP TABLE x' AS warning",
+            "-- DROP TABLE customers;",
+            "// db.query('DELETE FROM users')",
+            "/* TRUNCATE orders; */ SELECT 1",
+            "DELETE FROM users WHERE id = 4;",
+            "\"DELETE FROM users \" + filter",
+            "\"DELETE FROM users \"\n  \"WHERE id = $1\"",
+            "UPDATE users SET a = 1 WHERE id = 2",
+            "INSERT INTO log VALUES ('DELETE FROM users;')",
+            "we drop table locks early",
+            "truncate table names to 30 characters",
+            "Delete from cart",
+            "ALTER TABLE users DROP CONSTRAINT users_email_key;",
+            "ON DELETE CASCADE ON UPDATE SET NULL",
+            "INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET b = 2;",
+            "GRANT SELECT ON a TO b;",
+            "EXPLAIN DELETE FROM users;",
+        ];
+        for text in cases {
+            assert!(kinds(text).is_empty(), "{text}: {:?}", kinds(text));
+        }
+    }
+}

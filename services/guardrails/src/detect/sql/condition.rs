@@ -1,0 +1,153 @@
+//! Whether the condition of a statement confines it at all, as far as that can be seen without the data.
+
+use super::lex::{Kind, Token};
+
+/// How deep parentheses are followed.
+const MAX_DEPTH: usize = 12;
+
+/// Whether a condition holds for every row.
+pub(super) fn always_holds(tokens: &[Token<'_>]) -> bool {
+    any(tokens, 0)
+}
+
+fn any(tokens: &[Token<'_>], depth: usize) -> bool {
+    depth < MAX_DEPTH && split(tokens, "or").into_iter().any(|part| all(part, depth))
+}
+
+fn all(tokens: &[Token<'_>], depth: usize) -> bool {
+    split(tokens, "and").into_iter().all(|part| one(part, depth))
+}
+
+fn one(tokens: &[Token<'_>], depth: usize) -> bool {
+    match tokens {
+        [open, inner @ .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')') => any(inner, depth + 1),
+        [not, rest @ ..] if not.is("not") => never(rest),
+        [single] => single.is("true") || single.kind == Kind::Number && number(single).is_some_and(|number| number != 0.0),
+        [exists, open, select, ..] => exists.is("exists") && open.kind == Kind::Sign(b'(') && select.is("select") && !has_source(tokens) || compared(tokens),
+        _ => compared(tokens),
+    }
+}
+
+fn has_source(tokens: &[Token<'_>]) -> bool {
+    tokens.iter().any(|token| token.is("from"))
+}
+
+/// Whether a simple condition holds for no row.
+fn never(tokens: &[Token<'_>]) -> bool {
+    let inner = match tokens {
+        [open, inner @ .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')') => inner,
+        other => other,
+    };
+    match inner {
+        [single] => single.is("false") || single.text == "0",
+        [left, sign, right] => sign.kind == Kind::Sign(b'=') && literal(left) && literal(right) && left.text != right.text,
+        _ => false,
+    }
+}
+
+fn compared(tokens: &[Token<'_>]) -> bool {
+    let first = tokens.iter().position(|token| {
+        matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!')) || token.is_any(&["like", "ilike", "is", "in"])
+    });
+    let Some(first) = first.filter(|first| *first > 0) else { return false };
+    let signs = tokens[first..].iter().take_while(|token| matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!'))).count().max(1);
+    let (left, right) = (&tokens[..first], &tokens[first + signs..]);
+    let operator: String = tokens[first..first + signs].iter().map(|token| token.text.to_ascii_lowercase()).collect();
+    let same = left.len() == right.len() && left.iter().zip(right).all(|(a, b)| same(a, b));
+    match (operator.as_str(), left, right) {
+        ("is", [_, ..], [not, null]) => not.is("not") && null.is("null") && left.last().is_some_and(is_key),
+        ("like" | "ilike", _, [pattern]) => pattern.text.trim_matches('\'').chars().all(|sign| sign == '%') || same,
+        ("in", [left], [open, list @ .., _]) => open.kind == Kind::Sign(b'(') && literal(left) && list.iter().any(|item| item.text == left.text),
+        ("=" | "==" | "<=>", ..) => same,
+        ("<>" | "!=", [a], [b]) => literal(a) && literal(b) && a.text != b.text,
+        (_, [a], [b]) if literal(a) && literal(b) => ordered(&operator, number(a), number(b)),
+        (">" | ">=", _, [zero]) => left.last().is_some_and(is_key) && zero.text == "0",
+        (">" | ">=", _, [minus, one]) => left.last().is_some_and(is_key) && minus.kind == Kind::Sign(b'-') && one.text == "1",
+        ("<=" | ">=", ..) => same,
+        _ => false,
+    }
+}
+
+fn ordered(operator: &str, left: Option<f64>, right: Option<f64>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else { return false };
+    match operator {
+        "<" => left < right,
+        ">" => left > right,
+        "<=" => left <= right,
+        ">=" => left >= right,
+        _ => false,
+    }
+}
+
+fn is_key(token: &Token<'_>) -> bool {
+    matches!(token.kind, Kind::Word | Kind::Name) && token.text.trim_matches(['"', '`', '[', ']']).eq_ignore_ascii_case("id")
+}
+
+fn same(a: &Token<'_>, b: &Token<'_>) -> bool {
+    a.kind == b.kind && a.kind != Kind::Hole && a.text.eq_ignore_ascii_case(b.text)
+}
+
+fn literal(token: &Token<'_>) -> bool {
+    matches!(token.kind, Kind::Text | Kind::Number)
+}
+
+fn number(token: &Token<'_>) -> Option<f64> {
+    token.text.parse().ok()
+}
+
+/// The parts between a word outside parentheses; the `and` of a `between` joins nothing.
+fn split<'a, 't>(tokens: &'a [Token<'t>], word: &str) -> Vec<&'a [Token<'t>]> {
+    let (mut parts, mut start, mut depth, mut between) = (Vec::new(), 0, 0_usize, false);
+    for (at, token) in tokens.iter().enumerate() {
+        match token.kind {
+            Kind::Sign(b'(') => depth += 1,
+            Kind::Sign(b')') => depth = depth.saturating_sub(1),
+            Kind::Word if depth == 0 && token.is("between") => between = true,
+            Kind::Word if depth == 0 && token.is("and") && between => between = false,
+            Kind::Word if depth == 0 && token.is(word) => {
+                parts.push(&tokens[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&tokens[start..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lex::tokens;
+    use super::*;
+
+    fn holds(text: &str) -> bool {
+        let mut tokens = tokens(text, 0, None);
+        tokens.pop();
+        always_holds(&tokens)
+    }
+
+    #[test]
+    fn conditions_that_confine_nothing_are_seen() {
+        for text in [
+            "1=1", "1", "true", "'a' = 'a'", "id = id", "t.id = t.id", "(1 = 1)", "a = 3 or 1 = 1", "a = 3 or (2 > 1 and true)", "1 <> 2",
+            "name like '%'", "id is not null", "not false", "not (1 = 0)", "id > 0", "id >= -1", "1 in (1, 2)", "exists (select 1)",
+        ] {
+            assert!(holds(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn conditions_that_confine_are_left_alone() {
+        for text in [
+            "", "id = 1", "a = b", "1 = 0", "false", "0", "name like 'a%'", "deleted_at is not null", "age > 0", "id = ?", "a between 1 and 1",
+            "1 = 1 and id = 4", "id in (1)", "exists (select 1 from b where b.id = a.id)", "not a", "count >= 10",
+        ] {
+            assert!(!holds(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_parentheses_are_not_followed_for_ever() {
+        assert!(!holds(&format!("{}1{}", "(".repeat(90), ")".repeat(90))));
+    }
+}

@@ -1,0 +1,100 @@
+//! What the orchestrator keeps: executions, the outbox, what models cost. One SQLite file; whatever is acknowledged is on the disk. Which
+//! step of a workflow writes what is not known here.
+
+mod executions;
+mod outbox;
+mod spend;
+
+pub use executions::{Begun, Ended, Listing, Page, Retention, Wanted};
+pub use outbox::{Entry, Kind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, Waiting};
+pub use spend::Spend;
+
+use mcp_contracts::Claims;
+use mcp_kit::database::{Database, DatabaseError, OpenError};
+
+/// Each step of the schema; a step that was released never changes.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE execution (
+        sequence INTEGER PRIMARY KEY,
+        org TEXT NOT NULL, workspace TEXT NOT NULL, user TEXT NOT NULL,
+        id TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        started_us INTEGER NOT NULL,
+        settled INTEGER NOT NULL,
+        key TEXT,
+        request TEXT NOT NULL,
+        summary TEXT,
+        body TEXT,
+        UNIQUE (org, workspace, user, id)
+    ) STRICT;
+    CREATE UNIQUE INDEX execution_key ON execution (org, workspace, user, key) WHERE key IS NOT NULL;
+    CREATE INDEX execution_org ON execution (org, sequence);
+    CREATE INDEX execution_owner ON execution (org, workspace, user, sequence);
+    CREATE INDEX execution_started ON execution (started_us);
+
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        org TEXT NOT NULL, workspace TEXT NOT NULL, user TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        execution TEXT NOT NULL,
+        claims TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        stored_us INTEGER NOT NULL,
+        due_us INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        UNIQUE (org, workspace, user, execution, kind)
+    ) STRICT;
+    CREATE INDEX outbox_due ON outbox (due_us, id);
+    CREATE INDEX outbox_org ON outbox (org, id);
+
+    CREATE TABLE spend (
+        org TEXT NOT NULL, day TEXT NOT NULL, amount INTEGER NOT NULL,
+        PRIMARY KEY (org, day)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Whose something is: nobody else sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// Organisation.
+    pub org: String,
+    /// Workspace in it.
+    pub workspace: String,
+    /// User in that.
+    pub user: String,
+}
+
+impl Owner {
+    /// Whoever the token is for.
+    pub fn of(claims: &Claims) -> Self {
+        Self { org: claims.org_id.clone(), workspace: claims.workspace_slug.clone(), user: claims.sub.clone() }
+    }
+}
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the file that `url` names, or makes it.
+    ///
+    /// # Errors
+    /// Tells what is wrong with the URL or the file.
+    pub fn open(url: &str) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(url, MIGRATIONS)? })
+    }
+
+    /// Lets it go; what was queued is written first.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// What a store says of a failure; where it failed is in the log already.
+pub type StoreError = DatabaseError;
+
+fn now_us() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}

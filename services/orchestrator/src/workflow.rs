@@ -1,0 +1,341 @@
+//! The lifecycle of one run: guardrails, memory, patterns, the agent, the log, in [`Workflow::lifecycle`]. How a step is taken and what
+//! stands in for it is in the step's own file; how a peer is reached is not known here.
+
+mod execute;
+mod judge;
+mod keep;
+mod order;
+mod pattern;
+mod recall;
+mod running;
+mod trail;
+
+pub(crate) use order::invalid;
+pub use order::{MAX_FILES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_ROLE_BYTES, MAX_TEXT_BYTES, Order, execution_id};
+
+use crate::llm::Model;
+use crate::outbox::Outbox;
+use crate::peer::{Call, RemoteTool};
+use crate::peers::Peers;
+use crate::store::{Begun, Ended, Entry, Store, StoreError, Wanted};
+use futures::future::{Either, join, select};
+use judge::{Judged, Permission};
+use mcp_contracts::guardrails::{ActionKind, Severity};
+use mcp_contracts::orchestrator::{
+    Artefact, Execution, ModelUsage, Reason, RunWorkflow, StepName, StepOutcome, UsedMemory, UsedPattern,
+    WorkflowStatus,
+};
+use mcp_contracts::{Claims, ErrorCode, ToolError, metric};
+use mcp_kit::{Answer, CallContext, Question, SingleUse, Verdicts};
+use order::Known;
+use pattern::{Injected, Selected};
+use recall::Recalled;
+use running::Running;
+use std::fmt::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use trail::Trail;
+
+/// Key of the question that a client's user is asked; the guardrails use the same.
+pub const QUESTION: &str = "acknowledgement";
+/// Longest part of a workflow's time that is kept for writing it down.
+const WRITING: Duration = Duration::from_millis(250);
+/// Most rules named in a question.
+const MAX_LISTED_RULES: usize = 10;
+
+/// Runs workflows.
+pub struct Workflow {
+    /// Whom it asks.
+    pub peers: Arc<Peers>,
+    /// Checks verdicts.
+    pub verdicts: Verdicts,
+    /// Remembers acknowledged verdicts that no pattern used up.
+    pub single_use: SingleUse,
+    /// Words what agents draft, where there is one.
+    pub model: Option<Model>,
+    /// Writes runs down.
+    pub store: Store,
+    /// Delivers what peers did not take.
+    pub outbox: Arc<Outbox>,
+    /// How long a run may take.
+    pub deadline: Duration,
+    /// How long one attempt at a peer may take.
+    pub peer_deadline: Duration,
+    running: Running,
+}
+
+/// One run.
+struct Run<'a> {
+    order: &'a Order,
+    claims: &'a Claims,
+    id: &'a str,
+    /// When its steps end; what is left is for writing it down.
+    deadline: Instant,
+}
+
+impl<'a> Run<'a> {
+    fn call(&self, tool: RemoteTool, repeatable: bool) -> Call<'a> {
+        Call { tool, claims: self.claims, execution_id: self.id, deadline: self.deadline, repeatable }
+    }
+}
+
+/// What came of a run.
+struct Outcome {
+    status: WorkflowStatus,
+    trail: Trail,
+    judged: Judged,
+    memories: Vec<UsedMemory>,
+    pattern: Option<UsedPattern>,
+    artefact: Option<Artefact>,
+    usage: Option<ModelUsage>,
+    later: Vec<Entry>,
+}
+
+/// When a run began.
+struct Began {
+    at: Instant,
+    time: jiff::Timestamp,
+}
+
+impl Workflow {
+    /// Puts the parts together.
+    pub fn new(
+        peers: Arc<Peers>,
+        store: Store,
+        outbox: Arc<Outbox>,
+        model: Option<Model>,
+        start: &mcp_kit::Start,
+    ) -> Self {
+        Self {
+            peers,
+            verdicts: start.verdicts.clone(),
+            single_use: start.single_use.clone(),
+            model,
+            store,
+            outbox,
+            deadline: start.settings.workflow_deadline,
+            peer_deadline: start.settings.peer_deadline,
+            running: Running::default(),
+        }
+    }
+
+    /// Runs a request to its end, or to the question that stands before it.
+    ///
+    /// # Errors
+    /// Says what is wrong with the request or its verdict, or that it cannot be written down.
+    pub async fn run(&self, context: CallContext, request: RunWorkflow) -> Result<Answer<Execution>, ToolError> {
+        let began = Began { at: Instant::now(), time: jiff::Timestamp::now() };
+        let deadline = context.deadline.min(began.at + self.deadline);
+        let order = Order::new(&context, request, &self.verdicts)?;
+        let mut wanted = order.wanted(&context);
+        let _turns = self.running.enter(&mut wanted, deadline).await?;
+        let id = match self.begin(&wanted, deadline).await? {
+            Either::Left(id) => id,
+            Either::Right(execution) => return Ok(Answer::Complete(*execution)),
+        };
+        let writing = WRITING.min(deadline.saturating_duration_since(Instant::now()) / 4);
+        let run = Run { order: &order, claims: &context.claims, id: &id, deadline: deadline - writing };
+        let outcome = Box::pin(self.lifecycle(&run)).await?;
+        let question = question(&context, &order, &outcome);
+        let execution = self.write_down(wanted, &run, outcome, &began, deadline).await;
+        metrics::counter!(metric::WORKFLOWS_TOTAL, "agent" => order.agent.name(), "status" => status_name(execution.status))
+            .increment(1);
+        Ok(question.map_or(Answer::Complete(execution), Answer::Ask))
+    }
+
+    async fn begin(&self, wanted: &Wanted, deadline: Instant) -> Result<Either<String, Box<Execution>>, ToolError> {
+        let begun = tokio::time::timeout_at(deadline.into(), self.store.begin(wanted.clone())).await;
+        match begun.map_err(|_| StoreError::Overloaded).and_then(|begun| begun)? {
+            Begun::Fresh(id) => Ok(Either::Left(id)),
+            Begun::Repeated(execution) => Ok(Either::Right(execution)),
+            Begun::Conflict => Err(ToolError::new(
+                ErrorCode::IdempotencyConflict,
+                "`idempotencyKey` belongs to another request of yours",
+            )
+            .with_hint("use a new key for a new request")),
+            Begun::Over => {
+                let text = format!("execution `{}` has ended; its verdict was used", wanted.id);
+                Err(ToolError::new(ErrorCode::VerdictUsed, text).with_hint("run the request again without a verdict"))
+            }
+        }
+    }
+
+    /// Every step in its order. Reading from memory and patterns may run beside the guardrails; nothing that a verdict must allow does.
+    async fn lifecycle(&self, run: &Run<'_>) -> Result<Outcome, ToolError> {
+        let (judged, read) = self.judge_and_read(run).await?;
+        let mut outcome = Outcome::begin(judged);
+        let (recalled, selected) = match (stopped(&outcome.judged.permission, run.order.action.action), read) {
+            (None, Some(read)) => read,
+            (stopped, _) => return Ok(outcome.stop(stopped.unwrap_or(WorkflowStatus::Blocked))),
+        };
+        outcome.memories = recalled.used();
+        outcome.trail.add(recalled.taken.clone());
+        outcome.trail.add(selected.taken);
+        let injected = match &outcome.judged.permission {
+            Permission::Granted(grant) => self.inject(run, grant, selected.best.as_ref()).await?,
+            Permission::Unheard | Permission::MustAcknowledge(_) | Permission::Refused => Injected::not("no verdict"),
+        };
+        outcome.pattern = injected.pattern;
+        outcome.trail.add(injected.taken);
+        let made = self.execute(run, &recalled, outcome.pattern.as_ref()).await;
+        let pattern = outcome.pattern.as_ref();
+        let (logged, remembered) =
+            join(self.log_usage(run, pattern), self.remember(run, &made, recalled.missing)).await;
+        outcome.trail.add(made.taken);
+        outcome.artefact = Some(made.artefact);
+        outcome.usage = made.usage;
+        for kept in [logged, remembered] {
+            outcome.trail.add(kept.taken);
+            outcome.later.extend(kept.later);
+        }
+        outcome.status =
+            if outcome.trail.reasons().is_empty() { WorkflowStatus::Completed } else { WorkflowStatus::Degraded };
+        Ok(outcome)
+    }
+
+    /// Asks the three peers at once; the answers of the other two are worth nothing where the first one stops the run.
+    async fn judge_and_read(&self, run: &Run<'_>) -> Result<(Judged, Option<(Recalled, Selected)>), ToolError> {
+        let judging = pin!(self.judge(run));
+        let reading = pin!(join(self.recall(run), self.select(run)));
+        let (judged, reading) = match select(judging, reading).await {
+            Either::Left((judged, reading)) => (judged?, Either::Left(reading)),
+            Either::Right((read, judging)) => (judging.await?, Either::Right(read)),
+        };
+        if stopped(&judged.permission, run.order.action.action).is_some() {
+            return Ok((judged, None));
+        }
+        let read = match reading {
+            Either::Left(reading) => reading.await,
+            Either::Right(read) => read,
+        };
+        Ok((judged, Some(read)))
+    }
+
+    /// Writes the run and what it leaves for the outbox down in one step. Where that fails, what was to be done later is not promised.
+    async fn write_down(
+        &self,
+        wanted: Wanted,
+        run: &Run<'_>,
+        mut outcome: Outcome,
+        began: &Began,
+        deadline: Instant,
+    ) -> Execution {
+        let later = std::mem::take(&mut outcome.later);
+        let promised = later.len();
+        let mut execution = outcome.execution(run, began);
+        let kept = Execution { verdict_token: None, ..execution.clone() };
+        let settled = match execution.status {
+            WorkflowStatus::Completed | WorkflowStatus::Degraded => true,
+            WorkflowStatus::Blocked => !execution.retryable,
+            WorkflowStatus::AcknowledgementRequired => false,
+        };
+        let ended = Ended { wanted, execution: kept, settled, later };
+        let written = tokio::time::timeout_at(deadline.into(), self.store.end(ended)).await;
+        match written.map_err(|_| StoreError::Overloaded).and_then(|written| written) {
+            Ok(gone) => self.outbox.added(promised, &gone),
+            Err(error) => {
+                tracing::error!(executionId = run.id, orgId = run.claims.org_id, %error, "an execution was not written down");
+                let deferred = execution.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Deferred);
+                deferred.for_each(|step| {
+                    (step.outcome, step.source) = (StepOutcome::Failed, "none".to_owned());
+                });
+            }
+        }
+        execution
+    }
+}
+
+impl Outcome {
+    fn begin(judged: Judged) -> Self {
+        let mut trail = Trail::default();
+        trail.add(judged.taken.clone());
+        let status = WorkflowStatus::Blocked;
+        let (memories, later) = (Vec::new(), Vec::new());
+        Self { status, trail, judged, memories, pattern: None, artefact: None, usage: None, later }
+    }
+
+    /// Ends before anything was done.
+    fn stop(mut self, status: WorkflowStatus) -> Self {
+        use StepName::{Execute, InjectPattern, LogUsage, Memory, Remember, SelectPattern};
+        self.trail.skip(&[Memory, SelectPattern, InjectPattern, Execute, LogUsage, Remember], "not permitted");
+        self.status = status;
+        self
+    }
+
+    fn execution(self, run: &Run<'_>, began: &Began) -> Execution {
+        let (steps, reasons) = self.trail.into_parts();
+        let verdict_token = match (self.status, self.judged.permission) {
+            (WorkflowStatus::AcknowledgementRequired, Permission::MustAcknowledge(token)) => Some(token),
+            _ => None,
+        };
+        Execution {
+            execution_id: run.id.to_owned(),
+            agent: run.order.agent,
+            action: run.order.action.action,
+            intent: run.order.action.intent.clone(),
+            status: self.status,
+            retryable: self.status == WorkflowStatus::Blocked && reasons.contains(&Reason::GuardrailUnavailable),
+            reasons,
+            verdict: self.judged.decision,
+            rules: self.judged.rules,
+            verdict_token,
+            steps,
+            memories: self.memories,
+            pattern: self.pattern,
+            artefact: self.artefact,
+            usage: self.usage,
+            started_at: began.time.to_string(),
+            duration_ms: began.at.elapsed().as_secs_f64() * 1_000.0,
+        }
+    }
+}
+
+/// How a run ends before anything is done; `None` where it goes on. Without a verdict only what is not risky does.
+fn stopped(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus> {
+    match permission {
+        Permission::Granted(_) => None,
+        Permission::Refused => Some(WorkflowStatus::Blocked),
+        Permission::MustAcknowledge(_) => Some(WorkflowStatus::AcknowledgementRequired),
+        Permission::Unheard => match action.risk() {
+            Severity::Low | Severity::Medium => None,
+            Severity::High | Severity::Critical => Some(WorkflowStatus::Blocked),
+        },
+    }
+}
+
+/// The question to the client's user, where one has to be asked and was not yet.
+fn question(context: &CallContext, order: &Order, outcome: &Outcome) -> Option<Question> {
+    let (Permission::MustAcknowledge(token), Known::Nothing) = (&outcome.judged.permission, &order.verdict) else {
+        return None;
+    };
+    if !context.dialogue.can_ask {
+        return None;
+    }
+    let mut message = "The workflow breaks rules that a person must acknowledge before it goes on:".to_owned();
+    for rule in outcome.judged.rules.iter().take(MAX_LISTED_RULES) {
+        let severity = rule.severity.name();
+        let _ = write!(message, "\n- {} ({severity}) {}: {} {}", rule.id, rule.title, rule.message, rule.remediation);
+    }
+    let schema = serde_json::json!({
+        "type": "object",
+        "properties": {
+            "acknowledge": { "type": "boolean", "title": "Go on nevertheless" },
+            "reason": {
+                "type": "string", "title": "Why", "minLength": 10, "maxLength": 2000,
+                "description": "It is logged with the rules.",
+            },
+        },
+        "required": ["acknowledge"],
+    });
+    Some(Question { key: QUESTION, message, schema, state: token.clone() })
+}
+
+fn status_name(status: WorkflowStatus) -> &'static str {
+    match status {
+        WorkflowStatus::Completed => "completed",
+        WorkflowStatus::Degraded => "degraded",
+        WorkflowStatus::Blocked => "blocked",
+        WorkflowStatus::AcknowledgementRequired => "acknowledgement_required",
+    }
+}

@@ -1,0 +1,179 @@
+//! The first step: may this go on? Only a well-formed verdict on exactly this request counts; everything else counts as none. Nothing
+//! here decides what happens without one but [`Permission::Unheard`]'s readers.
+
+use super::order::Known;
+use super::trail::{Taken, Taking, reason};
+use super::{Run, Workflow};
+use crate::peer::PeerError;
+use crate::peers::{ACKNOWLEDGE, CHECK};
+use mcp_contracts::guardrails::{
+    AcknowledgeGuardrails, BrokenRule, CheckGuardrails, Decision, Verdict, VerdictClaims, VerdictKind,
+};
+use mcp_contracts::orchestrator::{Reason, StepName, StepOutcome};
+use mcp_contracts::{ToolError, metric};
+
+/// What may happen.
+#[derive(Debug, Clone)]
+pub(super) enum Permission {
+    /// It may go on.
+    Granted(Grant),
+    /// Nobody said whether it may.
+    Unheard,
+    /// Somebody must acknowledge it first; the token to do so.
+    MustAcknowledge(String),
+    /// It may not.
+    Refused,
+}
+
+/// A verdict that lets a pattern be injected.
+#[derive(Debug, Clone)]
+pub(super) struct Grant {
+    pub(super) token: String,
+    pub(super) claims: VerdictClaims,
+}
+
+impl Grant {
+    /// Good once, and not to be tried twice.
+    pub(super) fn single_use(&self) -> bool {
+        self.claims.kind == VerdictKind::Acknowledged
+    }
+}
+
+/// What came of the step.
+#[derive(Debug, Clone)]
+pub(super) struct Judged {
+    pub(super) permission: Permission,
+    pub(super) decision: Option<Decision>,
+    pub(super) rules: Vec<BrokenRule>,
+    pub(super) taken: Taken,
+}
+
+impl Judged {
+    fn said(permission: Permission, verdict: Verdict, taken: Taken) -> Self {
+        let taken = match permission {
+            Permission::Refused => taken.degraded(Reason::GuardrailBlocked),
+            Permission::Granted(_) | Permission::MustAcknowledge(_) | Permission::Unheard => taken,
+        };
+        Self { permission, decision: Some(verdict.verdict), rules: verdict.rules, taken }
+    }
+}
+
+impl Workflow {
+    /// Learns whether the run may go on.
+    pub(super) async fn judge(&self, run: &Run<'_>) -> Result<Judged, ToolError> {
+        let taking = Taking::begin(StepName::Guardrails);
+        match &run.order.verdict {
+            Known::Nothing => self.check(run, taking).await,
+            Known::Acknowledged(token) => {
+                let claims = self.verdicts.check(Some(token), &run.claims.org_id, run.id, &run.order.hash)?;
+                let taken = taking.end(StepOutcome::Ok, "verdict_token", 0).because("acknowledged");
+                let permission = Permission::Granted(Grant { token: token.clone(), claims });
+                Ok(Judged { permission, decision: Some(Decision::Allow), rules: Vec::new(), taken })
+            }
+            Known::Answered { token, reason: None } => {
+                let taken = taking.end(StepOutcome::Ok, "verdict_token", 0).because("not acknowledged");
+                let permission = Permission::MustAcknowledge(token.clone());
+                Ok(Judged { permission, decision: Some(Decision::Acknowledge), rules: Vec::new(), taken })
+            }
+            Known::Answered { token, reason: Some(why) } => self.acknowledge(run, taking, token, why).await,
+        }
+    }
+
+    async fn check(&self, run: &Run<'_>, taking: Taking) -> Result<Judged, ToolError> {
+        let action = &run.order.action;
+        let arguments = CheckGuardrails {
+            action: action.action,
+            intent: action.intent.clone(),
+            files: action.files.clone(),
+            text: action.text.clone(),
+            execution_id: Some(run.id.to_owned()),
+        };
+        let called = self.peers.guardrails.call::<_, Verdict>(&run.call(CHECK, true), &arguments).await;
+        match called.result {
+            Ok(verdict) => Ok(match self.well_formed(run, &verdict, VerdictKind::Allow) {
+                Ok(permission) => {
+                    let taken = taking.end(StepOutcome::Ok, "guardrails", called.attempts);
+                    Judged::said(permission, verdict, taken)
+                }
+                Err(why) => invalid_verdict(run, taking, called.attempts, why),
+            }),
+            Err(PeerError::Malformed(why)) => Ok(invalid_verdict(run, taking, called.attempts, why)),
+            Err(error) => Ok(unheard(run, taking, called.attempts, &error)),
+        }
+    }
+
+    /// The user has taken the rules on: guardrails signs that, once.
+    async fn acknowledge(&self, run: &Run<'_>, taking: Taking, token: &str, why: &str) -> Result<Judged, ToolError> {
+        let arguments = AcknowledgeGuardrails { verdict_token: token.to_owned(), reason: why.to_owned() };
+        let called = self.peers.guardrails.call::<_, Verdict>(&run.call(ACKNOWLEDGE, false), &arguments).await;
+        let failed = match called.result {
+            Ok(verdict) => match self.well_formed(run, &verdict, VerdictKind::Acknowledged) {
+                Ok(permission) => {
+                    let taken = taking.end(StepOutcome::Ok, "guardrails", called.attempts).because("acknowledged");
+                    return Ok(Judged::said(permission, verdict, taken));
+                }
+                Err(why) => invalid_verdict(run, taking, called.attempts, why),
+            },
+            // The caller's own slip, such as a reason that is too short, or a question answered twice.
+            Err(PeerError::Tool(error)) if !error.retryable => return Err(error),
+            Err(PeerError::Malformed(why)) => invalid_verdict(run, taking, called.attempts, why),
+            Err(error) => unheard(run, taking, called.attempts, &error),
+        };
+        // Rules are known to be broken, so nothing goes on without the acknowledgement, however small the risk.
+        Ok(Judged { permission: Permission::Refused, ..failed })
+    }
+
+    /// What a reply of guardrails permits, if it is a verdict on this run at all.
+    fn well_formed(&self, run: &Run<'_>, verdict: &Verdict, wanted: VerdictKind) -> Result<Permission, &'static str> {
+        if verdict.execution_id != run.id {
+            return Err("it is for another execution");
+        }
+        if verdict.requires_acknowledgement != (verdict.verdict == Decision::Acknowledge) {
+            return Err("it contradicts itself");
+        }
+        let signed = || {
+            let token = verdict.verdict_token.as_deref().ok_or("it has no token")?;
+            let claims = self.verdicts.open(token, &run.claims.org_id).map_err(|_| "its token is not accepted")?;
+            if claims.execution_id != run.id || claims.request_hash != run.order.hash {
+                return Err("its token is for another request");
+            }
+            Ok((token.to_owned(), claims))
+        };
+        match verdict.verdict {
+            Decision::Block => Ok(Permission::Refused),
+            Decision::Acknowledge => match signed()? {
+                (token, claims) if claims.kind == VerdictKind::Acknowledge => Ok(Permission::MustAcknowledge(token)),
+                _ => Err("its token is of another kind"),
+            },
+            Decision::Allow => match signed()? {
+                (token, claims) if claims.kind == wanted => Ok(Permission::Granted(Grant { token, claims })),
+                _ => Err("its token is of another kind"),
+            },
+        }
+    }
+}
+
+fn invalid_verdict(run: &Run<'_>, taking: Taking, attempts: u32, why: &'static str) -> Judged {
+    metrics::counter!(metric::GUARDRAIL_INVALID_VERDICT_TOTAL).increment(1);
+    tracing::warn!(executionId = run.id, orgId = run.claims.org_id, why, "a reply of guardrails is no verdict");
+    unheard(run, taking, attempts, &PeerError::Malformed(why))
+}
+
+/// No verdict: counted and logged as a violation, as severe as the action is risky.
+fn unheard(run: &Run<'_>, taking: Taking, attempts: u32, error: &PeerError) -> Judged {
+    let severity = run.order.action.action.risk().name();
+    metrics::counter!(metric::GUARDRAIL_FAIL_CLOSED_TOTAL, "severity" => severity).increment(1);
+    tracing::warn!(
+        violation = Reason::GuardrailUnavailable.name(),
+        severity,
+        action = run.order.action.action.name(),
+        executionId = run.id,
+        orgId = run.claims.org_id,
+        userId = run.claims.sub,
+        why = error.name(),
+        "no verdict of the guardrails: no pattern is injected"
+    );
+    let taken = taking.end(StepOutcome::Fallback, "none", attempts).because(error.name());
+    let taken = taken.degraded(Reason::GuardrailUnavailable).degraded(reason(error, Reason::GuardrailUnavailable));
+    Judged { permission: Permission::Unheard, decision: None, rules: Vec::new(), taken }
+}
