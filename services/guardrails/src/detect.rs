@@ -1,11 +1,9 @@
 //! Detection without a model: secrets, personal data, orders to a model and SQL that destroys data. Text in, places out; nothing here
 //! reads a file, a clock or a setting, and every part takes time in proportion to the text.
 
-pub mod corpus;
 mod finding;
 mod injection;
 mod mask;
-pub mod measure;
 mod near;
 mod pii;
 mod secrets;
@@ -60,7 +58,8 @@ pub fn any(text: &str, wanted: Detection) -> bool {
 
 /// Everything that is there, without places.
 pub fn found(text: &str) -> BTreeSet<(Detection, &'static str)> {
-    let kinds = |detection| every(text, detection).into_sorted().into_iter().map(move |finding| (detection, finding.kind));
+    let kinds =
+        |detection| every(text, detection).into_sorted().into_iter().map(move |finding| (detection, finding.kind));
     Detection::ALL.into_iter().flat_map(kinds).collect()
 }
 

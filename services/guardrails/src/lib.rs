@@ -3,6 +3,7 @@
 
 mod acknowledge;
 mod command;
+pub mod detect;
 pub mod judge;
 pub mod live;
 mod prompts;
@@ -57,37 +58,4 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
             stop.cancel();
             Box::pin(async move { tasks.wait().await })
         }))
-}
-
-use detect_stub as detect;
-
-/// Stands in until the detectors are there.
-pub mod detect_stub {
-    use mcp_contracts::guardrails::{Detection, Match};
-    /// What was found.
-    pub struct Scanned {
-        /// Matches.
-        pub matches: Vec<Match>,
-        /// More.
-        pub truncated: bool,
-    }
-    /// Scans.
-    pub fn scan(_: &str, _: &[Detection], _: usize) -> Scanned {
-        Scanned { matches: Vec::new(), truncated: false }
-    }
-    /// Masks.
-    pub fn redact(text: &str, _: &[Match]) -> String {
-        text.to_owned()
-    }
-    /// Tells whether something is there.
-    pub fn any(text: &str, wanted: Detection) -> bool {
-        match wanted {
-            Detection::Secret => text.contains("Xk29vQ7tLmPz4w") || text.contains("9fQz7LmXv2Rt"),
-            Detection::Pii => text.contains("maria.lindqvist@"),
-            Detection::PromptInjection => text.contains("Ignore all previous"),
-            Detection::DestructiveSql => {
-                text.contains("DROP ") || text.contains("TRUNCATE") || text.contains("DELETE FROM orders;")
-            }
-        }
-    }
 }

@@ -24,7 +24,10 @@ pub fn redact(text: &str, matches: &[Match]) -> String {
     let mut at = 0;
     for found in places {
         let (start, end) = (floor(text, found.start), ceil(text, found.end));
-        if start >= at && start < text.len() {
+        if start >= text.len() {
+            break;
+        }
+        if start >= at {
             masked.push_str(&text[at..start]);
             masked.push_str(&format!("[{}:{}]", found.detection.name(), found.kind));
         }

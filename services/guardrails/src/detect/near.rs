@@ -18,7 +18,8 @@ pub(super) fn before(text: &str, at: usize, bytes: usize) -> &str {
     while !text.is_char_boundary(start) {
         start += 1;
     }
-    let start = text.as_bytes()[start..at].iter().rposition(|byte| *byte == b'\n').map_or(start, |line| start + line + 1);
+    let start =
+        text.as_bytes()[start..at].iter().rposition(|byte| *byte == b'\n').map_or(start, |line| start + line + 1);
     &text[start..at]
 }
 

@@ -44,8 +44,16 @@ struct Search {
 }
 
 static SEARCH: LazyLock<Search> = LazyLock::new(|| {
-    let mut exact: Vec<(&str, Lead)> = token::TOKENS.iter().enumerate().map(|(number, token)| (token.prefix, Lead::Token(number))).collect();
-    exact.extend([("-----BEGIN ", Lead::KeyBlock), ("PuTTY-User-Key-File-", Lead::KeyBlock), ("eyJ", Lead::Jwt), ("://", Lead::Url), ("-u", Lead::Login), ("--user", Lead::Login)]);
+    let mut exact: Vec<(&str, Lead)> =
+        token::TOKENS.iter().enumerate().map(|(number, token)| (token.prefix, Lead::Token(number))).collect();
+    exact.extend([
+        ("-----BEGIN ", Lead::KeyBlock),
+        ("PuTTY-User-Key-File-", Lead::KeyBlock),
+        ("eyJ", Lead::Jwt),
+        ("://", Lead::Url),
+        ("-u", Lead::Login),
+        ("--user", Lead::Login),
+    ]);
     let mut loose: Vec<(&str, Lead)> = assignment::NAMES.iter().map(|name| (*name, Lead::Name)).collect();
     loose.extend(header::WORDS.iter().map(|word| (*word, Lead::Header)));
     let build = |words: &[(&str, Lead)], any_case| {

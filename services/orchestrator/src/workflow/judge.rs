@@ -16,7 +16,7 @@ use mcp_contracts::{ToolError, metric};
 #[derive(Debug, Clone)]
 pub(super) enum Permission {
     /// It may go on.
-    Granted(Grant),
+    Granted(Box<Grant>),
     /// Nobody said whether it may.
     Unheard,
     /// Somebody must acknowledge it first; the token to do so.
@@ -67,7 +67,7 @@ impl Workflow {
             Known::Acknowledged(token) => {
                 let claims = self.verdicts.check(Some(token), &run.claims.org_id, run.id, &run.order.hash)?;
                 let taken = taking.end(StepOutcome::Ok, "verdict_token", 0).because("acknowledged");
-                let permission = Permission::Granted(Grant { token: token.clone(), claims });
+                let permission = Permission::Granted(Box::new(Grant { token: token.clone(), claims }));
                 Ok(Judged { permission, decision: Some(Decision::Allow), rules: Vec::new(), taken })
             }
             Known::Answered { token, reason: None } => {
@@ -146,7 +146,7 @@ impl Workflow {
                 _ => Err("its token is of another kind"),
             },
             Decision::Allow => match signed()? {
-                (token, claims) if claims.kind == wanted => Ok(Permission::Granted(Grant { token, claims })),
+                (token, claims) if claims.kind == wanted => Ok(Permission::Granted(Box::new(Grant { token, claims }))),
                 _ => Err("its token is of another kind"),
             },
         }

@@ -33,7 +33,8 @@ struct Gap {
 
 impl Folded {
     pub(super) fn of(text: &str) -> Self {
-        let mut folded = Self { text: String::with_capacity(text.len()), from: Vec::with_capacity(text.len()), ..Self::default() };
+        let mut folded =
+            Self { text: String::with_capacity(text.len()), from: Vec::with_capacity(text.len()), ..Self::default() };
         let mut chars = text.char_indices().peekable();
         while let Some((at, letter)) = chars.next() {
             let next = chars.peek().map_or(' ', |(_, next)| *next);
@@ -168,7 +169,13 @@ fn undigit(letter: char, letters: usize) -> char {
     match letter {
         '0' => 'o',
         // `a11` and `prev1ous`: both readings are covered by what phrases accept.
-        '1' | '!' => if letters == 1 { 'l' } else { 'i' },
+        '1' | '!' => {
+            if letters == 1 {
+                'l'
+            } else {
+                'i'
+            }
+        }
         '3' => 'e',
         '4' | '@' => 'a',
         '5' | '$' => 's',

@@ -63,7 +63,9 @@ fn widthless(text: &str, findings: &mut Findings) {
     while let Some((at, letter)) = chars.next() {
         let after = chars.peek().map_or(' ', |(_, after)| *after);
         if matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}') {
-            if before.is_ascii_alphabetic() && (after.is_ascii_alphabetic() || is_widthless(after)) || is_widthless(before) {
+            if before.is_ascii_alphabetic() && (after.is_ascii_alphabetic() || is_widthless(after))
+                || is_widthless(before)
+            {
                 if count == 0 {
                     first = at;
                 }
@@ -114,11 +116,44 @@ fn passages(text: &str, findings: &mut Findings) {
 
 fn addresses_model(passage: &str) -> bool {
     const MODELS: [&str; 14] = [
-        "ai", "llm", "assistant", "assistants", "language model", "ai agent", "agent", "agents", "model", "chatgpt", "claude", "copilot", "gpt", "gemini",
+        "ai",
+        "llm",
+        "assistant",
+        "assistants",
+        "language model",
+        "ai agent",
+        "agent",
+        "agents",
+        "model",
+        "chatgpt",
+        "claude",
+        "copilot",
+        "gpt",
+        "gemini",
     ];
     const ORDERS: [&str; 22] = [
-        "must", "should", "please", "you", "ignore", "approve", "send", "do not", "dont", "always", "never", "include", "execute", "run", "reply", "respond", "say",
-        "recommend", "read", "call", "add", "instructions",
+        "must",
+        "should",
+        "please",
+        "you",
+        "ignore",
+        "approve",
+        "send",
+        "do not",
+        "dont",
+        "always",
+        "never",
+        "include",
+        "execute",
+        "run",
+        "reply",
+        "respond",
+        "say",
+        "recommend",
+        "read",
+        "call",
+        "add",
+        "instructions",
     ];
     let folded = Folded::of(passage);
     let has = |words: &[&str]| words.iter().any(|word| has_word(&folded.text, word));
@@ -139,7 +174,9 @@ mod tests {
     #[test]
     fn flags_emoji_and_persian_are_spelled_with_marks() {
         let scotland = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}";
-        for text in [scotland, "\u{2764}\u{fe0f}", "\u{feff}first", "می\u{200c}خواهم می\u{200c}روم می\u{200c}شود", "a\u{200b}b"] {
+        for text in
+            [scotland, "\u{2764}\u{fe0f}", "\u{feff}first", "می\u{200c}خواهم می\u{200c}روم می\u{200c}شود", "a\u{200b}b"]
+        {
             assert!(kinds(text).is_empty(), "{text:?}: {:?}", kinds(text));
         }
     }

@@ -65,7 +65,10 @@ pub(super) const SOURCES: [Source; 29] = [
         &["ignor", "dimentic", "trascur", "scord"],
         r"(?:ignora|dimentica|trascura|scorda)(?:te|re)? (?:[^ |]+ ){0,4}(?:istruzioni|indicazioni|regole|direttive|ordini)(?: [^ |]+){0,2} (?:precedenti|sopra|originali|sistema|iniziali)",
     ),
-    order(&["ignor", "dimentic"], r"(?:ignora|dimentica)(?:te|re)? (?:[^ |]+ ){0,2}precedenti (?:istruzioni|indicazioni|regole|direttive|ordini)"),
+    order(
+        &["ignor", "dimentic"],
+        r"(?:ignora|dimentica)(?:te|re)? (?:[^ |]+ ){0,2}precedenti (?:istruzioni|indicazioni|regole|direttive|ordini)",
+    ),
     // Portuguese
     order(
         &["ignor", "esquec", "desconsider"],
@@ -76,13 +79,19 @@ pub(super) const SOURCES: [Source; 29] = [
         &["negeer", "vergeet"],
         r"(?:negeer|vergeet) (?:[^ |]+ ){0,3}(?:vorige|eerdere|bovenstaande|voorgaande|oorspronkelijke) (?:[^ |]+ )?(?:instructies|opdrachten|regels|aanwijzingen|richtlijnen)",
     ),
-    leak(&["systeem"], r"(?:toon|laat|geef|herhaal|onthul)(?: [^ |]+){0,5} (?:systeemprompt|systeem prompt|systeeminstructies)"),
+    leak(
+        &["systeem"],
+        r"(?:toon|laat|geef|herhaal|onthul)(?: [^ |]+){0,5} (?:systeemprompt|systeem prompt|systeeminstructies)",
+    ),
     // Polish
     order(
         &["ignoruj", "zapomnij", "pomin"],
         r"(?:z?ignoruj|zapomnij|pomin)\w*(?: [^ |]+){0,4} (?:poprzedni\w*|wczesniejsz\w*|powyzsz\w*)(?: [^ |]+){0,1} (?:instrukcj\w*|polece\w*|zasad\w*)",
     ),
-    order(&["ignoruj", "zapomnij"], r"(?:z?ignoruj|zapomnij)\w*(?: [^ |]+){0,3} (?:instrukcj\w*|polece\w*|zasad\w*) (?:powyzej|wczesniej)"),
+    order(
+        &["ignoruj", "zapomnij"],
+        r"(?:z?ignoruj|zapomnij)\w*(?: [^ |]+){0,3} (?:instrukcj\w*|polece\w*|zasad\w*) (?:powyzej|wczesniej)",
+    ),
     // Turkish
     order(
         &["talimat", "komut", "kural"],
@@ -97,16 +106,28 @@ pub(super) const SOURCES: [Source; 29] = [
         &["системн"],
         r"(?:покажи|выведи|раскрой|повтори|напечатай|скажи)(?:те)?(?: [^ |]+){0,4} системн\w* (?:промпт|промт|запрос|инструкци|сообщени|подсказк)\w*",
     ),
-    role(&["ты теперь", "теперь ты", "представь"], r"(?:ты теперь|теперь ты|представь)(?: [^ |]+){0,7} без (?:[^ |]+ )?(?:ограничени\w*|правил|фильтр\w*)"),
+    role(
+        &["ты теперь", "теперь ты", "представь"],
+        r"(?:ты теперь|теперь ты|представь)(?: [^ |]+){0,7} без (?:[^ |]+ )?(?:ограничени\w*|правил|фильтр\w*)",
+    ),
     // Ukrainian
-    order(&["ігнор", "забудь"], r"(?:про)?(?:ігноруй(?:те)?|забудь(?:те)?)(?: [^ |]+){0,3} (?:попередн\w*|усі|всі)(?: [^ |]+){0,3} (?:інструкці\w*|вказівк\w*|правил\w*)"),
+    order(
+        &["ігнор", "забудь"],
+        r"(?:про)?(?:ігноруй(?:те)?|забудь(?:те)?)(?: [^ |]+){0,3} (?:попередн\w*|усі|всі)(?: [^ |]+){0,3} (?:інструкці\w*|вказівк\w*|правил\w*)",
+    ),
     // Chinese
     order(
         &["忽略", "无视", "忘记", "忘掉", "不要遵守", "忽視", "無視", "跳过"],
         r"(?:忽略|无视|忘记|忘掉|不要遵守|跳过|忽視|無視)[^|]{0,8}(?:之前|以前|先前|以上|上面|前面|上述|所有|全部|一切)[^|]{0,8}(?:指令|指示|提示|规则|规定|说明|命令|要求)",
     ),
-    leak(&["系统提示", "系统指令", "系統提示"], r"(?:显示|输出|告诉我|打印|泄露|重复|透露|给我|顯示|輸出)[^|]{0,10}(?:系统提示|系统指令|系統提示)"),
-    role(&["你现在是", "假装", "扮演"], r"(?:你现在是|假装|扮演)[^|]{0,16}(?:没有(?:任何)?限制|不受(?:任何)?限制|无限制|开发者模式)"),
+    leak(
+        &["系统提示", "系统指令", "系統提示"],
+        r"(?:显示|输出|告诉我|打印|泄露|重复|透露|给我|顯示|輸出)[^|]{0,10}(?:系统提示|系统指令|系統提示)",
+    ),
+    role(
+        &["你现在是", "假装", "扮演"],
+        r"(?:你现在是|假装|扮演)[^|]{0,16}(?:没有(?:任何)?限制|不受(?:任何)?限制|无限制|开发者模式)",
+    ),
     // Japanese
     order(
         &["無視", "忘れ", "破棄"],

@@ -33,15 +33,29 @@ const LISTS: [(&str, &str); 7] = [
          (?:do not|dont) (?:follow|obey|heed|comply with)|stop (?:following|obeying)|pay no attention to|throw (?:away|out)|erase)",
     ),
     ("{ALL}", "(?:(?:all|any|every|the|of|my|your|our|these|those|other|such|each|and|or|single|set|entire|whole) )*"),
-    ("{PRIOR}", "(?:previous(?:ly given)?|prior|above|earlier|preceding|foregoing|original|initial|system|developers?|past|former|hidden|operators?|safety|ethical|built in|preset)"),
-    ("{ORDERS}", "(?:instructions?|prompts?|directives?|guidelines?|commands?|orders|directions|programming|training|guardrails?|safeguards?)"),
-    ("{RULES}", "(?:rules?|constraints?|restrictions?|polic(?:y|ies)|messages?|context|conversation|limitations?|requests?)"),
+    (
+        "{PRIOR}",
+        "(?:previous(?:ly given)?|prior|above|earlier|preceding|foregoing|original|initial|system|developers?|past|former|hidden|operators?|safety|ethical|built in|preset)",
+    ),
+    (
+        "{ORDERS}",
+        "(?:instructions?|prompts?|directives?|guidelines?|commands?|orders|directions|programming|training|guardrails?|safeguards?)",
+    ),
+    (
+        "{RULES}",
+        "(?:rules?|constraints?|restrictions?|polic(?:y|ies)|messages?|context|conversation|limitations?|requests?)",
+    ),
     ("{SOME}", "(?: [^ |]+)"),
     ("{AI}", "(?:ai|llm|assistant|chatbot|bot|language model|large language model|agent|model|persona)"),
 ];
 
 const ENGLISH: [Source; 19] = [
-    Source { kind: "override", severity: High, stems: OVERRIDES, pattern: r"{VERB} {ALL}(?:{PRIOR} (?:and |or )?){1,3}{ORDERS}" },
+    Source {
+        kind: "override",
+        severity: High,
+        stems: OVERRIDES,
+        pattern: r"{VERB} {ALL}(?:{PRIOR} (?:and |or )?){1,3}{ORDERS}",
+    },
     Source {
         kind: "override",
         severity: High,
@@ -81,7 +95,16 @@ const ENGLISH: [Source; 19] = [
     Source {
         kind: "authority",
         severity: High,
-        stems: &["from the system", "from your", "from the dev", "from the admin", "from the op", "from openai", "from anthropic", "override"],
+        stems: &[
+            "from the system",
+            "from your",
+            "from the dev",
+            "from the admin",
+            "from the op",
+            "from openai",
+            "from anthropic",
+            "override",
+        ],
         pattern: r"(?:this is|following is) (?:a |an |the )?(?:[^ |]+ )?(?:message|order|instruction|command|override|directive|update) from (?:the |your )?(?:system|developers?|administrators?|admin|openai|anthropic|operators?|creators?)|(?:system|admin|administrator|developer|emergency|security) override (?:\| |code |is |has |active|engaged|accepted|in effect|you|ignore)",
     },
     Source {
@@ -123,7 +146,19 @@ const ENGLISH: [Source; 19] = [
     Source {
         kind: "exfiltration",
         severity: High,
-        stems: &["send", "post", "upload", "forward", "mail", "exfiltrate", "transmit", "append", "submit", "leak", "encode"],
+        stems: &[
+            "send",
+            "post",
+            "upload",
+            "forward",
+            "mail",
+            "exfiltrate",
+            "transmit",
+            "append",
+            "submit",
+            "leak",
+            "encode",
+        ],
         pattern: r"(?:send|post|upload|forward|email|mail|exfiltrate|transmit|append|submit|leak|encode){SOME}{0,5} (?:env file|contents? of (?:the |your |any )?(?:env|ssh|aws|home|etc|file|users?)|conversation(?: history)?|chat history|chat log|system prompt|private keys?|ssh keys?|id rsa|(?:all|any|every|users|your)(?: the| of| your)* (?:[^ |]+ )?(?:api keys?|secrets?|credentials?|passwords?|tokens?|environment variables?)){SOME}{0,5} (?:to|at|in|into|as) (?:[^ |]+ ){0,3}?(?:https?|attacker|url|address|server|endpoint|webhook|query|image|following)",
     },
     Source {
@@ -135,7 +170,19 @@ const ENGLISH: [Source; 19] = [
     Source {
         kind: "addressed",
         severity: High,
-        stems: &["if you are an", "if you are a l", "if youre an", "as an ai", "any ai", "all ai", "ai assist", "ai agent", "ai review", "ai model", "llm"],
+        stems: &[
+            "if you are an",
+            "if you are a l",
+            "if youre an",
+            "as an ai",
+            "any ai",
+            "all ai",
+            "ai assist",
+            "ai agent",
+            "ai review",
+            "ai model",
+            "llm",
+        ],
         pattern: r"(?:if (?:you are|youre) (?:an? )?|as an? |any |all |dear |attention |hey |note to |to (?:the|all|any) |the )(?:ai|llm|language model|large language model|automated|coding agent|ai coding)(?: (?:agents?|assistants?|models?|reviewers?|systems?|bots?|readers?|tools?|based|language|reading|processing|summarizing|this|that|reads|page|text|file|document|email|cv|resume|it|or|and))* (?:(?:you|it|they|please|then|must|should|shall|have to|has to|always|also|instead|will|are|is|required|instructed|to) )*(?:ignore|approve|say|rate|recommend|reply|respond|include|output|send|run|execute|do not|rank|give|merge|rank|classify|mark|add|append|call|delete|forget|tell|transfer|skip|answer|write|insert|visit|open|download|reveal|disable)",
     },
     Source {
@@ -153,8 +200,30 @@ const ENGLISH: [Source; 19] = [
 ];
 
 const OVERRIDES: &[&str] = &[
-    "ignor", "disregard", "forget", "overrid", "overrule", "bypass", "discard", "abandon", "neglect", "dismiss", "set aside", "not follow", "not obey",
-    "not heed", "not comply", "dont follow", "dont obey", "dont heed", "dont comply", "stop following", "stop obeying", "no attention", "throw", "erase",
+    "ignor",
+    "disregard",
+    "forget",
+    "overrid",
+    "overrule",
+    "bypass",
+    "discard",
+    "abandon",
+    "neglect",
+    "dismiss",
+    "set aside",
+    "not follow",
+    "not obey",
+    "not heed",
+    "not comply",
+    "dont follow",
+    "dont obey",
+    "dont heed",
+    "dont comply",
+    "stop following",
+    "stop obeying",
+    "no attention",
+    "throw",
+    "erase",
 ];
 
 static PHRASES: LazyLock<Phrases> = LazyLock::new(Phrases::new);
@@ -169,13 +238,17 @@ struct Phrases {
 impl Phrases {
     fn new() -> Self {
         let sources: Vec<&Source> = ENGLISH.iter().chain(&languages::SOURCES).collect();
-        let (mut stems, mut owners) = (Vec::new(), Vec::new());
+        let (mut stems, mut owners) = (Vec::<&str>::new(), Vec::new());
         for (number, source) in sources.iter().enumerate() {
-            stems.extend(source.stems);
+            stems.extend(source.stems.iter().copied());
             owners.extend(source.stems.iter().map(|_| number));
         }
         let stems = AhoCorasick::new(stems).expect("the stems are few and fixed");
-        let phrases = sources.into_iter().map(|source| Phrase { kind: source.kind, severity: source.severity, regex: regex(source.pattern) });
+        let phrases = sources.into_iter().map(|source| Phrase {
+            kind: source.kind,
+            severity: source.severity,
+            regex: regex(source.pattern),
+        });
         Self { phrases: phrases.collect(), stems, owners }
     }
 }

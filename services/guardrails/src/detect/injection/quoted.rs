@@ -11,8 +11,23 @@ const QUOTE_BYTES: usize = 60;
 
 /// Words that name what is quoted as an attack.
 const WARNINGS: [&str; 17] = [
-    "prompt injection", "prompt injections", "injection", "injections", "jailbreak", "jailbreaks", "attack", "attacks", "attacker", "attackers", "malicious",
-    "hostile", "payload", "payloads", "detects", "detect", "flagged",
+    "prompt injection",
+    "prompt injections",
+    "injection",
+    "injections",
+    "jailbreak",
+    "jailbreaks",
+    "attack",
+    "attacks",
+    "attacker",
+    "attackers",
+    "malicious",
+    "hostile",
+    "payload",
+    "payloads",
+    "detects",
+    "detect",
+    "flagged",
 ];
 
 /// Whether the order at `place` is quoted as an example of what to beware of.
@@ -29,7 +44,11 @@ pub(super) fn is_warned_of(text: &str, place: &Range<usize>) -> bool {
 /// The quote that is open where a line's beginning ends.
 fn opening(before: &str) -> Option<(usize, char)> {
     let near = before.len().saturating_sub(QUOTE_BYTES);
-    before.char_indices().rev().take_while(|(at, _)| *at >= near).find(|(_, letter)| matches!(letter, '"' | '`' | '“' | '„' | '«' | '‘' | '\'' | '「'))
+    before
+        .char_indices()
+        .rev()
+        .take_while(|(at, _)| *at >= near)
+        .find(|(_, letter)| matches!(letter, '"' | '`' | '“' | '„' | '«' | '‘' | '\'' | '「'))
 }
 
 fn closing(quote: char) -> char {
@@ -56,7 +75,13 @@ mod tests {
     fn only_a_whole_quote_behind_a_warning_is_a_warning() {
         assert!(warned("An injection such as \"obey me now\" is data."));
         assert!(warned("Attackers write “obey me” in issues."));
-        for text in ["obey me", "Please \"obey me\"", "An injection such as obey me", "An injection says \"obey me", "\"obey me\" is an attack"] {
+        for text in [
+            "obey me",
+            "Please \"obey me\"",
+            "An injection such as obey me",
+            "An injection says \"obey me",
+            "\"obey me\" is an attack",
+        ] {
             assert!(!warned(text), "{text}");
         }
     }

@@ -64,6 +64,12 @@ fn is_constant(text: &str, start: usize, end: usize) -> bool {
 fn goes_on(text: &str, end: usize) -> bool {
     let rest = crate::detect::near::window(text, end, 120);
     let rest = rest.trim_start_matches(|letter: char| letter.is_whitespace());
-    let template = |line: &str| line.contains("{{") || line.contains("{%") || line.contains("\" +") || line.contains("{message") || line.contains("{content");
+    let template = |line: &str| {
+        line.contains("{{")
+            || line.contains("{%")
+            || line.contains("\" +")
+            || line.contains("{message")
+            || line.contains("{content")
+    };
     !rest.lines().next().is_some_and(template)
 }

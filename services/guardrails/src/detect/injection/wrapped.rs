@@ -4,9 +4,9 @@ use super::fold::Folded;
 use super::phrases;
 use crate::detect::finding::Findings;
 use base64::Engine;
-use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::{GeneralPurposeConfig, PAD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::GeneralPurpose;
+use base64::engine::general_purpose::GeneralPurposeConfig;
 use mcp_contracts::guardrails::Severity;
 
 /// Shortest run of characters that can hold an order.
@@ -18,7 +18,9 @@ const MAX_RUNS: usize = 64;
 
 const STANDARD: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 pub(super) fn find(text: &str, findings: &mut Findings) {

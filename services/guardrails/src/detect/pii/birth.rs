@@ -7,9 +7,36 @@ use crate::detect::near::{before, window};
 use mcp_contracts::guardrails::Severity::Medium;
 
 const LABELS: [&str; 30] = [
-    "date of birth", "dob", "d.o.b", "birth date", "birthdate", "birth_date", "birthday", "date_of_birth", "dateofbirth", "born", "born on", "geburtsdatum", "geboren am", "geboren", "geb",
-    "fecha de nacimiento", "nacido el", "nacida el", "date de naissance", "né le", "née le", "data di nascita", "nato il", "nata il", "data de nascimento", "geboortedatum", "дата рождения",
-    "データ生年月日", "出生日期", "生年月日",
+    "date of birth",
+    "dob",
+    "d.o.b",
+    "birth date",
+    "birthdate",
+    "birth_date",
+    "birthday",
+    "date_of_birth",
+    "dateofbirth",
+    "born",
+    "born on",
+    "geburtsdatum",
+    "geboren am",
+    "geboren",
+    "geb",
+    "fecha de nacimiento",
+    "nacido el",
+    "nacida el",
+    "date de naissance",
+    "né le",
+    "née le",
+    "data di nascita",
+    "nato il",
+    "nata il",
+    "data de nascimento",
+    "geboortedatum",
+    "дата рождения",
+    "データ生年月日",
+    "出生日期",
+    "生年月日",
 ];
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
@@ -18,14 +45,16 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     let near = before(number.text, start, 40).to_lowercase();
     let joined = near.contains("birth") || near.contains("生年月日") || near.contains("出生日期");
     let other = ["released", "founded", "company"].iter().any(|word| near.contains(word));
-    (!other && (joined || crate::detect::near::labelled(number.text, start, &LABELS))).then(|| number.found("date_of_birth", Medium, start..end))
+    (!other && (joined || crate::detect::near::labelled(number.text, start, &LABELS)))
+        .then(|| number.found("date_of_birth", Medium, start..end))
 }
 
 /// The day that the number begins, or that a month's name before it begins.
 fn day(number: &Number<'_>) -> Option<(usize, usize)> {
     if number.run == 4 || number.run <= 2 {
         let (_, end) = number.digits(b"-/.");
-        let parts: Vec<u32> = number.text[number.start..end].split(['-', '/', '.']).filter_map(|part| part.parse().ok()).collect();
+        let parts: Vec<u32> =
+            number.text[number.start..end].split(['-', '/', '.']).filter_map(|part| part.parse().ok()).collect();
         let is_a_day = match parts.as_slice() {
             [year, month, day] if *year > 1000 => is_birth(*year, *month, *day),
             [a, b, year] => {
@@ -54,17 +83,44 @@ fn named(number: &Number<'_>) -> Option<(usize, usize)> {
     let end = number.end() + year_at + 4;
     let ahead_month = MONTHS.iter().position(|month| between.contains(month)).or_else(|| foreign_month(&between));
     let back = before(number.text, number.start, 12).to_lowercase();
-    let back_month = MONTHS.iter().position(|month| back.contains(month)).filter(|_| between.trim_matches([',', ' ']).chars().count() <= 2);
+    let back_month = MONTHS
+        .iter()
+        .position(|month| back.contains(month))
+        .filter(|_| between.trim_matches([',', ' ']).chars().count() <= 2);
     let month = ahead_month.or(back_month)?;
-    let start = if ahead_month.is_none() { number.start - back.trim_start().rsplit(' ').find(|word| !word.is_empty()).map_or(0, |word| word.len() + 1) } else { number.start };
+    let start = if ahead_month.is_none() {
+        number.start - back.trim_start().rsplit(' ').find(|word| !word.is_empty()).map_or(0, |word| word.len() + 1)
+    } else {
+        number.start
+    };
     let start = (start..=number.start).find(|at| number.text.is_char_boundary(*at)).unwrap_or(number.start);
     (between.len() < 20 && is_birth(year, month as u32 + 1, day)).then_some((start, end))
 }
 
 fn foreign_month(between: &str) -> Option<usize> {
     const NAMES: [(&str, usize); 22] = [
-        ("märz", 2), ("mai", 4), ("okt", 9), ("dez", 11), ("enero", 0), ("abril", 3), ("agosto", 7), ("dic", 11), ("janv", 0), ("févr", 1), ("mars", 2), ("avr", 3), ("juin", 5), ("juil", 6),
-        ("août", 7), ("déc", 11), ("gennaio", 0), ("maggio", 4), ("giugno", 5), ("luglio", 6), ("ottobre", 9), ("fev", 1),
+        ("märz", 2),
+        ("mai", 4),
+        ("okt", 9),
+        ("dez", 11),
+        ("enero", 0),
+        ("abril", 3),
+        ("agosto", 7),
+        ("dic", 11),
+        ("janv", 0),
+        ("févr", 1),
+        ("mars", 2),
+        ("avr", 3),
+        ("juin", 5),
+        ("juil", 6),
+        ("août", 7),
+        ("déc", 11),
+        ("gennaio", 0),
+        ("maggio", 4),
+        ("giugno", 5),
+        ("luglio", 6),
+        ("ottobre", 9),
+        ("fev", 1),
     ];
     NAMES.iter().find(|(name, _)| between.contains(name)).map(|(_, month)| *month)
 }

@@ -7,11 +7,37 @@ use mcp_contracts::guardrails::Severity::High;
 
 /// Numbers that issuers and providers publish for tests.
 const TESTS: [&str; 13] = [
-    "4242424242424242", "4111111111111111", "4012888888881881", "4000056655665556", "4000000000000002", "5555555555554444", "5105105105105100", "5200828282828210", "2223003122003222",
-    "378282246310005", "371449635398431", "6011111111111117", "3530111333300000",
+    "4242424242424242",
+    "4111111111111111",
+    "4012888888881881",
+    "4000056655665556",
+    "4000000000000002",
+    "5555555555554444",
+    "5105105105105100",
+    "5200828282828210",
+    "2223003122003222",
+    "378282246310005",
+    "371449635398431",
+    "6011111111111117",
+    "3530111333300000",
 ];
 /// Labels of numbers that are no cards.
-const IDS: [&str; 14] = ["id", "ids", "trace", "span", "timestamp", "ts", "order", "offset", "sequence", "seq", "tracking", "imei", "build", "nonce"];
+const IDS: [&str; 14] = [
+    "id",
+    "ids",
+    "trace",
+    "span",
+    "timestamp",
+    "ts",
+    "order",
+    "offset",
+    "sequence",
+    "seq",
+    "tracking",
+    "imei",
+    "build",
+    "nonce",
+];
 
 pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     let first = number.text.as_bytes()[number.start];

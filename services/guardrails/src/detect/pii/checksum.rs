@@ -29,7 +29,8 @@ pub(super) fn iban(account: &str) -> bool {
 
 /// The sum of digits times weights, by modulus.
 pub(super) fn weighted(digits: &str, weights: &[u32], modulus: u32) -> u32 {
-    digits.bytes().zip(weights).map(|(digit, weight)| u32::from(digit.wrapping_sub(b'0')) * weight).sum::<u32>() % modulus
+    digits.bytes().zip(weights).map(|(digit, weight)| u32::from(digit.wrapping_sub(b'0')) * weight).sum::<u32>()
+        % modulus
 }
 
 /// Verhoeff's check over the dihedral group of order ten.
@@ -43,7 +44,8 @@ pub(super) fn verhoeff(digits: &str) -> bool {
     };
     let shifted = |digit: u8, times: usize| (0..times % 8).fold(digit, |digit, _| SHIFTS[usize::from(digit)]);
     let digits_only = digits.bytes().all(|digit| digit.is_ascii_digit());
-    digits_only && digits.bytes().rev().enumerate().fold(0, |check, (at, digit)| product(check, shifted(digit - b'0', at))) == 0
+    digits_only
+        && digits.bytes().rev().enumerate().fold(0, |check, (at, digit)| product(check, shifted(digit - b'0', at))) == 0
 }
 
 /// Whether a day exists; `year` has four digits.

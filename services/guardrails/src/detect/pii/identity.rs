@@ -17,7 +17,17 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
 
 /// Reads a number that needs a label.
 pub(super) fn read_labelled(number: &Number<'_>) -> Option<Personal> {
-    let readers = [citizen_of_spain, insured_in_britain, citizen_of_the_netherlands, citizen_of_poland, citizen_of_sweden, citizen_of_india, insured_in_canada, taxed_in_germany, passport];
+    let readers = [
+        citizen_of_spain,
+        insured_in_britain,
+        citizen_of_the_netherlands,
+        citizen_of_poland,
+        citizen_of_sweden,
+        citizen_of_india,
+        insured_in_canada,
+        taxed_in_germany,
+        passport,
+    ];
     readers.into_iter().find_map(|read| read(number))
 }
 
@@ -31,7 +41,8 @@ fn social_security(number: &Number<'_>) -> Option<Personal> {
     }
     let (area, group, serial) = (&digits[..3], &digits[3..5], &digits[5..]);
     let never = matches!(area, "000" | "666") || area.starts_with('9') || group == "00" || serial == "0000";
-    let shown = matches!(digits.as_str(), "078051120" | "219099999" | "123456789" | "111111111" | "222222222" | "987654321");
+    let shown =
+        matches!(digits.as_str(), "078051120" | "219099999" | "123456789" | "111111111" | "222222222" | "987654321");
     let other = number.labelled(&["part", "sku", "model", "order", "ticket", "invoice", "serial", "item"]);
     (!never && !shown && !other).then(|| number.found("us_ssn", High, number.start..end))
 }
@@ -63,7 +74,8 @@ fn resident_of_china(number: &Number<'_>) -> Option<Personal> {
     let born = (1900..=2030).contains(&date(6, 10)) && is_day(date(6, 10), date(10, 12), date(12, 14));
     let rest = weighted(digits, &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2], 11);
     let expected = b"10X98765432"[rest as usize];
-    (born && check.as_bytes()[0].eq_ignore_ascii_case(&expected)).then(|| number.found("cn_resident_id", High, number.start..number.start + 18))
+    (born && check.as_bytes()[0].eq_ignore_ascii_case(&expected))
+        .then(|| number.found("cn_resident_id", High, number.start..number.start + 18))
 }
 
 /// France, NIR: 13 digits and a key, 97 minus the rest; with spaces between its parts or a label before it.
@@ -84,14 +96,23 @@ fn fiscal_code(number: &Number<'_>) -> Option<Personal> {
     let code = number.text.get(start..start + 16)?.to_ascii_uppercase();
     let signs = code.as_bytes();
     let form = b"LLLLLLDDLDDLDDDL";
-    let fits = signs.iter().zip(form).all(|(sign, form)| if *form == b'L' { sign.is_ascii_uppercase() } else { sign.is_ascii_digit() });
-    let alone = !byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric() && !byte(number.text, Some(start + 16)).is_ascii_alphanumeric();
+    let fits = signs
+        .iter()
+        .zip(form)
+        .all(|(sign, form)| if *form == b'L' { sign.is_ascii_uppercase() } else { sign.is_ascii_digit() });
+    let alone = !byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric()
+        && !byte(number.text, Some(start + 16)).is_ascii_alphanumeric();
     if !fits || !alone {
         return None;
     }
-    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    const ODD: [u32; 26] =
+        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     let value = |sign: u8| if sign.is_ascii_digit() { usize::from(sign - b'0') } else { usize::from(sign - b'A') };
-    let sum: u32 = signs[..15].iter().enumerate().map(|(at, sign)| if at % 2 == 0 { ODD[value(*sign)] } else { value(*sign) as u32 }).sum();
+    let sum: u32 = signs[..15]
+        .iter()
+        .enumerate()
+        .map(|(at, sign)| if at % 2 == 0 { ODD[value(*sign)] } else { value(*sign) as u32 })
+        .sum();
     (u32::from(signs[15] - b'A') == sum % 26).then(|| number.found("it_fiscal_code", High, start..start + 16))
 }
 
@@ -103,7 +124,10 @@ fn citizen_of_spain(number: &Number<'_>) -> Option<Personal> {
     let gap = usize::from(byte(number.text, Some(number.end())) == b'-');
     let letter = byte(number.text, Some(number.end() + gap));
     let start = number.start - usize::from(foreigner);
-    if number.run != expected || byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric() || byte(number.text, Some(number.end() + gap + 1)).is_ascii_alphanumeric() {
+    if number.run != expected
+        || byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric()
+        || byte(number.text, Some(number.end() + gap + 1)).is_ascii_alphanumeric()
+    {
         return None;
     }
     let value: u32 = number.text[number.start..number.end()].parse().ok()?;
@@ -121,11 +145,21 @@ fn insured_in_britain(number: &Number<'_>) -> Option<Personal> {
     let (digits, end) = number.digits(b" ");
     let gap = usize::from(byte(number.text, Some(end)) == b' ');
     let last = byte(number.text, Some(end + gap)).to_ascii_uppercase();
-    let fits = digits.len() == 6 && letters.bytes().all(|letter| letter.is_ascii_uppercase() && !b"DFIQUV".contains(&letter)) && !letters.ends_with('O');
+    let fits = digits.len() == 6
+        && letters.bytes().all(|letter| letter.is_ascii_uppercase() && !b"DFIQUV".contains(&letter))
+        && !letters.ends_with('O');
     let never = ["BG", "GB", "NK", "KN", "TN", "NT", "ZZ"].contains(&letters.as_str());
-    let alone = !byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric() && !byte(number.text, Some(end + gap + 1)).is_ascii_alphanumeric();
-    let labelled = || crate::detect::near::labelled(number.text, start, &["ni", "nino", "national insurance", "ni number", "national insurance number", "insurance"]);
-    (fits && !never && alone && matches!(last, b'A'..=b'D') && labelled()).then(|| number.found("uk_nino", High, start..end + gap + 1))
+    let alone = !byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric()
+        && !byte(number.text, Some(end + gap + 1)).is_ascii_alphanumeric();
+    let labelled = || {
+        crate::detect::near::labelled(
+            number.text,
+            start,
+            &["ni", "nino", "national insurance", "ni number", "national insurance number", "insurance"],
+        )
+    };
+    (fits && !never && alone && matches!(last, b'A'..=b'D') && labelled())
+        .then(|| number.found("uk_nino", High, start..end + gap + 1))
 }
 
 fn citizen_of_the_netherlands(number: &Number<'_>) -> Option<Personal> {
@@ -134,7 +168,8 @@ fn citizen_of_the_netherlands(number: &Number<'_>) -> Option<Personal> {
         let last = u32::from(digits.as_bytes()[8] - b'0');
         weighted(&digits[..8], &[9, 8, 7, 6, 5, 4, 3, 2], 11) == last && digits != "000000000"
     };
-    (checks && number.labelled(&["bsn", "burgerservicenummer", "sofinummer"])).then(|| number.found("nl_bsn", High, number.start..end))
+    (checks && number.labelled(&["bsn", "burgerservicenummer", "sofinummer"]))
+        .then(|| number.found("nl_bsn", High, number.start..end))
 }
 
 fn citizen_of_poland(number: &Number<'_>) -> Option<Personal> {
@@ -147,20 +182,27 @@ fn citizen_of_sweden(number: &Number<'_>) -> Option<Personal> {
     let (digits, end) = number.digits(b"-+");
     let short = digits.get(digits.len().checked_sub(10)?..)?;
     let part = |from: usize| short[from..from + 2].parse::<u32>().unwrap_or(0);
-    let fits = matches!(number.groups(end).as_slice(), [6 | 8, 4] | [10 | 12]) && number.closes(end) && is_day(2000, part(2), part(4)) && luhn(short);
-    (fits && number.labelled(&["personnummer", "personal identity number", "pnr", "ssn"])).then(|| number.found("se_personnummer", High, number.start..end))
+    let fits = matches!(number.groups(end).as_slice(), [6 | 8, 4] | [10 | 12])
+        && number.closes(end)
+        && is_day(2000, part(2), part(4))
+        && luhn(short);
+    (fits && number.labelled(&["personnummer", "personal identity number", "pnr", "ssn"]))
+        .then(|| number.found("se_personnummer", High, number.start..end))
 }
 
 fn citizen_of_india(number: &Number<'_>) -> Option<Personal> {
     let (digits, end) = number.digits(b" -");
-    let fits = digits.len() == 12 && matches!(digits.as_bytes()[0], b'2'..=b'9') && number.closes(end) && verhoeff(&digits);
-    (fits && number.labelled(&["aadhaar", "aadhar", "uidai", "uid"])).then(|| number.found("in_aadhaar", High, number.start..end))
+    let fits =
+        digits.len() == 12 && matches!(digits.as_bytes()[0], b'2'..=b'9') && number.closes(end) && verhoeff(&digits);
+    (fits && number.labelled(&["aadhaar", "aadhar", "uidai", "uid"]))
+        .then(|| number.found("in_aadhaar", High, number.start..end))
 }
 
 fn insured_in_canada(number: &Number<'_>) -> Option<Personal> {
     let (digits, end) = number.digits(b" -");
     let fits = digits.len() == 9 && !digits.starts_with(['0', '8']) && number.closes(end) && luhn(&digits);
-    (fits && number.labelled(&["sin", "social insurance", "social insurance number"])).then(|| number.found("ca_sin", High, number.start..end))
+    (fits && number.labelled(&["sin", "social insurance", "social insurance number"]))
+        .then(|| number.found("ca_sin", High, number.start..end))
 }
 
 /// Germany, tax id: eleven digits, checked as in ISO 7064 mod 11-10.
@@ -174,17 +216,50 @@ fn taxed_in_germany(number: &Number<'_>) -> Option<Personal> {
         (if sum == 0 { 10 } else { sum }) * 2 % 11
     });
     let check = (11 - product) % 10;
-    let labels = ["steuer-id", "steuerid", "steueridentifikationsnummer", "steuer-identifikationsnummer", "idnr", "steuer-idnr", "tin", "tax id"];
-    (check == u32::from(digits.as_bytes()[10] - b'0') && number.labelled(&labels)).then(|| number.found("de_tax_id", High, number.start..end))
+    let labels = [
+        "steuer-id",
+        "steuerid",
+        "steueridentifikationsnummer",
+        "steuer-identifikationsnummer",
+        "idnr",
+        "steuer-idnr",
+        "tin",
+        "tax id",
+    ];
+    (check == u32::from(digits.as_bytes()[10] - b'0') && number.labelled(&labels))
+        .then(|| number.found("de_tax_id", High, number.start..end))
 }
 
 /// A passport's number behind its label: up to three letters, then six to nine digits or letters.
 fn passport(number: &Number<'_>) -> Option<Personal> {
-    let letters = number.text.as_bytes()[..number.start].iter().rev().take(4).take_while(|byte| byte.is_ascii_uppercase()).count();
+    let letters = number.text.as_bytes()[..number.start]
+        .iter()
+        .rev()
+        .take(4)
+        .take_while(|byte| byte.is_ascii_uppercase())
+        .count();
     let start = number.start - letters;
-    let tail = window(number.text, start, 12).bytes().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()).count();
-    let alone = !byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric() && !byte(number.text, Some(start + tail)).is_ascii_alphanumeric();
-    let labels = ["passport", "passport no", "passport number", "reisepass", "reisepassnummer", "passnummer", "pasaporte", "passeport", "passaporto", "passaporte", "passport_no", "passport_number"];
+    let tail = window(number.text, start, 12)
+        .bytes()
+        .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        .count();
+    let alone = !byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric()
+        && !byte(number.text, Some(start + tail)).is_ascii_alphanumeric();
+    let labels = [
+        "passport",
+        "passport no",
+        "passport number",
+        "reisepass",
+        "reisepassnummer",
+        "passnummer",
+        "pasaporte",
+        "passeport",
+        "passaporto",
+        "passaporte",
+        "passport_no",
+        "passport_number",
+    ];
     let labelled = || crate::detect::near::labelled(number.text, start, &labels);
-    (letters <= 3 && (7..=10).contains(&tail) && tail - letters >= 5 && alone && labelled()).then(|| number.found("passport", High, start..start + tail))
+    (letters <= 3 && (7..=10).contains(&tail) && tail - letters >= 5 && alone && labelled())
+        .then(|| number.found("passport", High, start..start + tail))
 }

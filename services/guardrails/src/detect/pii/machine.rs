@@ -9,27 +9,60 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Resolvers that everybody uses.
 const KNOWN: [&str; 12] = [
-    "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220", "1.2.3.4", "4.3.2.1", "2001:4860:4860::8888", "2606:4700:4700::1111", "4.4.4.4",
+    "8.8.8.8",
+    "8.8.4.4",
+    "1.1.1.1",
+    "1.0.0.1",
+    "9.9.9.9",
+    "208.67.222.222",
+    "208.67.220.220",
+    "1.2.3.4",
+    "4.3.2.1",
+    "2001:4860:4860::8888",
+    "2606:4700:4700::1111",
+    "4.4.4.4",
 ];
 /// Words before a version.
-const VERSIONS: [&str; 14] = ["version", "versions", "ver", "v", "release", "build", "upgrade", "upgraded", "assembly", "firmware", "update", "from", "to", "revision"];
+const VERSIONS: [&str; 14] = [
+    "version", "versions", "ver", "v", "release", "build", "upgrade", "upgraded", "assembly", "firmware", "update",
+    "from", "to", "revision",
+];
 
 pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     four(number).or_else(|| six(number))
 }
 
 fn four(number: &Number<'_>) -> Option<Personal> {
-    if number.run > 3 || !number.is_free() && number.left() != b'-' && number.left() != b'/' || number.left() == b'/' && !number.text[..number.start].ends_with("//") {
+    if number.run > 3
+        || !number.is_free() && number.left() != b'-' && number.left() != b'/'
+        || number.left() == b'/' && !number.text[..number.start].ends_with("//")
+    {
         return None;
     }
     let (_, end) = number.digits(b".");
     let form = &number.text[number.start..end];
     let address: Ipv4Addr = form.parse().ok()?;
     let [a, b, c, _] = address.octets();
-    let private = address.is_private() || address.is_loopback() || address.is_link_local() || address.is_broadcast() || address.is_documentation();
-    let special = a == 0 || a >= 224 || (a == 100 && (64..128).contains(&b)) || (a, b, c) == (192, 0, 0) || a == 198 && matches!(b, 18 | 19);
-    let network = byte(number.text, Some(end)) == b'/' && byte(number.text, Some(end + 1)).is_ascii_digit() && !number.text[end..].starts_with("/32");
-    (!private && !special && !network && !KNOWN.contains(&form) && !is_version(number, address) && number_closes(number, end)).then(|| number.found("ip_address", Low, number.start..end))
+    let private = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_documentation();
+    let special = a == 0
+        || a >= 224
+        || (a == 100 && (64..128).contains(&b))
+        || (a, b, c) == (192, 0, 0)
+        || a == 198 && matches!(b, 18 | 19);
+    let network = byte(number.text, Some(end)) == b'/'
+        && byte(number.text, Some(end + 1)).is_ascii_digit()
+        && !number.text[end..].starts_with("/32");
+    (!private
+        && !special
+        && !network
+        && !KNOWN.contains(&form)
+        && !is_version(number, address)
+        && number_closes(number, end))
+    .then(|| number.found("ip_address", Low, number.start..end))
 }
 
 /// What stands before a version names it as one; small numbers are one behind weaker words.
@@ -37,19 +70,27 @@ fn is_version(number: &Number<'_>, address: Ipv4Addr) -> bool {
     let before = before(number.text, number.start, 24).to_lowercase();
     let small = address.octets().iter().filter(|octet| **octet < 30).count() >= 3;
     let named = VERSIONS[..8].iter().any(|word| has_word(&before, word));
-    let weakly = VERSIONS[8..].iter().any(|word| has_word(&before, word)) || before.trim_end().ends_with(['=', '^', '~', '>', '@', '"', '\'', 'v']) || before.trim_end().is_empty();
+    let weakly = VERSIONS[8..].iter().any(|word| has_word(&before, word))
+        || before.trim_end().ends_with(['=', '^', '~', '>', '@', '"', '\'', 'v'])
+        || before.trim_end().is_empty();
     named && !has_word(&before, "ip") || small && (weakly || number.left() == b'-')
 }
 
 fn number_closes(number: &Number<'_>, end: usize) -> bool {
     let right = byte(number.text, Some(end));
-    !(right.is_ascii_alphanumeric() || right == b'_' || right == b'.' && byte(number.text, Some(end + 1)).is_ascii_digit() || right == b'-' && byte(number.text, Some(end + 1)).is_ascii_alphanumeric())
+    !(right.is_ascii_alphanumeric()
+        || right == b'_'
+        || right == b'.' && byte(number.text, Some(end + 1)).is_ascii_digit()
+        || right == b'-' && byte(number.text, Some(end + 1)).is_ascii_alphanumeric())
 }
 
 /// Addresses of the sixth version; those that are given out begin with 2 or 3.
 fn six(number: &Number<'_>) -> Option<Personal> {
     let first = number.text.as_bytes()[number.start];
-    if !matches!(first, b'2' | b'3') || number.left().is_ascii_alphanumeric() || matches!(number.left(), b':' | b'.' | b'_' | b'-') {
+    if !matches!(first, b'2' | b'3')
+        || number.left().is_ascii_alphanumeric()
+        || matches!(number.left(), b':' | b'.' | b'_' | b'-')
+    {
         return None;
     }
     let ahead = window(number.text, number.start, 40);

@@ -38,7 +38,9 @@ impl<'t> Number<'t> {
     /// Whether it begins a word.
     pub(super) fn is_free(&self) -> bool {
         let left = self.left();
-        !(left.is_ascii_alphanumeric() || matches!(left, b'_' | b'.' | b'-' | b'/' | b'#' | b'%') || left >= 0x80 && !self.text[..self.start].ends_with(['“', '„', '«', '：', '（', '\u{a0}']))
+        !(left.is_ascii_alphanumeric()
+            || matches!(left, b'_' | b'.' | b'-' | b'/' | b'#' | b'%')
+            || left >= 0x80 && !self.text[..self.start].ends_with(['“', '„', '«', '：', '（', '\u{a0}']))
     }
 
     /// The digits from here on, with single separators of these kinds between them, and where they end.
@@ -65,7 +67,9 @@ impl<'t> Number<'t> {
     /// Whether nothing goes on at `end` that would make it a part of something longer.
     pub(super) fn closes(&self, end: usize) -> bool {
         let (right, beyond) = (byte(self.text, Some(end)), byte(self.text, Some(end + 1)));
-        !(right.is_ascii_alphanumeric() || right == b'_' || matches!(right, b'.' | b'-' | b'/' | b',') && beyond.is_ascii_digit())
+        !(right.is_ascii_alphanumeric()
+            || right == b'_'
+            || matches!(right, b'.' | b'-' | b'/' | b',') && beyond.is_ascii_digit())
     }
 
     /// Whether one of the words stands shortly before it.
@@ -73,7 +77,12 @@ impl<'t> Number<'t> {
         labelled(self.text, self.start, words)
     }
 
-    pub(super) fn found(&self, kind: &'static str, severity: mcp_contracts::guardrails::Severity, place: Range<usize>) -> super::Personal {
+    pub(super) fn found(
+        &self,
+        kind: &'static str,
+        severity: mcp_contracts::guardrails::Severity,
+        place: Range<usize>,
+    ) -> super::Personal {
         super::Personal { kind, severity, place }
     }
 }

@@ -7,8 +7,40 @@ use crate::detect::near::{before, byte};
 use mcp_contracts::guardrails::Severity::Medium;
 
 const LABELS: [&str; 34] = [
-    "phone", "telephone", "tel", "mobile", "cell", "call", "call me", "fax", "whatsapp", "sms", "text me", "reach me", "ring", "telefon", "telefonnummer", "handy", "mobil", "anruf", "rückruf",
-    "téléphone", "portable", "teléfono", "telefono", "celular", "móvil", "cellulare", "telefone", "phone_number", "phonenumber", "mobile_number", "contact number", "电话", "手机", "電話",
+    "phone",
+    "telephone",
+    "tel",
+    "mobile",
+    "cell",
+    "call",
+    "call me",
+    "fax",
+    "whatsapp",
+    "sms",
+    "text me",
+    "reach me",
+    "ring",
+    "telefon",
+    "telefonnummer",
+    "handy",
+    "mobil",
+    "anruf",
+    "rückruf",
+    "téléphone",
+    "portable",
+    "teléfono",
+    "telefono",
+    "celular",
+    "móvil",
+    "cellulare",
+    "telefone",
+    "phone_number",
+    "phonenumber",
+    "mobile_number",
+    "contact number",
+    "电话",
+    "手机",
+    "電話",
 ];
 /// Labels of long numbers that nobody calls.
 const OTHERS: [&str; 8] = ["id", "timestamp", "offset", "order", "invoice", "ticket", "bytes", "line"];
@@ -26,7 +58,11 @@ fn international(number: &Number<'_>) -> Option<Personal> {
     }
     let start = number.start - usize::from(plus);
     let left = byte(number.text, start.checked_sub(1));
-    if left.is_ascii_alphanumeric() || left == b'+' || left == b'.' || byte(number.text, Some(number.start)) == b'0' && plus {
+    if left.is_ascii_alphanumeric()
+        || left == b'+'
+        || left == b'.'
+        || byte(number.text, Some(number.start)) == b'0' && plus
+    {
         return None;
     }
     let (digits, end) = spread(number);
@@ -34,7 +70,9 @@ fn international(number: &Number<'_>) -> Option<Personal> {
     let grouped = end - number.start > digits.len() + 2 * usize::from(zeros);
     // In a diff, a plus begins the line.
     let diff = plus && (start == 0 || byte(number.text, start.checked_sub(1)) == b'\n');
-    let sure = plus && !diff && digits.len() >= 10 || grouped && !zeros && !(diff && digits.len() < 10) || number.labelled(&LABELS);
+    let sure = plus && !diff && digits.len() >= 10
+        || grouped && !zeros && !(diff && digits.len() < 10)
+        || number.labelled(&LABELS);
     let plain = (8..=15).contains(&digits.len()) && is_code(&digits) && number.closes(end) && !is_fiction(&digits);
     let sum = matches!(before(number.text, start, 2).trim_end().as_bytes().last(), Some(b'=' | b'0'..=b'9' | b')'));
     let sum = sum && !number.labelled(&LABELS);
@@ -44,7 +82,8 @@ fn international(number: &Number<'_>) -> Option<Personal> {
 /// `(415) 867-5309`, `415-867-5309` or `415.867.5309`.
 fn american(number: &Number<'_>) -> Option<Personal> {
     let opened = number.left() == b'(';
-    if number.run != 3 || !(opened || number.is_free()) || !matches!(number.text.as_bytes()[number.start], b'2'..=b'9') {
+    if number.run != 3 || !(opened || number.is_free()) || !matches!(number.text.as_bytes()[number.start], b'2'..=b'9')
+    {
         return None;
     }
     let (digits, end) = spread(number);
@@ -53,7 +92,11 @@ fn american(number: &Number<'_>) -> Option<Personal> {
     let form = &number.text[number.start..end];
     let same = opened || form.contains('-') && !form.contains(['.', ' ']) || number.labelled(&LABELS);
     let exchange = matches!(digits.as_bytes().get(3), Some(b'2'..=b'9'));
-    let plain = digits.len() == 10 && groups == [3, 3, 4] && exchange && number.closes(end) && !is_fiction(&format!("1{digits}"));
+    let plain = digits.len() == 10
+        && groups == [3, 3, 4]
+        && exchange
+        && number.closes(end)
+        && !is_fiction(&format!("1{digits}"));
     (same && plain && !number.labelled(&OTHERS)).then(|| number.found("phone", Medium, start..end))
 }
 
@@ -65,10 +108,12 @@ fn national(number: &Number<'_>) -> Option<Personal> {
     }
     let (digits, end) = spread(number);
     let plain = (7..=13).contains(&digits.len()) && number.closes(end) && !is_fiction(&format!("1{digits}"));
-    let repeated = digits.bytes().all(|digit| digit == digits.as_bytes()[0]) || digits == "1234567890" || digits == "0123456789";
+    let repeated =
+        digits.bytes().all(|digit| digit == digits.as_bytes()[0]) || digits == "1234567890" || digits == "0123456789";
     let date = matches!(number.groups(end).as_slice(), [4, 2, 2] | [2, 2, 4]);
     let start = number.start - usize::from(opened);
-    (plain && !repeated && !date && number.labelled(&LABELS) && !number.labelled(&OTHERS)).then(|| number.found("phone", Medium, start..end))
+    (plain && !repeated && !date && number.labelled(&LABELS) && !number.labelled(&OTHERS))
+        .then(|| number.found("phone", Medium, start..end))
 }
 
 /// The digits with the separators of telephone numbers between them, and where they end.

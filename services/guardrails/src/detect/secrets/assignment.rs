@@ -10,9 +10,38 @@ use std::ops::Range;
 
 /// What secret names hold, in lower case.
 pub(super) const NAMES: [&str; 32] = [
-    "password", "passwd", "passphrase", "passwort", "kennwort", "contraseña", "mot de passe", "pwd", "secret", "token", "api_key", "apikey", "api-key", "api key", "access_key", "accesskey",
-    "access-key", "secret_key", "secretkey", "private_key", "privatekey", "signing_key", "signing-key", "encryption_key", "auth_key", "account_key", "accountkey", "master_key",
-    "masterkey", "credential", "client_secret", "pass",
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "kennwort",
+    "contraseña",
+    "mot de passe",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "api key",
+    "access_key",
+    "accesskey",
+    "access-key",
+    "secret_key",
+    "secretkey",
+    "private_key",
+    "privatekey",
+    "signing_key",
+    "signing-key",
+    "encryption_key",
+    "auth_key",
+    "account_key",
+    "accountkey",
+    "master_key",
+    "masterkey",
+    "credential",
+    "client_secret",
+    "pass",
 ];
 /// Longest rest of a name after what makes it secret, in bytes.
 const MAX_SUFFIX: usize = 24;
@@ -20,13 +49,67 @@ const MAX_SUFFIX: usize = 24;
 const MAX_VALUE: usize = 300;
 /// What follows in names of things that are not the secret itself.
 const HARMLESS_SUFFIXES: [&str; 44] = [
-    "hash", "digest", "url", "uri", "endpoint", "name", "id", "type", "length", "len", "size", "count", "limit", "path", "file", "dir", "ttl", "expiry", "expires", "expiration", "age",
-    "policy", "regex", "pattern", "field", "label", "hint", "prompt", "header", "ref", "arn", "version", "format", "placeholder", "error", "reset", "izer", "ized", "provider", "store",
-    "manager", "checksum", "port", "algorithm",
+    "hash",
+    "digest",
+    "url",
+    "uri",
+    "endpoint",
+    "name",
+    "id",
+    "type",
+    "length",
+    "len",
+    "size",
+    "count",
+    "limit",
+    "path",
+    "file",
+    "dir",
+    "ttl",
+    "expiry",
+    "expires",
+    "expiration",
+    "age",
+    "policy",
+    "regex",
+    "pattern",
+    "field",
+    "label",
+    "hint",
+    "prompt",
+    "header",
+    "ref",
+    "arn",
+    "version",
+    "format",
+    "placeholder",
+    "error",
+    "reset",
+    "izer",
+    "ized",
+    "provider",
+    "store",
+    "manager",
+    "checksum",
+    "port",
+    "algorithm",
 ];
 /// What stands before in such names.
 const HARMLESS_PREFIXES: [&str; 14] = [
-    "page", "next", "cancel", "cancellation", "public", "csrf", "continuation", "cursor", "sync", "max", "min", "num", "compass", "by",
+    "page",
+    "next",
+    "cancel",
+    "cancellation",
+    "public",
+    "csrf",
+    "continuation",
+    "cursor",
+    "sync",
+    "max",
+    "min",
+    "num",
+    "compass",
+    "by",
 ];
 
 /// How much a value must look like a secret.
@@ -44,21 +127,35 @@ enum Form {
 pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
     let word = text[name.clone()].to_ascii_lowercase();
     let left = before(text, name.start, 24);
-    let prefix = left.rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '-').next().unwrap_or_default().to_ascii_lowercase();
-    let joined = byte(text, name.start.checked_sub(1)).is_ascii_lowercase() && text.as_bytes()[name.start].is_ascii_lowercase();
+    let prefix = left
+        .rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '-')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let joined =
+        byte(text, name.start.checked_sub(1)).is_ascii_lowercase() && text.as_bytes()[name.start].is_ascii_lowercase();
     if word == "pass" && joined || prefix.split(['_', '-']).any(|part| HARMLESS_PREFIXES.contains(&part)) {
         return None;
     }
     let ahead = window(text, name.end, MAX_SUFFIX + MAX_VALUE);
-    let suffix = ahead.bytes().take(MAX_SUFFIX + 1).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
+    let suffix = ahead
+        .bytes()
+        .take(MAX_SUFFIX + 1)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        .count();
     let lower = ahead[..suffix].to_ascii_lowercase();
     let tail = lower.rsplit(['_', '-']).find(|part| !part.is_empty()).unwrap_or_default();
-    if suffix > MAX_SUFFIX || HARMLESS_SUFFIXES.iter().any(|harmless| tail == *harmless || tail.ends_with(harmless) && tail.len() <= harmless.len() + 2) {
+    if suffix > MAX_SUFFIX
+        || HARMLESS_SUFFIXES
+            .iter()
+            .any(|harmless| tail == *harmless || tail.ends_with(harmless) && tail.len() <= harmless.len() + 2)
+    {
         return None;
     }
     let (skipped, form) = separator(&ahead[suffix..], &prefix)?;
     let (offset, value, form) = value(&ahead[suffix + skipped..], form)?;
-    let is_password = word.starts_with("pass") || ["pwd", "kennwort", "contraseña", "mot de passe"].contains(&word.as_str());
+    let is_password =
+        word.starts_with("pass") || ["pwd", "kennwort", "contraseña", "mot de passe"].contains(&word.as_str());
     let start = name.end + suffix + skipped + offset;
     let real = if is_password { is_a_password(value, form) } else { is_a_key(value, form) };
     let kind = if is_password { "password" } else { "secret_value" };
@@ -113,7 +210,12 @@ fn value(rest: &str, form: Form) -> Option<(usize, &str, Form)> {
     if form == Form::Quoted {
         return None;
     }
-    let end = body.find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '<' | '>' | ',' | ';' | ')' | ']' | '}' | '&' | '|')).unwrap_or(body.len());
+    let end = body
+        .find(|letter: char| {
+            letter.is_whitespace()
+                || matches!(letter, '"' | '\'' | '`' | '<' | '>' | ',' | ';' | ')' | ']' | '}' | '&' | '|')
+        })
+        .unwrap_or(body.len());
     Some((0, body[..end].trim_end_matches(['.', '!', '?', '\\']), form))
 }
 
@@ -140,9 +242,21 @@ fn is_a_key(value: &str, form: Form) -> bool {
 
 /// An expression, a path or a name of a program.
 fn is_code(value: &str) -> bool {
-    let call = value.contains('(') && (value.ends_with(')') || value.ends_with('('));
-    let member = value.contains('.') && value.split('.').all(|part| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
-    call || member || value.contains("${") || value.contains("{{") || value.contains("::") || value.contains("://") || value.starts_with(['/', '.', '-', '*', '&', '!'])
+    // The closing bracket of a call ends a bare value, so the name of a function before the opening one must do.
+    let named = |name: &str| {
+        name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.'))
+    };
+    let call = value.split_once('(').is_some_and(|(name, rest)| named(name) || rest.is_empty() || value.ends_with(')'));
+    let member = value.contains('.')
+        && value
+            .split('.')
+            .all(|part| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
+    call || member
+        || value.contains("${")
+        || value.contains("{{")
+        || value.contains("::")
+        || value.contains("://")
+        || value.starts_with(['/', '.', '-', '*', '&', '!'])
 }
 
 /// Words with hyphens or underscores and perhaps a number at the end: a name and no secret.
@@ -163,7 +277,8 @@ mod tests {
 
     fn found(text: &str) -> Option<&str> {
         let lower = text.to_lowercase();
-        let at = NAMES.iter().filter_map(|name| lower.find(name).map(|at| (at, std::cmp::Reverse(name.len())))).min()?;
+        let at =
+            NAMES.iter().filter_map(|name| lower.find(name).map(|at| (at, std::cmp::Reverse(name.len())))).min()?;
         let place = read(text, at.0..at.0 + at.1.0)?.place;
         Some(&text[place])
     }

@@ -30,22 +30,36 @@ pub(super) fn read(text: &str, word: Range<usize>) -> Option<Secret> {
         return real.then_some(Secret { kind: "basic_auth", severity: Critical, place });
     }
     let mix = Mix::of(token);
-    let real = token.len() >= 20 && mix.digit >= 2 && mix.letters() >= 4 && bits(token) >= 3.2 && !is_placeholder(token) && !token.starts_with("eyJ");
+    let real = token.len() >= 20
+        && mix.digit >= 2
+        && mix.letters() >= 4
+        && bits(token) >= 3.2
+        && !is_placeholder(token)
+        && !token.starts_with("eyJ");
     real.then_some(Secret { kind: "bearer_token", severity: High, place })
 }
 
 /// Reads the login of `curl -u user:password` and its like.
 pub(super) fn login(text: &str, option: Range<usize>) -> Option<Secret> {
-    if byte(text, option.start.checked_sub(1)) != b' ' || !matches!(byte(text, Some(option.end)), b' ' | b'=' | b'"' | b'\'') {
+    if byte(text, option.start.checked_sub(1)) != b' '
+        || !matches!(byte(text, Some(option.end)), b' ' | b'=' | b'"' | b'\'')
+    {
         return None;
     }
     let ahead = window(text, option.end, 160);
     let ahead_trimmed = ahead.trim_start_matches([' ', '=', '"', '\'']);
     let start = option.end + ahead.len() - ahead_trimmed.len();
-    let login = &ahead_trimmed[..ahead_trimmed.find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'')).unwrap_or(ahead_trimmed.len())];
+    let login = &ahead_trimmed[..ahead_trimmed
+        .find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\''))
+        .unwrap_or(ahead_trimmed.len())];
     let (user, password) = login.split_once(':')?;
     let mix = Mix::of(password);
-    let real = user.len() >= 2 && password.len() >= 8 && mix.kinds() >= 2 && bits(password) >= 2.5 && !is_placeholder(password) && !password.contains(['/', '$']);
+    let real = user.len() >= 2
+        && password.len() >= 8
+        && mix.kinds() >= 2
+        && bits(password) >= 2.5
+        && !is_placeholder(password)
+        && !password.contains(['/', '$']);
     let start = start + user.len() + 1;
     real.then_some(Secret { kind: "login", severity: Critical, place: start..start + password.len() })
 }

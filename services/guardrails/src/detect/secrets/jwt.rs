@@ -18,7 +18,9 @@ pub(super) fn read(text: &str, start: usize) -> Option<Secret> {
         return None;
     }
     let rest = window(text, start, MAX_BYTES);
-    let part = |text: &str| text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
+    let part = |text: &str| {
+        text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count()
+    };
     let header = part(rest);
     let payload = part(rest[header..].strip_prefix('.')?);
     let signed = header + 1 + payload;

@@ -27,8 +27,14 @@ pub(super) fn read(text: &str, start: usize) -> Option<Secret> {
     let closing = crate::detect::near::window(body, 0, closing);
     // In a string of a program the ends of lines are written out.
     let written = closing.replace("\\n", " ");
-    let signs = written.bytes().filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')).count();
-    let others = written.bytes().filter(|byte| !byte.is_ascii_alphanumeric() && !byte.is_ascii_whitespace() && !b"+/=\"',:-()\\#*>|".contains(byte)).count();
+    let signs =
+        written.bytes().filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')).count();
+    let others = written
+        .bytes()
+        .filter(|byte| {
+            !byte.is_ascii_alphanumeric() && !byte.is_ascii_whitespace() && !b"+/=\"',:-()\\#*>|".contains(byte)
+        })
+        .count();
     let spread = written.bytes().filter(u8::is_ascii_digit).count() * 50 >= signs;
     let body_ends = label.len() + (block.len() - label.len() - body.len()) + closing.len();
     let rest = &block[body_ends..];

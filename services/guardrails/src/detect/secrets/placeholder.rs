@@ -2,21 +2,86 @@
 
 /// Words that nobody has in a secret.
 const WORDS: [&str; 36] = [
-    "changeme", "change-me", "change_me", "changeit", "example", "sample", "dummy", "placeholder", "your-", "your_", "yourpass", "yoursecret", "yourtoken",
-    "yourkey", "my-secret", "mysecret", "my_secret", "mypassword", "xxxx", "redacted", "insert", "replace", "todo", "notasecret", "not-a-secret",
-    "not_a_secret", "fake", "secretkeyref", "valuefrom", "********", "....", "undefined", "test-only", "testtoken", "foobar", "abcdef123456",
+    "changeme",
+    "change-me",
+    "change_me",
+    "changeit",
+    "example",
+    "sample",
+    "dummy",
+    "placeholder",
+    "your-",
+    "your_",
+    "yourpass",
+    "yoursecret",
+    "yourtoken",
+    "yourkey",
+    "my-secret",
+    "mysecret",
+    "my_secret",
+    "mypassword",
+    "xxxx",
+    "redacted",
+    "insert",
+    "replace",
+    "todo",
+    "notasecret",
+    "not-a-secret",
+    "not_a_secret",
+    "fake",
+    "secretkeyref",
+    "valuefrom",
+    "********",
+    "....",
+    "undefined",
+    "test-only",
+    "testtoken",
+    "foobar",
+    "abcdef123456",
 ];
 
 /// Words that are a placeholder when they are the whole value.
 const WHOLE: [&str; 22] = [
-    "password", "passwd", "secret", "token", "none", "null", "nil", "true", "false", "string", "required", "optional", "admin", "root", "postgres", "guest",
-    "test", "pass", "hidden", "masked", "unset", "empty",
+    "password", "passwd", "secret", "token", "none", "null", "nil", "true", "false", "string", "required", "optional",
+    "admin", "root", "postgres", "guest", "test", "pass", "hidden", "masked", "unset", "empty",
 ];
 
 /// Beginnings of a value that is read from elsewhere when the program runs.
 const REFERENCES: [&str; 34] = [
-    "${", "$(", "$", "{{", "{", "<", "%(", "%s", "[", "env.", "env(", "env:", "process.env", "os.environ", "os.getenv", "std::env", "config.", "config[", "settings.", "self.",
-    "this.", "vault:", "arn:", "ssm:", "op://", "secret://", "ref+", "file:", "/run/", "/etc/", "/var/", "http://", "https://", "ENC[",
+    "${",
+    "$(",
+    "$",
+    "{{",
+    "{",
+    "<",
+    "%(",
+    "%s",
+    "[",
+    "env.",
+    "env(",
+    "env:",
+    "process.env",
+    "os.environ",
+    "os.getenv",
+    "std::env",
+    "config.",
+    "config[",
+    "settings.",
+    "self.",
+    "this.",
+    "vault:",
+    "arn:",
+    "ssm:",
+    "op://",
+    "secret://",
+    "ref+",
+    "file:",
+    "/run/",
+    "/etc/",
+    "/var/",
+    "http://",
+    "https://",
+    "ENC[",
 ];
 
 /// Whether a value stands in for a secret.
@@ -28,7 +93,9 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         || repeats(value)
         || is_sequence(&lower)
         || is_uuid(value)
-        || ["$2a$", "$2b$", "$2y$", "$argon2", "{SSHA}", "pbkdf2", "sha256:", "sha512:", "sha1:", "md5:"].iter().any(|hash| value.starts_with(hash))
+        || ["$2a$", "$2b$", "$2y$", "$argon2", "{SSHA}", "pbkdf2", "sha256:", "sha512:", "sha1:", "md5:"]
+            .iter()
+            .any(|hash| value.starts_with(hash))
 }
 
 /// One or two characters over and over.
@@ -58,8 +125,20 @@ mod tests {
     #[test]
     fn what_stands_in_is_told_from_what_is_real() {
         for value in [
-            "changeme", "<token>", "${DB_PASSWORD}", "your-api-key-here", "xxxxxxxxxxxxxxxx", "AKIAEXAMPLE1234", "{{ secret }}", "os.environ[\"A\"]", "********",
-            "0a1b2c3d-0000-4000-8000-00000000abcd", "abcdefghijklmnop", "1234567890123456", "$2b$12$abcdefgh", "Password",
+            "changeme",
+            "<token>",
+            "${DB_PASSWORD}",
+            "your-api-key-here",
+            "xxxxxxxxxxxxxxxx",
+            "AKIAEXAMPLE1234",
+            "{{ secret }}",
+            "os.environ[\"A\"]",
+            "********",
+            "0a1b2c3d-0000-4000-8000-00000000abcd",
+            "abcdefghijklmnop",
+            "1234567890123456",
+            "$2b$12$abcdefgh",
+            "Password",
         ] {
             assert!(is_placeholder(value), "{value}");
         }

@@ -50,7 +50,13 @@ pub(super) struct Token {
     most: usize,
 }
 
-const fn token(prefix: &'static str, kind: &'static str, severity: Severity, signs: Signs, (least, most): (usize, usize)) -> Token {
+const fn token(
+    prefix: &'static str,
+    kind: &'static str,
+    severity: Severity,
+    signs: Signs,
+    (least, most): (usize, usize),
+) -> Token {
     Token { prefix, kind, severity, signs, least, most }
 }
 
@@ -143,6 +149,8 @@ pub(super) fn read(text: &str, start: usize, token: &Token) -> Option<Secret> {
     let right = byte(text, Some(after + length));
     let body = &body[..length];
     let fits = (token.least..=token.most).contains(&length) && !right.is_ascii_alphanumeric() && right != b'_';
-    let real = bits(body) >= MIN_BITS && !super::placeholder::is_placeholder(body) && body.bytes().any(|byte| byte.is_ascii_digit());
+    let real = bits(body) >= MIN_BITS
+        && !super::placeholder::is_placeholder(body)
+        && body.bytes().any(|byte| byte.is_ascii_digit());
     (fits && real).then_some(Secret { kind: token.kind, severity: token.severity, place: start..after + length })
 }

@@ -20,10 +20,17 @@ fn all(tokens: &[Token<'_>], depth: usize) -> bool {
 
 fn one(tokens: &[Token<'_>], depth: usize) -> bool {
     match tokens {
-        [open, inner @ .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')') => any(inner, depth + 1),
+        [open, inner @ .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')') => {
+            any(inner, depth + 1)
+        }
         [not, rest @ ..] if not.is("not") => never(rest),
-        [single] => single.is("true") || single.kind == Kind::Number && number(single).is_some_and(|number| number != 0.0),
-        [exists, open, select, ..] => exists.is("exists") && open.kind == Kind::Sign(b'(') && select.is("select") && !has_source(tokens) || compared(tokens),
+        [single] => {
+            single.is("true") || single.kind == Kind::Number && number(single).is_some_and(|number| number != 0.0)
+        }
+        [exists, open, select, ..] => {
+            exists.is("exists") && open.kind == Kind::Sign(b'(') && select.is("select") && !has_source(tokens)
+                || compared(tokens)
+        }
         _ => compared(tokens),
     }
 }
@@ -40,7 +47,9 @@ fn never(tokens: &[Token<'_>]) -> bool {
     };
     match inner {
         [single] => single.is("false") || single.text == "0",
-        [left, sign, right] => sign.kind == Kind::Sign(b'=') && literal(left) && literal(right) && left.text != right.text,
+        [left, sign, right] => {
+            sign.kind == Kind::Sign(b'=') && literal(left) && literal(right) && left.text != right.text
+        }
         _ => false,
     }
 }
@@ -50,19 +59,27 @@ fn compared(tokens: &[Token<'_>]) -> bool {
         matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!')) || token.is_any(&["like", "ilike", "is", "in"])
     });
     let Some(first) = first.filter(|first| *first > 0) else { return false };
-    let signs = tokens[first..].iter().take_while(|token| matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!'))).count().max(1);
+    let signs = tokens[first..]
+        .iter()
+        .take_while(|token| matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!')))
+        .count()
+        .max(1);
     let (left, right) = (&tokens[..first], &tokens[first + signs..]);
     let operator: String = tokens[first..first + signs].iter().map(|token| token.text.to_ascii_lowercase()).collect();
     let same = left.len() == right.len() && left.iter().zip(right).all(|(a, b)| same(a, b));
     match (operator.as_str(), left, right) {
         ("is", [_, ..], [not, null]) => not.is("not") && null.is("null") && left.last().is_some_and(is_key),
         ("like" | "ilike", _, [pattern]) => pattern.text.trim_matches('\'').chars().all(|sign| sign == '%') || same,
-        ("in", [left], [open, list @ .., _]) => open.kind == Kind::Sign(b'(') && literal(left) && list.iter().any(|item| item.text == left.text),
+        ("in", [left], [open, list @ .., _]) => {
+            open.kind == Kind::Sign(b'(') && literal(left) && list.iter().any(|item| item.text == left.text)
+        }
         ("=" | "==" | "<=>", ..) => same,
         ("<>" | "!=", [a], [b]) => literal(a) && literal(b) && a.text != b.text,
         (_, [a], [b]) if literal(a) && literal(b) => ordered(&operator, number(a), number(b)),
         (">" | ">=", _, [zero]) => left.last().is_some_and(is_key) && zero.text == "0",
-        (">" | ">=", _, [minus, one]) => left.last().is_some_and(is_key) && minus.kind == Kind::Sign(b'-') && one.text == "1",
+        (">" | ">=", _, [minus, one]) => {
+            left.last().is_some_and(is_key) && minus.kind == Kind::Sign(b'-') && one.text == "1"
+        }
         ("<=" | ">=", ..) => same,
         _ => false,
     }
@@ -80,7 +97,8 @@ fn ordered(operator: &str, left: Option<f64>, right: Option<f64>) -> bool {
 }
 
 fn is_key(token: &Token<'_>) -> bool {
-    matches!(token.kind, Kind::Word | Kind::Name) && token.text.trim_matches(['"', '`', '[', ']']).eq_ignore_ascii_case("id")
+    matches!(token.kind, Kind::Word | Kind::Name)
+        && token.text.trim_matches(['"', '`', '[', ']']).eq_ignore_ascii_case("id")
 }
 
 fn same(a: &Token<'_>, b: &Token<'_>) -> bool {
@@ -129,8 +147,24 @@ mod tests {
     #[test]
     fn conditions_that_confine_nothing_are_seen() {
         for text in [
-            "1=1", "1", "true", "'a' = 'a'", "id = id", "t.id = t.id", "(1 = 1)", "a = 3 or 1 = 1", "a = 3 or (2 > 1 and true)", "1 <> 2",
-            "name like '%'", "id is not null", "not false", "not (1 = 0)", "id > 0", "id >= -1", "1 in (1, 2)", "exists (select 1)",
+            "1=1",
+            "1",
+            "true",
+            "'a' = 'a'",
+            "id = id",
+            "t.id = t.id",
+            "(1 = 1)",
+            "a = 3 or 1 = 1",
+            "a = 3 or (2 > 1 and true)",
+            "1 <> 2",
+            "name like '%'",
+            "id is not null",
+            "not false",
+            "not (1 = 0)",
+            "id > 0",
+            "id >= -1",
+            "1 in (1, 2)",
+            "exists (select 1)",
         ] {
             assert!(holds(text), "{text}");
         }
@@ -139,8 +173,22 @@ mod tests {
     #[test]
     fn conditions_that_confine_are_left_alone() {
         for text in [
-            "", "id = 1", "a = b", "1 = 0", "false", "0", "name like 'a%'", "deleted_at is not null", "age > 0", "id = ?", "a between 1 and 1",
-            "1 = 1 and id = 4", "id in (1)", "exists (select 1 from b where b.id = a.id)", "not a", "count >= 10",
+            "",
+            "id = 1",
+            "a = b",
+            "1 = 0",
+            "false",
+            "0",
+            "name like 'a%'",
+            "deleted_at is not null",
+            "age > 0",
+            "id = ?",
+            "a between 1 and 1",
+            "1 = 1 and id = 4",
+            "id in (1)",
+            "exists (select 1 from b where b.id = a.id)",
+            "not a",
+            "count >= 10",
         ] {
             assert!(!holds(text), "{text}");
         }

@@ -7,7 +7,8 @@ use std::ops::Range;
 const BEFORE_BYTES: usize = 400;
 
 /// Words of SQL after which a quoted text is data.
-const DATA_WORDS: [&str; 9] = ["values", "like", "ilike", "insert into", "where", "select", "comment", "default", "set"];
+const DATA_WORDS: [&str; 9] =
+    ["values", "like", "ilike", "insert into", "where", "select", "comment", "default", "set"];
 /// Words after which a quoted text is run.
 const RUN_WORDS: [&str; 6] = ["execute", "exec", "immediate", "prepare", "psql", "mysql"];
 
@@ -72,7 +73,9 @@ pub(super) fn is_whole_word(text: &str, verb: Range<usize>) -> bool {
     // Written as text, a line's end before the verb is `\n`.
     let escaped = matches!(left, b'n' | b't' | b'r') && byte(text, verb.start.checked_sub(2)) == b'\\';
     let encoded = text[..verb.start].ends_with("%20") || text[..verb.start].ends_with("%0A");
-    let left = escaped || encoded || !(is_wordy(left) || matches!(left, b'.' | b'-' | b'$' | b'@') && !starts_line(text, verb.start));
+    let left = escaped
+        || encoded
+        || !(is_wordy(left) || matches!(left, b'.' | b'-' | b'$' | b'@') && !starts_line(text, verb.start));
     left && !is_wordy(byte(text, Some(verb.end)))
 }
 
@@ -91,7 +94,10 @@ struct Quotes {
 
 impl Quotes {
     fn of(line: &str) -> Self {
-        let mut quotes = Self { commented: line.trim_start_matches(['+', '-', ' ', '\t']).starts_with(['#', '*']), ..Self::default() };
+        let mut quotes = Self {
+            commented: line.trim_start_matches(['+', '-', ' ', '\t']).starts_with(['#', '*']),
+            ..Self::default()
+        };
         let bytes = line.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
@@ -138,7 +144,10 @@ impl Quotes {
 
 fn is_apostrophe(bytes: &[u8], at: usize) -> bool {
     let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphabetic());
-    bytes[at] == b'\'' && letter(at.checked_sub(1)) && letter(Some(at + 1)) && !matches!(bytes[at - 1], b'f' | b'r' | b'b')
+    bytes[at] == b'\''
+        && letter(at.checked_sub(1))
+        && letter(Some(at + 1))
+        && !matches!(bytes[at - 1], b'f' | b'r' | b'b')
 }
 
 #[cfg(test)]
@@ -151,17 +160,34 @@ mod tests {
 
     #[test]
     fn comments_and_data_are_no_place_for_a_statement() {
-        for text in ["-- DROP", "# DROP", "x(); // DROP", "/* DROP */", "SELECT 'DROP'", "q(\"INSERT INTO a VALUES ('DROP'\")", "EXPLAIN DROP"] {
+        for text in [
+            "-- DROP",
+            "# DROP",
+            "x(); // DROP",
+            "/* DROP */",
+            "SELECT 'DROP'",
+            "q(\"INSERT INTO a VALUES ('DROP'\")",
+            "EXPLAIN DROP",
+        ] {
             assert_eq!(place(text), None, "{text}");
         }
     }
 
     #[test]
     fn the_innermost_quote_ends_a_statement() {
-        let cases = [("DROP", None), ("q(\"DROP\")", Some(b'"')), ("sh -c \"psql -c 'DROP'\"", Some(b'\'')), ("don't DROP", None)];
+        let cases = [
+            ("DROP", None),
+            ("q(\"DROP\")", Some(b'"')),
+            ("sh -c \"psql -c 'DROP'\"", Some(b'\'')),
+            ("don't DROP", None),
+        ];
         for (text, quote) in cases {
             assert_eq!(place(text).map(|place| place.quote), Some(quote), "{text}");
         }
-        assert!(place("SELECT 1; /* x */ DROP").is_some() && place("curl https://a/ DROP").is_some() && place("--sql DROP").is_some());
+        assert!(
+            place("SELECT 1; /* x */ DROP").is_some()
+                && place("curl https://a/ DROP").is_some()
+                && place("--sql DROP").is_some()
+        );
     }
 }

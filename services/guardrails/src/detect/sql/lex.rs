@@ -89,7 +89,9 @@ impl<'t> Lexer<'t> {
         self.space();
         let new_line = self.text[gap..self.at].contains('\n') || self.text[gap..self.at].contains("\\n");
         let start = self.at;
-        let Some(first) = self.text.as_bytes().get(start).copied() else { return self.token(Kind::End, start, 0, new_line) };
+        let Some(first) = self.text.as_bytes().get(start).copied() else {
+            return self.token(Kind::End, start, 0, new_line);
+        };
         if Some(first) == self.quote {
             return self.closing(new_line);
         }
@@ -103,7 +105,9 @@ impl<'t> Lexer<'t> {
             },
             b'{' => (Kind::Hole, self.hole()),
             b'$' | b'#' if self.peek(1) == b'{' => (Kind::Hole, self.hole()),
-            b'%' if self.peek(1) == b's' || self.peek(1) == b'd' || self.peek(1) == b'(' => (Kind::Hole, self.hole().max(2)),
+            b'%' if self.peek(1) == b's' || self.peek(1) == b'd' || self.peek(1) == b'(' => {
+                (Kind::Hole, self.hole().max(2))
+            }
             b'$' | b':' | b'@' if is_wordy(self.peek(1)) => (Kind::Hole, 1 + self.word(1)),
             b'?' => (Kind::Hole, 1),
             b'#' if is_wordy(self.peek(1)) => (Kind::Name, 1 + self.word(1)),
@@ -158,7 +162,10 @@ impl<'t> Lexer<'t> {
     fn until(&self, end: &str, skip: usize) -> usize {
         let rest = window(self.text, self.at + skip, MAX_SPAN);
         let closing = rest.find(end).map_or(rest.len(), |at| at + end.len());
-        let quote = self.quote.filter(|_| end == "\n").and_then(|quote| rest.as_bytes()[..closing].iter().position(|byte| *byte == quote));
+        let quote = self
+            .quote
+            .filter(|_| end == "\n")
+            .and_then(|quote| rest.as_bytes()[..closing].iter().position(|byte| *byte == quote));
         skip + quote.unwrap_or(closing)
     }
 

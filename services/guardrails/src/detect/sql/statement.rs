@@ -99,7 +99,9 @@ impl<'a, 't> Reader<'a, 't> {
             }
             self.next();
             // A hole may be joined to a word: `{prefix}_users`.
-            while matches!(self.peek().kind, Kind::Word | Kind::Hole) && self.peek().end - self.peek().text.len() == self.end {
+            while matches!(self.peek().kind, Kind::Word | Kind::Hole)
+                && self.peek().end - self.peek().text.len() == self.end
+            {
                 self.next();
             }
             if !self.take_sign(b'.') {
@@ -122,7 +124,9 @@ impl<'a, 't> Reader<'a, 't> {
     /// Whether the statement is over here.
     fn over(&self) -> bool {
         let token = self.peek();
-        token.ends() || token.new_line && (token.kind == Kind::Word || token.kind == Kind::Sign(b'-')) || matches!(token.kind, Kind::Sign(b')' | b'<' | b'|' | b'}' | b'/'))
+        token.ends()
+            || token.new_line && (token.kind == Kind::Word || token.kind == Kind::Sign(b'-'))
+            || matches!(token.kind, Kind::Sign(b')' | b'<' | b'|' | b'}' | b'/'))
     }
 
     /// What is left of the statement, to its end.
@@ -138,7 +142,8 @@ impl<'a, 't> Reader<'a, 't> {
     fn is_statement(&self, verb: &str, place: &Place) -> bool {
         let shouted = verb.bytes().all(|letter| letter.is_ascii_uppercase());
         let semicolon = self.tokens.last().is_some_and(|last| last.kind == Kind::Semicolon);
-        let titled = verb.starts_with(|first: char| first.is_ascii_uppercase()) && verb[1..].bytes().all(|letter| letter.is_ascii_lowercase());
+        let titled = verb.starts_with(|first: char| first.is_ascii_uppercase())
+            && verb[1..].bytes().all(|letter| letter.is_ascii_lowercase());
         semicolon || shouted || !(place.after_word || titled)
     }
 }
@@ -185,7 +190,8 @@ fn truncate(reader: &mut Reader<'_, '_>, verb: &str) -> Found {
         return found;
     }
     reader.names()?;
-    while reader.peek().is_any(&["restart", "continue", "identity", "cascade", "restrict", "drop", "reuse", "storage"]) {
+    while reader.peek().is_any(&["restart", "continue", "identity", "cascade", "restrict", "drop", "reuse", "storage"])
+    {
         reader.next();
     }
     let shouted = verb.bytes().all(|letter| letter.is_ascii_uppercase());
@@ -199,7 +205,10 @@ fn delete(reader: &mut Reader<'_, '_>) -> Found {
     reader.take("only");
     reader.name()?;
     reader.take("as");
-    if reader.peek().kind == Kind::Word && !reader.peek().is_any(&["where", "using", "limit", "order", "returning", "join"]) && !reader.peek().new_line {
+    if reader.peek().kind == Kind::Word
+        && !reader.peek().is_any(&["where", "using", "limit", "order", "returning", "join"])
+        && !reader.peek().new_line
+    {
         reader.next();
     }
     if !reader.over() && !reader.peek().is_any(&["where", "using", "limit", "order", "returning"]) {
@@ -246,7 +255,13 @@ fn unconfined(reader: &mut Reader<'_, '_>) -> bool {
     let stop = ["limit", "order", "returning", "fetch"];
     let clause = outer.find(|(_, token)| token.is_any(&["where", "limit", "join", "inner"]) || next_statement(token));
     let (at, token) = match clause {
-        None if ends == Kind::Unknown || rest.last().is_some_and(|last| last.kind == Kind::Hole && !rest.iter().any(|token| token.kind == Kind::Sign(b'='))) => return false,
+        None if ends == Kind::Unknown
+            || rest.last().is_some_and(|last| {
+                last.kind == Kind::Hole && !rest.iter().any(|token| token.kind == Kind::Sign(b'='))
+            }) =>
+        {
+            return false;
+        }
         None => return true,
         Some((at, token)) => (at, token),
     };
@@ -261,7 +276,8 @@ fn unconfined(reader: &mut Reader<'_, '_>) -> bool {
         return false;
     }
     let condition = &rest[at + 1..];
-    let length = condition.iter().position(|token| token.is_any(&stop) || next_statement(token)).unwrap_or(condition.len());
+    let length =
+        condition.iter().position(|token| token.is_any(&stop) || next_statement(token)).unwrap_or(condition.len());
     let condition = balanced(&condition[..length]);
     ends != Kind::Unknown && always_holds(condition)
 }
@@ -283,7 +299,11 @@ fn balanced<'a, 't>(tokens: &'a [Token<'t>]) -> &'a [Token<'t>] {
 
 /// Whether a word begins another statement on a line of its own.
 fn next_statement(token: &Token<'_>) -> bool {
-    token.new_line && token.is_any(&["drop", "truncate", "delete", "update", "alter", "grant", "insert", "select", "create", "commit", "go", "end"])
+    token.new_line
+        && token.is_any(&[
+            "drop", "truncate", "delete", "update", "alter", "grant", "insert", "select", "create", "commit", "go",
+            "end",
+        ])
 }
 
 fn alter(reader: &mut Reader<'_, '_>) -> Found {
@@ -308,7 +328,19 @@ fn alter(reader: &mut Reader<'_, '_>) -> Found {
                 reader.name();
                 return Some(("drop_partition", Severity::High));
             }
-            let kept = ["constraint", "index", "default", "not", "key", "primary", "foreign", "check", "identity", "expression", "if"];
+            let kept = [
+                "constraint",
+                "index",
+                "default",
+                "not",
+                "key",
+                "primary",
+                "foreign",
+                "check",
+                "identity",
+                "expression",
+                "if",
+            ];
             let plain = matches!(what.kind, Kind::Word | Kind::Name) && !what.is_any(&kept);
             if plain {
                 reader.next();
