@@ -39,10 +39,10 @@ fn runs(text: &str, findings: &mut Findings) {
             };
             continue;
         }
-        if let Some((start, count, end, allowed)) = run.take() {
-            if !allowed && count > 1 || count > SELECTORS && (!flag || count > 8) {
-                findings.add("hidden_text", Severity::High, start..end);
-            }
+        if let Some((start, count, end, allowed)) = run.take()
+            && (!allowed && count > 1 || count > SELECTORS && (!flag || count > 8))
+        {
+            findings.add("hidden_text", Severity::High, start..end);
         }
         flag = letter == '\u{1f3f4}';
         if matches!(letter, '\u{202d}' | '\u{202e}') {
@@ -62,16 +62,15 @@ fn widthless(text: &str, findings: &mut Findings) {
     let mut chars = text.char_indices().peekable();
     while let Some((at, letter)) = chars.next() {
         let after = chars.peek().map_or(' ', |(_, after)| *after);
-        if matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}') {
-            if before.is_ascii_alphabetic() && (after.is_ascii_alphabetic() || is_widthless(after))
-                || is_widthless(before)
-            {
-                if count == 0 {
-                    first = at;
-                }
-                count += 1;
-                last = at + letter.len_utf8();
+        if matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+            && (before.is_ascii_alphabetic() && (after.is_ascii_alphabetic() || is_widthless(after))
+                || is_widthless(before))
+        {
+            if count == 0 {
+                first = at;
             }
+            count += 1;
+            last = at + letter.len_utf8();
         }
         before = letter;
     }

@@ -52,7 +52,7 @@ fn is_mixed(run: &[u8]) -> bool {
 }
 
 fn reads_as_order(run: &str) -> bool {
-    let hexadecimal = run.len() % 2 == 0 && run.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hexadecimal = run.len().is_multiple_of(2) && run.bytes().all(|byte| byte.is_ascii_hexdigit());
     let bytes = if hexadecimal { hex::decode(run).ok() } else { decode(run) };
     let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
     let readable = text.chars().all(|letter| !letter.is_control() || letter.is_whitespace());

@@ -52,7 +52,8 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     }
     let plain = groups.len() == 1;
     let repeated = digits.bytes().skip(1).all(|digit| digit == digits.as_bytes()[1]);
-    (!repeated && !(plain && number.labelled(&IDS))).then(|| number.found("payment_card", High, number.start..end))
+    let other = repeated || plain && number.labelled(&IDS);
+    (!other).then(|| number.found("payment_card", High, number.start..end))
 }
 
 /// Whether an issuer has numbers that begin like this and are as long.

@@ -11,7 +11,7 @@ pub(super) fn luhn(digits: &str) -> bool {
             if at % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 }
         })
         .sum();
-    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) && sum % 10 == 0
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) && sum.is_multiple_of(10)
 }
 
 /// ISO 7064 mod 97-10 as account numbers use it: country and check digits go to the end, letters count from 10, and the rest must be 1.
@@ -19,10 +19,10 @@ pub(super) fn iban(account: &str) -> bool {
     if account.len() < 5 || !account.is_ascii() {
         return false;
     }
-    let moved = account[4..].bytes().chain(account[..4].bytes());
-    let rest = moved.fold(Some(0_u32), |rest, sign| {
+    let mut moved = account[4..].bytes().chain(account[..4].bytes());
+    let rest = moved.try_fold(0_u32, |rest, sign| {
         let value = char::from(sign).to_digit(36)?;
-        Some((rest? * if value > 9 { 100 } else { 10 } + value) % 97)
+        Some((rest * if value > 9 { 100 } else { 10 } + value) % 97)
     });
     rest == Some(1)
 }
@@ -50,7 +50,7 @@ pub(super) fn verhoeff(digits: &str) -> bool {
 
 /// Whether a day exists; `year` has four digits.
 pub(super) fn is_day(year: u32, month: u32, day: u32) -> bool {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
         2 if leap => 29,
         2 => 28,

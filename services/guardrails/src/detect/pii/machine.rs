@@ -101,7 +101,7 @@ fn six(number: &Number<'_>) -> Option<Personal> {
     }
     let address: Ipv6Addr = form.parse().ok()?;
     let [a, b, ..] = address.segments();
-    let given = a & 0xe000 == 0x2000 && !(a == 0x2001 && b == 0xdb8) && !(a == 0x3fff);
+    let given = a & 0xe000 == 0x2000 && !(a == 0x2001 && b == 0xdb8) && a != 0x3fff;
     let end = number.start + form.len();
     let network = byte(number.text, Some(end)) == b'/';
     (given && !network && !KNOWN.contains(&form)).then(|| number.found("ip_address", Low, number.start..end))

@@ -38,7 +38,7 @@ pub(super) fn read(text: &str, start: usize) -> Option<Secret> {
     let spread = written.bytes().filter(u8::is_ascii_digit).count() * 50 >= signs;
     let body_ends = label.len() + (block.len() - label.len() - body.len()) + closing.len();
     let rest = &block[body_ends..];
-    let tail = if rest.starts_with("-----END") { rest[8..].find("-----").map_or(8, |end| end + 13) } else { 0 };
+    let tail = rest.strip_prefix("-----END").map_or(0, |after| after.find("-----").map_or(8, |end| end + 13));
     (signs >= MIN_BODY && others * 10 < signs && spread && super::entropy::bits(&written) > 3.5).then_some(Secret {
         kind: "private_key",
         severity: Critical,
