@@ -4,6 +4,7 @@ use super::words;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::Look;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Longest pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 2_048;
@@ -45,7 +46,7 @@ pub(super) struct Pattern {
     pub(super) reach: Reach,
     pub(super) regex: Regex,
     /// Lines that these match do not count.
-    pub(super) except: Vec<Regex>,
+    pub(super) except: Arc<[Regex]>,
     /// At least one of these is in every match.
     pub(super) words: Option<Vec<Vec<u8>>>,
 }
@@ -60,7 +61,7 @@ impl Pattern {
         if HARMLESS.iter().all(|text| regex.is_match(text.as_bytes())) {
             return Err(format!("`{pattern}` would match everything; say what must be there"));
         }
-        Ok(Self { place, reach, regex, except: Vec::new(), words: words::required(&hir) })
+        Ok(Self { place, reach, regex, except: Arc::default(), words: words::required(&hir) })
     }
 
     /// Compiles words and phrases, in capitals or small letters, whole words only.

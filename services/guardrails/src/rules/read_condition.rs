@@ -7,6 +7,7 @@ use super::reader::{Fields, Reader};
 use super::yaml::Node;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use mcp_contracts::guardrails::{ActionKind, Detection};
+use std::sync::Arc;
 
 /// The fields of a condition.
 pub(super) const FIELDS: [&str; 19] = [
@@ -97,12 +98,14 @@ fn patterns(
     }
     condition.keywords = words;
     let except: Vec<(usize, String)> = bounded(reader, fields, "except");
+    let mut exceptions = Vec::new();
     for (line, pattern) in &except {
-        if let Err(why) = exception(pattern) {
-            reader.problem(*line, why);
+        match exception(pattern) {
+            Ok(regex) => exceptions.push(regex),
+            Err(why) => reader.problem(*line, why),
         }
     }
-    let exceptions = || except.iter().filter_map(|(_, pattern)| exception(pattern).ok()).collect();
+    let exceptions: Arc<[_]> = exceptions.into();
     let kinds = [
         ("regex", Place::Text, Reach::Line),
         ("block", Place::Text, Reach::Whole),
@@ -116,7 +119,7 @@ fn patterns(
             match Pattern::new(pattern, place, reach) {
                 Ok(mut pattern) => {
                     if key == "regex" {
-                        pattern.except = exceptions();
+                        pattern.except = Arc::clone(&exceptions);
                     }
                     any.push(parts.pattern(pattern));
                 }
