@@ -3,7 +3,7 @@
 
 use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
 use harness_core::topology::Topology;
-use mcp_contracts::{ErrorCode, Service};
+use mcp_contracts::{ErrorCode, Service, env};
 use serde_json::{Value, json};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
@@ -16,8 +16,11 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 const ORCHESTRATOR: &str = "orchestrator";
 
+/// What is asked here is what happens, not how fast: a slow machine must not turn an answer into a fallback.
 fn topology() -> Topology {
-    let tapped = Topology::full().tapped(Service::Orchestrator, Service::Guardrails);
+    let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
+    let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
+    let tapped = patient.tapped(Service::Orchestrator, Service::Guardrails);
     tapped.tapped(Service::Orchestrator, Service::Patterns)
 }
 
