@@ -1,5 +1,6 @@
 //! The subcommands besides `serve`: what an author of rules runs before others do.
 
+use crate::detect::measure;
 use crate::reload;
 use crate::rules::{Library, Rules, SubjectKind, schema};
 use clap::Subcommand;
@@ -19,6 +20,12 @@ pub enum GuardrailsCommand {
     },
     /// Prints the JSON Schema of rule files.
     RulesSchema,
+    /// Measures the detectors on the labelled texts that are built in.
+    Measure {
+        /// Prints JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl OwnCommand for GuardrailsCommand {
@@ -29,6 +36,7 @@ impl OwnCommand for GuardrailsCommand {
                 table(&reload::load(folder.as_deref()).map_err(|problems| problems.to_string())?)
             }
             Self::RulesSchema => schema::text(),
+            Self::Measure { json } => measure::report(json)?,
         };
         std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("the output cannot be written: {error}"))
     }

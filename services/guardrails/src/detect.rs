@@ -1,9 +1,11 @@
 //! Detection without a model: secrets, personal data, orders to a model and SQL that destroys data. Text in, places out; nothing here
 //! reads a file, a clock or a setting, and every part takes time in proportion to the text.
 
+pub mod corpus;
 mod finding;
 mod injection;
 mod mask;
+pub mod measure;
 mod near;
 mod pii;
 mod secrets;
