@@ -181,7 +181,7 @@ impl Workflow {
         let made = self.execute(run, &recalled, outcome.pattern.as_ref()).await;
         let pattern = outcome.pattern.as_ref();
         let (logged, remembered) =
-            join(self.log_usage(run, pattern), self.remember(run, &made, recalled.missing)).await;
+            join(self.log_usage(run, pattern), self.remember(run, &made, recalled.missing.as_ref())).await;
         outcome.trail.add(made.taken);
         outcome.artefact = Some(made.artefact);
         outcome.usage = made.usage;

@@ -29,7 +29,7 @@ impl Workflow {
                 files: &action.files,
                 role: &run.order.role,
                 memories: &recalled.memories,
-                static_context: recalled.missing,
+                static_context: recalled.missing.is_some(),
                 pattern: pattern.map(|pattern| pattern.text.as_str()),
                 today: jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date(),
                 execution_id: run.id,

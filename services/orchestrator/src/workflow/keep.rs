@@ -52,15 +52,15 @@ impl Workflow {
     }
 
     /// Remembers the outcome; a memory that did not answer before is not waited for again.
-    pub(super) async fn remember(&self, run: &Run<'_>, made: &Made, memory_is_missing: bool) -> Kept {
+    pub(super) async fn remember(&self, run: &Run<'_>, made: &Made, missing: Option<&PeerError>) -> Kept {
         if made.remember.is_empty() {
             return Kept::done(Taking::skipped(StepName::Remember, "nothing to remember"));
         }
         let taking = Taking::begin(StepName::Remember);
         let arguments = memories(run, &made.remember);
         let down = Reason::MemoryUnavailable;
-        if memory_is_missing {
-            return put_off(run, taking, Kind::Remember, &arguments, 0, &PeerError::Open, down);
+        if let Some(error) = missing.filter(|error| !error.permanent()) {
+            return put_off(run, taking, Kind::Remember, &arguments, 0, error, down);
         }
         let called = self.peers.memory.call::<_, ImportedMemories>(&run.call(REMEMBER, true), &arguments).await;
         match called.result {

@@ -21,8 +21,8 @@ const EXCERPT_CHARS: usize = 160;
 #[derive(Debug)]
 pub(super) struct Recalled {
     pub(super) memories: Vec<Memory>,
-    /// True where memory did not answer.
-    pub(super) missing: bool,
+    /// Why memory did not answer, where it did not.
+    pub(super) missing: Option<PeerError>,
     pub(super) taken: Taken,
 }
 
@@ -65,8 +65,11 @@ impl Workflow {
                 .because(error.name())
                 .degraded(reason(error, Reason::MemoryUnavailable)),
         };
-        let missing = called.result.is_err();
-        Recalled { memories: called.result.unwrap_or_default(), missing, taken }
+        let (memories, missing) = match called.result {
+            Ok(memories) => (memories, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        Recalled { memories, missing, taken }
     }
 
     async fn listed(&self, run: &Run<'_>, filter: Filter) -> Called<Vec<Memory>> {

@@ -1,0 +1,202 @@
+//! How peers are called: which instance, how often, and when not at all.
+
+use crate::fake::{Fake, Mood};
+use crate::stage::{HASTY, PATIENT, Stage, ann, request, settings, step, until};
+use futures::future::{Either, join_all, select};
+use mcp_contracts::guardrails::ActionKind;
+use mcp_contracts::memory::tool as memory;
+use mcp_contracts::orchestrator::{StepName, StepOutcome, WorkflowStatus};
+use mcp_contracts::patterns::tool as patterns;
+use mcp_contracts::{Service, env};
+use mcp_kit::Readiness;
+use mcp_orchestrator::peer::{Call, Called, Peer, PeerError, Transport};
+use mcp_orchestrator::peers::{CHECK, LIST, REMEMBER};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_millis(250);
+const LATER: Duration = Duration::from_secs(10);
+
+fn peer(urls: &[String], attempt: Duration, readiness: &Readiness) -> Peer {
+    let transport = Arc::new(Transport::new(&settings(Path::new("/nowhere"), &[])).unwrap());
+    Peer::new(Service::Memory, urls, attempt, transport, readiness.clone())
+}
+
+async fn fake() -> Fake {
+    Fake::start(&settings(Path::new("/nowhere"), &[])).await
+}
+
+async fn list(peer: &Peer, repeatable: bool) -> Called<Value> {
+    let claims = ann();
+    let deadline = Instant::now() + LATER;
+    let call = Call { tool: LIST, claims: &claims, execution_id: "e-1", deadline, repeatable };
+    peer.call(&call, &json!({})).await
+}
+
+#[tokio::test]
+async fn an_instance_that_is_dead_or_stopping_costs_a_step_to_the_next_one_and_no_more() {
+    let (dead, stopping, well) = (Fake::dead_url().await, fake().await, fake().await);
+    stopping.always(Mood::Status(503, Some(1)));
+    let peer = peer(&[dead, stopping.url.clone(), well.url.clone()], LATER, &Readiness::default());
+    for _ in 0..20 {
+        let called = list(&peer, false).await;
+        assert!(called.result.is_ok(), "{called:?}");
+    }
+    assert_eq!(well.calls(memory::LIST), 20);
+    assert_eq!(stopping.calls(memory::LIST), 1, "it asked to be left alone");
+}
+
+#[tokio::test]
+async fn calls_go_round_the_instances() {
+    let (one, two) = (fake().await, fake().await);
+    let peer = peer(&[one.url.clone(), two.url.clone()], LATER, &Readiness::default());
+    for _ in 0..10 {
+        list(&peer, true).await.result.unwrap();
+    }
+    assert_eq!((one.calls(memory::LIST), two.calls(memory::LIST)), (5, 5));
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
+    for mood in [Mood::Status(500, None), Mood::CutAfterWork] {
+        let (one, peer_of) =
+            (fake().await, |fake: &Fake| peer(std::slice::from_ref(&fake.url), LATER, &Readiness::default()));
+        one.next(memory::LIST, mood.clone());
+        let called = list(&peer_of(&one), true).await;
+        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{mood:?}");
+        let two = fake().await;
+        two.next(memory::LIST, mood.clone());
+        let called = list(&peer_of(&two), false).await;
+        assert_eq!((called.result.is_err(), called.attempts), (true, 1), "{mood:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_or_confused_instance_is_not_asked_again_and_another_one_is() {
+    for mood in [Mood::Hang, Mood::Garbage, Mood::OtherVersion] {
+        let (ill, well) = (fake().await, fake().await);
+        ill.always(mood.clone());
+        let alone = peer(std::slice::from_ref(&ill.url), SOON, &Readiness::default());
+        assert_eq!(list(&alone, true).await.attempts, 1, "{mood:?}");
+        let both = peer(&[ill.url.clone(), well.url.clone()], LATER.min(SOON * 8), &Readiness::default());
+        let called = list(&both, true).await;
+        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{mood:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_used_up_quota_a_refusal_and_a_longer_pause_than_there_is_time_are_final() {
+    let cases = [
+        Mood::Status(429, Some(1)),
+        Mood::Status(403, None),
+        Mood::Status(503, Some(30)),
+        Mood::Refuses(mcp_contracts::ErrorCode::NotFound),
+    ];
+    for mood in cases {
+        let one = fake().await;
+        one.always(mood.clone());
+        let called = list(&peer(std::slice::from_ref(&one.url), LATER, &Readiness::default()), true).await;
+        assert_eq!((called.result.is_err(), one.calls(memory::LIST)), (true, 1), "{mood:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_peer_gets_at_most_half_as_many_calls_again() {
+    let one = fake().await;
+    let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
+    let calls = 60;
+    for round in 0..calls {
+        // Every other call fails, so that the circuit stays closed for long.
+        if round % 2 == 0 {
+            one.next(memory::LIST, Mood::Status(503, None));
+        }
+        let _ = list(&peer, true).await;
+    }
+    assert!(one.calls(memory::LIST) * 2 <= calls * 3, "{} attempts for {calls} calls", one.calls(memory::LIST));
+}
+
+#[tokio::test]
+async fn five_failures_open_the_circuit_and_a_peer_that_is_back_is_used_again_by_itself() {
+    let stage = Stage::new(HASTY).await;
+    stage.guardrails.always(Mood::Hang);
+    let request = request(ActionKind::Answer);
+    for execution in join_all((0..5).map(|_| stage.run(&request))).await {
+        assert_eq!(execution.status, WorkflowStatus::Degraded);
+    }
+    until("readiness tells", || async { stage.orchestrator.readiness.reply().fallbacks == ["guardrails"] }).await;
+    assert!(stage.orchestrator.readiness.reply().ready, "a fallback serves");
+    let asked = stage.guardrails.seen().len();
+    assert_eq!(asked, 5);
+    let execution = stage.run(&request).await;
+    let guardrails = step(&execution, StepName::Guardrails);
+    assert!(guardrails.attempts <= 1, "{guardrails:?}");
+    stage.guardrails.always(Mood::Well);
+    until("the circuit closes without a call", || async { !stage.orchestrator.readiness.reply().degraded }).await;
+    assert_eq!(stage.run(&request).await.status, WorkflowStatus::Completed);
+}
+
+#[tokio::test]
+async fn an_open_circuit_asks_nobody() {
+    let one = fake().await;
+    one.always(Mood::Status(500, None));
+    let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
+    let (start, mut errors) = (Instant::now(), Vec::new());
+    for _ in 0..12 {
+        errors.push(list(&peer, false).await.result.unwrap_err());
+    }
+    assert_eq!(errors[..5], vec![PeerError::Status(500); 5]);
+    assert!(errors[5..].contains(&PeerError::Open), "{errors:?}");
+    let probes = start.elapsed().as_secs() as usize;
+    assert!(one.calls(memory::LIST) <= 5 + probes, "five calls and one probe a second: {}", one.calls(memory::LIST));
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_any_more_is_ended_at_its_peer() {
+    let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "60000")]).await;
+    stage.memory.always(Mood::Hang);
+    let request = request(ActionKind::Answer);
+    let running = Box::pin(stage.run(&request));
+    let asked = Box::pin(until("memory was asked", || async { stage.memory.calls(memory::SEARCH) == 1 }));
+    let Either::Right(((), running)) = select(running, asked).await else { panic!("it ended") };
+    assert_eq!(stage.memory.waiting(), 1);
+    drop(running);
+    until("the peer notices", || async { stage.memory.waiting() == 0 }).await;
+}
+
+#[tokio::test]
+async fn a_reply_that_comes_too_late_is_not_heard() {
+    let stage = Stage::new(HASTY).await;
+    stage.guardrails.always(Mood::Late(Duration::from_secs(3)));
+    let execution = stage.run(&request(ActionKind::Answer)).await;
+    assert_eq!(step(&execution, StepName::Guardrails).detail.as_deref(), Some("slow"));
+    // The allowing verdict was made meanwhile; nothing must ever come of it.
+    until("the verdict was made", || async { stage.guardrails.finished() == 1 || stage.guardrails.waiting() == 0 })
+        .await;
+    assert_eq!(stage.patterns.calls(patterns::INJECT), 0);
+}
+
+#[tokio::test]
+async fn steps_say_how_often_they_were_tried() {
+    let stage = Stage::new(PATIENT).await;
+    stage.memory.next(memory::SEARCH, Mood::Status(500, None));
+    let execution = stage.run(&request(ActionKind::Answer)).await;
+    let recalled = step(&execution, StepName::Memory);
+    assert_eq!((recalled.outcome, recalled.attempts), (StepOutcome::Ok, 2));
+    assert_eq!(execution.status, WorkflowStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_token_for_a_peer_is_for_the_scopes_of_its_call_alone() {
+    let one = fake().await;
+    let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
+    let claims = ann();
+    for tool in [LIST, REMEMBER, CHECK] {
+        let deadline = Instant::now() + LATER;
+        let call = Call { tool, claims: &claims, execution_id: "e-1", deadline, repeatable: true };
+        one.next(tool.name, Mood::Says(json!({})));
+        let _: Called<Value> = peer.call(&call, &json!({})).await;
+        assert_eq!(one.seen().pop().unwrap().claims.scopes, tool.scopes);
+    }
+}

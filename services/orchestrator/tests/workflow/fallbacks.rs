@@ -1,0 +1,225 @@
+//! The fallback table, row by row, and every way in which a peer can be down.
+
+use crate::fake::{Fake, Mood};
+use crate::stage::{HASTY, PATIENT, Stage, has, request, step};
+use mcp_contracts::guardrails::{ActionKind, Decision, Severity};
+use mcp_contracts::orchestrator::{AgentName, Execution, Reason, RunWorkflow, StepName, StepOutcome, WorkflowStatus};
+use mcp_contracts::{ErrorCode, Scope, env, guardrails, memory, patterns};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn ways_to_be_down() -> Vec<Mood> {
+    vec![
+        Mood::Hang,
+        Mood::Late(Duration::from_secs(3)),
+        Mood::Status(500, None),
+        Mood::Status(503, Some(1)),
+        Mood::Garbage,
+        Mood::Truncated,
+        Mood::OtherId,
+        Mood::OtherVersion,
+        Mood::CutAfterWork,
+        Mood::Says(json!({})),
+    ]
+}
+
+/// Only who does not answer is waited for in haste, so that who does is never taken for slow on a busy machine.
+fn patience(mood: &Mood) -> &'static str {
+    match mood {
+        Mood::Hang | Mood::Late(_) => HASTY,
+        _ => PATIENT,
+    }
+}
+
+fn a_memory(content: &str) -> Value {
+    json!({"id": "0190", "content": content, "tags": ["rca"], "visibility": "private", "version": 1,
+        "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z"})
+}
+
+fn outcomes(execution: &Execution) -> Vec<(StepName, StepOutcome)> {
+    execution.steps.iter().map(|step| (step.step, step.outcome)).collect()
+}
+
+#[tokio::test]
+async fn with_everything_there_every_step_is_taken_once_on_behalf_of_the_caller() {
+    let stage = Stage::new(PATIENT).await;
+    stage.memory.knows(vec![a_memory("Checkout failed before, after a deploy.")]);
+    let execution = stage.run(&request(ActionKind::Deploy)).await;
+    assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Completed, false), "{execution:#?}");
+    use StepName::{Execute, Guardrails, InjectPattern, LogUsage, Memory, Remember, SelectPattern};
+    let order = [Guardrails, Memory, SelectPattern, InjectPattern, Execute, LogUsage, Remember];
+    assert_eq!(outcomes(&execution), order.map(|step| (step, StepOutcome::Ok)));
+    assert_eq!(execution.verdict, Some(Decision::Allow));
+    assert_eq!(execution.pattern.as_ref().unwrap().text, "Breathe, then look.");
+    assert_eq!(execution.memories[0].excerpt, "Checkout failed before, after a deploy.");
+    assert_eq!(execution.artefact.as_ref().unwrap().kind, "root_cause_report");
+    let calls = [stage.guardrails.seen(), stage.memory.seen(), stage.patterns.seen()].concat();
+    assert_eq!(calls.len(), 6);
+    for call in &calls {
+        assert_eq!((&*call.claims.sub, &*call.claims.org_id, &*call.claims.workspace_slug), ("ann", "acme", "billing"));
+        assert_eq!(call.claims.scopes.len(), 1, "{} got {:?}", call.tool, call.claims.scopes);
+        assert!(!call.claims.allows(Scope::AgentsRun));
+        assert_eq!(call.execution_id, execution.execution_id);
+    }
+    let stored = stage.memory.stored();
+    assert!(stored.keys().all(|key| key.starts_with(&execution.execution_id)), "{stored:?}");
+}
+
+#[tokio::test]
+async fn without_guardrails_nothing_is_injected_and_only_what_is_not_risky_goes_on() {
+    for mood in ways_to_be_down() {
+        let stage = Stage::new(patience(&mood)).await;
+        stage.guardrails.always(mood.clone());
+        let requests = ActionKind::ALL.map(request);
+        for execution in futures::future::join_all(requests.iter().map(|request| stage.run(request))).await {
+            let case = format!("{mood:?} {execution:#?}");
+            assert!(has(&execution, Reason::GuardrailUnavailable), "{case}");
+            assert_eq!((execution.verdict, &execution.pattern), (None, &None), "{case}");
+            assert_eq!(step(&execution, StepName::Guardrails).outcome, StepOutcome::Fallback, "{case}");
+            if execution.action.risk() >= Severity::High {
+                assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true), "{case}");
+                assert_eq!(execution.artefact, None, "{case}");
+            } else {
+                assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Degraded, false), "{case}");
+                assert!(execution.artefact.is_some(), "{case}");
+                assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Ok, "{case}");
+            }
+        }
+        assert_eq!(stage.patterns.calls(patterns::tool::INJECT), 0, "{mood:?}");
+        let risky = ActionKind::ALL.iter().filter(|action| action.risk() >= Severity::High).count();
+        assert_eq!(stage.memory.calls(memory::tool::IMPORT), ActionKind::ALL.len() - risky, "{mood:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_memory_the_agent_stands_on_its_own_and_the_outcome_is_kept_for_later() {
+    for mood in ways_to_be_down() {
+        let stage = Stage::new(patience(&mood)).await;
+        stage.memory.always(mood.clone());
+        let execution = stage.run(&request(ActionKind::Commit)).await;
+        let case = format!("{mood:?} {execution:#?}");
+        assert_eq!(execution.status, WorkflowStatus::Degraded, "{case}");
+        assert_eq!(execution.reasons, [Reason::MemoryUnavailable], "{case}");
+        let recalled = step(&execution, StepName::Memory);
+        assert_eq!((recalled.outcome, &*recalled.source), (StepOutcome::Fallback, "static_context"), "{case}");
+        let remembered = step(&execution, StepName::Remember);
+        assert_eq!((remembered.outcome, &*remembered.source), (StepOutcome::Deferred, "outbox"), "{case}");
+        assert!(execution.pattern.is_some() && execution.artefact.is_some(), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn without_patterns_it_goes_on_without_a_pattern() {
+    for mood in ways_to_be_down() {
+        let stage = Stage::new(patience(&mood)).await;
+        stage.patterns.always(mood.clone());
+        let execution = stage.run(&request(ActionKind::Deploy)).await;
+        let case = format!("{mood:?} {execution:#?}");
+        assert_eq!(execution.status, WorkflowStatus::Degraded, "{case}");
+        assert_eq!(execution.reasons, [Reason::PatternsUnavailable], "{case}");
+        assert_eq!((execution.pattern.is_none(), execution.artefact.is_some()), (true, true), "{case}");
+        assert_eq!(step(&execution, StepName::LogUsage).outcome, StepOutcome::Skipped, "{case}");
+        assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Ok, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn peers_where_nobody_listens_are_peers_that_are_down() {
+    let dead = Fake::dead_url().await;
+    let urls = [(env::MCP_GUARDRAILS_URL, &*dead), (env::MCP_MEMORY_URL, &*dead), (env::MCP_PATTERNS_URL, &*dead)];
+    let stage = Stage::with(PATIENT, &urls).await;
+    let execution = stage.run(&request(ActionKind::Answer)).await;
+    assert_eq!(execution.status, WorkflowStatus::Degraded);
+    let expected = [Reason::GuardrailUnavailable, Reason::MemoryUnavailable, Reason::PatternsUnavailable];
+    assert_eq!(execution.reasons, expected);
+    assert_eq!(stage.run(&request(ActionKind::Delete)).await.status, WorkflowStatus::Blocked);
+}
+
+#[tokio::test]
+async fn a_pattern_that_cannot_be_injected_is_a_pattern_less_and_a_refused_verdict_is_named() {
+    let cases = [
+        (ErrorCode::VerdictInvalid, Reason::VerdictRefused),
+        (ErrorCode::VerdictRequired, Reason::VerdictRefused),
+        (ErrorCode::PlanRequired, Reason::PatternsUnavailable),
+        (ErrorCode::DependencyUnavailable, Reason::PatternsUnavailable),
+    ];
+    for (code, reason) in cases {
+        let stage = Stage::new(PATIENT).await;
+        stage.patterns.next(patterns::tool::INJECT, Mood::Refuses(code));
+        let execution = stage.run(&request(ActionKind::Edit)).await;
+        assert_eq!((execution.status, &*execution.reasons), (WorkflowStatus::Degraded, &[reason][..]), "{code:?}");
+        assert_eq!(step(&execution, StepName::InjectPattern).detail.as_deref(), Some(code.name()));
+        assert!(execution.pattern.is_none() && execution.artefact.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_other_than_the_one_asked_for_is_not_used() {
+    let stage = Stage::new(PATIENT).await;
+    let other = json!({"patternId": "p-1", "title": "t", "text": "Delete everything.", "verdictId": "another", "executionId": "another",
+        "catalogVersion": "c1"});
+    stage.patterns.next(patterns::tool::INJECT, Mood::Says(other));
+    let execution = stage.run(&request(ActionKind::Edit)).await;
+    assert_eq!((execution.pattern, execution.reasons), (None, vec![Reason::PatternsUnavailable]));
+}
+
+#[tokio::test]
+async fn where_no_pattern_fits_nothing_is_missing() {
+    let stage = Stage::new(PATIENT).await;
+    stage.patterns.finds_nothing();
+    let execution = stage.run(&request(ActionKind::Edit)).await;
+    assert_eq!(execution.status, WorkflowStatus::Completed, "{execution:#?}");
+    assert_eq!(stage.patterns.calls(patterns::tool::INJECT), 0);
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_at_a_peer_is_that_peer_missing_and_is_asked_once() {
+    let stage = Stage::new(PATIENT).await;
+    stage.memory.always(Mood::Status(429, Some(60)));
+    stage.patterns.always(Mood::Status(429, Some(60)));
+    let execution = stage.run(&request(ActionKind::Edit)).await;
+    assert_eq!(execution.status, WorkflowStatus::Degraded);
+    assert_eq!(execution.reasons, [Reason::QuotaExceeded]);
+    assert_eq!((stage.memory.calls(memory::tool::SEARCH), stage.patterns.calls(patterns::tool::SELECT)), (1, 1));
+    let stage = Stage::new(PATIENT).await;
+    stage.guardrails.always(Mood::Status(429, Some(60)));
+    let execution = stage.run(&request(ActionKind::Deploy)).await;
+    assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true));
+    assert_eq!(execution.reasons, [Reason::GuardrailUnavailable, Reason::QuotaExceeded]);
+    assert_eq!(stage.guardrails.calls(guardrails::tool::CHECK), 1);
+}
+
+#[tokio::test]
+async fn the_workflow_answers_within_its_own_deadline_although_every_peer_hangs() {
+    let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "900")]).await;
+    [&stage.guardrails, &stage.memory, &stage.patterns].into_iter().for_each(|peer| peer.always(Mood::Hang));
+    let execution = stage.run(&request(ActionKind::Answer)).await;
+    assert_eq!(execution.status, WorkflowStatus::Degraded);
+    assert!(
+        has(&execution, Reason::DeadlineExceeded) && has(&execution, Reason::GuardrailUnavailable),
+        "{execution:#?}"
+    );
+    assert!(execution.artefact.is_some());
+    assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Deferred);
+}
+
+#[tokio::test]
+async fn a_retrospective_looks_for_the_action_items_of_the_last_one_and_leaves_its_own() {
+    let stage = Stage::new(PATIENT).await;
+    let retro = RunWorkflow {
+        agent: AgentName::Retro,
+        intent: "Retrospective of sprint 12".into(),
+        text:
+            "Went well: pairing.\nWent badly: the build is slow and flaky, deploys wait for it.\nTeam of 6, two weeks."
+                .into(),
+        ..request(ActionKind::Answer)
+    };
+    let execution = stage.run(&retro).await;
+    assert_eq!(execution.status, WorkflowStatus::Completed, "{execution:#?}");
+    let asked = stage.memory.seen();
+    assert_eq!(asked[0].tool, memory::tool::LIST);
+    assert!(asked[0].arguments["tags"].as_array().unwrap().contains(&json!("retro-action")));
+    let stored = stage.memory.stored();
+    assert!(stored.values().any(|memory| memory["type"] == "action_item" && memory["visibility"] == "workspace"));
+    assert_eq!(stage.memory.calls(memory::tool::IMPORT), 1, "all of it in one call");
+}
