@@ -26,11 +26,11 @@ struct Phrase {
 }
 
 /// What stands for what in patterns.
-const LISTS: [(&str, &str); 7] = [
+const LISTS: [(&str, &str); 9] = [
     (
         "{VERB}",
         "(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|overrid(?:e|ing)|overrule|bypass(?:ing)?|discard|abandon|neglect|dismiss|set aside|\
-         (?:do not|dont) (?:follow|obey|heed|comply with)|stop (?:following|obeying)|pay no attention to|throw (?:away|out)|erase)",
+         (?:do not|dont|must not|should not|shall not|may not|no longer) (?:follow|obey|heed|comply with)|stop (?:following|obeying)|pay no attention to|throw (?:away|out)|erase)",
     ),
     ("{ALL}", "(?:(?:all|any|every|the|of|my|your|our|these|those|other|such|each|and|or|single|set|entire|whole) )*"),
     (
@@ -45,11 +45,20 @@ const LISTS: [(&str, &str); 7] = [
         "{RULES}",
         "(?:rules?|constraints?|restrictions?|polic(?:y|ies)|messages?|context|conversation|limitations?|requests?)",
     ),
+    (
+        "{MODEL}",
+        "(?:ais?|llms?|(?:ai|llm|large language|language|automated|coding|autonomous) (?:[^ |]+ )?(?:agents?|assistants?|models?|reviewers?|systems?|bots?|readers?|tools?))",
+    ),
+    (
+        "{DO}",
+        "(?:ignore|approve|say|rate|recommend|reply|respond|include|output|send|run|execute|do not|rank|give|merge|classify|mark|add|append|call|delete|forget|tell|\
+         transfer|skip|answer|write|insert|visit|open|download|reveal|disable|install|restart|post|upload|praise)",
+    ),
     ("{SOME}", "(?: [^ |]+)"),
     ("{AI}", "(?:ai|llm|assistant|chatbot|bot|language model|large language model|agent|model|persona)"),
 ];
 
-const ENGLISH: [Source; 19] = [
+const ENGLISH: [Source; 21] = [
     Source {
         kind: "override",
         severity: High,
@@ -77,8 +86,14 @@ const ENGLISH: [Source; 19] = [
     Source {
         kind: "override",
         severity: High,
+        stems: OVERRIDES,
+        pattern: r"{VERB} {ALL}(?:[^ |]+ )?{ORDERS} (?:that |which )?(?:you (?:were|are|have been|had been|got|received)|(?:were|was) given to you)(?: (?:given|told|sent|following|trained|earlier|before))*",
+    },
+    Source {
+        kind: "override",
+        severity: High,
         stems: &["bound", "restrict", "limited", "constrain", "govern", "subject"],
-        pattern: r"(?:you are|youre) (?:no longer|not) (?:bound|restricted|limited|constrained|governed|subject) (?:by|to)",
+        pattern: r"(?:you are|youre) (?:no longer (?:bound|restricted|limited|constrained|governed|subject) (?:by|to)|not (?:bound|restricted|constrained|governed) by) (?:[^ |]+ ){0,3}?(?:{ORDERS}|{RULES}|filters?|openai|anthropic|developers?|creators?|ethics)",
     },
     Source {
         kind: "override",
@@ -135,7 +150,7 @@ const ENGLISH: [Source; 19] = [
         kind: "exfiltration",
         severity: High,
         stems: &["prompt", "instruction"],
-        pattern: r"(?:reveal|print|show|repeat|output|display|tell|give|write|dump|disclose|share|leak|recite|expose|paste|echo|quote|reproduce){SOME}{0,4} the (?:(?:full|entire|complete|exact|system|whole) )*(?:(?:hidden|secret|confidential|original|initial) (?:system )?(?:prompt|instructions?|message)|(?:system )?(?:prompt|instructions?|message) (?:verbatim|word for word|in full|above|you (?:were|have|got|received)|that you (?:were|have)|exactly))|what (?:instructions|rules|prompt|orders) (?:were|was|have) (?:you|been) (?:been )?given",
+        pattern: r"(?:reveal|print|show|repeat|output|display|tell|give|write|dump|disclose|share|leak|recite|expose|paste|echo|quote|reproduce|summari[sz]e|translate|describe){SOME}{0,4} the (?:(?:full|entire|complete|exact|system|whole) )*(?:(?:hidden|secret|confidential|original|initial) (?:system )?(?:prompt|instructions?|message)|(?:system )?(?:prompt|instructions?|message) (?:verbatim|word for word|in full|above|you (?:were|have|got|received)|that you (?:were|have)|exactly))|what (?:instructions|rules|prompt|orders) (?:were|was|have) (?:you|been) (?:been )?given",
     },
     Source {
         kind: "exfiltration",
@@ -159,37 +174,31 @@ const ENGLISH: [Source; 19] = [
             "leak",
             "encode",
         ],
-        pattern: r"(?:send|post|upload|forward|email|mail|exfiltrate|transmit|append|submit|leak|encode){SOME}{0,5} (?:env file|contents? of (?:the |your |any )?(?:env|ssh|aws|home|etc|file|users?)|conversation(?: history)?|chat history|chat log|system prompt|private keys?|ssh keys?|id rsa|(?:all|any|every|users|your)(?: the| of| your)* (?:[^ |]+ )?(?:api keys?|secrets?|credentials?|passwords?|tokens?|environment variables?)){SOME}{0,5} (?:to|at|in|into|as) (?:[^ |]+ ){0,3}?(?:https?|attacker|url|address|server|endpoint|webhook|query|image|following)",
+        pattern: r"(?:conversation|chat history|chat log|system prompt|(?:api|private|ssh) keys?|credentials|passwords|env file)(?: history)? and (?:send|post|upload|forward|email|mail|submit) (?:it|them|that|everything) (?:to|at)|(?:send|post|upload|forward|email|mail|exfiltrate|transmit|append|submit|leak|encode){SOME}{0,5} (?:env file|contents? of (?:the |your |any )?(?:env|ssh|aws|home|etc|file|users?)|conversation(?: history)?|chat history|chat log|system prompt|private keys?|ssh keys?|id rsa|(?:all|any|every|users|your)(?: the| of| your)* (?:[^ |]+ )?(?:api keys?|secrets?|credentials?|passwords?|tokens?|environment variables?)){SOME}{0,5} (?:to|at|in|into|as) (?:[^ |]+ ){0,3}?(?:https?|attacker|url|address|server|endpoint|webhook|query|image|following)",
     },
     Source {
         kind: "concealment",
         severity: High,
         stems: &["do not", "dont", "never", "without"],
-        pattern: r"(?:do not|dont|never) (?:ever )?(?:tell|inform|mention|alert|reveal|disclose|show|say)(?: (?:this|it|that|these|any|of|anything|about|instructions?|step|message|action|to)){1,5} (?:the |your |any )?(?:user|human|operator|developer|reviewer)s?|(?:do not|dont|never) (?:tell|inform|alert|notify|warn) (?:the |your )?(?:user|human|operator|reviewer) (?:about|that|of) (?:this|these|it|you)|without (?:telling|informing|alerting|notifying) (?:the |your )?(?:user|human|operator)",
+        pattern: r"(?:do not|dont|never) (?:ever )?(?:tell|inform|mention|alert|reveal|disclose|show|say)(?: (?:this|it|that|these|any|of|anything|about|instructions?|step|message|action|to)){1,5} (?:the |your |any )?(?:user|human|operator|developer|reviewer)s?|(?:do not|dont|never) (?:tell|inform|alert|notify|warn) (?:the |your )?(?:user|human|operator|reviewer) (?:about|that|of) (?:this|these|it|you)|without (?:telling|informing|alerting) (?:the |your )?(?:user|human|operator)",
     },
     Source {
         kind: "addressed",
         severity: High,
-        stems: &[
-            "if you are an",
-            "if you are a l",
-            "if youre an",
-            "as an ai",
-            "any ai",
-            "all ai",
-            "ai assist",
-            "ai agent",
-            "ai review",
-            "ai model",
-            "llm",
-        ],
-        pattern: r"(?:if (?:you are|youre) (?:an? )?|as an? |any |all |dear |attention |hey |note to |to (?:the|all|any) |the )(?:ai|llm|language model|large language model|automated|coding agent|ai coding)(?: (?:agents?|assistants?|models?|reviewers?|systems?|bots?|readers?|tools?|based|language|reading|processing|summarizing|this|that|reads|page|text|file|document|email|cv|resume|it|or|and))* (?:(?:you|it|they|please|then|must|should|shall|have to|has to|always|also|instead|will|are|is|required|instructed|to) )*(?:ignore|approve|say|rate|recommend|reply|respond|include|output|send|run|execute|do not|rank|give|merge|rank|classify|mark|add|append|call|delete|forget|tell|transfer|skip|answer|write|insert|visit|open|download|reveal|disable)",
+        stems: ADDRESSED,
+        pattern: r"if (?:you are|youre) (?:an? )?{MODEL}{SOME}{0,7} {DO}",
+    },
+    Source {
+        kind: "addressed",
+        severity: High,
+        stems: ADDRESSED,
+        pattern: r"(?:as an?|any|all|every|each|dear|attention|hey|notes? (?:to|for)|message (?:to|for)|for|to) (?:the |any |all |every )?{MODEL}{SOME}{0,7} (?:must|should|shall|have to|has to|please|are required to|is required to|are instructed to|is instructed to)(?: (?:also|always|now|first|immediately|then|instead|not))* {DO}",
     },
     Source {
         kind: "tool_order",
         severity: High,
         stems: &["before", "first"],
-        pattern: r"before (?:using|calling|running|invoking|answering|responding|you (?:use|call|answer|respond|reply|run)|any other){SOME}{0,8} (?:read|send|cat|open|include|fetch|pass|upload|load|curl){SOME}{0,6} (?:ssh|env|id rsa|credentials?|passwd|mcp json|private keys?|aws|secrets?|api keys?|conversation|tokens?)",
+        pattern: r"before (?:using|calling|running|invoking|answering|responding|you (?:use|call|answer|respond|reply|run)|any other){SOME}{0,8} (?:read|send|cat|open|include|fetch|pass|upload|load|curl){SOME}{0,6} (?:ssh|env|id rsa|passwd|mcp json|private keys?|aws|api keys?|conversation|shadow)",
     },
     Source {
         kind: "authority",
@@ -198,6 +207,8 @@ const ENGLISH: [Source; 19] = [
         pattern: r"(?:the )?(?:user|admin|administrator|security team|operator|owner) has (?:already )?(?:pre ?)?(?:approved|authori[sz]ed|consented to|agreed to) (?:all|any|every|everything|this|these|the following)(?: of| the)* (?:[^ |]+ )?(?:actions?|commands?|calls?|requests?|tools?|operations?|transfers?){SOME}{0,3} (?:so|no|without|skip|proceed|do not|dont|confirmation)",
     },
 ];
+
+const ADDRESSED: &[&str] = &["if you are a", "if youre a", "ai", "llm", "language model"];
 
 const OVERRIDES: &[&str] = &[
     "ignor",

@@ -21,6 +21,8 @@ const TESTS: [&str; 13] = [
     "6011111111111117",
     "3530111333300000",
 ];
+/// Labels of numbers that are cards, whatever else stands there.
+const CARDS: [&str; 6] = ["card", "pan", "cc", "visa", "mastercard", "amex"];
 /// Labels of numbers that are no cards.
 const IDS: [&str; 14] = [
     "id",
@@ -46,13 +48,13 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     }
     let (digits, end) = number.digits(b" -");
     let groups = number.groups(end);
-    let known = matches!(groups.as_slice(), [13..=19] | [4, 4, 4, 4] | [4, 6, 5] | [4, 4, 4, 4, 3] | [4, 6, 4]);
+    let known = matches!(groups.as_slice(), [14..=19] | [4, 4, 4, 4] | [4, 6, 5] | [4, 4, 4, 4, 3] | [4, 6, 4]);
     if !known || !number.closes(end) || !issued(&digits) || !luhn(&digits) || TESTS.contains(&digits.as_str()) {
         return None;
     }
     let plain = groups.len() == 1;
     let repeated = digits.bytes().skip(1).all(|digit| digit == digits.as_bytes()[1]);
-    let other = repeated || plain && number.labelled(&IDS);
+    let other = repeated || plain && number.labelled(&IDS) && !number.labelled(&CARDS);
     (!other).then(|| number.found("payment_card", High, number.start..end))
 }
 

@@ -89,8 +89,8 @@ pub(super) fn read(text: &str, at: usize) -> Option<Personal> {
     let start = at - local.len();
     let opening = &text[..start];
     // A login in an address of a machine, a handle, a copy over SSH.
-    let login = ["://", "@", "/"].iter().any(|sign| opening.ends_with(sign))
-        || left[..left.len() - local.len()].contains("://") && opening.ends_with(':');
+    let word = left.rsplit([' ', '\t', '"', '\'', '<', '(', ',']).next().unwrap_or_default();
+    let login = ["@", "/"].iter().any(|sign| opening.ends_with(sign)) || word.contains("://");
     let path = text[at + 1 + host.len()..].starts_with([':', '@', '_'])
         && text[at + 1 + host.len() + 1..]
             .starts_with(|next: char| next.is_ascii_alphanumeric() || matches!(next, '/' | '~'));

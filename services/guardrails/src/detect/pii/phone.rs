@@ -107,12 +107,13 @@ fn national(number: &Number<'_>) -> Option<Personal> {
         return None;
     }
     let (digits, end) = spread(number);
+    let own = number.left() != b'+' && !is_amount(&number.text[end..]);
     let plain = (7..=13).contains(&digits.len()) && number.closes(end) && !is_fiction(&format!("1{digits}"));
     let repeated =
         digits.bytes().all(|digit| digit == digits.as_bytes()[0]) || digits == "1234567890" || digits == "0123456789";
     let date = matches!(number.groups(end).as_slice(), [4, 2, 2] | [2, 2, 4]);
     let start = number.start - usize::from(opened);
-    (plain && !repeated && !date && number.labelled(&LABELS) && !number.labelled(&OTHERS))
+    (plain && own && !repeated && !date && number.labelled(&LABELS) && !number.labelled(&OTHERS))
         .then(|| number.found("phone", Medium, start..end))
 }
 
@@ -133,10 +134,20 @@ fn spread(number: &Number<'_>) -> (String, usize) {
     (digits, number.start + end)
 }
 
-/// Whether a country may have such a number: no code begins with 0, and nobody is given a row of equal digits.
+/// Whether a unit follows.
+fn is_amount(rest: &str) -> bool {
+    let unit = rest.trim_start().split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
+    ["ns", "us", "ms", "s", "sec", "seconds", "bytes", "b", "kb", "rows", "eur", "usd"]
+        .contains(&unit.to_ascii_lowercase().as_str())
+}
+
+/// Whether a country may have such a number: no code begins with 0, America has eleven digits, and nobody is given a row of equal digits.
 fn is_code(digits: &str) -> bool {
     let repeated = digits.bytes().skip(1).all(|digit| digit == digits.as_bytes()[1]);
-    !digits.starts_with('0') && !repeated && !digits.contains("123456789")
+    !digits.starts_with('0')
+        && (!digits.starts_with('1') || digits.len() == 11)
+        && !repeated
+        && !digits.contains("123456789")
 }
 
 /// American numbers 555-0100 to 555-0199, and British ones kept for drama.

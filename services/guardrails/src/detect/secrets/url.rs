@@ -37,7 +37,9 @@ pub(super) fn read(text: &str, separator: Range<usize>) -> Option<Secret> {
     };
     let (login, host) = authority.rsplit_once('@')?;
     let (user, password) = login.split_once(':')?;
-    if scheme < 2 || password.len() < 4 || user.contains('/') || password.contains("://") || host.is_empty() {
+    // What was masked already looks like a user and a password: `[secret:github_token]`.
+    let masked = user.starts_with('[') && password.ends_with(']');
+    if scheme < 2 || masked || password.len() < 4 || user.contains('/') || password.contains("://") || host.is_empty() {
         return None;
     }
     let known = KNOWN.iter().any(|known| password.eq_ignore_ascii_case(known)) || password.eq_ignore_ascii_case(user);

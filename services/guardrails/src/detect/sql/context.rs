@@ -10,7 +10,7 @@ const BEFORE_BYTES: usize = 400;
 const DATA_WORDS: [&str; 9] =
     ["values", "like", "ilike", "insert into", "where", "select", "comment", "default", "set"];
 /// Words after which a quoted text is run.
-const RUN_WORDS: [&str; 6] = ["execute", "exec", "immediate", "prepare", "psql", "mysql"];
+const RUN_WORDS: [&str; 8] = ["execute", "exec", "immediate", "prepare", "psql", "mysql", "mariadb", "sqlite3"];
 
 /// Where a verb stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl<'t> Context<'t> {
             self.comment = next_comment(self.text, comment.end);
         }
         let line = before(self.text, at, BEFORE_BYTES);
-        let quotes = Quotes::of(line);
-        if quotes.commented || quotes.data(line) {
+        let quotes = Quotes::of(command(line));
+        if quotes.commented || quotes.data(command(line)) {
             return None;
         }
         let word = line.trim_end().rsplit(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
@@ -53,6 +53,12 @@ impl<'t> Context<'t> {
         }
         Some(Place { quote: quotes.innermost(), after_word: !word.is_empty() && line.ends_with([' ', '\t']) })
     }
+}
+
+/// The part of a line that belongs to the client of a database, where a shell starts one behind `--`: that is no comment.
+fn command(line: &str) -> &str {
+    let client = line.match_indices(" -- ").map(|(at, dashes)| &line[at + dashes.len()..]);
+    client.filter(|client| RUN_WORDS.iter().any(|word| client.starts_with(word))).last().unwrap_or(line)
 }
 
 /// The next block comment that has an end and does not run (`/*! … */` does, in MySQL).
