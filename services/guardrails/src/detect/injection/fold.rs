@@ -35,13 +35,37 @@ impl Folded {
     pub(super) fn of(text: &str) -> Self {
         let mut folded =
             Self { text: String::with_capacity(text.len()), from: Vec::with_capacity(text.len()), ..Self::default() };
-        let mut chars = text.char_indices().peekable();
-        while let Some((at, letter)) = chars.next() {
-            let next = chars.peek().map_or(' ', |(_, next)| *next);
+        let mut at = 0;
+        while let Some(first) = text.as_bytes().get(at) {
+            if first.is_ascii_alphanumeric() {
+                at += folded.plain_run(text, at);
+                continue;
+            }
+            let mut chars = text[at..].chars();
+            let (letter, next) = (chars.next().unwrap_or(' '), chars.next().unwrap_or(' '));
             folded.take(at, letter, next);
+            at += letter.len_utf8();
         }
         folded.end_word();
         folded
+    }
+
+    /// Takes the plain letters and digits from `at` on at once, since most of a text is made of them; answers how many there are.
+    fn plain_run(&mut self, text: &str, at: usize) -> usize {
+        let length = text.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let run = &text[at..at + length];
+        if self.word.chars == 0 {
+            self.begin_word(at);
+        }
+        let digits = run.bytes().filter(u8::is_ascii_digit).count();
+        self.word.chars += length;
+        self.word.letters += length - digits;
+        self.word.disguises |= digits > 0;
+        let start = self.text.len();
+        self.text.push_str(run);
+        self.text[start..].make_ascii_lowercase();
+        self.from.extend((at..at + length).map(|at| u32::try_from(at).unwrap_or(u32::MAX)));
+        length
     }
 
     /// The place in the text that a place here comes from.
@@ -53,9 +77,6 @@ impl Folded {
     }
 
     fn take(&mut self, at: usize, letter: char, next: char) {
-        if letter.is_ascii_alphanumeric() {
-            return self.push(at, letter.to_ascii_lowercase(), letter.is_ascii_digit(), false);
-        }
         if letter.is_ascii() {
             let inside = self.word.chars > 0 && (next.is_alphanumeric() || is_disguise(next));
             let opens = next.is_ascii_alphabetic();

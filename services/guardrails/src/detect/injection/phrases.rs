@@ -1,7 +1,7 @@
 //! Orders to a model in English, as patterns over a folded text, and the search that says which patterns are worth running. Other languages
 //! have a file of their own.
 
-use super::fold::Folded;
+use super::fold::{Folded, STOP};
 use super::{languages, quoted};
 use crate::detect::finding::Findings;
 use aho_corasick::AhoCorasick;
@@ -120,7 +120,7 @@ const ENGLISH: [Source; 21] = [
             "from anthropic",
             "override",
         ],
-        pattern: r"(?:this is|following is) (?:a |an |the )?(?:[^ |]+ )?(?:message|order|instruction|command|override|directive|update) from (?:the |your )?(?:system|developers?|administrators?|admin|openai|anthropic|operators?|creators?)|(?:system|admin|administrator|developer|emergency|security) override (?:\| |code |is |has |active|engaged|accepted|in effect|you|ignore)",
+        pattern: r"(?:this is|following is) (?:a |an |the )?(?:[^ |]+ )?(?:message|order|instruction|command|override|directive|update) from (?:the |your )?(?:system|developers?|administrators?|admin|openai|anthropic|operators?|creators?)|(?:system|admin|administrator|developer|emergency|security) override (?:code |is |has |active|engaged|accepted|in effect|you|ignore)",
     },
     Source {
         kind: "role_play",
@@ -208,7 +208,17 @@ const ENGLISH: [Source; 21] = [
     },
 ];
 
-const ADDRESSED: &[&str] = &["if you are a", "if youre a", "ai", "llm", "language model"];
+const ADDRESSED: &[&str] = &[
+    "if you are a",
+    "if youre a",
+    " ai ",
+    " ais ",
+    " llm",
+    "language model",
+    " automated ",
+    " coding ",
+    " autonomous ",
+];
 
 const OVERRIDES: &[&str] = &[
     "ignor",
@@ -296,19 +306,34 @@ pub(super) fn has_order(folded: &Folded) -> bool {
     found
 }
 
+/// Runs each phrase on the sentences that hold one of its stems, once each, until `each` has enough.
 fn for_each(folded: &str, mut each: impl FnMut(&Phrase, std::ops::Range<usize>) -> bool) {
     let phrases = &*PHRASES;
-    let mut worth = vec![false; phrases.phrases.len()];
+    let mut read_to = vec![0; phrases.phrases.len()];
+    let mut sentence = 0..0;
     for stem in phrases.stems.find_overlapping_iter(folded) {
-        worth[phrases.owners[stem.pattern().as_usize()]] = true;
-    }
-    for (phrase, _) in phrases.phrases.iter().zip(worth).filter(|(_, worth)| *worth) {
-        for found in phrase.regex.find_iter(folded) {
-            if !each(phrase, found.range()) {
+        if stem.end() > sentence.end {
+            sentence = sentence_at(folded, sentence.end, stem.start());
+        }
+        let number = phrases.owners[stem.pattern().as_usize()];
+        if read_to[number] >= sentence.end {
+            continue;
+        }
+        read_to[number] = sentence.end;
+        let phrase = &phrases.phrases[number];
+        for found in phrase.regex.find_iter(&folded[sentence.clone()]) {
+            if !each(phrase, sentence.start + found.start()..sentence.start + found.end()) {
                 return;
             }
         }
     }
+}
+
+/// The sentence that a place is in; `from` is a place before it that is in no later one.
+fn sentence_at(folded: &str, from: usize, place: usize) -> std::ops::Range<usize> {
+    let start = folded[from..place].rfind(STOP).map_or(from, |stop| from + stop + STOP.len_utf8());
+    let end = folded[place..].find(STOP).map_or(folded.len(), |stop| place + stop);
+    start..end
 }
 
 /// Whether what follows makes an instruction of a manual of it: "ignore the above instructions if you use Windows".
