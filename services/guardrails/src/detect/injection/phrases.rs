@@ -69,7 +69,7 @@ const ENGLISH: [Source; 21] = [
         kind: "override",
         severity: High,
         stems: OVERRIDES,
-        pattern: r"{VERB} (?:the |of |my )*(?:all|any|every|your|system|developers?)(?: of| the| your| and| system){0,3} (?:{PRIOR} )*(?:{RULES}|instructions?)",
+        pattern: r"{VERB} (?:the |of |my )*(?:(?:all|any|every)(?: of| the| my| and){0,3} (?:(?:{PRIOR} )+{RULES}|instructions?)|(?:all |any |every )?(?:of )?(?:the )?(?:your|system|developers?) (?:{PRIOR} )*(?:{RULES}|instructions?))",
     },
     Source {
         kind: "override",

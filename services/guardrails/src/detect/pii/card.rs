@@ -48,7 +48,7 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     }
     let (digits, end) = number.digits(b" -");
     let groups = number.groups(end);
-    let known = matches!(groups.as_slice(), [14..=19] | [4, 4, 4, 4] | [4, 6, 5] | [4, 4, 4, 4, 3] | [4, 6, 4]);
+    let known = matches!(groups.as_slice(), [14..=16] | [4, 4, 4, 4] | [4, 6, 5] | [4, 4, 4, 4, 3] | [4, 6, 4]);
     if !known || !number.closes(end) || !issued(&digits) || !luhn(&digits) || TESTS.contains(&digits.as_str()) {
         return None;
     }

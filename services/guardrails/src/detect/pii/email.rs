@@ -101,7 +101,8 @@ fn is_person(local: &str) -> bool {
     let lower = local.to_lowercase();
     let base = lower.split('+').next().unwrap_or_default();
     let template =
-        ["your", "user", "username", "name", "someone", "foo", "bar", "test", "john.doe", "jane.doe"].contains(&base);
+        ["example", "your", "user", "username", "name", "someone", "foo", "bar", "test", "john.doe", "jane.doe"]
+            .contains(&base);
     !OFFICES.contains(&base)
         && !template
         && !base.starts_with("noreply")

@@ -73,7 +73,10 @@ fn is_version(number: &Number<'_>, address: Ipv4Addr) -> bool {
     let weakly = VERSIONS[8..].iter().any(|word| has_word(&before, word))
         || before.trim_end().ends_with(['=', '^', '~', '>', '@', '"', '\'', 'v'])
         || before.trim_end().is_empty();
-    named && !has_word(&before, "ip") || small && (weakly || number.left() == b'-')
+    // Numbers of sections and versions are small throughout; addresses of machines seldom are, and then something says so.
+    let tiny = address.octets().iter().all(|octet| *octet < 20);
+    let said = ["ip", "addr", "address", "host", "client", "remote", "peer"].iter().any(|word| has_word(&before, word));
+    tiny && !said || named && !has_word(&before, "ip") || small && (weakly || number.left() == b'-')
 }
 
 fn number_closes(number: &Number<'_>, end: usize) -> bool {
@@ -101,7 +104,7 @@ fn six(number: &Number<'_>) -> Option<Personal> {
     }
     let address: Ipv6Addr = form.parse().ok()?;
     let [a, b, ..] = address.segments();
-    let given = a & 0xe000 == 0x2000 && !(a == 0x2001 && b == 0xdb8) && a != 0x3fff;
+    let given = a & 0xe000 == 0x2000 && !(a == 0x2001 && matches!(b, 0 | 0xdb8)) && a != 0x3fff;
     let end = number.start + form.len();
     let network = byte(number.text, Some(end)) == b'/';
     (given && !network && !KNOWN.contains(&form)).then(|| number.found("ip_address", Low, number.start..end))

@@ -6,20 +6,17 @@ use super::number::Number;
 use crate::detect::near::{before, byte};
 use mcp_contracts::guardrails::Severity::Medium;
 
-const LABELS: [&str; 34] = [
+const LABELS: [&str; 31] = [
     "phone",
     "telephone",
     "tel",
     "mobile",
-    "cell",
-    "call",
     "call me",
     "fax",
     "whatsapp",
     "sms",
     "text me",
     "reach me",
-    "ring",
     "telefon",
     "telefonnummer",
     "handy",
@@ -73,7 +70,12 @@ fn international(number: &Number<'_>) -> Option<Personal> {
     let sure = plus && !diff && digits.len() >= 10
         || grouped && !zeros && !(diff && digits.len() < 10)
         || number.labelled(&LABELS);
-    let plain = (8..=15).contains(&digits.len()) && is_code(&digits) && number.closes(end) && !is_fiction(&digits);
+    // The code of a country stands first and is short; every further group has two digits at least.
+    let groups: Vec<usize> = number.groups(end).into_iter().filter(|length| *length > 0).collect();
+    let spaced =
+        groups.len() == 1 || groups[0] <= 4 && groups.iter().skip(1).filter(|length| **length < 2).count() <= 1;
+    let plain =
+        spaced && (8..=15).contains(&digits.len()) && is_code(&digits) && number.closes(end) && !is_fiction(&digits);
     let sum = matches!(before(number.text, start, 2).trim_end().as_bytes().last(), Some(b'=' | b'0'..=b'9' | b')'));
     let sum = sum && !number.labelled(&LABELS);
     (sure && plain && !sum && !number.labelled(&OTHERS)).then(|| number.found("phone", Medium, start..end))
@@ -121,15 +123,17 @@ fn national(number: &Number<'_>) -> Option<Personal> {
 fn spread(number: &Number<'_>) -> (String, usize) {
     let ahead = crate::detect::near::window(number.text, number.start, 32).as_bytes();
     let (mut digits, mut end, mut gap) = (String::new(), 0, 0);
+    let mut last = b' ';
     for (at, byte) in ahead.iter().enumerate() {
         match byte {
             b'0'..=b'9' => {
                 digits.push(char::from(*byte));
                 (end, gap) = (at + 1, 0);
             }
-            b' ' | b'-' | b'.' | b'/' | b'(' | b')' if gap < 2 => gap += 1,
+            b' ' | b'-' | b'.' | b'/' | b'(' | b')' if gap < 2 && *byte != last => gap += 1,
             _ => break,
         }
+        last = *byte;
     }
     (digits, number.start + end)
 }

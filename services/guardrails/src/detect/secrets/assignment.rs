@@ -159,7 +159,11 @@ pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
     let start = name.end + suffix + skipped + offset;
     let real = if is_password { is_a_password(value, form) } else { is_a_key(value, form) };
     let kind = if is_password { "password" } else { "secret_value" };
-    (real && !is_placeholder(value)).then_some(Secret { kind, severity: High, place: start..start + value.len() })
+    (real && !is_plain(value) && !is_placeholder(value)).then_some(Secret {
+        kind,
+        severity: High,
+        place: start..start + value.len(),
+    })
 }
 
 /// How much stands between a name and its value, and what that says of the value.
@@ -168,6 +172,10 @@ fn separator(rest: &str, prefix: &str) -> Option<(usize, Form)> {
     let closing = rest.len() - unquoted.len();
     let trimmed = unquoted.trim_start_matches([' ', '\t']);
     let at = rest.len() - trimmed.len();
+    // A path of Rust or C++ is no assignment.
+    if trimmed.starts_with("::") {
+        return None;
+    }
     let signs = [":=", "=>", "==", "= ", "=", ": ", ":", ">", "("];
     if let Some(sign) = signs.iter().find(|sign| trimmed.starts_with(**sign)) {
         let mut after = &trimmed[sign.len()..];
@@ -219,6 +227,23 @@ fn value(rest: &str, form: Form) -> Option<(usize, &str, Form)> {
     Some((0, body[..end].trim_end_matches(['.', '!', '?', '\\']), form))
 }
 
+/// A number of a program, a colour, or the beginning of a token that has readers of its own.
+fn is_plain(value: &str) -> bool {
+    let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'_');
+    let colour = value.strip_prefix('#').is_some_and(|rest| rest.len() <= 8 && hex(rest));
+    let suffix = value.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_');
+    let sized = suffix.len() < value.len()
+        && matches!(
+            suffix,
+            "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "usize" | "f32" | "f64" | "px" | "ms" | "em" | "s"
+        );
+    colour
+        || sized
+        || value.strip_prefix("0x").is_some_and(hex)
+        || value.starts_with("eyJ")
+        || value.starts_with("e30.")
+}
+
 /// A chosen or generated password.
 fn is_a_password(value: &str, form: Form) -> bool {
     let mix = Mix::of(value);
@@ -244,7 +269,10 @@ fn is_a_key(value: &str, form: Form) -> bool {
 fn is_code(value: &str) -> bool {
     // The closing bracket of a call ends a bare value, so the name of a function before the opening one must do.
     let named = |name: &str| {
-        name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.'))
+        let mut letters = name.bytes();
+        name.len() > 2
+            && letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            && letters.all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'))
     };
     let call = value.split_once('(').is_some_and(|(name, rest)| named(name) || rest.is_empty() || value.ends_with(')'));
     let member = value.contains('.')
@@ -311,6 +339,10 @@ mod tests {
             "password = get_password(user2)",
             "the password is too short",
             "tokenizer = \"bert4base2uncased\"",
+            "token: Token::new2(tokens, 12)",
+            "secret = crypto.randomBytes(32)",
+            "--pass:#1b7f4b",
+            "PASSWORD_EXPIRED: u32 = 12014u32",
             "secret: { name: \"orders-v2\" }",
         ] {
             assert_eq!(found(text), None, "{text}");

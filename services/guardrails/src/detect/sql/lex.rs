@@ -93,6 +93,10 @@ impl<'t> Lexer<'t> {
             return self.token(Kind::End, start, 0, new_line);
         };
         if Some(first) == self.quote {
+            // Inside single quotes a doubled one is a quote of the statement.
+            if first == b'\'' && self.peek(1) == first && self.peek(2) != first {
+                return self.doubled(new_line);
+            }
             return self.closing(new_line);
         }
         let (kind, length) = match first {
@@ -184,6 +188,16 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// A text of SQL in doubled quotes; two quotes and no more close nothing and hold nothing.
+    fn doubled(&mut self, new_line: bool) -> Token<'t> {
+        let start = self.at;
+        let rest = window(self.text, start + 2, MAX_SPAN);
+        match rest.find(['\n', '\'']) {
+            Some(end) if rest[end..].starts_with("''") => self.token(Kind::Text, start, end + 4, new_line),
+            Some(_) | None => self.closing(new_line),
+        }
+    }
+
     /// The program's string ends; the statement may go on in the next one.
     fn closing(&mut self, new_line: bool) -> Token<'t> {
         let start = self.at;
@@ -228,6 +242,13 @@ mod tests {
         let text = "DELETE FROM a \"\n  \"WHERE b = 1\")";
         assert_eq!(words(text, Some(b'"')), ["DELETE", "FROM", "a", "WHERE", "b", "=", "1", ""]);
         assert_eq!(tokens("DELETE FROM a \" + b", 0, Some(b'"')).last().unwrap().kind, Kind::Unknown);
+    }
+
+    #[test]
+    fn a_doubled_quote_is_a_quote_of_the_statement() {
+        let text = "UPDATE a SET b = ''c'' WHERE d = 1'";
+        assert_eq!(words(text, Some(b'\''))[5..], ["''c''", "WHERE", "d", "=", "1", ""]);
+        assert_eq!(words("DELETE FROM a''", Some(b'\'')), ["DELETE", "FROM", "a", ""]);
     }
 
     #[test]

@@ -189,6 +189,10 @@ fn truncate(reader: &mut Reader<'_, '_>, verb: &str) -> Found {
     if table && reader.peek().kind == Kind::Unknown {
         return found;
     }
+    // Without its keyword it is also a word of programs: `Truncate { bytes: 1 }`.
+    if !table && reader.peek().kind == Kind::Hole {
+        return None;
+    }
     reader.names()?;
     while reader.peek().is_any(&["restart", "continue", "identity", "cascade", "restrict", "drop", "reuse", "storage"])
     {
