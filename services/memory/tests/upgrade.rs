@@ -81,3 +81,18 @@ async fn a_backup_of_version_one_is_restored_into_a_running_service() {
     assert_eq!((version_of(&database(folder.path())), version_of(&copy)), (2, 1));
     assert!(!folder.path().join("memory.restoring").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_start_at_once_on_no_file_make_one_together() {
+    for _ in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let start = || Service::start(folder.path());
+        let services: [Service; 3] = tokio::join!(start(), start(), start()).into();
+        let (token, client) = (token(), client());
+        let id = store(&client, &services[0].url, &token, "written through one").await;
+        for service in services {
+            assert_eq!(content_of(&client, &service.url, &token, &id).await.as_deref(), Some("written through one"));
+            service.kill();
+        }
+    }
+}

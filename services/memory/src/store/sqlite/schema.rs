@@ -13,6 +13,8 @@ pub(super) const VERSION: i32 = 2;
 const STEPS: [&str; VERSION as usize - 1] = [MEMORY_BY_KIND];
 /// How long a connection waits for another process.
 pub(super) const BUSY_DEADLINE: Duration = Duration::from_secs(5);
+/// Pause between two attempts of what SQLite does not wait for itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Prepared statements kept by a connection.
 const STATEMENTS: usize = 64;
 
@@ -125,12 +127,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
     connection.busy_timeout(BUSY_DEADLINE).map_err(|error| explain(path, &error))?;
     // Nothing is written to a file before it is known to be ours.
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
-    let explained = |result: rusqlite::Result<i32>| result.map_err(|error| explain(path, &error));
-    let (application, version) = (explained(number("application_id"))?, explained(number("user_version"))?);
-    let tables: i32 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|error| explain(path, &error))?;
+    let (application, version, tables) = identity(&connection).map_err(|error| explain(path, &error))?;
     match (application, version, tables) {
         (0, 0, 0) => {
             configure(&connection).and_then(|()| create(&connection)).map_err(|error| explain(path, &error))?;
@@ -161,17 +158,51 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    journal(connection)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;
          PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;",
     )
 }
 
+/// Whose file it is, its version, and how many tables it has, as of one moment: another instance may be making it just now.
+fn identity(connection: &Connection) -> rusqlite::Result<(i32, i32, i32)> {
+    let moment = connection.unchecked_transaction()?;
+    let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let number = |pragma: &str| moment.pragma_query_value(None, pragma, |row| row.get(0));
+    Ok((number("application_id")?, number("user_version")?, tables))
+}
+
+/// Makes the tables, unless another instance that started at the same moment has made them: whether the file is empty is asked again once
+/// it is ours to write.
 fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
+    let tables: i32 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 {
+        return Ok(());
+    }
     let steps = STEPS.concat();
-    connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {steps} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-    ))
+    transaction.execute_batch(&format!(
+        "{TABLES} {steps} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+    ))?;
+    transaction.commit()
+}
+
+/// Sets the journal of the file. SQLite does not wait for another instance that is doing the same, so this does.
+fn journal(connection: &Connection) -> rusqlite::Result<()> {
+    let since = std::time::Instant::now();
+    loop {
+        let set = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+        match set.map_err(|error| (error.sqlite_error_code(), error)) {
+            Ok(_) => return Ok(()),
+            Err((Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked), _))
+                if since.elapsed() < BUSY_DEADLINE =>
+            {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            Err((_, error)) => return Err(error),
+        }
+    }
 }
 
 /// Brings an older file up to date, step by step, each as a whole or not at all. Another instance may be doing the same: the
