@@ -3,7 +3,7 @@
 
 use harness_core::client::{Client, ClientOptions};
 use harness_core::plan::Backend;
-use harness_core::stack::{Given, Stack, StackError, StackRequest};
+use harness_core::stack::{Stack, StackError, StackRequest};
 use harness_core::token::{Grant, Minter};
 use harness_core::topology::Topology;
 use harness_core::view::{Event, View};
@@ -64,9 +64,7 @@ async fn store(client: &mut Client) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_share_a_database_and_come_back_at_their_address() {
     let dir = tempfile::tempdir().unwrap();
-    let mut request = request(dir.path(), Topology::memory().instances(Service::Memory, 2));
-    let bytes = include_bytes!("../../../fixtures/databases/memory-v1.db").as_slice();
-    request.given.push(Given::Database { service: Service::Memory, bytes: bytes.into() });
+    let request = request(dir.path(), Topology::memory().instances(Service::Memory, 2));
     let stack = start(&request).await;
     let names: Vec<String> = stack.parts().into_iter().map(|part| part.name).collect();
     assert_eq!(names, ["redis", "memory-1", "memory-2"]);

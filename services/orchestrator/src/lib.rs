@@ -9,6 +9,7 @@ pub mod peers;
 pub mod quota_page;
 pub mod store;
 pub mod tools;
+pub mod warm;
 pub mod workflow;
 
 use futures::FutureExt;
@@ -54,6 +55,7 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
     let stop = CancellationToken::new();
     let mut background = JoinSet::new();
     background.spawn(Arc::clone(&outbox).run(stop.clone()));
+    background.spawn_blocking(warm::up);
     background.spawn(peer::watch(peers.all(), stop.clone()));
     let workflow = Arc::new(Workflow::new(peers, store.clone(), outbox, model, &start));
     let tools = tools::all(workflow, &store);

@@ -114,16 +114,13 @@ fn passages(text: &str, findings: &mut Findings) {
 }
 
 fn addresses_model(passage: &str) -> bool {
-    const MODELS: [&str; 14] = [
+    const MODELS: [&str; 11] = [
         "ai",
         "llm",
+        "llms",
         "assistant",
         "assistants",
         "language model",
-        "ai agent",
-        "agent",
-        "agents",
-        "model",
         "chatgpt",
         "claude",
         "copilot",

@@ -105,7 +105,7 @@ const ENGLISH: [Source; 21] = [
         kind: "override",
         severity: High,
         stems: &["from now on", "henceforth", "from this point"],
-        pattern: r"(?:from now on|henceforth|from this point (?:on|forward|onward|onwards)) (?:you (?:must|shall|obey|will (?:act|respond|answer|obey|ignore|behave|pretend|only)|are (?:a|an|my|called|named|no longer|free|dan))|(?:answer|respond|reply|act|behave|ignore|obey) )",
+        pattern: r"(?:from now on|henceforth|from this point (?:on|forward|onward|onwards)) (?:you (?:obey|(?:must|shall|will|should) (?:act|respond|answer|obey|ignore|behave|pretend|only|always|never|speak|reply|say|output)|are (?:a|an|my|called|named|no longer|free|dan))|(?:answer|respond|reply|act|behave|ignore|obey) )",
     },
     Source {
         kind: "authority",
@@ -138,13 +138,13 @@ const ENGLISH: [Source; 21] = [
         kind: "role_play",
         severity: High,
         stems: &["restriction", "rules", "limitation", "filter", "guideline", "censor", "ethic", "moral", "safety"],
-        pattern: r"(?:you are|youre|act|behave|respond|answer|reply|pretend|roleplay|imagine|simulate|{AI}){SOME}{0,8} (?:without|with no|has no|have no|free of|free from)(?: any| all| the| your)* (?:ethical |moral |safety |content |usual )*(?:restrictions?|rules|limitations?|filters?|filtering|guidelines?|censorship|ethics|morals|safety (?:checks?|filters?))",
+        pattern: r"(?:(?:act|behave|respond|answer|reply|pretend|roleplay|imagine|simulate){SOME}{0,8}|(?:you are|youre|{AI}){SOME}{0,3}) (?:without|with no|has no|have no|free of|free from)(?: any| all| the| your)* (?:ethical |moral |safety |content |usual )*(?:restrictions?|rules|limitations?|filters?|filtering|guidelines?|censorship|ethics|morals|safety (?:checks?|filters?))",
     },
     Source {
         kind: "exfiltration",
         severity: High,
         stems: &["prompt", "system", "instruction"],
-        pattern: r"(?:reveal|print|show|repeat|output|display|tell|give|write|dump|disclose|share|leak|recite|expose|list|paste|summarize|translate|return|echo|quote|reproduce|state|provide|copy|what (?:is|are|was|were|does)){SOME}{0,4} (?:your|its) (?:(?:full|entire|complete|exact|original|initial|hidden|secret|internal|confidential|own|current|whole|very|first|underlying|starting) )*(?:system (?:prompt|message|instructions?)|(?:system )?prompt|(?:original|initial|hidden|secret|internal|confidential|starting) (?:instructions?|guidelines|rules|message|configuration)|instructions (?:verbatim|word for word|in full|above|exactly))",
+        pattern: r"(?:reveal|print|show|repeat|output|display|tell|give|write|dump|disclose|share|leak|recite|expose|list|paste|summarize|translate|return|echo|quote|reproduce|state|provide|copy|what (?:is|are|was|were|does)){SOME}{0,4} your (?:(?:full|entire|complete|exact|original|initial|hidden|secret|internal|confidential|own|current|whole|very|first|underlying|starting) )*(?:system (?:prompt|message|instructions?)|(?:system )?prompt|(?:original|initial|hidden|secret|internal|confidential|starting) (?:instructions?|guidelines|rules|message|configuration)|instructions (?:verbatim|word for word|in full|above|exactly))",
     },
     Source {
         kind: "exfiltration",

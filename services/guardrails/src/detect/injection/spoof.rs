@@ -44,13 +44,21 @@ static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
 pub(super) fn find(text: &str, findings: &mut Findings) {
     for mark in SEARCH.find_iter(text) {
         let (_, kind) = MARKS[mark.pattern().as_usize()];
-        if !is_constant(text, mark.start(), mark.end()) && goes_on(text, mark.end()) {
+        let plain = text[mark.range()].starts_with("[i") || is_joined(text, mark.start());
+        if !plain && !is_constant(text, mark.start(), mark.end()) && goes_on(text, mark.end()) {
             findings.add(kind, Severity::High, mark.range());
         }
         if findings.done() {
             return;
         }
     }
+}
+
+/// Whether an element follows a name, as the parameter of a type does.
+fn is_joined(text: &str, start: usize) -> bool {
+    let bytes = text.as_bytes();
+    let joined = start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
+    joined && bytes[start] == b'<' && bytes.get(start + 1).is_some_and(u8::is_ascii_alphabetic)
 }
 
 /// Whether a mark stands alone in quotes, as in a list of a tokenizer.

@@ -43,7 +43,8 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     let (start, end) = day(number)?;
     let near = before(number.text, start, 40).to_lowercase();
-    let joined = near.contains("birth") || near.contains("生年月日") || near.contains("出生日期");
+    let joined =
+        near.contains("birth") && !near.contains("birthtime") || near.contains("生年月日") || near.contains("出生日期");
     let other = ["released", "founded", "company"].iter().any(|word| near.contains(word));
     (!other && (joined || crate::detect::near::labelled(number.text, start, &LABELS)))
         .then(|| number.found("date_of_birth", Medium, start..end))

@@ -54,7 +54,10 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     }
     let plain = groups.len() == 1;
     let repeated = digits.bytes().skip(1).all(|digit| digit == digits.as_bytes()[1]);
-    let other = repeated || plain && number.labelled(&IDS) && !number.labelled(&CARDS);
+    // A list of numbers that lie close to each other.
+    let listed = groups.len() > 1
+        && number.text[number.start..end].split([' ', '-']).all(|group| group.get(..2) == digits.get(..2));
+    let other = repeated || listed || plain && number.labelled(&IDS) && !number.labelled(&CARDS);
     (!other).then(|| number.found("payment_card", High, number.start..end))
 }
 

@@ -43,6 +43,7 @@ fn social_security(number: &Number<'_>) -> Option<Personal> {
     let never = matches!(area, "000" | "666") || area.starts_with('9') || group == "00" || serial == "0000";
     let shown =
         matches!(digits.as_str(), "078051120" | "219099999" | "123456789" | "111111111" | "222222222" | "987654321");
+    let shown = shown || number.is_repeated(end);
     let other = number.labelled(&["part", "sku", "model", "order", "ticket", "invoice", "serial", "item"]);
     (!never && !shown && !other).then(|| number.found("us_ssn", High, number.start..end))
 }

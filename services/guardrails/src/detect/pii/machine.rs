@@ -23,10 +23,7 @@ const KNOWN: [&str; 12] = [
     "4.4.4.4",
 ];
 /// Words before a version.
-const VERSIONS: [&str; 14] = [
-    "version", "versions", "ver", "v", "release", "build", "upgrade", "upgraded", "assembly", "firmware", "update",
-    "from", "to", "revision",
-];
+const VERSIONS: [&str; 8] = ["version", "versions", "ver", "v", "release", "build", "upgrade", "upgraded"];
 
 pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     four(number).or_else(|| six(number))
@@ -65,18 +62,15 @@ fn four(number: &Number<'_>) -> Option<Personal> {
     .then(|| number.found("ip_address", Low, number.start..end))
 }
 
-/// What stands before a version names it as one; small numbers are one behind weaker words.
+/// Whether it is a version or a number of a section: something names it so, or it is small and nothing names it otherwise.
 fn is_version(number: &Number<'_>, address: Ipv4Addr) -> bool {
     let before = before(number.text, number.start, 24).to_lowercase();
     let small = address.octets().iter().filter(|octet| **octet < 30).count() >= 3;
-    let named = VERSIONS[..8].iter().any(|word| has_word(&before, word));
-    let weakly = VERSIONS[8..].iter().any(|word| has_word(&before, word))
-        || before.trim_end().ends_with(['=', '^', '~', '>', '@', '"', '\'', 'v'])
-        || before.trim_end().is_empty();
-    // Numbers of sections and versions are small throughout; addresses of machines seldom are, and then something says so.
-    let tiny = address.octets().iter().all(|octet| *octet < 20);
+    let named = VERSIONS.iter().any(|word| has_word(&before, word));
+    // Numbers of sections, versions and objects are small; addresses of machines seldom are, and then something says so.
+    let object = matches!(address.octets(), [1, 3, ..] | [2, 5, ..]);
     let said = ["ip", "addr", "address", "host", "client", "remote", "peer"].iter().any(|word| has_word(&before, word));
-    tiny && !said || named && !has_word(&before, "ip") || small && (weakly || number.left() == b'-')
+    (small || object) && !said || named && !has_word(&before, "ip")
 }
 
 fn number_closes(number: &Number<'_>, end: usize) -> bool {

@@ -64,6 +64,12 @@ impl<'t> Number<'t> {
         self.text[self.start..end].split(|letter: char| !letter.is_ascii_digit()).map(str::len).collect()
     }
 
+    /// Whether each group up to `end` repeats one digit, as numbers of examples do.
+    pub(super) fn is_repeated(&self, end: usize) -> bool {
+        let mut groups = self.text[self.start..end].split(|letter: char| !letter.is_ascii_digit());
+        groups.all(|group| group.bytes().all(|digit| Some(&digit) == group.as_bytes().first()))
+    }
+
     /// Whether nothing goes on at `end` that would make it a part of something longer.
     pub(super) fn closes(&self, end: usize) -> bool {
         let (right, beyond) = (byte(self.text, Some(end)), byte(self.text, Some(end + 1)));

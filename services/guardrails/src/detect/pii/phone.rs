@@ -6,7 +6,7 @@ use super::number::Number;
 use crate::detect::near::{before, byte};
 use mcp_contracts::guardrails::Severity::Medium;
 
-const LABELS: [&str; 31] = [
+const LABELS: [&str; 32] = [
     "phone",
     "telephone",
     "tel",
@@ -24,7 +24,8 @@ const LABELS: [&str; 31] = [
     "anruf",
     "rückruf",
     "téléphone",
-    "portable",
+    "portable :",
+    "mon portable",
     "teléfono",
     "telefono",
     "celular",
@@ -72,8 +73,9 @@ fn international(number: &Number<'_>) -> Option<Personal> {
         || number.labelled(&LABELS);
     // The code of a country stands first and is short; every further group has two digits at least.
     let groups: Vec<usize> = number.groups(end).into_iter().filter(|length| *length > 0).collect();
-    let spaced =
-        groups.len() == 1 || groups[0] <= 4 && groups.iter().skip(1).filter(|length| **length < 2).count() <= 1;
+    let dated = matches!(groups.as_slice(), [4, 2, 2, ..]) && number.text[number.start + 4..].starts_with('-');
+    let spaced = groups.len() == 1
+        || !dated && groups[0] <= 4 && groups.iter().skip(1).filter(|length| **length < 2).count() <= 1;
     let plain =
         spaced && (8..=15).contains(&digits.len()) && is_code(&digits) && number.closes(end) && !is_fiction(&digits);
     let sum = matches!(before(number.text, start, 2).trim_end().as_bytes().last(), Some(b'=' | b'0'..=b'9' | b')'));
@@ -114,6 +116,8 @@ fn national(number: &Number<'_>) -> Option<Personal> {
     let repeated =
         digits.bytes().all(|digit| digit == digits.as_bytes()[0]) || digits == "1234567890" || digits == "0123456789";
     let date = matches!(number.groups(end).as_slice(), [4, 2, 2] | [2, 2, 4]);
+    let constant = crate::detect::near::has_word(before(number.text, number.start, 80), "const");
+    let own = own && !constant && !number.is_repeated(end);
     let start = number.start - usize::from(opened);
     (plain && own && !repeated && !date && number.labelled(&LABELS) && !number.labelled(&OTHERS))
         .then(|| number.found("phone", Medium, start..end))

@@ -154,6 +154,10 @@ pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
     }
     let (skipped, form) = separator(&ahead[suffix..], &prefix)?;
     let (offset, value, form) = value(&ahead[suffix + skipped..], form)?;
+    let behind = byte(ahead, Some(suffix + skipped + offset + value.len()));
+    if form == Form::Bare && matches!(behind, b',' | b';' | b')' | b']' | b'}' | b'>') && is_name(value) {
+        return None;
+    }
     let is_password =
         word.starts_with("pass") || ["pwd", "kennwort", "contraseña", "mot de passe"].contains(&word.as_str());
     let start = name.end + suffix + skipped + offset;
@@ -239,7 +243,7 @@ fn is_plain(value: &str) -> bool {
         );
     colour
         || sized
-        || value.strip_prefix("0x").is_some_and(hex)
+        || value.starts_with("0x") && value.len() <= 22
         || value.starts_with("eyJ")
         || value.starts_with("e30.")
 }
@@ -249,11 +253,12 @@ fn is_a_password(value: &str, form: Form) -> bool {
     let mix = Mix::of(value);
     let fits = (6..=128).contains(&value.len()) && !value.contains(char::is_whitespace) && bits(value) >= 2.2;
     let mixed = mix.digit > 0 && mix.letters() > 0;
-    match form {
-        Form::Quoted => fits && (mixed || mix.kinds() >= 3) && !is_code(value) && !is_words(value),
-        Form::Bare => fits && mixed && !is_code(value) && !is_words(value),
-        Form::Said => fits && mixed && (mix.kinds() >= 3 || value.len() >= 8) && !is_code(value),
-    }
+    let real = match form {
+        Form::Quoted => (mixed || mix.kinds() >= 3) && !is_words(value),
+        Form::Bare => mixed && !is_words(value),
+        Form::Said => mixed && (mix.kinds() >= 3 || value.len() >= 8),
+    };
+    fits && real && !is_code(value, form)
 }
 
 /// A generated key.
@@ -262,29 +267,47 @@ fn is_a_key(value: &str, form: Form) -> bool {
     let least = if form == Form::Said { 16 } else { 12 };
     let fits = (least..=MAX_VALUE).contains(&value.len()) && !value.contains(char::is_whitespace);
     let mixed = mix.digit > 0 && mix.letters() > 0 && changes(value) * 8 >= value.len();
-    fits && mixed && bits(value) >= 2.9 && !is_code(value) && !is_words(value)
+    // What is generated does not spell what it is.
+    let lower = value.to_ascii_lowercase();
+    let spelled = ["token", "secret", "password", "credential"].iter().any(|word| lower.contains(word));
+    fits && mixed && !spelled && bits(value) >= 2.9 && !is_code(value, form) && !is_words(value)
 }
 
 /// An expression, a path or a name of a program.
-fn is_code(value: &str) -> bool {
+fn is_code(value: &str, form: Form) -> bool {
     // The closing bracket of a call ends a bare value, so the name of a function before the opening one must do.
     let named = |name: &str| {
-        let mut letters = name.bytes();
+        let digits = name.bytes().any(|byte| byte.is_ascii_digit());
         name.len() > 2
-            && letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-            && letters.all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'))
+            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'!' | b':'))
+            && (!digits || form == Form::Bare && breaks(name) * 3 <= name.len())
     };
-    let call = value.split_once('(').is_some_and(|(name, rest)| named(name) || rest.is_empty() || value.ends_with(')'));
-    let member = value.contains('.')
-        && value
-            .split('.')
-            .all(|part| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
+    let call = value
+        .split_once(['(', '['])
+        .is_some_and(|(name, rest)| named(name) || rest.is_empty() || value.contains('(') && value.ends_with(')'));
+    let parts = |part: &str| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_');
+    let member = value.contains('.') && value.split('.').all(parts);
+    let path = form == Form::Bare && value.contains('.') && value.split('.').all(named);
     call || member
-        || value.contains("${")
-        || value.contains("{{")
-        || value.contains("::")
-        || value.contains("://")
+        || path
+        || ["${", "{{", "::", "://", "\\x"].iter().any(|sign| value.contains(sign))
         || value.starts_with(['/', '.', '-', '*', '&', '!'])
+}
+
+/// The name of a constant, a type or a variable, as it stands without quotes before a comma or a bracket.
+fn is_name(value: &str) -> bool {
+    let mix = Mix::of(value);
+    let wordy = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let one_case = value.contains('_') && (mix.small == 0 || mix.capital == 0) && mix.letters() >= mix.digit;
+    wordy && !value.starts_with(|first: char| first.is_ascii_digit()) && (one_case || breaks(value) * 4 <= value.len())
+}
+
+/// How often the kind of character changes, but for the capital that begins a word.
+fn breaks(value: &str) -> usize {
+    let starts =
+        value.as_bytes().windows(2).filter(|pair| pair[0].is_ascii_uppercase() && pair[1].is_ascii_lowercase());
+    changes(value) - starts.count()
 }
 
 /// Words with hyphens or underscores and perhaps a number at the end: a name and no secret.
@@ -342,6 +365,10 @@ mod tests {
             "token: Token::new2(tokens, 12)",
             "secret = crypto.randomBytes(32)",
             "--pass:#1b7f4b",
+            "StencilPassOp: D3D11_STENCIL_OP,",
+            "token: TokenStream2)",
+            "password = auth[2]",
+            "key: base64.b16encode(token_bytes[8:16])",
             "PASSWORD_EXPIRED: u32 = 12014u32",
             "secret: { name: \"orders-v2\" }",
         ] {

@@ -1,7 +1,7 @@
 //! Values that stand in for a secret: examples, references, templates, masks. What a real secret looks like is not known here.
 
 /// Words that nobody has in a secret.
-const WORDS: [&str; 37] = [
+const WORDS: [&str; 41] = [
     "changeme",
     "change-me",
     "change_me",
@@ -38,6 +38,10 @@ const WORDS: [&str; 37] = [
     "testtoken",
     "foobar",
     "hunter2",
+    "opensesame",
+    "open sesame",
+    "secret123",
+    "password123",
     "abcdef123456",
 ];
 

@@ -10,9 +10,24 @@ use std::ops::Range;
 /// Longest user and password, in bytes.
 const MAX_BYTES: usize = 300;
 /// Passwords of local set-ups that everybody knows.
-const KNOWN: [&str; 14] = [
-    "password", "postgres", "root", "admin", "guest", "secret", "pass", "pw", "pwd", "test", "user", "rabbitmq",
-    "redis", "mysql",
+const KNOWN: [&str; 17] = [
+    "opensesame",
+    "anoncvs",
+    "anonymous",
+    "password",
+    "postgres",
+    "root",
+    "admin",
+    "guest",
+    "secret",
+    "pass",
+    "pw",
+    "pwd",
+    "test",
+    "user",
+    "rabbitmq",
+    "redis",
+    "mysql",
 ];
 
 /// Reads the address whose `://` is at `separator`.
@@ -42,7 +57,9 @@ pub(super) fn read(text: &str, separator: Range<usize>) -> Option<Secret> {
     if scheme < 2 || masked || password.len() < 4 || user.contains('/') || password.contains("://") || host.is_empty() {
         return None;
     }
-    let known = KNOWN.iter().any(|known| password.eq_ignore_ascii_case(known)) || password.eq_ignore_ascii_case(user);
+    let bare = password.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let known = KNOWN.iter().any(|known| password.eq_ignore_ascii_case(known) || bare.eq_ignore_ascii_case(known))
+        || password.eq_ignore_ascii_case(user);
     let template = password.contains(['{', '$', '<', '*', '(', '['])
         && (password.contains(['}', '>', ')', ']']) || password.starts_with(['$', '*']));
     let words = Mix::of(password).kinds() == 1 && Mix::of(password).letters() > 0 && password.len() < 8;
