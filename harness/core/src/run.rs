@@ -11,7 +11,7 @@ use crate::plan::{Plan, Subject};
 use crate::report::{self, ReportError};
 use crate::run_dir;
 use crate::scenario::Scenario;
-use crate::stack::{Stack, StackError, StackRequest};
+use crate::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
 use crate::view::{Event, View};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,6 +139,7 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         executable: request.executable.clone(),
         detached: false,
         given: request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default(),
+        image_tag: IMAGE_TAG.to_owned(),
     }
 }
 

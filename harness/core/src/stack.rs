@@ -35,6 +35,9 @@ pub const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a part may take to end after it was asked to.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Tag of the services' images where nobody asks for another.
+pub const IMAGE_TAG: &str = "latest";
+
 /// What it takes to start a stack.
 #[derive(Clone)]
 pub struct StackRequest {
@@ -52,6 +55,8 @@ pub struct StackRequest {
     pub detached: bool,
     /// What its services find in place.
     pub given: Vec<Given>,
+    /// Tag of the services' images; only containers have any.
+    pub image_tag: String,
 }
 
 /// A part that runs.

@@ -4,7 +4,7 @@
 use harness_core::client::{Client, ClientOptions, Endpoint};
 use harness_core::labelled;
 use harness_core::plan::Backend;
-use harness_core::stack::{Stack, StackError, StackRequest};
+use harness_core::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
 use harness_core::token::{Grant, Minter};
 use harness_core::topology::Topology;
 use harness_core::view::{Event, View};
@@ -43,6 +43,7 @@ fn request(dir: &Path) -> StackRequest {
         executable: harness(),
         detached: false,
         given: Vec::new(),
+        image_tag: IMAGE_TAG.to_owned(),
     }
 }
 
@@ -107,9 +108,9 @@ async fn a_service_that_cannot_start_is_told_with_its_last_words_and_leaves_noth
 async fn a_missing_image_is_named_with_what_makes_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut request = request(dir.path());
-    request.topology.parts[1].kind = harness_core::topology::PartKind::Service(mcp_contracts::Service::Orchestrator);
+    request.image_tag = "of-no-release".to_owned();
     let error = start(&request).await.err().unwrap().to_string();
-    assert!(error.contains("mcp-orchestrator:latest") && error.contains("make images"), "{error}");
+    assert!(error.contains("mcp-memory:of-no-release") && error.contains("make images"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 
 use harness_core::client::{Client, ClientOptions};
 use harness_core::plan::Backend;
-use harness_core::stack::{Stack, StackError, StackRequest};
+use harness_core::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
 use harness_core::token::{Grant, Minter};
 use harness_core::topology::Topology;
 use harness_core::view::{Event, View};
@@ -41,6 +41,7 @@ fn request(dir: &Path, topology: Topology) -> StackRequest {
         executable: harness(),
         detached: false,
         given: Vec::new(),
+        image_tag: IMAGE_TAG.to_owned(),
     }
 }
 

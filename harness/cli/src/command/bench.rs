@@ -93,6 +93,7 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
         executable: context.executable.clone(),
         detached: false,
         given: Vec::new(),
+        image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
     };
     let start = Instant::now();
     let stack = Stack::start(&request, &context.view, &context.cancel)

@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
         executable: context.executable.clone(),
         detached: false,
         given: Vec::new(),
+        image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
     };
     let result = context.runtime.block_on(async {
         let stack = Stack::start(&request, &context.view, &context.cancel)

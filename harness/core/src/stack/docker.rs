@@ -46,7 +46,7 @@ impl Containers {
     ) -> Result<Self, StackError> {
         let docker = labelled::connect().await?;
         for part in &request.topology.parts {
-            let (name, tag) = container::image(part);
+            let (name, tag) = container::image(request, part);
             let image = format!("{name}:{tag}");
             if docker.inspect_image(&image).await.is_err() {
                 return Err(StackError::MissingImage { image });

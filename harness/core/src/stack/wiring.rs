@@ -51,6 +51,7 @@ mod tests {
             executable: "/bin/harness".into(),
             detached: false,
             given: Vec::new(),
+            image_tag: crate::stack::IMAGE_TAG.to_owned(),
         };
         let part = request.topology.part("orchestrator").unwrap();
         let at = |service, url: &str| (PartKind::Service(service), url.to_owned());

@@ -26,7 +26,7 @@ pub(super) fn request(
     environment: BTreeMap<String, String>,
     log: &Path,
 ) -> Result<ContainerRequest<GenericImage>, StackError> {
-    let (name, tag) = image(part);
+    let (name, tag) = image(request, part);
     let inside = match part.kind {
         PartKind::Redis => REDIS_PORT,
         PartKind::Service(service) => service.default_port(),
@@ -87,10 +87,10 @@ pub(super) fn request(
     }))
 }
 
-pub(super) fn image(part: &Part) -> (&'static str, &'static str) {
+pub(super) fn image<'a>(request: &'a StackRequest, part: &Part) -> (&'static str, &'a str) {
     match part.kind {
         PartKind::Redis => ("redis", "7"),
-        PartKind::Service(service) => (service.binary(), "latest"),
+        PartKind::Service(service) => (service.binary(), &request.image_tag),
     }
 }
 
