@@ -247,6 +247,10 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::{Rule, add};
+    use crate::toxic::{Bandwidth, Latency, SlowClose};
+    use std::sync::Arc;
+    use tokio::sync::watch;
 
     fn bytes(count: usize, arrived: Instant) -> Parcel {
         Parcel::new(Load::Bytes(Bytes::from(vec![7; count])), arrived)
@@ -277,6 +281,41 @@ mod tests {
         assert_eq!(lane.next(now), Next::End);
         lane.ended();
         assert!(lane.done && lane.next(now) == Next::Nothing);
+    }
+
+    fn under(toxic: Toxic) -> Arc<Rules> {
+        let rules = watch::Sender::new(Arc::new(Rules::default()));
+        let guard = add(&rules, Rule::new(toxic)).unwrap();
+        let acting = Arc::clone(&rules.borrow());
+        drop(guard);
+        acting
+    }
+
+    /// When each of several parcels that came at once is due, after that moment.
+    fn dues(toxic: Toxic, parcels: usize) -> Vec<Duration> {
+        let (now, rules) = (Instant::now(), under(toxic));
+        let mut lane = Lane::new(Way::Down);
+        (0..parcels).for_each(|_| lane.push(bytes(1_000, now), &rules));
+        lane.push(Parcel::new(Load::End, now), &rules);
+        lane.queue.iter().map(|parcel| parcel.due.unwrap() - now).collect()
+    }
+
+    #[test]
+    fn a_long_reply_is_late_once_and_not_for_each_of_its_pieces() {
+        let delay = Duration::from_millis(300);
+        assert_eq!(dues(Toxic::Latency(Latency { delay, jitter: Duration::ZERO }), 16), [delay; 17]);
+    }
+
+    #[test]
+    fn each_piece_of_a_limited_rate_waits_for_those_before_it() {
+        let seconds = dues(Toxic::Bandwidth(Bandwidth { bytes_per_second: 4_000 }), 4);
+        assert_eq!(seconds, [250, 500, 750, 1_000, 1_000].map(Duration::from_millis));
+    }
+
+    #[test]
+    fn a_slow_close_delays_the_end_alone() {
+        let delay = Duration::from_millis(150);
+        assert_eq!(dues(Toxic::SlowClose(SlowClose { delay }), 2), [Duration::ZERO, Duration::ZERO, delay]);
     }
 
     #[test]
