@@ -17,10 +17,10 @@ fn kinds(text: &str, detection: Detection) -> Vec<String> {
 #[test]
 fn the_detectors_find_what_is_there_and_seldom_what_is_not() {
     for of in figures().unwrap() {
-        // What is held out holds forms that no detector was made for, such as a login file; one of them is 0.03 of its kind.
+        // One text of a detection's own that is held out is 0.03 of them.
         let (recall, alarms, hard) = match of.part {
-            Part::All => (0.95, 0.01, 0.02),
-            Part::HeldOut => (0.90, 0.01, 0.04),
+            Part::All => (0.97, 0.01, 0.02),
+            Part::HeldOut => (0.96, 0.01, 0.04),
         };
         assert!(of.recall() >= recall, "{of:#?}");
         assert!(of.false_positive_rate() <= alarms, "{of:#?}");

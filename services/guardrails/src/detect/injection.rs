@@ -65,7 +65,7 @@ mod tests {
             "The system prompt is loaded from prompts/system.md.",
             "You are now on the main branch.",
             "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} family",
-            "<!-- TODO: sort the imports -->",
+            "<!-- Later: sort the imports -->",
             "می\u{200c}خواهم",
         ] {
             assert!(kinds(text).is_empty(), "{text}: {:?}", kinds(text));

@@ -16,7 +16,7 @@ const fn role(stems: &'static [&'static str], pattern: &'static str) -> Source {
 }
 
 /// The patterns.
-pub(super) const SOURCES: [Source; 29] = [
+pub(super) const SOURCES: [Source; 30] = [
     // German
     order(
         &["ignorier", "vergiss", "vergessen sie", "missacht", "uberschreib", "umgeh", "beachte"],
@@ -38,6 +38,10 @@ pub(super) const SOURCES: [Source; 29] = [
     order(
         &["ignor", "oubli"],
         r"(?:ignore[zr]?|oublie[zr]?) (?:[^ |]+ ){0,2}(?:precedentes|precedents|anterieures) (?:instructions|consignes|directives|regles|ordres)",
+    ),
+    order(
+        &["ignor", "oubli"],
+        r"(?:ignore[zr]?|oublie[zr]?) (?:toutes? )?(?:tes|vos) (?:propres )?(?:instructions?|consignes?|directives?|regles|ordres)",
     ),
     leak(
         &["systeme"],

@@ -9,7 +9,7 @@ use mcp_contracts::guardrails::Severity::High;
 use std::ops::Range;
 
 /// What secret names hold, in lower case.
-pub(super) const NAMES: [&str; 32] = [
+pub(super) const NAMES: [&str; 34] = [
     "password",
     "passwd",
     "passphrase",
@@ -33,6 +33,8 @@ pub(super) const NAMES: [&str; 32] = [
     "privatekey",
     "signing_key",
     "signing-key",
+    "session_key",
+    "session-key",
     "encryption_key",
     "auth_key",
     "account_key",
@@ -152,7 +154,7 @@ pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
     {
         return None;
     }
-    let (skipped, form) = separator(&ahead[suffix..], &prefix)?;
+    let (skipped, form) = separator(&ahead[suffix..], prefix.starts_with("--") || is_login_file(left))?;
     let (offset, value, form) = value(&ahead[suffix + skipped..], form)?;
     let behind = byte(ahead, Some(suffix + skipped + offset + value.len()));
     if form == Form::Bare && matches!(behind, b',' | b';' | b')' | b']' | b'}' | b'>') && is_name(value) {
@@ -170,8 +172,15 @@ pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
     })
 }
 
-/// How much stands between a name and its value, and what that says of the value.
-fn separator(rest: &str, prefix: &str) -> Option<(usize, Form)> {
+/// Whether what stands before a name is the login of a `.netrc` file, where a blank parts a name from its value.
+fn is_login_file(left: &str) -> bool {
+    let mut words = left.split_whitespace().rev();
+    words.next().is_some() && words.next() == Some("login")
+}
+
+/// How much stands between a name and its value, and what that says of the value. After an option of a command and in a file of logins a blank
+/// is enough.
+fn separator(rest: &str, blank_is_enough: bool) -> Option<(usize, Form)> {
     let unquoted = rest.trim_start_matches(['"', '\'', '`', ']']);
     let closing = rest.len() - unquoted.len();
     let trimmed = unquoted.trim_start_matches([' ', '\t']);
@@ -199,8 +208,7 @@ fn separator(rest: &str, prefix: &str) -> Option<(usize, Form)> {
             return Some((words.len(), Form::Said));
         }
     }
-    // An option of a command.
-    (prefix.starts_with("--") && at > 0).then_some((at, Form::Bare))
+    (blank_is_enough && at > 0).then_some((at, Form::Bare))
 }
 
 fn starts_with_any_case(text: &str, start: &str) -> bool {
@@ -344,6 +352,8 @@ mod tests {
             ("<password>k3Pv9Zq1t</password>", "k3Pv9Zq1t"),
             ("the password is Wint3r!storm7.", "Wint3r!storm7"),
             ("mysql --password h7Kq2mVx9s", "h7Kq2mVx9s"),
+            ("machine host.io login ci password q8Zt3LmW0xRb5Yv1", "q8Zt3LmW0xRb5Yv1"),
+            ("flyctl set SESSION_KEY=q8Zt3LmW0xRb5Yv1", "q8Zt3LmW0xRb5Yv1"),
         ];
         for (text, value) in cases {
             assert_eq!(found(text), Some(value), "{text}");
@@ -361,6 +371,7 @@ mod tests {
             "password: changeme",
             "password = get_password(user2)",
             "the password is too short",
+            "a failed login password h7Kq2mVx9s",
             "tokenizer = \"bert4base2uncased\"",
             "token: Token::new2(tokens, 12)",
             "secret = crypto.randomBytes(32)",

@@ -9,21 +9,26 @@ use base64::prelude::BASE64_STANDARD;
 use mcp_contracts::guardrails::Severity::{Critical, High};
 use std::ops::Range;
 
-/// Words that a token follows.
-pub(super) const WORDS: [&str; 2] = ["bearer ", "basic "];
+/// Words that a token follows; the last is the login of a registry, as container tools keep it.
+pub(super) const WORDS: [&str; 3] = ["bearer ", "basic ", "\"auth\":"];
 /// Longest token, in bytes.
 const MAX_BYTES: usize = 600;
 
-/// Reads what follows `Bearer` or `Basic`.
+/// Reads what follows one of [`WORDS`].
 pub(super) fn read(text: &str, word: Range<usize>) -> Option<Secret> {
     if byte(text, word.start.checked_sub(1)).is_ascii_alphanumeric() {
         return None;
     }
+    let lower = text[word.clone()].to_ascii_lowercase();
+    let (basic, registry) = (lower.starts_with("basic"), lower.starts_with('"'));
     let ahead = window(text, word.end, MAX_BYTES);
+    let token_at = if registry { ahead.trim_start_matches([' ', '"']) } else { ahead };
+    let begin = word.end + ahead.len() - token_at.len();
+    let ahead = token_at;
     let length = ahead.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"-_.~+/=".contains(byte)).count();
     let token = ahead[..length].trim_end_matches('.');
-    let place = word.end..word.end + token.len();
-    if text[word].to_ascii_lowercase().starts_with("basic") {
+    let place = begin..begin + token.len();
+    if basic || registry {
         let decoded = BASE64_STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
         let (_, password) = decoded.split_once(':')?;
         let real = password.len() >= 4 && !is_placeholder(password) && !decoded.contains(char::is_control);
