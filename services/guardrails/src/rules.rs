@@ -17,7 +17,6 @@ pub mod schema;
 mod set;
 mod subject;
 mod words;
-mod yaml;
 
 pub use library::{Library, MAX_RULES, Origin, Rules, Source};
 pub use model::{Case, Condition, Proofs, Rule, RuleFile, Size, SubjectKind};

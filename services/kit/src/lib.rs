@@ -20,6 +20,7 @@ pub mod single_use;
 pub mod telemetry;
 pub mod tool;
 pub mod verdict;
+pub mod yaml;
 
 pub use delegate::Delegate;
 pub use dialogue::{Answer, Answered, Dialogue, Question};

@@ -6,7 +6,6 @@ pub mod live;
 mod model;
 mod problem;
 mod read;
-mod yaml;
 
 use crate::score::Index;
 use crate::template::Template;
@@ -92,7 +91,7 @@ impl Catalog {
         let mut problems = compare(&files);
         for (name, file) in &files {
             let of_file =
-                |flaw: &problem::Flaw| Problem { file: name.clone(), line: flaw.line, what: flaw.what.clone() };
+                |flaw: &mcp_kit::yaml::Flaw| Problem { file: name.clone(), line: flaw.line, what: flaw.what.clone() };
             problems.extend(file.flaws.iter().map(of_file));
         }
         if !problems.is_empty() {

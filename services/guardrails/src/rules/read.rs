@@ -5,9 +5,9 @@ use super::model::{Case, Proofs, Rule, SubjectKind};
 use super::problem::Problem;
 use super::read_condition::condition;
 use super::reader::{Fields, Reader};
-use super::yaml::{self, Node, Value};
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, Severity};
+use mcp_kit::yaml::{self, Node, Value};
 
 /// Largest file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
@@ -53,12 +53,12 @@ pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadF
     }
     let root = match yaml::parse(text) {
         Ok(root) => root,
-        Err((line, why)) => {
-            reader.problem(line, why);
+        Err(flaw) => {
+            reader.problem(flaw.line, flaw.what);
             return read;
         }
     };
-    if root.value == Value::Null {
+    if root.value == Value::Empty {
         return read;
     }
     let Some(fields) = reader.fields(&root, "a file of rules", &FILE_FIELDS) else { return read };
@@ -178,7 +178,7 @@ fn proofs(reader: &mut Reader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2
 }
 
 fn case(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
-    if let Value::Scalar { text, .. } = &node.value {
+    if let Value::Text { text, .. } = &node.value {
         return Some(Case { text: Some(text.clone()), ..Case::default() });
     }
     let fields = reader.fields(node, "a case", &CASE_FIELDS)?;

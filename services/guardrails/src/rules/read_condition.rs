@@ -4,9 +4,9 @@ use super::check::{Check, Parts};
 use super::model::{Condition, Size};
 use super::pattern::{Pattern, Place, Reach, exception};
 use super::reader::{Fields, Reader};
-use super::yaml::Node;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use mcp_contracts::guardrails::{ActionKind, Detection};
+use mcp_kit::yaml::Node;
 use std::sync::Arc;
 
 /// The fields of a condition.

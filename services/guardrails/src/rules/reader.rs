@@ -2,7 +2,7 @@
 //! problems are reported together.
 
 use super::problem::{Problem, nearest};
-use super::yaml::{Entry, Node, Value};
+use mcp_kit::yaml::{Entry, Node, Value};
 use std::collections::BTreeMap;
 
 /// Reads one file.
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 items
             }
             Value::List(items) => items,
-            Value::Null | Value::Scalar { .. } | Value::Map(_) => {
+            Value::Empty | Value::Text { .. } | Value::Map(_) => {
                 self.problem(node.line, format!("{what} is {}; it must be a list", node.value.kind()));
                 &[]
             }
@@ -88,7 +88,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
-        if let Value::Scalar { text, .. } = &node.value {
+        if let Value::Text { text, .. } = &node.value {
             return Some(text);
         }
         self.problem(node.line, format!("{what} is {}; it must be a text", node.value.kind()));
@@ -114,7 +114,7 @@ impl Reader<'_> {
     pub(super) fn texts(&mut self, fields: &Fields<'_>, key: &str) -> Vec<(usize, String)> {
         let Some(node) = fields.get(key) else { return Vec::new() };
         // A single text may stand for a list of one.
-        if let Value::Scalar { text, .. } = &node.value {
+        if let Value::Text { text, .. } = &node.value {
             return vec![(node.line, text.clone())];
         }
         let what = format!("`{key}`");
@@ -148,7 +148,7 @@ impl Reader<'_> {
     ) -> Vec<T> {
         let Some(node) = fields.get(key) else { return Vec::new() };
         let what = format!("`{key}`");
-        if let Value::Scalar { .. } = &node.value {
+        if let Value::Text { .. } = &node.value {
             return self.word(node, &what, all, named).into_iter().collect();
         }
         let items = self.list(node, &what);
@@ -158,8 +158,8 @@ impl Reader<'_> {
     pub(super) fn flag(&mut self, fields: &Fields<'_>, key: &str) -> Option<bool> {
         let node = fields.get(key)?;
         match &node.value {
-            Value::Scalar { text, plain: true } if text == "true" => Some(true),
-            Value::Scalar { text, plain: true } if text == "false" => Some(false),
+            Value::Text { text, plain: true } if text == "true" => Some(true),
+            Value::Text { text, plain: true } if text == "false" => Some(false),
             _ => {
                 self.problem(node.line, format!("`{key}` must be `true` or `false`"));
                 None
@@ -170,7 +170,7 @@ impl Reader<'_> {
     pub(super) fn number(&mut self, fields: &Fields<'_>, key: &str) -> Option<u64> {
         let node = fields.get(key)?;
         let number = match &node.value {
-            Value::Scalar { text, plain: true } => text.parse().ok(),
+            Value::Text { text, plain: true } => text.parse().ok(),
             _ => None,
         };
         if number.is_none() {

@@ -14,19 +14,19 @@ pub fn text() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::yaml::{self, Node};
     use crate::rules::{baseline, read, read_condition};
+    use mcp_kit::yaml::{self, Node};
     use serde_json::{Value, json};
 
     /// A file as other programs read it.
     fn json(node: &Node) -> Value {
         match &node.value {
-            yaml::Value::Null => Value::Null,
-            yaml::Value::Scalar { text, plain: true } => serde_json::from_str(text)
+            yaml::Value::Empty => Value::Null,
+            yaml::Value::Text { text, plain: true } => serde_json::from_str(text)
                 .ok()
                 .filter(|value: &Value| !value.is_string())
                 .unwrap_or_else(|| json!(text)),
-            yaml::Value::Scalar { text, plain: false } => json!(text),
+            yaml::Value::Text { text, plain: false } => json!(text),
             yaml::Value::List(items) => items.iter().map(json).collect(),
             yaml::Value::Map(entries) => {
                 Value::Object(entries.iter().map(|entry| (entry.key.clone(), json(&entry.node))).collect())

@@ -1,8 +1,8 @@
 //! Taking the fields of a map one by one: what is missing, unknown, twice there or of another kind is a problem with its line, and the
 //! rest is read nevertheless.
 
-use super::problem::{Flaw, did_you_mean, nearest};
-use super::yaml::{Key, Node, Value};
+use super::problem::{did_you_mean, nearest};
+use mcp_kit::yaml::{Entry, Flaw, Node, Value};
 
 /// A text and where it stands.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Text {
 pub(crate) struct Fields<'a> {
     line: usize,
     what: String,
-    entries: Vec<(Key, Node)>,
+    entries: Vec<Entry>,
     flaws: &'a mut Vec<Flaw>,
 }
 
@@ -23,20 +23,20 @@ impl<'a> Fields<'a> {
     /// `what` says what the map is, for messages.
     pub(crate) fn of(node: Node, what: impl Into<String>, known: &[&str], flaws: &'a mut Vec<Flaw>) -> Self {
         let (line, what) = (node.line, what.into());
-        let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         match node.value {
             Value::Map(found) => {
-                for (key, node) in found {
-                    if !known.contains(&key.name.as_str()) {
-                        let hint = match nearest(&key.name, known.iter().copied()) {
+                for entry in found {
+                    if !known.contains(&entry.key.as_str()) {
+                        let hint = match nearest(&entry.key, known.iter().copied()) {
                             Some(near) => format!("; did you mean `{near}`?"),
                             None => format!("; known are {}", quoted(known)),
                         };
-                        flaws.push(Flaw::at(key.line, format!("unknown key `{}` of {what}{hint}", key.name)));
-                    } else if entries.iter().any(|(other, _)| other.name == key.name) {
-                        flaws.push(Flaw::at(key.line, format!("`{}` of {what} is there twice", key.name)));
+                        flaws.push(Flaw::at(entry.line, format!("unknown key `{}` of {what}{hint}", entry.key)));
+                    } else if entries.iter().any(|other| other.key == entry.key) {
+                        flaws.push(Flaw::at(entry.line, format!("`{}` of {what} is there twice", entry.key)));
                     } else {
-                        entries.push((key, node));
+                        entries.push(entry);
                     }
                 }
             }
@@ -47,8 +47,8 @@ impl<'a> Fields<'a> {
 
     /// Takes a field that may be absent.
     pub(crate) fn optional(&mut self, key: &str) -> Option<Node> {
-        let at = self.entries.iter().position(|(entry, _)| entry.name == key)?;
-        Some(self.entries.swap_remove(at).1)
+        let at = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.swap_remove(at).node)
     }
 
     /// Takes a field that must be there.
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
             Value::List(_) | Value::Empty => {
                 self.flaws.push(Flaw::at(line, format!("`{key}` of {} is empty", self.what)))
             }
-            Value::Text(_) | Value::Map(_) => {
+            Value::Text { .. } | Value::Map(_) => {
                 let what = format!("`{key}` of {} is {}; it must be a list", self.what, value.kind());
                 self.flaws.push(Flaw::at(line, what));
             }
@@ -112,8 +112,8 @@ impl<'a> Fields<'a> {
     fn as_text(&mut self, key: &str, node: Node) -> Option<Text> {
         let line = node.line;
         match node.value {
-            Value::Text(text) if !text.trim().is_empty() => Some(Text { line, text }),
-            Value::Empty | Value::Text(_) => {
+            Value::Text { text, .. } if !text.trim().is_empty() => Some(Text { line, text }),
+            Value::Empty | Value::Text { .. } => {
                 self.flaws.push(Flaw::at(line, format!("`{key}` of {} is empty", self.what)));
                 None
             }

@@ -2,19 +2,6 @@
 
 use std::fmt;
 
-/// A problem inside a file that its reader does not know the name of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Flaw {
-    pub(crate) line: usize,
-    pub(crate) what: String,
-}
-
-impl Flaw {
-    pub(crate) fn at(line: usize, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
-    }
-}
-
 /// A problem and its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {

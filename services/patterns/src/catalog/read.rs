@@ -2,11 +2,10 @@
 
 use super::fields::{Fields, Text};
 use super::model::{CatalogFile, Entry};
-use super::problem::Flaw;
-use super::yaml::{self, Node};
 use crate::template::{Template, is_name};
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Level, PatternVariable};
+use mcp_kit::yaml::{self, Flaw, Node};
 use std::collections::BTreeSet;
 
 const MAX_ID_BYTES: usize = 64;
