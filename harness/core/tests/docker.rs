@@ -1,55 +1,24 @@
 //! The docker backend on a real daemon: a stack comes up on loopback, answers, and leaves nothing behind, however it ends.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use harness_core::client::{Client, ClientOptions, Endpoint};
+#[path = "support/stack.rs"]
+mod stack;
+
+use harness_core::client::Endpoint;
 use harness_core::labelled;
 use harness_core::plan::Backend;
-use harness_core::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
-use harness_core::token::{Grant, Minter};
+use harness_core::stack::StackRequest;
 use harness_core::topology::Topology;
-use harness_core::view::{Event, View};
 use harness_history::Outcome;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use stack::{client, start};
+use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
-const SECRET: &str = "a-key-of-the-docker-tests-0123456789abcdef";
 /// How long the reaper may take to clear away.
 const REAPED: Duration = Duration::from_secs(30);
 
-struct Silent;
-
-impl View for Silent {
-    fn show(&self, _event: Event) {}
-}
-
-fn harness() -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
-    let harness = folder.join("harness");
-    assert!(harness.is_file(), "{} is not there: cargo build --workspace --bins", harness.display());
-    harness
-}
-
 fn request(dir: &Path) -> StackRequest {
-    for folder in ["logs", "data"] {
-        std::fs::create_dir_all(dir.join(folder)).unwrap();
-    }
-    StackRequest {
-        backend: Backend::Docker,
-        topology: Topology::memory(),
-        dir: dir.to_owned(),
-        secret: SECRET.to_owned(),
-        executable: harness(),
-        detached: false,
-        given: Vec::new(),
-        image_tag: IMAGE_TAG.to_owned(),
-    }
-}
-
-async fn start(request: &StackRequest) -> Result<Stack, StackError> {
-    let view: Arc<dyn View> = Arc::new(Silent);
-    Box::pin(Stack::start(request, &view, &CancellationToken::new())).await
+    stack::request(dir, Backend::Docker, Topology::memory())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,10 +26,9 @@ async fn a_stack_of_containers_answers_on_loopback_and_is_gone_after_stop() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path())).await.unwrap();
     let label = stack.label().unwrap().to_owned();
-    let endpoint: Arc<Endpoint> = Arc::new(stack.endpoints()["memory"].parse().unwrap());
+    let endpoint: Endpoint = stack.endpoints()["memory"].parse().unwrap();
     assert_eq!(endpoint.host(), "127.0.0.1");
-    let mut client = Client::new(endpoint, ClientOptions::default());
-    client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
+    let mut client = client(&stack, "memory");
     let stored = client.call("store_memory", &serde_json::json!({ "content": "kept in a container" })).await;
     assert_eq!(stored.outcome, Outcome::Ok);
     assert!(stack.parts().iter().all(|part| part.container.is_some() && part.pid.is_some()));
@@ -77,12 +45,7 @@ async fn two_instances_share_one_database_and_one_survives_the_other() {
     request.topology = Topology::memory().instances(mcp_contracts::Service::Memory, 2);
     let stack = start(&request).await.unwrap();
     let label = stack.label().unwrap().to_owned();
-    let client = |part: &str| {
-        let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), ClientOptions::default());
-        client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
-        client
-    };
-    let (mut one, mut two) = (client("memory-1"), client("memory-2"));
+    let (mut one, mut two) = (client(&stack, "memory-1"), client(&stack, "memory-2"));
     let stored = one.call("store_memory", &serde_json::json!({ "content": "kept in a shared volume" })).await;
     let stored: serde_json::Value = serde_json::from_str(stored.structured.unwrap()).unwrap();
     let by_id = serde_json::json!({ "id": stored["id"] });

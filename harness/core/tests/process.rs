@@ -1,60 +1,17 @@
 //! The process backend on real programs: instances that share a database, parts that end and come back at their address, taps on the way.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use harness_core::client::{Client, ClientOptions};
+#[path = "support/stack.rs"]
+mod stack;
+
+use harness_core::client::Client;
 use harness_core::plan::Backend;
-use harness_core::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
-use harness_core::token::{Grant, Minter};
+use harness_core::stack::StackError;
 use harness_core::topology::Topology;
-use harness_core::view::{Event, View};
 use harness_history::Outcome;
 use mcp_contracts::Service;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
-
-const SECRET: &str = "a-key-of-the-process-tests-0123456789abcdef";
-
-struct Silent;
-
-impl View for Silent {
-    fn show(&self, _event: Event) {}
-}
-
-fn harness() -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
-    let harness = folder.join("harness");
-    assert!(harness.is_file(), "{} is not there: cargo build --workspace --bins", harness.display());
-    harness
-}
-
-fn request(dir: &Path, topology: Topology) -> StackRequest {
-    for folder in ["logs", "data"] {
-        std::fs::create_dir_all(dir.join(folder)).unwrap();
-    }
-    StackRequest {
-        backend: Backend::Process,
-        topology,
-        dir: dir.to_owned(),
-        secret: SECRET.to_owned(),
-        executable: harness(),
-        detached: false,
-        given: Vec::new(),
-        image_tag: IMAGE_TAG.to_owned(),
-    }
-}
-
-async fn start(request: &StackRequest) -> Stack {
-    let view: Arc<dyn View> = Arc::new(Silent);
-    Box::pin(Stack::start(request, &view, &CancellationToken::new())).await.unwrap()
-}
-
-fn client(stack: &Stack, part: &str) -> Client {
-    let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), ClientOptions::default());
-    client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
-    client
-}
+use stack::{client, request, start};
 
 async fn store(client: &mut Client) -> Value {
     let stored = client.call("store_memory", &json!({ "content": "kept by two" })).await;
@@ -65,8 +22,8 @@ async fn store(client: &mut Client) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_share_a_database_and_come_back_at_their_address() {
     let dir = tempfile::tempdir().unwrap();
-    let request = request(dir.path(), Topology::memory().instances(Service::Memory, 2));
-    let stack = start(&request).await;
+    let request = request(dir.path(), Backend::Process, Topology::memory().instances(Service::Memory, 2));
+    let stack = start(&request).await.unwrap();
     let names: Vec<String> = stack.parts().into_iter().map(|part| part.name).collect();
     assert_eq!(names, ["redis", "memory-1", "memory-2"]);
     let (mut one, mut two) = (client(&stack, "memory-1"), client(&stack, "memory-2"));
@@ -92,7 +49,7 @@ async fn instances_share_a_database_and_come_back_at_their_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_takes_to_stop_is_nothing_where_everything_has_ended_before() {
     let dir = tempfile::tempdir().unwrap();
-    let stack = start(&request(dir.path(), Topology::memory().without_redis())).await;
+    let stack = start(&request(dir.path(), Backend::Process, Topology::memory().without_redis())).await.unwrap();
     stack.kill("memory").await.unwrap();
     assert!(stack.tapped("memory", "redis").is_none());
     assert!(stack.kill("nothing").await.unwrap_err().to_string().contains("no such part"));

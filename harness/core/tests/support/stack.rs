@@ -1,0 +1,54 @@
+//! What the tests of both backends start a stack with.
+
+use harness_core::client::{Client, ClientOptions};
+use harness_core::plan::Backend;
+use harness_core::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
+use harness_core::token::{Grant, Minter};
+use harness_core::topology::Topology;
+use harness_core::view::{Event, View};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "a-key-of-the-stack-tests-0123456789abcdef";
+
+struct Silent;
+
+impl View for Silent {
+    fn show(&self, _event: Event) {}
+}
+
+fn harness() -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    let harness = folder.join("harness");
+    assert!(harness.is_file(), "{} is not there: cargo build --workspace --bins", harness.display());
+    harness
+}
+
+pub(crate) fn request(dir: &Path, backend: Backend, topology: Topology) -> StackRequest {
+    for folder in ["logs", "data"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+    }
+    StackRequest {
+        backend,
+        topology,
+        dir: dir.to_owned(),
+        secret: SECRET.to_owned(),
+        executable: harness(),
+        detached: false,
+        given: Vec::new(),
+        image_tag: IMAGE_TAG.to_owned(),
+    }
+}
+
+pub(crate) async fn start(request: &StackRequest) -> Result<Stack, StackError> {
+    let view: Arc<dyn View> = Arc::new(Silent);
+    Box::pin(Stack::start(request, &view, &CancellationToken::new())).await
+}
+
+/// A user of `acme` at one part.
+pub(crate) fn client(stack: &Stack, part: &str) -> Client {
+    let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), ClientOptions::default());
+    client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
+    client
+}
