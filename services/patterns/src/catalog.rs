@@ -7,7 +7,7 @@ mod model;
 mod problem;
 mod read;
 
-use crate::score::Index;
+use crate::index::{Index, Texts};
 use crate::template::Template;
 use mcp_contracts::patterns::PatternDetail;
 pub use model::{CatalogFile, Entry, schema};
@@ -116,7 +116,7 @@ impl Catalog {
         let mut version = hex::encode(digest.finalize());
         version.truncate(VERSION_DIGITS);
         let by_id = patterns.iter().enumerate().map(|(at, pattern)| (pattern.detail.id.clone(), at)).collect();
-        Self { index: Index::of(&patterns), by_id, version, patterns }
+        Self { index: Index::of(patterns.iter().map(texts)), by_id, version, patterns }
     }
 
     /// Every pattern, by id.
@@ -202,4 +202,16 @@ fn read_file(file: &Path) -> Result<String, String> {
         return Err(format!("the file has {size} bytes; at most {MAX_FILE_BYTES}"));
     }
     std::fs::read_to_string(file).map_err(|error| format!("the file cannot be read: {error}"))
+}
+
+/// What a pattern is found by.
+fn texts(pattern: &Pattern) -> Texts {
+    let detail = &pattern.detail;
+    Texts {
+        title: detail.title.clone(),
+        tags: detail.tags.join(" "),
+        category: detail.category.clone(),
+        summary: detail.summary.clone(),
+        body: pattern.template.plain(),
+    }
 }

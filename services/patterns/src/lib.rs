@@ -2,6 +2,7 @@
 //! resources know requests; nothing is injected without a verdict.
 
 pub mod catalog;
+pub mod index;
 pub mod resources;
 pub mod score;
 pub mod template;

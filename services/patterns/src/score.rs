@@ -1,13 +1,8 @@
 //! How well a pattern fits, and nothing else: intent match, role, history, novelty. Pure; the same question gets the same answer. Every part
 //! is a whole number of grains, and a grain is a power of two, so that the parts of a score add up to it exactly in any language.
 
-mod index;
-mod words;
-
-pub(crate) use index::Index;
-pub use words::of as words_of;
-
 use crate::catalog::{Catalog, Pattern};
+use crate::index::words_of;
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Recommendation, ScoreParts, SelectedPatterns};
 use std::collections::HashMap;
@@ -72,7 +67,7 @@ impl Scored<'_> {
 
 /// The patterns that fit best, best first; none where nothing matches.
 pub fn select(catalog: &Catalog, query: &Query<'_>, histories: &Histories) -> SelectedPatterns {
-    let words = words::of(query.intent);
+    let words = words_of(query.intent);
     let mut on_higher_plan = 0;
     let mut scored = Vec::new();
     for (at, raw) in catalog.index().matches(&words) {

@@ -6,6 +6,7 @@ mod hidden;
 mod languages;
 mod phrases;
 mod quoted;
+mod source;
 mod spoof;
 mod wrapped;
 

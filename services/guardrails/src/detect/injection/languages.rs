@@ -1,6 +1,6 @@
 //! Orders to a model in languages other than English, as patterns over a folded text, so without accents.
 
-use super::phrases::Source;
+use super::source::Source;
 use mcp_contracts::guardrails::Severity::High;
 
 const fn order(stems: &'static [&'static str], pattern: &'static str) -> Source {
@@ -142,8 +142,3 @@ pub(super) const SOURCES: [Source; 30] = [
     order(&["무시", "잊"], r"(?:이전|위의|앞의|모든|지금까지)[^|]{0,14}(?:지시|명령|규칙|지침)[^|]{0,8}(?:무시|잊)"),
     leak(&["시스템 프롬프트"], r"시스템 프롬프트[^|]{0,10}(?:보여|출력|알려|공개)"),
 ];
-
-/// Whether a pattern is of a script in which the bounds of words cannot be told by ASCII letters.
-pub(super) fn is_unbounded(pattern: &str) -> bool {
-    !pattern.is_ascii()
-}

@@ -2,22 +2,13 @@
 //! have a file of their own.
 
 use super::fold::{Folded, STOP};
+use super::source::Source;
 use super::{languages, quoted};
 use crate::detect::finding::Findings;
 use aho_corasick::AhoCorasick;
 use mcp_contracts::guardrails::Severity::{self, High, Medium};
 use regex::Regex;
 use std::sync::LazyLock;
-
-/// A kind of order, as it is written down.
-pub(super) struct Source {
-    pub(super) kind: &'static str,
-    pub(super) severity: Severity,
-    /// One of these is in every text that the pattern matches.
-    pub(super) stems: &'static [&'static str],
-    /// Pattern over a folded text; `{VERB}` and its like stand for the lists below.
-    pub(super) pattern: &'static str,
-}
 
 struct Phrase {
     kind: &'static str,
@@ -277,11 +268,7 @@ impl Phrases {
 fn regex(pattern: &str) -> Regex {
     let pattern = LISTS.iter().fold(pattern.to_owned(), |pattern, (name, list)| pattern.replace(name, list));
     // The bounds of words count in ASCII alone, which keeps the fast engine; scripts without blanks have none.
-    let bounded = if pattern.starts_with(|first: char| first.is_ascii()) && !languages::is_unbounded(&pattern) {
-        format!(r"(?-u:\b)(?:{pattern})(?-u:\b)")
-    } else {
-        pattern
-    };
+    let bounded = if pattern.is_ascii() { format!(r"(?-u:\b)(?:{pattern})(?-u:\b)") } else { pattern };
     Regex::new(&bounded).expect("the patterns are fixed, and a test builds them all")
 }
 

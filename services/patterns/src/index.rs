@@ -1,8 +1,10 @@
 //! Which words stand in which pattern, and what each is worth there (BM25 with fields: Robertson and Zaragoza 2009, section 3.6). All of it is
 //! worked out when a catalogue is read, so that a question only adds up.
 
-use super::words;
-use crate::catalog::Pattern;
+mod words;
+
+pub use words::of as words_of;
+
 use std::collections::{BTreeSet, HashMap};
 
 /// How fast repetitions of a word stop counting.
@@ -15,6 +17,17 @@ const FIELDS: usize = 5;
 /// How rare a word is, is told as among this many patterns at least; in a catalogue of three, no word would be rare.
 const SMALLEST: f64 = 100.0;
 
+/// The texts of one pattern.
+#[derive(Debug, Clone)]
+pub(crate) struct Texts {
+    pub(crate) title: String,
+    pub(crate) tags: String,
+    pub(crate) category: String,
+    pub(crate) summary: String,
+    /// Without its variables.
+    pub(crate) body: String,
+}
+
 /// Words of a catalogue.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -24,9 +37,10 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn of(patterns: &[Pattern]) -> Self {
-        let texts: Vec<[Vec<String>; FIELDS]> = patterns.iter().map(fields).collect();
-        let count = patterns.len().max(1) as f64;
+    /// Works out the words of patterns, which are told apart by their place.
+    pub(crate) fn of(patterns: impl Iterator<Item = Texts>) -> Self {
+        let texts: Vec<[Vec<String>; FIELDS]> = patterns.map(|texts| fields(&texts)).collect();
+        let count = texts.len().max(1) as f64;
         let average: [f64; FIELDS] = std::array::from_fn(|field| {
             let words: usize = texts.iter().map(|fields| fields[field].len()).sum();
             (words as f64 / count).max(1.0)
@@ -45,7 +59,7 @@ impl Index {
                 *worth = rarity * *worth * (K1 + 1.0) / (*worth + K1);
             }
         }
-        Self { postings: frequencies, patterns: patterns.len() }
+        Self { postings: frequencies, patterns: texts.len() }
     }
 
     /// Every pattern in which any of the words stands, and what the distinct words add up to there.
@@ -61,15 +75,8 @@ impl Index {
     }
 }
 
-fn fields(pattern: &Pattern) -> [Vec<String>; FIELDS] {
-    let detail = &pattern.detail;
-    [
-        words::of(&detail.title),
-        words::of(&detail.tags.join(" ")),
-        words::of(&detail.category),
-        words::of(&detail.summary),
-        words::of(&pattern.template.plain()),
-    ]
+fn fields(texts: &Texts) -> [Vec<String>; FIELDS] {
+    [&texts.title, &texts.tags, &texts.category, &texts.summary, &texts.body].map(|text| words::of(text))
 }
 
 /// How often each word stands in a pattern, weighted by field and by the field's length; by word.
