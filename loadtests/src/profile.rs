@@ -1,13 +1,13 @@
 //! Profiles: what a workload is, read from TOML and the command line into a core [`Workload`]. Every problem is
 //! reported, all together, with file, line, key and what is allowed.
 
-mod problem;
+mod error;
 mod reader;
-mod text;
 
-pub use problem::{Problem, ProfileError};
-pub use text::{stages, threshold};
+pub use harness_core::data_file::Problem;
+pub use error::ProfileError;
 
+use harness_core::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
 use harness_core::workload::{Model, Stage, Workload};
 use std::path::Path;
 use std::time::Duration;
@@ -65,8 +65,9 @@ pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileEr
 /// # Errors
 /// Every problem of the profile and of the overrides.
 pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
-    let mut problems = Vec::new();
-    let workload = reader::Reader::new(file, text, &mut problems).workload(name);
+    let mut reader = reader::Reader::new(file, text);
+    let workload = reader.workload(name);
+    let mut problems = reader.problems();
     let workload = workload.map(|workload| overridden(workload, overrides, &mut problems));
     match workload {
         Some(workload) if problems.is_empty() => Ok(workload),
@@ -85,7 +86,7 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
     };
     match overrides.users {
         Some(users) if !reader::USERS.contains(&users) => {
-            refuse("--users", format!("`{users}` is out of range"), &reader::range_text(&reader::USERS));
+            refuse("--users", format!("`{users}` is out of range"), &range_text(&reader::USERS));
         }
         Some(users) => {
             workload.users = users;
@@ -132,7 +133,7 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
                 workload.duration = stages.iter().map(|stage| stage.duration).sum();
                 workload.model = Model::Open { stages };
             }
-            Err(what) => refuse("--stages", what, text::STAGES_TEXT),
+            Err(what) => refuse("--stages", what, STAGES_TEXT),
         }
     }
     if !overrides.thresholds.is_empty() {
@@ -141,7 +142,7 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
     for text in &overrides.thresholds {
         match threshold(text) {
             Ok(threshold) => workload.thresholds.push(threshold),
-            Err(what) => refuse("--threshold", what, text::THRESHOLD_TEXT),
+            Err(what) => refuse("--threshold", what, THRESHOLD_TEXT),
         }
     }
     workload

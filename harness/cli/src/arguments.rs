@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod chaos;
 mod client_config;
 mod gate;
 mod load;
@@ -9,6 +10,7 @@ mod stack;
 mod token;
 mod values;
 
+pub(crate) use chaos::{ChaosArguments, ChaosCommand};
 pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::GateArguments;
 pub(crate) use load::{Changes, LoadArguments};
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  harness scenario --list\n  harness scenario tenant-isolation quota\n  \
         harness scenario --all --backend docker\n  harness scenario memory-tools --url memory=http://127.0.0.1:7420")]
     Scenario(ScenarioArguments),
+    /// Injects faults into a running stack under load, proves that they hit, and judges what came of it.
+    Chaos(ChaosArguments),
     /// Judges a recorded run again.
     Check(RunArguments),
     /// Writes the reports of a recorded run again.

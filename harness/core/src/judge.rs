@@ -4,6 +4,7 @@ use crate::drive::DriverReport;
 use crate::plan::{Plan, Subject};
 use crate::run_dir;
 use crate::sample::{Sample, Surroundings};
+use crate::experiment::Experiment;
 use crate::scenario::ScenarioReport;
 use crate::workload::{Model, Workload};
 use harness_history::{
@@ -97,7 +98,7 @@ pub fn judge(run_dir: &Path) -> Result<Judgement, JudgeError> {
 pub fn read(run_dir: &Path) -> Result<Recorded, JudgeError> {
     let (ops, torn) = lines::<Op>(&run_dir.join(run_dir::HISTORY), true)?;
     let mut names = HashSet::new();
-    let history = ops
+    let history: History = ops
         .into_iter()
         .map(|mut op| {
             for name in [&mut op.tenant, &mut op.user, &mut op.name] {
@@ -106,8 +107,13 @@ pub fn read(run_dir: &Path) -> Result<Recorded, JudgeError> {
             op
         })
         .collect();
+    let plan: Plan = document(&run_dir.join(run_dir::PLAN))?;
+    let history = match &plan.subject {
+        Subject::Experiment(experiment) => with_what_happened(run_dir, experiment, history),
+        Subject::Load(_) | Subject::Scenario(_) => history,
+    };
     Ok(Recorded {
-        plan: document(&run_dir.join(run_dir::PLAN))?,
+        plan,
         history,
         driver: document(&run_dir.join(run_dir::DRIVER)).ok(),
         scenario: document(&run_dir.join(run_dir::SCENARIO)).ok(),
@@ -127,7 +133,7 @@ fn expectations(path: &Path) -> Result<Vec<Expectation>, JudgeError> {
 pub fn conclude(recorded: &Recorded) -> Judgement {
     let (evidence, interrupted) = match &recorded.plan.subject {
         Subject::Load(_) => (evidence(recorded), recorded.driver.as_ref().is_none_or(|driver| driver.interrupted)),
-        Subject::Scenario(_) => {
+        Subject::Scenario(_) | Subject::Experiment(_) => {
             let report = recorded.scenario.as_ref();
             (scenario_evidence(recorded), report.is_some_and(ScenarioReport::was_interrupted))
         }
@@ -141,6 +147,13 @@ pub fn conclude(recorded: &Recorded) -> Judgement {
 fn criteria(recorded: &Recorded) -> Criteria {
     match &recorded.plan.subject {
         Subject::Load(workload) => load_criteria(workload),
+        Subject::Experiment(experiment) => Criteria {
+            quotas: recorded.scenario.as_ref().map(|report| report.quotas.clone()).unwrap_or_default(),
+            declared: recorded.scenario.as_ref().map(|report| report.declared.clone()).unwrap_or_default(),
+            experiment: Some(experiment.promises.clone()),
+            required: experiment.required.clone(),
+            ..Criteria::default()
+        },
         Subject::Scenario(script) => Criteria {
             quotas: recorded.scenario.as_ref().map(|report| report.quotas.clone()).unwrap_or_default(),
             expectations: Some(recorded.expectations.clone()),
@@ -165,12 +178,43 @@ fn load_criteria(workload: &Workload) -> Criteria {
     Criteria { thresholds: workload.thresholds.clone(), users, required, ..Criteria::default() }
 }
 
+/// The history with what happened beside its calls, and with what its calls tell of that: requests that show a fault, and calls that need a way.
+fn with_what_happened(run_dir: &Path, experiment: &Experiment, history: History) -> History {
+    let Ok(mut happened) = document::<harness_history::experiment::Experiment>(&run_dir.join(run_dir::EXPERIMENT)) else {
+        return history;
+    };
+    for fault in happened.faults.iter_mut().filter(|fault| fault.hits.is_none()) {
+        let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service());
+        if let (Some(service), Some(until_us)) = (service, fault.healed_us) {
+            let shows = |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
+            fault.hits = Some(history.measured().filter(shows).count() as u64);
+            "calls that failed or were served without it".clone_into(&mut fault.counted_by);
+        }
+    }
+    for way in &mut happened.ways {
+        let wish = experiment.ways.iter().find(|wish| (&wish.from, &wish.to) == (&way.from, &way.to));
+        let Some(wish) = wish else { continue };
+        let needs = |op: &&Op| wish.operations.iter().any(|name| **name == *op.name) && way.span.holds(op.invoke_us);
+        way.calls = history.measured().filter(needs).count() as u64 * u64::from(wish.each);
+    }
+    history.with_experiment(happened)
+}
+
+/// Tells whether a call shows that a service was missing: it failed there, or a workflow says that it went on without.
+fn shows_outage(op: &Op, service: mcp_contracts::Service) -> bool {
+    if let harness_history::Effect::Workflow(ended) = &op.effect {
+        let singular = service.name().trim_end_matches('s');
+        return ended.reasons.iter().any(|reason| reason.ends_with("_unavailable") && reason.starts_with(singular));
+    }
+    op.outcome != Outcome::Ok && crate::experiment::traffic::called(&op.name) == Some(service)
+}
+
 /// Asks whether a scenario can be believed: was it played to its end, and did it call anybody?
 fn scenario_evidence(recorded: &Recorded) -> Finding {
     let calls = recorded.history.ops().len() as u64;
     let mut doubts = Vec::new();
     match &recorded.scenario {
-        None => doubts.push("the scenario left no report".to_owned()),
+        None => doubts.push("it left no report".to_owned()),
         Some(report) => doubts.extend(report.doubt()),
     }
     if calls == 0 {

@@ -4,8 +4,11 @@
 pub mod canary;
 pub mod client;
 pub mod clock;
+pub mod data_file;
 pub mod drive;
 pub mod effect;
+pub mod experiment;
+pub mod fault;
 pub mod judge;
 pub mod labelled;
 pub mod observe;
@@ -23,3 +26,5 @@ pub mod token;
 pub mod topology;
 pub mod view;
 pub mod workload;
+
+pub use chaos_proxy::fidelity;

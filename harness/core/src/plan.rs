@@ -1,5 +1,6 @@
 //! The plan of a run: everything that was decided before anything starts.
 
+use crate::experiment::Experiment;
 use crate::topology::Topology;
 use crate::workload::Workload;
 use mcp_contracts::Service;
@@ -33,6 +34,8 @@ pub enum Subject {
     Load(Workload),
     /// Plays a scenario.
     Scenario(Script),
+    /// Runs an experiment.
+    Experiment(Box<Experiment>),
 }
 
 /// A scenario, as far as a plan keeps it: its code is part of the program.
@@ -54,14 +57,16 @@ impl Subject {
         match self {
             Self::Load(_) => "load",
             Self::Scenario(_) => "scenario",
+            Self::Experiment(_) => "chaos",
         }
     }
 
-    /// The name of the workload or of the scenario.
+    /// The name of the workload, of the scenario or of the experiment.
     pub fn name(&self) -> &str {
         match self {
             Self::Load(workload) => &workload.name,
             Self::Scenario(script) => &script.name,
+            Self::Experiment(experiment) => &experiment.name,
         }
     }
 }
@@ -134,6 +139,10 @@ impl Plan {
                 }));
                 problems.extend(urls.iter().filter_map(|(service, url)| foreign(service, url)));
             }
+        }
+        if let Subject::Experiment(experiment) = &wish.subject {
+            let impossible = experiment.faults.iter().flat_map(|order| order.fault.problems(&wish.topology, &wish.backend));
+            problems.extend(impossible);
         }
         if let Subject::Load(workload) = &wish.subject
             && workload.organisations > workload.users

@@ -1,5 +1,6 @@
 //! One run, as one readable flow: plan, stack, drive, observe, check, report.
 
+mod chaos;
 mod load;
 mod script;
 
@@ -140,6 +141,7 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         detached: false,
         given: request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default(),
         image_tag: IMAGE_TAG.to_owned(),
+        seed: request.plan.seed,
     }
 }
 
@@ -159,6 +161,7 @@ async fn drive(
     observe::metrics(run_dir, &stack.parts(), "before").await;
     let driven = match &request.plan.subject {
         Subject::Load(workload) => load::drive(request, workload, run_dir, stack, view, cancel).await,
+        Subject::Experiment(experiment) => Box::pin(chaos::run(request, experiment, run_dir, stack, view, cancel)).await,
         Subject::Scenario(script) => script::play(request, script, run_dir, stack, view, cancel).await,
     };
     observe::metrics(run_dir, &stack.parts(), "after").await;

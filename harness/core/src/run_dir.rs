@@ -10,6 +10,10 @@ pub const SAMPLES: &str = "samples.jsonl";
 pub const EXPECTATIONS: &str = "expectations.jsonl";
 /// How a scenario ended ([`crate::scenario::ScenarioReport`]).
 pub const SCENARIO: &str = "scenario.json";
+/// What happened in an experiment beside its calls ([`harness_history::experiment::Experiment`]).
+pub const EXPERIMENT: &str = "experiment.json";
+/// What faults would have to be undone, and which are ([`crate::fault::recover`]).
+pub const UNDO: &str = "undo.jsonl";
 /// What the driver says of itself ([`crate::drive::DriverReport`]).
 pub const DRIVER: &str = "driver.json";
 /// Versions and machine ([`crate::sample::Surroundings`]).

@@ -11,7 +11,9 @@ mod stage;
 mod wire;
 
 pub use actor::Actor;
+pub(crate) use observe::sum;
 pub use ask::Ask;
+pub(crate) use ask::service_of;
 pub use reply::Reply;
 pub use stage::{Stage, StageRequest};
 pub use wire::WireCall;
@@ -23,6 +25,7 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use harness_history::Quota;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -133,6 +136,9 @@ pub struct ScenarioReport {
     /// Limits that it promised to hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<Quota>,
+    /// Calls past these limits that the services declared, by organisation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, u64>,
 }
 
 /// How a scenario ended.
@@ -187,7 +193,7 @@ pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationT
         stage.read_back().await;
     }
     let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    ScenarioReport { ended, why, took_us, quotas: stage.quotas() }
+    ScenarioReport { ended, why, took_us, quotas: stage.quotas(), declared: BTreeMap::new() }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

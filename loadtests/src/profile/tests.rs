@@ -1,6 +1,7 @@
 //! Good profiles become workloads; of bad ones every problem is told.
 
-use super::{BUILT_IN, Overrides, ProfileError, known_workloads, read, stages, text, threshold, workload};
+use super::{BUILT_IN, Overrides, ProfileError, known_workloads, read, stages, threshold, workload};
+use harness_core::data_file::duration;
 use harness_core::workload::{Metric, Model, Stage};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use std::time::Duration;
@@ -108,12 +109,12 @@ fn stages_go_on_from_the_rate_before() {
 proptest! {
     #[test]
     fn durations_come_back(micros in 0_u64..1_000_000_000) {
-        prop_assert_eq!(text::duration(&format!("{micros}us")), Ok(Duration::from_micros(micros)));
-        prop_assert_eq!(text::duration(&format!("{micros}ms")), Ok(Duration::from_millis(micros)));
+        prop_assert_eq!(duration(&format!("{micros}us")), Ok(Duration::from_micros(micros)));
+        prop_assert_eq!(duration(&format!("{micros}ms")), Ok(Duration::from_millis(micros)));
     }
 
     #[test]
     fn no_text_makes_the_reader_panic(noise in any::<String>()) {
-        let _ = (text::duration(&noise), stages(&noise), threshold(&noise), read("x", "x", &noise, &Overrides::default()));
+        let _ = (duration(&noise), stages(&noise), threshold(&noise), read("x", "x", &noise, &Overrides::default()));
     }
 }

@@ -1,6 +1,6 @@
 //! What `plan` takes.
 
-use super::{LoadArguments, ScenarioArguments};
+use super::{ChaosArguments, LoadArguments, ScenarioArguments};
 use clap::{Args, Subcommand};
 
 /// Arguments of `plan`.
@@ -18,4 +18,6 @@ pub(crate) enum Planned {
     Load(LoadArguments),
     /// The plans of `harness scenario`.
     Scenario(ScenarioArguments),
+    /// The plans of `harness chaos`.
+    Chaos(ChaosArguments),
 }

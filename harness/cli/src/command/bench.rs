@@ -94,6 +94,7 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
         detached: false,
         given: Vec::new(),
         image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
+        seed: 0,
     };
     let start = Instant::now();
     let stack = Stack::start(&request, &context.view, &context.cancel)

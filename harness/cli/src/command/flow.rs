@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
         detached: false,
         given: Vec::new(),
         image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
+        seed: 0,
     };
     let result = context.runtime.block_on(async {
         let stack = Stack::start(&request, &context.view, &context.cancel)

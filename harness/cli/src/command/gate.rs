@@ -35,12 +35,12 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let played = scenario::play(plans, &arguments.runs, context);
     let driven = play::execute(plan, secret, &arguments.runs, context);
 
-    scenario::summary(&played, context);
+    play::summary(&played, context);
     let mut reasons = Vec::new();
     let mut exits = Vec::new();
     for played in &played {
         exits.push(played.exit);
-        reason(played.name, played.exit, &played.result, &mut reasons);
+        reason(&played.name, played.exit, &played.result, &mut reasons);
     }
     let (exit, driven) = match driven {
         Ok((exit, outcome)) => (exit, Ok(outcome)),

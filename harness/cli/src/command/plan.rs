@@ -1,6 +1,8 @@
 //! `harness plan`: what a run would do. Starts nothing.
 
-use super::{load, scenario};
+mod experiment;
+
+use super::{chaos, load, scenario};
 use crate::arguments::{PlanArguments, Planned};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -14,7 +16,17 @@ pub(crate) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, 
         Planned::Scenario(arguments) => {
             scenario::resolve(arguments, context)?.into_iter().map(|(_, plan, _)| plan).collect()
         }
+        Planned::Chaos(arguments) => {
+            let plans = chaos::plans(arguments, context)?;
+            plans.into_iter().map(|(_, plan, _)| plan).collect()
+        }
     };
+    show(&plans, context);
+    Ok(Exit::Pass)
+}
+
+/// Says what each run would do.
+pub(crate) fn show(plans: &[Plan], context: &Context) {
     for (number, plan) in plans.iter().enumerate() {
         if context.output.json {
             context.print_json(plan);
@@ -25,7 +37,6 @@ pub(crate) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, 
         }
         lines(plan).iter().for_each(|line| context.print(line));
     }
-    Ok(Exit::Pass)
 }
 
 fn lines(plan: &Plan) -> Vec<String> {
@@ -34,11 +45,14 @@ fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = match &plan.subject {
         Subject::Load(workload) => load_lines(workload, stack),
         Subject::Scenario(script) => script_lines(script, stack),
+        Subject::Experiment(experiment) => experiment::lines(experiment, stack),
     };
     for part in &plan.topology.parts {
         lines.extend(part.settings.iter().map(|(name, value)| format!("setting      {}: {name}={value}", part.name)));
         let tapped = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Tapped);
         lines.extend(tapped.map(|edge| format!("tapped       {} to {}", part.name, edge.to)));
+        let proxied = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Proxied);
+        lines.extend(proxied.map(|edge| format!("proxied      {} to {}", part.name, edge.to)));
         lines.extend(part.lies.iter().map(|lie| format!("lie          {}: {lie}", part.name)));
     }
     lines.push(format!("seed         {}", plan.seed));

@@ -1,4 +1,4 @@
-//! From a plan to its verdict, and what is shown of it; what loads and scenarios have in common.
+//! From a plan to its verdict, and what is shown of it; what loads, scenarios and experiments have in common.
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -8,7 +8,9 @@ use harness_core::report::summary::Summary;
 use harness_core::report::terminal;
 use harness_core::run::{RunOutcome, RunRequest, run as run_plan};
 use harness_core::run_dir;
+use owo_colors::OwoColorize;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Runs a plan to its end and shows its result.
 pub(crate) fn execute(
@@ -22,15 +24,83 @@ pub(crate) fn execute(
         let _ = writeln!(anstream::stderr(), "seed {}, run {}", plan.seed, plan.run_id);
     }
     let scenario = match &plan.subject {
-        Subject::Load(_) => None,
+        Subject::Load(_) | Subject::Experiment(_) => None,
         Subject::Scenario(script) => scenarios::find(&script.name),
     };
-    let is_load = scenario.is_none();
+    let has_figures = scenario.is_none();
     let request = RunRequest { plan, scenario, runs: runs.to_owned(), executable: context.executable.clone(), secret };
     let outcome = context.runtime.block_on(Box::pin(run_plan(request, &context.view, &context.cancel)))?;
-    show(&outcome, is_load, context);
+    show(&outcome, has_figures, context);
     let exit = if outcome.interrupted { Exit::Interrupted } else { outcome.judgement.verdict.into() };
     Ok((exit, outcome))
+}
+
+/// What came of one of several runs.
+pub(crate) struct Played {
+    /// `scenario` or `experiment`.
+    pub(crate) kind: &'static str,
+    /// Its name.
+    pub(crate) name: String,
+    /// How it ended.
+    pub(crate) exit: Exit,
+    /// How long it took, its stack included.
+    pub(crate) took: Duration,
+    /// Its run, or why there is none.
+    pub(crate) result: Result<RunOutcome, Failure>,
+}
+
+/// One of several runs.
+pub(crate) fn one(
+    kind: &'static str,
+    name: &str,
+    about: &str,
+    plan: Plan,
+    secret: String,
+    runs: &Path,
+    context: &Context,
+) -> Played {
+    context.tell(&format!("{} {about}", name.bold()));
+    let start = Instant::now();
+    let result = execute(plan, secret, runs, context);
+    let (exit, result) = match result {
+        Ok((exit, outcome)) => (exit, Ok(outcome)),
+        Err(failure) => (failure.exit(), Err(failure)),
+    };
+    Played { kind, name: name.to_owned(), exit, took: start.elapsed(), result }
+}
+
+/// The end of several runs: a summary where there were many, the failure itself where one was not even a run.
+pub(crate) fn conclude(played: Vec<Played>, many: bool, context: &Context) -> Result<Exit, Failure> {
+    if many {
+        summary(&played, context);
+    } else if let Some(Played { result: Err(_), .. }) = played.first() {
+        let first = played.into_iter().next().map(|played| played.result);
+        return first.map_or(Ok(Exit::Internal), |result| result.map(|_| Exit::Internal));
+    }
+    Ok(Exit::merge(played.iter().map(|played| played.exit)))
+}
+
+/// One line for each, and where its report is.
+pub(crate) fn summary(played: &[Played], context: &Context) {
+    for played in played {
+        let (told, because, place) = match &played.result {
+            Ok(outcome) => (
+                word(outcome.judgement.verdict),
+                harness_core::report::summary::because(&outcome.judgement),
+                outcome.run_dir.display().to_string(),
+            ),
+            Err(failure) => ("error".red().bold().to_string(), failure.to_string(), String::new()),
+        };
+        if context.output.json {
+            context.print_json(&serde_json::json!({
+                "event": "played", played.kind: played.name, "exit": played.exit.number(),
+                "took_ms": played.took.as_millis() as u64, "because": because, "run_dir": place,
+            }));
+        } else {
+            let secs = played.took.as_secs_f64();
+            context.print(format!("{:<20} {told:<8} {secs:>5.1} s  {because}  {place}", played.name).trim_end());
+        }
+    }
 }
 
 /// The command as it was typed, without a seed: the plan adds the one that was used.
@@ -57,7 +127,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn show(outcome: &RunOutcome, is_load: bool, context: &Context) {
+fn show(outcome: &RunOutcome, has_figures: bool, context: &Context) {
     let report = outcome.run_dir.join(run_dir::REPORT_HTML);
     if context.output.json {
         context.print_json(&serde_json::json!({
@@ -71,7 +141,7 @@ fn show(outcome: &RunOutcome, is_load: bool, context: &Context) {
     }
     if !context.output.quiet {
         // The calls of a scenario are few; what it expected was shown while it went on.
-        if is_load && let Ok(recorded) = harness_core::judge::read(&outcome.run_dir) {
+        if has_figures && let Ok(recorded) = harness_core::judge::read(&outcome.run_dir) {
             context.print("");
             terminal::lines(&Summary::new(&recorded, &outcome.judgement)).iter().for_each(|line| context.print(line));
             context.print("");

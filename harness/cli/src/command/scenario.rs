@@ -1,29 +1,14 @@
 //! `harness scenario`: plays scenarios, each on a stack of its own, and goes on after a failed one.
 
-use super::play::execute;
+use super::play::{self, Played};
 use crate::arguments::{BackendChoice, ScenarioArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
-use crate::view::word;
 use harness_core::plan::{Backend, Plan, Subject, Wish};
-use harness_core::run::RunOutcome;
 use owo_colors::OwoColorize;
 use scenarios::{ALL, Places, Scenario};
 use serde_json::json;
-use std::time::{Duration, Instant};
-
-/// What came of one scenario.
-pub(crate) struct Played {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// How it ended.
-    pub(crate) exit: Exit,
-    /// How long it took, its stack included.
-    pub(crate) took: Duration,
-    /// Its run, or why there is none.
-    pub(crate) result: Result<RunOutcome, Failure>,
-}
 
 pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Exit, Failure> {
     if arguments.list {
@@ -33,13 +18,7 @@ pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Ex
     let plans = resolve(arguments, context)?;
     let many = plans.len() > 1;
     let played = play(plans, &arguments.runs, context);
-    if many {
-        summary(&played, context);
-    } else if let Some(Played { result: Err(_), .. }) = played.first() {
-        let first = played.into_iter().next().map(|played| played.result);
-        return first.map_or(Ok(Exit::Internal), |result| result.map(|_| Exit::Internal));
-    }
-    Ok(Exit::merge(played.iter().map(|played| played.exit)))
+    play::conclude(played, many, context)
 }
 
 /// A scenario, its plan, and the key of its stack's tokens.
@@ -121,39 +100,9 @@ pub(crate) fn play(plans: Vec<Resolved>, runs: &std::path::Path, context: &Conte
         if context.cancel.is_cancelled() {
             break;
         }
-        context.tell(&format!("{} {}", scenario.name.bold(), scenario.about));
-        let start = Instant::now();
-        let result = execute(plan, secret, runs, context);
-        let (exit, result) = match result {
-            Ok((exit, outcome)) => (exit, Ok(outcome)),
-            Err(failure) => (failure.exit(), Err(failure)),
-        };
-        played.push(Played { name: scenario.name, exit, took: start.elapsed(), result });
+        played.push(play::one("scenario", scenario.name, scenario.about, plan, secret, runs, context));
     }
     played
-}
-
-/// One line for each, and where its report is.
-pub(crate) fn summary(played: &[Played], context: &Context) {
-    for played in played {
-        let (told, because, place) = match &played.result {
-            Ok(outcome) => (
-                word(outcome.judgement.verdict),
-                harness_core::report::summary::because(&outcome.judgement),
-                outcome.run_dir.display().to_string(),
-            ),
-            Err(failure) => ("error".red().bold().to_string(), failure.to_string(), String::new()),
-        };
-        if context.output.json {
-            context.print_json(&json!({
-                "event": "played", "scenario": played.name, "exit": played.exit.number(),
-                "took_ms": played.took.as_millis() as u64, "because": because, "run_dir": place,
-            }));
-        } else {
-            let secs = played.took.as_secs_f64();
-            context.print(format!("{:<20} {told:<8} {secs:>5.1} s  {because}  {place}", played.name).trim_end());
-        }
-    }
 }
 
 fn list(context: &Context) {

@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         detached: true,
         given: Vec::new(),
         image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
+        seed: 0,
     };
     let state = context.runtime.block_on(state::up(folder, request, &context.view, &context.cancel))?;
     if context.output.json {

@@ -1,12 +1,14 @@
-//! Charts as SVG text: lines over time, with the measured phase told apart from the warm-up. Colours come from the page's style, so that
+//! Charts as SVG text: lines over time, with spans told apart: the measured phase of a load, the faults of an experiment. Colours come from the page's style, so that
 //! they follow light and dark.
 
 use super::ReportError;
-use plotters::prelude::{ChartBuilder, IntoDrawingArea, LineSeries, RGBColor, Rectangle, SVGBackend, ShapeStyle};
+use plotters::prelude::{ChartBuilder, IntoDrawingArea, IntoFont, LineSeries, RGBColor, Rectangle, SVGBackend, ShapeStyle, Text};
 use plotters::style::Color;
 
 const WIDTH: u32 = 860;
 const HEIGHT: u32 = 230;
+/// Most names of spans in one chart.
+const MOST_NAMES: usize = 4;
 /// Colours of the lines, which the page's style replaces by its own.
 const COLOURS: [RGBColor; 5] =
     [RGBColor(1, 1, 1), RGBColor(2, 2, 2), RGBColor(3, 3, 3), RGBColor(4, 4, 4), RGBColor(5, 5, 5)];
@@ -20,6 +22,13 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
+/// A span that is told apart, with its name where it has one.
+pub(super) struct Span {
+    pub(super) from: f64,
+    pub(super) until: f64,
+    pub(super) name: String,
+}
+
 /// A chart in words and in SVG.
 #[derive(serde::Serialize)]
 pub(super) struct Chart {
@@ -31,12 +40,12 @@ pub(super) struct Chart {
     pub(super) svg: String,
 }
 
-/// Draws lines over seconds; `measured` is shaded.
+/// Draws lines over seconds; the spans are shaded.
 pub(super) fn draw(
     title: &str,
     unit: &str,
     lines: &[Line],
-    measured: Option<(f64, f64)>,
+    spans: &[Span],
 ) -> Result<Option<Chart>, ReportError> {
     let points = || lines.iter().flat_map(|line| line.points.iter());
     let (first, last) = points().fold((f64::MAX, 0.0f64), |(first, last), (x, _)| (first.min(*x), last.max(*x)));
@@ -45,7 +54,7 @@ pub(super) fn draw(
     }
     let top = points().map(|(_, y)| *y).fold(0.0, f64::max).max(1e-9) * 1.08;
     let mut svg = String::new();
-    paint(&mut svg, lines, measured, (first, last), top).map_err(|error| ReportError::Render(error.to_string()))?;
+    paint(&mut svg, lines, spans, (first, last), top).map_err(|error| ReportError::Render(error.to_string()))?;
     let told = lines.iter().map(|line| {
         let peak = line.points.iter().map(|(_, y)| *y).fold(0.0, f64::max);
         format!("{} up to {}", line.name, short(peak))
@@ -62,7 +71,7 @@ pub(super) fn draw(
 fn paint(
     svg: &mut String,
     lines: &[Line],
-    measured: Option<(f64, f64)>,
+    spans: &[Span],
     (first, last): (f64, f64),
     top: f64,
 ) -> Result<(), Box<dyn std::error::Error>> {
@@ -72,10 +81,11 @@ fn paint(
         .x_label_area_size(24)
         .y_label_area_size(58)
         .build_cartesian_2d(first..last, 0.0..top)?;
-    if let Some((from, until)) = measured {
-        let shade = ShapeStyle::from(&SHADE).filled();
-        chart.draw_series(std::iter::once(Rectangle::new([(from.max(first), 0.0), (until.min(last), top)], shade)))?;
-    }
+    let shade = ShapeStyle::from(&SHADE).filled();
+    let shown = |span: &&Span| span.from < last && span.until > first;
+    chart.draw_series(spans.iter().filter(shown).map(|span| {
+        Rectangle::new([(span.from.max(first), 0.0), (span.until.min(last), top)], shade)
+    }))?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -88,6 +98,13 @@ fn paint(
         .y_label_formatter(&|y| short(*y))
         .x_label_formatter(&|x| format!("{x:.0} s"))
         .draw()?;
+    let mut named: Vec<&Span> = spans.iter().filter(shown).filter(|span| !span.name.is_empty()).collect();
+    // A fault that comes again is named once; the names of several lie below each other.
+    named.dedup_by(|next, last| next.name == last.name);
+    chart.draw_series(named.iter().take(MOST_NAMES).enumerate().map(|(row, span)| {
+        let at = (span.from.max(first), top * (0.99 - 0.09 * row as f64));
+        Text::new(span.name.clone(), at, ("sans-serif", 12).into_font().color(&INK))
+    }))?;
     for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
         chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
     }

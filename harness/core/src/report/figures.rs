@@ -37,6 +37,49 @@ pub struct Summary {
     pub driver: Option<DriverFigures>,
     /// What a scenario expected, in its order.
     pub expectations: Vec<ExpectationFigures>,
+    /// What was done to the stack; absent where the run is no experiment.
+    pub experiment: Option<ExperimentFigures>,
+}
+
+/// What was done to a stack, and how it came back. Times are seconds of the run's clock.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ExperimentFigures {
+    /// Every fault, in the order of injection.
+    pub faults: Vec<FaultFigures>,
+    /// From when the first fault was in place until a caller was told of it, in microseconds; absent where nobody was.
+    pub detect_us: Option<u64>,
+    /// From when the last fault was gone until the first call that ended well, in microseconds.
+    pub first_success_us: Option<u64>,
+    /// From when the last fault was gone until rate and latency were what they had been, in microseconds.
+    pub steady_us: Option<u64>,
+    /// Requests on ways between parts, retries among them.
+    pub ways: Vec<WayFigures>,
+}
+
+/// A fault as it happened.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FaultFigures {
+    /// What was done, such as `kill redis`.
+    pub name: String,
+    /// When it was in place.
+    pub from: f64,
+    /// When it was gone; absent: it never was.
+    pub until: Option<f64>,
+    /// Requests that it is proven to have hit; absent where nothing counts them.
+    pub hits: Option<u64>,
+    /// What counted them.
+    pub counted_by: String,
+}
+
+/// Requests on a way.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct WayFigures {
+    /// The way, as `orchestrator to memory`.
+    pub name: String,
+    /// Requests that passed it.
+    pub requests: u64,
+    /// Requests that callers' calls need where nothing is repeated.
+    pub calls: u64,
 }
 
 /// What a scenario expected at one moment.
@@ -63,13 +106,13 @@ pub struct PlanFigures {
     pub seed: u64,
     /// Where the stack ran.
     pub backend: String,
-    /// `load` or `scenario`.
+    /// `load`, `scenario` or `chaos`.
     pub subject: String,
     /// What was run, as a title for people.
     pub title: String,
     /// What it is about, in one sentence.
     pub about: String,
-    /// Name of the workload or of the scenario.
+    /// Name of the workload, of the scenario or of the experiment.
     pub workload: String,
     /// Users.
     pub users: u32,

@@ -1,7 +1,7 @@
 //! `report.html`: one file for people, without scripts and without the network.
 
 use super::ReportError;
-use super::chart::{Chart, Line, draw};
+use super::chart::{Chart, Line, Span, draw};
 use super::summary::{SecondFigures, Summary};
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, context};
@@ -21,11 +21,25 @@ pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
     render().map_err(|error| ReportError::Render(format!("{error:#}")))
 }
 
+/// What is shaded: the faults of an experiment, else what was measured.
+fn spans(summary: &Summary) -> Vec<Span> {
+    if let Some(experiment) = &summary.experiment {
+        let faults = experiment.faults.iter();
+        let span = |fault: &super::summary::FaultFigures| Span {
+            from: fault.from,
+            until: fault.until.unwrap_or(f64::MAX),
+            name: fault.name.clone(),
+        };
+        return faults.map(span).collect();
+    }
+    let measured = summary.seconds.iter().filter(|second| second.measured).map(|second| second.at as f64);
+    let (from, until) = measured.fold((f64::MAX, f64::MIN), |(from, until), at| (from.min(at), until.max(at)));
+    if from <= until { vec![Span { from, until, name: String::new() }] } else { Vec::new() }
+}
+
 fn charts(summary: &Summary) -> Result<Vec<Chart>, ReportError> {
     let seconds = &summary.seconds;
-    let measured = seconds.iter().filter(|second| second.measured);
-    let span = measured.clone().map(|second| second.at).min().zip(measured.map(|second| second.at).max());
-    let span = span.map(|(from, until)| (from as f64, until as f64));
+    let span = &*spans(summary);
     let series = |name: &str, value: &dyn Fn(&SecondFigures) -> f64| Line {
         name: name.to_owned(),
         points: seconds.iter().map(|second| (second.at as f64, value(second))).collect(),

@@ -1,8 +1,8 @@
 //! Adds up a run: from what was recorded to the figures that every form of the report shows.
 
 pub use super::figures::{
-    DriverFigures, EvidenceFigures, ExpectationFigures, FindingFigures, OperationFigures, PartFigures, Percentiles,
-    PlanFigures, SecondFigures, Summary, SurroundingFigures,
+    DriverFigures, EvidenceFigures, ExpectationFigures, ExperimentFigures, FaultFigures, FindingFigures, OperationFigures,
+    PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures, WayFigures,
 };
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Subject;
@@ -57,6 +57,7 @@ impl Summary {
             parts: part_figures(recorded, span, total.calls),
             driver: driver_figures(recorded),
             expectations: recorded.expectations.iter().map(expectation_figures).collect(),
+            experiment: happened(history),
             total,
         }
     }
@@ -204,6 +205,7 @@ fn plan_figures(recorded: &Recorded) -> PlanFigures {
     match &plan.subject {
         Subject::Load(workload) => load_figures(figures, workload),
         Subject::Scenario(script) => scenario_figures(figures, script, recorded),
+        Subject::Experiment(experiment) => experiment_figures(figures, experiment),
     }
 }
 
@@ -237,6 +239,52 @@ fn scenario_figures(figures: PlanFigures, script: &crate::plan::Script, recorded
         organisations: organisations.len() as u32,
         model: "a sequence of calls".to_owned(),
         duration_secs: recorded.scenario.as_ref().map_or(0.0, |report| report.took_us as f64 / 1e6),
+        ..figures
+    }
+}
+
+/// What was done to the stack, and how it came back.
+fn happened(history: &harness_history::History) -> Option<ExperimentFigures> {
+    let happened = history.experiment()?;
+    let recovery = harness_history::recovery::recovery(history, happened);
+    let secs = |us: u64| us as f64 / 1e6;
+    let faults = happened.faults.iter().map(|fault| FaultFigures {
+        name: fault.name.clone(),
+        from: secs(fault.active_us),
+        until: fault.healed_us.map(secs),
+        hits: fault.hits,
+        counted_by: fault.counted_by.clone(),
+    });
+    let ways = happened.ways.iter().map(|way| WayFigures {
+        name: format!("{} to {}", way.from, way.to),
+        requests: way.requests,
+        calls: way.calls,
+    });
+    Some(ExperimentFigures {
+        faults: faults.collect(),
+        detect_us: recovery.detect_us,
+        first_success_us: recovery.first_success_us,
+        steady_us: recovery.steady_us,
+        ways: ways.collect(),
+    })
+}
+
+fn experiment_figures(figures: PlanFigures, experiment: &crate::experiment::Experiment) -> PlanFigures {
+    let load = &experiment.load;
+    let weights: u32 = load.mix.values().sum();
+    PlanFigures {
+        title: format!("{} ({})", experiment.name, experiment.id),
+        about: experiment.about.clone(),
+        users: load.users,
+        organisations: load.organisations,
+        model: format!("open, {}/s", load.rate),
+        warmup_secs: 0.0,
+        duration_secs: experiment.length().as_secs_f64(),
+        mix: load
+            .mix
+            .iter()
+            .map(|(name, weight)| (name.clone(), f64::from(*weight) * 100.0 / f64::from(weights.max(1))))
+            .collect(),
         ..figures
     }
 }

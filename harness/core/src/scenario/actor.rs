@@ -24,6 +24,7 @@ pub struct Actor<'s> {
     token: Option<String>,
     process: u32,
     phase: Phase,
+    deadline: Duration,
     clients: BTreeMap<String, Client>,
     contents: u64,
 }
@@ -31,7 +32,8 @@ pub struct Actor<'s> {
 impl<'s> Actor<'s> {
     pub(super) fn new(stage: &'s Stage<'s>, grant: Grant, process: u32) -> Self {
         let token = Some(stage.mint(&grant));
-        Self { stage, grant, token, process, phase: Phase::Measured, clients: BTreeMap::new(), contents: 0 }
+        let phase = Phase::Measured;
+        Self { stage, grant, token, process, phase, deadline: CALL_DEADLINE, clients: BTreeMap::new(), contents: 0 }
     }
 
     /// The same on another plan.
@@ -63,6 +65,13 @@ impl<'s> Actor<'s> {
     pub fn with_token(mut self, token: Option<&str>) -> Self {
         self.token = token.map(str::to_owned);
         self.clients.clear();
+        self
+    }
+
+    /// The same with another deadline of each call.
+    #[must_use]
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -112,6 +121,11 @@ impl<'s> Actor<'s> {
 
     /// Sends any request, once.
     pub async fn send(&mut self, ask: Ask) -> Reply<'s> {
+        self.send_planned(ask, None).await
+    }
+
+    /// Sends any request, once, that an arrival schedule wanted sent at a time of the run's clock.
+    pub(crate) async fn send_planned(&mut self, ask: Ask, planned_us: Option<u64>) -> Reply<'s> {
         let (heard, op) = match self.stage.target(&ask).await {
             Some(part) => {
                 let heard = self.client(&part).await.ask(&ask.message).await;
@@ -124,6 +138,7 @@ impl<'s> Actor<'s> {
                 (heard, op)
             }
         };
+        let op = Op { planned_us, ..op };
         let tags = tags_of(&ask);
         self.stage.ledger().remember(&self.grant, tags, &op.outcome, &op.effect);
         let at = self.stage.ledger().record(&op);
@@ -137,10 +152,10 @@ impl<'s> Actor<'s> {
     }
 
     async fn client(&mut self, part: &str) -> &mut Client {
-        let (token, stage) = (&self.token, self.stage);
+        let (token, stage, deadline) = (&self.token, self.stage, self.deadline);
         self.clients.entry(part.to_owned()).or_insert_with(|| {
             let epoch_us = stage.ledger().epoch_us();
-            let options = ClientOptions { deadline: CALL_DEADLINE, epoch_us, ..ClientOptions::default() };
+            let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
             let mut client = Client::new(stage.endpoint(part), options);
             if let Some(token) = token {
                 client.set_token(token);
@@ -188,7 +203,7 @@ impl<'s> Actor<'s> {
             process: self.process,
             tenant: self.grant.organisation.as_str().into(),
             user: self.identity().as_str().into(),
-            name: ask.name().into(),
+            name: ask.label().into(),
             phase: self.phase,
             planned_us: None,
             invoke_us: heard.invoke_us,

@@ -11,6 +11,7 @@ pub struct Ask {
     pub(super) service: Service,
     pub(super) part: Option<String>,
     pub(super) ready_one: bool,
+    label: Option<&'static str>,
     pub(super) message: Message,
 }
 
@@ -46,7 +47,7 @@ impl Ask {
             _ => Map::new(),
         };
         let message = Message { method: method.to_owned(), params, ..Message::default() };
-        Self { service, part: None, ready_one: false, message }
+        Self { service, part: None, ready_one: false, label: None, message }
     }
 
     /// The same to one instance, such as `memory-2`.
@@ -60,6 +61,13 @@ impl Ask {
     #[must_use]
     pub fn at_a_ready_one(mut self) -> Self {
         self.ready_one = true;
+        self
+    }
+
+    /// The same under a name of its own in the history.
+    #[must_use]
+    pub fn called(mut self, label: &'static str) -> Self {
+        self.label = Some(label);
         self
     }
 
@@ -115,6 +123,16 @@ impl Ask {
         (self.message.method == "tools/call").then(|| self.message.params["name"].as_str())?
     }
 
+    /// The service that it goes to.
+    pub(crate) const fn service(&self) -> Service {
+        self.service
+    }
+
+    /// The name in the history.
+    pub(super) fn label(&self) -> &str {
+        self.label.unwrap_or_else(|| self.name())
+    }
+
     /// The tool, else the method.
     pub(super) fn name(&self) -> &str {
         self.tool_name().unwrap_or(&self.message.method)
@@ -126,7 +144,7 @@ impl Ask {
 }
 
 /// The service that has a tool.
-fn service_of(tool: &str) -> Option<Service> {
+pub(crate) fn service_of(tool: &str) -> Option<Service> {
     let tools: [(Service, &[&str]); 4] = [
         (Service::Memory, &memory::tool::ALL),
         (Service::Guardrails, &guardrails::tool::ALL),

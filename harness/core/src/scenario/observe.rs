@@ -31,7 +31,7 @@ impl Stage<'_> {
     }
 }
 
-fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+pub(crate) fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
     let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
     let wanted = series.filter(|(series, _)| {
         let (metric, with) = series.split_once('{').unwrap_or((series, ""));

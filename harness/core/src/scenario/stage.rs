@@ -114,6 +114,11 @@ impl<'a> Stage<'a> {
         self.minter.mint(grant).expect("a grant of a stage lives less than an hour and more than a second")
     }
 
+    /// Now, in microseconds of the run's clock.
+    pub(crate) fn now_us(&self) -> u64 {
+        self.ledger.now_us()
+    }
+
     /// Records what was expected, whether it held and what was seen; `ops` are positions of the calls that show it.
     pub fn expect(&self, expected: &str, held: bool, seen: impl ToString, ops: &[u64]) {
         self.ledger.expect(expected, word(held), &seen.to_string(), ops.to_vec());
@@ -180,7 +185,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Reads back everything that was written, each by its writer: what was deleted must be gone.
-    pub(super) async fn read_back(&'a self) {
+    pub(crate) async fn read_back(&'a self) {
         let reading = async {
             for (key, written) in self.ledger.written() {
                 let mut reader = self.actor(written.grant).in_phase(Phase::Final);
@@ -191,7 +196,7 @@ impl<'a> Stage<'a> {
         let _ = tokio::time::timeout(READ_BACK_DEADLINE, reading).await;
     }
 
-    pub(super) fn quotas(&self) -> Vec<Quota> {
+    pub(crate) fn quotas(&self) -> Vec<Quota> {
         self.ledger.quotas()
     }
 

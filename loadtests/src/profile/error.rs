@@ -1,19 +1,7 @@
-//! What can be wrong with a profile, told so that it can be mended at once.
+//! Why there is no workload.
 
+use harness_core::data_file::{Problem, listed, nearest};
 use std::fmt;
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// File and line, such as `my.toml:7`, or `command line`.
-    pub place: String,
-    /// The key, such as `mix.store_memory`, or the option.
-    pub key: String,
-    /// What is wrong with it.
-    pub what: String,
-    /// What would be right.
-    pub allowed: String,
-}
 
 /// Why there is no workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,23 +47,10 @@ impl fmt::Display for ProfileError {
                 write!(f, "cannot read the profile `{file}`: {why}\nhint: check the path")
             }
             Self::Problems { name, problems } => {
-                write!(f, "the profile `{name}` cannot be used")?;
-                for Problem { place, key, what, allowed } in problems {
-                    write!(f, "\n  {place}: `{key}`: {what}\n      allowed: {allowed}")?;
-                }
-                Ok(())
+                write!(f, "the profile `{name}` cannot be used{}", listed(problems))
             }
         }
     }
 }
 
 impl std::error::Error for ProfileError {}
-
-/// The known name that is most like `name`, if one is near enough to be a slip.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}

@@ -1,20 +1,23 @@
-//! The small languages inside a profile: durations, thresholds, stages. Text in, types out, a reason where not.
+//! The small languages inside such files: durations, thresholds, stages. Text in, types out, a reason where not.
 
-use harness_core::workload::{Metric, Stage, Threshold};
+use crate::workload::{Metric, Stage, Threshold};
 use std::time::Duration;
 
 /// What a duration looks like.
-pub(super) const DURATION_TEXT: &str = "a number and a unit: `500us`, `20ms`, `5s`, `2m`, `1h`";
+pub const DURATION_TEXT: &str = "a number and a unit: `500us`, `20ms`, `5s`, `2m`, `1h`";
 /// What stages look like.
-pub(super) const STAGES_TEXT: &str =
+pub const STAGES_TEXT: &str =
     "`DURATION:RATE` (linear from the rate before) or `DURATION:FROM-TO`, separated by commas: `10s:100,20s:100-1000`";
 /// What a threshold looks like.
-pub(super) const THRESHOLD_TEXT: &str = "`p50`, `p90`, `p95`, `p99`, `p99.9` or `max` with a duration (`p99<500ms`), `error_rate` with a share (`error_rate<1%`)";
+pub const THRESHOLD_TEXT: &str = "`p50`, `p90`, `p95`, `p99`, `p99.9` or `max` with a duration (`p99<500ms`), `error_rate` with a share (`error_rate<1%`)";
 /// Most arrivals per second.
-pub(super) const MAX_RATE: f64 = 100_000.0;
+pub const MAX_RATE: f64 = 100_000.0;
 
 /// Reads a duration such as `20ms`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let micros = match unit.trim() {

@@ -1,0 +1,154 @@
+//! `harness chaos`: experiments, each on a stack of its own; a failed one does not keep the others from being run.
+
+mod self_test;
+mod trial;
+
+use super::plan;
+use super::play::{self, Played};
+use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use harness_core::experiment::{self, Experiment};
+use harness_core::plan::{Backend, Plan, Subject, Wish};
+use harness_core::{fault, topology::Topology};
+use mcp_contracts::Service;
+use owo_colors::OwoColorize;
+use serde_json::json;
+use std::path::Path;
+
+/// An experiment, its plan, and the key of its stack's tokens.
+pub(crate) type Resolved = (Experiment, Plan, String);
+
+pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Some(ChaosCommand::Recover { runs }) => return recover(runs, context),
+        Some(ChaosCommand::SelfTest { seed }) => return self_test::run(*seed, context),
+        None => {}
+    }
+    let experiments = chosen(arguments)?;
+    if arguments.list {
+        list(&experiments, context);
+        return Ok(Exit::Pass);
+    }
+    if arguments.on_trial {
+        return trial::run(experiments, arguments, context);
+    }
+    let plans = resolve(experiments, arguments, &arguments.lie, context)?;
+    if arguments.dry_run {
+        let plans: Vec<Plan> = plans.into_iter().map(|(_, plan, _)| plan).collect();
+        plan::show(&plans, context);
+        return Ok(Exit::Pass);
+    }
+    let many = plans.len() > 1;
+    let played = play(plans, &arguments.runs, context);
+    play::conclude(played, many, context)
+}
+
+/// The plans of the experiments that were named.
+pub(crate) fn plans(arguments: &ChaosArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
+    resolve(chosen(arguments)?, arguments, &arguments.lie, context)
+}
+
+/// The experiments that were named, or all of them; every problem of every file together.
+fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
+    let folder = arguments.experiments.as_deref();
+    if arguments.all || arguments.list || arguments.names.is_empty() {
+        return experiment::all(folder).map_err(Failure::usage);
+    }
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for name in &arguments.names {
+        match experiment::find(name, folder) {
+            Ok(experiment) => found.push(experiment),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(Failure::usage(problems.join("\n"))) }
+}
+
+/// From experiments to plans, all problems together; nothing is started.
+pub(crate) fn resolve(
+    experiments: Vec<Experiment>,
+    arguments: &ChaosArguments,
+    lies: &[(Service, String)],
+    context: &Context,
+) -> Result<Vec<Resolved>, Failure> {
+    let (mut plans, mut problems) = (Vec::new(), Vec::new());
+    for experiment in experiments {
+        let (backend, secret) = context.backend(&arguments.place)?;
+        if matches!(backend, Backend::External { .. }) {
+            return Err(Failure::usage("an experiment needs a stack of its own; leave `--url` away"));
+        }
+        let topology = lying(experiment.topology.clone(), lies);
+        let wish = Wish {
+            command: command_of(arguments, &experiment, lies),
+            seed: arguments.seed,
+            backend,
+            topology,
+            subject: Subject::Experiment(Box::new(experiment.clone())),
+        };
+        match Plan::resolve(wish) {
+            Ok(plan) => plans.push((experiment, plan, secret)),
+            Err(error) => problems.push(format!("{}: {error}", experiment.name)),
+        }
+    }
+    if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
+}
+
+fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
+    lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie))
+}
+
+/// The command that repeats one experiment alone.
+fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Service, String)]) -> String {
+    let typed = arguments.names.iter().find(|name| name.ends_with(".toml") && name.contains(&experiment.name));
+    let mut words = vec!["harness chaos".to_owned(), typed.unwrap_or(&experiment.name).clone()];
+    match arguments.place.backend {
+        BackendChoice::Auto | BackendChoice::External => {}
+        BackendChoice::Process => words.push("--backend process".to_owned()),
+        BackendChoice::Docker => words.push("--backend docker".to_owned()),
+    }
+    words.extend(arguments.experiments.iter().map(|folder| format!("--experiments {}", folder.display())));
+    words.extend(lies.iter().map(|(service, lie)| format!("--lie {}={lie}", service.name())));
+    words.join(" ")
+}
+
+/// Runs one after the other; an interrupt ends them all.
+pub(crate) fn play(plans: Vec<Resolved>, runs: &Path, context: &Context) -> Vec<Played> {
+    let mut played = Vec::new();
+    for (experiment, plan, secret) in plans {
+        if context.cancel.is_cancelled() {
+            break;
+        }
+        played.push(play::one("experiment", &experiment.name, &experiment.about, plan, secret, runs, context));
+    }
+    played
+}
+
+fn list(experiments: &[Experiment], context: &Context) {
+    for experiment in experiments {
+        let faults: Vec<String> = experiment.faults.iter().map(|order| order.fault.name()).collect();
+        let secs = experiment.length().as_secs();
+        if context.output.json {
+            context.print_json(&json!({
+                "name": experiment.name, "id": experiment.id, "about": experiment.about, "faults": faults, "load_secs": secs,
+            }));
+        } else {
+            context.print(&format!("{:<5} {:<22} {}", experiment.id, experiment.name.bold(), experiment.about));
+            context.print(&format!("{:<28} {}; {secs} s", "", faults.join(", ")));
+        }
+    }
+}
+
+/// Undoes what harnesses that died left behind.
+fn recover(runs: &Path, context: &Context) -> Result<Exit, Failure> {
+    let recovered = context.runtime.block_on(fault::recover(runs));
+    if context.output.json {
+        context.print_json(&json!({
+            "event": "recovered", "found": recovered.found, "undone": recovered.undone, "failed": recovered.failed,
+        }));
+    } else {
+        context.print(&format!("{} faults were left behind, {} are undone", recovered.found, recovered.undone));
+        recovered.failed.iter().for_each(|why| context.print(&format!("  not undone: {why}")));
+    }
+    Ok(if recovered.failed.is_empty() { Exit::Pass } else { Exit::Fail })
+}

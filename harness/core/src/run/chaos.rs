@@ -1,0 +1,77 @@
+//! An experiment as it runs: load, steady state, faults, heal, recovery; probes and counters are read meanwhile. Nothing is judged here: what
+//! happened is written down, and the checks say what it proves.
+
+mod conductor;
+mod evidence;
+mod logs;
+mod probe;
+
+use super::{RunError, RunRequest};
+use crate::clock::monotonic_us;
+use crate::experiment::Experiment;
+use crate::experiment::traffic::Traffic;
+use crate::observe;
+use crate::run_dir;
+use crate::scenario::{ScenarioEnd, ScenarioReport, Stage, StageRequest};
+use crate::stack::Stack;
+use crate::view::{Event, View};
+use conductor::Conductor;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Runs an experiment to its end, its abort or an interrupt, and writes what happened beside the calls.
+pub(super) async fn run(
+    request: &RunRequest,
+    experiment: &Experiment,
+    run_dir: &Path,
+    stack: &Stack,
+    view: &Arc<dyn View>,
+    cancel: &CancellationToken,
+) -> Result<(), RunError> {
+    view.show(Event::Stage(format!("{} ({}): {}", experiment.name, experiment.id, experiment.about)));
+    let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
+    let epoch_us = monotonic_us();
+    let stage = Stage::open(StageRequest {
+        stack,
+        run_dir,
+        run_id: &request.plan.run_id,
+        seed: request.plan.seed,
+        secret: &request.secret,
+        epoch_us,
+        view,
+    })?;
+    let (watched, over) = (observe::watched(&stack.parts()), CancellationToken::new());
+    let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors);
+    let conductor = Conductor::new(experiment, &stage, stack, &traffic, run_dir, view);
+    let conducting = async {
+        let happened = Box::pin(conductor.conduct(cancel, &over)).await;
+        over.cancel();
+        happened
+    };
+    let probing = probe::watch(stack, epoch_us, &over);
+    let sampling = observe::sample(run_dir, epoch_us, &watched, &over);
+    let driving = traffic.run(&over);
+    let (mut happened, probes, (), sampled) = tokio::join!(conducting, probing, driving, sampling);
+    happened.probes = probes;
+    sampled.map_err(|error| unusable(error.to_string()))?;
+    view.show(Event::Stage("reading back what was written".to_owned()));
+    stage.read_back().await;
+    let interrupted = cancel.is_cancelled();
+    let report = ScenarioReport {
+        ended: if interrupted { ScenarioEnd::Interrupted } else { ScenarioEnd::Completed },
+        why: happened.aborted.clone(),
+        took_us: stage.now_us(),
+        declared: evidence::declared(&stage.quotas(), stack, experiment).await,
+        quotas: stage.quotas(),
+    };
+    stage.close()?;
+    (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
+    write(run_dir, run_dir::SCENARIO, &report).map_err(unusable)?;
+    write(run_dir, run_dir::EXPERIMENT, &happened).map_err(unusable)
+}
+
+fn write(run_dir: &Path, name: &str, value: &impl serde::Serialize) -> Result<(), String> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| error.to_string())?;
+    std::fs::write(run_dir.join(name), text).map_err(|error| error.to_string())
+}

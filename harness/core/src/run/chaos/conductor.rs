@@ -1,0 +1,209 @@
+//! The one who knows when: lets the load run, injects the faults, heals them, lets the stack recover, and ends the run early where it gets
+//! worse than planned.
+
+use super::evidence::{Counters, Ways};
+use crate::experiment::Experiment;
+use crate::experiment::traffic::Traffic;
+use crate::fault::{FaultKind, FaultOrder, Injector};
+use crate::scenario::Stage;
+use crate::stack::Stack;
+use crate::view::{Event, View};
+use harness_history::experiment::{Experiment as Happened, Fault, Span};
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long users make connections before the steady state counts.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// How often the watch over the run looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// Fewer calls than this say nothing about how a run goes.
+const LEAST_CALLS: usize = 50;
+
+pub(super) struct Conductor<'s> {
+    experiment: &'s Experiment,
+    stage: &'s Stage<'s>,
+    stack: &'s Stack,
+    traffic: &'s Traffic<'s>,
+    injector: Injector<'s>,
+    view: &'s Arc<dyn View>,
+    faults: RefCell<Vec<Fault>>,
+    failure: RefCell<Option<String>>,
+}
+
+impl<'s> Conductor<'s> {
+    pub(super) fn new(
+        experiment: &'s Experiment,
+        stage: &'s Stage<'s>,
+        stack: &'s Stack,
+        traffic: &'s Traffic<'s>,
+        run_dir: &Path,
+        view: &'s Arc<dyn View>,
+    ) -> Self {
+        let (injector, faults, failure) = (Injector::new(stack, run_dir), RefCell::default(), RefCell::default());
+        Self { experiment, stage, stack, traffic, injector, view, faults, failure }
+    }
+
+    /// Conducts the run; whatever ends it, every fault is healed before this returns.
+    pub(super) async fn conduct(&self, cancel: &CancellationToken, over: &CancellationToken) -> Happened {
+        let early = CancellationToken::new();
+        let conducting = self.phases(&early);
+        let watching = async {
+            tokio::select! {
+                () = cancel.cancelled() => self.fails("it was interrupted"),
+                why = self.gets_worse() => self.fails(&why),
+                () = over.cancelled() => {}
+            }
+            early.cancel();
+        };
+        tokio::pin!(conducting, watching);
+        let mut happened = tokio::select! {
+            happened = &mut conducting => happened,
+            // What is injected is healed in order: the phases end by themselves as soon as they may.
+            () = &mut watching => conducting.await,
+        };
+        happened.faults = self.faults.take();
+        happened.aborted = self.failure.take();
+        happened
+    }
+
+    async fn phases(&self, early: &CancellationToken) -> Happened {
+        let mut happened = Happened::default();
+        self.show("load without a fault");
+        self.rest(WARM_UP, early).await;
+        let from_us = self.stage.now_us();
+        self.rest(self.experiment.steady, early).await;
+        if early.is_cancelled() {
+            return happened;
+        }
+        let counters = Counters::before(self.stack, self.experiment).await;
+        let ways = Ways::before(self.stack, self.experiment);
+        let fault_us = self.stage.now_us();
+        happened.steady = Some(Span { from_us, until_us: fault_us });
+
+        let names: Vec<String> = self.experiment.faults.iter().map(|order| order.fault.name()).collect();
+        self.show(&format!("fault: {}", names.join(", ")));
+        let done = CancellationToken::new();
+        let faults = async {
+            let orders = self.experiment.faults.iter().map(|order| self.fault(order, early));
+            futures::future::join(futures::future::join_all(orders), self.surge(early)).await;
+            done.cancel();
+        };
+        let ((), mut counters) = tokio::join!(faults, counters.during(self.stack, &done));
+        let healed_us = self.stage.now_us();
+        happened.fault = Some(Span { from_us: fault_us, until_us: healed_us });
+
+        self.show("healed: recovery");
+        self.rest(self.experiment.recovery, early).await;
+        counters.after(self.stack).await;
+        let until_us = self.stage.now_us();
+        happened.recovery = Some(Span { from_us: healed_us, until_us });
+        happened.ways = ways.after(self.stack, Span { from_us: fault_us, until_us });
+        counters.count_hits(&mut self.faults.borrow_mut());
+        happened.counters = counters.told();
+        happened
+    }
+
+    /// One order: as often as it says, each time healed before the next.
+    async fn fault(&self, order: &FaultOrder, early: &CancellationToken) {
+        self.rest(order.after, early).await;
+        let start = tokio::time::Instant::now();
+        for time in 0..order.times {
+            let due = start + order.every * time;
+            self.rest(due.saturating_duration_since(tokio::time::Instant::now()), early).await;
+            if early.is_cancelled() {
+                return;
+            }
+            if let Err(why) = self.once(order, early).await {
+                self.fails(&why);
+                return early.cancel();
+            }
+        }
+    }
+
+    async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<(), String> {
+        let FaultOrder { fault, lasts, .. } = order;
+        let takes_away = match fault {
+            FaultKind::Kill { .. } | FaultKind::Stop { .. } | FaultKind::Pause { .. } | FaultKind::Restart { .. } => {
+                fault.parts().into_iter().map(str::to_owned).collect()
+            }
+            FaultKind::Network { .. }
+            | FaultKind::Redis { .. }
+            | FaultKind::DiskFull { .. }
+            | FaultKind::DatabaseLocked { .. }
+            | FaultKind::CpuSqueeze { .. }
+            | FaultKind::MemorySqueeze { .. } => Vec::new(),
+        };
+        let ordered_us = self.stage.now_us();
+        let active = self.injector.inject(fault).await.map_err(|error| error.to_string())?;
+        let active_us = self.stage.now_us();
+        self.stage.outage(fault.kind(), &takes_away, ordered_us, true);
+        let at = self.faults.borrow().len();
+        self.faults.borrow_mut().push(Fault {
+            name: fault.name(),
+            kind: fault.kind().to_owned(),
+            target: fault.target(),
+            ordered_us,
+            active_us,
+            ending_us: None,
+            healed_us: None,
+            hits: None,
+            counted_by: String::new(),
+        });
+        self.rest(*lasts, early).await;
+        let counted = active.hits();
+        let ending_us = self.stage.now_us();
+        let healed = active.heal().await.map_err(|error| error.to_string());
+        self.stage.outage("back after", &takes_away, ending_us, false);
+        let mut faults = self.faults.borrow_mut();
+        let record = &mut faults[at];
+        record.ending_us = Some(ending_us);
+        if let Some((hits, by)) = counted {
+            (record.hits, record.counted_by) = (Some(hits), by);
+        }
+        healed?;
+        record.healed_us = Some(self.stage.now_us());
+        Ok(())
+    }
+
+    async fn surge(&self, early: &CancellationToken) {
+        let Some(surge) = &self.experiment.load.surge else { return };
+        self.rest(surge.after, early).await;
+        self.traffic.surge();
+        self.rest(surge.lasts, early).await;
+    }
+
+    /// Ends where more calls fail than the experiment bears; says how many.
+    async fn gets_worse(&self) -> String {
+        let abort = &self.experiment.abort;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let (share, calls) = self.traffic.bad_share(abort.within);
+            if calls >= LEAST_CALLS && share > abort.error_share {
+                return format!(
+                    "it got worse than planned: {:.0} % of {calls} calls in {} s failed otherwise than the experiment allows",
+                    share * 100.0,
+                    abort.within.as_secs()
+                );
+            }
+        }
+    }
+
+    /// Waits, and not longer than the run goes on.
+    async fn rest(&self, length: Duration, early: &CancellationToken) {
+        tokio::select! {
+            () = early.cancelled() => {}
+            () = tokio::time::sleep(length) => {}
+        }
+    }
+
+    fn fails(&self, why: &str) {
+        self.failure.borrow_mut().get_or_insert_with(|| why.to_owned());
+    }
+
+    fn show(&self, what: &str) {
+        self.view.show(Event::Stage(what.to_owned()));
+    }
+}

@@ -1,0 +1,170 @@
+//! What proves that a fault hit, and what it did: counters of the services, requests on ways, and bypasses that a service declared.
+
+use crate::experiment::{CounterName, Experiment};
+use crate::scenario::sum;
+use crate::stack::Stack;
+use crate::topology::PartKind;
+use harness_history::Quota;
+use harness_history::experiment::{Counter, Fault, Span, Way};
+use mcp_contracts::{Service, metric};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// From one look at the counters to the next.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Counters that an experiment is about, as they were read.
+pub(super) struct Counters {
+    read: Vec<Counter>,
+    /// Of these, the ones that count what a fault hit, and for which target.
+    evidence: Vec<usize>,
+    /// They stand in place of what Redis itself cannot count any more.
+    of_redis: Vec<usize>,
+}
+
+impl Counters {
+    /// Reads everything that the experiment asks for just before the fault.
+    pub(super) async fn before(stack: &Stack, experiment: &Experiment) -> Self {
+        let mut counters = Self { read: Vec::new(), evidence: Vec::new(), of_redis: Vec::new() };
+        for promise in &experiment.promises.counters {
+            let (part, metric) = (promise.part.clone(), promise.metric.clone());
+            counters.add(CounterName { part, metric, labels: promise.labels.clone() });
+        }
+        if let Some(name) = &experiment.evidence {
+            let at = counters.add(name.clone());
+            counters.evidence.push(at);
+        }
+        for part in experiment.topology.parts.iter().filter(|part| part.kind != PartKind::Redis) {
+            let metric = metric::RATE_LIMIT_UNVERIFIED_TOTAL.to_owned();
+            let at = counters.add(CounterName { part: part.name.clone(), metric, labels: BTreeMap::new() });
+            counters.of_redis.push(at);
+        }
+        for (at, value) in counters.ask(stack).await.into_iter().enumerate() {
+            counters.read[at].before = value;
+        }
+        counters
+    }
+
+    /// Keeps the highest values until the faults are healed.
+    pub(super) async fn during(mut self, stack: &Stack, done: &CancellationToken) -> Self {
+        loop {
+            let last = tokio::select! {
+                () = done.cancelled() => true,
+                () = tokio::time::sleep(EVERY) => false,
+            };
+            for (at, value) in self.ask(stack).await.into_iter().enumerate() {
+                let during = &mut self.read[at].during;
+                *during = match (*during, value) {
+                    (Some(high), Some(value)) => Some(high.max(value)),
+                    (high, value) => value.or(high),
+                };
+            }
+            if last {
+                return self;
+            }
+        }
+    }
+
+    pub(super) async fn after(&mut self, stack: &Stack) {
+        for (at, value) in self.ask(stack).await.into_iter().enumerate() {
+            self.read[at].after = value;
+        }
+    }
+
+    /// Says of each fault that nobody else counts how many requests it hit, where counters tell.
+    pub(super) fn count_hits(&self, faults: &mut [Fault]) {
+        for fault in faults.iter_mut().filter(|fault| fault.hits.is_none()) {
+            let of_redis = fault.target == "redis";
+            let counting = if !self.evidence.is_empty() {
+                &self.evidence
+            } else if of_redis {
+                &self.of_redis
+            } else {
+                continue;
+            };
+            let grown = counting.iter().map(|at| growth(&self.read[*at])).collect::<Option<Vec<f64>>>();
+            if let Some(grown) = grown {
+                fault.hits = Some(grown.iter().sum::<f64>().max(0.0) as u64);
+                fault.counted_by = self.read[counting[0]].metric.clone();
+            }
+        }
+    }
+
+    /// What the experiment promised something of.
+    pub(super) fn told(self) -> Vec<Counter> {
+        self.read
+    }
+
+    fn add(&mut self, name: CounterName) -> usize {
+        let known = |read: &Counter| (&read.part, &read.metric, &read.labels) == (&name.part, &name.metric, &name.labels);
+        if let Some(at) = self.read.iter().position(known) {
+            return at;
+        }
+        let CounterName { part, metric, labels } = name;
+        self.read.push(Counter { part, metric, labels, before: None, during: None, after: None });
+        self.read.len() - 1
+    }
+
+    /// The values now; each part is asked once.
+    async fn ask(&self, stack: &Stack) -> Vec<Option<f64>> {
+        let mut texts: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        for counter in &self.read {
+            if !texts.contains_key(counter.part.as_str()) {
+                texts.insert(&counter.part, stack.metrics(&counter.part).await.ok());
+            }
+        }
+        let value = |counter: &Counter| {
+            let text = texts.get(counter.part.as_str())?.as_ref()?;
+            let labels: Vec<(&str, &str)> = counter.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
+            Some(sum(text, &counter.metric, &labels))
+        };
+        self.read.iter().map(value).collect()
+    }
+}
+
+/// How much a counter grew; it starts at 0 again with its part.
+fn growth(counter: &Counter) -> Option<f64> {
+    let (before, after) = (counter.before?, counter.after.or(counter.during)?);
+    Some(if after < before { after } else { after - before })
+}
+
+/// Requests on ways before the fault.
+pub(super) struct Ways {
+    ways: Vec<(String, String, Option<(u64, u64)>)>,
+}
+
+impl Ways {
+    pub(super) fn before(stack: &Stack, experiment: &Experiment) -> Self {
+        let ways = experiment.ways.iter();
+        Self { ways: ways.map(|way| (way.from.clone(), way.to.clone(), passed(stack, &way.from, &way.to))).collect() }
+    }
+
+    /// What passed since; the calls of callers are counted from the history, not here.
+    pub(super) fn after(self, stack: &Stack, span: Span) -> Vec<Way> {
+        let counted = self.ways.into_iter().filter_map(|(from, to, before)| {
+            let (requests, connects) = before?;
+            let (now, opened) = passed(stack, &from, &to)?;
+            Some(Way { from, to, span, requests: now - requests, calls: 0, connects: opened - connects })
+        });
+        counted.collect()
+    }
+}
+
+/// Requests and connections on a way so far.
+fn passed(stack: &Stack, from: &str, to: &str) -> Option<(u64, u64)> {
+    let tally = stack.proxy(from, to)?.tally();
+    Some((tally.operations, tally.connections))
+}
+
+/// Calls past their limits that memory itself declared, by organisation: memory is what limited organisations ask.
+pub(super) async fn declared(quotas: &[Quota], stack: &Stack, experiment: &Experiment) -> BTreeMap<String, u64> {
+    let mut bypassed = 0.0;
+    for part in experiment.topology.of(Service::Memory) {
+        if let Ok(text) = stack.metrics(&part.name).await {
+            bypassed += sum(&text, metric::RATE_LIMIT_BYPASS_TOTAL, &[]);
+        }
+    }
+    // The counter has no organisation: with one limited organisation it is all its.
+    quotas.iter().map(|quota| (quota.tenant.clone(), bypassed as u64)).collect()
+}

@@ -1,0 +1,52 @@
+//! Searches the logs of every part for what must never be in them: the key of tokens, tokens, contents of memories.
+
+use crate::stack::Stack;
+use harness_history::experiment::SecretSeen;
+
+/// Findings that are kept; one is enough to fail.
+const MOST: usize = 20;
+
+/// Searches everything that the parts have written; also tells how many lines that was.
+pub(super) async fn search(stack: &Stack, secret: &str) -> (Vec<SecretSeen>, u64) {
+    let (mut seen, mut lines) = (Vec::new(), 0);
+    for part in stack.parts() {
+        let Ok(log) = stack.log(&part.name).await else { continue };
+        for (number, line) in log.lines().enumerate() {
+            lines += 1;
+            if let Some(what) = found(line, secret)
+                && seen.len() < MOST
+            {
+                seen.push(SecretSeen { log: part.name.clone(), line: number as u64 + 1, what: what.to_owned() });
+            }
+        }
+    }
+    (seen, lines)
+}
+
+/// What must not be in a line and is.
+fn found(line: &str, secret: &str) -> Option<&'static str> {
+    if line.contains(secret) {
+        return Some("key of tokens");
+    }
+    // A signed token is three parts of base64url, and the first begins with `{"`.
+    let mut words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+    if words.any(|word| word.starts_with("eyJ") && word.split('.').filter(|part| part.len() >= 16).count() >= 3) {
+        return Some("token");
+    }
+    // Every content that the harness writes ends with its mark.
+    line.contains("canary:").then_some("content of a memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::found;
+
+    #[test]
+    fn keys_tokens_and_contents_are_found_and_ordinary_lines_are_not() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4iLCJvcmdJZCI6ImFjbWUifQ.c2lnbmF0dXJlLW9mLWEtdG9rZW4";
+        assert_eq!(found("{\"message\":\"started with sesame-sesame\"}", "sesame-sesame"), Some("key of tokens"));
+        assert_eq!(found(&format!("authorization: Bearer {token}"), "k"), Some("token"));
+        assert_eq!(found("stored the ledger was slow canary:acme/ann/p/1", "k2"), Some("content of a memory"));
+        assert_eq!(found("{\"tool\":\"store_memory\",\"orgId\":\"acme\",\"durationMs\":3}", "k2"), None);
+    }
+}
