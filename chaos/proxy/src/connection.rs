@@ -4,12 +4,14 @@ use crate::lane::{Next, Way};
 use crate::link::Link;
 use crate::rules::Rules;
 use crate::toxic::Ending;
-use bytes::BytesMut;
-use std::io;
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
@@ -17,8 +19,12 @@ use tokio::time::Sleep;
 
 /// How much is read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
-/// Below how much room a buffer is renewed, in bytes.
-const LEAST_ROOM_BYTES: usize = 16 << 10;
+
+thread_local! {
+    /// Where bytes are read to. One for each thread and not for each connection: nothing stays in it from one poll to the next, and so
+    /// what many connections carry goes through memory that is in the cache.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
 
 /// What a connection is told from outside.
 pub(crate) type Orders = watch::Receiver<Arc<Rules>>;
@@ -33,12 +39,8 @@ pub(crate) async fn serve(
     let ending = {
         let (from_client, to_client) = client.split();
         let (from_upstream, to_upstream) = upstream.split();
-        let mut pump = Pump {
-            readers: [from_client, from_upstream],
-            writers: [to_upstream, to_client],
-            buffers: [BytesMut::new(), BytesMut::new()],
-            blocked: [false, false],
-        };
+        let mut pump =
+            Pump { readers: [from_client, from_upstream], writers: [to_upstream, to_client], blocked: [false, false] };
         pump.run(&mut link, &mut orders).await
     };
     link.close(Instant::now());
@@ -55,7 +57,7 @@ pub(crate) fn reset(socket: &TcpStream) {
     let _ = socket.set_zero_linger();
 }
 
-/// Why the rounds stop.
+/// Why a poll does not go on.
 enum Told {
     /// Other rules are in force.
     Rules,
@@ -66,7 +68,6 @@ enum Told {
 struct Pump<'a> {
     readers: [ReadHalf<'a>; 2],
     writers: [WriteHalf<'a>; 2],
-    buffers: [BytesMut; 2],
     /// The destination takes nothing just now.
     blocked: [bool; 2],
 }
@@ -76,15 +77,11 @@ impl Pump<'_> {
         let timer = tokio::time::sleep_until(Instant::now().into());
         tokio::pin!(timer);
         loop {
-            // Kept from one round to the next: to wait anew for each piece would cost a lock that all connections share.
             let told = {
+                // Kept until it happens: to wait anew for each piece would cost a lock that all connections share.
                 let changed = orders.changed();
                 tokio::pin!(changed);
-                loop {
-                    if let Some(ending) = self.round(link, changed.as_mut(), timer.as_mut()).await {
-                        break ending;
-                    }
-                }
+                poll_fn(|context| self.poll(context, link, changed.as_mut(), timer.as_mut())).await
             };
             match told {
                 Told::Ended(ending) => return ending,
@@ -99,37 +96,38 @@ impl Pump<'_> {
         }
     }
 
-    /// Writes what is due, then waits for one thing to happen. Says something only where the rules changed or the connection is over.
-    async fn round(
+    /// Writes what is due and reads what has come, until there is nothing of either.
+    fn poll(
         &mut self,
+        context: &mut Context<'_>,
         link: &mut Link,
         changed: Pin<&mut impl Future>,
         mut timer: Pin<&mut Sleep>,
-    ) -> Option<Told> {
-        let now = Instant::now();
-        self.flush(link, Way::Up, now).await;
-        self.flush(link, Way::Down, now).await;
-        if let Some(ending) = link.verdict() {
-            return Some(Told::Ended(ending));
+    ) -> Poll<Told> {
+        if changed.poll(context).is_ready() {
+            return Poll::Ready(Told::Rules);
         }
-        let due = self.due(link);
-        if let Some(due) = due {
+        loop {
+            let now = Instant::now();
+            for way in [Way::Up, Way::Down] {
+                self.flush(context, link, way, now);
+            }
+            if let Some(ending) = link.verdict() {
+                return Poll::Ready(Told::Ended(ending));
+            }
+            let mut went_on = false;
+            for way in [Way::Up, Way::Down] {
+                went_on |= link.hungry(way) && self.read(context, link, way, now);
+            }
+            if went_on {
+                continue;
+            }
+            let Some(due) = self.due(link) else { return Poll::Pending };
             arm(timer.as_mut(), due);
+            if timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
         }
-        let (hungry_up, hungry_down) = (link.hungry(Way::Up), link.hungry(Way::Down));
-        let [from_client, from_upstream] = &mut self.readers;
-        let [to_upstream, to_client] = &mut self.writers;
-        let [buffer_up, buffer_down] = &mut self.buffers;
-        tokio::select! {
-            biased;
-            _ = changed => return Some(Told::Rules),
-            read = read(from_client, buffer_up), if hungry_up => take(link, Way::Up, read, buffer_up),
-            read = read(from_upstream, buffer_down), if hungry_down => take(link, Way::Down, read, buffer_down),
-            _ = to_upstream.writable(), if self.blocked[0] => self.blocked[0] = false,
-            _ = to_client.writable(), if self.blocked[1] => self.blocked[1] = false,
-            () = timer, if due.is_some() => {}
-        }
-        None
     }
 
     /// When to look again although nothing happens.
@@ -139,23 +137,66 @@ impl Pump<'_> {
     }
 
     /// Writes what is due, as far as the destination takes it.
-    async fn flush(&mut self, link: &mut Link, way: Way, now: Instant) {
-        let writer = &mut self.writers[way.index()];
-        while !self.blocked[way.index()] {
+    fn flush(&mut self, context: &mut Context<'_>, link: &mut Link, way: Way, now: Instant) {
+        let mut writer = Pin::new(&mut self.writers[way.index()]);
+        self.blocked[way.index()] = false;
+        loop {
             match link.next(way, now) {
                 Next::Nothing => return,
                 Next::Cut(ending) => return link.cut(ending),
                 Next::End => {
-                    // The destination may have gone by itself; the end has reached it either way.
-                    let _ = writer.shutdown().await;
+                    // A socket ends at once; the destination may have gone by itself, and the end has reached it either way.
+                    let _ = writer.as_mut().poll_shutdown(context);
                     link.passed_end(way);
                 }
-                Next::Write(bytes) => match writer.try_write(bytes) {
-                    Ok(count) => link.wrote(way, count),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked[way.index()] = true,
-                    Err(_) => return link.destination_gone(way),
+                Next::Write(bytes) => match writer.as_mut().poll_write(context, bytes) {
+                    Poll::Ready(Ok(count)) => link.wrote(way, count),
+                    Poll::Ready(Err(_)) => return link.destination_gone(way),
+                    Poll::Pending => {
+                        self.blocked[way.index()] = true;
+                        return;
+                    }
                 },
             }
+        }
+    }
+
+    /// Reads once and passes that on; tells whether there was anything.
+    fn read(&mut self, context: &mut Context<'_>, link: &mut Link, way: Way, now: Instant) -> bool {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut self.readers[way.index()]).poll_read(context, &mut buffer) {
+                Poll::Pending => return false,
+                Poll::Ready(Err(_)) => link.source_ended(way, false, now),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => link.source_ended(way, true, now),
+                Poll::Ready(Ok(())) => self.take(context, link, way, buffer.filled(), now),
+            }
+            true
+        })
+    }
+
+    /// Passes on what was read: straight to the other socket where nothing is to be done with it, otherwise by way of the link.
+    fn take(&mut self, context: &mut Context<'_>, link: &mut Link, way: Way, bytes: &[u8], now: Instant) {
+        if !link.passes_straight(way) {
+            return link.received(way, Bytes::copy_from_slice(bytes), now);
+        }
+        // A request is looked at while the upstream is at work on it; a reply before, so that whoever has it finds it told and counted.
+        if way == Way::Down {
+            link.saw(way, bytes, now);
+        }
+        let writer = Pin::new(&mut self.writers[way.index()]);
+        let written = match writer.poll_write(context, bytes) {
+            Poll::Ready(Ok(count)) => Some(count),
+            Poll::Ready(Err(_)) => None,
+            Poll::Pending => Some(0),
+        };
+        if way == Way::Up {
+            link.saw(way, bytes, now);
+        }
+        match written {
+            None => link.destination_gone(way),
+            Some(count) if count < bytes.len() => link.left(way, Bytes::copy_from_slice(&bytes[count..]), now),
+            Some(_) => {}
         }
     }
 }
@@ -163,21 +204,5 @@ impl Pump<'_> {
 fn arm(timer: Pin<&mut Sleep>, due: Instant) {
     if timer.deadline() != due.into() {
         timer.reset(due.into());
-    }
-}
-
-async fn read(reader: &mut ReadHalf<'_>, buffer: &mut BytesMut) -> io::Result<usize> {
-    if buffer.capacity() < LEAST_ROOM_BYTES {
-        buffer.reserve(READ_BYTES);
-    }
-    reader.read_buf(buffer).await
-}
-
-fn take(link: &mut Link, way: Way, read: io::Result<usize>, buffer: &mut BytesMut) {
-    let now = Instant::now();
-    match read {
-        Ok(0) => link.source_ended(way, true, now),
-        Ok(_) => link.received(way, buffer.split().freeze(), now),
-        Err(_) => link.source_ended(way, false, now),
     }
 }

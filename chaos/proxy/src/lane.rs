@@ -38,7 +38,7 @@ impl Way {
 
     /// Tells whether a rule acts on something that `drawn` rules were drawn for.
     pub(crate) fn acts(self, planted: &Planted, drawn: &[u64]) -> bool {
-        let faces = planted.rule.toxic.is_http() || self.faces(planted.rule.towards);
+        let faces = planted.rule.toxic.protocol().is_some() || self.faces(planted.rule.towards);
         faces && (!planted.rule.is_conditional() || drawn.contains(&planted.id))
     }
 }
@@ -144,6 +144,11 @@ impl Lane {
         self.queue.push_back(parcel);
     }
 
+    /// Tells whether what comes in would go out at once, next and as it is.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.queue.is_empty() && !self.dead && !self.source_ended
+    }
+
     /// Gives everything that waits the time that `rules` say.
     pub(crate) fn reschedule(&mut self, rules: &Rules) {
         (self.last_due, self.free_at, self.hung) = (None, None, false);
@@ -187,7 +192,8 @@ impl Lane {
                 | Toxic::Abort(_)
                 | Toxic::Status(_)
                 | Toxic::Delay(_)
-                | Toxic::Malform(_) => {}
+                | Toxic::Malform(_)
+                | Toxic::RedisError(_) => {}
             }
         }
         (self.free_at, self.hung, self.last_due) = (free_at, hung, Some(due));

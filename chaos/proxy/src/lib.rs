@@ -3,11 +3,13 @@
 
 mod connection;
 mod draw;
+pub mod fidelity;
 mod http;
 mod lane;
 mod link;
 mod operation;
 mod proxy;
+mod redis;
 mod rules;
 mod tally;
 mod tap;

@@ -2,18 +2,18 @@
 //! rule must decide on it, and does to the bytes what the rules say. Pure but for the counters: it is told the time, and reaches no socket.
 
 mod decide;
+mod follow;
 mod pass;
 
 use crate::draw::Draw;
-use crate::http::frame::{Framer, Kind, Step};
-use crate::http::head::Look;
 use crate::lane::{Lane, Load, Next, Parcel, Way};
-use crate::operation::{Operation, Reply};
+use crate::operation::Operation;
 use crate::rules::Rules;
-use crate::tally::{Counters, add};
+use crate::tally::Counters;
 use crate::tap::Tap;
 use crate::toxic::Ending;
 use bytes::{Bytes, BytesMut};
+use follow::Speech;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,7 +43,7 @@ pub(crate) struct Link {
     number: u64,
     rules: Arc<Rules>,
     lanes: [Lane; 2],
-    framers: [Framer; 2],
+    speech: Speech,
     held: [Option<Held>; 2],
     /// Requests without a whole reply, oldest first; of other protocols the present turn alone.
     operations: VecDeque<Operation>,
@@ -56,7 +56,6 @@ pub(crate) struct Link {
     /// Blackholes that took bytes.
     lost_to: Vec<u64>,
     verdict: Option<Ending>,
-    counted_foreign: bool,
 }
 
 impl Link {
@@ -66,7 +65,7 @@ impl Link {
             number,
             rules,
             lanes: [Lane::new(Way::Up), Lane::new(Way::Down)],
-            framers: [Framer::new(Kind::Requests), Framer::new(Kind::Replies)],
+            speech: Speech::Nothing,
             held: [None, None],
             operations: VecDeque::new(),
             last_operation: 0,
@@ -75,7 +74,6 @@ impl Link {
             passed: Vec::new(),
             lost_to: Vec::new(),
             verdict: None,
-            counted_foreign: false,
         };
         link.reset_if_told();
         link
@@ -93,8 +91,11 @@ impl Link {
 
     /// Tells whether more may be read that goes this way.
     pub(crate) fn hungry(&self, way: Way) -> bool {
-        let room = way == Way::Down || self.operations.len() < MAX_WAITING_OPERATIONS;
-        room && self.lanes[way.index()].hungry(&self.rules)
+        let few = match self.speech {
+            Speech::Http(_) => self.operations.len() < MAX_WAITING_OPERATIONS,
+            Speech::Nothing | Speech::Redis(..) | Speech::Unknown => true,
+        };
+        (few || way == Way::Down) && self.lanes[way.index()].hungry(&self.rules)
     }
 
     /// What to write now that goes this way.
@@ -124,22 +125,17 @@ impl Link {
         self.lanes[way.index()].kill();
     }
 
-    /// Bytes came in that go this way.
-    pub(crate) fn received(&mut self, way: Way, bytes: Bytes, now: Instant) {
-        let counters = &self.edge.counters;
-        add(if way == Way::Up { &counters.bytes_up } else { &counters.bytes_down }, bytes.len() as u64);
-        if self.framers[way.index()].why_foreign().is_some() {
-            self.turn(way, &bytes, now);
-            self.pass(way, bytes, now);
-        } else {
-            self.follow(way, bytes, now);
-        }
+    /// Bytes could not be written that were to go straight; they wait.
+    pub(crate) fn left(&mut self, way: Way, bytes: Bytes, now: Instant) {
+        self.lanes[way.index()].push(Parcel::new(Load::Bytes(bytes), now), &self.rules);
     }
 
     /// The source of this way has ended, in order or with an error.
     pub(crate) fn source_ended(&mut self, way: Way, in_order: bool, now: Instant) {
         self.release(way, now);
-        if way == Way::Down && self.framers[way.index()].end() {
+        if let (Way::Down, Speech::Http([_, replies])) = (way, &self.speech)
+            && replies.end()
+        {
             self.finish_operation(now);
         }
         let lane = &mut self.lanes[way.index()];
@@ -165,115 +161,6 @@ impl Link {
             if let Some(exchange) = operation.exchange(self.number, false, now) {
                 self.edge.tap.add(exchange);
             }
-        }
-    }
-
-    /// Follows messages through `bytes` and passes them on in as few pieces as can be.
-    fn follow(&mut self, way: Way, bytes: Bytes, now: Instant) {
-        let mut rest = bytes;
-        let mut passing = 0;
-        while passing < rest.len() {
-            if self.must_hold(way) {
-                self.pass(way, rest.split_to(passing), now);
-                passing = 0;
-                self.held[way.index()] = Some(Held::default());
-            }
-            let look = self.look(way);
-            let (taken, step) = self.framers[way.index()].step(&rest[passing..], look);
-            let ends = self.note(way, step, &rest[passing..passing + taken], now);
-            if let Some(held) = &mut self.held[way.index()] {
-                held.raw.extend_from_slice(&rest.split_to(taken));
-                if ends || held.raw.len() > MAX_HELD_BYTES {
-                    self.message_held(way, ends, now);
-                }
-            } else {
-                passing += taken;
-                if ends && (!self.rules.planted.is_empty() || self.operations.len() > 1) {
-                    self.pass(way, rest.split_to(passing), now);
-                    passing = 0;
-                }
-            }
-            if ends && way == Way::Down {
-                self.finish_operation(now);
-            }
-            if self.verdict.is_some() {
-                return;
-            }
-            if self.framers[way.index()].why_foreign().is_some() && !self.counted_foreign {
-                self.foreign(now);
-            }
-        }
-        self.pass(way, rest, now);
-    }
-
-    fn must_hold(&self, way: Way) -> bool {
-        let index = way.index();
-        self.held[index].is_none()
-            && self.framers[index].between_messages()
-            && match way {
-                Way::Up => self.rules.conditional,
-                Way::Down => matches!(self.operations.front(), Some(Operation { reply: Reply::Malformed(..), .. })),
-            }
-    }
-
-    fn look(&self, way: Way) -> Look {
-        let operation = (way == Way::Down).then(|| self.operations.front()).flatten();
-        Look {
-            to_head: operation.is_some_and(Operation::is_head),
-            keep_fields: match way {
-                Way::Up => self.edge.tap.listening(),
-                Way::Down => operation.is_some_and(Operation::recorded) || self.held[Way::Down.index()].is_some(),
-            },
-        }
-    }
-
-    /// Notes what a step was; tells whether a message ended with it.
-    fn note(&mut self, way: Way, step: Step, bytes: &[u8], now: Instant) -> bool {
-        match (way, step) {
-            (_, Step::Between | Step::Foreign) => false,
-            (Way::Up, Step::Head { head, ends }) => {
-                self.last_operation += 1;
-                add(&self.edge.counters.operations, 1);
-                let keep = self.edge.tap.listening();
-                self.operations.push_back(Operation::request(self.last_operation, *head, keep, now));
-                ends
-            }
-            (Way::Down, Step::Head { head, ends }) => {
-                if let Some(operation) = self.operations.front_mut() {
-                    operation.reply_head(*head);
-                }
-                ends
-            }
-            (Way::Up, Step::Content { data, ends }) => {
-                let (last, keep) = (self.last_operation, self.held[way.index()].is_some());
-                if let Some(operation) = self.operations.back_mut().filter(|operation| operation.number == last) {
-                    operation.request_content(&bytes[bytes.len() - data..], keep);
-                }
-                ends
-            }
-            (Way::Down, Step::Content { data, ends }) => {
-                let data = &bytes[bytes.len() - data..];
-                if let Some(operation) = self.operations.front_mut() {
-                    operation.reply_content(data);
-                }
-                if let Some(held) = &mut self.held[way.index()] {
-                    held.content.extend_from_slice(data);
-                }
-                ends
-            }
-            (_, Step::End) => true,
-        }
-    }
-
-    /// From here on neither direction is followed.
-    fn foreign(&mut self, now: Instant) {
-        let why = self.framers.iter().find_map(Framer::why_foreign).unwrap_or("the other direction is not followed");
-        self.framers.iter_mut().for_each(|framer| framer.give_up(why));
-        self.counted_foreign = true;
-        add(&self.edge.counters.not_followed, 1);
-        self.close(now);
-        for way in [Way::Up, Way::Down] {
-            self.release(way, now);
         }
     }
 

@@ -1,10 +1,10 @@
-//! One operation on a connection: a request of HTTP and its reply, or a turn of another protocol. What is known of it, which rules were
+//! One operation on a connection: a request of HTTP or a command of Redis and its reply, or a turn of another protocol. What is known of it, which rules were
 //! drawn for it, and what they touched.
 
 use crate::draw::Identity;
 use crate::http::head::{Head, Length, Line};
 use crate::tap::{Exchange, MAX_BODY_BYTES};
-use crate::toxic::{Abort, Malform};
+use crate::toxic::{Abort, Ending, Malform, Protocol};
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ pub(crate) enum Reply {
     /// It passes.
     #[default]
     Passes,
-    /// There will be none from the upstream; this is sent in its place.
-    Replaced(Bytes),
+    /// There will be none from the upstream; this is sent in its place, and the connection may end with it.
+    Replaced(Bytes, Option<Ending>),
     /// The connection ends inside it.
     Aborted(u64, Abort),
     /// It is rewritten.
@@ -26,6 +26,8 @@ pub(crate) enum Reply {
 #[derive(Debug, Default)]
 pub(crate) struct Operation {
     pub(crate) number: u64,
+    /// `None` is a protocol that cannot be followed.
+    pub(crate) protocol: Option<Protocol>,
     pub(crate) identity: Identity,
     /// Conditional rules that act on it.
     pub(crate) drawn: Vec<u64>,
@@ -34,6 +36,7 @@ pub(crate) struct Operation {
     pub(crate) reply: Reply,
     /// Whether it went to the upstream.
     pub(crate) passed_on: bool,
+    /// Of Redis, the name of the command.
     pub(crate) method: String,
     pub(crate) path: String,
     /// Content of the request, its beginning.
@@ -55,9 +58,14 @@ struct Record {
 }
 
 impl Operation {
-    /// A turn of a protocol that is not HTTP.
+    /// A turn of a protocol that cannot be followed.
     pub(crate) fn turn(number: u64) -> Self {
         Self { number, passed_on: true, ..Self::default() }
+    }
+
+    /// A command of Redis.
+    pub(crate) fn command(number: u64) -> Self {
+        Self { number, protocol: Some(Protocol::Redis), passed_on: true, ..Self::default() }
     }
 
     /// A request of HTTP; `keep` tells that the tap listens.
@@ -72,7 +80,8 @@ impl Operation {
             Box::new(Record { at: now, request_headers: head.fields, reply_headers, reply, reply_bytes: 0 })
         });
         let content = BytesMut::with_capacity(if record.is_some() { expected } else { 0 });
-        Self { number, passed_on: true, method, path, content, record, ..Self::default() }
+        let protocol = Some(Protocol::Http);
+        Self { number, protocol, passed_on: true, method, path, content, record, ..Self::default() }
     }
 
     pub(crate) fn is_head(&self) -> bool {

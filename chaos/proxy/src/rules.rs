@@ -1,8 +1,8 @@
 //! Which toxics act on an edge, towards whom and on which share of what passes; a rule acts as long as its guard lives.
 //!
 //! A rule without conditions acts on every byte, of open connections too, from the moment it is added. A rule with a share below one or with
-//! a filter, and every rule for HTTP, is decided for each operation when its request is complete at the proxy: a request of HTTP, or, of
-//! another protocol, what a client sends until the upstream says something.
+//! a filter, and every rule for HTTP or Redis, is decided for each operation when its request is complete at the proxy: a request of HTTP, a
+//! command of Redis, or, of another protocol, what a client sends until the upstream says something.
 
 use crate::tally::{HitCounters, Hits};
 use crate::toxic::Toxic;
@@ -26,15 +26,15 @@ pub enum Towards {
     Both,
 }
 
-/// Which requests of HTTP a rule is for; empty texts mean all.
+/// Which requests a rule is for; empty texts mean all. Commands of Redis have no path, turns of other protocols have content alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Only {
-    /// Method, such as `POST`.
+    /// Method, such as `POST`; of Redis the name of the command in upper case, such as `EVALSHA`.
     pub method: String,
     /// What the target begins with.
     pub path: String,
-    /// What the content has in it somewhere.
+    /// What the content has in it somewhere; of Redis the command as it is on the wire.
     pub content: String,
 }
 
@@ -57,7 +57,7 @@ impl Only {
 pub struct Rule {
     /// What is done.
     pub toxic: Toxic,
-    /// Towards whom; without meaning for `reset` and for HTTP.
+    /// Towards whom; without meaning for `reset` and for what needs a protocol.
     #[serde(default)]
     pub towards: Towards,
     /// To which share of the operations, from 0 to 1.
@@ -97,7 +97,7 @@ impl Rule {
     }
 
     pub(crate) fn is_conditional(&self) -> bool {
-        self.share < 1.0 || !self.only.is_all() || self.toxic.is_http()
+        self.share < 1.0 || !self.only.is_all() || self.toxic.protocol().is_some()
     }
 
     /// Tells whether the rule can be used at all.

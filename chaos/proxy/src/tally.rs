@@ -11,13 +11,13 @@ pub struct Tally {
     pub open: u64,
     /// Connections for which there was no upstream.
     pub without_upstream: u64,
-    /// Connections whose bytes are not HTTP/1.1 or could not be followed; their bytes passed all the same.
+    /// Connections whose bytes are not HTTP/1.1, Redis among them, or could not be followed; their bytes passed all the same.
     pub not_followed: u64,
     /// Bytes from clients that were taken in.
     pub bytes_up: u64,
     /// Bytes from the upstream that were taken in.
     pub bytes_down: u64,
-    /// Operations: requests of HTTP, and turns of other protocols while there is a rule.
+    /// Operations: requests of HTTP, commands of Redis, and turns of other protocols while there is a rule.
     pub operations: u64,
     /// Connections that the proxy itself reset.
     pub resets: u64,

@@ -9,6 +9,7 @@ mod delay;
 mod hang;
 mod latency;
 mod malform;
+mod redis_error;
 mod reset;
 mod slice;
 mod slow_close;
@@ -23,6 +24,7 @@ pub use delay::Delay;
 pub use hang::Hang;
 pub use latency::Latency;
 pub use malform::{Malform, Shape};
+pub use redis_error::{RedisError, RedisShape};
 pub use reset::Reset;
 pub use slice::Slice;
 pub use slow_close::SlowClose;
@@ -52,6 +54,15 @@ pub enum Moment {
     Request,
     /// When the reply begins; the upstream has done what was asked.
     Reply,
+}
+
+/// What is spoken on an edge, as far as it can be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http,
+    /// RESP, the protocol of Redis.
+    Redis,
 }
 
 /// What is done to an edge.
@@ -84,6 +95,8 @@ pub enum Toxic {
     Delay(Delay),
     /// HTTP: the reply is not what it should be.
     Malform(Malform),
+    /// Redis: the proxy answers in place of the upstream, with an error or worse.
+    RedisError(RedisError),
 }
 
 impl Toxic {
@@ -103,13 +116,15 @@ impl Toxic {
             Self::Status(_) => "status",
             Self::Delay(_) => "delay",
             Self::Malform(_) => "malform",
+            Self::RedisError(_) => "redis_error",
         }
     }
 
-    /// Tells whether it needs to follow HTTP, and so acts on whole requests only.
-    pub const fn is_http(&self) -> bool {
+    /// What it needs to be spoken, and then it acts on whole requests only; `None`: it acts on any bytes.
+    pub const fn protocol(&self) -> Option<Protocol> {
         match self {
-            Self::Abort(_) | Self::Status(_) | Self::Delay(_) | Self::Malform(_) => true,
+            Self::Abort(_) | Self::Status(_) | Self::Delay(_) | Self::Malform(_) => Some(Protocol::Http),
+            Self::RedisError(_) => Some(Protocol::Redis),
             Self::Latency(_)
             | Self::Bandwidth(_)
             | Self::Reset(_)
@@ -118,8 +133,13 @@ impl Toxic {
             | Self::SlowClose(_)
             | Self::Slice(_)
             | Self::Truncate(_)
-            | Self::Corrupt(_) => false,
+            | Self::Corrupt(_) => None,
         }
+    }
+
+    /// Tells whether it needs to follow HTTP.
+    pub const fn is_http(&self) -> bool {
+        matches!(self.protocol(), Some(Protocol::Http))
     }
 
     /// How much later than it came something goes on; several of them add up. What goes to the upstream belongs to a request.
@@ -138,17 +158,19 @@ impl Toxic {
             | Self::Corrupt(_)
             | Self::Abort(_)
             | Self::Status(_)
-            | Self::Malform(_) => Duration::ZERO,
+            | Self::Malform(_)
+            | Self::RedisError(_) => Duration::ZERO,
         }
     }
 
     /// Says what is wrong with the values, if anything.
-    pub(crate) const fn problem(&self) -> Option<&'static str> {
+    pub(crate) fn problem(&self) -> Option<&'static str> {
         match self {
             Self::Bandwidth(bandwidth) => bandwidth.problem(),
             Self::Slice(slice) => slice.problem(),
             Self::Corrupt(corrupt) => corrupt.problem(),
             Self::Status(status) => status.problem(),
+            Self::RedisError(error) => error.problem(),
             Self::Latency(_)
             | Self::Reset(_)
             | Self::Hang(_)
@@ -202,6 +224,7 @@ mod tests {
             Toxic::Hang(Hang {}),
             Toxic::SlowClose(SlowClose { delay: std::time::Duration::from_secs(1) }),
             Toxic::Malform(Malform { shape: Shape::Empty }),
+            Toxic::RedisError(RedisError::new("LOADING wait")),
         ];
         for toxic in toxics {
             let text = toml::to_string(&toxic).unwrap();

@@ -21,7 +21,7 @@ pub(crate) enum Step {
     /// Part of a head, a chunk's size or the like.
     Between,
     /// They complete a head; its message goes on unless `ends`.
-    Head { head: Box<Head>, ends: bool },
+    Head { head: Head, ends: bool },
     /// The last `data` of them are content; the message is over where `ends`.
     Content { data: usize, ends: bool },
     /// They end the message.
@@ -102,23 +102,33 @@ impl Framer {
     fn head(&mut self, input: &[u8], look: Look) -> (usize, Step) {
         let before = self.held.len();
         let room = MAX_HEAD_BYTES.saturating_sub(before).min(input.len());
-        self.held.extend_from_slice(&input[..room]);
-        if before > 0 && !input.contains(&b'\n') && room == input.len() {
-            return (room, Step::Between);
+        if before > 0 {
+            self.held.extend_from_slice(&input[..room]);
+            if !input.contains(&b'\n') && room == input.len() {
+                return (room, Step::Between);
+            }
         }
+        // Most heads come whole, and are read where they lie.
+        let bytes = if before > 0 { self.held.as_slice() } else { &input[..room] };
+        let length = bytes.len();
         let tried = match self.kind {
-            Kind::Requests => request(&self.held, look),
-            Kind::Replies => reply(&self.held, look),
+            Kind::Requests => request(bytes, look),
+            Kind::Replies => reply(bytes, look),
         };
         match tried {
-            Tried::Partial if self.held.len() < MAX_HEAD_BYTES => (room, Step::Between),
+            Tried::Partial if length < MAX_HEAD_BYTES => {
+                if before == 0 {
+                    self.held.extend_from_slice(input);
+                }
+                (room, Step::Between)
+            }
             Tried::Partial => self.foreign(input.len(), "a head that is too long"),
             Tried::Foreign(why) => self.foreign(input.len(), why),
             Tried::Whole(head, size) => {
                 self.held.clear();
                 let ends = self.after(&head);
                 // A head cannot end before the bytes that were not enough for it.
-                (size.saturating_sub(before).max(1), Step::Head { head: Box::new(head), ends })
+                (size.saturating_sub(before).max(1), Step::Head { head, ends })
             }
         }
     }

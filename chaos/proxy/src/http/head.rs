@@ -1,5 +1,7 @@
 //! Heads of HTTP/1.1 messages: what they say about the length of what follows (RFC 9112 section 6).
 
+use std::mem::MaybeUninit;
+
 /// Most header fields of one head; more of them are not followed.
 const MAX_FIELDS: usize = 128;
 /// What is kept in place of a value that nobody may read later.
@@ -61,9 +63,9 @@ pub(crate) struct Look {
 
 /// Tries to read the head of a request.
 pub(crate) fn request(bytes: &[u8], look: Look) -> Tried {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut request = httparse::Request::new(&mut fields);
-    let size = match request.parse(bytes) {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    let size = match request.parse_with_uninit_headers(bytes, &mut fields) {
         Ok(httparse::Status::Complete(size)) => size,
         Ok(httparse::Status::Partial) => return Tried::Partial,
         Err(_) => return Tried::Foreign("not a request of HTTP/1.1"),
@@ -81,9 +83,10 @@ pub(crate) fn request(bytes: &[u8], look: Look) -> Tried {
 
 /// Tries to read the head of a reply.
 pub(crate) fn reply(bytes: &[u8], look: Look) -> Tried {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut reply = httparse::Response::new(&mut fields);
-    let size = match reply.parse(bytes) {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut reply = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let size = match parser.parse_response_with_uninit_headers(&mut reply, bytes, &mut fields) {
         Ok(httparse::Status::Complete(size)) => size,
         Ok(httparse::Status::Partial) => return Tried::Partial,
         Err(_) => return Tried::Foreign("not a reply of HTTP/1.1"),

@@ -5,7 +5,7 @@ use crate::lane::{Load, Parcel, Way};
 use crate::operation::{Operation, Reply};
 use crate::rules::Planted;
 use crate::tally::add;
-use crate::toxic::{Ending, Moment, Toxic};
+use crate::toxic::{Ending, Moment, Protocol, Toxic};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,11 +38,11 @@ impl Link {
     }
 
     fn request_held(&mut self, held: Held, now: Instant) {
-        self.decide(now);
+        self.decide(&held.raw, now);
         if self.verdict.is_some() {
             return;
         }
-        let replaced = matches!(self.operations.back(), Some(Operation { reply: Reply::Replaced(_), .. }));
+        let replaced = matches!(self.operations.back(), Some(Operation { reply: Reply::Replaced(..), .. }));
         if replaced {
             self.answer(now);
         } else {
@@ -71,16 +71,18 @@ impl Link {
     }
 
     /// The last operation's request is complete: draws its rules and does what they say about the request.
-    fn decide(&mut self, now: Instant) {
+    fn decide(&mut self, raw: &[u8], now: Instant) {
         let Some(mut operation) = self.operations.pop_back() else { return };
+        // What a command of Redis asks for is all of it.
+        let content = if operation.protocol == Some(Protocol::Http) { &operation.content[..] } else { raw };
+        let asked = content.len();
         operation.identity =
-            self.edge.draw.identify(&[operation.method.as_bytes(), operation.path.as_bytes(), &operation.content]);
-        let drawn: Vec<Arc<Planted>> =
-            self.rules.planted.iter().filter(|planted| self.drawn(planted, &operation)).cloned().collect();
+            self.edge.draw.identify(&[operation.method.as_bytes(), operation.path.as_bytes(), content]);
+        let drawn = self.draw(&operation, content);
         operation.drawn = drawn.iter().map(|planted| planted.id).collect();
         self.operations.push_back(operation);
         for planted in &drawn {
-            self.act_on_request(planted);
+            self.act_on_request(planted, asked);
         }
         if self.verdict.is_some() {
             self.mark_not_passed_on();
@@ -88,16 +90,22 @@ impl Link {
         }
     }
 
-    fn drawn(&self, planted: &Planted, operation: &Operation) -> bool {
-        let rule = &planted.rule;
-        rule.is_conditional()
-            && rule.only.fits(&operation.method, &operation.path, &operation.content)
-            && self.edge.draw.among(rule.share, rule.toxic.kind(), operation.identity)
+    /// The conditional rules that act on an operation.
+    fn draw(&self, operation: &Operation, content: &[u8]) -> Vec<Arc<Planted>> {
+        let (method, path) = (operation.method.as_str(), operation.path.as_str());
+        let drawn = |planted: &&Arc<Planted>| {
+            let rule = &planted.rule;
+            rule.is_conditional()
+                && rule.toxic.protocol().is_none_or(|protocol| operation.protocol == Some(protocol))
+                && !matches!(&rule.toxic, Toxic::RedisError(error) if !error.answers(method))
+                && rule.only.fits(method, path, content)
+                && self.edge.draw.among(rule.share, rule.toxic.kind(), operation.identity)
+        };
+        self.rules.planted.iter().filter(drawn).cloned().collect()
     }
 
-    fn act_on_request(&mut self, planted: &Arc<Planted>) {
+    fn act_on_request(&mut self, planted: &Arc<Planted>, asked: usize) {
         let Some(operation) = self.operations.back_mut() else { return };
-        let asked = operation.content.len();
         match &planted.rule.toxic {
             Toxic::Reset(_) => self.verdict = self.verdict.or(Some(Ending::Reset)),
             Toxic::Abort(abort) => match abort.moment {
@@ -108,7 +116,11 @@ impl Link {
                 }
             },
             Toxic::Status(status) => {
-                operation.reply = Reply::Replaced(status.reply(operation.is_head()));
+                operation.reply = Reply::Replaced(status.reply(operation.is_head()), None);
+                operation.passed_on = false;
+            }
+            Toxic::RedisError(error) => {
+                operation.reply = Reply::Replaced(error.reply(), error.ends().then_some(Ending::Close));
                 operation.passed_on = false;
             }
             Toxic::Delay(_) => {}
@@ -136,9 +148,12 @@ impl Link {
 
     /// Sends the replies of the proxy itself whose turn has come.
     pub(super) fn answer(&mut self, now: Instant) {
-        while let Some(Operation { reply: Reply::Replaced(reply), .. }) = self.operations.front() {
-            let reply = reply.clone();
+        while let Some(Operation { reply: Reply::Replaced(reply, ending), .. }) = self.operations.front() {
+            let (reply, ending) = (reply.clone(), *ending);
             self.pass(Way::Down, reply, now);
+            if let Some(ending) = ending {
+                self.cut_after(Way::Down, ending, now);
+            }
             if let Some(operation) = self.operations.pop_front()
                 && let Some(exchange) = operation.exchange(self.number, false, now)
             {
@@ -157,20 +172,18 @@ impl Link {
         self.last_operation += 1;
         add(&self.edge.counters.operations, 1);
         let mut operation = Operation::turn(self.last_operation);
-        if self.rules.conditional {
+        let drawn = if self.rules.conditional {
             operation.identity = self.edge.draw.identify(&[bytes]);
-            let drawn = |planted: &&Arc<Planted>| !planted.rule.toxic.is_http() && self.drawn(planted, &operation);
-            let drawn: Vec<Arc<Planted>> = self.rules.planted.iter().filter(drawn).cloned().collect();
-            operation.drawn = drawn.iter().map(|planted| planted.id).collect();
-            self.operations.clear();
-            self.operations.push_back(operation);
-            drawn.iter().for_each(|planted| self.act_on_request(planted));
-            if self.verdict.is_some() {
-                self.close(now);
-            }
+            self.draw(&operation, bytes)
         } else {
-            self.operations.clear();
-            self.operations.push_back(operation);
+            Vec::new()
+        };
+        operation.drawn = drawn.iter().map(|planted| planted.id).collect();
+        self.operations.clear();
+        self.operations.push_back(operation);
+        drawn.iter().for_each(|planted| self.act_on_request(planted, bytes.len()));
+        if self.verdict.is_some() {
+            self.close(now);
         }
     }
 

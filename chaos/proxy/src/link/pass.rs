@@ -92,7 +92,8 @@ impl Link {
             | Toxic::Abort(_)
             | Toxic::Status(_)
             | Toxic::Delay(_)
-            | Toxic::Malform(_) => return,
+            | Toxic::Malform(_)
+            | Toxic::RedisError(_) => return,
         }
         if touched > 0 {
             self.touch(planted, Some(way), touched);

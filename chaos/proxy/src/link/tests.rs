@@ -3,7 +3,7 @@
 use super::*;
 use crate::rules::{self, Guard, Rule};
 use crate::tally::Counters;
-use crate::toxic::{Bandwidth, Delay, Hang, Latency, Moment, Slice, SlowClose, Toxic};
+use crate::toxic::{Bandwidth, Delay, Hang, Latency, Moment, RedisError, Slice, SlowClose, Toxic};
 use proptest::prelude::*;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ impl Bench {
                 let source = &mut self.sources[way.index()];
                 let bytes = source.split_to((*count).min(source.len()));
                 if !bytes.is_empty() {
-                    self.link.received(*way, bytes, self.now);
+                    self.arrive(*way, &bytes);
                 }
             }
             Event::Write(way, count) => self.write(*way, *count),
@@ -82,6 +82,19 @@ impl Bench {
                     self.adopt();
                 }
             }
+        }
+    }
+
+    /// As the shell does it: straight where that may be, and the destination does not always take all.
+    fn arrive(&mut self, way: Way, bytes: &Bytes) {
+        if !self.link.passes_straight(way) {
+            return self.link.received(way, bytes.clone(), self.now);
+        }
+        let taken = bytes.len() - bytes.len() / 3;
+        self.arrived[way.index()].extend_from_slice(&bytes[..taken]);
+        self.link.saw(way, bytes, self.now);
+        if taken < bytes.len() {
+            self.link.left(way, bytes.slice(taken..), self.now);
         }
     }
 
@@ -123,12 +136,17 @@ const REQUESTS: &str = "POST /a HTTP/1.1\r\ncontent-length: 30\r\n\r\n0123456789
     GET /b HTTP/1.1\r\n\r\nPOST /c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET /d HTTP/1.1\r\n\r\n";
 const REPLIES: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfourHTTP/1.1 204 None\r\n\r\n\
     HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n";
-const NOISE: &str = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+const COMMANDS: &str = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+const NOISE: &str = "\u{1}what nobody follows\r\n";
 
 proptest! {
     #[test]
-    fn every_byte_passes_in_its_order_whatever_comes_and_goes(http in any::<bool>(), events in proptest::collection::vec(event(), 0..120)) {
-        let (up, down) = if http { (REQUESTS, REPLIES) } else { (NOISE, "+OK\r\n$5\r\nvalue\r\n") };
+    fn every_byte_passes_in_its_order_whatever_comes_and_goes(speech in 0..3_u8, events in proptest::collection::vec(event(), 0..120)) {
+        let (up, down) = match speech {
+            0 => (REQUESTS, REPLIES),
+            1 => (COMMANDS, "+OK\r\n$5\r\nvalue\r\n"),
+            _ => (NOISE, "and its answer"),
+        };
         let mut bench = Bench::new(up, down);
         for event in &events {
             bench.happen(event);
@@ -155,14 +173,41 @@ fn removed_in_the_middle_of_a_delay_a_rule_lets_go_at_once() {
 }
 
 #[test]
+fn a_command_is_answered_in_its_turn_and_the_others_pass() {
+    let mut bench = Bench::new(COMMANDS, "+OK\r\n");
+    let error = RedisError { commands: vec!["get".into()], ..RedisError::new("LOADING wait") };
+    let guard = rules::add(&bench.rules, Rule::new(Toxic::RedisError(error))).unwrap();
+    bench.adopt();
+    bench.happen(&Event::Arrive(Way::Up, usize::MAX));
+    bench.happen(&Event::Write(Way::Up, usize::MAX));
+    bench.happen(&Event::Write(Way::Down, usize::MAX));
+    assert_eq!(bench.arrived[0], COMMANDS.as_bytes()[..31], "GET stays here");
+    assert!(bench.arrived[1].is_empty(), "SET has no reply yet");
+    bench.happen(&Event::Arrive(Way::Down, usize::MAX));
+    (0..2).for_each(|_| bench.happen(&Event::Write(Way::Down, usize::MAX)));
+    assert_eq!(bench.arrived[1], b"+OK\r\n-LOADING wait\r\n");
+    assert_eq!((guard.hits().operations, guard.hits().connections), (1, 1));
+}
+
+#[test]
+fn more_commands_than_can_be_followed_pass_all_the_same() {
+    let pipeline = "*1\r\n$4\r\nPING\r\n".repeat(20_000);
+    let mut bench = Bench::new(&pipeline, "");
+    bench.happen(&Event::Arrive(Way::Up, usize::MAX));
+    assert!(bench.link.hungry(Way::Down) && bench.link.operations.is_empty());
+    bench.happen(&Event::Write(Way::Up, usize::MAX));
+    assert_eq!(bench.arrived[0].len(), pipeline.len());
+}
+
+#[test]
 fn a_jitter_never_changes_the_order() {
-    let mut bench = Bench::new(NOISE, "");
+    let mut bench = Bench::new(COMMANDS, "");
     bench.happen(&Event::Add(0, false));
-    for _ in 0..NOISE.len() {
+    for _ in 0..COMMANDS.len() {
         bench.happen(&Event::Arrive(Way::Up, 1));
         bench.happen(&Event::Wait(1));
         bench.happen(&Event::Write(Way::Up, 1));
     }
-    assert!(NOISE.as_bytes().starts_with(&bench.arrived[0]));
-    assert!(bench.arrived[0].len() < NOISE.len(), "something is still late");
+    assert!(COMMANDS.as_bytes().starts_with(&bench.arrived[0]));
+    assert!(bench.arrived[0].len() < COMMANDS.len(), "something is still late");
 }
