@@ -1,23 +1,41 @@
 //! The checks: one file each. Every check takes a whole history and says one [`Finding`].
 
+mod all_faults_healed;
+mod counters_tell;
 mod degraded_is_declared;
 mod error_rate;
+mod every_request_ends;
 mod expectations_held;
+mod fault_hit;
+mod holds_after;
+mod holds_during;
 mod latency;
+mod no_duplicate_effects;
 mod no_injection_without_verdict;
 mod no_lost_writes;
 mod no_phantom_reads;
+mod no_secret_in_logs;
+mod outage;
 mod quota_bound;
 mod read_your_writes;
+mod readiness_tells_the_truth;
+mod recovery;
+mod retry_amplification;
+mod steady_state;
 mod tenant_isolation;
 mod users_concurrent;
+mod well_formed_errors;
 
 use crate::expectation::Expectation;
+use crate::experiment::{Experiment, Promises};
+use crate::figure::Figure;
 use crate::finding::{Evidence, Finding};
 use crate::history::History;
+use crate::op::Op;
 use crate::threshold::Threshold;
 use crate::verdict::Verdict;
 pub use quota_bound::Quota;
+use std::collections::BTreeMap;
 
 /// What a run promised, besides what every run must keep.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,8 +46,12 @@ pub struct Criteria {
     pub users: Option<u32>,
     /// Limits that must have held.
     pub quotas: Vec<Quota>,
+    /// Calls of each organisation that the service itself says it let past its limit, such as those of its bypass counter.
+    pub declared: BTreeMap<String, u64>,
     /// What a scenario expected; `None` where the run is no scenario.
     pub expectations: Option<Vec<Expectation>>,
+    /// What an experiment promised; `None` where the run is none.
+    pub experiment: Option<Promises>,
     /// Names of the standing checks that must come to a decision. The others are left out where they cannot, such as isolation in a run
     /// of one organisation.
     pub required: Vec<String>,
@@ -64,11 +86,15 @@ impl Check {
 }
 
 /// Every check, in the order of reports.
-pub const ALL: [Check; 11] = [
+pub const ALL: [Check; 24] = [
+    steady_state::CHECK,
+    fault_hit::CHECK,
+    all_faults_healed::CHECK,
     expectations_held::CHECK,
     no_lost_writes::CHECK,
     read_your_writes::CHECK,
     no_phantom_reads::CHECK,
+    no_duplicate_effects::CHECK,
     tenant_isolation::CHECK,
     no_injection_without_verdict::CHECK,
     degraded_is_declared::CHECK,
@@ -76,6 +102,15 @@ pub const ALL: [Check; 11] = [
     error_rate::CHECK,
     latency::CHECK,
     users_concurrent::CHECK,
+    holds_during::CHECK,
+    every_request_ends::CHECK,
+    well_formed_errors::CHECK,
+    readiness_tells_the_truth::CHECK,
+    retry_amplification::CHECK,
+    counters_tell::CHECK,
+    no_secret_in_logs::CHECK,
+    recovery::CHECK,
+    holds_after::CHECK,
 ];
 
 /// Runs every check. A standing check that nothing decides and nobody requires says nothing.
@@ -96,8 +131,29 @@ pub fn standing() -> impl Iterator<Item = &'static str> {
 
 /// Names of the standing checks about records that are written and read.
 pub fn about_records() -> impl Iterator<Item = &'static str> {
-    let about = [no_lost_writes::CHECK, read_your_writes::CHECK, no_phantom_reads::CHECK, tenant_isolation::CHECK];
+    let about = [
+        no_lost_writes::CHECK,
+        read_your_writes::CHECK,
+        no_phantom_reads::CHECK,
+        no_duplicate_effects::CHECK,
+        tenant_isolation::CHECK,
+    ];
     about.into_iter().map(|check| check.name)
+}
+
+/// Judges an experiment; `None` where the run promised none, unknown where nothing of one was recorded.
+fn of_experiment(
+    check: &'static str,
+    history: &History,
+    criteria: &Criteria,
+    judge: impl FnOnce(&Experiment, &Promises, Judging) -> Option<Finding>,
+) -> Option<Finding> {
+    let promises = criteria.experiment.as_ref()?;
+    let judging = Judging::new(check);
+    match history.experiment() {
+        Some(experiment) => judge(experiment, promises, judging),
+        None => Some(judging.unknown("nothing of the experiment was recorded")),
+    }
 }
 
 /// Collects what a check sees and turns it into a finding.
@@ -108,15 +164,16 @@ struct Judging {
     evidence: Vec<Evidence>,
     /// Facts that could not be judged.
     open: u64,
+    doubts: Vec<Evidence>,
 }
 
 impl Judging {
     fn new(check: &'static str) -> Self {
-        Self { check, judged: 0, violations: 0, evidence: Vec::new(), open: 0 }
+        Self { check, judged: 0, violations: 0, evidence: Vec::new(), open: 0, doubts: Vec::new() }
     }
 
     fn violation(&mut self, what: impl FnOnce() -> String, ops: &[u32]) {
-        self.broken(|| Evidence { what: what(), ops: ops.iter().copied().map(u64::from).collect() });
+        self.broken(|| Evidence::of(what(), ops));
     }
 
     fn broken(&mut self, evidence: impl FnOnce() -> Evidence) {
@@ -126,8 +183,35 @@ impl Judging {
         }
     }
 
+    /// Something that could not be judged, and why; told as far as violations leave room.
+    fn doubt(&mut self, evidence: Evidence) {
+        self.open += 1;
+        if self.doubts.len() < Finding::MAX_EVIDENCE {
+            self.doubts.push(evidence);
+        }
+    }
+
+    /// Judges whether calls keep below a threshold, and says how far they do.
+    fn hold<'a>(&mut self, threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> String {
+        let Some(figure) = Figure::of(threshold, calls) else {
+            self.open += 1;
+            return format!("{threshold}: no such call");
+        };
+        self.judged += figure.calls;
+        if let Some(broken) = figure.broken {
+            self.broken(|| broken);
+        }
+        figure.told
+    }
+
+    /// Nothing can be judged, for one reason.
+    fn unknown(mut self, why: &str) -> Finding {
+        self.open += 1;
+        self.finding(why.to_owned())
+    }
+
     /// Violations fail; something open, or nothing judged, is unknown.
-    fn finding(self, summary: String) -> Finding {
+    fn finding(mut self, summary: String) -> Finding {
         let verdict = if self.violations > 0 {
             Verdict::Fail
         } else if self.open > 0 || self.judged == 0 {
@@ -135,6 +219,8 @@ impl Judging {
         } else {
             Verdict::Pass
         };
+        let room = Finding::MAX_EVIDENCE - self.evidence.len();
+        self.evidence.extend(self.doubts.into_iter().take(room));
         Finding {
             check: self.check.to_owned(),
             verdict,

@@ -34,3 +34,9 @@ pub struct Evidence {
     /// Positions in the history (0-based line numbers of `history.jsonl`) that prove it.
     pub ops: Vec<u64>,
 }
+
+impl Evidence {
+    pub(crate) fn of(what: impl Into<String>, ops: &[u32]) -> Self {
+        Self { what: what.into(), ops: ops.iter().copied().map(u64::from).collect() }
+    }
+}

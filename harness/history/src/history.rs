@@ -1,7 +1,8 @@
 //! A whole history, with the indices that the checks share.
 
-use crate::op::{Effect, Op, Outcome, Phase, Seen};
-use std::collections::HashMap;
+use crate::experiment::{Experiment, Span};
+use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, Seen};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Every operation of a run, in the order of `history.jsonl`.
@@ -10,6 +11,7 @@ pub struct History {
     ops: Vec<Op>,
     keys: HashMap<Arc<str>, Changes>,
     digests: HashMap<u64, Vec<u32>>,
+    experiment: Option<Experiment>,
 }
 
 /// What was done to one record, as positions in the history.
@@ -62,6 +64,17 @@ impl FromIterator<Op> for History {
 }
 
 impl History {
+    /// The same history as that of an experiment.
+    #[must_use]
+    pub fn with_experiment(self, experiment: Experiment) -> Self {
+        Self { experiment: Some(experiment), ..self }
+    }
+
+    /// What happened beside the calls; `None` where the run was no experiment.
+    pub const fn experiment(&self) -> Option<&Experiment> {
+        self.experiment.as_ref()
+    }
+
     /// Every operation.
     pub fn ops(&self) -> &[Op] {
         &self.ops
@@ -75,6 +88,36 @@ impl History {
     /// Operations of the measured phase.
     pub fn measured(&self) -> impl Iterator<Item = &Op> {
         self.ops.iter().filter(|op| op.phase == Phase::Measured)
+    }
+
+    /// Calls of the measured phase with their positions; what the harness did to the stack is none.
+    pub fn calls(&self) -> impl Iterator<Item = (u32, &Op)> {
+        let is_call = |op: &Op| op.phase == Phase::Measured && !matches!(op.effect, Effect::Outage { .. });
+        self.numbered().filter(move |(_, op)| is_call(op))
+    }
+
+    /// Those that were sent within a span.
+    pub fn calls_in(&self, span: Span) -> impl Iterator<Item = (u32, &Op)> {
+        self.calls().filter(move |(_, op)| span.holds(op.invoke_us))
+    }
+
+    /// Those of organisations that have not used up their limit: what the others are refused is no measure of what the stack can bear.
+    pub fn load_in(&self, span: Span) -> impl Iterator<Item = (u32, &Op)> {
+        let used_up = self.used_up();
+        self.calls_in(span).filter(move |(_, op)| !used_up.contains(&*op.tenant))
+    }
+
+    /// Organisations whose last call was refused by quota.
+    fn used_up(&self) -> HashSet<&str> {
+        let mut last: HashMap<&str, &Op> = HashMap::new();
+        for (_, op) in self.calls() {
+            let known = last.entry(&op.tenant).or_insert(op);
+            if op.invoke_us >= known.invoke_us {
+                *known = op;
+            }
+        }
+        let refused = |op: &Op| op.outcome.error() == Some(&ErrorKind::Quota);
+        last.into_iter().filter(|(_, op)| refused(op)).map(|(tenant, _)| tenant).collect()
     }
 
     /// What was done to each record.
@@ -116,7 +159,10 @@ impl History {
     }
 
     fn answered(&self) -> impl Iterator<Item = (u32, &Op)> {
-        let numbered = self.ops.iter().enumerate().map(|(at, op)| (at as u32, op));
-        numbered.filter(|(_, op)| op.outcome == Outcome::Ok)
+        self.numbered().filter(|(_, op)| op.outcome == Outcome::Ok)
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = (u32, &Op)> {
+        self.ops.iter().enumerate().map(|(at, op)| (at as u32, op))
     }
 }

@@ -3,16 +3,21 @@
 
 pub mod check;
 pub mod expectation;
+pub mod experiment;
+mod figure;
 pub mod finding;
 pub mod history;
 pub mod op;
+pub mod recovery;
 pub mod threshold;
 pub mod verdict;
 
 pub use check::{Criteria, Quota, judge};
 pub use expectation::Expectation;
+pub use experiment::{Experiment, Promises};
 pub use finding::{Evidence, Finding};
 pub use history::History;
 pub use op::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
+pub use recovery::Recovery;
 pub use threshold::{Metric, Threshold};
 pub use verdict::Verdict;

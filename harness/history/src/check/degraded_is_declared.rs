@@ -1,11 +1,11 @@
 //! degraded-is-declared: a workflow in which something was missing says so, with a reason. What was missing is known from the workflow's own
 //! steps, and from the outages that the harness made itself.
 
+use super::outage::{Outage, outages};
 use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::History;
 use crate::op::{Effect, Op, Outcome, Workflow, WorkflowEnd};
-use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
     name: "degraded-is-declared",
@@ -64,36 +64,19 @@ fn undeclared(ended: &Workflow) -> Option<String> {
 }
 
 /// An outage of the harness's own making that covered the whole workflow and is not among its reasons.
-fn missed<'a>(op: &Op, ended: &Workflow, outages: &[(&'a str, u32, u64, u64)]) -> Option<(&'a str, u32)> {
+fn missed<'a>(op: &Op, ended: &Workflow, outages: &[Outage<'a>]) -> Option<(&'a str, u32)> {
     let declared = |reason: &str| ended.reasons.iter().any(|have| **have == *reason);
     // A workflow that was stopped at its first step never came to the others.
     let stopped = matches!(ended.status, WorkflowEnd::Blocked | WorkflowEnd::AcknowledgementRequired);
-    let covering = outages.iter().filter(|(_, _, from, until)| op.invoke_us >= *from && op.complete_us <= *until);
-    covering
-        .filter_map(|(service, since, _, _)| {
-            let (_, reason) = REASONS.iter().find(|(name, _)| name == service)?;
-            let never_reached = match *service {
-                "guardrails" => false,
-                "patterns" => stopped || declared("guardrail_unavailable"),
-                _ => stopped,
-            };
-            (!never_reached && !declared(reason)).then_some((*service, *since))
-        })
-        .next()
-}
-
-/// Service, position where it went down, and from when until when nothing of it can have answered.
-fn outages(history: &History) -> Vec<(&str, u32, u64, u64)> {
-    let mut down: HashMap<&str, (u32, u64)> = HashMap::new();
-    let mut outages = Vec::new();
-    for (at, op) in history.ops().iter().enumerate() {
-        let Effect::Outage { service, down: is_down } = &op.effect else { continue };
-        if *is_down {
-            down.entry(service).or_insert((at as u32, op.complete_us));
-        } else if let Some((since, from)) = down.remove(&**service) {
-            outages.push((&**service, since, from, op.invoke_us));
-        }
-    }
-    outages.extend(down.into_iter().map(|(service, (since, from))| (service, since, from, u64::MAX)));
-    outages
+    let undeclared = |outage: &&Outage<'_>| {
+        let reason = REASONS.iter().find(|(name, _)| *name == outage.service).map(|(_, reason)| *reason);
+        let never_reached = match outage.service {
+            "guardrails" => false,
+            "patterns" => stopped || declared("guardrail_unavailable"),
+            _ => stopped,
+        };
+        !never_reached && reason.is_some_and(|reason| !declared(reason))
+    };
+    let covering = outages.iter().filter(|outage| outage.covers(op));
+    covering.filter(undeclared).map(|outage| (outage.service, outage.since)).next()
 }

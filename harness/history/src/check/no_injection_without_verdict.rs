@@ -1,6 +1,7 @@
 //! no-injection-without-verdict: a pattern is injected only on a verdict that the guardrails gave, that allows it, and that is for the same
 //! organisation, execution and request; one that somebody acknowledged, once.
 
+use super::outage::outages;
 use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::History;
@@ -14,6 +15,9 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
+/// The service that gives verdicts.
+const GUARDRAILS: &str = "guardrails";
+
 fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
     let mut given: HashMap<&str, u32> = HashMap::new();
     let mut used: HashMap<&str, u32> = HashMap::new();
@@ -22,6 +26,8 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
             given.entry(verdict).or_insert(at);
         }
     }
+    let outages = outages(history);
+    let unasked = |op: &Op| outages.iter().find(|outage| outage.service == GUARDRAILS && outage.covers(op));
     let mut judging = Judging::new(CHECK.name);
     let mut refused = 0;
     for (at, op) in numbered(history) {
@@ -48,6 +54,11 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
                     judging.violation(
                         || "a workflow injected a pattern without a verdict that allows it".to_owned(),
                         &[at],
+                    );
+                } else if let Some(outage) = unasked(op) {
+                    judging.violation(
+                        || "a workflow injected a pattern while no guardrails could be asked".to_owned(),
+                        &[outage.since, at],
                     );
                 }
             }

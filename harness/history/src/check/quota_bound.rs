@@ -1,5 +1,6 @@
 //! quota-bound: an organisation was never admitted more often than its limit allows, by the harness's own count of what it sent and
-//! what came back, never by what the service says of itself.
+//! what came back, never by what the service says of itself. What goes beyond the limit must be declared: without its store a limiter may let
+//! calls past, but never silently.
 
 use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) const CHECK: Check = Check {
     name: "quota-bound",
-    about: "nobody was admitted more often than the limit allows",
+    about: "nobody was admitted more often than the limit allows and the service declares",
     kind: Kind::Asked,
     run,
 };
@@ -44,12 +45,13 @@ fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
     let mut judging = Judging::new(CHECK.name);
     let mut told = Vec::new();
     for quota in &criteria.quotas {
-        told.push(one(history, quota, &mut judging));
+        let declared = criteria.declared.get(&quota.tenant).copied().unwrap_or_default();
+        told.push(one(history, quota, declared, &mut judging));
     }
     Some(judging.finding(told.join("; ")))
 }
 
-fn one(history: &History, quota: &Quota, judging: &mut Judging) -> String {
+fn one(history: &History, quota: &Quota, declared: u64, judging: &mut Judging) -> String {
     let counts = |op: &Op| {
         *op.tenant == *quota.tenant
             && (quota.operations.is_empty() || quota.operations.iter().any(|name| **name == *op.name))
@@ -67,14 +69,21 @@ fn one(history: &History, quota: &Quota, judging: &mut Judging) -> String {
     };
     let (admitted, maybe, refused) =
         (certain.len() as u64, with(Admission::Maybe).count() as u64, with(Admission::No).count());
-    if admitted > limit {
-        certain.drain(..limit as usize);
+    let allowed = limit.saturating_add(declared);
+    if admitted > allowed {
+        certain.drain(..allowed as usize);
         certain.truncate(3);
+        let excess = admitted - limit;
         judging.violation(
-            || format!("`{}` was admitted {admitted} times, at most {limit} are allowed", quota.tenant),
+            || {
+                format!(
+                    "`{}` was admitted {admitted} times, {limit} are allowed: {excess} too many, {declared} of them declared",
+                    quota.tenant
+                )
+            },
             &certain,
         );
-    } else if admitted + maybe > limit {
+    } else if admitted + maybe > allowed {
         judging.open += 1;
     }
     let within = if quota.window_us.is_some() { " in the busiest window and its neighbour" } else { "" };
@@ -83,6 +92,9 @@ fn one(history: &History, quota: &Quota, judging: &mut Judging) -> String {
         quota.tenant,
         counted(admitted, "call", "calls")
     );
+    if declared > 0 {
+        summary.push_str(&format!(", {declared} beyond it declared"));
+    }
     if maybe > 0 {
         summary.push_str(&format!(", {maybe} unanswered"));
     }
@@ -107,16 +119,28 @@ fn admission(op: &Op) -> Admission {
     }
 }
 
-/// The most of these calls that lie completely within one span of that length.
+/// The most of these calls that lie completely within one span of that length. Of the calls that are no longer than it, those within a span
+/// are those that ended by its end without those that began before it.
 fn busiest(history: &History, calls: &[u32], window_us: u64) -> Vec<u32> {
-    let mut calls = calls.to_vec();
-    calls.sort_by_key(|at| history.op(*at).invoke_us);
-    let within = |from: u64| -> Vec<u32> {
-        let inside = |at: &&u32| {
-            let op = history.op(**at);
-            op.invoke_us >= from && op.complete_us <= from + window_us
-        };
-        calls.iter().filter(inside).copied().collect()
-    };
-    calls.iter().map(|at| within(history.op(*at).invoke_us)).max_by_key(Vec::len).unwrap_or_default()
+    let span = |at: u32| (history.op(at).invoke_us, history.op(at).complete_us);
+    let mut calls: Vec<(u64, u64, u32)> = calls
+        .iter()
+        .map(|at| (span(*at).0, span(*at).1, *at))
+        .filter(|(invoke_us, complete_us, _)| complete_us.saturating_sub(*invoke_us) <= window_us)
+        .collect();
+    calls.sort_unstable();
+    let mut ends: Vec<u64> = calls.iter().map(|(_, complete_us, _)| *complete_us).collect();
+    ends.sort_unstable();
+    let (mut ended, mut most, mut busiest_us) = (0, 0, 0);
+    for (before, (from_us, _, _)) in calls.iter().enumerate() {
+        let until_us = from_us.saturating_add(window_us);
+        ended += ends[ended..].iter().take_while(|end| **end <= until_us).count();
+        // Of calls that begin at the same moment the first counts them all.
+        if ended - before > most {
+            (most, busiest_us) = (ended - before, *from_us);
+        }
+    }
+    let until_us = busiest_us.saturating_add(window_us);
+    let within = |(invoke_us, complete_us, _): &&(u64, u64, u32)| *invoke_us >= busiest_us && *complete_us <= until_us;
+    calls.iter().filter(within).map(|(_, _, at)| *at).collect()
 }

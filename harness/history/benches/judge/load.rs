@@ -1,0 +1,265 @@
+//! An experiment under a heavy mixed load, made up: records that are written, changed, deleted, read and searched, some of them by far more
+//! than others, workflows, injections with their verdicts, and a final read of everything.
+
+use harness_history::experiment::{
+    Counter, CounterFigure, CounterPromise, Experiment, Fault, Probe, Readiness, ReadyWord, Span, Way,
+};
+use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
+use std::sync::Arc;
+
+pub(crate) const USERS: u64 = 200;
+/// Arrivals per second.
+pub(crate) const RATE: u64 = 5_000;
+const TENANTS: u64 = 20;
+const CALL_US: u64 = 3_000;
+const SECOND_US: u64 = 1_000_000;
+const STEADY_US: u64 = 60 * SECOND_US;
+const HEALED_US: u64 = 80 * SECOND_US;
+/// One call of so many fails during the fault.
+const FAILS_EACH: u64 = 50;
+/// Records whose writers change and read nothing else.
+const HOT: u64 = USERS;
+
+pub(crate) fn tenant(number: u64) -> String {
+    format!("tenant{number}")
+}
+
+/// The operations: those of the load, then a read of each record.
+pub(crate) fn ops(count: u64) -> Vec<Op> {
+    let mut made = Making::default();
+    let mut number = 0;
+    while (made.ops.len() + made.records.len()) < count as usize {
+        made.arrive(number);
+        number += 1;
+    }
+    for at in 0..made.records.len() {
+        let record = &made.records[at];
+        let (user, key) = (record.user, Arc::clone(&record.key));
+        let value = (!record.deleted).then(|| record.value.clone());
+        made.op(user, "get_memory", Phase::Final, number * SECOND_US / RATE, Effect::Read { key, value });
+        number += 1;
+    }
+    made.ops
+}
+
+#[derive(Default)]
+struct Making {
+    ops: Vec<Op>,
+    records: Vec<Record>,
+    /// Positions of the records of each user.
+    own: Vec<Vec<usize>>,
+    names: Vec<(Arc<str>, Arc<str>)>,
+    tools: Vec<Arc<str>>,
+    contents: u64,
+}
+
+struct Record {
+    user: u64,
+    key: Arc<str>,
+    value: Seen,
+    deleted: bool,
+}
+
+impl Making {
+    fn arrive(&mut self, number: u64) {
+        if self.names.is_empty() {
+            self.names = (0..USERS).map(|user| (tenant(user % TENANTS).into(), format!("user{user}").into())).collect();
+            self.own = vec![Vec::new(); USERS as usize];
+        }
+        let at_us = number * SECOND_US / RATE;
+        let (user, draw) = (number % USERS, mixed(number));
+        let during = (STEADY_US..HEALED_US).contains(&at_us);
+        if during && number.is_multiple_of(FAILS_EACH) {
+            self.op(user, "get_memory", Phase::Measured, at_us, Effect::None);
+            let last = self.ops.len() - 1;
+            self.ops[last].outcome = Outcome::Failed(ErrorKind::Http(503));
+            return;
+        }
+        match draw % 100 {
+            _ if number < HOT => self.store(user, at_us),
+            0..35 => self.store(user, at_us),
+            35..40 => self.update(user, at_us, draw),
+            40..42 => self.delete(user, at_us, draw),
+            42..80 => self.read(user, at_us, draw),
+            80..90 => self.search(user, at_us, draw),
+            90..95 => self.run_workflow(user, at_us, number),
+            _ => self.inject(user, at_us, number),
+        }
+    }
+
+    fn content(&mut self, user: u64) -> Seen {
+        self.contents += 1;
+        let (tenant, name) = self.names[user as usize].clone();
+        let canary = Canary { tenant, user: name, shared: false, number: self.contents };
+        Seen { digest: mixed(self.contents), canary: Some(canary) }
+    }
+
+    fn store(&mut self, user: u64, at_us: u64) {
+        let value = self.content(user);
+        let key: Arc<str> = format!("0198c0de-0000-7000-8000-{:012}", self.records.len()).into();
+        self.own[user as usize].push(self.records.len());
+        self.records.push(Record { user, key: Arc::clone(&key), value: value.clone(), deleted: false });
+        self.op(user, "store_memory", Phase::Measured, at_us, Effect::Write { key: Some(key), value });
+    }
+
+    /// A record of the user; every second time the one that is used most.
+    fn some(&self, user: u64, draw: u64) -> usize {
+        let own = &self.own[user as usize];
+        if draw & 1024 == 0 { own[0] } else { own[(draw >> 16) as usize % own.len()] }
+    }
+
+    fn update(&mut self, user: u64, at_us: u64, draw: u64) {
+        let record = self.some(user, draw);
+        if self.records[record].deleted {
+            return self.store(user, at_us);
+        }
+        let value = self.content(user);
+        self.records[record].value = value.clone();
+        let key = Some(Arc::clone(&self.records[record].key));
+        self.op(user, "update_memory", Phase::Measured, at_us, Effect::Write { key, value });
+    }
+
+    fn delete(&mut self, user: u64, at_us: u64, draw: u64) {
+        let record = self.some(user, draw | 1024);
+        // The record that is used most stays.
+        if record as u64 >= HOT {
+            self.records[record].deleted = true;
+            let key = Arc::clone(&self.records[record].key);
+            self.op(user, "delete_memory", Phase::Measured, at_us, Effect::Delete { key });
+        }
+    }
+
+    fn read(&mut self, user: u64, at_us: u64, draw: u64) {
+        let record = &self.records[self.some(user, draw)];
+        let value = (!record.deleted).then(|| record.value.clone());
+        self.op(user, "get_memory", Phase::Measured, at_us, Effect::Read { key: Arc::clone(&record.key), value });
+    }
+
+    fn search(&mut self, user: u64, at_us: u64, draw: u64) {
+        let records = (0..5).map(|turn| &self.records[self.some(user, mixed(draw + turn))]);
+        let there = records.filter(|record| !record.deleted);
+        let hits = there.map(|record| (Arc::clone(&record.key), record.value.clone())).collect();
+        self.op(user, "search_memory", Phase::Measured, at_us, Effect::Scan { hits });
+    }
+
+    fn run_workflow(&mut self, user: u64, at_us: u64, number: u64) {
+        let workflow = Workflow {
+            status: WorkflowEnd::Completed,
+            reasons: Vec::new(),
+            fallbacks: Vec::new(),
+            verdict: Some("allow".into()),
+            injected: Some(format!("verdict{number}").into()),
+        };
+        self.op(user, "run_workflow", Phase::Measured, at_us, Effect::Workflow(workflow));
+    }
+
+    /// A verdict at even numbers, and the injection on it by the same user.
+    fn inject(&mut self, user: u64, at_us: u64, number: u64) {
+        let of = |what: &str| -> Arc<str> { format!("{what}{number}").into() };
+        let verdict = Effect::Verdict {
+            verdict: of("verdict"),
+            kind: VerdictKind::Allow,
+            execution: of("execution"),
+            request: of("request"),
+        };
+        self.op(user, "check_guardrails", Phase::Measured, at_us, verdict);
+        let inject = Effect::Inject {
+            pattern: "incident-timeline".into(),
+            execution: of("execution"),
+            request: of("request"),
+            verdict: Some(of("verdict")),
+        };
+        self.op(user, "inject_pattern", Phase::Measured, at_us + CALL_US + 1_000, inject);
+    }
+
+    fn op(&mut self, user: u64, name: &str, phase: Phase, at_us: u64, effect: Effect) {
+        let name = match self.tools.iter().find(|tool| ***tool == *name) {
+            Some(tool) => Arc::clone(tool),
+            None => {
+                self.tools.push(name.into());
+                Arc::clone(&self.tools[self.tools.len() - 1])
+            }
+        };
+        let (tenant, user_name) = self.names[user as usize].clone();
+        self.ops.push(Op {
+            process: user as u32,
+            tenant,
+            user: user_name,
+            name,
+            phase,
+            planned_us: Some(at_us),
+            invoke_us: at_us,
+            complete_us: at_us + CALL_US + mixed(at_us) % 500,
+            outcome: Outcome::Ok,
+            effect,
+        });
+    }
+}
+
+/// The same number for the same number, and far from its neighbours'.
+const fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
+}
+
+/// What happened beside the calls.
+pub(crate) fn experiment() -> Experiment {
+    let fault = Span { from_us: STEADY_US, until_us: HEALED_US };
+    let moments = (0..1_400).map(|number| number * SECOND_US / 10);
+    let probe = |asked_us: u64| Probe {
+        part: "orchestrator".to_owned(),
+        asked_us,
+        told_us: asked_us + 1_000,
+        live: Some(200),
+        ready: Some(200),
+        degraded: fault.holds(asked_us),
+    };
+    let CounterPromise { part, metric, labels, .. } = counters().remove(0);
+    Experiment {
+        steady: Some(Span { from_us: 0, until_us: STEADY_US }),
+        fault: Some(fault),
+        recovery: Some(Span { from_us: HEALED_US, until_us: 100 * SECOND_US }),
+        faults: vec![Fault {
+            name: "kill redis".to_owned(),
+            kind: "kill".to_owned(),
+            target: "redis".to_owned(),
+            ordered_us: STEADY_US,
+            active_us: STEADY_US,
+            ending_us: Some(HEALED_US),
+            healed_us: Some(HEALED_US),
+            hits: Some(100),
+            counted_by: String::new(),
+        }],
+        probes: moments.map(probe).collect(),
+        ways: vec![Way {
+            from: "memory".to_owned(),
+            to: "redis".to_owned(),
+            span: fault,
+            requests: 100,
+            calls: 90,
+            connects: 9,
+        }],
+        counters: vec![Counter { part, metric, labels, before: Some(0.0), during: Some(1.0), after: Some(1.0) }],
+        secrets: Vec::new(),
+        log_lines: 1,
+        aborted: None,
+    }
+}
+
+/// What the part that is asked must say.
+pub(crate) fn readiness() -> Vec<Readiness> {
+    vec![Readiness { part: "orchestrator".to_owned(), says: ReadyWord::Degraded, within_us: SECOND_US }]
+}
+
+/// What its counter must do.
+pub(crate) fn counters() -> Vec<CounterPromise> {
+    vec![CounterPromise {
+        part: "orchestrator".to_owned(),
+        metric: "ratelimit_fallback_active".to_owned(),
+        labels: std::collections::BTreeMap::new(),
+        figure: CounterFigure::Growth,
+        at_least: Some(1.0),
+        at_most: None,
+    }]
+}

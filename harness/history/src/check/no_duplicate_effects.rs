@@ -1,0 +1,75 @@
+//! no-duplicate-effects: a write has one effect, however often it was sent. Every content that the harness writes is written once and
+//! carries its canary, so that one content under two ids is one write that took effect twice.
+
+use super::{Check, Criteria, Judging, Kind, counted};
+use crate::finding::Finding;
+use crate::history::History;
+use crate::op::{Effect, Op, Outcome, Seen};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+pub(super) const CHECK: Check = Check {
+    name: "no-duplicate-effects",
+    about: "a write that was sent more than once has one effect",
+    kind: Kind::Standing,
+    run,
+};
+
+fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
+    // Where each content was first seen: id, and position.
+    let mut homes: HashMap<u64, (&Arc<str>, u32)> = HashMap::new();
+    let mut told: HashSet<(u64, &Arc<str>)> = HashSet::new();
+    let mut judging = Judging::new(CHECK.name);
+    let answered = history.ops().iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok);
+    for (at, op) in answered {
+        let at = at as u32;
+        for (key, seen) in records(&op.effect).filter(|(_, seen)| seen.canary.is_some()) {
+            let mut home = match homes.entry(seen.digest) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert((key, at));
+                    judging.judged += 1;
+                    continue;
+                }
+                Entry::Occupied(home) => home,
+            };
+            let (first, since) = *home.get();
+            if first == key || told.contains(&(seen.digest, key)) {
+                continue;
+            }
+            let until_us = op.complete_us.max(history.op(since).complete_us);
+            if deleted_by(history, first, until_us) || deleted_by(history, key, until_us) {
+                home.insert((key, at));
+            } else {
+                told.insert((seen.digest, key));
+                judging.violation(|| format!("one content exists as `{first}` and as `{key}`"), &[since, at]);
+            }
+        }
+    }
+    let summary = format!(
+        "{} followed, {} under more than one id",
+        counted(judging.judged, "content", "contents"),
+        judging.violations
+    );
+    Some(judging.finding(summary))
+}
+
+/// Records that certainly exist with their contents: those of an acknowledged write, and those that somebody saw.
+fn records(effect: &Effect) -> impl Iterator<Item = (&Arc<str>, &Seen)> {
+    let written = effect.contents().filter_map(|(key, seen)| Some((key?, seen)));
+    let read = match effect {
+        Effect::Read { key, value: Some(seen) } => Some((key, seen)),
+        _ => None,
+    };
+    let scanned: &[(Arc<str>, Seen)] = match effect {
+        Effect::Scan { hits } => hits,
+        _ => &[],
+    };
+    written.chain(read).chain(scanned.iter().map(|(key, seen)| (key, seen)))
+}
+
+/// Tells whether a record may have been deleted by then, so that its content may be written anew.
+fn deleted_by(history: &History, key: &str, until_us: u64) -> bool {
+    let sent_by_then = |op: &Op| op.invoke_us <= until_us;
+    history.changes(key).is_some_and(|changes| changes.deletes.iter().any(|at| sent_by_then(history.op(*at))))
+}

@@ -1,0 +1,41 @@
+//! Figures of measured calls.
+
+use crate::history::{call, verdict_of};
+use harness_history::{Criteria, Metric, Threshold, Verdict};
+use proptest::prelude::*;
+
+fn bound(metric: Metric, below: f64) -> Criteria {
+    Criteria { thresholds: vec![Threshold { operation: None, metric, below }], ..Criteria::default() }
+}
+
+proptest! {
+    #[test]
+    fn an_error_rate_is_the_share_of_calls_that_are_not_ok(calls in prop::collection::vec(any::<bool>(), 1..200), below in 0.01..1.0f64) {
+        let rate = calls.iter().filter(|ok| !**ok).count() as f64 / calls.len() as f64;
+        let expected = if rate < below { Verdict::Pass } else { Verdict::Fail };
+        let ops = calls.into_iter().enumerate().map(|(number, ok)| call(0, number as u64 * 10, 5, ok)).collect();
+        prop_assert_eq!(verdict_of("error-rate", ops, &bound(Metric::ErrorRate, below)), expected);
+    }
+
+    #[test]
+    fn a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
+        took in prop::collection::vec(1..1_000_000u64, 1..200),
+        percentile in prop::sample::select(vec![50.0, 90.0, 95.0, 99.0, 99.9]),
+        below in 1..1_000_000u64,
+    ) {
+        let enough = |value: u64| took.iter().filter(|other| **other <= value).count() as f64 >= percentile / 100.0 * took.len() as f64;
+        let value = took.iter().copied().filter(|value| enough(*value)).min().unwrap();
+        let expected = if value < below { Verdict::Pass } else { Verdict::Fail };
+        let ops = took.iter().enumerate().map(|(number, took)| call(0, number as u64 * 2_000_000, *took, true)).collect();
+        prop_assert_eq!(verdict_of("latency", ops, &bound(Metric::LatencyPercentile(percentile), below as f64)), expected);
+    }
+
+    #[test]
+    fn users_count_as_concurrent_where_their_spans_share_a_moment(spans in prop::collection::vec((0..50u64, 1..50u64), 1..20), asked in 1..20u32) {
+        let at_once = |moment: u64| spans.iter().filter(|(from, took)| (*from..from + took).contains(&moment)).count();
+        let most = (0..100).map(at_once).max().unwrap_or_default() as u32;
+        let expected = if most >= asked { Verdict::Pass } else { Verdict::Fail };
+        let ops = spans.iter().enumerate().map(|(process, (from, took))| call(process as u32, *from, *took, true)).collect();
+        prop_assert_eq!(verdict_of("users-concurrent", ops, &Criteria { users: Some(asked), ..Criteria::default() }), expected);
+    }
+}

@@ -1,0 +1,92 @@
+//! What a scenario expected, injections and their verdicts, workflows and outages.
+
+use crate::history::{effect, every_standing_check, verdict_of};
+use harness_history::{Criteria, Effect, Expectation, Op, Outcome, Verdict, VerdictKind, Workflow, WorkflowEnd};
+use proptest::prelude::*;
+
+fn verdict(at: u64, id: u32, kind: VerdictKind) -> Op {
+    let of = |what: &str| format!("{what}{id}").into();
+    effect(at, Outcome::Ok, Effect::Verdict { verdict: of("v"), kind, execution: of("e"), request: of("r") })
+}
+
+/// An injection that was accepted on verdict `id`, for the execution and request of verdict `of`.
+fn injection(at: u64, id: u32, of: u32) -> Op {
+    let inject = Effect::Inject {
+        pattern: "p".into(),
+        execution: format!("e{of}").into(),
+        request: format!("r{of}").into(),
+        verdict: Some(format!("v{id}").into()),
+    };
+    effect(at, Outcome::Ok, inject)
+}
+
+const KINDS: [VerdictKind; 3] = [VerdictKind::Allow, VerdictKind::Acknowledge, VerdictKind::Acknowledged];
+
+proptest! {
+    #[test]
+    fn a_scenario_is_as_good_as_its_worst_expectation(words in prop::collection::vec(0..3usize, 0..20)) {
+        let verdicts: Vec<Verdict> = words.iter().map(|word| [Verdict::Pass, Verdict::Unknown, Verdict::Fail][*word]).collect();
+        let expectation = |verdict: &Verdict| Expectation {
+            at_us: 0, expected: "x".to_owned(), verdict: *verdict, seen: "y".to_owned(), ops: Vec::new(),
+        };
+        let criteria = Criteria { expectations: Some(verdicts.iter().map(expectation).collect()), ..Criteria::default() };
+        prop_assert_eq!(verdict_of("expectations-held", Vec::new(), &criteria), Verdict::merge(verdicts));
+    }
+
+    #[test]
+    fn an_injection_stands_or_falls_with_its_verdict(
+        kinds in prop::collection::vec(0..3usize, 1..6),
+        uses in prop::collection::vec((0..8u32, 0..8u32), 1..12),
+    ) {
+        let mut ops: Vec<Op> = kinds.iter().enumerate().map(|(id, kind)| verdict(id as u64 * 10, id as u32, KINDS[*kind])).collect();
+        let mut spent = std::collections::HashSet::new();
+        let mut good = true;
+        for (number, (id, of)) in uses.iter().enumerate() {
+            good &= match kinds.get(*id as usize).map(|kind| KINDS[*kind]) {
+                None | Some(VerdictKind::Acknowledge) => false,
+                Some(VerdictKind::Allow) => id == of,
+                Some(VerdictKind::Acknowledged) => id == of && spent.insert(*id),
+            };
+            ops.push(injection(1_000 + number as u64 * 10, *id, *of));
+        }
+        let expected = if good { Verdict::Pass } else { Verdict::Fail };
+        prop_assert_eq!(verdict_of("no-injection-without-verdict", ops, &every_standing_check()), expected);
+    }
+
+    #[test]
+    fn a_workflow_within_an_outage_passes_exactly_where_it_names_it(
+        service in 0..3usize, down in 0..100u64, lasts in 1..200u64, at in 0..300u64, named in any::<bool>(),
+    ) {
+        let names = ["guardrails", "memory", "patterns"];
+        let reasons = ["guardrail_unavailable", "memory_unavailable", "patterns_unavailable"];
+        let outage = |at, down| effect(at, Outcome::Ok, Effect::Outage { service: names[service].into(), down });
+        let workflow = Workflow {
+            status: if named { WorkflowEnd::Degraded } else { WorkflowEnd::Completed },
+            reasons: if named { vec![reasons[service].into()] } else { Vec::new() },
+            fallbacks: Vec::new(),
+            verdict: None,
+            injected: None,
+        };
+        let ops = vec![outage(down, true), effect(at, Outcome::Ok, Effect::Workflow(workflow)), outage(down + 5 + lasts, false)];
+        let within = at >= down + 5 && at + 5 <= down + 5 + lasts;
+        let expected = if within && !named { Verdict::Fail } else { Verdict::Pass };
+        prop_assert_eq!(verdict_of("degraded-is-declared", ops, &every_standing_check()), expected);
+    }
+
+    #[test]
+    fn a_workflow_injects_only_while_the_guardrails_can_be_asked(down in 0..100u64, lasts in 1..200u64, at in 0..300u64) {
+        let outage = |at, down| effect(at, Outcome::Ok, Effect::Outage { service: "guardrails".into(), down });
+        let workflow = Workflow {
+            status: WorkflowEnd::Completed,
+            reasons: Vec::new(),
+            fallbacks: Vec::new(),
+            verdict: Some("allow".into()),
+            injected: Some("v1".into()),
+        };
+        // What was done to the stack may stand behind the calls.
+        let ops = vec![effect(at, Outcome::Ok, Effect::Workflow(workflow)), outage(down, true), outage(down + 5 + lasts, false)];
+        let within = at >= down + 5 && at + 5 <= down + 5 + lasts;
+        let expected = if within { Verdict::Fail } else { Verdict::Pass };
+        prop_assert_eq!(verdict_of("no-injection-without-verdict", ops, &every_standing_check()), expected);
+    }
+}

@@ -1,0 +1,68 @@
+//! Limits.
+
+use crate::history::{call, effect, finding_of, verdict_of};
+use harness_history::{Criteria, Effect, ErrorKind, Op, Outcome, Quota, Verdict};
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn a_quota_fails_exactly_where_more_was_admitted_than_allowed(
+        ends in prop::collection::vec(0..3usize, 1..60), limit in 1..30u64,
+    ) {
+        let outcomes = [Outcome::Ok, Outcome::Failed(ErrorKind::Quota), Outcome::Unknown(ErrorKind::Timeout)];
+        let admitted = ends.iter().filter(|end| **end == 0).count() as u64;
+        let maybe = ends.iter().filter(|end| **end == 2).count() as u64;
+        let expected = if admitted > limit { Verdict::Fail } else if admitted + maybe > limit { Verdict::Unknown } else { Verdict::Pass };
+        let ops = ends.iter().enumerate().map(|(at, end)| effect(at as u64 * 10, outcomes[*end].clone(), Effect::None)).collect();
+        let quota = Quota { tenant: "acme".to_owned(), operations: Vec::new(), limit, window_us: None };
+        let criteria = Criteria { quotas: vec![quota], ..Criteria::default() };
+        prop_assert_eq!(verdict_of("quota-bound", ops, &criteria), expected);
+    }
+
+    #[test]
+    fn fixed_windows_that_hold_never_fail_their_quota(
+        limit in 1..10u64, begins in 0..1_000u64, counts in prop::collection::vec(0..10u64, 1..8),
+    ) {
+        // Windows of 1,000 us that begin anywhere, each filled at most to its limit.
+        let mut ops = Vec::new();
+        for (window, count) in counts.iter().enumerate() {
+            let from = begins + window as u64 * 1_000;
+            ops.extend((0..(*count).min(limit)).map(|number| effect(from + number * 90, Outcome::Ok, Effect::None)));
+        }
+        let quota = Quota { tenant: "acme".to_owned(), operations: Vec::new(), limit, window_us: Some(1_000) };
+        prop_assert_ne!(verdict_of("quota-bound", ops, &Criteria { quotas: vec![quota], ..Criteria::default() }), Verdict::Fail);
+    }
+
+    #[test]
+    fn an_excess_is_a_violation_exactly_where_it_is_not_declared(admitted in 1..40u64, limit in 1..30u64, declared in 0..20u64) {
+        let ops: Vec<Op> = (0..admitted).map(|at| effect(at * 10, Outcome::Ok, Effect::None)).collect();
+        let quota = Quota { tenant: "acme".to_owned(), operations: Vec::new(), limit, window_us: None };
+        let declared_by = [("acme".to_owned(), declared), ("zeta".to_owned(), 100)].into();
+        let criteria = Criteria { quotas: vec![quota], declared: declared_by, ..Criteria::default() };
+        let finding = finding_of("quota-bound", &ops.into_iter().collect(), &criteria).unwrap();
+        if admitted > limit + declared {
+            prop_assert_eq!(finding.verdict, Verdict::Fail);
+            let both = format!("{} too many, {declared} of them declared", admitted - limit);
+            prop_assert!(finding.evidence[0].what.contains(&both), "{:?}", finding);
+        } else {
+            prop_assert_eq!(finding.verdict, Verdict::Pass);
+        }
+    }
+
+    #[test]
+    fn the_busiest_window_is_the_one_that_a_search_of_all_finds(
+        calls in prop::collection::vec((0..3_000u64, 0..1_500u64), 1..60), limit in 1..6u64,
+    ) {
+        const WINDOW_US: u64 = 1_000;
+        let inside = |from: u64| calls.iter().filter(|(at, took)| *at >= from && at + took <= from + WINDOW_US).count() as u64;
+        let most = calls.iter().map(|(at, _)| inside(*at)).max().unwrap();
+        let expected = if most > limit * 2 { Verdict::Fail } else { Verdict::Pass };
+        let ops: Vec<Op> = calls.iter().map(|(at, took)| call(0, *at, *took, true)).collect();
+        let quota = Quota { tenant: "acme".to_owned(), operations: Vec::new(), limit, window_us: Some(WINDOW_US) };
+        let criteria = Criteria { quotas: vec![quota], ..Criteria::default() };
+        let finding = finding_of("quota-bound", &ops.into_iter().collect(), &criteria).unwrap();
+        prop_assert_eq!(finding.verdict, expected);
+        let told = format!("{most} call");
+        prop_assert!(finding.summary.contains(&told), "{:?}", finding);
+    }
+}
