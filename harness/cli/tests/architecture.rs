@@ -27,7 +27,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("bollard", &["harness-core"]),
     ("rusqlite", &["mcp-kit", "mcp-memory", "mcp-orchestrator", "mcp-patterns"]),
     ("rmcp", &["mcp-kit"]),
-    ("redis", &["mcp-kit"]),
+    ("redis", &["harness-core", "mcp-kit"]),
 ];
 
 /// What the pure crates may link at all.

@@ -1,10 +1,12 @@
-//! The reaper: a child that outlives the harness by a moment. It is told what was started, and when its input ends (whatever ended the
-//! harness, `kill -9` among it) it ends everything that was not struck from its list.
+//! The reaper: a child that outlives the harness by a moment. It is told what was started and what will have to be undone, and when its
+//! input ends (whatever ended the harness, `kill -9` among it) it first undoes, then ends everything that was not struck from its list.
 
-use crate::labelled;
+mod list;
+
+use crate::fault::Undo;
+use list::{List, Order};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -39,23 +41,44 @@ impl Reaper {
     /// Puts a process on the list.
     pub fn watch_process(&self, pid: u32) {
         if let Some(started) = start_time(pid) {
-            self.tell(&format!("process {pid} {started}"));
+            self.tell(&Order::Process { pid, started });
         }
     }
 
     /// Puts everything of Docker with this label on the list.
     pub fn watch_label(&self, label: &str) {
-        self.tell(&format!("label {label}"));
+        self.tell(&Order::Label { label: label.to_owned() });
+    }
+
+    /// Puts something on the list that will have to be undone; `journal` is where it is struck then.
+    pub fn watch_undo(&self, id: &str, undo: &Undo, journal: &Path) {
+        self.tell(&Order::Undo { id: id.to_owned(), undo: undo.clone(), journal: journal.to_owned() });
+    }
+
+    /// Strikes what is undone.
+    pub fn strike_undo(&self, id: &str) {
+        self.tell(&Order::Struck { id: id.to_owned() });
+    }
+
+    /// Has something undone at once.
+    pub fn undo_now(&self, id: &str) {
+        self.tell(&Order::Now { id: id.to_owned() });
     }
 
     /// Strikes everything from the list: it was stopped in order.
     pub fn release(&self) {
-        self.tell("done");
+        self.tell(&Order::Done);
+        self.close();
+    }
+
+    /// Ends it; what is on its list is undone and ended.
+    pub fn close(&self) {
         drop(self.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
         let _ = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner).wait();
     }
 
-    fn tell(&self, line: &str) {
+    fn tell(&self, order: &Order) {
+        let Ok(line) = serde_json::to_string(order) else { return };
         if let Some(input) = self.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut() {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
         }
@@ -80,35 +103,14 @@ pub fn end_process(pid: u32, started: u64, signal: Signal) {
     }
 }
 
-/// The reaper's own life: reads the list until its input ends, then ends what is on it.
+/// The reaper's own life: reads the list until its input ends, then undoes and ends what is on it.
 pub fn reap_from_stdin() -> ExitCode {
-    let mut processes: BTreeMap<u32, u64> = BTreeMap::new();
-    let mut labels: Vec<String> = Vec::new();
+    let mut list = List::default();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["process", pid, started] => {
-                if let (Ok(pid), Ok(started)) = (pid.parse(), started.parse()) {
-                    processes.insert(pid, started);
-                }
-            }
-            ["label", label] => labels.push((*label).to_owned()),
-            ["done"] => {
-                processes.clear();
-                labels.clear();
-            }
-            _ => {}
+        if let Ok(order) = serde_json::from_str(&line) {
+            list.follow(order);
         }
     }
-    for (pid, started) in processes {
-        end_process(pid, started, Signal::SIGKILL);
-    }
-    if !labels.is_empty()
-        && let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build()
-    {
-        for label in labels {
-            let _ = runtime.block_on(labelled::remove(&label));
-        }
-    }
+    list.end();
     ExitCode::SUCCESS
 }

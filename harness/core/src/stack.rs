@@ -8,7 +8,7 @@ mod given;
 mod ports;
 pub mod process;
 mod ready;
-mod taps;
+mod ways;
 mod wiring;
 
 pub use control::Ended;
@@ -18,7 +18,7 @@ pub use ready::log_tail;
 
 use crate::plan::Backend;
 use crate::reaper::Reaper;
-use crate::topology::{EdgeMode, Part, PartKind, Topology};
+use crate::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
 use crate::view::{Event, View};
 use futures::future::try_join_all;
 use mcp_contracts::Service;
@@ -27,8 +27,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use taps::Taps;
 use tokio_util::sync::CancellationToken;
+use ways::{Way, Ways};
 
 /// How long a part may take from its start to ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -57,6 +57,8 @@ pub struct StackRequest {
     pub given: Vec<Given>,
     /// Tag of the services' images; only containers have any.
     pub image_tag: String,
+    /// Seed of the run, which decides what the proxies on its ways choose.
+    pub seed: u64,
 }
 
 /// A part that runs.
@@ -83,7 +85,9 @@ pub struct Stack {
     request: StackRequest,
     parts: Mutex<Vec<RunningPart>>,
     running: Running,
-    taps: Taps,
+    ways: Ways,
+    /// Where callers find a part that has a proxy before it.
+    entrances: Mutex<BTreeMap<String, String>>,
     asker: reqwest::Client,
     reaper: Option<Arc<Reaper>>,
 }
@@ -125,9 +129,13 @@ impl Stack {
     ) -> Result<Self, StackError> {
         let asker = ready::asker()?;
         if let Backend::External { urls } = &request.backend {
-            let parts = Mutex::new(external::check(request, urls, &asker).await?);
-            let (running, taps) = (Running::External, Taps::default());
-            return Ok(Self { request: request.clone(), parts, running, taps, asker, reaper });
+            let parts = external::check(request, urls, &asker).await?;
+            let stack = Self::empty(request, Running::External, asker, reaper);
+            for part in &parts {
+                stack.open_entrance(part).await?;
+            }
+            *stack.lock() = parts;
+            return Ok(stack);
         }
         given::write_files(&request.dir, &request.topology, &request.given)?;
         let running = match request.backend {
@@ -138,8 +146,7 @@ impl Stack {
                 Running::Processes(process::Processes::new(reaper.clone(), asker.clone()))
             }
         };
-        let stack =
-            Self { request: request.clone(), parts: Mutex::default(), running, taps: Taps::default(), asker, reaper };
+        let stack = Self::empty(request, running, asker, reaper);
         match stack.start_waves(view).await {
             Ok(()) => Ok(stack),
             Err(error) => {
@@ -147,6 +154,11 @@ impl Stack {
                 Err(error)
             }
         }
+    }
+
+    fn empty(request: &StackRequest, running: Running, asker: reqwest::Client, reaper: Option<Arc<Reaper>>) -> Self {
+        let (parts, entrances) = (Mutex::default(), Mutex::default());
+        Self { request: request.clone(), parts, running, ways: Ways::default(), entrances, asker, reaper }
     }
 
     async fn start_waves(&self, view: &Arc<dyn View>) -> Result<(), StackError> {
@@ -168,10 +180,7 @@ impl Stack {
                 Running::Containers(containers) => containers.address(&target),
                 Running::Processes(_) | Running::External => target.url.clone(),
             };
-            let address = match edge.mode {
-                EdgeMode::Direct => direct,
-                EdgeMode::Tapped => self.taps.put(&part.name, &edge.to, &direct).await?,
-            };
+            let address = self.through(&part.name, &edge.to, edge.mode, direct).await?;
             addresses.push((target.kind, address));
         }
         let environment = wiring::environment(&self.request, part, &addresses);
@@ -180,8 +189,29 @@ impl Stack {
             Running::Containers(containers) => containers.start(&self.request, part, environment).await?,
             Running::External => return Err(StackError::start(&part.name, "somebody else runs this stack")),
         };
+        self.open_entrance(&running).await?;
         view.show(Event::PartReady { part: part.name.clone(), after: since.elapsed() });
         Ok(running)
+    }
+
+    /// Puts on a way what its mode says; the answer is where those at its beginning find `url`.
+    async fn through(&self, from: &str, to: &str, mode: EdgeMode, url: String) -> Result<String, StackError> {
+        let tapped = match mode {
+            EdgeMode::Direct => return Ok(url),
+            EdgeMode::Proxied => false,
+            EdgeMode::Tapped => true,
+        };
+        self.ways.put(Way { from, to, url: &url, tapped, seed: self.request.seed }).await
+    }
+
+    /// Puts on the way from callers to a part what the topology says.
+    async fn open_entrance(&self, part: &RunningPart) -> Result<(), StackError> {
+        let mode = self.request.topology.way(CLIENT, &part.name).unwrap_or_default();
+        if !mode.is_direct() {
+            let url = self.through(CLIENT, &part.name, mode, part.url.clone()).await?;
+            self.entrances.lock().unwrap_or_else(PoisonError::into_inner).insert(part.name.clone(), url);
+        }
+        Ok(())
     }
 
     /// Its parts as they are now.
@@ -204,6 +234,11 @@ impl Stack {
         &self.request
     }
 
+    /// Who ends its parts when the harness is gone; nobody where they stay.
+    pub(crate) const fn reaper(&self) -> Option<&Arc<Reaper>> {
+        self.reaper.as_ref()
+    }
+
     /// The label of its containers, if it has any.
     pub fn label(&self) -> Option<&str> {
         match &self.running {
@@ -212,11 +247,16 @@ impl Stack {
         }
     }
 
-    /// MCP endpoint by part name.
+    /// MCP endpoint by part name: its proxy, where there is one on the way from callers to it.
     pub fn endpoints(&self) -> BTreeMap<String, String> {
+        let entrances = self.entrances.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = self.lock();
         let services = parts.iter().filter(|part| part.kind != PartKind::Redis);
-        services.map(|part| (part.name.clone(), format!("{}{}", part.url, mcp_contracts::service::MCP_PATH))).collect()
+        let endpoint = |part: &RunningPart| {
+            let base = entrances.get(&part.name).unwrap_or(&part.url);
+            (part.name.clone(), format!("{base}{}", mcp_contracts::service::MCP_PATH))
+        };
+        services.map(endpoint).collect()
     }
 
     /// Stops it in reverse order and strikes it from the reaper's list.
@@ -234,7 +274,7 @@ impl Stack {
             Running::Containers(containers) => containers.stop(&waves).await,
             Running::External => {}
         }
-        self.taps.close().await;
+        self.ways.close().await;
     }
 
     /// Leaves it running.

@@ -1,6 +1,7 @@
 //! The parts of a stack and the edges between them: one value that drives every backend and the compose file. Knows no address.
 
 mod check;
+mod proxied;
 
 use mcp_contracts::{Service, env};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// Name of the part that holds the quotas.
 const REDIS: &str = "redis";
+/// Where a way begins that callers use: they are no part.
+pub const CLIENT: &str = "client";
 
 /// What a stack consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub struct Part {
     /// Lies of the broken service that stands before it, for tests of the scenarios themselves; none: nobody stands there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lies: Vec<String>,
+    /// What is on the way from callers to it.
+    #[serde(default, skip_serializing_if = "EdgeMode::is_direct")]
+    pub entrance: EdgeMode,
 }
 
 /// What a part is.
@@ -56,13 +62,23 @@ pub struct Edge {
 }
 
 /// What is on the way from one part to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeMode {
     /// Nothing.
+    #[default]
     Direct,
-    /// A proxy that passes every byte and tells which HTTP exchanges it saw.
+    /// A proxy that passes every byte until it is told otherwise.
+    Proxied,
+    /// The same, which also tells which HTTP exchanges it saw.
     Tapped,
+}
+
+impl EdgeMode {
+    /// Tells whether nothing is on the way.
+    pub const fn is_direct(&self) -> bool {
+        matches!(self, Self::Direct)
+    }
 }
 
 impl Topology {
@@ -201,6 +217,7 @@ impl Part {
             edges: Vec::new(),
             data: REDIS.to_owned(),
             lies: Vec::new(),
+            entrance: EdgeMode::Direct,
         }
     }
 

@@ -27,6 +27,9 @@ const HEALTHCHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// How long buffered spans may take at the end.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(2);
 
+/// The signal that comes with a write past the limit on the size of files (`SIGXFSZ` of Linux).
+const FILE_TOO_LARGE: i32 = 25;
+
 /// Exit code of a service whose arguments or settings cannot be used (sysexits `EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
 /// Exit code of a service that could not start.
@@ -194,6 +197,11 @@ where
         (Err(error), _) | (_, Err(error)) => {
             return fail(service, EXIT_START, &format!("signals cannot be caught: {error}"));
         }
+    };
+    // Past the limit on the size of files a write fails, as on a full disk; left to itself the signal would end the service instead.
+    let _file_too_large = match signal(SignalKind::from_raw(FILE_TOO_LARGE)) {
+        Ok(caught) => caught,
+        Err(error) => return fail(service, EXIT_START, &format!("signals cannot be caught: {error}")),
     };
     let (telemetry, guard) = Telemetry::start(&settings);
     // The text of a panic may quote what a caller sent, so only its place is told.

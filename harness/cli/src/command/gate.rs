@@ -1,14 +1,19 @@
-//! `harness gate`: the job of a CI. Every scenario, then the memory workload, on the embedded default; a failed step does not keep the others
+//! `harness gate`: the job of a CI. Every scenario, the memory workload, then a short set of experiments, on the embedded default; a failed step does not keep the others
 //! from being run. One verdict with its reasons; where the CI shows a summary, it gets ours.
 
-use super::{load, play, scenario};
-use crate::arguments::{BackendArguments, BackendChoice, Changes, GateArguments, LoadArguments, ScenarioArguments};
+use super::{chaos, load, play, scenario};
+use crate::arguments::{
+    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, ScenarioArguments,
+};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use harness_core::report::summary::because;
 use harness_core::run::RunOutcome;
 use harness_core::run_dir;
 use std::io::Write;
+
+/// The experiments of the gate: one for each of what a stack may lose, its limits, its rules and its data.
+const SHORT_SET: [&str; 3] = ["redis-outage", "guardrail-kill", "memory-kill"];
 
 pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, Failure> {
     let place = BackendArguments { backend: BackendChoice::Process, url: Vec::new() };
@@ -24,18 +29,35 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let load = LoadArguments {
         workload: "memory".to_owned(),
         changes: Changes { users: Some(arguments.users), duration: Some(arguments.duration), ..Changes::default() },
+        place: place.clone(),
+        seed: arguments.seed,
+        runs: arguments.runs.clone(),
+    };
+    let short = ChaosArguments {
+        command: None,
+        names: SHORT_SET.map(str::to_owned).to_vec(),
+        all: false,
+        list: false,
+        dry_run: false,
+        on_trial: false,
+        experiments: None,
         place,
+        lie: Vec::new(),
         seed: arguments.seed,
         runs: arguments.runs.clone(),
     };
     // Everything is resolved before anything starts.
     let plans = scenario::resolve(&scenarios, context)?;
     let (plan, secret) = load::resolve(&load, context)?;
+    let experiments = chaos::plans(&short, context)?;
 
     let played = scenario::play(plans, &arguments.runs, context);
     let driven = play::execute(plan, secret, &arguments.runs, context);
 
+    let broken = chaos::play(experiments, &arguments.runs, context);
+
     play::summary(&played, context);
+    play::summary(&broken, context);
     let mut reasons = Vec::new();
     let mut exits = Vec::new();
     for played in &played {
@@ -48,9 +70,14 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     };
     exits.push(exit);
     reason("load memory", exit, &driven, &mut reasons);
+    for broken in &broken {
+        exits.push(broken.exit);
+        reason(&broken.name, broken.exit, &broken.result, &mut reasons);
+    }
 
     let exit = Exit::merge(exits);
     let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok()).chain(driven.as_ref().ok());
+    let outcomes = outcomes.chain(broken.iter().filter_map(|broken| broken.result.as_ref().ok()));
     summarise(exit, &reasons, outcomes)?;
     if context.output.json {
         context.print_json(&serde_json::json!({ "event": "gate", "exit": exit.number(), "reasons": reasons }));

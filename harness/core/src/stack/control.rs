@@ -1,11 +1,12 @@
-//! What a scenario may do to a running stack: end, kill and start a part at the same address, change its files, read its log, its metrics and
+//! What may be done to a running stack: end, kill, pause and start a part at the same address, change its files, read its log, its metrics and
 //! what passed its tapped edges. Everything has its deadline.
 
-use super::{Running, RunningPart, Stack, StackError, given};
+use super::{Running, RunningPart, Stack, StackError, given, process};
 use crate::topology::PartKind;
-use chaos_proxy::Exchange;
+use chaos_proxy::{Exchange, Proxy};
 use mcp_contracts::Service;
 use mcp_contracts::service::METRICS_PATH;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How a part ended.
@@ -46,6 +47,30 @@ impl Stack {
             Running::Processes(processes) => processes.terminate(name).await,
             Running::Containers(containers) => containers.terminate(name).await,
             Running::External => Err(StackError::control(name, "stopped", "somebody else runs this stack")),
+        }
+    }
+
+    /// Holds a part where it is: it keeps its connections and answers nothing. A part that is told to end goes on with that.
+    ///
+    /// # Errors
+    /// It does not run, or somebody else runs it.
+    pub async fn pause(&self, name: &str) -> Result<(), StackError> {
+        match &self.running {
+            Running::Processes(processes) => processes.pause(name).await,
+            Running::Containers(containers) => containers.pause(name).await,
+            Running::External => Err(StackError::control(name, "paused", "somebody else runs this stack")),
+        }
+    }
+
+    /// Lets a paused part go on.
+    ///
+    /// # Errors
+    /// It does not run, or somebody else runs it.
+    pub async fn resume(&self, name: &str) -> Result<(), StackError> {
+        match &self.running {
+            Running::Processes(processes) => processes.resume(name).await,
+            Running::Containers(containers) => containers.resume(name).await,
+            Running::External => Err(StackError::control(name, "resumed", "somebody else runs this stack")),
         }
     }
 
@@ -112,6 +137,15 @@ impl Stack {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// The file of a part's SQLite database, where it is one of this machine.
+    pub(crate) fn database(&self, name: &str) -> Option<PathBuf> {
+        let part = self.request.topology.part(name).filter(|part| part.kind != PartKind::Redis)?;
+        match &self.running {
+            Running::Processes(_) => process::database(&self.request, part),
+            Running::Containers(_) | Running::External => None,
+        }
+    }
+
     /// The metrics of a part, as Prometheus text.
     ///
     /// # Errors
@@ -129,8 +163,12 @@ impl Stack {
     /// The HTTP exchanges that passed a tapped edge so far, and how many had to leave the log; a proof of absence needs this to be 0.
     /// `None` where the edge is not tapped.
     pub fn tapped(&self, from: &str, to: &str) -> Option<(Vec<Arc<Exchange>>, u64)> {
-        let taps = self.taps.between(from, to);
-        let missed = taps.iter().map(chaos_proxy::Tap::missed).sum();
-        (!taps.is_empty()).then(|| (taps.iter().flat_map(chaos_proxy::Tap::exchanges).collect(), missed))
+        self.ways.tap(from, to).map(|tap| (tap.exchanges(), tap.missed()))
+    }
+
+    /// The proxy on the way from one part, or from callers (`client`), to another: its rules, and what passed. `None` where the way is
+    /// direct. A rule on it needs no undoing by anybody else: the proxy is part of this process, and with it every rule is gone.
+    pub fn proxy(&self, from: &str, to: &str) -> Option<Arc<Proxy>> {
+        self.ways.between(from, to)
     }
 }

@@ -1,48 +1,79 @@
-//! The proxies on tapped edges: they live as long as the stack does, in this process.
+//! The proxies on the ways of a stack: they live as long as the stack does, in this process, and every rule on them dies with it.
 
 use super::StackError;
-use chaos_proxy::{Proxy, Tap};
+use chaos_proxy::{Options, Proxy, Tap};
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The proxies of a stack.
 #[derive(Default)]
-pub(super) struct Taps {
-    proxies: Mutex<Vec<Tapped>>,
+pub(super) struct Ways {
+    proxies: Mutex<Vec<Proxied>>,
 }
 
-struct Tapped {
+struct Proxied {
     from: String,
     to: String,
-    proxy: Proxy,
+    tapped: bool,
+    proxy: Arc<Proxy>,
 }
 
-impl Taps {
-    /// Puts a proxy between two parts; what it answers to is the base URL that `from` gets to know.
-    pub(super) async fn put(&self, from: &str, to: &str, url: &str) -> Result<String, StackError> {
-        let authority = url.strip_prefix("http://").unwrap_or_default();
-        let upstream: SocketAddr = authority.parse().map_err(|_| {
-            StackError::start(from, format!("`{to}` at `{url}` cannot be tapped: it has no address of this machine"))
-        })?;
-        let proxy = Proxy::start(&format!("{from} to {to}"), upstream).await;
-        let proxy = proxy.map_err(|error| StackError::start(from, error))?;
-        let address = format!("http://{}", proxy.address());
-        let tapped = Tapped { from: from.to_owned(), to: to.to_owned(), proxy };
-        self.proxies.lock().unwrap_or_else(PoisonError::into_inner).push(tapped);
+/// A way on which a proxy is put.
+pub(super) struct Way<'a> {
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    /// Where it leads to, `http://host:port` or `redis://host:port`.
+    pub(super) url: &'a str,
+    pub(super) tapped: bool,
+    /// Seed of the run.
+    pub(super) seed: u64,
+}
+
+impl Ways {
+    /// Puts a proxy on a way; the answer is the URL that those at its beginning get to know.
+    pub(super) async fn put(&self, way: Way<'_>) -> Result<String, StackError> {
+        let Way { from, to, url, tapped, seed } = way;
+        let unreachable = || {
+            let why = format!("`{to}` at `{url}` cannot have a proxy before it: it has no address of this machine");
+            StackError::start(from, why)
+        };
+        let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
+        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        let mut found = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
+        let upstream: SocketAddr = found.next().ok_or_else(unreachable)?;
+        let options = Options { seed, tap: tapped, port: 0 };
+        let proxy = Proxy::start_with(&format!("{from} to {to}"), upstream, options).await;
+        let proxy = Arc::new(proxy.map_err(|error| StackError::start(from, error))?);
+        let slash = if path.is_empty() { "" } else { "/" };
+        let address = format!("{scheme}://{}{slash}{path}", proxy.address());
+        self.lock().push(Proxied { from: from.to_owned(), to: to.to_owned(), tapped, proxy });
         Ok(address)
     }
 
+    /// The proxy on the way from one part to another, if there is one.
+    pub(super) fn between(&self, from: &str, to: &str) -> Option<Arc<Proxy>> {
+        let proxies = self.lock();
+        proxies.iter().find(|way| way.from == from && way.to == to).map(|way| Arc::clone(&way.proxy))
+    }
+
     /// The log of the way from one part to another; none where it is not tapped.
-    pub(super) fn between(&self, from: &str, to: &str) -> Vec<Tap> {
-        let proxies = self.proxies.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = proxies.iter().filter(|tapped| tapped.from == from && tapped.to == to);
-        wanted.map(|tapped| tapped.proxy.tap()).collect()
+    pub(super) fn tap(&self, from: &str, to: &str) -> Option<Tap> {
+        let proxies = self.lock();
+        proxies.iter().find(|way| way.tapped && way.from == from && way.to == to).map(|way| way.proxy.tap())
     }
 
     pub(super) async fn close(&self) {
-        let proxies = std::mem::take(&mut *self.proxies.lock().unwrap_or_else(PoisonError::into_inner));
-        for tapped in proxies {
-            tapped.proxy.close().await;
+        let proxies = std::mem::take(&mut *self.lock());
+        for way in proxies {
+            way.proxy.clear();
+            // Whoever still looks at it holds it open; it ends with the last of them.
+            if let Some(proxy) = Arc::into_inner(way.proxy) {
+                proxy.close().await;
+            }
         }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Proxied>> {
+        self.proxies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

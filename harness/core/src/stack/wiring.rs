@@ -52,6 +52,7 @@ mod tests {
             detached: false,
             given: Vec::new(),
             image_tag: crate::stack::IMAGE_TAG.to_owned(),
+            seed: 0,
         };
         let part = request.topology.part("orchestrator").unwrap();
         let at = |service, url: &str| (PartKind::Service(service), url.to_owned());

@@ -25,6 +25,9 @@ impl Topology {
             if part.kind == PartKind::Redis && !part.lies.is_empty() {
                 problems.push("Redis cannot lie; give the lie to a service".to_owned());
             }
+            if part.kind == PartKind::Redis && !part.entrance.is_direct() {
+                problems.push("there is no way from callers to Redis, so that nothing can be on it".to_owned());
+            }
         }
         if problems.is_empty() && self.is_circular() {
             problems.push("the parts need each other in a circle, so that none can start first".to_owned());
@@ -36,8 +39,13 @@ impl Topology {
     pub fn needs_processes(&self) -> Vec<String> {
         let mut needs = Vec::new();
         for part in &self.parts {
-            for edge in part.edges.iter().filter(|edge| edge.mode == EdgeMode::Tapped) {
-                needs.push(format!("the way from `{}` to `{}` is tapped", part.name, edge.to));
+            for edge in &part.edges {
+                let what = match edge.mode {
+                    EdgeMode::Direct => continue,
+                    EdgeMode::Proxied => "goes through a proxy",
+                    EdgeMode::Tapped => "is tapped",
+                };
+                needs.push(format!("the way from `{}` to `{}` {what}", part.name, edge.to));
             }
             if !part.lies.is_empty() {
                 needs.push(format!("`{}` lies", part.name));
@@ -65,10 +73,15 @@ mod tests {
         topology.parts[2].edges.push(Edge { to: "mail".to_owned(), mode: EdgeMode::Direct });
         topology.parts[3].edges[0].mode = EdgeMode::Tapped;
         topology.parts[0].lies.push("ready-always".to_owned());
+        topology.parts[0].entrance = EdgeMode::Proxied;
         let problems = topology.problems().join("\n");
-        for expected in
-            ["two parts are called `memory`", "`mail`, which is no part", "Redis speaks no HTTP", "cannot lie"]
-        {
+        for expected in [
+            "two parts are called `memory`",
+            "`mail`, which is no part",
+            "Redis speaks no HTTP",
+            "cannot lie",
+            "from callers to Redis",
+        ] {
             assert!(problems.contains(expected), "{expected} is missing in {problems}");
         }
     }

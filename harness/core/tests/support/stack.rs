@@ -38,6 +38,7 @@ pub(crate) fn request(dir: &Path, backend: Backend, topology: Topology) -> Stack
         detached: false,
         given: Vec::new(),
         image_tag: IMAGE_TAG.to_owned(),
+        seed: 0,
     }
 }
 
@@ -48,7 +49,12 @@ pub(crate) async fn start(request: &StackRequest) -> Result<Stack, StackError> {
 
 /// A user of `acme` at one part.
 pub(crate) fn client(stack: &Stack, part: &str) -> Client {
-    let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), ClientOptions::default());
+    client_with(stack, part, ClientOptions::default())
+}
+
+/// The same with choices.
+pub(crate) fn client_with(stack: &Stack, part: &str, options: ClientOptions) -> Client {
+    let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), options);
     client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
     client
 }

@@ -48,6 +48,10 @@ pub(super) fn request(
         .with_log_consumer(move |frame: &LogFrame| {
             let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(frame.bytes());
         });
+    if part.kind == PartKind::Redis {
+        // Its network is the stack's own; a fault may reload its data.
+        container = container.with_cmd(["redis-server", "--protected-mode", "no", "--enable-debug-command", "yes"]);
+    }
     if let PartKind::Service(service) = part.kind {
         // What the topology sets wins over what the backend chooses.
         let database = format!("sqlite://{DATA}/{}.db", part.data);

@@ -6,7 +6,7 @@ use super::{database_of, find_binary};
 use crate::topology::Part;
 use mcp_contracts::{Service, env};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 /// The program that stands before a service and lies.
@@ -54,9 +54,19 @@ pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Co
     })?;
     let data = request.dir.join("data").join(&part.name);
     std::fs::create_dir_all(&data).map_err(|error| StackError::start(&part.name, error))?;
-    let mut command = Command::new(binary);
+    let mut command = Command::new(&binary);
     command
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"])
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"])
+        .args(debug_allowed(&binary))
+        .arg("--dir")
         .arg(data);
     Ok(command)
+}
+
+/// What lets a fault reload the data of a Redis, from this machine alone: from version 7 on that has to be allowed.
+fn debug_allowed(binary: &Path) -> &'static [&'static str] {
+    let said = std::process::Command::new(binary).arg("--version").output().map(|output| output.stdout);
+    let said = String::from_utf8_lossy(&said.unwrap_or_default()).into_owned();
+    let version = said.split_whitespace().find_map(|word| word.strip_prefix("v=")?.split('.').next()?.parse().ok());
+    if version.is_some_and(|version: u32| version >= 7) { &["--enable-debug-command", "local"] } else { &[] }
 }

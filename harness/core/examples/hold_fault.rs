@@ -1,0 +1,85 @@
+//! A harness that injects one fault and ends in one of several ways, for the tests of what it leaves behind.
+//!
+//! `hold_fault DIR TOPOLOGY STACK FAULT ENDING`: a folder for the run, a topology as JSON, whether its stack `stays` when it ends or `dies`
+//! with it, a fault as JSON, and `heal`, `drop`, `panic` or `wait`, which heals after an interrupt. Prints the parts of its stack, injects
+//! when it is sent a line, prints `active`, and `healed` where it healed.
+#![expect(clippy::print_stdout, reason = "a test reads what it prints")]
+
+use harness_core::fault::{FaultKind, Injector};
+use harness_core::plan::Backend;
+use harness_core::reaper;
+use harness_core::stack::{IMAGE_TAG, Stack, StackRequest};
+use harness_core::topology::Topology;
+use harness_core::view::{Event, View};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+struct Silent;
+
+impl View for Silent {
+    fn show(&self, _event: Event) {}
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == reaper::SUBCOMMAND) {
+        return reaper::reap_from_stdin();
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    match runtime.block_on(hold(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            println!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn hold(arguments: &[String]) -> Result<(), String> {
+    let [dir, topology, stack, fault, ending] = arguments else {
+        return Err("DIR TOPOLOGY STACK FAULT ENDING".to_owned());
+    };
+    let topology: Topology = serde_json::from_str(topology).map_err(|error| error.to_string())?;
+    let fault: FaultKind = serde_json::from_str(fault).map_err(|error| error.to_string())?;
+    // Before anything can be interrupted.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let request = StackRequest {
+        backend: Backend::Process,
+        topology,
+        dir: PathBuf::from(dir),
+        secret: "a-key-of-the-stack-tests-0123456789abcdef".to_owned(),
+        executable: std::env::current_exe().map_err(|error| error.to_string())?,
+        detached: stack == "stays",
+        given: Vec::new(),
+        image_tag: IMAGE_TAG.to_owned(),
+        seed: 0,
+    };
+    let view: Arc<dyn View> = Arc::new(Silent);
+    let stack = Box::pin(Stack::start(&request, &view, &CancellationToken::new())).await;
+    // Never dropped: where it stays, it outlives this process however that ends.
+    let stack: &'static Stack = Box::leak(Box::new(stack.map_err(|error| error.to_string())?));
+    println!("{}", serde_json::to_string(&stack.parts()).map_err(|error| error.to_string())?);
+    std::io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())?;
+    let injector = Injector::new(stack, &request.dir);
+    let active = Box::pin(injector.inject(&fault)).await.map_err(|error| error.to_string())?;
+    println!("active");
+    match ending.as_str() {
+        "drop" => drop(active),
+        "panic" => panic!("a check that panics while a fault acts"),
+        _ => {
+            if ending == "wait" {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Box::pin(active.heal()).await.map_err(|error| error.to_string())?;
+            println!("healed");
+        }
+    }
+    Ok(())
+}

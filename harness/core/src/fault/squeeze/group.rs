@@ -1,0 +1,130 @@
+//! A control group of its own for one process: below its present one where groups nest freely (version 1), beside it where a group with
+//! processes has no children that are limited (version 2).
+
+use super::super::undo::{GroupUndo, MEMBERS, Undo};
+use super::{Limit, PERIOD_US};
+use nix::unistd::{AccessFlags, access};
+use procfs::process::{MountInfo, Process};
+use std::path::{Path, PathBuf};
+
+/// The controller of processor time.
+pub(in crate::fault) const CPU: &str = "cpu";
+/// The controller of memory.
+pub(in crate::fault) const MEMORY: &str = "memory";
+
+/// Where a process is among the groups of a controller.
+struct Place {
+    /// Folder of the group that it is in.
+    from: PathBuf,
+    /// Folder in which another can be made.
+    parent: PathBuf,
+    version: Version,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+/// A process that is about to be put into a group.
+pub(super) struct Squeezed {
+    undo: GroupUndo,
+    version: Version,
+    limit: Limit,
+}
+
+impl Squeezed {
+    pub(super) fn plan(pid: u32, started: u64, limit: Limit) -> Result<Self, String> {
+        let controller = match limit {
+            Limit::Cpu { .. } => CPU,
+            Limit::Memory { .. } => MEMORY,
+        };
+        let Place { from, parent, version } = place(pid, controller)?;
+        let group = parent.join(format!("harness-{}", uuid::Uuid::new_v4().simple()));
+        Ok(Self { undo: GroupUndo { pid, started, from, group }, version, limit })
+    }
+
+    pub(super) fn undo(&self) -> Undo {
+        Undo::Group(self.undo.clone())
+    }
+
+    /// Makes the group and puts the process into it.
+    pub(super) fn enter(&self) -> Result<(), String> {
+        let group = &self.undo.group;
+        std::fs::create_dir(group).map_err(|error| format!("`{}` cannot be made: {error}", group.display()))?;
+        let write = |file: &str, value: String| {
+            let path = group.join(file);
+            std::fs::write(&path, value).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
+        };
+        match (self.version, self.limit) {
+            (Version::One, Limit::Cpu { percent }) => {
+                write("cpu.cfs_period_us", PERIOD_US.to_string())?;
+                write("cpu.cfs_quota_us", Limit::quota_us(percent).to_string())?;
+            }
+            (Version::Two, Limit::Cpu { percent }) => {
+                write("cpu.max", format!("{} {PERIOD_US}", Limit::quota_us(percent)))?;
+            }
+            (Version::One, Limit::Memory { mebibytes }) => {
+                write("memory.limit_in_bytes", Limit::bytes(mebibytes).to_string())?;
+            }
+            (Version::Two, Limit::Memory { mebibytes }) => {
+                write("memory.max", Limit::bytes(mebibytes).to_string())?;
+            }
+        }
+        write(MEMBERS, self.undo.pid.to_string())?;
+        let members = std::fs::read_to_string(group.join(MEMBERS)).unwrap_or_default();
+        match members.lines().any(|line| line == self.undo.pid.to_string()) {
+            true => Ok(()),
+            false => Err(format!("process {} did not go into `{}`", self.undo.pid, group.display())),
+        }
+    }
+}
+
+/// Why a process of this machine cannot be put into a group of its own; `None` where it can.
+pub(in crate::fault) fn impossible(controller: &str) -> Option<String> {
+    place(std::process::id(), controller).err()
+}
+
+fn place(pid: u32, controller: &str) -> Result<Place, String> {
+    let read = |error: procfs::ProcError| format!("the control groups of process {pid} cannot be read: {error}");
+    let process = Process::new(pid.cast_signed()).map_err(read)?;
+    let groups = process.cgroups().map_err(read)?;
+    let mounts = Process::myself().and_then(|myself| myself.mountinfo()).map_err(read)?;
+    let of_one = groups.0.iter().find(|group| group.controllers.iter().any(|name| name == controller));
+    let found = match of_one {
+        Some(group) => {
+            let mount =
+                mounts.0.iter().find(|mount| mount.fs_type == "cgroup" && mount.super_options.contains_key(controller));
+            mount.map(|mount| (Version::One, folder(mount, &group.pathname), mount))
+        }
+        None => {
+            let group = groups.0.iter().find(|group| group.hierarchy == 0);
+            let mount = mounts.0.iter().find(|mount| mount.fs_type == "cgroup2");
+            group.zip(mount).map(|(group, mount)| (Version::Two, folder(mount, &group.pathname), mount))
+        }
+    };
+    let (version, from, mount) = found.ok_or_else(|| format!("there are no control groups for `{controller}`"))?;
+    let parent = match version {
+        Version::One => from.clone(),
+        Version::Two if from == mount.mount_point => from.clone(),
+        Version::Two => from.parent().map_or_else(|| from.clone(), Path::to_owned),
+    };
+    if version == Version::Two {
+        let handed_on = std::fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
+        if !handed_on.split_whitespace().any(|name| name == controller) {
+            return Err(format!("the control group `{}` does not hand on `{controller}`", parent.display()));
+        }
+    }
+    for folder in [&parent, &from.join(MEMBERS)] {
+        access(folder, AccessFlags::W_OK)
+            .map_err(|error| format!("`{}` cannot be written: {}", folder.display(), error.desc()))?;
+    }
+    Ok(Place { from, parent, version })
+}
+
+/// The folder of a group, as it is mounted here.
+fn folder(mount: &MountInfo, group: &str) -> PathBuf {
+    let below = Path::new(group).strip_prefix(&mount.root).unwrap_or_else(|_| Path::new(group.trim_start_matches('/')));
+    if below.as_os_str().is_empty() { mount.mount_point.clone() } else { mount.mount_point.join(below) }
+}

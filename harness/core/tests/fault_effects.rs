@@ -1,0 +1,217 @@
+//! Every kind of fault on real programs: it truly acts while it is there, and what it was done to is as before once it is healed.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/stack.rs"]
+mod stack;
+
+use harness_core::client::{Client, ClientOptions};
+use harness_core::fault::{FaultError, FaultKind, Injector};
+use harness_core::plan::Backend;
+use harness_core::stack::Stack;
+use harness_core::topology::{CLIENT, Topology};
+use harness_history::{ErrorKind, Outcome};
+use serde_json::{Value, json};
+use stack::{client, client_with, request, start};
+use std::time::{Duration, Instant};
+
+/// Long enough for what answers, short enough for what does not.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// How long something may take to show.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn memory() -> String {
+    "memory".to_owned()
+}
+
+async fn memory_alone() -> (tempfile::TempDir, Stack) {
+    stack_of(Topology::memory().without_redis()).await
+}
+
+async fn stack_of(topology: Topology) -> (tempfile::TempDir, Stack) {
+    let dir = tempfile::tempdir().unwrap();
+    let stack = start(&request(dir.path(), Backend::Process, topology)).await.unwrap();
+    (dir, stack)
+}
+
+/// A user who does not wait for ever.
+fn hurried(stack: &Stack) -> Client {
+    client_with(stack, "memory", ClientOptions { deadline: DEADLINE, ..ClientOptions::default() })
+}
+
+async fn store(client: &mut Client, content: &str) -> (Outcome, Value) {
+    let call = client.call("store_memory", &json!({ "content": content })).await;
+    let reply = call.structured.map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default();
+    (call.outcome, reply)
+}
+
+async fn stored(client: &mut Client, content: &str) -> Value {
+    let (outcome, reply) = store(client, content).await;
+    assert_eq!(outcome, Outcome::Ok, "{content}: {reply}");
+    json!({ "id": reply["id"] })
+}
+
+async fn metric(stack: &Stack, name: &str) -> f64 {
+    let text = stack.metrics("memory").await.unwrap();
+    let series = text.lines().filter(|line| line.starts_with(name));
+    series.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_is_killed_or_stopped_is_gone_and_comes_back_with_its_data() {
+    let (dir, stack) = memory_alone().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = client(&stack, "memory");
+    let by_id = stored(&mut client, "before any fault").await;
+    for fault in [FaultKind::Kill { part: memory() }, FaultKind::Stop { part: memory() }] {
+        let active = injector.inject(&fault).await.unwrap();
+        assert_ne!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "{}", fault.name());
+        let again = injector.inject(&fault).await;
+        assert!(matches!(again, Err(FaultError::Stack { .. })), "it is gone already");
+        assert_eq!(active.heal().await.unwrap().hits, None);
+        assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "{}", fault.name());
+    }
+    let before = stack.part("memory").unwrap();
+    injector.inject(&FaultKind::Restart { part: memory() }).await.unwrap().heal().await.unwrap();
+    let after = stack.part("memory").unwrap();
+    assert_eq!((after.url == before.url, after.pid == before.pid), (true, false));
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_stands_still_answers_nothing_and_a_stack_with_one_can_be_stopped() {
+    let (dir, stack) = memory_alone().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = hurried(&stack);
+    let by_id = stored(&mut client, "before it stood still").await;
+    let fault = FaultKind::Pause { part: memory() };
+    let active = injector.inject(&fault).await.unwrap();
+    let silent = client.call("get_memory", &by_id).await.outcome;
+    assert_eq!(silent, Outcome::Unknown(ErrorKind::Timeout));
+    active.heal().await.unwrap();
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
+
+    drop(injector.inject(&fault).await.unwrap());
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "a guard that is dropped heals too");
+    stack.pause("memory").await.unwrap();
+    stack.stop().await;
+    let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
+    assert!(log.contains("draining"), "it was not stopped in order: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_acts_on_its_way_alone_and_counts_what_it_hit() {
+    let (dir, stack) = stack_of(Topology::memory().proxied(CLIENT, "memory").proxied("memory", "redis")).await;
+    let injector = Injector::new(&stack, dir.path());
+    let way = |from: &str, to: &str, toxic: Value| {
+        let rule = serde_json::from_value(json!({ "toxic": toxic })).unwrap();
+        FaultKind::Network { from: from.to_owned(), to: to.to_owned(), rule }
+    };
+    let mut client = hurried(&stack);
+    let by_id = stored(&mut client, "through two proxies").await;
+    assert!(stack.proxy("memory", "redis").unwrap().tally().connections > 0, "the quota does not go through its proxy");
+
+    let hang = injector.inject(&way(CLIENT, "memory", json!({ "kind": "hang" }))).await.unwrap();
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Unknown(ErrorKind::Timeout));
+    let (hits, by) = hang.heal().await.unwrap().hits.unwrap();
+    assert!(hits >= 1 && by.contains("`hang`"), "{hits} {by}");
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
+
+    let unverified = metric(&stack, "mcp_rate_limit_unverified_total").await;
+    let reset = injector.inject(&way("memory", "redis", json!({ "kind": "reset" }))).await.unwrap();
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "it goes on without its Redis");
+    assert!(metric(&stack, "mcp_rate_limit_unverified_total").await > unverified, "Redis was reached");
+    assert!(reset.hits().unwrap().0 >= 1);
+    drop(reset);
+    assert_eq!(stack.proxy("memory", "redis").unwrap().rules(), 0, "a guard that is dropped takes its rule along");
+
+    let absent = injector.inject(&way("redis", "memory", json!({ "kind": "hang" }))).await;
+    assert!(matches!(absent, Err(FaultError::NoProxy { .. })));
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_writes_are_refused_by_name_and_reads_go_on() {
+    let (dir, stack) = memory_alone().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = client(&stack, "memory");
+    let by_id = stored(&mut client, "while there was room").await;
+    let active = injector.inject(&FaultKind::DiskFull { part: memory() }).await.unwrap();
+    for number in 0..3 {
+        let (outcome, reply) = store(&mut client, &format!("number {number} finds no room")).await;
+        assert_eq!(outcome, Outcome::Failed(ErrorKind::Tool("storage_full".into())), "{reply}");
+    }
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
+    active.heal().await.unwrap();
+    let later = stored(&mut client, "after room was made").await;
+    assert_eq!(client.call("get_memory", &later).await.outcome, Outcome::Ok);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_somebody_else_writes_the_database_writes_wait_and_reads_go_on() {
+    let (dir, stack) = memory_alone().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = hurried(&stack);
+    let by_id = stored(&mut client, "before the lock").await;
+    let active = injector.inject(&FaultKind::DatabaseLocked { part: memory() }).await.unwrap();
+    let (outcome, reply) = store(&mut client, "while it is locked").await;
+    assert_ne!(outcome, Outcome::Ok, "{reply}");
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
+    active.heal().await.unwrap();
+    let mut patient = client(&stack, "memory");
+    stored(&mut patient, "after the lock").await;
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_is_squeezed_is_held_to_its_share() {
+    let (dir, stack) = memory_alone().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = client(&stack, "memory");
+    let fault = FaultKind::CpuSqueeze { part: memory(), percent: 1 };
+    if let Some(why) = fault.impossible_here(&Backend::Process) {
+        assert!(matches!(injector.inject(&fault).await, Err(FaultError::Refused { .. })), "{why}");
+        stack.stop().await;
+        return;
+    }
+    let active = injector.inject(&fault).await.unwrap();
+    let journal = std::fs::read_to_string(dir.path().join("undo.jsonl")).unwrap();
+    let owed = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let group = owed.filter_map(|line| line["owed"]["undo"]["group"].as_str().map(str::to_owned)).next().unwrap();
+    let throttled = || {
+        let text = std::fs::read_to_string(format!("{group}/cpu.stat")).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.parse::<u64>().ok()).unwrap()
+    };
+    let start = Instant::now();
+    while throttled() == 0 {
+        assert!(start.elapsed() < PATIENCE, "it is not held back");
+        store(&mut client, "work for a hundredth of a core").await;
+    }
+    active.heal().await.unwrap();
+    assert!(!std::path::Path::new(&group).exists());
+    stored(&mut client, "with all cores again").await;
+
+    let fault = FaultKind::MemorySqueeze { part: memory(), mebibytes: 256 };
+    let active = injector.inject(&fault).await.unwrap();
+    stored(&mut client, "within its memory").await;
+    active.heal().await.unwrap();
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_its_squeeze_has_ended_is_back_after_the_fault() {
+    let (dir, stack) = memory_alone().await;
+    let injector = Injector::new(&stack, dir.path());
+    let fault = FaultKind::MemorySqueeze { part: memory(), mebibytes: 64 };
+    if fault.impossible_here(&Backend::Process).is_none() {
+        let active = injector.inject(&fault).await.unwrap();
+        // As the system does where memory does not suffice.
+        let pid = stack.part("memory").unwrap().pid.unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::Signal::SIGKILL)
+            .unwrap();
+        active.heal().await.unwrap();
+        stored(&mut client(&stack, "memory"), "after its end").await;
+    }
+    stack.stop().await;
+}

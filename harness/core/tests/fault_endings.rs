@@ -1,0 +1,170 @@
+//! Every fault and every way in which a harness can end: within two seconds nothing of the fault is left, although the stack is. The harness is
+//! a small program that injects one fault; its stack outlives it, so that there is something on which anything could be left.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/holder.rs"]
+mod holder;
+
+use harness_core::fault::{FaultKind, Recovered, RedisState, recover};
+use harness_core::topology::{CLIENT, Topology};
+use holder::{Ending, Holder, Stays, until};
+use std::time::Duration;
+
+/// How long it may take until nothing is left.
+const NOTHING_LEFT: Duration = Duration::from_secs(2);
+
+fn only_redis() -> Topology {
+    let mut topology = Topology::memory();
+    topology.parts.truncate(1);
+    topology
+}
+
+fn part(name: &str) -> String {
+    name.to_owned()
+}
+
+/// Lets a harness inject the fault once for each ending, and looks what is left.
+async fn leaves_nothing(topology: Topology, fault: FaultKind) {
+    for ending in Ending::ALL {
+        let mut holder = Holder::start(&topology, Stays::Yes, &fault, ending);
+        let before = holder.observe().await;
+        holder.inject();
+        holder.end();
+        let what = format!("after `{}` that ended by {ending:?}", fault.name());
+        until(&what, NOTHING_LEFT, async || holder.left(&fault, &before).await).await;
+    }
+}
+
+async fn redis_leaves_nothing(state: RedisState) {
+    leaves_nothing(only_redis(), FaultKind::Redis { state }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_part_stands_still() {
+    leaves_nothing(only_redis(), FaultKind::Pause { part: part("redis") }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_were_ended_leave_nothing() {
+    let redis = || part("redis");
+    for fault in
+        [FaultKind::Kill { part: redis() }, FaultKind::Stop { part: redis() }, FaultKind::Restart { part: redis() }]
+    {
+        leaves_nothing(only_redis(), fault).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_rule_acts_on_a_way() {
+    let rule = serde_json::from_value(serde_json::json!({ "toxic": { "kind": "hang" } })).unwrap();
+    let fault = FaultKind::Network { from: part(CLIENT), to: part("memory"), rule };
+    leaves_nothing(Topology::memory().without_redis().proxied(CLIENT, "memory"), fault).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_disk_stays_full() {
+    leaves_nothing(Topology::memory().without_redis(), FaultKind::DiskFull { part: part("memory") }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_database_stays_locked() {
+    leaves_nothing(Topology::memory().without_redis(), FaultKind::DatabaseLocked { part: part("memory") }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_redis_stays_out_of_memory() {
+    redis_leaves_nothing(RedisState::Oom).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_redis_goes_on_following_a_dead_master() {
+    redis_leaves_nothing(RedisState::Readonly).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_script_goes_on_for_ever() {
+    redis_leaves_nothing(RedisState::Busy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_writes_go_on_waiting() {
+    redis_leaves_nothing(RedisState::PausedWrites).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_redis_goes_on_loading() {
+    redis_leaves_nothing(RedisState::Loading).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_redis_stays_full_of_clients() {
+    redis_leaves_nothing(RedisState::MaxClients).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_scripts_stay_forbidden() {
+    redis_leaves_nothing(RedisState::NoScripts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_stays_required() {
+    redis_leaves_nothing(RedisState::PasswordRequired).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_without_an_end_leave_nothing() {
+    redis_leaves_nothing(RedisState::ScriptsFlushed).await;
+    redis_leaves_nothing(RedisState::CountersLost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_limit_stays_on_a_process() {
+    for fault in [
+        FaultKind::CpuSqueeze { part: part("redis"), percent: 50 },
+        FaultKind::MemorySqueeze { part: part("redis"), mebibytes: 64 },
+    ] {
+        if let Some(why) = fault.impossible_here(&harness_core::plan::Backend::Process) {
+            assert!(why.contains("is not possible on this machine"), "{why}");
+            continue;
+        }
+        leaves_nothing(only_redis(), fault).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_dies_with_its_harness_dies_with_a_fault_on_it_too() {
+    for fault in [FaultKind::Pause { part: part("memory") }, FaultKind::Redis { state: RedisState::Busy }] {
+        let mut holder = Holder::start(&Topology::memory(), Stays::No, &fault, Ending::Kill);
+        holder.inject();
+        holder.end();
+        let what = format!("processes are left after `{}`", fault.name());
+        until(&what, NOTHING_LEFT, async || {
+            let left = holder.processes();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_even_the_watchdog_could_not_undo_is_undone_by_its_journal() {
+    for fault in [
+        FaultKind::Pause { part: part("redis") },
+        FaultKind::Redis { state: RedisState::Oom },
+        FaultKind::Redis { state: RedisState::PasswordRequired },
+    ] {
+        let mut holder = Holder::start(&only_redis(), Stays::Yes, &fault, Ending::Kill);
+        let before = holder.observe().await;
+        holder.inject();
+        let runs = holder.dir().parent().unwrap().to_owned();
+        assert_eq!(recover(&runs).await, Recovered::default(), "a harness that lives is left alone");
+        holder.kill_watchdog();
+        holder.end();
+        assert!(holder.left(&fault, &before).await.is_err(), "`{}` went away by itself", fault.name());
+        let recovered = recover(&runs).await;
+        assert_eq!((recovered.found, recovered.undone, recovered.failed), (1, 1, Vec::new()), "{}", fault.name());
+        holder.left(&fault, &before).await.unwrap();
+        assert_eq!(recover(&runs).await, Recovered::default(), "twice does no harm");
+        holder.left(&fault, &before).await.unwrap();
+    }
+}

@@ -1,0 +1,181 @@
+//! Every state of Redis on a real one: what a service would hear of it, on the connection that it has and on a new one.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/stack.rs"]
+mod stack;
+
+use harness_core::fault::{FaultKind, Injector, RedisState};
+use harness_core::plan::Backend;
+use harness_core::stack::Stack;
+use harness_core::topology::Topology;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisError};
+use stack::{client, request, start};
+use std::time::{Duration, Instant};
+
+/// How long a service would wait for an answer, generously.
+const ANSWER: Duration = Duration::from_millis(500);
+/// How long something may take to show.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A read, and what the services' limiter does: a script that writes.
+const READ: &[&str] = &["GET", "kept"];
+const SCRIPT: &[&str] = &["EVAL", "return redis.call('INCR', KEYS[1])", "1", "counted"];
+
+async fn only_redis() -> (tempfile::TempDir, Stack, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut topology = Topology::memory();
+    topology.parts.truncate(1);
+    let stack = start(&request(dir.path(), Backend::Process, topology)).await.unwrap();
+    let url = stack.part("redis").unwrap().url;
+    (dir, stack, url)
+}
+
+async fn connect(url: &str) -> Result<MultiplexedConnection, RedisError> {
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER));
+    redis::Client::open(url).unwrap().get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// What is heard: `ok`, the code of an error, or `silence`.
+async fn heard(connection: &mut MultiplexedConnection, words: &[&str]) -> String {
+    let mut command = redis::cmd(words[0]);
+    for word in &words[1..] {
+        command.arg(*word);
+    }
+    match command.query_async::<redis::Value>(connection).await {
+        Ok(_) => "ok".to_owned(),
+        Err(error) if error.is_timeout() => "silence".to_owned(),
+        Err(error) if error.is_io_error() => "cut off".to_owned(),
+        Err(error) => format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default()),
+    }
+}
+
+/// What a new connection hears.
+async fn newcomer(url: &str, words: &[&str]) -> String {
+    match connect(url).await {
+        Ok(mut connection) => heard(&mut connection, words).await,
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Injects a state, looks what is heard of it on an old and a new connection, heals it, and looks again.
+async fn sounds(state: RedisState, old: [&str; 2], new: [&str; 2]) {
+    let (dir, stack, url) = only_redis().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut before = connect(&url).await.unwrap();
+    assert_eq!(heard(&mut before, &["SET", "kept", "1"]).await, "ok");
+    let active = injector.inject(&FaultKind::Redis { state }).await.unwrap();
+    for (words, [old, new]) in [(READ, [old[0], new[0]]), (SCRIPT, [old[1], new[1]])] {
+        let told = heard(&mut before, words).await;
+        assert!(told.starts_with(old), "{state:?}, old connection, {words:?}: {told}");
+        let told = newcomer(&url, words).await;
+        assert!(told.starts_with(new), "{state:?}, new connection, {words:?}: {told}");
+    }
+    active.heal().await.unwrap();
+    for words in [READ, SCRIPT] {
+        assert_eq!(newcomer(&url, words).await, "ok", "{state:?} is healed");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_memory_scripts_fail_and_reads_go_on() {
+    sounds(RedisState::Oom, ["ok", "OOM"], ["ok", "OOM"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_takes_no_writes() {
+    sounds(RedisState::Readonly, ["ok", "READONLY"], ["ok", "READONLY"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_an_endless_script_everything_is_busy() {
+    sounds(RedisState::Busy, ["BUSY"; 2], ["BUSY"; 2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paused_writes_wait_and_reads_go_on() {
+    sounds(RedisState::PausedWrites, ["ok", "silence"], ["ok", "silence"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_loads_it_cuts_off_and_refuses_everything() {
+    sounds(RedisState::Loading, ["cut off", ""], ["LOADING"; 2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_too_many_clients_are_in_nobody_else_is_let_in() {
+    let told = "ERR max number of clients reached";
+    let (dir, stack, url) = only_redis().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut before = connect(&url).await.unwrap();
+    let active = injector.inject(&FaultKind::Redis { state: RedisState::MaxClients }).await.unwrap();
+    assert_eq!(heard(&mut before, READ).await, "cut off");
+    // What a client of its own framing hears; a library may only see the end of the connection.
+    let mut stream = std::net::TcpStream::connect(url.trim_start_matches("redis://")).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut text).unwrap();
+    assert!(text.contains(told), "{text}");
+    active.heal().await.unwrap();
+    assert_eq!(newcomer(&url, SCRIPT).await, "ok");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_scripts_are_forbidden_reads_go_on() {
+    sounds(RedisState::NoScripts, ["ok", "NOPERM"], ["ok", "NOPERM"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_nobody_has_shuts_everybody_out() {
+    sounds(RedisState::PasswordRequired, ["cut off", ""], ["NOAUTH"; 2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_are_forgotten_again_and_again() {
+    let (dir, stack, url) = only_redis().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut connection = connect(&url).await.unwrap();
+    let active = injector.inject(&FaultKind::Redis { state: RedisState::ScriptsFlushed }).await.unwrap();
+    for _ in 0..2 {
+        let loaded: String =
+            redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();
+        let start = Instant::now();
+        while !heard(&mut connection, &["EVALSHA", &loaded, "0"]).await.starts_with("NOSCRIPT") {
+            assert!(start.elapsed() < PATIENCE, "it remembers");
+        }
+    }
+    active.heal().await.unwrap();
+    let loaded: String = redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();
+    assert_eq!(heard(&mut connection, &["EVALSHA", &loaded, "0"]).await, "ok");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_counters_are_gone() {
+    let (dir, stack, url) = only_redis().await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut connection = connect(&url).await.unwrap();
+    assert_eq!(heard(&mut connection, SCRIPT).await, "ok");
+    injector.inject(&FaultKind::Redis { state: RedisState::CountersLost }).await.unwrap().heal().await.unwrap();
+    let counted: Option<u64> = redis::cmd("GET").arg("counted").query_async(&mut connection).await.unwrap();
+    assert_eq!(counted, None);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_goes_on_through_every_state_and_finds_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let stack = start(&request(dir.path(), Backend::Process, Topology::memory())).await.unwrap();
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = client(&stack, "memory");
+    let content = |text: &str| serde_json::json!({ "content": text });
+    for state in RedisState::ALL {
+        let active = injector.inject(&FaultKind::Redis { state }).await.unwrap();
+        let during = client.call("store_memory", &content(&format!("during {state:?}"))).await;
+        assert_eq!(during.outcome, harness_history::Outcome::Ok, "during {state:?}");
+        active.heal().await.unwrap();
+        let after = client.call("store_memory", &content(&format!("after {state:?}"))).await;
+        assert_eq!(after.outcome, harness_history::Outcome::Ok, "after {state:?}");
+    }
+    stack.stop().await;
+}
