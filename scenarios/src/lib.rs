@@ -5,7 +5,9 @@ mod database_upgrade;
 mod guardrail_block;
 mod idempotent_retry;
 mod memory_tools;
+mod plan_gates;
 mod quota;
+mod scopes;
 mod tenant_isolation;
 
 pub use harness_core::scenario::{Places, Scenario};
@@ -14,6 +16,8 @@ pub use harness_core::scenario::{Places, Scenario};
 pub const ALL: &[Scenario] = &[
     memory_tools::SCENARIO,
     tenant_isolation::SCENARIO,
+    scopes::SCENARIO,
+    plan_gates::SCENARIO,
     idempotent_retry::SCENARIO,
     quota::SCENARIO,
     database_upgrade::SCENARIO,

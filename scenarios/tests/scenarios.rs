@@ -94,6 +94,8 @@ macro_rules! scenarios {
 scenarios! {
     memory_tools,
     tenant_isolation,
+    scopes,
+    plan_gates,
     idempotent_retry,
     quota,
     database_upgrade,
