@@ -7,6 +7,7 @@ mod idempotent_retry;
 mod memory_tools;
 mod plan_gates;
 mod quota;
+mod rule_reload;
 mod scopes;
 mod tenant_isolation;
 
@@ -18,6 +19,7 @@ pub const ALL: &[Scenario] = &[
     tenant_isolation::SCENARIO,
     scopes::SCENARIO,
     plan_gates::SCENARIO,
+    rule_reload::SCENARIO,
     idempotent_retry::SCENARIO,
     quota::SCENARIO,
     database_upgrade::SCENARIO,

@@ -96,6 +96,7 @@ scenarios! {
     tenant_isolation,
     scopes,
     plan_gates,
+    rule_reload,
     idempotent_retry,
     quota,
     database_upgrade,
