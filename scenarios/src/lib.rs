@@ -10,6 +10,7 @@ mod quota;
 mod rule_reload;
 mod scopes;
 mod tenant_isolation;
+mod trace_continuity;
 
 pub use harness_core::scenario::{Places, Scenario};
 
@@ -20,6 +21,7 @@ pub const ALL: &[Scenario] = &[
     scopes::SCENARIO,
     plan_gates::SCENARIO,
     rule_reload::SCENARIO,
+    trace_continuity::SCENARIO,
     idempotent_retry::SCENARIO,
     quota::SCENARIO,
     database_upgrade::SCENARIO,

@@ -97,6 +97,7 @@ scenarios! {
     scopes,
     plan_gates,
     rule_reload,
+    trace_continuity,
     idempotent_retry,
     quota,
     database_upgrade,
