@@ -41,11 +41,29 @@ impl Stage<'_> {
     pub async fn start_again(&self, part: &str) -> Result<(), Broken> {
         let since = self.ledger().now_us();
         self.stack.start_again(part).await?;
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_away = self.service_of(part).filter(|service| self.all_down(*service, &down));
-        down.remove(part);
-        drop(down);
-        self.note(&format!("start {part}"), since, was_away, false);
+        self.back(part, "start", since);
+        Ok(())
+    }
+
+    /// Holds a part where it is: its connections stay and nothing is answered, as if it were endlessly slow.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn pause(&self, part: &str) -> Result<(), Broken> {
+        let since = self.ledger().now_us();
+        self.stack.pause(part).await?;
+        self.gone(part, "pause", since);
+        Ok(())
+    }
+
+    /// Lets a paused part go on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn resume(&self, part: &str) -> Result<(), Broken> {
+        let since = self.ledger().now_us();
+        self.stack.resume(part).await?;
+        self.back(part, "resume", since);
         Ok(())
     }
 
@@ -85,6 +103,14 @@ impl Stage<'_> {
         let away = self.service_of(part).filter(|service| self.all_down(*service, &down));
         drop(down);
         self.note(&format!("{what} {part}"), since, away, true);
+    }
+
+    fn back(&self, part: &str, what: &str, since: u64) {
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_away = self.service_of(part).filter(|service| self.all_down(*service, &down));
+        down.remove(part);
+        drop(down);
+        self.note(&format!("{what} {part}"), since, was_away, false);
     }
 
     fn service_of(&self, part: &str) -> Option<Service> {

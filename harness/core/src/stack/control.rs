@@ -1,4 +1,4 @@
-//! What a scenario may do to a running stack: end, kill and start a part at the same address, change its files, read its log, its metrics and
+//! What a scenario may do to a running stack: end, kill, pause and start a part at the same address, change its files, read its log, its metrics and
 //! what passed its tapped edges. Everything has its deadline.
 
 use super::{Running, RunningPart, Stack, StackError, given};
@@ -46,6 +46,30 @@ impl Stack {
             Running::Processes(processes) => processes.terminate(name).await,
             Running::Containers(containers) => containers.terminate(name).await,
             Running::External => Err(StackError::control(name, "stopped", "somebody else runs this stack")),
+        }
+    }
+
+    /// Holds a part where it is: it keeps its connections and answers nothing. A part that is told to end goes on with that.
+    ///
+    /// # Errors
+    /// It does not run, or somebody else runs it.
+    pub async fn pause(&self, name: &str) -> Result<(), StackError> {
+        match &self.running {
+            Running::Processes(processes) => processes.pause(name).await,
+            Running::Containers(containers) => containers.pause(name).await,
+            Running::External => Err(StackError::control(name, "paused", "somebody else runs this stack")),
+        }
+    }
+
+    /// Lets a paused part go on.
+    ///
+    /// # Errors
+    /// It does not run, or somebody else runs it.
+    pub async fn resume(&self, name: &str) -> Result<(), StackError> {
+        match &self.running {
+            Running::Processes(processes) => processes.resume(name).await,
+            Running::Containers(containers) => containers.resume(name).await,
+            Running::External => Err(StackError::control(name, "resumed", "somebody else runs this stack")),
         }
     }
 

@@ -144,6 +144,16 @@ impl Containers {
         life::end(&self.docker, name, &self.running_id(name, "stopped").await?, "SIGTERM").await
     }
 
+    pub(super) async fn pause(&self, name: &str) -> Result<(), StackError> {
+        let id = self.running_id(name, "paused").await?;
+        self.docker.pause_container(&id).await.map_err(|error| StackError::control(name, "paused", error))
+    }
+
+    pub(super) async fn resume(&self, name: &str) -> Result<(), StackError> {
+        let id = self.running_id(name, "resumed").await?;
+        self.docker.unpause_container(&id).await.map_err(|error| StackError::control(name, "resumed", error))
+    }
+
     pub(super) async fn start_again(&self, _request: &StackRequest, name: &str) -> Result<RunningPart, StackError> {
         let (id, mut running) = self.find(name, "started")?;
         if life::process(&self.docker, &id).await.is_some() {
@@ -175,6 +185,8 @@ impl Containers {
 
     async fn end(&self, held: Held) {
         let seconds = i32::try_from(STOP_DEADLINE.as_secs()).unwrap_or(i32::MAX);
+        // A paused one cannot hear that it is to end; one that is not paused refuses this, which is all the same.
+        let _ = self.docker.unpause_container(held.container.id()).await;
         let _ = held.container.stop_with_timeout(Some(seconds)).await;
         if let Some(log) = held.running.log.filter(|_| held.again)
             && let Ok(text) = life::log(&self.docker, held.container.id()).await

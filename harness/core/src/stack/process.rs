@@ -17,10 +17,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::process::Child;
 
 /// Attempts with another port where somebody else was faster.
 const PORT_ATTEMPTS: usize = 4;
+/// Pause between two looks whether a process is stopped.
+const HOLD_PAUSE: Duration = Duration::from_millis(2);
 
 /// The processes of a stack.
 pub(super) struct Processes {
@@ -52,9 +55,10 @@ impl PartProcess {
         let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
     }
 
-    /// Asks it to end; `None` where it had to be killed.
+    /// Asks it to end, also where it is paused; `None` where it had to be killed.
     async fn end(mut self) -> Option<ExitStatus> {
         self.signal(Signal::SIGTERM);
+        self.signal(Signal::SIGCONT);
         if let Ok(status) = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await {
             return status.ok();
         }
@@ -162,6 +166,30 @@ impl Processes {
         }
     }
 
+    pub(super) async fn pause(&self, name: &str) -> Result<(), StackError> {
+        self.hold(name, "paused", Signal::SIGSTOP).await
+    }
+
+    pub(super) async fn resume(&self, name: &str) -> Result<(), StackError> {
+        self.hold(name, "resumed", Signal::SIGCONT).await
+    }
+
+    /// Sends one of the two signals and waits until the process is as it wants it.
+    async fn hold(&self, name: &str, what: &'static str, signal: Signal) -> Result<(), StackError> {
+        let slot = self.slot(name, what)?;
+        let process = slot.process.lock().await;
+        let process = process.as_ref().ok_or_else(|| StackError::control(name, what, "it does not run"))?;
+        process.signal(signal);
+        let start = Instant::now();
+        while is_stopped(process.pid) != (signal == Signal::SIGSTOP) {
+            if start.elapsed() >= STOP_DEADLINE {
+                return Err(StackError::control(name, what, "the system did not do it in time"));
+            }
+            tokio::time::sleep(HOLD_PAUSE).await;
+        }
+        Ok(())
+    }
+
     async fn take(&self, name: &str, what: &'static str) -> Result<PartProcess, StackError> {
         let taken = self.slot(name, what)?.process.lock().await.take();
         taken.ok_or_else(|| StackError::control(name, what, "it does not run"))
@@ -196,6 +224,12 @@ impl Processes {
             }
         }
     }
+}
+
+/// Tells whether the system keeps a process from running.
+fn is_stopped(pid: u32) -> bool {
+    let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat());
+    stat.is_ok_and(|stat| stat.state == 'T')
 }
 
 fn log_of(request: &StackRequest, part: &Part) -> PathBuf {

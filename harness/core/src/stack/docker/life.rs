@@ -38,6 +38,8 @@ pub(super) async fn end(docker: &Docker, name: &str, id: &str, signal: &str) -> 
         docker.kill_container(id, Some(KillContainerOptionsBuilder::new().signal(signal).build())).await
     };
     send(signal).await.map_err(|error| StackError::control(name, what, error))?;
+    // A paused one does not hear it before it goes on; one that is not paused refuses this, which is all the same.
+    let _ = docker.unpause_container(id).await;
     let start = Instant::now();
     while start.elapsed() < STOP_DEADLINE {
         if let Some(code) = exit_code(docker, id).await {
