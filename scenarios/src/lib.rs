@@ -2,13 +2,23 @@
 //! everything they expect of it. How to add one: `docs/adding-a-scenario.md`.
 
 mod database_upgrade;
+mod graceful_drain;
 mod guardrail_block;
+mod guardrail_fallback;
 mod idempotent_retry;
+mod leaving;
+mod lifecycle;
+mod memory_fallback;
 mod memory_tools;
+mod patterns_fallback;
 mod plan_gates;
 mod quota;
+mod rate_limit_concurrency;
+mod redis_fallback;
+mod rolling_restart;
 mod rule_reload;
 mod scopes;
+mod slow_peer;
 mod tenant_isolation;
 mod trace_continuity;
 
@@ -26,6 +36,14 @@ pub const ALL: &[Scenario] = &[
     quota::SCENARIO,
     database_upgrade::SCENARIO,
     guardrail_block::SCENARIO,
+    guardrail_fallback::SCENARIO,
+    memory_fallback::SCENARIO,
+    patterns_fallback::SCENARIO,
+    redis_fallback::SCENARIO,
+    slow_peer::SCENARIO,
+    rate_limit_concurrency::SCENARIO,
+    graceful_drain::SCENARIO,
+    rolling_restart::SCENARIO,
 ];
 
 /// The scenario of that name.

@@ -102,4 +102,12 @@ scenarios! {
     quota,
     database_upgrade,
     guardrail_block,
+    guardrail_fallback,
+    memory_fallback,
+    patterns_fallback,
+    redis_fallback,
+    slow_peer,
+    rate_limit_concurrency,
+    graceful_drain,
+    rolling_restart,
 }
