@@ -1,6 +1,7 @@
 //! The integration scenarios, one file each; this file is their table of contents. They see the stack over the wire alone, and write down
 //! everything they expect of it. How to add one: `docs/adding-a-scenario.md`.
 
+mod acknowledgement;
 mod database_upgrade;
 mod graceful_drain;
 mod guardrail_block;
@@ -14,7 +15,9 @@ mod patterns_fallback;
 mod plan_gates;
 mod quota;
 mod rate_limit_concurrency;
+mod rca_agent;
 mod redis_fallback;
+mod retro_agent;
 mod rolling_restart;
 mod rule_reload;
 mod scopes;
@@ -36,6 +39,9 @@ pub const ALL: &[Scenario] = &[
     quota::SCENARIO,
     database_upgrade::SCENARIO,
     guardrail_block::SCENARIO,
+    acknowledgement::SCENARIO,
+    rca_agent::SCENARIO,
+    retro_agent::SCENARIO,
     guardrail_fallback::SCENARIO,
     memory_fallback::SCENARIO,
     patterns_fallback::SCENARIO,
