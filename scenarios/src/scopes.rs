@@ -1,10 +1,10 @@
 //! Every tool, resource and prompt has its scope: without it the answer is 403 and names what is missing, with it alone the call comes in. Without
 //! a good token the answer is 401, says where tokens come from, and nothing of why.
 
+mod tokens;
+
 use harness_core::scenario::{Ask, Broken, Reply, Scenario, Stage};
-use harness_core::token::Minter;
 use harness_core::topology::Topology;
-use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use mcp_contracts::{Scope, Service, env, guardrails, memory, orchestrator, patterns, rpc};
 use serde_json::{Value, json};
 
@@ -16,8 +16,6 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 );
 
 const CHALLENGE: &str = "www-authenticate";
-/// A key of tokens that no stack has.
-const FOREIGN_KEY: &str = "a-key-that-no-stack-has-ever-been-started-with";
 
 /// One workflow runs through all services here; how fast is not what is tried.
 fn topology() -> Topology {
@@ -31,9 +29,9 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         every_door_is_known(stage, service, &doors).await;
         for door in &doors {
             scope_of(stage, door).await;
-            token_of(stage, door).await?;
+            tokens::refused(stage, door).await?;
         }
-        metadata(stage, service).await?;
+        tokens::metadata(stage, service).await?;
     }
     let mut runner = stage.user("ann", "acme").with_scopes(&[Scope::AgentsRun]);
     let order = json!({ "agent": "general", "action": "answer", "intent": "explain the release notes", "text": "" });
@@ -110,48 +108,6 @@ async fn scope_of(stage: &Stage<'_>, door: &Door) {
         let reply = stage.user("ann", "acme").with_scopes(&[scope]).send(door.ask.clone()).await;
         let _ = reply.has_status(&format!("`{name}` with {with} comes in"), 200);
     }
-}
-
-/// No token, a text that is none, and one of another key: the same answer to all three.
-async fn token_of(stage: &Stage<'_>, door: &Door) -> Result<(), Broken> {
-    let foreign = Minter::new(FOREIGN_KEY).mint(stage.user("ann", "acme").grant());
-    let foreign = foreign.map_err(|error| Broken(error.to_string()))?;
-    let mut replies = Vec::new();
-    for token in [None, Some("token"), Some(&*foreign)] {
-        replies.push(stage.user("ann", "acme").with_token(token).send(door.ask.clone()).await);
-    }
-    let told = |reply: &Reply<'_>| (reply.error().clone(), reply.header(CHALLENGE).map(str::to_owned));
-    let held = replies.iter().all(|reply| {
-        let refused = reply.status() == Some(401) && reply.error()["code"] == rpc::UNAUTHORIZED;
-        refused && reply.header(CHALLENGE).and_then(metadata_url).is_some() && told(reply) == told(&replies[0])
-    });
-    let expected = "without a good token is refused with 401, and told where tokens come from and nothing of why";
-    let ops: Vec<u64> = replies.iter().map(Reply::op).collect();
-    let seen: Vec<String> = replies.iter().map(seen).collect();
-    stage.expect(&format!("`{}` {expected}", door.name), held, seen.join("; "), &ops);
-    Ok(())
-}
-
-/// Follows a challenge to the document that it names (RFC 9728).
-async fn metadata(stage: &Stage<'_>, service: Service) -> Result<(), Broken> {
-    let reply = stage.user("ann", "acme").with_token(None).send(Ask::method(service, "tools/list", json!({}))).await;
-    let url = reply.header(CHALLENGE).and_then(metadata_url).unwrap_or_default();
-    let (base, resource) = url.split_once(RESOURCE_METADATA_PATH).unwrap_or_default();
-    let part = &stage.instances(service)[0];
-    let (status, document) = stage.page(part, &format!("{RESOURCE_METADATA_PATH}{resource}"), None).await;
-    let scopes = json!(Scope::ALL.map(Scope::name));
-    let held = status == Some(200)
-        && document["resource"] == format!("{base}{resource}")
-        && document["scopes_supported"] == scopes
-        && document["bearer_methods_supported"] == json!(["header"]);
-    let expected = format!("the challenge of `{}` leads to a document of the resource and its scopes", service.name());
-    stage.expect(&expected, held, format!("{url}: {status:?} {document}"), &[reply.op()]);
-    Ok(())
-}
-
-fn metadata_url(challenge: &str) -> Option<&str> {
-    let url = challenge.strip_prefix("Bearer resource_metadata=\"")?.strip_suffix('"')?;
-    url.contains(RESOURCE_METADATA_PATH).then_some(url)
 }
 
 fn seen(reply: &Reply<'_>) -> String {

@@ -21,7 +21,8 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 /// Who sees what is tried here, not how fast.
 fn topology() -> Topology {
     let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
-    patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
+    let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
+    patient.everywhere(env::REDIS_DEADLINE_MS, 3_000)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {

@@ -1,6 +1,8 @@
 //! One workflow is one trace: every service logs its part of it under the same trace and execution, for the same user and organisation, whether the
 //! caller brought a trace (W3C Trace Context) or not. Nothing of what was said or remembered, and no token, is in any line.
 
+mod content;
+
 use harness_core::scenario::{Actor, Ask, Broken, Scenario, Stage};
 use harness_core::topology::Topology;
 use mcp_contracts::{Service, env, headers};
@@ -24,8 +26,6 @@ const CALLS: [(Service, &[&str]); 4] = [
     (Service::Memory, &["search_memory", "import_memories"]),
     (Service::Patterns, &["select_pattern", "inject_pattern", "log_pattern_usage"]),
 ];
-/// Words of what is remembered, asked and told, and the beginning of every token.
-const NEVER_LOGGED: [&str; 4] = ["quokka", "wombat", "numbat", "eyJ"];
 /// How long a line may take until it is in its log.
 const WRITTEN: Duration = Duration::from_secs(20);
 
@@ -62,8 +62,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         stage.expect(&expected, one && same, seen.join(", "), &[]);
         as_it_should(stage, &ann, how, &lines);
     }
-    refusals(stage, &mut ann).await?;
-    nothing_said(stage, &start).await
+    content::refusals(stage, &mut ann).await?;
+    content::nothing_said(stage, &start).await
 }
 
 /// Runs a workflow and waits until each of its calls is logged.
@@ -108,44 +108,6 @@ fn as_it_should(stage: &Stage<'_>, ann: &Actor<'_>, how: &str, lines: &[(Service
     let wrong: Vec<_> = lines.iter().filter(|line| !whole(line)).collect();
     let expected = format!("each line of a workflow {how} names its service, tool, user, organisation and duration");
     stage.expect(&expected, wrong.is_empty(), format!("{} lines, of which not: {wrong:?}", lines.len()), &[]);
-}
-
-/// What is refused is logged as well, and waits for nobody: a bad token, a blocked statement, a forged verdict, a reserved tag.
-async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
-    let (marks, execution) = (marks(stage).await?, "refused-1");
-    let statement = json!({ "action": "database", "intent": "drop the wombat", "text": "DROP TABLE numbat;" });
-    let mut forged = json!({ "patternId": "quokka", "request": statement, "executionId": execution });
-    forged["verdictToken"] = json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJudW1iYXQifQ.c2ln");
-    let tagged = json!({ "content": "the quokka waits", "tags": ["org:wombat"] });
-    let calls = [("check_guardrails", statement), ("inject_pattern", forged), ("store_memory", tagged)];
-    for (tool, arguments) in &calls {
-        let _ = ann.send(Ask::tool(tool, arguments.clone()).execution(execution)).await;
-    }
-    let mut nobody = stage.user("ann", "acme").with_token(Some("eyJhbGciOiJub25lIn0.eyJzdWIiOiJudW1iYXQifQ."));
-    let _ = nobody.call("memory_stats", json!({})).await.has_status("a token without a signature is refused", 401);
-    let logged = async || {
-        let lines = since(stage, &marks).await.ok()?;
-        let called =
-            |tool: &str| lines.iter().any(|(_, line)| line["executionId"] == execution && line["tool"] == tool);
-        let refused = lines.iter().any(|(of, line)| *of == Service::Memory && line["reason"].is_string());
-        (refused && calls.iter().all(|(tool, _)| called(tool))).then_some(())
-    };
-    stage.until("calls that are blocked or refused are logged too", WRITTEN, logged).await;
-    Ok(())
-}
-
-async fn nothing_said(stage: &Stage<'_>, start: &[usize]) -> Result<(), Broken> {
-    let lines = since(stage, start).await?;
-    let telling = |(_, line): &&(Service, Value)| NEVER_LOGGED.iter().any(|word| line.to_string().contains(word));
-    let told: Vec<_> = lines.iter().filter(telling).collect();
-    let expected = "no line of any service holds a token, or a word of what was remembered, asked or told";
-    stage.expect(
-        expected,
-        !lines.is_empty() && told.is_empty(),
-        format!("{} lines, of which do: {told:?}", lines.len()),
-        &[],
-    );
-    Ok(())
 }
 
 async fn marks(stage: &Stage<'_>) -> Result<Vec<usize>, Broken> {
