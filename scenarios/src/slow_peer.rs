@@ -1,11 +1,13 @@
 //! A peer that is there and says nothing: a step waits for its deadline and then goes on as if the peer were down, and the whole workflow answers
 //! within its own. After a few times nobody waits any more. What a silent peer may have heard twice it does once.
 
+mod all_at_once;
+
 use crate::lifecycle::{RECOVERY, completes, recovers, step, trail, workflow};
 use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
 use harness_core::topology::Topology;
 use mcp_contracts::{Service, env, metric};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "slow-peer",
@@ -21,8 +23,6 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 const PEER_MS: u32 = 1_500;
 /// How long a workflow may take, in milliseconds.
 const WORKFLOW_MS: u32 = 9_000;
-/// How long it may take until nobody waits for silent peers any more.
-const NOTICED: std::time::Duration = RECOVERY;
 
 /// A peer and what a workflow looks like that goes without it: the step that waits, the reason, every step.
 const PEERS: [(Service, &str, &str, &str); 3] = [
@@ -77,7 +77,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         stage.resume(part).await?;
         recovers(stage, &mut ann, &orchestrator, &format!("when `{part}` answers again")).await;
     }
-    all_at_once(stage, &mut ann, &orchestrator).await?;
+    all_at_once::play(stage, &mut ann, &orchestrator).await?;
     once(stage, &mut ann).await;
     Ok(())
 }
@@ -112,36 +112,6 @@ async fn learn(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) {
         (tries >= 1.0).then_some(())
     };
     stage.until("the outbox tried to deliver to a memory that heard and said nothing", RECOVERY, tried).await;
-}
-
-/// All three are silent: their deadlines pass at the same time, and after a few times nobody waits for them.
-async fn all_at_once(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) -> Result<(), Broken> {
-    let parts: Vec<String> = PEERS.iter().map(|(service, ..)| stage.instances(*service)[0].clone()).collect();
-    for part in &parts {
-        stage.pause(part).await?;
-    }
-    let reasons = json!(PEERS.map(|(_, _, reason, _)| reason));
-    let alone = "guardrails fallback, memory fallback, select_pattern fallback, inject_pattern skipped, execute ok, \
-                 log_usage skipped, remember deferred";
-    let without = |reply: &Value| reply["status"] == "degraded" && reply["reasons"] == reasons && trail(reply) == alone;
-    let reply = run(ann, "answer").await;
-    let reply = reply.gives("without any of its peers a workflow still answers, and names all three", without);
-    let names = PEERS.map(|(_, name, ..)| name);
-    waited(reply, "its steps waited side by side", &names);
-    let unasked = async || {
-        let reply = run(ann, "answer").await;
-        let at_once = names.iter().all(|name| {
-            let step = step(reply.value(), name);
-            step["detail"] == "circuit_open" && step["attempts"] == 0
-        });
-        (at_once && without(reply.value())).then_some(())
-    };
-    stage.until("after a few times nobody is asked who does not answer", NOTICED, unasked).await;
-    for part in &parts {
-        stage.resume(part).await?;
-    }
-    recovers(stage, ann, orchestrator, "when all of them answer again").await;
-    Ok(())
 }
 
 /// What was delivered to a silent memory is there once, however often it was sent: a report names its execution, so that no two are the same.
