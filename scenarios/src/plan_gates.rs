@@ -3,6 +3,7 @@
 
 mod limits;
 
+use crate::lifecycle::patient;
 use harness_core::scenario::{Actor, Ask, Broken, Scenario, Stage};
 use harness_core::topology::Topology;
 use mcp_contracts::{ErrorCode, Plan, Service, env, guardrails, patterns};
@@ -30,14 +31,8 @@ const LIMITS: [(Plan, u64, u64); 4] = [
 
 /// A model that nobody answers for: who may not pay for it is told so, and who may is told that it is not there.
 fn topology() -> Topology {
-    let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
-    let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
-    let with_model = patient.setting(Service::Orchestrator, env::LLM_BASE_URL, "http://127.0.0.1:9/v1");
-    // The day is what is tried, not the second.
-    let days = with_model.everywhere(env::QUOTA_BURST_PER_SECOND, 1_000_000);
-    let counted = days.everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1);
-    // A call that Redis answers too late is counted by it and by the service: on a slow machine that is not what is tried.
-    counted.everywhere(env::REDIS_DEADLINE_MS, 3_000)
+    let with_model = patient().setting(Service::Orchestrator, env::LLM_BASE_URL, "http://127.0.0.1:9/v1");
+    with_model.everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {

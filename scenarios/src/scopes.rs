@@ -3,25 +3,19 @@
 
 mod tokens;
 
+use crate::lifecycle;
 use harness_core::scenario::{Ask, Broken, Reply, Scenario, Stage};
-use harness_core::topology::Topology;
-use mcp_contracts::{Scope, Service, env, guardrails, memory, orchestrator, patterns, rpc};
+use mcp_contracts::{Scope, Service, guardrails, memory, orchestrator, patterns, rpc};
 use serde_json::{Value, json};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "scopes",
     "nothing is reached without its scope or without a good token, and each refusal says what it takes",
-    topology,
+    lifecycle::patient,
     |stage| Box::pin(play(stage)),
 );
 
 const CHALLENGE: &str = "www-authenticate";
-
-/// One workflow runs through all services here; how fast is not what is tried.
-fn topology() -> Topology {
-    let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
-    patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
-}
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     for service in Service::ALL {

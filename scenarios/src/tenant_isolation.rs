@@ -6,24 +6,16 @@ mod memory;
 mod verdicts;
 mod workflows;
 
+use crate::lifecycle;
 use harness_core::scenario::{Broken, Scenario, Stage};
-use harness_core::topology::Topology;
-use mcp_contracts::{Service, env};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "tenant-isolation",
     "nobody reads, finds, changes, uses or deletes what belongs to somebody else, at any service",
-    topology,
+    lifecycle::patient,
     |stage| Box::pin(play(stage)),
 )
 .requires(&["tenant-isolation", "no-lost-writes", "no-injection-without-verdict"]);
-
-/// Who sees what is tried here, not how fast.
-fn topology() -> Topology {
-    let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
-    let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
-    patient.everywhere(env::REDIS_DEADLINE_MS, 3_000)
-}
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     memory::play(stage).await?;

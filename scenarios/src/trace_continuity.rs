@@ -3,9 +3,9 @@
 
 mod content;
 
+use crate::lifecycle;
 use harness_core::scenario::{Actor, Ask, Broken, Scenario, Stage};
-use harness_core::topology::Topology;
-use mcp_contracts::{Service, env, headers};
+use mcp_contracts::{Service, headers};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "trace-continuity",
     "one workflow is one trace in the logs of all services, without a word of its content",
-    topology,
+    lifecycle::patient,
     |stage| Box::pin(play(stage)),
 )
 .on_its_own_stack()
@@ -28,11 +28,6 @@ const CALLS: [(Service, &[&str]); 4] = [
 ];
 /// How long a line may take until it is in its log.
 const WRITTEN: Duration = Duration::from_secs(20);
-
-fn topology() -> Topology {
-    let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
-    patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
-}
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let mut ann = stage.user("ann", "acme");
