@@ -1,12 +1,29 @@
 //! The integration scenarios, one file each; this file is their table of contents. They see the stack over the wire alone, and write down
 //! everything they expect of it. How to add one: `docs/adding-a-scenario.md`.
 
+mod acknowledgement;
 mod database_upgrade;
+mod graceful_drain;
 mod guardrail_block;
+mod guardrail_fallback;
 mod idempotent_retry;
+mod leaving;
+mod lifecycle;
+mod memory_fallback;
 mod memory_tools;
+mod patterns_fallback;
+mod plan_gates;
 mod quota;
+mod rate_limit_concurrency;
+mod rca_agent;
+mod redis_fallback;
+mod retro_agent;
+mod rolling_restart;
+mod rule_reload;
+mod scopes;
+mod slow_peer;
 mod tenant_isolation;
+mod trace_continuity;
 
 pub use harness_core::scenario::{Places, Scenario};
 
@@ -14,10 +31,25 @@ pub use harness_core::scenario::{Places, Scenario};
 pub const ALL: &[Scenario] = &[
     memory_tools::SCENARIO,
     tenant_isolation::SCENARIO,
+    scopes::SCENARIO,
+    plan_gates::SCENARIO,
+    rule_reload::SCENARIO,
+    trace_continuity::SCENARIO,
     idempotent_retry::SCENARIO,
     quota::SCENARIO,
     database_upgrade::SCENARIO,
     guardrail_block::SCENARIO,
+    acknowledgement::SCENARIO,
+    rca_agent::SCENARIO,
+    retro_agent::SCENARIO,
+    guardrail_fallback::SCENARIO,
+    memory_fallback::SCENARIO,
+    patterns_fallback::SCENARIO,
+    redis_fallback::SCENARIO,
+    slow_peer::SCENARIO,
+    rate_limit_concurrency::SCENARIO,
+    graceful_drain::SCENARIO,
+    rolling_restart::SCENARIO,
 ];
 
 /// The scenario of that name.

@@ -343,14 +343,17 @@ fn the_flow_walks_a_piece_of_work_through_the_stack_that_is_up() {
     assert_eq!(code(&up), 0, "{}", text(&up));
     let told = run(folder.path(), &["flow"]);
     let steps = run(folder.path(), &["flow", "--json"]);
+    let quiet = run(folder.path(), &["flow", "--quiet"]);
     assert_eq!(code(&run(folder.path(), &["down"])), 0);
     assert_eq!((code(&told), code(&steps)), (0, 0), "{} {}", text(&told), text(&steps));
+    assert_eq!((code(&quiet), text(&quiet).as_str()), (0, "verdict pass\n"));
     let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
     let steps: Vec<Value> = String::from_utf8_lossy(&steps.stdout).lines().map(parsed).collect();
     let services: Vec<&str> = steps.iter().map(|step| step["service"].as_str().unwrap()).collect();
     assert_eq!(services, ["guardrails", "memory", "patterns", "patterns", "orchestrator"]);
     assert!(steps.iter().all(|step| step["ok"] == true && step["took_ms"].is_number()), "{steps:?}");
     assert!(text(&told).contains("Root-cause report"), "{}", text(&told));
+    assert!(text(&told).contains("impaired from 2026-03-04 10:02 at the latest"), "{}", text(&told));
     assert_eq!(left_in(folder.path()), Vec::<i32>::new());
 }
 

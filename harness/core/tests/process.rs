@@ -12,6 +12,7 @@ use harness_history::Outcome;
 use mcp_contracts::Service;
 use serde_json::{Value, json};
 use stack::{client, request, start};
+use std::time::Duration;
 
 async fn store(client: &mut Client) -> Value {
     let stored = client.call("store_memory", &json!({ "content": "kept by two" })).await;
@@ -44,6 +45,28 @@ async fn instances_share_a_database_and_come_back_at_their_address() {
     assert!(stack.metrics("memory-2").await.unwrap().contains("# TYPE"));
     assert!(stack.write_file(Service::Memory, "a.yaml", "").is_err(), "it was given no folder");
     stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_part_answers_when_it_is_resumed_and_ends_as_it_should_where_it_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let stack = start(&request(dir.path(), Backend::Process, Topology::memory().without_redis())).await.unwrap();
+    let mut client = client(&stack, "memory");
+    let by_id = store(&mut client).await;
+    stack.pause("memory").await.unwrap();
+    let mut asking = Box::pin(client.call("get_memory", &by_id));
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut asking).await;
+    assert!(early.is_err(), "it is paused and answers: {early:?}");
+    stack.resume("memory").await.unwrap();
+    assert_eq!(asking.await.outcome, Outcome::Ok, "the call that waited is answered");
+
+    stack.pause("memory").await.unwrap();
+    assert!(stack.terminate("memory").await.unwrap().cleanly());
+    assert!(matches!(stack.pause("memory").await, Err(StackError::Control { .. })), "it has ended");
+    stack.start_again("memory").await.unwrap();
+    stack.pause("memory").await.unwrap();
+    stack.stop().await;
+    assert!(std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap().matches("draining").count() == 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

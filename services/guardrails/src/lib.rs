@@ -11,6 +11,7 @@ pub mod reload;
 mod resources;
 pub mod rules;
 pub mod tools;
+pub mod warm;
 
 pub use command::GuardrailsCommand;
 
@@ -49,6 +50,12 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
         None => Live::new(reload::load(None)?),
     };
     drop(opening);
+    // An instance that says that it is ready must answer its first call within the deadline that its callers have.
+    let warming = start.readiness.latch("detectors");
+    tasks.spawn_blocking(move || {
+        warm::up();
+        drop(warming);
+    });
     tasks.close();
     let judge = Judge { live: live.clone(), verdicts: start.verdicts, single_use: start.single_use };
     Ok(Application::new(tools::all(&judge))

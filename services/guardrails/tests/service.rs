@@ -81,11 +81,13 @@ async fn what_cannot_be_acknowledged_says_why() {
     forged[middle] = if forged[middle] == b'A' { b'B' } else { b'A' };
     let allow = server.ok("check_guardrails", ask(NOTHING)).await["verdictToken"].as_str().unwrap().to_owned();
     let zeta = Server::start(&[]).await.of("zeta").ok("check_guardrails", ask(HIGH)).await;
+    let bob = server.by("bob").ok("check_guardrails", ask(HIGH)).await;
     let reason = "a scratch machine of the course";
     let cases = [
         (json!({ "verdictToken": String::from_utf8(forged).unwrap(), "reason": reason }), "verdict_invalid"),
         (json!({ "verdictToken": allow, "reason": reason }), "verdict_invalid"),
         (json!({ "verdictToken": zeta["verdictToken"], "reason": reason }), "verdict_invalid"),
+        (json!({ "verdictToken": bob["verdictToken"], "reason": reason }), "verdict_invalid"),
         (json!({ "verdictToken": server.expired("e-1", &hash(HIGH)), "reason": reason }), "verdict_invalid"),
         (json!({ "verdictToken": "x", "reason": reason }), "verdict_invalid"),
         (json!({ "verdictToken": good, "reason": "because" }), "invalid_argument"),

@@ -127,7 +127,13 @@ impl Quota {
                     inner.local.learn(org, plan, day(now), usage.day);
                     inner.decided(scripted, plan, now)
                 }
-                Answer::Down => inner.fall_back(org, plan, now),
+                Answer::Down => {
+                    let decision = inner.fall_back(org, plan, now);
+                    if matches!(decision, Decision::Admitted(_)) {
+                        redis.admitted_here();
+                    }
+                    decision
+                }
             },
         };
         inner.count(&decision);

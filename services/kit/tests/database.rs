@@ -165,6 +165,32 @@ async fn a_step_that_fails_leaves_the_version_before_it() {
     database.write(|transaction| transaction.execute_batch("CREATE TABLE half (y INTEGER) STRICT")).await.unwrap();
 }
 
+/// Instances of a service that share a file and start at the same moment.
+const INSTANCES: usize = 6;
+/// Files that they start on, one after the other: whether they meet is up to the system.
+const STARTS: usize = 40;
+
+#[tokio::test]
+async fn instances_that_start_at_once_on_no_file_make_one_together() {
+    for start in 0..STARTS {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, barrier) = (url(folder.path()), std::sync::Barrier::new(INSTANCES));
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                barrier.wait();
+                Database::open(&url, &ALL)
+            };
+            let opening: Vec<_> = (0..INSTANCES).map(|_| scope.spawn(open)).collect();
+            opening.into_iter().map(|opening| opening.join().unwrap()).collect()
+        });
+        for (instance, database) in opened.into_iter().enumerate() {
+            let database = database.unwrap_or_else(|error| panic!("instance {instance} of start {start}: {error}"));
+            let text = format!("by {instance}");
+            database.write(move |transaction| add(transaction, &text)).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn newer_foreign_and_damaged_files_are_refused_and_left_as_they_are() {
     let folder = tempfile::tempdir().unwrap();

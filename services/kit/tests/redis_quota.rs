@@ -7,6 +7,8 @@ use mcp_kit::quota::{Decision, Mode, Quota};
 use mcp_kit::{Readiness, Settings, SingleUse};
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -132,6 +134,43 @@ async fn the_local_fallback_admits_its_share_and_settles_when_redis_is_back() {
     // Ten before, five without Redis, at most one that Redis ran although nobody waited for it, and this one.
     let Decision::Admitted(state) = back else { panic!("{back:?}") };
     assert!((3..=4).contains(&state.remaining), "{state:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_admitted_while_redis_comes_back_is_taken_over_as_well() {
+    const LIMIT: u64 = 100_000_000;
+    let redis = Redis::start(None);
+    let (quota, _readiness) = redis.quota(&[(env::QUOTA_FREE_DAILY, &LIMIT.to_string())]);
+    connected(&quota).await;
+    // Calls never cease, so that many find the link down a moment before it is back.
+    let over = Arc::new(AtomicBool::new(false));
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (quota, over) = (quota.clone(), Arc::clone(&over));
+        calls.spawn(async move {
+            let mut admitted = 0;
+            while !over.load(Ordering::Relaxed) {
+                admitted += u64::from(matches!(decide(&quota, "acme").await, Decision::Admitted(_)));
+                tokio::task::yield_now().await;
+            }
+            admitted
+        });
+    }
+    redis.signal("-STOP");
+    until(&quota, "probe", |decision| mode(decision) == Some(Mode::Fallback)).await;
+    redis.signal("-CONT");
+    connected(&quota).await;
+    over.store(true, Ordering::Relaxed);
+    let admitted: u64 = calls.join_all().await.into_iter().sum();
+    let since = Instant::now();
+    loop {
+        let used = LIMIT - quota.usage("acme", Plan::Free).await[0].1.remaining;
+        if used >= admitted {
+            break;
+        }
+        assert!(since.elapsed() < PATIENCE, "{admitted} calls were admitted, and Redis knows of {used}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,12 +89,12 @@ impl Outbox {
             }
             let pass = self.pass().await;
             failures = if pass.peer_down { failures + 1 } else { 0 };
+            let due = self.measure().await;
             if pass.peer_down {
                 // New work does not shorten the pause: it would only ask a peer that is down.
                 tokio::time::sleep(backoff(failures, LONGEST_PAUSE)).await;
             } else if !pass.more {
-                let wait = self.measure().await.unwrap_or(IDLE).min(IDLE);
-                let _ = tokio::time::timeout(wait, self.wake.notified()).await;
+                let _ = tokio::time::timeout(due.unwrap_or(IDLE).min(IDLE), self.wake.notified()).await;
             }
         }
     }

@@ -87,6 +87,7 @@ golden! {
     rca_of_a_log: rca("orders stuck over night", "rca-log.txt");
     rca_of_a_dependency: rca("Order pages timed out", "rca-dependency.txt");
     rca_without_evidence: rca("dashboard", "rca-noevidence.txt");
+    rca_that_begins_with_an_alert: rca("Find out why checkout was slow after the deploy of the ledger", "rca-alert.txt");
     retro_of_clean_notes: retro("Retrospective of sprint 42", "retro-clean.txt");
     retro_of_messy_notes: retro("retro", "retro-messy.txt");
     retro_of_one_line: retro("retro", "retro-tiny.txt");

@@ -4,6 +4,7 @@
 use crate::arguments::{BackendChoice, FlowArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::view::word;
 use harness_core::client::{Client, ClientOptions, Heard, Message};
 use harness_core::plan::Backend;
 use harness_core::run::RunError;
@@ -11,7 +12,7 @@ use harness_core::stack::{Stack, StackRequest};
 use harness_core::state;
 use harness_core::token::{Grant, Minter};
 use harness_core::topology::Topology;
-use harness_history::Outcome;
+use harness_history::{Outcome, Verdict};
 use mcp_contracts::headers;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
@@ -93,7 +94,11 @@ async fn walk(stack: &Stack, secret: &str, context: &Context) -> Result<Exit, Fa
     let execution = uuid::Uuid::new_v4().to_string();
     let mut walk = Walk { context, clients, execution, failed: 0 };
     walk.all().await;
-    Ok(if walk.failed == 0 { Exit::Pass } else { Exit::Fail })
+    let (verdict, exit) = if walk.failed == 0 { (Verdict::Pass, Exit::Pass) } else { (Verdict::Fail, Exit::Fail) };
+    if !context.output.json {
+        context.print(&format!("verdict {}", word(verdict)));
+    }
+    Ok(exit)
 }
 
 impl Walk<'_> {
@@ -126,7 +131,12 @@ impl Walk<'_> {
     async fn step(&mut self, service: &str, tool: &str, arguments: Value, say: fn(&Value) -> Vec<String>) -> Value {
         let Some(client) = self.clients.get_mut(service) else {
             self.failed += 1;
-            self.context.print(&format!("{} {service} is not part of this stack", "✗".red()));
+            let why = format!("{service} is not part of this stack");
+            if self.context.output.json {
+                let error = json!({ "message": why });
+                self.context.print_json(&json!({ "service": service, "tool": tool, "ok": false, "error": error }));
+            }
+            self.lines(&[format!("{} {why}", "✗".red())]);
             return Value::Null;
         };
         let message = Message {
@@ -146,17 +156,21 @@ impl Walk<'_> {
                 "service": service, "tool": tool, "arguments": arguments, "ok": ok,
                 "reply": reply, "error": heard.error, "took_ms": took_ms(&heard),
             }));
-        } else {
-            self.show(service, tool, &heard, if ok { say(&reply) } else { vec![refusal(&heard)] });
         }
+        let mark = if ok { "✓".green().to_string() } else { "✗".red().to_string() };
+        let took = format!("{:.1} ms", took_ms(&heard));
+        let said = if ok { say(&reply) } else { vec![refusal(&heard)] };
+        let mut lines = vec![format!("{mark} {:<13} {:<18} {:>9}", service.bold(), tool, took.dimmed())];
+        lines.extend(said.iter().map(|line| format!("    {line}")));
+        self.lines(&lines);
         reply
     }
 
-    fn show(&self, service: &str, tool: &str, heard: &Heard, said: Vec<String>) {
-        let mark = if heard.outcome == Outcome::Ok { "✓".green().to_string() } else { "✗".red().to_string() };
-        let took = format!("{:.1} ms", took_ms(heard));
-        self.context.print(&format!("{mark} {:<13} {:<18} {:>9}", service.bold(), tool, took.dimmed()));
-        said.iter().for_each(|line| self.context.print(&format!("    {line}")));
+    /// Lines for people, unless they want the verdict alone.
+    fn lines(&self, lines: &[String]) {
+        if !self.context.output.quiet && !self.context.output.json {
+            lines.iter().for_each(|line| self.context.print(line));
+        }
     }
 }
 

@@ -134,7 +134,7 @@ impl Ask {
     }
 
     /// The tool, else the method.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.tool_name().unwrap_or(&self.message.method)
     }
 

@@ -35,11 +35,12 @@ impl<'s> Reply<'s> {
         self.expect(expected, held)
     }
 
-    /// Expects that the tool refuses with this code.
+    /// Expects that the tool, the resource or the prompt refuses with this code.
     pub fn refuses(self, expected: &str, code: ErrorCode) -> Self {
         let held = match &self.heard.outcome {
             Outcome::Failed(ErrorKind::Tool(said)) | Outcome::Unknown(ErrorKind::Tool(said)) => **said == *code.name(),
             Outcome::Failed(ErrorKind::Quota) => code == ErrorCode::QuotaExceeded && self.heard.status == Some(200),
+            Outcome::Failed(ErrorKind::JsonRpc(_)) => self.heard.error["data"]["code"] == code.name(),
             Outcome::Ok | Outcome::Failed(_) | Outcome::Unknown(_) => false,
         };
         self.expect(expected, held)

@@ -12,7 +12,8 @@ pub(super) fn environment(
     addresses: &[(PartKind, String)],
 ) -> BTreeMap<String, String> {
     let mut values = part.settings.clone();
-    values.insert(env::APP_ENV.to_owned(), "production".to_owned());
+    // Services are tried as they serve customers, unless what is tried is what production refuses.
+    values.entry(env::APP_ENV.to_owned()).or_insert_with(|| "production".to_owned());
     values.insert(env::JWT_SECRET.to_owned(), request.secret.clone());
     for (kind, address) in addresses {
         let Some(variable) = peer_variable(*kind) else { continue };
@@ -68,6 +69,9 @@ mod tests {
             (values[env::MCP_PATTERNS_URL].as_str(), values[env::REDIS_URL].as_str()),
             ("http://p", "redis://r")
         );
-        assert_eq!(values[env::JWT_SECRET], "the-key");
+        assert_eq!((values[env::JWT_SECRET].as_str(), values[env::APP_ENV].as_str()), ("the-key", "production"));
+        let part = Topology::full().setting(Service::Patterns, env::APP_ENV, "development");
+        let values = environment(&request, part.part("patterns").unwrap(), &[]);
+        assert_eq!(values[env::APP_ENV], "development", "what the topology sets wins");
     }
 }

@@ -34,6 +34,9 @@ async fn acknowledge(
     let refused = |why: &str, hint: &str| {
         Err(ToolError::new(ErrorCode::VerdictInvalid, format!("nothing was acknowledged: {why}")).with_hint(hint))
     };
+    if claims.sub != context.claims.sub {
+        return refused("the verdict is for another user", "whoever asked acknowledges it");
+    }
     match claims.kind {
         VerdictKind::Acknowledge => {}
         VerdictKind::Allow => return refused("the verdict already allows the action", "use it as it is"),

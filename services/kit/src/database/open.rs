@@ -2,13 +2,15 @@
 //! written to a file before it is known to be ours.
 
 use super::error::OpenError;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a connection waits for another process.
 const BUSY_DEADLINE: Duration = Duration::from_secs(5);
+/// Pause between two attempts at what SQLite does not wait for.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Prepared statements kept by a connection.
 const STATEMENTS: usize = 64;
 
@@ -29,7 +31,7 @@ pub(super) fn writer(path: &Path, migrations: &[&str]) -> Result<Connection, Ope
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
     connection.busy_timeout(BUSY_DEADLINE).map_err(|error| explain(path, &error))?;
     let ours = application_id(migrations);
-    let found = header(&connection).map_err(|error| explain(path, &error))?;
+    let found = connection.transaction().and_then(|moment| header(&moment)).map_err(|error| explain(path, &error))?;
     if !(found.application == ours || (found.application == 0 && found.version == 0 && found.tables == 0)) {
         return Err(OpenError::Foreign { path: path.display().to_string() });
     }
@@ -76,22 +78,39 @@ fn apply(transaction: &Transaction<'_>, step: &str, version: usize, ours: i32) -
     transaction.execute_batch(&format!("PRAGMA application_id = {ours}; PRAGMA user_version = {version};"))
 }
 
-fn header(connection: &Connection) -> rusqlite::Result<Header> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+/// The header as of one moment, which a transaction of the caller's makes: another instance may be making the file just now.
+fn header(moment: &Transaction<'_>) -> rusqlite::Result<Header> {
+    let version: i64 = moment.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(Header {
-        application: connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
+        application: moment.pragma_query_value(None, "application_id", |row| row.get(0))?,
         // A negative version is none of ours; it counts as one that nobody knows.
         version: usize::try_from(version).unwrap_or(usize::MAX),
-        tables: connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+        tables: moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
     })
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    journal(connection)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096;
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096;
          PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 16777216;",
     )
+}
+
+/// Sets the journal of the file. SQLite does not wait for another instance that is doing the same, so this does.
+fn journal(connection: &Connection) -> rusqlite::Result<()> {
+    let since = Instant::now();
+    loop {
+        let set = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+        match set.map_err(|error| (error.sqlite_error_code(), error)) {
+            Ok(_) => return Ok(()),
+            Err((Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _)) if since.elapsed() < BUSY_DEADLINE => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            Err((_, error)) => return Err(error),
+        }
+    }
 }
 
 /// Marks a file as made by these migrations: a digest of the first one, which never changes; never 0, which means nobody's.
@@ -105,7 +124,6 @@ fn newer(path: &Path, found: usize, known: usize) -> OpenError {
 }
 
 fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
-    use rusqlite::ErrorCode;
     let (path, why) = (path.display().to_string(), error.to_string());
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged { path, why },

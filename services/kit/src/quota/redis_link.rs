@@ -53,6 +53,8 @@ struct Shared {
     deadline: Duration,
     link: RwLock<Link>,
     lost: Notify,
+    /// Something was admitted here that Redis does not know of, although it is back.
+    behind: Notify,
     decide: Script,
     settle: Script,
     local: LocalLimiter,
@@ -82,6 +84,7 @@ impl RedisLink {
             deadline,
             link: RwLock::new(Link::default()),
             lost: Notify::new(),
+            behind: Notify::new(),
             decide: Script::new(include_str!("decide.lua")),
             settle: Script::new(include_str!("settle.lua")),
             local,
@@ -125,6 +128,14 @@ impl RedisLink {
                 })
             }
             Err(error) => shared.went_down(generation, &error.to_string()),
+        }
+    }
+
+    /// Says that a call was admitted without Redis. Where the link is down, its return takes the call over; where it has come back since the
+    /// call found it down, somebody has to be told.
+    pub(super) fn admitted_here(&self) {
+        if self.shared.link.read().connection.is_some() {
+            self.shared.behind.notify_one();
         }
     }
 
@@ -231,9 +242,14 @@ impl Shared {
                 tracing::info!("redis answers again");
             }
             gauge.set(0.0);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.lost.notified() => {}
+            // What was admitted here while the others were being taken over.
+            self.behind.notify_one();
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.lost.notified() => break,
+                    () = self.behind.notified() => self.catch_up().await,
+                }
             }
             gauge.set(1.0);
             degraded = Some(readiness.degraded("redis"));
@@ -263,12 +279,32 @@ impl Shared {
         let mut set = redis::cmd("SET");
         set.arg(probe).arg(1).arg("EX").arg(10);
         let _: () = set.query_async(&mut connection).await.map_err(text)?;
-        for open in self.local.unsettled() {
-            self.take_over(&mut connection, &open).await.map_err(text)?;
-        }
+        self.settle(&mut connection).await.map_err(text)?;
         let mut link = self.link.write();
         link.generation += 1;
         link.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Has Redis take over what was admitted while it was coming back; a link that fails at it is down.
+    async fn catch_up(&self) {
+        let (generation, connection) = {
+            let link = self.link.read();
+            (link.generation, link.connection.clone())
+        };
+        let Some(mut connection) = connection else { return };
+        let why = match tokio::time::timeout(CONNECT_DEADLINE, self.settle(&mut connection)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer within the deadline".to_owned(),
+        };
+        self.went_down(generation, &why);
+    }
+
+    async fn settle(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        for open in self.local.unsettled() {
+            self.take_over(connection, &open).await?;
+        }
         Ok(())
     }
 

@@ -33,7 +33,7 @@ cues! {
         r"feature flag|flag [\w.-]{0,40} ?(?:on|enabled|flipped)|enabled|flipped|terraform (?:apply|run)|helm upgrade|applied|rotated|cut ?over|maintenance|went live|",
         r"ausgerollt|auslieferung|eingespielt|umgestellt|desplieg|despleg|actualiz|mise en prod|mis en prod|déploi|bascul";
     /// Something fails.
-    SYMPTOM = r"error|fail|timeout|timed out|timing out|time out|(?:reaches|reached|hit) (?:its |the )?(?:limit|\d+ of)|cannot|can['’]?t|50[0-9]s?\b|5xx|latency|slow|down\b|outage|unavailable|crash|oom|out of memory|refused|panic|exception|fatal|",
+    SYMPTOM = r"error|fail|timeout|timed out|timing out|times? out|(?:reaches|reached|hit) (?:its |the )?(?:limit|\d+ of)|cannot|can['’]?t|50[0-9]s?\b|5xx|latency|slow|down\b|outage|unavailable|crash|oom|out of memory|refused|panic|exception|fatal|",
         r"degrad|spik|exhaust|disk full|no space|reject|backlog|piling|stuck|hang(?:s|ing)|hung|unreachable|not (?:working|loading|responding)|broken|lost|missing|",
         r"duplicate|deadlock|throttl|expired|red\b|fehler|ausfall|langsam|gestört|abbruch|abgest|caíd|caid|lent[oa]?\b|fallo|panne|erreur|indisponible|plant";
     /// Somebody acts or looks.

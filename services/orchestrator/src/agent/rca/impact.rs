@@ -34,6 +34,7 @@ pub(super) fn impact(facts: &Facts, milestones: &Milestones<'_>) -> Impact {
     let (duration_minutes, duration_basis) = duration(facts, milestones);
     Impact {
         started: time(milestones.started),
+        started_at_latest: milestones.started_at_latest,
         ended: time(milestones.resolved),
         duration_minutes,
         duration_basis,
@@ -73,12 +74,29 @@ fn without_names(text: &str) -> String {
     text.split(' ').filter(is_name).collect::<Vec<_>>().join(" ")
 }
 
+/// Between the ends of the text; where its beginning is no more than the first alert, what the text says of it comes first.
 fn duration(facts: &Facts, milestones: &Milestones<'_>) -> (Option<i64>, String) {
-    let ends = milestones.started.zip(milestones.resolved);
-    if let Some((from, to)) = ends.and_then(|(start, end)| Some((start.moment?, end.moment?))) {
-        let (start, end) = ends.map_or((0, 0), |(start, end)| (start.line, end.line));
-        return (Some(to.minutes_since(from)), format!("from line {start} to line {end}"));
-    }
+    let between = between(milestones);
+    let said = || lasted(facts);
+    let found = if milestones.started_at_latest { said().or(between) } else { between.or_else(said) };
+    found.map_or_else(
+        || (None, "the text names no beginning and end".to_owned()),
+        |(minutes, basis)| (Some(minutes), basis),
+    )
+}
+
+fn between(milestones: &Milestones<'_>) -> Option<(i64, String)> {
+    let (start, end) = milestones.started.zip(milestones.resolved)?;
+    let minutes = end.moment?.minutes_since(start.moment?);
+    let basis = if milestones.started_at_latest {
+        format!("at least, from the first alert in line {} to line {}", start.line, end.line)
+    } else {
+        format!("from line {} to line {}", start.line, end.line)
+    };
+    Some((minutes, basis))
+}
+
+fn lasted(facts: &Facts) -> Option<(i64, String)> {
     for fact in facts.told(|fact| cues::SYMPTOM.occur(&fact.text) || LASTED.is_match(&fact.text)) {
         for lasted in LASTED.captures_iter(&fact.text) {
             let part = |index: usize| lasted.get(index).and_then(|part| part.as_str().parse::<i64>().ok());
@@ -86,9 +104,9 @@ fn duration(facts: &Facts, milestones: &Milestones<'_>) -> (Option<i64>, String)
                 && (hours.is_some() || minutes.is_some())
             {
                 let total = hours.unwrap_or(0) * 60 + minutes.unwrap_or(0);
-                return (Some(total), format!("as line {} says", fact.line));
+                return Some((total, format!("as line {} says", fact.line)));
             }
         }
     }
-    (None, "the text names no beginning and end".to_owned())
+    None
 }

@@ -54,7 +54,8 @@ impl RootCauseReport {
         if self.timeline.entries.is_empty() {
             page.paragraph("The text names no time.");
         } else {
-            page.paragraph(&format!("{}; minutes count from the first symptom.", capitalised(&self.basis.times)));
+            let first = if self.impact.started_at_latest { "alert" } else { "symptom" };
+            page.paragraph(&format!("{}; minutes count from the first {first}.", capitalised(&self.basis.times)));
             let mut rows = Vec::new();
             for entry in &self.timeline.entries {
                 if let Some(silence) = entry.silence_minutes {

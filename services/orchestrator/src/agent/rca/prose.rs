@@ -31,7 +31,9 @@ pub(super) fn minutes(minutes: i64) -> String {
 pub(super) fn summary(report: &RootCauseReport, facts: &Facts, milestones: &Milestones<'_>) -> String {
     let mut sentences: Vec<String> = Vec::new();
     let subject = report.basis.subject.as_deref().unwrap_or("A service");
-    let when = match (&report.impact.started, &report.impact.ended, report.impact.duration_minutes) {
+    let at_latest = if report.impact.started_at_latest { " at the latest" } else { "" };
+    let started = report.impact.started.as_ref().map(|start| format!("{start}{at_latest}"));
+    let when = match (&started, &report.impact.ended, report.impact.duration_minutes) {
         (Some(start), Some(end), Some(lasted)) => {
             format!("{subject} was impaired from {start} to {end} ({})", minutes(lasted))
         }
@@ -131,7 +133,7 @@ pub(super) fn open_questions(
     clock: &Clock,
 ) -> Vec<String> {
     let mut open: Vec<String> = Vec::new();
-    if milestones.started.is_none() {
+    if milestones.started.is_none() || milestones.started_at_latest {
         open.push("When did the impact begin? The first record is not the first failure; look at error rate and latency before it".to_owned());
     }
     if milestones.detected.is_none() {

@@ -60,6 +60,8 @@ pub struct Impact {
     /// When it began, as shown in the timeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
+    /// True where `started` is the first alert: the text knows no symptom before it, so that the impact began then at the latest.
+    pub started_at_latest: bool,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,

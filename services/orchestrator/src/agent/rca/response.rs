@@ -8,6 +8,8 @@ use super::report::{Interval, Mark, Response};
 #[derive(Debug, Default)]
 pub(super) struct Milestones<'a> {
     pub(super) started: Option<&'a Fact>,
+    /// True where no symptom is known before the first alert: the alert is `started`, and the impact began then at the latest.
+    pub(super) started_at_latest: bool,
     pub(super) detected: Option<&'a Fact>,
     pub(super) acted: Option<&'a Fact>,
     pub(super) mitigated: Option<&'a Fact>,
@@ -23,11 +25,13 @@ pub(super) fn milestones(facts: &Facts) -> Milestones<'_> {
         .find(|fact| cues::ONSET.hold(&fact.text) && matches!(fact.mark, Mark::Symptom | Mark::Detected | Mark::Note));
     let symptom = timed.iter().find(|fact| fact.mark == Mark::Symptom);
     let noticed = timed.iter().find(|fact| fact.mark == Mark::Detected);
-    let started = match (onset, symptom) {
+    let known = match (onset, symptom) {
         (Some(onset), Some(symptom)) => Some(if onset.moment <= symptom.moment { *onset } else { *symptom }),
         (onset, symptom) => onset.or(symptom).copied(),
     }
     .filter(|start| noticed.is_none_or(|noticed| start.moment <= noticed.moment));
+    let alert = noticed.filter(|noticed| cues::ALERT.hold(&noticed.text)).copied();
+    let started = known.or(alert);
     let from = |fact: &&&Fact| started.or(noticed.copied()).is_none_or(|start| fact.moment >= start.moment);
     let detected = timed.iter().filter(from).find(|fact| fact.mark == Mark::Detected);
     let seen = timed.iter().filter(from).find(|fact| fact.mark == Mark::Response);
@@ -40,6 +44,7 @@ pub(super) fn milestones(facts: &Facts) -> Milestones<'_> {
     });
     Milestones {
         started,
+        started_at_latest: known.is_none() && started.is_some(),
         acted: acted.copied(),
         detected: detected.or(seen).copied(),
         mitigated: mitigated.copied(),
@@ -71,6 +76,9 @@ fn detector(text: &str) -> &'static str {
 
 fn interval(milestones: &Milestones<'_>, end: Option<&Fact>, wanted: &str) -> Interval {
     match (milestones.started, end) {
+        (Some(start), Some(end)) if milestones.started_at_latest && std::ptr::eq(start, end) => {
+            Interval { minutes: None, basis: format!("the first sign of it is the alert in line {}", start.line) }
+        }
         (Some(start), Some(end)) => match (start.moment, end.moment) {
             (Some(from), Some(to)) => Interval {
                 minutes: Some(to.minutes_since(from)),
@@ -83,5 +91,68 @@ fn interval(milestones: &Milestones<'_>, end: Option<&Fact>, wanted: &str) -> In
         }
         (Some(_), None) => Interval { minutes: None, basis: format!("the text does not say {wanted}") },
         (None, None) => Interval { minutes: None, basis: format!("the text does not say when it began, nor {wanted}") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::agent::{AgentInput, run};
+    use jiff::civil::date;
+    use mcp_contracts::orchestrator::AgentName;
+    use serde_json::{Value, json};
+
+    const ALERT: &str = include_str!("../../../tests/inputs/rca-alert.txt");
+
+    fn report(text: &str) -> Value {
+        let input = AgentInput {
+            intent: "Checkout was slow",
+            text,
+            files: &[],
+            role: "sre",
+            memories: &[],
+            static_context: false,
+            pattern: None,
+            today: date(2026, 11, 25),
+            execution_id: "e-1",
+        };
+        run(AgentName::Rca, &input).artefact.data
+    }
+
+    #[test]
+    fn without_a_symptom_before_it_the_first_alert_is_the_beginning_at_the_latest() {
+        let data = report(ALERT);
+        let impact = &data["impact"];
+        assert_eq!((&impact["started"], &impact["startedAtLatest"]), (&json!("2026-03-04 10:02"), &json!(true)));
+        assert_eq!((&impact["durationMinutes"], &data["response"]["resolve"]["minutes"]), (&json!(21), &json!(21)));
+        assert!(data["openQuestions"].to_string().contains("When did the impact begin?"), "{data}");
+    }
+
+    #[test]
+    fn an_alert_that_is_the_beginning_itself_is_not_praised_for_its_speed() {
+        let data = report(ALERT);
+        assert_eq!(data["response"]["detect"]["minutes"], json!(null));
+        assert_eq!(data["response"]["detectedBy"], "alert");
+        assert!(!data["wentWell"].to_string().contains("noticed it within"), "{data}");
+    }
+
+    #[test]
+    fn a_duration_that_the_text_states_comes_before_one_that_only_begins_with_an_alert() {
+        let data = report(&ALERT.replace("none lost", "none lost; checkout was down for 25 minutes"));
+        assert_eq!(
+            (&data["impact"]["startedAtLatest"], &data["impact"]["durationMinutes"]),
+            (&json!(true), &json!(25))
+        );
+    }
+
+    #[test]
+    fn a_symptom_before_the_alert_is_the_beginning_and_a_person_who_notices_is_none() {
+        let data = report(&format!("2026-03-04 10:01 checkout times out\n{ALERT}"));
+        assert_eq!(
+            (&data["impact"]["startedAtLatest"], &data["impact"]["durationMinutes"]),
+            (&json!(false), &json!(22))
+        );
+        assert_eq!(data["response"]["detect"]["minutes"], 1);
+        let data = report("10:02 Kim noticed that checkout is slow\n10:23 checkout is back to normal");
+        assert_eq!((&data["impact"]["started"], &data["impact"]["startedAtLatest"]), (&json!(null), &json!(false)));
     }
 }

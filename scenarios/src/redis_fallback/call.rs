@@ -1,0 +1,22 @@
+//! One counted call at each service, and who admitted it.
+
+use harness_core::scenario::{Actor, Ask, Reply};
+use mcp_contracts::headers;
+use serde_json::json;
+
+pub(super) async fn memory<'s>(actor: &mut Actor<'s>, part: &str) -> Reply<'s> {
+    actor.send(Ask::tool("memory_stats", json!({})).at(part)).await
+}
+
+pub(super) async fn check<'s>(actor: &mut Actor<'s>) -> Reply<'s> {
+    actor.call("check_guardrails", json!({ "action": "answer", "intent": "explain the ledger" })).await
+}
+
+pub(super) async fn select<'s>(actor: &mut Actor<'s>) -> Reply<'s> {
+    actor.call("select_pattern", json!({ "intent": "review a migration" })).await
+}
+
+/// Tells whether a call was admitted, and by whom.
+pub(super) fn is_by(reply: &Reply<'_>, mode: &str) -> bool {
+    reply.is_ok() && reply.header(headers::RATELIMIT_MODE) == Some(mode)
+}

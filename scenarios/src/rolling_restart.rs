@@ -1,0 +1,85 @@
+//! Two instances of every service are restarted one after the other while users work: who asks an instance that says that it is ready is always
+//! answered, no workflow misses anything, and everything written is there.
+
+use crate::leaving::{NOTICE, Tally, leaves};
+use crate::lifecycle::{is_complete, patient, workflow};
+use harness_core::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
+use harness_core::topology::Topology;
+use mcp_contracts::{Service, env};
+use serde_json::json;
+use std::cell::RefCell;
+
+pub(crate) const SCENARIO: Scenario = Scenario::new(
+    "rolling-restart",
+    "every service is restarted one instance after the other, and nobody who works with them notices",
+    topology,
+    |stage| Box::pin(play(stage)),
+)
+.on_its_own_stack()
+.within(300)
+.requires(&["no-lost-writes", "read-your-writes", "tenant-isolation"]);
+
+/// Users who work meanwhile, half of them in each organisation.
+const USERS: usize = 4;
+
+fn topology() -> Topology {
+    let two = Service::ALL.into_iter().fold(patient(), |topology, service| topology.instances(service, 2));
+    two.everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis())
+}
+
+async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+    let organisation = |number: usize| ["acme", "zeta"][number % 2];
+    let mut users: Vec<_> =
+        (0..USERS).map(|number| stage.user(&format!("user-{number}"), organisation(number))).collect();
+    let mut ann = stage.user("ann", "acme");
+    let first = ann.call("run_workflow", workflow("rca", "answer", "checkout")).await;
+    let first = first.ok("an execution from before").or_stop()?;
+
+    let (calls, workflows, restarts) = (Tally::default(), Tally::default(), RefCell::new(Vec::new()));
+    let restarting = async {
+        for service in Service::ALL {
+            for part in stage.instances(service) {
+                let before = calls.made();
+                leaves(stage, &part).await?;
+                stage.start_again(&part).await?;
+                restarts.borrow_mut().push((part, calls.made() - before));
+            }
+        }
+        Ok::<(), Broken>(())
+    };
+    let work = async |user: &mut Actor<'_>| work(user, &calls, &workflows).await;
+    stage.meanwhile(&mut users, work, restarting).await?;
+
+    let restarts = restarts.into_inner();
+    let seen = format!("{restarts:?}");
+    let all = restarts.len() == 2 * Service::ALL.len() && restarts.iter().all(|(_, calls)| *calls > 0);
+    stage.expect("every instance was restarted, and calls came meanwhile", all, seen, &[]);
+    calls.expect(stage, "whoever says that it is ready answers", USERS as u64);
+    workflows.expect(stage, "no workflow misses anything", USERS as u64);
+    for part in stage.instances(Service::Orchestrator) {
+        let by_id = json!({ "executionId": first["executionId"] });
+        let kept = ann.send(Ask::tool("get_execution", by_id).at(&part)).await;
+        let expected = format!("`{part}` still has the execution from before");
+        let _ = kept.gives(&expected, |kept| kept["executionId"] == first["executionId"]);
+    }
+    Ok(())
+}
+
+/// What a user does again and again: each call goes to an instance that is ready, as a balancer chooses it.
+async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally) {
+    let note = json!({ "content": user.private("Deploys wait for the ledger") });
+    let stored = send(user, "store_memory", note, calls).await;
+    let read = send(user, "get_memory", json!({ "id": stored["id"] }), calls).await;
+    calls.count(&read, read["id"] == stored["id"]);
+    let action = json!({ "action": "answer", "intent": "explain the ledger" });
+    let _ = send(user, "check_guardrails", action, calls).await;
+    let _ = send(user, "select_pattern", json!({ "intent": "review a migration" }), calls).await;
+    let ran = send(user, "run_workflow", workflow("general", "answer", "checkout"), calls).await;
+    workflows.count(&ran, is_complete(ran.value()));
+}
+
+async fn send<'s>(user: &mut Actor<'s>, tool: &str, arguments: serde_json::Value, calls: &Tally) -> Reply<'s> {
+    let reply = user.send(Ask::tool(tool, arguments).at_a_ready_one()).await;
+    calls.count(&reply, reply.is_ok());
+    reply
+}

@@ -1,0 +1,111 @@
+//! Rules: for everybody, and for one organisation alone.
+
+use super::{FILE, SEEN, lives_on_last_good, told_in_log};
+use harness_core::scenario::{Actor, Ask, Broken, Reply, Stage};
+use harness_core::stack::Given;
+use mcp_contracts::{Service, guardrails, metric};
+use serde_json::{Value, json};
+
+/// Line of the severity in a file of [`rule`].
+const SEVERITY_LINE: u64 = 5;
+
+pub(super) fn given() -> Given {
+    let text = rule("OWN-001", "kumquat", "critical");
+    Given::File { service: Service::Guardrails, name: "own.yaml".to_owned(), text }
+}
+
+/// A file with one rule that breaks on a word.
+fn rule(id: &str, word: &str, severity: &str) -> String {
+    format!(
+        "category: testing\nrules:\n  - id: {id}\n    title: No {word}\n    severity: {severity}\n    when: {{ keywords: [{word}] }}\n    \
+         message: There is a {word}.\n    remediation: Take it out.\n    tests: {{ trips: [a {word}], passes: [a plum] }}\n"
+    )
+}
+
+pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), Broken> {
+    let mut ann = stage.user("ann", "acme");
+    let part = &stage.instances(Service::Guardrails)[0];
+    let first = check(&mut ann, "kumquat").await;
+    let first =
+        first.gives("the rule that was there at the start is in force", |reply| blocks(reply, "OWN-001")).or_stop()?;
+    let none = check(&mut ann, "mangosteen").await;
+    let _ = none
+        .gives("what no rule is about is allowed", |reply| reply["verdict"] == "allow" && reply["rules"] == json!([]));
+
+    stage.write_file(Service::Guardrails, FILE, &rule("OWN-002", "mangosteen", "critical"))?;
+    until(stage, &mut ann, "a new rule takes effect", "mangosteen", |reply| blocks(reply, "OWN-002")).await?;
+    let version = check(&mut ann, "mangosteen").await["rulesVersion"].clone();
+    let mark = stage.log_mark(part).await?;
+    stage.write_file(Service::Guardrails, FILE, &rule("OWN-002", "mangosteen", "catastrophic"))?;
+    lives_on_last_good(stage, Service::Guardrails, "rules", true).await?;
+    let still = check(&mut ann, "mangosteen").await;
+    let _ = still.gives("and the last good rules stay in force", |reply| {
+        blocks(reply, "OWN-002") && reply["rulesVersion"] == version && version != first["rulesVersion"]
+    });
+    told_in_log(stage, Service::Guardrails, mark, SEVERITY_LINE, "catastrophic").await;
+    let refused = stage.metric(part, metric::GUARDRAIL_RELOAD_TOTAL, &[("outcome", "rejected")]).await?;
+    stage.expect("one change was refused, and counted once", (refused - 1.0).abs() < 0.5, refused, &[]);
+
+    stage.write_file(Service::Guardrails, FILE, &rule("OWN-002", "mangosteen", "low"))?;
+    lives_on_last_good(stage, Service::Guardrails, "rules", false).await?;
+    let mild = |reply: &Value| reply["verdict"] == "allow" && reply["rules"][0]["severity"] == "low";
+    until(stage, &mut ann, "the mended rule takes effect", "mangosteen", mild).await?;
+    stage.remove_file(Service::Guardrails, FILE)?;
+    let gone = |reply: &Value| reply["verdict"] == "allow" && reply["rules"] == json!([]);
+    until(stage, &mut ann, "a removed file takes its rule with it", "mangosteen", gone).await?;
+    let again = check(&mut ann, "kumquat").await;
+    let _ = again.gives("and leaves what was there at the start", |reply| {
+        blocks(reply, "OWN-001") && reply["rulesVersion"] == first["rulesVersion"]
+    });
+    of_one_organisation(stage, &mut ann).await
+}
+
+/// A file of one organisation adds a rule for it and weighs one otherwise, and changes nothing for anybody else.
+async fn of_one_organisation<'s>(stage: &'s Stage<'s>, ann: &mut Actor<'s>) -> Result<(), Broken> {
+    let mut zoe = stage.user("zoe", "zeta");
+    let file = format!("organisations/{}.yaml", zoe.organisation());
+    let text = format!("severities: {{ OWN-001: high }}\n{}", rule("ZETA-001", "durian", "critical"));
+    stage.write_file(Service::Guardrails, &file, &text)?;
+    until(stage, &mut zoe, "an organisation's own rule takes effect for it", "durian", |reply| {
+        blocks(reply, "ZETA-001")
+    })
+    .await?;
+    let weighed = check(&mut zoe, "kumquat").await;
+    let _ = weighed.gives("and so does what it weighs otherwise", |reply| reply["verdict"] == "acknowledge");
+    let others = check(ann, "durian").await;
+    let _ = others.gives("another organisation has no such rule", |reply| reply["rules"] == json!([]));
+    let others = check(ann, "kumquat").await;
+    let _ = others.gives("and its own is as strict as before", |reply| blocks(reply, "OWN-001"));
+    for (who, actor, expected) in [("its own people read it", &mut zoe, true), ("others do not", ann, false)] {
+        let rules = actor.send(Ask::resource(Service::Guardrails, guardrails::RULES_URI)).await;
+        let _ = rules.gives(&format!("among the rules {who}"), |result| {
+            let text = result["contents"][0]["text"].as_str().unwrap_or_default();
+            text.contains("OWN-001") && text.contains("ZETA-001") == expected
+        });
+    }
+    stage.remove_file(Service::Guardrails, &file)?;
+    until(stage, &mut zoe, "without its file it is held to the rules of all", "kumquat", |reply| {
+        blocks(reply, "OWN-001")
+    })
+    .await
+}
+
+async fn check<'s>(actor: &mut Actor<'s>, word: &str) -> Reply<'s> {
+    let request = json!({ "action": "edit", "intent": "write a note", "text": format!("a {word}") });
+    actor.call("check_guardrails", request).await
+}
+
+fn blocks(reply: &Value, rule: &str) -> bool {
+    reply["verdict"] == "block" && reply["rules"][0]["id"] == rule
+}
+
+async fn until<'s>(
+    stage: &Stage<'s>,
+    actor: &mut Actor<'s>,
+    expected: &str,
+    word: &str,
+    holds: impl Fn(&Value) -> bool,
+) -> Result<(), Broken> {
+    let seen = stage.until(expected, SEEN, async || holds(check(actor, word).await.value()).then_some(())).await;
+    seen.ok_or_else(|| Broken(format!("a check of `{word}` is still answered as before")))
+}
