@@ -4,8 +4,8 @@
 mod error;
 mod reader;
 
-pub use harness_core::data_file::Problem;
 pub use error::ProfileError;
+pub use harness_core::data_file::Problem;
 
 use harness_core::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
 use harness_core::workload::{Model, Stage, Workload};

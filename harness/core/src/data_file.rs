@@ -165,7 +165,12 @@ impl<'a> Notes<'a> {
     }
 
     /// Weights by operation: a table with at least one weight above 0.
-    pub fn weights(&mut self, table: &Table, key: &str, operations: &[&str]) -> std::collections::BTreeMap<String, u32> {
+    pub fn weights(
+        &mut self,
+        table: &Table,
+        key: &str,
+        operations: &[&str],
+    ) -> std::collections::BTreeMap<String, u32> {
         let mut weights = std::collections::BTreeMap::new();
         let allowed = format!("weights of `{}`", operations.join("`, `"));
         let Some(mix) = table.get(key).and_then(Item::as_table_like) else {
@@ -177,8 +182,8 @@ impl<'a> Notes<'a> {
             let place = format!("{key}.{name}");
             if !operations.contains(&name) {
                 let near = nearest(name, operations.iter().copied());
-                let what =
-                    near.map_or_else(|| "unknown key".to_owned(), |near| format!("unknown key; did you mean `{near}`?"));
+                let what = near
+                    .map_or_else(|| "unknown key".to_owned(), |near| format!("unknown key; did you mean `{near}`?"));
                 let span = mix.key(name).and_then(|key| key.span());
                 self.note(span, &place, what, &format!("`{}`", operations.join("`, `")));
                 continue;

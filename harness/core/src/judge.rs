@@ -1,10 +1,10 @@
 //! From a run directory to findings: reads what the run recorded, runs the checks, and asks whether the run itself can be believed.
 
 use crate::drive::DriverReport;
+use crate::experiment::Experiment;
 use crate::plan::{Plan, Subject};
 use crate::run_dir;
 use crate::sample::{Sample, Surroundings};
-use crate::experiment::Experiment;
 use crate::scenario::ScenarioReport;
 use crate::workload::{Model, Workload};
 use harness_history::{
@@ -180,13 +180,15 @@ fn load_criteria(workload: &Workload) -> Criteria {
 
 /// The history with what happened beside its calls, and with what its calls tell of that: requests that show a fault, and calls that need a way.
 fn with_what_happened(run_dir: &Path, experiment: &Experiment, history: History) -> History {
-    let Ok(mut happened) = document::<harness_history::experiment::Experiment>(&run_dir.join(run_dir::EXPERIMENT)) else {
+    let Ok(mut happened) = document::<harness_history::experiment::Experiment>(&run_dir.join(run_dir::EXPERIMENT))
+    else {
         return history;
     };
     for fault in happened.faults.iter_mut().filter(|fault| fault.hits.is_none()) {
         let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service());
         if let (Some(service), Some(until_us)) = (service, fault.healed_us) {
-            let shows = |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
+            let shows =
+                |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
             fault.hits = Some(history.measured().filter(shows).count() as u64);
             "calls that failed or were served without it".clone_into(&mut fault.counted_by);
         }

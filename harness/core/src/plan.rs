@@ -141,7 +141,8 @@ impl Plan {
             }
         }
         if let Subject::Experiment(experiment) = &wish.subject {
-            let impossible = experiment.faults.iter().flat_map(|order| order.fault.problems(&wish.topology, &wish.backend));
+            let impossible =
+                experiment.faults.iter().flat_map(|order| order.fault.problems(&wish.topology, &wish.backend));
             problems.extend(impossible);
         }
         if let Subject::Load(workload) = &wish.subject

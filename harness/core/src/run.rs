@@ -161,7 +161,9 @@ async fn drive(
     observe::metrics(run_dir, &stack.parts(), "before").await;
     let driven = match &request.plan.subject {
         Subject::Load(workload) => load::drive(request, workload, run_dir, stack, view, cancel).await,
-        Subject::Experiment(experiment) => Box::pin(chaos::run(request, experiment, run_dir, stack, view, cancel)).await,
+        Subject::Experiment(experiment) => {
+            Box::pin(chaos::run(request, experiment, run_dir, stack, view, cancel)).await
+        }
         Subject::Scenario(script) => script::play(request, script, run_dir, stack, view, cancel).await,
     };
     observe::metrics(run_dir, &stack.parts(), "after").await;

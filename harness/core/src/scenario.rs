@@ -11,9 +11,9 @@ mod stage;
 mod wire;
 
 pub use actor::Actor;
-pub(crate) use observe::sum;
 pub use ask::Ask;
 pub(crate) use ask::service_of;
+pub(crate) use observe::sum;
 pub use reply::Reply;
 pub use stage::{Stage, StageRequest};
 pub use wire::WireCall;

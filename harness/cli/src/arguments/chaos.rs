@@ -8,8 +8,11 @@ use std::path::PathBuf;
 
 /// Arguments of `chaos`.
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "Examples:\n  harness chaos redis-outage\n  harness chaos guardrail-kill --seed 7\n  \
-    harness chaos --list\n  harness chaos redis-outage --dry-run\n  harness chaos my/own.toml\n  harness chaos --on-trial\n  harness chaos recover")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  harness chaos redis-outage\n  harness chaos guardrail-kill --seed 7\n  \
+    harness chaos --list\n  harness chaos redis-outage --dry-run\n  harness chaos my/own.toml\n  harness chaos --on-trial\n  harness chaos recover"
+)]
 pub(crate) struct ChaosArguments {
     /// What else than running experiments.
     #[command(subcommand)]

@@ -159,7 +159,8 @@ fn read_file(path: &Path) -> Result<String, ExperimentError> {
 
 /// The experiments of a folder, by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
-    let unreadable = |error: std::io::Error| ExperimentError::Unreadable { path: folder.to_owned(), why: error.to_string() };
+    let unreadable =
+        |error: std::io::Error| ExperimentError::Unreadable { path: folder.to_owned(), why: error.to_string() };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();

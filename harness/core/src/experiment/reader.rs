@@ -14,8 +14,26 @@ use std::time::Duration;
 use toml_edit::{Document, Item, Table, TableLike};
 
 const KEYS: &[&str] = &[
-    "id", "about", "stack", "instances", "settings", "load", "limited", "surge", "steady", "recovery", "fault", "evidence",
-    "ways", "before", "during", "after", "expect", "requires", "catches", "abort",
+    "id",
+    "about",
+    "stack",
+    "instances",
+    "settings",
+    "load",
+    "limited",
+    "surge",
+    "steady",
+    "recovery",
+    "fault",
+    "evidence",
+    "ways",
+    "before",
+    "during",
+    "after",
+    "expect",
+    "requires",
+    "catches",
+    "abort",
 ];
 /// How long a phase may be.
 const PHASE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(900);
@@ -90,7 +108,10 @@ impl<'a> Reader<'a> {
         topology = self.settings(table, topology);
         if let Some(instances) = table.get("instances").and_then(Item::as_table_like) {
             for (name, item) in instances.iter() {
-                let count = item.as_integer().and_then(|count| u32::try_from(count).ok()).filter(|count| (1..=8).contains(count));
+                let count = item
+                    .as_integer()
+                    .and_then(|count| u32::try_from(count).ok())
+                    .filter(|count| (1..=8).contains(count));
                 match (service(name), count) {
                     (Some(service), Some(count)) => topology = topology.instances(service, count),
                     (None, _) => self.no_service(item, &format!("instances.{name}"), name),
@@ -119,7 +140,11 @@ impl<'a> Reader<'a> {
                     self.no_service(item, &format!("settings.{name}"), name);
                     continue;
                 };
-                for (name, value) in own.iter().filter_map(|(name, item)| Some((name, self.setting(own, name, item)?))).collect::<Vec<_>>() {
+                for (name, value) in own
+                    .iter()
+                    .filter_map(|(name, item)| Some((name, self.setting(own, name, item)?)))
+                    .collect::<Vec<_>>()
+                {
                     topology = topology.setting(service, name, value);
                 }
             } else if let Some(value) = self.setting(settings, name, item) {
@@ -132,14 +157,25 @@ impl<'a> Reader<'a> {
     fn setting(&mut self, table: &dyn TableLike, name: &str, item: &Item) -> Option<String> {
         let known = env::ALL.iter().map(|variable| variable.name);
         if !known.clone().any(|known| known == name) {
-            let near = crate::data_file::nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let near = crate::data_file::nearest(name, known)
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             let span = table.key(name).and_then(|key| key.span());
-            self.notes.note(span, &format!("settings.{name}"), format!("unknown setting{near}"), "a variable of the services");
+            self.notes.note(
+                span,
+                &format!("settings.{name}"),
+                format!("unknown setting{near}"),
+                "a variable of the services",
+            );
             return None;
         }
         let value = item.as_str().map(str::to_owned).or_else(|| item.as_integer().map(|number| number.to_string()));
         if value.is_none() {
-            self.notes.note(item.span(), &format!("settings.{name}"), format!("`{}` is no value", written(item)), "a text or a whole number");
+            self.notes.note(
+                item.span(),
+                &format!("settings.{name}"),
+                format!("`{}` is no value", written(item)),
+                "a text or a whole number",
+            );
         }
         value
     }
@@ -161,7 +197,12 @@ impl<'a> Reader<'a> {
             rate: self.rate(load, "rate", 50.0),
             users,
             organisations: self.notes.number(load, "organisations", 1..=users, Some(8.min(users))),
-            call_deadline: self.notes.length(load, "call_deadline", Duration::from_millis(10)..=Duration::from_secs(60), Some(Duration::from_secs(3))),
+            call_deadline: self.notes.length(
+                load,
+                "call_deadline",
+                Duration::from_millis(10)..=Duration::from_secs(60),
+                Some(Duration::from_secs(3)),
+            ),
             mix: self.notes.weights(load, "mix", OPERATIONS),
             limited: self.limited(table),
             surge: self.surge(table),
@@ -172,7 +213,12 @@ impl<'a> Reader<'a> {
         let Some(item) = table.get(key) else { return default };
         let rate = item.as_float().or_else(|| item.as_integer().map(|rate| rate as f64));
         rate.filter(|rate| *rate > 0.0 && *rate <= MAX_RATE).unwrap_or_else(|| {
-            self.notes.note(item.span(), key, format!("`{}` is not a rate", written(item)), "calls per second, above 0");
+            self.notes.note(
+                item.span(),
+                key,
+                format!("`{}` is not a rate", written(item)),
+                "calls per second, above 0",
+            );
             default
         })
     }
@@ -186,10 +232,18 @@ impl<'a> Reader<'a> {
         let mut limited = Vec::new();
         for group in groups {
             self.notes.unknown_keys(group, "limited.", &["organisation", "plan", "rate", "limit"]);
-            let plan = self.notes.string(group, "plan", Some("free")).and_then(|name| PaidPlan::ALL.into_iter().find(|plan| plan.name() == name));
+            let plan = self
+                .notes
+                .string(group, "plan", Some("free"))
+                .and_then(|name| PaidPlan::ALL.into_iter().find(|plan| plan.name() == name));
             let plan = plan.unwrap_or_else(|| {
                 let span = group.get("plan").and_then(Item::span);
-                self.notes.note(span, "limited.plan", "it is not a plan".to_owned(), "`free`, `pro`, `team`, `enterprise`");
+                self.notes.note(
+                    span,
+                    "limited.plan",
+                    "it is not a plan".to_owned(),
+                    "`free`, `pro`, `team`, `enterprise`",
+                );
                 PaidPlan::Free
             });
             limited.push(Limited {
@@ -277,7 +331,12 @@ impl<'a> Reader<'a> {
         for (key, part) in readiness.chain(counters).chain(evidence) {
             if !known.contains(&part.as_str()) {
                 let span = document.get(key.split('.').next().unwrap_or(key)).and_then(Item::span);
-                self.notes.note(span, key, format!("`{part}` is not a part of this stack"), &format!("`{}`", known.join("`, `")));
+                self.notes.note(
+                    span,
+                    key,
+                    format!("`{part}` is not a part of this stack"),
+                    &format!("`{}`", known.join("`, `")),
+                );
             }
         }
         let faults = document.get("fault").and_then(Item::as_array_of_tables);

@@ -213,7 +213,8 @@ impl<'s> Traffic<'s> {
     /// A verdict first, then the injection that it allows.
     async fn inject(&self, user: &mut User<'s>, planned_us: u64) {
         let request = json!({ "action": "answer", "intent": user.text(), "text": "p99 rose to 4.1 s" });
-        let verdict = self.send(&mut user.actor, Ask::tool(guardrails::tool::CHECK, request.clone()), Some(planned_us)).await;
+        let verdict =
+            self.send(&mut user.actor, Ask::tool(guardrails::tool::CHECK, request.clone()), Some(planned_us)).await;
         if verdict["verdictToken"].is_null() {
             return;
         }
@@ -224,7 +225,8 @@ impl<'s> Traffic<'s> {
             return;
         }
         let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let variables: serde_json::Map<String, Value> = names.map(|name| (name.to_owned(), json!("checkout"))).collect();
+        let variables: serde_json::Map<String, Value> =
+            names.map(|name| (name.to_owned(), json!("checkout"))).collect();
         let inject = json!({
             "patternId": pattern["id"], "request": request, "executionId": verdict["executionId"],
             "verdictToken": verdict["verdictToken"], "variables": variables,
@@ -234,7 +236,8 @@ impl<'s> Traffic<'s> {
 
     /// An organisation that asks for more than it may, at its own rate.
     async fn ask_too_much(&self, limited: &Limited, stop: &CancellationToken) {
-        let mut actor = self.stage.user("asker", &limited.organisation).on(limited.plan).within(self.load.call_deadline);
+        let mut actor =
+            self.stage.user("asker", &limited.organisation).on(limited.plan).within(self.load.call_deadline);
         self.stage.promise_limit(actor.organisation(), &[], limited.limit, None);
         let mut every = tokio::time::interval(Duration::from_secs_f64(1.0 / limited.rate));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -283,7 +286,8 @@ impl User<'_> {
                 json!({ "agent": "general", "action": "answer", "intent": text, "text": "p99 rose to 4.1 s" })
             }
             RISKY_WORKFLOW => {
-                let risky = json!({ "agent": "general", "action": "deploy", "intent": text, "text": "roll out the fix" });
+                let risky =
+                    json!({ "agent": "general", "action": "deploy", "intent": text, "text": "roll out the fix" });
                 return Ask::tool(orchestrator::tool::RUN_WORKFLOW, risky).called(RISKY_WORKFLOW);
             }
             _ => json!({}),
@@ -344,7 +348,9 @@ mod tests {
         let allowed = ["quota", "http_503", "dependency_unavailable"].map(str::to_owned);
         assert!(is_allowed(&ErrorKind::Quota, &allowed) && is_allowed(&ErrorKind::Http(503), &allowed));
         assert!(is_allowed(&ErrorKind::Tool("dependency_unavailable".into()), &allowed));
-        assert!(!is_allowed(&ErrorKind::Http(500), &allowed) && !is_allowed(&ErrorKind::Tool("internal".into()), &allowed));
+        assert!(
+            !is_allowed(&ErrorKind::Http(500), &allowed) && !is_allowed(&ErrorKind::Tool("internal".into()), &allowed)
+        );
         assert!(!is_allowed(&ErrorKind::Timeout, &allowed));
     }
 }

@@ -2,7 +2,9 @@
 //! they follow light and dark.
 
 use super::ReportError;
-use plotters::prelude::{ChartBuilder, IntoDrawingArea, IntoFont, LineSeries, RGBColor, Rectangle, SVGBackend, ShapeStyle, Text};
+use plotters::prelude::{
+    ChartBuilder, IntoDrawingArea, IntoFont, LineSeries, RGBColor, Rectangle, SVGBackend, ShapeStyle, Text,
+};
 use plotters::style::Color;
 
 const WIDTH: u32 = 860;
@@ -41,12 +43,7 @@ pub(super) struct Chart {
 }
 
 /// Draws lines over seconds; the spans are shaded.
-pub(super) fn draw(
-    title: &str,
-    unit: &str,
-    lines: &[Line],
-    spans: &[Span],
-) -> Result<Option<Chart>, ReportError> {
+pub(super) fn draw(title: &str, unit: &str, lines: &[Line], spans: &[Span]) -> Result<Option<Chart>, ReportError> {
     let points = || lines.iter().flat_map(|line| line.points.iter());
     let (first, last) = points().fold((f64::MAX, 0.0f64), |(first, last), (x, _)| (first.min(*x), last.max(*x)));
     if first >= last {
@@ -83,9 +80,12 @@ fn paint(
         .build_cartesian_2d(first..last, 0.0..top)?;
     let shade = ShapeStyle::from(&SHADE).filled();
     let shown = |span: &&Span| span.from < last && span.until > first;
-    chart.draw_series(spans.iter().filter(shown).map(|span| {
-        Rectangle::new([(span.from.max(first), 0.0), (span.until.min(last), top)], shade)
-    }))?;
+    chart.draw_series(
+        spans
+            .iter()
+            .filter(shown)
+            .map(|span| Rectangle::new([(span.from.max(first), 0.0), (span.until.min(last), top)], shade)),
+    )?;
     chart
         .configure_mesh()
         .disable_x_mesh()

@@ -1,8 +1,8 @@
 //! Adds up a run: from what was recorded to the figures that every form of the report shows.
 
 pub use super::figures::{
-    DriverFigures, EvidenceFigures, ExpectationFigures, ExperimentFigures, FaultFigures, FindingFigures, OperationFigures,
-    PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures, WayFigures,
+    DriverFigures, EvidenceFigures, ExpectationFigures, ExperimentFigures, FaultFigures, FindingFigures,
+    OperationFigures, PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures, WayFigures,
 };
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Subject;

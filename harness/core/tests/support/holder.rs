@@ -125,7 +125,8 @@ impl Holder {
             std::thread::sleep(PAUSE);
         };
         let in_order = !matches!(self.ending, Ending::Panic | Ending::Kill);
-        assert_eq!(status.success(), in_order, "{:?}: {status}, {}", self.ending, self.line());
+        let said = self.line();
+        assert_eq!(status.success(), in_order, "{:?}: {status}, {said}", self.ending);
     }
 
     pub(crate) fn kill_watchdog(&self) {

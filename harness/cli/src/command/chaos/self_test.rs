@@ -11,7 +11,9 @@ pub(super) fn run(seed: Option<u64>, context: &Context) -> Result<Exit, Failure>
     let rows = context.runtime.block_on(harness_core::fidelity::measure(seed));
     for row in &rows {
         if context.output.json {
-            context.print_json(&json!({ "check": row.check, "expected": row.expected, "measured": row.measured, "holds": row.holds }));
+            context.print_json(
+                &json!({ "check": row.check, "expected": row.expected, "measured": row.measured, "holds": row.holds }),
+            );
         } else {
             let word = if row.holds { "holds".green().to_string() } else { "does not".red().bold().to_string() };
             context.print(&format!("{:<44} {word:<9} {}; expected {}", row.check, row.measured, row.expected));

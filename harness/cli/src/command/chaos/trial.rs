@@ -11,13 +11,22 @@ use mcp_contracts::Service;
 use owo_colors::OwoColorize;
 use serde_json::json;
 
-pub(super) fn run(experiments: Vec<Experiment>, arguments: &ChaosArguments, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(
+    experiments: Vec<Experiment>,
+    arguments: &ChaosArguments,
+    context: &Context,
+) -> Result<Exit, Failure> {
     let mut trials = Vec::new();
     for experiment in experiments {
         for lie in experiment.catches.clone() {
             let parsed = lie.split_once('=').and_then(|(service, lie)| Some((service_of(service)?, lie.to_owned())));
-            let parsed = parsed.ok_or_else(|| Failure::usage(format!("`{}`: `{lie}` is not like `memory=lie`", experiment.name)))?;
-            trials.extend(resolve(vec![experiment.clone()], arguments, &[parsed], context)?.into_iter().map(|plan| (lie.clone(), plan)));
+            let parsed = parsed
+                .ok_or_else(|| Failure::usage(format!("`{}`: `{lie}` is not like `memory=lie`", experiment.name)))?;
+            trials.extend(
+                resolve(vec![experiment.clone()], arguments, &[parsed], context)?
+                    .into_iter()
+                    .map(|plan| (lie.clone(), plan)),
+            );
         }
     }
     if trials.is_empty() {
@@ -45,7 +54,9 @@ pub(super) fn run(experiments: Vec<Experiment>, arguments: &ChaosArguments, cont
     }
     for (name, lie, caught, why) in &rows {
         if context.output.json {
-            context.print_json(&json!({ "event": "trial", "experiment": name, "lie": lie, "caught": caught, "because": why }));
+            context.print_json(
+                &json!({ "event": "trial", "experiment": name, "lie": lie, "caught": caught, "because": why }),
+            );
         } else {
             let word = if *caught { "caught".green().to_string() } else { "not caught".red().bold().to_string() };
             context.print(&format!("{name:<22} {lie:<40} {word:<12} {why}"));

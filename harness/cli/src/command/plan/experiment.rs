@@ -19,10 +19,16 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
         let (name, limit, rate) = (&limited.organisation, limited.limit, limited.rate);
         format!("limited      `{name}` may {limit} calls and asks {rate} times a second")
     }));
-    lines.extend(load.surge.iter().map(|surge| format!("surge        {} times the rate for {:?}", surge.times, surge.lasts)));
+    lines.extend(
+        load.surge.iter().map(|surge| format!("surge        {} times the rate for {:?}", surge.times, surge.lasts)),
+    );
     lines.push(format!("steady       {} s", experiment.steady.as_secs()));
     lines.extend(experiment.faults.iter().map(|order| {
-        let again = if order.times > 1 { format!(", {} times, one every {:?}", order.times, order.every) } else { String::new() };
+        let again = if order.times > 1 {
+            format!(", {} times, one every {:?}", order.times, order.every)
+        } else {
+            String::new()
+        };
         format!("fault        {} for {:?} after {:?}{again}", order.fault.name(), order.lasts, order.after)
     }));
     let hit = hit(experiment);

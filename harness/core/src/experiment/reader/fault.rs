@@ -40,7 +40,12 @@ impl Reader<'_> {
             Ok(fault) => Some(FaultOrder { fault, after, lasts, times, every }),
             Err(error) => {
                 let said = error.message().lines().next().unwrap_or_default().to_owned();
-                self.notes.note(table.span(), "fault", said, "docs/adding-an-experiment.md lists every kind with its keys");
+                self.notes.note(
+                    table.span(),
+                    "fault",
+                    said,
+                    "docs/adding-an-experiment.md lists every kind with its keys",
+                );
                 None
             }
         }

@@ -11,7 +11,8 @@ use toml_edit::{Item, Table, TableLike};
 const KEYS: &[&str] =
     &["errors", "call_bound", "recovery", "least_hits", "amplification", "readiness", "counters", "baseline"];
 const COUNTER_TEXT: &str = "`{ part = \"memory\", metric = \"mcp_…\", growth | during | after = \">= 1\" }`";
-const READINESS_TEXT: &str = "`{ part = \"memory\", says = \"ready\" | \"degraded\" | \"not_ready\" | \"gone\", within = \"2s\" }`";
+const READINESS_TEXT: &str =
+    "`{ part = \"memory\", says = \"ready\" | \"degraded\" | \"not_ready\" | \"gone\", within = \"2s\" }`";
 /// How much longer than its deadline a call may take to be given up.
 const SLACK: Duration = Duration::from_millis(100);
 
@@ -81,14 +82,16 @@ impl Reader<'_> {
             ];
             let mut bounds = figures.into_iter().filter_map(|(figure, bound)| Some((figure, bound.and_then(bounded)?)));
             match (text("part"), text("metric"), bounds.next(), bounds.next()) {
-                (Some(part), Some(metric), Some((figure, (at_least, at_most))), None) => promises.push(CounterPromise {
-                    part: part.to_owned(),
-                    metric: metric.to_owned(),
-                    labels: labels(item),
-                    figure,
-                    at_least,
-                    at_most,
-                }),
+                (Some(part), Some(metric), Some((figure, (at_least, at_most))), None) => {
+                    promises.push(CounterPromise {
+                        part: part.to_owned(),
+                        metric: metric.to_owned(),
+                        labels: labels(item),
+                        figure,
+                        at_least,
+                        at_most,
+                    })
+                }
                 _ => self.notes.note(span, "expect.counters", "it cannot be read".to_owned(), COUNTER_TEXT),
             }
         }

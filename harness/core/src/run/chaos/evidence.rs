@@ -97,7 +97,8 @@ impl Counters {
     }
 
     fn add(&mut self, name: CounterName) -> usize {
-        let known = |read: &Counter| (&read.part, &read.metric, &read.labels) == (&name.part, &name.metric, &name.labels);
+        let known =
+            |read: &Counter| (&read.part, &read.metric, &read.labels) == (&name.part, &name.metric, &name.labels);
         if let Some(at) = self.read.iter().position(known) {
             return at;
         }
@@ -131,18 +132,28 @@ fn growth(counter: &Counter) -> Option<f64> {
 
 /// Requests on ways before the fault.
 pub(super) struct Ways {
-    ways: Vec<(String, String, Option<(u64, u64)>)>,
+    ways: Vec<Passed>,
+}
+
+/// What had passed a way: requests and connections, where it can be counted.
+struct Passed {
+    from: String,
+    to: String,
+    before: Option<(u64, u64)>,
 }
 
 impl Ways {
     pub(super) fn before(stack: &Stack, experiment: &Experiment) -> Self {
+        let before = |from: &str, to: &str| passed(stack, from, to);
         let ways = experiment.ways.iter();
-        Self { ways: ways.map(|way| (way.from.clone(), way.to.clone(), passed(stack, &way.from, &way.to))).collect() }
+        let ways =
+            ways.map(|way| Passed { from: way.from.clone(), to: way.to.clone(), before: before(&way.from, &way.to) });
+        Self { ways: ways.collect() }
     }
 
     /// What passed since; the calls of callers are counted from the history, not here.
     pub(super) fn after(self, stack: &Stack, span: Span) -> Vec<Way> {
-        let counted = self.ways.into_iter().filter_map(|(from, to, before)| {
+        let counted = self.ways.into_iter().filter_map(|Passed { from, to, before }| {
             let (requests, connects) = before?;
             let (now, opened) = passed(stack, &from, &to)?;
             Some(Way { from, to, span, requests: now - requests, calls: 0, connects: opened - connects })

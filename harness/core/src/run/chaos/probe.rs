@@ -23,7 +23,13 @@ pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken
     probes
 }
 
-async fn look(client: reqwest::Client, stack: &Stack, name: String, epoch_us: u64, over: &CancellationToken) -> Vec<Probe> {
+async fn look(
+    client: reqwest::Client,
+    stack: &Stack,
+    name: String,
+    epoch_us: u64,
+    over: &CancellationToken,
+) -> Vec<Probe> {
     let mut probes = Vec::new();
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
