@@ -17,7 +17,7 @@ pub struct History {
 /// What was done to one record, as positions in the history.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Writes whose key is known.
+    /// Writes whose key is known, in the order in which they were over.
     pub writes: Vec<u32>,
     /// Deletions that were acknowledged, or may have happened.
     pub deletes: Vec<u32>,
@@ -58,6 +58,9 @@ impl FromIterator<Op> for History {
             for key in deleted {
                 history.keys.entry(Arc::clone(key)).or_default().deletes.push(at);
             }
+        }
+        for changes in history.keys.values_mut() {
+            changes.writes.sort_by_key(|at| history.ops[*at as usize].complete_us);
         }
         history
     }

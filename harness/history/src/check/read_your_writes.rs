@@ -5,6 +5,7 @@ use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::{Changes, History};
 use crate::op::{Op, Outcome, Phase, Seen};
+use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
     name: "read-your-writes",
@@ -20,21 +21,13 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
             continue;
         }
         let Some(changes) = history.changes(key) else { continue };
-        let mine = |at: &&u32| {
-            let write = history.op(**at);
-            write.outcome == Outcome::Ok
-                && write.complete_us <= read.invoke_us
-                && (write.tenant == read.tenant && write.user == read.user)
-        };
-        let Some(mine) = changes.writes.iter().filter(mine).max_by_key(|at| history.op(**at).invoke_us) else {
-            continue;
-        };
+        let Some(mine) = last_of_own(history, changes, read) else { continue };
         judging.judged += 1;
         match seen {
             None if maybe_deleted(history, changes, read) => {}
-            None => judging.violation(|| format!("`{}` did not see its own `{key}`", read.user), &[*mine, at]),
-            Some(seen) if stale(history, changes, seen, history.op(*mine), read) => {
-                judging.violation(|| format!("`{}` saw an older content of its own `{key}`", read.user), &[*mine, at]);
+            None => judging.violation(|| format!("`{}` did not see its own `{key}`", read.user), &[mine, at]),
+            Some(seen) if stale(history, key, seen, history.op(mine), read) => {
+                judging.violation(|| format!("`{}` saw an older content of its own `{key}`", read.user), &[mine, at]);
             }
             Some(_) => {}
         }
@@ -47,17 +40,36 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
     Some(judging.finding(summary))
 }
 
+/// Of the reader's own writes that were acknowledged before the read began, the one that had begun last.
+fn last_of_own(history: &History, changes: &Changes, read: &Op) -> Option<u32> {
+    let before = changes.writes.partition_point(|at| history.op(*at).complete_us <= read.invoke_us);
+    let mut last: Option<(u32, &Op)> = None;
+    for at in changes.writes[..before].iter().rev() {
+        let write = history.op(*at);
+        // It was over, and so were all before it, when the last one began.
+        if last.is_some_and(|(_, last)| write.complete_us <= last.invoke_us) {
+            break;
+        }
+        let own = write.outcome == Outcome::Ok && write.tenant == read.tenant && write.user == read.user;
+        if own && last.is_none_or(|(_, last)| write.invoke_us > last.invoke_us) {
+            last = Some((*at, write));
+        }
+    }
+    last.map(|(at, _)| at)
+}
+
 fn maybe_deleted(history: &History, changes: &Changes, read: &Op) -> bool {
     changes.deletes.iter().any(|at| history.op(*at).invoke_us < read.complete_us)
 }
 
-/// Tells whether what was seen was certainly overwritten by `mine`: every write of it had ended before `mine` began.
-fn stale(history: &History, changes: &Changes, seen: &Seen, mine: &Op, read: &Op) -> bool {
-    let written = |op: &Op| op.effect.wrote(seen.digest);
-    if written(mine) {
+/// Tells whether what was seen was certainly overwritten by `mine`: every write of it to this record had ended before `mine` began.
+fn stale(history: &History, key: &Arc<str>, seen: &Seen, mine: &Op, read: &Op) -> bool {
+    if mine.effect.wrote(seen.digest) {
         return false;
     }
-    let mut candidates = changes.writes.iter().map(|at| history.op(*at)).filter(|op| written(op)).peekable();
+    let to_this = |op: &&Op| op.effect.contents().any(|(to, value)| to == Some(key) && value.digest == seen.digest);
+    let writers = history.writers(seen.digest).iter().map(|at| history.op(*at));
+    let mut candidates = writers.filter(to_this).peekable();
     candidates.peek().is_some()
         && candidates
             .all(|op| op.outcome == Outcome::Ok && op.complete_us < mine.invoke_us && op.invoke_us < read.complete_us)

@@ -1,6 +1,6 @@
 //! Records that are written, changed, deleted, read and searched.
 
-use crate::history::{every_standing_check, outcome};
+use crate::history::{call, every_standing_check, outcome};
 use harness_history::{Canary, Effect, History, Op, Outcome, Phase, Seen, Verdict, judge};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -252,5 +252,27 @@ proptest! {
         let again: Vec<Op> = ops.iter().filter(|op| op.outcome == Outcome::Ok && matches!(op.effect, Effect::Write { key: Some(_), .. })).cloned().collect();
         ops.extend(again);
         prop_assert_eq!(verdicts(&ops)["no-duplicate-effects"], Verdict::Pass);
+    }
+
+    #[test]
+    fn a_read_is_stale_exactly_where_a_search_of_all_writes_says_so(
+        writes in prop::collection::vec((0..300u64, 1..80u64), 1..20), read_us in 0..400u64, seen in 0..20usize,
+    ) {
+        let seen = seen % writes.len();
+        let content = |number: usize| Seen { digest: number as u64, canary: None };
+        let write = |(number, (at, took)): (usize, &(u64, u64))| Op {
+            effect: Effect::Write { key: Some("k".into()), value: content(number) },
+            ..call(0, *at, *took, true)
+        };
+        let mut ops: Vec<Op> = writes.iter().enumerate().map(write).collect();
+        let read = Op { effect: Effect::Read { key: "k".into(), value: Some(content(seen)) }, ..call(0, read_us, 5, true) };
+        let over = |op: &&Op| op.complete_us <= read.invoke_us;
+        let expected = match ops.iter().filter(over).map(|op| op.invoke_us).max() {
+            None => Verdict::Unknown,
+            Some(last_us) if ops[seen].complete_us < last_us => Verdict::Fail,
+            Some(_) => Verdict::Pass,
+        };
+        ops.push(read);
+        prop_assert_eq!(verdicts(&ops)["read-your-writes"], expected);
     }
 }
