@@ -29,7 +29,7 @@ test: tools redis ## Runs every test that needs no container
 .PHONY: test-docker
 test-docker: images ## Runs the tests of the docker backend: they start containers on 127.0.0.1
 	cargo build --workspace --bins --locked
-	cargo test -p harness-core --features docker-tests --test docker --locked
+	cargo test -p harness-core --features docker-tests --test docker --test fault_docker --locked
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s
 

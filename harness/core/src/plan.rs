@@ -141,9 +141,10 @@ impl Plan {
             }
         }
         if let Subject::Experiment(experiment) = &wish.subject {
-            let impossible =
-                experiment.faults.iter().flat_map(|order| order.fault.problems(&wish.topology, &wish.backend));
-            problems.extend(impossible);
+            for order in &experiment.faults {
+                problems.extend(order.fault.problems(&wish.topology, &wish.backend));
+                problems.extend(order.fault.impossible_here(&wish.backend));
+            }
         }
         if let Subject::Load(workload) = &wish.subject
             && workload.organisations > workload.users

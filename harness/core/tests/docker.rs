@@ -1,16 +1,19 @@
 //! The docker backend on a real daemon: a stack comes up on loopback, answers, and leaves nothing behind, however it ends.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/callers.rs"]
+mod callers;
 #[path = "support/stack.rs"]
 mod stack;
 
+use callers::client;
 use harness_core::client::Endpoint;
 use harness_core::labelled;
 use harness_core::plan::Backend;
 use harness_core::stack::StackRequest;
 use harness_core::topology::Topology;
 use harness_history::Outcome;
-use stack::{client, start};
+use stack::start;
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,12 @@
 //! Every kind of fault on real programs: it truly acts while it is there, and what it was done to is as before once it is healed.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/callers.rs"]
+mod callers;
 #[path = "support/stack.rs"]
 mod stack;
 
+use callers::{client, client_with};
 use harness_core::client::{Client, ClientOptions};
 use harness_core::fault::{FaultError, FaultKind, Injector};
 use harness_core::plan::Backend;
@@ -11,7 +14,7 @@ use harness_core::stack::Stack;
 use harness_core::topology::{CLIENT, Topology};
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
-use stack::{client, client_with, request, start};
+use stack::{request, start};
 use std::time::{Duration, Instant};
 
 /// Long enough for what answers, short enough for what does not.

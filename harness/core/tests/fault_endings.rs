@@ -29,9 +29,27 @@ async fn leaves_nothing(topology: Topology, fault: FaultKind) {
         let mut holder = Holder::start(&topology, Stays::Yes, &fault, ending);
         let before = holder.observe().await;
         holder.inject();
+        if ending.is_awaited() && can_be_seen(&fault) {
+            assert!(holder.left(&fault, &before).await.is_err(), "`{}` acts and nothing of it is seen", fault.name());
+        }
         holder.end();
         let what = format!("after `{}` that ended by {ending:?}", fault.name());
         until(&what, NOTHING_LEFT, async || holder.left(&fault, &before).await).await;
+    }
+}
+
+/// Whether the fault changes something that is looked at, so that the look is known to find it while the fault acts.
+fn can_be_seen(fault: &FaultKind) -> bool {
+    match fault {
+        FaultKind::Pause { .. }
+        | FaultKind::DiskFull { .. }
+        | FaultKind::DatabaseLocked { .. }
+        | FaultKind::CpuSqueeze { .. }
+        | FaultKind::MemorySqueeze { .. } => true,
+        FaultKind::Redis { state } => !matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost),
+        FaultKind::Kill { .. } | FaultKind::Stop { .. } | FaultKind::Restart { .. } | FaultKind::Network { .. } => {
+            false
+        }
     }
 }
 

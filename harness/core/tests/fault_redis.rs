@@ -1,16 +1,19 @@
 //! Every state of Redis on a real one: what a service would hear of it, on the connection that it has and on a new one.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/callers.rs"]
+mod callers;
 #[path = "support/stack.rs"]
 mod stack;
 
+use callers::client;
 use harness_core::fault::{FaultKind, Injector, RedisState};
 use harness_core::plan::Backend;
 use harness_core::stack::Stack;
 use harness_core::topology::Topology;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError};
-use stack::{client, request, start};
+use stack::{request, start};
 use std::time::{Duration, Instant};
 
 /// How long a service would wait for an answer, generously.

@@ -1,9 +1,12 @@
 //! The process backend on real programs: instances that share a database, parts that end and come back at their address, taps on the way.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/callers.rs"]
+mod callers;
 #[path = "support/stack.rs"]
 mod stack;
 
+use callers::client;
 use harness_core::client::Client;
 use harness_core::plan::Backend;
 use harness_core::stack::StackError;
@@ -11,7 +14,7 @@ use harness_core::topology::Topology;
 use harness_history::Outcome;
 use mcp_contracts::Service;
 use serde_json::{Value, json};
-use stack::{client, request, start};
+use stack::{request, start};
 use std::time::Duration;
 
 async fn store(client: &mut Client) -> Value {

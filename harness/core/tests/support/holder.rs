@@ -35,6 +35,13 @@ impl Ending {
         [Self::Heal, Self::Drop, Self::Panic, Self::Interrupt, Self::Terminate, Self::Kill];
 }
 
+impl Ending {
+    /// Whether the fault acts until the harness is ended from outside.
+    pub(crate) const fn is_awaited(self) -> bool {
+        matches!(self, Self::Interrupt | Self::Terminate | Self::Kill)
+    }
+}
+
 /// Whether its stack outlives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stays {
@@ -67,6 +74,7 @@ impl Holder {
         }
         let build = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
         let program = build.join("examples/hold_fault");
+        assert!(program.is_file(), "{} is not there: cargo build -p harness-core --examples", program.display());
         let ends = match ending {
             Ending::Heal => "heal",
             Ending::Drop => "drop",

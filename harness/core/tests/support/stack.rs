@@ -1,16 +1,15 @@
 //! What the tests of both backends start a stack with.
 
-use harness_core::client::{Client, ClientOptions};
 use harness_core::plan::Backend;
 use harness_core::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
-use harness_core::token::{Grant, Minter};
 use harness_core::topology::Topology;
 use harness_core::view::{Event, View};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-const SECRET: &str = "a-key-of-the-stack-tests-0123456789abcdef";
+/// Key of tokens.
+pub(crate) const SECRET: &str = "a-key-of-the-stack-tests-0123456789abcdef";
 
 struct Silent;
 
@@ -45,16 +44,4 @@ pub(crate) fn request(dir: &Path, backend: Backend, topology: Topology) -> Stack
 pub(crate) async fn start(request: &StackRequest) -> Result<Stack, StackError> {
     let view: Arc<dyn View> = Arc::new(Silent);
     Box::pin(Stack::start(request, &view, &CancellationToken::new())).await
-}
-
-/// A user of `acme` at one part.
-pub(crate) fn client(stack: &Stack, part: &str) -> Client {
-    client_with(stack, part, ClientOptions::default())
-}
-
-/// The same with choices.
-pub(crate) fn client_with(stack: &Stack, part: &str, options: ClientOptions) -> Client {
-    let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), options);
-    client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
-    client
 }

@@ -1,0 +1,106 @@
+//! Faults on containers: what is done to one, and that it is as before once it is healed, whoever undoes it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/stack.rs"]
+mod stack;
+
+use bollard::Docker;
+use bollard::models::HostConfig;
+use harness_core::fault::{FaultKind, Injector, RedisState};
+use harness_core::labelled;
+use harness_core::plan::Backend;
+use harness_core::stack::Stack;
+use harness_core::topology::Topology;
+use redis::AsyncConnectionConfig;
+use stack::{request, start};
+use std::time::{Duration, Instant};
+
+/// How long a service would wait for an answer, generously.
+const ANSWER: Duration = Duration::from_secs(1);
+/// How long the watchdog may take.
+const UNDONE: Duration = Duration::from_secs(10);
+
+async fn only_redis() -> (tempfile::TempDir, Stack) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut topology = Topology::memory();
+    topology.parts.truncate(1);
+    let stack = start(&request(dir.path(), Backend::Docker, topology)).await.unwrap();
+    (dir, stack)
+}
+
+async fn answers(stack: &Stack) -> bool {
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(ANSWER)).set_response_timeout(Some(ANSWER));
+    let client = redis::Client::open(stack.part("redis").unwrap().url).unwrap();
+    let Ok(mut connection) = client.get_multiplexed_async_connection_with_config(&config).await else { return false };
+    let write = redis::cmd("EVAL").arg("return redis.call('INCR', KEYS[1])").arg(1).arg("counted").to_owned();
+    write.query_async::<u64>(&mut connection).await.is_ok()
+}
+
+async fn limits(docker: &Docker, stack: &Stack) -> HostConfig {
+    let id = stack.part("redis").unwrap().container.unwrap();
+    docker.inspect_container(&id, None).await.unwrap().host_config.unwrap()
+}
+
+fn redis_part() -> String {
+    "redis".to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_is_ended_or_stands_still_and_is_back_after_the_fault() {
+    let (dir, stack) = only_redis().await;
+    let injector = Injector::new(&stack, dir.path());
+    for fault in [
+        FaultKind::Kill { part: redis_part() },
+        FaultKind::Stop { part: redis_part() },
+        FaultKind::Pause { part: redis_part() },
+    ] {
+        let active = injector.inject(&fault).await.unwrap();
+        assert!(!answers(&stack).await, "{}", fault.name());
+        active.heal().await.unwrap();
+        let start = Instant::now();
+        while !answers(&stack).await {
+            assert!(start.elapsed() < UNDONE, "{} is not healed", fault.name());
+        }
+    }
+    drop(injector.inject(&FaultKind::Pause { part: redis_part() }).await.unwrap());
+    let start = Instant::now();
+    while !answers(&stack).await {
+        assert!(start.elapsed() < UNDONE, "the watchdog did not let it go on");
+    }
+    stack.pause("redis").await.unwrap();
+    let label = stack.label().unwrap().to_owned();
+    stack.stop().await;
+    assert_eq!(labelled::left(&label).await.unwrap(), 0, "a paused container is stopped too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_in_a_container_is_brought_into_every_state_and_back() {
+    let (dir, stack) = only_redis().await;
+    let injector = Injector::new(&stack, dir.path());
+    for state in RedisState::ALL {
+        let active = injector.inject(&FaultKind::Redis { state }).await.unwrap();
+        let goes_on = matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost);
+        assert_eq!(answers(&stack).await, goes_on, "during {state:?}");
+        active.heal().await.unwrap();
+        assert!(answers(&stack).await, "after {state:?}");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_is_squeezed_has_no_limit_after_the_fault() {
+    let (dir, stack) = only_redis().await;
+    let injector = Injector::new(&stack, dir.path());
+    let docker = labelled::connect().await.unwrap();
+    let active = injector.inject(&FaultKind::CpuSqueeze { part: redis_part(), percent: 5 }).await.unwrap();
+    assert_eq!(limits(&docker, &stack).await.cpu_quota, Some(5_000));
+    active.heal().await.unwrap();
+    assert!(limits(&docker, &stack).await.cpu_quota.unwrap_or_default() <= 0);
+
+    let active = injector.inject(&FaultKind::MemorySqueeze { part: redis_part(), mebibytes: 64 }).await.unwrap();
+    assert_eq!(limits(&docker, &stack).await.memory, Some(64 << 20));
+    active.heal().await.unwrap();
+    assert!(limits(&docker, &stack).await.memory.unwrap_or_default() <= 0);
+    assert!(answers(&stack).await);
+    stack.stop().await;
+}

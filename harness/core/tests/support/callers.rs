@@ -1,0 +1,19 @@
+//! Who calls a stack in the tests of both backends.
+
+use crate::stack::SECRET;
+use harness_core::client::{Client, ClientOptions};
+use harness_core::stack::Stack;
+use harness_core::token::{Grant, Minter};
+use std::sync::Arc;
+
+/// A user of `acme` at one part.
+pub(crate) fn client(stack: &Stack, part: &str) -> Client {
+    client_with(stack, part, ClientOptions::default())
+}
+
+/// The same with choices.
+pub(crate) fn client_with(stack: &Stack, part: &str, options: ClientOptions) -> Client {
+    let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), options);
+    client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());
+    client
+}
