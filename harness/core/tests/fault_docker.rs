@@ -100,7 +100,8 @@ async fn a_container_that_is_squeezed_has_no_limit_after_the_fault() {
     let active = injector.inject(&FaultKind::MemorySqueeze { part: redis_part(), mebibytes: 64 }).await.unwrap();
     assert_eq!(limits(&docker, &stack).await.memory, Some(64 << 20));
     active.heal().await.unwrap();
-    assert!(limits(&docker, &stack).await.memory.unwrap_or_default() <= 0);
+    let machine = docker.info().await.unwrap().mem_total.unwrap();
+    assert!(limits(&docker, &stack).await.memory.unwrap() >= machine, "more than there is does not limit");
     assert!(answers(&stack).await);
     stack.stop().await;
 }

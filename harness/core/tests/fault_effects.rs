@@ -152,6 +152,20 @@ async fn on_a_full_disk_writes_are_refused_by_name_and_reads_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broken_service_that_stands_before_a_real_one_does_not_take_its_faults() {
+    let lying = Topology::memory().without_redis().lying(mcp_contracts::Service::Memory, "quota-not-counted");
+    let (dir, stack) = stack_of(lying).await;
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = client(&stack, "memory");
+    let active = injector.inject(&FaultKind::DiskFull { part: memory() }).await.unwrap();
+    let (outcome, reply) = store(&mut client, "finds no room behind the liar").await;
+    assert_eq!(outcome, Outcome::Failed(ErrorKind::Tool("storage_full".into())), "{reply}");
+    active.heal().await.unwrap();
+    stored(&mut client, "after room was made").await;
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_somebody_else_writes_the_database_writes_wait_and_reads_go_on() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());

@@ -7,7 +7,7 @@ use super::injector::{Injected, Order};
 use super::undo::{FileSizeUndo, Undo, file_size, set_file_size};
 
 pub(super) fn inject(order: &Order<'_, '_>, part: &str) -> Result<Injected, FaultError> {
-    let (pid, started) = order.process(&order.part(part)?)?;
+    let (pid, started) = order.worker(&order.part(part)?)?;
     let (soft, hard) = file_size(pid).map_err(|error| order.refused(error))?;
     let owed = order.owe(Undo::FileSize(FileSizeUndo { pid, started, soft, hard }))?;
     set_file_size(pid, Some(0), hard).map_err(|error| order.refused(error))?;

@@ -92,6 +92,21 @@ impl<'a> Order<'_, 'a> {
         seen.ok_or_else(|| self.refused(format!("the process of `{}` cannot be seen from here", part.name)))
     }
 
+    /// The process that does a part's work, and when it started: behind a broken service that stands before it, the real one.
+    pub(super) fn worker(&self, part: &RunningPart) -> Result<(u32, u64), FaultError> {
+        let (pid, started) = self.process(part)?;
+        let lies = self.stack().request().topology.part(&part.name).is_some_and(|part| !part.lies.is_empty());
+        if !lies {
+            return Ok((pid, started));
+        }
+        let processes = procfs::process::all_processes().map_err(|error| self.refused(error))?;
+        let mut stats = processes.flatten().filter_map(|process| process.stat().ok());
+        let child = stats.find(|stat| stat.ppid == pid.cast_signed() && stat.state != 'Z');
+        let child =
+            child.ok_or_else(|| self.refused(format!("the real service behind `{}` is not there", part.name)))?;
+        Ok((child.pid.cast_unsigned(), child.starttime))
+    }
+
     /// Writes down and tells what will have to be undone; must come before it is done.
     pub(super) fn owe(&self, undo: Undo) -> Result<Owed, FaultError> {
         self.injector.book()?.owe(undo)

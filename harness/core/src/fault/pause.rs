@@ -8,7 +8,9 @@ use super::undo::{ContainerUndo, ProcessUndo, Undo};
 pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Injected, FaultError> {
     let running = order.part(part)?;
     let undo = match running.container.clone() {
-        Some(container) => Undo::Container(ContainerUndo { container, paused: true, cpu_quota: None, memory: None }),
+        Some(container) => {
+            Undo::Container(ContainerUndo { container, paused: true, cpu_quota: None, memory: None, memory_swap: None })
+        }
         None => {
             let (pid, started) = order.process(&running)?;
             Undo::Resume(ProcessUndo { pid, started })

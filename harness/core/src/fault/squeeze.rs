@@ -49,7 +49,7 @@ pub(super) async fn inject(order: &Order<'_, '_>, part: &str, limit: Limit) -> R
     let owed = match &running.container {
         Some(container) => vec![of_container(order, container, limit).await?],
         None => {
-            let (pid, started) = order.process(&running)?;
+            let (pid, started) = order.worker(&running)?;
             let squeezed = group::Squeezed::plan(pid, started, limit).map_err(|why| order.refused(why))?;
             let owed = order.owe(squeezed.undo())?;
             squeezed.enter().map_err(|why| order.refused(why))?;
@@ -70,7 +70,8 @@ async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<s
     }
     // The daemon says 0 where there is no limit, and takes 0 for no change.
     let before = |value: Option<i64>| Some(value.filter(|value| *value > 0).unwrap_or(UNLIMITED));
-    let mut undo = ContainerUndo { container: id.to_owned(), paused: false, cpu_quota: None, memory: None };
+    let mut undo =
+        ContainerUndo { container: id.to_owned(), paused: false, cpu_quota: None, memory: None, memory_swap: None };
     let mut body = ContainerUpdateBody::default();
     match limit {
         Limit::Cpu { percent } => {
@@ -78,7 +79,7 @@ async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<s
             (body.cpu_period, body.cpu_quota) = (Some(PERIOD_US), Some(Limit::quota_us(percent)));
         }
         Limit::Memory { mebibytes } => {
-            undo.memory = before(has.memory);
+            (undo.memory, undo.memory_swap) = (before(has.memory), before(has.memory_swap));
             // As much with what is swapped out as without: none of it may be.
             (body.memory, body.memory_swap) = (Some(Limit::bytes(mebibytes)), Some(Limit::bytes(mebibytes)));
         }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// No limit, as the daemon is told; 0 would mean no change.
 pub(in crate::fault) const UNLIMITED: i64 = -1;
+/// More memory than any machine has, and more still with what is swapped out: an update of memory takes no other word for no limit.
+const ALL_MEMORY: i64 = 1 << 60;
+const ALL_SWAP: i64 = 1 << 61;
 
 /// A container as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,9 @@ pub struct ContainerUndo {
     /// Bytes of memory that it had, -1 without a limit; absent where that was not changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<i64>,
+    /// Bytes of memory and of what is swapped out that it had together; absent and -1 as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_swap: Option<i64>,
 }
 
 impl ContainerUndo {
@@ -34,8 +40,8 @@ impl ContainerUndo {
         if self.cpu_quota.is_some() || self.memory.is_some() {
             let body = ContainerUpdateBody {
                 cpu_quota: self.cpu_quota,
-                memory: self.memory,
-                memory_swap: self.memory,
+                memory: self.memory.map(|bytes| if bytes == UNLIMITED { ALL_MEMORY } else { bytes }),
+                memory_swap: self.memory_swap.map(|bytes| if bytes == UNLIMITED { ALL_SWAP } else { bytes }),
                 ..ContainerUpdateBody::default()
             };
             docker.update_container(&self.container, body).await.map_err(UndoError::new)?;
