@@ -104,10 +104,12 @@ impl History {
         self.calls().filter(move |(_, op)| span.holds(op.invoke_us))
     }
 
-    /// Those of organisations that have not used up their limit: what the others are refused is no measure of what the stack can bear.
+    /// Arrivals of organisations that have not used up their limit: what the others are refused is no measure of what the stack can bear, and
+    /// calls that follow from an arrival come as often as the mix happens to draw them. Where no call was planned, every one is an arrival.
     pub fn load_in(&self, span: Span) -> impl Iterator<Item = (u32, &Op)> {
-        let used_up = self.used_up();
-        self.calls_in(span).filter(move |(_, op)| !used_up.contains(&*op.tenant))
+        let (used_up, scheduled) = (self.used_up(), self.calls().any(|(_, op)| op.planned_us.is_some()));
+        let arrived = move |op: &Op| !scheduled || op.planned_us.is_some();
+        self.calls_in(span).filter(move |(_, op)| arrived(op) && !used_up.contains(&*op.tenant))
     }
 
     /// Organisations whose last call was refused by quota.

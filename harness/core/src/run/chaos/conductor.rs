@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long users make connections before the steady state counts.
-const WARM_UP: Duration = Duration::from_secs(2);
+const WARM_UP: Duration = Duration::from_secs(3);
 /// How often the watch over the run looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// Fewer calls than this say nothing about how a run goes.
