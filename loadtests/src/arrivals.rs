@@ -92,7 +92,7 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::{Arrivals, Duration, Stage};
-    use crate::profile::stages;
+    use harness_core::data_file::stages;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
     fn planned(warmup: u64, text: &str) -> Vec<u64> {
