@@ -69,7 +69,8 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// Nothing can be written down.
     pub fn open(request: StageRequest<'a>) -> Result<Self, RecordError> {
-        let pages = reqwest::Client::builder().no_proxy().timeout(PAGE_DEADLINE).build();
+        // A kept connection to a part that was restarted meanwhile would say of a ready one that it is not.
+        let pages = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PAGE_DEADLINE).build();
         let pages = pages.map_err(|error| RecordError {
             path: request.run_dir.to_owned(),
             why: error.to_string(),
