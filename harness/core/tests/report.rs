@@ -145,7 +145,7 @@ fn a_good_run_passes_and_says_so_in_every_form() {
     insta::assert_snapshot!("markdown", read(dir.path(), run_dir::REPORT_MARKDOWN));
     let junit = read(dir.path(), run_dir::JUNIT);
     assert!(
-        junit.contains(r#"tests="8""#) && junit.contains(r#"failures="0""#) && junit.contains(r#"errors="0""#),
+        junit.contains(r#"tests="9""#) && junit.contains(r#"failures="0""#) && junit.contains(r#"errors="0""#),
         "{junit}"
     );
     let html = read(dir.path(), run_dir::REPORT_HTML);
