@@ -5,8 +5,9 @@ use mcp_contracts::service::READYZ_PATH;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// How long a service that was told to end still takes calls, while it says already that it is not ready.
-pub(crate) const NOTICE: Duration = Duration::from_millis(1_500);
+/// How long a service that was told to end still takes calls, while it says already that it is not ready. Longer than a caller's breaker needs
+/// to see that the instance which went before is back: at most two seconds and a probe.
+pub(crate) const NOTICE: Duration = Duration::from_millis(3_000);
 /// How long it may take until it says so; longer than it lives then.
 const SAID: Duration = Duration::from_secs(10);
 
