@@ -51,7 +51,10 @@ fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut ju
         }
     }
     let mut summary = [
-        told("a caller was told of the fault after", found.detect_us),
+        found.detect_us.map_or_else(
+            || "no caller was told of the fault".to_owned(),
+            |us| told("a caller was told of the fault after", Some(us)),
+        ),
         told("the first call after the fault ended well after", found.first_success_us),
         told("the stack was steady after", found.steady_us),
     ]
