@@ -11,7 +11,7 @@ use crate::observe;
 use crate::plan::{Plan, Subject};
 use crate::report::{self, ReportError};
 use crate::run_dir;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Stage, StageRequest};
 use crate::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
 use crate::view::{Event, View};
 use std::path::{Path, PathBuf};
@@ -168,4 +168,23 @@ async fn drive(
     };
     observe::metrics(run_dir, &stack.parts(), "after").await;
     driven
+}
+
+/// Opens the stage of a run, for what happens in this process.
+fn stage<'a>(
+    request: &'a RunRequest,
+    run_dir: &'a Path,
+    stack: &'a Stack,
+    epoch_us: u64,
+    view: &'a Arc<dyn View>,
+) -> Result<Stage<'a>, RunError> {
+    Ok(Stage::open(StageRequest {
+        stack,
+        run_dir,
+        run_id: &request.plan.run_id,
+        seed: request.plan.seed,
+        secret: &request.secret,
+        epoch_us,
+        view,
+    })?)
 }

@@ -12,7 +12,7 @@ pub(super) const INCIDENT: &str = "2026-03-04 10:02 alert: checkout p99 at 4.1 s
     2026-03-04 10:23 checkout-api back to normal; 1,140 orders were late, none lost\n\
     Root cause: the migration locked the table entries because its index was not built concurrently\n\
     Nobody reviewed the migration\n\
-    TODO: build indexes concurrently in every migration";
+    Action: build indexes concurrently in every migration";
 /// Where it names its cause.
 const CAUSE_LINE: u64 = 7;
 /// Times and kinds of the events, as they happened.

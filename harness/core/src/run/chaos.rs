@@ -12,7 +12,7 @@ use crate::experiment::Experiment;
 use crate::experiment::traffic::Traffic;
 use crate::observe;
 use crate::run_dir;
-use crate::scenario::{ScenarioEnd, ScenarioReport, Stage, StageRequest};
+use crate::scenario::{ScenarioEnd, ScenarioReport};
 use crate::stack::Stack;
 use crate::view::{Event, View};
 use conductor::Conductor;
@@ -32,15 +32,7 @@ pub(super) async fn run(
     view.show(Event::Stage(format!("{} ({}): {}", experiment.name, experiment.id, experiment.about)));
     let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
-    let stage = Stage::open(StageRequest {
-        stack,
-        run_dir,
-        run_id: &request.plan.run_id,
-        seed: request.plan.seed,
-        secret: &request.secret,
-        epoch_us,
-        view,
-    })?;
+    let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (watched, over) = (observe::watched(&stack.parts()), CancellationToken::new());
     let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors);
     let conductor = Conductor::new(experiment, &stage, stack, &traffic, run_dir, view);

@@ -5,7 +5,7 @@ use crate::clock::monotonic_us;
 use crate::observe;
 use crate::plan::Script;
 use crate::run_dir;
-use crate::scenario::{Stage, StageRequest, play as play_on};
+use crate::scenario::play as play_on;
 use crate::stack::Stack;
 use crate::view::{Event, View};
 use std::path::Path;
@@ -26,15 +26,7 @@ pub(super) async fn play(
     view.show(Event::Stage(format!("playing {}", script.name)));
     let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
-    let stage = Stage::open(StageRequest {
-        stack,
-        run_dir,
-        run_id: &request.plan.run_id,
-        seed: request.plan.seed,
-        secret: &request.secret,
-        epoch_us,
-        view,
-    })?;
+    let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (watched, stop) = (observe::watched(&stack.parts()), CancellationToken::new());
     let playing = async {
         let report = Box::pin(play_on(scenario, &stage, cancel)).await;
