@@ -87,6 +87,8 @@ variables! {
     MCP_GUARDRAILS_URL = Some("http://127.0.0.1:7421");
     /// Orchestrator and clients: base URL of patterns; several instances are separated by commas.
     MCP_PATTERNS_URL = Some("http://127.0.0.1:7422");
+    /// Clients: base URL of the orchestrator.
+    MCP_ORCHESTRATOR_URL = Some("http://127.0.0.1:7410");
     /// How long one attempt at a peer may take, in milliseconds.
     PEER_DEADLINE_MS = Some("300");
     /// How long a whole workflow may take, in milliseconds; a model's time is part of it.

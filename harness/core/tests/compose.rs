@@ -1,0 +1,147 @@
+//! docker-compose.yml against the topology: the same parts, ports, data and edges, and the posture that every container must have.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use harness_core::topology::{Part, PartKind, Topology, peer_variable};
+use mcp_contracts::{Service, env};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Port of Redis on the network of the stack.
+const REDIS_PORT: u16 = 6379;
+/// What every container must say of itself, whatever it is.
+const POSTURE: [(&str, &str); 4] = [
+    ("user", r#""65532:65532""#),
+    ("read_only", "true"),
+    ("cap_drop", r#"["ALL"]"#),
+    ("security_opt", r#"["no-new-privileges:true"]"#),
+];
+
+fn compose() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docker-compose.yml");
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// What differs, one line for each.
+fn differences(compose: &Value, topology: &Topology) -> Vec<String> {
+    let services = compose["services"].as_object().unwrap();
+    let written: BTreeSet<&str> = services.keys().map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = topology.parts.iter().map(|part| part.name.as_str()).collect();
+    let mut lines: Vec<String> = wanted.symmetric_difference(&written).map(|name| format!("part {name}")).collect();
+    for part in topology.parts.iter().filter(|part| written.contains(part.name.as_str())) {
+        let mut compare = |what: &str, wanted: &Value, written: &Value| {
+            if wanted != written {
+                lines.push(format!("{}: {what} is {written}, wanted {wanted}", part.name));
+            }
+        };
+        let service = &services[&part.name];
+        for (name, value) in POSTURE {
+            compare(name, &serde_json::from_str(value).unwrap(), &service[name]);
+        }
+        for name in ["cpus", "mem_limit", "pids_limit", "healthcheck"] {
+            compare(&format!("having a {name}"), &json!(true), &json!(!service[name].is_null()));
+        }
+        compare("depends_on", &depends_on(part), &service["depends_on"]);
+        for (name, wanted) in wanted_of(part) {
+            compare(&name, &wanted, &service[name.as_str()]);
+        }
+        for (name, wanted) in environment(part, topology) {
+            compare(&name, &wanted, &service["environment"][name.as_str()]);
+        }
+    }
+    lines
+}
+
+fn depends_on(part: &Part) -> Value {
+    let healthy = |name: &str| (name.to_owned(), json!({ "condition": "service_healthy" }));
+    let names: serde_json::Map<String, Value> = part.edges.iter().map(|edge| healthy(&edge.to)).collect();
+    if names.is_empty() { Value::Null } else { Value::Object(names) }
+}
+
+fn wanted_of(part: &Part) -> Vec<(String, Value)> {
+    let pairs = match part.kind {
+        // Nobody outside the stack needs its Redis.
+        PartKind::Redis => vec![("image", json!("redis:7")), ("ports", Value::Null), ("volumes", Value::Null)],
+        PartKind::Service(service) => {
+            let port = service.default_port();
+            vec![
+                ("image", json!(format!("{}:latest", service.binary()))),
+                ("ports", json!([format!("127.0.0.1:{port}:{port}")])),
+                ("volumes", json!([format!("{}-data:/data", part.data)])),
+            ]
+        }
+    };
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The variables that say where a service and those are that it talks to; `null` where it must not be told.
+fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
+    let PartKind::Service(service) = part.kind else { return BTreeMap::new() };
+    let mut values = BTreeMap::from([
+        (env::LISTEN_ADDR.to_owned(), json!(format!("0.0.0.0:{}", service.default_port()))),
+        (env::DATABASE_URL.to_owned(), json!(format!("sqlite:///data/{}.db", part.data))),
+        (env::ALLOWED_HOSTS.to_owned(), json!(format!("{},${{ALLOWED_HOSTS:-}}", part.name))),
+    ]);
+    values.extend(part.settings.iter().map(|(name, value)| (name.clone(), json!(value))));
+    for peer in &topology.parts {
+        let Some(variable) = peer_variable(peer.kind) else { continue };
+        let address = match peer.kind {
+            PartKind::Redis => format!("redis://{}:{REDIS_PORT}", peer.name),
+            PartKind::Service(service) => format!("http://{}:{}", peer.name, service.default_port()),
+        };
+        let told = part.edges.iter().any(|edge| edge.to == peer.name);
+        values.insert(variable.to_owned(), if told { json!(address) } else { Value::Null });
+    }
+    values
+}
+
+#[test]
+fn the_compose_file_is_the_topology() {
+    assert_eq!(differences(&compose(), &Topology::full()), Vec::<String>::new());
+}
+
+#[test]
+fn memory_has_the_limits_that_it_must_fit() {
+    let memory = &compose()["services"]["memory"];
+    assert_eq!((&memory["cpus"], &memory["mem_limit"]), (&json!(0.25), &json!("512m")));
+}
+
+#[test]
+fn the_volumes_are_those_of_the_data() {
+    let compose = compose();
+    let written: BTreeSet<&str> = compose["volumes"].as_object().unwrap().keys().map(String::as_str).collect();
+    let data = Service::ALL.map(|service| format!("{}-data", service.name()));
+    assert_eq!(written, data.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn every_service_asks_itself_how_it_is() {
+    for service in Service::ALL {
+        let check = &compose()["services"][service.name()]["healthcheck"]["test"];
+        assert_eq!(check, &json!(["CMD", "/service", "healthcheck"]), "{}", service.name());
+    }
+}
+
+#[test]
+fn a_compose_file_that_differs_is_told_where() {
+    let planted: [(&str, Value, &str); 6] = [
+        ("/services/memory/ports/0", json!("7420:7420"), "memory: ports"),
+        ("/services/patterns/read_only", json!(false), "patterns: read_only"),
+        (
+            "/services/orchestrator/environment/MCP_MEMORY_URL",
+            json!("http://patterns:7422"),
+            "orchestrator: MCP_MEMORY_URL",
+        ),
+        ("/services/guardrails/depends_on", json!({}), "guardrails: depends_on"),
+        ("/services/redis/user", json!("0:0"), "redis: user"),
+        ("/services/memory/healthcheck", Value::Null, "memory: having a healthcheck"),
+    ];
+    for (pointer, value, expected) in planted {
+        let mut changed = compose();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        let lines = differences(&changed, &Topology::full());
+        assert!(lines.len() == 1 && lines[0].starts_with(expected), "{expected}: {lines:?}");
+    }
+    let more = Topology::full().instances(Service::Memory, 2);
+    assert!(differences(&compose(), &more).iter().any(|line| line == "part memory-2"));
+}
