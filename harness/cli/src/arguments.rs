@@ -12,7 +12,7 @@ mod values;
 
 pub(crate) use chaos::{ChaosArguments, ChaosCommand};
 pub(crate) use client_config::{ClientConfigArguments, ClientName};
-pub(crate) use gate::GateArguments;
+pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
 pub(crate) use scenario::ScenarioArguments;
@@ -113,9 +113,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  harness flow\n  harness up && harness flow\n  harness flow --json | jq .took_ms"
     )]
     Flow(FlowArguments),
-    /// The job of a CI: every scenario, then the main load, on the embedded default, with one verdict and every report.
-    #[command(after_help = "Example: harness gate --users 50 --duration 15s")]
+    /// Answers whether a change may go on: scenarios, load and experiments on the embedded default, one verdict, every report.
+    #[command(
+        after_help = "Examples:\n  harness gate\n  harness gate --profile preprod --seed 7\n  harness gate --lie guardrails=block-not-honoured"
+    )]
     Gate(GateArguments),
+    /// Writes `harness.toml`: every setting with its default and a word on it.
+    #[command(after_help = "Example: harness init && harness gate")]
+    Init(InitArguments),
     /// Measures what calls, starts and the driver cost, as ratios.
     Bench(BenchArguments),
     /// Prints completions for a shell.

@@ -5,6 +5,7 @@ mod command;
 mod context;
 mod exit;
 mod names;
+mod settings;
 mod view;
 
 use arguments::{Arguments, Command};
@@ -56,6 +57,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Token(arguments) => command::token::run(&arguments, context),
         Command::Flow(arguments) => command::flow::run(&arguments, context),
         Command::Gate(arguments) => command::gate::run(&arguments, context),
+        Command::Init(arguments) => command::init::run(&arguments, context),
         Command::Bench(arguments) => command::bench::run(&arguments, context),
         Command::Completions(arguments) => command::completions::run(&arguments),
         Command::Drive | Command::Reap => Ok(Exit::Pass),

@@ -158,6 +158,7 @@ fn criteria(recorded: &Recorded) -> Criteria {
             quotas: recorded.scenario.as_ref().map(|report| report.quotas.clone()).unwrap_or_default(),
             expectations: Some(recorded.expectations.clone()),
             required: script.required.clone(),
+            thresholds: script.thresholds.clone(),
             ..Criteria::default()
         },
     }

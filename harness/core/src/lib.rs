@@ -20,6 +20,7 @@ pub mod run;
 pub mod run_dir;
 pub mod sample;
 pub mod scenario;
+pub mod settings;
 pub mod stack;
 pub mod state;
 pub mod token;

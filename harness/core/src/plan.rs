@@ -2,7 +2,7 @@
 
 use crate::experiment::Experiment;
 use crate::topology::Topology;
-use crate::workload::Workload;
+use crate::workload::{Threshold, Workload};
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub enum Subject {
 }
 
 /// A scenario, as far as a plan keeps it: its code is part of the program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Script {
     /// Its name, such as `tenant-isolation`.
     pub name: String,
@@ -49,6 +49,9 @@ pub struct Script {
     pub deadline: Duration,
     /// Standing checks that must come to a decision.
     pub required: Vec<String>,
+    /// Bounds on its calls, where somebody asks for some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Threshold>,
 }
 
 impl Subject {

@@ -108,6 +108,7 @@ impl Scenario {
             about: self.about.to_owned(),
             deadline: self.deadline,
             required: self.required.iter().map(|check| (*check).to_owned()).collect(),
+            thresholds: Vec::new(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What `load` takes.
 
 use super::BackendArguments;
-use super::values::parse_duration;
+use super::values::{parse_duration, parse_lie};
 use clap::Args;
+use mcp_contracts::Service;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub(crate) struct LoadArguments {
     /// Where the stack runs.
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    /// Puts the broken service before a service, with one of its lies, to see the load fail; repeatable.
+    #[arg(long, value_name = "SERVICE=LIE", value_parser = parse_lie)]
+    pub(crate) lie: Vec<(Service, String)>,
     /// Decides every random choice; drawn and printed where absent.
     #[arg(long)]
     pub(crate) seed: Option<u64>,

@@ -1,84 +1,50 @@
-//! `harness gate`: the job of a CI. Every scenario, the memory workload, then a short set of experiments, on the embedded default; a failed step does not keep the others
-//! from being run. One verdict with its reasons; where the CI shows a summary, it gets ours.
+//! `harness gate`: may this go on? The scenarios, the load and the experiments of a profile, on the embedded default; a failed step does not
+//! keep the others from being run. One verdict with its reasons; where the CI shows a summary, it gets ours.
 
+mod phases;
+
+use super::play::Played;
 use super::{chaos, load, play, scenario};
-use crate::arguments::{
-    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, ScenarioArguments,
-};
+use crate::arguments::GateArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::settings;
 use harness_core::report::summary::because;
 use harness_core::run::RunOutcome;
 use harness_core::run_dir;
+use harness_core::settings::FILE;
+use phases::Phases;
 use std::io::Write;
 
-/// The experiments of the gate: one for each of what a stack may lose, its limits, its rules and its data.
-const SHORT_SET: [&str; 3] = ["redis-outage", "guardrail-kill", "memory-kill"];
-
 pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, Failure> {
-    let place = BackendArguments { backend: BackendChoice::Process, url: Vec::new() };
-    let scenarios = ScenarioArguments {
-        names: Vec::new(),
-        all: true,
-        list: false,
-        place: place.clone(),
-        lie: Vec::new(),
-        seed: arguments.seed,
-        runs: arguments.runs.clone(),
-    };
-    let load = LoadArguments {
-        workload: "memory".to_owned(),
-        changes: Changes { users: Some(arguments.users), duration: Some(arguments.duration), ..Changes::default() },
-        place: place.clone(),
-        seed: arguments.seed,
-        runs: arguments.runs.clone(),
-    };
-    let short = ChaosArguments {
-        command: None,
-        names: SHORT_SET.map(str::to_owned).to_vec(),
-        all: false,
-        list: false,
-        dry_run: false,
-        on_trial: false,
-        experiments: None,
-        place,
-        lie: Vec::new(),
-        seed: arguments.seed,
-        runs: arguments.runs.clone(),
-    };
-    // Everything is resolved before anything starts.
-    let plans = scenario::resolve(&scenarios, context)?;
-    let (plan, secret) = load::resolve(&load, context)?;
-    let experiments = chaos::plans(&short, context)?;
+    let settings = settings::load(arguments.settings.as_deref())?;
+    let profile = phases::profile_name(arguments, &settings);
+    let seed = arguments.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
+    let phases = Phases::resolve(settings.gate(profile), arguments, seed, context)?;
+    if phases.is_empty() {
+        return Err(Failure::usage(format!(
+            "the profile `{}` has no phase\nhint: name scenarios, a load or experiments in `{FILE}`",
+            profile.name()
+        )));
+    }
+    context.tell(&format!("gate {}, seed {seed}", profile.name()));
 
-    let played = scenario::play(plans, &arguments.runs, context);
-    let driven = play::execute(plan, secret, &arguments.runs, context);
-
-    let broken = chaos::play(experiments, &arguments.runs, context);
+    let mut played = scenario::play(phases.scenarios, &arguments.runs, context);
+    if let Some((plan, secret)) = phases.load
+        && goes_on(&played, context)
+    {
+        let (name, about) = (format!("load {}", plan.subject.name()), "the stack under load");
+        played.push(play::one("load", &name, about, plan, secret, &arguments.runs, context));
+    }
+    if goes_on(&played, context) {
+        played.extend(chaos::play(phases.experiments, &arguments.runs, context));
+    }
 
     play::summary(&played, context);
-    play::summary(&broken, context);
     let mut reasons = Vec::new();
-    let mut exits = Vec::new();
-    for played in &played {
-        exits.push(played.exit);
-        reason(&played.name, played.exit, &played.result, &mut reasons);
-    }
-    let (exit, driven) = match driven {
-        Ok((exit, outcome)) => (exit, Ok(outcome)),
-        Err(failure) => (failure.exit(), Err(failure)),
-    };
-    exits.push(exit);
-    reason("load memory", exit, &driven, &mut reasons);
-    for broken in &broken {
-        exits.push(broken.exit);
-        reason(&broken.name, broken.exit, &broken.result, &mut reasons);
-    }
-
-    let exit = Exit::merge(exits);
-    let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok()).chain(driven.as_ref().ok());
-    let outcomes = outcomes.chain(broken.iter().filter_map(|broken| broken.result.as_ref().ok()));
-    summarise(exit, &reasons, outcomes)?;
+    played.iter().for_each(|played| reason(&played.name, played.exit, &played.result, &mut reasons));
+    let exit = Exit::merge(played.iter().map(|played| played.exit));
+    summarise(exit, &reasons, played.iter().filter_map(|played| played.result.as_ref().ok()))?;
     if context.output.json {
         context.print_json(&serde_json::json!({ "event": "gate", "exit": exit.number(), "reasons": reasons }));
     } else {
@@ -86,6 +52,11 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
         context.print(&format!("gate    {}", exit.word()));
     }
     Ok(exit)
+}
+
+/// A failed step does not keep the others from being run; a stack that does not come up does, and so does an interrupt.
+fn goes_on(played: &[Played], context: &Context) -> bool {
+    !context.cancel.is_cancelled() && played.iter().all(|played| played.exit != Exit::Stack)
 }
 
 /// Why a step does not let the change pass, if it does not.

@@ -9,17 +9,21 @@ use harness_core::topology::Topology;
 use loadtests::Overrides;
 
 pub(crate) fn run(arguments: &LoadArguments, context: &Context) -> Result<Exit, Failure> {
-    let (plan, secret) = resolve(arguments, context)?;
+    let (plan, secret) = resolve(arguments, command_line(), context)?;
     execute(plan, secret, &arguments.runs, context).map(|(exit, _)| exit)
 }
 
-/// From arguments to a plan; nothing is started.
-pub(crate) fn resolve(arguments: &LoadArguments, context: &Context) -> Result<(Plan, String), Failure> {
+/// From arguments to a plan; nothing is started. `command` is what repeats it, without a seed.
+pub(crate) fn resolve(
+    arguments: &LoadArguments,
+    command: String,
+    context: &Context,
+) -> Result<(Plan, String), Failure> {
     let workload = loadtests::workload(&arguments.workload, &overrides(&arguments.changes)).map_err(Failure::usage)?;
     let (backend, secret) = context.backend(&arguments.place)?;
     let topology = Topology::for_load(workload.service);
-    let wish =
-        Wish { command: command_line(), seed: arguments.seed, backend, topology, subject: Subject::Load(workload) };
+    let topology = arguments.lie.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie));
+    let wish = Wish { command, seed: arguments.seed, backend, topology, subject: Subject::Load(workload) };
     Ok((Plan::resolve(wish)?, secret))
 }
 

@@ -2,6 +2,7 @@
 
 mod experiment;
 
+use super::play::command_line;
 use super::{chaos, load, scenario};
 use crate::arguments::{PlanArguments, Planned};
 use crate::context::Context;
@@ -12,7 +13,7 @@ use harness_core::workload::{Model, Workload};
 
 pub(crate) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failure> {
     let plans = match &arguments.run {
-        Planned::Load(arguments) => vec![load::resolve(arguments, context)?.0],
+        Planned::Load(arguments) => vec![load::resolve(arguments, command_line(), context)?.0],
         Planned::Scenario(arguments) => {
             scenario::resolve(arguments, context)?.into_iter().map(|(_, plan, _)| plan).collect()
         }

@@ -1,0 +1,166 @@
+//! What a gate will do: the phases of its profile as plans, all of them resolved before anything starts.
+
+use super::{chaos, load, scenario};
+use crate::arguments::{
+    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, ScenarioArguments,
+};
+use crate::context::Context;
+use crate::exit::Failure;
+use harness_core::plan::{Plan, Subject};
+use harness_core::settings::{Experiments, GateProfile, Load, Names, ProfileName, Scenarios, Settings};
+use mcp_contracts::Service;
+
+/// The phases, in their order.
+pub(super) struct Phases {
+    pub(super) scenarios: Vec<scenario::Resolved>,
+    pub(super) load: Option<(Plan, String)>,
+    pub(super) experiments: Vec<chaos::Resolved>,
+}
+
+impl Phases {
+    /// Resolves a profile; the problems of all phases are told together.
+    pub(super) fn resolve(
+        profile: &GateProfile,
+        arguments: &GateArguments,
+        seed: u64,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let scenarios = scenarios(&profile.scenarios, arguments, seed, context);
+        let load = load(&profile.load, arguments, seed, context);
+        let experiments = experiments(&profile.experiments, arguments, seed, context);
+        match (scenarios, load, experiments) {
+            (Ok(scenarios), Ok(load), Ok(experiments)) => Ok(Self { scenarios, load, experiments }),
+            (scenarios, load, experiments) => {
+                let problems = [scenarios.err(), load.err(), experiments.err()].into_iter().flatten();
+                Err(Failure::usage(problems.map(|problem| problem.to_string()).collect::<Vec<_>>().join("\n")))
+            }
+        }
+    }
+
+    /// Tells whether there is nothing to do.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.scenarios.is_empty() && self.load.is_none() && self.experiments.is_empty()
+    }
+}
+
+/// The profile that was asked for, else the one of the settings.
+pub(super) fn profile_name(arguments: &GateArguments, settings: &Settings) -> ProfileName {
+    match arguments.profile {
+        Some(Profile::Ci) => ProfileName::Ci,
+        Some(Profile::Preprod) => ProfileName::Preprod,
+        None => settings.profile,
+    }
+}
+
+const fn place() -> BackendArguments {
+    BackendArguments { backend: BackendChoice::Process, url: Vec::new() }
+}
+
+/// The names, or nothing where `all` of them are meant.
+fn named(names: &Names) -> Option<&[String]> {
+    match names {
+        Names::All => None,
+        Names::These(names) => Some(names),
+    }
+}
+
+fn scenarios(
+    phase: &Scenarios,
+    arguments: &GateArguments,
+    seed: u64,
+    context: &Context,
+) -> Result<Vec<scenario::Resolved>, Failure> {
+    let names = named(&phase.run);
+    if names.is_some_and(<[String]>::is_empty) {
+        return Ok(Vec::new());
+    }
+    let wish = ScenarioArguments {
+        names: names.unwrap_or_default().to_vec(),
+        all: names.is_none(),
+        list: false,
+        place: place(),
+        lie: arguments.lie.clone(),
+        seed: Some(seed),
+        runs: arguments.runs.clone(),
+    };
+    let mut plans = scenario::resolve(&wish, context)?;
+    for (_, plan, _) in &mut plans {
+        if let Subject::Scenario(script) = &mut plan.subject {
+            script.thresholds.clone_from(&phase.thresholds);
+        }
+    }
+    Ok(plans)
+}
+
+fn load(
+    phase: &Load,
+    arguments: &GateArguments,
+    seed: u64,
+    context: &Context,
+) -> Result<Option<(Plan, String)>, Failure> {
+    if phase.run.is_empty() {
+        return Ok(None);
+    }
+    let (users, duration) = (arguments.users.unwrap_or(phase.users), arguments.duration.unwrap_or(phase.duration));
+    let wish = LoadArguments {
+        workload: phase.run.clone(),
+        changes: Changes {
+            users: Some(users),
+            duration: Some(duration),
+            warmup: Some(phase.warmup),
+            threshold: phase.thresholds.clone(),
+            ..Changes::default()
+        },
+        place: place(),
+        lie: arguments.lie.clone(),
+        seed: Some(seed),
+        runs: arguments.runs.clone(),
+    };
+    let thresholds: Vec<String> = phase.thresholds.iter().map(|text| format!(" --threshold '{text}'")).collect();
+    let command = format!(
+        "harness load {} --users {users} --warmup {}ms --duration {}ms{}{}",
+        phase.run,
+        phase.warmup.as_millis(),
+        duration.as_millis(),
+        thresholds.concat(),
+        lies(&arguments.lie)
+    );
+    load::resolve(&wish, command, context).map(Some)
+}
+
+fn lies(lies: &[(Service, String)]) -> String {
+    lies.iter().map(|(service, lie)| format!(" --lie {}={lie}", service.name())).collect()
+}
+
+fn experiments(
+    phase: &Experiments,
+    arguments: &GateArguments,
+    seed: u64,
+    context: &Context,
+) -> Result<Vec<chaos::Resolved>, Failure> {
+    let names = named(&phase.run);
+    if names.is_some_and(<[String]>::is_empty) {
+        return Ok(Vec::new());
+    }
+    let wish = ChaosArguments {
+        command: None,
+        names: names.unwrap_or_default().to_vec(),
+        all: names.is_none(),
+        list: false,
+        dry_run: false,
+        on_trial: false,
+        experiments: None,
+        place: place(),
+        lie: arguments.lie.clone(),
+        seed: Some(seed),
+        runs: arguments.runs.clone(),
+    };
+    let mut plans = chaos::plans(&wish, context)?;
+    let most = u64::try_from(phase.recovery.as_micros()).unwrap_or(u64::MAX);
+    for (_, plan, _) in &mut plans {
+        if let Subject::Experiment(experiment) = &mut plan.subject {
+            experiment.promises.recovery_us = experiment.promises.recovery_us.min(most);
+        }
+    }
+    Ok(plans)
+}

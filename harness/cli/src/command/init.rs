@@ -1,0 +1,28 @@
+//! `harness init`: writes the settings with their defaults, and never over what somebody wrote.
+
+use crate::arguments::InitArguments;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use harness_core::settings::DEFAULT;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+
+pub(crate) fn run(arguments: &InitArguments, context: &Context) -> Result<Exit, Failure> {
+    let path = &arguments.file;
+    let file = if arguments.force { File::create(path) } else { File::create_new(path) };
+    let mut file = file.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::usage(format!(
+            "`{}` is there already\nhint: `--force` writes the default over it, or name another file",
+            path.display()
+        )),
+        _ => Failure::usage(format!("`{}` cannot be written: {error}", path.display())),
+    })?;
+    let written = file.write_all(DEFAULT.as_bytes());
+    written.map_err(|error| Failure::internal(format!("`{}` cannot be written: {error}", path.display())))?;
+    if context.output.json {
+        context.print_json(&serde_json::json!({ "event": "written", "file": path }));
+    } else {
+        context.print(&format!("wrote {}; `harness gate` takes it from this folder", path.display()));
+    }
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,12 @@
+//! The settings of this call: what `harness.toml` says, with the names that this program knows.
+
+use crate::exit::Failure;
+use harness_core::settings::{Known, Settings};
+use std::path::Path;
+
+/// Reads them; every problem together.
+pub(crate) fn load(file: Option<&Path>) -> Result<Settings, Failure> {
+    let scenarios: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
+    let known = Known { scenarios: &scenarios, workloads: &loadtests::known_workloads() };
+    Settings::load(file, known).map_err(Failure::usage)
+}
