@@ -5,6 +5,7 @@ mod acknowledge;
 mod command;
 pub mod detect;
 pub mod judge;
+mod linear;
 pub mod live;
 mod prompts;
 pub mod reload;
@@ -39,8 +40,15 @@ pub enum StartError {
 /// # Errors
 /// Says what is wrong with the rules.
 pub async fn start(start: Start) -> Result<Application, StartError> {
-    let opening = start.readiness.latch("rules");
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    // An instance that says that it is ready must answer its first call within the deadline that its callers have. The detectors get
+    // ready while the rules do.
+    let warming = start.readiness.latch("detectors");
+    tasks.spawn_blocking(move || {
+        warm::up();
+        drop(warming);
+    });
+    let opening = start.readiness.latch("rules");
     let live = match start.settings.rules_dir.clone() {
         Some(folder) => {
             let (reloader, live) = Reloader::start(folder, start.readiness.clone())?;
@@ -50,12 +58,6 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
         None => Live::new(reload::load(None)?),
     };
     drop(opening);
-    // An instance that says that it is ready must answer its first call within the deadline that its callers have.
-    let warming = start.readiness.latch("detectors");
-    tasks.spawn_blocking(move || {
-        warm::up();
-        drop(warming);
-    });
     tasks.close();
     let judge = Judge { live: live.clone(), verdicts: start.verdicts, single_use: start.single_use };
     Ok(Application::new(tools::all(&judge))

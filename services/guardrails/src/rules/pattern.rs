@@ -1,17 +1,15 @@
 //! One pattern, compiled: linear time, bounded memory, refused where it would match nearly every text.
 
 use super::words;
-use regex::bytes::{Regex, RegexBuilder};
+use crate::linear;
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
 use regex_syntax::hir::Look;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Longest pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 2_048;
-/// Largest compiled pattern, in bytes.
-const MAX_COMPILED_BYTES: usize = 1 << 20;
-/// Memory of the lazy automaton of one pattern, in bytes.
-const MAX_LAZY_BYTES: usize = 1 << 20;
 /// Texts in which no rule has anything to look for; a pattern that matches all of them matches everything.
 pub(super) const HARMLESS: [&str; 3] = ["a quiet word about the weather", "let total = left + right;", "12 34"];
 
@@ -67,7 +65,7 @@ impl Pattern {
     /// Compiles words and phrases, in capitals or small letters, whole words only.
     pub(super) fn keywords(keywords: &[String], place: Place) -> Result<Self, String> {
         let phrase = |phrase: &String| {
-            let escaped: Vec<String> = phrase.split_whitespace().map(regex::escape).collect();
+            let escaped: Vec<String> = phrase.split_whitespace().map(regex_syntax::escape).collect();
             let edge = |letter: Option<char>| match letter {
                 Some(letter) if letter.is_ascii_alphanumeric() || letter == '_' => r"\b",
                 Some(_) | None => "",
@@ -113,13 +111,7 @@ fn compile(pattern: &str) -> Result<(Regex, regex_syntax::hir::Hir), String> {
     if hir.properties().look_set().contains(Look::Start) || hir.properties().look_set().contains(Look::End) {
         return Err(format!(r"`{pattern}` has `\A` or `\z`; patterns look at lines, use `^` and `$`"));
     }
-    let regex = RegexBuilder::new(pattern)
-        .unicode(false)
-        .multi_line(true)
-        .crlf(true)
-        .size_limit(MAX_COMPILED_BYTES)
-        .dfa_size_limit(MAX_LAZY_BYTES)
-        .build()
+    let regex = linear::bytes(pattern, syntax::Config::new().multi_line(true).crlf(true))
         .map_err(|error| format!("`{pattern}` cannot be used: {error}"))?;
     Ok((regex, hir))
 }

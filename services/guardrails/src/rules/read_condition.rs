@@ -4,9 +4,11 @@ use super::check::{Check, Parts};
 use super::model::{Condition, Size};
 use super::pattern::{Pattern, Place, Reach, exception};
 use super::reader::{Fields, Reader};
+use crate::linear;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use mcp_contracts::guardrails::{ActionKind, Detection};
 use mcp_kit::yaml::Node;
+use regex_automata::util::syntax;
 use std::sync::Arc;
 
 /// The fields of a condition.
@@ -220,8 +222,8 @@ fn bounded(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(usiz
 fn glob(reader: &mut Reader<'_>, line: usize, text: &str) -> Option<Glob> {
     match GlobBuilder::new(text).literal_separator(true).case_insensitive(true).build() {
         Ok(glob) => {
-            let matcher = glob.compile_matcher();
-            if HARMLESS.iter().all(|path| matcher.is_match(path)) {
+            let names = linear::bytes(glob.regex(), syntax::Config::new());
+            if names.is_ok_and(|names| HARMLESS.iter().all(|path| names.is_match(path))) {
                 reader.problem(line, format!("`{text}` names every file; say which"));
                 return None;
             }

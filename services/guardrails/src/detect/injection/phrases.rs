@@ -5,9 +5,11 @@ use super::fold::{Folded, STOP};
 use super::source::Source;
 use super::{languages, quoted};
 use crate::detect::finding::Findings;
+use crate::linear;
 use aho_corasick::AhoCorasick;
 use mcp_contracts::guardrails::Severity::{self, High, Medium};
-use regex::Regex;
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
 use std::sync::LazyLock;
 
 struct Phrase {
@@ -267,9 +269,14 @@ impl Phrases {
 
 fn regex(pattern: &str) -> Regex {
     let pattern = LISTS.iter().fold(pattern.to_owned(), |pattern, (name, list)| pattern.replace(name, list));
-    // The bounds of words count in ASCII alone, which keeps the fast engine; scripts without blanks have none.
-    let bounded = if pattern.is_ascii() { format!(r"(?-u:\b)(?:{pattern})(?-u:\b)") } else { pattern };
-    Regex::new(&bounded).expect("the patterns are fixed, and a test builds them all")
+    // A pattern in ASCII reads bytes, which compiles several times faster than characters do. Its bounds are beside ASCII letters, so that
+    // it begins and ends between characters; scripts without blanks have no such bounds.
+    let compiled = if pattern.is_ascii() {
+        linear::bytes(&format!(r"\b(?:{pattern})\b"), syntax::Config::new())
+    } else {
+        linear::text(&pattern)
+    };
+    compiled.expect("the patterns are fixed, and a test builds them all")
 }
 
 /// Finds orders in a folded text and tells where they are in the text itself.
