@@ -40,13 +40,6 @@ fn backend() -> Backend {
 
 fn passes(name: &str) {
     let scenario = scenarios::find(name).unwrap_or_else(|| panic!("no scenario is called `{name}`"));
-    let topology = (scenario.topology)();
-    if backend() == Backend::Docker && !topology.needs_processes().is_empty() {
-        // What only processes can do is refused on containers, and said so.
-        let refused = Plan::resolve(wish(scenario)).unwrap_err().to_string();
-        assert!(refused.contains("use `--backend process`"), "{refused}");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let request = RunRequest {
         plan: Plan::resolve(wish(scenario)).unwrap(),

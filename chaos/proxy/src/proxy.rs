@@ -8,7 +8,7 @@ use crate::tally::{Counters, Tally, add};
 use crate::tap::Tap;
 use crate::toxic::Ending;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,6 +23,9 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the listener rests after it could not accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
+/// Where an edge listens unless told otherwise.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// Choices of an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -30,13 +33,15 @@ pub struct Options {
     pub seed: u64,
     /// Whether the tap listens from the beginning.
     pub tap: bool,
-    /// Address to listen on, on 127.0.0.1; 0 lets the system choose.
+    /// Address of this machine to listen on: 127.0.0.1, or that of a network which this machine shares with its own containers.
+    pub host: IpAddr,
+    /// Port to listen on; 0 lets the system choose.
     pub port: u16,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, tap: true, port: 0 }
+        Self { seed: 0, tap: true, host: LOOPBACK, port: 0 }
     }
 }
 
@@ -44,12 +49,12 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     /// The listener.
-    #[error("the proxy of the edge `{edge}` cannot listen on `127.0.0.1:{port}`: {source}")]
+    #[error("the proxy of the edge `{edge}` cannot listen on `{address}`: {source}")]
     Listen {
         /// The edge.
         edge: String,
-        /// The port that was asked for.
-        port: u16,
+        /// The address that was asked for.
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },
@@ -79,8 +84,9 @@ impl Proxy {
     /// # Errors
     /// The port cannot be had.
     pub async fn start_with(name: &str, upstream: SocketAddr, options: Options) -> Result<Self, ProxyError> {
-        let fail = |source| ProxyError::Listen { edge: name.to_owned(), port: options.port, source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(fail)?;
+        let address = SocketAddr::new(options.host, options.port);
+        let fail = |source| ProxyError::Listen { edge: name.to_owned(), address, source };
+        let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
         let edge = Arc::new(Edge {
             draw: Draw::new(options.seed, name),

@@ -132,9 +132,9 @@ impl Plan {
         let mut problems = wish.topology.problems();
         match &wish.backend {
             Backend::Process => {}
-            Backend::Docker => problems.extend(only_processes(&wish, "docker")),
+            Backend::Docker => problems.extend(cannot(wish.topology.needs_processes(), "docker")),
             Backend::External { urls } => {
-                problems.extend(only_processes(&wish, "external"));
+                problems.extend(cannot(wish.topology.needs_own_stack(), "external"));
                 let unknown = wish.topology.services().into_iter().map(Service::name);
                 let missing = unknown.filter(|service| !urls.contains_key(*service));
                 problems.extend(missing.map(|service| {
@@ -175,9 +175,9 @@ impl Plan {
 }
 
 /// What the topology needs and this backend does not have.
-fn only_processes(wish: &Wish, backend: &str) -> Vec<String> {
-    let needs = wish.topology.needs_processes().into_iter();
-    needs.map(|need| format!("{need}, which `--backend {backend}` cannot do; use `--backend process`")).collect()
+fn cannot(needs: Vec<String>, backend: &str) -> Vec<String> {
+    let told = |need| format!("{need}, which `--backend {backend}` cannot do; use `--backend process`");
+    needs.into_iter().map(told).collect()
 }
 
 /// A harness sends load and faults: it must not hit a machine by mistake.

@@ -24,6 +24,7 @@ use futures::future::try_join_all;
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -91,6 +92,9 @@ pub struct Stack {
     asker: reqwest::Client,
     reaper: Option<Arc<Reaper>>,
 }
+
+/// Where the proxies of processes listen, and those before callers.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 enum Running {
     Processes(process::Processes),
@@ -176,11 +180,16 @@ impl Stack {
         let mut addresses = Vec::new();
         for edge in &part.edges {
             let Some(target) = self.part(&edge.to) else { continue };
-            let direct = match &self.running {
-                Running::Containers(containers) => containers.address(&target),
-                Running::Processes(_) | Running::External => target.url.clone(),
+            let address = match &self.running {
+                Running::Containers(containers) if edge.mode.is_direct() => containers.address(&target),
+                Running::Containers(containers) => {
+                    let way = (part.name.as_str(), edge.to.as_str());
+                    self.through(way, edge.mode, target.url.clone(), containers.gateway()).await?
+                }
+                Running::Processes(_) | Running::External => {
+                    self.through((&part.name, &edge.to), edge.mode, target.url.clone(), LOOPBACK).await?
+                }
             };
-            let address = self.through(&part.name, &edge.to, edge.mode, direct).await?;
             addresses.push((target.kind, address));
         }
         let environment = wiring::environment(&self.request, part, &addresses);
@@ -195,20 +204,26 @@ impl Stack {
     }
 
     /// Puts on a way what its mode says; the answer is where those at its beginning find `url`.
-    async fn through(&self, from: &str, to: &str, mode: EdgeMode, url: String) -> Result<String, StackError> {
+    async fn through(
+        &self,
+        (from, to): (&str, &str),
+        mode: EdgeMode,
+        url: String,
+        listen: IpAddr,
+    ) -> Result<String, StackError> {
         let tapped = match mode {
             EdgeMode::Direct => return Ok(url),
             EdgeMode::Proxied => false,
             EdgeMode::Tapped => true,
         };
-        self.ways.put(Way { from, to, url: &url, tapped, seed: self.request.seed }).await
+        self.ways.put(Way { from, to, url: &url, tapped, listen, seed: self.request.seed }).await
     }
 
     /// Puts on the way from callers to a part what the topology says.
     async fn open_entrance(&self, part: &RunningPart) -> Result<(), StackError> {
         let mode = self.request.topology.way(CLIENT, &part.name).unwrap_or_default();
         if !mode.is_direct() {
-            let url = self.through(CLIENT, &part.name, mode, part.url.clone()).await?;
+            let url = self.through((CLIENT, &part.name), mode, part.url.clone(), LOOPBACK).await?;
             self.entrances.lock().unwrap_or_else(PoisonError::into_inner).insert(part.name.clone(), url);
         }
         Ok(())

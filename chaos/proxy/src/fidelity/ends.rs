@@ -24,7 +24,7 @@ impl Edge {
         let address = listener.local_addr()?;
         let mut upstream = JoinSet::new();
         upstream.spawn(accept(listener));
-        let options = Options { seed, tap: false, port: 0 };
+        let options = Options { seed, tap: false, ..Options::default() };
         let proxy = Proxy::start_with("measured", address, options).await.map_err(|error| {
             let ProxyError::Listen { source, .. } = error;
             source

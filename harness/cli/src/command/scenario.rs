@@ -52,16 +52,17 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
 fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'static Scenario>, Failure> {
     let (backend, _) = context.backend(&arguments.place)?;
     let fits = |scenario: &Scenario| -> Result<(), String> {
-        let needs = (scenario.topology)().needs_processes();
-        match (&backend, scenario.places) {
+        let topology = (scenario.topology)();
+        let needs = match (&backend, scenario.places) {
             (Backend::External { .. }, Places::OwnStack) => {
-                Err(format!("`{}` needs a stack of its own; leave `--url` away", scenario.name))
+                return Err(format!("`{}` needs a stack of its own; leave `--url` away", scenario.name));
             }
-            (Backend::External { .. } | Backend::Docker, _) if !needs.is_empty() => {
-                Err(format!("`{}` needs processes of this machine: {}", scenario.name, needs.join("; ")))
-            }
-            _ => Ok(()),
-        }
+            (Backend::External { .. }, _) => topology.needs_own_stack(),
+            (Backend::Docker, _) => topology.needs_processes(),
+            (Backend::Process, _) => Vec::new(),
+        };
+        let needs = (!needs.is_empty()).then(|| needs.join("; "));
+        needs.map_or(Ok(()), |needs| Err(format!("`{}` cannot be played there: {needs}", scenario.name)))
     };
     if arguments.all {
         return Ok(ALL.iter().filter(|scenario| fits(scenario).is_ok()).collect());

@@ -17,7 +17,7 @@ impl FaultKind {
         match self {
             Self::Network { from, rule, .. } => {
                 problems.extend(rule.check().err().map(|error| format!("`{name}`: {error}")));
-                if from != CLIENT && !matches!(backend, Backend::Process) {
+                if from != CLIENT && external {
                     problems.push(format!(
                         "`{name}` acts between two parts, and `--backend {}` has no proxy there; use `--backend process`, or the way from \
                          `{CLIENT}`",
@@ -180,7 +180,8 @@ mod tests {
     fn what_a_backend_cannot_do_is_told() {
         let full = Topology::full();
         let external = Backend::External { urls: BTreeMap::new() };
-        only(&way("memory", "redis").problems(&full, &Backend::Docker), "no proxy there");
+        only(&way("memory", "redis").problems(&full, &external), "no proxy there");
+        assert!(way("memory", "redis").problems(&full, &Backend::Docker).is_empty());
         assert!(way("client", "memory").problems(&full, &external).is_empty());
         only(&FaultKind::Kill { part: "memory".to_owned() }.problems(&full, &external), "that the harness started");
         let lock = FaultKind::DatabaseLocked { part: "memory".to_owned() };

@@ -13,6 +13,7 @@ use crate::topology::{Part, PartKind};
 use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use testcontainers::runners::AsyncRunner;
@@ -26,6 +27,8 @@ pub(super) struct Containers {
     docker: Docker,
     asker: reqwest::Client,
     label: String,
+    /// This machine as its containers see it: there listen the proxies on the ways between them.
+    gateway: IpAddr,
     held: Mutex<BTreeMap<String, Held>>,
 }
 
@@ -61,17 +64,24 @@ impl Containers {
         let failed = |what: &str, error: bollard::errors::Error| StackError::start(what, error);
         let network = NetworkCreateRequest { name: label.clone(), labels: Some(labels.clone()), ..Default::default() };
         docker.create_network(network).await.map_err(|error| failed("network", error))?;
+        let network = docker.inspect_network(&label, None).await.map_err(|error| failed("network", error))?;
+        let gateway = container::gateway(network).map_err(|why| StackError::start("network", why))?;
         for data in container::shared_data(&request.topology) {
             let name = Some(container::volume(&label, data));
             let volume = VolumeCreateRequest { name, labels: Some(labels.clone()), ..Default::default() };
             docker.create_volume(volume).await.map_err(|error| failed("volume", error))?;
         }
-        Ok(Self { docker, asker, label, held: Mutex::default() })
+        Ok(Self { docker, asker, label, gateway, held: Mutex::default() })
     }
 
     /// The label that everything of this stack carries.
     pub(super) fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Address of this machine on the network of the stack.
+    pub(super) const fn gateway(&self) -> IpAddr {
+        self.gateway
     }
 
     /// Where the others on the network find a part.
@@ -92,7 +102,7 @@ impl Containers {
     ) -> Result<RunningPart, StackError> {
         let port = free_port().map_err(|error| StackError::start(&part.name, error))?;
         let log = request.dir.join("logs").join(format!("{}.log", part.name));
-        let wanted = container::request(request, part, &self.label, port, environment, &log)?;
+        let wanted = container::request(request, part, (&self.label, self.gateway), port, environment, &log)?;
         let started = Box::pin(wanted.start()).await;
         let container =
             started.map_err(|error| StackError::start(&part.name, format!("{error}\n{}", log_tail(&log))))?;

@@ -2,7 +2,7 @@
 
 use super::StackError;
 use chaos_proxy::{Options, Proxy, Tap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The proxies of a stack.
@@ -25,6 +25,8 @@ pub(super) struct Way<'a> {
     /// Where it leads to, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
     pub(super) tapped: bool,
+    /// Address of this machine that those at its beginning can reach.
+    pub(super) listen: IpAddr,
     /// Seed of the run.
     pub(super) seed: u64,
 }
@@ -32,7 +34,7 @@ pub(super) struct Way<'a> {
 impl Ways {
     /// Puts a proxy on a way; the answer is the URL that those at its beginning get to know.
     pub(super) async fn put(&self, way: Way<'_>) -> Result<String, StackError> {
-        let Way { from, to, url, tapped, seed } = way;
+        let Way { from, to, url, tapped, listen, seed } = way;
         let unreachable = || {
             let why = format!("`{to}` at `{url}` cannot have a proxy before it: it has no address of this machine");
             StackError::start(from, why)
@@ -41,7 +43,7 @@ impl Ways {
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
         let mut found = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
         let upstream: SocketAddr = found.next().ok_or_else(unreachable)?;
-        let options = Options { seed, tap: tapped, port: 0 };
+        let options = Options { seed, tap: tapped, host: listen, port: 0 };
         let proxy = Proxy::start_with(&format!("{from} to {to}"), upstream, options).await;
         let proxy = Arc::new(proxy.map_err(|error| StackError::start(from, error))?);
         let slash = if path.is_empty() { "" } else { "/" };

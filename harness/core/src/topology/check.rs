@@ -37,7 +37,13 @@ impl Topology {
 
     /// What only processes of this machine can do; one line for each.
     pub fn needs_processes(&self) -> Vec<String> {
-        let mut needs = Vec::new();
+        let liars = self.parts.iter().filter(|part| !part.lies.is_empty());
+        liars.map(|part| format!("`{}` lies", part.name)).collect()
+    }
+
+    /// What only a stack can do that the harness starts; one line for each.
+    pub fn needs_own_stack(&self) -> Vec<String> {
+        let mut needs = self.needs_processes();
         for part in &self.parts {
             for edge in &part.edges {
                 let what = match edge.mode {
@@ -46,9 +52,6 @@ impl Topology {
                     EdgeMode::Tapped => "is tapped",
                 };
                 needs.push(format!("the way from `{}` to `{}` {what}", part.name, edge.to));
-            }
-            if !part.lies.is_empty() {
-                needs.push(format!("`{}` lies", part.name));
             }
         }
         needs

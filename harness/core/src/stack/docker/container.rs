@@ -4,10 +4,11 @@ use super::super::wiring::folder_variable;
 use super::super::{Given, StackError, StackRequest};
 use super::{Arc, BTreeMap, HashMap, LABEL, Mutex, PathBuf, PoisonError, REDIS_PORT, START_DEADLINE, given};
 use crate::topology::{Part, PartKind, Topology};
-use bollard::models::PortBinding;
+use bollard::models::{NetworkInspect, PortBinding};
 use mcp_contracts::env;
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::Path;
 use testcontainers::core::logs::LogFrame;
 use testcontainers::core::{AccessMode, IntoContainerPort, Mount, WaitFor, wait::LogWaitStrategy};
@@ -21,7 +22,7 @@ const FILES: &str = "/files";
 pub(super) fn request(
     request: &StackRequest,
     part: &Part,
-    label: &str,
+    (label, gateway): (&str, IpAddr),
     port: u16,
     environment: BTreeMap<String, String>,
     log: &Path,
@@ -61,8 +62,8 @@ pub(super) fn request(
         }
         container = container
             .with_env_var(env::LISTEN_ADDR, format!("0.0.0.0:{inside}"))
-            // Its peers call it by its name on the network, which is not loopback.
-            .with_env_var(env::ALLOWED_HOSTS, host(label, &part.name))
+            // Its peers call it by its name on the network, or by the address of the proxy before it; neither is loopback.
+            .with_env_var(env::ALLOWED_HOSTS, format!("{},{gateway}", host(label, &part.name)))
             .with_cap_drop("ALL")
             .with_security_opt("no-new-privileges");
         if shared_data(&request.topology).contains(part.data.as_str()) {
@@ -96,6 +97,15 @@ pub(super) fn image<'a>(request: &'a StackRequest, part: &Part) -> (&'static str
         PartKind::Redis => ("redis", "7"),
         PartKind::Service(service) => (service.binary(), &request.image_tag),
     }
+}
+
+/// The address that this machine has on a network.
+pub(super) fn gateway(network: NetworkInspect) -> Result<IpAddr, String> {
+    let configs = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let address = configs.into_iter().find_map(|config| config.gateway?.split('/').next()?.parse().ok());
+    address.ok_or_else(|| {
+        "the network of the stack has no gateway, by which its containers would reach this machine".to_owned()
+    })
 }
 
 /// The name of a part on the network of its stack.
