@@ -1,5 +1,6 @@
 //! A running stack, wherever it runs: started wave by wave of its topology, ready when every part says so, stopped in reverse.
 
+pub(crate) mod again;
 mod control;
 mod docker;
 mod error;

@@ -3,11 +3,13 @@
 use crate::labelled;
 use crate::plan::Backend;
 use crate::reaper::{end_process, is_alive};
-use crate::stack::{RunningPart, Stack, StackError, StackRequest};
-use crate::topology::PartKind;
+use crate::stack::{IMAGE_TAG, RunningPart, Stack, StackError, StackRequest, again};
+use crate::topology::{PartKind, Topology};
 use crate::view::View;
 use mcp_contracts::service::READYZ_PATH;
 use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -32,6 +34,9 @@ pub struct StackState {
     pub backend: Backend,
     /// Its parts, in start order.
     pub parts: Vec<RunningPart>,
+    /// What it was made from.
+    #[serde(default = "Topology::full")]
+    pub topology: Topology,
     /// Label of its containers.
     pub label: Option<String>,
     /// Key of tokens; the file is readable by its owner alone.
@@ -97,7 +102,9 @@ pub async fn up(
     request.detached = true;
     let stack = Stack::start(&request, view, cancel).await?;
     let label = stack.label().map(str::to_owned);
-    let state = StackState { backend: request.backend, parts: stack.leave(), label, secret: request.secret };
+    let parts = stack.leave();
+    let state =
+        StackState { backend: request.backend, parts, topology: request.topology, label, secret: request.secret };
     save(folder, &state)?;
     Ok(state)
 }
@@ -132,16 +139,7 @@ fn save(folder: &Path, state: &StackState) -> Result<(), StateError> {
 pub async fn down(folder: &Path) -> Result<StackState, StateError> {
     let state = load(folder)?;
     for part in state.parts.iter().rev() {
-        if let (None, Some(pid), Some(started)) = (&part.container, part.pid, part.started) {
-            end_process(pid, started, Signal::SIGTERM);
-            let start = Instant::now();
-            while is_alive(pid, started) && start.elapsed() < STOP_DEADLINE {
-                tokio::time::sleep(PAUSE).await;
-            }
-            if is_alive(pid, started) {
-                end_process(pid, started, Signal::SIGKILL);
-            }
-        }
+        end(part).await;
     }
     if let Some(label) = &state.label {
         labelled::remove(label).await.map_err(StackError::from)?;
@@ -149,6 +147,54 @@ pub async fn down(folder: &Path) -> Result<StackState, StateError> {
     let path = folder.join(FILE);
     std::fs::remove_file(&path).map_err(|error| StateError::File { path, why: error.to_string() })?;
     Ok(state)
+}
+
+/// Asks a process to end and waits until it has; one that does not is killed.
+async fn end(part: &RunningPart) {
+    let (None, Some(pid), Some(started)) = (&part.container, part.pid, part.started) else { return };
+    end_process(pid, started, Signal::SIGTERM);
+    let start = Instant::now();
+    while is_alive(pid, started) && start.elapsed() < STOP_DEADLINE {
+        tokio::time::sleep(PAUSE).await;
+    }
+    if is_alive(pid, started) {
+        end_process(pid, started, Signal::SIGKILL);
+    }
+    // One that this process started itself waits for a word of its parent; of any other there is nothing to hear.
+    let _ = waitpid(Pid::from_raw(pid.cast_signed()), Some(WaitPidFlag::WNOHANG));
+}
+
+/// Ends one part of the stack that is up and starts it again, as its program is now: at its port and with its data. All others go on.
+///
+/// # Errors
+/// Nothing is up, the part runs in a container, or it does not come up again.
+pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<RunningPart, StateError> {
+    let mut state = load(folder)?;
+    if state.backend != Backend::Process {
+        let why = "it does not run as a process";
+        return Err(StackError::control(name, "restarted", why).into());
+    }
+    let file = |error: std::io::Error| StateError::File { path: folder.to_owned(), why: error.to_string() };
+    let request = StackRequest {
+        backend: Backend::Process,
+        topology: state.topology.clone(),
+        dir: std::path::absolute(folder).map_err(file)?,
+        secret: state.secret.clone(),
+        executable: executable.to_owned(),
+        detached: true,
+        given: Vec::new(),
+        image_tag: IMAGE_TAG.to_owned(),
+        seed: 0,
+    };
+    if let Some(part) = state.parts.iter().find(|part| part.name == name) {
+        end(part).await;
+    }
+    let running = again::start(&request, &state.parts, name).await?;
+    if let Some(part) = state.parts.iter_mut().find(|part| part.name == name) {
+        *part = running.clone();
+    }
+    save(folder, &state)?;
+    Ok(running)
 }
 
 /// Asks every part how it is.

@@ -40,6 +40,9 @@ pub struct Part {
     /// What is on the way from callers to it.
     #[serde(default, skip_serializing_if = "EdgeMode::is_direct")]
     pub entrance: EdgeMode,
+    /// Its port on loopback; none: one that nobody else has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 /// What a part is.
@@ -141,6 +144,15 @@ impl Topology {
         self
     }
 
+    /// The same with a service at a port that is known before.
+    #[must_use]
+    pub fn at(mut self, service: Service, port: u16) -> Self {
+        for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
+            part.port = Some(port);
+        }
+        self
+    }
+
     /// The same with a setting of every service.
     #[must_use]
     pub fn everywhere(self, name: &str, value: impl ToString) -> Self {
@@ -218,6 +230,7 @@ impl Part {
             data: REDIS.to_owned(),
             lies: Vec::new(),
             entrance: EdgeMode::Direct,
+            port: None,
         }
     }
 
@@ -251,10 +264,18 @@ impl PartKind {
 pub const fn peer_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Redis => Some(env::REDIS_URL),
-        PartKind::Service(Service::Memory) => Some(env::MCP_MEMORY_URL),
-        PartKind::Service(Service::Guardrails) => Some(env::MCP_GUARDRAILS_URL),
-        PartKind::Service(Service::Patterns) => Some(env::MCP_PATTERNS_URL),
         PartKind::Service(Service::Orchestrator) => None,
+        PartKind::Service(service) => Some(client_variable(service)),
+    }
+}
+
+/// The variable that tells a client where a service is.
+pub const fn client_variable(service: Service) -> &'static str {
+    match service {
+        Service::Memory => env::MCP_MEMORY_URL,
+        Service::Guardrails => env::MCP_GUARDRAILS_URL,
+        Service::Patterns => env::MCP_PATTERNS_URL,
+        Service::Orchestrator => env::MCP_ORCHESTRATOR_URL,
     }
 }
 

@@ -4,7 +4,7 @@
 mod container;
 mod life;
 
-use super::ports::free_port;
+use super::ports::port_of;
 use super::ready::{log_tail, wait_ready};
 use super::{Ended, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest, given};
 use crate::labelled::{self, LABEL};
@@ -100,7 +100,7 @@ impl Containers {
         part: &Part,
         environment: BTreeMap<String, String>,
     ) -> Result<RunningPart, StackError> {
-        let port = free_port().map_err(|error| StackError::start(&part.name, error))?;
+        let port = port_of(part)?;
         let log = request.dir.join("logs").join(format!("{}.log", part.name));
         let wanted = container::request(request, part, (&self.label, self.gateway), port, environment, &log)?;
         let started = Box::pin(wanted.start()).await;

@@ -23,6 +23,18 @@ pub enum StackError {
         /// What the system said.
         why: String,
     },
+    /// Somebody else has the port of a part.
+    #[error(
+        "`{part}` cannot listen on 127.0.0.1:{port}: {by} does already\nhint: stop that, or give `{part}` another port"
+    )]
+    PortTaken {
+        /// Name of the part.
+        part: String,
+        /// The port.
+        port: u16,
+        /// Who has it, as far as the system tells.
+        by: String,
+    },
     /// A part ended before it was ready.
     #[error("`{part}` ended while it was starting ({status}); its last lines:\n{tail}")]
     Died {
@@ -95,7 +107,7 @@ impl StackError {
         Self::Start { part: part.to_owned(), why: why.to_string() }
     }
 
-    pub(super) fn control(part: &str, what: &'static str, why: impl ToString) -> Self {
+    pub(crate) fn control(part: &str, what: &'static str, why: impl ToString) -> Self {
         Self::Control { part: part.to_owned(), what, why: why.to_string() }
     }
 }

@@ -1,6 +1,10 @@
-//! Ports for the parts of a stack: outside the range that the system gives to outgoing connections, so that a part which is started again
+//! Ports for the parts of a stack: the one that is asked for, where nobody else has it, or one outside the range that the system gives to outgoing connections, so that a part which is started again
 //! finds its port free, and nobody who knocks there meanwhile is connected to itself.
 
+mod holder;
+
+use super::StackError;
+use crate::topology::Part;
 use rand::RngExt;
 use std::net::TcpListener;
 use std::ops::Range;
@@ -10,8 +14,20 @@ const ATTEMPTS: usize = 64;
 /// Lowest port that is tried.
 const LOWEST: u16 = 10_240;
 
+/// The port of a part: its own, or one that was free a moment ago.
+pub(super) fn port_of(part: &Part) -> Result<u16, StackError> {
+    let Some(port) = part.port else { return free_port().map_err(|error| StackError::start(&part.name, error)) };
+    match TcpListener::bind(("127.0.0.1", port)) {
+        Ok(_) => Ok(port),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(StackError::PortTaken { part: part.name.clone(), port, by: holder::of(port) })
+        }
+        Err(error) => Err(StackError::start(&part.name, format!("port {port}: {error}"))),
+    }
+}
+
 /// A port of loopback that was free a moment ago.
-pub(super) fn free_port() -> std::io::Result<u16> {
+fn free_port() -> std::io::Result<u16> {
     let range = quiet_ports(&std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());
     let mut rng = rand::rng();
     let mut candidates = (0..ATTEMPTS).map(|_| rng.random_range(range.clone()));
@@ -30,13 +46,28 @@ fn quiet_ports(text: &str) -> Range<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::{free_port, quiet_ports};
+    use super::{StackError, free_port, port_of, quiet_ports};
+    use crate::topology::Topology;
+    use mcp_contracts::Service;
 
     #[test]
     fn ports_lie_below_those_of_outgoing_connections() {
         assert_eq!(quiet_ports("32768\t60999\n"), 10_240..32_768);
         assert_eq!(quiet_ports(""), 10_240..32_768);
         assert_eq!(quiet_ports("1024 65535"), 10_240..u16::MAX, "where they are everywhere there is no better choice");
+    }
+
+    #[test]
+    fn a_port_that_somebody_has_is_told_with_who_has_it() {
+        let held = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = held.local_addr().unwrap().port();
+        let topology = Topology::memory().at(Service::Memory, port);
+        let memory = topology.part("memory").unwrap();
+        let error = port_of(memory).unwrap_err();
+        let StackError::PortTaken { by, .. } = &error else { panic!("{error}") };
+        assert!(by.contains(&format!("process {}", std::process::id())), "{by}");
+        drop(held);
+        assert_eq!(port_of(memory).unwrap(), port);
     }
 
     #[test]

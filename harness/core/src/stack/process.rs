@@ -5,7 +5,7 @@ mod redis;
 
 pub use redis::redis_answers;
 
-use super::ports::free_port;
+use super::ports::port_of;
 use super::ready::{log_tail, wait_ready};
 use super::{Ended, Given, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest};
 use crate::reaper::{Reaper, start_time};
@@ -83,7 +83,7 @@ impl Processes {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let port = free_port().map_err(|error| StackError::start(&part.name, error))?;
+            let port = port_of(part)?;
             let slot = Slot {
                 part: part.clone(),
                 port,
@@ -96,7 +96,8 @@ impl Processes {
                     slots.insert(part.name.clone(), Arc::new(slot));
                     return Ok(running);
                 }
-                Err(StackError::Died { ref tail, .. }) if attempt < PORT_ATTEMPTS && tail.contains("in use") => {}
+                Err(StackError::Died { ref tail, .. })
+                    if attempt < PORT_ATTEMPTS && part.port.is_none() && tail.contains("in use") => {}
                 Err(error) => return Err(error),
             }
         }
