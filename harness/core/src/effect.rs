@@ -4,7 +4,7 @@ use crate::canary::seen;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness_history::{Effect, ErrorKind, Outcome, Seen, VerdictKind, Workflow, WorkflowEnd};
-use mcp_contracts::guardrails::{self, ActionRequest, VerdictClaims};
+use mcp_contracts::guardrails::{self, ActionKind, ActionRequest, Severity, VerdictClaims};
 use mcp_contracts::orchestrator::{self, Execution, StepOutcome, WorkflowStatus};
 use mcp_contracts::{memory, patterns};
 use serde_json::Value;
@@ -113,11 +113,20 @@ fn workflow(reply: &Value) -> Effect {
             WorkflowStatus::Blocked => WorkflowEnd::Blocked,
             WorkflowStatus::AcknowledgementRequired => WorkflowEnd::AcknowledgementRequired,
         },
+        risky: is_risky(execution.action),
         fallbacks: stood_in.filter_map(name).collect(),
         reasons: execution.reasons.iter().map(|reason| reason.name().into()).collect(),
         verdict: execution.verdict.map(|verdict| verdict.name().into()),
         injected: execution.pattern.map(|pattern| pattern.verdict_id.into()),
     })
+}
+
+/// Tells whether nothing stands in for a verdict on it.
+const fn is_risky(action: ActionKind) -> bool {
+    match action.risk() {
+        Severity::Low | Severity::Medium => false,
+        Severity::High | Severity::Critical => true,
+    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ fn criteria() -> Criteria {
             call_bound_us: 1_000_000,
             errors: vec!["http_503".to_owned()],
             readiness: load::readiness(),
+            notice_us: None,
             most_amplification: 1.5,
             recovery_us: 5_000_000,
             counters: load::counters(),

@@ -14,6 +14,7 @@ mod no_duplicate_effects;
 mod no_injection_without_verdict;
 mod no_lost_writes;
 mod no_phantom_reads;
+mod no_risk_without_verdict;
 mod no_secret_in_logs;
 mod outage;
 mod quota_bound;
@@ -86,7 +87,7 @@ impl Check {
 }
 
 /// Every check, in the order of reports.
-pub const ALL: [Check; 24] = [
+pub const ALL: [Check; 25] = [
     steady_state::CHECK,
     fault_hit::CHECK,
     all_faults_healed::CHECK,
@@ -97,6 +98,7 @@ pub const ALL: [Check; 24] = [
     no_duplicate_effects::CHECK,
     tenant_isolation::CHECK,
     no_injection_without_verdict::CHECK,
+    no_risk_without_verdict::CHECK,
     degraded_is_declared::CHECK,
     quota_bound::CHECK,
     error_rate::CHECK,

@@ -93,6 +93,9 @@ impl Span {
     }
 }
 
+/// Kind of a fault that asks a part to end.
+pub const STOP: &str = "stop";
+
 /// One fault as it happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
@@ -218,6 +221,9 @@ pub struct Promises {
     /// What parts must say of themselves during the fault.
     #[serde(default)]
     pub readiness: Vec<Readiness>,
+    /// A part that is asked to end says for so long that it is not ready, before it is gone; absent where nothing of that was promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice_us: Option<u64>,
     /// Most requests on a way for each call that needs it.
     pub most_amplification: f64,
     /// Within this time after the fault is healed the stack is back in its steady state.

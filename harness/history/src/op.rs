@@ -225,6 +225,9 @@ pub struct Workflow {
     /// Steps that a fallback stood in for, or that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Arc<str>>,
+    /// Whether what it is about may not go on without a verdict.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub risky: bool,
     /// What the guardrails said; absent where they said nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Arc<str>>,

@@ -18,7 +18,8 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     result: Option<ToolResult<'a>>,
-    error: Option<RpcError>,
+    #[serde(borrow)]
+    error: Option<RpcError<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -38,10 +39,11 @@ struct ToolResult<'a> {
 }
 
 #[derive(Deserialize)]
-struct RpcError {
+struct RpcError<'a> {
     code: i64,
-    #[expect(dead_code, reason = "its presence is the check: an error without message is not one")]
-    message: IgnoredAny,
+    /// Its presence is a check: an error without message is not one.
+    #[serde(borrow)]
+    message: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +98,9 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
     let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
     match (envelope.result, envelope.error) {
         (Some(result), None) if same_id => Ok(result),
+        (None, Some(error)) if (same_id || envelope.id.is_none()) && shows_its_inside(error.message.get()) => {
+            Err(malformed("an error that shows the inside of the service"))
+        }
         (None, Some(error)) if same_id || envelope.id.is_none() => Err(rpc_error(error.code)),
         (Some(_), None) | (None, Some(_)) => Err(malformed("a response with the `id` of another request")),
         (Some(_), Some(_)) => Err(malformed("a response with both `result` and `error`")),
@@ -118,7 +123,15 @@ fn tool_result<'a>(result: &ToolResult<'a>) -> (Outcome, Option<&'a str>) {
     if !result.is_error {
         return (Outcome::Ok, structured);
     }
+    if [structured.unwrap_or_default(), content.get()].into_iter().any(shows_its_inside) {
+        return (malformed("an error that shows the inside of the service"), structured);
+    }
     (tool_error(&error_code(structured, content.get())), structured)
+}
+
+/// Tells whether a text holds what a panic or a trace of a stack prints; callers have no use for it, and attackers have.
+fn shows_its_inside(text: &str) -> bool {
+    ["panicked at ", "stack backtrace:", "RUST_BACKTRACE"].into_iter().any(|sign| text.contains(sign))
 }
 
 /// What a JSON-RPC error means for the call.
@@ -266,6 +279,8 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":7,"result":{}}"#,
             r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"resultType":"input_required"}}"#,
             r#"{"jsonrpc":"2.0","id":7,"result":{"content":[]},"error":{"code":1,"message":"x"}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32603,"message":"thread 'main' panicked at src/a.rs:1:2"}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"{\"code\":\"internal\",\"message\":\"x\nstack backtrace:\"}"}],"isError":true}}"#,
         ] {
             let outcome = judged(200, false, body).0;
             assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{body}: {outcome:?}");

@@ -147,6 +147,7 @@ impl Making {
             status: WorkflowEnd::Completed,
             reasons: Vec::new(),
             fallbacks: Vec::new(),
+            risky: false,
             verdict: Some("allow".into()),
             injected: Some(format!("verdict{number}").into()),
         };

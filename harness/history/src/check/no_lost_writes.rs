@@ -44,6 +44,7 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
             }
         }
     }
+    nameless(history, &mut judging);
     let mut summary = format!(
         "{} read back after the load, {} lost",
         counted(judging.judged - judging.open, "acknowledged write", "acknowledged writes"),
@@ -53,6 +54,17 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
         summary.push_str(&format!("; {} never read back, so nothing is known of them", judging.open));
     }
     Some(judging.finding(summary))
+}
+
+/// What was acknowledged without an id can never be found again.
+fn nameless(history: &History, judging: &mut Judging) {
+    for (at, op) in history.ops().iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok) {
+        if op.effect.contents().any(|(key, _)| key.is_none()) {
+            judging.judged += 1;
+            judging
+                .violation(|| "a write was acknowledged without the id of what was written".to_owned(), &[at as u32]);
+        }
+    }
 }
 
 /// Tells whether a deletion may explain that a record is gone: one that was not certainly over before the last write began.

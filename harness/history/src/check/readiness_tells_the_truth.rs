@@ -1,8 +1,8 @@
-//! readiness-tells-the-truth: parts say of themselves what the experiment promised while the fault is in place, those that it does not touch
-//! stay alive, and at the end every part is ready.
+//! readiness-tells-the-truth: parts say of themselves what the experiment promised while the fault is in place, those that are asked to end say
+//! so first, those that it does not touch stay alive, and at the end every part is ready.
 
 use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
-use crate::experiment::{Experiment, Probe, Promises, Readiness, ReadyWord, Span};
+use crate::experiment::{Experiment, Fault, Probe, Promises, Readiness, ReadyWord, STOP, Span};
 use crate::finding::{Evidence, Finding};
 use crate::history::History;
 use crate::threshold::millis;
@@ -42,6 +42,12 @@ fn judge(experiment: &Experiment, fault: Span, promises: &Promises, mut judging:
         let probes = parts.get(&*promise.part).map(Vec::as_slice).unwrap_or_default();
         told.push(keeps(promise, probes, &experiment.in_place(), &mut judging));
     }
+    if let Some(notice_us) = promises.notice_us {
+        for fault in experiment.faults.iter().filter(|fault| fault.kind == STOP) {
+            let probes = parts.get(&*fault.target).map(Vec::as_slice).unwrap_or_default();
+            told.push(gives_notice(fault, probes, notice_us, &mut judging));
+        }
+    }
     let untouched = |part: &str| {
         let gone = |promise: &Readiness| promise.part == part && promise.says == ReadyWord::Gone;
         !experiment.faults.iter().any(|fault| fault.target == part) && !promises.readiness.iter().any(gone)
@@ -79,6 +85,19 @@ fn keeps(promise: &Readiness, probes: &[&Probe], in_place: &[Span], judging: &mu
     let lies: Vec<&Probe> = due.iter().copied().filter(|probe| !says(probe, promise.says)).collect();
     lie(judging, &lies, |probe| format!("`{part}` had to be {word} and said {}", said(probe)));
     format!("`{part}` was {word} in {} of {} probes", due.len() - lies.len(), due.len())
+}
+
+/// Judges whether a part that was asked to end said so long enough before it was gone.
+fn gives_notice(fault: &Fault, probes: &[&Probe], notice_us: u64, judging: &mut Judging) -> String {
+    let leaving = Span { from_us: fault.ordered_us, until_us: fault.active_us };
+    let said = probes.iter().find(|probe| leaving.holds(probe.asked_us) && says(probe, ReadyWord::NotReady));
+    let (part, noticed_us) = (&fault.target, said.map_or(0, |probe| leaving.until_us - probe.asked_us));
+    judging.judged += 1;
+    let told = format!("`{part}` said for {} that it was leaving", millis(noticed_us as f64));
+    if noticed_us < notice_us {
+        judging.violation(|| format!("{told}, at least {} were promised", millis(notice_us as f64)), &[]);
+    }
+    told
 }
 
 /// Judges whether a part that no fault touches answered that it lives, from the fault to the end.

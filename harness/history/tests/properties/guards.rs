@@ -64,6 +64,7 @@ proptest! {
             status: if named { WorkflowEnd::Degraded } else { WorkflowEnd::Completed },
             reasons: if named { vec![reasons[service].into()] } else { Vec::new() },
             fallbacks: Vec::new(),
+            risky: false,
             verdict: None,
             injected: None,
         };
@@ -74,12 +75,35 @@ proptest! {
     }
 
     #[test]
+    fn a_risky_workflow_goes_on_only_where_it_was_judged(
+        runs in prop::collection::vec((any::<bool>(), 0..4usize, 0..4usize), 1..12),
+    ) {
+        let ends = [WorkflowEnd::Completed, WorkflowEnd::Degraded, WorkflowEnd::Blocked, WorkflowEnd::AcknowledgementRequired];
+        let verdicts = [None, Some("block"), Some("allow"), Some("acknowledge")];
+        let ops = runs.iter().enumerate().map(|(number, (risky, end, verdict))| {
+            let (status, verdict) = (ends[*end], verdicts[*verdict].map(Into::into));
+            let workflow = Workflow { status, reasons: Vec::new(), fallbacks: Vec::new(), risky: *risky, verdict, injected: None };
+            effect(number as u64 * 10, Outcome::Ok, Effect::Workflow(workflow))
+        });
+        let wrong = |(risky, end, verdict): &(bool, usize, usize)| *risky && *end < 2 && *verdict < 2;
+        let expected = if runs.iter().any(wrong) {
+            Verdict::Fail
+        } else if runs.iter().any(|(risky, _, _)| *risky) {
+            Verdict::Pass
+        } else {
+            Verdict::Unknown
+        };
+        prop_assert_eq!(verdict_of("no-risk-without-verdict", ops.collect(), &every_standing_check()), expected);
+    }
+
+    #[test]
     fn a_workflow_injects_only_while_the_guardrails_can_be_asked(down in 0..100u64, lasts in 1..200u64, at in 0..300u64) {
         let outage = |at, down| effect(at, Outcome::Ok, Effect::Outage { service: "guardrails".into(), down });
         let workflow = Workflow {
             status: WorkflowEnd::Completed,
             reasons: Vec::new(),
             fallbacks: Vec::new(),
+            risky: false,
             verdict: Some("allow".into()),
             injected: Some("v1".into()),
         };

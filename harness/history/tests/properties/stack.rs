@@ -189,6 +189,7 @@ fn promises(shape: &Shape) -> Promises {
             readiness(FALLS_BACK, ReadyWord::Degraded),
             readiness(UNTOUCHED, ReadyWord::Ready),
         ],
+        notice_us: None,
         most_amplification: 1.5,
         recovery_us: RECOVERY_US,
         counters: vec![CounterPromise {
