@@ -1,8 +1,9 @@
 //! Every scenario fails where it must: the broken service stands before a real one and tells each lie that says which scenarios catch it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+use harness_core::experiment;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +23,35 @@ fn lies() -> Vec<(String, Vec<String>, Vec<String>)> {
     lies.iter()
         .map(|lie| (lie["name"].as_str().unwrap().to_owned(), texts(&lie["services"]), texts(&lie["caught_by"])))
         .collect()
+}
+
+/// Lie to the experiments that name it, with the service that tells it.
+fn named_by_experiments() -> BTreeMap<String, BTreeSet<String>> {
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for experiment in experiment::all(None).unwrap() {
+        for lie in &experiment.catches {
+            let (service, lie) = lie.split_once('=').unwrap();
+            named.entry(lie.to_owned()).or_default().insert(service.to_owned());
+        }
+    }
+    named
+}
+
+#[test]
+fn every_lie_is_named_by_a_scenario_or_an_experiment_and_whatever_is_named_is_there() {
+    let (lies, named) = (lies(), named_by_experiments());
+    for (lie, services, scenarios) in &lies {
+        assert!(!scenarios.is_empty() || named.contains_key(lie), "nothing is named for `{lie}`");
+        for scenario in scenarios {
+            assert!(scenarios::find(scenario).is_some(), "`{lie}` names `{scenario}`, which is no scenario");
+        }
+        let tell: BTreeSet<String> = services.iter().cloned().collect();
+        let asked = named.get(lie).cloned().unwrap_or_default();
+        assert!(asked.is_subset(&tell), "`{lie}` is told by {tell:?}, experiments ask {asked:?}");
+    }
+    let known: BTreeSet<&String> = lies.iter().map(|(lie, _, _)| lie).collect();
+    let unknown: Vec<&String> = named.keys().filter(|lie| !known.contains(lie)).collect();
+    assert!(unknown.is_empty(), "experiments name lies that nobody tells: {unknown:?}");
 }
 
 #[test]
