@@ -15,8 +15,13 @@ pub enum Event {
         /// From its start to ready.
         after: std::time::Duration,
     },
-    /// The load goes on.
-    Progress(Progress),
+    /// The load goes on; told once a second.
+    Progress {
+        /// What goes on, in a word or two.
+        phase: String,
+        /// How it goes.
+        progress: Progress,
+    },
     /// A scenario expected something, and what became of it.
     Expectation(Expectation),
     /// A check said something.

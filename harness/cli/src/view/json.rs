@@ -14,7 +14,9 @@ impl View for Json {
             Event::PartReady { part, after } => {
                 json!({ "event": "ready", "part": part, "after_us": after.as_micros() as u64 })
             }
-            Event::Progress(progress) => json!({ "event": "progress", "progress": progress }),
+            Event::Progress { phase, progress } => {
+                json!({ "event": "progress", "phase": phase, "progress": progress })
+            }
             Event::Expectation(seen) => json!({ "event": "expectation", "expectation": seen }),
             Event::Finding(finding) => json!({ "event": "finding", "finding": finding }),
             Event::Note(note) => json!({ "event": "note", "note": note }),

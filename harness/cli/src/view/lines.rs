@@ -15,14 +15,13 @@ impl View for Lines {
         let line = match event {
             Event::Stage(stage) => format!("-- {stage}"),
             Event::PartReady { part, after } => format!("   {part} ready after {} ms", after.as_millis()),
-            Event::Progress(progress) => {
+            Event::Progress { phase, progress } => {
                 let left = progress.left_us / 1_000_000;
                 if !left.is_multiple_of(EVERY) {
                     return;
                 }
                 format!(
-                    "   {:?} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {} of {} not ok",
-                    progress.phase,
+                    "   {phase} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {} of {} not ok",
                     progress.users,
                     progress.calls,
                     millis(progress.latency_us_p50),

@@ -1,9 +1,9 @@
-//! A live line on a terminal: the phase, how far it is, the rate, the percentiles, the errors, the time left.
+//! What goes on, live on a terminal: the phase and how far it is, and below it the rate, the percentiles and the errors, in as many lines as the
+//! width needs. Load, experiments and the gate look the same.
 
 use super::{expectation_line, finding_line, millis};
 use harness_core::drive::Progress;
 use harness_core::view::{Event, View};
-use harness_history::Phase;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use std::sync::Mutex;
@@ -11,7 +11,8 @@ use std::sync::Mutex;
 /// Shows a bar on stderr.
 pub(super) struct Terminal {
     bar: ProgressBar,
-    phase: Mutex<Option<(Phase, u64)>>,
+    /// What goes on, and how long it was to go on when it was first told.
+    phase: Mutex<Option<(String, u64)>>,
 }
 
 impl Terminal {
@@ -28,36 +29,19 @@ impl Terminal {
         });
     }
 
-    fn progress(&self, progress: &Progress) {
-        let mut phase = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let length = match *phase {
-            Some((known, length)) if known == progress.phase => length.max(progress.left_us),
+    fn progress(&self, phase: &str, progress: &Progress) {
+        let mut known = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let length = match &*known {
+            Some((name, length)) if name == phase => (*length).max(progress.left_us),
             Some(_) | None => progress.left_us.max(1),
         };
-        *phase = Some((progress.phase, length));
+        *known = Some((phase.to_owned(), length));
         self.bar.set_style(bar());
         self.bar.set_length(length);
         self.bar.set_position(length.saturating_sub(progress.left_us));
-        let errors = if progress.phase_errors == 0 {
-            "0 not ok".to_owned()
-        } else {
-            format!("{} not ok", progress.phase_errors).red().to_string()
-        };
-        self.bar.set_prefix(match progress.phase {
-            Phase::Setup => "seeding",
-            Phase::Warmup => "warm-up",
-            Phase::Measured => "measuring",
-            Phase::Final => "reading back",
-        });
-        self.bar.set_message(format!(
-            "{:>3} s left  {} users  {:>6}/s  p50 {}  p95 {}  p99 {}  {errors}",
-            progress.left_us / 1_000_000,
-            progress.users,
-            progress.calls,
-            millis(progress.latency_us_p50),
-            millis(progress.latency_us_p95),
-            millis(progress.latency_us_p99),
-        ));
+        self.bar.set_prefix(format!("{phase}, {} s left", progress.left_us / 1_000_000));
+        let (_, width) = console::Term::stderr().size();
+        self.bar.set_message(wrapped(&figures(progress), usize::from(width)));
     }
 }
 
@@ -72,7 +56,7 @@ impl View for Terminal {
             Event::PartReady { part, after } => {
                 self.line(&format!("{} {part} ready after {} ms", "✓".green(), after.as_millis()))
             }
-            Event::Progress(progress) => self.progress(&progress),
+            Event::Progress { phase, progress } => self.progress(&phase, &progress),
             Event::Expectation(seen) => self.line(&expectation_line(&seen)),
             Event::Finding(finding) => self.line(&finding_line(&finding)),
             Event::Note(note) => self.line(&format!("note: {note}")),
@@ -92,5 +76,73 @@ fn spinner() -> ProgressStyle {
 }
 
 fn bar() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix:<12} {bar:20} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template("{prefix} {wide_bar}\n{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The figures of a moment, the important ones first.
+fn figures(progress: &Progress) -> Vec<String> {
+    let errors = format!("{} not ok", progress.phase_errors);
+    vec![
+        format!("{}/s", progress.calls),
+        if progress.phase_errors == 0 { errors } else { errors.red().to_string() },
+        format!("p50 {}", millis(progress.latency_us_p50)),
+        format!("p95 {}", millis(progress.latency_us_p95)),
+        format!("p99 {}", millis(progress.latency_us_p99)),
+        format!("{} users", progress.users),
+    ]
+}
+
+/// Puts parts into lines of at most so many columns; a part that is longer has a line of its own.
+fn wrapped(parts: &[String], width: usize) -> String {
+    const GAP: &str = "  ";
+    let (mut text, mut column) = (String::new(), 0);
+    for part in parts {
+        let length = console::measure_text_width(part);
+        if column > 0 && column + GAP.len() + length > width {
+            text.push('\n');
+            column = 0;
+        }
+        if column > 0 {
+            text.push_str(GAP);
+            column += GAP.len();
+        }
+        text.push_str(part);
+        column += length;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{figures, wrapped};
+    use harness_core::drive::Progress;
+    use harness_history::Phase;
+
+    fn busy() -> Progress {
+        Progress {
+            at_us: 0,
+            phase: Phase::Measured,
+            left_us: 12_000_000,
+            users: 1_000,
+            calls: 123_456,
+            errors: 0,
+            phase_calls: 9_999_999,
+            phase_errors: 1_234,
+            latency_us_p50: 123_456,
+            latency_us_p95: 1_234_567,
+            latency_us_p99: 12_345_678,
+        }
+    }
+
+    #[test]
+    fn forty_columns_are_enough_and_nothing_is_left_out() {
+        let parts = figures(&busy());
+        for width in [40, 60, 80, 200] {
+            let text = wrapped(&parts, width);
+            assert!(text.lines().all(|line| console::measure_text_width(line) <= width), "{width}: {text}");
+            assert!(parts.iter().all(|part| text.contains(part.as_str())), "{width}: {text}");
+        }
+        assert_eq!(wrapped(&parts, 200).lines().count(), 1);
+        assert!(wrapped(&parts, 40).lines().count() <= 3);
+    }
 }

@@ -2,8 +2,9 @@
 //! (latency counts from the planned start). Light by intention: a few hundred calls a second; `harness load` drives more.
 
 use super::{Limited, Load, Surge};
+use crate::drive::Progress;
 use crate::scenario::{Actor, Ask, Reply, Stage, service_of};
-use harness_history::{ErrorKind, Outcome};
+use harness_history::{ErrorKind, Outcome, Phase};
 use mcp_contracts::memory::tool;
 use mcp_contracts::{Service, guardrails, orchestrator, patterns};
 use rand::{RngExt as _, SeedableRng as _};
@@ -43,6 +44,7 @@ const REPEATS: u32 = 5;
 const REPEAT_PAUSE: Duration = Duration::from_millis(200);
 /// Calls that the watch over a run remembers.
 const WATCHED: usize = 100_000;
+const SECOND_US: u64 = 1_000_000;
 
 /// Words that contents and intents are made of.
 const TEXTS: &[&str] = &[
@@ -66,10 +68,11 @@ pub(crate) struct Traffic<'s> {
     surge_from_us: Cell<Option<u64>>,
 }
 
-/// How one call went, as far as the watch over the run needs it.
+/// How one call went, as far as those who watch the run need it.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     ended_us: u64,
+    took_us: u64,
     bad: bool,
 }
 
@@ -112,6 +115,30 @@ impl<'s> Traffic<'s> {
             bad += usize::from(seen.bad);
         }
         (bad as f64 / (all as f64).max(1.0), all)
+    }
+
+    /// How the load has gone since a time of the run; the time left is for others to know.
+    pub(crate) fn progress(&self, since_us: u64) -> Progress {
+        let at_us = self.stage.now_us();
+        let seen = self.seen.borrow();
+        let phase: Vec<&Seen> = seen.iter().rev().take_while(|seen| seen.ended_us >= since_us).collect();
+        let last = || phase.iter().take_while(|seen| seen.ended_us + SECOND_US >= at_us);
+        let mut took: Vec<u64> = phase.iter().map(|seen| seen.took_us).collect();
+        took.sort_unstable();
+        let latency = |percent: usize| took.get((took.len() * percent / 100).min(took.len().saturating_sub(1)));
+        Progress {
+            at_us,
+            phase: Phase::Measured,
+            left_us: 0,
+            users: self.load.users,
+            calls: last().count() as u64,
+            errors: last().filter(|seen| seen.bad).count() as u64,
+            phase_calls: phase.len() as u64,
+            phase_errors: phase.iter().filter(|seen| seen.bad).count() as u64,
+            latency_us_p50: latency(50).copied().unwrap_or_default(),
+            latency_us_p95: latency(95).copied().unwrap_or_default(),
+            latency_us_p99: latency(99).copied().unwrap_or_default(),
+        }
     }
 
     fn user(&self, number: u32) -> User<'s> {
@@ -188,12 +215,13 @@ impl<'s> Traffic<'s> {
     }
 
     fn watch(&self, reply: &Reply<'_>) {
+        let took_us = reply.took().as_micros() as u64;
         let bad = reply.outcome().error().is_some_and(|kind| !is_allowed(kind, self.allowed));
         let mut seen = self.seen.borrow_mut();
         if seen.len() == WATCHED {
             seen.pop_front();
         }
-        seen.push_back(Seen { ended_us: self.stage.now_us(), bad });
+        seen.push_back(Seen { ended_us: self.stage.now_us(), took_us, bad });
     }
 
     /// What a careful client does: the same request with the same key, until somebody answers.

@@ -8,6 +8,7 @@ use crate::run_dir;
 use crate::stack::{Stack, log_tail};
 use crate::view::{Event, View};
 use crate::workload::Workload;
+use harness_history::Phase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
@@ -94,7 +95,7 @@ async fn follow(
             line = lines.next_line() => match line {
                 Ok(Some(line)) => {
                     if let Ok(progress) = serde_json::from_str::<Progress>(&line) {
-                        view.show(Event::Progress(progress));
+                        view.show(Event::Progress { phase: word(progress.phase).to_owned(), progress });
                     }
                 }
                 Ok(None) | Err(_) => break,
@@ -117,4 +118,14 @@ async fn follow(
     // 2: the history is incomplete, which the judgement says.
     let told = status.success() || status.code() == Some(2) || interrupted;
     if told { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
+}
+
+/// What a phase of a load is called.
+const fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Setup => "seeding",
+        Phase::Warmup => "warm-up",
+        Phase::Measured => "measuring",
+        Phase::Final => "reading back",
+    }
 }

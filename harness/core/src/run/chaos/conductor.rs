@@ -10,6 +10,7 @@ use crate::stack::Stack;
 use crate::view::{Event, View};
 use harness_history::experiment::{Experiment as Happened, Fault, Span};
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long users make connections before the steady state counts.
 const WARM_UP: Duration = Duration::from_secs(3);
+/// How often people are told how it goes.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// How often the watch over the run looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// Fewer calls than this say nothing about how a run goes.
@@ -31,6 +34,8 @@ pub(super) struct Conductor<'s> {
     view: &'s Arc<dyn View>,
     faults: RefCell<Vec<Fault>>,
     failure: RefCell<Option<String>>,
+    /// What goes on now: a word for it, when it began and when it is over as planned.
+    now: RefCell<(String, Span)>,
 }
 
 impl<'s> Conductor<'s> {
@@ -42,8 +47,10 @@ impl<'s> Conductor<'s> {
         run_dir: &Path,
         view: &'s Arc<dyn View>,
     ) -> Self {
-        let (injector, faults, failure) = (Injector::new(stack, run_dir), RefCell::default(), RefCell::default());
-        Self { experiment, stage, stack, traffic, injector, view, faults, failure }
+        let (faults, failure) = (RefCell::default(), RefCell::default());
+        let now = RefCell::new((String::new(), Span { from_us: 0, until_us: 0 }));
+        let injector = Injector::new(stack, run_dir);
+        Self { experiment, stage, stack, traffic, injector, view, faults, failure, now }
     }
 
     /// Conducts the run; whatever ends it, every fault is healed before this returns.
@@ -58,6 +65,13 @@ impl<'s> Conductor<'s> {
             }
             early.cancel();
         };
+        let telling = self.tell();
+        let conducting = async {
+            tokio::select! {
+                happened = conducting => happened,
+                never = telling => match never {},
+            }
+        };
         tokio::pin!(conducting, watching);
         let mut happened = tokio::select! {
             happened = &mut conducting => happened,
@@ -71,7 +85,7 @@ impl<'s> Conductor<'s> {
 
     async fn phases(&self, early: &CancellationToken) -> Happened {
         let mut happened = Happened::default();
-        self.show("load without a fault");
+        self.show("load without a fault", "steady", WARM_UP + self.experiment.steady);
         self.rest(WARM_UP, early).await;
         let from_us = self.stage.now_us();
         self.rest(self.experiment.steady, early).await;
@@ -84,7 +98,7 @@ impl<'s> Conductor<'s> {
         happened.steady = Some(Span { from_us, until_us: fault_us });
 
         let names: Vec<String> = self.experiment.faults.iter().map(|order| order.fault.name()).collect();
-        self.show(&format!("fault: {}", names.join(", ")));
+        self.show(&format!("fault: {}", names.join(", ")), "fault", self.experiment.fault_length());
         let done = CancellationToken::new();
         let faults = async {
             let orders = self.experiment.faults.iter().map(|order| self.fault(order, early));
@@ -95,7 +109,7 @@ impl<'s> Conductor<'s> {
         let healed_us = self.stage.now_us();
         happened.fault = Some(Span { from_us: fault_us, until_us: healed_us });
 
-        self.show("healed: recovery");
+        self.show("healed: recovery", "recovery", self.experiment.recovery);
         self.rest(self.experiment.recovery, early).await;
         counters.after(self.stack).await;
         let until_us = self.stage.now_us();
@@ -203,7 +217,23 @@ impl<'s> Conductor<'s> {
         self.failure.borrow_mut().get_or_insert_with(|| why.to_owned());
     }
 
-    fn show(&self, what: &str) {
+    fn show(&self, what: &str, word: &str, length: Duration) {
+        let from_us = self.stage.now_us();
+        *self.now.borrow_mut() = (word.to_owned(), Span { from_us, until_us: from_us + length.as_micros() as u64 });
         self.view.show(Event::Stage(what.to_owned()));
+    }
+
+    /// Tells once a second how the load goes.
+    async fn tell(&self) -> Infallible {
+        let mut ticks = tokio::time::interval(TOLD_EVERY);
+        loop {
+            ticks.tick().await;
+            let (phase, span) = self.now.borrow().clone();
+            let mut progress = self.traffic.progress(span.from_us);
+            progress.left_us = span.until_us.saturating_sub(progress.at_us);
+            if progress.phase_calls > 0 {
+                self.view.show(Event::Progress { phase, progress });
+            }
+        }
     }
 }
