@@ -1,5 +1,7 @@
 //! From a run directory to findings: reads what the run recorded, runs the checks, and asks whether the run itself can be believed.
 
+mod hits;
+
 use crate::drive::DriverReport;
 use crate::experiment::Experiment;
 use crate::plan::{Plan, Subject};
@@ -186,12 +188,9 @@ fn with_what_happened(run_dir: &Path, experiment: &Experiment, history: History)
         return history;
     };
     for fault in happened.faults.iter_mut().filter(|fault| fault.hits.is_none()) {
-        let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service());
-        if let (Some(service), Some(until_us)) = (service, fault.healed_us) {
-            let shows =
-                |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
-            fault.hits = Some(history.measured().filter(shows).count() as u64);
-            "calls that failed or were served without it".clone_into(&mut fault.counted_by);
+        if let Some((hits, by)) = hits::shown_by_calls(fault, experiment, &history) {
+            fault.hits = Some(hits);
+            by.clone_into(&mut fault.counted_by);
         }
     }
     for way in &mut happened.ways {
@@ -201,15 +200,6 @@ fn with_what_happened(run_dir: &Path, experiment: &Experiment, history: History)
         way.calls = history.measured().filter(needs).count() as u64 * u64::from(wish.each);
     }
     history.with_experiment(happened)
-}
-
-/// Tells whether a call shows that a service was missing: it failed there, or a workflow says that it went on without.
-fn shows_outage(op: &Op, service: mcp_contracts::Service) -> bool {
-    if let harness_history::Effect::Workflow(ended) = &op.effect {
-        let singular = service.name().trim_end_matches('s');
-        return ended.reasons.iter().any(|reason| reason.ends_with("_unavailable") && reason.starts_with(singular));
-    }
-    op.outcome != Outcome::Ok && crate::experiment::traffic::called(&op.name) == Some(service)
 }
 
 /// Asks whether a scenario can be believed: was it played to its end, and did it call anybody?

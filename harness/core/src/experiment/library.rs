@@ -51,6 +51,7 @@ built_in! {
     "retry-storm",
     "disk-full",
     "database-locked",
+    "power-loss",
     "double-outage",
     "swizzle-clog",
     "surge-in-fault",

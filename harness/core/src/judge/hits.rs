@@ -1,0 +1,110 @@
+//! Which calls of a history show that a fault hit them, where nothing else counted that.
+
+use crate::experiment::Experiment;
+use crate::experiment::traffic::called;
+use harness_history::experiment::Fault;
+use harness_history::{Effect, History, Op, Outcome};
+use mcp_contracts::Service;
+
+/// Kind of a fault under which writes wait and reads go on.
+const LOCKED: &str = "database_locked";
+
+/// How many calls show it, and in what way; `None` where calls cannot.
+pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &History) -> Option<(u64, &'static str)> {
+    let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
+    let until_us = fault.healed_us?;
+    if fault.kind == LOCKED {
+        let waited = history.measured().filter(|op| called(&op.name) == Some(service) && waited(op, fault));
+        return Some((waited.count() as u64, "writes that were not acknowledged while the lock was held"));
+    }
+    let shows = |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
+    Some((history.measured().filter(shows).count() as u64, "calls that failed or were served without it"))
+}
+
+/// Tells whether a write was sent while a lock was held and not acknowledged until it was released.
+fn waited(op: &Op, fault: &Fault) -> bool {
+    let Some(released_us) = fault.ending_us else { return false };
+    let during = op.invoke_us >= fault.active_us && op.invoke_us < released_us;
+    let is_write = op.effect.contents().next().is_some();
+    during && is_write && (op.outcome != Outcome::Ok || op.complete_us >= released_us)
+}
+
+/// Tells whether a call shows that a service was missing: it failed there, or a workflow says that it went on without.
+fn shows_outage(op: &Op, service: Service) -> bool {
+    if let Effect::Workflow(ended) = &op.effect {
+        let singular = service.name().trim_end_matches('s');
+        return ended.reasons.iter().any(|reason| reason.ends_with("_unavailable") && reason.starts_with(singular));
+    }
+    op.outcome != Outcome::Ok && called(&op.name) == Some(service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOCKED, shown_by_calls};
+    use crate::experiment;
+    use harness_history::experiment::Fault;
+    use harness_history::{Effect, ErrorKind, History, Op, Outcome, Phase, Seen};
+
+    fn fault(kind: &str) -> Fault {
+        Fault {
+            name: format!("{kind} memory"),
+            kind: kind.to_owned(),
+            target: "memory".to_owned(),
+            ordered_us: 90,
+            active_us: 100,
+            ending_us: Some(200),
+            healed_us: Some(210),
+            hits: None,
+            counted_by: String::new(),
+        }
+    }
+
+    fn op(name: &str, invoke_us: u64, complete_us: u64, outcome: Outcome) -> Op {
+        let write = Effect::Write { key: Some("k".into()), value: Seen { digest: 1, canary: None } };
+        Op {
+            process: 0,
+            tenant: "acme".into(),
+            user: "ann".into(),
+            name: name.into(),
+            phase: Phase::Measured,
+            planned_us: None,
+            invoke_us,
+            complete_us,
+            outcome,
+            effect: if name == "store_memory" { write } else { Effect::None },
+        }
+    }
+
+    fn hits(kind: &str, ops: Vec<Op>) -> u64 {
+        let experiment = experiment::find("database-locked", None).unwrap();
+        let history: History = ops.into_iter().collect();
+        shown_by_calls(&fault(kind), &experiment, &history).unwrap().0
+    }
+
+    #[test]
+    fn a_lock_is_shown_by_writes_that_waited_for_it_or_failed_and_by_nothing_else() {
+        let failed = || Outcome::Failed(ErrorKind::Http(503));
+        let ops = vec![
+            op("store_memory", 50, 250, Outcome::Ok),
+            op("store_memory", 110, 190, Outcome::Ok),
+            op("get_memory", 110, 250, Outcome::Ok),
+            op("store_memory", 110, 250, Outcome::Ok),
+            op("store_memory", 120, 130, failed()),
+            op("store_memory", 205, 250, failed()),
+        ];
+        assert_eq!(hits(LOCKED, ops), 2);
+    }
+
+    #[test]
+    fn what_takes_a_part_away_is_shown_by_calls_that_failed_there_meanwhile() {
+        let lost = || Outcome::Unknown(ErrorKind::Reset);
+        let ops = vec![
+            op("store_memory", 50, 105, lost()),
+            op("get_memory", 150, 160, lost()),
+            op("get_memory", 150, 160, Outcome::Ok),
+            op("run_workflow", 150, 160, lost()),
+            op("get_memory", 50, 90, lost()),
+        ];
+        assert_eq!(hits("kill", ops), 2);
+    }
+}
