@@ -12,6 +12,12 @@ RUSTFLAGS_VARIABLE := CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_
 STATIC := $(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static"
 SERVICES := mcp-memory mcp-guardrails mcp-patterns mcp-orchestrator
 BINARIES := harness $(SERVICES) liar
+HARNESS := $(RELEASE_DIR)/harness
+# Where the stack of the mcp- targets runs: docker (containers, by docker-compose.yml) or process.
+BACKEND ?= docker
+ifeq ($(filter docker process,$(BACKEND)),)
+$(error BACKEND is `$(BACKEND)`; it can be docker or process)
+endif
 
 .PHONY: help
 help: ## Lists what can be made
@@ -40,6 +46,64 @@ lint: tools ## Formatting, clippy with warnings as errors, dependencies, shell s
 	.ci/dependencies
 	.ci/scripts
 
+.PHONY: mcp-up
+mcp-up: stack-$(BACKEND) ## Starts Redis and the four services, and builds and restarts what you change from then on (BACKEND=process: without Docker)
+ifeq ($(BACKEND),process)
+	@$(HARNESS) up --env-file .env.mcp.local --watch
+else
+	@infra/local/up
+	@$(STATIC) $(HARNESS) watch --background -- infra/local/reload $(RELEASE_DIR)
+	@infra/local/compose ps
+endif
+
+.PHONY: memory-up
+memory-up: stack-$(BACKEND) ## Starts memory alone, with its Redis
+ifeq ($(BACKEND),process)
+	@$(HARNESS) up --env-file .env.mcp.local --watch --only memory
+else
+	@infra/local/up memory
+	@$(STATIC) $(HARNESS) watch --background -- infra/local/reload $(RELEASE_DIR)
+	@infra/local/compose ps
+endif
+
+.PHONY: mcp-flow
+mcp-flow: ## Walks a piece of work through the stack: guardrails, memory, patterns, agent
+ifeq ($(BACKEND),process)
+	@$(HARNESS) flow
+else
+	@infra/local/with-settings $(HARNESS) flow --backend external
+endif
+
+.PHONY: mcp-logs
+mcp-logs: ## Shows the last lines of all logs, or of one with SERVICE=memory; SERVICE=watch says what was built
+ifeq ($(BACKEND),process)
+	@$(HARNESS) logs $(SERVICE)
+else ifeq ($(SERVICE),watch)
+	@tail -n 50 .harness/logs/watch.log
+else
+	@infra/local/compose logs --tail=50 $(SERVICE)
+endif
+
+.PHONY: mcp-down
+mcp-down: ## Stops the stack and removes its data
+ifeq ($(BACKEND),process)
+	@$(HARNESS) down --clean
+else
+	@if [ -x $(HARNESS) ]; then $(HARNESS) watch --stop; fi
+	@infra/local/compose down --volumes --remove-orphans
+endif
+
+# What the two kinds of a stack need before they start.
+.PHONY: stack-process stack-docker
+stack-process: release redis
+	@infra/local/settings
+stack-docker: docker images
+	@infra/local/settings
+
+.PHONY: docker
+docker:
+	@infra/local/docker
+
 .PHONY: bench
 bench: release redis ## Prints every benchmark as a ratio to a reference of the same run
 	$(STATIC) cargo bench --workspace --benches --locked --target $(TRIPLE)
@@ -50,7 +114,7 @@ release: tools ## Builds the harness and the services, static, in release mode
 	$(STATIC) cargo build --release --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
 
 .PHONY: images
-images: release ## Makes the images of the services and, where no registry can be reached, of Redis
+images: docker release ## Makes the images of the services and, where no registry can be reached, of Redis
 	infra/images/build $(RELEASE_DIR) $(SERVICES)
 
 .PHONY: redis

@@ -16,7 +16,9 @@ pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
 pub(crate) use scenario::ScenarioArguments;
-pub(crate) use stack::{BackendArguments, BackendChoice, FlowArguments, LogsArguments, Only, UpArguments};
+pub(crate) use stack::{
+    BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
+};
 pub(crate) use token::{MintArguments, TokenAction, TokenArguments};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -74,7 +76,12 @@ pub(crate) enum Command {
     )]
     Up(UpArguments),
     /// Stops the stack that `up` started.
-    Down,
+    Down(DownArguments),
+    /// Builds what is changed and starts that service alone again.
+    #[command(
+        after_help = "Examples:\n  harness up --watch\n  harness watch\n  harness watch --background -- infra/local/reload\n  harness watch --stop"
+    )]
+    Watch(WatchArguments),
     /// Shows how the parts of the stack are.
     Status,
     /// Shows the logs of the stack.

@@ -18,3 +18,4 @@ pub(crate) mod scenario;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod watch;

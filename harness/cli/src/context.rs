@@ -4,7 +4,10 @@ use crate::arguments::{BackendArguments, BackendChoice, Colour, Output};
 use crate::exit::Failure;
 use crate::view;
 use harness_core::plan::Backend;
+use harness_core::topology::client_variable;
 use harness_core::view::View;
+use mcp_contracts::Service;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,11 +77,7 @@ impl Context {
         let external = Backend::External { urls: place.url.iter().cloned().collect() };
         let backend = match (place.backend, place.url.is_empty()) {
             (BackendChoice::Auto | BackendChoice::External, false) => external,
-            (BackendChoice::External, true) => {
-                return Err(Failure::usage(
-                    "`--backend external` needs the URL of a stack: add `--url memory=http://127.0.0.1:7420`",
-                ));
-            }
+            (BackendChoice::External, true) => Backend::External { urls: urls_from_env()? },
             (BackendChoice::Auto | BackendChoice::Process, true) => Backend::Process,
             (BackendChoice::Docker, true) => Backend::Docker,
             (BackendChoice::Process | BackendChoice::Docker, false) => {
@@ -97,6 +96,23 @@ impl Context {
 pub(crate) fn random_secret() -> String {
     let halves = [(); 4].map(|()| uuid::Uuid::new_v4().simple().to_string());
     halves.concat()
+}
+
+/// Where the services are that the environment names.
+fn urls_from_env() -> Result<BTreeMap<String, String>, Failure> {
+    let url = |service: Service| {
+        let url = std::env::var_os(client_variable(service))?.into_string().ok()?;
+        // One instance answers for all that are listed.
+        url.split(',').map(str::trim).find(|url| !url.is_empty()).map(|url| (service.name().to_owned(), url.to_owned()))
+    };
+    let urls: BTreeMap<String, String> = Service::ALL.into_iter().filter_map(url).collect();
+    if urls.is_empty() {
+        let names = Service::ALL.map(client_variable).join(", ");
+        return Err(Failure::usage(format!(
+            "`--backend external` needs the URL of a stack: add `--url memory=http://127.0.0.1:7420`, or set any of {names}"
+        )));
+    }
+    Ok(urls)
 }
 
 fn external_secret() -> Result<String, Failure> {

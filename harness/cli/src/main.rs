@@ -44,7 +44,8 @@ fn main() -> ExitCode {
 fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Up(arguments) => command::up::run(&arguments, context),
-        Command::Down => command::down::run(context),
+        Command::Down(arguments) => command::down::run(&arguments, context),
+        Command::Watch(arguments) => command::watch::run(&arguments, context),
         Command::Status => command::status::run(context),
         Command::Logs(arguments) => command::logs::run(&arguments, context),
         Command::Plan(arguments) => command::plan::run(&arguments, context),

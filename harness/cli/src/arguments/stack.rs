@@ -2,6 +2,7 @@
 
 use super::values::parse_url;
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// Where a stack runs.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,6 +37,34 @@ pub(crate) struct UpArguments {
     /// A part of it alone; all four services and Redis where absent.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
+    /// Settings of the services, their ports and their key, such as `.env.mcp.local`; ports and key are drawn where absent.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Builds what is changed from now on, in the background, and starts that service alone again.
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// Arguments of `down`.
+#[derive(Args)]
+pub(crate) struct DownArguments {
+    /// Removes its data and logs as well.
+    #[arg(long)]
+    pub(crate) clean: bool,
+}
+
+/// Arguments of `watch`.
+#[derive(Args)]
+pub(crate) struct WatchArguments {
+    /// Goes on when this command has ended.
+    #[arg(long)]
+    pub(crate) background: bool,
+    /// Stops the watch that runs here.
+    #[arg(long, conflicts_with = "background")]
+    pub(crate) stop: bool,
+    /// In place of starting parts of the stack again: a command, which is given the names of the services that were built.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) then: Vec<String>,
 }
 
 /// A smaller stack.

@@ -1,12 +1,19 @@
 //! `harness down`: stops what `up` started, and nothing else.
 
+use super::watch;
+use crate::arguments::DownArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use harness_core::state;
 use std::path::Path;
 
-pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
-    let state = context.runtime.block_on(state::down(Path::new(state::FOLDER)))?;
+pub(crate) fn run(arguments: &DownArguments, context: &Context) -> Result<Exit, Failure> {
+    let folder = Path::new(state::FOLDER);
+    watch::stop(folder)?;
+    let state = context.runtime.block_on(state::down(folder))?;
+    if arguments.clean {
+        std::fs::remove_dir_all(folder)?;
+    }
     if !context.output.quiet {
         let names: Vec<&str> = state.parts.iter().map(|part| part.name.as_str()).collect();
         context.print(&format!("stopped {}", names.join(", ")));

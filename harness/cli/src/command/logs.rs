@@ -1,6 +1,7 @@
-//! `harness logs`: the last lines of the parts' logs.
+//! `harness logs`: the last lines of the logs of the parts and of the watch.
 
 use crate::arguments::LogsArguments;
+use crate::command::watch;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
@@ -8,19 +9,21 @@ use harness_core::state;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &LogsArguments, context: &Context) -> Result<Exit, Failure> {
-    let state = state::load(Path::new(state::FOLDER))?;
-    let names: Vec<&str> = state.parts.iter().map(|part| part.name.as_str()).collect();
+    let folder = Path::new(state::FOLDER);
+    let state = state::load(folder)?;
+    let mut logs: Vec<_> = state.parts.into_iter().filter_map(|part| part.log.map(|log| (part.name, log))).collect();
+    logs.extend(watch::log(folder).map(|log| ("watch".to_owned(), log)));
+    let names: Vec<&str> = logs.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(wanted) = &arguments.part
         && !names.contains(&wanted.as_str())
     {
         return Err(Failure::usage(unknown("part", wanted, &names)));
     }
-    for part in state.parts.iter().filter(|part| arguments.part.as_ref().is_none_or(|wanted| *wanted == part.name)) {
-        let Some(path) = &part.log else { continue };
+    for (name, path) in logs.iter().filter(|(name, _)| arguments.part.as_ref().is_none_or(|wanted| wanted == name)) {
         let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
         let lines: Vec<&str> = text.lines().collect();
         if arguments.part.is_none() {
-            context.print(&format!("== {} ({})", part.name, path.display()));
+            context.print(&format!("== {name} ({})", path.display()));
         }
         for line in &lines[lines.len().saturating_sub(arguments.lines)..] {
             context.print(line);

@@ -1,5 +1,8 @@
 //! `harness up`: a stack that stays.
 
+mod env_file;
+
+use super::watch;
 use crate::arguments::{BackendChoice, Only, UpArguments};
 use crate::context::{Context, random_secret};
 use crate::exit::{Exit, Failure};
@@ -18,14 +21,22 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         }
     };
     let folder = Path::new(state::FOLDER);
+    if arguments.watch && backend != Backend::Process {
+        return Err(Failure::usage("`--watch` is for processes; `make mcp-up` watches a stack of containers"));
+    }
+    let topology = match arguments.only {
+        Some(Only::Memory) => Topology::memory(),
+        None => Topology::full(),
+    };
+    let wanted = match &arguments.env_file {
+        Some(path) => env_file::read(path, topology)?,
+        None => env_file::Wanted { topology, secret: None },
+    };
     let request = StackRequest {
         backend,
-        topology: match arguments.only {
-            Some(Only::Memory) => Topology::memory(),
-            None => Topology::full(),
-        },
+        topology: wanted.topology,
         dir: folder.to_owned(),
-        secret: random_secret(),
+        secret: wanted.secret.unwrap_or_else(random_secret),
         executable: context.executable.clone(),
         detached: true,
         given: Vec::new(),
@@ -33,6 +44,12 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         seed: 0,
     };
     let state = context.runtime.block_on(state::up(folder, request, &context.view, &context.cancel))?;
+    if arguments.watch
+        && let Err(failure) = watch::start(folder, &[], context)
+    {
+        context.runtime.block_on(state::down(folder))?;
+        return Err(failure);
+    }
     if context.output.json {
         context.print_json(&state.parts);
         return Ok(Exit::Pass);

@@ -1,0 +1,142 @@
+//! `harness watch`: what was changed is built, and the services that it changed are started again, they alone. In place of that a command of
+//! the user's can be told which services these are.
+
+mod background;
+mod build;
+mod sources;
+
+pub(super) use background::{log, start, stop};
+
+use crate::arguments::WatchArguments;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use build::build;
+use harness_core::state;
+use mcp_contracts::Service;
+use notify::{EventKind, RecursiveMode, Watcher};
+use sources::Sources;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Most changes that wait; a change that finds no room comes with others, which have it.
+const MAX_WAITING: usize = 4_096;
+/// How often it is looked whether somebody wants an end.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How long nothing must change before it is built: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(60);
+
+pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit, Failure> {
+    let folder = Path::new(state::FOLDER);
+    if arguments.stop {
+        let told = if stop(folder)? { "stopped the watch" } else { "no watch runs here" };
+        context.tell(told);
+        return Ok(Exit::Pass);
+    }
+    if arguments.background {
+        start(folder, &arguments.then, context)?;
+        return Ok(Exit::Pass);
+    }
+    let mut sources = Sources::of(&context.executable)?;
+    let (sender, changes) = sync_channel(MAX_WAITING);
+    let mut watcher = notify::recommended_watcher(move |event| {
+        let _ = sender.try_send(event);
+    })
+    .map_err(Failure::internal)?;
+    let mut watched = BTreeSet::new();
+    follow(&mut watcher, &sources, &mut watched)?;
+    let _registered = background::register(folder)?;
+    context.print(&format!("watching {} folders", watched.len()));
+    while !context.cancel.is_cancelled() {
+        let services = sources.affected(&next(&changes)?);
+        if services.is_empty() {
+            continue;
+        }
+        renew(&services, &arguments.then, context);
+        sources = Sources::of(&context.executable)?;
+        follow(&mut watcher, &sources, &mut watched)?;
+    }
+    Ok(Exit::Pass)
+}
+
+/// Watches the folders that are not watched yet.
+fn follow(watcher: &mut impl Watcher, sources: &Sources, watched: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
+    for folder in sources.folders() {
+        if !watched.contains(&folder) {
+            let unwatched = |error| Failure::internal(format!("`{}` cannot be watched: {error}", folder.display()));
+            watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(unwatched)?;
+            watched.insert(folder);
+        }
+    }
+    Ok(())
+}
+
+/// What has changed, once it is quiet again; nothing after a while without changes.
+fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<PathBuf>, Failure> {
+    let mut paths = BTreeSet::new();
+    let mut wait = GLANCE;
+    loop {
+        match changes.recv_timeout(wait) {
+            Ok(Ok(event)) if !matches!(event.kind, EventKind::Access(_)) => {
+                paths.extend(event.paths);
+                wait = QUIET;
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(Failure::internal(error)),
+            Err(RecvTimeoutError::Timeout) => return Ok(paths),
+            Err(RecvTimeoutError::Disconnected) => return Err(Failure::internal("nobody watches any more")),
+        }
+        if paths.len() > MAX_WAITING {
+            return Ok(paths);
+        }
+    }
+}
+
+/// Builds services and starts those again whose programs are others now. What fails is told; the next change is the next attempt.
+fn renew(services: &[Service], then: &[String], context: &Context) {
+    let since = Instant::now();
+    let names = |services: &[Service]| services.iter().map(|service| service.name()).collect::<Vec<_>>().join(", ");
+    context.print(&format!("{} changed: building", names(services)));
+    let renewed = match build(&context.executable, services, &context.cancel) {
+        Ok(renewed) => renewed,
+        Err(why) => return context.print(&format!("not built: {why}; what runs goes on as it is")),
+    };
+    if renewed.is_empty() {
+        return context.print("built, and no program is another one now");
+    }
+    let (built, since) = (since.elapsed(), Instant::now());
+    let restarted = if then.is_empty() { restart(&renewed, context) } else { tell(&renewed, then) };
+    match restarted {
+        Ok(()) => context.print(&format!(
+            "{}: built in {:.1} s, ready again after {:.1} s",
+            names(&renewed),
+            built.as_secs_f64(),
+            since.elapsed().as_secs_f64()
+        )),
+        Err(why) => context.print(&format!("{}: built, but not started again: {why}", names(&renewed))),
+    }
+}
+
+/// Starts parts of the stack that is up here again; those that are no part of it are left out.
+fn restart(services: &[Service], context: &Context) -> Result<(), String> {
+    let folder = Path::new(state::FOLDER);
+    let stack = state::load(folder).map_err(|error| error.to_string())?;
+    for service in services.iter().filter(|service| stack.topology.of(**service).next().is_some()) {
+        let restarted = state::restart(folder, &context.executable, service.name());
+        context.runtime.block_on(restarted).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Runs the user's command with the names of the services behind it.
+fn tell(services: &[Service], then: &[String]) -> Result<(), String> {
+    let (program, arguments) = then.split_first().ok_or("there is no command")?;
+    let status = Command::new(program).args(arguments).args(services.iter().map(|service| service.name())).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{program}` ended with {status}")),
+        Err(error) => Err(format!("`{program}` cannot be run: {error}")),
+    }
+}
