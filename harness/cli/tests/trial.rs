@@ -1,0 +1,66 @@
+//! The checker on trial, as its users meet it: a lie that an experiment catches passes the trial, and one that it does not catch never does.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A short experiment that bears a slow machine: what is late leaves it unknown, and nothing but the lie can make it fail.
+const EXPERIMENT: &str = r#"
+id = "T1"
+about = "calls are slower for a moment"
+stack = "memory"
+steady = "1s"
+recovery = "1s"
+catches = ["memory=LIE"]
+
+[load]
+rate = 40
+users = 20
+call_deadline = "30s"
+mix = { store_memory = 1, list_memories = 1 }
+
+[[fault]]
+kind = "network"
+from = "client"
+to = "memory"
+rule = { toxic = { kind = "latency", delay_ms = 20 } }
+lasts = "1500ms"
+
+[expect]
+recovery = "10m"
+"#;
+
+/// Puts the experiment on trial against a lie: exit code, what was said, and the table.
+fn trial(folder: &Path, lie: &str) -> (i32, String, String) {
+    let file = folder.join(format!("{lie}.toml"));
+    std::fs::write(&file, EXPERIMENT.replace("LIE", lie)).unwrap();
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_harness"));
+    for needed in ["mcp-memory", "liar"] {
+        let needed = program.with_file_name(needed);
+        assert!(needed.is_file(), "{} is not there: cargo build --workspace --bins", needed.display());
+    }
+    let mut command = Command::new(program);
+    command.current_dir(folder).env("NO_COLOR", "1").env_remove("JWT_SECRET").stdin(Stdio::null());
+    command.args(["chaos", "--on-trial", file.to_str().unwrap(), "--backend", "process"]);
+    let output = command.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let table = std::fs::read_to_string(folder.join("runs/trial.md")).unwrap_or_else(|error| panic!("{error}: {said}"));
+    (output.status.code().unwrap(), said, table)
+}
+
+#[test]
+fn a_lie_that_is_caught_passes_the_trial() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said, table) = trial(folder.path(), "half-event");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("1 of 1 lies caught") && table.contains("| `memory=half-event` | caught |"), "{said}{table}");
+}
+
+#[test]
+fn a_lie_that_is_not_caught_never_passes_the_trial() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said, table) = trial(folder.path(), "trace-dropped");
+    // 1 where the lie was taken for the truth, 2 where the run proved nothing.
+    assert!([1, 2].contains(&code), "{code}: {said}");
+    assert!(said.contains("0 of 1 lies caught") && table.contains("**not caught**"), "{said}{table}");
+}
