@@ -28,7 +28,7 @@ gate: release redis ## Builds, runs the main job on the embedded default, prints
 	$(RELEASE_DIR)/harness gate
 
 .PHONY: test
-test: tools redis ## Runs every test that needs no container
+test: tools redis readers ## Runs every test that needs no container
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 
@@ -127,6 +127,12 @@ tools:
 	@command -v cc >/dev/null || { echo "make: a C compiler is missing; install gcc" >&2; exit 1; }
 
 .PHONY: clean
+# What reads reports in tests: a browser, and a checker of XML forms.
+.PHONY: readers
+readers:
+	@.ci/need chromium chromium
+	@.ci/need xmllint libxml2-utils
+
 clean: ## Removes what was built and every recorded run
 	cargo clean
 	rm -rf dist runs

@@ -5,6 +5,7 @@ mod client_config;
 mod gate;
 mod load;
 mod plan;
+mod runs;
 mod scenario;
 mod stack;
 mod token;
@@ -15,6 +16,7 @@ pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
+pub(crate) use runs::{RunArguments, RunsAction, RunsArguments};
 pub(crate) use scenario::ScenarioArguments;
 pub(crate) use stack::{
     BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
@@ -22,7 +24,6 @@ pub(crate) use stack::{
 pub(crate) use token::{MintArguments, TokenAction, TokenArguments};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
 
 /// Proves a stack of MCP services under load, or says what is unknown.
 #[derive(Parser)]
@@ -107,6 +108,9 @@ pub(crate) enum Command {
     Check(RunArguments),
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
+    /// Lists the recorded runs, opens the report of one, removes old ones.
+    #[command(after_help = "Examples:\n  harness runs list\n  harness runs open\n  harness runs prune --keep 5")]
+    Runs(RunsArguments),
     /// Makes access tokens for a stack.
     Token(TokenArguments),
     /// Prints a working configuration of a client for a stack, with a fresh token.
@@ -139,16 +143,6 @@ pub(crate) enum Command {
     /// The reaper of a run.
     #[command(name = "__reap", hide = true)]
     Reap,
-}
-
-/// Arguments of `check` and `report`.
-#[derive(Args)]
-pub(crate) struct RunArguments {
-    /// Directory of the run, such as `runs/<id>`; the newest one where absent.
-    pub(crate) run: Option<PathBuf>,
-    /// Folder of the runs.
-    #[arg(long, default_value = "runs", value_name = "FOLDER")]
-    pub(crate) runs: PathBuf,
 }
 
 /// Arguments of `bench`.

@@ -14,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod play;
 pub(crate) mod report;
+pub(crate) mod runs;
 pub(crate) mod scenario;
 pub(crate) mod status;
 pub(crate) mod token;

@@ -4,6 +4,7 @@ use harness_core::judge::JudgeError;
 use harness_core::plan::PlanError;
 use harness_core::report::ReportError;
 use harness_core::run::RunError;
+use harness_core::runs::RunsError;
 use harness_core::stack::StackError;
 use harness_core::state::StateError;
 use harness_history::Verdict;
@@ -98,6 +99,11 @@ impl Failure {
         Self { exit: Exit::Usage, text: text.to_string() }
     }
 
+    /// Something that is not proven either way.
+    pub(crate) fn unknown(text: impl ToString) -> Self {
+        Self { exit: Exit::Unknown, text: text.to_string() }
+    }
+
     /// Anything that should not happen.
     pub(crate) fn internal(text: impl ToString) -> Self {
         Self { exit: Exit::Internal, text: text.to_string() }
@@ -126,12 +132,11 @@ impl From<RunError> for Failure {
         let exit = match &error {
             RunError::Stack(StackError::Interrupted) => Exit::Interrupted,
             RunError::Stack(_) => Exit::Stack,
-            RunError::RunDir { .. }
-            | RunError::Driver { .. }
-            | RunError::NoScenario(_)
-            | RunError::Record(_)
-            | RunError::Judge(_)
-            | RunError::Report(_) => Exit::Internal,
+            // It began, and what it has is no proof of anything.
+            RunError::Unrecorded { .. } | RunError::Record(_) => Exit::Unknown,
+            RunError::RunDir { .. } | RunError::Driver { .. } | RunError::NoScenario(_) | RunError::Report(_) => {
+                Exit::Internal
+            }
         };
         Self { exit, text: error.to_string() }
     }
@@ -167,6 +172,12 @@ impl From<ReportError> for Failure {
             ReportError::Judge(error) => error.into(),
             ReportError::Write { .. } | ReportError::Render(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<RunsError> for Failure {
+    fn from(error: RunsError) -> Self {
+        Self::internal(error)
     }
 }
 

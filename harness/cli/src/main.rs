@@ -1,6 +1,7 @@
 //! The harness: proves a stack of MCP services, or says what is unknown. Here is only the way from arguments to an exit code.
 
 mod arguments;
+mod ci;
 mod command;
 mod context;
 mod exit;
@@ -57,6 +58,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Report(arguments) => command::report::run(&arguments, context),
         Command::Token(arguments) => command::token::run(&arguments, context),
         Command::Flow(arguments) => command::flow::run(&arguments, context),
+        Command::Runs(arguments) => command::runs::run(&arguments, context),
         Command::Gate(arguments) => command::gate::run(&arguments, context),
         Command::Init(arguments) => command::init::run(&arguments, context),
         Command::Bench(arguments) => command::bench::run(&arguments, context),

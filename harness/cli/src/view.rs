@@ -39,6 +39,15 @@ pub(crate) fn word(verdict: Verdict) -> String {
     }
 }
 
+/// How a run or a gate ended, as a word in its colour.
+pub(crate) fn tone(word: &str) -> String {
+    match word {
+        "pass" => word.green().bold().to_string(),
+        "fail" | "error" => word.red().bold().to_string(),
+        _ => word.yellow().bold().to_string(),
+    }
+}
+
 /// Microseconds as people read them.
 fn millis(us: u64) -> String {
     if us >= 1_000_000 { format!("{:.2} s", us as f64 / 1e6) } else { format!("{:.1} ms", us as f64 / 1e3) }

@@ -14,7 +14,12 @@ fn harness() -> Command {
     let service = program.with_file_name("mcp-memory");
     assert!(service.is_file(), "{} is not there: cargo build --workspace --bins", service.display());
     let mut command = Command::new(program);
-    command.env("NO_COLOR", "1").env_remove("JWT_SECRET").env_remove("GITHUB_STEP_SUMMARY").stdin(Stdio::null());
+    command
+        .env("NO_COLOR", "1")
+        .env_remove("JWT_SECRET")
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .env_remove("GITHUB_ACTIONS")
+        .stdin(Stdio::null());
     command
 }
 

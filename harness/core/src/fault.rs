@@ -20,7 +20,7 @@ pub use active::{Active, Healed};
 pub use error::FaultError;
 pub use injector::Injector;
 pub(crate) use journal::strike;
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, owes, recover};
 pub use undo::{ContainerUndo, FileSizeUndo, GroupUndo, ProcessUndo, RedisUndo, Undo};
 
 use chaos_proxy::Rule;

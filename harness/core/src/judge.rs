@@ -8,6 +8,7 @@ use crate::plan::{Plan, Subject};
 use crate::run_dir;
 use crate::sample::{Sample, Surroundings};
 use crate::scenario::ScenarioReport;
+use crate::seal::{Wholeness, wholeness, write_whole};
 use crate::workload::{Model, Workload};
 use harness_history::{
     Criteria, Evidence, Expectation, Finding, History, Op, Outcome, Verdict, check, judge as judge_history,
@@ -45,6 +46,8 @@ pub struct Recorded {
     pub surroundings: Surroundings,
     /// True where the last line of the history is incomplete.
     pub torn: bool,
+    /// Whether it is what was recorded.
+    pub wholeness: Wholeness,
 }
 
 /// What a run proved.
@@ -89,7 +92,7 @@ pub fn judge(run_dir: &Path) -> Result<Judgement, JudgeError> {
     let judgement = conclude(&read(run_dir)?);
     let path = run_dir.join(run_dir::FINDINGS);
     let text = serde_json::to_vec_pretty(&judgement.findings).map_err(|error| unusable(&path, &error))?;
-    std::fs::write(&path, text).map_err(|error| unusable(&path, &error))?;
+    write_whole(&path, &text).map_err(|error| unusable(&path, &error))?;
     Ok(judgement)
 }
 
@@ -123,6 +126,7 @@ pub fn read(run_dir: &Path) -> Result<Recorded, JudgeError> {
         samples: lines(&run_dir.join(run_dir::SAMPLES), true).map(|(samples, _)| samples).unwrap_or_default(),
         surroundings: document(&run_dir.join(run_dir::SURROUNDINGS)).unwrap_or_default(),
         torn,
+        wholeness: wholeness(run_dir),
     })
 }
 
@@ -140,13 +144,24 @@ pub fn conclude(recorded: &Recorded) -> Judgement {
             (scenario_evidence(recorded), report.is_some_and(ScenarioReport::was_interrupted))
         }
     };
-    let mut findings = vec![evidence];
+    let mut findings = vec![believed(evidence, &recorded.wholeness)];
     findings.extend(judge_history(&recorded.history, &criteria(recorded)));
     Judgement { verdict: Verdict::merge(findings.iter().map(|finding| finding.verdict)), findings, interrupted }
 }
 
+/// A record that is not what was recorded proves nothing good, whatever is in it.
+fn believed(mut evidence: Finding, wholeness: &Wholeness) -> Finding {
+    if let Some(doubt) = wholeness.doubt() {
+        let known = (evidence.verdict != Verdict::Pass).then(|| std::mem::take(&mut evidence.summary));
+        evidence.summary = std::iter::once(doubt.clone()).chain(known).collect::<Vec<_>>().join("; ");
+        evidence.verdict = Verdict::merge([evidence.verdict, Verdict::Unknown]);
+        evidence.evidence.insert(0, Evidence { what: doubt, ops: Vec::new() });
+    }
+    evidence
+}
+
 /// What the run promised.
-fn criteria(recorded: &Recorded) -> Criteria {
+pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
     match &recorded.plan.subject {
         Subject::Load(workload) => load_criteria(workload),
         Subject::Experiment(experiment) => Criteria {

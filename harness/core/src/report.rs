@@ -2,14 +2,18 @@
 
 mod chart;
 mod figures;
+pub mod gate;
 mod html;
 mod junit;
 mod markdown;
 pub mod summary;
+mod tally;
 pub mod terminal;
+mod thresholds;
 
 use crate::judge::{JudgeError, Judgement, read};
 use crate::run_dir;
+use crate::seal::write_whole;
 use std::path::{Path, PathBuf};
 use summary::Summary;
 
@@ -46,7 +50,7 @@ pub fn write_all(run_dir: &Path, judgement: &Judgement) -> Result<Summary, Repor
         (run_dir::JUNIT, junit::render(&summary)?),
     ] {
         let path = run_dir.join(name);
-        std::fs::write(&path, text).map_err(|error| ReportError::Write { path, why: error.to_string() })?;
+        write_whole(&path, text.as_bytes()).map_err(|error| ReportError::Write { path, why: error.to_string() })?;
     }
     Ok(summary)
 }

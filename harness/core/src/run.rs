@@ -6,12 +6,15 @@ mod script;
 
 pub use load::DRIVE_SUBCOMMAND;
 
-use crate::judge::{JudgeError, Judgement, judge};
+use crate::judge::{Judgement, judge};
 use crate::observe;
 use crate::plan::{Plan, Subject};
+use crate::report::summary::Summary;
 use crate::report::{self, ReportError};
 use crate::run_dir;
+use crate::runs::Lock;
 use crate::scenario::{Scenario, Stage, StageRequest};
+use crate::seal::{seal, write_whole};
 use crate::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
 use crate::view::{Event, View};
 use std::path::{Path, PathBuf};
@@ -42,6 +45,8 @@ pub struct RunOutcome {
     pub run_dir: PathBuf,
     /// What it proved.
     pub judgement: Judgement,
+    /// The same in figures.
+    pub summary: Summary,
     /// True where somebody stopped it.
     pub interrupted: bool,
 }
@@ -52,6 +57,18 @@ pub enum RunError {
     /// The run directory cannot be used.
     #[error("the run directory `{}` cannot be used: {why}\nhint: choose another with `--runs`", path.display())]
     RunDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// The run began, and could not be recorded to its end.
+    #[error(
+        "the run could not be recorded to its end in `{}`: {why}\n\
+         hint: free space on that disk, or choose another with `--runs`; what it recorded proves nothing",
+        path.display()
+    )]
+    Unrecorded {
         /// The directory.
         path: PathBuf,
         /// What the system said.
@@ -74,12 +91,9 @@ pub enum RunError {
         /// End of its log.
         tail: String,
     },
-    /// The run cannot be judged.
+    /// The report cannot be rendered.
     #[error(transparent)]
-    Judge(#[from] JudgeError),
-    /// The report cannot be written.
-    #[error(transparent)]
-    Report(#[from] ReportError),
+    Report(ReportError),
 }
 
 /// Runs a plan to its verdict. Whatever happens, everything that was started is stopped.
@@ -92,6 +106,8 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<RunOutcome, RunError> {
     let run_dir = prepare(&request)?;
+    let unusable = |error: std::io::Error| RunError::RunDir { path: run_dir.clone(), why: error.to_string() };
+    let _lock = Lock::take(&run_dir).map_err(unusable)?;
 
     view.show(Event::Stage(format!("starting the stack ({})", request.plan.backend.name())));
     let start = Instant::now();
@@ -105,13 +121,18 @@ pub async fn run(
     driven?;
 
     view.show(Event::Stage("judging the history".to_owned()));
-    let judgement = judge(&run_dir)?;
-    report::write_all(&run_dir, &judgement)?;
+    let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.clone(), why };
+    seal(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
+    let judgement = judge(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
+    let summary = report::write_all(&run_dir, &judgement).map_err(|error| match error {
+        ReportError::Write { .. } | ReportError::Judge(_) => unrecorded(error.to_string()),
+        ReportError::Render(_) => RunError::Report(error),
+    })?;
     for finding in &judgement.findings {
         view.show(Event::Finding(finding.clone()));
     }
     view.show(Event::Verdict(judgement.verdict));
-    Ok(RunOutcome { run_dir, judgement, interrupted: cancel.is_cancelled() })
+    Ok(RunOutcome { run_dir, judgement, summary, interrupted: cancel.is_cancelled() })
 }
 
 /// Makes the run directory and writes the plan.
@@ -127,7 +148,7 @@ fn prepare(request: &RunRequest) -> Result<PathBuf, RunError> {
         return Err(unusable(format!("{} MB are free, a history needs {} MB", free >> 20, LEAST_FREE_BYTES >> 20)));
     }
     let plan = serde_json::to_vec_pretty(&request.plan).map_err(|error| unusable(error.to_string()))?;
-    std::fs::write(path.join(run_dir::PLAN), plan).map_err(|error| unusable(error.to_string()))?;
+    write_whole(&path.join(run_dir::PLAN), &plan).map_err(|error| unusable(error.to_string()))?;
     Ok(path)
 }
 
@@ -155,9 +176,7 @@ async fn drive(
     cancel: &CancellationToken,
 ) -> Result<(), RunError> {
     let surroundings = observe::surroundings(&stack.parts(), stack_start).await;
-    let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
-    let text = serde_json::to_vec_pretty(&surroundings).map_err(|error| unusable(error.to_string()))?;
-    std::fs::write(run_dir.join(run_dir::SURROUNDINGS), text).map_err(|error| unusable(error.to_string()))?;
+    record(run_dir, run_dir::SURROUNDINGS, &surroundings)?;
     observe::metrics(run_dir, &stack.parts(), "before").await;
     let driven = match &request.plan.subject {
         Subject::Load(workload) => load::drive(request, workload, run_dir, stack, view, cancel).await,
@@ -168,6 +187,13 @@ async fn drive(
     };
     observe::metrics(run_dir, &stack.parts(), "after").await;
     driven
+}
+
+/// Writes a document of the record whole.
+fn record(run_dir: &Path, name: &str, value: &impl serde::Serialize) -> Result<(), RunError> {
+    let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
+    let text = serde_json::to_vec_pretty(value).map_err(|error| unrecorded(error.to_string()))?;
+    write_whole(&run_dir.join(name), &text).map_err(|error| unrecorded(format!("`{name}`: {error}")))
 }
 
 /// Opens the stage of a run, for what happens in this process.

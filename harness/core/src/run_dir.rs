@@ -18,6 +18,14 @@ pub const UNDO: &str = "undo.jsonl";
 pub const DRIVER: &str = "driver.json";
 /// Versions and machine ([`crate::sample::Surroundings`]).
 pub const SURROUNDINGS: &str = "surroundings.json";
+/// What a gate did ([`crate::gate::GateRecord`]), in place of a plan.
+pub const GATE: &str = "gate.json";
+/// The runs of a gate: `runs/<id>/`.
+pub const RUNS: &str = "runs";
+/// Checksums of everything that was recorded ([`crate::seal`]); there once the run has come to its end.
+pub const MANIFEST: &str = "manifest.json";
+/// Held by the harness whose run it is, as long as it works in there.
+pub const LOCK: &str = "lock";
 /// Metrics of each service before and after: `metrics/<part>-{before,after}.prom`.
 pub const METRICS: &str = "metrics";
 /// Logs of each part: `logs/<part>.log`.

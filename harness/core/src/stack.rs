@@ -217,7 +217,8 @@ impl Stack {
             EdgeMode::Proxied => false,
             EdgeMode::Tapped => true,
         };
-        self.ways.put(Way { from, to, url: &url, tapped, listen, seed: self.request.seed }).await
+        let slow_ms = if from == CLIENT { self.request.topology.part(to).and_then(|part| part.slow_ms) } else { None };
+        self.ways.put(Way { from, to, url: &url, tapped, listen, slow_ms, seed: self.request.seed }).await
     }
 
     /// Puts on the way from callers to a part what the topology says.

@@ -37,6 +37,9 @@ pub struct Part {
     /// Lies of the broken service that stands before it, for tests of the scenarios themselves; none: nobody stands there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lies: Vec<String>,
+    /// So many milliseconds longer a proxy before it makes every call of callers, for tests of the gate itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_ms: Option<u64>,
     /// What is on the way from callers to it.
     #[serde(default, skip_serializing_if = "EdgeMode::is_direct")]
     pub entrance: EdgeMode,
@@ -185,6 +188,18 @@ impl Topology {
         self
     }
 
+    /// The same with a proxy before a service that makes every call of callers so much longer.
+    #[must_use]
+    pub fn slowed(mut self, service: Service, by: std::time::Duration) -> Self {
+        for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
+            part.slow_ms = u64::try_from(by.as_millis()).ok();
+            if part.entrance.is_direct() {
+                part.entrance = EdgeMode::Proxied;
+            }
+        }
+        self
+    }
+
     /// The parts of a service, in order.
     pub fn of(&self, service: Service) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(move |part| part.kind == PartKind::Service(service))
@@ -229,6 +244,7 @@ impl Part {
             edges: Vec::new(),
             data: REDIS.to_owned(),
             lies: Vec::new(),
+            slow_ms: None,
             entrance: EdgeMode::Direct,
             port: None,
         }

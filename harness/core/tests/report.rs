@@ -1,137 +1,18 @@
 //! Reports derived from a run directory alone: what they say for each verdict, what they survive, and the form they keep.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/recorded.rs"]
+mod recorded;
+
 use harness_core::drive::DriverReport;
-use harness_core::judge::{Judgement, judge};
-use harness_core::plan::{Backend, Plan, Subject};
+use harness_core::judge::judge;
 use harness_core::report::{schema, write_all};
 use harness_core::run_dir;
-use harness_core::sample::{Sample, Surroundings};
-use harness_core::topology::Topology;
-use harness_core::workload::{Metric, Model, Threshold, Workload};
-use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, Verdict};
-use std::collections::BTreeMap;
+use harness_history::{ErrorKind, Op, Outcome, Phase, Verdict};
+use recorded::{driver, ops, write_run};
 use std::path::Path;
-use std::time::Duration;
 
 const HOSTILE: &str = "<script>alert('x')</script>|`*[a](b)";
-
-fn plan() -> Plan {
-    let threshold = |metric, below| Threshold { operation: None, metric, below };
-    Plan {
-        run_id: "2026-01-02T03-04-05Z-load-memory-0000".to_owned(),
-        command: "harness load memory --seed 1".to_owned(),
-        seed: 1,
-        backend: Backend::Process,
-        topology: Topology::memory(),
-        subject: Subject::Load(Workload {
-            name: "memory".to_owned(),
-            service: mcp_contracts::Service::Memory,
-            users: 2,
-            organisations: 2,
-            model: Model::Closed { think_time: Duration::ZERO },
-            warmup: Duration::from_secs(1),
-            duration: Duration::from_secs(4),
-            call_deadline: Duration::from_secs(5),
-            mix: BTreeMap::from([("store_memory".to_owned(), 1), ("get_memory".to_owned(), 1)]),
-            seed_memories: 0,
-            final_read_concurrency: 1,
-            thresholds: vec![threshold(Metric::ErrorRate, 0.1), threshold(Metric::LatencyPercentile(95.0), 500_000.0)],
-        }),
-    }
-}
-
-/// Two users of two organisations who store and read for five seconds.
-fn ops() -> Vec<Op> {
-    let mut ops = Vec::new();
-    for (process, (tenant, user)) in [("acme", "ann"), ("zeta", "zoe")].into_iter().enumerate() {
-        let seen = |number: u64| Seen {
-            digest: number + 1_000 * process as u64,
-            canary: Some(Canary { tenant: tenant.into(), user: user.into(), shared: false, number }),
-        };
-        let op = |name: &str, phase, at: u64, took: u64, effect| Op {
-            process: process as u32,
-            tenant: tenant.into(),
-            user: user.into(),
-            name: name.into(),
-            phase,
-            planned_us: None,
-            invoke_us: at,
-            complete_us: at + took,
-            outcome: Outcome::Ok,
-            effect,
-        };
-        for number in 0..50u64 {
-            let key: std::sync::Arc<str> = format!("k{process}-{number}").into();
-            let at = number * 100_000;
-            let phase = if at < 1_000_000 { Phase::Warmup } else { Phase::Measured };
-            ops.push(op(
-                "store_memory",
-                phase,
-                at,
-                2_000 + number * 10,
-                Effect::Write { key: Some(key.clone()), value: seen(number) },
-            ));
-            ops.push(op(
-                "get_memory",
-                phase,
-                at + 50_000,
-                1_000,
-                Effect::Read { key: key.clone(), value: Some(seen(number)) },
-            ));
-            ops.push(op(
-                "get_memory",
-                Phase::Final,
-                6_000_000 + at,
-                900,
-                Effect::Read { key, value: Some(seen(number)) },
-            ));
-        }
-    }
-    ops
-}
-
-fn write_run(dir: &Path, ops: &[Op], driver: Option<DriverReport>) -> Judgement {
-    let json = |name: &str, value: serde_json::Value| std::fs::write(dir.join(name), value.to_string()).unwrap();
-    json(run_dir::PLAN, serde_json::to_value(plan()).unwrap());
-    let lines: Vec<String> = ops.iter().map(|op| serde_json::to_string(op).unwrap() + "\n").collect();
-    std::fs::write(dir.join(run_dir::HISTORY), lines.concat()).unwrap();
-    if let Some(driver) = driver {
-        json(run_dir::DRIVER, serde_json::to_value(driver).unwrap());
-    }
-    let sample = |second: u64, part: &str| Sample {
-        at_us: second * 1_000_000,
-        part: part.to_owned(),
-        cpu_us: second * 100_000,
-        rss_bytes: 50_000_000,
-    };
-    let samples = (0..6).flat_map(|second| ["memory", "driver"].map(|part| sample(second, part)));
-    let samples: Vec<String> = samples.map(|sample| serde_json::to_string(&sample).unwrap() + "\n").collect();
-    std::fs::write(dir.join(run_dir::SAMPLES), samples.concat()).unwrap();
-    let surroundings = Surroundings {
-        started_at: "2026-01-02T03:04:05Z".to_owned(),
-        harness_version: "0.1.0".to_owned(),
-        cores: 2,
-        memory_bytes: 8_000_000_000,
-        system: "linux".to_owned(),
-        ..Surroundings::default()
-    };
-    json(run_dir::SURROUNDINGS, serde_json::to_value(surroundings).unwrap());
-    let judgement = judge(dir).unwrap();
-    write_all(dir, &judgement).unwrap();
-    judgement
-}
-
-fn driver() -> DriverReport {
-    DriverReport {
-        measured_from_us: 1_000_000,
-        measured_until_us: 5_000_000,
-        calls: 160,
-        cpu_us: 400_000,
-        cpu_peak: 0.2,
-        ..DriverReport::default()
-    }
-}
 
 fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
@@ -145,11 +26,11 @@ fn a_good_run_passes_and_says_so_in_every_form() {
     insta::assert_snapshot!("markdown", read(dir.path(), run_dir::REPORT_MARKDOWN));
     let junit = read(dir.path(), run_dir::JUNIT);
     assert!(
-        junit.contains(r#"tests="9""#) && junit.contains(r#"failures="0""#) && junit.contains(r#"errors="0""#),
+        junit.contains(r#"tests="12""#) && junit.contains(r#"failures="0""#) && junit.contains(r#"errors="0""#),
         "{junit}"
     );
     let html = read(dir.path(), run_dir::REPORT_HTML);
-    assert!(html.contains("PASS") && html.matches("<svg").count() == 4);
+    assert!(html.contains("PASS") && html.matches("<svg").count() == 2 * 5);
     for outside in ["http://", "https://", "<script", "<link", "@import"] {
         assert!(!html.replace("http://www.w3.org/2000/svg", "").contains(outside), "the page reaches for {outside}");
     }
@@ -185,7 +66,7 @@ fn a_run_that_proves_nothing_is_unknown_for_a_reason() {
         let judgement = write_run(dir.path(), &ops(), driver);
         assert_eq!(judgement.verdict, Verdict::Unknown, "{reason}");
         assert!(read(dir.path(), run_dir::REPORT_MARKDOWN).contains(reason), "{reason}");
-        assert!(read(dir.path(), run_dir::JUNIT).contains(r#"errors="1""#), "{reason}");
+        assert!(read(dir.path(), run_dir::JUNIT).contains(r#"errors="2""#), "{reason}: the run itself and its check");
     }
 }
 
@@ -238,4 +119,64 @@ fn the_published_schema_is_that_of_the_report() {
         std::fs::write(&path, &current).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), current, "run this test with UPDATE_SCHEMA=1");
+}
+
+#[test]
+fn a_record_that_was_cut_or_changed_is_told_and_never_passes() {
+    type Change = fn(&Path);
+    let changes: [(Change, &str); 3] = [
+        (|dir| std::fs::remove_file(dir.join(run_dir::MANIFEST)).unwrap(), "never closed"),
+        (
+            |dir| {
+                let history = read(dir, run_dir::HISTORY);
+                let cut: Vec<&str> = history.lines().take(290).collect();
+                std::fs::write(dir.join(run_dir::HISTORY), cut.join("\n") + "\n").unwrap();
+            },
+            "changed after the run",
+        ),
+        (
+            |dir| {
+                let kind = read(dir, run_dir::DRIVER).replace("0.2", "0.1");
+                std::fs::write(dir.join(run_dir::DRIVER), kind).unwrap();
+            },
+            "has other contents",
+        ),
+    ];
+    for (change, told) in changes {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(write_run(dir.path(), &ops(), Some(driver())).verdict, Verdict::Pass);
+        change(dir.path());
+        let judgement = judge(dir.path()).unwrap();
+        write_all(dir.path(), &judgement).unwrap();
+        assert_ne!(judgement.verdict, Verdict::Pass, "{told}");
+        for form in [run_dir::REPORT_MARKDOWN, run_dir::JUNIT] {
+            assert!(read(dir.path(), form).contains(told), "`{told}` is missing in {form}");
+        }
+    }
+}
+
+#[test]
+fn every_threshold_has_a_line_and_the_calls_that_prove_a_finding_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lost = ops();
+    let gone = |op: &mut Op| op.phase == Phase::Final && op.invoke_us == 6_000_000;
+    lost.retain_mut(|op| {
+        !gone(op) || {
+            if let harness_history::Effect::Read { value, .. } = &mut op.effect {
+                *value = None;
+            }
+            true
+        }
+    });
+    assert_eq!(write_run(dir.path(), &lost, Some(driver())).verdict, Verdict::Fail);
+    let report: serde_json::Value = serde_json::from_str(&read(dir.path(), run_dir::REPORT_JSON)).unwrap();
+    let thresholds: Vec<&str> =
+        report["thresholds"].as_array().unwrap().iter().map(|one| one["threshold"].as_str().unwrap()).collect();
+    assert_eq!(thresholds, ["error_rate<10 %", "p95<500 ms"]);
+    let html = read(dir.path(), run_dir::REPORT_HTML);
+    assert!(html.contains("store_memory by ann of acme at 0.000 s, ok after 2.0 ms"), "{html}");
+    let junit = read(dir.path(), run_dir::JUNIT);
+    for case in ["load memory", "check no-lost-writes", "threshold p95&lt;500 ms measured"] {
+        assert!(junit.contains(&format!("name=\"{case}\"")), "`{case}` is missing in {junit}");
+    }
 }

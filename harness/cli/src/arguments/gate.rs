@@ -1,6 +1,6 @@
 //! What `gate` and `init` take.
 
-use super::values::{parse_duration, parse_lie};
+use super::values::{parse_duration, parse_lie, parse_slow};
 use clap::{Args, ValueEnum};
 use mcp_contracts::Service;
 use std::path::PathBuf;
@@ -24,6 +24,9 @@ pub(crate) struct GateArguments {
     /// Puts the broken service before a service, with one of its lies, to see the gate fail; repeatable.
     #[arg(long, value_name = "SERVICE=LIE", value_parser = parse_lie)]
     pub(crate) lie: Vec<(Service, String)>,
+    /// Puts the fault proxy before a service and makes every call of scenarios and load so much longer, to see the gate fail; repeatable.
+    #[arg(long, value_name = "SERVICE=TIME", value_parser = parse_slow)]
+    pub(crate) slow: Vec<(Service, Duration)>,
     /// Decides every random choice; drawn and printed where absent.
     #[arg(long)]
     pub(crate) seed: Option<u64>,

@@ -1,7 +1,7 @@
 //! What `load` takes.
 
 use super::BackendArguments;
-use super::values::{parse_duration, parse_lie};
+use super::values::{parse_duration, parse_lie, parse_slow};
 use clap::Args;
 use mcp_contracts::Service;
 use std::path::PathBuf;
@@ -21,6 +21,9 @@ pub(crate) struct LoadArguments {
     /// Puts the broken service before a service, with one of its lies, to see the load fail; repeatable.
     #[arg(long, value_name = "SERVICE=LIE", value_parser = parse_lie)]
     pub(crate) lie: Vec<(Service, String)>,
+    /// Puts the fault proxy before a service and makes every call so much longer; repeatable.
+    #[arg(long, value_name = "SERVICE=TIME", value_parser = parse_slow)]
+    pub(crate) slow: Vec<(Service, Duration)>,
     /// Decides every random choice; drawn and printed where absent.
     #[arg(long)]
     pub(crate) seed: Option<u64>,

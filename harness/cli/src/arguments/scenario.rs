@@ -1,10 +1,11 @@
 //! What `scenario` takes.
 
 use super::BackendArguments;
-use super::values::parse_lie;
+use super::values::{parse_lie, parse_slow};
 use clap::Args;
 use mcp_contracts::Service;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Arguments of `scenario`.
 #[derive(Args, Clone)]
@@ -24,6 +25,9 @@ pub(crate) struct ScenarioArguments {
     /// Puts the broken service before a service, with one of its lies, to see the scenario fail; repeatable.
     #[arg(long, value_name = "SERVICE=LIE", value_parser = parse_lie)]
     pub(crate) lie: Vec<(Service, String)>,
+    /// Puts the fault proxy before a service and makes every call so much longer; repeatable.
+    #[arg(long, value_name = "SERVICE=TIME", value_parser = parse_slow)]
+    pub(crate) slow: Vec<(Service, Duration)>,
     /// Decides every random choice; drawn and printed where absent.
     #[arg(long)]
     pub(crate) seed: Option<u64>,

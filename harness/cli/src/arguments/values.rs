@@ -33,6 +33,12 @@ pub(super) fn parse_lie(text: &str) -> Result<(Service, String), String> {
     service_of(service).map(|service| (service, lie.to_owned()))
 }
 
+/// Reads `SERVICE=TIME`.
+pub(super) fn parse_slow(text: &str) -> Result<(Service, Duration), String> {
+    let (service, time) = text.split_once('=').ok_or_else(|| format!("`{text}` is not like `memory=200ms`"))?;
+    Ok((service_of(service)?, parse_duration(time)?))
+}
+
 fn service_of(name: &str) -> Result<Service, String> {
     let known = Service::ALL.into_iter().find(|service| service.name() == name);
     known.ok_or_else(|| unknown("service", name, &Service::ALL.map(Service::name)))
@@ -40,7 +46,7 @@ fn service_of(name: &str) -> Result<Service, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, parse_duration, parse_lie, parse_url};
+    use super::{Duration, parse_duration, parse_lie, parse_slow, parse_url};
 
     #[test]
     fn durations_are_read_with_their_unit_and_never_without() {
@@ -56,6 +62,8 @@ mod tests {
     fn a_service_that_does_not_exist_is_told_with_the_nearest_that_does() {
         assert!(parse_url("memroy=http://127.0.0.1:1").unwrap_err().contains("did you mean `memory`"));
         assert!(parse_url("http://127.0.0.1:1").unwrap_err().contains("is not like"));
+        assert!(parse_slow("memory").unwrap_err().contains("is not like"));
+        assert!(parse_slow("memory=soon").unwrap_err().contains("is not a duration"));
         assert!(parse_lie("guardrails").unwrap_err().contains("liar --list"));
     }
 }

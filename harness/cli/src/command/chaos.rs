@@ -4,10 +4,11 @@ mod self_test;
 mod trial;
 
 use super::plan;
-use super::play::{self, Played};
+use super::play::{self, Folder, Played};
 use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::settings;
 use harness_core::experiment::{self, Experiment};
 use harness_core::plan::{Backend, Plan, Subject, Wish};
 use harness_core::{fault, topology::Topology};
@@ -39,9 +40,10 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
         plan::show(&plans, context);
         return Ok(Exit::Pass);
     }
+    let folder = Folder::open(&arguments.runs, &settings::load(None)?)?;
     let many = plans.len() > 1;
-    let played = play(plans, &arguments.runs, context);
-    play::conclude(played, many, context)
+    let played = play(plans, folder.path(), context);
+    play::conclude(played, many, &folder, context)
 }
 
 /// The plans of the experiments that were named.

@@ -1,20 +1,22 @@
 //! `harness gate`: may this go on? The scenarios, the load and the experiments of a profile, on the embedded default; a failed step does not
-//! keep the others from being run. One verdict with its reasons; where the CI shows a summary, it gets ours.
+//! keep the others from being run. One verdict with its reasons, one page for all of it, and what a CI wants to know.
 
 mod phases;
 
-use super::play::Played;
-use super::{chaos, load, play, scenario};
+use super::play::{self, Folder, Played, command_line};
 use crate::arguments::GateArguments;
+use crate::ci::{self, Annotation};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
-use harness_core::report::summary::because;
-use harness_core::run::RunOutcome;
-use harness_core::run_dir;
+use crate::view::tone;
+use harness_core::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord};
+use harness_core::report::gate::{GateSummary, Summaries, write, write_again};
 use harness_core::settings::FILE;
-use phases::Phases;
-use std::io::Write;
+use harness_core::{gate, run_dir, runs, seal};
+use phases::{Phases, Step};
+use std::path::Path;
+use std::time::Instant;
 
 pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, Failure> {
     let settings = settings::load(arguments.settings.as_deref())?;
@@ -27,56 +29,139 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
             profile.name()
         )));
     }
-    context.tell(&format!("gate {}, seed {seed}", profile.name()));
+    let folder = Folder::open(&arguments.runs, &settings)?;
+    let mut record = GateRecord {
+        run_id: GateRecord::fresh_id(profile.name()),
+        command: format!("{} --seed {seed}", command_line()),
+        seed,
+        profile: profile.name().to_owned(),
+        started_at: jiff::Timestamp::now().to_string(),
+        took_ms: 0,
+        interrupted: false,
+        phases: Vec::new(),
+    };
+    let dir = folder.path().join(&record.run_id);
+    std::fs::create_dir_all(gate::runs(&dir))?;
+    let lock = runs::Lock::take(&dir)?;
+    context.tell(&format!("seed {seed}, gate {}", record.run_id));
+    let began = Instant::now();
+    let (exit, summaries) = play_all(phases, &dir, &mut record, context);
+    record.took_ms = began.elapsed().as_millis() as u64;
 
-    let mut played = scenario::play(phases.scenarios, &arguments.runs, context);
-    if let Some((plan, secret)) = phases.load
-        && goes_on(&played, context)
-    {
-        let (name, about) = (format!("load {}", plan.subject.name()), "the stack under load");
-        played.push(play::one("load", &name, about, plan, secret, &arguments.runs, context));
-    }
-    if goes_on(&played, context) {
-        played.extend(chaos::play(phases.experiments, &arguments.runs, context));
-    }
-
-    play::summary(&played, context);
-    let mut reasons = Vec::new();
-    played.iter().for_each(|played| reason(&played.name, played.exit, &played.result, &mut reasons));
-    let exit = Exit::merge(played.iter().map(|played| played.exit));
-    summarise(exit, &reasons, played.iter().filter_map(|played| played.result.as_ref().ok()))?;
-    if context.output.json {
-        context.print_json(&serde_json::json!({ "event": "gate", "exit": exit.number(), "reasons": reasons }));
-    } else {
-        reasons.iter().for_each(|reason| context.print(&format!("  {reason}")));
-        context.print(&format!("gate    {}", exit.word()));
-    }
+    let recorded = record.write(&dir).and_then(|()| seal::seal(&dir));
+    let unrecorded =
+        |why: String| Failure::unknown(format!("the gate could not be recorded in `{}`: {why}", dir.display()));
+    recorded.map_err(|error| unrecorded(error.to_string()))?;
+    let summary = write(&dir, &record, &summaries).map_err(|error| unrecorded(error.to_string()))?;
+    drop(lock);
+    publish(&summary, &dir)?;
+    show(&summary, exit, &dir, context);
+    folder.keep_newest(&[dir], context);
     Ok(exit)
 }
 
-/// A failed step does not keep the others from being run; a stack that does not come up does, and so does an interrupt.
-fn goes_on(played: &[Played], context: &Context) -> bool {
-    !context.cancel.is_cancelled() && played.iter().all(|played| played.exit != Exit::Stack)
+/// Judges a recorded gate again and says what came of it.
+pub(crate) fn again(dir: &Path, context: &Context) -> Result<Exit, Failure> {
+    let summary = write_again(dir)?;
+    let exit = match summary.verdict.as_str() {
+        "pass" => Exit::Pass,
+        "fail" => Exit::Fail,
+        "interrupted" => Exit::Interrupted,
+        "error" => Exit::Stack,
+        _ => Exit::Unknown,
+    };
+    show(&summary, exit, dir, context);
+    Ok(exit)
 }
 
-/// Why a step does not let the change pass, if it does not.
-fn reason(name: &str, exit: Exit, result: &Result<RunOutcome, Failure>, reasons: &mut Vec<String>) {
-    match result {
-        Ok(_) if exit == Exit::Pass => {}
-        Ok(outcome) => reasons.push(format!("{name}: {}", because(&outcome.judgement))),
-        Err(failure) => reasons.push(format!("{name}: {failure}")),
+/// Plays every step in order. A stack that does not come up ends it, since the next would not either, and so does an interrupt.
+fn play_all(phases: Phases, dir: &Path, record: &mut GateRecord, context: &Context) -> (Exit, Summaries) {
+    let (mut exits, mut summaries, mut stop) = (Vec::new(), Summaries::new(), None);
+    for (kind, steps) in phases.0 {
+        let mut runs = Vec::new();
+        for step in steps {
+            if context.cancel.is_cancelled() {
+                record.interrupted = true;
+                stop.get_or_insert_with(|| "the gate was interrupted".to_owned());
+            }
+            if let Some(why) = &stop {
+                exits.push(Exit::Unknown);
+                runs.push(not_run(step, why));
+                continue;
+            }
+            let played = one(kind, step, dir, context);
+            exits.push(played.exit);
+            if played.exit == Exit::Stack {
+                stop = Some(format!("the stack did not come up for {}", played.name));
+            }
+            runs.push(recorded(played, &mut summaries));
+        }
+        if !runs.is_empty() {
+            record.phases.push(PhaseRecord { kind, runs });
+        }
     }
+    if context.cancel.is_cancelled() {
+        record.interrupted = true;
+        exits.push(Exit::Interrupted);
+    }
+    (Exit::merge(exits), summaries)
 }
 
-/// The summary of a CI job: the verdict, and the report of every run.
-fn summarise<'a>(exit: Exit, reasons: &[String], runs: impl Iterator<Item = &'a RunOutcome>) -> Result<(), Failure> {
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-    let mut text = format!("# Gate: {}\n\n", exit.word());
-    reasons.iter().for_each(|reason| text.push_str(&format!("- {}\n", reason.replace(['\n', '<', '`'], " "))));
-    for run in runs {
-        text.push('\n');
-        text.push_str(&std::fs::read_to_string(run.run_dir.join(run_dir::REPORT_MARKDOWN))?);
+fn one(kind: PhaseKind, step: Step, dir: &Path, context: &Context) -> Played {
+    play::one(kind.one(), &step.name, &step.about, step.plan, step.secret, &gate::runs(dir), context)
+}
+
+fn not_run(step: Step, why: &str) -> RunRecord {
+    RunRecord { name: step.name, about: step.about, took_ms: 0, end: RunEnd::NotRun { why: why.to_owned() } }
+}
+
+fn recorded(played: Played, summaries: &mut Summaries) -> RunRecord {
+    let end = match played.result {
+        Ok(outcome) => {
+            let name = outcome.run_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            summaries.insert(name.clone(), outcome.summary);
+            RunEnd::Recorded(name)
+        }
+        Err(failure) => RunEnd::Failed { exit: played.exit.number(), why: failure.to_string() },
+    };
+    RunRecord { name: played.name, about: played.about, took_ms: played.took.as_millis() as u64, end }
+}
+
+/// Tells a CI.
+fn publish(summary: &GateSummary, dir: &Path) -> Result<(), Failure> {
+    ci::annotate(summary.reasons.iter().map(|reason| Annotation {
+        title: format!("{} {}: {}", reason.phase, reason.name, reason.verdict),
+        because: reason.because.clone(),
+    }));
+    ci::summarise(&std::fs::read_to_string(dir.join(run_dir::REPORT_MARKDOWN))?)
+}
+
+/// The last screen: a verdict that somebody can paste into a chat.
+fn show(summary: &GateSummary, exit: Exit, dir: &Path, context: &Context) {
+    let report = dir.join(run_dir::REPORT_HTML);
+    if context.output.json {
+        context.print_json(&serde_json::json!({
+            "event": "gate", "exit": exit.number(), "verdict": summary.verdict, "because": summary.because,
+            "reasons": summary.reasons, "run_dir": dir, "report": report,
+        }));
+        return;
     }
-    std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())?;
-    Ok(())
+    if !context.output.quiet {
+        context.print("");
+        for phase in &summary.phases {
+            let passed = format!("{} of {} pass", phase.passed, phase.runs.len());
+            context.print(&format!("{:<11} {passed:<15} {:>6.1} s", phase.name, phase.took_secs));
+        }
+        for reason in &summary.reasons {
+            context.print(&format!("  {} {}: {}", tone(&reason.verdict), reason.name, reason.because));
+        }
+        context.print(&format!("report  {}", report.display()));
+    }
+    context.print(&format!(
+        "gate    {} {} in {:.0} s, seed {}",
+        summary.profile,
+        tone(&summary.verdict),
+        summary.took_secs,
+        summary.seed
+    ));
 }

@@ -1,16 +1,22 @@
 //! `harness load`: a load, and what it proves.
 
-use super::play::{command_line, execute};
+use super::play::{self, Folder, command_line};
 use crate::arguments::{Changes, LoadArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::settings;
 use harness_core::plan::{Plan, Subject, Wish};
 use harness_core::topology::Topology;
 use loadtests::Overrides;
+use mcp_contracts::Service;
+use std::time::Duration;
 
 pub(crate) fn run(arguments: &LoadArguments, context: &Context) -> Result<Exit, Failure> {
     let (plan, secret) = resolve(arguments, command_line(), context)?;
-    execute(plan, secret, &arguments.runs, context).map(|(exit, _)| exit)
+    let folder = Folder::open(&arguments.runs, &settings::load(None)?)?;
+    let (name, about) = (plan.subject.name().to_owned(), "the stack under load");
+    let played = play::one("load", &name, about, plan, secret, folder.path(), context);
+    play::conclude(vec![played], false, &folder, context)
 }
 
 /// From arguments to a plan; nothing is started. `command` is what repeats it, without a seed.
@@ -22,9 +28,15 @@ pub(crate) fn resolve(
     let workload = loadtests::workload(&arguments.workload, &overrides(&arguments.changes)).map_err(Failure::usage)?;
     let (backend, secret) = context.backend(&arguments.place)?;
     let topology = Topology::for_load(workload.service);
-    let topology = arguments.lie.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie));
+    let topology = spoiled(topology, &arguments.lie, &arguments.slow);
     let wish = Wish { command, seed: arguments.seed, backend, topology, subject: Subject::Load(workload) };
     Ok((Plan::resolve(wish)?, secret))
+}
+
+/// The same with what was put before its services to see a run fail: lies, and a proxy that slows every call.
+pub(crate) fn spoiled(topology: Topology, lies: &[(Service, String)], slow: &[(Service, Duration)]) -> Topology {
+    let topology = lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie));
+    slow.iter().fold(topology, |topology, (service, by)| topology.slowed(*service, *by))
 }
 
 fn overrides(changes: &Changes) -> Overrides {

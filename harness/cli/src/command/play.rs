@@ -1,16 +1,47 @@
 //! From a plan to its verdict, and what is shown of it; what loads, scenarios and experiments have in common.
 
+use crate::ci::{self, Annotation};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::view::word;
 use harness_core::plan::{Plan, Subject};
-use harness_core::report::summary::Summary;
 use harness_core::report::terminal;
 use harness_core::run::{RunOutcome, RunRequest, run as run_plan};
-use harness_core::run_dir;
+use harness_core::settings::Settings;
+use harness_core::{run_dir, runs};
 use owo_colors::OwoColorize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// The folder of the runs, ready before anything starts, and how many of them stay.
+pub(crate) struct Folder {
+    path: PathBuf,
+    keep: u32,
+}
+
+impl Folder {
+    /// Makes sure that something can be written there.
+    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, Failure> {
+        runs::prepare(path)?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { path, keep: settings.runs.keep })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the oldest runs, but none of those that were made just now.
+    pub(crate) fn keep_newest(&self, own: &[PathBuf], context: &Context) {
+        if self.keep == 0 {
+            return;
+        }
+        for (run, why) in runs::prune(&self.path, self.keep as usize, own).spared {
+            context.tell(&format!("kept {}: {why}", run.display()));
+        }
+    }
+}
 
 /// Runs a plan to its end and shows its result.
 pub(crate) fn execute(
@@ -41,6 +72,8 @@ pub(crate) struct Played {
     pub(crate) kind: &'static str,
     /// Its name.
     pub(crate) name: String,
+    /// What it shows.
+    pub(crate) about: String,
     /// How it ended.
     pub(crate) exit: Exit,
     /// How long it took, its stack included.
@@ -66,11 +99,16 @@ pub(crate) fn one(
         Ok((exit, outcome)) => (exit, Ok(outcome)),
         Err(failure) => (failure.exit(), Err(failure)),
     };
-    Played { kind, name: name.to_owned(), exit, took: start.elapsed(), result }
+    Played { kind, name: name.to_owned(), about: about.to_owned(), exit, took: start.elapsed(), result }
 }
 
-/// The end of several runs: a summary where there were many, the failure itself where one was not even a run.
-pub(crate) fn conclude(played: Vec<Played>, many: bool, context: &Context) -> Result<Exit, Failure> {
+/// The end of one or several runs: a summary where there were many, the failure itself where one was not even a run. A CI is told, and the
+/// oldest runs go.
+pub(crate) fn conclude(played: Vec<Played>, many: bool, folder: &Folder, context: &Context) -> Result<Exit, Failure> {
+    publish(&played)?;
+    let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok());
+    let own: Vec<PathBuf> = outcomes.map(|outcome| outcome.run_dir.clone()).collect();
+    folder.keep_newest(&own, context);
     if many {
         summary(&played, context);
     } else if let Some(Played { result: Err(_), .. }) = played.first() {
@@ -78,6 +116,26 @@ pub(crate) fn conclude(played: Vec<Played>, many: bool, context: &Context) -> Re
         return first.map_or(Ok(Exit::Internal), |result| result.map(|_| Exit::Internal));
     }
     Ok(Exit::merge(played.iter().map(|played| played.exit)))
+}
+
+/// Tells a CI.
+fn publish(played: &[Played]) -> Result<(), Failure> {
+    let failed = played.iter().filter(|played| played.exit != Exit::Pass);
+    ci::annotate(failed.map(|played| Annotation {
+        title: format!("{} {}: {}", played.kind, played.name, played.exit.word()),
+        because: because_of(&played.result),
+    }));
+    for outcome in played.iter().filter_map(|played| played.result.as_ref().ok()) {
+        ci::summarise(&std::fs::read_to_string(outcome.run_dir.join(run_dir::REPORT_MARKDOWN))?)?;
+    }
+    Ok(())
+}
+
+fn because_of(result: &Result<RunOutcome, Failure>) -> String {
+    match result {
+        Ok(outcome) => outcome.summary.because.clone(),
+        Err(failure) => failure.to_string(),
+    }
 }
 
 /// One line for each, and where its report is.
@@ -141,9 +199,9 @@ fn show(outcome: &RunOutcome, has_figures: bool, context: &Context) {
     }
     if !context.output.quiet {
         // The calls of a scenario are few; what it expected was shown while it went on.
-        if has_figures && let Ok(recorded) = harness_core::judge::read(&outcome.run_dir) {
+        if has_figures {
             context.print("");
-            terminal::lines(&Summary::new(&recorded, &outcome.judgement)).iter().for_each(|line| context.print(line));
+            terminal::lines(&outcome.summary).iter().for_each(|line| context.print(line));
             context.print("");
         }
         context.print(&format!("report  {}", report.display()));

@@ -1,19 +1,27 @@
-//! `harness report`: writes the reports of a recorded run again.
+//! `harness report`: writes the reports of a recorded run again; of a gate those of every run and its own.
 
-use super::check::directory;
+use super::runs::directory;
 use crate::arguments::RunArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use harness_core::judge::judge;
-use harness_core::report::write_all;
+use harness_core::report::{gate, write_all};
 use harness_core::run_dir;
 
 pub(crate) fn run(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
-    let directory = directory(arguments)?;
-    let summary = write_all(&directory, &judge(&directory)?)?;
-    if context.output.json {
-        context.print_json(&summary);
+    let directory = directory(arguments.run.as_deref(), &arguments.runs)?;
+    if directory.join(run_dir::GATE).is_file() {
+        let summary = gate::write_again(&directory)?;
+        if context.output.json {
+            context.print_json(&summary);
+        }
     } else {
+        let summary = write_all(&directory, &judge(&directory)?)?;
+        if context.output.json {
+            context.print_json(&summary);
+        }
+    }
+    if !context.output.json {
         for name in [run_dir::REPORT_HTML, run_dir::REPORT_MARKDOWN, run_dir::REPORT_JSON, run_dir::JUNIT] {
             context.print(&directory.join(name).display().to_string());
         }

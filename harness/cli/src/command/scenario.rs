@@ -1,10 +1,12 @@
 //! `harness scenario`: plays scenarios, each on a stack of its own, and goes on after a failed one.
 
-use super::play::{self, Played};
+use super::load::spoiled;
+use super::play::{self, Folder, Played};
 use crate::arguments::{BackendChoice, ScenarioArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
+use crate::settings;
 use harness_core::plan::{Backend, Plan, Subject, Wish};
 use owo_colors::OwoColorize;
 use scenarios::{ALL, Places, Scenario};
@@ -16,9 +18,10 @@ pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Ex
         return Ok(Exit::Pass);
     }
     let plans = resolve(arguments, context)?;
+    let folder = Folder::open(&arguments.runs, &settings::load(None)?)?;
     let many = plans.len() > 1;
-    let played = play(plans, &arguments.runs, context);
-    play::conclude(played, many, context)
+    let played = play(plans, folder.path(), context);
+    play::conclude(played, many, &folder, context)
 }
 
 /// A scenario, its plan, and the key of its stack's tokens.
@@ -31,8 +34,7 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
     for scenario in chosen(arguments, context)? {
         // A stack of its own has a key of its own.
         let (backend, secret) = context.backend(&arguments.place)?;
-        let topology =
-            arguments.lie.iter().fold((scenario.topology)(), |topology, (service, lie)| topology.lying(*service, lie));
+        let topology = spoiled((scenario.topology)(), &arguments.lie, &arguments.slow);
         let wish = Wish {
             command: command_of(arguments, scenario),
             seed: arguments.seed,

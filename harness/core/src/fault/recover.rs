@@ -2,7 +2,7 @@
 
 use super::journal::{read, strike};
 use crate::run_dir;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was found and done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct Recovered {
 pub async fn recover(runs: &Path) -> Recovered {
     let mut recovered = Recovered::default();
     let folders = std::fs::read_dir(runs).into_iter().flatten().flatten();
-    let mut journals: Vec<_> = folders.map(|entry| entry.path().join(run_dir::UNDO)).collect();
-    journals.sort();
-    for path in journals {
+    let mut found: Vec<_> = folders.flat_map(|entry| journals(&entry.path())).collect();
+    found.sort();
+    for path in found {
         let Ok(journal) = read(&path) else { continue };
         if journal.alive {
             continue;
@@ -38,6 +38,17 @@ pub async fn recover(runs: &Path) -> Recovered {
         }
     }
     recovered
+}
+
+/// Tells whether a run has something to undo that nobody has undone.
+pub fn owes(run: &Path) -> bool {
+    journals(run).iter().any(|path| read(path).is_ok_and(|journal| !journal.owed.is_empty()))
+}
+
+/// The journals of a run, and where it is a gate those of its runs.
+fn journals(run: &Path) -> Vec<PathBuf> {
+    let inner = std::fs::read_dir(run.join(run_dir::RUNS)).into_iter().flatten().flatten();
+    std::iter::once(run.to_owned()).chain(inner.map(|entry| entry.path())).map(|run| run.join(run_dir::UNDO)).collect()
 }
 
 #[cfg(test)]
@@ -60,7 +71,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (left, kept) = (folder.path().join("left"), folder.path().join("kept"));
         let runs = folder.path().join("runs");
-        journal(&runs, "dead", &Line::Harness { pid: 1 << 22, started: 1 }, &left);
+        // The run of a gate lies in it.
+        journal(
+            &runs.join("gate").join(crate::run_dir::RUNS),
+            "dead",
+            &Line::Harness { pid: 1 << 22, started: 1 },
+            &left,
+        );
         journal(&runs, "alive", &Line::Harness { pid: 1 << 22, started: 1 }, &kept);
         drop(Journal::open(&runs.join("alive").join(crate::run_dir::UNDO)).unwrap());
         assert_eq!(recover(&runs).await, Recovered { found: 1, undone: 1, failed: Vec::new() });

@@ -7,8 +7,13 @@ use plotters::prelude::{
 };
 use plotters::style::Color;
 
-const WIDTH: u32 = 860;
-const HEIGHT: u32 = 230;
+/// Size on a page, and on the screen of a phone, where the first one could not be read.
+const WIDE: (u32, u32) = (860, 230);
+const NARROW: (u32, u32) = (400, 210);
+/// Size of the labels, in the units of the library, which are larger than pixels.
+const LABEL: u32 = 15;
+/// Width of a letter of such a label in pixels, rather more than less.
+const LETTER: f64 = 7.4;
 /// Most names of spans in one chart.
 const MOST_NAMES: usize = 4;
 /// Colours of the lines, which the page's style replaces by its own.
@@ -40,81 +45,136 @@ pub(super) struct Chart {
     pub(super) text: String,
     pub(super) legend: Vec<String>,
     pub(super) svg: String,
+    pub(super) narrow: String,
 }
 
-/// Draws lines over seconds; the spans are shaded.
-pub(super) fn draw(title: &str, unit: &str, lines: &[Line], spans: &[Span]) -> Result<Option<Chart>, ReportError> {
+/// What the horizontal axis counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Axis {
+    /// Seconds of the run.
+    Seconds,
+    /// Nines of a percentile: 1 is 90 %, 2 is 99 %, 3 is 99.9 %.
+    Nines,
+}
+
+impl Axis {
+    fn label(self, at: f64) -> String {
+        match self {
+            Self::Seconds => format!("{at:.0} s"),
+            Self::Nines => {
+                let percent = 100.0 * (1.0 - 10f64.powf(-at));
+                let digits = (at - 2.0).max(0.0).ceil() as usize;
+                format!("{percent:.digits$} %")
+            }
+        }
+    }
+}
+
+/// Draws lines; the spans are shaded.
+pub(super) fn draw(
+    title: &str,
+    unit: &str,
+    axis: Axis,
+    lines: &[Line],
+    spans: &[Span],
+) -> Result<Option<Chart>, ReportError> {
     let points = || lines.iter().flat_map(|line| line.points.iter());
     let (first, last) = points().fold((f64::MAX, 0.0f64), |(first, last), (x, _)| (first.min(*x), last.max(*x)));
     if first >= last {
         return Ok(None);
     }
     let top = points().map(|(_, y)| *y).fold(0.0, f64::max).max(1e-9) * 1.08;
-    let mut svg = String::new();
-    paint(&mut svg, lines, spans, (first, last), top).map_err(|error| ReportError::Render(error.to_string()))?;
+    let picture = Picture { axis, lines, spans, first, last, top };
+    let paint = |size: (u32, u32)| {
+        let mut svg = String::new();
+        picture.paint(&mut svg, size).map_err(|error| ReportError::Render(error.to_string()))?;
+        Ok::<_, ReportError>(styled(&svg, size))
+    };
     let told = lines.iter().map(|line| {
         let peak = line.points.iter().map(|(_, y)| *y).fold(0.0, f64::max);
         format!("{} up to {}", line.name, short(peak))
     });
+    let (from, until) = (axis.label(first), axis.label(last));
     Ok(Some(Chart {
         title: title.to_owned(),
         unit: unit.to_owned(),
-        text: format!("{title} in {unit} from second {first:.0} to {last:.0}: {}", told.collect::<Vec<_>>().join(", ")),
+        text: format!("{title} in {unit} from {from} to {until}: {}", told.collect::<Vec<_>>().join(", ")),
         legend: lines.iter().map(|line| line.name.clone()).collect(),
-        svg: styled(&svg),
+        svg: paint(WIDE)?,
+        narrow: paint(NARROW)?,
     }))
 }
 
-fn paint(
-    svg: &mut String,
-    lines: &[Line],
-    spans: &[Span],
-    (first, last): (f64, f64),
+/// What is drawn, whatever its size.
+struct Picture<'a> {
+    axis: Axis,
+    lines: &'a [Line],
+    spans: &'a [Span],
+    first: f64,
+    last: f64,
     top: f64,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
-    let mut chart = ChartBuilder::on(&area)
-        .margin(8)
-        .x_label_area_size(24)
-        .y_label_area_size(58)
-        .build_cartesian_2d(first..last, 0.0..top)?;
-    let shade = ShapeStyle::from(&SHADE).filled();
-    let shown = |span: &&Span| span.from < last && span.until > first;
-    chart.draw_series(
-        spans
-            .iter()
-            .filter(shown)
-            .map(|span| Rectangle::new([(span.from.max(first), 0.0), (span.until.min(last), top)], shade)),
-    )?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(GRID.mix(0.0))
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .label_style(("sans-serif", 12, &INK))
-        .y_labels(5)
-        .x_labels(10)
-        .y_label_formatter(&|y| short(*y))
-        .x_label_formatter(&|x| format!("{x:.0} s"))
-        .draw()?;
-    let mut named: Vec<&Span> = spans.iter().filter(shown).filter(|span| !span.name.is_empty()).collect();
-    // A fault that comes again is named once; the names of several lie below each other.
-    named.dedup_by(|next, last| next.name == last.name);
-    chart.draw_series(named.iter().take(MOST_NAMES).enumerate().map(|(row, span)| {
-        let at = (span.from.max(first), top * (0.99 - 0.09 * row as f64));
-        Text::new(span.name.clone(), at, ("sans-serif", 12).into_font().color(&INK))
-    }))?;
-    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
+}
+
+impl Picture<'_> {
+    fn paint(&self, svg: &mut String, size: (u32, u32)) -> Result<(), Box<dyn std::error::Error>> {
+        let Self { axis, lines, spans, first, last, top } = *self;
+        let left = if size == NARROW { 46 } else { 58 };
+        let area = SVGBackend::with_string(svg, size).into_drawing_area();
+        let mut chart = ChartBuilder::on(&area)
+            .margin(8)
+            .x_label_area_size(24)
+            .y_label_area_size(left)
+            .build_cartesian_2d(first..last, 0.0..top)?;
+        let shade = ShapeStyle::from(&SHADE).filled();
+        let shown = |span: &&Span| span.from < last && span.until > first;
+        chart.draw_series(
+            spans
+                .iter()
+                .filter(shown)
+                .map(|span| Rectangle::new([(span.from.max(first), 0.0), (span.until.min(last), top)], shade)),
+        )?;
+        let labels = match (axis, size == NARROW) {
+            (Axis::Nines, _) => last.floor() as usize + 1,
+            (Axis::Seconds, true) => 5,
+            (Axis::Seconds, false) => 10,
+        };
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(GRID.mix(0.0))
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .label_style(("sans-serif", LABEL, &INK))
+            .y_labels(5)
+            .x_labels(labels)
+            .y_label_formatter(&|y| short(*y))
+            .x_label_formatter(&|x| axis.label(*x))
+            .draw()?;
+        for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
+        }
+        let mut named: Vec<&Span> = spans.iter().filter(shown).filter(|span| !span.name.is_empty()).collect();
+        // A fault that comes again is named once; the names of several lie below each other.
+        named.dedup_by(|next, last| next.name == last.name);
+        let plot = f64::from(size.0) - f64::from(left) - 16.0;
+        let fits = (plot / LETTER).floor() as usize;
+        chart.draw_series(named.iter().take(MOST_NAMES).enumerate().map(|(row, span)| {
+            let name: String = span.name.chars().take(fits).collect();
+            // A name that begins far to the right is moved back until it ends within the picture.
+            let length = name.chars().count() as f64 * LETTER * (last - first) / plot;
+            let at = span.from.min(last - length).max(first);
+            Text::new(name, (at, top * (0.99 - 0.1 * row as f64)), ("sans-serif", LABEL).into_font().color(&INK))
+        }))?;
+        area.present()?;
+        drop(chart);
+        Ok(())
     }
-    area.present()?;
-    drop(chart);
-    Ok(())
 }
 
 fn short(value: f64) -> String {
-    if value >= 10_000.0 {
+    if value == 0.0 {
+        "0".to_owned()
+    } else if value >= 10_000.0 {
         format!("{:.0}k", value / 1_000.0)
     } else if value >= 100.0 {
         format!("{value:.0}")
@@ -126,13 +186,13 @@ fn short(value: f64) -> String {
 }
 
 /// Puts the style's colours in the place of the markers, and lets the picture grow with the page.
-fn styled(svg: &str) -> String {
+fn styled(svg: &str, (width, height): (u32, u32)) -> String {
     let mut styled = svg.to_owned();
     for (number, marker) in (1..=5).zip(["#010101", "#020202", "#030303", "#040404", "#050505"]) {
         styled = styled.replace(marker, &format!("var(--line-{number})"));
     }
     styled =
         styled.replace("#090909", "var(--ink)").replace("#080808", "var(--grid)").replace("#070707", "var(--shade)");
-    let size = format!("width=\"{WIDTH}\" height=\"{HEIGHT}\"");
+    let size = format!("width=\"{width}\" height=\"{height}\"");
     styled.replacen(&size, "role=\"presentation\"", 1)
 }

@@ -23,6 +23,8 @@ pub struct Summary {
     pub surroundings: SurroundingFigures,
     /// What each check said.
     pub findings: Vec<FindingFigures>,
+    /// What came of each threshold.
+    pub thresholds: Vec<ThresholdFigures>,
     /// Every operation together.
     pub total: OperationFigures,
     /// Each operation by name.
@@ -164,6 +166,19 @@ pub struct FindingFigures {
     pub evidence: Vec<EvidenceFigures>,
 }
 
+/// What came of a threshold.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ThresholdFigures {
+    /// The bound, such as `p99<1 s`.
+    pub threshold: String,
+    /// When it must hold: `measured`, `during the fault` or `after the fault`.
+    pub when: String,
+    /// `pass`, `unknown` or `fail`.
+    pub verdict: String,
+    /// What was seen.
+    pub summary: String,
+}
+
 /// One violation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EvidenceFigures {
@@ -171,6 +186,8 @@ pub struct EvidenceFigures {
     pub what: String,
     /// Lines of `history.jsonl`, from 0.
     pub ops: Vec<u64>,
+    /// The first of these calls in words.
+    pub calls: Vec<String>,
 }
 
 /// Figures of calls of the measured phase.
@@ -190,6 +207,17 @@ pub struct OperationFigures {
     pub latency_us: Percentiles,
     /// From the send to the reply.
     pub service_us: Percentiles,
+    /// Latency over percentiles, as far as there are calls enough to tell them apart.
+    pub latency_curve: Vec<CurvePoint>,
+}
+
+/// A point of a latency curve.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct CurvePoint {
+    /// The percentile.
+    pub percentile: f64,
+    /// So many microseconds are not exceeded by that share of the calls.
+    pub us: u64,
 }
 
 /// Percentiles, in microseconds.

@@ -1,19 +1,26 @@
 //! `report.html`: one file for people, without scripts and without the network.
 
 use super::ReportError;
-use super::chart::{Chart, Line, Span, draw};
+use super::chart::{Axis, Chart, Line, Span, draw};
 use super::summary::{SecondFigures, Summary};
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, context};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
+/// The style of every page.
+pub(super) const STYLE: &str = include_str!("style.css");
+/// Most operations whose latencies are drawn.
+const MOST_CURVES: usize = 5;
+
+/// The charts of one run.
+pub(super) type Charts = Vec<Chart>;
 
 pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     super::markdown::add_filters(&mut environment);
     let charts = charts(summary)?;
-    let values = context! { run => Value::from(Serde(summary)), charts => Value::from(Serde(&charts)) };
+    let values = context! { run => Value::from(Serde(summary)), charts => Value::from(Serde(&charts)), style => STYLE };
     let mut render = || {
         environment.add_template("report.html", TEMPLATE)?;
         environment.get_template("report.html")?.render(values.clone())
@@ -37,14 +44,31 @@ fn spans(summary: &Summary) -> Vec<Span> {
     if from <= until { vec![Span { from, until, name: String::new() }] } else { Vec::new() }
 }
 
-fn charts(summary: &Summary) -> Result<Vec<Chart>, ReportError> {
-    let seconds = &summary.seconds;
+/// The course of a run: rate and errors, and latency, second by second.
+pub(super) fn course(summary: &Summary) -> Result<Charts, ReportError> {
     let span = &*spans(summary);
+    // The last second is not whole: drawn, it would look like an outage.
+    let whole = summary.seconds.len().saturating_sub(usize::from(summary.seconds.len() > 2));
     let series = |name: &str, value: &dyn Fn(&SecondFigures) -> f64| Line {
         name: name.to_owned(),
-        points: seconds.iter().map(|second| (second.at as f64, value(second))).collect(),
+        points: summary.seconds[..whole].iter().map(|second| (second.at as f64, value(second))).collect(),
     };
     let millis = |us: u64| us as f64 / 1_000.0;
+    let rate = [series("completed", &|second| second.calls as f64), series("not ok", &|second| second.errors as f64)];
+    let latency = [
+        series("p50", &|second| millis(second.latency_us.p50)),
+        series("p95", &|second| millis(second.latency_us.p95)),
+        series("p99", &|second| millis(second.latency_us.p99)),
+    ];
+    let drawn = [
+        draw("Rate and errors", "calls per second", Axis::Seconds, &rate, span)?,
+        draw("Latency", "milliseconds", Axis::Seconds, &latency, span)?,
+    ];
+    Ok(drawn.into_iter().flatten().collect())
+}
+
+fn charts(summary: &Summary) -> Result<Charts, ReportError> {
+    let span = &*spans(summary);
     let parts = |value: &dyn Fn(&(f64, f64, u64)) -> f64| -> Vec<Line> {
         let line = |(name, part): (&String, &super::summary::PartFigures)| Line {
             name: name.clone(),
@@ -52,25 +76,27 @@ fn charts(summary: &Summary) -> Result<Vec<Chart>, ReportError> {
         };
         summary.parts.iter().map(line).collect()
     };
+    let mut charts = course(summary)?;
     let drawn = [
-        draw(
-            "Rate",
-            "calls per second",
-            &[series("completed", &|second| second.calls as f64), series("not ok", &|second| second.errors as f64)],
-            span,
-        )?,
-        draw(
-            "Latency",
-            "milliseconds",
-            &[
-                series("p50", &|second| millis(second.latency_us.p50)),
-                series("p95", &|second| millis(second.latency_us.p95)),
-                series("p99", &|second| millis(second.latency_us.p99)),
-            ],
-            span,
-        )?,
-        draw("CPU", "cores", &parts(&|reading| reading.1), span)?,
-        draw("Memory", "MB resident", &parts(&|reading| reading.2 as f64 / 1e6), span)?,
+        draw("Latency curve", "milliseconds that so many of the calls stay below", Axis::Nines, &curves(summary), &[])?,
+        draw("CPU", "cores", Axis::Seconds, &parts(&|reading| reading.1), span)?,
+        draw("Memory", "MB resident", Axis::Seconds, &parts(&|reading| reading.2 as f64 / 1e6), span)?,
     ];
-    Ok(drawn.into_iter().flatten().collect())
+    charts.extend(drawn.into_iter().flatten());
+    Ok(charts)
+}
+
+/// The latencies of the operations that were called most, over the nines of their percentiles.
+fn curves(summary: &Summary) -> Vec<Line> {
+    let mut operations: Vec<_> = summary.operations.iter().collect();
+    operations.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.calls));
+    let line = |(name, operation): (&String, &super::summary::OperationFigures)| Line {
+        name: name.clone(),
+        points: operation.latency_curve.iter().map(|point| (nines(point.percentile), point.us as f64 / 1e3)).collect(),
+    };
+    operations.into_iter().take(MOST_CURVES).map(line).filter(|line| line.points.len() > 1).collect()
+}
+
+fn nines(percentile: f64) -> f64 {
+    -(1.0 - percentile / 100.0).max(1e-9).log10()
 }

@@ -24,6 +24,11 @@ pub(super) fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter("percent", |ratio: f64| percent(ratio));
     environment.add_filter("thousands", thousands);
     environment.add_filter("cell", |text: &str| cell(text));
+    environment.add_filter("tone", |word: &str| match word {
+        "pass" => "pass",
+        "fail" | "error" => "fail",
+        _ => "unknown",
+    });
 }
 
 /// Microseconds with three digits and a unit.

@@ -1,20 +1,19 @@
 //! Adds up a run: from what was recorded to the figures that every form of the report shows.
 
 pub use super::figures::{
-    DriverFigures, EvidenceFigures, ExpectationFigures, ExperimentFigures, FaultFigures, FindingFigures,
-    OperationFigures, PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures, WayFigures,
+    CurvePoint, DriverFigures, EvidenceFigures, ExpectationFigures, ExperimentFigures, FaultFigures, FindingFigures,
+    OperationFigures, PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures,
+    ThresholdFigures, WayFigures,
 };
+use super::tally::{Second, Tally};
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Subject;
 use crate::workload::{Model, Workload};
-use harness_history::{Finding, Op, Outcome, Phase};
-use hdrhistogram::Histogram;
+use harness_history::{Finding, History, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Highest latency that is told apart, in microseconds: an hour.
-const MAX_LATENCY_US: u64 = 3_600_000_000;
-/// Digits of a latency.
-const DIGITS: u8 = 3;
+/// Most calls of one piece of evidence that are told in words.
+const MOST_CALLS: usize = 3;
 
 impl Summary {
     /// Adds up a run.
@@ -50,7 +49,8 @@ impl Summary {
             interrupted: judgement.interrupted,
             plan: plan_figures(recorded),
             surroundings: surrounding_figures(recorded),
-            findings: judgement.findings.iter().map(finding_figures).collect(),
+            findings: judgement.findings.iter().map(|finding| finding_figures(finding, history)).collect(),
+            thresholds: super::thresholds::judged(recorded),
             operations: operations.into_iter().map(|(name, tally)| (name, tally.figures(secs))).collect(),
             phases,
             seconds: seconds.into_iter().map(|(at, second)| second.figures(at)).collect(),
@@ -60,101 +60,6 @@ impl Summary {
             experiment: happened(history),
             total,
         }
-    }
-}
-
-/// Counts and latencies of one kind of call.
-struct Tally {
-    calls: u64,
-    ok: u64,
-    errors: BTreeMap<String, u64>,
-    latency: Histogram<u64>,
-    service: Histogram<u64>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { calls: 0, ok: 0, errors: BTreeMap::new(), latency: histogram(), service: histogram() }
-    }
-}
-
-impl Tally {
-    fn add(&mut self, op: &Op) {
-        self.calls += 1;
-        match op.outcome.error() {
-            None => self.ok += 1,
-            Some(kind) => *self.errors.entry(error_name(kind)).or_default() += 1,
-        }
-        self.latency.saturating_record(op.latency_us().max(1));
-        self.service.saturating_record(op.service_us().max(1));
-    }
-
-    fn figures(self, secs: f64) -> OperationFigures {
-        OperationFigures {
-            calls: self.calls,
-            ok: self.ok,
-            per_second: if secs > 0.0 { self.calls as f64 / secs } else { 0.0 },
-            error_rate: if self.calls > 0 { 1.0 - self.ok as f64 / self.calls as f64 } else { 0.0 },
-            errors: self.errors,
-            latency_us: percentiles(&self.latency),
-            service_us: percentiles(&self.service),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Second {
-    measured: bool,
-    errors: u64,
-    latencies: Vec<u64>,
-}
-
-impl Second {
-    fn add(&mut self, op: &Op) {
-        self.measured |= op.phase == Phase::Measured;
-        self.errors += u64::from(op.outcome != Outcome::Ok);
-        self.latencies.push(op.latency_us());
-    }
-
-    fn figures(mut self, at: u64) -> SecondFigures {
-        self.latencies.sort_unstable();
-        let rank = |share: f64| {
-            let index = ((share * self.latencies.len() as f64).ceil() as usize).max(1) - 1;
-            self.latencies.get(index).copied().unwrap_or_default()
-        };
-        let latency_us = Percentiles {
-            p50: rank(0.5),
-            p90: rank(0.9),
-            p95: rank(0.95),
-            p99: rank(0.99),
-            p99_9: rank(0.999),
-            max: rank(1.0),
-        };
-        SecondFigures {
-            at,
-            measured: self.measured,
-            calls: self.latencies.len() as u64,
-            errors: self.errors,
-            latency_us,
-        }
-    }
-}
-
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, MAX_LATENCY_US, DIGITS).expect("the bounds are in order and the digits at most five")
-}
-
-fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
-    if histogram.is_empty() {
-        return Percentiles::default();
-    }
-    Percentiles {
-        p50: histogram.value_at_quantile(0.5),
-        p90: histogram.value_at_quantile(0.9),
-        p95: histogram.value_at_quantile(0.95),
-        p99: histogram.value_at_quantile(0.99),
-        p99_9: histogram.value_at_quantile(0.999),
-        max: histogram.max(),
     }
 }
 
@@ -244,7 +149,7 @@ fn scenario_figures(figures: PlanFigures, script: &crate::plan::Script, recorded
 }
 
 /// What was done to the stack, and how it came back.
-fn happened(history: &harness_history::History) -> Option<ExperimentFigures> {
+fn happened(history: &History) -> Option<ExperimentFigures> {
     let happened = history.experiment()?;
     let recovery = harness_history::recovery::recovery(history, happened);
     let secs = |us: u64| us as f64 / 1e6;
@@ -331,7 +236,7 @@ fn surrounding_figures(recorded: &Recorded) -> SurroundingFigures {
     }
 }
 
-fn finding_figures(finding: &Finding) -> FindingFigures {
+fn finding_figures(finding: &Finding, history: &History) -> FindingFigures {
     FindingFigures {
         check: finding.check.clone(),
         verdict: finding.verdict.name().to_owned(),
@@ -341,9 +246,24 @@ fn finding_figures(finding: &Finding) -> FindingFigures {
         evidence: finding
             .evidence
             .iter()
-            .map(|evidence| EvidenceFigures { what: evidence.what.clone(), ops: evidence.ops.clone() })
+            .map(|evidence| EvidenceFigures {
+                what: evidence.what.clone(),
+                ops: evidence.ops.clone(),
+                calls: evidence.ops.iter().take(MOST_CALLS).filter_map(|line| told(*line, history)).collect(),
+            })
             .collect(),
     }
+}
+
+/// A call in words: what was asked by whom, when, and what came of it.
+fn told(line: u64, history: &History) -> Option<String> {
+    let op = history.ops().get(usize::try_from(line).ok()?)?;
+    let end = match op.outcome.error() {
+        None => "ok".to_owned(),
+        Some(kind) => error_name(kind),
+    };
+    let (at, took) = (op.invoke_us as f64 / 1e6, op.service_us() as f64 / 1e3);
+    Some(format!("line {line}: {} by {} of {} at {at:.3} s, {end} after {took:.1} ms", op.name, op.user, op.tenant))
 }
 
 fn part_figures(recorded: &Recorded, span: (u64, u64), calls: u64) -> BTreeMap<String, PartFigures> {

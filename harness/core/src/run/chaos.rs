@@ -30,7 +30,7 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> Result<(), RunError> {
     view.show(Event::Stage(format!("{} ({}): {}", experiment.name, experiment.id, experiment.about)));
-    let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
+    let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (watched, over) = (observe::watched(&stack.parts()), CancellationToken::new());
@@ -46,7 +46,7 @@ pub(super) async fn run(
     let driving = traffic.run(&over);
     let (mut happened, probes, (), sampled) = tokio::join!(conducting, probing, driving, sampling);
     happened.probes = probes;
-    sampled.map_err(|error| unusable(error.to_string()))?;
+    sampled.map_err(|error| unrecorded(error.to_string()))?;
     view.show(Event::Stage("reading back what was written".to_owned()));
     stage.read_back().await;
     let interrupted = cancel.is_cancelled();
@@ -59,11 +59,6 @@ pub(super) async fn run(
     };
     stage.close()?;
     (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
-    write(run_dir, run_dir::SCENARIO, &report).map_err(unusable)?;
-    write(run_dir, run_dir::EXPERIMENT, &happened).map_err(unusable)
-}
-
-fn write(run_dir: &Path, name: &str, value: &impl serde::Serialize) -> Result<(), String> {
-    let text = serde_json::to_vec_pretty(value).map_err(|error| error.to_string())?;
-    std::fs::write(run_dir.join(name), text).map_err(|error| error.to_string())
+    super::record(run_dir, run_dir::SCENARIO, &report)?;
+    super::record(run_dir, run_dir::EXPERIMENT, &happened)
 }

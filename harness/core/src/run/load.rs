@@ -56,7 +56,7 @@ pub(super) async fn drive(
     };
     let (driven, sampled) = tokio::join!(driving, sampling);
     driven?;
-    sampled.map_err(|error| RunError::RunDir { path: run_dir.to_owned(), why: error.to_string() })
+    sampled.map_err(|error| RunError::Unrecorded { path: run_dir.to_owned(), why: error.to_string() })
 }
 
 fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {

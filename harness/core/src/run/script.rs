@@ -24,7 +24,7 @@ pub(super) async fn play(
     let scenario = request.scenario.filter(|scenario| scenario.name == script.name);
     let scenario = scenario.ok_or_else(|| RunError::NoScenario(script.name.clone()))?;
     view.show(Event::Stage(format!("playing {}", script.name)));
-    let unusable = |why: String| RunError::RunDir { path: run_dir.to_owned(), why };
+    let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (watched, stop) = (observe::watched(&stack.parts()), CancellationToken::new());
@@ -35,7 +35,6 @@ pub(super) async fn play(
     };
     let (report, sampled) = tokio::join!(playing, observe::sample(run_dir, epoch_us, &watched, &stop));
     stage.close()?;
-    sampled.map_err(|error| unusable(error.to_string()))?;
-    let text = serde_json::to_vec_pretty(&report).map_err(|error| unusable(error.to_string()))?;
-    std::fs::write(run_dir.join(run_dir::SCENARIO), text).map_err(|error| unusable(error.to_string()))
+    sampled.map_err(|error| unrecorded(error.to_string()))?;
+    super::record(run_dir, run_dir::SCENARIO, &report)
 }

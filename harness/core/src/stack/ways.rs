@@ -1,9 +1,11 @@
 //! The proxies on the ways of a stack: they live as long as the stack does, in this process, and every rule on them dies with it.
 
 use super::StackError;
-use chaos_proxy::{Options, Proxy, Tap};
+use chaos_proxy::toxic::Latency;
+use chaos_proxy::{Guard, Options, Proxy, Rule, Tap, Towards, Toxic};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The proxies of a stack.
 #[derive(Default)]
@@ -16,6 +18,8 @@ struct Proxied {
     to: String,
     tapped: bool,
     proxy: Arc<Proxy>,
+    /// What makes every call on it slower, as long as the way is there.
+    _slow: Option<Guard>,
 }
 
 /// A way on which a proxy is put.
@@ -27,6 +31,8 @@ pub(super) struct Way<'a> {
     pub(super) tapped: bool,
     /// Address of this machine that those at its beginning can reach.
     pub(super) listen: IpAddr,
+    /// So many milliseconds later come replies.
+    pub(super) slow_ms: Option<u64>,
     /// Seed of the run.
     pub(super) seed: u64,
 }
@@ -34,7 +40,7 @@ pub(super) struct Way<'a> {
 impl Ways {
     /// Puts a proxy on a way; the answer is the URL that those at its beginning get to know.
     pub(super) async fn put(&self, way: Way<'_>) -> Result<String, StackError> {
-        let Way { from, to, url, tapped, listen, seed } = way;
+        let Way { from, to, url, tapped, listen, slow_ms, seed } = way;
         let unreachable = || {
             let why = format!("`{to}` at `{url}` cannot have a proxy before it: it has no address of this machine");
             StackError::start(from, why)
@@ -48,7 +54,11 @@ impl Ways {
         let proxy = Arc::new(proxy.map_err(|error| StackError::start(from, error))?);
         let slash = if path.is_empty() { "" } else { "/" };
         let address = format!("{scheme}://{}{slash}{path}", proxy.address());
-        self.lock().push(Proxied { from: from.to_owned(), to: to.to_owned(), tapped, proxy });
+        let late =
+            slow_ms.map(|by| Toxic::Latency(Latency { delay: Duration::from_millis(by), jitter: Duration::ZERO }));
+        let slow = late.map(|toxic| proxy.add(Rule::new(toxic).towards(Towards::Client))).transpose();
+        let slow = slow.map_err(|error| StackError::start(from, error))?;
+        self.lock().push(Proxied { from: from.to_owned(), to: to.to_owned(), tapped, proxy, _slow: slow });
         Ok(address)
     }
 

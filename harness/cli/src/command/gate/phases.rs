@@ -1,20 +1,25 @@
 //! What a gate will do: the phases of its profile as plans, all of them resolved before anything starts.
 
-use super::{chaos, load, scenario};
 use crate::arguments::{
     BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, ScenarioArguments,
 };
+use crate::command::{chaos, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
+use harness_core::gate::PhaseKind;
 use harness_core::plan::{Plan, Subject};
 use harness_core::settings::{Experiments, GateProfile, Load, Names, ProfileName, Scenarios, Settings};
 use mcp_contracts::Service;
 
 /// The phases, in their order.
-pub(super) struct Phases {
-    pub(super) scenarios: Vec<scenario::Resolved>,
-    pub(super) load: Option<(Plan, String)>,
-    pub(super) experiments: Vec<chaos::Resolved>,
+pub(super) struct Phases(pub(super) Vec<(PhaseKind, Vec<Step>)>);
+
+/// One run of a phase.
+pub(super) struct Step {
+    pub(super) name: String,
+    pub(super) about: String,
+    pub(super) plan: Plan,
+    pub(super) secret: String,
 }
 
 impl Phases {
@@ -29,7 +34,11 @@ impl Phases {
         let load = load(&profile.load, arguments, seed, context);
         let experiments = experiments(&profile.experiments, arguments, seed, context);
         match (scenarios, load, experiments) {
-            (Ok(scenarios), Ok(load), Ok(experiments)) => Ok(Self { scenarios, load, experiments }),
+            (Ok(scenarios), Ok(load), Ok(experiments)) => Ok(Self(vec![
+                (PhaseKind::Scenarios, scenarios),
+                (PhaseKind::Load, load.into_iter().collect()),
+                (PhaseKind::Experiments, experiments),
+            ])),
             (scenarios, load, experiments) => {
                 let problems = [scenarios.err(), load.err(), experiments.err()].into_iter().flatten();
                 Err(Failure::usage(problems.map(|problem| problem.to_string()).collect::<Vec<_>>().join("\n")))
@@ -38,8 +47,8 @@ impl Phases {
     }
 
     /// Tells whether there is nothing to do.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.scenarios.is_empty() && self.load.is_none() && self.experiments.is_empty()
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|(_, steps)| steps.is_empty())
     }
 }
 
@@ -64,12 +73,7 @@ fn named(names: &Names) -> Option<&[String]> {
     }
 }
 
-fn scenarios(
-    phase: &Scenarios,
-    arguments: &GateArguments,
-    seed: u64,
-    context: &Context,
-) -> Result<Vec<scenario::Resolved>, Failure> {
+fn scenarios(phase: &Scenarios, arguments: &GateArguments, seed: u64, context: &Context) -> Result<Vec<Step>, Failure> {
     let names = named(&phase.run);
     if names.is_some_and(<[String]>::is_empty) {
         return Ok(Vec::new());
@@ -80,6 +84,7 @@ fn scenarios(
         list: false,
         place: place(),
         lie: arguments.lie.clone(),
+        slow: arguments.slow.clone(),
         seed: Some(seed),
         runs: arguments.runs.clone(),
     };
@@ -89,15 +94,16 @@ fn scenarios(
             script.thresholds.clone_from(&phase.thresholds);
         }
     }
-    Ok(plans)
+    let step = |(scenario, plan, secret): scenario::Resolved| Step {
+        name: scenario.name.to_owned(),
+        about: scenario.about.to_owned(),
+        plan,
+        secret,
+    };
+    Ok(plans.into_iter().map(step).collect())
 }
 
-fn load(
-    phase: &Load,
-    arguments: &GateArguments,
-    seed: u64,
-    context: &Context,
-) -> Result<Option<(Plan, String)>, Failure> {
+fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -> Result<Option<Step>, Failure> {
     if phase.run.is_empty() {
         return Ok(None);
     }
@@ -113,6 +119,7 @@ fn load(
         },
         place: place(),
         lie: arguments.lie.clone(),
+        slow: arguments.slow.clone(),
         seed: Some(seed),
         runs: arguments.runs.clone(),
     };
@@ -125,7 +132,9 @@ fn load(
         thresholds.concat(),
         lies(&arguments.lie)
     );
-    load::resolve(&wish, command, context).map(Some)
+    let (plan, secret) = load::resolve(&wish, command, context)?;
+    let about = format!("{users} users for {} s", duration.as_secs_f64());
+    Ok(Some(Step { name: plan.subject.name().to_owned(), about, plan, secret }))
 }
 
 fn lies(lies: &[(Service, String)]) -> String {
@@ -137,7 +146,7 @@ fn experiments(
     arguments: &GateArguments,
     seed: u64,
     context: &Context,
-) -> Result<Vec<chaos::Resolved>, Failure> {
+) -> Result<Vec<Step>, Failure> {
     let names = named(&phase.run);
     if names.is_some_and(<[String]>::is_empty) {
         return Ok(Vec::new());
@@ -162,5 +171,11 @@ fn experiments(
             experiment.promises.recovery_us = experiment.promises.recovery_us.min(most);
         }
     }
-    Ok(plans)
+    let step = |(experiment, plan, secret): chaos::Resolved| Step {
+        name: experiment.name,
+        about: experiment.about,
+        plan,
+        secret,
+    };
+    Ok(plans.into_iter().map(step).collect())
 }

@@ -1,0 +1,56 @@
+//! What a CI is told besides the exit code: an annotation for each run that does not pass, where GitHub Actions runs us, and the summary
+//! of its job.
+
+use crate::exit::Failure;
+use std::io::Write;
+
+/// Most bytes of a job summary that GitHub takes, with room for what others write.
+const MOST_SUMMARY_BYTES: usize = 900_000;
+
+/// Something that does not pass.
+pub(crate) struct Annotation {
+    /// What it is, such as `scenario quota`.
+    pub(crate) title: String,
+    /// Why.
+    pub(crate) because: String,
+}
+
+/// Says it in the words of GitHub Actions, which reads stderr as well as stdout; stdout is for data.
+pub(crate) fn annotate(annotations: impl IntoIterator<Item = Annotation>) {
+    if std::env::var_os("GITHUB_ACTIONS").is_none() {
+        return;
+    }
+    for annotation in annotations {
+        let _ = writeln!(std::io::stderr(), "{}", command(&annotation));
+    }
+}
+
+/// Appends to the summary of the job, where there is one.
+pub(crate) fn summarise(markdown: &str) -> Result<(), Failure> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let end = markdown.floor_char_boundary(MOST_SUMMARY_BYTES);
+    let file = std::fs::File::options().create(true).append(true).open(&path);
+    let written = file.and_then(|mut file| file.write_all(format!("{}\n", &markdown[..end]).as_bytes()));
+    written.map_err(|error| {
+        Failure::internal(format!("the job summary `{}` cannot be written: {error}", path.to_string_lossy()))
+    })
+}
+
+/// `::error title=…::…`, with what would end it early written as GitHub wants it.
+fn command(annotation: &Annotation) -> String {
+    let text = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let title = text(&annotation.title).replace(':', "%3A").replace(',', "%2C");
+    format!("::error title={title}::{}", text(&annotation.because))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Annotation, command};
+
+    #[test]
+    fn an_annotation_stays_one_line_and_one_command() {
+        let annotation =
+            Annotation { title: "load memory: p99, p95".to_owned(), because: "100% late\n::error::forged".to_owned() };
+        assert_eq!(command(&annotation), "::error title=load memory%3A p99%2C p95::100%25 late%0A::error::forged",);
+    }
+}

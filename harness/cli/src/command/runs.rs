@@ -1,0 +1,131 @@
+//! `harness runs`: what is in the folder of the runs, the report of one of them, and fewer of them.
+
+use crate::arguments::{RunsAction, RunsArguments};
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::settings;
+use harness_core::run_dir;
+use harness_core::runs::{self, Entry, State};
+use harness_core::seal::Wholeness;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub(crate) fn run(arguments: &RunsArguments, context: &Context) -> Result<Exit, Failure> {
+    match &arguments.action {
+        RunsAction::List => list(&arguments.runs, context),
+        RunsAction::Open { run } => open(run.as_deref(), &arguments.runs, context),
+        RunsAction::Prune { keep, dry_run } => prune(*keep, *dry_run, &arguments.runs, context),
+    }
+}
+
+fn list(folder: &Path, context: &Context) -> Result<Exit, Failure> {
+    let entries = runs::list(folder);
+    for entry in &entries {
+        if context.output.json {
+            context.print_json(&json!({
+                "run": entry.id, "dir": entry.path, "state": entry.state.word(), "bytes": entry.bytes,
+                "verdict": entry.said.as_ref().map(|said| &said.verdict),
+                "because": entry.said.as_ref().map(|said| &said.because), "doubt": doubt(entry),
+            }));
+        } else {
+            context.print(&line(entry));
+        }
+    }
+    if entries.is_empty() {
+        context.tell(&format!("there is no run in `{}`\nhint: `harness gate` makes one", folder.display()));
+    }
+    Ok(Exit::Pass)
+}
+
+fn doubt(entry: &Entry) -> Option<String> {
+    match &entry.state {
+        State::Running => None,
+        State::Recorded(wholeness) => wholeness.doubt(),
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    let said = match (&entry.state, &entry.said) {
+        (State::Running, _) => "running".to_owned(),
+        // What a report says of a record that is not what was recorded is not to be believed.
+        (State::Recorded(Wholeness::Unsealed | Wholeness::Changed(_)), _) => {
+            format!("{}: {}", entry.state.word(), doubt(entry).unwrap_or_default())
+        }
+        (State::Recorded(Wholeness::Whole), Some(said)) => format!("{}: {}", said.verdict, said.because),
+        (State::Recorded(Wholeness::Whole), None) => "it has no report: `harness report` writes it".to_owned(),
+    };
+    format!("{}  {:>6.1} MB  {said}", entry.id, entry.bytes as f64 / 1e6)
+}
+
+/// Opens the report of a run with what the system opens pages with, and says where it is in any case.
+fn open(run: Option<&Path>, folder: &Path, context: &Context) -> Result<Exit, Failure> {
+    let report = directory(run, folder)?.join(run_dir::REPORT_HTML);
+    let report = std::path::absolute(&report).unwrap_or(report);
+    if !report.is_file() {
+        return Err(Failure::usage(format!(
+            "there is no report `{}`\nhint: `harness report RUN` writes it",
+            report.display()
+        )));
+    }
+    let opener = opener();
+    let opened = opener.as_ref().is_some_and(|program| {
+        let mut command = Command::new(program);
+        command.arg(&report).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    });
+    if context.output.json {
+        context.print_json(&json!({ "event": "report", "report": report, "opened": opened }));
+    } else {
+        context.print(&report.display().to_string());
+        if !opened {
+            context.tell("nothing here opens pages; open the file with a browser");
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// What opens a page here: what the user chose, else what the desktop has.
+fn opener() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os("BROWSER").filter(|chosen| !chosen.is_empty()) {
+        return Some(chosen.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    let programs = ["xdg-open", "open"];
+    std::env::split_paths(&path)
+        .flat_map(|folder| programs.map(|program| folder.join(program)))
+        .find(|program| program.is_file())
+}
+
+fn prune(keep: Option<u32>, dry_run: bool, folder: &Path, context: &Context) -> Result<Exit, Failure> {
+    let keep = keep.map_or_else(|| settings::load(None).map(|settings| settings.runs.keep), Ok)?;
+    let keep = if keep == 0 { usize::MAX } else { keep as usize };
+    let pruned = if dry_run { runs::surplus(folder, keep, &[]) } else { runs::prune(folder, keep, &[]) };
+    if context.output.json {
+        let spared: Vec<_> = pruned.spared.iter().map(|(run, why)| json!({ "dir": run, "why": why })).collect();
+        context
+            .print_json(&json!({ "event": "pruned", "dry_run": dry_run, "removed": pruned.removed, "spared": spared }));
+    } else {
+        let word = if dry_run { "would remove" } else { "removed" };
+        pruned.removed.iter().for_each(|run| context.print(&format!("{word} {}", run.display())));
+        pruned.spared.iter().for_each(|(run, why)| context.print(&format!("kept {}: {why}", run.display())));
+        context.tell(&format!("{} runs {word}, {} kept besides the newest", pruned.removed.len(), pruned.spared.len()));
+    }
+    Ok(Exit::Pass)
+}
+
+/// The run that was named, as a path or by its name in the folder; the newest one where none was.
+pub(crate) fn directory(run: Option<&Path>, folder: &Path) -> Result<PathBuf, Failure> {
+    let Some(run) = run else {
+        return runs::directories(folder).into_iter().next().ok_or_else(|| {
+            Failure::usage(format!("there is no run in `{}`\nhint: `harness gate` makes one", folder.display()))
+        });
+    };
+    let candidates = [run.to_owned(), folder.join(run)];
+    candidates.into_iter().find(|path| runs::is_run(path)).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{}` is not the directory of a run\nhint: `harness runs list` names those that there are",
+            run.display()
+        ))
+    })
+}

@@ -1,0 +1,257 @@
+//! The report of a gate: one page that shows every phase, the verdict first, then why; each run keeps the report of its own beside it.
+
+mod form;
+
+pub use form::{GatePhase, GateReason, GateRun, GateSummary};
+
+use super::html::Charts;
+use super::markdown::add_filters;
+use super::summary::Summary;
+use super::{ReportError, html, junit};
+use crate::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
+use crate::judge::{JudgeError, judge};
+use crate::run_dir;
+use crate::seal::{Wholeness, wholeness, write_whole};
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, context};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const PAGE: &str = include_str!("gate/report.html.j2");
+const MARKDOWN: &str = include_str!("gate/report.md.j2");
+
+/// Summaries of the runs of a gate, by the names of their directories.
+pub type Summaries = BTreeMap<String, Summary>;
+
+/// Writes `report.json`, `report.html`, `report.md` and `junit.xml` of a gate into its directory.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<GateSummary, ReportError> {
+    let gate = GateSummary::new(record, summaries, &wholeness(dir));
+    let in_order: Vec<Option<&Summary>> =
+        record.phases.iter().flat_map(|phase| &phase.runs).map(|run| of(run, summaries)).collect();
+    let json = serde_json::to_string_pretty(&gate).map_err(|error| ReportError::Render(error.to_string()))?;
+    for (name, text) in [
+        (run_dir::REPORT_JSON, json),
+        (run_dir::REPORT_HTML, page(&gate, record, summaries)?),
+        (run_dir::REPORT_MARKDOWN, markdown(&gate)?),
+        (run_dir::JUNIT, junit::render_gate(&gate, &in_order)?),
+    ] {
+        let path = dir.join(name);
+        write_whole(&path, text.as_bytes()).map_err(|error| ReportError::Write { path, why: error.to_string() })?;
+    }
+    Ok(gate)
+}
+
+/// Judges every run of a gate again, writes their reports and its own.
+///
+/// # Errors
+/// The directory is not that of a gate, or a report cannot be written. A run that cannot be judged any more is told in the report.
+pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
+    let path = dir.join(run_dir::GATE);
+    let mut record = GateRecord::read(dir).map_err(|error| JudgeError::File { path, why: error.to_string() })?;
+    let mut summaries = Summaries::new();
+    for run in record.phases.iter_mut().flat_map(|phase| &mut phase.runs) {
+        let RunEnd::Recorded(name) = &run.end else { continue };
+        let place = runs(dir).join(name);
+        match judge(&place).map_err(ReportError::from).and_then(|judgement| super::write_all(&place, &judgement)) {
+            Ok(summary) => drop(summaries.insert(name.clone(), summary)),
+            Err(ReportError::Judge(error)) => run.end = RunEnd::Failed { exit: UNKNOWN, why: error.to_string() },
+            Err(error) => return Err(error),
+        }
+    }
+    write(dir, &record, &summaries)
+}
+
+/// The exit code of what is not proven.
+const UNKNOWN: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
+/// The schema of a gate's `report.json` (JSON Schema 2020-12).
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(GateSummary).to_value()
+}
+
+fn of<'s>(run: &RunRecord, summaries: &'s Summaries) -> Option<&'s Summary> {
+    match &run.end {
+        RunEnd::Recorded(name) => summaries.get(name),
+        RunEnd::Failed { .. } | RunEnd::NotRun { .. } => None,
+    }
+}
+
+impl GateSummary {
+    /// Adds up a gate.
+    pub fn new(record: &GateRecord, summaries: &Summaries, wholeness: &Wholeness) -> Self {
+        let phases: Vec<GatePhase> = record.phases.iter().map(|phase| phase_figures(phase, summaries)).collect();
+        let mut reasons: Vec<GateReason> = phases.iter().flat_map(reasons).collect();
+        let mut words: Vec<&str> = phases.iter().map(|phase| phase.verdict.as_str()).collect();
+        if let Some(doubt) = wholeness.doubt() {
+            words.push("unknown");
+            let report = None;
+            let (name, verdict) = ("record".to_owned(), "unknown".to_owned());
+            reasons.insert(0, GateReason { phase: "gate".to_owned(), name, verdict, because: doubt, report });
+        }
+        if record.interrupted {
+            words.push("interrupted");
+        }
+        let verdict = worst(words.into_iter()).to_owned();
+        let because = match reasons.first() {
+            None => {
+                let count: usize = phases.iter().map(|phase| phase.runs.len()).sum();
+                format!("all {count} runs of {} phases pass", phases.len())
+            }
+            Some(first) if reasons.len() == 1 => format!("{}: {}", first.name, first.because),
+            Some(first) => format!("{}: {} (and {} more)", first.name, first.because, reasons.len() - 1),
+        };
+        Self {
+            format: 1,
+            kind: "gate".to_owned(),
+            run_id: record.run_id.clone(),
+            verdict,
+            because,
+            reasons,
+            interrupted: record.interrupted,
+            profile: record.profile.clone(),
+            seed: record.seed,
+            command: record.command.clone(),
+            started_at: record.started_at.clone(),
+            took_secs: record.took_ms as f64 / 1e3,
+            surroundings: summaries.values().next().map(|summary| summary.surroundings.clone()),
+            phases,
+        }
+    }
+}
+
+fn phase_figures(phase: &PhaseRecord, summaries: &Summaries) -> GatePhase {
+    let runs: Vec<GateRun> = phase.runs.iter().map(|run| run_figures(run, of(run, summaries))).collect();
+    GatePhase {
+        name: phase.kind.name().to_owned(),
+        one: phase.kind.one().to_owned(),
+        verdict: worst(runs.iter().map(|run| run.verdict.as_str())).to_owned(),
+        passed: runs.iter().filter(|run| run.verdict == "pass").count() as u64,
+        took_secs: runs.iter().map(|run| run.took_secs).sum(),
+        runs,
+    }
+}
+
+fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
+    let (verdict, because) = match (&run.end, summary) {
+        (RunEnd::Recorded(_), Some(summary)) if summary.interrupted => ("interrupted", summary.because.clone()),
+        (RunEnd::Recorded(_), Some(summary)) => (summary.verdict.as_str(), summary.because.clone()),
+        (RunEnd::Recorded(name), None) => ("unknown", format!("its directory `{name}` is gone")),
+        (RunEnd::Failed { exit: UNKNOWN, why }, _) => ("unknown", why.clone()),
+        (RunEnd::Failed { exit: INTERRUPTED, why }, _) => ("interrupted", why.clone()),
+        (RunEnd::Failed { why, .. }, _) => ("error", why.clone()),
+        (RunEnd::NotRun { why }, _) => ("not run", why.clone()),
+    };
+    let report = match &run.end {
+        RunEnd::Recorded(name) if summary.is_some() => {
+            Some(format!("{}/{name}/{}", run_dir::RUNS, run_dir::REPORT_HTML))
+        }
+        RunEnd::Recorded(_) | RunEnd::Failed { .. } | RunEnd::NotRun { .. } => None,
+    };
+    GateRun {
+        name: run.name.clone(),
+        about: run.about.clone(),
+        verdict: verdict.to_owned(),
+        because,
+        took_secs: run.took_ms as f64 / 1e3,
+        report,
+        command: summary.map(|summary| summary.plan.command.clone()),
+        findings: summary.map(|summary| summary.findings.clone()).unwrap_or_default(),
+        thresholds: summary.map(|summary| summary.thresholds.clone()).unwrap_or_default(),
+        total: summary.map(|summary| summary.total.clone()).unwrap_or_default(),
+        experiment: summary.and_then(|summary| summary.experiment.clone()),
+    }
+}
+
+/// Why a phase does not let the change go on: its runs that do not pass, those that were proven bad first.
+fn reasons(phase: &GatePhase) -> Vec<GateReason> {
+    let mut found: Vec<&GateRun> = phase.runs.iter().filter(|run| run.verdict != "pass").collect();
+    found.sort_by_key(|run| std::cmp::Reverse(weight(&run.verdict)));
+    let reason = |run: &GateRun| GateReason {
+        phase: phase.name.clone(),
+        name: run.name.clone(),
+        verdict: run.verdict.clone(),
+        because: run.because.clone(),
+        report: run.report.clone(),
+    };
+    found.into_iter().map(reason).collect()
+}
+
+/// How bad a word is; the exit code of a gate follows the same order.
+fn weight(word: &str) -> u8 {
+    match word {
+        "pass" => 0,
+        "not run" => 1,
+        "unknown" => 2,
+        "error" => 3,
+        "fail" => 4,
+        _ => 5,
+    }
+}
+
+fn worst<'w>(words: impl Iterator<Item = &'w str>) -> &'w str {
+    words.max_by_key(|word| weight(word)).unwrap_or("unknown")
+}
+
+/// A phase as the page shows it.
+#[derive(serde::Serialize)]
+struct PagePhase<'a> {
+    figures: &'a GatePhase,
+    runs: Vec<PageRun<'a>>,
+}
+
+/// A run as the page shows it; only a load and an experiment have a course that says something.
+#[derive(serde::Serialize)]
+struct PageRun<'a> {
+    figures: &'a GateRun,
+    summary: Option<&'a Summary>,
+    charts: Charts,
+}
+
+fn page_phase<'a>(
+    figures: &'a GatePhase,
+    record: &PhaseRecord,
+    summaries: &'a Summaries,
+) -> Result<PagePhase<'a>, ReportError> {
+    let run = |(figures, one): (&'a GateRun, &RunRecord)| {
+        let summary = of(one, summaries);
+        let charts = match (record.kind, summary) {
+            (PhaseKind::Load | PhaseKind::Experiments, Some(summary)) => html::course(summary)?,
+            (PhaseKind::Scenarios, _) | (_, None) => Charts::default(),
+        };
+        Ok(PageRun { figures, summary, charts })
+    };
+    let runs = figures.runs.iter().zip(&record.runs).map(run).collect::<Result<_, ReportError>>()?;
+    Ok(PagePhase { figures, runs })
+}
+
+fn page(gate: &GateSummary, record: &GateRecord, summaries: &Summaries) -> Result<String, ReportError> {
+    let phases = gate.phases.iter().zip(&record.phases);
+    let phases = phases.map(|(figures, record)| page_phase(figures, record, summaries));
+    let phases: Vec<PagePhase<'_>> = phases.collect::<Result<_, _>>()?;
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    add_filters(&mut environment);
+    let values = context! {
+        gate => Value::from(Serde(gate)), phases => Value::from(Serde(&phases)), style => html::STYLE,
+    };
+    let mut render = || {
+        environment.add_template("report.html", PAGE)?;
+        environment.get_template("report.html")?.render(values.clone())
+    };
+    render().map_err(|error| ReportError::Render(format!("{error:#}")))
+}
+
+fn markdown(gate: &GateSummary) -> Result<String, ReportError> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    add_filters(&mut environment);
+    let mut render = || {
+        environment.add_template("report.md", MARKDOWN)?;
+        environment.get_template("report.md")?.render(context! { gate => Value::from(Serde(gate)) })
+    };
+    render().map_err(|error| ReportError::Render(format!("{error:#}")))
+}

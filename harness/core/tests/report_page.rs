@@ -1,0 +1,132 @@
+//! The pages as a reader sees them, in a real browser: nothing on the console, every chart drawn, nothing cut on a phone or a desk, contrast
+//! in the light and in the dark. And the look itself on trial: each thing that can be wrong is planted once, and found.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/browser.rs"]
+mod browser;
+#[path = "support/recorded.rs"]
+mod recorded;
+
+use browser::{Look, inspect};
+use harness_core::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
+use harness_core::report::gate::write_again;
+use harness_core::run_dir;
+use harness_core::seal::seal;
+use harness_history::{ErrorKind, Outcome, Phase};
+use recorded::{driver, ops, write_experiment, write_run};
+use std::path::Path;
+
+const PHONE: u32 = 390;
+const DESK: u32 = 1_440;
+
+fn page(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join(run_dir::REPORT_HTML)).unwrap()
+}
+
+/// A load with refused calls, whose kind is one long word that no browser breaks by itself.
+fn load() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ops = ops();
+    for op in ops.iter_mut().filter(|op| op.phase == Phase::Measured).take(60) {
+        op.outcome = Outcome::Failed(ErrorKind::Tool("a_code_that_is_one_long_word_without_any_place_to_break".into()));
+    }
+    write_run(dir.path(), &ops, Some(driver()));
+    page(dir.path())
+}
+
+fn experiment() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    write_experiment(dir.path());
+    page(dir.path())
+}
+
+fn gate() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["load", "experiment"] {
+        std::fs::create_dir_all(runs(dir.path()).join(name)).unwrap();
+    }
+    write_run(&runs(dir.path()).join("load"), &ops(), Some(driver()));
+    write_experiment(&runs(dir.path()).join("experiment"));
+    let run = |name: &str, end| RunRecord { name: name.to_owned(), about: "it holds".to_owned(), took_ms: 5_000, end };
+    let recorded = |name: &str| RunEnd::Recorded(name.to_owned());
+    let why =
+        "the stack did not come up: /somewhere/very/deep/in/a/folder/that/has/a/long/name/mcp-memory is not there";
+    let failed = RunEnd::Failed { exit: 69, why: why.to_owned() };
+    let phase = |kind, runs| PhaseRecord { kind, runs };
+    let record = GateRecord {
+        run_id: "2026-01-02T03-04-05Z-gate-ci-0000".to_owned(),
+        command: "harness gate --seed 1".to_owned(),
+        seed: 1,
+        profile: "ci".to_owned(),
+        started_at: "2026-01-02T03:04:05Z".to_owned(),
+        took_ms: 61_500,
+        interrupted: false,
+        phases: vec![
+            phase(
+                PhaseKind::Scenarios,
+                vec![
+                    run("quota", failed),
+                    run("rate-limit-concurrency", RunEnd::NotRun { why: "it was not".to_owned() }),
+                ],
+            ),
+            phase(PhaseKind::Load, vec![run("memory", recorded("load"))]),
+            phase(PhaseKind::Experiments, vec![run("redis-outage", recorded("experiment"))]),
+        ],
+    };
+    record.write(dir.path()).unwrap();
+    seal(dir.path()).unwrap();
+    write_again(dir.path()).unwrap();
+    page(dir.path())
+}
+
+/// Looks at a page on a phone and on a desk, in the light and in the dark.
+fn is_fine(html: &str, charts: usize) {
+    for (width, dark) in [(PHONE, false), (PHONE, true), (DESK, false), (DESK, true)] {
+        let found = inspect(html, Look { width, dark });
+        assert_eq!((found.width, found.dark), (width, dark), "the page was looked at in another way");
+        assert_eq!(found.problems, Vec::<String>::new(), "at {width}, dark: {dark}");
+        assert_eq!(found.charts, charts);
+    }
+}
+
+#[test]
+fn the_page_of_a_load_shows_everything_everywhere() {
+    is_fine(&load(), 5);
+}
+
+#[test]
+fn the_page_of_an_experiment_shows_everything_everywhere_and_names_its_faults() {
+    let html = experiment();
+    is_fine(&html, 5);
+    assert!(html.contains("kill redis") && html.matches("var(--shade)").count() > 4, "faults are shaded and named");
+}
+
+#[test]
+fn the_page_of_a_gate_shows_everything_everywhere() {
+    is_fine(&gate(), 4);
+}
+
+#[test]
+fn what_is_wrong_with_a_page_is_found() {
+    let html = load();
+    let planted: [(&str, &str, &str); 6] = [
+        ("--soft:#646a73", "--soft:#b4bac3", "contrast: "),
+        ("--line-1:#2459a8", "--line-1:#f0f4fa", "contrast: "),
+        (
+            "</header>",
+            "</header><p style=\"white-space:nowrap\">one line that is far too long for the screen of any phone that there is</p>",
+            "cut: ",
+        ),
+        ("stroke=\"var(--line-2)\"", "stroke=\"none\"", "chart: "),
+        ("figure .narrow { display: block; }", "figure .narrow { display: none; }", "chart: "),
+        ("</header>", "</header><script>gone()</script>", "console: "),
+    ];
+    for (from, to, kind) in planted {
+        assert!(html.contains(from), "`{from}` is not in the page any more");
+        let found = inspect(&html.replace(from, to), Look { width: PHONE, dark: false });
+        let told = found.problems.iter().any(|problem| problem.starts_with(kind));
+        assert!(told, "`{to}` was not found: {:?}", found.problems);
+    }
+    let dark = inspect(&html.replace("--ink:#e6e7e9", "--ink:#4a4d52"), Look { width: DESK, dark: true });
+    assert!(dark.problems.iter().any(|problem| problem.starts_with("contrast: ")), "{:?}", dark.problems);
+}

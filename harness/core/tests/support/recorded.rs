@@ -1,0 +1,180 @@
+//! A run as it lies in its directory: two users of two organisations who store and read for five seconds.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test takes what it needs")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use harness_core::drive::DriverReport;
+use harness_core::judge::{Judgement, judge};
+use harness_core::plan::{Backend, Plan, Subject};
+use harness_core::report::write_all;
+use harness_core::run_dir;
+use harness_core::sample::{Sample, Surroundings};
+use harness_core::scenario::{ScenarioEnd, ScenarioReport};
+use harness_core::seal::seal;
+use harness_core::topology::Topology;
+use harness_core::workload::{Metric, Model, Threshold, Workload};
+use harness_history::experiment::{Experiment, Fault, Span};
+use harness_history::{Canary, Effect, Op, Outcome, Phase, Seen};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) fn plan() -> Plan {
+    let threshold = |metric, below| Threshold { operation: None, metric, below };
+    Plan {
+        run_id: "2026-01-02T03-04-05Z-load-memory-0000".to_owned(),
+        command: "harness load memory --seed 1".to_owned(),
+        seed: 1,
+        backend: Backend::Process,
+        topology: Topology::memory(),
+        subject: Subject::Load(Workload {
+            name: "memory".to_owned(),
+            service: mcp_contracts::Service::Memory,
+            users: 2,
+            organisations: 2,
+            model: Model::Closed { think_time: Duration::ZERO },
+            warmup: Duration::from_secs(1),
+            duration: Duration::from_secs(4),
+            call_deadline: Duration::from_secs(5),
+            mix: BTreeMap::from([("store_memory".to_owned(), 1), ("get_memory".to_owned(), 1)]),
+            seed_memories: 0,
+            final_read_concurrency: 1,
+            thresholds: vec![threshold(Metric::ErrorRate, 0.1), threshold(Metric::LatencyPercentile(95.0), 500_000.0)],
+        }),
+    }
+}
+
+/// Two users of two organisations who store and read for five seconds.
+pub(crate) fn ops() -> Vec<Op> {
+    let mut ops = Vec::new();
+    for (process, (tenant, user)) in [("acme", "ann"), ("zeta", "zoe")].into_iter().enumerate() {
+        let seen = |number: u64| Seen {
+            digest: number + 1_000 * process as u64,
+            canary: Some(Canary { tenant: tenant.into(), user: user.into(), shared: false, number }),
+        };
+        let op = |name: &str, phase, at: u64, took: u64, effect| Op {
+            process: process as u32,
+            tenant: tenant.into(),
+            user: user.into(),
+            name: name.into(),
+            phase,
+            planned_us: None,
+            invoke_us: at,
+            complete_us: at + took,
+            outcome: Outcome::Ok,
+            effect,
+        };
+        for number in 0..50u64 {
+            let key: std::sync::Arc<str> = format!("k{process}-{number}").into();
+            let at = number * 100_000;
+            let phase = if at < 1_000_000 { Phase::Warmup } else { Phase::Measured };
+            ops.push(op(
+                "store_memory",
+                phase,
+                at,
+                2_000 + number * 10,
+                Effect::Write { key: Some(key.clone()), value: seen(number) },
+            ));
+            ops.push(op(
+                "get_memory",
+                phase,
+                at + 50_000,
+                1_000,
+                Effect::Read { key: key.clone(), value: Some(seen(number)) },
+            ));
+            ops.push(op(
+                "get_memory",
+                Phase::Final,
+                6_000_000 + at,
+                900,
+                Effect::Read { key, value: Some(seen(number)) },
+            ));
+        }
+    }
+    ops
+}
+
+pub(crate) fn write_run(dir: &Path, ops: &[Op], driver: Option<DriverReport>) -> Judgement {
+    if let Some(driver) = driver {
+        json(dir, run_dir::DRIVER, &driver);
+    }
+    write(dir, &plan(), ops, &["memory", "driver"])
+}
+
+/// The same calls while Redis was killed for two seconds.
+pub(crate) fn write_experiment(dir: &Path) -> Judgement {
+    let found = harness_core::experiment::find("redis-outage", None).unwrap();
+    let plan = Plan { subject: Subject::Experiment(Box::new(found)), ..plan() };
+    let span = |from_us, until_us| Some(Span { from_us, until_us });
+    let fault = |name: &str, target: &str| Fault {
+        name: name.to_owned(),
+        kind: "kill".to_owned(),
+        target: target.to_owned(),
+        ordered_us: 1_400_000,
+        active_us: 1_500_000,
+        ending_us: Some(3_400_000),
+        healed_us: Some(3_500_000),
+        hits: Some(12),
+        counted_by: "requests that were refused".to_owned(),
+    };
+    let happened = Experiment {
+        steady: span(0, 1_400_000),
+        fault: span(1_400_000, 3_500_000),
+        recovery: span(3_500_000, 5_000_000),
+        faults: vec![fault("kill redis", "redis"), fault("latency from orchestrator to guardrails", "guardrails")],
+        ..Experiment::default()
+    };
+    json(dir, run_dir::EXPERIMENT, &happened);
+    let report = ScenarioReport {
+        ended: ScenarioEnd::Completed,
+        why: None,
+        took_us: 7_000_000,
+        quotas: Vec::new(),
+        declared: BTreeMap::new(),
+    };
+    json(dir, run_dir::SCENARIO, &report);
+    write(dir, &plan, &ops(), &["memory", "redis"])
+}
+
+fn json(dir: &Path, name: &str, value: &impl serde::Serialize) {
+    std::fs::write(dir.join(name), serde_json::to_string(value).unwrap()).unwrap();
+}
+
+/// Writes the record, closes it, judges it and writes its reports.
+fn write(dir: &Path, plan: &Plan, ops: &[Op], parts: &[&str]) -> Judgement {
+    json(dir, run_dir::PLAN, plan);
+    let lines: Vec<String> = ops.iter().map(|op| serde_json::to_string(op).unwrap() + "\n").collect();
+    std::fs::write(dir.join(run_dir::HISTORY), lines.concat()).unwrap();
+    let sample = |second: u64, part: &str| Sample {
+        at_us: second * 1_000_000,
+        part: part.to_owned(),
+        cpu_us: second * 100_000,
+        rss_bytes: 50_000_000,
+    };
+    let samples = (0..6).flat_map(|second| parts.iter().map(move |part| sample(second, part)));
+    let samples: Vec<String> = samples.map(|sample| serde_json::to_string(&sample).unwrap() + "\n").collect();
+    std::fs::write(dir.join(run_dir::SAMPLES), samples.concat()).unwrap();
+    let surroundings = Surroundings {
+        started_at: "2026-01-02T03:04:05Z".to_owned(),
+        harness_version: "0.1.0".to_owned(),
+        cores: 2,
+        memory_bytes: 8_000_000_000,
+        system: "linux".to_owned(),
+        ..Surroundings::default()
+    };
+    json(dir, run_dir::SURROUNDINGS, &surroundings);
+    seal(dir).unwrap();
+    let judgement = judge(dir).unwrap();
+    write_all(dir, &judgement).unwrap();
+    judgement
+}
+
+pub(crate) fn driver() -> DriverReport {
+    DriverReport {
+        measured_from_us: 1_000_000,
+        measured_until_us: 5_000_000,
+        calls: 160,
+        cpu_us: 400_000,
+        cpu_peak: 0.2,
+        ..DriverReport::default()
+    }
+}
