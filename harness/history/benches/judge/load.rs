@@ -147,7 +147,7 @@ impl Making {
             status: WorkflowEnd::Completed,
             reasons: Vec::new(),
             fallbacks: Vec::new(),
-            risky: false,
+            risky: number.is_multiple_of(3),
             verdict: Some("allow".into()),
             injected: Some(format!("verdict{number}").into()),
         };
