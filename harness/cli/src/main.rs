@@ -4,6 +4,8 @@ mod arguments;
 mod ci;
 mod command;
 mod context;
+#[cfg(test)]
+mod documents;
 mod exit;
 mod names;
 mod settings;
@@ -56,9 +58,9 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::ClientConfig(arguments) => command::client_config::run(&arguments, context),
         Command::Check(arguments) => command::check::run(&arguments, context),
         Command::Report(arguments) => command::report::run(&arguments, context),
+        Command::Runs(arguments) => command::runs::run(&arguments, context),
         Command::Token(arguments) => command::token::run(&arguments, context),
         Command::Flow(arguments) => command::flow::run(&arguments, context),
-        Command::Runs(arguments) => command::runs::run(&arguments, context),
         Command::Gate(arguments) => command::gate::run(&arguments, context),
         Command::Init(arguments) => command::init::run(&arguments, context),
         Command::Bench(arguments) => command::bench::run(&arguments, context),
