@@ -1,0 +1,165 @@
+//! The folder of the runs as its users meet it: what is kept, what is told of what was cut, and a disk that takes nothing.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{code, harness, run, text};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const QUICK: [&str; 2] = ["scenario", "idempotent-retry"];
+
+fn runs(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(folder.join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+fn listed(folder: &Path) -> Vec<Value> {
+    let output = run(folder, &["runs", "list", "--json"]);
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_newest_runs_are_kept_listed_opened_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("harness.toml"), "[runs]\nkeep = 2\n").unwrap();
+    assert_eq!(code(&run(folder.path(), &["runs", "open"])), 64, "there is none yet");
+    // Runs from before, of which the oldest must go.
+    for id in ["2020-01-01", "2020-01-02", "2020-01-03"] {
+        let old = folder.path().join("runs").join(id);
+        std::fs::create_dir_all(&old).unwrap();
+        std::fs::write(old.join("plan.json"), "{}").unwrap();
+    }
+    let output = run(folder.path(), &QUICK);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let left = runs(folder.path());
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left[0].ends_with("2020-01-03"), "{left:?}");
+
+    let entries = listed(folder.path());
+    assert_eq!((&entries[0]["verdict"], &entries[0]["state"]), (&Value::from("pass"), &Value::from("whole")));
+    assert_eq!(entries[1]["state"], "cut off");
+    assert!(text(&run(folder.path(), &["runs", "list"])).contains("never closed"));
+
+    let mut open = harness();
+    open.env("BROWSER", "true").current_dir(folder.path()).args(["runs", "open", "--json"]);
+    let opened: Value = serde_json::from_slice(&open.output().unwrap().stdout).unwrap();
+    assert_eq!(opened["opened"], true, "{opened}");
+    assert!(Path::new(opened["report"].as_str().unwrap()).is_file());
+
+    let history = left[1].join("history.jsonl");
+    let kept = std::fs::read(&history).unwrap();
+    std::fs::write(&history, &kept[..kept.len() / 2]).unwrap();
+    assert_eq!(listed(folder.path())[0]["state"], "changed");
+    let check = run(folder.path(), &["check"]);
+    assert_ne!(code(&check), 0);
+    assert!(text(&check).contains("changed after the run: `history.jsonl` has"), "{}", text(&check));
+
+    let dry = run(folder.path(), &["runs", "prune", "--keep", "1", "--dry-run"]);
+    assert!(text(&dry).contains("would remove") && runs(folder.path()).len() == 2, "{}", text(&dry));
+    assert_eq!(code(&run(folder.path(), &["runs", "prune", "--keep", "1"])), 0);
+    assert_eq!(runs(folder.path()), left[1..]);
+}
+
+#[test]
+fn a_folder_that_takes_nothing_is_told_in_one_line_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for command in [&["gate"][..], &QUICK, &["load", "memory"], &["chaos", "redis-outage"]] {
+        for place in ["file", "/proc/runs"] {
+            let output = run(folder.path(), &[command, &["--runs", place]].concat());
+            assert_eq!(code(&output), 70, "{}", text(&output));
+            let told = text(&output);
+            assert!(told.starts_with("harness: the folder of the runs `"), "{told}");
+            assert!(told.contains("hint: choose another with `--runs`") && told.lines().count() == 2, "{told}");
+        }
+    }
+}
+
+/// The harness with a shell before it that makes a write past a limit an error, as on a full disk, and not the end of the process.
+fn on_a_small_disk(folder: &Path, arguments: &str) -> Command {
+    let program = harness().get_program().to_owned();
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("trap '' XFSZ; exec \"$0\" {arguments}")).arg(program);
+    shell.env("NO_COLOR", "1").current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell
+}
+
+/// The driver that a harness has started, once there is one.
+fn driver_of(harness: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{harness}/task/{harness}/children"));
+    let threads = std::fs::read_dir(format!("/proc/{harness}/task")).ok()?.flatten();
+    let all = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let all: Vec<u32> = all
+        .chain(children)
+        .flat_map(|pids| pids.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .filter_map(|pid| pid.parse().ok())
+        .collect();
+    all.into_iter()
+        .find(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("__drive")))
+}
+
+#[test]
+fn a_disk_that_fills_while_a_load_is_recorded_ends_it_unknown_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = "load memory --users 6 --organisations 3 --warmup 500ms --duration 40s";
+    let child = on_a_small_disk(folder.path(), load).spawn().unwrap();
+    let since = Instant::now();
+    let history = |folder: &Path| {
+        let found = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
+        found.map(|run| run.path().join("history.jsonl")).find(|path| path.metadata().is_ok_and(|file| file.len() > 0))
+    };
+    while history(folder.path()).is_none() || driver_of(child.id()).is_none() {
+        assert!(since.elapsed() < PATIENCE, "the load did not begin");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let driver = driver_of(child.id()).unwrap();
+    let length = history(folder.path()).unwrap().metadata().unwrap().len();
+    let limited =
+        Command::new("prlimit").arg(format!("--fsize={}", length + 1_000)).arg(format!("--pid={driver}")).status();
+    assert!(limited.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    let run = runs(folder.path()).pop().unwrap();
+    let report: Value = serde_json::from_slice(&std::fs::read(run.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["verdict"], "unknown");
+    let because = report["because"].as_str().unwrap();
+    assert!(because.contains("cannot record the history") || because.contains("incomplete"), "{because}");
+    assert!(
+        !std::fs::read_dir(&run)
+            .unwrap()
+            .flatten()
+            .any(|file| file.path().extension().is_some_and(|end| end == "part"))
+    );
+}
+
+#[test]
+fn a_disk_that_fills_while_a_scenario_is_recorded_leaves_nothing_that_passes_for_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    // The limit is for the harness alone, not for the services that it starts.
+    let scenario = "scenario tenant-isolation --seed 7";
+    let child = on_a_small_disk(folder.path(), scenario).spawn().unwrap();
+    let since = Instant::now();
+    let begun = |folder: &Path| {
+        let found = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
+        found.into_iter().any(|run| run.path().join("surroundings.json").is_file())
+    };
+    while !begun(folder.path()) {
+        assert!(since.elapsed() < PATIENCE, "the scenario did not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let limited = Command::new("prlimit").arg("--fsize=10").arg(format!("--pid={}", child.id())).status();
+    assert!(limited.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("hint: free space on that disk"), "{}", text(&output));
+    let entry = &listed(folder.path())[0];
+    assert_eq!(entry["state"], "cut off", "{entry}");
+    assert!(entry["verdict"].is_null(), "{entry}");
+}
