@@ -30,6 +30,11 @@ impl View for Silent {
     fn show(&self, _event: Event) {}
 }
 
+/// Columns of the terminal that stdout is; as many as are wanted where it is none.
+pub(crate) fn columns() -> usize {
+    console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| columns.into())
+}
+
 /// A verdict as a word in its colour.
 pub(crate) fn word(verdict: Verdict) -> String {
     match verdict {

@@ -3,7 +3,7 @@
 use crate::ci::{self, Annotation};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use crate::view::word;
+use crate::view::{columns, word};
 use harness_core::plan::{Plan, Subject};
 use harness_core::report::terminal;
 use harness_core::run::{RunOutcome, RunRequest, run as run_plan};
@@ -201,10 +201,14 @@ fn show(outcome: &RunOutcome, has_figures: bool, context: &Context) {
         // The calls of a scenario are few; what it expected was shown while it went on.
         if has_figures {
             context.print("");
-            terminal::lines(&outcome.summary).iter().for_each(|line| context.print(line));
+            terminal::lines(&outcome.summary, columns()).iter().for_each(|line| context.print(line));
             context.print("");
         }
+        let plan = &outcome.summary.plan;
         context.print(&format!("report  {}", report.display()));
+        context.print(&format!("repeat  {}", plan.command));
+        let (word, because) = (word(outcome.judgement.verdict), &outcome.summary.because);
+        return context.print(&format!("verdict {word}: {} {}, {because}", plan.subject, plan.workload));
     }
     context.print(&format!("verdict {}", word(outcome.judgement.verdict)));
 }

@@ -1,4 +1,4 @@
-//! The end of a run in a terminal: plain lines; the command line adds colour.
+//! The end of a run in a terminal: plain lines in as many columns as there are; the command line adds colour.
 
 use super::markdown::{duration, percent, thousands};
 use super::summary::{OperationFigures, Summary};
@@ -6,36 +6,89 @@ use super::summary::{OperationFigures, Summary};
 /// Width of the first column.
 const NAME: usize = 18;
 
-/// The table of operations and the findings, as lines.
-pub fn lines(summary: &Summary) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{:<NAME$} {:>10} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9}",
-        "operation", "calls", "per s", "not ok", "p50", "p95", "p99", "p99.9"
-    )];
-    lines.extend(summary.operations.iter().map(|(name, operation)| row(name, operation)));
-    lines.push(row("all", &summary.total));
+/// A column of the table: what is above it, how wide it is, how much it matters (the least first to go), and what it says.
+struct Column {
+    title: &'static str,
+    width: usize,
+    rank: u8,
+    say: fn(&OperationFigures) -> String,
+}
+
+const COLUMNS: [Column; 7] = [
+    Column { title: "calls", width: 10, rank: 4, say: |figures| thousands(figures.calls) },
+    Column { title: "per s", width: 8, rank: 2, say: |figures| thousands(figures.per_second.round() as u64) },
+    Column { title: "not ok", width: 8, rank: 6, say: |figures| percent(figures.error_rate) },
+    Column { title: "p50", width: 9, rank: 5, say: |figures| duration(figures.latency_us.p50 as f64) },
+    Column { title: "p95", width: 9, rank: 3, say: |figures| duration(figures.latency_us.p95 as f64) },
+    Column { title: "p99", width: 9, rank: 7, say: |figures| duration(figures.latency_us.p99 as f64) },
+    Column { title: "p99.9", width: 9, rank: 1, say: |figures| duration(figures.latency_us.p99_9 as f64) },
+];
+
+/// The table of operations and what the parts used, as lines of at most `width` columns; columns that do not fit are left to the report.
+pub fn lines(summary: &Summary, width: usize) -> Vec<String> {
+    let columns = fitting(width);
+    let heads = columns.iter().map(|column| format!(" {:>1$}", column.title, column.width));
+    let mut lines = vec![format!("{:<NAME$}{}", "operation", heads.collect::<String>())];
+    lines.extend(summary.operations.iter().map(|(name, operation)| row(name, operation, &columns)));
+    lines.push(row("all", &summary.total, &columns));
     for (kind, count) in &summary.total.errors {
         lines.push(format!("  {} x {kind}", thousands(*count)));
     }
     lines.push(String::new());
-    lines.extend(summary.parts.iter().map(|(name, part)| {
-        format!(
-            "{name:<NAME$} {:.2} cores, {} CPU per 1,000 calls, at most {:.0} MB",
-            part.cores,
-            duration(part.cpu_us_per_1000_calls),
-            part.rss_peak_bytes as f64 / 1e6
-        )
-    }));
+    for (name, part) in &summary.parts {
+        let used = [
+            format!("{:.2} cores", part.cores),
+            format!("at most {:.0} MB", part.rss_peak_bytes as f64 / 1e6),
+            format!("{} CPU per 1,000 calls", duration(part.cpu_us_per_1000_calls)),
+        ];
+        let mut line = format!("{name:<NAME$}");
+        for (at, what) in used.iter().enumerate() {
+            let comma = if at == 0 { " " } else { ", " };
+            if line.len() + comma.len() + what.len() <= width {
+                line.push_str(comma);
+                line.push_str(what);
+            }
+        }
+        lines.push(line);
+    }
     lines
 }
 
-fn row(name: &str, operation: &OperationFigures) -> String {
-    let latency = &operation.latency_us;
-    let [p50, p95, p99, p99_9] = [latency.p50, latency.p95, latency.p99, latency.p99_9].map(|us| duration(us as f64));
-    format!(
-        "{name:<NAME$} {:>10} {:>8} {:>8} {p50:>9} {p95:>9} {p99:>9} {p99_9:>9}",
-        thousands(operation.calls),
-        thousands(operation.per_second.round() as u64),
-        percent(operation.error_rate)
-    )
+/// The columns that there is room for, those that matter most first.
+fn fitting(width: usize) -> Vec<&'static Column> {
+    let mut by_rank: Vec<&Column> = COLUMNS.iter().collect();
+    by_rank.sort_by_key(|column| std::cmp::Reverse(column.rank));
+    let mut left = width.saturating_sub(NAME);
+    let taken = by_rank.into_iter().take_while(|column| {
+        let fits = column.width < left;
+        left = left.saturating_sub(column.width + 1);
+        fits
+    });
+    let ranks: Vec<u8> = taken.map(|column| column.rank).collect();
+    COLUMNS.iter().filter(|column| ranks.contains(&column.rank)).collect()
+}
+
+fn row(name: &str, operation: &OperationFigures, columns: &[&Column]) -> String {
+    let cells = columns.iter().map(|column| format!(" {:>1$}", (column.say)(operation), column.width));
+    format!("{name:<NAME$}{}", cells.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COLUMNS, NAME, fitting};
+
+    fn titles(width: usize) -> Vec<&'static str> {
+        fitting(width).into_iter().map(|column| column.title).collect()
+    }
+
+    #[test]
+    fn what_matters_most_stays_in_a_narrow_terminal() {
+        assert_eq!(titles(40), ["not ok", "p99"]);
+        assert_eq!(titles(50), ["not ok", "p50", "p99"]);
+        assert_eq!(titles(200).len(), COLUMNS.len());
+        for width in NAME..200 {
+            let used: usize = fitting(width).iter().map(|column| column.width + 1).sum();
+            assert!(NAME + used <= width, "{width}");
+        }
+    }
 }
