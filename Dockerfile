@@ -1,30 +1,68 @@
-# One image for each service (--build-arg SERVICE=mcp-memory). The binary comes from the `build` stage, or with
-# --build-arg BIN_FROM=host from dist/, where `make images` puts a static binary that the host has built.
+# The images of the services and of the harness, one for each --build-arg PROGRAM=mcp-memory; the harness's is the target `harness`.
+# The programs come from the `build` stage, or with --build-arg BIN_FROM=host from dist/, where `make images` puts static ones that were
+# built here.
 ARG BIN_FROM=build
 
-FROM rust:1.95-bookworm AS build
-ARG SERVICE
+FROM rust:1.95-bookworm AS chef
+RUN cargo install --locked --version 0.1.78 cargo-chef
 WORKDIR /src
+
+FROM chef AS plan
 COPY . .
+RUN cargo chef prepare --recipe-path /recipe.json
+
+# What this layer is made of is the recipe, not the sources: it is built again where a dependency changes.
+FROM chef AS dependencies
 ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
-RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin "$SERVICE" --target x86_64-unknown-linux-gnu && \
-    mkdir -p /out/data && \
-    cp "target/x86_64-unknown-linux-gnu/release/$SERVICE" /etc/ssl/certs/ca-certificates.crt /out/
+COPY --from=plan /recipe.json /recipe.json
+RUN cargo chef cook --release --locked --target x86_64-unknown-linux-gnu --recipe-path /recipe.json
+
+# All programs at once, so that five images share one build.
+FROM dependencies AS build
+COPY . .
+RUN cargo build --release --locked --bins --target x86_64-unknown-linux-gnu && \
+    mkdir -p /out/data /out/work && \
+    cp target/x86_64-unknown-linux-gnu/release/mcp-* target/x86_64-unknown-linux-gnu/release/liar /out/ && \
+    cp target/x86_64-unknown-linux-gnu/release/harness /out/mcp-harness && \
+    strip /out/mcp-harness && \
+    cp /etc/ssl/certs/ca-certificates.crt /out/
 
 FROM scratch AS host
 COPY dist/ /out/
 
-FROM ${BIN_FROM} AS bin
+FROM ${BIN_FROM} AS programs
 
-FROM scratch
-ARG SERVICE
-LABEL org.opencontainers.image.title="$SERVICE"
+FROM scratch AS base
+ARG PROGRAM
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="$PROGRAM" \
+      org.opencontainers.image.description="A program of the MCP stack or its harness: one static binary and a bundle of CA certificates" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
 # Without a CA bundle the HTTP client does not start, not even for plain HTTP.
-COPY --from=bin /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=bin /out/${SERVICE} /service
-COPY --from=bin --chown=65532:65532 /out/data/ /data/
+COPY --from=programs /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
+
+# Runs are written to /work: mount a folder there to keep them.
+FROM base AS harness
+ARG PROGRAM
+COPY --from=programs /out/${PROGRAM} /harness
+COPY --from=programs --chown=65532:65532 /out/work/ /work/
+WORKDIR /work
+VOLUME /work
+HEALTHCHECK --interval=5s --timeout=3s CMD ["/harness", "--version"]
+ENTRYPOINT ["/harness"]
+CMD ["--help"]
+
+# The last stage is what is built where no target is named.
+FROM base AS service
+ARG PROGRAM
+COPY --from=programs /out/${PROGRAM} /service
+COPY --from=programs --chown=65532:65532 /out/data/ /data/
 VOLUME /data
 HEALTHCHECK --interval=2s --timeout=2s --start-period=5s --retries=5 CMD ["/service", "healthcheck"]
 ENTRYPOINT ["/service"]

@@ -11,10 +11,13 @@ RELEASE_DIR := $(TARGET_DIR)/$(TRIPLE)/release
 RUSTFLAGS_VARIABLE := CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_RUSTFLAGS
 STATIC := $(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static"
 SERVICES := mcp-memory mcp-guardrails mcp-patterns mcp-orchestrator
+IMAGES := $(SERVICES) mcp-harness
 BINARIES := harness $(SERVICES) liar
-HARNESS := $(RELEASE_DIR)/harness
 # Where the stack of the mcp- targets runs: docker (containers, by docker-compose.yml) or process.
+# Either way of a debug build: a change is built in seconds. Containers need a static one.
 BACKEND ?= docker
+DEV_DIR := $(TARGET_DIR)/$(if $(filter docker,$(BACKEND)),$(TRIPLE)/)debug
+HARNESS := $(DEV_DIR)/harness
 ifeq ($(filter docker process,$(BACKEND)),)
 $(error BACKEND is `$(BACKEND)`; it can be docker or process)
 endif
@@ -35,16 +38,41 @@ test: tools redis readers ## Runs every test that needs no container
 .PHONY: test-docker
 test-docker: images ## Runs the tests of the docker backend: they start containers on 127.0.0.1
 	cargo build --workspace --bins --locked
-	cargo test -p harness-core --features docker-tests --test docker --test fault_docker --locked
+	cargo test -p harness-core --features docker-tests --test docker --test fault_docker --test images --locked
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s
 
 .PHONY: lint
-lint: tools ## Formatting, clippy with warnings as errors, dependencies, shell scripts
+lint: tools ## Formatting, clippy with warnings as errors, dependencies, workflows, Dockerfile, compose file, shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/dependencies
 	.ci/scripts
+	.ci/files
+
+.PHONY: deny
+deny: ## Licences, sources and known flaws of every dependency
+	.ci/dependencies
+
+.PHONY: docs
+docs: tools ## Builds the documentation of the crates, warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+.PHONY: smoke
+smoke: ## Starts the stack, walks a piece of work through it, stops it: what a person does first
+	@trap '$(MAKE) --no-print-directory mcp-down' EXIT; $(MAKE) --no-print-directory mcp-up && $(MAKE) --no-print-directory mcp-flow
+
+.PHONY: scan
+scan: images deny ## Looks for known flaws in the images and in what they are made of (Trivy)
+	infra/images/scan $(IMAGES)
+
+.PHONY: chaos-all
+chaos-all: release redis ## Runs every experiment of the catalogue with a fresh seed
+	$(RELEASE_DIR)/harness chaos --all
+
+.PHONY: load-long
+load-long: release redis ## Drives memory with 100 users for ten minutes
+	$(RELEASE_DIR)/harness load memory --duration 10m
 
 .PHONY: mcp-up
 mcp-up: stack-$(BACKEND) ## Starts Redis and the four services, and builds and restarts what you change from then on (BACKEND=process: without Docker)
@@ -52,7 +80,7 @@ ifeq ($(BACKEND),process)
 	@$(HARNESS) up --env-file .env.mcp.local --watch
 else
 	@infra/local/up
-	@$(STATIC) $(HARNESS) watch --background -- infra/local/reload $(RELEASE_DIR)
+	@$(HARNESS) watch --background --make static -- infra/local/reload $(DEV_DIR)
 	@infra/local/compose ps
 endif
 
@@ -62,7 +90,7 @@ ifeq ($(BACKEND),process)
 	@$(HARNESS) up --env-file .env.mcp.local --watch --only memory
 else
 	@infra/local/up memory
-	@$(STATIC) $(HARNESS) watch --background -- infra/local/reload $(RELEASE_DIR)
+	@$(HARNESS) watch --background --make static -- infra/local/reload $(DEV_DIR)
 	@infra/local/compose ps
 endif
 
@@ -94,11 +122,15 @@ else
 endif
 
 # What the two kinds of a stack need before they start.
-.PHONY: stack-process stack-docker
-stack-process: release redis
+.PHONY: stack-process stack-docker static
+stack-process: tools redis
+	cargo build --workspace --bins --locked
 	@infra/local/settings
-stack-docker: docker images
+stack-docker: docker static
+	@IMAGE_TAG=dev SBOM=no infra/images/build $(DEV_DIR) $(SERVICES)
 	@infra/local/settings
+static: tools
+	@$(STATIC) cargo build --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
 
 .PHONY: docker
 docker:
@@ -114,12 +146,23 @@ release: tools ## Builds the harness and the services, static, in release mode
 	$(STATIC) cargo build --release --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
 
 .PHONY: images
-images: docker release ## Makes the images of the services and, where no registry can be reached, of Redis
-	infra/images/build $(RELEASE_DIR) $(SERVICES)
+images: docker release ## Makes the images of the services and of the harness, each with an SBOM, and redis:7 where it is missing
+	infra/images/build $(RELEASE_DIR) $(IMAGES)
+
+.PHONY: images-offline
+images-offline: docker ## Makes the base image redis:7 from the distribution's packages, where no registry can be reached, then the images
+	infra/images/offline-redis
+	$(MAKE) images
 
 .PHONY: redis
 redis: ## Installs redis-server where it is missing
 	@.ci/need redis-server redis-server
+
+# What reads reports in tests: a browser, and a checker of XML forms.
+.PHONY: readers
+readers:
+	@.ci/need chromium chromium
+	@.ci/need xmllint libxml2-utils
 
 .PHONY: tools
 tools:

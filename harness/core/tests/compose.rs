@@ -65,7 +65,7 @@ fn wanted_of(part: &Part) -> Vec<(String, Value)> {
         PartKind::Service(service) => {
             let port = service.default_port();
             vec![
-                ("image", json!(format!("{}:latest", service.binary()))),
+                ("image", json!(format!("{}:dev", service.binary()))),
                 ("ports", json!([format!("127.0.0.1:{port}:{port}")])),
                 ("volumes", json!([format!("{}-data:/data", part.data)])),
             ]

@@ -54,7 +54,7 @@ pub(crate) struct DownArguments {
 }
 
 /// Arguments of `watch`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct WatchArguments {
     /// Goes on when this command has ended.
     #[arg(long)]
@@ -62,6 +62,9 @@ pub(crate) struct WatchArguments {
     /// Stops the watch that runs here.
     #[arg(long, conflicts_with = "background")]
     pub(crate) stop: bool,
+    /// Builds with `make TARGET BINARIES=…` in place of `cargo build`.
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) make: Option<String>,
     /// In place of starting parts of the stack again: a command, which is given the names of the services that were built.
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) then: Vec<String>,

@@ -3,7 +3,7 @@
 mod env_file;
 
 use super::watch;
-use crate::arguments::{BackendChoice, Only, UpArguments};
+use crate::arguments::{BackendChoice, Only, UpArguments, WatchArguments};
 use crate::context::{Context, random_secret};
 use crate::exit::{Exit, Failure};
 use harness_core::plan::Backend;
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
     };
     let state = context.runtime.block_on(state::up(folder, request, &context.view, &context.cancel))?;
     if arguments.watch
-        && let Err(failure) = watch::start(folder, &[], context)
+        && let Err(failure) = watch::start(folder, &WatchArguments::default(), context)
     {
         context.runtime.block_on(state::down(folder))?;
         return Err(failure);

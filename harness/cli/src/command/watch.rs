@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
         return Ok(Exit::Pass);
     }
     if arguments.background {
-        start(folder, &arguments.then, context)?;
+        start(folder, arguments, context)?;
         return Ok(Exit::Pass);
     }
     let mut sources = Sources::of(&context.executable)?;
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
         if services.is_empty() {
             continue;
         }
-        renew(&services, &arguments.then, context);
+        renew(&services, arguments, context);
         sources = Sources::of(&context.executable)?;
         follow(&mut watcher, &sources, &mut watched)?;
     }
@@ -95,11 +95,11 @@ fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<Pa
 }
 
 /// Builds services and starts those again whose programs are others now. What fails is told; the next change is the next attempt.
-fn renew(services: &[Service], then: &[String], context: &Context) {
+fn renew(services: &[Service], arguments: &WatchArguments, context: &Context) {
     let since = Instant::now();
     let names = |services: &[Service]| services.iter().map(|service| service.name()).collect::<Vec<_>>().join(", ");
     context.print(&format!("{} changed: building", names(services)));
-    let renewed = match build(&context.executable, services, &context.cancel) {
+    let renewed = match build(&context.executable, services, arguments.make.as_deref(), &context.cancel) {
         Ok(renewed) => renewed,
         Err(why) => return context.print(&format!("not built: {why}; what runs goes on as it is")),
     };
@@ -107,6 +107,7 @@ fn renew(services: &[Service], then: &[String], context: &Context) {
         return context.print("built, and no program is another one now");
     }
     let (built, since) = (since.elapsed(), Instant::now());
+    let then = &arguments.then;
     let restarted = if then.is_empty() { restart(&renewed, context) } else { tell(&renewed, then) };
     match restarted {
         Ok(()) => context.print(&format!(

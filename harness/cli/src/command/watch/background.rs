@@ -1,5 +1,6 @@
 //! The one watch of a folder: it writes down that it runs, so that it can be left in the background and stopped later.
 
+use crate::arguments::WatchArguments;
 use crate::context::Context;
 use crate::exit::Failure;
 use harness_core::reaper::{end_process, is_alive, start_time};
@@ -48,13 +49,14 @@ pub(super) fn register(folder: &Path) -> Result<Registered, Failure> {
 }
 
 /// Starts a watch that goes on when this process has ended, and waits until it watches.
-pub(in crate::command) fn start(folder: &Path, then: &[String], context: &Context) -> Result<(), Failure> {
+pub(in crate::command) fn start(folder: &Path, arguments: &WatchArguments, context: &Context) -> Result<(), Failure> {
     stop(folder)?;
     let path = folder.join(LOG);
     std::fs::create_dir_all(folder.join("logs"))?;
     let log = std::fs::File::create(&path)?;
     let mut command = Command::new(&context.executable);
-    command.arg("watch").arg("--").args(then);
+    command.arg("watch").args(arguments.make.iter().flat_map(|target| ["--make", target]));
+    command.arg("--").args(&arguments.then);
     // A group of its own: Ctrl-C in this terminal is not meant for it.
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
     let mut child = command.spawn()?;

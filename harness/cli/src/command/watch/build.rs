@@ -13,13 +13,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) fn build(
     executable: &Path,
     services: &[Service],
+    make: Option<&str>,
     cancel: &CancellationToken,
 ) -> Result<Vec<Service>, String> {
     let built_at = |service: &Service| -> Option<SystemTime> {
         std::fs::metadata(executable.with_file_name(service.binary())).and_then(|data| data.modified()).ok()
     };
     let before: Vec<_> = services.iter().map(built_at).collect();
-    let mut command = command(executable, services);
+    let mut command = command(services, make);
     // What a make above this one shares with its children ends with it.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().map_err(|error| format!("{:?} cannot be run: {error}", command.get_program()))?;
@@ -44,31 +45,29 @@ pub(super) fn build(
         .collect())
 }
 
-/// A debug build is cargo's own; how a release is built, the Makefile knows.
-fn command(executable: &Path, services: &[Service]) -> Command {
+/// A debug build is cargo's own; how any other is made, a target of the Makefile knows.
+fn command(services: &[Service], make: Option<&str>) -> Command {
     let binaries: Vec<&str> = services.iter().map(|service| service.binary()).collect();
-    let debug = executable.parent().is_some_and(|folder| folder.ends_with("debug"));
-    let mut command = Command::new(if debug { "cargo" } else { "make" });
-    if debug {
-        command.args(["build", "--quiet"]).args(binaries.iter().flat_map(|binary| ["--bin", binary]));
-    } else {
-        command.args(["--silent", "release"]).arg(format!("BINARIES={}", binaries.join(" ")));
-    }
+    let mut command = Command::new(if make.is_some() { "make" } else { "cargo" });
+    match make {
+        Some(target) => command.args(["--silent", target]).arg(format!("BINARIES={}", binaries.join(" "))),
+        None => command.args(["build", "--quiet"]).args(binaries.iter().flat_map(|binary| ["--bin", binary])),
+    };
     command
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Path, Service, command};
+    use super::{Service, command};
 
     #[test]
     fn a_build_is_made_as_the_one_before() {
-        let line = |executable: &str| {
-            let command = command(Path::new(executable), &[Service::Memory, Service::Patterns]);
+        let line = |make| {
+            let command = command(&[Service::Memory, Service::Patterns], make);
             let words = std::iter::once(command.get_program()).chain(command.get_args());
             words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(line("/t/debug/harness"), "cargo build --quiet --bin mcp-memory --bin mcp-patterns");
-        assert_eq!(line("/t/triple/release/harness"), "make --silent release BINARIES=mcp-memory mcp-patterns");
+        assert_eq!(line(None), "cargo build --quiet --bin mcp-memory --bin mcp-patterns");
+        assert_eq!(line(Some("static")), "make --silent static BINARIES=mcp-memory mcp-patterns");
     }
 }
