@@ -188,5 +188,27 @@ fn foreign(service: &str, url: &str) -> Option<String> {
     };
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    (!loopback).then(|| format!("`{url}` of `{service}` is not on this machine; load goes to loopback addresses only"))
+    // A name of one word is one of a container network: there is no such name on the internet.
+    let container = !host.contains(['.', ':']) && host.starts_with(|first: char| first.is_ascii_alphabetic());
+    (!loopback && !container).then(|| {
+        format!("`{url}` of `{service}` is neither on this machine nor a name of a container network; load goes nowhere else")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::foreign;
+
+    #[test]
+    fn load_goes_to_this_machine_and_to_containers_by_name_and_nowhere_else() {
+        for near in ["http://127.0.0.1:7420", "http://localhost:7420", "http://[::1]:7420", "http://memory:7420"] {
+            assert_eq!(foreign("memory", near), None, "{near}");
+        }
+        for far in
+            ["http://192.0.2.7:7420", "http://memory.example:7420", "http://[2001:db8::1]:7420", "http://3232235777:80"]
+        {
+            assert!(foreign("memory", far).is_some_and(|why| why.contains("nowhere else")), "{far}");
+        }
+        assert!(foreign("memory", "https://127.0.0.1:7420").is_some_and(|why| why.contains("is not a URL")));
+    }
 }
