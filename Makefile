@@ -158,24 +158,18 @@ images-offline: docker ## Makes the base image redis:7 from the distribution's p
 redis: ## Installs redis-server where it is missing
 	@.ci/need redis-server redis-server
 
-# What reads reports in tests: a browser, and a checker of XML forms.
-.PHONY: readers
-readers:
-	@.ci/need chromium chromium
-	@.ci/need xmllint libxml2-utils
-
 .PHONY: tools
 tools:
 	@command -v cargo >/dev/null || { echo "make: cargo is missing; install Rust with rustup" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "make: a C compiler is missing; install gcc" >&2; exit 1; }
 
-.PHONY: clean
 # What reads reports in tests: a browser, and a checker of XML forms.
 .PHONY: readers
 readers:
 	@.ci/need chromium chromium
 	@.ci/need xmllint libxml2-utils
 
+.PHONY: clean
 clean: ## Removes what was built and every recorded run
 	cargo clean
 	rm -rf dist runs
