@@ -26,6 +26,9 @@ pub struct Experiment {
     /// Counters of services that an expectation is about.
     #[serde(default)]
     pub counters: Vec<Counter>,
+    /// Times in which others than the stack and the harness used much of the machine, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crowded: Vec<Span>,
     /// Lines of logs with something in them that must never be there.
     #[serde(default)]
     pub secrets: Vec<SecretSeen>,
@@ -81,7 +84,8 @@ impl Span {
         self.until_us.saturating_sub(self.from_us)
     }
 
-    const fn overlap(self, other: Self) -> Self {
+    /// What two spans have in common.
+    pub const fn overlap(self, other: Self) -> Self {
         let from_us = if self.from_us > other.from_us { self.from_us } else { other.from_us };
         let until_us = if self.until_us < other.until_us { self.until_us } else { other.until_us };
         Self { from_us, until_us }

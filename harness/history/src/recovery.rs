@@ -1,5 +1,6 @@
 //! How fast a stack that lost something is noticed, answers again and is steady again. Steady is what it was before the fault, window by
-//! window: one window of a second is noise, so it takes some in a row, and nearly all of those that follow until the load ends.
+//! window: one window of a second is noise, so it takes some in a row, and nearly all of those that follow until the load ends. Where others
+//! crowd the machine, a window that is only slow may be their doing.
 
 use crate::experiment::{Experiment, Span};
 use crate::figure::percentile_of;
@@ -20,6 +21,8 @@ const LEAST_THROUGHPUT: f64 = 0.95;
 /// Most that the 99th percentile may be of what it was before the fault, besides [`SLACK_US`].
 const MOST_SLOWER: f64 = 1.2;
 const SLACK_US: f64 = 5_000.0;
+/// Longest 99th percentile that a crowd explains.
+const MOST_CROWDED_US: u64 = 300_000;
 /// Of so many windows that follow until the load ends one may not be so; one always may.
 const ONE_BAD_WINDOW_OF: u64 = 10;
 
@@ -32,6 +35,9 @@ pub struct Recovery {
     pub first_success_us: Option<u64>,
     /// From when the last fault was gone until throughput and latency were what they were before it.
     pub steady_us: Option<u64>,
+    /// The same where windows that are only slow are laid at the door of those who crowded the machine meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_but_crowded_us: Option<u64>,
 }
 
 /// Throughput and latency of the calls that ended well before the fault, without those of organisations that have used up their limit.
@@ -72,12 +78,13 @@ impl Baseline {
     }
 
     /// Tells whether of the calls sent within one window as many ended well as before, and as fast.
-    fn is_met_by(&self, sent: usize, latencies: &mut [u64]) -> bool {
+    fn is_met_by(&self, sent: usize, latencies: &mut [u64], crowded: bool) -> bool {
         let well = latencies.len() as f64;
         // A call may fall beside the edge of a window, but it may not fail instead.
         let enough = well + 1.0 >= self.per_second * LEAST_THROUGHPUT * (WINDOW_US as f64 / 1e6);
         let as_often = well >= self.share * LEAST_THROUGHPUT * sent as f64;
-        enough && as_often && percentile_of(latencies, 99.0).is_some_and(|p99| p99 <= self.slowest_us())
+        let slowest_us = if crowded { self.slowest_us().max(MOST_CROWDED_US) } else { self.slowest_us() };
+        enough && as_often && percentile_of(latencies, 99.0).is_some_and(|p99| p99 <= slowest_us)
     }
 }
 
@@ -88,7 +95,11 @@ pub fn recovery(history: &History, experiment: &Experiment) -> Recovery {
     Recovery {
         detect_us: detected(history, experiment),
         first_success_us: afterwards.and_then(|span| first_success(history, span)),
-        steady_us: baseline.zip(afterwards).and_then(|(baseline, span)| steady_again(history, &baseline, span)),
+        steady_us: baseline.zip(afterwards).and_then(|(baseline, span)| steady_again(history, &baseline, span, &[])),
+        steady_but_crowded_us: baseline
+            .zip(afterwards)
+            .filter(|_| !experiment.crowded.is_empty())
+            .and_then(|(baseline, span)| steady_again(history, &baseline, span, &experiment.crowded)),
     }
 }
 
@@ -129,11 +140,11 @@ fn first_success(history: &History, span: Span) -> Option<u64> {
     well.map(|(_, op)| op.complete_us - span.from_us).min()
 }
 
-fn steady_again(history: &History, baseline: &Baseline, span: Span) -> Option<u64> {
+fn steady_again(history: &History, baseline: &Baseline, span: Span, crowded: &[Span]) -> Option<u64> {
     let sent = history.load_in(span).map(|(_, op)| (op.invoke_us - span.from_us, latency_if_well(op)));
     let mut calls: Vec<(u64, Option<u64>)> = sent.collect();
     calls.sort_unstable();
-    let good = good_windows(&calls, baseline, span.length_us());
+    let good = good_windows(&calls, baseline, span, crowded);
     let next = (WINDOW_US / STEP_US) as usize;
     // For each window: how many of those that follow it one after the other are good without a break, how many at all, of how many.
     let mut following = vec![(0u64, 0u64, 0u64); good.len() + next];
@@ -149,8 +160,8 @@ fn steady_again(history: &History, baseline: &Baseline, span: Span) -> Option<u6
 
 /// For each window that lies completely in the span: whether it is as it was before. `calls` are in order: when each was sent, and its latency
 /// where it ended well.
-fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, length_us: u64) -> Vec<bool> {
-    let Some(last) = length_us.checked_sub(WINDOW_US) else { return Vec::new() };
+fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, span: Span, crowded: &[Span]) -> Vec<bool> {
+    let Some(last) = span.length_us().checked_sub(WINDOW_US) else { return Vec::new() };
     let mut latencies = Vec::new();
     (0..=last / STEP_US)
         .map(|window| {
@@ -159,7 +170,9 @@ fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, length_us: u6
             let end = calls.partition_point(|(offset, _)| *offset < from + WINDOW_US);
             latencies.clear();
             latencies.extend(calls[begin..end].iter().filter_map(|(_, latency)| *latency));
-            baseline.is_met_by(end - begin, &mut latencies)
+            let window = Span { from_us: span.from_us + from, until_us: span.from_us + from + WINDOW_US };
+            let crowded = crowded.iter().any(|crowd| crowd.overlap(window).length_us() > 0);
+            baseline.is_met_by(end - begin, &mut latencies, crowded)
         })
         .collect()
 }

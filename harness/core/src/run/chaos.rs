@@ -2,6 +2,7 @@
 //! happened is written down, and the checks say what it proves.
 
 mod conductor;
+mod crowd;
 mod evidence;
 mod logs;
 mod probe;
@@ -41,11 +42,12 @@ pub(super) async fn run(
         over.cancel();
         happened
     };
+    let crowding = crowd::watch(stack, epoch_us, &over);
     let probing = probe::watch(stack, epoch_us, &over);
     let sampling = observe::sample(run_dir, epoch_us, &watched, &over);
     let driving = traffic.run(&over);
-    let (mut happened, probes, (), sampled) = tokio::join!(conducting, probing, driving, sampling);
-    happened.probes = probes;
+    let (mut happened, probes, crowded, (), sampled) = tokio::join!(conducting, probing, crowding, driving, sampling);
+    (happened.probes, happened.crowded) = (probes, crowded);
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     view.show(Event::Stage("reading back what was written".to_owned()));
     stage.read_back().await;

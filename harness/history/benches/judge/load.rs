@@ -242,6 +242,7 @@ pub(crate) fn experiment() -> Experiment {
             connects: 9,
         }],
         counters: vec![Counter { part, metric, labels, before: Some(0.0), during: Some(1.0), after: Some(1.0) }],
+        crowded: Vec::new(),
         secrets: Vec::new(),
         log_lines: 1,
         aborted: None,

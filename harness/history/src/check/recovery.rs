@@ -1,9 +1,9 @@
 //! recovery: once the fault is gone, the stack is back in its steady state by itself within the promised time. A load that ended before that
-//! time was over, or that hardly called, leaves it open.
+//! time was over, or that hardly called, leaves it open; so does one that was only slow while others crowded the machine.
 
 use super::{Check, Criteria, Judging, Kind, of_experiment};
 use crate::experiment::{Experiment, Promises, Span};
-use crate::finding::Finding;
+use crate::finding::{Evidence, Finding};
 use crate::history::History;
 use crate::recovery::{Baseline, LEAST_CALLS, WINDOW_US, WINDOWS_IN_A_ROW, recovery};
 use crate::threshold::millis;
@@ -45,6 +45,9 @@ fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut ju
     match found.steady_us {
         Some(steady_us) if steady_us <= promises.recovery_us => {}
         None if afterwards.length_us() < watched_us => judging.open += 1,
+        _ if found.steady_but_crowded_us.is_some_and(|steady_us| steady_us <= promises.recovery_us) => {
+            judging.doubt(Evidence::of("it was slow while others crowded the machine, and nothing else", &[]));
+        }
         late => {
             let shown = unsteady(history, &baseline, afterwards, promises.recovery_us);
             judging.violation(|| format!("{}, {allowed} are allowed", told("it was steady after", late)), &shown);
@@ -60,7 +63,9 @@ fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut ju
     ]
     .join(", ");
     summary.push_str(&format!("; {allowed} are allowed"));
-    if judging.open > 0 {
+    if found.steady_us.is_none() && found.steady_but_crowded_us.is_some() {
+        summary.push_str(", and others crowded the machine meanwhile");
+    } else if judging.open > 0 {
         summary.push_str(&format!(", and the load ended after {}", millis(afterwards.length_us() as f64)));
     }
     judging.finding(summary)

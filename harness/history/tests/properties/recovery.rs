@@ -3,6 +3,7 @@
 use crate::history::call;
 use crate::said::{only, verdicts};
 use crate::stack::{RECOVERY_US, Run, Shape, shapes};
+use harness_history::experiment::Span;
 use harness_history::recovery::{Recovery, STEP_US, recovery};
 use harness_history::{ErrorKind, History, Outcome, Verdict, judge};
 use proptest::prelude::*;
@@ -67,6 +68,26 @@ proptest! {
         let healed_us = run.fault().until_us;
         let slower_us = shape.latency_us / 2 + 7_000;
         run.ops.iter_mut().filter(|op| op.invoke_us >= healed_us).for_each(|op| op.complete_us += slower_us);
+        prop_assert_eq!(verdicts(&run)["recovery"], Verdict::Fail);
+    }
+
+    #[test]
+    fn a_crowd_explains_what_is_only_slow_and_nothing_else(shape in shapes(), slower_us in 40_000..250_000u64, fails in any::<bool>()) {
+        let mut run = Run::of(&shape);
+        let (healed_us, until_us) = (run.fault().until_us, run.experiment.recovery.unwrap().until_us);
+        run.ops.iter_mut().filter(|op| op.invoke_us >= healed_us).for_each(|op| op.complete_us += slower_us);
+        if fails {
+            let after = run.ops.iter_mut().filter(|op| op.invoke_us >= healed_us).step_by(4);
+            after.for_each(|op| op.outcome = Outcome::Failed(ErrorKind::Http(503)));
+        }
+        prop_assert_eq!(verdicts(&run)["recovery"], Verdict::Fail);
+        run.experiment.crowded.push(Span { from_us: healed_us, until_us });
+        let expected = if fails { Verdict::Fail } else { Verdict::Unknown };
+        prop_assert_eq!(verdicts(&run)["recovery"], expected);
+        run.ops.iter_mut().filter(|op| op.invoke_us >= healed_us).for_each(|op| op.complete_us += 300_000);
+        prop_assert_eq!(verdicts(&run)["recovery"], Verdict::Fail);
+        // Before the fault is gone a crowd explains nothing.
+        run.experiment.crowded = vec![Span { from_us: 0, until_us: healed_us }];
         prop_assert_eq!(verdicts(&run)["recovery"], Verdict::Fail);
     }
 

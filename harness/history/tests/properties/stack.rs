@@ -72,6 +72,7 @@ impl Run {
             probes: probes(shape, until_us),
             ways: vec![way(shape, fault)],
             counters: vec![counter(120.0, Some(147.0))],
+            crowded: Vec::new(),
             secrets: Vec::new(),
             log_lines: 900,
             aborted: None,

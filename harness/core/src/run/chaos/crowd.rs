@@ -1,0 +1,100 @@
+//! When others than the stack and the harness used much of the machine: a call that is slow then may be their doing.
+
+use crate::clock::monotonic_us;
+use crate::observe::cpu_time;
+use crate::stack::Stack;
+use harness_history::experiment::Span;
+use procfs::{CurrentSI, KernelStats};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// From one look to the next.
+const EVERY: Duration = Duration::from_secs(1);
+/// Others crowd a machine where they use more than this share of it.
+const SHARE: f64 = 0.25;
+
+/// Looks until the run is over; a machine that does not tell has no crowd.
+pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken) -> Vec<Span> {
+    let mut crowded: Vec<Span> = Vec::new();
+    let mut before = look(stack, epoch_us);
+    loop {
+        let last = tokio::select! {
+            () = over.cancelled() => true,
+            () = tokio::time::sleep(EVERY) => false,
+        };
+        let now = look(stack, epoch_us);
+        if let Some((before, now)) = before.as_ref().zip(now.as_ref())
+            && is_crowded(before, now)
+        {
+            match crowded.last_mut() {
+                Some(span) if span.until_us == before.at_us => span.until_us = now.at_us,
+                _ => crowded.push(Span { from_us: before.at_us, until_us: now.at_us }),
+            }
+        }
+        before = now;
+        if last {
+            return crowded;
+        }
+    }
+}
+
+/// Running totals at one moment.
+#[derive(Debug, Clone, PartialEq)]
+struct Look {
+    at_us: u64,
+    /// Time that all cores together were busy.
+    busy: Duration,
+    /// Time that all cores together were there.
+    all: Duration,
+    /// Time that each of our processes used.
+    own: Vec<(u32, Duration)>,
+}
+
+fn look(stack: &Stack, epoch_us: u64) -> Option<Look> {
+    let total = KernelStats::current().ok()?.total;
+    let given_away = total.steal.unwrap_or_default();
+    let working = total.user + total.nice + total.system + total.irq.unwrap_or_default();
+    let busy = working + total.softirq.unwrap_or_default() + given_away;
+    let idle = total.idle + total.iowait.unwrap_or_default();
+    let time = |ticks: u64| Duration::from_micros(ticks * 1_000_000 / procfs::ticks_per_second());
+    let pids = stack.parts().into_iter().filter_map(|part| part.pid).chain([std::process::id()]);
+    let own = pids.filter_map(|pid| Some((pid, cpu_time(pid)?))).collect();
+    Some(Look { at_us: monotonic_us().saturating_sub(epoch_us), busy: time(busy), all: time(busy + idle), own })
+}
+
+fn is_crowded(before: &Look, now: &Look) -> bool {
+    // A process that is new began at nothing.
+    let used = |(pid, time): &(u32, Duration)| {
+        let known = before.own.iter().find(|(known, _)| known == pid).map(|(_, time)| *time);
+        time.saturating_sub(known.unwrap_or_default())
+    };
+    let own: Duration = now.own.iter().map(used).sum();
+    let others = now.busy.saturating_sub(before.busy).saturating_sub(own);
+    let all = now.all.saturating_sub(before.all);
+    !all.is_zero() && others.as_secs_f64() > SHARE * all.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Look, is_crowded};
+    use std::time::Duration;
+
+    fn look(busy: u64, all: u64, own: &[(u32, u64)]) -> Look {
+        let time = Duration::from_millis;
+        Look {
+            at_us: 0,
+            busy: time(busy),
+            all: time(all),
+            own: own.iter().map(|(pid, used)| (*pid, time(*used))).collect(),
+        }
+    }
+
+    #[test]
+    fn what_the_stack_itself_uses_is_no_crowd_and_what_others_use_is() {
+        let before = look(1_000, 10_000, &[(7, 100)]);
+        assert!(!is_crowded(&before, &look(2_900, 12_000, &[(7, 1_800)])), "1.9 s busy, 1.7 s of it ours");
+        assert!(is_crowded(&before, &look(2_900, 12_000, &[(7, 900)])), "1.1 s of 2 s by others");
+        assert!(!is_crowded(&before, &look(2_900, 12_000, &[(7, 900), (8, 900)])), "a part that was started is ours");
+        assert!(!is_crowded(&before, &before), "no time has passed");
+    }
+}
