@@ -152,7 +152,7 @@ fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {
     heard.outcome = if body["jsonrpc"] != "2.0" {
         malformed("a response whose `jsonrpc` is not `2.0`")
     } else if let Some(code) = heard.error["code"].as_i64() {
-        reply::rpc_error(code)
+        reply::rpc_error(code, &heard.error["message"].to_string())
     } else if body["id"] != id {
         malformed("a response with the `id` of another request")
     } else if !heard.result.is_object() {
@@ -181,7 +181,7 @@ fn result_outcome(method: &str, heard: &mut Heard) -> Outcome {
         return Outcome::Ok;
     }
     let (structured, content) = (result["structuredContent"].to_string(), result["content"].to_string());
-    let outcome = reply::tool_error(&reply::error_code(Some(&structured), &content));
+    let outcome = reply::refused(Some(&structured), &content);
     let text = result["content"][0]["text"].as_str().unwrap_or_default();
     heard.error = serde_json::from_str(text).unwrap_or_else(|_| heard.result["structuredContent"].clone());
     outcome
@@ -228,6 +228,10 @@ mod tests {
         ] {
             assert_eq!(heard(method, &body).outcome, expected, "{body}");
         }
+        let traced =
+            json!([{ "type": "text", "text": "{\"code\":\"internal\",\"message\":\"x\\nstack backtrace:\"}" }]);
+        let shown = heard("tools/call", &reply(json!({ "isError": true, "content": traced })));
+        assert!(matches!(shown.outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{:?}", shown.outcome);
         let refusal = heard("tools/call", &reply(json!({ "isError": true, "content": refused })));
         assert_eq!(refusal.error["code"], "not_found");
     }

@@ -57,6 +57,8 @@ struct Block {
     text: Option<String>,
 }
 
+/// What is wrong with an error that [`shows_its_inside`].
+const SHOWN: &str = "an error that shows the inside of the service";
 /// JSON-RPC: the server failed inside; whether before or after the effect, nobody knows.
 const INTERNAL_ERROR: i64 = -32603;
 
@@ -98,10 +100,7 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
     let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
     match (envelope.result, envelope.error) {
         (Some(result), None) if same_id => Ok(result),
-        (None, Some(error)) if (same_id || envelope.id.is_none()) && shows_its_inside(error.message.get()) => {
-            Err(malformed("an error that shows the inside of the service"))
-        }
-        (None, Some(error)) if same_id || envelope.id.is_none() => Err(rpc_error(error.code)),
+        (None, Some(error)) if same_id || envelope.id.is_none() => Err(rpc_error(error.code, error.message.get())),
         (Some(_), None) | (None, Some(_)) => Err(malformed("a response with the `id` of another request")),
         (Some(_), Some(_)) => Err(malformed("a response with both `result` and `error`")),
         (None, None) => Err(malformed("a response with neither `result` nor `error`")),
@@ -123,10 +122,7 @@ fn tool_result<'a>(result: &ToolResult<'a>) -> (Outcome, Option<&'a str>) {
     if !result.is_error {
         return (Outcome::Ok, structured);
     }
-    if [structured.unwrap_or_default(), content.get()].into_iter().any(shows_its_inside) {
-        return (malformed("an error that shows the inside of the service"), structured);
-    }
-    (tool_error(&error_code(structured, content.get())), structured)
+    (refused(structured, content.get()), structured)
 }
 
 /// Tells whether a text holds what a panic or a trace of a stack prints; callers have no use for it, and attackers have.
@@ -135,13 +131,24 @@ fn shows_its_inside(text: &str) -> bool {
 }
 
 /// What a JSON-RPC error means for the call.
-pub(super) fn rpc_error(code: i64) -> Outcome {
+pub(super) fn rpc_error(code: i64, message: &str) -> Outcome {
+    if shows_its_inside(message) {
+        return malformed(SHOWN);
+    }
     let kind = ErrorKind::JsonRpc(code);
     if code == INTERNAL_ERROR { Outcome::Unknown(kind) } else { Outcome::Failed(kind) }
 }
 
+/// What the refusal of a tool means for the call.
+pub(super) fn refused(structured: Option<&str>, content: &str) -> Outcome {
+    if [structured.unwrap_or_default(), content].into_iter().any(shows_its_inside) {
+        return malformed(SHOWN);
+    }
+    tool_error(&error_code(structured, content))
+}
+
 /// What the code of a tool's error means for the call.
-pub(super) fn tool_error(code: &str) -> Outcome {
+fn tool_error(code: &str) -> Outcome {
     match code {
         "quota_exceeded" => Outcome::Failed(ErrorKind::Quota),
         // These may come after the effect, or from a server that says nothing about it.
@@ -152,7 +159,7 @@ pub(super) fn tool_error(code: &str) -> Outcome {
 
 /// The stable code of an error: in the structured content, or as JSON in the first text block, where servers put it whose tools
 /// promise a schema for their structured content.
-pub(super) fn error_code(structured: Option<&str>, content: &str) -> String {
+fn error_code(structured: Option<&str>, content: &str) -> String {
     let in_text = || {
         let blocks: Vec<Block> = serde_json::from_str(content).ok()?;
         serde_json::from_str(blocks.first()?.text.as_deref()?).ok()
