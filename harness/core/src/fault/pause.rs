@@ -1,9 +1,12 @@
-//! A part stands still: its process is stopped by a signal, or its container is paused. Connections to it stay open and nobody answers.
+//! A part stands still: its process is stopped by a signal, or its container is paused. Connections to it stay open and nobody answers. Behind
+//! a broken service that stands before it, the real one is stopped: what the broken one makes of its silence is what is tried.
 
 use super::active::Held;
 use super::error::FaultError;
 use super::injector::{Injected, Order};
 use super::undo::{ContainerUndo, ProcessUndo, Undo};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Injected, FaultError> {
     let running = order.part(part)?;
@@ -12,11 +15,20 @@ pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Injected
             Undo::Container(ContainerUndo { container, paused: true, cpu_quota: None, memory: None, memory_swap: None })
         }
         None => {
-            let (pid, started) = order.process(&running)?;
+            let (pid, started) = order.worker(&running)?;
             Undo::Resume(ProcessUndo { pid, started })
         }
     };
+    let behind = match &undo {
+        Undo::Resume(worker) if running.pid != Some(worker.pid) => Some(worker.pid),
+        _ => None,
+    };
     let owed = order.owe(undo)?;
-    order.stack().pause(part).await.map_err(|error| order.stack_failed(error))?;
+    match behind {
+        Some(pid) => {
+            kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP).map_err(|error| order.refused(error))?;
+        }
+        None => order.stack().pause(part).await.map_err(|error| order.stack_failed(error))?,
+    }
     Ok((Held::Nothing, vec![owed]))
 }
