@@ -103,7 +103,13 @@ fn a_memory_that_became_slow_fails_the_gate() {
     let folder = folder();
     let output = with(folder.path(), &["--slow", "memory=500ms"]);
     is_found(&output, folder.path(), "short", "latency");
-    assert_eq!(report(gates(folder.path()).last().unwrap())["phases"][0]["verdict"], "pass", "the rules still hold");
+    let said = report(gates(folder.path()).last().unwrap());
+    assert_eq!(said["phases"][0]["verdict"], "pass", "the rules still hold");
+    let repeat = said["phases"][1]["runs"][0]["command"].as_str().unwrap();
+    assert!(
+        repeat.starts_with("harness load short.toml ") && repeat.ends_with("--slow memory=500ms --seed 7"),
+        "{repeat}"
+    );
 }
 
 #[test]

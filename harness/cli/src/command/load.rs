@@ -39,6 +39,13 @@ pub(crate) fn spoiled(topology: Topology, lies: &[(Service, String)], slow: &[(S
     slow.iter().fold(topology, |topology, (service, by)| topology.slowed(*service, *by))
 }
 
+/// The same as words of a command, each with a space before it.
+pub(crate) fn spoiled_words(lies: &[(Service, String)], slow: &[(Service, Duration)]) -> String {
+    let lies = lies.iter().map(|(service, lie)| format!(" --lie {}={lie}", service.name()));
+    let slow = slow.iter().map(|(service, by)| format!(" --slow {}={}ms", service.name(), by.as_millis()));
+    lies.chain(slow).collect()
+}
+
 fn overrides(changes: &Changes) -> Overrides {
     Overrides {
         users: changes.users,

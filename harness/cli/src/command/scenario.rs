@@ -1,6 +1,6 @@
 //! `harness scenario`: plays scenarios, each on a stack of its own, and goes on after a failed one.
 
-use super::load::spoiled;
+use super::load::{spoiled, spoiled_words};
 use super::play::{self, Folder, Played};
 use crate::arguments::{BackendChoice, ScenarioArguments};
 use crate::context::Context;
@@ -92,8 +92,7 @@ fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
         BackendChoice::Docker => words.push("--backend docker".to_owned()),
     }
     words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
-    words.extend(arguments.lie.iter().map(|(service, lie)| format!("--lie {}={lie}", service.name())));
-    words.join(" ")
+    words.join(" ") + &spoiled_words(&arguments.lie, &arguments.slow)
 }
 
 /// Plays one after the other; a failed one does not keep the others from being played, an interrupt does.

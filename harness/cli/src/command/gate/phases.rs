@@ -3,13 +3,13 @@
 use crate::arguments::{
     BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, ScenarioArguments,
 };
+use crate::command::load::spoiled_words;
 use crate::command::{chaos, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
 use harness_core::gate::PhaseKind;
 use harness_core::plan::{Plan, Subject};
 use harness_core::settings::{Experiments, GateProfile, Load, Names, ProfileName, Scenarios, Settings};
-use mcp_contracts::Service;
 
 /// The phases, in their order.
 pub(super) struct Phases(pub(super) Vec<(PhaseKind, Vec<Step>)>);
@@ -130,15 +130,11 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
         phase.warmup.as_millis(),
         duration.as_millis(),
         thresholds.concat(),
-        lies(&arguments.lie)
+        spoiled_words(&arguments.lie, &arguments.slow)
     );
     let (plan, secret) = load::resolve(&wish, command, context)?;
     let about = format!("{users} users for {} s", duration.as_secs_f64());
     Ok(Some(Step { name: plan.subject.name().to_owned(), about, plan, secret }))
-}
-
-fn lies(lies: &[(Service, String)]) -> String {
-    lies.iter().map(|(service, lie)| format!(" --lie {}={lie}", service.name())).collect()
 }
 
 fn experiments(
