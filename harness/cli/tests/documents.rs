@@ -1,0 +1,153 @@
+//! Every command in a document is run by a test, or the reason why not stands here. A command that is new in a document fails this test until
+//! somebody has decided, and so does a line here about a command that no document has any more.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/program.rs"]
+#[expect(dead_code, reason = "commands here are whole lines of documents")]
+mod program;
+
+use program::{harness, text};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Run here one after the other, in a folder of their own; each ends with exit code 0.
+const RUN: &[&str] = &[
+    "harness plan load memory",
+    "harness chaos --list",
+    "harness chaos recover",
+    "mcp-guardrails measure",
+    "mcp-guardrails check-rules my-rules/",
+    "mcp-patterns check-catalog my-catalog/",
+    "harness up",
+    "harness status",
+    "harness logs memory",
+    "harness flow",
+    "harness client-config cursor",
+    "harness client-config vscode",
+    "harness client-config claude",
+    "harness client-config windsurf",
+    "harness token mint --org acme --user ann",
+    "harness down",
+];
+
+const SHORTER: &str = "end_to_end.rs runs it with fewer users and for less time";
+const BUILDS: &str = "it builds the workspace, which this test is part of";
+const GATE: &str = "it is a step of `.ci/run`, or all of it";
+const PORTS: &str = "it needs the ports of the services, which somebody else may have on this machine";
+
+/// Not run here: the beginning of a command, and where it is run or why it is not.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("make gate", GATE),
+    ("make test", GATE),
+    ("make test-docker", GATE),
+    ("make lint", GATE),
+    (".ci/run", GATE),
+    ("make bench", "its figures are for people, on a quiet machine"),
+    ("make help", "make may not run inside the make that runs the tests without taking its settings"),
+    ("make mcp-", BUILDS),
+    ("cargo run -p mcp-memory", BUILDS),
+    ("export PATH=", "it changes the shell that it is typed in"),
+    ("harness load memory", SHORTER),
+    ("harness scenario --all", "scenarios/tests/scenarios.rs plays each"),
+    ("harness chaos redis-outage", GATE),
+    ("harness chaos guardrail-kill", GATE),
+    ("harness bench", "its figures are for people, on a quiet machine"),
+    ("harness check", "end_to_end.rs judges a run again"),
+    ("harness report", "end_to_end.rs writes the reports of a run again"),
+    ("infra/local/with-settings", PORTS),
+    ("curl -s http://127.0.0.1:74", PORTS),
+    (
+        "mcp-memory",
+        "services/memory/tests/durability.rs starts it, backs up and restores, in folders that everybody has",
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[test]
+fn every_command_is_run_or_says_why_not() {
+    let documented = documented();
+    let why = |command: &str| ELSEWHERE.iter().any(|(beginning, _)| command.starts_with(beginning));
+    let undecided: Vec<&String> =
+        documented.iter().filter(|command| !RUN.contains(&command.as_str()) && !why(command)).collect();
+    assert!(undecided.is_empty(), "neither run nor with a reason: {undecided:#?}");
+    let gone: Vec<&&str> = RUN.iter().filter(|command| !documented.contains(**command)).collect();
+    assert!(gone.is_empty(), "in no document any more: {gone:?}");
+    let idle = |beginning: &str| !documented.iter().any(|command| command.starts_with(beginning));
+    let idle: Vec<&str> = ELSEWHERE.iter().map(|(beginning, _)| *beginning).filter(|word| idle(word)).collect();
+    assert!(idle.is_empty(), "a reason for what no document has: {idle:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    for (given, name) in [("rules", "my-rules"), ("catalog", "my-catalog")] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        for file in std::fs::read_dir(root().join("fixtures").join(given)).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), folder.path().join(name).join(file.file_name())).unwrap();
+        }
+    }
+    let mut problems = Vec::new();
+    for command in RUN {
+        let output = program_of(command).current_dir(folder.path()).output().unwrap();
+        if !output.status.success() {
+            problems.push(format!("{command}: {}\n{}", output.status, text(&output)));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+fn program_of(command: &str) -> Command {
+    let mut words = command.split_whitespace();
+    let name = words.next().unwrap();
+    let mut program = match name {
+        "harness" => harness(),
+        service => Command::new(Path::new(env!("CARGO_BIN_EXE_harness")).with_file_name(service)),
+    };
+    program.args(words);
+    program
+}
+
+/// The commands in the blocks for a shell of README and of everything below `docs`.
+fn documented() -> BTreeSet<String> {
+    let (mut found, mut folders) = (BTreeSet::new(), vec![root().join("docs")]);
+    collect(&root().join("README.md"), &mut found);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                collect(&path, &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn collect(document: &Path, found: &mut BTreeSet<String>) {
+    let text = std::fs::read_to_string(document).unwrap().replace("\\\n", " ");
+    let mut shell = false;
+    for line in text.lines() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            shell = language.trim() == "sh";
+            continue;
+        }
+        let line = line.split(" #").next().unwrap_or_default();
+        let line = line.split(" > ").next().unwrap_or_default();
+        for command in line.split("; ").filter(|_| shell) {
+            let words = command.split_whitespace().skip_while(|word| is_setting(word));
+            found.insert(words.collect::<Vec<_>>().join(" "));
+        }
+    }
+    found.remove("");
+}
+
+/// Whether a word sets a variable for the command after it.
+fn is_setting(word: &str) -> bool {
+    let name = word.split_once('=').map(|(name, _)| name);
+    name.is_some_and(|name| name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'))
+        || word.ends_with("32)")
+        || ["-hex", "rand"].contains(&word)
+}
