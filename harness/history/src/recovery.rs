@@ -21,8 +21,9 @@ const LEAST_THROUGHPUT: f64 = 0.95;
 /// Most that the 99th percentile may be of what it was before the fault, besides [`SLACK_US`].
 const MOST_SLOWER: f64 = 1.2;
 const SLACK_US: f64 = 5_000.0;
-/// Longest 99th percentile that a crowd explains.
-const MOST_CROWDED_US: u64 = 300_000;
+/// What a crowd explains of the 99th percentile: so many times what a steady window takes at most, and this much in any case.
+const CROWDED_TIMES: u64 = 5;
+const CROWDED_US: u64 = 300_000;
 /// Of so many windows that follow until the load ends one may not be so; one always may.
 const ONE_BAD_WINDOW_OF: u64 = 10;
 
@@ -83,7 +84,8 @@ impl Baseline {
         // A call may fall beside the edge of a window, but it may not fail instead.
         let enough = well + 1.0 >= self.per_second * LEAST_THROUGHPUT * (WINDOW_US as f64 / 1e6);
         let as_often = well >= self.share * LEAST_THROUGHPUT * sent as f64;
-        let slowest_us = if crowded { self.slowest_us().max(MOST_CROWDED_US) } else { self.slowest_us() };
+        let explained_us = if crowded { CROWDED_US.max(self.slowest_us() * CROWDED_TIMES) } else { 0 };
+        let slowest_us = self.slowest_us().max(explained_us);
         enough && as_often && percentile_of(latencies, 99.0).is_some_and(|p99| p99 <= slowest_us)
     }
 }
