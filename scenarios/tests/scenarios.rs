@@ -20,7 +20,7 @@ impl View for Told {
             Event::Expectation(seen) => format!("NOT HELD {}: {}", seen.expected, seen.seen),
             Event::Finding(finding) => format!("{:<8} {}: {}", finding.verdict.name(), finding.check, finding.summary),
             Event::Stage(text) | Event::Note(text) => format!("-- {text}"),
-            Event::PartReady { .. } | Event::Progress(_) | Event::Verdict(_) => return,
+            Event::PartReady { .. } | Event::Progress { .. } | Event::Verdict(_) => return,
         };
         self.0.lock().unwrap().push(line);
     }
