@@ -14,6 +14,8 @@ use std::process::Command;
 /// Run here one after the other, in a folder of their own; each ends with exit code 0.
 const RUN: &[&str] = &[
     "harness plan load memory",
+    "harness init",
+    "harness runs list",
     "harness chaos --list",
     "harness chaos recover",
     "mcp-guardrails measure",
@@ -49,9 +51,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo run -p mcp-memory", BUILDS),
     ("export PATH=", "it changes the shell that it is typed in"),
     ("harness load memory", SHORTER),
+    ("harness gate", "gate.rs runs a shorter one"),
+    ("harness runs open", "runs.rs does, with a browser of its own"),
     ("harness scenario --all", "scenarios/tests/scenarios.rs plays each"),
     ("harness chaos redis-outage", GATE),
     ("harness chaos guardrail-kill", GATE),
+    ("harness chaos tenant-mix --url", "external.rs runs a shorter one on a stack of its own"),
     ("harness bench", "its figures are for people, on a quiet machine"),
     ("harness check", "end_to_end.rs judges a run again"),
     ("harness report", "end_to_end.rs writes the reports of a run again"),

@@ -144,6 +144,9 @@ impl Plan {
             }
         }
         if let Subject::Experiment(experiment) = &wish.subject {
+            if matches!(wish.backend, Backend::External { .. }) {
+                problems.extend(only_of_own(&wish.topology));
+            }
             for order in &experiment.faults {
                 problems.extend(order.fault.problems(&wish.topology, &wish.backend));
                 problems.extend(order.fault.impossible_here(&wish.backend));
@@ -180,6 +183,23 @@ fn cannot(needs: Vec<String>, backend: &str) -> Vec<String> {
     needs.into_iter().map(told).collect()
 }
 
+/// What an experiment asks of its stack that nobody can ask of one that runs already; one line for each.
+fn only_of_own(topology: &Topology) -> Vec<String> {
+    let plain = Topology::for_load(Service::Orchestrator);
+    let mut problems = Vec::new();
+    for part in &topology.parts {
+        let Some(usual) = plain.part(&part.name) else {
+            problems.push(format!("it asks for `{}`, one of several instances; leave `--url` away", part.name));
+            continue;
+        };
+        let asked = part.settings.iter().filter(|(name, value)| usual.settings.get(*name) != Some(value));
+        problems.extend(asked.map(|(name, value)| {
+            format!("it asks for `{name}={value}` of `{}`, which a stack that runs already has or has not; leave `--url` away", part.name)
+        }));
+    }
+    problems
+}
+
 /// A harness sends load and faults: it must not hit a machine by mistake.
 fn foreign(service: &str, url: &str) -> Option<String> {
     let parsed = url.parse::<http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
@@ -197,7 +217,9 @@ fn foreign(service: &str, url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::foreign;
+    use super::{foreign, only_of_own};
+    use crate::topology::Topology;
+    use mcp_contracts::{Service, env};
 
     #[test]
     fn load_goes_to_this_machine_and_to_containers_by_name_and_nowhere_else() {
@@ -210,5 +232,16 @@ mod tests {
             assert!(foreign("memory", far).is_some_and(|why| why.contains("nowhere else")), "{far}");
         }
         assert!(foreign("memory", "https://127.0.0.1:7420").is_some_and(|why| why.contains("is not a URL")));
+    }
+
+    #[test]
+    fn what_a_running_stack_cannot_be_asked_is_told() {
+        let usual = Topology::memory().under_load();
+        assert_eq!(only_of_own(&usual), Vec::<String>::new());
+        assert_eq!(only_of_own(&Topology::full().under_load().proxied("client", "memory")), Vec::<String>::new());
+        let set = usual.clone().setting(Service::Memory, env::QUOTA_FREE_DAILY, 80);
+        assert!(only_of_own(&set).concat().contains("`QUOTA_FREE_DAILY=80` of `memory`"), "{:?}", only_of_own(&set));
+        let two = usual.instances(Service::Memory, 2);
+        assert!(only_of_own(&two).concat().contains("`memory-2`, one of several"), "{:?}", only_of_own(&two));
     }
 }

@@ -35,6 +35,9 @@ pub struct Experiment {
     /// Lines of logs that were searched for secrets.
     #[serde(default)]
     pub log_lines: u64,
+    /// The logs are with whoever runs the stack, and nothing can be said of them from here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logs_elsewhere: bool,
     /// Why it ended early; absent where it ran as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aborted: Option<String>,

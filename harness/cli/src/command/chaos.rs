@@ -74,12 +74,10 @@ pub(crate) fn resolve(
     lies: &[(Service, String)],
     context: &Context,
 ) -> Result<Vec<Resolved>, Failure> {
-    let (mut plans, mut problems) = (Vec::new(), Vec::new());
+    let (mut plans, mut problems, mut elsewhere) = (Vec::new(), Vec::new(), 0);
     for experiment in experiments {
         let (backend, secret) = context.backend(&arguments.place)?;
-        if matches!(backend, Backend::External { .. }) {
-            return Err(Failure::usage("an experiment needs a stack of its own; leave `--url` away"));
-        }
+        let external = matches!(backend, Backend::External { .. });
         let topology = lying(experiment.topology.clone(), lies);
         let wish = Wish {
             command: command_of(arguments, &experiment, lies),
@@ -90,8 +88,15 @@ pub(crate) fn resolve(
         };
         match Plan::resolve(wish) {
             Ok(plan) => plans.push((experiment, plan, secret)),
+            // Of the whole catalogue those are run that a stack can bear which somebody else has started.
+            Err(_) if external && arguments.all => elsewhere += 1,
             Err(error) => problems.push(format!("{}: {error}", experiment.name)),
         }
+    }
+    if elsewhere > 0 {
+        context.tell(&format!(
+            "{elsewhere} experiments need a stack of their own, or services that were not named; they are left out"
+        ));
     }
     if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
 }
@@ -109,6 +114,7 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
         BackendChoice::Process => words.push("--backend process".to_owned()),
         BackendChoice::Docker => words.push("--backend docker".to_owned()),
     }
+    words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
     words.extend(arguments.experiments.iter().map(|folder| format!("--experiments {}", folder.display())));
     words.extend(lies.iter().map(|(service, lie)| format!("--lie {}={lie}", service.name())));
     words.join(" ")

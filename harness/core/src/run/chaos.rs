@@ -12,6 +12,7 @@ use crate::clock::monotonic_us;
 use crate::experiment::Experiment;
 use crate::experiment::traffic::Traffic;
 use crate::observe;
+use crate::plan::Backend;
 use crate::run_dir;
 use crate::scenario::{ScenarioEnd, ScenarioReport};
 use crate::stack::Stack;
@@ -61,6 +62,10 @@ pub(super) async fn run(
     };
     stage.close()?;
     (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
+    happened.logs_elsewhere = matches!(request.plan.backend, Backend::External { .. });
+    if happened.logs_elsewhere {
+        view.show(Event::Note("the logs of a stack that somebody else runs are not searched for secrets".to_owned()));
+    }
     super::record(run_dir, run_dir::SCENARIO, &report)?;
     super::record(run_dir, run_dir::EXPERIMENT, &happened)
 }

@@ -245,6 +245,7 @@ pub(crate) fn experiment() -> Experiment {
         crowded: Vec::new(),
         secrets: Vec::new(),
         log_lines: 1,
+        logs_elsewhere: false,
         aborted: None,
     }
 }

@@ -13,7 +13,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, _, judging| Some(judge(experiment, judging)))
+    of_experiment(CHECK.name, history, criteria, |experiment, _, judging| {
+        (!experiment.logs_elsewhere).then(|| judge(experiment, judging))
+    })
 }
 
 fn judge(experiment: &Experiment, mut judging: Judging) -> Finding {

@@ -194,5 +194,7 @@ proptest! {
         run.experiment.secrets.clear();
         run.experiment.log_lines = 0;
         only(&run, &["no-secret-in-logs"], Verdict::Unknown)?;
+        run.experiment.logs_elsewhere = true;
+        prop_assert!(!verdicts(&run).contains_key("no-secret-in-logs"));
     }
 }

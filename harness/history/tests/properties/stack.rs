@@ -75,6 +75,7 @@ impl Run {
             crowded: Vec::new(),
             secrets: Vec::new(),
             log_lines: 900,
+            logs_elsewhere: false,
             aborted: None,
         };
         Self { ops, experiment, promises: promises(shape) }

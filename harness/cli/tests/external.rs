@@ -1,0 +1,63 @@
+//! An experiment on a stack that somebody else runs: its callers are disturbed, its parts are let alone.
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{code, harness, run, text};
+use serde_json::Value;
+
+/// As short as can be honest: 4 s of resets between callers and memory.
+const CUT_OFF: &str = r#"
+id = "X9"
+about = "callers are cut off now and then, and come back"
+stack = "memory"
+steady = "3s"
+recovery = "4s"
+requires = ["no-lost-writes"]
+
+[load]
+rate = 60
+mix = { store_memory = 2, get_memory = 2 }
+
+[after]
+all = ["error_rate<1%"]
+
+[expect]
+errors = ["reset", "connect"]
+
+[[fault]]
+kind = "network"
+from = "client"
+to = "memory"
+rule = { toxic = { kind = "reset" }, share = 0.4 }
+lasts = "4s"
+"#;
+
+#[test]
+fn callers_of_a_running_stack_are_disturbed_and_what_only_its_owner_can_do_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cut-off.toml"), CUT_OFF).unwrap();
+    let up = run(folder.path(), &["up", "--only", "memory"]);
+    assert_eq!(code(&up), 0, "{}", text(&up));
+    let stack: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join(".harness/stack.json")).unwrap()).unwrap();
+    let parts = stack["parts"].as_array().unwrap();
+    let url = parts.iter().find(|part| part["name"] == "memory").unwrap()["url"].as_str().unwrap();
+    let url = format!("memory={url}");
+    let chaos = |name: &str| {
+        let mut command = harness();
+        command.env("JWT_SECRET", stack["secret"].as_str().unwrap()).current_dir(folder.path());
+        command.args(["chaos", name, "--url", &url]).output().unwrap()
+    };
+    let refused = chaos("redis-outage");
+    assert_eq!(code(&refused), 64, "{}", text(&refused));
+    for told in ["`QUOTA_FREE_DAILY=80` of `memory`", "`kill redis` needs a stack that the harness started"] {
+        assert!(text(&refused).contains(told), "{}", text(&refused));
+    }
+    let disturbed = chaos("./cut-off.toml");
+    let status = run(folder.path(), &["status"]);
+    let down = run(folder.path(), &["down"]);
+    assert_eq!(code(&disturbed), 0, "{}", text(&disturbed));
+    assert!(text(&disturbed).contains("fault-hit          pass"), "{}", text(&disturbed));
+    assert_eq!((code(&status), code(&down)), (0, 0), "the stack goes on: {}", text(&status));
+}
