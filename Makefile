@@ -40,6 +40,7 @@ test-docker: images ## Runs the tests of the docker backend: they start containe
 	cargo build --workspace --bins --locked
 	cargo test -p harness-core --features docker-tests --test docker --test fault_docker --test images --locked
 	$(RELEASE_DIR)/harness scenario --all --backend docker
+	$(RELEASE_DIR)/harness chaos redis-outage guardrail-kill verdict-late --backend docker
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s
 
 .PHONY: lint

@@ -17,3 +17,20 @@ pub(super) fn inject(order: &Order<'_, '_>, part: &str) -> Result<Injected, Faul
         Err(error) => Err(order.no_effect(error)),
     }
 }
+
+/// Bit of the right to change the limits of processes of other users (CAP_SYS_RESOURCE; capabilities(7)).
+const SYS_RESOURCE: u64 = 1 << 24;
+
+/// Why no process of another user can be limited from here; `None` where it can.
+pub(super) fn impossible_for_another_user() -> Option<String> {
+    let status = procfs::process::Process::myself().and_then(|process| process.status());
+    match status {
+        Ok(status) if status.capeff & SYS_RESOURCE != 0 => None,
+        Ok(_) => Some(
+            "the service runs as another user, whose limits only a harness with CAP_SYS_RESOURCE may change; grant it (`setcap \
+             cap_sys_resource+ep` on the harness, or run it as root), or use `--backend process`"
+                .to_owned(),
+        ),
+        Err(error) => Some(format!("what this process may do cannot be seen: {error}")),
+    }
+}

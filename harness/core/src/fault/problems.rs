@@ -1,7 +1,7 @@
 //! What is wrong with a fault before anything starts: a part or a way that is not there, or a kind that the backend cannot do.
 
 use super::FaultKind;
-use super::squeeze;
+use super::{disk_full, squeeze};
 use crate::data_file::nearest;
 use crate::plan::Backend;
 use crate::topology::{CLIENT, Part, PartKind, Topology};
@@ -51,6 +51,8 @@ impl FaultKind {
         match self {
             Self::CpuSqueeze { .. } if matches!(backend, Backend::Process) => squeeze::impossible(squeeze::CPU),
             Self::MemorySqueeze { .. } if matches!(backend, Backend::Process) => squeeze::impossible(squeeze::MEMORY),
+            // In its container a service is somebody else.
+            Self::DiskFull { .. } if matches!(backend, Backend::Docker) => disk_full::impossible_for_another_user(),
             Self::Kill { .. }
             | Self::Stop { .. }
             | Self::Pause { .. }
