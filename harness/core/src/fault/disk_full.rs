@@ -28,7 +28,7 @@ pub(super) fn impossible_for_another_user() -> Option<String> {
         Ok(status) if status.capeff & SYS_RESOURCE != 0 => None,
         Ok(_) => Some(
             "the service runs as another user, whose limits only a harness with CAP_SYS_RESOURCE may change; grant it (`setcap \
-             cap_sys_resource+ep` on the harness, or run it as root), or use `--backend process`"
+             cap_sys_resource+ep` on the harness), or use `--backend process`"
                 .to_owned(),
         ),
         Err(error) => Some(format!("what this process may do cannot be seen: {error}")),
