@@ -123,6 +123,18 @@ impl ErrorKind {
             Self::Malformed(_) => "malformed",
         }
     }
+
+    /// The group with what is known beyond it, such as `http 503`.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Http(status) => format!("http {status}"),
+            Self::JsonRpc(code) => format!("json_rpc {code}"),
+            Self::Tool(code) => format!("is_error {code}"),
+            Self::Connect | Self::Timeout | Self::Reset | Self::Quota | Self::InputRequired | Self::Malformed(_) => {
+                self.group().to_owned()
+            }
+        }
+    }
 }
 
 /// What a call did or saw.

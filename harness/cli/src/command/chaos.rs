@@ -3,7 +3,7 @@
 mod self_test;
 mod trial;
 
-use super::plan;
+use super::plan::told;
 use super::play::{self, Folder, Played};
 use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
     let plans = resolve(experiments, arguments, &arguments.lie, context)?;
     if arguments.dry_run {
         let plans: Vec<Plan> = plans.into_iter().map(|(_, plan, _)| plan).collect();
-        plan::show(&plans, context);
+        told::show(&plans, context);
         return Ok(Exit::Pass);
     }
     let folder = Folder::open(&arguments.runs, &settings::load(None)?)?;

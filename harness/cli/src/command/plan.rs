@@ -1,15 +1,13 @@
 //! `harness plan`: what a run would do. Starts nothing.
 
 mod experiment;
+pub(super) mod told;
 
 use super::play::command_line;
 use super::{chaos, load, scenario};
 use crate::arguments::{PlanArguments, Planned};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::plan::{Plan, Script, Subject};
-use harness_core::topology::EdgeMode;
-use harness_core::workload::{Model, Workload};
 
 pub(crate) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failure> {
     let plans = match &arguments.run {
@@ -22,73 +20,6 @@ pub(crate) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, 
             plans.into_iter().map(|(_, plan, _)| plan).collect()
         }
     };
-    show(&plans, context);
+    told::show(&plans, context);
     Ok(Exit::Pass)
-}
-
-/// Says what each run would do.
-pub(crate) fn show(plans: &[Plan], context: &Context) {
-    for (number, plan) in plans.iter().enumerate() {
-        if context.output.json {
-            context.print_json(plan);
-            continue;
-        }
-        if number > 0 {
-            context.print("");
-        }
-        lines(plan).iter().for_each(|line| context.print(line));
-    }
-}
-
-fn lines(plan: &Plan) -> Vec<String> {
-    let parts: Vec<&str> = plan.topology.parts.iter().map(|part| part.name.as_str()).collect();
-    let stack = format!("stack        {} ({})", parts.join(", "), plan.backend.name());
-    let mut lines = match &plan.subject {
-        Subject::Load(workload) => load_lines(workload, stack),
-        Subject::Scenario(script) => script_lines(script, stack),
-        Subject::Experiment(experiment) => experiment::lines(experiment, stack),
-    };
-    for part in &plan.topology.parts {
-        lines.extend(part.settings.iter().map(|(name, value)| format!("setting      {}: {name}={value}", part.name)));
-        let tapped = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Tapped);
-        lines.extend(tapped.map(|edge| format!("tapped       {} to {}", part.name, edge.to)));
-        let proxied = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Proxied);
-        lines.extend(proxied.map(|edge| format!("proxied      {} to {}", part.name, edge.to)));
-        lines.extend(part.lies.iter().map(|lie| format!("lie          {}: {lie}", part.name)));
-    }
-    lines.push(format!("seed         {}", plan.seed));
-    lines.push(format!("command      {}", plan.command));
-    lines
-}
-
-fn script_lines(script: &Script, stack: String) -> Vec<String> {
-    let mut lines = vec![
-        format!("scenario     {}", script.name),
-        format!("shows        {}", script.about),
-        stack,
-        format!("deadline     {} s", script.deadline.as_secs()),
-    ];
-    lines.extend(script.required.iter().map(|check| format!("must decide  {check}")));
-    lines
-}
-
-fn load_lines(workload: &Workload, stack: String) -> Vec<String> {
-    let weights: u32 = workload.mix.values().sum();
-    let model = match &workload.model {
-        Model::Closed { think_time } => format!("closed, {} ms think time", think_time.as_millis()),
-        Model::Open { stages } => format!("open, {} stages, latency from the planned start", stages.len()),
-    };
-    let mut lines = vec![
-        format!("workload     {}", workload.name),
-        stack,
-        format!("users        {} of {} organisations", workload.users, workload.organisations),
-        format!("model        {model}"),
-        format!("warm-up      {} s", workload.warmup.as_secs_f64()),
-        format!("measured     {} s", workload.duration.as_secs_f64()),
-        format!("deadline     {} ms for each call", workload.call_deadline.as_millis()),
-    ];
-    let share = |weight: u32| f64::from(weight) * 100.0 / f64::from(weights.max(1));
-    lines.extend(workload.mix.iter().map(|(name, weight)| format!("  {:>5.1} %    {name}", share(*weight))));
-    lines.extend(workload.thresholds.iter().map(|threshold| format!("threshold    {threshold}")));
-    lines
 }

@@ -1,6 +1,6 @@
 //! The report of a gate: one page that shows every phase, the verdict first, then why; each run keeps the report of its own beside it.
 
-mod form;
+pub(super) mod form;
 
 pub use form::{GatePhase, GateReason, GateRun, GateSummary};
 

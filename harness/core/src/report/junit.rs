@@ -2,7 +2,7 @@
 //! failure; an unknown is an error, since nothing was proved, and so is a run that never began.
 
 use super::ReportError;
-use super::gate::{GateRun, GateSummary};
+use super::gate::form::{GateRun, GateSummary};
 use super::summary::Summary;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;

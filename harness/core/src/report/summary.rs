@@ -260,7 +260,7 @@ fn told(line: u64, history: &History) -> Option<String> {
     let op = history.ops().get(usize::try_from(line).ok()?)?;
     let end = match op.outcome.error() {
         None => "ok".to_owned(),
-        Some(kind) => error_name(kind),
+        Some(kind) => kind.told(),
     };
     let (at, took) = (op.invoke_us as f64 / 1e6, op.service_us() as f64 / 1e3);
     Some(format!("line {line}: {} by {} of {} at {at:.3} s, {end} after {took:.1} ms", op.name, op.user, op.tenant))
@@ -307,21 +307,5 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Warmup => "warmup",
         Phase::Measured => "measured",
         Phase::Final => "final",
-    }
-}
-
-/// The kind of an error with its detail, such as `http 503`.
-pub fn error_name(kind: &harness_history::ErrorKind) -> String {
-    use harness_history::ErrorKind;
-    match kind {
-        ErrorKind::Http(status) => format!("http {status}"),
-        ErrorKind::JsonRpc(code) => format!("json_rpc {code}"),
-        ErrorKind::Tool(code) => format!("is_error {code}"),
-        ErrorKind::Connect
-        | ErrorKind::Timeout
-        | ErrorKind::Reset
-        | ErrorKind::Quota
-        | ErrorKind::InputRequired
-        | ErrorKind::Malformed(_) => kind.group().to_owned(),
     }
 }

@@ -1,7 +1,6 @@
 //! Counts and latencies: calls go in one by one, figures come out. Nothing here grows with the number of calls but one second's latencies.
 
 use super::figures::{CurvePoint, OperationFigures, Percentiles, SecondFigures};
-use super::summary::error_name;
 use harness_history::{Op, Outcome, Phase};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -34,7 +33,7 @@ impl Tally {
         self.calls += 1;
         match op.outcome.error() {
             None => self.ok += 1,
-            Some(kind) => *self.errors.entry(error_name(kind)).or_default() += 1,
+            Some(kind) => *self.errors.entry(kind.told()).or_default() += 1,
         }
         self.latency.saturating_record(op.latency_us().max(1));
         self.service.saturating_record(op.service_us().max(1));

@@ -1,0 +1,74 @@
+//! A plan in words, as people read it before they let it run.
+
+use super::experiment;
+use crate::context::Context;
+use harness_core::plan::{Plan, Script, Subject};
+use harness_core::topology::EdgeMode;
+use harness_core::workload::{Model, Workload};
+
+/// Says what each run would do.
+pub(crate) fn show(plans: &[Plan], context: &Context) {
+    for (number, plan) in plans.iter().enumerate() {
+        if context.output.json {
+            context.print_json(plan);
+            continue;
+        }
+        if number > 0 {
+            context.print("");
+        }
+        lines(plan).iter().for_each(|line| context.print(line));
+    }
+}
+
+fn lines(plan: &Plan) -> Vec<String> {
+    let parts: Vec<&str> = plan.topology.parts.iter().map(|part| part.name.as_str()).collect();
+    let stack = format!("stack        {} ({})", parts.join(", "), plan.backend.name());
+    let mut lines = match &plan.subject {
+        Subject::Load(workload) => load_lines(workload, stack),
+        Subject::Scenario(script) => script_lines(script, stack),
+        Subject::Experiment(experiment) => experiment::lines(experiment, stack),
+    };
+    for part in &plan.topology.parts {
+        lines.extend(part.settings.iter().map(|(name, value)| format!("setting      {}: {name}={value}", part.name)));
+        let tapped = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Tapped);
+        lines.extend(tapped.map(|edge| format!("tapped       {} to {}", part.name, edge.to)));
+        let proxied = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Proxied);
+        lines.extend(proxied.map(|edge| format!("proxied      {} to {}", part.name, edge.to)));
+        lines.extend(part.lies.iter().map(|lie| format!("lie          {}: {lie}", part.name)));
+    }
+    lines.push(format!("seed         {}", plan.seed));
+    lines.push(format!("command      {}", plan.command));
+    lines
+}
+
+fn script_lines(script: &Script, stack: String) -> Vec<String> {
+    let mut lines = vec![
+        format!("scenario     {}", script.name),
+        format!("shows        {}", script.about),
+        stack,
+        format!("deadline     {} s", script.deadline.as_secs()),
+    ];
+    lines.extend(script.required.iter().map(|check| format!("must decide  {check}")));
+    lines
+}
+
+fn load_lines(workload: &Workload, stack: String) -> Vec<String> {
+    let weights: u32 = workload.mix.values().sum();
+    let model = match &workload.model {
+        Model::Closed { think_time } => format!("closed, {} ms think time", think_time.as_millis()),
+        Model::Open { stages } => format!("open, {} stages, latency from the planned start", stages.len()),
+    };
+    let mut lines = vec![
+        format!("workload     {}", workload.name),
+        stack,
+        format!("users        {} of {} organisations", workload.users, workload.organisations),
+        format!("model        {model}"),
+        format!("warm-up      {} s", workload.warmup.as_secs_f64()),
+        format!("measured     {} s", workload.duration.as_secs_f64()),
+        format!("deadline     {} ms for each call", workload.call_deadline.as_millis()),
+    ];
+    let share = |weight: u32| f64::from(weight) * 100.0 / f64::from(weights.max(1));
+    lines.extend(workload.mix.iter().map(|(name, weight)| format!("  {:>5.1} %    {name}", share(*weight))));
+    lines.extend(workload.thresholds.iter().map(|threshold| format!("threshold    {threshold}")));
+    lines
+}
