@@ -38,8 +38,8 @@ fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut ju
     let found = recovery(history, experiment);
     let allowed = millis(promises.recovery_us as f64);
     let told = |name: &str, figure: Option<u64>| match figure {
-        Some(figure) => format!("{name} {}", millis(figure as f64)),
-        None => format!("{name} never"),
+        Some(figure) => format!("{name} after {}", millis(figure as f64)),
+        None => format!("{name} at no time"),
     };
     let watched_us = promises.recovery_us.saturating_add(WINDOWS_IN_A_ROW * WINDOW_US);
     match found.steady_us {
@@ -50,16 +50,16 @@ fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut ju
         }
         late => {
             let shown = unsteady(history, &baseline, afterwards, promises.recovery_us);
-            judging.violation(|| format!("{}, {allowed} are allowed", told("it was steady after", late)), &shown);
+            judging.violation(|| format!("{}, {allowed} are allowed", told("it was steady", late)), &shown);
         }
     }
     let mut summary = [
         found.detect_us.map_or_else(
             || "no caller was told of the fault".to_owned(),
-            |us| told("a caller was told of the fault after", Some(us)),
+            |us| told("a caller was told of the fault", Some(us)),
         ),
-        told("the first call after the fault ended well after", found.first_success_us),
-        told("the stack was steady after", found.steady_us),
+        told("a call after the fault ended well", found.first_success_us),
+        told("the stack was steady", found.steady_us),
     ]
     .join(", ");
     summary.push_str(&format!("; {allowed} are allowed"));
