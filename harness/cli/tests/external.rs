@@ -57,7 +57,12 @@ fn callers_of_a_running_stack_are_disturbed_and_what_only_its_owner_can_do_is_re
     let disturbed = chaos("./cut-off.toml");
     let status = run(folder.path(), &["status"]);
     let down = run(folder.path(), &["down"]);
-    assert_eq!(code(&disturbed), 0, "{}", text(&disturbed));
-    assert!(text(&disturbed).contains("fault-hit          pass"), "{}", text(&disturbed));
+    // How fast it was is for the machine to say; what was done and kept is not.
+    let said = text(&disturbed);
+    for check in ["fault-hit", "all-faults-healed", "no-lost-writes", "tenant-isolation", "well-formed-errors"] {
+        let finding = said.lines().find(|line| line.trim_start().starts_with(check));
+        assert!(finding.is_some_and(|line| line.contains(" pass ")), "{check}: {said}");
+    }
+    assert!(said.contains("are not searched for secrets") && !said.contains("no-secret-in-logs"), "{said}");
     assert_eq!((code(&status), code(&down)), (0, 0), "the stack goes on: {}", text(&status));
 }
