@@ -8,6 +8,7 @@ mod error;
 mod injector;
 mod journal;
 mod network;
+mod order;
 mod pause;
 mod problems;
 mod process;

@@ -1,9 +1,8 @@
 //! Somebody else writes a part's database and does not come to an end: the harness holds the lock that SQLite takes for every write in WAL
 //! mode, so that reads go on. The lock is on an open file of the harness: closed, by whatever ended the harness, it is gone.
 
-use super::active::Held;
 use super::error::FaultError;
-use super::injector::Order;
+use super::order::Order;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -18,14 +17,14 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Shorter than the pause between two transactions of a busy writer.
 const PAUSE: Duration = Duration::from_micros(100);
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Held, FaultError> {
+pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<File, FaultError> {
     let path = shared_memory(order, part)?;
     let file = OpenOptions::new().read(true).write(true).open(&path);
     let file = file.map_err(|error| order.refused(format!("`{}`: {error}", path.display())))?;
     let start = Instant::now();
     loop {
         match lock(&file) {
-            Ok(()) => return Ok(Held::Lock { _file: file }),
+            Ok(()) => return Ok(file),
             Err(Errno::EAGAIN | Errno::EACCES) if start.elapsed() < DEADLINE => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(order.refused(format!("`{}` cannot be locked: {error}", path.display()))),
         }

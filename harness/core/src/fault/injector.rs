@@ -1,27 +1,23 @@
 //! What injects faults into a running stack, one after the other or several at once.
 
 use super::active::{Active, Held};
-use super::book::{Book, Owed};
 use super::error::FaultError;
-use super::undo::Undo;
+use super::order::{Books, Order};
+use super::squeeze::Limit;
 use super::{FaultKind, database_locked, disk_full, network, pause, process, redis, squeeze};
-use crate::reaper::Reaper;
-use crate::run_dir;
-use crate::stack::{RunningPart, Stack, StackError};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::stack::Stack;
+use std::path::Path;
 
 /// Injects faults into a stack.
 pub struct Injector<'a> {
     stack: &'a Stack,
-    journal: PathBuf,
-    book: Mutex<Option<Arc<Book>>>,
+    books: Books<'a>,
 }
 
 impl<'a> Injector<'a> {
     /// Makes one; what would have to be undone is written to the run directory.
     pub fn new(stack: &'a Stack, run_dir: &Path) -> Self {
-        Self { stack, journal: run_dir.join(run_dir::UNDO), book: Mutex::default() }
+        Self { stack, books: Books::new(stack, run_dir) }
     }
 
     /// Injects a fault; it acts when this returns.
@@ -29,98 +25,41 @@ impl<'a> Injector<'a> {
     /// # Errors
     /// It cannot be injected, and nothing of it is left.
     pub async fn inject(&self, kind: &FaultKind) -> Result<Active<'a>, FaultError> {
-        let order = Order { injector: self, name: kind.name() };
+        let order = Order::new(&self.books, kind.name());
         let (held, owed) = match kind {
-            FaultKind::Kill { part } => process::kill(&order, part).await?,
-            FaultKind::Stop { part } => process::stop(&order, part).await?,
-            FaultKind::Restart { part } => process::restart(&order, part).await?,
-            FaultKind::Pause { part } => pause::inject(&order, part).await?,
-            FaultKind::Network { from, to, rule } => (network::inject(&order, from, to, rule)?, Vec::new()),
-            FaultKind::Redis { state } => Box::pin(redis::inject(&order, *state)).await?,
-            FaultKind::DiskFull { part } => disk_full::inject(&order, part)?,
-            FaultKind::DatabaseLocked { part } => (database_locked::inject(&order, part).await?, Vec::new()),
+            FaultKind::Kill { part } => {
+                process::kill(&order, part).await?;
+                (Held::Ended { part: part.clone() }, Vec::new())
+            }
+            FaultKind::Stop { part } => {
+                process::stop(&order, part).await?;
+                (Held::Ended { part: part.clone() }, Vec::new())
+            }
+            FaultKind::Restart { part } => {
+                process::restart(&order, part).await?;
+                (Held::Nothing, Vec::new())
+            }
+            FaultKind::Pause { part } => (Held::Nothing, vec![pause::inject(&order, part).await?]),
+            FaultKind::Network { from, to, rule } => (Held::Rule(network::inject(&order, from, to, rule)?), Vec::new()),
+            FaultKind::Redis { state } => {
+                let (acting, owed) = Box::pin(redis::inject(&order, *state)).await?;
+                (Held::Redis(acting), owed)
+            }
+            FaultKind::DiskFull { part } => {
+                (Held::Endangered { part: part.clone() }, vec![disk_full::inject(&order, part)?])
+            }
+            FaultKind::DatabaseLocked { part } => {
+                (Held::Lock { _file: database_locked::inject(&order, part).await? }, Vec::new())
+            }
             FaultKind::CpuSqueeze { part, percent } => {
-                squeeze::inject(&order, part, squeeze::Limit::Cpu { percent: *percent }).await?
+                let owed = squeeze::inject(&order, part, Limit::Cpu { percent: *percent }).await?;
+                (Held::Endangered { part: part.clone() }, vec![owed])
             }
             FaultKind::MemorySqueeze { part, mebibytes } => {
-                squeeze::inject(&order, part, squeeze::Limit::Memory { mebibytes: *mebibytes }).await?
+                let owed = squeeze::inject(&order, part, Limit::Memory { mebibytes: *mebibytes }).await?;
+                (Held::Endangered { part: part.clone() }, vec![owed])
             }
         };
         Ok(Active::new(self.stack, order.name, held, owed))
-    }
-
-    /// The journal and the watchdog; the watchdog of the stack where it has one.
-    fn book(&self) -> Result<Arc<Book>, FaultError> {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(book) = &*book {
-            return Ok(Arc::clone(book));
-        }
-        let (watchdog, own) = match self.stack.reaper() {
-            Some(reaper) => (Arc::clone(reaper), false),
-            None => {
-                let started = Reaper::start(&self.stack.request().executable);
-                (Arc::new(started.map_err(|error| FaultError::Watchdog { why: error.to_string() })?), true)
-            }
-        };
-        Ok(Arc::clone(book.insert(Book::open(self.journal.clone(), watchdog, own)?)))
-    }
-}
-
-/// One fault that is being injected, as its kind sees it.
-pub(super) struct Order<'i, 'a> {
-    injector: &'i Injector<'a>,
-    /// Name of the fault.
-    pub(super) name: String,
-}
-
-/// What a kind gives back: what it holds, and what it owes in the order in which it was done.
-pub(super) type Injected = (Held, Vec<Owed>);
-
-impl<'a> Order<'_, 'a> {
-    pub(super) const fn stack(&self) -> &'a Stack {
-        self.injector.stack
-    }
-
-    /// The part as it is now.
-    pub(super) fn part(&self, name: &str) -> Result<RunningPart, FaultError> {
-        self.stack().part(name).ok_or_else(|| self.refused(format!("there is no part `{name}`")))
-    }
-
-    /// Its process and when it started.
-    pub(super) fn process(&self, part: &RunningPart) -> Result<(u32, u64), FaultError> {
-        let seen = part.pid.zip(part.started);
-        seen.ok_or_else(|| self.refused(format!("the process of `{}` cannot be seen from here", part.name)))
-    }
-
-    /// The process that does a part's work, and when it started: behind a broken service that stands before it, the real one.
-    pub(super) fn worker(&self, part: &RunningPart) -> Result<(u32, u64), FaultError> {
-        let (pid, started) = self.process(part)?;
-        let lies = self.stack().request().topology.part(&part.name).is_some_and(|part| !part.lies.is_empty());
-        if !lies {
-            return Ok((pid, started));
-        }
-        let processes = procfs::process::all_processes().map_err(|error| self.refused(error))?;
-        let mut stats = processes.flatten().filter_map(|process| process.stat().ok());
-        let child = stats.find(|stat| stat.ppid == pid.cast_signed() && stat.state != 'Z');
-        let child =
-            child.ok_or_else(|| self.refused(format!("the real service behind `{}` is not there", part.name)))?;
-        Ok((child.pid.cast_unsigned(), child.starttime))
-    }
-
-    /// Writes down and tells what will have to be undone; must come before it is done.
-    pub(super) fn owe(&self, undo: Undo) -> Result<Owed, FaultError> {
-        self.injector.book()?.owe(undo)
-    }
-
-    pub(super) fn refused(&self, why: impl ToString) -> FaultError {
-        FaultError::Refused { fault: self.name.clone(), why: why.to_string() }
-    }
-
-    pub(super) fn no_effect(&self, why: impl ToString) -> FaultError {
-        FaultError::NoEffect { fault: self.name.clone(), why: why.to_string() }
-    }
-
-    pub(super) fn stack_failed(&self, source: StackError) -> FaultError {
-        FaultError::Stack { fault: self.name.clone(), source }
     }
 }

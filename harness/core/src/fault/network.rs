@@ -1,14 +1,13 @@
 //! Something happens on the way between two parts: a rule of the proxy on it. The proxy is part of the harness, so that with the harness
 //! every rule is gone, whatever ended it, and nothing has to be undone by anybody else.
 
-use super::active::Held;
 use super::error::FaultError;
-use super::injector::Order;
+use super::order::Order;
 use chaos_proxy::{Guard, Hits, Rule};
 
-pub(super) fn inject(order: &Order<'_, '_>, from: &str, to: &str, rule: &Rule) -> Result<Held, FaultError> {
+pub(super) fn inject(order: &Order<'_, '_>, from: &str, to: &str, rule: &Rule) -> Result<Guard, FaultError> {
     let proxy = order.stack().proxy(from, to).ok_or_else(|| FaultError::NoProxy { fault: order.name.clone() })?;
-    proxy.add(rule.clone()).map(Held::Rule).map_err(|error| order.refused(error))
+    proxy.add(rule.clone()).map_err(|error| order.refused(error))
 }
 
 /// How many requests a rule hit so far.

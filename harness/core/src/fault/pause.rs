@@ -1,14 +1,14 @@
 //! A part stands still: its process is stopped by a signal, or its container is paused. Connections to it stay open and nobody answers. Behind
 //! a broken service that stands before it, the real one is stopped: what the broken one makes of its silence is what is tried.
 
-use super::active::Held;
+use super::book::Owed;
 use super::error::FaultError;
-use super::injector::{Injected, Order};
+use super::order::Order;
 use super::undo::{ContainerUndo, ProcessUndo, Undo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Injected, FaultError> {
+pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Owed, FaultError> {
     let running = order.part(part)?;
     let undo = match running.container.clone() {
         Some(container) => {
@@ -30,5 +30,5 @@ pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Injected
         }
         None => order.stack().pause(part).await.map_err(|error| order.stack_failed(error))?,
     }
-    Ok((Held::Nothing, vec![owed]))
+    Ok(owed)
 }

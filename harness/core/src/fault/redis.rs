@@ -4,8 +4,8 @@
 mod recipe;
 mod sign;
 
-use super::active::Held;
-use super::injector::{Injected, Order};
+use super::book::Owed;
+use super::order::Order;
 use super::undo::{RedisUndo, Undo, connect, run_id, say};
 use super::{FaultError, RedisState};
 use crate::topology::PartKind;
@@ -39,7 +39,7 @@ impl Acting {
     }
 }
 
-pub(super) async fn inject(order: &Order<'_, '_>, state: RedisState) -> Result<Injected, FaultError> {
+pub(super) async fn inject(order: &Order<'_, '_>, state: RedisState) -> Result<(Acting, Vec<Owed>), FaultError> {
     let parts = order.stack().parts();
     let part = parts.into_iter().find(|part| part.kind == PartKind::Redis);
     let part = part.ok_or_else(|| order.refused("the stack has no Redis"))?;
@@ -74,7 +74,7 @@ pub(super) async fn inject(order: &Order<'_, '_>, state: RedisState) -> Result<I
     let going_on = begin(&part.url, &recipe, &mut admin).await.map_err(|why| order.refused(why))?;
     sign::wait(&part.url, &recipe.sign, &mut admin).await.map_err(|why| order.no_effect(why))?;
     held.push(admin);
-    Ok((Held::Redis(Acting { url: part.url, _held: held, going_on }), owed))
+    Ok((Acting { url: part.url, _held: held, going_on }, owed))
 }
 
 /// Does what the recipe says.

@@ -2,9 +2,9 @@
 
 mod group;
 
-use super::active::Held;
+use super::book::Owed;
 use super::error::FaultError;
-use super::injector::{Injected, Order};
+use super::order::Order;
 use super::undo::{ContainerUndo, UNLIMITED, Undo};
 use crate::labelled;
 use bollard::models::ContainerUpdateBody;
@@ -44,22 +44,21 @@ impl Limit {
     }
 }
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str, limit: Limit) -> Result<Injected, FaultError> {
+pub(super) async fn inject(order: &Order<'_, '_>, part: &str, limit: Limit) -> Result<Owed, FaultError> {
     let running = order.part(part)?;
-    let owed = match &running.container {
-        Some(container) => vec![of_container(order, container, limit).await?],
+    Ok(match &running.container {
+        Some(container) => of_container(order, container, limit).await?,
         None => {
             let (pid, started) = order.worker(&running)?;
             let squeezed = group::Squeezed::plan(pid, started, limit).map_err(|why| order.refused(why))?;
             let owed = order.owe(squeezed.undo())?;
             squeezed.enter().map_err(|why| order.refused(why))?;
-            vec![owed]
+            owed
         }
-    };
-    Ok((Held::Endangered { part: part.to_owned() }, owed))
+    })
 }
 
-async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<super::book::Owed, FaultError> {
+async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<Owed, FaultError> {
     let docker = labelled::connect().await.map_err(|error| order.refused(error))?;
     let found = docker.inspect_container(id, None).await.map_err(|error| order.refused(error))?;
     let has = found.host_config.unwrap_or_default();
