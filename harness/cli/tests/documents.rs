@@ -50,6 +50,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("make mcp-", BUILDS),
     ("cargo run -p mcp-memory", BUILDS),
     ("export PATH=", "it changes the shell that it is typed in"),
+    ("mkdir -p", "it makes room for the line after it"),
     ("harness load memory", SHORTER),
     ("harness gate", "gate.rs runs a shorter one"),
     ("harness runs open", "runs.rs does, with a browser of its own"),
