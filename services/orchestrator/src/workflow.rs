@@ -1,4 +1,4 @@
-//! The lifecycle of one run: guardrails, memory, patterns, the agent, the log, in [`Workflow::lifecycle`]. How a step is taken and what
+//! The lifecycle of one run: guardrails, memory, patterns, the agent, the log, in `Workflow::lifecycle`. How a step is taken and what
 //! stands in for it is in the step's own file; how a peer is reached is not known here.
 
 mod execute;
