@@ -1,39 +1,16 @@
 //! The harness as its users meet it: the real program, a real Redis, the real service, and everything that can go wrong.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/wait.rs"]
+mod wait;
+
+use program::{code, harness, run, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The harness, with the services' programs beside it.
-fn harness() -> Command {
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_harness"));
-    let service = program.with_file_name("mcp-memory");
-    assert!(service.is_file(), "{} is not there: cargo build --workspace --bins", service.display());
-    let mut command = Command::new(program);
-    command
-        .env("NO_COLOR", "1")
-        .env_remove("JWT_SECRET")
-        .env_remove("GITHUB_STEP_SUMMARY")
-        .env_remove("GITHUB_ACTIONS")
-        .stdin(Stdio::null());
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    harness().current_dir(folder).args(arguments).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("{output:?}"))
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
+use std::process::{Child, Command, Stdio};
+use wait::wait_until;
 
 const SHORT: [&str; 8] = ["--users", "6", "--organisations", "3", "--warmup", "500ms", "--duration", "2s"];
 
@@ -51,14 +28,6 @@ fn left_in(folder: &Path) -> Vec<i32> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&folder)))
         .collect()
-}
-
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !holds() {
-        assert!(since.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]

@@ -3,14 +3,15 @@
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/wait.rs"]
+mod wait;
 
 use program::{code, harness, run, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use wait::wait_until;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const QUICK: [&str; 2] = ["scenario", "idempotent-retry"];
 
 fn runs(folder: &Path) -> Vec<PathBuf> {
@@ -110,15 +111,11 @@ fn a_disk_that_fills_while_a_load_is_recorded_ends_it_unknown_with_the_reason() 
     let folder = tempfile::tempdir().unwrap();
     let load = "load memory --users 6 --organisations 3 --warmup 500ms --duration 40s";
     let child = on_a_small_disk(folder.path(), load).spawn().unwrap();
-    let since = Instant::now();
     let history = |folder: &Path| {
         let found = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
         found.map(|run| run.path().join("history.jsonl")).find(|path| path.metadata().is_ok_and(|file| file.len() > 0))
     };
-    while history(folder.path()).is_none() || driver_of(child.id()).is_none() {
-        assert!(since.elapsed() < PATIENCE, "the load did not begin");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("the load did not begin", || history(folder.path()).is_some() && driver_of(child.id()).is_some());
     let driver = driver_of(child.id()).unwrap();
     let length = history(folder.path()).unwrap().metadata().unwrap().len();
     let limited =
@@ -145,15 +142,11 @@ fn a_disk_that_fills_while_a_scenario_is_recorded_leaves_nothing_that_passes_for
     // The limit is for the harness alone, not for the services that it starts.
     let scenario = "scenario tenant-isolation --seed 7";
     let child = on_a_small_disk(folder.path(), scenario).spawn().unwrap();
-    let since = Instant::now();
     let begun = |folder: &Path| {
         let found = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
         found.into_iter().any(|run| run.path().join("surroundings.json").is_file())
     };
-    while !begun(folder.path()) {
-        assert!(since.elapsed() < PATIENCE, "the scenario did not begin");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the scenario did not begin", || begun(folder.path()));
     let limited = Command::new("prlimit").arg("--fsize=10").arg(format!("--pid={}", child.id())).status();
     assert!(limited.unwrap().success());
     let output = child.wait_with_output().unwrap();
