@@ -103,6 +103,9 @@ impl Span {
 /// Kind of a fault that asks a part to end.
 pub const STOP: &str = "stop";
 
+/// Kind of a fault that changes a file of rules or patterns.
+pub const FILE_CHANGED: &str = "file_changed";
+
 /// One fault as it happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
@@ -238,6 +241,12 @@ pub struct Promises {
     /// What counters must have done.
     #[serde(default)]
     pub counters: Vec<CounterPromise>,
+    /// From so long after a file of rules or patterns changed on, what it says is in force; absent where nothing of that was promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force_us: Option<u64>,
+    /// Patterns that a changed file does not have any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<String>,
 }
 
 /// What a part must say of itself during the fault.

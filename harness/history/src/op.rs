@@ -190,6 +190,9 @@ pub enum Effect {
         execution: Arc<str>,
         /// Hash of the request that it is for.
         request: Arc<str>,
+        /// Version of the rules that decided; empty where it is not known.
+        #[serde(default, skip_serializing_if = "is_unknown")]
+        rules: Arc<str>,
     },
     /// Asked for a pattern to be injected; it was where the call is ok.
     Inject {
@@ -212,6 +215,11 @@ pub enum Effect {
         /// True from here on nobody answers for it.
         down: bool,
     },
+}
+
+/// Tells whether a version is not known.
+fn is_unknown(version: &Arc<str>) -> bool {
+    version.is_empty()
 }
 
 /// What a verdict stands for.
@@ -243,6 +251,12 @@ pub struct Workflow {
     /// What the guardrails said; absent where they said nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Arc<str>>,
+    /// Version of the rules that they went by; absent where they said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Arc<str>>,
+    /// The pattern that was injected; absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Arc<str>>,
     /// The verdict on which a pattern was injected; absent where none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injected: Option<Arc<str>>,
