@@ -53,6 +53,7 @@ fn a_lie_that_is_caught_passes_the_trial() {
     let folder = tempfile::tempdir().unwrap();
     let (code, said, table) = trial(folder.path(), "half-event");
     assert_eq!(code, 0, "{said}");
+    assert!(folder.path().join("runs/trial.html").is_file(), "{said}");
     assert!(said.contains("1 of 1 lies caught") && table.contains("| `memory=half-event` | caught |"), "{said}{table}");
 }
 
@@ -62,5 +63,9 @@ fn a_lie_that_is_not_caught_never_passes_the_trial() {
     let (code, said, table) = trial(folder.path(), "trace-dropped");
     // 1 where the lie was taken for the truth, 2 where the run proved nothing.
     assert!([1, 2].contains(&code), "{code}: {said}");
-    assert!(said.contains("0 of 1 lies caught") && table.contains("**not caught**"), "{said}{table}");
+    assert!(
+        said.contains("0 of 1 lies caught")
+            && table.contains(if code == 1 { "**missed**" } else { "**proved nothing**" }),
+        "{said}{table}"
+    );
 }

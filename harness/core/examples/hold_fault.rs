@@ -8,7 +8,7 @@
 use harness_core::fault::{FaultKind, Injector};
 use harness_core::plan::Backend;
 use harness_core::reaper;
-use harness_core::stack::{IMAGE_TAG, Stack, StackRequest};
+use harness_core::stack::{Given, IMAGE_TAG, Stack, StackRequest};
 use harness_core::topology::Topology;
 use harness_core::view::{Event, View};
 use std::path::PathBuf;
@@ -16,6 +16,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Rules that are there before a fault changes them.
+const RULES: &str = "category: testing
+rules:
+  - id: OWN-001
+    title: No kumquat
+    severity: critical
+    when: { keywords: [kumquat] }
+    message: There is a kumquat.
+    remediation: Take it out.
+    tests: { trips: [a kumquat], passes: [a plum] }
+";
 
 struct Silent;
 
@@ -44,6 +56,12 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
     };
     let topology: Topology = serde_json::from_str(topology).map_err(|error| error.to_string())?;
     let fault: FaultKind = serde_json::from_str(fault).map_err(|error| error.to_string())?;
+    let given = match &fault {
+        FaultKind::FileChanged { service, file, .. } => {
+            vec![Given::File { service: *service, name: file.clone(), text: RULES.to_owned() }]
+        }
+        _ => Vec::new(),
+    };
     // Before anything can be interrupted.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
@@ -54,7 +72,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
         secret: "a-key-of-the-stack-tests-0123456789abcdef".to_owned(),
         executable: std::env::current_exe().map_err(|error| error.to_string())?,
         detached: stack == "stays",
-        given: Vec::new(),
+        given,
         image_tag: IMAGE_TAG.to_owned(),
         seed: 0,
     };

@@ -84,6 +84,7 @@ fn verdict(claims: &VerdictClaims) -> Effect {
         },
         execution: claims.execution_id.as_str().into(),
         request: claims.request_hash.as_str().into(),
+        rules: claims.rules_version.as_str().into(),
     }
 }
 
@@ -117,6 +118,8 @@ fn workflow(reply: &Value) -> Effect {
         fallbacks: stood_in.filter_map(name).collect(),
         reasons: execution.reasons.iter().map(|reason| reason.name().into()).collect(),
         verdict: execution.verdict.map(|verdict| verdict.name().into()),
+        rules: execution.rules_version.map(Arc::from),
+        pattern: execution.pattern.as_ref().map(|pattern| pattern.id.as_str().into()),
         injected: execution.pattern.map(|pattern| pattern.verdict_id.into()),
     })
 }

@@ -8,9 +8,10 @@ pub(crate) mod traffic;
 pub use library::{BUILT_IN, ExperimentError, all, find, read};
 
 use crate::fault::FaultOrder;
+use crate::stack::Given;
 use crate::topology::Topology;
 use harness_history::experiment::Promises;
-use mcp_contracts::Plan as PaidPlan;
+use mcp_contracts::{Plan as PaidPlan, Service};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +27,9 @@ pub struct Experiment {
     pub about: String,
     /// What the stack consists of.
     pub topology: Topology,
+    /// Files of rules and patterns that are there at the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<GivenFile>,
     /// The load.
     pub load: Load,
     /// How long the load runs before the fault.
@@ -50,6 +54,17 @@ pub struct Experiment {
     pub catches: Vec<String>,
     /// The run ends where more calls than this share fail for as long as [`Abort::within`].
     pub abort: Abort,
+}
+
+/// A file of rules or patterns that a service finds when it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenFile {
+    /// The service.
+    pub service: Service,
+    /// Path of the file in its folder.
+    pub file: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// The load of an experiment: arrivals at one rate, taken by the next user that is free.
@@ -132,6 +147,16 @@ pub struct Abort {
 }
 
 impl Experiment {
+    /// What its services find when they start.
+    pub fn given(&self) -> Vec<Given> {
+        let file = |given: &GivenFile| Given::File {
+            service: given.service,
+            name: given.file.clone(),
+            text: given.text.clone(),
+        };
+        self.given.iter().map(file).collect()
+    }
+
     /// From the injection of the first fault until the last one is healed, as planned.
     pub fn fault_length(&self) -> Duration {
         let end = |order: &FaultOrder| order.after + order.every * order.times.saturating_sub(1) + order.lasts;

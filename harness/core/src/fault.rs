@@ -5,6 +5,7 @@ mod book;
 mod database_locked;
 mod disk_full;
 mod error;
+mod file_changed;
 mod injector;
 mod journal;
 mod network;
@@ -25,6 +26,8 @@ pub use recover::{Recovered, owes, recover};
 pub use undo::{ContainerUndo, FileSizeUndo, GroupUndo, ProcessUndo, RedisUndo, Undo};
 
 use chaos_proxy::Rule;
+use harness_history::experiment::FILE_CHANGED;
+use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -91,6 +94,16 @@ pub enum FaultKind {
         /// The part.
         part: String,
     },
+    /// A file of rules or patterns is another one, or gone, while its service watches.
+    FileChanged {
+        /// The service: `guardrails` or `patterns`.
+        service: Service,
+        /// Path of the file in its folder.
+        file: String,
+        /// What is in it; absent: the file is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
     /// A part gets so much of one core.
     CpuSqueeze {
         /// The part.
@@ -145,6 +158,7 @@ impl FaultKind {
             Self::Redis { state } => state.name(),
             Self::DiskFull { .. } => "disk_full",
             Self::DatabaseLocked { .. } => "database_locked",
+            Self::FileChanged { .. } => FILE_CHANGED,
             Self::CpuSqueeze { .. } => "cpu_squeeze",
             Self::MemorySqueeze { .. } => "memory_squeeze",
         }
@@ -163,6 +177,7 @@ impl FaultKind {
             | Self::MemorySqueeze { part, .. } => part.clone(),
             Self::Network { from, to, .. } => format!("{from} to {to}"),
             Self::Redis { .. } => "redis".to_owned(),
+            Self::FileChanged { service, .. } => service.name().to_owned(),
         }
     }
 
@@ -179,6 +194,7 @@ impl FaultKind {
             | Self::Redis { .. }
             | Self::DiskFull { .. }
             | Self::DatabaseLocked { .. }
+            | Self::FileChanged { .. }
             | Self::CpuSqueeze { .. }
             | Self::MemorySqueeze { .. } => Vec::new(),
         }

@@ -2,6 +2,7 @@
 
 mod chart;
 mod figures;
+mod fill;
 pub mod gate;
 mod html;
 mod junit;
@@ -10,6 +11,7 @@ pub mod summary;
 mod tally;
 pub mod terminal;
 mod thresholds;
+pub mod trial;
 
 use crate::judge::{JudgeError, Judgement, read};
 use crate::run_dir;

@@ -160,7 +160,12 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         secret: request.secret.clone(),
         executable: request.executable.clone(),
         detached: false,
-        given: request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default(),
+        given: match &request.plan.subject {
+            Subject::Experiment(experiment) => experiment.given(),
+            Subject::Load(_) | Subject::Scenario(_) => {
+                request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default()
+            }
+        },
         image_tag: IMAGE_TAG.to_owned(),
         seed: request.plan.seed,
     }

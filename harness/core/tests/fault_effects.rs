@@ -8,13 +8,15 @@ mod stack;
 
 use callers::{client, client_with};
 use harness_core::client::{Client, ClientOptions};
+use harness_core::experiment::find;
 use harness_core::fault::{FaultError, FaultKind, Injector};
 use harness_core::plan::Backend;
-use harness_core::stack::Stack;
+use harness_core::stack::{Stack, StackRequest};
+use harness_core::token::{Grant, Minter};
 use harness_core::topology::{CLIENT, Topology};
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
-use stack::{request, start};
+use stack::{SECRET, request, start};
 use std::time::{Duration, Instant};
 
 /// Long enough for what answers, short enough for what does not.
@@ -177,6 +179,37 @@ async fn while_somebody_else_writes_the_database_writes_wait_and_reads_go_on() {
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
     active.heal().await.unwrap();
     stored(&mut client, "after the lock").await;
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_a_changed_file_are_in_force_until_it_is_what_it_was() {
+    let experiment = find("policy-change", None).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut guardrails = Topology::full().without_redis();
+    guardrails.parts.retain(|part| part.name == "guardrails");
+    let asked = StackRequest { given: experiment.given(), ..request(dir.path(), Backend::Process, guardrails) };
+    let stack = start(&asked).await.unwrap();
+    let injector = Injector::new(&stack, dir.path());
+    let mut client = client(&stack, "guardrails");
+    client.set_token(&Minter::new(SECRET).mint(&Grant::everything("acme", "ann")).unwrap());
+    let mut judged = async |expected: &str| {
+        let start = Instant::now();
+        let about = json!({ "action": "answer", "intent": "p99 of checkout rose", "text": "a note" });
+        loop {
+            let call = client.call("check_guardrails", &about).await;
+            let reply: Value = call.structured.map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default();
+            if reply["verdict"] == expected {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{expected}: {reply}");
+        }
+    };
+    judged("allow").await;
+    let active = injector.inject(&experiment.faults[0].fault).await.unwrap();
+    judged("block").await;
+    active.heal().await.unwrap();
+    judged("allow").await;
     stack.stop().await;
 }
 

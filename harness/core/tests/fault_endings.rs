@@ -8,6 +8,7 @@ mod holder;
 use harness_core::fault::{FaultKind, Recovered, RedisState, recover};
 use harness_core::topology::{CLIENT, Topology};
 use holder::{Ending, Holder, Stays, until};
+use mcp_contracts::Service;
 use std::time::Duration;
 
 /// How long it may take until nothing is left.
@@ -44,6 +45,7 @@ fn can_be_seen(fault: &FaultKind) -> bool {
         FaultKind::Pause { .. }
         | FaultKind::DiskFull { .. }
         | FaultKind::DatabaseLocked { .. }
+        | FaultKind::FileChanged { .. }
         | FaultKind::CpuSqueeze { .. }
         | FaultKind::MemorySqueeze { .. } => true,
         FaultKind::Redis { state } => !matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost),
@@ -87,6 +89,16 @@ async fn no_disk_stays_full() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_database_stays_locked() {
     leaves_nothing(Topology::memory().without_redis(), FaultKind::DatabaseLocked { part: part("memory") }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_file_stays_changed() {
+    let mut guardrails = Topology::full().without_redis();
+    guardrails.parts.retain(|part| part.name == "guardrails");
+    for text in [None, Some("category: testing\nrules: []\n".to_owned())] {
+        let (service, file) = (Service::Guardrails, "own.yaml".to_owned());
+        leaves_nothing(guardrails.clone(), FaultKind::FileChanged { service, file, text }).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

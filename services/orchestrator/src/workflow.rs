@@ -279,6 +279,7 @@ impl Outcome {
             reasons,
             verdict: self.judged.decision,
             rules: self.judged.rules,
+            rules_version: self.judged.rules_version,
             verdict_token,
             steps,
             memories: self.memories,

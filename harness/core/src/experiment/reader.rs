@@ -1,6 +1,7 @@
 //! From the TOML of an experiment to data: everything that can be wrong with one file, with file, line and key.
 
 mod fault;
+mod given;
 mod promise;
 
 use super::traffic::OPERATIONS;
@@ -19,6 +20,7 @@ const KEYS: &[&str] = &[
     "stack",
     "instances",
     "settings",
+    "given",
     "load",
     "limited",
     "surge",
@@ -70,6 +72,7 @@ impl<'a> Reader<'a> {
         let load = self.load(table);
         let faults = self.faults(table);
         let topology = self.topology(table, &faults);
+        let given = self.given(table, &faults);
         let experiment = Experiment {
             name: name.to_owned(),
             id: text(&mut self, "id"),
@@ -83,6 +86,7 @@ impl<'a> Reader<'a> {
             catches: self.notes.texts(table, "catches", "a list such as `[\"memory=acknowledge-before-commit\"]`"),
             abort: self.abort(table),
             topology,
+            given,
             load,
             faults,
         };

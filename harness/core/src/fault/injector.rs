@@ -4,7 +4,7 @@ use super::active::{Active, Held};
 use super::error::FaultError;
 use super::order::{Books, Order};
 use super::squeeze::Limit;
-use super::{FaultKind, database_locked, disk_full, network, pause, process, redis, squeeze};
+use super::{FaultKind, database_locked, disk_full, file_changed, network, pause, process, redis, squeeze};
 use crate::stack::Stack;
 use std::path::Path;
 
@@ -50,6 +50,9 @@ impl<'a> Injector<'a> {
             }
             FaultKind::DatabaseLocked { part } => {
                 (Held::Lock { _file: database_locked::inject(&order, part).await? }, Vec::new())
+            }
+            FaultKind::FileChanged { service, file, text } => {
+                (Held::Nothing, vec![file_changed::inject(&order, *service, file, text.as_deref())?])
             }
             FaultKind::CpuSqueeze { part, percent } => {
                 let owed = squeeze::inject(&order, part, Limit::Cpu { percent: *percent }).await?;

@@ -1,11 +1,11 @@
 //! What is wrong with a fault before anything starts: a part or a way that is not there, or a kind that the backend cannot do.
 
 use super::FaultKind;
-use super::{disk_full, squeeze};
+use super::{disk_full, file_changed, squeeze};
 use crate::data_file::nearest;
 use crate::plan::Backend;
 use crate::topology::{CLIENT, Part, PartKind, Topology};
-use mcp_contracts::env;
+use mcp_contracts::{Service, env};
 
 impl FaultKind {
     /// One line for each problem that this fault has with a stack, whatever machine it runs on.
@@ -35,6 +35,7 @@ impl FaultKind {
             | Self::Redis { .. }
             | Self::DiskFull { .. }
             | Self::DatabaseLocked { .. }
+            | Self::FileChanged { .. }
             | Self::CpuSqueeze { .. }
             | Self::MemorySqueeze { .. } => {
                 if external {
@@ -61,6 +62,7 @@ impl FaultKind {
             | Self::Redis { .. }
             | Self::DiskFull { .. }
             | Self::DatabaseLocked { .. }
+            | Self::FileChanged { .. }
             | Self::CpuSqueeze { .. }
             | Self::MemorySqueeze { .. } => None,
         }
@@ -82,6 +84,20 @@ impl FaultKind {
             Self::Redis { .. } if topology.parts.iter().any(|part| part.kind == PartKind::Redis) => Vec::new(),
             Self::Redis { .. } => vec![format!("`{}` needs a Redis, and this stack has none", self.name())],
             Self::Network { from, to, .. } => unknown_way(topology, from, to),
+            Self::FileChanged { service, file, .. } => {
+                let missing = match service {
+                    Service::Guardrails | Service::Patterns => topology
+                        .of(*service)
+                        .next()
+                        .is_none()
+                        .then(|| format!("there is no `{}` in this stack", service.name())),
+                    Service::Memory | Service::Orchestrator => Some(format!(
+                        "`{}` reads no files that can change; `guardrails` and `patterns` do",
+                        service.name()
+                    )),
+                };
+                missing.into_iter().chain(file_changed::bad_name(file)).collect()
+            }
         }
     }
 
@@ -100,7 +116,8 @@ impl FaultKind {
             | Self::Network { .. }
             | Self::Redis { .. }
             | Self::DiskFull { .. }
-            | Self::DatabaseLocked { .. } => None,
+            | Self::DatabaseLocked { .. }
+            | Self::FileChanged { .. } => None,
         }
     }
 }
@@ -150,7 +167,7 @@ fn no_database(part: &Part) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backend, FaultKind, Topology};
+    use super::{Backend, FaultKind, Service, Topology};
     use crate::fault::RedisState;
     use chaos_proxy::toxic::{Bandwidth, Hang};
     use chaos_proxy::{Rule, Toxic};
@@ -192,6 +209,17 @@ mod tests {
             &FaultKind::DiskFull { part: "redis".to_owned() }.problems(&full, &Backend::Process),
             "nothing on the disk",
         );
+    }
+
+    #[test]
+    fn only_files_that_are_read_can_change() {
+        let full = Topology::full();
+        let change = |service, file: &str| FaultKind::FileChanged { service, file: file.to_owned(), text: None };
+        let stricter = change(Service::Guardrails, "stricter.yaml");
+        assert_eq!(stricter.problems(&full, &Backend::Docker), Vec::<String>::new());
+        only(&stricter.problems(&Topology::memory(), &Backend::Process), "no `guardrails` in this stack");
+        only(&change(Service::Memory, "a.yaml").problems(&full, &Backend::Process), "`memory` reads no files");
+        only(&change(Service::Patterns, "../a.yaml").problems(&full, &Backend::Process), "a path inside its folder");
     }
 
     #[test]

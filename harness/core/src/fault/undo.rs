@@ -15,8 +15,9 @@ pub(super) use process::{file_size, set_file_size};
 pub use redis::RedisUndo;
 pub(super) use redis::{connect, run_id, say};
 
+use crate::seal::write_whole;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long one undoing may take.
@@ -43,6 +44,13 @@ pub enum Undo {
         /// The file.
         path: PathBuf,
     },
+    /// A file is what it was.
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// What was in it.
+        text: String,
+    },
 }
 
 /// Why something could not be undone.
@@ -63,6 +71,7 @@ impl Undo {
             Self::Resume(process) => Some(process.resume()),
             Self::FileSize(limit) => Some(limit.restore()),
             Self::RemoveFile { path } => Some(remove(path)),
+            Self::WriteFile { path, text } => Some(write(path, text)),
             Self::Group(_) | Self::Container(_) | Self::Redis(_) => None,
         }
     }
@@ -74,6 +83,7 @@ impl Undo {
                 Self::Resume(process) => process.resume_surely().await,
                 Self::FileSize(limit) => limit.restore(),
                 Self::RemoveFile { path } => remove(path),
+                Self::WriteFile { path, text } => write(path, text),
                 Self::Group(group) => group.leave().await,
                 Self::Container(container) => container.restore().await,
                 Self::Redis(redis) => redis.restore().await,
@@ -86,11 +96,20 @@ impl Undo {
     }
 }
 
-fn remove(path: &std::path::Path) -> Result<(), UndoError> {
+fn remove(path: &Path) -> Result<(), UndoError> {
     match std::fs::remove_file(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(UndoError(format!("`{}` cannot be removed: {error}", path.display()))),
+    }
+}
+
+/// Where its folder is gone, nobody reads it any more.
+fn write(path: &Path, text: &str) -> Result<(), UndoError> {
+    match write_whole(path, text.as_bytes()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(UndoError(format!("`{}` cannot be written: {error}", path.display()))),
     }
 }
 
@@ -110,6 +129,21 @@ mod tests {
         let dead = Undo::Resume(ProcessUndo { pid: 1 << 22, started: 1 });
         dead.apply().await.unwrap();
         dead.at_once().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_is_what_it_was_unless_its_folder_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.yaml");
+        std::fs::write(&path, "stricter").unwrap();
+        let undo = Undo::WriteFile { path: path.clone(), text: "as it was".to_owned() };
+        for _ in 0..2 {
+            undo.apply().await.unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "as it was");
+        }
+        folder.close().unwrap();
+        undo.at_once().unwrap().unwrap();
+        assert!(!path.exists());
     }
 
     #[test]

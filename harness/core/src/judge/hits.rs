@@ -2,7 +2,7 @@
 
 use crate::experiment::Experiment;
 use crate::experiment::traffic::called;
-use harness_history::experiment::Fault;
+use harness_history::experiment::{FILE_CHANGED, Fault};
 use harness_history::{Effect, History, Op, Outcome};
 use mcp_contracts::Service;
 
@@ -17,6 +17,10 @@ pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &H
         let waited = history.measured().filter(|op| called(&op.name) == Some(service) && waited(op, fault));
         return Some((waited.count() as u64, "writes that were not acknowledged while the lock was held"));
     }
+    if fault.kind == FILE_CHANGED {
+        let met = history.measured().filter(|op| is_decision_of(op, service) && falls_in(op, fault));
+        return Some((met.count() as u64, "calls that it decided while the file was another one"));
+    }
     let shows = |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
     Some((history.measured().filter(shows).count() as u64, "calls that failed or were served without it"))
 }
@@ -24,9 +28,26 @@ pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &H
 /// Tells whether a write was sent while a lock was held and not acknowledged until it was released.
 fn waited(op: &Op, fault: &Fault) -> bool {
     let Some(released_us) = fault.ending_us else { return false };
-    let during = op.invoke_us >= fault.active_us && op.invoke_us < released_us;
     let is_write = op.effect.contents().next().is_some();
-    during && is_write && (op.outcome != Outcome::Ok || op.complete_us >= released_us)
+    falls_in(op, fault) && is_write && (op.outcome != Outcome::Ok || op.complete_us >= released_us)
+}
+
+/// Tells whether a call was sent while a fault was in place.
+fn falls_in(op: &Op, fault: &Fault) -> bool {
+    op.invoke_us >= fault.active_us && fault.ending_us.is_some_and(|ending_us| op.invoke_us < ending_us)
+}
+
+/// Tells whether what a service reads from files decided a call: a verdict, or the pattern that was injected.
+fn is_decision_of(op: &Op, service: Service) -> bool {
+    let of_guardrails = service == Service::Guardrails;
+    op.outcome == Outcome::Ok
+        && match &op.effect {
+            Effect::Verdict { .. } => of_guardrails,
+            Effect::Inject { .. } => !of_guardrails,
+            Effect::Workflow(ended) if of_guardrails => ended.verdict.is_some(),
+            Effect::Workflow(ended) => ended.injected.is_some(),
+            _ => false,
+        }
 }
 
 /// Tells whether a call shows that a service was missing: it failed there, or a workflow says that it went on without.

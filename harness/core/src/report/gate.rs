@@ -4,16 +4,16 @@ pub(super) mod form;
 
 pub use form::{GatePhase, GateReason, GateRun, GateSummary};
 
+use super::fill::fill;
 use super::html::Charts;
-use super::markdown::add_filters;
 use super::summary::Summary;
 use super::{ReportError, html, junit};
 use crate::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
 use crate::judge::{JudgeError, judge};
 use crate::run_dir;
 use crate::seal::{Wholeness, wholeness, write_whole};
+use minijinja::context;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, context};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -232,26 +232,12 @@ fn page(gate: &GateSummary, record: &GateRecord, summaries: &Summaries) -> Resul
     let phases = gate.phases.iter().zip(&record.phases);
     let phases = phases.map(|(figures, record)| page_phase(figures, record, summaries));
     let phases: Vec<PagePhase<'_>> = phases.collect::<Result<_, _>>()?;
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    add_filters(&mut environment);
     let values = context! {
         gate => Value::from(Serde(gate)), phases => Value::from(Serde(&phases)), style => html::STYLE,
     };
-    let mut render = || {
-        environment.add_template("report.html", PAGE)?;
-        environment.get_template("report.html")?.render(values.clone())
-    };
-    render().map_err(|error| ReportError::Render(format!("{error:#}")))
+    fill("report.html", PAGE, values)
 }
 
 fn markdown(gate: &GateSummary) -> Result<String, ReportError> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    add_filters(&mut environment);
-    let mut render = || {
-        environment.add_template("report.md", MARKDOWN)?;
-        environment.get_template("report.md")?.render(context! { gate => Value::from(Serde(gate)) })
-    };
-    render().map_err(|error| ReportError::Render(format!("{error:#}")))
+    fill("report.md", MARKDOWN, context! { gate => Value::from(Serde(gate)) })
 }

@@ -2,9 +2,10 @@
 
 use super::ReportError;
 use super::chart::{Axis, Chart, Line, Span, draw};
+use super::fill::fill;
 use super::summary::{SecondFigures, Summary};
+use minijinja::context;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, context};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
 /// The style of every page.
@@ -16,16 +17,9 @@ const MOST_CURVES: usize = 5;
 pub(super) type Charts = Vec<Chart>;
 
 pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    super::markdown::add_filters(&mut environment);
     let charts = charts(summary)?;
     let values = context! { run => Value::from(Serde(summary)), charts => Value::from(Serde(&charts)), style => STYLE };
-    let mut render = || {
-        environment.add_template("report.html", TEMPLATE)?;
-        environment.get_template("report.html")?.render(values.clone())
-    };
-    render().map_err(|error| ReportError::Render(format!("{error:#}")))
+    fill("report.html", TEMPLATE, values)
 }
 
 /// What is shaded: the faults of an experiment, else what was measured.

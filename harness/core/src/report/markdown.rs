@@ -1,21 +1,15 @@
 //! `report.md`: the short form, for the summary of a CI job. Its filters serve the HTML as well.
 
 use super::ReportError;
+use super::fill::fill;
 use super::summary::Summary;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, context};
+use minijinja::{Environment, context};
 
 const TEMPLATE: &str = include_str!("report.md.j2");
 
 pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    add_filters(&mut environment);
-    let mut render = || {
-        environment.add_template("report.md", TEMPLATE)?;
-        environment.get_template("report.md")?.render(context! { run => Value::from(Serde(summary)) })
-    };
-    render().map_err(|error| ReportError::Render(format!("{error:#}")))
+    fill("report.md", TEMPLATE, context! { run => Value::from(Serde(summary)) })
 }
 
 /// Figures as people read them.

@@ -105,12 +105,21 @@ impl Stack {
     /// # Errors
     /// The stack was started without such a folder, or the file cannot be written.
     pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), StackError> {
+        self.file(service, name)?;
+        given::write(&given::folder(&self.request.dir, service), name, text)
+            .map_err(|error| StackError::control(service.name(), "given a file", error))
+    }
+
+    /// Where such a file is on this machine, whether it is there or not.
+    ///
+    /// # Errors
+    /// The stack was started without such a folder.
+    pub fn file(&self, service: Service, name: &str) -> Result<PathBuf, StackError> {
         if !given::has_folder(&self.request.given, service) {
             let why = "the stack was started without a folder for it; give it a file at the start";
             return Err(StackError::control(service.name(), "given a file", why));
         }
-        given::write(&given::folder(&self.request.dir, service), name, text)
-            .map_err(|error| StackError::control(service.name(), "given a file", error))
+        Ok(given::folder(&self.request.dir, service).join(name))
     }
 
     /// Removes such a file.

@@ -3,6 +3,7 @@
 use harness_core::fault::FaultKind;
 use harness_core::stack::RunningPart;
 use harness_core::topology::{PartKind, Topology};
+use mcp_contracts::Service;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -63,6 +64,7 @@ pub(crate) struct Holder {
 pub(crate) struct Observed {
     processes: Vec<String>,
     redis: Vec<String>,
+    files: Vec<(PathBuf, String)>,
 }
 
 impl Holder {
@@ -164,7 +166,8 @@ impl Holder {
         for part in self.parts.iter().filter(|part| part.kind == PartKind::Redis) {
             redis = redis_settings(&part.url).await.unwrap();
         }
-        Observed { processes: self.parts.iter().map(|part| process(part).unwrap()).collect(), redis }
+        let processes = self.parts.iter().map(|part| process(part).unwrap()).collect();
+        Observed { processes, redis, files: files(&self.dir().join("files")) }
     }
 
     /// Whether anything of the fault is left, and what.
@@ -173,11 +176,13 @@ impl Holder {
         if let FaultKind::Kill { .. } | FaultKind::Stop { .. } | FaultKind::Restart { .. } = fault {
             return Ok(());
         }
-        let mut now = Observed { processes: Vec::new(), redis: Vec::new() };
+        let files = files(&self.dir().join("files"));
+        let mut now = Observed { processes: Vec::new(), redis: Vec::new(), files };
         for part in &self.parts {
             now.processes.push(process(part)?);
             match part.kind {
                 PartKind::Redis => now.redis = redis_settings(&part.url).await?,
+                PartKind::Service(Service::Guardrails | Service::Patterns) => {}
                 PartKind::Service(_) => unlocked(&self.dir().join("data").join(format!("{}.db-shm", part.name)))?,
             }
         }
@@ -212,6 +217,21 @@ fn process(part: &RunningPart) -> Result<String, String> {
     let limit = process.limits().map_err(|error| error.to_string())?.max_file_size;
     let groups = process.cgroups().map_err(|error| error.to_string())?;
     Ok(format!("{} stopped {stopped} {limit:?} {groups:?}", part.name))
+}
+
+/// Everything below a folder, with what is in it.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            found.push((path, text));
+        }
+    }
+    found.sort();
+    found
 }
 
 /// Everything that is owed is struck, and no group is left.

@@ -190,6 +190,9 @@ pub struct Execution {
     pub verdict: Option<Decision>,
     /// Rules that the request breaks.
     pub rules: Vec<BrokenRule>,
+    /// Version of the rules that decided; absent where the guardrails said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_version: Option<String>,
     /// The token to acknowledge, where that is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict_token: Option<String>,

@@ -45,6 +45,7 @@ pub(super) struct Judged {
     pub(super) permission: Permission,
     pub(super) decision: Option<Decision>,
     pub(super) rules: Vec<BrokenRule>,
+    pub(super) rules_version: Option<String>,
     pub(super) taken: Taken,
 }
 
@@ -54,7 +55,8 @@ impl Judged {
             Permission::Refused => taken.degraded(Reason::GuardrailBlocked),
             Permission::Granted(_) | Permission::MustAcknowledge(_) | Permission::Unheard => taken,
         };
-        Self { permission, decision: Some(verdict.verdict), rules: verdict.rules, taken }
+        let (decision, rules_version) = (Some(verdict.verdict), Some(verdict.rules_version));
+        Self { permission, decision, rules: verdict.rules, rules_version, taken }
     }
 }
 
@@ -66,14 +68,16 @@ impl Workflow {
             Known::Nothing => self.check(run, taking).await,
             Known::Acknowledged(token) => {
                 let claims = self.verdicts.check(Some(token), &run.claims.org_id, run.id, &run.order.hash)?;
+                let rules_version = Some(claims.rules_version.clone());
                 let taken = taking.end(StepOutcome::Ok, "verdict_token", 0).because("acknowledged");
                 let permission = Permission::Granted(Box::new(Grant { token: token.clone(), claims }));
-                Ok(Judged { permission, decision: Some(Decision::Allow), rules: Vec::new(), taken })
+                Ok(Judged { permission, decision: Some(Decision::Allow), rules: Vec::new(), rules_version, taken })
             }
             Known::Answered { token, reason: None } => {
                 let taken = taking.end(StepOutcome::Ok, "verdict_token", 0).because("not acknowledged");
                 let permission = Permission::MustAcknowledge(token.clone());
-                Ok(Judged { permission, decision: Some(Decision::Acknowledge), rules: Vec::new(), taken })
+                let decision = Some(Decision::Acknowledge);
+                Ok(Judged { permission, decision, rules: Vec::new(), rules_version: None, taken })
             }
             Known::Answered { token, reason: Some(why) } => self.acknowledge(run, taking, token, why).await,
         }
@@ -175,5 +179,5 @@ fn unheard(run: &Run<'_>, taking: Taking, attempts: u32, error: &PeerError) -> J
     );
     let taken = taking.end(StepOutcome::Fallback, "none", attempts).because(error.name());
     let taken = taken.degraded(Reason::GuardrailUnavailable).degraded(reason(error, Reason::GuardrailUnavailable));
-    Judged { permission: Permission::Unheard, decision: None, rules: Vec::new(), taken }
+    Judged { permission: Permission::Unheard, decision: None, rules: Vec::new(), rules_version: None, taken }
 }

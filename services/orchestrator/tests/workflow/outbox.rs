@@ -113,6 +113,7 @@ fn ended(claims: &Claims, id: &str, later: Vec<Entry>) -> Ended {
         verdict: None,
         rules: Vec::new(),
         verdict_token: None,
+        rules_version: None,
         steps: Vec::new(),
         memories: Vec::new(),
         pattern: None,

@@ -7,27 +7,10 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use harness_core::experiment::Experiment;
 use harness_core::report::summary::because;
-use harness_core::run_dir;
+use harness_core::report::trial::{self, Trial, TrialOutcome};
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
-use serde::Serialize;
-use std::fmt::Write as _;
-use std::path::Path;
-
-/// The table, in the folder of the runs.
-const TABLE: &str = "trial.md";
-
-/// An experiment against a lie.
-#[derive(Debug, Serialize)]
-struct Row {
-    event: &'static str,
-    experiment: String,
-    lie: String,
-    caught: bool,
-    because: String,
-    /// Name of the run, where there was one.
-    run: Option<String>,
-}
+use serde_json::json;
 
 pub(super) fn run(
     experiments: Vec<Experiment>,
@@ -48,17 +31,16 @@ pub(super) fn run(
                 Err(failure) => (failure.to_string(), None),
             };
             let run = run.map(|name| name.to_string_lossy().into_owned());
-            let (experiment, caught) = (played.name, played.exit == Exit::Fail);
-            rows.push(Row { event: "trial", experiment, lie: lie.clone(), caught, because, run });
+            let (experiment, outcome) = (played.name, outcome(played.exit));
+            rows.push(Trial { experiment, lie: lie.clone(), outcome, because, run });
         }
     }
     for row in &rows {
         show(row, context);
     }
-    let caught = rows.iter().filter(|row| row.caught).count();
-    let path = arguments.runs.join(TABLE);
-    write(&path, &table(&rows))?;
-    context.tell(&format!("{caught} of {} lies caught; the table is {}", rows.len(), path.display()));
+    let page = trial::write(&arguments.runs, &rows)
+        .map_err(|error| Failure::internal(format!("{error}\nhint: check the folder of the runs")))?;
+    context.tell(&format!("{} of {} lies caught; the table is {}", trial::caught(&rows), rows.len(), page.display()));
     Ok(Exit::merge(exits))
 }
 
@@ -90,35 +72,28 @@ const fn turned(exit: Exit) -> Exit {
     }
 }
 
-fn show(row: &Row, context: &Context) {
+/// What the end of a run against a lie says of the lie.
+const fn outcome(exit: Exit) -> TrialOutcome {
+    match exit {
+        Exit::Fail => TrialOutcome::Caught,
+        Exit::Pass => TrialOutcome::Missed,
+        Exit::Unknown | Exit::Usage | Exit::Stack | Exit::Internal | Exit::Interrupted => TrialOutcome::Unknown,
+    }
+}
+
+fn show(row: &Trial, context: &Context) {
     if context.output.json {
-        context.print_json(&serde_json::json!(row));
+        let Trial { experiment, lie, outcome, because, run } = row;
+        context.print_json(&json!({
+            "event": "trial", "experiment": experiment, "lie": lie, "outcome": outcome, "because": because, "run": run,
+        }));
         return;
     }
-    let word = if row.caught { "caught".green().to_string() } else { "not caught".red().bold().to_string() };
+    let word = match row.outcome {
+        TrialOutcome::Caught => row.outcome.word().green().to_string(),
+        TrialOutcome::Missed | TrialOutcome::Unknown => row.outcome.word().red().bold().to_string(),
+    };
     context.print(&format!("{:<22} {:<40} {word:<12} {}", row.experiment, row.lie, row.because));
-}
-
-fn table(rows: &[Row]) -> String {
-    let caught = rows.iter().filter(|row| row.caught).count();
-    let mut text = format!("# The checker on trial\n\n{caught} of {} lies caught.\n\n", rows.len());
-    text.push_str("| experiment | lie | | because | run |\n|---|---|---|---|---|\n");
-    for Row { experiment, lie, caught, because, run, .. } in rows {
-        let word = if *caught { "caught" } else { "**not caught**" };
-        let because = because.replace('|', "\\|").replace('\n', " ");
-        let run = run.as_ref().map_or_else(String::new, |run| format!("[{run}]({run}/{})", run_dir::REPORT_HTML));
-        let _ = writeln!(text, "| {experiment} | `{lie}` | {word} | {because} | {run} |");
-    }
-    text
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| {
-        Failure::internal(format!(
-            "`{}` cannot be written: {error}\nhint: check the folder of the runs",
-            path.display()
-        ))
-    })
 }
 
 fn service_of(name: &str) -> Option<Service> {
@@ -127,7 +102,7 @@ fn service_of(name: &str) -> Option<Service> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, Row, table, turned};
+    use super::{Exit, turned};
 
     #[test]
     fn only_a_run_that_is_proven_bad_catches_a_lie() {
@@ -137,21 +112,5 @@ mod tests {
             assert_eq!(Exit::merge([Exit::Fail, missed, Exit::Fail].map(turned)), expected);
         }
         assert_ne!(Exit::merge([]), Exit::Pass, "no trial proves nothing");
-    }
-
-    #[test]
-    fn the_table_has_a_line_for_each_trial_and_says_which_lie_was_missed() {
-        let row = |lie: &str, caught| Row {
-            event: "trial",
-            experiment: "redis-outage".to_owned(),
-            lie: lie.to_owned(),
-            caught,
-            because: "a | b\nc".to_owned(),
-            run: Some("r1".to_owned()),
-        };
-        let text = table(&[row("memory=bypass-hidden", true), row("memory=trace-dropped", false)]);
-        assert!(text.contains("1 of 2 lies caught."), "{text}");
-        assert!(text.contains("| `memory=bypass-hidden` | caught | a \\| b c | [r1](r1/report.html) |"), "{text}");
-        assert!(text.contains("| `memory=trace-dropped` | **not caught** |"), "{text}");
     }
 }

@@ -9,13 +9,24 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml_edit::{Item, Table, TableLike};
 
-const KEYS: &[&str] =
-    &["errors", "call_bound", "recovery", "least_hits", "amplification", "readiness", "notice", "counters", "baseline"];
+const KEYS: &[&str] = &[
+    "errors",
+    "call_bound",
+    "recovery",
+    "least_hits",
+    "amplification",
+    "readiness",
+    "notice",
+    "counters",
+    "baseline",
+    "in_force",
+    "withdrawn",
+];
 const COUNTER_TEXT: &str = "`{ part = \"memory\", metric = \"mcp_…\", growth | during | after = \">= 1\" }`";
 const READINESS_TEXT: &str =
     "`{ part = \"memory\", says = \"ready\" | \"degraded\" | \"not_ready\" | \"gone\", within = \"2s\" }`";
-/// How long a part may say that it is leaving.
-const NOTICE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+/// How long a part may say that it is leaving, and how long a changed file may take to be in force.
+const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 /// How much longer than its deadline a call may take to be given up.
 const SLACK: Duration = Duration::from_millis(100);
 
@@ -37,10 +48,12 @@ impl Reader<'_> {
             call_bound_us: micros(bound),
             errors: self.notes.texts(expect, "errors", "a list such as `[\"quota\", \"dependency_unavailable\"]`"),
             readiness: self.readiness(expect),
-            notice_us: expect.get("notice").map(|_| micros(self.notes.length(expect, "notice", NOTICE, None))),
+            notice_us: expect.get("notice").map(|_| micros(self.notes.length(expect, "notice", SHORT, None))),
             most_amplification: self.share(expect, "amplification", 1.5),
             recovery_us: micros(recovery),
             counters: self.counters(expect),
+            in_force_us: expect.get("in_force").map(|_| micros(self.notes.length(expect, "in_force", SHORT, None))),
+            withdrawn: self.notes.texts(expect, "withdrawn", "a list of ids of patterns"),
         }
     }
 

@@ -147,6 +147,7 @@ impl<'s> Conductor<'s> {
             | FaultKind::Redis { .. }
             | FaultKind::DiskFull { .. }
             | FaultKind::DatabaseLocked { .. }
+            | FaultKind::FileChanged { .. }
             | FaultKind::CpuSqueeze { .. }
             | FaultKind::MemorySqueeze { .. } => Vec::new(),
         };

@@ -1,0 +1,32 @@
+//! Templates, filled in.
+
+use super::ReportError;
+use super::markdown::add_filters;
+use minijinja::{AutoEscape, Environment, Value};
+
+/// Fills in a template; in a page, which ends with `.html`, no value means anything to a browser.
+pub(super) fn fill(name: &str, template: &str, values: Value) -> Result<String, ReportError> {
+    let mut environment = Environment::new();
+    environment
+        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    add_filters(&mut environment);
+    environment.render_named_str(name, template, values).map_err(|error| ReportError::Render(format!("{error:#}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fill;
+    use minijinja::context;
+
+    #[test]
+    fn a_page_shows_what_looks_like_a_tag_and_the_short_form_keeps_it() {
+        let values = context! { name => "<b>&" };
+        assert_eq!(fill("a.html", "{{ name }}", values.clone()).unwrap(), "&lt;b&gt;&amp;");
+        assert_eq!(fill("a.md", "{{ name }}", values).unwrap(), "<b>&");
+    }
+
+    #[test]
+    fn a_template_that_cannot_be_filled_in_is_told() {
+        assert!(fill("a.md", "{{ name", context! {}).unwrap_err().to_string().contains("cannot be rendered"));
+    }
+}
