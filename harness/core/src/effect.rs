@@ -38,7 +38,7 @@ pub fn of(tool: &str, arguments: &Value, outcome: &Outcome, reply: &Value) -> (O
             reply["verdictToken"].as_str().and_then(verdict_claims).map_or(Effect::None, |claims| verdict(&claims))
         }
         patterns::tool::INJECT => inject(arguments, reply),
-        orchestrator::tool::RUN_WORKFLOW if ok => workflow(reply),
+        orchestrator::tool::RUN_WORKFLOW if ok => workflow(arguments, reply),
         _ => Effect::None,
     };
     (outcome.clone(), effect)
@@ -100,7 +100,7 @@ fn inject(arguments: &Value, reply: &Value) -> Effect {
     }
 }
 
-fn workflow(reply: &Value) -> Effect {
+fn workflow(arguments: &Value, reply: &Value) -> Effect {
     let Ok(execution) = serde_json::from_value::<Execution>(reply.clone()) else { return Effect::None };
     let stood_in = execution.steps.iter().filter(|step| match step.outcome {
         StepOutcome::Fallback | StepOutcome::Failed => true,
@@ -108,6 +108,8 @@ fn workflow(reply: &Value) -> Effect {
     });
     let name = |step: &orchestrator::Step| serde_json::to_value(step.step).ok()?.as_str().map(Arc::<str>::from);
     Effect::Workflow(Workflow {
+        execution: Some(execution.execution_id.as_str().into()),
+        key: arguments["idempotencyKey"].as_str().map(Arc::from),
         status: match execution.status {
             WorkflowStatus::Completed => WorkflowEnd::Completed,
             WorkflowStatus::Degraded => WorkflowEnd::Degraded,

@@ -237,6 +237,12 @@ pub enum VerdictKind {
 /// How a workflow ended, as far as a check follows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workflow {
+    /// Id of the execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<Arc<str>>,
+    /// The key under which its user may ask for it again; absent where it was asked for without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
     /// Its status.
     pub status: WorkflowEnd,
     /// Its reasons.
