@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Stores a memory; repeats it with the same key until it is answered.
 const STORE_ONCE: &str = "store_once";
+/// Runs a workflow; repeats it with the same key until it is answered, and who had to repeat it asks once more.
+const RUN_ONCE: &str = "run_once";
 /// A workflow whose action the guardrails must have allowed.
 const RISKY_WORKFLOW: &str = "risky_workflow";
 /// Asks the guardrails, then patterns, for one pattern by hand.
@@ -33,6 +35,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     patterns::tool::SELECT,
     INJECT,
     orchestrator::tool::RUN_WORKFLOW,
+    RUN_ONCE,
     RISKY_WORKFLOW,
 ];
 
@@ -196,6 +199,7 @@ impl<'s> Traffic<'s> {
     async fn perform(&self, user: &mut User<'s>, operation: &'static str, planned_us: u64) {
         let ask = match operation {
             STORE_ONCE => return self.store_once(user, planned_us).await,
+            RUN_ONCE => return self.run_once(user, planned_us).await,
             INJECT => return self.inject(user, planned_us).await,
             _ => user.ask(operation),
         };
@@ -224,18 +228,37 @@ impl<'s> Traffic<'s> {
         seen.push_back(Seen { ended_us: self.stage.now_us(), took_us, bad });
     }
 
-    /// What a careful client does: the same request with the same key, until somebody answers.
     async fn store_once(&self, user: &mut User<'s>, planned_us: u64) {
-        let ask = user.ask(tool::STORE);
+        let ask = user.ask(tool::STORE).called(STORE_ONCE);
+        if let Some((reply, _)) = self.until_answered(&mut user.actor, &ask, planned_us).await {
+            user.remember(&reply);
+        }
+    }
+
+    async fn run_once(&self, user: &mut User<'s>, planned_us: u64) {
+        let key = format!("{:032x}", user.rng.random::<u128>());
+        let workflow = json!({
+            "agent": "general", "action": "answer", "intent": user.text(), "text": "p99 rose to 4.1 s", "idempotencyKey": key,
+        });
+        let ask = Ask::tool(orchestrator::tool::RUN_WORKFLOW, workflow).called(RUN_ONCE);
+        let answered = self.until_answered(&mut user.actor, &ask, planned_us).await;
+        if answered.is_some_and(|(_, repeats)| repeats > 0) {
+            let _ = self.send(&mut user.actor, ask, None).await;
+        }
+    }
+
+    /// What a careful client does: the same request with the same key, until somebody answers; how often it was repeated.
+    async fn until_answered(&self, actor: &mut Actor<'s>, ask: &Ask, planned_us: u64) -> Option<(Reply<'s>, u32)> {
         let mut planned_us = Some(planned_us);
-        for _ in 0..=REPEATS {
-            let reply = self.send(&mut user.actor, ask.clone().called(STORE_ONCE), planned_us.take()).await;
+        for repeats in 0..=REPEATS {
+            let reply = self.send(actor, ask.clone(), planned_us.take()).await;
             match reply.outcome() {
-                Outcome::Ok => return user.remember(&reply),
+                Outcome::Ok => return Some((reply, repeats)),
                 Outcome::Unknown(_) | Outcome::Failed(ErrorKind::Connect) => tokio::time::sleep(REPEAT_PAUSE).await,
-                Outcome::Failed(_) => return,
+                Outcome::Failed(_) => return None,
             }
         }
+        None
     }
 
     /// A verdict first, then the injection that it allows.
@@ -342,7 +365,7 @@ fn surged(number: f64, rate: f64, from_us: u64, surge: &Surge) -> u64 {
 pub(crate) fn called(operation: &str) -> Option<Service> {
     match operation {
         STORE_ONCE => Some(Service::Memory),
-        RISKY_WORKFLOW => Some(Service::Orchestrator),
+        RUN_ONCE | RISKY_WORKFLOW => Some(Service::Orchestrator),
         tool => service_of(tool),
     }
 }

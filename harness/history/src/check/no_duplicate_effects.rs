@@ -1,10 +1,11 @@
 //! no-duplicate-effects: a write has one effect, however often it was sent. Every content that the harness writes is written once and
-//! carries its canary, so that one content under two ids is one write that took effect twice.
+//! carries its canary, so that one content under two ids is one write that took effect twice. A workflow has the key that its user gave it: one
+//! that ended well under one key in two executions was run twice.
 
 use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome, Seen};
+use crate::op::{Effect, Op, Outcome, Seen, Workflow, WorkflowEnd};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,10 +21,21 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
     // Where each content was first seen: id, and position.
     let mut homes: HashMap<u64, (&Arc<str>, u32)> = HashMap::new();
     let mut told: HashSet<(u64, &Arc<str>)> = HashSet::new();
+    // The execution that each key of a user stands for, and position.
+    let mut executions: HashMap<(&str, &str, &str), (&str, u32)> = HashMap::new();
     let mut judging = Judging::new(CHECK.name);
     let answered = history.ops().iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok);
     for (at, op) in answered {
         let at = at as u32;
+        if let Some((key, execution)) = execution(&op.effect) {
+            let (first, since) = *executions.entry((&op.tenant, &op.user, key)).or_insert_with(|| {
+                judging.judged += 1;
+                (execution, at)
+            });
+            if first != execution {
+                judging.violation(|| format!("one key stands for execution `{first}` and for `{execution}`"), &[since, at]);
+            }
+        }
         for (key, seen) in records(&op.effect).filter(|(_, seen)| seen.canary.is_some()) {
             let mut home = match homes.entry(seen.digest) {
                 Entry::Vacant(vacant) => {
@@ -46,12 +58,26 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
             }
         }
     }
-    let summary = format!(
-        "{} followed, {} under more than one id",
-        counted(judging.judged, "content", "contents"),
-        judging.violations
-    );
+    let keys = executions.len() as u64;
+    let mut summary = counted(judging.judged - keys, "content", "contents");
+    if keys > 0 {
+        summary = format!("{summary} and {}", counted(keys, "key of a workflow", "keys of workflows"));
+    }
+    let summary = format!("{summary} followed, {} under more than one id", judging.violations);
     Some(judging.finding(summary))
+}
+
+/// The key and the execution of a workflow that was run to its end; one that was stopped may be run anew.
+fn execution(effect: &Effect) -> Option<(&str, &str)> {
+    match effect {
+        Effect::Workflow(Workflow {
+            key: Some(key),
+            execution: Some(execution),
+            status: WorkflowEnd::Completed | WorkflowEnd::Degraded,
+            ..
+        }) => Some((key, execution)),
+        _ => None,
+    }
 }
 
 /// Records that certainly exist with their contents: those of an acknowledged write, and those that somebody saw.
