@@ -33,7 +33,10 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
                 (execution, at)
             });
             if first != execution {
-                judging.violation(|| format!("one key stands for execution `{first}` and for `{execution}`"), &[since, at]);
+                judging.violation(
+                    || format!("one key stands for execution `{first}` and for `{execution}`"),
+                    &[since, at],
+                );
             }
         }
         for (key, seen) in records(&op.effect).filter(|(_, seen)| seen.canary.is_some()) {
