@@ -73,6 +73,8 @@ fn criteria() -> Criteria {
             most_amplification: 1.5,
             recovery_us: 5_000_000,
             counters: load::counters(),
+            in_force_us: Some(2_000_000),
+            withdrawn: vec![load::WITHDRAWN.to_owned()],
         }),
         required: standing().map(str::to_owned).collect(),
     }

@@ -22,10 +22,12 @@ mod read_your_writes;
 mod readiness_tells_the_truth;
 mod recovery;
 mod retry_amplification;
+mod rules_in_force;
 mod steady_state;
 mod tenant_isolation;
 mod users_concurrent;
 mod well_formed_errors;
+mod withdrawn_not_used;
 
 use crate::expectation::Expectation;
 use crate::experiment::{Experiment, Promises};
@@ -87,7 +89,7 @@ impl Check {
 }
 
 /// Every check, in the order of reports.
-pub const ALL: [Check; 25] = [
+pub const ALL: [Check; 27] = [
     steady_state::CHECK,
     fault_hit::CHECK,
     all_faults_healed::CHECK,
@@ -100,6 +102,8 @@ pub const ALL: [Check; 25] = [
     no_injection_without_verdict::CHECK,
     no_risk_without_verdict::CHECK,
     degraded_is_declared::CHECK,
+    rules_in_force::CHECK,
+    withdrawn_not_used::CHECK,
     quota_bound::CHECK,
     error_rate::CHECK,
     latency::CHECK,

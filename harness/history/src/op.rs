@@ -268,6 +268,24 @@ pub struct Workflow {
     pub injected: Option<Arc<str>>,
 }
 
+impl Workflow {
+    /// One that ended so, of which nothing else is known.
+    pub const fn ended(status: WorkflowEnd) -> Self {
+        Self {
+            execution: None,
+            key: None,
+            status,
+            reasons: Vec::new(),
+            fallbacks: Vec::new(),
+            risky: false,
+            verdict: None,
+            rules: None,
+            pattern: None,
+            injected: None,
+        }
+    }
+}
+
 /// Status of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

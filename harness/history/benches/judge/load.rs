@@ -2,7 +2,7 @@
 //! than others, workflows, injections with their verdicts, and a final read of everything.
 
 use harness_history::experiment::{
-    Counter, CounterFigure, CounterPromise, Experiment, Fault, Probe, Readiness, ReadyWord, Span, Way,
+    Counter, CounterFigure, CounterPromise, Experiment, FILE_CHANGED, Fault, Probe, Readiness, ReadyWord, Span, Way,
 };
 use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
 use std::sync::Arc;
@@ -12,6 +12,11 @@ pub(crate) const USERS: u64 = 200;
 pub(crate) const RATE: u64 = 5_000;
 const TENANTS: u64 = 20;
 const CALL_US: u64 = 3_000;
+/// Versions of the rules, before a file is changed and meanwhile.
+const RULES: [&str; 2] = ["as before", "changed"];
+/// Patterns that workflows inject, before one is withdrawn and meanwhile.
+const PATTERNS: [&str; 2] = [WITHDRAWN, "another"];
+pub(crate) const WITHDRAWN: &str = "withdrawn";
 const SECOND_US: u64 = 1_000_000;
 const STEADY_US: u64 = 60 * SECOND_US;
 const HEALED_US: u64 = 80 * SECOND_US;
@@ -143,13 +148,14 @@ impl Making {
     }
 
     fn run_workflow(&mut self, user: u64, at_us: u64, number: u64) {
+        let changed = usize::from(changed(at_us));
         let workflow = Workflow {
-            status: WorkflowEnd::Completed,
-            reasons: Vec::new(),
-            fallbacks: Vec::new(),
             risky: number.is_multiple_of(3),
             verdict: Some("allow".into()),
+            rules: Some(RULES[changed].into()),
+            pattern: Some(PATTERNS[changed].into()),
             injected: Some(format!("verdict{number}").into()),
+            ..Workflow::ended(WorkflowEnd::Completed)
         };
         self.op(user, "run_workflow", Phase::Measured, at_us, Effect::Workflow(workflow));
     }
@@ -162,6 +168,7 @@ impl Making {
             kind: VerdictKind::Allow,
             execution: of("execution"),
             request: of("request"),
+            rules: RULES[usize::from(changed(at_us))].into(),
         };
         self.op(user, "check_guardrails", Phase::Measured, at_us, verdict);
         let inject = Effect::Inject {
@@ -198,6 +205,25 @@ impl Making {
 }
 
 /// The same number for the same number, and far from its neighbours'.
+/// Whether a call that is sent now meets the changed files.
+const fn changed(at_us: u64) -> bool {
+    at_us >= STEADY_US && at_us < HEALED_US
+}
+
+fn injected(kind: &str, target: &str) -> Fault {
+    Fault {
+        name: format!("{kind} {target}"),
+        kind: kind.to_owned(),
+        target: target.to_owned(),
+        ordered_us: STEADY_US,
+        active_us: STEADY_US,
+        ending_us: Some(HEALED_US),
+        healed_us: Some(HEALED_US),
+        hits: Some(100),
+        counted_by: String::new(),
+    }
+}
+
 const fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -221,17 +247,11 @@ pub(crate) fn experiment() -> Experiment {
         steady: Some(Span { from_us: 0, until_us: STEADY_US }),
         fault: Some(fault),
         recovery: Some(Span { from_us: HEALED_US, until_us: 100 * SECOND_US }),
-        faults: vec![Fault {
-            name: "kill redis".to_owned(),
-            kind: "kill".to_owned(),
-            target: "redis".to_owned(),
-            ordered_us: STEADY_US,
-            active_us: STEADY_US,
-            ending_us: Some(HEALED_US),
-            healed_us: Some(HEALED_US),
-            hits: Some(100),
-            counted_by: String::new(),
-        }],
+        faults: vec![
+            injected("kill", "redis"),
+            injected(FILE_CHANGED, "guardrails"),
+            injected(FILE_CHANGED, "patterns"),
+        ],
         probes: moments.map(probe).collect(),
         ways: vec![Way {
             from: "memory".to_owned(),

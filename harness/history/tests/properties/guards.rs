@@ -6,7 +6,11 @@ use proptest::prelude::*;
 
 fn verdict(at: u64, id: u32, kind: VerdictKind) -> Op {
     let of = |what: &str| format!("{what}{id}").into();
-    effect(at, Outcome::Ok, Effect::Verdict { verdict: of("v"), kind, execution: of("e"), request: of("r") })
+    effect(
+        at,
+        Outcome::Ok,
+        Effect::Verdict { verdict: of("v"), kind, execution: of("e"), request: of("r"), rules: of("") },
+    )
 }
 
 /// An injection that was accepted on verdict `id`, for the execution and request of verdict `of`.
@@ -61,12 +65,8 @@ proptest! {
         let reasons = ["guardrail_unavailable", "memory_unavailable", "patterns_unavailable"];
         let outage = |at, down| effect(at, Outcome::Ok, Effect::Outage { service: names[service].into(), down });
         let workflow = Workflow {
-            status: if named { WorkflowEnd::Degraded } else { WorkflowEnd::Completed },
             reasons: if named { vec![reasons[service].into()] } else { Vec::new() },
-            fallbacks: Vec::new(),
-            risky: false,
-            verdict: None,
-            injected: None,
+            ..Workflow::ended(if named { WorkflowEnd::Degraded } else { WorkflowEnd::Completed })
         };
         let ops = vec![outage(down, true), effect(at, Outcome::Ok, Effect::Workflow(workflow)), outage(down + 5 + lasts, false)];
         let within = at >= down + 5 && at + 5 <= down + 5 + lasts;
@@ -82,7 +82,7 @@ proptest! {
         let verdicts = [None, Some("block"), Some("allow"), Some("acknowledge")];
         let ops = runs.iter().enumerate().map(|(number, (risky, end, verdict))| {
             let (status, verdict) = (ends[*end], verdicts[*verdict].map(Into::into));
-            let workflow = Workflow { status, reasons: Vec::new(), fallbacks: Vec::new(), risky: *risky, verdict, injected: None };
+            let workflow = Workflow { risky: *risky, verdict, ..Workflow::ended(status) };
             effect(number as u64 * 10, Outcome::Ok, Effect::Workflow(workflow))
         });
         let wrong = |(risky, end, verdict): &(bool, usize, usize)| *risky && *end < 2 && *verdict < 2;
@@ -100,12 +100,9 @@ proptest! {
     fn a_workflow_injects_only_while_the_guardrails_can_be_asked(down in 0..100u64, lasts in 1..200u64, at in 0..300u64) {
         let outage = |at, down| effect(at, Outcome::Ok, Effect::Outage { service: "guardrails".into(), down });
         let workflow = Workflow {
-            status: WorkflowEnd::Completed,
-            reasons: Vec::new(),
-            fallbacks: Vec::new(),
-            risky: false,
             verdict: Some("allow".into()),
             injected: Some("v1".into()),
+            ..Workflow::ended(WorkflowEnd::Completed)
         };
         // What was done to the stack may stand behind the calls.
         let ops = vec![effect(at, Outcome::Ok, Effect::Workflow(workflow)), outage(down, true), outage(down + 5 + lasts, false)];

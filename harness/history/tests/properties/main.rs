@@ -3,6 +3,7 @@
 
 mod experiment;
 mod figures;
+mod files;
 mod guards;
 mod history;
 mod quota;

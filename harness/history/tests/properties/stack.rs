@@ -202,5 +202,7 @@ fn promises(shape: &Shape) -> Promises {
             at_least: Some(1.0),
             at_most: None,
         }],
+        in_force_us: None,
+        withdrawn: Vec::new(),
     }
 }
