@@ -3,7 +3,7 @@
 
 use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
 use crate::experiment::{Experiment, FILE_CHANGED, Fault, Promises};
-use crate::finding::Finding;
+use crate::finding::{Evidence, Finding};
 use crate::history::History;
 use crate::op::{Effect, Op, Outcome};
 use std::collections::{HashMap, HashSet};
@@ -73,7 +73,10 @@ fn changed_rules(fault: &Fault, within_us: u64, old: &HashSet<&str>, decided: &[
     let is_old = |call: &Decided<'_>| old.contains(call.rules);
     let meanwhile =
         || decided.iter().filter(|call| call.op.invoke_us >= fault.active_us && call.op.invoke_us < until_us);
-    let first = meanwhile().filter(|call| !is_old(call)).min_by_key(|call| call.op.complete_us);
+    // A call that was sent before the change was in place may be the first that the new rules decide.
+    let in_place = |call: &&Decided<'_>| call.op.complete_us >= fault.active_us && call.op.invoke_us < until_us;
+    let is_new = |call: &&Decided<'_>| call.op.invoke_us >= fault.ordered_us && !is_old(call);
+    let first = decided.iter().filter(in_place).filter(is_new).min_by_key(|call| call.op.complete_us);
     let mut seen = 0;
     for call in meanwhile() {
         let in_force = first.filter(|first| call.op.invoke_us > first.op.complete_us && !call.injected);
@@ -82,7 +85,7 @@ fn changed_rules(fault: &Fault, within_us: u64, old: &HashSet<&str>, decided: &[
             continue;
         }
         judging.judged += 1;
-        seen += u64::from(!call.injected);
+        seen += u64::from(is_due && !call.injected);
         if !is_old(call) {
             continue;
         }
@@ -101,7 +104,7 @@ fn changed_rules(fault: &Fault, within_us: u64, old: &HashSet<&str>, decided: &[
         }
     }
     if seen == 0 {
-        judging.doubt(crate::finding::Evidence::of("nothing was judged after the rules changed".to_owned(), &[]));
+        judging.doubt(Evidence::of("nothing was judged when the changed rules were due".to_owned(), &[]));
     }
 }
 

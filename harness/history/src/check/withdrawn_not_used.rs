@@ -5,6 +5,7 @@ use crate::experiment::{Experiment, FILE_CHANGED, Fault, Promises};
 use crate::finding::{Evidence, Finding};
 use crate::history::History;
 use crate::op::{Effect, Op, Outcome};
+use std::collections::{HashMap, HashSet};
 
 pub(super) const CHECK: Check =
     Check { name: "withdrawn-not-used", about: "a pattern that was withdrawn is not injected", kind: Kind::Asked, run };
@@ -27,8 +28,12 @@ fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut ju
     let Some(first) = changed.first() else { return Some(judging.unknown("no pattern was withdrawn")) };
     let ops = || history.ops().iter().enumerate();
     let used: Vec<(u32, &Op, &str)> = ops().filter_map(|(at, op)| Some((at as u32, op, injected(op)?))).collect();
-    let before = |pattern: &str| used.iter().find(|(_, op, id)| *id == pattern && op.complete_us < first.ordered_us);
-    for pattern in promises.withdrawn.iter().filter(|pattern| before(pattern).is_none()) {
+    let mut before: HashMap<&str, u32> = HashMap::new();
+    for (at, _, pattern) in used.iter().filter(|(_, op, _)| op.complete_us < first.ordered_us) {
+        before.entry(pattern).or_insert(*at);
+    }
+    let withdrawn: HashSet<&str> = promises.withdrawn.iter().map(String::as_str).collect();
+    for pattern in promises.withdrawn.iter().filter(|pattern| !before.contains_key(pattern.as_str())) {
         judging.doubt(Evidence::of(format!("`{pattern}` was not injected before it was withdrawn"), &[]));
     }
     for fault in &changed {
@@ -37,9 +42,9 @@ fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut ju
         let due = used.iter().filter(|(_, op, _)| op.invoke_us >= due_us && op.invoke_us < until_us);
         for (at, op, pattern) in due {
             judging.judged += 1;
-            if promises.withdrawn.iter().any(|withdrawn| withdrawn == pattern) {
+            if withdrawn.contains(pattern) {
                 let after = (op.invoke_us - fault.active_us) as f64 / 1e6;
-                let ops: Vec<u32> = before(pattern).map(|(at, ..)| *at).into_iter().chain([*at]).collect();
+                let ops: Vec<u32> = before.get(pattern).copied().into_iter().chain([*at]).collect();
                 judging.violation(|| format!("`{pattern}` was injected {after:.1} s after it was withdrawn"), &ops);
             }
         }
@@ -57,7 +62,7 @@ fn injected(op: &Op) -> Option<&str> {
     match &op.effect {
         _ if op.outcome != Outcome::Ok => None,
         Effect::Inject { pattern, .. } => Some(pattern),
-        Effect::Workflow(ended) => ended.pattern.as_deref(),
+        Effect::Workflow(ended) if ended.injected.is_some() => ended.pattern.as_deref(),
         _ => None,
     }
 }
