@@ -10,6 +10,7 @@ mod recorded;
 use browser::{Look, inspect};
 use harness_core::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
 use harness_core::report::gate::write_again;
+use harness_core::report::trial::{self, Trial, TrialOutcome};
 use harness_core::run_dir;
 use harness_core::seal::seal;
 use harness_history::{ErrorKind, Outcome, Phase};
@@ -104,6 +105,25 @@ fn the_page_of_an_experiment_shows_everything_everywhere_and_names_its_faults() 
 #[test]
 fn the_page_of_a_gate_shows_everything_everywhere() {
     is_fine(&gate(), 4);
+}
+
+#[test]
+fn the_page_of_a_trial_shows_everything_everywhere() {
+    let trial = |outcome, because: &str| Trial {
+        experiment: "orchestrator-kill".to_owned(),
+        lie: "orchestrator=workflow-key-ignored".to_owned(),
+        outcome,
+        because: because.to_owned(),
+        run: Some("2026-11-26T06-43-10Z-chaos-orchestrator-kill-210d".to_owned()),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let trials = [
+        trial(TrialOutcome::Caught, "no-duplicate-effects: 74 contents followed, 39 under more than one id"),
+        trial(TrialOutcome::Missed, "all 17 checks hold"),
+        trial(TrialOutcome::Unknown, "fault-hit: `kill orchestrator` hit 3 requests, at least 10 are needed"),
+    ];
+    let page = trial::write(dir.path(), &trials).unwrap();
+    is_fine(&std::fs::read_to_string(page).unwrap(), 0);
 }
 
 #[test]

@@ -139,7 +139,7 @@ mod tests {
         );
         assert!(markdown.contains("| `memory=trace-dropped` | **missed** |"), "{markdown}");
         assert!(page.contains("verdict fail") && page.contains("1 of 2 lies caught"), "{page}");
-        assert!(page.contains("href=\"r1/report.html\"") && page.contains("a | &lt;b&gt;"), "{page}");
+        assert!(page.contains("href=\"r1&#x2f;report.html\"") && page.contains("a | &lt;b&gt;"), "{page}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::{Reader, service};
 use crate::experiment::GivenFile;
 use crate::fault::{FaultKind, FaultOrder};
+use std::ops::Range;
 use toml_edit::{Item, Table};
 
 impl Reader<'_> {
@@ -14,10 +15,22 @@ impl Reader<'_> {
             Some((span, None)) => {
                 self.notes.note(span, "given", "it is not a list of tables".to_owned(), "`[[given]]`");
             }
-            Some((_, Some(files))) => given.extend(files.iter().filter_map(|file| self.given_file(file))),
+            Some((_, Some(files))) => {
+                for table in files {
+                    let Some(file) = self.given_file(table) else { continue };
+                    let is_it = |other: &GivenFile| (other.service, &other.file) == (file.service, &file.file);
+                    if given.iter().any(is_it) {
+                        let what = format!("`{}` is given to `{}` twice", file.file, file.service.name());
+                        self.notes.note(table.span(), "given", what, "each file once");
+                    }
+                    given.push(file);
+                }
+            }
         }
-        for order in faults {
-            self.can_change(table, order, &given);
+        let tables = table.get("fault").and_then(Item::as_array_of_tables);
+        let spans: Vec<_> = tables.into_iter().flatten().map(Table::span).collect();
+        for (at, order) in faults.iter().enumerate() {
+            self.can_change(spans.get(at).cloned().flatten(), order, &given);
         }
         given
     }
@@ -43,10 +56,9 @@ impl Reader<'_> {
     }
 
     /// Whether a fault that changes a file finds a folder, and the file where it takes it away.
-    fn can_change(&mut self, table: &Table, order: &FaultOrder, given: &[GivenFile]) {
+    fn can_change(&mut self, span: Option<Range<usize>>, order: &FaultOrder, given: &[GivenFile]) {
         let FaultKind::FileChanged { service, file, text } = &order.fault else { return };
         let mut of_service = given.iter().filter(|given| given.service == *service).peekable();
-        let span = table.get("fault").and_then(Item::span);
         if of_service.peek().is_none() {
             let what = format!("`{}` watches no folder of files, so that none can change", service.name());
             let wanted = format!("a `[[given]]` with `service = \"{}\"`", service.name());
@@ -76,7 +88,7 @@ mod tests {
     #[test]
     fn a_service_finds_what_it_is_given() {
         let experiment = find("stale-pattern", None).unwrap();
-        assert_eq!(experiment.given().len(), 1);
+        assert_eq!(experiment.given().len(), 2);
         assert!(experiment.given[0].text.contains("own-incident"));
     }
 
@@ -88,12 +100,17 @@ mod tests {
         let told = problem_of(
             "stale-pattern",
             "[[given]]\nservice = \"patterns\"\nfile = \"own.yaml\"",
-            "[[given]]\nservice = \"patterns\"\nfile = \"other.yaml\"",
+            "[[given]]\nservice = \"patterns\"\nfile = \"third.yaml\"",
         );
-        assert!(told.contains("`own.yaml` is to be taken away and is not there"), "{told}");
+        assert!(
+            told.contains("x.toml:53") && told.contains("`own.yaml` is to be taken away and is not there"),
+            "{told}"
+        );
         let told =
             problem_of("policy-change", "[[given]]\nservice = \"guardrails\"", "[[given]]\nservice = \"guardrail\"");
-        assert!(told.contains("x.toml:9") && told.contains("`guardrail` is not a service"), "{told}");
+        assert!(told.contains("x.toml:11") && told.contains("`guardrail` is not a service"), "{told}");
+        let told = problem_of("stale-pattern", "file = \"other.yaml\"", "file = \"own.yaml\"");
+        assert!(told.contains("`own.yaml` is given to `patterns` twice"), "{told}");
         let told = problem_of("policy-change", "file = \"own.yaml\"", "file = \"../own.yaml\"");
         assert!(told.contains("a path inside its folder"), "{told}");
     }
