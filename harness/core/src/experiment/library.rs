@@ -177,7 +177,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUILT_IN, ExperimentError, all, files, find, stem};
+    use super::{BUILT_IN, ExperimentError, all, files, find, read, stem};
     use std::collections::{BTreeSet, HashSet};
     use std::path::Path;
 
@@ -203,6 +203,25 @@ mod tests {
     fn a_slip_is_answered_with_what_was_meant() {
         let error = find("redis-outge", None).unwrap_err();
         assert!(error.to_string().contains("did you mean `redis-outage`"), "{error}");
+    }
+
+    #[test]
+    fn tables_in_one_line_mean_the_same_and_what_is_no_table_is_told() {
+        let one_line = |load: &str, abort: &str| {
+            format!(
+                "id = \"X\"\nabout = \"x\"\nload = {load}\nabort = {abort}\nsurge = {{ times = 3, lasts = \"2s\" }}\n\
+                 fault = [{{ kind = \"kill\", part = \"redis\", lasts = \"2s\" }}]\nexpect = {{ least_hits = 7 }}\n"
+            )
+        };
+        let text = one_line("{ rate = 20, mix = { store_memory = 1 } }", "{ error_share = 0.5 }");
+        let experiment = read("x", "x.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((experiment.load.rate, experiment.promises.least_hits, experiment.faults.len()), (20.0, 7, 1));
+        assert_eq!((experiment.abort.error_share, experiment.load.surge.unwrap().times), (0.5, 3.0));
+        let told = read("x", "x.toml", &one_line("7", "[]")).unwrap_err().to_string();
+        assert!(
+            told.contains("x.toml:3: `load`: `7` is something else") && told.contains("x.toml:4: `abort`"),
+            "{told}"
+        );
     }
 
     #[test]

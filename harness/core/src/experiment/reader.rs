@@ -37,6 +37,9 @@ const KEYS: &[&str] = &[
     "catches",
     "abort",
 ];
+/// Keys that stand for a table, and for a list of tables, written as `[key]` and `[[key]]` or in one line.
+const TABLES: &[&str] = &["load", "surge", "before", "during", "after", "expect", "abort"];
+const LISTS: &[&str] = &["given", "limited", "fault", "ways"];
 /// How long a phase may be.
 const PHASE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(900);
 
@@ -66,7 +69,7 @@ impl<'a> Reader<'a> {
                 return Err(self.notes.problems());
             }
         };
-        let table = document.as_table();
+        let table = &self.in_tables(document.as_table().clone());
         self.notes.unknown_keys(table, "", KEYS);
         let text = |reader: &mut Self, key: &str| reader.notes.string(table, key, None).unwrap_or_default().to_owned();
         let load = self.load(table);
@@ -90,12 +93,34 @@ impl<'a> Reader<'a> {
             load,
             faults,
         };
-        self.parts_are_there(&document, &experiment);
+        self.parts_are_there(table, &experiment);
         if experiment.length() > LONGEST {
             let what = format!("it takes {} s", experiment.length().as_secs());
             self.notes.note(None, "steady, fault, recovery", what, &format!("{} s together", LONGEST.as_secs()));
         }
         if self.notes.is_clean() { Ok(experiment) } else { Err(self.notes.problems()) }
+    }
+
+    /// The same with every table in the one form that is read; whoever writes it in one line means the same.
+    fn in_tables(&mut self, mut table: Table) -> Table {
+        for (keys, form) in [(TABLES, "a table `[KEY]`"), (LISTS, "tables `[[KEY]]`")] {
+            for key in keys {
+                let Some(item) = table.remove(key) else { continue };
+                let read = if keys == TABLES {
+                    item.into_table().map(Item::Table)
+                } else {
+                    item.into_array_of_tables().map(Item::ArrayOfTables)
+                };
+                match read {
+                    Ok(item) => drop(table.insert(key, item)),
+                    Err(item) => {
+                        let what = format!("`{}` is something else", written(&item));
+                        self.notes.note(item.span(), key, what, &form.replace("KEY", key));
+                    }
+                }
+            }
+        }
+        table
     }
 
     fn topology(&mut self, table: &Table, faults: &[crate::fault::FaultOrder]) -> Topology {
@@ -228,13 +253,9 @@ impl<'a> Reader<'a> {
     }
 
     fn limited(&mut self, table: &Table) -> Vec<Limited> {
-        let Some(item) = table.get("limited") else { return Vec::new() };
-        let Some(groups) = item.as_array_of_tables() else {
-            self.notes.note(item.span(), "limited", "it is not a list of tables".to_owned(), "`[[limited]]`");
-            return Vec::new();
-        };
+        let groups = table.get("limited").and_then(Item::as_array_of_tables);
         let mut limited = Vec::new();
-        for group in groups {
+        for group in groups.into_iter().flatten() {
             self.notes.unknown_keys(group, "limited.", &["organisation", "plan", "rate", "limit"]);
             let plan = self
                 .notes
@@ -271,8 +292,7 @@ impl<'a> Reader<'a> {
     }
 
     fn ways(&mut self, table: &Table) -> Vec<WayWish> {
-        let Some(item) = table.get("ways") else { return Vec::new() };
-        let tables = item.as_array_of_tables().into_iter().flatten();
+        let tables = table.get("ways").and_then(Item::as_array_of_tables).into_iter().flatten();
         tables
             .map(|way| {
                 self.notes.unknown_keys(way, "ways.", &["from", "to", "operations", "each"]);
@@ -326,7 +346,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Every part that the file names is one of the stack, and every fault can be.
-    fn parts_are_there(&mut self, document: &Document<&str>, experiment: &Experiment) {
+    fn parts_are_there(&mut self, table: &Table, experiment: &Experiment) {
         let known: Vec<&str> = experiment.topology.parts.iter().map(|part| part.name.as_str()).collect();
         let promises = &experiment.promises;
         let readiness = promises.readiness.iter().map(|promise| ("expect.readiness", &promise.part));
@@ -334,7 +354,7 @@ impl<'a> Reader<'a> {
         let evidence = experiment.evidence.iter().map(|counter| ("evidence", &counter.part));
         for (key, part) in readiness.chain(counters).chain(evidence) {
             if !known.contains(&part.as_str()) {
-                let span = document.get(key.split('.').next().unwrap_or(key)).and_then(Item::span);
+                let span = table.get(key.split('.').next().unwrap_or(key)).and_then(Item::span);
                 self.notes.note(
                     span,
                     key,
@@ -343,7 +363,7 @@ impl<'a> Reader<'a> {
                 );
             }
         }
-        let faults = document.get("fault").and_then(Item::as_array_of_tables);
+        let faults = table.get("fault").and_then(Item::as_array_of_tables);
         let spans: Vec<_> = faults.into_iter().flatten().map(Table::span).collect();
         for (at, order) in experiment.faults.iter().enumerate() {
             for problem in order.fault.problems(&experiment.topology, &crate::plan::Backend::Process) {

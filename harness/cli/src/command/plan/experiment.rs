@@ -1,7 +1,7 @@
 //! What an experiment would do to what.
 
 use harness_core::experiment::Experiment;
-use harness_core::topology::PartKind;
+use harness_core::topology::{Part, PartKind};
 use harness_history::Threshold;
 
 /// What would be done to which parts, who else depends on them, and what must hold.
@@ -22,6 +22,9 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
     lines.extend(
         load.surge.iter().map(|surge| format!("surge        {} times the rate for {:?}", surge.times, surge.lasts)),
     );
+    lines.extend(
+        experiment.given.iter().map(|given| format!("given        {} of {}", given.file, given.service.name())),
+    );
     lines.push(format!("steady       {} s", experiment.steady.as_secs()));
     lines.extend(experiment.faults.iter().map(|order| {
         let again = if order.times > 1 {
@@ -29,16 +32,24 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
         } else {
             String::new()
         };
-        format!("fault        {} for {:?} after {:?}{again}", order.fault.name(), order.lasts, order.after)
+        let after = if order.after.is_zero() { String::new() } else { format!(" after {:?}", order.after) };
+        format!("fault        {} for {:?}{after}{again}", order.fault.name(), order.lasts)
     }));
     let hit = hit(experiment);
     lines.push(format!("hit          {}", hit.join(", ")));
-    lines.push(format!("touched      {}", touched(experiment, &hit).join(", ")));
+    let touched = touched(experiment, &hit);
+    lines.push(format!(
+        "touched      {}",
+        if touched.is_empty() { "nobody else".to_owned() } else { touched.join(", ") }
+    ));
     let (recovery, within) = (experiment.recovery.as_secs(), experiment.promises.recovery_us / 1_000);
     lines.push(format!("recovery     {recovery} s; steady again within {within} ms"));
     lines.extend(held("before", &experiment.promises.steady));
     lines.extend(held("during", &experiment.promises.during));
     lines.extend(held("after", &experiment.promises.after));
+    let in_force = experiment.promises.in_force_us.iter();
+    lines.extend(in_force.map(|us| format!("in force     within {} ms of a change", us / 1_000)));
+    lines.extend(experiment.promises.withdrawn.iter().map(|pattern| format!("withdrawn    {pattern}")));
     lines.extend(experiment.required.iter().map(|check| format!("must decide  {check}")));
     lines
 }
@@ -48,17 +59,44 @@ fn held(when: &str, thresholds: &[Threshold]) -> Option<String> {
     (!texts.is_empty()).then(|| format!("{when:<12} {}", texts.join(", ")))
 }
 
-/// The parts that a fault acts on.
-fn hit(experiment: &Experiment) -> Vec<&str> {
-    let mut hit: Vec<&str> = experiment.faults.iter().flat_map(|order| order.fault.parts()).collect();
+/// The parts and ways that a fault acts on.
+fn hit(experiment: &Experiment) -> Vec<String> {
+    let mut hit: Vec<String> = experiment.faults.iter().map(|order| order.fault.target()).collect();
     hit.sort_unstable();
     hit.dedup();
     hit
 }
 
-/// The parts that talk to one that is hit, and are not hit themselves.
-fn touched<'e>(experiment: &'e Experiment, hit: &[&str]) -> Vec<&'e str> {
-    let is_hit = |name: &str| hit.contains(&name);
+/// The parts that go a way that is hit, or talk to a part that is, and are not hit themselves.
+fn touched<'e>(experiment: &'e Experiment, hit: &[String]) -> Vec<&'e str> {
+    let is_hit = |name: &str| hit.iter().any(|hit| hit == name);
+    let goes = |part: &Part, to: &str| is_hit(to) || is_hit(&format!("{} to {to}", part.name));
     let parts = experiment.topology.parts.iter().filter(|part| part.kind != PartKind::Redis && !is_hit(&part.name));
-    parts.filter(|part| part.edges.iter().any(|edge| is_hit(&edge.to))).map(|part| part.name.as_str()).collect()
+    parts.filter(|part| part.edges.iter().any(|edge| goes(part, &edge.to))).map(|part| part.name.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hit, touched};
+    use harness_core::experiment::find;
+
+    /// What an experiment of the catalogue hits and touches.
+    fn of(name: &str) -> (Vec<String>, Vec<String>) {
+        let experiment = find(name, None).unwrap_or_else(|error| panic!("{error}"));
+        let hit = hit(&experiment);
+        let touched = touched(&experiment, &hit).into_iter().map(str::to_owned).collect();
+        (hit, touched)
+    }
+
+    #[test]
+    fn who_is_hit_and_who_depends_on_it_is_told_of_every_kind_of_fault() {
+        let words = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(of("guardrail-kill"), (words(&["guardrails"]), words(&["orchestrator"])));
+        assert_eq!(of("verdict-late"), (words(&["orchestrator to guardrails"]), words(&["orchestrator"])));
+        assert_eq!(of("redis-oom"), (words(&["redis"]), words(&["memory"])));
+        assert_eq!(of("stale-pattern"), (words(&["guardrails", "patterns"]), words(&["orchestrator"])));
+        for (name, ..) in harness_core::experiment::BUILT_IN {
+            assert!(!of(name).0.is_empty(), "{name}");
+        }
+    }
 }

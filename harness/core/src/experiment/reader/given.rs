@@ -10,22 +10,14 @@ use toml_edit::{Item, Table};
 impl Reader<'_> {
     pub(super) fn given(&mut self, table: &Table, faults: &[FaultOrder]) -> Vec<GivenFile> {
         let mut given = Vec::new();
-        match table.get("given").map(|item| (item.span(), item.as_array_of_tables())) {
-            None => {}
-            Some((span, None)) => {
-                self.notes.note(span, "given", "it is not a list of tables".to_owned(), "`[[given]]`");
+        for table in table.get("given").and_then(Item::as_array_of_tables).into_iter().flatten() {
+            let Some(file) = self.given_file(table) else { continue };
+            let is_it = |other: &GivenFile| (other.service, &other.file) == (file.service, &file.file);
+            if given.iter().any(is_it) {
+                let what = format!("`{}` is given to `{}` twice", file.file, file.service.name());
+                self.notes.note(table.span(), "given", what, "each file once");
             }
-            Some((_, Some(files))) => {
-                for table in files {
-                    let Some(file) = self.given_file(table) else { continue };
-                    let is_it = |other: &GivenFile| (other.service, &other.file) == (file.service, &file.file);
-                    if given.iter().any(is_it) {
-                        let what = format!("`{}` is given to `{}` twice", file.file, file.service.name());
-                        self.notes.note(table.span(), "given", what, "each file once");
-                    }
-                    given.push(file);
-                }
-            }
+            given.push(file);
         }
         let tables = table.get("fault").and_then(Item::as_array_of_tables);
         let spans: Vec<_> = tables.into_iter().flatten().map(Table::span).collect();
