@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         let load = self.load(table);
         let faults = self.faults(table);
         let topology = self.topology(table, &faults);
-        let given = self.given(table, &faults);
+        let given = self.given(table, &topology, &faults);
         let experiment = Experiment {
             name: name.to_owned(),
             id: text(&mut self, "id"),

@@ -221,9 +221,11 @@ impl<'a> Stage<'a> {
         if !ask.ready_one {
             return self.instance(ask.service);
         }
-        for part in self.stack.instances(ask.service) {
+        let instances = self.stack.instances(ask.service);
+        // They are asked one after the other: while the last one says that it goes, the first may have come back.
+        for part in instances.iter().cycle().take(instances.len() * instances.len()) {
             if self.is_ready(&part.name).await {
-                return Some(part.name);
+                return Some(part.name.clone());
             }
         }
         None

@@ -4,14 +4,16 @@
 use super::{Reader, service};
 use crate::experiment::GivenFile;
 use crate::fault::{FaultKind, FaultOrder};
+use crate::plan::Backend;
+use crate::topology::Topology;
 use std::ops::Range;
 use toml_edit::{Item, Table};
 
 impl Reader<'_> {
-    pub(super) fn given(&mut self, table: &Table, faults: &[FaultOrder]) -> Vec<GivenFile> {
+    pub(super) fn given(&mut self, table: &Table, topology: &Topology, faults: &[FaultOrder]) -> Vec<GivenFile> {
         let mut given = Vec::new();
         for table in table.get("given").and_then(Item::as_array_of_tables).into_iter().flatten() {
-            let Some(file) = self.given_file(table) else { continue };
+            let Some(file) = self.given_file(table, topology) else { continue };
             let is_it = |other: &GivenFile| (other.service, &other.file) == (file.service, &file.file);
             if given.iter().any(is_it) {
                 let what = format!("`{}` is given to `{}` twice", file.file, file.service.name());
@@ -27,7 +29,7 @@ impl Reader<'_> {
         given
     }
 
-    fn given_file(&mut self, table: &Table) -> Option<GivenFile> {
+    fn given_file(&mut self, table: &Table, topology: &Topology) -> Option<GivenFile> {
         self.notes.unknown_keys(table, "given.", &["service", "file", "text"]);
         let text = |reader: &mut Self, key: &str| reader.notes.string(table, key, None).unwrap_or_default().to_owned();
         let (name, file, text) = (text(self, "service"), text(self, "file"), text(self, "text"));
@@ -40,8 +42,7 @@ impl Reader<'_> {
         let file = GivenFile { service, file, text };
         // What could not be changed could not be given either.
         let change = FaultKind::FileChanged { service, file: file.file.clone(), text: None };
-        let problems = change.problems(&crate::topology::Topology::full(), &crate::plan::Backend::Process);
-        for problem in problems {
+        for problem in change.problems(topology, &Backend::Process) {
             self.notes.note(table.span(), "given", problem, "a file of rules or patterns");
         }
         Some(file)
@@ -103,6 +104,8 @@ mod tests {
         assert!(told.contains("x.toml:11") && told.contains("`guardrail` is not a service"), "{told}");
         let told = problem_of("stale-pattern", "file = \"other.yaml\"", "file = \"own.yaml\"");
         assert!(told.contains("`own.yaml` is given to `patterns` twice"), "{told}");
+        let told = problem_of("policy-change", "about = ", "stack = \"memory\"\nabout = ");
+        assert!(told.contains("x.toml:11: `given`: there is no `guardrails` in this stack"), "{told}");
         let told = problem_of("policy-change", "file = \"own.yaml\"", "file = \"../own.yaml\"");
         assert!(told.contains("a path inside its folder"), "{told}");
     }
