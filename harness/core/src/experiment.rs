@@ -8,7 +8,6 @@ pub(crate) mod traffic;
 pub use library::{BUILT_IN, ExperimentError, all, find, read};
 
 use crate::fault::FaultOrder;
-use crate::stack::Given;
 use crate::topology::Topology;
 use harness_history::experiment::Promises;
 use mcp_contracts::{Plan as PaidPlan, Service};
@@ -147,16 +146,6 @@ pub struct Abort {
 }
 
 impl Experiment {
-    /// What its services find when they start.
-    pub fn given(&self) -> Vec<Given> {
-        let file = |given: &GivenFile| Given::File {
-            service: given.service,
-            name: given.file.clone(),
-            text: given.text.clone(),
-        };
-        self.given.iter().map(file).collect()
-    }
-
     /// From the injection of the first fault until the last one is healed, as planned.
     pub fn fault_length(&self) -> Duration {
         let end = |order: &FaultOrder| order.after + order.every * order.times.saturating_sub(1) + order.lasts;

@@ -12,6 +12,7 @@ mod tally;
 pub mod terminal;
 mod thresholds;
 pub mod trial;
+mod words;
 
 use crate::judge::{JudgeError, Judgement, read};
 use crate::run_dir;

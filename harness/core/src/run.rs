@@ -15,7 +15,7 @@ use crate::run_dir;
 use crate::runs::Lock;
 use crate::scenario::{Scenario, Stage, StageRequest};
 use crate::seal::{seal, write_whole};
-use crate::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
+use crate::stack::{Given, IMAGE_TAG, Stack, StackError, StackRequest};
 use crate::view::{Event, View};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,7 +161,7 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         executable: request.executable.clone(),
         detached: false,
         given: match &request.plan.subject {
-            Subject::Experiment(experiment) => experiment.given(),
+            Subject::Experiment(experiment) => experiment.given.iter().map(Given::from).collect(),
             Subject::Load(_) | Subject::Scenario(_) => {
                 request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default()
             }

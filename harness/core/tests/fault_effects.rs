@@ -11,7 +11,7 @@ use harness_core::client::{Client, ClientOptions};
 use harness_core::experiment::find;
 use harness_core::fault::{FaultError, FaultKind, Injector};
 use harness_core::plan::Backend;
-use harness_core::stack::{Stack, StackRequest};
+use harness_core::stack::{Given, Stack, StackRequest};
 use harness_core::token::{Grant, Minter};
 use harness_core::topology::{CLIENT, Topology};
 use harness_history::{ErrorKind, Outcome};
@@ -188,7 +188,8 @@ async fn rules_of_a_changed_file_are_in_force_until_it_is_what_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let mut guardrails = Topology::full().without_redis();
     guardrails.parts.retain(|part| part.name == "guardrails");
-    let asked = StackRequest { given: experiment.given(), ..request(dir.path(), Backend::Process, guardrails) };
+    let given = experiment.given.iter().map(Given::from).collect();
+    let asked = StackRequest { given, ..request(dir.path(), Backend::Process, guardrails) };
     let stack = start(&asked).await.unwrap();
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "guardrails");

@@ -1,7 +1,7 @@
 //! Templates, filled in.
 
 use super::ReportError;
-use super::markdown::add_filters;
+use super::words::add_filters;
 use minijinja::{AutoEscape, Environment, Value};
 
 /// Fills in a template; in a page, which ends with `.html`, no value means anything to a browser.

@@ -1,7 +1,7 @@
 //! The end of a run in a terminal: plain lines in as many columns as there are; the command line adds colour.
 
-use super::markdown::{duration, percent, thousands};
 use super::summary::{OperationFigures, Summary};
+use super::words::{duration, percent, thousands};
 
 /// Width of the first column.
 const NAME: usize = 18;

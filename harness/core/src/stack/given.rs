@@ -1,6 +1,7 @@
 //! What a part finds in place when it starts: an older database, or files of rules and patterns in a folder that may change while it runs.
 
 use super::StackError;
+use crate::experiment::GivenFile;
 use crate::topology::Topology;
 use mcp_contracts::Service;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,12 @@ pub enum Given {
         /// Its text.
         text: String,
     },
+}
+
+impl From<&GivenFile> for Given {
+    fn from(given: &GivenFile) -> Self {
+        Self::File { service: given.service, name: given.file.clone(), text: given.text.clone() }
+    }
 }
 
 impl Given {

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_service_finds_what_it_is_given() {
         let experiment = find("stale-pattern", None).unwrap();
-        assert_eq!(experiment.given().len(), 2);
+        assert_eq!(experiment.given.len(), 2);
         assert!(experiment.given[0].text.contains("own-incident"));
     }
 

@@ -1,0 +1,96 @@
+//! Figures and texts as people read them; what templates call filters.
+
+use minijinja::Environment;
+
+/// Lets templates write them.
+pub(super) fn add_filters(environment: &mut Environment<'_>) {
+    environment.add_filter("duration", |us: f64| duration(us));
+    environment.add_filter("percent", |ratio: f64| percent(ratio));
+    environment.add_filter("thousands", thousands);
+    environment.add_filter("cell", |text: &str| cell(text));
+    environment.add_filter("tone", |word: &str| match word {
+        "pass" => "pass",
+        "fail" | "error" => "fail",
+        _ => "unknown",
+    });
+}
+
+/// Microseconds with three digits and a unit.
+pub(super) fn duration(us: f64) -> String {
+    let (value, unit) = match us {
+        us if us >= 1e6 => (us / 1e6, "s"),
+        us if us >= 1e3 => (us / 1e3, "ms"),
+        us => (us, "µs"),
+    };
+    let digits = if value >= 100.0 || unit == "µs" {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// A ratio in percent; a small one is never rounded to nothing.
+pub(super) fn percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    if percent == 0.0 {
+        "0 %".to_owned()
+    } else if percent < 0.01 {
+        "<0.01 %".to_owned()
+    } else {
+        format!("{percent:.2} %")
+    }
+}
+
+/// A number with its thousands apart.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Text that stays within its cell of a table and means nothing to a renderer.
+fn cell(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '`' | '*' | '[' | ']' | '\\' | '#' => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(
+            ["0", "999", "1,000", "1,234,567"],
+            [0, 999, 1_000, 1_234_567].map(thousands).each_ref().map(String::as_str)
+        );
+        assert_eq!(duration(950.0), "950 µs");
+        assert_eq!(duration(1_234.0), "1.23 ms");
+        assert_eq!(duration(456_000.0), "456 ms");
+        assert_eq!(duration(2_500_000.0), "2.50 s");
+        assert_eq!(percent(0.000_01), "<0.01 %");
+        assert_eq!(cell("a|b\n<script>"), "a\\|b &lt;script&gt;");
+    }
+}
