@@ -33,8 +33,9 @@ fn run(_history: &History, criteria: &Criteria) -> Option<Finding> {
         0 => "nothing was expected, so nothing is known".to_owned(),
         all => format!("{}, {} held", counted(all, "expectation", "expectations"), judging.judged - judging.violations),
     };
-    if judging.violations > 0 {
-        summary.push_str(&format!(", {} not", judging.violations));
+    if let Some(first) = expectations.iter().find(|expectation| expectation.verdict == Verdict::Fail) {
+        let which = if judging.violations > 1 { "the first: " } else { "" };
+        summary.push_str(&format!(", {} not: {which}{}", judging.violations, first.expected));
     }
     if judging.open > 0 {
         summary.push_str(&format!("; {} could not be evaluated", judging.open));
