@@ -21,6 +21,8 @@ const LEAST_THROUGHPUT: f64 = 0.95;
 /// Most that the 99th percentile may be of what it was before the fault, besides [`SLACK_US`].
 const MOST_SLOWER: f64 = 1.2;
 const SLACK_US: f64 = 5_000.0;
+/// Of a stack that is steady so many calls are slower than its 99th percentile.
+const SLOW: f64 = 0.01;
 /// What a crowd explains of the 99th percentile: so many times what a steady window takes at most, and this much in any case.
 const CROWDED_TIMES: u64 = 5;
 const CROWDED_US: u64 = 300_000;
@@ -79,15 +81,24 @@ impl Baseline {
     }
 
     /// Tells whether of the calls sent within one window as many ended well as before, and as fast.
-    fn is_met_by(&self, sent: usize, latencies: &mut [u64], crowded: bool) -> bool {
+    fn is_met_by(&self, sent: usize, latencies: &[u64], crowded: bool) -> bool {
         let well = latencies.len() as f64;
         // A call may fall beside the edge of a window, but it may not fail instead.
         let enough = well + 1.0 >= self.per_second * LEAST_THROUGHPUT * (WINDOW_US as f64 / 1e6);
         let as_often = well >= self.share * LEAST_THROUGHPUT * sent as f64;
         let explained_us = if crowded { CROWDED_US.max(self.slowest_us() * CROWDED_TIMES) } else { 0 };
         let slowest_us = self.slowest_us().max(explained_us);
-        enough && as_often && percentile_of(latencies, 99.0).is_some_and(|p99| p99 <= slowest_us)
+        let slow = latencies.iter().filter(|latency| **latency > slowest_us).count();
+        enough && as_often && !latencies.is_empty() && slow <= slow_by_chance(latencies.len())
     }
+}
+
+/// How many of so many calls may be slower than the 99th percentile of a stack that is steady. A window of 20 calls has no 99th percentile of
+/// its own: it would be its slowest call, and one window in five has a call that is slower though nothing is wrong. So this is the mean of the
+/// binomial distribution and two standard deviations, which one window in fifty exceeds: 1 of 20 calls, 3 of 100, 16 of 1,000.
+fn slow_by_chance(calls: usize) -> usize {
+    let mean = calls as f64 * SLOW;
+    (mean + 2.0 * (mean * (1.0 - SLOW)).sqrt()).round() as usize
 }
 
 /// Says how long detection and recovery took.
@@ -174,7 +185,20 @@ fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, span: Span, c
             latencies.extend(calls[begin..end].iter().filter_map(|(_, latency)| *latency));
             let window = Span { from_us: span.from_us + from, until_us: span.from_us + from + WINDOW_US };
             let crowded = crowded.iter().any(|crowd| crowd.overlap(window).length_us() > 0);
-            baseline.is_met_by(end - begin, &mut latencies, crowded)
+            baseline.is_met_by(end - begin, &latencies, crowded)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slow_by_chance;
+
+    #[test]
+    fn so_many_calls_are_slow_by_chance() {
+        let known = [(0, 0), (1, 0), (20, 1), (50, 2), (100, 3), (1_000, 16), (100_000, 1_063)];
+        for (calls, slow) in known {
+            assert_eq!(slow_by_chance(calls), slow, "{calls}");
+        }
+    }
 }

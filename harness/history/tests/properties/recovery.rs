@@ -101,6 +101,25 @@ proptest! {
     }
 
     #[test]
+    fn a_slow_call_in_every_second_is_chance_and_a_slow_fifth_is_not(shape in shapes()) {
+        let mut run = Run::of(&shape);
+        run.promises.after.truncate(1);
+        let healed_us = run.fault().until_us;
+        let after = |run: &Run, each: u64| -> Vec<usize> {
+            let first = run.first_from(healed_us);
+            (first..run.ops.len()).step_by(each as usize).collect()
+        };
+        for at in after(&run, shape.rate) {
+            run.ops[at].complete_us += 200_000;
+        }
+        only(&run, &[], Verdict::Pass)?;
+        for at in after(&run, 5) {
+            run.ops[at].complete_us += 200_000;
+        }
+        prop_assert_eq!(verdicts(&run)["recovery"], Verdict::Fail);
+    }
+
+    #[test]
     fn an_organisation_that_uses_up_its_limit_is_no_sign_of_a_fault(shape in shapes(), asks_us in 50_000..200_000u64) {
         let mut run = Run::of(&shape);
         let fault = run.fault();
