@@ -3,7 +3,6 @@
 use super::book::Owed;
 use super::error::FaultError;
 use super::redis;
-use crate::reaper::is_alive;
 use crate::stack::Stack;
 use chaos_proxy::Guard;
 use std::fs::File;
@@ -87,7 +86,7 @@ impl<'a> Active<'a> {
             }
             Some(Held::Endangered { part }) => {
                 self.settle().await?;
-                if !self.lives(&part) {
+                if !self.stack.lives(&part).await {
                     // What is left of it is cleared away before it is started.
                     let _ = self.stack.kill(&part).await;
                     self.start_again(&part).await?;
@@ -117,11 +116,6 @@ impl<'a> Active<'a> {
     async fn start_again(&self, part: &str) -> Result<(), FaultError> {
         let started = Box::pin(self.stack.start_again(part)).await;
         started.map(|_| ()).map_err(|source| FaultError::Stack { fault: self.name.clone(), source })
-    }
-
-    fn lives(&self, part: &str) -> bool {
-        let seen = self.stack.part(part).and_then(|part| part.pid.zip(part.started));
-        seen.is_none_or(|(pid, started)| is_alive(pid, started))
     }
 }
 

@@ -1,13 +1,20 @@
 //! What may be done to a running stack: end, kill, pause and start a part at the same address, change its files, read its log, its metrics and
 //! what passed its tapped edges. Everything has its deadline.
 
-use super::{Running, RunningPart, Stack, StackError, given, process};
+use super::{Running, RunningPart, Stack, StackError, given, process, ready};
+use crate::reaper::is_alive;
 use crate::topology::PartKind;
 use chaos_proxy::{Exchange, Proxy};
 use mcp_contracts::Service;
 use mcp_contracts::service::METRICS_PATH;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a part whose process is there may say nothing before it is taken for one that lives.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Pause between two questions whether it lives.
+const LIFE_PAUSE: Duration = Duration::from_millis(5);
 
 /// How a part ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +95,21 @@ impl Stack {
             *part = running.clone();
         }
         Ok(running)
+    }
+
+    /// Tells whether a part lives: its process is there and answers. One that is being ended is there for a moment yet and answers nobody;
+    /// one that is only slow, or stands still, lives.
+    pub(crate) async fn lives(&self, name: &str) -> bool {
+        let Some(part) = self.part(name) else { return false };
+        let Some((pid, started)) = part.pid.zip(part.started) else { return true };
+        let start = Instant::now();
+        while is_alive(pid, started) {
+            if ready::answers(&self.asker, &part).await || start.elapsed() >= SILENCE {
+                return true;
+            }
+            tokio::time::sleep(LIFE_PAUSE).await;
+        }
+        false
     }
 
     /// Asks a part to end, then starts it again.

@@ -1,7 +1,9 @@
-//! Waits until a part says that it is ready, and shows its last words where it does not.
+//! Waits until a part says that it is ready, and shows its last words where it does not; asks one whether it answers at all.
 
-use super::{START_DEADLINE, StackError};
-use mcp_contracts::service::READYZ_PATH;
+use super::process::redis_answers;
+use super::{RunningPart, START_DEADLINE, StackError};
+use crate::topology::PartKind;
+use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,17 @@ pub(super) async fn wait_ready(
         tokio::time::sleep(READY_PAUSE).await;
     }
     Err(StackError::NotReady { part: part.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: log_tail(log) })
+}
+
+/// Tells whether a part answers, whatever it says.
+pub(super) async fn answers(asker: &reqwest::Client, part: &RunningPart) -> bool {
+    match part.kind {
+        PartKind::Service(_) => asker.get(format!("{}{HEALTHZ_PATH}", part.url)).send().await.is_ok(),
+        PartKind::Redis => match part.url.rsplit(':').next().and_then(|port| port.parse().ok()) {
+            Some(port) => redis_answers(port).await.is_ok(),
+            None => false,
+        },
+    }
 }
 
 /// The last lines of a log.
