@@ -1,6 +1,8 @@
 //! What happened in a run and what that proves: operations, verdicts and the checks over a history.
 //! Pure: no tokio, no clock, no files. A check is a function from data to findings.
 
+#![warn(missing_docs)]
+
 pub mod check;
 pub mod expectation;
 pub mod experiment;

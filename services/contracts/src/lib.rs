@@ -1,6 +1,8 @@
 //! The contract between services, their callers and the harness: names, requests, replies and error codes.
 //! Pure data (serde and schemars only): nothing here may reach a network, a clock, a file or the environment.
 
+#![warn(missing_docs)]
+
 pub mod claims;
 pub mod env;
 pub mod error;
