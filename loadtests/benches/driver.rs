@@ -6,9 +6,9 @@
 #[expect(dead_code, reason = "only the tests make the service stall and ask what it saw")]
 mod server;
 
-use harness_core::clock::monotonic_us;
 use harness_core::drive::{Assignment, DriverReport};
-use harness_core::workload::Workload;
+use harness_core::observe::clock::monotonic_us;
+use harness_core::plan::workload::Workload;
 use loadtests::{Overrides, drive, workload};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;

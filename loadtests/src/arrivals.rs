@@ -1,7 +1,7 @@
 //! The arrival schedule of the open model: when the n-th call of the whole run is planned. Pure, except for the one
 //! shared counter that hands every arrival to exactly one user.
 
-use harness_core::workload::Stage;
+use harness_core::plan::workload::Stage;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::{Arrivals, Duration, Stage};
-    use harness_core::data_file::stages;
+    use harness_core::plan::data_file::stages;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
     fn planned(warmup: u64, text: &str) -> Vec<u64> {

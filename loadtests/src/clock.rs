@@ -1,7 +1,7 @@
 //! Time for those who pace: now, and waiting until then. The real clock wakes from a thread of its own, because the
 //! runtime's timer is a millisecond coarse; the virtual one of the tests moves only when everybody waits.
 
-use harness_core::clock::monotonic_us;
+use harness_core::observe::clock::monotonic_us;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::future::Future;

@@ -5,8 +5,8 @@ mod wire;
 
 use crate::content::{Corpus, seen};
 use crate::directory::{Directory, Identity};
-use harness_core::client::{Call, Client};
-use harness_core::token::{Grant, Minter, TokenError};
+use harness_core::drive::client::{Call, Client};
+use harness_core::drive::token::{Grant, Minter, TokenError};
 use harness_history::op::{Canary, Seen};
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
 use known::{Ring, Rings};

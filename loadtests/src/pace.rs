@@ -2,7 +2,7 @@
 
 use crate::arrivals::Arrivals;
 use crate::clock::{Clock, sleep_until};
-use harness_core::workload::{Model, Workload};
+use harness_core::plan::workload::{Model, Workload};
 use harness_history::Phase;
 use tokio_util::sync::CancellationToken;
 

@@ -5,10 +5,10 @@ mod error;
 mod reader;
 
 pub use error::ProfileError;
-pub use harness_core::data_file::Problem;
+pub use harness_core::plan::data_file::Problem;
 
-use harness_core::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
-use harness_core::workload::{Model, Stage, Workload};
+use harness_core::plan::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
+use harness_core::plan::workload::{Model, Stage, Workload};
 use std::path::Path;
 use std::time::Duration;
 

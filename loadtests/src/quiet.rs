@@ -2,8 +2,8 @@
 //! after it. What is to be read comes from the history on disk, so that memory does not grow with the number of writes.
 
 use crate::drive::driver::Driver;
-use harness_core::run_dir::HISTORY;
-use harness_core::workload::Workload;
+use harness_core::plan::run_dir::HISTORY;
+use harness_core::plan::workload::Workload;
 use harness_history::{Effect, Op, Outcome};
 use std::fs::File;
 use std::io::{BufRead, BufReader};

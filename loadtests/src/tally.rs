@@ -1,7 +1,7 @@
 //! What was counted so far: enough for a progress line and the driver's report. Its size does not depend on how many
 //! calls there are.
 
-use harness_core::drive::Progress;
+use harness_core::stack::view::Progress;
 use harness_history::{Op, Phase};
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicU32, Ordering};

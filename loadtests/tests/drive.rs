@@ -5,10 +5,11 @@
 #[path = "support/server.rs"]
 mod server;
 
-use harness_core::clock::monotonic_us;
-use harness_core::drive::{Assignment, DriverReport, Progress};
-use harness_core::run_dir::{DRIVER, HISTORY};
-use harness_core::workload::Workload;
+use harness_core::drive::{Assignment, DriverReport};
+use harness_core::observe::clock::monotonic_us;
+use harness_core::plan::run_dir::{DRIVER, HISTORY};
+use harness_core::plan::workload::Workload;
+use harness_core::stack::view::Progress;
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
 use loadtests::{Overrides, drive, workload};
 use server::{Behaviour, Server};

@@ -5,7 +5,7 @@ mod newer;
 mod older;
 
 use crate::lifecycle::patient;
-use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
 use mcp_contracts::ErrorCode;
 use serde_json::{Map, Value, json};
 

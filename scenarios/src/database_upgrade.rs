@@ -1,9 +1,9 @@
 //! A database that the first release wrote is brought up to date in place: everything in it is there for its owners and for nobody else, and new
 //! memories go beside it. The file was written by that release through its own tools (fixtures/databases); what it holds is written down there.
 
-use harness_core::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use harness_core::stack::Given;
-use harness_core::topology::Topology;
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@
 use crate::leaving::{NOTICE, Tally, leaves};
 use crate::lifecycle::{RECOVERY, patient, workflow};
 use futures::future::{join, join_all};
-use harness_core::scenario::{Actor, Ask, Broken, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Ask, Broken, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env, metric};
 use serde_json::{Value, json};
 use std::cell::Cell;

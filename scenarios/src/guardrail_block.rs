@@ -1,8 +1,8 @@
 //! What the guardrails block is not done: no workflow injects a pattern for it, which the wire proves, and no caller gets one past the patterns
 //! service without a verdict of its own for exactly this.
 
-use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, Service, env};
 use serde_json::{Value, json};
 

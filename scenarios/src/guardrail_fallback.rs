@@ -2,7 +2,7 @@
 //! they are back, and each time is a violation in log and metrics. That nobody asked for a pattern is shown by the patterns service itself.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
-use harness_core::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
 use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_contracts::{Service, metric};
 use serde_json::{Value, json};

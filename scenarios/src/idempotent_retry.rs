@@ -2,8 +2,8 @@
 //! never good for another.
 
 use futures::future::join_all;
-use harness_core::scenario::{Broken, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     .await;
     let ids: BTreeSet<String> = raced.iter().map(|reply| reply.text("id")).collect();
     let created = raced.iter().filter(|reply| reply["created"] == true).count();
-    let ops: Vec<u64> = raced.iter().map(harness_core::scenario::Reply::op).collect();
+    let ops: Vec<u64> = raced.iter().map(harness_core::drive::scenario::Reply::op).collect();
     let seen = format!("{} ids, {created} created", ids.len());
     stage.expect("the same write from eight sides at once has one effect", ids.len() == 1 && created <= 1, seen, &ops);
 

@@ -1,6 +1,6 @@
 //! What scenarios share in which services leave: how one goes, and the tally of the calls that came meanwhile. No scenario.
 
-use harness_core::scenario::{Broken, Reply, Stage};
+use harness_core::drive::scenario::{Broken, Reply, Stage};
 use mcp_contracts::service::READYZ_PATH;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

@@ -25,7 +25,7 @@ mod slow_peer;
 mod tenant_isolation;
 mod trace_continuity;
 
-pub use harness_core::scenario::{Places, Scenario};
+pub use harness_core::drive::scenario::{Places, Scenario};
 
 /// Every scenario, in the order in which they are played.
 pub const ALL: &[Scenario] = &[

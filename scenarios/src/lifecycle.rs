@@ -1,8 +1,8 @@
 //! What scenarios of workflows share: a stack on which speed is not tried, a request that no rule stands against, and how the steps of an
 //! execution are read. No scenario, and nothing about a single fallback.
 
-use harness_core::scenario::{Actor, Reply, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Reply, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::service::READYZ_PATH;
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};

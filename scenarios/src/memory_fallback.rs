@@ -2,7 +2,7 @@
 //! of it, and is in memory once when memory is back.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
-use harness_core::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
 use mcp_contracts::{Service, metric};
 use serde_json::json;
 

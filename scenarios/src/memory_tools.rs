@@ -1,7 +1,7 @@
 //! Every tool of memory over the wire, step by step: what must come back, and what must be refused.
 
-use harness_core::scenario::{Actor, Broken, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Without patterns workflows go on without one and say so, whatever their risk; when patterns is back they have one again.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
-use harness_core::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Broken, Scenario, Stage};
 use mcp_contracts::{Service, metric};
 use serde_json::json;
 

@@ -4,8 +4,8 @@
 mod limits;
 
 use crate::lifecycle::patient;
-use harness_core::scenario::{Actor, Ask, Broken, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Ask, Broken, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, Plan, Service, env, guardrails, patterns};
 use serde_json::{Value, json};
 

@@ -2,8 +2,8 @@
 //! limit and is free again in the next second, and one organisation's use is not another's.
 
 use futures::future::join_all;
-use harness_core::scenario::{Broken, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{Plan, env, headers};
 use serde_json::json;
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn burst(stage: &Stage<'_>) {
     let ops: Vec<u64> = refused.iter().map(|reply| reply.op()).collect();
     let seen = format!("{} of {} refused", refused.len(), replies.len());
     // Calls may fall into two seconds, never into three.
-    let held = refused.len() as u64 >= BURST * 2 && replies.iter().any(harness_core::scenario::Reply::is_ok);
+    let held = refused.len() as u64 >= BURST * 2 && replies.iter().any(harness_core::drive::scenario::Reply::is_ok);
     stage.expect("a burst is cut at its limit", held, seen, &ops);
     let waits = refused.iter().all(|reply| reply.header("retry-after") == Some("1"));
     stage.expect("the refused are told to wait a second", waits, "retry-after of every refused call", &ops);

@@ -2,8 +2,8 @@
 //! are told the same of what is left.
 
 use futures::future::join_all;
-use harness_core::scenario::{Ask, Broken, Reply, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Ask, Broken, Reply, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{Plan, Service, env, headers};
 use serde_json::json;
 use std::collections::BTreeSet;

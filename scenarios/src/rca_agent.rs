@@ -4,7 +4,7 @@
 mod report;
 
 use crate::lifecycle::patient;
-use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
 

@@ -7,8 +7,8 @@ mod settled;
 
 use crate::lifecycle::RECOVERY;
 use call::{check, is_by, memory, select};
-use harness_core::scenario::{Broken, Scenario, Stage};
-use harness_core::topology::{PartKind, Topology};
+use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::plan::topology::{PartKind, Topology};
 use mcp_contracts::service::READYZ_PATH;
 use mcp_contracts::{Plan, Service, env};
 use serde_json::json;

@@ -2,7 +2,7 @@
 //! Another organisation, and another workspace of the same one, hold theirs without any of it.
 
 use crate::lifecycle::patient;
-use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -3,8 +3,8 @@
 
 use crate::leaving::{NOTICE, Tally, leaves};
 use crate::lifecycle::{is_complete, patient, workflow};
-use harness_core::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env};
 use serde_json::json;
 use std::cell::RefCell;

@@ -4,8 +4,8 @@
 mod catalogue;
 mod rules;
 
-use harness_core::scenario::{Actor, Broken, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::Service;
 use mcp_contracts::service::READYZ_PATH;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@
 mod tokens;
 
 use crate::lifecycle;
-use harness_core::scenario::{Ask, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Ask, Broken, Reply, Scenario, Stage};
 use mcp_contracts::{Scope, Service, guardrails, memory, orchestrator, patterns, rpc};
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@
 mod all_at_once;
 
 use crate::lifecycle::{RECOVERY, completes, recovers, step, trail, workflow};
-use harness_core::scenario::{Actor, Broken, Reply, Scenario, Stage};
-use harness_core::topology::Topology;
+use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env, metric};
 use serde_json::json;
 

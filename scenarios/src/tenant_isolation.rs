@@ -7,7 +7,7 @@ mod verdicts;
 mod workflows;
 
 use crate::lifecycle;
-use harness_core::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Broken, Scenario, Stage};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "tenant-isolation",

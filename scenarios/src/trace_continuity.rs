@@ -4,7 +4,7 @@
 mod content;
 
 use crate::lifecycle;
-use harness_core::scenario::{Actor, Ask, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Scenario, Stage};
 use mcp_contracts::{Service, headers};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

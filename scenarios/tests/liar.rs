@@ -1,7 +1,7 @@
 //! Every scenario fails where it must: the broken service stands before a real one and tells each lie that says which scenarios catch it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use harness_core::experiment;
+use harness_core::drive::experiment;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

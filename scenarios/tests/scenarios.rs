@@ -1,9 +1,10 @@
 //! Every scenario against a stack of its own: plain processes, or containers with the feature `docker-tests`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use harness_core::plan::{Backend, Plan, Subject, Wish};
+use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::plan::Backend;
 use harness_core::run::{RunRequest, run};
-use harness_core::view::{Event, View};
+use harness_core::stack::view::{Event, View};
 use harness_history::Verdict;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -57,8 +58,8 @@ fn passes(name: &str) {
     assert_eq!(outcome.judgement.verdict, Verdict::Pass, "\n{lines}");
 }
 
-fn wish(scenario: &scenarios::Scenario) -> Wish {
-    Wish {
+fn wish(scenario: &scenarios::Scenario) -> PlanRequest {
+    PlanRequest {
         command: format!("harness scenario {}", scenario.name),
         seed: None,
         backend: backend(),

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     // The two children of the harness handle signals themselves, each in its own way.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),
-        Command::Reap => return harness_core::reaper::reap_from_stdin(),
+        Command::Reap => return harness_core::stack::reaper::reap_from_stdin(),
         _ => {}
     }
     let context = match Context::new(&arguments.output) {

@@ -5,7 +5,7 @@ mod lines;
 mod terminal;
 
 use crate::arguments::Output;
-use harness_core::view::{Event, View};
+use harness_core::stack::view::{Event, View};
 use harness_history::Verdict;
 use owo_colors::OwoColorize;
 use std::sync::Arc;

@@ -11,14 +11,14 @@ fn the_default_is_written_once_and_never_over_what_somebody_wrote() {
     let file = folder.path().join("harness.toml");
     let first = run(folder.path(), &["init"]);
     assert_eq!(code(&first), 0, "{}", text(&first));
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), harness_core::settings::DEFAULT);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), harness_core::plan::settings::DEFAULT);
     std::fs::write(&file, "[runs]\nkeep = 3\n").unwrap();
     let again = run(folder.path(), &["init"]);
     assert_eq!(code(&again), 64, "{}", text(&again));
     assert!(text(&again).contains("is there already") && text(&again).contains("hint: `--force`"), "{}", text(&again));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "[runs]\nkeep = 3\n");
     assert_eq!(code(&run(folder.path(), &["init", "--force"])), 0);
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), harness_core::settings::DEFAULT);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), harness_core::plan::settings::DEFAULT);
     let nowhere = run(folder.path(), &["init", "no/such/folder.toml"]);
     assert!(code(&nowhere) == 64 && text(&nowhere).contains("cannot be written"), "{}", text(&nowhere));
 }

@@ -7,10 +7,10 @@
 
 use harness_core::fault::{FaultKind, Injector};
 use harness_core::plan::Backend;
-use harness_core::reaper;
+use harness_core::plan::topology::Topology;
+use harness_core::stack::reaper;
+use harness_core::stack::view::{Event, View};
 use harness_core::stack::{Given, IMAGE_TAG, Stack, StackRequest};
-use harness_core::topology::Topology;
-use harness_core::view::{Event, View};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;

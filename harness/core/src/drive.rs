@@ -1,9 +1,19 @@
 //! How a run hands its load to a driver and what the driver says back. The driver is a child process of its own
-//! (`harness __drive`): it reads an [`Assignment`] on stdin, writes one [`Progress`] per line on stdout, records every
+//! (`harness __drive`): it reads an [`Assignment`] on stdin, writes one [`Progress`](crate::stack::view::Progress) per line on stdout, records every
 //! operation in `history.jsonl` and ends with a [`DriverReport`].
 
-use crate::workload::Workload;
-use harness_history::Phase;
+pub mod client;
+pub mod effect;
+pub mod experiment;
+pub mod scenario;
+pub mod token;
+
+mod canary;
+mod subject;
+
+pub use subject::{Plan, PlanRequest, Subject};
+
+use crate::plan::workload::Workload;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,39 +27,12 @@ pub struct Assignment {
     pub endpoints: BTreeMap<String, String>,
     /// Key that tokens are minted with.
     pub jwt_secret: String,
-    /// Value of [`crate::clock::monotonic_us`] that is time 0 of the run.
+    /// Value of [`crate::observe::clock::monotonic_us`] that is time 0 of the run.
     pub epoch_us: u64,
     /// Seed of the run.
     pub seed: u64,
     /// The workload.
     pub workload: Workload,
-}
-
-/// What happened since the last line; about one per second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Time of the run's clock, in microseconds.
-    pub at_us: u64,
-    /// Part of the run.
-    pub phase: Phase,
-    /// Time left in that phase, in microseconds.
-    pub left_us: u64,
-    /// Users that are running.
-    pub users: u32,
-    /// Calls completed since the last line.
-    pub calls: u64,
-    /// Calls since the last line that were not ok.
-    pub errors: u64,
-    /// Calls completed in the phase so far.
-    pub phase_calls: u64,
-    /// Calls in the phase so far that were not ok.
-    pub phase_errors: u64,
-    /// Latency percentiles of the phase so far, in microseconds.
-    pub latency_us_p50: u64,
-    /// See [`Progress::latency_us_p50`].
-    pub latency_us_p95: u64,
-    /// See [`Progress::latency_us_p50`].
-    pub latency_us_p99: u64,
 }
 
 /// What the driver says of itself at the end; `driver.json`.

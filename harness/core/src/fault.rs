@@ -7,7 +7,6 @@ mod disk_full;
 mod error;
 mod file_changed;
 mod injector;
-mod journal;
 mod network;
 mod order;
 mod pause;
@@ -16,14 +15,11 @@ mod process;
 mod recover;
 mod redis;
 mod squeeze;
-mod undo;
 
 pub use active::{Active, Healed};
 pub use error::FaultError;
 pub use injector::Injector;
-pub(crate) use journal::strike;
 pub use recover::{Recovered, owes, recover};
-pub use undo::{ContainerUndo, FileSizeUndo, GroupUndo, ProcessUndo, RedisUndo, Undo};
 
 use chaos_proxy::Rule;
 use harness_history::experiment::FILE_CHANGED;

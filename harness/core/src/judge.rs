@@ -3,13 +3,13 @@
 mod hits;
 
 use crate::drive::DriverReport;
-use crate::experiment::Experiment;
-use crate::plan::{Plan, Subject};
-use crate::run_dir;
-use crate::sample::{Sample, Surroundings};
-use crate::scenario::ScenarioReport;
-use crate::seal::{Wholeness, wholeness, write_whole};
-use crate::workload::{Model, Workload};
+use crate::drive::experiment::Experiment;
+use crate::drive::scenario::ScenarioReport;
+use crate::drive::{Plan, Subject};
+use crate::observe::sample::{Sample, Surroundings};
+use crate::plan::run_dir;
+use crate::plan::seal::{Wholeness, wholeness, write_whole};
+use crate::plan::workload::{Model, Workload};
 use harness_history::{
     Criteria, Evidence, Expectation, Finding, History, Op, Outcome, Verdict, check, judge as judge_history,
 };

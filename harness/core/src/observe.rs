@@ -1,10 +1,14 @@
 //! What is seen from outside while a run goes on: CPU and memory of every part, metrics of the services, versions, the machine.
 
-use crate::clock::monotonic_us;
-use crate::run_dir;
-use crate::sample::{Sample, Surroundings};
+pub mod clock;
+pub mod record;
+pub mod sample;
+
+use crate::observe::clock::monotonic_us;
+use crate::observe::sample::{Sample, Surroundings};
+use crate::plan::run_dir;
+use crate::plan::topology::PartKind;
 use crate::stack::RunningPart;
-use crate::topology::PartKind;
 use mcp_contracts::service::{METRICS_PATH, VERSION_PATH, VersionInfo};
 use std::collections::BTreeMap;
 use std::io::Write;

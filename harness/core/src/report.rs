@@ -15,8 +15,8 @@ pub mod trial;
 mod words;
 
 use crate::judge::{JudgeError, Judgement, read};
-use crate::run_dir;
-use crate::seal::write_whole;
+use crate::plan::run_dir;
+use crate::plan::seal::write_whole;
 use std::path::{Path, PathBuf};
 use summary::Summary;
 

@@ -1,22 +1,24 @@
 //! One run, as one readable flow: plan, stack, drive, observe, check, report.
 
+pub mod runs;
+
 mod chaos;
 mod load;
 mod script;
 
 pub use load::DRIVE_SUBCOMMAND;
 
+use crate::drive::scenario::{Scenario, Stage, StageRequest};
+use crate::drive::{Plan, Subject};
 use crate::judge::{Judgement, judge};
 use crate::observe;
-use crate::plan::{Plan, Subject};
+use crate::plan::run_dir;
+use crate::plan::seal::{seal, write_whole};
 use crate::report::summary::Summary;
 use crate::report::{self, ReportError};
-use crate::run_dir;
-use crate::runs::Lock;
-use crate::scenario::{Scenario, Stage, StageRequest};
-use crate::seal::{seal, write_whole};
+use crate::run::runs::Lock;
+use crate::stack::view::{Event, View};
 use crate::stack::{Given, IMAGE_TAG, Stack, StackError, StackRequest};
-use crate::view::{Event, View};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,7 +84,7 @@ pub enum RunError {
     NoScenario(String),
     /// What a scenario sees cannot be recorded.
     #[error(transparent)]
-    Record(#[from] crate::record::RecordError),
+    Record(#[from] crate::observe::record::RecordError),
     /// The driver failed.
     #[error("the driver {why}; its last lines:\n{tail}")]
     Driver {

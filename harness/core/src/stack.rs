@@ -1,5 +1,12 @@
 //! A running stack, wherever it runs: started wave by wave of its topology, ready when every part says so, stopped in reverse.
 
+pub mod labelled;
+pub mod process;
+pub mod reaper;
+pub mod state;
+pub mod undo;
+pub mod view;
+
 pub(crate) mod again;
 mod control;
 mod docker;
@@ -7,7 +14,6 @@ mod error;
 mod external;
 mod given;
 mod ports;
-pub mod process;
 mod ready;
 mod ways;
 mod wiring;
@@ -18,9 +24,9 @@ pub use given::Given;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
-use crate::reaper::Reaper;
-use crate::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
-use crate::view::{Event, View};
+use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
+use crate::stack::reaper::Reaper;
+use crate::stack::view::{Event, View};
 use futures::future::try_join_all;
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};

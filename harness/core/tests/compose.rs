@@ -1,7 +1,7 @@
 //! docker-compose.yml against the topology: the same parts, ports, data and edges, and the posture that every container must have.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-use harness_core::topology::{Part, PartKind, Topology, peer_variable};
+use harness_core::plan::topology::{Part, PartKind, Topology, peer_variable};
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

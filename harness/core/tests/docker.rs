@@ -7,11 +7,11 @@ mod callers;
 mod stack;
 
 use callers::client;
-use harness_core::client::Endpoint;
-use harness_core::labelled;
+use harness_core::drive::client::Endpoint;
 use harness_core::plan::Backend;
+use harness_core::plan::topology::Topology;
 use harness_core::stack::StackRequest;
-use harness_core::topology::Topology;
+use harness_core::stack::labelled;
 use harness_history::Outcome;
 use stack::start;
 use std::path::Path;

@@ -7,13 +7,13 @@ mod callers;
 mod stack;
 
 use callers::{client, client_with};
-use harness_core::client::{Client, ClientOptions};
-use harness_core::experiment::find;
+use harness_core::drive::client::{Client, ClientOptions};
+use harness_core::drive::experiment::find;
+use harness_core::drive::token::{Grant, Minter};
 use harness_core::fault::{FaultError, FaultKind, Injector};
 use harness_core::plan::Backend;
+use harness_core::plan::topology::{CLIENT, Topology};
 use harness_core::stack::{Given, Stack, StackRequest};
-use harness_core::token::{Grant, Minter};
-use harness_core::topology::{CLIENT, Topology};
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
 use stack::{SECRET, request, start};

@@ -6,7 +6,7 @@
 mod holder;
 
 use harness_core::fault::{FaultKind, Recovered, RedisState, recover};
-use harness_core::topology::{CLIENT, Topology};
+use harness_core::plan::topology::{CLIENT, Topology};
 use holder::{Ending, Holder, Stays, until};
 use mcp_contracts::Service;
 use std::time::Duration;

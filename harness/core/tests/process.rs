@@ -7,10 +7,10 @@ mod callers;
 mod stack;
 
 use callers::client;
-use harness_core::client::Client;
+use harness_core::drive::client::Client;
 use harness_core::plan::Backend;
+use harness_core::plan::topology::Topology;
 use harness_core::stack::StackError;
-use harness_core::topology::Topology;
 use harness_history::Outcome;
 use mcp_contracts::Service;
 use serde_json::{Value, json};

@@ -6,8 +6,8 @@ mod recorded;
 
 use harness_core::drive::DriverReport;
 use harness_core::judge::judge;
+use harness_core::plan::run_dir;
 use harness_core::report::{schema, write_all};
-use harness_core::run_dir;
 use harness_history::{ErrorKind, Op, Outcome, Phase, Verdict};
 use recorded::{driver, ops, write_run};
 use std::path::Path;

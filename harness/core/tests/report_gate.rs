@@ -4,10 +4,10 @@
 #[path = "support/recorded.rs"]
 mod recorded;
 
-use harness_core::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
+use harness_core::plan::seal::seal;
+use harness_core::plan::{self, Purpose, run_dir};
+use harness_core::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
 use harness_core::report::gate::{GateSummary, schema, write_again};
-use harness_core::seal::seal;
-use harness_core::{plan, run_dir};
 use harness_history::{ErrorKind, Outcome, Phase};
 use recorded::{driver, ops, plan, write_run};
 use std::path::Path;
@@ -166,7 +166,7 @@ fn the_plan_of_a_run_says_what_its_gate_asked_of_it() {
     };
     let without = serde_json::to_value(&script).unwrap();
     assert!(without.get("thresholds").is_none(), "plans from before there were any are read");
-    script.thresholds = vec![harness_core::data_file::threshold("max<30s").unwrap()];
+    script.thresholds = vec![harness_core::plan::data_file::threshold("max<30s").unwrap()];
     let text = serde_json::to_string(&script).unwrap();
     assert_eq!(serde_json::from_str::<plan::Script>(&text).unwrap(), script);
     assert_eq!(plan().subject.name(), "memory");

@@ -8,11 +8,11 @@ mod browser;
 mod recorded;
 
 use browser::{Look, inspect};
-use harness_core::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
+use harness_core::plan::run_dir;
+use harness_core::plan::seal::seal;
+use harness_core::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
 use harness_core::report::gate::write_again;
 use harness_core::report::trial::{self, Trial, TrialOutcome};
-use harness_core::run_dir;
-use harness_core::seal::seal;
 use harness_history::{ErrorKind, Outcome, Phase};
 use recorded::{driver, ops, write_experiment, write_run};
 use std::path::Path;

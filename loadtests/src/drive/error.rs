@@ -1,7 +1,7 @@
 //! Why a drive did not come to its end, and the exit code that says so to the parent.
 
-use harness_core::client::EndpointError;
-use harness_core::record::RecordError;
+use harness_core::drive::client::EndpointError;
+use harness_core::observe::record::RecordError;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use crate::clock::virtual_time::{VirtualClock, run};
 use crate::clock::{Clock as _, sleep_until};
 use crate::profile::{Overrides, workload};
 use crate::tally::Tally;
-use harness_core::workload::Metric;
+use harness_core::plan::workload::Metric;
 use harness_history::{Effect, Op, Outcome};
 use std::pin::Pin;
 use std::sync::Mutex;

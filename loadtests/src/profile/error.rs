@@ -1,6 +1,6 @@
 //! Why there is no workload.
 
-use harness_core::data_file::{Problem, listed, nearest};
+use harness_core::plan::data_file::{Problem, listed, nearest};
 use std::fmt;
 
 /// Why there is no workload.

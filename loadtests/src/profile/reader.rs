@@ -1,8 +1,8 @@
 //! From the TOML of a profile to a workload: one pass, every problem noted with its line, nothing guessed.
 
 use crate::memory::OPERATIONS;
-use harness_core::data_file::{MAX_RATE, Notes, Problem, STAGES_TEXT, stages, written};
-use harness_core::workload::{Model, Stage, Workload};
+use harness_core::plan::data_file::{MAX_RATE, Notes, Problem, STAGES_TEXT, stages, written};
+use harness_core::plan::workload::{Model, Stage, Workload};
 use mcp_contracts::Service;
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Good profiles become workloads; of bad ones every problem is told.
 
 use super::{BUILT_IN, Overrides, ProfileError, known_workloads, read, stages, threshold, workload};
-use harness_core::data_file::duration;
-use harness_core::workload::{Metric, Model, Stage};
+use harness_core::plan::data_file::duration;
+use harness_core::plan::workload::{Metric, Model, Stage};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use harness_core::clock::monotonic_us;
+use harness_core::observe::clock::monotonic_us;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;

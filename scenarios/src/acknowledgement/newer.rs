@@ -1,7 +1,7 @@
 //! The newer era: the call itself asks, and is repeated with the answer.
 
 use super::{RULE, Way, request, yes};
-use harness_core::scenario::{Actor, Ask, Broken, Reply};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
 use mcp_contracts::ErrorCode;
 
 /// Is asked, declines, tries what must not pass, and accepts; answers what that led to.

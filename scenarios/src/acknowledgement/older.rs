@@ -1,7 +1,7 @@
 //! The older era: the reply carries a token, which `acknowledge_guardrails` changes into one that is good once.
 
 use super::{BY_HAND, BY_WORKFLOW, RULE, Way, request, yes};
-use harness_core::scenario::{Actor, Ask, Broken, Reply};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
 use mcp_contracts::ErrorCode;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Calls of a day: each plan has its own, at each service, told in headers and on the quota page.
 
 use super::list;
-use harness_core::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::orchestrator::QUOTA_PATH;
 use mcp_contracts::{Plan, Service, headers, rpc};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! The incident, and what must stand in a report about it.
 
 use super::list;
-use harness_core::scenario::{Reply, Stage};
+use harness_core::drive::scenario::{Reply, Stage};
 
 /// Told in the order in which people remembered it, not in the order in which it happened.
 pub(super) const INCIDENT: &str = "2026-03-04 10:02 alert: checkout p99 at 4.1 s, usually 0.3 s\n\

@@ -1,6 +1,6 @@
 //! One counted call at each service, and who admitted it.
 
-use harness_core::scenario::{Actor, Ask, Reply};
+use harness_core::drive::scenario::{Actor, Ask, Reply};
 use mcp_contracts::headers;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use super::call::{check, is_by, memory, select};
 use super::{DAILY, UNLIMITED};
-use harness_core::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::{headers, metric};
 
 /// `local`: no call fails until the share of the instance is used up.

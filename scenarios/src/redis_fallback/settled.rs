@@ -2,7 +2,7 @@
 
 use super::call::{check, is_by, memory, select};
 use super::{BEFORE, DAILY, UNLIMITED, share};
-use harness_core::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::{headers, metric};
 
 /// Redis knows of every call: what is left is the same for all instances, and what went past a limit is counted.

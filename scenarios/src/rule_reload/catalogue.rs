@@ -1,7 +1,7 @@
 //! Patterns: the same of the catalogue.
 
 use super::{FILE, SEEN, lives_on_last_good, told_in_log};
-use harness_core::scenario::{Actor, Ask, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
 use harness_core::stack::Given;
 use mcp_contracts::{ErrorCode, Service, metric, patterns};
 use serde_json::Value;

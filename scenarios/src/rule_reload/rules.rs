@@ -1,7 +1,7 @@
 //! Rules: for everybody, and for one organisation alone.
 
 use super::{FILE, SEEN, lives_on_last_good, told_in_log};
-use harness_core::scenario::{Actor, Ask, Broken, Reply, Stage};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
 use harness_core::stack::Given;
 use mcp_contracts::{Service, guardrails, metric};
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Without a good token: 401, and the way to a document that says where tokens come from.
 
 use super::{CHALLENGE, Door, seen};
-use harness_core::scenario::{Ask, Broken, Reply, Stage};
-use harness_core::token::Minter;
+use harness_core::drive::scenario::{Ask, Broken, Reply, Stage};
+use harness_core::drive::token::Minter;
 use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use mcp_contracts::{Scope, Service, rpc};
 use serde_json::json;

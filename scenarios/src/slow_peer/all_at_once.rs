@@ -2,7 +2,7 @@
 
 use super::{PEERS, run, waited};
 use crate::lifecycle::{RECOVERY, recovers, step, trail};
-use harness_core::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Stage};
 use serde_json::{Value, json};
 
 /// Their deadlines pass at the same time, and after a few times nobody waits for them.

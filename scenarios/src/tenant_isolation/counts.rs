@@ -1,6 +1,6 @@
 //! What is counted: what became of patterns in one organisation moves no recommendation of another, and calls of one are not calls of another.
 
-use harness_core::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::QUOTA_PATH;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Memory: not by id, not by words, not by tags, and not with forged tags.
 
-use harness_core::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Verdicts: what the guardrails allowed one organisation, or what one of its people took on, is good for no other, and is not used up by it.
 
-use harness_core::scenario::{Actor, Broken, Reply, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Reply, Stage};
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Workflows: each draws on the memories of its own user, and is seen by that user and by an admin of the organisation; not by its id, not by its
 //! key, and not by going on with it.
 
-use harness_core::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::{ErrorCode, Scope};
 use serde_json::{Value, json};
 

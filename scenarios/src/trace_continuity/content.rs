@@ -1,7 +1,7 @@
 //! What a log line never holds: a token, or a word of what somebody remembered, asked or told, also where a call is blocked or refused.
 
 use super::{WRITTEN, marks, since};
-use harness_core::scenario::{Actor, Ask, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 

@@ -48,7 +48,7 @@ pub(crate) enum Profile {
 #[derive(Args)]
 pub(crate) struct InitArguments {
     /// The file.
-    #[arg(default_value = harness_core::settings::FILE)]
+    #[arg(default_value = harness_core::plan::settings::FILE)]
     pub(crate) file: PathBuf,
     /// Overwrites a file that is there.
     #[arg(long)]

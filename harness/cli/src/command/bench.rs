@@ -4,12 +4,12 @@
 use crate::arguments::BenchArguments;
 use crate::context::{Context, random_secret};
 use crate::exit::{Exit, Failure};
-use harness_core::client::{Client, ClientOptions, Endpoint};
+use harness_core::drive::client::{Client, ClientOptions, Endpoint};
+use harness_core::drive::token::{Grant, Minter};
 use harness_core::plan::Backend;
+use harness_core::plan::topology::Topology;
 use harness_core::run::RunError;
 use harness_core::stack::{Stack, StackRequest};
-use harness_core::token::{Grant, Minter};
-use harness_core::topology::Topology;
 use harness_history::Outcome;
 use serde_json::{Value, json};
 use std::sync::Arc;

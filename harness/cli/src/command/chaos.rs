@@ -9,9 +9,11 @@ use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
-use harness_core::experiment::{self, Experiment};
-use harness_core::plan::{Backend, Plan, Subject, Wish};
-use harness_core::{fault, topology::Topology};
+use harness_core::drive::experiment::{self, Experiment};
+use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::fault;
+use harness_core::plan::Backend;
+use harness_core::plan::topology::Topology;
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
 use serde_json::json;
@@ -79,7 +81,7 @@ pub(crate) fn resolve(
         let (backend, secret) = context.backend(&arguments.place)?;
         let external = matches!(backend, Backend::External { .. });
         let topology = lying(experiment.topology.clone(), lies);
-        let wish = Wish {
+        let wish = PlanRequest {
             command: command_of(arguments, &experiment, lies),
             seed: arguments.seed,
             backend,

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::view::word;
 use harness_core::judge::judge;
-use harness_core::run_dir;
-use harness_core::view::Event;
+use harness_core::plan::run_dir;
+use harness_core::stack::view::Event;
 
 pub(crate) fn run(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
     let directory = directory(arguments.run.as_deref(), &arguments.runs)?;

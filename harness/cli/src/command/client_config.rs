@@ -5,7 +5,7 @@ use super::token::{Key, key};
 use crate::arguments::{ClientConfigArguments, ClientName};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::token::{Grant, Minter};
+use harness_core::drive::token::{Grant, Minter};
 use mcp_contracts::service::MCP_PATH;
 use serde_json::{Map, Value, json};
 

@@ -4,7 +4,7 @@ use super::watch;
 use crate::arguments::DownArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::state;
+use harness_core::stack::state;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &DownArguments, context: &Context) -> Result<Exit, Failure> {

@@ -3,7 +3,7 @@
 use crate::arguments::InitArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::settings::DEFAULT;
+use harness_core::plan::settings::DEFAULT;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 

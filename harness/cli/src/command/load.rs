@@ -5,8 +5,9 @@ use crate::arguments::{Changes, LoadArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
-use harness_core::plan::{Plan, Subject, Wish};
-use harness_core::topology::Topology;
+use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::plan::Purpose;
+use harness_core::plan::topology::Topology;
 use loadtests::Overrides;
 use mcp_contracts::Service;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(crate) fn resolve(
     let (backend, secret) = context.backend(&arguments.place)?;
     let topology = Topology::for_load(workload.service);
     let topology = spoiled(topology, &arguments.lie, &arguments.slow);
-    let wish = Wish { command, seed: arguments.seed, backend, topology, subject: Subject::Load(workload) };
+    let wish = PlanRequest { command, seed: arguments.seed, backend, topology, subject: Subject::Load(workload) };
     Ok((Plan::resolve(wish)?, secret))
 }
 

@@ -5,7 +5,7 @@ use crate::command::watch;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
-use harness_core::state;
+use harness_core::stack::state;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &LogsArguments, context: &Context) -> Result<Exit, Failure> {

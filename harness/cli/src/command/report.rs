@@ -5,8 +5,8 @@ use crate::arguments::RunArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use harness_core::judge::judge;
+use harness_core::plan::run_dir;
 use harness_core::report::{gate, write_all};
-use harness_core::run_dir;
 
 pub(crate) fn run(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
     let directory = directory(arguments.run.as_deref(), &arguments.runs)?;

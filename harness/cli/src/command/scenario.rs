@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
 use crate::settings;
-use harness_core::plan::{Backend, Plan, Subject, Wish};
+use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::plan::Backend;
 use owo_colors::OwoColorize;
 use scenarios::{ALL, Places, Scenario};
 use serde_json::json;
@@ -35,7 +36,7 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
         // A stack of its own has a key of its own.
         let (backend, secret) = context.backend(&arguments.place)?;
         let topology = spoiled((scenario.topology)(), &arguments.lie, &arguments.slow);
-        let wish = Wish {
+        let wish = PlanRequest {
             command: command_of(arguments, scenario),
             seed: arguments.seed,
             backend,

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::state;
+use harness_core::stack::state;
 use owo_colors::OwoColorize;
 use std::path::Path;
 

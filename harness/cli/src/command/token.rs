@@ -4,8 +4,8 @@ use crate::arguments::{MintArguments, TokenAction, TokenArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
-use harness_core::state::{self, StackState};
-use harness_core::token::{Grant, Minter};
+use harness_core::drive::token::{Grant, Minter};
+use harness_core::stack::state::{self, StackState};
 use mcp_contracts::{Plan, Role, Scope};
 use std::path::Path;
 

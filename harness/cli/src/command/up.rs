@@ -7,9 +7,9 @@ use crate::arguments::{BackendChoice, Only, UpArguments, WatchArguments};
 use crate::context::{Context, random_secret};
 use crate::exit::{Exit, Failure};
 use harness_core::plan::Backend;
+use harness_core::plan::topology::Topology;
 use harness_core::stack::StackRequest;
-use harness_core::state;
-use harness_core::topology::Topology;
+use harness_core::stack::state;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Failure> {

@@ -11,7 +11,7 @@ use crate::arguments::WatchArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use build::build;
-use harness_core::state;
+use harness_core::stack::state;
 use mcp_contracts::Service;
 use notify::{EventKind, RecursiveMode, Watcher};
 use sources::Sources;

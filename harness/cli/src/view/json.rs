@@ -1,6 +1,6 @@
 //! One JSON object per event on stdout, for programs.
 
-use harness_core::view::{Event, View};
+use harness_core::stack::view::{Event, View};
 use serde_json::json;
 use std::io::Write;
 

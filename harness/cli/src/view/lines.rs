@@ -1,7 +1,7 @@
 //! Plain lines, for pipes and logs of a CI.
 
 use super::{expectation_line, finding_line, millis};
-use harness_core::view::{Event, View};
+use harness_core::stack::view::{Event, View};
 use std::io::Write;
 
 /// Seconds between two lines of progress.

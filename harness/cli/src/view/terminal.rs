@@ -2,8 +2,8 @@
 //! width needs. Load, experiments and the gate look the same.
 
 use super::{expectation_line, finding_line, millis};
-use harness_core::drive::Progress;
-use harness_core::view::{Event, View};
+use harness_core::stack::view::Progress;
+use harness_core::stack::view::{Event, View};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use std::sync::Mutex;
@@ -115,7 +115,7 @@ fn wrapped(parts: &[String], width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{figures, wrapped};
-    use harness_core::drive::Progress;
+    use harness_core::stack::view::Progress;
     use harness_history::Phase;
 
     fn busy() -> Progress {

@@ -2,9 +2,9 @@
 //! once what a harness leaves behind, whatever ended it.
 
 use super::error::FaultError;
-use super::journal::{Journal, Line};
-use super::undo::Undo;
-use crate::reaper::Reaper;
+use crate::stack::reaper::Reaper;
+use crate::stack::undo::Undo;
+use crate::stack::undo::journal::{Journal, Line};
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 use super::book::Owed;
 use super::error::FaultError;
 use super::order::Order;
-use super::undo::{FileSizeUndo, Undo, file_size, set_file_size};
+use crate::stack::undo::{FileSizeUndo, Undo, file_size, set_file_size};
 
 pub(super) fn inject(order: &Order<'_, '_>, part: &str) -> Result<Owed, FaultError> {
     let (pid, started) = order.worker(&order.part(part)?)?;

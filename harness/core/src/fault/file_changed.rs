@@ -4,7 +4,7 @@
 use super::book::Owed;
 use super::error::FaultError;
 use super::order::Order;
-use super::undo::Undo;
+use crate::stack::undo::Undo;
 use mcp_contracts::Service;
 
 pub(super) fn inject(

@@ -2,9 +2,9 @@
 
 use super::book::{Book, Owed};
 use super::error::FaultError;
-use super::undo::Undo;
-use crate::reaper::Reaper;
-use crate::run_dir;
+use crate::plan::run_dir;
+use crate::stack::reaper::Reaper;
+use crate::stack::undo::Undo;
 use crate::stack::{RunningPart, Stack, StackError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,7 +4,7 @@
 use super::book::Owed;
 use super::error::FaultError;
 use super::order::Order;
-use super::undo::{ContainerUndo, ProcessUndo, Undo};
+use crate::stack::undo::{ContainerUndo, ProcessUndo, Undo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

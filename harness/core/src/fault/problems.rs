@@ -2,9 +2,9 @@
 
 use super::FaultKind;
 use super::{disk_full, file_changed, squeeze};
-use crate::data_file::nearest;
 use crate::plan::Backend;
-use crate::topology::{CLIENT, Part, PartKind, Topology};
+use crate::plan::data_file::nearest;
+use crate::plan::topology::{CLIENT, Part, PartKind, Topology};
 use mcp_contracts::{Service, env};
 
 impl FaultKind {

@@ -1,7 +1,7 @@
 //! What harnesses that are dead have left: found by their journals, undone and struck.
 
-use super::journal::{read, strike};
-use crate::run_dir;
+use crate::plan::run_dir;
+use crate::stack::undo::journal::{read, strike};
 use std::path::{Path, PathBuf};
 
 /// What was found and done.
@@ -54,15 +54,15 @@ fn journals(run: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::{Recovered, recover};
-    use crate::fault::Undo;
-    use crate::fault::journal::{Journal, Line};
+    use crate::stack::undo::Undo;
+    use crate::stack::undo::journal::{Journal, Line};
     use std::path::Path;
 
     fn journal(runs: &Path, run: &str, harness: &Line, file: &Path) {
         std::fs::create_dir_all(runs.join(run)).unwrap();
         let owed = Line::Owed { id: run.to_owned(), undo: Undo::RemoveFile { path: file.to_owned() } };
         let lines = [harness, &owed].map(|line| serde_json::to_string(line).unwrap());
-        std::fs::write(runs.join(run).join(crate::run_dir::UNDO), lines.join("\n") + "\n").unwrap();
+        std::fs::write(runs.join(run).join(crate::plan::run_dir::UNDO), lines.join("\n") + "\n").unwrap();
         std::fs::write(file, "left").unwrap();
     }
 
@@ -73,13 +73,13 @@ mod tests {
         let runs = folder.path().join("runs");
         // The run of a gate lies in it.
         journal(
-            &runs.join("gate").join(crate::run_dir::RUNS),
+            &runs.join("gate").join(crate::plan::run_dir::RUNS),
             "dead",
             &Line::Harness { pid: 1 << 22, started: 1 },
             &left,
         );
         journal(&runs, "alive", &Line::Harness { pid: 1 << 22, started: 1 }, &kept);
-        drop(Journal::open(&runs.join("alive").join(crate::run_dir::UNDO)).unwrap());
+        drop(Journal::open(&runs.join("alive").join(crate::plan::run_dir::UNDO)).unwrap());
         assert_eq!(recover(&runs).await, Recovered { found: 1, undone: 1, failed: Vec::new() });
         assert!(!left.exists() && kept.exists());
         assert_eq!(recover(&runs).await, Recovered::default(), "a second time there is nothing left to do");

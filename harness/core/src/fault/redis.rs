@@ -6,9 +6,9 @@ mod sign;
 
 use super::book::Owed;
 use super::order::Order;
-use super::undo::{RedisUndo, Undo, connect, run_id, say};
 use super::{FaultError, RedisState};
-use crate::topology::PartKind;
+use crate::plan::topology::PartKind;
+use crate::stack::undo::{RedisUndo, Undo, connect, run_id, say};
 use recipe::{Goes, Recipe};
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;

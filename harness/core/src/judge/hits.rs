@@ -1,7 +1,7 @@
 //! Which calls of a history show that a fault hit them, where nothing else counted that.
 
-use crate::experiment::Experiment;
-use crate::experiment::traffic::called;
+use crate::drive::experiment::Experiment;
+use crate::drive::experiment::traffic::called;
 use harness_history::experiment::{FILE_CHANGED, Fault};
 use harness_history::{Effect, History, Op, Outcome};
 use mcp_contracts::Service;
@@ -62,7 +62,7 @@ fn shows_outage(op: &Op, service: Service) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{LOCKED, shown_by_calls};
-    use crate::experiment;
+    use crate::drive::experiment;
     use harness_history::experiment::Fault;
     use harness_history::{Effect, ErrorKind, History, Op, Outcome, Phase, Seen};
 

@@ -1,6 +1,7 @@
 //! The report of a gate: one page that shows every phase, the verdict first, then why; each run keeps the report of its own beside it.
 
 pub(super) mod form;
+pub mod record;
 
 pub use form::{GatePhase, GateReason, GateRun, GateSummary};
 
@@ -8,10 +9,10 @@ use super::fill::fill;
 use super::html::Charts;
 use super::summary::Summary;
 use super::{ReportError, html, junit};
-use crate::gate::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
 use crate::judge::{JudgeError, judge};
-use crate::run_dir;
-use crate::seal::{Wholeness, wholeness, write_whole};
+use crate::plan::run_dir;
+use crate::plan::seal::{Wholeness, wholeness, write_whole};
+use crate::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use std::collections::BTreeMap;

@@ -6,9 +6,10 @@ pub use super::figures::{
     ThresholdFigures, WayFigures,
 };
 use super::tally::{Second, Tally};
+use crate::drive::Subject;
 use crate::judge::{Judgement, Recorded};
-use crate::plan::Subject;
-use crate::workload::{Model, Workload};
+use crate::plan::Purpose;
+use crate::plan::workload::{Model, Workload};
 use harness_history::{Finding, History, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,7 +175,7 @@ fn happened(history: &History) -> Option<ExperimentFigures> {
     })
 }
 
-fn experiment_figures(figures: PlanFigures, experiment: &crate::experiment::Experiment) -> PlanFigures {
+fn experiment_figures(figures: PlanFigures, experiment: &crate::drive::experiment::Experiment) -> PlanFigures {
     let load = &experiment.load;
     let weights: u32 = load.mix.values().sum();
     PlanFigures {

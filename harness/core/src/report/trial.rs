@@ -2,8 +2,8 @@
 
 use super::fill::fill;
 use super::{ReportError, html};
-use crate::run_dir;
-use crate::seal::write_whole;
+use crate::plan::run_dir;
+use crate::plan::seal::write_whole;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;

@@ -1,13 +1,13 @@
 //! Driving a load: a child process of its own runs the users while the stack is watched.
 
 use super::{RunError, RunRequest};
-use crate::clock::monotonic_us;
-use crate::drive::{Assignment, Progress};
+use crate::drive::Assignment;
+use crate::observe::clock::monotonic_us;
 use crate::observe::{self, Watched};
-use crate::run_dir;
+use crate::plan::run_dir;
+use crate::plan::workload::Workload;
+use crate::stack::view::{Event, Progress, View};
 use crate::stack::{Stack, log_tail};
-use crate::view::{Event, View};
-use crate::workload::Workload;
 use harness_history::Phase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

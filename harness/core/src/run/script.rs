@@ -1,13 +1,13 @@
 //! Playing a scenario in this process, against a stack that is watched meanwhile.
 
 use super::{RunError, RunRequest};
-use crate::clock::monotonic_us;
+use crate::drive::scenario::play as play_on;
 use crate::observe;
+use crate::observe::clock::monotonic_us;
 use crate::plan::Script;
-use crate::run_dir;
-use crate::scenario::play as play_on;
+use crate::plan::run_dir;
 use crate::stack::Stack;
-use crate::view::{Event, View};
+use crate::stack::view::{Event, View};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

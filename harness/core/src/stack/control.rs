@@ -2,8 +2,8 @@
 //! what passed its tapped edges. Everything has its deadline.
 
 use super::{Running, RunningPart, Stack, StackError, given, process, ready};
-use crate::reaper::is_alive;
-use crate::topology::PartKind;
+use crate::plan::topology::PartKind;
+use crate::stack::reaper::is_alive;
 use chaos_proxy::{Exchange, Proxy};
 use mcp_contracts::Service;
 use mcp_contracts::service::METRICS_PATH;

@@ -1,6 +1,6 @@
 //! Why a stack did not come up, or a part of it did not do what it was told.
 
-use crate::labelled::DockerError;
+use crate::stack::labelled::DockerError;
 
 /// What went wrong with a stack.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! A stack that somebody else runs: nothing is started and nothing is stopped, only asked whether it is ready.
 
 use super::{RunningPart, StackError, StackRequest};
-use crate::topology::Part;
+use crate::plan::topology::Part;
 use mcp_contracts::service::READYZ_PATH;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! What a part finds in place when it starts: an older database, or files of rules and patterns in a folder that may change while it runs.
 
 use super::StackError;
-use crate::experiment::GivenFile;
-use crate::topology::Topology;
+use crate::plan::ProvidedFile;
+use crate::plan::topology::Topology;
 use mcp_contracts::Service;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub enum Given {
     },
 }
 
-impl From<&GivenFile> for Given {
-    fn from(given: &GivenFile) -> Self {
+impl From<&ProvidedFile> for Given {
+    fn from(given: &ProvidedFile) -> Self {
         Self::File { service: given.service, name: given.file.clone(), text: given.text.clone() }
     }
 }

@@ -4,7 +4,7 @@
 mod holder;
 
 use super::StackError;
-use crate::topology::Part;
+use crate::plan::topology::Part;
 use rand::RngExt;
 use std::net::TcpListener;
 use std::ops::Range;
@@ -47,7 +47,7 @@ fn quiet_ports(text: &str) -> Range<u16> {
 #[cfg(test)]
 mod tests {
     use super::{StackError, free_port, port_of, quiet_ports};
-    use crate::topology::Topology;
+    use crate::plan::topology::Topology;
     use mcp_contracts::Service;
 
     #[test]

@@ -1,15 +1,11 @@
 //! The process backend: plain processes on loopback, data and logs in the stack's own folder. A part keeps its port over all its lives.
 
 mod command;
-mod redis;
-
-pub use redis::redis_answers;
-
 use super::ports::port_of;
-use super::ready::{log_tail, wait_ready};
-use super::{Ended, Given, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest};
-use crate::reaper::{Reaper, start_time};
-use crate::topology::{Part, PartKind};
+use super::ready::{redis, wait_ready};
+use super::{Ended, Given, RunningPart, STOP_DEADLINE, StackError, StackRequest};
+use crate::plan::topology::{Part, PartKind};
+use crate::stack::reaper::{Reaper, start_time};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! Waits until a part says that it is ready, and shows its last words where it does not; asks one whether it answers at all.
 
-use super::process::redis_answers;
+pub(super) mod redis;
+
 use super::{RunningPart, START_DEADLINE, StackError};
-use crate::topology::PartKind;
+use crate::plan::topology::PartKind;
 use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -50,7 +51,7 @@ pub(super) async fn answers(asker: &reqwest::Client, part: &RunningPart) -> bool
     match part.kind {
         PartKind::Service(_) => asker.get(format!("{}{HEALTHZ_PATH}", part.url)).send().await.is_ok(),
         PartKind::Redis => match part.url.rsplit(':').next().and_then(|port| port.parse().ok()) {
-            Some(port) => redis_answers(port).await.is_ok(),
+            Some(port) => redis::answers(port).await.is_ok(),
             None => false,
         },
     }

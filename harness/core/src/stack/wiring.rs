@@ -1,7 +1,7 @@
 //! What a part is told by its environment: settings of the topology, the key, and where those are that it talks to. Pure.
 
 use super::StackRequest;
-use crate::topology::{Part, PartKind, peer_variable};
+use crate::plan::topology::{Part, PartKind, peer_variable};
 use mcp_contracts::{Service, env};
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub(super) const fn folder_variable(kind: PartKind) -> Option<&'static str> {
 mod tests {
     use super::{PartKind, StackRequest, environment};
     use crate::plan::Backend;
-    use crate::topology::Topology;
+    use crate::plan::topology::Topology;
     use mcp_contracts::{Service, env};
 
     #[test]

@@ -1,9 +1,9 @@
 //! Who calls a stack in the tests of both backends.
 
 use crate::stack::SECRET;
-use harness_core::client::{Client, ClientOptions};
+use harness_core::drive::client::{Client, ClientOptions};
+use harness_core::drive::token::{Grant, Minter};
 use harness_core::stack::Stack;
-use harness_core::token::{Grant, Minter};
 use std::sync::Arc;
 
 /// A user of `acme` at one part.

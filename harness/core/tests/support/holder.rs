@@ -1,8 +1,8 @@
 //! A harness of its own process that holds one fault, and what can be seen of its stack from outside.
 
 use harness_core::fault::FaultKind;
+use harness_core::plan::topology::{PartKind, Topology};
 use harness_core::stack::RunningPart;
-use harness_core::topology::{PartKind, Topology};
 use mcp_contracts::Service;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -146,7 +146,7 @@ impl Holder {
             process.stat().is_ok_and(|stat| stat.ppid == parent)
                 && process
                     .cmdline()
-                    .is_ok_and(|words| words.iter().any(|word| word == harness_core::reaper::SUBCOMMAND))
+                    .is_ok_and(|words| words.iter().any(|word| word == harness_core::stack::reaper::SUBCOMMAND))
         };
         let watchdog = all.into_iter().find(is_it).expect("the harness has a watchdog");
         kill(Pid::from_raw(watchdog.pid), Signal::SIGKILL).unwrap();

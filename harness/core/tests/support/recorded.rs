@@ -3,15 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use harness_core::drive::DriverReport;
+use harness_core::drive::scenario::{ScenarioEnd, ScenarioReport};
+use harness_core::drive::{Plan, Subject};
 use harness_core::judge::{Judgement, judge};
-use harness_core::plan::{Backend, Plan, Subject};
+use harness_core::observe::sample::{Sample, Surroundings};
+use harness_core::plan::Backend;
+use harness_core::plan::run_dir;
+use harness_core::plan::seal::seal;
+use harness_core::plan::topology::Topology;
+use harness_core::plan::workload::{Metric, Model, Threshold, Workload};
 use harness_core::report::write_all;
-use harness_core::run_dir;
-use harness_core::sample::{Sample, Surroundings};
-use harness_core::scenario::{ScenarioEnd, ScenarioReport};
-use harness_core::seal::seal;
-use harness_core::topology::Topology;
-use harness_core::workload::{Metric, Model, Threshold, Workload};
 use harness_history::experiment::{Experiment, Fault, Span};
 use harness_history::{Canary, Effect, Op, Outcome, Phase, Seen};
 use std::collections::BTreeMap;
@@ -102,7 +103,7 @@ pub(crate) fn write_run(dir: &Path, ops: &[Op], driver: Option<DriverReport>) ->
 
 /// The same calls while Redis was killed for two seconds.
 pub(crate) fn write_experiment(dir: &Path) -> Judgement {
-    let found = harness_core::experiment::find("redis-outage", None).unwrap();
+    let found = harness_core::drive::experiment::find("redis-outage", None).unwrap();
     let plan = Plan { subject: Subject::Experiment(Box::new(found)), ..plan() };
     let span = |from_us, until_us| Some(Span { from_us, until_us });
     let fault = |name: &str, target: &str| Fault {

@@ -1,9 +1,9 @@
 //! What the tests of both backends start a stack with.
 
 use harness_core::plan::Backend;
+use harness_core::plan::topology::Topology;
+use harness_core::stack::view::{Event, View};
 use harness_core::stack::{IMAGE_TAG, Stack, StackError, StackRequest};
-use harness_core::topology::Topology;
-use harness_core::view::{Event, View};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

@@ -5,7 +5,7 @@ use super::{Resolved, play, resolve};
 use crate::arguments::ChaosArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::experiment::Experiment;
+use harness_core::drive::experiment::Experiment;
 use harness_core::report::summary::because;
 use harness_core::report::trial::{self, Trial, TrialOutcome};
 use mcp_contracts::Service;

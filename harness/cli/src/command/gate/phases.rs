@@ -7,9 +7,10 @@ use crate::command::load::spoiled_words;
 use crate::command::{chaos, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
-use harness_core::gate::PhaseKind;
-use harness_core::plan::{Plan, Subject};
-use harness_core::settings::{Experiments, GateProfile, Load, Names, ProfileName, Scenarios, Settings};
+use harness_core::drive::{Plan, Subject};
+use harness_core::plan::Purpose;
+use harness_core::plan::settings::{Experiments, GateProfile, Load, Names, ProfileName, Scenarios, Settings};
+use harness_core::report::gate::record::PhaseKind;
 
 /// The phases, in their order.
 pub(super) struct Phases(pub(super) Vec<(PhaseKind, Vec<Step>)>);

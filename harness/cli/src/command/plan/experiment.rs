@@ -1,7 +1,7 @@
 //! What an experiment would do to what.
 
-use harness_core::experiment::Experiment;
-use harness_core::topology::{Part, PartKind};
+use harness_core::drive::experiment::Experiment;
+use harness_core::plan::topology::{Part, PartKind};
 use harness_history::Threshold;
 
 /// What would be done to which parts, who else depends on them, and what must hold.
@@ -78,7 +78,7 @@ fn touched<'e>(experiment: &'e Experiment, hit: &[String]) -> Vec<&'e str> {
 #[cfg(test)]
 mod tests {
     use super::{hit, touched};
-    use harness_core::experiment::find;
+    use harness_core::drive::experiment::find;
 
     /// What an experiment of the catalogue hits and touches.
     fn of(name: &str) -> (Vec<String>, Vec<String>) {
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(of("verdict-late"), (words(&["orchestrator to guardrails"]), words(&["orchestrator"])));
         assert_eq!(of("redis-oom"), (words(&["redis"]), words(&["memory"])));
         assert_eq!(of("stale-pattern"), (words(&["guardrails", "patterns"]), words(&["orchestrator"])));
-        for (name, ..) in harness_core::experiment::BUILT_IN {
+        for (name, ..) in harness_core::drive::experiment::BUILT_IN {
             assert!(!of(name).0.is_empty(), "{name}");
         }
     }

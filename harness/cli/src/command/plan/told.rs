@@ -2,9 +2,10 @@
 
 use super::experiment;
 use crate::context::Context;
-use harness_core::plan::{Plan, Script, Subject};
-use harness_core::topology::EdgeMode;
-use harness_core::workload::{Model, Workload};
+use harness_core::drive::{Plan, Subject};
+use harness_core::plan::Script;
+use harness_core::plan::topology::EdgeMode;
+use harness_core::plan::workload::{Model, Workload};
 
 /// Says what each run would do.
 pub(crate) fn show(plans: &[Plan], context: &Context) {

@@ -2,8 +2,8 @@
 //! stack decides by itself is not taken from it.
 
 use crate::exit::Failure;
-use harness_core::data_file::{Problem, listed, nearest};
-use harness_core::topology::{Topology, client_variable};
+use harness_core::plan::data_file::{Problem, listed, nearest};
+use harness_core::plan::topology::{Topology, client_variable};
 use mcp_contracts::{Service, env};
 use std::path::Path;
 

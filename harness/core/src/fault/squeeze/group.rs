@@ -1,16 +1,16 @@
 //! A control group of its own for one process: below its present one where groups nest freely (version 1), beside it where a group with
 //! processes has no children that are limited (version 2).
 
-use super::super::undo::{GroupUndo, MEMBERS, Undo};
 use super::{Limit, PERIOD_US};
+use crate::stack::undo::{GroupUndo, MEMBERS, Undo};
 use nix::unistd::{AccessFlags, access};
 use procfs::process::{MountInfo, Process};
 use std::path::{Path, PathBuf};
 
 /// The controller of processor time.
-pub(in crate::fault) const CPU: &str = "cpu";
+pub(crate) const CPU: &str = "cpu";
 /// The controller of memory.
-pub(in crate::fault) const MEMORY: &str = "memory";
+pub(crate) const MEMORY: &str = "memory";
 
 /// Where a process is among the groups of a controller.
 struct Place {
@@ -82,7 +82,7 @@ impl Squeezed {
 }
 
 /// Why a process of this machine cannot be put into a group of its own; `None` where it can.
-pub(in crate::fault) fn impossible(controller: &str) -> Option<String> {
+pub(crate) fn impossible(controller: &str) -> Option<String> {
     place(std::process::id(), controller).err()
 }
 

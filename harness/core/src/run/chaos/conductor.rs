@@ -2,12 +2,12 @@
 //! worse than planned.
 
 use super::evidence::{Counters, Ways};
-use crate::experiment::Experiment;
-use crate::experiment::traffic::Traffic;
+use crate::drive::experiment::Experiment;
+use crate::drive::experiment::traffic::Traffic;
+use crate::drive::scenario::Stage;
 use crate::fault::{FaultKind, FaultOrder, Injector};
-use crate::scenario::Stage;
 use crate::stack::Stack;
-use crate::view::{Event, View};
+use crate::stack::view::{Event, View};
 use harness_history::experiment::{Experiment as Happened, Fault, Span};
 use std::cell::RefCell;
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 //! When others than the stack and the harness used much of the machine: a call that is slow then may be their doing.
 
-use crate::clock::monotonic_us;
+use crate::observe::clock::monotonic_us;
 use crate::observe::cpu_time;
 use crate::stack::Stack;
 use harness_history::experiment::Span;

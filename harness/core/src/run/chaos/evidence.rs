@@ -1,9 +1,9 @@
 //! What proves that a fault hit, and what it did: counters of the services, requests on ways, and bypasses that a service declared.
 
-use crate::experiment::{CounterName, Experiment};
-use crate::scenario::sum;
+use crate::drive::experiment::{CounterName, Experiment};
+use crate::drive::scenario::sum;
+use crate::plan::topology::PartKind;
 use crate::stack::Stack;
-use crate::topology::PartKind;
 use harness_history::Quota;
 use harness_history::experiment::{Counter, Fault, Span, Way};
 use mcp_contracts::{Service, metric};

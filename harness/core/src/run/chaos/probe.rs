@@ -1,8 +1,8 @@
 //! What parts say of themselves while an experiment runs: `/healthz` and `/readyz` of every service, ten times a second each.
 
-use crate::clock::monotonic_us;
+use crate::observe::clock::monotonic_us;
+use crate::plan::topology::PartKind;
 use crate::stack::Stack;
-use crate::topology::PartKind;
 use harness_history::experiment::Probe;
 use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH, Readiness};
 use std::time::Duration;

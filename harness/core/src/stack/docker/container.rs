@@ -3,7 +3,7 @@
 use super::super::wiring::folder_variable;
 use super::super::{Given, StackError, StackRequest};
 use super::{Arc, BTreeMap, HashMap, LABEL, Mutex, PathBuf, PoisonError, REDIS_PORT, START_DEADLINE, given};
-use crate::topology::{Part, PartKind, Topology};
+use crate::plan::topology::{Part, PartKind, Topology};
 use bollard::models::{NetworkInspect, PortBinding};
 use mcp_contracts::env;
 use std::collections::BTreeSet;

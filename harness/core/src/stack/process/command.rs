@@ -3,7 +3,7 @@
 use super::super::wiring::folder_variable;
 use super::super::{StackError, StackRequest, given};
 use super::{database_of, find_binary};
-use crate::topology::Part;
+use crate::plan::topology::Part;
 use mcp_contracts::{Service, env};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

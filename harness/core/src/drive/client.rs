@@ -1,0 +1,258 @@
+//! The measuring client: MCP over HTTP/1.1 by hand, one kept-alive connection per user, one deadline per call.
+//! Never retries, never follows, never pools: a reset, a stall or a refusal is what a run wants to see.
+
+mod endpoint;
+mod framing;
+mod open;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+pub use endpoint::{Endpoint, EndpointError};
+pub use open::{Era, Heard, Message};
+
+use crate::observe::clock::monotonic_us;
+use framing::{Frame, Received};
+use harness_history::{ErrorKind, Outcome};
+use mcp_contracts::headers;
+use mcp_contracts::service::PROTOCOL_MODERN;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Least free space offered to one read, in bytes.
+const READ_CHUNK: usize = 4 << 10;
+/// A buffer that grew past this for one large reply is given back, so that a hundred users stay small; in bytes.
+const KEPT_BUFFER: usize = 64 << 10;
+
+/// What a client holds to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// From the call to its complete reply, connecting included.
+    pub deadline: Duration,
+    /// Largest reply, head and framing included, in bytes; a larger one is malformed.
+    pub max_reply_bytes: usize,
+    /// Value of [`monotonic_us`] that is time 0 of the times in a [`Call`].
+    pub epoch_us: u64,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(10), max_reply_bytes: 16 << 20, epoch_us: 0 }
+    }
+}
+
+/// How one call went. Times are microseconds since [`ClientOptions::epoch_us`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// When the call began.
+    pub invoke_us: u64,
+    /// When the reply was complete, or the call given up.
+    pub complete_us: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// `structuredContent` of the tool result as JSON text, if it had one; also of a result with `isError`.
+    pub structured: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Request<'a, A: ?Sized> {
+    jsonrpc: &'a str,
+    id: u64,
+    method: &'a str,
+    params: Params<'a, A>,
+}
+
+#[derive(Serialize)]
+struct Params<'a, A: ?Sized> {
+    name: &'a str,
+    arguments: &'a A,
+    #[serde(rename = "_meta")]
+    meta: &'a RawValue,
+}
+
+/// One user's connection to one service.
+#[derive(Debug)]
+pub struct Client {
+    endpoint: Arc<Endpoint>,
+    options: ClientOptions,
+    meta: Box<RawValue>,
+    head: Vec<u8>,
+    token: Option<String>,
+    body: Vec<u8>,
+    request: Vec<u8>,
+    reply: Vec<u8>,
+    stream: Option<TcpStream>,
+    last_id: u64,
+}
+
+impl Client {
+    /// Makes a client; it connects with its first call and carries no token until [`Client::set_token`].
+    pub fn new(endpoint: Arc<Endpoint>, options: ClientOptions) -> Self {
+        let head = render_head(&endpoint, None);
+        Self {
+            endpoint,
+            options,
+            meta: request_meta(),
+            head,
+            token: None,
+            body: Vec::with_capacity(1 << 10),
+            request: Vec::with_capacity(2 << 10),
+            reply: Vec::with_capacity(READ_CHUNK),
+            stream: None,
+            last_id: 0,
+        }
+    }
+
+    /// Sends this bearer token from now on.
+    pub fn set_token(&mut self, token: &str) {
+        self.head = render_head(&self.endpoint, Some(token));
+        self.token = Some(token.to_owned());
+    }
+
+    /// Calls a tool once and waits for the complete reply, at most for the deadline.
+    pub async fn call<A: Serialize + ?Sized>(&mut self, tool: &str, arguments: &A) -> Call<'_> {
+        let invoke_us = self.now_us();
+        if let Err(outcome) = self.render(tool, arguments) {
+            return Call { invoke_us, complete_us: self.now_us(), outcome, structured: None };
+        }
+        let (complete_us, received) = self.converse().await;
+        match received {
+            Ok(received) => {
+                if !received.reusable {
+                    self.stream = None;
+                }
+                let (outcome, structured) = reply::judge(&mut self.reply, &received, self.last_id);
+                Call { invoke_us, complete_us, outcome, structured }
+            }
+            Err(outcome) => {
+                self.stream = None;
+                Call { invoke_us, complete_us, outcome, structured: None }
+            }
+        }
+    }
+
+    /// Sends what is rendered and waits for the complete reply, at most for the deadline; also tells when it was over.
+    async fn converse(&mut self) -> (u64, Result<Received, Outcome>) {
+        let mut sent = false;
+        let ended = timeout(self.options.deadline, self.exchange(&mut sent)).await;
+        let received = match ended {
+            Ok(received) => received,
+            Err(_) if sent => Err(Outcome::Unknown(ErrorKind::Timeout)),
+            Err(_) => Err(Outcome::Failed(ErrorKind::Connect)),
+        };
+        (self.now_us(), received)
+    }
+
+    fn now_us(&self) -> u64 {
+        monotonic_us().saturating_sub(self.options.epoch_us)
+    }
+
+    fn render<A: Serialize + ?Sized>(&mut self, tool: &str, arguments: &A) -> Result<(), Outcome> {
+        self.last_id += 1;
+        self.body.clear();
+        let request = Request {
+            jsonrpc: "2.0",
+            id: self.last_id,
+            method: "tools/call",
+            params: Params { name: tool, arguments, meta: &self.meta },
+        };
+        serde_json::to_writer(&mut self.body, &request).map_err(|error| {
+            let why = format!("the arguments cannot be written as JSON: {error}");
+            Outcome::Failed(ErrorKind::Malformed(Arc::from(why)))
+        })?;
+        self.request.clear();
+        self.request.extend_from_slice(&self.head);
+        write!(self.request, "{}: {tool}\r\ncontent-length: {}\r\n\r\n", headers::MCP_NAME, self.body.len())
+            .expect("a vector takes every write");
+        self.request.extend_from_slice(&self.body);
+        Ok(())
+    }
+
+    /// Sends the rendered request and reads the whole reply; `sent` is true as soon as a byte may have left.
+    async fn exchange(&mut self, sent: &mut bool) -> Result<Received, Outcome> {
+        self.reply.clear();
+        self.reply.shrink_to(KEPT_BUFFER);
+        let mut stream = match self.stream.take().filter(is_alive) {
+            Some(stream) => stream,
+            None => self.connect().await.map_err(|_| Outcome::Failed(ErrorKind::Connect))?,
+        };
+        // A server may answer and close before it has read everything (413, 401): what it said counts, not the write.
+        let written = stream.write_all(&self.request);
+        *sent = true;
+        let _ = written.await;
+        let received = receive(&mut stream, &mut self.reply, self.options.max_reply_bytes).await?;
+        self.stream = Some(stream);
+        Ok(received)
+    }
+
+    async fn connect(&self) -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect((self.endpoint.host(), self.endpoint.port())).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// Tells whether a kept connection may carry another request: nothing unread on it and not closed by the other side.
+/// Asking before the send is what keeps an idle connection's end from looking like a lost call.
+fn is_alive(stream: &TcpStream) -> bool {
+    matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Result<Received, Outcome> {
+    let mut frame = Frame::default();
+    loop {
+        if reply.capacity() - reply.len() < READ_CHUNK / 2 {
+            reply.reserve(READ_CHUNK.max(reply.len()));
+        }
+        let read = stream.read_buf(reply).await.unwrap_or(0);
+        if reply.len() > max {
+            return Err(malformed(&format!("a reply of more than {max} bytes")));
+        }
+        let progress = if read == 0 { frame.end(reply) } else { frame.advance(reply) };
+        match progress.map_err(malformed)? {
+            Some(received) => return Ok(received),
+            None if read == 0 => return Err(Outcome::Unknown(ErrorKind::Reset)),
+            None => {}
+        }
+    }
+}
+
+/// The outcome of a reply that the protocol does not allow: it was sent, so its effect is unknown.
+fn malformed(why: &str) -> Outcome {
+    Outcome::Unknown(ErrorKind::Malformed(Arc::from(why)))
+}
+
+/// `_meta` of every request (MCP 2026-07-28, basic).
+fn request_meta() -> Box<RawValue> {
+    let meta = serde_json::json!({
+        headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
+        headers::META_CLIENT_CAPABILITIES: {},
+        headers::META_CLIENT_INFO: { "name": "harness", "version": env!("CARGO_PKG_VERSION") },
+    });
+    serde_json::value::to_raw_value(&meta).expect("a JSON value is valid JSON")
+}
+
+fn render_head(endpoint: &Endpoint, token: Option<&str>) -> Vec<u8> {
+    let mut head = format!(
+        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\nuser-agent: harness/{}\r\n{}: {}\r\n{}: tools/call\r\n",
+        endpoint.path(),
+        endpoint.authority(),
+        env!("CARGO_PKG_VERSION"),
+        headers::MCP_PROTOCOL_VERSION,
+        PROTOCOL_MODERN,
+        headers::MCP_METHOD,
+    );
+    if let Some(token) = token {
+        head.push_str("authorization: Bearer ");
+        head.push_str(token);
+        head.push_str("\r\n");
+    }
+    head.into_bytes()
+}

@@ -1,0 +1,240 @@
+//! Where experiments come from: the catalogue that is built in, and files of the user's own.
+
+use super::Experiment;
+use super::reader::Reader;
+use crate::plan::data_file::{Problem, listed, nearest};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+macro_rules! built_in {
+    ($($name:literal),+ $(,)?) => {
+        /// The experiments that are built in: name, file, text.
+        pub const BUILT_IN: &[(&str, &str, &str)] = &[$((
+            $name,
+            concat!("chaos/experiments/", $name, ".toml"),
+            include_str!(concat!("../../../../../chaos/experiments/", $name, ".toml")),
+        )),+];
+    };
+}
+
+built_in! {
+    "redis-outage",
+    "redis-hang",
+    "redis-reset",
+    "redis-slow-over",
+    "redis-slow-under",
+    "redis-loading",
+    "redis-readonly",
+    "redis-oom",
+    "redis-busy",
+    "redis-scripts-flushed",
+    "redis-counters-lost",
+    "redis-full",
+    "redis-garbage",
+    "redis-flap",
+    "redis-auth",
+    "guardrail-kill",
+    "guardrail-hang",
+    "guardrail-half",
+    "verdict-late",
+    "verdict-forged",
+    "policy-change",
+    "memory-kill",
+    "commit-then-cut",
+    "memory-pause",
+    "memory-drain",
+    "tenant-mix",
+    "reply-cut",
+    "patterns-kill",
+    "stale-pattern",
+    "orchestrator-kill",
+    "slow-leg",
+    "session-lost",
+    "retry-storm",
+    "disk-full",
+    "database-locked",
+    "power-loss",
+    "double-outage",
+    "swizzle-clog",
+    "surge-in-fault",
+}
+
+/// Why there is no experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExperimentError {
+    /// None has that name.
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A file or folder cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// Files have problems.
+    Problems(Vec<Problem>),
+}
+
+impl fmt::Display for ExperimentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { name, known } => {
+                write!(f, "there is no experiment `{name}`\nhint: ")?;
+                if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
+                    write!(f, "did you mean `{near}`? ")?;
+                }
+                write!(f, "there are `{}`; or give the path of a file ending with `.toml`", known.join("`, `"))
+            }
+            Self::Unreadable { path, why } => {
+                write!(f, "cannot read `{}`: {why}\nhint: check the path", path.display())
+            }
+            Self::Problems(problems) => write!(f, "the experiment cannot be used:{}", listed(problems)),
+        }
+    }
+}
+
+impl std::error::Error for ExperimentError {}
+
+/// Reads an experiment from its text; `file` is only for messages.
+///
+/// # Errors
+/// Every problem of the text.
+pub fn read(name: &str, file: &str, text: &str) -> Result<Experiment, ExperimentError> {
+    Reader::new(file, text).experiment(name).map_err(ExperimentError::Problems)
+}
+
+/// Every experiment: those of the user's folder, if one is given, after those that are built in; the same name replaces one.
+///
+/// # Errors
+/// The folder cannot be read, or files have problems: all of them.
+pub fn all(folder: Option<&Path>) -> Result<Vec<Experiment>, ExperimentError> {
+    let mut texts: Vec<(String, String, String)> =
+        BUILT_IN.iter().map(|(name, file, text)| ((*name).into(), (*file).into(), (*text).into())).collect();
+    for path in folder.map(files).transpose()?.unwrap_or_default() {
+        let text = read_file(&path)?;
+        let name = stem(&path);
+        texts.retain(|(known, _, _)| *known != name);
+        texts.push((name, path.display().to_string(), text));
+    }
+    let (mut experiments, mut problems) = (Vec::new(), Vec::new());
+    for (name, file, text) in &texts {
+        match Reader::new(file, text).experiment(name) {
+            Ok(experiment) => experiments.push(experiment),
+            Err(more) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(experiments) } else { Err(ExperimentError::Problems(problems)) }
+}
+
+/// The experiment of that name, or of that file where it ends with `.toml`.
+///
+/// # Errors
+/// There is none, it cannot be read, or it has problems.
+pub fn find(name: &str, folder: Option<&Path>) -> Result<Experiment, ExperimentError> {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return read(&stem(path), name, &read_file(path)?);
+    }
+    let own = folder.map(files).transpose()?.unwrap_or_default();
+    if let Some(path) = own.iter().find(|path| stem(path) == name) {
+        return read(name, &path.display().to_string(), &read_file(path)?);
+    }
+    if let Some((name, file, text)) = BUILT_IN.iter().find(|(known, _, _)| *known == name) {
+        return read(name, file, text);
+    }
+    let known = BUILT_IN.iter().map(|(name, _, _)| (*name).to_owned()).chain(own.iter().map(|path| stem(path)));
+    Err(ExperimentError::Unknown { name: name.to_owned(), known: known.collect() })
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn read_file(path: &Path) -> Result<String, ExperimentError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ExperimentError::Unreadable { path: path.to_owned(), why: error.to_string() })
+}
+
+/// The experiments of a folder, by name.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
+    let unreadable =
+        |error: std::io::Error| ExperimentError::Unreadable { path: folder.to_owned(), why: error.to_string() };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT_IN, ExperimentError, all, files, find, read, stem};
+    use std::collections::{BTreeSet, HashSet};
+    use std::path::Path;
+
+    #[test]
+    fn every_file_of_the_catalogue_is_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../chaos/experiments");
+        let there: BTreeSet<String> = files(&folder).unwrap().iter().map(|path| stem(path)).collect();
+        assert_eq!(BUILT_IN.iter().map(|(name, _, _)| (*name).to_owned()).collect::<BTreeSet<_>>(), there);
+    }
+
+    #[test]
+    fn every_built_in_experiment_can_be_used_and_has_a_number_of_its_own() {
+        let experiments = all(None).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(experiments.len(), BUILT_IN.len());
+        let mut ids = HashSet::new();
+        for experiment in &experiments {
+            assert!(ids.insert(experiment.id.clone()), "{} is there twice", experiment.id);
+            assert!(experiment.length().as_secs() < 60, "`{}` takes a minute or more", experiment.name);
+        }
+    }
+
+    #[test]
+    fn a_slip_is_answered_with_what_was_meant() {
+        let error = find("redis-outge", None).unwrap_err();
+        assert!(error.to_string().contains("did you mean `redis-outage`"), "{error}");
+    }
+
+    #[test]
+    fn tables_in_one_line_mean_the_same_and_what_is_no_table_is_told() {
+        let one_line = |load: &str, abort: &str| {
+            format!(
+                "id = \"X\"\nabout = \"x\"\nload = {load}\nabort = {abort}\nsurge = {{ times = 3, lasts = \"2s\" }}\n\
+                 fault = [{{ kind = \"kill\", part = \"redis\", lasts = \"2s\" }}]\nexpect = {{ least_hits = 7 }}\n"
+            )
+        };
+        let text = one_line("{ rate = 20, mix = { store_memory = 1 } }", "{ error_share = 0.5 }");
+        let experiment = read("x", "x.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((experiment.load.rate, experiment.promises.least_hits, experiment.faults.len()), (20.0, 7, 1));
+        assert_eq!((experiment.abort.error_share, experiment.load.surge.unwrap().times), (0.5, 3.0));
+        let told = read("x", "x.toml", &one_line("7", "[]")).unwrap_err().to_string();
+        assert!(
+            told.contains("x.toml:3: `load`: `7` is something else") && told.contains("x.toml:4: `abort`"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_file_of_the_users_own_replaces_one_of_the_catalogue() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, _, text) = BUILT_IN.iter().find(|(name, _, _)| *name == "redis-outage").unwrap();
+        let mine = text.replace("about = \"", "about = \"mine: ");
+        std::fs::write(folder.path().join("redis-outage.toml"), mine).unwrap();
+        let found = find("redis-outage", Some(folder.path())).unwrap();
+        assert!(found.about.starts_with("mine: "));
+        assert_eq!(all(Some(folder.path())).unwrap().len(), BUILT_IN.len());
+        std::fs::write(folder.path().join("bad.toml"), "x = 1\ny = 2\n").unwrap();
+        let Err(ExperimentError::Problems(problems)) = all(Some(folder.path())) else { panic!("no problem") };
+        assert!(problems.len() > 2 && problems[0].place.contains("bad.toml:1"), "{problems:?}");
+    }
+}

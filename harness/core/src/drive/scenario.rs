@@ -1,0 +1,203 @@
+//! A scenario: a sequence of real calls, with what must come back. Here is what it is and how it is played to its end; what it may do is on
+//! the [`Stage`]. The scenarios themselves are in a crate of their own.
+
+mod actor;
+mod ask;
+mod control;
+mod ledger;
+mod observe;
+mod reply;
+mod stage;
+mod wire;
+
+pub use actor::Actor;
+pub use ask::Ask;
+pub(crate) use ask::service_of;
+pub(crate) use observe::sum;
+pub use reply::Reply;
+pub use stage::{Stage, StageRequest};
+pub use wire::WireCall;
+
+use crate::plan::Script;
+use crate::plan::topology::Topology;
+use crate::stack::{Given, StackError};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use harness_history::Quota;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long a scenario may take that does not say otherwise.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The steps of a scenario.
+pub type Steps = for<'a> fn(&'a Stage<'a>) -> LocalBoxFuture<'a, Result<(), Broken>>;
+
+/// A scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// Its name, such as `tenant-isolation`.
+    pub name: &'static str,
+    /// What it shows, in one sentence.
+    pub about: &'static str,
+    /// The stack that it needs.
+    pub topology: fn() -> Topology,
+    /// What the services find in place.
+    pub given: fn() -> Vec<Given>,
+    /// Where it can be played.
+    pub places: Places,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Standing checks that must come to a decision.
+    pub required: &'static [&'static str],
+    /// What it does.
+    pub steps: Steps,
+}
+
+/// Where a scenario can be played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// On any stack, also on one that somebody else runs.
+    Everywhere,
+    /// On a stack of its own alone: it needs settings of its own, or ends parts.
+    OwnStack,
+}
+
+impl Scenario {
+    /// A scenario that can be played everywhere, within a minute.
+    pub const fn new(name: &'static str, about: &'static str, topology: fn() -> Topology, steps: Steps) -> Self {
+        let given: fn() -> Vec<Given> = Vec::new;
+        Self { name, about, topology, given, places: Places::Everywhere, deadline: DEADLINE, required: &[], steps }
+    }
+
+    /// The same on a stack of its own alone.
+    #[must_use]
+    pub const fn on_its_own_stack(mut self) -> Self {
+        self.places = Places::OwnStack;
+        self
+    }
+
+    /// The same with files or a database in place; such a stack is its own.
+    #[must_use]
+    pub const fn given(mut self, given: fn() -> Vec<Given>) -> Self {
+        self.given = given;
+        self.on_its_own_stack()
+    }
+
+    /// The same with another deadline.
+    #[must_use]
+    pub const fn within(mut self, seconds: u64) -> Self {
+        self.deadline = Duration::from_secs(seconds);
+        self
+    }
+
+    /// The same with standing checks that must come to a decision.
+    #[must_use]
+    pub const fn requires(mut self, checks: &'static [&'static str]) -> Self {
+        self.required = checks;
+        self
+    }
+
+    /// What a plan keeps of it.
+    pub fn script(&self) -> Script {
+        Script {
+            name: self.name.to_owned(),
+            about: self.about.to_owned(),
+            deadline: self.deadline,
+            required: self.required.iter().map(|check| (*check).to_owned()).collect(),
+            thresholds: Vec::new(),
+        }
+    }
+}
+
+/// Why a scenario cannot go on. What it expected so far stays; what comes after is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+impl From<StackError> for Broken {
+    fn from(error: StackError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// How a scenario ended; `scenario.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioReport {
+    /// How.
+    pub ended: ScenarioEnd,
+    /// Why it did not come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// Limits that it promised to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<Quota>,
+    /// Calls past these limits that the services declared, by organisation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, u64>,
+}
+
+/// How a scenario ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScenarioEnd {
+    /// With its last step.
+    Completed,
+    /// Before, because it could not go on.
+    Broken,
+    /// Before, because its time was up.
+    DeadlineExceeded,
+    /// Before, by a panic of its own.
+    Panicked,
+    /// Somebody stopped it.
+    Interrupted,
+}
+
+impl ScenarioReport {
+    /// Why the scenario proves less than it should, if it does.
+    pub fn doubt(&self) -> Option<String> {
+        let why = self.why.as_deref().unwrap_or("no reason was given");
+        match self.ended {
+            ScenarioEnd::Completed => None,
+            ScenarioEnd::Broken => Some(format!("it could not go on: {why}")),
+            ScenarioEnd::DeadlineExceeded => Some(format!("its time was up: {why}")),
+            ScenarioEnd::Panicked => Some(format!("it panicked: {why}")),
+            ScenarioEnd::Interrupted => Some("it was interrupted".to_owned()),
+        }
+    }
+
+    /// Tells whether somebody stopped it.
+    pub fn was_interrupted(&self) -> bool {
+        self.ended == ScenarioEnd::Interrupted
+    }
+}
+
+/// Plays a scenario to its end, its deadline, its panic or an interrupt, and reads back what it wrote.
+pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationToken) -> ScenarioReport {
+    let start = Instant::now();
+    let playing = AssertUnwindSafe((scenario.steps)(stage)).catch_unwind();
+    let (ended, why) = tokio::select! {
+        played = tokio::time::timeout(scenario.deadline, playing) => match played {
+            Ok(Ok(Ok(()))) => (ScenarioEnd::Completed, None),
+            Ok(Ok(Err(Broken(why)))) => (ScenarioEnd::Broken, Some(why)),
+            Ok(Err(panic)) => (ScenarioEnd::Panicked, Some(panic_text(&*panic))),
+            Err(_) => (ScenarioEnd::DeadlineExceeded, Some(format!("{} s", scenario.deadline.as_secs()))),
+        },
+        () = cancel.cancelled() => (ScenarioEnd::Interrupted, None),
+    };
+    if ended != ScenarioEnd::Interrupted {
+        stage.read_back().await;
+    }
+    let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    ScenarioReport { ended, why, took_us, quotas: stage.quotas(), declared: BTreeMap::new() }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a text".to_owned())
+}

@@ -1,0 +1,252 @@
+//! Somebody who calls services: one user of one organisation, with a token of its own and one connection to each part it talks to.
+
+use super::{Ask, Reply, Stage};
+use crate::drive::canary::{marked, seen};
+use crate::drive::client::{Client, ClientOptions, Endpoint, Heard};
+use crate::drive::effect;
+use crate::drive::token::Grant;
+use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase};
+use mcp_contracts::claims::DEFAULT_WORKSPACE;
+use mcp_contracts::memory::{TagMatch, tool};
+use mcp_contracts::{Plan, Role, Scope, Service};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one call may take.
+const CALL_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A user of an organisation. Its calls never overlap.
+pub struct Actor<'s> {
+    stage: &'s Stage<'s>,
+    grant: Grant,
+    token: Option<String>,
+    process: u32,
+    phase: Phase,
+    deadline: Duration,
+    clients: BTreeMap<String, Client>,
+    contents: u64,
+}
+
+impl<'s> Actor<'s> {
+    pub(super) fn new(stage: &'s Stage<'s>, grant: Grant, process: u32) -> Self {
+        let token = Some(stage.mint(&grant));
+        let phase = Phase::Measured;
+        Self { stage, grant, token, process, phase, deadline: CALL_DEADLINE, clients: BTreeMap::new(), contents: 0 }
+    }
+
+    /// The same on another plan.
+    #[must_use]
+    pub fn on(self, plan: Plan) -> Self {
+        self.changed(|grant| grant.plan = plan)
+    }
+
+    /// The same with these scopes alone.
+    #[must_use]
+    pub fn with_scopes(self, scopes: &[Scope]) -> Self {
+        self.changed(|grant| grant.scopes = scopes.to_vec())
+    }
+
+    /// The same in another workspace.
+    #[must_use]
+    pub fn in_workspace(self, workspace: &str) -> Self {
+        self.changed(|grant| workspace.clone_into(&mut grant.workspace))
+    }
+
+    /// The same in another role.
+    #[must_use]
+    pub fn as_role(self, role: &str) -> Self {
+        self.changed(|grant| grant.role = Role(role.to_owned()))
+    }
+
+    /// The same with this text in place of a token; `None` sends none.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<&str>) -> Self {
+        self.token = token.map(str::to_owned);
+        self.clients.clear();
+        self
+    }
+
+    /// The same with another deadline of each call.
+    #[must_use]
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    pub(super) fn in_phase(mut self, phase: Phase) -> Self {
+        self.phase = phase;
+        self
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Grant)) -> Self {
+        change(&mut self.grant);
+        self.token = Some(self.stage.mint(&self.grant));
+        self.clients.clear();
+        self
+    }
+
+    /// Its organisation, as it stands in its token.
+    pub fn organisation(&self) -> &str {
+        &self.grant.organisation
+    }
+
+    /// Who it is and what it may do.
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// A content of its own for a private memory: the text, and a mark that says who wrote it.
+    pub fn private(&mut self, text: &str) -> String {
+        self.content(text, false)
+    }
+
+    /// The same for a memory that its whole workspace may read.
+    pub fn shared(&mut self, text: &str) -> String {
+        self.content(text, true)
+    }
+
+    fn content(&mut self, text: &str, shared: bool) -> String {
+        self.contents += 1;
+        let (tenant, user) = (self.grant.organisation.as_str().into(), self.identity().as_str().into());
+        let number = u64::from(self.process) * 1_000_000 + self.contents;
+        marked(text, &Canary { tenant, user, shared, number })
+    }
+
+    /// Calls a tool of the service that has it.
+    pub async fn call(&mut self, tool: &str, arguments: Value) -> Reply<'s> {
+        self.send(Ask::tool(tool, arguments)).await
+    }
+
+    /// Sends any request, once.
+    pub async fn send(&mut self, ask: Ask) -> Reply<'s> {
+        self.send_planned(ask, None).await
+    }
+
+    /// Sends any request, once, that an arrival schedule wanted sent at a time of the run's clock.
+    pub(crate) async fn send_planned(&mut self, ask: Ask, planned_us: Option<u64>) -> Reply<'s> {
+        let (heard, op) = match self.stage.target(&ask).await {
+            Some(part) => {
+                let heard = self.client(&part).await.ask(&ask.message).await;
+                let op = self.op(&ask, &heard);
+                (heard, op)
+            }
+            None => {
+                let heard = nobody(self.stage.ledger().now_us());
+                let op = self.op(&ask, &heard);
+                (heard, op)
+            }
+        };
+        let op = Op { planned_us, ..op };
+        let tags = tags_of(&ask);
+        self.stage.ledger().remember(&self.grant, tags, &op.outcome, &op.effect);
+        let at = self.stage.ledger().record(&op);
+        Reply::new(self.stage, at, ask.name(), heard)
+    }
+
+    /// Gets a page beside MCP with its token: status and JSON.
+    pub async fn page(&mut self, service: Service, path: &str) -> (Option<u16>, Value) {
+        let Some(part) = self.stage.instance(service) else { return (None, Value::Null) };
+        self.stage.page(&part, path, self.token.as_deref()).await
+    }
+
+    async fn client(&mut self, part: &str) -> &mut Client {
+        let (token, stage, deadline) = (&self.token, self.stage, self.deadline);
+        self.clients.entry(part.to_owned()).or_insert_with(|| {
+            let epoch_us = stage.ledger().epoch_us();
+            let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
+            let mut client = Client::new(stage.endpoint(part), options);
+            if let Some(token) = token {
+                client.set_token(token);
+            }
+            client
+        })
+    }
+
+    /// Who it is in the history: in another workspace the same user is somebody else.
+    fn identity(&self) -> String {
+        if self.grant.workspace == DEFAULT_WORKSPACE {
+            self.grant.user.clone()
+        } else {
+            format!("{}@{}", self.grant.user, self.grant.workspace)
+        }
+    }
+
+    /// Says that it had this memory before the run, so that reading it is no surprise and losing it is one.
+    pub fn had(&mut self, id: &str, content: &str) {
+        let now = self.stage.ledger().now_us();
+        let op = Op {
+            process: self.process,
+            tenant: self.grant.organisation.as_str().into(),
+            user: self.identity().as_str().into(),
+            name: "had before".into(),
+            phase: Phase::Setup,
+            planned_us: None,
+            invoke_us: now,
+            complete_us: now,
+            outcome: Outcome::Ok,
+            effect: Effect::Write { key: Some(id.into()), value: seen(content) },
+        };
+        self.stage.ledger().remember(&self.grant, Vec::new(), &op.outcome, &op.effect);
+        self.stage.ledger().record(&op);
+    }
+
+    fn op(&self, ask: &Ask, heard: &Heard) -> Op {
+        let reply = &heard.result["structuredContent"];
+        let (outcome, effect) = match ask.tool_name() {
+            Some(tool::DELETE_BY_TAG) => (heard.outcome.clone(), self.deletes(ask, &heard.outcome)),
+            Some(tool) => effect::of(tool, ask.arguments(), &heard.outcome, reply),
+            None => (heard.outcome.clone(), Effect::None),
+        };
+        Op {
+            process: self.process,
+            tenant: self.grant.organisation.as_str().into(),
+            user: self.identity().as_str().into(),
+            name: ask.label().into(),
+            phase: self.phase,
+            planned_us: None,
+            invoke_us: heard.invoke_us,
+            complete_us: heard.complete_us,
+            outcome,
+            effect,
+        }
+    }
+
+    /// Which of its own records a deletion by tag is about.
+    fn deletes(&self, ask: &Ask, outcome: &Outcome) -> Effect {
+        if ask.arguments()["dryRun"] == true || matches!(outcome, Outcome::Failed(_)) {
+            return Effect::None;
+        }
+        let all = serde_json::from_value::<TagMatch>(ask.arguments()["tagMatch"].clone()).unwrap_or_default()
+            == TagMatch::All;
+        let keys = self.stage.ledger().tagged(&self.grant, &tags_of(ask), all);
+        Effect::Deletes { keys }
+    }
+}
+
+/// The tags that a call writes or selects by; those of an import are the tags of its first memory.
+fn tags_of(ask: &Ask) -> Vec<String> {
+    let arguments = ask.arguments();
+    let tags = if arguments["memories"].is_array() { &arguments["memories"][0]["tags"] } else { &arguments["tags"] };
+    tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What is heard where no instance can be called.
+fn nobody(now_us: u64) -> Heard {
+    Heard {
+        invoke_us: now_us,
+        complete_us: now_us,
+        outcome: Outcome::Failed(ErrorKind::Connect),
+        status: None,
+        headers: Vec::new(),
+        result: Value::Null,
+        error: Value::Null,
+    }
+}
+
+/// Endpoints by part, made once.
+pub(super) fn endpoints(urls: &BTreeMap<String, String>) -> BTreeMap<String, Arc<Endpoint>> {
+    let parsed = urls.iter().filter_map(|(part, url)| Some((part.clone(), Arc::new(url.parse().ok()?))));
+    parsed.collect()
+}

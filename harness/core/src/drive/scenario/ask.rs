@@ -1,0 +1,169 @@
+//! One request of a scenario: which method, of whom, in which era, with which headers. The common one is a tool call of the modern era.
+
+use super::Reply;
+use crate::drive::client::{Era, Message};
+use mcp_contracts::{Service, guardrails, headers, memory, orchestrator, patterns};
+use serde_json::{Map, Value, json};
+
+/// A request to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    pub(super) service: Service,
+    pub(super) part: Option<String>,
+    pub(super) ready_one: bool,
+    label: Option<&'static str>,
+    pub(super) message: Message,
+}
+
+impl Ask {
+    /// Calls a tool; its service follows from its name.
+    ///
+    /// # Panics
+    /// No service has that tool; [`Ask::tool_of`] calls it nevertheless.
+    pub fn tool(name: &str, arguments: Value) -> Self {
+        let service = service_of(name).unwrap_or_else(|| panic!("no service has a tool `{name}`"));
+        Self::tool_of(service, name, arguments)
+    }
+
+    /// Calls a tool of that service, whether it has it or not.
+    pub fn tool_of(service: Service, name: &str, arguments: Value) -> Self {
+        Self::method(service, "tools/call", json!({ "name": name, "arguments": arguments }))
+    }
+
+    /// Reads a resource.
+    pub fn resource(service: Service, uri: &str) -> Self {
+        Self::method(service, "resources/read", json!({ "uri": uri }))
+    }
+
+    /// Gets a prompt.
+    pub fn prompt(service: Service, name: &str, arguments: Value) -> Self {
+        Self::method(service, "prompts/get", json!({ "name": name, "arguments": arguments }))
+    }
+
+    /// Sends any method; `params` is an object.
+    pub fn method(service: Service, method: &str, params: Value) -> Self {
+        let params = match params {
+            Value::Object(params) => params,
+            _ => Map::new(),
+        };
+        let message = Message { method: method.to_owned(), params, ..Message::default() };
+        Self { service, part: None, ready_one: false, label: None, message }
+    }
+
+    /// The same to one instance, such as `memory-2`.
+    #[must_use]
+    pub fn at(mut self, part: &str) -> Self {
+        self.part = Some(part.to_owned());
+        self
+    }
+
+    /// The same to an instance that says that it is ready, as a load balancer chooses.
+    #[must_use]
+    pub fn at_a_ready_one(mut self) -> Self {
+        self.ready_one = true;
+        self
+    }
+
+    /// The same under a name of its own in the history.
+    #[must_use]
+    pub fn called(mut self, label: &'static str) -> Self {
+        self.label = Some(label);
+        self
+    }
+
+    /// The same in the older era of the protocol.
+    #[must_use]
+    pub fn legacy(mut self) -> Self {
+        self.message.era = Era::Legacy;
+        self
+    }
+
+    /// The same by a client whose user can be asked.
+    #[must_use]
+    pub fn can_ask(mut self) -> Self {
+        self.message.can_ask = true;
+        self
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.message.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same in this execution.
+    #[must_use]
+    pub fn execution(self, id: &str) -> Self {
+        self.header(headers::EXECUTION_ID, id)
+    }
+
+    /// The same again, with the user's answer to what was asked.
+    #[must_use]
+    pub fn answering(self, question: &Reply, content: Value) -> Self {
+        self.responding(question, &json!({ "action": "accept", "content": content }))
+    }
+
+    /// The same again, where the user declined to answer.
+    #[must_use]
+    pub fn declining(self, question: &Reply) -> Self {
+        self.responding(question, &json!({ "action": "decline" }))
+    }
+
+    fn responding(mut self, question: &Reply, response: &Value) -> Self {
+        let keys = question.result()["inputRequests"].as_object().into_iter().flatten().map(|(key, _)| key.clone());
+        let responses: Map<String, Value> = keys.map(|key| (key, response.clone())).collect();
+        self.message.params.insert("requestState".to_owned(), question.result()["requestState"].clone());
+        self.message.params.insert("inputResponses".to_owned(), Value::Object(responses));
+        self.can_ask()
+    }
+
+    /// The tool, if it calls one.
+    pub(super) fn tool_name(&self) -> Option<&str> {
+        (self.message.method == "tools/call").then(|| self.message.params["name"].as_str())?
+    }
+
+    /// The service that it goes to.
+    pub(crate) const fn service(&self) -> Service {
+        self.service
+    }
+
+    /// The name in the history.
+    pub(super) fn label(&self) -> &str {
+        self.label.unwrap_or_else(|| self.name())
+    }
+
+    /// The tool, else the method.
+    pub fn name(&self) -> &str {
+        self.tool_name().unwrap_or(&self.message.method)
+    }
+
+    pub(super) fn arguments(&self) -> &Value {
+        self.message.params.get("arguments").unwrap_or(&Value::Null)
+    }
+}
+
+/// The service that has a tool.
+pub(crate) fn service_of(tool: &str) -> Option<Service> {
+    let tools: [(Service, &[&str]); 4] = [
+        (Service::Memory, &memory::tool::ALL),
+        (Service::Guardrails, &guardrails::tool::ALL),
+        (Service::Patterns, &patterns::tool::ALL),
+        (Service::Orchestrator, &orchestrator::tool::ALL),
+    ];
+    tools.into_iter().find(|(_, tools)| tools.contains(&tool)).map(|(service, _)| service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ask, Service};
+    use serde_json::json;
+
+    #[test]
+    fn a_tool_finds_its_service() {
+        assert_eq!(Ask::tool("store_memory", json!({})).service, Service::Memory);
+        assert_eq!(Ask::tool("inject_pattern", json!({})).service, Service::Patterns);
+        assert_eq!(Ask::tool("run_workflow", json!({})).name(), "run_workflow");
+        assert_eq!(Ask::resource(Service::Guardrails, "guardrail://rules").name(), "resources/read");
+    }
+}

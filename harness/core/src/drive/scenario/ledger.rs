@@ -1,0 +1,181 @@
+//! Everything that happens on a stage, written down at once: operations in `history.jsonl`, expectations in `expectations.jsonl`, and, for the
+//! final read, what was written.
+
+use crate::drive::token::Grant;
+use crate::observe::clock::monotonic_us;
+use crate::observe::record::{RecordError, Recorder};
+use crate::plan::run_dir::EXPECTATIONS;
+use crate::stack::view::{Event, View};
+use harness_history::{Effect, Expectation, Op, Outcome, Quota, Verdict};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Longest text of what was seen, in characters.
+const MAX_SEEN: usize = 600;
+
+/// Writes down what happens. Clones write into the same files.
+pub(super) struct Ledger {
+    recorder: Recorder,
+    recorded: Mutex<u64>,
+    expectations: Mutex<Expectations>,
+    written: Mutex<BTreeMap<Arc<str>, Written>>,
+    quotas: Mutex<Vec<Quota>>,
+    epoch_us: u64,
+    view: Arc<dyn View>,
+}
+
+struct Expectations {
+    path: PathBuf,
+    file: File,
+    failure: Option<String>,
+}
+
+/// A record that must be there at the end, or must be gone.
+#[derive(Clone)]
+pub(super) struct Written {
+    /// Who wrote it.
+    pub(super) grant: Grant,
+    tags: Vec<String>,
+    deleted: bool,
+}
+
+impl Ledger {
+    pub(super) fn open(run_dir: &Path, epoch_us: u64, view: Arc<dyn View>) -> Result<Self, RecordError> {
+        let path = run_dir.join(EXPECTATIONS);
+        let file = File::create_new(&path).map_err(|error| RecordError {
+            path: path.clone(),
+            why: error.to_string(),
+            recorded: 0,
+        })?;
+        Ok(Self {
+            recorder: Recorder::create(run_dir)?,
+            recorded: Mutex::new(0),
+            expectations: Mutex::new(Expectations { path, file, failure: None }),
+            written: Mutex::default(),
+            quotas: Mutex::default(),
+            epoch_us,
+            view,
+        })
+    }
+
+    /// Now, in microseconds of the run's clock.
+    pub(super) fn now_us(&self) -> u64 {
+        monotonic_us().saturating_sub(self.epoch_us)
+    }
+
+    /// Value of the monotonic clock that is time 0 of the run.
+    pub(super) const fn epoch_us(&self) -> u64 {
+        self.epoch_us
+    }
+
+    /// Records an operation and tells its position in the history.
+    pub(super) fn record(&self, op: &Op) -> u64 {
+        let mut recorded = lock(&self.recorded);
+        self.recorder.record(op);
+        *recorded += 1;
+        *recorded - 1
+    }
+
+    /// Records what became of an expectation, and shows it.
+    pub(super) fn expect(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
+        let expectation =
+            Expectation { at_us: self.now_us(), expected: expected.to_owned(), verdict, seen: shown(seen), ops };
+        let mut expectations = lock(&self.expectations);
+        let mut line = serde_json::to_vec(&expectation).expect("an expectation is always valid JSON");
+        line.push(b'\n');
+        if let Err(error) = expectations.file.write_all(&line) {
+            expectations.failure.get_or_insert(error.to_string());
+        }
+        drop(expectations);
+        self.view.show(Event::Expectation(expectation));
+    }
+
+    /// Remembers what a call left behind.
+    pub(super) fn remember(&self, grant: &Grant, tags: Vec<String>, outcome: &Outcome, effect: &Effect) {
+        if *outcome != Outcome::Ok {
+            return;
+        }
+        let mut written = lock(&self.written);
+        for key in effect.contents().filter_map(|(key, _)| key) {
+            let record = || Written { grant: grant.clone(), tags: tags.clone(), deleted: false };
+            written.entry(Arc::clone(key)).or_insert_with(record);
+        }
+        let deleted = match effect {
+            Effect::Delete { key } => std::slice::from_ref(key),
+            Effect::Deletes { keys } => keys,
+            _ => &[],
+        };
+        for key in deleted {
+            if let Some(record) = written.get_mut(key) {
+                record.deleted = true;
+            }
+        }
+    }
+
+    /// What this caller has written with these tags and not deleted.
+    pub(super) fn tagged(&self, grant: &Grant, tags: &[String], all: bool) -> Vec<Arc<str>> {
+        let whose = |other: &Grant| {
+            (&other.organisation, &other.user, &other.workspace) == (&grant.organisation, &grant.user, &grant.workspace)
+        };
+        let matches = |record: &Written| {
+            let mut found = tags.iter().map(|tag| record.tags.contains(tag));
+            if all { found.all(|found| found) } else { found.any(|found| found) }
+        };
+        let written = lock(&self.written);
+        let mine = written.iter().filter(|(_, record)| !record.deleted && whose(&record.grant) && matches(record));
+        mine.map(|(key, _)| Arc::clone(key)).collect()
+    }
+
+    /// Everything that was written, deleted or not.
+    pub(super) fn written(&self) -> Vec<(Arc<str>, Written)> {
+        lock(&self.written).iter().map(|(key, record)| (Arc::clone(key), record.clone())).collect()
+    }
+
+    pub(super) fn promise(&self, quota: Quota) {
+        lock(&self.quotas).push(quota);
+    }
+
+    pub(super) fn quotas(&self) -> Vec<Quota> {
+        lock(&self.quotas).clone()
+    }
+
+    /// Waits until everything is on the disk.
+    pub(super) fn close(self) -> Result<(), RecordError> {
+        let recorded = self.recorder.finish()?;
+        let expectations = self.expectations.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match expectations.failure {
+            Some(why) => Err(RecordError { path: expectations.path, why, recorded }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was seen, short enough to read, and without tokens.
+fn shown(seen: &str) -> String {
+    let words = seen.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+    let masked = words.map(|word| if word.starts_with("eyJ") && word.contains('.') { "(token)" } else { word });
+    let text: String = masked.collect();
+    match text.char_indices().nth(MAX_SEEN) {
+        Some((at, _)) => format!("{} …", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_was_seen_is_short_and_without_tokens() {
+        let text = shown(r#"{"verdictToken":"eyJhbGciOiJIUzI1NiJ9.eyJvcmdJZCI6.c2ln","verdict":"allow"}"#);
+        assert!(!text.contains("eyJ") && text.contains("(token)") && text.contains("allow"), "{text}");
+        assert!(shown(&"word ".repeat(1_000)).chars().count() < 620);
+    }
+}

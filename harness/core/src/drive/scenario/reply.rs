@@ -1,0 +1,170 @@
+//! What came back from one request, and the words to say what must have. Every such sentence is recorded with the operation that shows it.
+
+use super::ledger::Ledger;
+use super::{Broken, Stage};
+use crate::drive::client::Heard;
+use harness_history::{ErrorKind, Outcome, Verdict};
+use mcp_contracts::ErrorCode;
+use serde_json::Value;
+use std::ops::Index;
+use std::time::Duration;
+
+/// One reply. Its structured content can be indexed: `reply["id"]`.
+#[must_use]
+pub struct Reply<'s> {
+    ledger: &'s Ledger,
+    at: u64,
+    asked: String,
+    heard: Heard,
+}
+
+impl<'s> Reply<'s> {
+    pub(super) fn new(stage: &'s Stage<'_>, at: u64, asked: &str, heard: Heard) -> Self {
+        Self { ledger: stage.ledger(), at, asked: asked.to_owned(), heard }
+    }
+
+    /// Expects a result of which this holds.
+    pub fn gives(self, expected: &str, holds: impl FnOnce(&Value) -> bool) -> Self {
+        let held = self.is_ok() && holds(self.value());
+        self.expect(expected, held)
+    }
+
+    /// Expects a result, whatever is in it.
+    pub fn ok(self, expected: &str) -> Self {
+        let held = self.is_ok();
+        self.expect(expected, held)
+    }
+
+    /// Expects that the tool, the resource or the prompt refuses with this code.
+    pub fn refuses(self, expected: &str, code: ErrorCode) -> Self {
+        let held = match &self.heard.outcome {
+            Outcome::Failed(ErrorKind::Tool(said)) | Outcome::Unknown(ErrorKind::Tool(said)) => **said == *code.name(),
+            Outcome::Failed(ErrorKind::Quota) => code == ErrorCode::QuotaExceeded && self.heard.status == Some(200),
+            Outcome::Failed(ErrorKind::JsonRpc(_)) => self.heard.error["data"]["code"] == code.name(),
+            Outcome::Ok | Outcome::Failed(_) | Outcome::Unknown(_) => false,
+        };
+        self.expect(expected, held)
+    }
+
+    /// Expects this HTTP status.
+    pub fn has_status(self, expected: &str, status: u16) -> Self {
+        let held = self.heard.status == Some(status);
+        self.expect(expected, held)
+    }
+
+    /// Expects this JSON-RPC error.
+    pub fn has_rpc_error(self, expected: &str, code: i64) -> Self {
+        let held = self.heard.error["code"] == code;
+        self.expect(expected, held)
+    }
+
+    /// Expects that the service asks the caller's user first, in a message of which this holds.
+    pub fn asks(self, expected: &str, holds: impl FnOnce(&str) -> bool) -> Self {
+        let requests = self.heard.result["inputRequests"].as_object();
+        let message =
+            requests.and_then(|requests| requests.values().next()).map(|request| &request["params"]["message"]);
+        let asked = self.heard.outcome == Outcome::Failed(ErrorKind::InputRequired);
+        let held = asked && message.and_then(Value::as_str).is_some_and(holds);
+        self.expect(expected, held)
+    }
+
+    /// Expects a header of which this holds.
+    pub fn has_header(self, expected: &str, name: &str, holds: impl FnOnce(&str) -> bool) -> Self {
+        let held = self.header(name).is_some_and(holds);
+        let seen = format!("`{name}` is {:?}", self.header(name));
+        self.ledger.expect(expected, word(held), &seen, vec![self.at]);
+        self
+    }
+
+    /// Ends the scenario unless there is a result: what comes next would mean nothing.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn or_stop(self) -> Result<Self, Broken> {
+        if self.is_ok() { Ok(self) } else { Err(Broken(format!("`{}` answered {}", self.asked, self.told()))) }
+    }
+
+    fn expect(self, expected: &str, held: bool) -> Self {
+        self.ledger.expect(expected, word(held), &self.told(), vec![self.at]);
+        self
+    }
+
+    /// Tells whether there is a result.
+    pub fn is_ok(&self) -> bool {
+        self.heard.outcome == Outcome::Ok
+    }
+
+    /// How the call ended.
+    pub const fn outcome(&self) -> &Outcome {
+        &self.heard.outcome
+    }
+
+    /// HTTP status, where a reply came.
+    pub const fn status(&self) -> Option<u16> {
+        self.heard.status
+    }
+
+    /// A header of the reply; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.heard.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The structured content of a tool, else the result as it came.
+    pub fn value(&self) -> &Value {
+        let structured = &self.heard.result["structuredContent"];
+        if structured.is_null() { &self.heard.result } else { structured }
+    }
+
+    /// The result as it came.
+    pub const fn result(&self) -> &Value {
+        &self.heard.result
+    }
+
+    /// What was refused, and why.
+    pub const fn error(&self) -> &Value {
+        &self.heard.error
+    }
+
+    /// A text of the structured content; empty where it has none of that name.
+    pub fn text(&self, name: &str) -> String {
+        self[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Position of the call in the history.
+    pub const fn op(&self) -> u64 {
+        self.at
+    }
+
+    /// From the send to the complete reply.
+    pub fn took(&self) -> Duration {
+        Duration::from_micros(self.heard.complete_us.saturating_sub(self.heard.invoke_us))
+    }
+
+    /// What was asked, such as the name of a tool.
+    pub fn asked(&self) -> &str {
+        &self.asked
+    }
+
+    /// Outcome and content in one line.
+    fn told(&self) -> String {
+        let outcome = match &self.heard.outcome {
+            Outcome::Ok => "ok".to_owned(),
+            Outcome::Failed(kind) => format!("failed ({})", kind.told()),
+            Outcome::Unknown(kind) => format!("unknown ({})", kind.told()),
+        };
+        let content = if self.heard.error.is_null() { self.value() } else { &self.heard.error };
+        if content.is_null() { outcome } else { format!("{outcome} {content}") }
+    }
+}
+
+impl Index<&str> for Reply<'_> {
+    type Output = Value;
+
+    fn index(&self, name: &str) -> &Value {
+        &self.value()[name]
+    }
+}
+
+pub(super) const fn word(held: bool) -> Verdict {
+    if held { Verdict::Pass } else { Verdict::Fail }
+}

@@ -1,0 +1,263 @@
+//! The stage of a scenario: a running stack, everybody who calls it, and the book in which everything is written down.
+
+use super::actor::endpoints;
+use super::ledger::Ledger;
+use super::reply::word;
+use super::{Actor, Ask};
+use crate::drive::client::Endpoint;
+use crate::drive::token::{Grant, Minter};
+use crate::observe::record::RecordError;
+use crate::stack::Stack;
+use crate::stack::view::View;
+use harness_history::{Phase, Quota, Verdict};
+use mcp_contracts::Service;
+use mcp_contracts::service::READYZ_PATH;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Shortest and longest pause between two looks at a condition.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+/// How long a page beside MCP may take.
+const PAGE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long reading back may take.
+const READ_BACK_DEADLINE: Duration = Duration::from_secs(20);
+/// Most calls of one actor during something else.
+const MAX_MEANWHILE_CALLS: u32 = 50_000;
+/// How long a token of an actor is valid; longer than any scenario.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(3_000);
+
+/// What a stage is made of.
+pub struct StageRequest<'a> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// Where everything is written down.
+    pub run_dir: &'a Path,
+    /// Identity of the run; names of organisations carry a mark of it.
+    pub run_id: &'a str,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Key of tokens.
+    pub secret: &'a str,
+    /// Value of the monotonic clock that is time 0 of the run.
+    pub epoch_us: u64,
+    /// Sees what happens.
+    pub view: &'a Arc<dyn View>,
+}
+
+/// The stage of a scenario.
+pub struct Stage<'a> {
+    pub(super) stack: &'a Stack,
+    ledger: Ledger,
+    minter: Minter,
+    mark: String,
+    seed: u64,
+    endpoints: BTreeMap<String, Arc<Endpoint>>,
+    pages: reqwest::Client,
+    processes: AtomicU32,
+    pub(super) down: Mutex<BTreeSet<String>>,
+    pub(super) heard_on_edges: Mutex<BTreeMap<(String, String), usize>>,
+}
+
+impl<'a> Stage<'a> {
+    /// Opens a stage.
+    ///
+    /// # Errors
+    /// Nothing can be written down.
+    pub fn open(request: StageRequest<'a>) -> Result<Self, RecordError> {
+        // A kept connection to a part that was restarted meanwhile would say of a ready one that it is not.
+        let pages = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PAGE_DEADLINE).build();
+        let pages = pages.map_err(|error| RecordError {
+            path: request.run_dir.to_owned(),
+            why: error.to_string(),
+            recorded: 0,
+        })?;
+        Ok(Self {
+            stack: request.stack,
+            ledger: Ledger::open(request.run_dir, request.epoch_us, Arc::clone(request.view))?,
+            minter: Minter::new(request.secret),
+            mark: format!("{:08x}", xxh3_64(request.run_id.as_bytes()) as u32),
+            seed: request.seed,
+            endpoints: endpoints(&request.stack.endpoints()),
+            pages,
+            processes: AtomicU32::new(1),
+            down: Mutex::default(),
+            heard_on_edges: Mutex::default(),
+        })
+    }
+
+    /// Seed of the run, for choices of a scenario.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// A user of an organisation that no other run has used: on the enterprise plan, with every scope but `admin`.
+    pub fn user(&'a self, user: &str, organisation: &str) -> Actor<'a> {
+        self.user_exactly(user, &format!("{organisation}-{}", self.mark))
+    }
+
+    /// A user of exactly that organisation, for data that was there before.
+    pub fn user_exactly(&'a self, user: &str, organisation: &str) -> Actor<'a> {
+        let grant = Grant { lifetime: TOKEN_LIFETIME, ..Grant::everything(organisation, user) };
+        self.actor(grant)
+    }
+
+    pub(super) fn actor(&'a self, grant: Grant) -> Actor<'a> {
+        Actor::new(self, grant, self.processes.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A token for a grant; what a grant of a stage asks for is always allowed.
+    pub(super) fn mint(&self, grant: &Grant) -> String {
+        self.minter.mint(grant).expect("a grant of a stage lives less than an hour and more than a second")
+    }
+
+    /// Now, in microseconds of the run's clock.
+    pub(crate) fn now_us(&self) -> u64 {
+        self.ledger.now_us()
+    }
+
+    /// Records what was expected, whether it held and what was seen; `ops` are positions of the calls that show it.
+    pub fn expect(&self, expected: &str, held: bool, seen: impl ToString, ops: &[u64]) {
+        self.ledger.expect(expected, word(held), &seen.to_string(), ops.to_vec());
+    }
+
+    /// Records that something could not be evaluated, which leaves the scenario unknown.
+    pub fn cannot_tell(&self, expected: &str, why: impl ToString) {
+        self.ledger.expect(expected, Verdict::Unknown, &why.to_string(), Vec::new());
+    }
+
+    /// Looks again and again until `probe` finds something, at most so long; records whether it did.
+    pub async fn until<T>(
+        &self,
+        expected: &str,
+        within: Duration,
+        mut probe: impl AsyncFnMut() -> Option<T>,
+    ) -> Option<T> {
+        let (start, mut pause) = (Instant::now(), PAUSES.0);
+        loop {
+            let found = probe().await;
+            let took = start.elapsed();
+            if found.is_some() || took >= within {
+                let seen = if found.is_some() { "seen" } else { "not seen" };
+                self.expect(expected, found.is_some(), format!("{seen} after {} ms", took.as_millis()), &[]);
+                return found;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Lets every actor repeat `call` for as long as `action` takes, one call after the other, and at least once.
+    pub async fn meanwhile<'c, T>(
+        &self,
+        actors: &mut [Actor<'c>],
+        call: impl AsyncFn(&mut Actor<'c>),
+        action: impl Future<Output = T>,
+    ) -> T {
+        let over = std::cell::Cell::new(false);
+        let traffic = actors.iter_mut().map(|actor| async {
+            for _ in 0..MAX_MEANWHILE_CALLS {
+                call(actor).await;
+                if over.get() {
+                    break;
+                }
+            }
+        });
+        let acting = async {
+            let done = action.await;
+            over.set(true);
+            done
+        };
+        futures::future::join(acting, futures::future::join_all(traffic)).await.0
+    }
+
+    /// Promises that an organisation is never admitted more often than this; `operations` are those that count, all where it is empty.
+    pub fn promise_limit(&self, organisation: &str, operations: &[&str], limit: u64, window: Option<Duration>) {
+        self.ledger.promise(Quota {
+            tenant: organisation.to_owned(),
+            operations: operations.iter().map(|name| (*name).to_owned()).collect(),
+            limit,
+            window_us: window.map(|window| u64::try_from(window.as_micros()).unwrap_or(u64::MAX)),
+        });
+    }
+
+    /// Reads back everything that was written, each by its writer: what was deleted must be gone.
+    pub(crate) async fn read_back(&'a self) {
+        let reading = async {
+            for (key, written) in self.ledger.written() {
+                let mut reader = self.actor(written.grant).in_phase(Phase::Final);
+                let _ = reader.call("get_memory", json!({ "id": &*key })).await;
+            }
+        };
+        // What is not read back in time stays open, which its check says.
+        let _ = tokio::time::timeout(READ_BACK_DEADLINE, reading).await;
+    }
+
+    pub(crate) fn quotas(&self) -> Vec<Quota> {
+        self.ledger.quotas()
+    }
+
+    /// Waits until everything is written down.
+    ///
+    /// # Errors
+    /// Something is not.
+    pub fn close(self) -> Result<(), RecordError> {
+        self.ledger.close()
+    }
+
+    pub(super) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The part that a request goes to.
+    pub(super) async fn target(&self, ask: &Ask) -> Option<String> {
+        if let Some(part) = &ask.part {
+            return self.endpoints.contains_key(part).then(|| part.clone());
+        }
+        if !ask.ready_one {
+            return self.instance(ask.service);
+        }
+        let instances = self.stack.instances(ask.service);
+        // They are asked one after the other: while the last one says that it goes, the first may have come back.
+        for part in instances.iter().cycle().take(instances.len() * instances.len()) {
+            if self.is_ready(&part.name).await {
+                return Some(part.name.clone());
+            }
+        }
+        None
+    }
+
+    /// The first instance of a service.
+    pub(super) fn instance(&self, service: Service) -> Option<String> {
+        self.stack.instances(service).first().map(|part| part.name.clone())
+    }
+
+    pub(super) fn endpoint(&self, part: &str) -> Arc<Endpoint> {
+        Arc::clone(self.endpoints.get(part).expect("a target is one of the endpoints"))
+    }
+
+    /// Tells whether a part says that it is ready.
+    pub async fn is_ready(&self, part: &str) -> bool {
+        self.page(part, READYZ_PATH, None).await.0 == Some(200)
+    }
+
+    /// Gets a page of a part: status and JSON.
+    pub async fn page(&self, part: &str, path: &str, token: Option<&str>) -> (Option<u16>, Value) {
+        let Some(part) = self.stack.part(part) else { return (None, Value::Null) };
+        let mut request = self.pages.get(format!("{}{path}", part.url));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        match request.send().await {
+            Ok(reply) => {
+                let status = reply.status().as_u16();
+                (Some(status), reply.json().await.unwrap_or_default())
+            }
+            Err(_) => (None, Value::Null),
+        }
+    }
+}

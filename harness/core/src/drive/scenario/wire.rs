@@ -1,0 +1,105 @@
+//! What passed between two parts: the tool calls on a tapped edge, as proof of what was asked and of what never was. Verdicts and injections
+//! among them become operations of the history.
+
+use super::{Broken, Stage};
+use crate::drive::effect;
+use chaos_proxy::Exchange;
+use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
+use serde_json::Value;
+use std::sync::PoisonError;
+
+/// One tool call as it passed an edge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WireCall {
+    /// The tool.
+    pub tool: String,
+    /// Its arguments.
+    pub arguments: Value,
+    /// HTTP status of the reply, where one began.
+    pub status: Option<u16>,
+    /// `result` of the reply.
+    pub result: Value,
+    /// Header fields of the request.
+    pub headers: Vec<(String, String)>,
+    /// Position in the history, where it is a verdict or an injection.
+    pub op: Option<u64>,
+}
+
+impl WireCall {
+    /// Tells whether the tool did what it was asked for.
+    pub fn accepted(&self) -> bool {
+        self.result.is_object() && self.result["isError"] != true && self.result["resultType"] != "input_required"
+    }
+}
+
+impl Stage<'_> {
+    /// The tool calls that passed from one part to another since this was asked last.
+    ///
+    /// # Errors
+    /// The edge is not tapped, or the tap lost something, so that nothing can be said of what never passed.
+    pub fn wire(&self, from: &str, to: &str) -> Result<Vec<WireCall>, Broken> {
+        let (exchanges, missed) = self
+            .stack
+            .tapped(from, to)
+            .ok_or_else(|| Broken(format!("the way from `{from}` to `{to}` is not tapped")))?;
+        if missed > 0 {
+            return Err(Broken(format!("the tap from `{from}` to `{to}` lost {missed} exchanges")));
+        }
+        let mut heard = self.heard_on_edges.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = heard.entry((from.to_owned(), to.to_owned())).or_default();
+        let news = exchanges.get(*heard..).unwrap_or_default();
+        *heard = exchanges.len();
+        Ok(news.iter().filter_map(|exchange| self.wire_call(from, exchange)).collect())
+    }
+
+    fn wire_call(&self, from: &str, exchange: &Exchange) -> Option<WireCall> {
+        let request: Value = serde_json::from_slice(&exchange.request_body).ok()?;
+        if request["method"] != "tools/call" {
+            return None;
+        }
+        let reply: Value = serde_json::from_slice(&exchange.reply_body).unwrap_or_default();
+        let mut call = WireCall {
+            tool: request["params"]["name"].as_str()?.to_owned(),
+            arguments: request["params"]["arguments"].clone(),
+            status: exchange.status,
+            result: reply["result"].clone(),
+            headers: exchange.request_headers.clone(),
+            op: None,
+        };
+        call.op = self.record_wire(from, exchange, &call);
+        Some(call)
+    }
+
+    fn record_wire(&self, from: &str, exchange: &Exchange, call: &WireCall) -> Option<u64> {
+        let outcome = if call.accepted() {
+            Outcome::Ok
+        } else if exchange.complete {
+            Outcome::Failed(ErrorKind::Tool("refused".into()))
+        } else {
+            Outcome::Unknown(ErrorKind::Reset)
+        };
+        let structured = &call.result["structuredContent"];
+        let (outcome, effect) = effect::of(&call.tool, &call.arguments, &outcome, structured);
+        if !matches!(effect, Effect::Verdict { .. } | Effect::Inject { .. }) {
+            return None;
+        }
+        // The token of the caller is not kept by the tap; whom a verdict is for stands in the verdict.
+        let token = structured["verdictToken"].as_str().or_else(|| call.arguments["verdictToken"].as_str());
+        let tenant = token.and_then(effect::verdict_claims).map_or_else(|| "unseen".to_owned(), |claims| claims.org_id);
+        let ago = |instant: std::time::Instant| u64::try_from(instant.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let invoke_us = self.ledger().now_us().saturating_sub(ago(exchange.at));
+        let took = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);
+        Some(self.ledger().record(&Op {
+            process: 0,
+            tenant: tenant.into(),
+            user: from.into(),
+            name: call.tool.as_str().into(),
+            phase: Phase::Measured,
+            planned_us: None,
+            invoke_us,
+            complete_us: invoke_us.saturating_add(took),
+            outcome,
+            effect,
+        }))
+    }
+}

@@ -1,0 +1,96 @@
+//! What a run does with its stack: one variant for each kind of run.
+
+use super::experiment::Experiment;
+use crate::plan::topology::Topology;
+use crate::plan::workload::Workload;
+use crate::plan::{Backend, Purpose, Script};
+use mcp_contracts::Service;
+use serde::{Deserialize, Serialize};
+
+/// A plan of any kind of run.
+pub type Plan = crate::plan::Plan<Subject>;
+/// The request for a plan of any kind of run.
+pub type PlanRequest = crate::plan::PlanRequest<Subject>;
+
+/// What a run does with its stack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    Load(Workload),
+    Scenario(Script),
+    Experiment(Box<Experiment>),
+}
+
+impl Purpose for Subject {
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Load(_) => "load",
+            Self::Scenario(_) => "scenario",
+            Self::Experiment(_) => "chaos",
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Load(workload) => &workload.name,
+            Self::Scenario(script) => &script.name,
+            Self::Experiment(experiment) => &experiment.name,
+        }
+    }
+
+    fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String> {
+        match self {
+            Self::Load(workload) => workload.problems(),
+            Self::Scenario(_) => Vec::new(),
+            Self::Experiment(experiment) => experiment_problems(experiment, topology, backend),
+        }
+    }
+}
+
+fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &Backend) -> Vec<String> {
+    let mut problems = Vec::new();
+    if matches!(backend, Backend::External { .. }) {
+        problems.extend(not_on_a_running_stack(topology));
+    }
+    for order in &experiment.faults {
+        problems.extend(order.fault.problems(topology, backend));
+        problems.extend(order.fault.impossible_here(backend));
+    }
+    problems
+}
+
+/// What the topology of an experiment sets that cannot be set on a running stack; one line for each setting.
+fn not_on_a_running_stack(topology: &Topology) -> Vec<String> {
+    let plain = Topology::for_load(Service::Orchestrator);
+    let mut problems = Vec::new();
+    for part in &topology.parts {
+        let Some(usual) = plain.part(&part.name) else {
+            problems.push(format!("it needs `{}`, one of several instances; remove `--url`", part.name));
+            continue;
+        };
+        let changed = part.settings.iter().filter(|(name, value)| usual.settings.get(*name) != Some(value));
+        problems.extend(changed.map(|(name, value)| {
+            format!("`{name}={value}` of `{}` cannot be set on a running stack; remove `--url`", part.name)
+        }));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_on_a_running_stack;
+    use crate::plan::topology::Topology;
+    use mcp_contracts::{Service, env};
+
+    #[test]
+    fn settings_and_instances_that_a_running_stack_lacks_are_reported() {
+        let usual = Topology::memory().under_load();
+        assert_eq!(not_on_a_running_stack(&usual), Vec::<String>::new());
+        let proxied = Topology::full().under_load().proxied("client", "memory");
+        assert_eq!(not_on_a_running_stack(&proxied), Vec::<String>::new());
+        let set = not_on_a_running_stack(&usual.clone().setting(Service::Memory, env::QUOTA_FREE_DAILY, 80));
+        assert!(set.concat().contains("`QUOTA_FREE_DAILY=80` of `memory`"), "{set:?}");
+        let two = not_on_a_running_stack(&usual.instances(Service::Memory, 2));
+        assert!(two.concat().contains("`memory-2`, one of several"), "{two:?}");
+    }
+}

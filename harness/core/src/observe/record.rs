@@ -1,0 +1,296 @@
+//! Puts operations into `history.jsonl`: callers only serialize, one thread writes. Nothing is ever dropped silently:
+//! when the disk cannot take more, the recorder says so and the run cannot be judged.
+
+use crate::plan::run_dir::HISTORY;
+use harness_history::Op;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// Bytes gathered before they are handed to the writer.
+const BLOCK_BYTES: usize = 128 << 10;
+/// Most blocks on their way to the disk; then callers wait for it.
+const MAX_BLOCKS: usize = 16;
+
+/// Why operations could not be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot record the history in `{}`: {why}; {recorded} operations are in it\n\
+     hint: free space on that disk, or choose another run directory; without its history a run proves nothing",
+    path.display()
+)]
+pub struct RecordError {
+    /// The history file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub why: String,
+    /// Operations that were completely written before.
+    pub recorded: u64,
+}
+
+/// Takes operations from any thread.
+pub struct Recorder {
+    block: Mutex<Block>,
+    free: Mutex<Receiver<Vec<u8>>>,
+    writer: Mutex<Option<Writer>>,
+    shared: Arc<Shared>,
+}
+
+struct Writer {
+    blocks: SyncSender<Message>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    ops: u64,
+}
+
+enum Message {
+    Block(Block),
+    /// Answers once everything before it is written.
+    Sync(SyncSender<()>),
+}
+
+struct Shared {
+    path: PathBuf,
+    recorded: AtomicU64,
+    failure: OnceLock<RecordError>,
+}
+
+impl Recorder {
+    /// Creates `history.jsonl` in the run directory; an existing one is never overwritten.
+    ///
+    /// # Errors
+    /// The file exists or cannot be created.
+    pub fn create(run_dir: &Path) -> Result<Self, RecordError> {
+        let path = run_dir.join(HISTORY);
+        let file = File::create_new(&path).map_err(|error| RecordError {
+            path: path.clone(),
+            why: error.to_string(),
+            recorded: 0,
+        })?;
+        Ok(Self::over(path, file))
+    }
+
+    fn over(path: PathBuf, sink: impl Write + Send + 'static) -> Self {
+        let shared = Arc::new(Shared { path, recorded: AtomicU64::new(0), failure: OnceLock::new() });
+        let (blocks, inbox) = sync_channel(MAX_BLOCKS);
+        let (used, free) = channel();
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || write_blocks(sink, &inbox, &used, &shared)
+        });
+        Self {
+            block: Mutex::default(),
+            free: Mutex::new(free),
+            writer: Mutex::new(Some(Writer { blocks, thread })),
+            shared,
+        }
+    }
+
+    /// Records one operation. Waits only where the disk is sixteen blocks behind; after a failure it does nothing, and
+    /// [`Recorder::failure`] has the reason.
+    pub fn record(&self, op: &Op) {
+        if self.shared.failure.get().is_some() {
+            return;
+        }
+        let full = {
+            let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+            serde_json::to_writer(&mut block.bytes, op).expect("an operation is always valid JSON");
+            block.bytes.push(b'\n');
+            block.ops += 1;
+            (block.bytes.len() >= BLOCK_BYTES).then(|| self.replace(&mut block))
+        };
+        if let Some(full) = full {
+            self.send(Message::Block(full));
+        }
+    }
+
+    /// Hands everything recorded so far to the writer without waiting for it.
+    pub fn hand_over(&self) {
+        let block = {
+            let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+            (block.ops > 0).then(|| self.replace(&mut block))
+        };
+        if let Some(block) = block {
+            self.send(Message::Block(block));
+        }
+    }
+
+    /// Hands everything recorded so far to the system and waits until it is there.
+    ///
+    /// # Errors
+    /// What kept an operation from being recorded, now or earlier.
+    pub fn flush(&self) -> Result<(), RecordError> {
+        self.hand_over();
+        let (done, written) = sync_channel(1);
+        self.send(Message::Sync(done));
+        // A writer that is gone has left its reason behind.
+        let _ = written.recv();
+        self.failure().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    /// Why recording stopped, if it did.
+    pub fn failure(&self) -> Option<&RecordError> {
+        self.shared.failure.get()
+    }
+
+    /// Operations that are completely written.
+    pub fn recorded(&self) -> u64 {
+        self.shared.recorded.load(Ordering::Acquire)
+    }
+
+    /// Flushes, ends the writer and tells how many operations are in the history.
+    ///
+    /// # Errors
+    /// See [`Recorder::flush`].
+    pub fn finish(self) -> Result<u64, RecordError> {
+        self.flush()?;
+        Ok(self.recorded())
+    }
+
+    fn replace(&self, block: &mut Block) -> Block {
+        let bytes = self.free.lock().unwrap_or_else(PoisonError::into_inner).try_recv().unwrap_or_default();
+        std::mem::replace(block, Block { bytes, ops: 0 })
+    }
+
+    fn send(&self, message: Message) {
+        let blocks = {
+            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.as_ref().map(|writer| writer.blocks.clone())
+        };
+        if let Some(blocks) = blocks {
+            // The writer goes on receiving after a failure, so that nobody waits for it in vain.
+            let _ = blocks.send(message);
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let _ = self.flush();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Writer { blocks, thread }) = writer {
+            drop(blocks);
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_blocks(mut sink: impl Write, inbox: &Receiver<Message>, used: &Sender<Vec<u8>>, shared: &Shared) {
+    for message in inbox {
+        match message {
+            Message::Block(mut block) if shared.failure.get().is_none() => {
+                match sink.write_all(&block.bytes).and_then(|()| sink.flush()) {
+                    Ok(()) => {
+                        shared.recorded.fetch_add(block.ops, Ordering::AcqRel);
+                    }
+                    Err(error) => {
+                        let recorded = shared.recorded.load(Ordering::Acquire);
+                        let failure = RecordError { path: shared.path.clone(), why: error.to_string(), recorded };
+                        shared.failure.set(failure).expect("only this thread sets it, once");
+                    }
+                }
+                block.bytes.clear();
+                let _ = used.send(block.bytes);
+            }
+            Message::Block(_) => {}
+            Message::Sync(done) => {
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HISTORY, Recorder};
+    use harness_history::{Effect, Op, Outcome, Phase};
+    use std::io::Write;
+
+    fn op(process: u32, at: u64) -> Op {
+        Op {
+            process,
+            tenant: "org".into(),
+            user: "user".into(),
+            name: "get_memory".into(),
+            phase: Phase::Measured,
+            planned_us: None,
+            invoke_us: at,
+            complete_us: at + 1,
+            outcome: Outcome::Ok,
+            effect: Effect::None,
+        }
+    }
+
+    #[test]
+    fn every_operation_of_every_thread_is_one_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = Recorder::create(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            for process in 0..4 {
+                let recorder = &recorder;
+                scope.spawn(move || (0..3_000).for_each(|at| recorder.record(&op(process, at))));
+            }
+        });
+        assert_eq!(recorder.finish(), Ok(12_000));
+        let text = std::fs::read_to_string(dir.path().join(HISTORY)).unwrap();
+        let ops: Vec<Op> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for process in 0..4 {
+            let times = ops.iter().filter(|op| op.process == process).map(|op| op.invoke_us);
+            assert!(times.eq(0..3_000), "in the order in which the thread recorded them");
+        }
+    }
+
+    #[test]
+    fn a_flush_makes_everything_so_far_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = Recorder::create(dir.path()).unwrap();
+        recorder.record(&op(0, 0));
+        recorder.flush().unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join(HISTORY)).unwrap().lines().count(), 1);
+    }
+
+    #[test]
+    fn an_existing_history_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(HISTORY), "kept").unwrap();
+        let error = Recorder::create(dir.path()).err().expect("refused").to_string();
+        assert!(error.contains(HISTORY) && error.contains("hint:"), "{error}");
+        assert_eq!(std::fs::read_to_string(dir.path().join(HISTORY)).unwrap(), "kept");
+    }
+
+    /// A disk with room for so many blocks.
+    struct SmallDisk(u32);
+
+    impl Write for SmallDisk {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(1).ok_or(std::io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_nobody_waits_for_it() {
+        let recorder = Recorder::over("disk/history.jsonl".into(), SmallDisk(1));
+        recorder.record(&op(0, 0));
+        recorder.flush().unwrap();
+        (0..20_000).for_each(|at| recorder.record(&op(0, at)));
+        let failure = recorder.flush().unwrap_err();
+        assert_eq!((failure.recorded, recorder.recorded()), (1, 1));
+        assert!(failure.to_string().contains("disk/history.jsonl") && failure.to_string().contains("hint:"));
+        assert_eq!(recorder.finish(), Err(failure));
+    }
+}

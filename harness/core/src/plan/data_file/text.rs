@@ -1,0 +1,107 @@
+//! The small languages inside such files: durations, thresholds, stages. Text in, types out, a reason where not.
+
+use crate::plan::workload::{Metric, Stage, Threshold};
+use std::time::Duration;
+
+/// What a duration looks like.
+pub const DURATION_TEXT: &str = "a number and a unit: `500us`, `20ms`, `5s`, `2m`, `1h`";
+/// What stages look like.
+pub const STAGES_TEXT: &str =
+    "`DURATION:RATE` (linear from the rate before) or `DURATION:FROM-TO`, separated by commas: `10s:100,20s:100-1000`";
+/// What a threshold looks like.
+pub const THRESHOLD_TEXT: &str = "`p50`, `p90`, `p95`, `p99`, `p99.9` or `max` with a duration (`p99<500ms`), `error_rate` with a share (`error_rate<1%`)";
+/// Most arrivals per second.
+pub const MAX_RATE: f64 = 100_000.0;
+
+/// Reads a duration such as `20ms`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let micros = match unit.trim() {
+        "us" | "µs" => 1.0,
+        "ms" => 1e3,
+        "s" => 1e6,
+        "m" | "min" => 60e6,
+        "h" => 3_600e6,
+        "" => return Err(format!("`{text}` has no unit")),
+        _ => return Err(format!("`{text}` is not a duration")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a duration"))?;
+    let micros = number * micros;
+    if micros > 366.0 * 86_400e6 {
+        return Err(format!("`{text}` is longer than a year"));
+    }
+    Ok(Duration::from_micros(micros.round() as u64))
+}
+
+/// Reads stages such as `10s:100,20s:100-1000`; the first one without a start begins at its own rate.
+///
+/// # Errors
+/// What is wrong with which stage.
+pub fn stages(text: &str) -> Result<Vec<Stage>, String> {
+    let mut stages: Vec<Stage> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let (length, rates) = part.split_once(':').ok_or_else(|| format!("stage `{part}` has no `:`"))?;
+        let duration = duration(length)?;
+        if duration.is_zero() {
+            return Err(format!("stage `{part}` has no length"));
+        }
+        let (from, to) = match rates.split_once('-') {
+            Some((from, to)) => (Some(rate(from)?), rate(to)?),
+            None => (None, rate(rates)?),
+        };
+        let from = from.or_else(|| stages.last().map(|last| last.to_per_second)).unwrap_or(to);
+        stages.push(Stage { from_per_second: from, to_per_second: to, duration });
+    }
+    if stages.iter().all(|stage| stage.from_per_second == 0.0 && stage.to_per_second == 0.0) {
+        return Err("no stage has an arrival".to_owned());
+    }
+    Ok(stages)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.trim().parse().map_err(|_| format!("rate `{text}` is not a number"))?;
+    if (0.0..=MAX_RATE).contains(&rate) { Ok(rate) } else { Err(format!("rate `{text}` is not from 0 to {MAX_RATE}")) }
+}
+
+/// Reads a threshold such as `p99<500ms`, `error_rate<1%` or `store_memory:p95<80ms`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn threshold(text: &str) -> Result<Threshold, String> {
+    let (operation, bound) = match text.split_once(':') {
+        Some((operation, bound)) => (Some(operation.trim().to_owned()), bound),
+        None => (None, text),
+    };
+    let operation = operation.filter(|operation| operation != "all");
+    let (metric, below) = bound.split_once('<').ok_or_else(|| format!("`{text}` has no `<`"))?;
+    let (metric, below) = (metric.trim(), below.trim());
+    if metric == "error_rate" {
+        return Ok(Threshold { operation, metric: Metric::ErrorRate, below: share(below)? });
+    }
+    let percentile = match metric {
+        "max" => 100.0,
+        _ => metric
+            .strip_prefix('p')
+            .and_then(|number| number.parse().ok())
+            .filter(|percentile: &f64| *percentile > 0.0 && *percentile < 100.0)
+            .ok_or_else(|| format!("`{metric}` is not a figure that can be bounded"))?,
+    };
+    let below = duration(below)?;
+    if below.is_zero() {
+        return Err(format!("`{text}` can never hold"));
+    }
+    Ok(Threshold { operation, metric: Metric::LatencyPercentile(percentile), below: below.as_micros() as f64 })
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a share"));
+    let share = match text.strip_suffix('%') {
+        Some(percent) => number(percent)? / 100.0,
+        None => number(text)?,
+    };
+    if share > 0.0 && share <= 1.0 { Ok(share) } else { Err(format!("`{text}` is not a share above 0 and up to 100%")) }
+}
