@@ -32,8 +32,8 @@ fn settings_that_are_wrong_are_told_as_a_whole_and_nothing_starts() {
     assert_eq!(code(&output), 64, "{}", text(&output));
     for told in [
         "harness.toml:2: `gate.ci.load.user`: unknown key; did you mean `users`?",
-        "harness.toml:3: `gate.ci.load.run`: no workload is called `memroy`; did you mean `memory`?",
-        "harness.toml:5: `gate.ci.scenarios.run`: no scenario is called `quotas`; did you mean `quota`?",
+        "harness.toml:3: `gate.ci.load.run`: there is no workload `memroy`; did you mean `memory`?",
+        "harness.toml:5: `gate.ci.scenarios.run`: there is no scenario `quotas`; did you mean `quota`?",
     ] {
         assert!(text(&output).contains(told), "`{told}` is missing in {}", text(&output));
     }

@@ -1,5 +1,7 @@
 //! Files that people write for the harness (profiles, experiments): TOML, read in one pass, every problem noted with its line, nothing guessed.
 
+pub mod form;
+
 mod problem;
 mod text;
 

@@ -1,58 +1,68 @@
-//! Settings of the harness: what `harness.toml` says, over the default that is built in and that `harness init` writes.
+//! Settings of the harness: `harness.toml`, laid over the built-in default that `harness init` writes. The structs below are the form of the
+//! file: its schema (docs/harness.schema.json), its checks and its values all come from them. A new key is one field here and one line in
+//! `default.toml`.
 
-mod form;
-mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use reader::Known;
-
-use crate::plan::data_file::{Problem, listed};
+use super::data_file::form::{self, Names as KnownNames};
+use super::data_file::{Problem, duration, listed, threshold};
 use harness_history::Threshold;
-use reader::Reader;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Name of the file.
 pub const FILE: &str = "harness.toml";
-/// The default, with a word on every key.
+/// The built-in default, every key with a comment.
 pub const DEFAULT: &str = include_str!("settings/default.toml");
 
-/// What the harness is told for all its commands.
-#[derive(Debug, Clone, PartialEq)]
+/// Settings of the harness. A key that is omitted keeps its default.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "File")]
 pub struct Settings {
-    /// What is kept of runs.
+    /// Which runs are kept.
     pub runs: Runs,
-    /// The profile of a gate where none is given.
-    pub profile: ProfileName,
-    ci: GateProfile,
-    preprod: GateProfile,
+    /// The gate and its profiles.
+    gate: Gate,
 }
 
-/// What is kept of runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which runs are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Runs {
-    /// Runs that are kept; 0 keeps every run.
+    /// The number of runs that are kept in the folder of the runs; 0 keeps every run.
+    #[schemars(range(max = 10_000))]
     pub keep: u32,
 }
 
+/// The gate and its profiles.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Gate {
+    /// The profile of `harness gate` without `--profile`.
+    profile: ProfileName,
+    /// Runs on every push.
+    ci: GateProfile,
+    /// Runs before a release.
+    preprod: GateProfile,
+}
+
 /// A profile of the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProfileName {
-    /// What every push waits for.
+    /// Runs on every push.
     Ci,
-    /// What a release waits for.
+    /// Runs before a release.
     Preprod,
 }
 
 impl ProfileName {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Ci, Self::Preprod];
-
     /// The word in the file and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,8 +72,10 @@ impl ProfileName {
     }
 }
 
-/// The phases of a gate.
-#[derive(Debug, Clone, PartialEq)]
+/// The phases of a gate, in their order.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Profile")]
 pub struct GateProfile {
     /// The first phase.
     pub scenarios: Scenarios,
@@ -73,59 +85,92 @@ pub struct GateProfile {
     pub experiments: Experiments,
 }
 
-/// Which of those that there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Names {
-    /// All of them.
-    All,
-    /// These.
-    These(Vec<String>),
-}
-
-/// Scenarios and bounds on their calls.
-#[derive(Debug, Clone, PartialEq)]
+/// Scenarios, and bounds on their calls.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Scenarios {
-    /// Which.
+    /// Names of scenarios, or `all`; an empty list skips the phase.
+    #[schemars(with = "Vec<String>", extend("x-alone" = ALL, "items" = { "type": "string", "format": "scenario" }))]
     pub run: Names,
-    /// Bounds on the calls of each.
+    /// Bounds on the calls of each scenario, such as `max<30s`.
+    #[serde(deserialize_with = "thresholds")]
+    #[schemars(with = "Vec<String>", extend("items" = { "type": "string", "format": "threshold" }))]
     pub thresholds: Vec<Threshold>,
 }
 
-/// A load and bounds on it.
-#[derive(Debug, Clone, PartialEq)]
+/// A load, and what must hold for it.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Load {
-    /// The workload; empty where there is none.
+    /// A workload, or the path of a profile that ends with `.toml`; an empty text skips the phase.
+    #[schemars(extend("format" = "workload", "x-empty" = true))]
     pub run: String,
     /// Concurrent users.
+    #[schemars(range(min = 1, max = 10_000))]
     pub users: u32,
-    /// Load before measuring starts.
+    /// Load before measuring starts, such as `5s`.
+    #[serde(deserialize_with = "length")]
+    #[schemars(with = "String", extend("format" = "duration", "x-at-least" = "0s", "x-at-most" = "1h"))]
     pub warmup: Duration,
-    /// How long is measured.
+    /// Length of the measured phase, such as `30s`.
+    #[serde(deserialize_with = "length")]
+    #[schemars(with = "String", extend("format" = "duration", "x-at-least" = "1s", "x-at-most" = "24h"))]
     pub duration: Duration,
-    /// Bounds in place of the workload's own, as they are written on a command line.
+    /// What decides the verdict, in place of the profile's own thresholds, such as `p99<500ms`. The text of a command line.
+    #[schemars(extend("items" = { "type": "string", "format": "threshold" }))]
     pub thresholds: Vec<String>,
 }
 
-/// Experiments and what is asked of them besides what they promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Experiments, and what must hold for them beside their promises.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Experiments {
-    /// Which.
+    /// Names of experiments, paths that end with `.toml`, or `all`; an empty list skips the phase.
+    #[schemars(with = "Vec<String>", extend("x-alone" = ALL, "items" = { "type": "string", "format": "experiment" }))]
     pub run: Names,
-    /// Longest time until the stack is steady again.
+    /// Longest time from the end of the last fault until the stack is steady again, such as `30s`.
+    #[serde(deserialize_with = "length")]
+    #[schemars(with = "String", extend("format" = "duration", "x-at-least" = "100ms", "x-at-most" = "15m"))]
     pub recovery: Duration,
 }
 
-/// Why there are no settings.
+const ALL: &str = "all";
+
+/// Which scenarios or experiments run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<String>")]
+pub enum Names {
+    All,
+    These(Vec<String>),
+}
+
+impl From<Vec<String>> for Names {
+    fn from(names: Vec<String>) -> Self {
+        if names == [ALL] { Self::All } else { Self::These(names) }
+    }
+}
+
+fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn thresholds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Threshold>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| threshold(text).map_err(D::Error::custom)).collect()
+}
+
+/// Names that the crates above define.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    pub scenarios: &'a [&'a str],
+    pub workloads: &'a [&'a str],
+    pub experiments: &'a [&'a str],
+}
+
+/// Why the settings cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingsError {
-    /// The file cannot be read.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// It has problems.
+    Unreadable { path: PathBuf, why: String },
     Problems(Vec<Problem>),
 }
 
@@ -145,10 +190,10 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 impl Settings {
-    /// The settings of a file; without one those of [`FILE`] in the current folder, if it is there, else the default.
+    /// Reads `file`; if omitted, [`FILE`] in the current folder if it exists, else the default.
     ///
     /// # Errors
-    /// The file cannot be read, or every problem that it has.
+    /// The file cannot be read, or every problem of its text.
     pub fn load(file: Option<&Path>, known: Known<'_>) -> Result<Self, SettingsError> {
         let path = match file {
             Some(path) => path,
@@ -160,60 +205,51 @@ impl Settings {
         Self::read(&path.display().to_string(), &text, known)
     }
 
-    /// The settings of a text; `file` is only for messages.
+    /// Reads a text; `file` is for messages only.
     ///
     /// # Errors
-    /// Every problem that it has.
+    /// Every problem of the text.
     pub fn read(file: &str, text: &str, known: Known<'_>) -> Result<Self, SettingsError> {
-        Reader::new(file, text, known).settings(&Self::default()).map_err(SettingsError::Problems)
+        let names = [
+            KnownNames { kind: "scenario", known: known.scenarios, files: false },
+            KnownNames { kind: "workload", known: known.workloads, files: true },
+            KnownNames { kind: "experiment", known: known.experiments, files: true },
+        ];
+        form::check(file, text, &schema(), &names).map_err(SettingsError::Problems)?;
+        Ok(Self::over_default(text))
     }
 
-    /// The phases of a profile.
+    pub const fn profile(&self) -> ProfileName {
+        self.gate.profile
+    }
+
     pub const fn gate(&self, profile: ProfileName) -> &GateProfile {
         match profile {
-            ProfileName::Ci => &self.ci,
-            ProfileName::Preprod => &self.preprod,
+            ProfileName::Ci => &self.gate.ci,
+            ProfileName::Preprod => &self.gate.preprod,
         }
     }
 
-    const fn gate_mut(&mut self, profile: ProfileName) -> &mut GateProfile {
-        match profile {
-            ProfileName::Ci => &mut self.ci,
-            ProfileName::Preprod => &mut self.preprod,
-        }
-    }
-
-    /// Nothing at all, over which the default is read.
-    fn blank() -> Self {
-        let none = || Names::These(Vec::new());
-        let profile = GateProfile {
-            scenarios: Scenarios { run: none(), thresholds: Vec::new() },
-            load: Load {
-                run: String::new(),
-                users: 1,
-                warmup: Duration::ZERO,
-                duration: Duration::ZERO,
-                thresholds: Vec::new(),
-            },
-            experiments: Experiments { run: none(), recovery: Duration::ZERO },
-        };
-        Self { runs: Runs { keep: 0 }, profile: ProfileName::Ci, ci: profile.clone(), preprod: profile }
+    /// Lays a checked text over the default.
+    fn over_default(text: &str) -> Self {
+        let value = |text| toml::from_str(text).expect("a checked text is TOML");
+        let mut merged = value(DEFAULT);
+        form::merge(&mut merged, value(text));
+        serde_json::from_value(merged).expect("the schema admits only what these types can hold, which tests show")
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        let known = Known {
-            scenarios: &[],
-            workloads: &["memory"],
-            experiments: &["redis-outage", "guardrail-kill", "memory-kill"],
-        };
-        let read = Reader::new(FILE, DEFAULT, known).settings(&Self::blank());
-        read.expect("the default that is built in has no problem, which a test holds")
+        Self::over_default("")
     }
 }
 
-/// The schema of [`FILE`] (JSON Schema 2020-12).
+/// The schema of [`FILE`] (JSON Schema 2020-12). No key is required, because each has a default.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(form::File).to_value()
+    let mut schema = schemars::schema_for!(Settings).to_value();
+    let definitions = schema["$defs"].as_object_mut().into_iter().flat_map(|definitions| definitions.values_mut());
+    definitions.filter_map(serde_json::Value::as_object_mut).for_each(|form| drop(form.remove("required")));
+    schema.as_object_mut().and_then(|form| form.remove("required"));
+    schema
 }

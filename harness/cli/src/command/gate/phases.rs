@@ -58,7 +58,7 @@ pub(super) fn profile_name(arguments: &GateArguments, settings: &Settings) -> Pr
     match arguments.profile {
         Some(Profile::Ci) => ProfileName::Ci,
         Some(Profile::Preprod) => ProfileName::Preprod,
-        None => settings.profile,
+        None => settings.profile(),
     }
 }
 
