@@ -1,10 +1,11 @@
-//! What can be typed.
+//! The command line. A subcommand is one file here, one variant below and one file in `command/`.
 
 mod chaos;
 mod client_config;
 mod gate;
 mod load;
 mod plan;
+mod record;
 mod runs;
 mod scenario;
 mod stack;
@@ -16,6 +17,7 @@ pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
+pub(crate) use record::RecordArguments;
 pub(crate) use runs::{RunArguments, RunsAction, RunsArguments};
 pub(crate) use scenario::ScenarioArguments;
 pub(crate) use stack::{
@@ -25,116 +27,111 @@ pub(crate) use token::{MintArguments, TokenAction, TokenArguments};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Proves a stack of MCP services under load, or says what is unknown.
+/// Tests the resilience of a stack of MCP services and reports pass, fail or unknown.
 #[derive(Parser)]
 #[command(
     name = "harness",
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 pass, 1 fail, 2 unknown, 64 bad \
-    arguments or plan, 69 the stack did not come up, 70 our own bug, 130 interrupted."
+    arguments or plan, 69 the stack did not start, 70 a bug of the harness, 130 interrupted."
 )]
 pub(crate) struct Arguments {
-    /// What is shown.
     #[command(flatten)]
     pub(crate) output: Output,
-    /// What is done.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What is shown, and how.
 #[derive(Args, Clone)]
 pub(crate) struct Output {
     /// Writes JSON to stdout instead of text.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Shows the verdict alone.
+    /// Prints only the verdict.
     #[arg(long, short, global = true, conflicts_with = "json")]
     pub(crate) quiet: bool,
-    /// Colours: `auto` has them on a terminal, unless NO_COLOR is set.
+    /// When to use colours; `auto` uses them on a terminal unless NO_COLOR is set.
     #[arg(long, global = true, value_enum, default_value = "auto")]
     pub(crate) color: Colour,
 }
 
-/// When there are colours.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
-    /// On a terminal.
+    /// On a terminal, unless NO_COLOR is set.
     Auto,
-    /// In every case.
+    /// Always.
     Always,
-    /// In no case.
+    /// Never.
     Never,
 }
 
-/// What is done.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Starts a stack that stays up, for trying and developing.
+    /// Starts a local stack that keeps running, for development.
     #[command(
         after_help = "Examples:\n  harness up && harness client-config cursor > .cursor/mcp.json\n  harness up --only memory"
     )]
     Up(UpArguments),
-    /// Stops the stack that `up` started.
+    /// Stops the stack that `harness up` started.
     Down(DownArguments),
-    /// Builds what is changed and starts that service alone again.
+    /// Rebuilds on every change and restarts only the services that changed.
     #[command(
         after_help = "Examples:\n  harness up --watch\n  harness watch\n  harness watch --background -- infra/local/reload\n  harness watch --stop"
     )]
     Watch(WatchArguments),
-    /// Shows how the parts of the stack are.
+    /// Shows the state of each part of the stack.
     Status,
     /// Shows the logs of the stack.
     Logs(LogsArguments),
-    /// Prints what a run would do, and starts nothing.
+    /// Prints what a run would do, without starting anything.
     #[command(
         after_help = "Examples:\n  harness plan load memory --users 20\n  harness plan scenario tenant-isolation"
     )]
     Plan(PlanArguments),
-    /// Drives a load against a stack, checks what came back, and says pass, fail or unknown.
+    /// Drives load against a stack, checks the recorded history, and reports pass, fail or unknown.
     #[command(
         after_help = "Examples:\n  harness load memory\n  harness load memory --users 100 --duration 30s --backend docker\n  \
         harness load memory --rate 1000 --threshold 'p99<500ms'\n  harness load my-profile.toml --url memory=http://127.0.0.1:7420"
     )]
     Load(LoadArguments),
-    /// Plays integration scenarios against a stack: real calls, and what must come back.
+    /// Runs integration scenarios: real calls against a stack, each with its expected results.
     #[command(after_help = "Examples:\n  harness scenario --list\n  harness scenario tenant-isolation quota\n  \
         harness scenario --all --backend docker\n  harness scenario memory-tools --url memory=http://127.0.0.1:7420")]
     Scenario(ScenarioArguments),
-    /// Injects faults into a running stack under load, proves that they hit, and judges what came of it.
+    /// Injects faults into a stack under load, proves that they took effect, and judges the result.
     Chaos(ChaosArguments),
-    /// Judges a recorded run again.
+    /// Judges a recorded run again, from its directory alone.
     Check(RunArguments),
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
-    /// Lists the recorded runs, opens the report of one, removes old ones.
+    /// Lists recorded runs, opens a report, removes old runs.
     #[command(after_help = "Examples:\n  harness runs list\n  harness runs open\n  harness runs prune --keep 5")]
     Runs(RunsArguments),
-    /// Makes access tokens for a stack.
+    /// Creates access tokens.
     Token(TokenArguments),
-    /// Prints a working configuration of a client for a stack, with a fresh token.
+    /// Prints the configuration of an MCP client for a stack, with a fresh token.
     #[command(
         after_help = "Examples:\n  harness client-config cursor > .cursor/mcp.json\n  harness client-config claude --user ann --org acme > .mcp.json\n  \
         harness client-config vscode --url orchestrator=http://127.0.0.1:7410 > .vscode/mcp.json"
     )]
     ClientConfig(ClientConfigArguments),
-    /// Walks the way of one piece of work: guardrails, memory, patterns, agent; says what each answered and how long it took.
+    /// Sends one piece of work through the stack (guardrails, memory, patterns, agent) and shows each answer with its duration.
     #[command(
         after_help = "Examples:\n  harness flow\n  harness up && harness flow\n  harness flow --json | jq .took_ms"
     )]
     Flow(FlowArguments),
-    /// Answers whether a change may go on: scenarios, load and experiments on the embedded default, one verdict, every report.
+    /// Runs scenarios, load and experiments and gives one verdict on a change.
     #[command(
         after_help = "Examples:\n  harness gate\n  harness gate --profile preprod --seed 7\n  harness gate --lie guardrails=block-not-honoured"
     )]
     Gate(GateArguments),
-    /// Writes `harness.toml`: every setting with its default and a word on it.
+    /// Writes `harness.toml` with every setting, its default and a comment.
     #[command(after_help = "Example: harness init && harness gate")]
     Init(InitArguments),
-    /// Measures what calls, starts and the driver cost, as ratios.
+    /// Measures the cost of a call, of a start and of the driver, as ratios to a reference.
     Bench(BenchArguments),
-    /// Prints completions for a shell.
+    /// Prints shell completions.
     #[command(after_help = "Example: harness completions bash > /etc/bash_completion.d/harness")]
     Completions(CompletionsArguments),
     /// The driver of a run.
@@ -145,17 +142,14 @@ pub(crate) enum Command {
     Reap,
 }
 
-/// Arguments of `bench`.
 #[derive(Args)]
 pub(crate) struct BenchArguments {
-    /// Rounds; the median is told.
+    /// Number of rounds; the median is reported.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
 }
 
-/// Arguments of `completions`.
 #[derive(Args)]
 pub(crate) struct CompletionsArguments {
-    /// The shell.
     pub(crate) shell: clap_complete::Shell,
 }

@@ -1,22 +1,14 @@
-//! Names that somebody typed and nobody has: told with those that exist, the nearest first.
+//! Messages for unknown names: each lists the known names and suggests the nearest.
 
-/// Least likeness of a name that is suggested.
-const LIKE: f64 = 0.7;
+use harness_core::plan::data_file::nearest;
 
-/// Says that nothing of that kind has that name, and what was probably meant.
+/// The message for a name that does not exist.
 pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     let all = known.join(", ");
-    match nearest(name, known) {
-        Some(near) => format!("no {kind} is called `{name}`; did you mean `{near}`? There are {all}"),
-        None => format!("no {kind} is called `{name}`; there are {all}"),
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("there is no {kind} `{name}`; did you mean `{near}`? Known: {all}"),
+        None => format!("there is no {kind} `{name}`; known: {all}"),
     }
-}
-
-/// The known name that is most like it.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let likeness = |other: &&str| strsim::jaro_winkler(name, other);
-    let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(&best) >= LIKE).then_some(best)
 }
 
 #[cfg(test)]
@@ -24,7 +16,7 @@ mod tests {
     use super::unknown;
 
     #[test]
-    fn what_was_meant_is_suggested_and_nothing_far_off_is() {
+    fn the_nearest_name_is_suggested_only_if_it_is_near() {
         let known = ["tenant-isolation", "quota"];
         assert!(unknown("scenario", "tenant-isolaton", &known).contains("did you mean `tenant-isolation`"));
         let far = unknown("scenario", "weather", &known);

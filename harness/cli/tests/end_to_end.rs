@@ -276,7 +276,7 @@ fn scenarios_are_listed_and_a_name_that_is_none_gets_the_nearest() {
     assert!(names.iter().any(|scenario| scenario["name"] == "tenant-isolation"), "{}", text(&list));
     let unknown = run(folder.path(), &["scenario", "tenant-isolaton", "weather"]);
     assert_eq!(code(&unknown), 64);
-    for told in ["did you mean `tenant-isolation`", "no scenario is called `weather`"] {
+    for told in ["did you mean `tenant-isolation`", "there is no scenario `weather`"] {
         assert!(text(&unknown).contains(told), "{}", text(&unknown));
     }
     let elsewhere = run(folder.path(), &["scenario", "quota", "--url", "memory=http://127.0.0.1:1"]);

@@ -1,12 +1,10 @@
-//! What `runs`, `check` and `report` take.
+//! Arguments of `harness runs`, `harness check` and `harness report`.
 
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Arguments of `runs`.
 #[derive(Args)]
 pub(crate) struct RunsArguments {
-    /// What is done.
     #[command(subcommand)]
     pub(crate) action: RunsAction,
     /// Folder of the runs.
@@ -14,31 +12,29 @@ pub(crate) struct RunsArguments {
     pub(crate) runs: PathBuf,
 }
 
-/// What is done with the runs.
 #[derive(Subcommand)]
 pub(crate) enum RunsAction {
-    /// Lists them, the newest first, with what each says and whether it still is what was recorded.
+    /// Lists the runs, newest first, each with its verdict and whether its files are unchanged.
     List,
-    /// Opens the report of one; says where it is.
+    /// Opens the report of a run in the browser and prints its path.
     Open {
-        /// The run; the newest one where absent.
+        /// The run; the newest if omitted.
         run: Option<PathBuf>,
     },
-    /// Removes all but the newest; what a harness works on and what owes the undoing of a fault stays.
+    /// Removes old runs. Keeps the newest, any run in progress, and any run with faults still to undo.
     Prune {
-        /// So many stay; the settings decide where absent.
+        /// Number of runs to keep; the default comes from the settings.
         #[arg(long)]
         keep: Option<u32>,
-        /// Says what would go, and removes nothing.
+        /// Lists what would be removed, without removing it.
         #[arg(long)]
         dry_run: bool,
     },
 }
 
-/// Arguments of `check` and `report`.
 #[derive(Args)]
 pub(crate) struct RunArguments {
-    /// The run, as `runs/<id>` or its name; the newest one where absent.
+    /// The run, as a path or as its name; the newest if omitted.
     pub(crate) run: Option<PathBuf>,
     /// Folder of the runs.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]

@@ -1,22 +1,13 @@
-//! Values that several commands read: durations, and services with their URLs or lies.
+//! Values that several commands share: durations, and services with a URL, a lie or a delay.
 
 use crate::names::unknown;
+use harness_core::plan::data_file::{DURATION_TEXT, duration};
 use mcp_contracts::Service;
 use std::time::Duration;
 
-/// Reads `500ms`, `30s`, `5m` or `1h`.
+/// Reads a duration such as `500ms`, `30s` or `5m`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration such as `500ms`, `30s` or `5m`");
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-    let number: f64 = text[..split].parse().map_err(|_| wrong())?;
-    let secs = match &text[split..] {
-        "ms" => number / 1_000.0,
-        "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3_600.0,
-        _ => return Err(wrong()),
-    };
-    Duration::try_from_secs_f64(secs).map_err(|_| wrong())
+    duration(text).map_err(|why| format!("{why}; use {DURATION_TEXT}"))
 }
 
 /// Reads `SERVICE=URL`.
@@ -49,17 +40,19 @@ mod tests {
     use super::{Duration, parse_duration, parse_lie, parse_slow, parse_url};
 
     #[test]
-    fn durations_are_read_with_their_unit_and_never_without() {
+    fn a_duration_needs_a_unit() {
         for (text, expected) in [("500ms", 500), ("30s", 30_000), ("1.5m", 90_000), ("1h", 3_600_000)] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(expected)), "{text}");
         }
-        for text in ["", "5", "s", "5 s", "5d", "-1s"] {
-            assert!(parse_duration(text).unwrap_err().contains("is not a duration"), "{text}");
+        for text in ["", "5", "s", "5d", "-1s"] {
+            let why = parse_duration(text).unwrap_err();
+            assert!(why.contains("is not a duration") || why.contains("has no unit"), "{why}");
+            assert!(why.contains("`20ms`"), "the message shows an example: {why}");
         }
     }
 
     #[test]
-    fn a_service_that_does_not_exist_is_told_with_the_nearest_that_does() {
+    fn an_unknown_service_is_reported_with_the_nearest_known_name() {
         assert!(parse_url("memroy=http://127.0.0.1:1").unwrap_err().contains("did you mean `memory`"));
         assert!(parse_url("http://127.0.0.1:1").unwrap_err().contains("is not like"));
         assert!(parse_slow("memory").unwrap_err().contains("is not like"));

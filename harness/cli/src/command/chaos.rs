@@ -36,13 +36,13 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
     if arguments.on_trial {
         return trial::run(experiments, arguments, context);
     }
-    let plans = resolve(experiments, arguments, &arguments.lie, context)?;
+    let plans = resolve(experiments, arguments, &arguments.lies.lie, context)?;
     if arguments.dry_run {
         let plans: Vec<Plan> = plans.into_iter().map(|(_, plan, _)| plan).collect();
         told::show(&plans, context);
         return Ok(Exit::Pass);
     }
-    let folder = Folder::open(&arguments.runs, &settings::load(None)?)?;
+    let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;
     let many = plans.len() > 1;
     let played = play(plans, folder.path(), context);
     play::conclude(played, many, &folder, context)
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
 
 /// The plans of the experiments that were named.
 pub(crate) fn plans(arguments: &ChaosArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
-    resolve(chosen(arguments)?, arguments, &arguments.lie, context)
+    resolve(chosen(arguments)?, arguments, &arguments.lies.lie, context)
 }
 
 /// The experiments that were named, or all of them; every problem of every file together.
@@ -83,7 +83,7 @@ pub(crate) fn resolve(
         let topology = lying(experiment.topology.clone(), lies);
         let wish = PlanRequest {
             command: command_of(arguments, &experiment, lies),
-            seed: arguments.seed,
+            seed: arguments.record.seed,
             backend,
             topology,
             subject: Subject::Experiment(Box::new(experiment.clone())),

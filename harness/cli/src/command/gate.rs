@@ -23,7 +23,7 @@ use std::time::Instant;
 pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, Failure> {
     let settings = settings::load(arguments.settings.as_deref())?;
     let profile = phases::profile_name(arguments, &settings);
-    let seed = arguments.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
+    let seed = arguments.record.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
     let phases = Phases::resolve(settings.gate(profile), arguments, seed, context)?;
     if phases.is_empty() {
         return Err(Failure::usage(format!(
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
             profile.name()
         )));
     }
-    let folder = Folder::open(&arguments.runs, &settings)?;
+    let folder = Folder::open(&arguments.record.runs, &settings)?;
     let mut record = GateRecord {
         run_id: GateRecord::fresh_id(profile.name()),
         command: format!("{} --seed {seed}", command_line()),

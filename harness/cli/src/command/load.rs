@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) fn run(arguments: &LoadArguments, context: &Context) -> Result<Exit, Failure> {
     let (plan, secret) = resolve(arguments, command_line(), context)?;
-    let folder = Folder::open(&arguments.runs, &settings::load(None)?)?;
+    let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;
     let (name, about) = (plan.subject.name().to_owned(), "the stack under load");
     let played = play::one("load", &name, about, plan, secret, folder.path(), context);
     play::conclude(vec![played], false, &folder, context)
@@ -29,8 +29,9 @@ pub(crate) fn resolve(
     let workload = loadtests::workload(&arguments.workload, &overrides(&arguments.changes)).map_err(Failure::usage)?;
     let (backend, secret) = context.backend(&arguments.place)?;
     let topology = Topology::for_load(workload.service);
-    let topology = spoiled(topology, &arguments.lie, &arguments.slow);
-    let wish = PlanRequest { command, seed: arguments.seed, backend, topology, subject: Subject::Load(workload) };
+    let topology = spoiled(topology, &arguments.lies.lie, &arguments.delays.slow);
+    let wish =
+        PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Load(workload) };
     Ok((Plan::resolve(wish)?, secret))
 }
 

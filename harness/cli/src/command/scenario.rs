@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Ex
         return Ok(Exit::Pass);
     }
     let plans = resolve(arguments, context)?;
-    let folder = Folder::open(&arguments.runs, &settings::load(None)?)?;
+    let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;
     let many = plans.len() > 1;
     let played = play(plans, folder.path(), context);
     play::conclude(played, many, &folder, context)
@@ -35,10 +35,10 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
     for scenario in chosen(arguments, context)? {
         // A stack of its own has a key of its own.
         let (backend, secret) = context.backend(&arguments.place)?;
-        let topology = spoiled((scenario.topology)(), &arguments.lie, &arguments.slow);
+        let topology = spoiled((scenario.topology)(), &arguments.lies.lie, &arguments.delays.slow);
         let wish = PlanRequest {
             command: command_of(arguments, scenario),
-            seed: arguments.seed,
+            seed: arguments.record.seed,
             backend,
             topology,
             subject: Subject::Scenario(scenario.script()),
@@ -93,7 +93,7 @@ fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
         BackendChoice::Docker => words.push("--backend docker".to_owned()),
     }
     words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
-    words.join(" ") + &spoiled_words(&arguments.lie, &arguments.slow)
+    words.join(" ") + &spoiled_words(&arguments.lies.lie, &arguments.delays.slow)
 }
 
 /// Plays one after the other; a failed one does not keep the others from being played, an interrupt does.

@@ -24,7 +24,7 @@ pub(super) fn run(
             exits.push(Exit::Interrupted);
             break;
         }
-        for played in play(vec![plan], &arguments.runs, context) {
+        for played in play(vec![plan], &arguments.record.runs, context) {
             exits.push(turned(played.exit));
             let (because, run) = match &played.result {
                 Ok(outcome) => (because(&outcome.judgement), outcome.run_dir.file_name()),
@@ -38,7 +38,7 @@ pub(super) fn run(
     for row in &rows {
         show(row, context);
     }
-    let page = trial::write(&arguments.runs, &rows)
+    let page = trial::write(&arguments.record.runs, &rows)
         .map_err(|error| Failure::internal(format!("{error}\nhint: check the folder of the runs")))?;
     context.tell(&format!("{} of {} lies caught; the table is {}", trial::caught(&rows), rows.len(), page.display()));
     Ok(Exit::merge(exits))

@@ -1,7 +1,8 @@
 //! What a gate will do: the phases of its profile as plans, all of them resolved before anything starts.
 
 use crate::arguments::{
-    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, ScenarioArguments,
+    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, RecordArguments,
+    ScenarioArguments,
 };
 use crate::command::load::spoiled_words;
 use crate::command::{chaos, load, scenario};
@@ -74,6 +75,11 @@ fn named(names: &Names) -> Option<&[String]> {
     }
 }
 
+/// The runs of a gate share its seed and its folder.
+fn record(arguments: &GateArguments, seed: u64) -> RecordArguments {
+    RecordArguments { seed: Some(seed), runs: arguments.record.runs.clone() }
+}
+
 fn scenarios(phase: &Scenarios, arguments: &GateArguments, seed: u64, context: &Context) -> Result<Vec<Step>, Failure> {
     let names = named(&phase.run);
     if names.is_some_and(<[String]>::is_empty) {
@@ -84,10 +90,9 @@ fn scenarios(phase: &Scenarios, arguments: &GateArguments, seed: u64, context: &
         all: names.is_none(),
         list: false,
         place: place(),
-        lie: arguments.lie.clone(),
-        slow: arguments.slow.clone(),
-        seed: Some(seed),
-        runs: arguments.runs.clone(),
+        lies: arguments.lies.clone(),
+        delays: arguments.delays.clone(),
+        record: record(arguments, seed),
     };
     let mut plans = scenario::resolve(&wish, context)?;
     for (_, plan, _) in &mut plans {
@@ -119,10 +124,9 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
             ..Changes::default()
         },
         place: place(),
-        lie: arguments.lie.clone(),
-        slow: arguments.slow.clone(),
-        seed: Some(seed),
-        runs: arguments.runs.clone(),
+        lies: arguments.lies.clone(),
+        delays: arguments.delays.clone(),
+        record: record(arguments, seed),
     };
     let thresholds: Vec<String> = phase.thresholds.iter().map(|text| format!(" --threshold '{text}'")).collect();
     let command = format!(
@@ -131,7 +135,7 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
         phase.warmup.as_millis(),
         duration.as_millis(),
         thresholds.concat(),
-        spoiled_words(&arguments.lie, &arguments.slow)
+        spoiled_words(&arguments.lies.lie, &arguments.delays.slow)
     );
     let (plan, secret) = load::resolve(&wish, command, context)?;
     let about = format!("{users} users for {} s", duration.as_secs_f64());
@@ -157,9 +161,8 @@ fn experiments(
         on_trial: false,
         experiments: None,
         place: place(),
-        lie: arguments.lie.clone(),
-        seed: Some(seed),
-        runs: arguments.runs.clone(),
+        lies: arguments.lies.clone(),
+        record: record(arguments, seed),
     };
     let mut plans = chaos::plans(&wish, context)?;
     let most = u64::try_from(phase.recovery.as_micros()).unwrap_or(u64::MAX);

@@ -1,0 +1,31 @@
+//! Arguments that every run takes: its seed, its folder, and how its stack is broken on purpose.
+
+use super::values::{parse_lie, parse_slow};
+use clap::Args;
+use mcp_contracts::Service;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Args, Clone)]
+pub(crate) struct RecordArguments {
+    /// Seed of every random choice; random if omitted, and always printed.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Folder of the runs.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct Lies {
+    /// Puts a broken service in front of a service, to see the run fail; `liar --list` lists the lies; repeatable.
+    #[arg(long, value_name = "SERVICE=LIE", value_parser = parse_lie)]
+    pub(crate) lie: Vec<(Service, String)>,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct Delays {
+    /// Delays every call to a service by this time, to see the run fail; repeatable.
+    #[arg(long, value_name = "SERVICE=TIME", value_parser = parse_slow)]
+    pub(crate) slow: Vec<(Service, Duration)>,
+}
