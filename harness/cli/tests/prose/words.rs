@@ -31,8 +31,6 @@ const EXEMPT: &[(&str, &str)] = &[
         "fixtures/catalog/",
         "prompts in everyday English, ranked by their words; a change of a word changes what is recommended",
     ),
-    ("fixtures/corpora/", "texts as people write them, which detectors and loads read"),
-    ("services/orchestrator/tests/inputs/", "texts as people write them, which agents read"),
     ("docs/harness-reference.md", "generated from the help texts, which are checked"),
 ];
 
