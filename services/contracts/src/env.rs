@@ -37,7 +37,7 @@ variables! {
     REDIS_DEADLINE_MS = Some("50");
     /// What the quota does when Redis does not answer: `local`, `closed` or `open` (development only).
     RATE_LIMIT_FALLBACK = Some("local");
-    /// Number of instances that share a limit; the `local` fallback admits one share of it.
+    /// Number of instances that share a limit; with the `local` fallback each instance admits an equal share.
     RATE_LIMIT_INSTANCES = Some("1");
     /// Daily calls of an organisation on the free plan.
     QUOTA_FREE_DAILY = Some("100");
@@ -69,9 +69,9 @@ variables! {
     MAX_CONCURRENT_REQUESTS = Some("1024");
     /// Deadline for receiving a request head, and idle timeout of a kept-alive connection, in milliseconds.
     HEADER_READ_DEADLINE_MS = Some("15000");
-    /// Time after SIGTERM in which new requests are still answered while `/readyz` already returns 503, so that a load balancer can react, in milliseconds.
+    /// Time after SIGTERM in which `/readyz` already returns 503 and new requests are still answered, in milliseconds. A load balancer needs it to react.
     DRAIN_NOTICE_MS = Some("0");
-    /// Time that running requests then have to finish, in milliseconds.
+    /// Time that running requests have to finish after that, in milliseconds.
     DRAIN_DEADLINE_MS = Some("5000");
     /// Number of worker threads. If omitted, one per core.
     WORKER_THREADS = None;
