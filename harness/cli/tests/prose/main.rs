@@ -31,20 +31,20 @@ impl fmt::Display for Finding {
 
 /// Folders that are still to be rewritten, with the number of findings that each may have. A number only goes down; the table ends empty.
 const PENDING: &[(&str, usize)] = &[
-    ("chaos/proxy", 63),
-    ("fixtures/liar", 54),
-    ("harness/cli", 64),
-    ("harness/core", 249),
-    ("harness/history", 78),
-    ("loadtests", 32),
-    ("scenarios", 83),
-    ("services/contracts", 42),
-    ("services/guardrails", 67),
-    ("services/kit", 59),
-    ("services/memory", 21),
-    ("services/orchestrator", 80),
-    ("services/patterns", 26),
-    ("", 129),
+    ("chaos/proxy/", 63),
+    ("docs/adding-a-check.md", 3),
+    ("fixtures/liar/", 54),
+    ("harness/cli/", 64),
+    ("harness/core/", 247),
+    ("harness/history/", 78),
+    ("loadtests/", 32),
+    ("scenarios/", 83),
+    ("services/contracts/", 36),
+    ("services/guardrails/", 67),
+    ("services/kit/", 59),
+    ("services/memory/", 21),
+    ("services/orchestrator/", 80),
+    ("services/patterns/", 26),
 ];
 
 fn folder_of(path: &str) -> &'static str {
@@ -88,6 +88,11 @@ fn in_chosen_folder(findings: Vec<Finding>) -> Vec<Finding> {
 #[test]
 fn text_for_readers_is_free_of_forbidden_words() {
     assert_within_allowance(in_chosen_folder(files().iter().flat_map(words::check).collect()));
+}
+
+#[test]
+fn every_exemption_is_needed() {
+    assert_eq!(words::idle_exemptions(&files()), [""; 0], "remove these exemptions");
 }
 
 #[test]

@@ -42,13 +42,24 @@ const EXEMPT_TEXTS: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn check(file: &File) -> Vec<Finding> {
-    let exempt = |list: &[(&str, &str)]| list.iter().any(|(path, _)| file.path.starts_with(path));
-    if exempt(EXEMPT) {
-        return Vec::new();
-    }
+    let is_in = |list: &[(&str, &str)]| list.iter().any(|(path, _)| file.path.starts_with(path));
+    if is_in(EXEMPT) { Vec::new() } else { check_unless_exempt(file, !is_in(EXEMPT_TEXTS)) }
+}
+
+/// Returns exemptions without which the files would have no finding, or the same ones.
+pub(crate) fn idle_exemptions(files: &[File]) -> Vec<&'static str> {
+    let below = |path: &'static str| files.iter().filter(move |file| file.path.starts_with(path));
+    let idle_file = |path| below(path).all(|file| check_unless_exempt(file, true).is_empty());
+    let idle_texts =
+        |path| below(path).all(|file| check_unless_exempt(file, true).len() == check_unless_exempt(file, false).len());
+    let files = EXEMPT.iter().map(|(path, _)| *path).filter(|path| idle_file(path));
+    files.chain(EXEMPT_TEXTS.iter().map(|(path, _)| *path).filter(|path| idle_texts(path))).collect()
+}
+
+fn check_unless_exempt(file: &File, with_texts: bool) -> Vec<Finding> {
     let words = match file.extension() {
-        "rs" => rust_words(&file.text, !exempt(EXEMPT_TEXTS)),
-        "md" | "toml" | "yml" | "yaml" | "j2" | "lua" | "js" | "css" | "example" | "lock" => all_words(&file.text),
+        "rs" => rust_words(&file.text, with_texts),
+        "md" | "toml" | "yml" | "yaml" | "j2" | "lua" | "js" | "css" | "example" => all_words(&file.text),
         _ if file.text.starts_with("#!") => all_words(&file.text),
         _ if ["Makefile", "Dockerfile"].contains(&&*file.path) => all_words(&file.text),
         _ => return Vec::new(),
@@ -122,7 +133,7 @@ fn begins_with(words: &[Word], phrase: &[&str]) -> bool {
     let Some((first, rest)) = phrase.split_first() else { return true };
     if *first == "*" {
         let text = words.split(Option::is_none).next().unwrap_or_default();
-        return (1..=LONGEST_GAP.min(text.len())).any(|gap| begins_with(&words[gap..], rest));
+        return (0..=LONGEST_GAP.min(text.len())).any(|gap| begins_with(&words[gap..], rest));
     }
     words.first().is_some_and(|word| word.as_ref().is_some_and(|(_, word)| word == first))
         && begins_with(&words[1..], rest)
@@ -167,6 +178,10 @@ mod tests {
     fn phrases_reach_over_lines_and_not_over_texts() {
         assert_eq!(lines("a/src/a.rs", "// It tells\n// whether it is."), [1]);
         assert_eq!(lines("docs/a.md", "It tells\nwhether it is.\n\nLeave\n\naway."), [1]);
+        assert_eq!(
+            lines("docs/a.md", "Leave away.\nLeave it and two away.\nLeave one two three four five away."),
+            [1, 2]
+        );
         assert_eq!(lines("a/src/a.rs", "// It tells\nfn a() {}\n// whether it is."), [0; 0]);
     }
 
