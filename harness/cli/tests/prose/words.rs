@@ -59,13 +59,17 @@ pub(crate) fn idle_exemptions(files: &[File]) -> Vec<&'static str> {
 }
 
 fn check_unless_exempt(file: &File, with_texts: bool) -> Vec<Finding> {
-    let words = match file.extension() {
+    // A file is listed by its name, so the name is a text as well.
+    let mut words = Vec::new();
+    push_words(&mut words, 1, &file.path.replace('_', " "));
+    words.push(None);
+    words.extend(match file.extension() {
         "rs" => rust_words(&file.text, with_texts),
         "md" | "toml" | "yml" | "yaml" | "j2" | "lua" | "js" | "css" | "example" => all_words(&file.text),
         _ if file.text.starts_with("#!") => all_words(&file.text),
         _ if ["Makefile", "Dockerfile"].contains(&&*file.path) => all_words(&file.text),
-        _ => return Vec::new(),
-    };
+        _ => Vec::new(),
+    });
     let finding = |(line, phrase, instead)| Finding {
         path: file.path.clone(),
         line,
@@ -174,6 +178,12 @@ mod tests {
     #[test]
     fn names_of_functions_are_texts() {
         assert_eq!(lines("a/tests/a.rs", "#[test]\nfn nobody_reads_it() {}\nfn so_many_are_told() {}"), [2, 3, 3]);
+    }
+
+    #[test]
+    fn names_of_files_are_texts() {
+        assert_eq!(lines("fixtures/histories/valid/a/nobody-called.jsonl", "nobody"), [1]);
+        assert_eq!(lines("a/tests/snapshots/all_are_told.snap", ""), [1]);
     }
 
     #[test]
