@@ -1,6 +1,6 @@
-# The images of the services and of the harness, one for each --build-arg PROGRAM=mcp-memory; the harness's is the target `harness`.
-# The programs come from the `build` stage, or with --build-arg BIN_FROM=host from dist/, where `make images` puts static ones that were
-# built here.
+# Images of the services and of the harness. `--build-arg PROGRAM=mcp-memory` selects the program; the image of the harness is the target `harness`.
+# By default the `build` stage compiles the programs. With `--build-arg BIN_FROM=host` they come from dist/, where `make images` puts the static
+# programs that it built on the host.
 ARG BIN_FROM=build
 
 FROM rust:1.95-bookworm AS chef
@@ -11,13 +11,13 @@ FROM chef AS plan
 COPY . .
 RUN cargo chef prepare --recipe-path /recipe.json
 
-# What this layer is made of is the recipe, not the sources: it is built again where a dependency changes.
+# This layer depends on the recipe and not on the sources, so it is rebuilt only when a dependency changes.
 FROM chef AS dependencies
 ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
 COPY --from=plan /recipe.json /recipe.json
 RUN cargo chef cook --release --locked --target x86_64-unknown-linux-gnu --recipe-path /recipe.json
 
-# All programs at once, so that five images share one build.
+# Builds all programs at once, so that five images share one build.
 FROM dependencies AS build
 COPY . .
 RUN cargo build --release --locked --bins --target x86_64-unknown-linux-gnu && \
@@ -43,11 +43,11 @@ LABEL org.opencontainers.image.title="$PROGRAM" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$CREATED" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
-# Without a CA bundle the HTTP client does not start, not even for plain HTTP.
+# Without a CA bundle the HTTP client does not start, even for plain HTTP.
 COPY --from=programs /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
 
-# Runs are written to /work: mount a folder there to keep them.
+# The harness writes runs to /work; mount a folder there to keep them.
 FROM base AS harness
 ARG PROGRAM
 COPY --from=programs /out/${PROGRAM} /harness
@@ -58,7 +58,7 @@ HEALTHCHECK --interval=5s --timeout=3s CMD ["/harness", "--version"]
 ENTRYPOINT ["/harness"]
 CMD ["--help"]
 
-# The last stage is what is built where no target is named.
+# The last stage is the default target.
 FROM base AS service
 ARG PROGRAM
 COPY --from=programs /out/${PROGRAM} /service

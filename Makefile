@@ -1,4 +1,4 @@
-# What a person types. Every target says what it needs and installs it, or stops with one line that says what to install.
+# The commands of the project. A target installs what it needs and says so, or fails with one line that says what to install.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -6,15 +6,15 @@ MAKEFLAGS += --no-builtin-rules
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TRIPLE := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-# One static release build serves the process backend, the images and the benches.
+# The process backend, the images and the benches use one static release build.
 RELEASE_DIR := $(TARGET_DIR)/$(TRIPLE)/release
 RUSTFLAGS_VARIABLE := CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_RUSTFLAGS
 STATIC := $(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static"
 SERVICES := mcp-memory mcp-guardrails mcp-patterns mcp-orchestrator
 IMAGES := $(SERVICES) mcp-harness
 BINARIES := harness $(SERVICES) liar
-# Where the stack of the mcp- targets runs: docker (containers, by docker-compose.yml) or process.
-# Either way of a debug build: a change is built in seconds. Containers need a static one.
+# Backend of the mcp- targets: docker (the containers of docker-compose.yml) or process.
+# Both use a debug build, because it is ready seconds after a change. Containers need a static one.
 BACKEND ?= docker
 DEV_DIR := $(TARGET_DIR)/$(if $(filter docker,$(BACKEND)),$(TRIPLE)/)debug
 HARNESS := $(DEV_DIR)/harness
@@ -23,11 +23,11 @@ $(error BACKEND is `$(BACKEND)`; it can be docker or process)
 endif
 
 .PHONY: help
-help: ## Lists what can be made
+help: ## Lists all targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: gate
-gate: release redis ## Builds, runs the main job on the embedded default, prints the verdict and the path of the report
+gate: release redis ## Builds the release, runs scenarios, a load and experiments; prints the verdict and the path of the report
 	$(RELEASE_DIR)/harness gate
 
 .PHONY: test
@@ -36,7 +36,7 @@ test: tools redis readers ## Runs every test that needs no container
 	cargo test --workspace --locked
 
 .PHONY: test-docker
-test-docker: images ## Runs the tests of the docker backend: they start containers on 127.0.0.1
+test-docker: images ## Runs the tests of the docker backend, which start containers on 127.0.0.1
 	cargo build --workspace --bins --locked
 	cargo test -p harness-core --features docker-tests --test docker --test fault_docker --test images --locked
 	$(RELEASE_DIR)/harness scenario --all --backend docker
@@ -44,7 +44,7 @@ test-docker: images ## Runs the tests of the docker backend: they start containe
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s
 
 .PHONY: lint
-lint: tools ## Formatting, clippy with warnings as errors, dependencies, workflows, Dockerfile, compose file, shell scripts
+lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/dependencies
@@ -52,31 +52,31 @@ lint: tools ## Formatting, clippy with warnings as errors, dependencies, workflo
 	.ci/files
 
 .PHONY: deny
-deny: ## Licences, sources and known flaws of every dependency
+deny: ## Checks licences, sources and known vulnerabilities of every dependency
 	.ci/dependencies
 
 .PHONY: docs
-docs: tools ## Builds the documentation of the crates, warnings as errors
+docs: tools ## Builds the documentation of the crates; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 .PHONY: smoke
-smoke: ## Starts the stack, walks a piece of work through it, stops it: what a person does first
+smoke: ## Starts the stack, sends one task through it, stops it
 	@trap '$(MAKE) --no-print-directory mcp-down' EXIT; $(MAKE) --no-print-directory mcp-up && $(MAKE) --no-print-directory mcp-flow
 
 .PHONY: scan
-scan: images deny ## Looks for known flaws in the images and in what they are made of (Trivy)
+scan: images deny ## Scans the images and their SBOMs for known vulnerabilities (Trivy)
 	infra/images/scan $(IMAGES)
 
 .PHONY: chaos-all
-chaos-all: release redis ## Runs every experiment of the catalogue with a fresh seed
+chaos-all: release redis ## Runs every experiment with a fresh seed
 	$(RELEASE_DIR)/harness chaos --all
 
 .PHONY: load-long
-load-long: release redis ## Drives memory with 100 users for ten minutes
+load-long: release redis ## Runs a load of 100 users on memory for ten minutes
 	$(RELEASE_DIR)/harness load memory --duration 10m
 
 .PHONY: mcp-up
-mcp-up: stack-$(BACKEND) ## Starts Redis and the four services, and builds and restarts what you change from then on (BACKEND=process: without Docker)
+mcp-up: stack-$(BACKEND) ## Starts Redis and the four services, and rebuilds them when you change them (BACKEND=process: without Docker)
 ifeq ($(BACKEND),process)
 	@$(HARNESS) up --env-file .env.mcp.local --watch
 else
@@ -86,7 +86,7 @@ else
 endif
 
 .PHONY: memory-up
-memory-up: stack-$(BACKEND) ## Starts memory alone, with its Redis
+memory-up: stack-$(BACKEND) ## Starts only memory and its Redis
 ifeq ($(BACKEND),process)
 	@$(HARNESS) up --env-file .env.mcp.local --watch --only memory
 else
@@ -96,7 +96,7 @@ else
 endif
 
 .PHONY: mcp-flow
-mcp-flow: ## Walks a piece of work through the stack: guardrails, memory, patterns, agent
+mcp-flow: ## Sends one task through the stack: guardrails, memory, patterns, agent
 ifeq ($(BACKEND),process)
 	@$(HARNESS) flow
 else
@@ -104,7 +104,7 @@ else
 endif
 
 .PHONY: mcp-logs
-mcp-logs: ## Shows the last lines of all logs, or of one with SERVICE=memory; SERVICE=watch says what was built
+mcp-logs: ## Shows the last lines of all logs; SERVICE=memory shows one log, SERVICE=watch the log of rebuilds
 ifeq ($(BACKEND),process)
 	@$(HARNESS) logs $(SERVICE)
 else ifeq ($(SERVICE),watch)
@@ -122,7 +122,7 @@ else
 	@infra/local/compose down --volumes --remove-orphans
 endif
 
-# What the two kinds of a stack need before they start.
+# Prerequisites of the two kinds of stack.
 .PHONY: stack-process stack-docker static
 stack-process: tools redis
 	cargo build --workspace --bins --locked
@@ -143,20 +143,20 @@ bench: release redis ## Prints every benchmark as a ratio to a reference of the 
 	$(RELEASE_DIR)/harness bench
 
 .PHONY: release
-release: tools ## Builds the harness and the services, static, in release mode
+release: tools ## Builds the harness and the services: static, release mode
 	$(STATIC) cargo build --release --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
 
 .PHONY: images
-images: docker release ## Makes the images of the services and of the harness, each with an SBOM, and redis:7 where it is missing
+images: docker release ## Builds the images of the services and of the harness, each with an SBOM, and redis:7 if it is missing
 	infra/images/build $(RELEASE_DIR) $(IMAGES)
 
 .PHONY: images-offline
-images-offline: docker ## Makes the base image redis:7 from the distribution's packages, where no registry can be reached, then the images
+images-offline: docker ## Builds redis:7 from packages of the distribution, for machines without a registry, then the images
 	infra/images/offline-redis
 	$(MAKE) images
 
 .PHONY: redis
-redis: ## Installs redis-server where it is missing
+redis: ## Installs redis-server if it is missing
 	@.ci/need redis-server redis-server
 
 .PHONY: tools
@@ -164,13 +164,13 @@ tools:
 	@command -v cargo >/dev/null || { echo "make: cargo is missing; install Rust with rustup" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "make: a C compiler is missing; install gcc" >&2; exit 1; }
 
-# What reads reports in tests: a browser, and a checker of XML forms.
+# Tests open reports in a browser and validate XML files.
 .PHONY: readers
 readers:
 	@.ci/need chromium chromium
 	@.ci/need xmllint libxml2-utils
 
 .PHONY: clean
-clean: ## Removes what was built and every recorded run
+clean: ## Removes build results and every recorded run
 	cargo clean
 	rm -rf dist runs
