@@ -2,9 +2,11 @@
 
 use crate::draw::next;
 use crate::rules::{Planted, Rules, Towards};
-use crate::toxic::{Ending, Moment, Toxic};
+use crate::toxic::effect::{Departure, Waiting};
+use crate::toxic::{Ending, Moment};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Most bytes that wait on an edge where nothing is done: as much as one read.
@@ -38,7 +40,7 @@ impl Way {
 
     /// Tells whether a rule acts on something that `drawn` rules were drawn for.
     pub(crate) fn acts(self, planted: &Planted, drawn: &[u64]) -> bool {
-        let faces = planted.rule.toxic.protocol().is_some() || self.faces(planted.rule.towards);
+        let faces = planted.rule.toxic.effect().protocol().is_some() || self.faces(planted.rule.towards);
         faces && (!planted.rule.is_conditional() || drawn.contains(&planted.id))
     }
 }
@@ -167,37 +169,18 @@ impl Lane {
             Way::Up => Moment::Request,
             Way::Down => Moment::Reply,
         };
-        let late = acting().map(|planted| planted.rule.toxic.late(moment, next(parcel.random ^ planted.id)));
-        let mut due = parcel.arrived + late.sum::<Duration>();
-        if let Some(before) = self.last_due {
-            due = due.max(before);
-        }
-        let (mut free_at, mut hung) = (self.free_at, self.hung);
+        let delay =
+            |planted: &Arc<Planted>| planted.rule.toxic.effect().delay(moment, next(parcel.random ^ planted.id));
+        let due = parcel.arrived + acting().map(delay).sum::<Duration>();
+        let due = self.last_due.map_or(due, |before| due.max(before));
+        let mut departure = Departure { due, free_at: self.free_at, hung: self.hung };
+        let waiting =
+            Waiting { bytes: parcel.len(), continues: parcel.continues, is_end: matches!(parcel.load, Load::End) };
         for planted in acting() {
-            match &planted.rule.toxic {
-                Toxic::Bandwidth(bandwidth) => {
-                    due = free_at.map_or(due, |free| due.max(free)) + bandwidth.duration(parcel.len());
-                    free_at = Some(due);
-                }
-                Toxic::Slice(slice) if parcel.continues => due += slice.gap,
-                Toxic::SlowClose(close) if matches!(parcel.load, Load::End) => due += close.delay,
-                Toxic::Hang(_) => hung = true,
-                Toxic::Latency(_)
-                | Toxic::Reset(_)
-                | Toxic::Blackhole(_)
-                | Toxic::SlowClose(_)
-                | Toxic::Slice(_)
-                | Toxic::Truncate(_)
-                | Toxic::Corrupt(_)
-                | Toxic::Abort(_)
-                | Toxic::Status(_)
-                | Toxic::Delay(_)
-                | Toxic::Malform(_)
-                | Toxic::RedisError(_) => {}
-            }
+            planted.rule.toxic.effect().schedule(waiting, &mut departure);
         }
-        (self.free_at, self.hung, self.last_due) = (free_at, hung, Some(due));
-        parcel.due = (!hung).then_some(due);
+        (self.free_at, self.hung, self.last_due) = (departure.free_at, departure.hung, Some(departure.due));
+        parcel.due = (!departure.hung).then_some(departure.due);
     }
 
     /// What to do now.
@@ -254,8 +237,7 @@ impl Lane {
 mod tests {
     use super::*;
     use crate::rules::{Rule, add};
-    use crate::toxic::{Bandwidth, Latency, SlowClose};
-    use std::sync::Arc;
+    use crate::toxic::{Bandwidth, Latency, SlowClose, Toxic};
     use tokio::sync::watch;
 
     fn bytes(count: usize, arrived: Instant) -> Parcel {

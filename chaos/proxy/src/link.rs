@@ -37,6 +37,15 @@ struct Held {
     content: BytesMut,
 }
 
+/// The bytes that a rule let pass one way.
+struct Passed {
+    rule: u64,
+    way: Way,
+    /// The operation that the bytes belong to; 0 if the rule counts those of the whole connection.
+    operation: u64,
+    bytes: u64,
+}
+
 /// See the head of this file.
 pub(crate) struct Link {
     edge: Arc<Edge>,
@@ -51,9 +60,8 @@ pub(crate) struct Link {
     last_way: Option<Way>,
     /// Rules that have touched the connection.
     touched: Vec<u64>,
-    /// Bytes that a truncation let pass: rule, operation (0: any), count.
-    passed: Vec<(u64, u64, u64)>,
-    /// Blackholes that took bytes.
+    passed: Vec<Passed>,
+    /// Rules that took bytes out of the stream.
     lost_to: Vec<u64>,
     verdict: Option<Ending>,
 }
@@ -75,7 +83,7 @@ impl Link {
             lost_to: Vec::new(),
             verdict: None,
         };
-        link.reset_if_told();
+        link.end_if_ruled();
         link
     }
 
@@ -148,11 +156,12 @@ impl Link {
     /// The rules have changed.
     pub(crate) fn adopt(&mut self, rules: Arc<Rules>) {
         self.rules = rules;
+        self.passed.retain(|passed| self.rules.has(passed.rule));
         if self.lost_to.iter().any(|id| !self.rules.has(*id)) {
             self.cut(Ending::Reset);
         }
         self.lanes.iter_mut().for_each(|lane| lane.reschedule(&self.rules));
-        self.reset_if_told();
+        self.end_if_ruled();
     }
 
     /// The connection is over; what was not answered is told to the tap.

@@ -4,22 +4,21 @@
 use crate::draw::Identity;
 use crate::http::head::{Head, Length, Line};
 use crate::tap::{Exchange, MAX_BODY_BYTES};
-use crate::toxic::{Abort, Ending, Malform, Protocol};
+use crate::toxic::{Ending, Protocol};
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
 
-/// What will happen to the reply.
+/// What will happen to the reply of an operation.
 #[derive(Debug, Clone, Default)]
-pub(crate) enum Reply {
-    /// It passes.
+pub(crate) enum ReplyPlan {
     #[default]
-    Passes,
-    /// There will be none from the upstream; this is sent in its place, and the connection may end with it.
-    Replaced(Bytes, Option<Ending>),
-    /// The connection ends inside it.
-    Aborted(u64, Abort),
-    /// It is rewritten.
-    Malformed(u64, Malform),
+    Pass,
+    /// The upstream sends none. The proxy sends these bytes, and may end the connection afterwards.
+    Answer(Bytes, Option<Ending>),
+    /// A rule ends the connection inside the reply.
+    Cut { rule: u64, after_bytes: u64, ending: Ending },
+    /// A rule rewrites the reply when it is complete.
+    Rewrite { rule: u64 },
 }
 
 /// See the head of this file.
@@ -33,7 +32,7 @@ pub(crate) struct Operation {
     pub(crate) drawn: Vec<u64>,
     /// Rules that have touched it.
     pub(crate) touched: Vec<u64>,
-    pub(crate) reply: Reply,
+    pub(crate) reply: ReplyPlan,
     /// Whether it went to the upstream.
     pub(crate) passed_on: bool,
     /// Of Redis, the name of the command.

@@ -97,7 +97,7 @@ impl Rule {
     }
 
     pub(crate) fn is_conditional(&self) -> bool {
-        self.share < 1.0 || !self.only.is_all() || self.toxic.protocol().is_some()
+        self.share < 1.0 || !self.only.is_all() || self.toxic.effect().protocol().is_some()
     }
 
     /// Tells whether the rule can be used at all.
@@ -108,7 +108,10 @@ impl Rule {
         if !(0.0..=1.0).contains(&self.share) {
             return Err(RuleError::Share(self.share));
         }
-        self.toxic.problem().map_or(Ok(()), |problem| Err(RuleError::Value { kind: self.toxic.kind(), problem }))
+        self.toxic
+            .effect()
+            .problem()
+            .map_or(Ok(()), |problem| Err(RuleError::Value { kind: self.toxic.kind(), problem }))
     }
 }
 

@@ -7,7 +7,7 @@
 mod wire;
 
 use chaos_proxy::toxic::{
-    Abort, Bandwidth, Blackhole, Corrupt, Delay, Ending, Hang, Latency, Malform, Moment, RedisError, Reset, Shape,
+    ALL, Abort, Bandwidth, Blackhole, Corrupt, Delay, Ending, Hang, Kind, Latency, Malform, Moment, Reset, Shape,
     Slice, SlowClose, Status, Truncate,
 };
 use chaos_proxy::{Guard, Only, Options, Proxy, Rule, Towards, Toxic};
@@ -403,24 +403,14 @@ async fn of_another_protocol_a_share_of_turns_is_reset() {
     proxy.close().await;
 }
 
-/// Every toxic.
+/// The example of every kind of toxic.
 fn all() -> Vec<Toxic> {
-    vec![
-        Toxic::Latency(Latency { delay: ms(3), jitter: ms(2) }),
-        Toxic::Bandwidth(Bandwidth { bytes_per_second: 1 << 20 }),
-        Toxic::Reset(Reset {}),
-        Toxic::Hang(Hang {}),
-        Toxic::Blackhole(Blackhole {}),
-        Toxic::SlowClose(SlowClose { delay: ms(5) }),
-        Toxic::Slice(Slice { size: 700, gap: ms(1) }),
-        Toxic::Truncate(Truncate { bytes: 1_500, ending: Ending::Reset }),
-        Toxic::Corrupt(Corrupt { one_in: 1_000 }),
-        Toxic::Abort(Abort { moment: Moment::Reply, after_bytes: 20, ending: Ending::Reset }),
-        status(500),
-        Toxic::Delay(Delay { delay: ms(4), moment: Moment::Reply }),
-        Toxic::Malform(Malform { shape: Shape::HalfContent }),
-        Toxic::RedisError(RedisError::new("LOADING wait")),
-    ]
+    #[derive(serde::Deserialize)]
+    struct Line {
+        toxic: Toxic,
+    }
+    let example = |kind: &Kind| toml::from_str::<Line>(&format!("toxic = {}", (kind.example)())).unwrap().toxic;
+    ALL.iter().map(example).collect()
 }
 
 #[tokio::test]

@@ -2,25 +2,26 @@
 
 use super::{Held, Link};
 use crate::lane::{Load, Parcel, Way};
-use crate::operation::{Operation, Reply};
+use crate::operation::{Operation, ReplyPlan};
 use crate::rules::Planted;
 use crate::tally::add;
-use crate::toxic::{Ending, Moment, Protocol, Toxic};
+use crate::toxic::effect::{RequestEffect, Rewritten, UpstreamReply};
+use crate::toxic::{Ending, Protocol};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 
 impl Link {
-    /// A connection on which a reset stands ends at once.
-    pub(super) fn reset_if_told(&mut self) {
-        let told = self
-            .rules
-            .planted
-            .iter()
-            .find(|planted| matches!(planted.rule.toxic, Toxic::Reset(_)) && !planted.rule.is_conditional());
-        if let Some(planted) = told.cloned() {
+    /// Ends the connection if an unconditional rule ends every connection.
+    pub(super) fn end_if_ruled(&mut self) {
+        let ending = |planted: &Arc<Planted>| {
+            let ending =
+                if planted.rule.is_conditional() { None } else { planted.rule.toxic.effect().ends_connections() };
+            ending.map(|ending| (Arc::clone(planted), ending))
+        };
+        if let Some((planted, ending)) = self.rules.planted.iter().find_map(ending) {
             self.touch(&planted, None, 0);
-            self.cut(Ending::Reset);
+            self.cut(ending);
         }
     }
 
@@ -42,7 +43,7 @@ impl Link {
         if self.verdict.is_some() {
             return;
         }
-        let replaced = matches!(self.operations.back(), Some(Operation { reply: Reply::Replaced(..), .. }));
+        let replaced = matches!(self.operations.back(), Some(Operation { reply: ReplyPlan::Answer(..), .. }));
         if replaced {
             self.answer(now);
         } else {
@@ -51,23 +52,28 @@ impl Link {
     }
 
     fn reply_held(&mut self, held: Held, now: Instant) {
-        let Some(Operation { reply: Reply::Malformed(id, malform), status, content_type, .. }) =
-            self.operations.front()
-        else {
+        let Some((planted, rewritten)) = self.rewrite(&held.content) else {
             self.pass(Way::Down, held.raw.freeze(), now);
             return;
         };
-        let Some(planted) = self.rules.planted.iter().find(|planted| planted.id == *id).cloned() else {
-            self.pass(Way::Down, held.raw.freeze(), now);
-            return;
-        };
-        let media = if content_type.is_empty() { "application/json" } else { content_type.as_str() };
-        let (reply, ends) = (malform.reply(*status, media, &held.content), malform.ends());
-        self.touch(&planted, Some(Way::Down), reply.len());
-        self.pass(Way::Down, reply, now);
-        if ends {
+        self.touch(&planted, Some(Way::Down), rewritten.bytes.len());
+        self.pass(Way::Down, rewritten.bytes, now);
+        if rewritten.ends {
             self.cut_after(Way::Down, Ending::Close, now);
         }
+    }
+
+    /// What replaces the reply of the oldest operation; `None` if its rule was removed in the meantime.
+    fn rewrite(&self, content: &[u8]) -> Option<(Arc<Planted>, Rewritten)> {
+        let operation = self.operations.front()?;
+        let ReplyPlan::Rewrite { rule } = operation.reply else { return None };
+        let planted = self.rules.planted.iter().find(|planted| planted.id == rule)?;
+        let content_type = match operation.content_type.as_str() {
+            "" => "application/json",
+            content_type => content_type,
+        };
+        let reply = UpstreamReply { status: operation.status, content_type, content };
+        Some((Arc::clone(planted), planted.rule.toxic.effect().rewrite(reply)?))
     }
 
     /// The last operation's request is complete: draws its rules and does what they say about the request.
@@ -96,8 +102,8 @@ impl Link {
         let drawn = |planted: &&Arc<Planted>| {
             let rule = &planted.rule;
             rule.is_conditional()
-                && rule.toxic.protocol().is_none_or(|protocol| operation.protocol == Some(protocol))
-                && !matches!(&rule.toxic, Toxic::RedisError(error) if !error.answers(method))
+                && rule.toxic.effect().protocol().is_none_or(|protocol| operation.protocol == Some(protocol))
+                && rule.toxic.effect().applies_to(method)
                 && rule.only.fits(method, path, content)
                 && self.edge.draw.among(rule.share, rule.toxic.kind(), operation.identity)
         };
@@ -106,36 +112,23 @@ impl Link {
 
     fn act_on_request(&mut self, planted: &Arc<Planted>, asked: usize) {
         let Some(operation) = self.operations.back_mut() else { return };
-        match &planted.rule.toxic {
-            Toxic::Reset(_) => self.verdict = self.verdict.or(Some(Ending::Reset)),
-            Toxic::Abort(abort) => match abort.moment {
-                Moment::Request => self.verdict = self.verdict.or(Some(abort.ending)),
-                Moment::Reply => {
-                    operation.reply = Reply::Aborted(planted.id, abort.clone());
-                    return;
-                }
-            },
-            Toxic::Status(status) => {
-                operation.reply = Reply::Replaced(status.reply(operation.is_head()), None);
+        let rule = planted.id;
+        match planted.rule.toxic.effect().on_request(operation.is_head()) {
+            RequestEffect::Nothing => return,
+            RequestEffect::Hit => {}
+            RequestEffect::End(ending) => self.verdict = self.verdict.or(Some(ending)),
+            RequestEffect::Answer(reply, ending) => {
+                operation.reply = ReplyPlan::Answer(reply, ending);
                 operation.passed_on = false;
             }
-            Toxic::RedisError(error) => {
-                operation.reply = Reply::Replaced(error.reply(), error.ends().then_some(Ending::Close));
-                operation.passed_on = false;
-            }
-            Toxic::Delay(_) => {}
-            Toxic::Malform(malform) => {
-                operation.reply = Reply::Malformed(planted.id, malform.clone());
+            RequestEffect::CutReply { after_bytes, ending } => {
+                operation.reply = ReplyPlan::Cut { rule, after_bytes, ending };
                 return;
             }
-            Toxic::Latency(_)
-            | Toxic::Bandwidth(_)
-            | Toxic::Hang(_)
-            | Toxic::Blackhole(_)
-            | Toxic::SlowClose(_)
-            | Toxic::Slice(_)
-            | Toxic::Truncate(_)
-            | Toxic::Corrupt(_) => return,
+            RequestEffect::RewriteReply => {
+                operation.reply = ReplyPlan::Rewrite { rule };
+                return;
+            }
         }
         self.touch(planted, Some(Way::Up), asked);
     }
@@ -148,7 +141,7 @@ impl Link {
 
     /// Sends the replies of the proxy itself whose turn has come.
     pub(super) fn answer(&mut self, now: Instant) {
-        while let Some(Operation { reply: Reply::Replaced(reply, ending), .. }) = self.operations.front() {
+        while let Some(Operation { reply: ReplyPlan::Answer(reply, ending), .. }) = self.operations.front() {
             let (reply, ending) = (reply.clone(), *ending);
             self.pass(Way::Down, reply, now);
             if let Some(ending) = ending {

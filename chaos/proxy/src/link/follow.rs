@@ -5,7 +5,7 @@ use super::{Held, Link, MAX_HELD_BYTES};
 use crate::http::frame::{Framer, Kind, Step};
 use crate::http::head::Look;
 use crate::lane::Way;
-use crate::operation::{Operation, Reply};
+use crate::operation::{Operation, ReplyPlan};
 use crate::redis::commands::{self, Commands};
 use crate::redis::replies::{self, Replies};
 use crate::tally::add;
@@ -51,7 +51,7 @@ impl Link {
     /// Tells whether what comes in goes out as it is and at once, so that whoever has the sockets may write it and tell by
     /// [`Link::saw`] and [`Link::left`].
     pub(crate) fn passes_straight(&self, way: Way) -> bool {
-        let as_it_is = |operation: &Operation| matches!(operation.reply, Reply::Passes);
+        let as_it_is = |operation: &Operation| matches!(operation.reply, ReplyPlan::Pass);
         self.rules.planted.is_empty()
             && self.lanes[way.index()].is_clear()
             && self.held[way.index()].is_none()
@@ -137,7 +137,9 @@ impl Link {
             && self.held[way.index()].is_none()
             && match way {
                 Way::Up => self.rules.conditional,
-                Way::Down => matches!(self.operations.front(), Some(Operation { reply: Reply::Malformed(..), .. })),
+                Way::Down => {
+                    matches!(self.operations.front(), Some(Operation { reply: ReplyPlan::Rewrite { .. }, .. }))
+                }
             }
     }
 

@@ -1,22 +1,15 @@
 //! What happens to bytes on their way: the rules that act on them change, drop, split or stamp them, then they wait in the lane.
 
-use super::Link;
+use super::{Link, Passed};
 use crate::draw::next;
 use crate::lane::{Load, Parcel, Way};
-use crate::operation::{Operation, Reply};
+use crate::operation::{Operation, ReplyPlan};
 use crate::rules::Planted;
 use crate::tally::add;
-use crate::toxic::{Ending, Toxic};
-use bytes::{Bytes, BytesMut};
+use crate::toxic::effect::{Passage, Place};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// What the rules made of some bytes.
-struct Made {
-    bytes: Bytes,
-    piece: usize,
-    cut: Option<Ending>,
-}
 
 impl Link {
     /// Passes bytes of the operation whose turn it is on this way.
@@ -31,16 +24,16 @@ impl Link {
             self.lanes[way.index()].push(Parcel::new(Load::Bytes(bytes), now), &self.rules);
             return;
         }
-        let mut made = Made { bytes, piece: usize::MAX, cut: None };
+        let mut passage = Passage::new(bytes);
         if way == Way::Down {
-            self.abort(&mut made);
+            self.cut_reply(&mut passage);
         }
         for planted in Arc::clone(&self.rules).planted.iter() {
             if self.acts(way, planted) {
-                self.apply(way, planted, position, &mut made);
+                self.apply(way, planted, position, &mut passage);
             }
         }
-        self.queue(way, made, position, now);
+        self.queue(way, passage, position, now);
     }
 
     fn operation(&self, way: Way) -> Option<&Operation> {
@@ -54,73 +47,45 @@ impl Link {
         way.acts(planted, self.operation(way).map_or(&[], |operation| operation.drawn.as_slice()))
     }
 
-    fn apply(&mut self, way: Way, planted: &Arc<Planted>, position: u64, made: &mut Made) {
-        let mut touched = made.bytes.len();
-        match &planted.rule.toxic {
-            Toxic::Corrupt(corrupt) => {
-                let random = self.random(way, "corrupt");
-                let mut changed = BytesMut::from(made.bytes.as_ref());
-                touched = usize::try_from(corrupt.change(&mut changed, position, random)).unwrap_or(usize::MAX);
-                made.bytes = changed.freeze();
-            }
-            Toxic::Truncate(truncate) => {
-                let passed = self.passed(planted, way);
-                match truncate.room(*passed, made.bytes.len()) {
-                    Some(room) => {
-                        *passed += room as u64;
-                        touched -= room;
-                        made.bytes.truncate(room);
-                        made.cut = Some(truncate.ending);
-                    }
-                    None => {
-                        *passed += made.bytes.len() as u64;
-                        return;
-                    }
-                }
-            }
-            Toxic::Blackhole(_) => {
-                made.bytes.clear();
-                if !self.lost_to.contains(&planted.id) {
-                    self.lost_to.push(planted.id);
-                }
-            }
-            Toxic::Slice(slice) => made.piece = made.piece.min(slice.size),
-            Toxic::Bandwidth(bandwidth) => made.piece = made.piece.min(bandwidth.piece()),
-            Toxic::Latency(_) | Toxic::Hang(_) => {}
-            Toxic::SlowClose(_)
-            | Toxic::Reset(_)
-            | Toxic::Abort(_)
-            | Toxic::Status(_)
-            | Toxic::Delay(_)
-            | Toxic::Malform(_)
-            | Toxic::RedisError(_) => return,
+    fn apply(&mut self, way: Way, planted: &Arc<Planted>, position: u64, passage: &mut Passage) {
+        let random = self.random(way, planted.rule.toxic.kind());
+        let passed = self.passed(planted, way);
+        let hit = planted.rule.toxic.effect().on_bytes(passage, Place { position, passed: *passed, random });
+        *passed += passage.bytes.len() as u64;
+        if std::mem::take(&mut passage.lost) && !self.lost_to.contains(&planted.id) {
+            self.lost_to.push(planted.id);
         }
-        if touched > 0 {
-            self.touch(planted, Some(way), touched);
+        if hit > 0 {
+            self.touch(planted, Some(way), hit);
         }
     }
 
-    /// The bytes that a truncation let pass so far.
+    /// The number of bytes that a rule let pass this way: of the present operation if the rule is conditional, otherwise of the connection.
     fn passed(&mut self, planted: &Planted, way: Way) -> &mut u64 {
         let operation =
             if planted.rule.is_conditional() { self.operation(way).map_or(0, |operation| operation.number) } else { 0 };
-        let key = (planted.id, operation * 2 + way.index() as u64);
-        self.passed.retain(|(rule, other, _)| *rule != key.0 || other % 2 != key.1 % 2 || *other == key.1);
-        let place = self.passed.iter().position(|(rule, other, _)| (*rule, *other) == key).unwrap_or_else(|| {
-            self.passed.push((key.0, key.1, 0));
+        let place = self.passed.iter().position(|passed| passed.rule == planted.id && passed.way == way);
+        let place = place.unwrap_or_else(|| {
+            self.passed.push(Passed { rule: planted.id, way, operation, bytes: 0 });
             self.passed.len() - 1
         });
-        &mut self.passed[place].2
+        let passed = &mut self.passed[place];
+        if passed.operation != operation {
+            (passed.operation, passed.bytes) = (operation, 0);
+        }
+        &mut passed.bytes
     }
 
-    fn abort(&mut self, made: &mut Made) {
-        let Some(Operation { reply: Reply::Aborted(id, abort), .. }) = self.operations.front_mut() else { return };
-        let Some(planted) = self.rules.planted.iter().find(|planted| planted.id == *id).cloned() else { return };
-        let room = usize::try_from(abort.after_bytes).unwrap_or(usize::MAX).min(made.bytes.len());
-        abort.after_bytes -= room as u64;
-        if room < made.bytes.len() {
-            made.bytes.truncate(room);
-            made.cut = Some(abort.ending);
+    fn cut_reply(&mut self, passage: &mut Passage) {
+        let Some(Operation { reply: ReplyPlan::Cut { rule, after_bytes, ending }, .. }) = self.operations.front_mut()
+        else {
+            return;
+        };
+        let Some(planted) = self.rules.planted.iter().find(|planted| planted.id == *rule).cloned() else { return };
+        let room = usize::try_from(*after_bytes).unwrap_or(usize::MAX).min(passage.bytes.len());
+        *after_bytes -= room as u64;
+        if room < passage.bytes.len() {
+            passage.cut_after(room, *ending);
             self.touch(&planted, Some(Way::Down), room);
         }
     }
@@ -130,21 +95,21 @@ impl Link {
         next(self.edge.draw.number(purpose, identity) ^ way.index() as u64)
     }
 
-    fn queue(&mut self, way: Way, made: Made, position: u64, now: Instant) {
+    fn queue(&mut self, way: Way, passage: Passage, position: u64, now: Instant) {
         let drawn = self.operation(way).map(|operation| operation.drawn.clone()).unwrap_or_default();
-        let mut rest = made.bytes;
+        let mut rest = passage.bytes;
         let mut continues = false;
         // The pieces of one read share their random number, so that a jitter never tears them apart; the next read has another.
         let random = next(self.random(way, "time") ^ position);
         while !rest.is_empty() {
-            let piece = rest.split_to(made.piece.min(rest.len()));
+            let piece = rest.split_to(passage.max_piece.min(rest.len()));
             let mut parcel = Parcel::new(Load::Bytes(piece), now);
             (parcel.random, parcel.continues) = (random, continues);
             parcel.drawn.clone_from(&drawn);
             self.lanes[way.index()].push(parcel, &self.rules);
             continues = true;
         }
-        if let Some(ending) = made.cut {
+        if let Some(ending) = passage.cut {
             self.cut_after(way, ending, now);
         }
     }
@@ -152,7 +117,7 @@ impl Link {
     /// The end of a direction is on its way: the rules that hold it back have touched the connection.
     pub(super) fn touch_end(&mut self, way: Way) {
         for planted in Arc::clone(&self.rules).planted.iter() {
-            if self.acts(way, planted) && matches!(planted.rule.toxic, Toxic::SlowClose(_) | Toxic::Hang(_)) {
+            if self.acts(way, planted) && planted.rule.toxic.effect().holds_end() {
                 self.touch(planted, None, 0);
             }
         }
