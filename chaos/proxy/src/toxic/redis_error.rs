@@ -90,7 +90,7 @@ impl Effect for RedisError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::replies::{Replies, Step};
+    use crate::redis::replies::{Replies, ReplyStep};
 
     #[test]
     fn every_shape_is_invalid_in_its_own_way() {
@@ -99,10 +99,10 @@ mod tests {
             let (taken, step) = Replies::default().step(&reply);
             (taken == reply.len(), step)
         };
-        assert_eq!(step(RedisShape::Error), (true, Step::Reply));
-        assert_eq!(step(RedisShape::Truncated), (true, Step::Part));
-        assert_eq!(step(RedisShape::WrongInteger), (true, Step::Reply));
-        assert!(matches!(step(RedisShape::Garbage), (true, Step::Foreign(_))));
+        assert_eq!(step(RedisShape::Error), (true, ReplyStep::Reply));
+        assert_eq!(step(RedisShape::Truncated), (true, ReplyStep::Part));
+        assert_eq!(step(RedisShape::WrongInteger), (true, ReplyStep::Reply));
+        assert!(matches!(step(RedisShape::Garbage), (true, ReplyStep::Foreign(_))));
         let wrong = RedisError { shape: RedisShape::WrongInteger, ..RedisError::new("x") }.reply();
         assert!(std::str::from_utf8(&wrong[1..]).unwrap().trim().parse::<i64>().is_err());
     }

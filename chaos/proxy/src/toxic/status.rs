@@ -63,7 +63,7 @@ impl Effect for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::head::{Length, Look, Tried, reply};
+    use crate::http::head::{Length, ParseOptions, ParsedHead, parse_reply};
 
     #[test]
     fn a_client_can_read_the_reply() {
@@ -74,7 +74,8 @@ mod tests {
             content_type: "text/x\r\nevil: 1".into(),
         };
         let bytes = status.reply(false);
-        let Tried::Whole(head, size) = reply(&bytes, Look { to_head: false, keep_fields: true }) else {
+        let ParsedHead::Whole(head, size) = parse_reply(&bytes, ParseOptions { to_head: false, keep_fields: true })
+        else {
             panic!("not a reply")
         };
         assert_eq!((head.length, &bytes[size..]), (Length::Fixed(2), &b"{}"[..]));
