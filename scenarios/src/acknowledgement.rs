@@ -1,5 +1,6 @@
-//! What a high rule stands against goes on only after its own caller has taken the rule on, once, and for exactly what was asked: in the newer
-//! era the call itself asks, in the older one `acknowledge_guardrails` takes the token; through a workflow as well as by hand.
+//! A request that a rule of severity high applies to continues only after its own caller has acknowledged the rule: once, and for exactly that
+//! request. Stateless clients are asked by the call itself; older clients pass a token to `acknowledge_guardrails`. Both are tried with a
+//! workflow and with a direct check.
 
 mod newer;
 mod older;
@@ -11,88 +12,94 @@ use serde_json::{Map, Value, json};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "acknowledgement",
-    "what must be acknowledged goes on after that, once, and for nothing and nobody else",
+    "a request that requires an acknowledgement continues only after it, once, for that request and caller only",
     patient,
     |stage| Box::pin(play(stage)),
 )
 .within(120)
 .requires(&["no-injection-without-verdict", "degraded-is-declared"]);
 
-/// The rule of severity high that stands against what is asked here.
+/// The rule of severity high that applies to the requests here.
 const RULE: &str = "DATA-006";
 
-/// A way to what is asked for: how it looks when it is stopped, and when it goes on.
-struct Way {
+/// A route to the protected action, with what its reply looks like when it stops and when it continues.
+struct Route {
     name: &'static str,
     tool: &'static str,
     stopped: fn(&Value) -> bool,
-    goes_on: fn(&Value) -> bool,
+    proceeds: fn(&Value) -> bool,
 }
 
-const BY_HAND: Way = Way {
-    name: "by hand",
+const DIRECT: Route = Route {
+    name: "direct check",
     tool: "check_guardrails",
     stopped: |reply| reply["verdict"] == "acknowledge" && reply["acknowledged"] == false,
-    goes_on: |reply| reply["verdict"] == "allow" && reply["acknowledged"] == true,
+    proceeds: |reply| reply["verdict"] == "allow" && reply["acknowledged"] == true,
 };
-const BY_WORKFLOW: Way = Way {
-    name: "through a workflow",
+const WORKFLOW: Route = Route {
+    name: "workflow",
     tool: "run_workflow",
     stopped: |reply| {
-        let nothing = reply["pattern"].is_null() && reply["artefact"].is_null();
-        nothing && reply["verdict"] == "acknowledge" && reply["status"] == "acknowledgement_required"
+        let no_output = reply["pattern"].is_null() && reply["artefact"].is_null();
+        no_output && reply["verdict"] == "acknowledge" && reply["status"] == "acknowledgement_required"
     },
-    goes_on: |reply| reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string(),
+    proceeds: |reply| reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string(),
 };
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let mut ann = stage.user("ann", "acme");
     let mut others = [("a colleague", stage.user("bob", "acme")), ("another organisation", stage.user("zoe", "zeta"))];
     let pattern = pattern(&mut ann).await?;
-    let _ = newer::asked(&mut ann, &mut others, &BY_WORKFLOW).await?;
-    let taken = newer::asked(&mut ann, &mut others, &BY_HAND).await?;
-    injected(&mut ann, &mut others, &pattern, &taken).await;
+    let _ = newer::acknowledge(&mut ann, &mut others, &WORKFLOW).await?;
+    let acknowledged = newer::acknowledge(&mut ann, &mut others, &DIRECT).await?;
+    expect_injection(&mut ann, &mut others, &pattern, &acknowledged).await;
 
-    let (checked, taken) = older::second_tool(&mut ann, &mut others, &BY_HAND).await?;
+    let (checked, acknowledged) = older::acknowledge(&mut ann, &mut others, &DIRECT).await?;
     let early = inject(&mut ann, &pattern, &checked, "customers").await;
-    let _ = early.refuses("what was only checked injects nothing", ErrorCode::VerdictInvalid);
-    injected(&mut ann, &mut others, &pattern, &taken).await;
-    let (stopped, taken) = older::second_tool(&mut ann, &mut others, &BY_WORKFLOW).await?;
-    older::resumed(&mut ann, &mut others, &stopped, &taken).await;
+    let _ = early.refuses("a token that was not acknowledged injects nothing", ErrorCode::VerdictInvalid);
+    expect_injection(&mut ann, &mut others, &pattern, &acknowledged).await;
+    let (stopped, acknowledged) = older::acknowledge(&mut ann, &mut others, &WORKFLOW).await?;
+    older::resume(&mut ann, &mut others, &stopped, &acknowledged).await;
     Ok(())
 }
 
-/// What somebody wants to do to a table; [`RULE`] stands against it.
-fn request(way: &Way, table: &str) -> Value {
+/// A change of a table that [`RULE`] applies to.
+fn request(route: &Route, table: &str) -> Value {
     let text = format!("ALTER TABLE {table} RENAME COLUMN name TO full_name;");
     let mut request =
         json!({ "action": "database", "intent": "review a database migration that renames a column", "text": text });
-    if way.tool == BY_WORKFLOW.tool {
+    if route.tool == WORKFLOW.tool {
         request["agent"] = json!("general");
     }
     request
 }
 
-fn yes() -> Value {
+fn acknowledgement() -> Value {
     json!({ "acknowledge": true, "reason": "every reader of the old name has moved" })
 }
 
-/// The acknowledged token of a check injects one pattern, for its own request and organisation.
-async fn injected(ann: &mut Actor<'_>, others: &mut [(&str, Actor<'_>)], pattern: &Value, taken: &Reply<'_>) {
-    let other = inject(ann, pattern, taken, "orders").await;
-    let _ = other.refuses("what was acknowledged injects nothing for another request", ErrorCode::VerdictInvalid);
+/// Expects that an acknowledged token injects one pattern, only for its own request and organisation.
+async fn expect_injection(
+    ann: &mut Actor<'_>,
+    others: &mut [(&str, Actor<'_>)],
+    pattern: &Value,
+    acknowledged: &Reply<'_>,
+) {
+    let other = inject(ann, pattern, acknowledged, "orders").await;
+    let _ = other.refuses("an acknowledged token injects nothing for another request", ErrorCode::VerdictInvalid);
     if let Some((who, actor)) = others.last_mut() {
-        let foreign = inject(actor, pattern, taken, "customers").await;
-        let _ = foreign.refuses(&format!("nor does {who} get anything for it"), ErrorCode::VerdictInvalid);
+        let other_org = inject(actor, pattern, acknowledged, "customers").await;
+        let _ =
+            other_org.refuses(&format!("{who} cannot inject with an acknowledged token"), ErrorCode::VerdictInvalid);
     }
-    let first = inject(ann, pattern, taken, "customers").await;
+    let first = inject(ann, pattern, acknowledged, "customers").await;
     let _ =
-        first.gives("what was acknowledged injects its pattern", |reply| reply["patternId"] == pattern["patternId"]);
-    let again = inject(ann, pattern, taken, "customers").await;
-    let _ = again.refuses("and nothing a second time", ErrorCode::VerdictUsed);
+        first.gives("an acknowledged token injects its pattern", |reply| reply["patternId"] == pattern["patternId"]);
+    let again = inject(ann, pattern, acknowledged, "customers").await;
+    let _ = again.refuses("an acknowledged token cannot be used twice", ErrorCode::VerdictUsed);
 }
 
-/// A pattern that fits, with a value for each of its variables.
+/// Returns a matching pattern with a value for each of its variables.
 async fn pattern(ann: &mut Actor<'_>) -> Result<Value, Broken> {
     let selected = ann.call("select_pattern", json!({ "intent": "review a database migration" })).await.or_stop()?;
     let best = &selected["patterns"][0];
@@ -103,7 +110,7 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<Value, Broken> {
 
 async fn inject<'s>(ann: &mut Actor<'s>, pattern: &Value, verdict: &Reply<'_>, table: &str) -> Reply<'s> {
     let mut arguments = pattern.clone();
-    arguments["request"] = request(&BY_HAND, table);
+    arguments["request"] = request(&DIRECT, table);
     arguments["executionId"] = verdict["executionId"].clone();
     arguments["verdictToken"] = verdict["verdictToken"].clone();
     ann.call("inject_pattern", arguments).await

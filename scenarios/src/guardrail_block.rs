@@ -1,5 +1,5 @@
-//! What the guardrails block is not done: no workflow injects a pattern for it, which the wire proves, and no caller gets one past the patterns
-//! service without a verdict of its own for exactly this.
+//! A request that the guardrails block injects no pattern: a tap between orchestrator and patterns shows that no workflow asks for one, and
+//! the patterns service rejects a direct injection without a valid verdict for that request.
 
 use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
 use harness_core::plan::topology::Topology;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "guardrail-block",
-    "what the guardrails block injects nothing, whoever asks, as the wire shows",
+    "a blocked request injects no pattern, through a workflow or directly",
     topology,
     |stage| Box::pin(play(stage)),
 )
@@ -16,7 +16,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 const ORCHESTRATOR: &str = "orchestrator";
 
-/// What is asked here is what happens, not how fast: a slow machine must not turn an answer into a fallback.
+/// Long deadlines, because a slow machine must not turn an answer into a fallback.
 fn topology() -> Topology {
     let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
     let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
@@ -27,10 +27,10 @@ fn topology() -> Topology {
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let mut ann = stage.user("ann", "acme");
     workflows(stage, &mut ann).await?;
-    by_hand(&mut ann).await
+    direct(&mut ann).await
 }
 
-/// A request that a critical rule stands against, and one that none does.
+/// A request that a critical rule blocks, and one that no rule applies to.
 fn requests() -> (Value, Value) {
     let blocked =
         json!({ "action": "database", "intent": "clean up the old customers", "text": "DROP TABLE customers;" });
@@ -38,43 +38,43 @@ fn requests() -> (Value, Value) {
     (blocked, allowed)
 }
 
-/// Through the orchestrator: the tap between it and patterns sees every injection that is asked for.
+/// Through the orchestrator. The tap between it and patterns sees every injection.
 async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
     let (mut blocked, mut allowed) = requests();
     (blocked["agent"], allowed["agent"]) = (json!("general"), json!("general"));
     let stopped = ann.call("run_workflow", blocked).await;
-    let stopped = stopped.gives("a workflow that a critical rule stands against ends blocked", |reply| {
+    let stopped = stopped.gives("a workflow that a critical rule applies to ends blocked", |reply| {
         reply["status"] == "blocked" && reply["verdict"] == "block" && reply["pattern"].is_null()
     });
     stage.wire(ORCHESTRATOR, "guardrails")?;
     let injected =
         stage.wire(ORCHESTRATOR, "patterns")?.into_iter().filter(|call| call.tool == "inject_pattern").count();
-    let seen = format!("{injected} injections asked for");
-    stage.expect("on its way to patterns no injection was ever asked for", injected == 0, seen, &[stopped.op()]);
+    let details = format!("{injected} injections requested");
+    stage.expect("the tap sees no injection for it", injected == 0, details, &[stopped.op()]);
 
     let done = ann.call("run_workflow", allowed).await;
-    let done = done.gives("a workflow that nothing stands against injects a pattern", |reply| {
+    let done = done.gives("a workflow that no rule applies to injects a pattern", |reply| {
         reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string()
     });
     stage.wire(ORCHESTRATOR, "guardrails")?;
     let calls = stage.wire(ORCHESTRATOR, "patterns")?;
     let accepted: Vec<_> = calls.iter().filter(|call| call.tool == "inject_pattern" && call.accepted()).collect();
     let ops: Vec<u64> = accepted.iter().filter_map(|call| call.op).chain([done.op()]).collect();
-    let seen = format!("{} accepted", accepted.len());
-    stage.expect("and the same tap sees that one injection", accepted.len() == 1, seen, &ops);
+    let details = format!("{} accepted", accepted.len());
+    stage.expect("the tap sees that one injection", accepted.len() == 1, details, &ops);
     Ok(())
 }
 
-/// Straight at patterns: without a verdict, with a forged one, and with one for something else.
-async fn by_hand(ann: &mut Actor<'_>) -> Result<(), Broken> {
+/// Directly at patterns: without a verdict, with a forged one, and with one for another request.
+async fn direct(ann: &mut Actor<'_>) -> Result<(), Broken> {
     let (blocked, allowed) = requests();
     let refused = ann.call("check_guardrails", blocked.clone()).await;
-    let _ = refused.gives("the guardrails block it and name the rule", |reply| {
+    let _ = refused.gives("the guardrails block the request and name the rule", |reply| {
         reply["verdict"] == "block" && reply["rules"][0]["severity"] == "critical" && reply["verdictToken"].is_null()
     });
     let selected = ann.call("select_pattern", json!({ "intent": "review a database migration" })).await.or_stop()?;
     let pattern = selected["patterns"][0].clone();
-    let verdict = ann.call("check_guardrails", allowed).await.ok("something else is allowed").or_stop()?;
+    let verdict = ann.call("check_guardrails", allowed).await.ok("another request is allowed").or_stop()?;
     let token = verdict.text("verdictToken");
     let forged = format!("{}x.{}", &token[..token.len() / 2], &token[token.len() / 2..]);
     for (with, token, code) in [
@@ -83,7 +83,7 @@ async fn by_hand(ann: &mut Actor<'_>) -> Result<(), Broken> {
         ("with the verdict of another request", json!(token), ErrorCode::VerdictInvalid),
     ] {
         let reply = inject(ann, &pattern, &blocked, &verdict, token).await;
-        let _ = reply.refuses(&format!("{with} nothing is injected"), code);
+        let _ = reply.refuses(&format!("{with} no pattern is injected"), code);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! Without guardrails nothing is injected and nothing risky is done: low and medium risk goes on degraded, high and critical is blocked until
-//! they are back, and each time is a violation in log and metrics. That nobody asked for a pattern is shown by the patterns service itself.
+//! While guardrails are down, no pattern is injected and no risky action runs. Actions of low and medium risk continue degraded; actions of high
+//! and critical risk are blocked until guardrails are back. Each is a violation in the log and the metrics. The metrics of the patterns
+//! service prove that no injection was requested.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
 use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "guardrail-fallback",
-    "without guardrails no pattern is injected, nothing risky is done, and every time is a violation",
+    "without guardrails no pattern is injected, risky actions are blocked, and each is logged as a violation",
     patient,
     |stage| Box::pin(play(stage)),
 )
@@ -18,35 +19,40 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .within(120)
 .requires(&["degraded-is-declared"]);
 
-const UNHEARD: &str = "guardrail_unavailable";
+const REASON: &str = "guardrail_unavailable";
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let part = |service| stage.instances(service)[0].clone();
     let (guardrails, orchestrator, patterns) =
         (part(Service::Guardrails), part(Service::Orchestrator), part(Service::Patterns));
     let mut ann = stage.user("ann", "acme");
-    let _ = completes(&mut ann, "with guardrails a workflow is complete and has a pattern").await.or_stop()?;
-    let asked = stage.metric(&patterns, metric::PATTERN_INJECTIONS_TOTAL, &[]).await?;
-    stage.expect("patterns counts that injection", asked >= 1.0, asked, &[]);
+    let _ = completes(&mut ann, "with guardrails a workflow completes with a pattern").await.or_stop()?;
+    let before = stage.metric(&patterns, metric::PATTERN_INJECTIONS_TOTAL, &[]).await?;
+    stage.expect("patterns counts the injection", before >= 1.0, before, &[]);
     let mark = stage.log_mark(&orchestrator).await?;
 
     stage.kill(&guardrails).await?;
-    let mut unheard = BTreeMap::new();
+    let mut unjudged = BTreeMap::new();
     for action in ActionKind::ALL {
         let execution = run(&mut ann, action).await;
-        unheard.insert(execution, action.risk());
+        unjudged.insert(execution, action.risk());
     }
     let after = stage.metric(&patterns, metric::PATTERN_INJECTIONS_TOTAL, &[]).await?;
-    let seen = format!("{asked} before, {after} after");
-    stage.expect("patterns was asked for no injection meanwhile", (after - asked).abs() < 0.5, seen, &[]);
-    violations(stage, &orchestrator, mark, &unheard).await?;
-    let named = async || fallbacks(stage, &orchestrator).await.contains(&"guardrails".to_owned()).then_some(());
-    stage.until("the orchestrator says that it goes without guardrails, and stays ready", RECOVERY, named).await;
+    let details = format!("{before} before, {after} after");
+    stage.expect(
+        "no injection was requested from patterns during the outage",
+        (after - before).abs() < 0.5,
+        details,
+        &[],
+    );
+    violations(stage, &orchestrator, mark, &unjudged).await?;
+    let reported = async || fallbacks(stage, &orchestrator).await.contains(&"guardrails".to_owned()).then_some(());
+    stage.until("the orchestrator reports the fallback for guardrails and stays ready", RECOVERY, reported).await;
 
     stage.start_again(&guardrails).await?;
     recovers(stage, &mut ann, &orchestrator, "with guardrails back").await;
     let retried = ann.call("run_workflow", keyed(ActionKind::Commit)).await;
-    let _ = retried.gives("what was blocked is done when it is asked for again, with the same key", |reply| {
+    let _ = retried.gives("a blocked workflow completes when it is repeated with the same key", |reply| {
         reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string()
     });
     Ok(())
@@ -58,11 +64,11 @@ fn keyed(action: ActionKind) -> Value {
     arguments
 }
 
-/// One workflow that nobody can judge; answers the id of its execution.
+/// Runs a workflow while guardrails are down, and returns the id of its execution.
 async fn run(ann: &mut Actor<'_>, action: ActionKind) -> String {
     let reply = ann.call("run_workflow", keyed(action)).await;
-    let unheard = |reply: &Value| {
-        reply["reasons"] == json!([UNHEARD])
+    let unjudged = |reply: &Value| {
+        reply["reasons"] == json!([REASON])
             && reply["pattern"].is_null()
             && reply["verdict"].is_null()
             && step(reply, "guardrails")["source"] == "none"
@@ -70,8 +76,8 @@ async fn run(ann: &mut Actor<'_>, action: ActionKind) -> String {
     let name = action.name();
     let reply = match action.risk() {
         Severity::Low | Severity::Medium => {
-            reply.gives(&format!("`{name}` goes on, says that it is degraded, and has no pattern"), |reply| {
-                unheard(reply)
+            reply.gives(&format!("`{name}` continues degraded, without a pattern"), |reply| {
+                unjudged(reply)
                     && reply["status"] == "degraded"
                     && reply["artefact"]["markdown"].is_string()
                     && trail(reply)
@@ -80,8 +86,8 @@ async fn run(ann: &mut Actor<'_>, action: ActionKind) -> String {
             })
         }
         Severity::High | Severity::Critical => {
-            reply.gives(&format!("`{name}` is blocked, may be tried again, and nothing was done"), |reply| {
-                unheard(reply)
+            reply.gives(&format!("`{name}` is blocked, is retryable, and had no effect"), |reply| {
+                unjudged(reply)
                     && reply["status"] == "blocked"
                     && reply["retryable"] == true
                     && reply["artefact"].is_null()
@@ -94,31 +100,36 @@ async fn run(ann: &mut Actor<'_>, action: ActionKind) -> String {
     reply.text("executionId")
 }
 
-/// Every execution is one violation in the log, as severe as its action is risky, and counted as that.
+/// Expects that each execution is one violation in the log and the metrics, with the risk of its action as severity.
 async fn violations(
     stage: &Stage<'_>,
     part: &str,
     mark: usize,
-    unheard: &BTreeMap<String, Severity>,
+    unjudged: &BTreeMap<String, Severity>,
 ) -> Result<(), Broken> {
     let expected: BTreeMap<(String, String), usize> =
-        unheard.iter().map(|(execution, severity)| ((execution.clone(), severity.name().to_owned()), 1)).collect();
+        unjudged.iter().map(|(execution, severity)| ((execution.clone(), severity.name().to_owned()), 1)).collect();
     let logged = async || {
         let lines = stage.log_since(part, mark).await.ok()?;
-        let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for line in lines.iter().filter(|line| line["violation"] == UNHEARD) {
+        let mut violations: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for line in lines.iter().filter(|line| line["violation"] == REASON) {
             let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-            *found.entry((text("executionId"), text("severity"))).or_default() += 1;
+            *violations.entry((text("executionId"), text("severity"))).or_default() += 1;
         }
-        (found == expected).then_some(())
+        (violations == expected).then_some(())
     };
-    stage.until("each of them is one violation in the log, with its severity", RECOVERY, logged).await;
+    stage.until("each execution is one violation in the log, with its severity", RECOVERY, logged).await;
     for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
         let name = severity.name();
-        let expected = unheard.values().filter(|other| **other == severity).count() as f64;
+        let expected = unjudged.values().filter(|other| **other == severity).count() as f64;
         let counted = stage.metric(part, metric::GUARDRAIL_FAIL_CLOSED_TOTAL, &[("severity", name)]).await?;
-        let seen = format!("{counted} counted, {expected} made");
-        stage.expect(&format!("and counted as {name}"), (counted - expected).abs() < 0.5, seen, &[]);
+        let details = format!("{counted} counted, {expected} made");
+        stage.expect(
+            &format!("the metric counts the violations of severity {name}"),
+            (counted - expected).abs() < 0.5,
+            details,
+            &[],
+        );
     }
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! A write that is repeated with its key has one effect, whether its answer was seen or not, also across a crash; the key of one request is
-//! never good for another.
+//! A write that is repeated with its idempotency key has one effect, also across a crash. The key of one write is rejected for another.
 
 use futures::future::join_all;
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
@@ -17,22 +16,22 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .on_its_own_stack()
 .requires(&["no-lost-writes"]);
 
-/// Users who send the same write at the same time.
-const AT_ONCE: usize = 8;
+/// Number of clients that send the same write at the same time.
+const CONCURRENT: usize = 8;
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let mut ann = stage.user("ann", "acme");
     let keyed = json!({ "content": ann.private("Backups run at four"), "idempotencyKey": "backup-1" });
     let first = ann.call("store_memory", keyed.clone()).await.ok("a keyed write is stored").or_stop()?;
     let again = ann.call("store_memory", keyed.clone()).await;
-    let _ = again.gives("repeated, it answers the same memory", |reply| reply["id"] == first["id"]);
+    let _ = again.gives("repeated, it returns the same memory", |reply| reply["id"] == first["id"]);
 
     let other = json!({ "content": ann.private("Backups run at five"), "idempotencyKey": "backup-1" });
     let refused = ann.call("store_memory", other).await;
-    let _ = refused.refuses("the key is not good for another write", ErrorCode::IdempotencyConflict);
+    let _ = refused.refuses("the key is rejected for another write", ErrorCode::IdempotencyConflict);
 
     let content = ann.private("The runbook is in the wiki");
-    let mut anns: Vec<_> = (0..AT_ONCE).map(|_| stage.user("ann", "acme")).collect();
+    let mut anns: Vec<_> = (0..CONCURRENT).map(|_| stage.user("ann", "acme")).collect();
     let raced = join_all(
         anns.iter_mut()
             .map(|ann| ann.call("store_memory", json!({ "content": content, "idempotencyKey": "runbook-1" }))),
@@ -40,16 +39,27 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     .await;
     let ids: BTreeSet<String> = raced.iter().map(|reply| reply.text("id")).collect();
     let created = raced.iter().filter(|reply| reply["created"] == true).count();
+<<<<<<< HEAD
     let ops: Vec<u64> = raced.iter().map(harness_core::drive::scenario::Reply::op).collect();
     let seen = format!("{} ids, {created} created", ids.len());
     stage.expect("the same write from eight sides at once has one effect", ids.len() == 1 && created <= 1, seen, &ops);
+=======
+    let ops: Vec<u64> = raced.iter().map(harness_core::drive::scenario::Reply::op).collect();
+    let details = format!("{} ids, {created} created", ids.len());
+    stage.expect(
+        "the same write from eight clients at once has one effect",
+        ids.len() == 1 && created <= 1,
+        details,
+        &ops,
+    );
+>>>>>>> proxy
 
     let memory = &stage.instances(Service::Memory)[0];
     stage.kill(memory).await?;
     stage.start_again(memory).await?;
     let after = ann.call("store_memory", keyed).await;
-    let _ = after.gives("after a crash the key still answers the same memory", |reply| reply["id"] == first["id"]);
+    let _ = after.gives("after a crash the key still returns the same memory", |reply| reply["id"] == first["id"]);
     let stats = ann.call("memory_stats", json!({})).await;
-    let _ = stats.gives("nothing is there twice", |reply| reply["private"] == 2);
+    let _ = stats.gives("no memory is stored twice", |reply| reply["private"] == 2);
     Ok(())
 }

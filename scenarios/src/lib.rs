@@ -1,5 +1,5 @@
-//! The integration scenarios, one file each; this file is their table of contents. They see the stack over the wire alone, and write down
-//! everything they expect of it. How to add one: `docs/adding-a-scenario.md`.
+//! The integration scenarios, one file each; this file is their table of contents. They use the stack only over the wire and record every
+//! expectation. To add one, see `docs/adding-a-scenario.md`.
 
 mod acknowledgement;
 mod database_upgrade;
@@ -7,7 +7,6 @@ mod graceful_drain;
 mod guardrail_block;
 mod guardrail_fallback;
 mod idempotent_retry;
-mod leaving;
 mod lifecycle;
 mod memory_fallback;
 mod memory_tools;
@@ -21,13 +20,14 @@ mod retro_agent;
 mod rolling_restart;
 mod rule_reload;
 mod scopes;
+mod shutdown;
 mod slow_peer;
 mod tenant_isolation;
 mod trace_continuity;
 
 pub use harness_core::drive::scenario::{Places, Scenario};
 
-/// Every scenario, in the order in which they are played.
+/// Every scenario, in the order in which they run.
 pub const ALL: &[Scenario] = &[
     memory_tools::SCENARIO,
     tenant_isolation::SCENARIO,
@@ -52,7 +52,6 @@ pub const ALL: &[Scenario] = &[
     rolling_restart::SCENARIO,
 ];
 
-/// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
 }
@@ -64,10 +63,10 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn names_are_unique_and_plain_and_what_is_required_is_a_standing_check() {
+    fn names_are_unique_and_required_checks_exist() {
         let mut names = HashSet::new();
         for scenario in ALL {
-            assert!(names.insert(scenario.name), "`{}` is there twice", scenario.name);
+            assert!(names.insert(scenario.name), "`{}` is listed twice", scenario.name);
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             assert!(scenario.name.chars().all(plain), "`{}`", scenario.name);
             assert!(!scenario.about.ends_with('.') && !scenario.about.is_empty(), "`{}`", scenario.name);
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn every_topology_can_run_where_its_scenario_says() {
+    fn every_topology_is_valid_and_has_the_services_of_its_fixtures() {
         for scenario in ALL {
             let topology = (scenario.topology)();
             assert_eq!(topology.problems(), Vec::<String>::new(), "`{}`", scenario.name);

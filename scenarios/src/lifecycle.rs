@@ -1,5 +1,5 @@
-//! What scenarios of workflows share: a stack on which speed is not tried, a request that no rule stands against, and how the steps of an
-//! execution are read. No scenario, and nothing about a single fallback.
+//! Shared by the scenarios of workflows: a stack with long deadlines, a request that no rule applies to, and access to the steps of an
+//! execution. Not a scenario, and nothing about a single fallback.
 
 use harness_core::drive::scenario::{Actor, Reply, Stage};
 use harness_core::plan::topology::Topology;
@@ -8,17 +8,17 @@ use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long a stack may take until everything is as it was.
+/// Deadline for a stack to recover completely.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(30);
 
-/// All four services, patient with each other and without quotas that are felt: a slow machine must not turn an answer into a fallback.
+/// All four services with long deadlines and high quotas, because a slow machine must not turn an answer into a fallback.
 pub(crate) fn patient() -> Topology {
     let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
     let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
     full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
 }
 
-/// The arguments of a workflow that no rule stands against.
+/// The arguments of a workflow that no rule applies to.
 pub(crate) fn workflow(agent: &str, action: &str, subject: &str) -> Value {
     let text = format!(
         "10:02 UTC release 4.1 of {subject} went out\n10:05 UTC alert: errors of {subject} at 40 %\n\
@@ -27,21 +27,21 @@ pub(crate) fn workflow(agent: &str, action: &str, subject: &str) -> Value {
     json!({ "agent": agent, "action": action, "intent": format!("investigate why {subject} was slow"), "text": text })
 }
 
-/// Every step with its outcome, such as `guardrails ok, memory fallback`.
+/// Renders every step with its outcome, such as `guardrails ok, memory fallback`.
 pub(crate) fn trail(execution: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let steps = execution["steps"].as_array().into_iter().flatten();
-    let told: Vec<String> = steps.map(|step| format!("{} {}", text(&step["step"]), text(&step["outcome"]))).collect();
-    told.join(", ")
+    let steps: Vec<String> = steps.map(|step| format!("{} {}", text(&step["step"]), text(&step["outcome"]))).collect();
+    steps.join(", ")
 }
 
-/// One step of an execution; null where it has none of that name.
+/// Returns a step of an execution; null if it has no step with that name.
 pub(crate) fn step<'v>(execution: &'v Value, name: &str) -> &'v Value {
     let steps = execution["steps"].as_array().into_iter().flatten();
     steps.into_iter().find(|step| step["step"] == name).unwrap_or(&Value::Null)
 }
 
-/// Tells whether an execution missed nothing and has its pattern.
+/// Returns true if an execution used no fallback and has its pattern.
 pub(crate) fn is_complete(execution: &Value) -> bool {
     execution["status"] == "completed"
         && execution["reasons"] == json!([])
@@ -49,26 +49,26 @@ pub(crate) fn is_complete(execution: &Value) -> bool {
         && step(execution, "remember")["source"] == "memory"
 }
 
-/// Expects that a workflow misses nothing.
+/// Runs a workflow and expects that it uses no fallback.
 pub(crate) async fn completes<'s>(actor: &mut Actor<'s>, expected: &str) -> Reply<'s> {
     actor.call("run_workflow", workflow("general", "answer", "checkout")).await.gives(expected, is_complete)
 }
 
-/// Expects that workflows soon miss nothing any more, and that the orchestrator soon says so of itself.
+/// Expects that workflows soon use no fallback, and that the orchestrator soon reports none.
 pub(crate) async fn recovers(stage: &Stage<'_>, actor: &mut Actor<'_>, orchestrator: &str, what: &str) {
-    let again = async || {
+    let complete = async || {
         let reply = actor.call("run_workflow", workflow("general", "answer", "checkout")).await;
         is_complete(reply.value()).then_some(())
     };
-    stage.until(&format!("{what}, workflows miss nothing any more"), RECOVERY, again).await;
-    let well = async || fallbacks(stage, orchestrator).await.is_empty().then_some(());
-    stage.until("and the orchestrator names nobody as missing", RECOVERY, well).await;
+    stage.until(&format!("{what}, workflows use no fallback"), RECOVERY, complete).await;
+    let no_fallbacks = async || fallbacks(stage, orchestrator).await.is_empty().then_some(());
+    stage.until("the orchestrator reports no fallback", RECOVERY, no_fallbacks).await;
 }
 
-/// Whom a service names as missing in its readiness, while it says that it is ready.
+/// Returns the fallbacks that a service reports on its readiness page while it is ready.
 pub(crate) async fn fallbacks(stage: &Stage<'_>, part: &str) -> Vec<String> {
     match stage.page(part, READYZ_PATH, None).await {
-        (Some(200), said) => serde_json::from_value(said["fallbacks"].clone()).unwrap_or_default(),
-        (status, said) => vec![format!("readiness answers {status:?} {said}")],
+        (Some(200), page) => serde_json::from_value(page["fallbacks"].clone()).unwrap_or_default(),
+        (status, page) => vec![format!("readiness returned {status:?} {page}")],
     }
 }

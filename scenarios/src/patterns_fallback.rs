@@ -1,4 +1,4 @@
-//! Without patterns workflows go on without one and say so, whatever their risk; when patterns is back they have one again.
+//! While the patterns service is down, workflows of every risk continue degraded, without a pattern. When it is back they have one again.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "patterns-fallback",
-    "without patterns workflows go on without one, say so, and have one again afterwards",
+    "without the patterns service workflows continue degraded, and have a pattern again afterwards",
     patient,
     |stage| Box::pin(play(stage)),
 )
@@ -15,22 +15,22 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .within(120)
 .requires(&["degraded-is-declared"]);
 
-/// Workflows of the outage: agent and action.
+/// Workflows during the outage: agent and action.
 const RUNS: [(&str, &str); 4] = [("general", "answer"), ("rca", "answer"), ("retro", "edit"), ("general", "commit")];
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let part = |service| stage.instances(service)[0].clone();
     let (patterns, orchestrator) = (part(Service::Patterns), part(Service::Orchestrator));
     let mut ann = stage.user("ann", "acme");
-    let before = completes(&mut ann, "with patterns a workflow is complete and has a pattern").await.or_stop()?;
+    let before = completes(&mut ann, "with patterns a workflow completes with a pattern").await.or_stop()?;
 
     stage.kill(&patterns).await?;
     let direct = ann.call("select_pattern", json!({ "intent": "review a migration" })).await;
-    let seen = format!("{:?}", direct.outcome());
-    stage.expect("patterns is gone", direct.status().is_none(), seen, &[direct.op()]);
+    let details = format!("{:?}", direct.outcome());
+    stage.expect("the patterns service is down", direct.status().is_none(), details, &[direct.op()]);
     for (agent, action) in RUNS {
         let reply = ann.call("run_workflow", workflow(agent, action, "search")).await;
-        let _ = reply.gives(&format!("`{action}` by `{agent}` goes on without a pattern and says so"), |reply| {
+        let _ = reply.gives(&format!("`{action}` by `{agent}` continues degraded, without a pattern"), |reply| {
             reply["status"] == "degraded"
                 && reply["reasons"] == json!(["patterns_unavailable"])
                 && reply["verdict"] == "allow"
@@ -42,16 +42,16 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
                         log_usage skipped, remember ok"
         });
     }
-    let named = async || fallbacks(stage, &orchestrator).await.contains(&"patterns".to_owned()).then_some(());
-    stage.until("the orchestrator says that it goes without patterns, and stays ready", RECOVERY, named).await;
+    let reported = async || fallbacks(stage, &orchestrator).await.contains(&"patterns".to_owned()).then_some(());
+    stage.until("the orchestrator reports the fallback for patterns and stays ready", RECOVERY, reported).await;
 
     stage.start_again(&patterns).await?;
     recovers(stage, &mut ann, &orchestrator, "with patterns back").await;
     let after = completes(&mut ann, "the same request gets the same pattern as before").await;
     let same = after["pattern"]["id"] == before["pattern"]["id"];
-    let seen = format!("{} before, {} after", before["pattern"]["id"], after["pattern"]["id"]);
-    stage.expect("which is still the one that fits best", same, seen, &[before.op(), after.op()]);
+    let details = format!("{} before, {} after", before["pattern"]["id"], after["pattern"]["id"]);
+    stage.expect("that pattern is still the best match", same, details, &[before.op(), after.op()]);
     let used = stage.metric(&patterns, metric::PATTERN_USAGE_TOTAL, &[]).await?;
-    stage.expect("and its use is logged again", used >= 1.0, used, &[]);
+    stage.expect("the use of the pattern is logged again", used >= 1.0, used, &[]);
     Ok(())
 }

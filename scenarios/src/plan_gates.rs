@@ -1,5 +1,5 @@
-//! What an organisation gets follows from the plan in its token: patterns and rules of a dearer plan are not there on a cheaper one, calls and
-//! models are held to the plan's limits, and what was counted stays counted when the plan changes.
+//! The plan in the token decides what an organisation can use: patterns and rules of a higher plan are hidden, calls and models have the limits
+//! of the plan, and usage stays counted when the plan changes.
 
 mod limits;
 
@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "plan-gates",
-    "patterns, rules, calls and models are those of the plan, no more and no less",
+    "an organisation can use exactly the patterns, rules, calls and models of its plan",
     topology,
     |stage| Box::pin(play(stage)),
 )
 .on_its_own_stack()
 .requires(&["no-injection-without-verdict", "degraded-is-declared"]);
 
-/// A built-in pattern, the cheapest plan that has it, its category, and what it is for.
+/// A built-in pattern, the lowest plan that includes it, its category, and an intent that matches it.
 const PATTERN: (&str, Plan, &str, &str) =
     ("incident-commander", Plan::Team, "incident-response", "command an incident with several teams");
-/// Calls a day and micro-dollars for models a day; those of the enterprise plan are what the settings of this stack say.
+/// Calls per day and micro-dollars for models per day. The calls of the enterprise plan are a setting of this stack.
 const LIMITS: [(Plan, u64, u64); 4] = [
     (Plan::Free, 100, 0),
     (Plan::Pro, 3_000, 500_000),
@@ -29,7 +29,7 @@ const LIMITS: [(Plan, u64, u64); 4] = [
     (Plan::Enterprise, 54_321, 50_000_000),
 ];
 
-/// A model that nobody answers for: who may not pay for it is told so, and who may is told that it is not there.
+/// A model URL without a server: a plan without a budget reports `llm_budget`, a plan with a budget `llm_unavailable`.
 fn topology() -> Topology {
     let with_model = patient().setting(Service::Orchestrator, env::LLM_BASE_URL, "http://127.0.0.1:9/v1");
     with_model.everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1)
@@ -43,27 +43,27 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         rules(&mut ann).await;
         workflow(&mut ann, budget).await;
     }
-    limits::used_up(stage, LIMITS[0].1, LIMITS[1].1).await
+    limits::use_up(stage, LIMITS[0].1, LIMITS[1].1).await
 }
 
-/// Recommended, shown and injected on its plan and dearer ones alone; in the catalogue for everybody.
+/// The pattern is recommended, shown and injected only on its plan and higher ones; the catalogue lists it for all.
 async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
     let (id, needed, category, intent) = PATTERN;
     let (plan, has_it) = (ann.grant().plan, ann.grant().plan >= needed);
-    let (plan, who) = (plan.name(), if has_it { "has" } else { "does not have" });
+    let (plan, verb) = (plan.name(), if has_it { "recommends" } else { "does not recommend" });
     let selected = ann.call("select_pattern", json!({ "intent": intent, "limit": 20 })).await;
-    let _ = selected.gives(&format!("`{plan}` {who} `{id}` recommended"), |reply| {
+    let _ = selected.gives(&format!("`{plan}` {verb} `{id}`"), |reply| {
         let recommended = list(&reply["patterns"]).iter().any(|pattern| pattern["id"] == id);
         if has_it { reply["patterns"][0]["id"] == id } else { !recommended && reply["onHigherPlan"].as_u64() > Some(0) }
     });
     let page = Ask::resource(Service::Patterns, &format!("{}?category={category}", patterns::CATALOG_URI));
     let listed = ann.send(page).await;
-    let told = |result: &Value| {
+    let listed_as = |result: &Value| {
         let page = document(result);
         let line = list(&page["patterns"]).iter().find(|line| line["id"] == id);
         line.is_some_and(|line| line["available"] == has_it && line["plan"] == needed.name())
     };
-    let _ = listed.gives(&format!("the catalogue tells `{plan}` whether it {who} it"), told);
+    let _ = listed.gives(&format!("the catalogue shows on `{plan}` whether `{id}` is available"), listed_as);
     let detail = ann.send(Ask::resource(Service::Patterns, &format!("{}{id}", patterns::DETAIL_URI_PREFIX))).await;
     let request = json!({ "action": "answer", "intent": intent, "text": "checkout is down" });
     let verdict = ann.call("check_guardrails", request.clone()).await.or_stop()?;
@@ -73,17 +73,17 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
     });
     let injected = ann.call("inject_pattern", inject).await;
     if has_it {
-        let _ = detail.gives(&format!("`{plan}` reads it"), |result| document(result)["id"] == id);
+        let _ = detail.gives(&format!("`{plan}` can read `{id}`"), |result| document(result)["id"] == id);
         let filled = |reply: &Value| reply["text"].as_str().is_some_and(|text| text.contains("checkout is down"));
-        let _ = injected.gives(&format!("`{plan}` has it injected"), filled);
+        let _ = injected.gives(&format!("`{plan}` can inject `{id}`"), filled);
     } else {
-        let _ = detail.refuses(&format!("`{plan}` does not read it"), ErrorCode::PlanRequired);
-        let _ = injected.refuses(&format!("`{plan}` does not get it injected"), ErrorCode::PlanRequired);
+        let _ = detail.refuses(&format!("`{plan}` cannot read `{id}`"), ErrorCode::PlanRequired);
+        let _ = injected.refuses(&format!("`{plan}` cannot inject `{id}`"), ErrorCode::PlanRequired);
     }
     Ok(())
 }
 
-/// Each rule is looked for and shown on its plan and dearer ones alone; each request breaks one.
+/// Each rule is checked and shown only on its plan and higher ones. Each request breaks one rule.
 async fn rules(ann: &mut Actor<'_>) {
     let endless = "reply = client.chat(messages, max_tokens=None)";
     let licence = "allow = [\"MIT\", \"AGPL-3.0-only\"]";
@@ -96,20 +96,21 @@ async fn rules(ann: &mut Actor<'_>) {
         ),
     ] {
         let (plan, has_it) = (ann.grant().plan.name(), ann.grant().plan >= needed);
-        let who = if has_it { "is" } else { "is not" };
+        let verb = if has_it { "checks" } else { "does not check" };
         let checked = ann.call("check_guardrails", request).await;
         let broken = |reply: &Value| list(&reply["rules"]).iter().any(|rule| rule["id"] == id) == has_it;
-        let _ = checked.gives(&format!("`{plan}` {who} held to `{id}`"), broken);
+        let _ = checked.gives(&format!("`{plan}` {verb} `{id}`"), broken);
         let shown = ann.send(Ask::resource(Service::Guardrails, &format!("{}{id}", guardrails::RULE_URI_PREFIX))).await;
         if has_it {
-            let _ = shown.gives(&format!("`{plan}` reads `{id}`"), |result| document(result)["plan"] == needed.name());
+            let _ =
+                shown.gives(&format!("`{plan}` can read `{id}`"), |result| document(result)["plan"] == needed.name());
         } else {
-            let _ = shown.refuses(&format!("for `{plan}` there is no `{id}`"), ErrorCode::NotFound);
+            let _ = shown.refuses(&format!("`{plan}` cannot read `{id}`"), ErrorCode::NotFound);
         }
     }
 }
 
-/// A workflow takes the best pattern of its plan, and asks a model that its plan pays for.
+/// A workflow uses the best pattern of its plan, and a model only if the plan has a budget.
 async fn workflow(ann: &mut Actor<'_>, budget: u64) {
     let (id, needed, _, intent) = PATTERN;
     let (plan, has_it) = (ann.grant().plan.name(), ann.grant().plan >= needed);
@@ -117,7 +118,7 @@ async fn workflow(ann: &mut Actor<'_>, budget: u64) {
     let order = json!({ "agent": "general", "action": "answer", "intent": intent, "text": "checkout is down" });
     let ran = ann.call("run_workflow", order).await;
     let _ = ran.gives(
-        &format!("a workflow of `{plan}` is degraded by `{reason}` alone, and its pattern is of its plan"),
+        &format!("a workflow on `{plan}` is degraded only by `{reason}`, with a pattern of its plan"),
         |reply| {
             let pattern = &reply["pattern"]["id"];
             reply["status"] == "degraded"
@@ -128,7 +129,7 @@ async fn workflow(ann: &mut Actor<'_>, budget: u64) {
     );
 }
 
-/// The JSON in a resource.
+/// Parses the JSON of a resource.
 fn document(result: &Value) -> Value {
     result["contents"][0]["text"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

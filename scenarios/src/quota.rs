@@ -1,5 +1,5 @@
-//! The limits of a plan hold: the headers count down, the call after the last is refused with 429 and the time to wait, a burst is cut at its
-//! limit and is free again in the next second, and one organisation's use is not another's.
+//! The limits of a plan are enforced: the headers count down, the first call above the daily limit gets 429 with the time to wait, a burst is cut
+//! at its limit and allowed again in the next second, and organisations do not share limits.
 
 use futures::future::join_all;
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
@@ -9,16 +9,16 @@ use serde_json::json;
 use std::time::Duration;
 
 pub(crate) const SCENARIO: Scenario =
-    Scenario::new("quota", "the limits of a plan hold, are told in headers, and start anew", topology, |stage| {
+    Scenario::new("quota", "the limits of a plan are enforced, shown in headers, and reset", topology, |stage| {
         Box::pin(play(stage))
     })
     .on_its_own_stack();
 
 /// Daily calls of the free plan in this scenario.
 const DAILY: u64 = 12;
-/// Calls of one second.
+/// Calls per second.
 const BURST: u64 = 5;
-/// How long the burst window may take to start anew.
+/// Deadline for the burst window to reset.
 const RESET: Duration = Duration::from_secs(5);
 
 fn topology() -> Topology {
@@ -30,11 +30,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     daily(stage).await
 }
 
-/// More calls at once than a second allows: the rest is refused, and a moment later calls are admitted again.
+/// Sends more calls at once than a second allows: the excess is rejected, and calls are admitted again in the next second.
 async fn burst(stage: &Stage<'_>) {
     let mut users: Vec<_> = (0..BURST * 4).map(|number| stage.user(&format!("user-{number}"), "bursty")).collect();
     stage.promise_limit(users[0].organisation(), &[], BURST, Some(Duration::from_secs(1)));
     let replies = join_all(users.iter_mut().map(|user| user.call("memory_stats", json!({})))).await;
+<<<<<<< HEAD
     let refused: Vec<_> = replies.iter().filter(|reply| reply.status() == Some(429)).collect();
     let ops: Vec<u64> = refused.iter().map(|reply| reply.op()).collect();
     let seen = format!("{} of {} refused", refused.len(), replies.len());
@@ -43,19 +44,29 @@ async fn burst(stage: &Stage<'_>) {
     stage.expect("a burst is cut at its limit", held, seen, &ops);
     let waits = refused.iter().all(|reply| reply.header("retry-after") == Some("1"));
     stage.expect("the refused are told to wait a second", waits, "retry-after of every refused call", &ops);
+=======
+    let rejected: Vec<_> = replies.iter().filter(|reply| reply.status() == Some(429)).collect();
+    let ops: Vec<u64> = rejected.iter().map(|reply| reply.op()).collect();
+    let details = format!("{} of {} rejected", rejected.len(), replies.len());
+    // The calls may fall into two windows of a second, but never into three.
+    let holds = rejected.len() as u64 >= BURST * 2 && replies.iter().any(harness_core::drive::scenario::Reply::is_ok);
+    stage.expect("a burst is cut at its limit", holds, details, &ops);
+    let waits = rejected.iter().all(|reply| reply.header("retry-after") == Some("1"));
+    stage.expect("rejected calls get retry-after 1 s", waits, "retry-after of every rejected call", &ops);
+>>>>>>> proxy
     let user = &mut users[0];
-    let again = async || user.call("memory_stats", json!({})).await.is_ok().then_some(());
-    stage.until("in the next second calls are admitted again", RESET, again).await;
+    let admitted = async || user.call("memory_stats", json!({})).await.is_ok().then_some(());
+    stage.until("in the next second calls are admitted again", RESET, admitted).await;
 }
 
-/// One call after the other until the day is used up.
+/// Makes one call after the other until the daily limit is reached.
 async fn daily(stage: &Stage<'_>) -> Result<(), Broken> {
     let (mut ann, mut zoe) = (stage.user("ann", "small").on(Plan::Free), stage.user("zoe", "other").on(Plan::Free));
     stage.promise_limit(ann.organisation(), &[], DAILY, None);
     let (mut used, mut last) = (0, None);
-    let refusal = loop {
+    let rejected = loop {
         let reply = ann.call("memory_stats", json!({})).await;
-        // The window of a second is not what is tried here: it is waited out.
+        // The burst limit is not the subject here, so its window is waited out.
         if reply.status() == Some(429) && reply.header(headers::RATELIMIT_LIMIT) == Some(&*BURST.to_string()) {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -66,18 +77,19 @@ async fn daily(stage: &Stage<'_>) -> Result<(), Broken> {
         used += 1;
         last = Some(reply);
     };
-    let op = refusal.op();
-    stage.expect("as many calls as the day allows are admitted", used == DAILY, format!("{used} admitted"), &[op]);
-    let refusal = refusal.has_status("the next one is refused with 429", 429);
+    let op = rejected.op();
+    stage.expect("exactly the daily limit is admitted", used == DAILY, format!("{used} admitted"), &[op]);
+    let rejected = rejected.has_status("the next call is rejected with 429", 429);
     let wait = |text: &str| text.parse::<u64>().is_ok_and(|seconds| (1..=86_400).contains(&seconds));
-    let refusal = refusal.has_header("it is told how long to wait", "retry-after", wait);
-    let refusal =
-        refusal.has_header("and what the limit is", headers::RATELIMIT_LIMIT, |text| text == DAILY.to_string());
-    let _ = refusal.has_header("and that nothing is left", headers::RATELIMIT_REMAINING, |text| text == "0");
-    let last = last.ok_or_else(|| Broken("not one call was admitted".to_owned()))?;
-    let _ = last.has_header("the last admitted call knew that it was the last", headers::RATELIMIT_REMAINING, |text| {
-        text == "0"
-    });
-    let _ = zoe.call("memory_stats", json!({})).await.ok("another organisation still has its own calls");
+    let rejected = rejected.has_header("it shows the time to wait", "retry-after", wait);
+    let rejected =
+        rejected.has_header("it shows the limit", headers::RATELIMIT_LIMIT, |text| text == DAILY.to_string());
+    let _ = rejected.has_header("it shows that no call remains", headers::RATELIMIT_REMAINING, |text| text == "0");
+    let last = last.ok_or_else(|| Broken("no call was admitted".to_owned()))?;
+    let _ =
+        last.has_header("the last admitted call shows that no call remains", headers::RATELIMIT_REMAINING, |text| {
+            text == "0"
+        });
+    let _ = zoe.call("memory_stats", json!({})).await.ok("another organisation has its own limit");
     Ok(())
 }

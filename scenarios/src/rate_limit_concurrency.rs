@@ -1,5 +1,5 @@
-//! Two instances share a limit: however many users call both at once, exactly as many calls are admitted as the limit allows, and no two of them
-//! are told the same of what is left.
+//! Two instances share a limit. Under concurrent calls to both, exactly the limit is admitted, and no two admitted calls get the same number of
+//! remaining calls.
 
 use futures::future::join_all;
 use harness_core::drive::scenario::{Ask, Broken, Reply, Scenario, Stage};
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "rate-limit-concurrency",
-    "two instances that share a limit never admit one call more than it allows, and none less",
+    "two instances that share a limit admit exactly the limit under concurrent calls",
     topology,
     |stage| Box::pin(play(stage)),
 )
@@ -20,26 +20,26 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 const DAILY: u64 = 60;
 /// Users who call at the same time, half of them at each instance.
 const USERS: usize = 16;
-/// Calls of each of them.
+/// Calls of each user.
 const CALLS: usize = 10;
 const INSTANCES: [&str; 2] = ["memory-1", "memory-2"];
 
 fn topology() -> Topology {
     let two = Topology::memory().instances(Service::Memory, INSTANCES.len() as u32);
     let two = two.everywhere(env::QUOTA_FREE_DAILY, DAILY).everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
-    // What is tried here is what Redis decides: it is waited for, however slow the machine.
+    // Redis must decide every call, so a slow machine must not cause a fallback.
     two.everywhere(env::REDIS_DEADLINE_MS, 5_000)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let organisations = ["acme", "zeta"];
-    let rounds = organisations.map(|organisation| at_once(stage, organisation));
-    // Two organisations at the same time: neither takes anything from the other.
+    let rounds = organisations.map(|organisation| call_concurrently(stage, organisation));
+    // Two organisations at the same time: neither uses up the limit of the other.
     join_all(rounds).await;
     Ok(())
 }
 
-async fn at_once(stage: &Stage<'_>, organisation: &str) {
+async fn call_concurrently(stage: &Stage<'_>, organisation: &str) {
     let mut users: Vec<_> =
         (0..USERS).map(|number| stage.user(&format!("user-{number}"), organisation).on(Plan::Free)).collect();
     stage.promise_limit(users[0].organisation(), &[], DAILY, None);
@@ -56,35 +56,30 @@ async fn at_once(stage: &Stage<'_>, organisation: &str) {
         .enumerate()
         .flat_map(|(number, replies)| replies.into_iter().map(move |reply| (number % 2, reply)))
         .collect();
-    let (admitted, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|(_, reply)| reply.is_ok());
+    let (admitted, rejected): (Vec<_>, Vec<_>) = replies.iter().partition(|(_, reply)| reply.is_ok());
     let by_redis = replies.iter().all(|(_, reply)| reply.header(headers::RATELIMIT_MODE) == Some("redis"));
-    stage.expect(
-        &format!("Redis decides about every call of {organisation}"),
-        by_redis,
-        "the header of every reply",
-        &[],
-    );
+    stage.expect(&format!("Redis decides every call of {organisation}"), by_redis, "the header of every reply", &[]);
 
-    let seen = format!("{} of {} admitted, {DAILY} allowed", admitted.len(), replies.len());
+    let details = format!("{} of {} admitted, {DAILY} allowed", admitted.len(), replies.len());
     let ops: Vec<u64> = admitted.iter().map(|(_, reply)| reply.op()).collect();
     let exact = admitted.len() as u64 == DAILY;
-    stage.expect(&format!("{organisation} is admitted exactly as often as the limit allows"), exact, seen, &ops);
+    stage.expect(&format!("exactly the limit of {organisation} is admitted"), exact, details, &ops);
     let places: BTreeSet<usize> = admitted.iter().map(|(place, _)| *place).collect();
-    let seen = format!("{places:?}");
-    stage.expect("both instances admitted some of them", places.len() == INSTANCES.len(), seen, &[]);
+    let details = format!("{places:?}");
+    stage.expect("both instances admit some of the calls", places.len() == INSTANCES.len(), details, &[]);
 
-    let told: BTreeSet<u64> =
+    let remaining: BTreeSet<u64> =
         admitted.iter().filter_map(|(_, reply)| reply.header(headers::RATELIMIT_REMAINING)?.parse().ok()).collect();
-    let seen = format!("{} different numbers in {} replies: {told:?}", told.len(), admitted.len());
-    let each = told == (0..DAILY).collect();
-    stage.expect("each of them is told another number of what is left, down to none", each, seen, &[]);
+    let details = format!("{} different numbers in {} replies: {remaining:?}", remaining.len(), admitted.len());
+    let each = remaining == (0..DAILY).collect();
+    stage.expect("each admitted call gets a different number of remaining calls, down to 0", each, details, &[]);
 
-    let late: Vec<u64> = refused
+    let wrong: Vec<u64> = rejected
         .iter()
         .filter(|(_, reply)| reply.status() != Some(429) || reply.header(headers::RATELIMIT_REMAINING) != Some("0"))
         .map(|(_, reply)| reply.op())
         .collect();
-    let seen = format!("{} refused, {} of them otherwise", refused.len(), late.len());
-    let held = !refused.is_empty() && late.is_empty();
-    stage.expect("all others are refused with 429 and told that nothing is left", held, seen, &late);
+    let details = format!("{} rejected, {} of them with another reply", rejected.len(), wrong.len());
+    let holds = !rejected.is_empty() && wrong.is_empty();
+    stage.expect("all other calls get 429 and no remaining calls", holds, details, &wrong);
 }

@@ -1,21 +1,27 @@
-//! Without Redis the quota goes on as each service was told: `local` admits its share of what was left, `closed` nobody, `open` everybody. Every
-//! call admitted that way is counted, every one past the limit too, and when Redis is back it knows of them all.
+//! While Redis is down, each service applies its `RATE_LIMIT_FALLBACK`: `local` admits its share of the remaining calls, `closed` admits none,
+//! `open` admits all. Calls admitted that way are counted, calls above the limit too, and both are settled when Redis is back.
 
 mod call;
 mod down;
 mod settled;
 
 use crate::lifecycle::RECOVERY;
+<<<<<<< HEAD
 use call::{check, is_by, memory, select};
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
 use harness_core::plan::topology::{PartKind, Topology};
+=======
+use call::{check, is_admitted_by, memory, select};
+use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::plan::topology::{PartKind, Topology};
+>>>>>>> proxy
 use mcp_contracts::service::READYZ_PATH;
 use mcp_contracts::{Plan, Service, env};
 use serde_json::json;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "redis-fallback",
-    "without Redis each service does what it was told, counts every call of it, and settles them afterwards",
+    "without Redis each service applies its fallback, counts its calls, and settles them afterwards",
     topology,
     |stage| Box::pin(play(stage)),
 )
@@ -24,24 +30,24 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 /// Daily calls of the free plan in this scenario.
 const DAILY: u64 = 40;
-/// Instances of memory, which share what is left while Redis is away.
+/// Instances of memory, which share the remaining calls while Redis is down.
 const INSTANCES: u64 = 2;
-/// Calls of `acme` at memory before, one instance after the other.
-const TOGETHER: u64 = 21;
-/// Calls of the others before.
+/// Calls of `acme` at memory before the outage, alternating between the instances.
+const ALTERNATING: u64 = 21;
+/// Calls of each other organisation before the outage.
 const BEFORE: u64 = 10;
-/// Calls at the service that limits nobody.
+/// Calls at the service with the fallback `open`.
 const UNLIMITED: u64 = 50;
 
 fn topology() -> Topology {
     let mut all = Topology::full().instances(Service::Memory, INSTANCES as u32);
     all.parts.retain(|part| part.kind != PartKind::Service(Service::Orchestrator));
     let all = all.everywhere(env::QUOTA_FREE_DAILY, DAILY).everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
-    // A Redis that is there is waited for, however slow the machine; one that is gone refuses at once.
+    // A long deadline, so that a slow machine does not cause a fallback. A stopped Redis refuses connections at once.
     let all = all.everywhere(env::REDIS_DEADLINE_MS, 5_000);
     let closed = all.setting(Service::Guardrails, env::RATE_LIMIT_FALLBACK, "closed");
     let open = closed.setting(Service::Patterns, env::RATE_LIMIT_FALLBACK, "open");
-    // Nothing but development lets it.
+    // Only `development` accepts the fallback `open`.
     open.setting(Service::Patterns, env::APP_ENV, "development")
 }
 
@@ -54,41 +60,41 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     }
     let (one, two) = ("memory-1", "memory-2");
     let mut counted = 0;
-    for call in 0..TOGETHER {
+    for call in 0..ALTERNATING {
         let part = if call.is_multiple_of(2) { one } else { two };
-        counted += u64::from(is_by(&memory(&mut ann, part).await, "redis"));
+        counted += u64::from(is_admitted_by(&memory(&mut ann, part).await, "redis"));
     }
     for _ in 0..BEFORE {
-        counted += u64::from(is_by(&memory(&mut zoe, one).await, "redis"));
-        counted += u64::from(is_by(&select(&mut pia).await, "redis"));
-        counted += u64::from(is_by(&check(&mut gus).await, "redis"));
+        counted += u64::from(is_admitted_by(&memory(&mut zoe, one).await, "redis"));
+        counted += u64::from(is_admitted_by(&select(&mut pia).await, "redis"));
+        counted += u64::from(is_admitted_by(&check(&mut gus).await, "redis"));
     }
-    let seen = format!("{counted} by Redis");
-    stage.expect("while Redis is there it counts every call", counted == TOGETHER + 3 * BEFORE, seen, &[]);
+    let details = format!("{counted} by Redis");
+    stage.expect("while Redis is up it counts every call", counted == ALTERNATING + 3 * BEFORE, details, &[]);
 
     stage.kill("redis").await?;
-    down::local(stage, &mut ann, one, share(TOGETHER)).await;
-    down::local(stage, &mut ann, two, share(TOGETHER - 1)).await;
+    down::local(stage, &mut ann, one, share(ALTERNATING)).await;
+    down::local(stage, &mut ann, two, share(ALTERNATING - 1)).await;
     down::local(stage, &mut zoe, one, share(BEFORE)).await;
-    down::unverified(stage, one, share(TOGETHER) + share(BEFORE)).await?;
-    down::unverified(stage, two, share(TOGETHER - 1)).await?;
+    down::unverified(stage, one, share(ALTERNATING) + share(BEFORE)).await?;
+    down::unverified(stage, two, share(ALTERNATING - 1)).await?;
     down::closed(stage, &mut gus).await?;
     down::open(stage, &mut pia).await?;
     for part in [one, two, "guardrails", "patterns"] {
-        let (status, said) = stage.page(part, READYZ_PATH, None).await;
-        let held = status == Some(200) && said["degraded"] == true && said["fallbacks"] == json!(["redis"]);
-        stage.expect(&format!("`{part}` is ready and says that it goes without Redis"), held, said, &[]);
+        let (status, page) = stage.page(part, READYZ_PATH, None).await;
+        let holds = status == Some(200) && page["degraded"] == true && page["fallbacks"] == json!(["redis"]);
+        stage.expect(&format!("`{part}` is ready and reports the fallback for Redis"), holds, page, &[]);
     }
 
     stage.start_again("redis").await?;
     for part in [one, two, "guardrails", "patterns"] {
-        let back = async || (stage.page(part, READYZ_PATH, None).await.1["degraded"] == false).then_some(());
-        stage.until(&format!("`{part}` has Redis again"), RECOVERY, back).await;
+        let recovered = async || (stage.page(part, READYZ_PATH, None).await.1["degraded"] == false).then_some(());
+        stage.until(&format!("`{part}` uses Redis again"), RECOVERY, recovered).await;
     }
-    settled::all(stage, &mut zoe, &mut gus, &mut pia).await
+    settled::expect_settled(stage, &mut zoe, &mut gus, &mut pia).await
 }
 
-/// What one instance admits without Redis, where Redis last told it of so many calls.
-const fn share(known: u64) -> u64 {
-    (DAILY - known) / INSTANCES
+/// Returns the number of calls that one instance admits without Redis, if `counted` is the last count that it got from Redis.
+const fn share(counted: u64) -> u64 {
+    (DAILY - counted) / INSTANCES
 }

@@ -1,5 +1,5 @@
-//! What one retrospective decides opens the next one of the same team: open items come back, what the notes call done is closed and stays away.
-//! Another organisation, and another workspace of the same one, hold theirs without any of it.
+//! The action items of a retrospective appear in the next one of the same team: open items return, and items that the notes call done are
+//! closed. Another organisation, and another workspace of the same organisation, see none of them.
 
 use crate::lifecycle::patient;
 use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "retro-agent",
-    "what a retrospective decides opens the next one of its team, and of no other",
+    "the action items of a retrospective appear in the next one of the same team only",
     patient,
     |stage| Box::pin(play(stage)),
 )
@@ -22,7 +22,7 @@ const NOTES: &str = "Sprint 42, two-week sprint, team of 7. We have 60 minutes.\
     ## Ideas\n\
     - Limit pull requests to 300 lines\n\
     - A weekly slot for flaky tests\n";
-/// What the notes of the next time say of one item; of the other they say nothing.
+/// The notes of the next retrospective: one item is done, the other is not mentioned.
 const NEXT: &str = "Sprint 43. We have 60 minutes.\n\nLimit pull requests to 300 lines: done since last week\n- the build is slow, 48 minutes\n";
 const QUIET: &str = "Sprint 44. We have 60 minutes. All quiet.\n";
 
@@ -30,38 +30,42 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let (mut ann, mut bob, mut zoe) = (stage.user("ann", "acme"), stage.user("bob", "acme"), stage.user("zoe", "zeta"));
     let mut elsewhere = stage.user("ann", "acme").in_workspace("elsewhere");
 
-    let first = held(&mut ann, "42", NOTES).await?;
+    let first = hold_retrospective(&mut ann, "42", NOTES).await?;
     let decided = texts(&first, "actions", "what");
-    let _ = first.gives("the first retrospective decides on two items and finds none", |reply| {
+    let _ = first.gives("the first retrospective has action items and carries none over", |reply| {
         let full = ["what", "owner", "due", "measure", "theme"];
         let complete = |action: &Value| full.iter().all(|name| action[*name].is_string());
         reply["memories"] == json!([])
             && items(reply, "carried").is_empty()
             && items(reply, "actions").iter().all(complete)
     });
-    let both = |what: &str| decided.iter().any(|item| item.contains(what));
+    let decides = |what: &str| decided.iter().any(|item| item.contains(what));
     let (done, open) = ("pull requests to 300 lines", "slot for flaky tests");
     stage.expect(
-        "they are the ideas of the team",
-        both(done) && both(open) && decided.len() == 2,
+        "the two action items are the ideas of the team",
+        decides(done) && decides(open) && decided.len() == 2,
         format!("{decided:?}"),
         &[],
     );
     let stats = ann.call("memory_stats", json!({})).await;
-    let _ =
-        stats.gives("each item is remembered, and the plan", |reply| reply["workspace"] == 3 && reply["private"] == 0);
+    let _ = stats.gives("both items and the plan are stored", |reply| reply["workspace"] == 3 && reply["private"] == 0);
 
     for (who, actor) in [("another organisation", &mut zoe), ("another workspace", &mut elsewhere)] {
-        let theirs = held(actor, "42", NEXT).await?;
-        let _ = theirs.gives(&format!("{who} finds nothing of it"), |reply| {
+        let theirs = hold_retrospective(actor, "42", NEXT).await?;
+        let _ = theirs.gives(&format!("{who} sees none of it"), |reply| {
             reply["memories"] == json!([]) && items(reply, "carried").iter().all(|item| item["id"].is_null())
         });
     }
-    let second = held(&mut bob, "43", NEXT).await?;
+    let second = hold_retrospective(&mut bob, "43", NEXT).await?;
     let carried = texts(&second, "carried", "what");
-    let seen = format!("{carried:?}");
-    stage.expect("a colleague's next retrospective opens with both items", carried == decided, seen, &[second.op()]);
-    let _ = second.gives("one is done by the notes, the other is open and has its owner and its date", |reply| {
+    let details = format!("{carried:?}");
+    stage.expect(
+        "a colleague's next retrospective carries both items over",
+        carried == decided,
+        details,
+        &[second.op()],
+    );
+    let _ = second.gives("one item is done, the other is open with its date", |reply| {
         let is = |item: &Value, what: &str, status: &str| {
             item["what"].as_str().is_some_and(|text| text.contains(what))
                 && item["status"] == status
@@ -70,21 +74,21 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         let carried = items(reply, "carried");
         carried.iter().any(|item| is(item, done, "done")) && carried.iter().any(|item| is(item, open, "open"))
     });
-    let third = held(&mut ann, "44", QUIET).await?;
-    let left = texts(&third, "carried", "what");
-    let seen = format!("{left:?}");
-    let one = |what: &str| left.iter().any(|item| item.contains(what));
-    stage.expect("what was done does not come back", !one(done), &seen, &[third.op()]);
-    stage.expect("what was open does", one(open), &seen, &[third.op()]);
+    let third = hold_retrospective(&mut ann, "44", QUIET).await?;
+    let remaining = texts(&third, "carried", "what");
+    let details = format!("{remaining:?}");
+    let has = |what: &str| remaining.iter().any(|item| item.contains(what));
+    stage.expect("the item that is done does not return", !has(done), &details, &[third.op()]);
+    stage.expect("the open item returns", has(open), &details, &[third.op()]);
     Ok(())
 }
 
-/// Holds a retrospective, in which everything takes part.
-async fn held<'s>(actor: &mut Actor<'s>, sprint: &str, notes: &str) -> Result<Reply<'s>, Broken> {
+/// Holds a retrospective with all services up.
+async fn hold_retrospective<'s>(actor: &mut Actor<'s>, sprint: &str, notes: &str) -> Result<Reply<'s>, Broken> {
     let intent = format!("Prepare the retrospective of sprint {sprint}");
     let work = json!({ "agent": "retro", "action": "answer", "intent": intent, "text": notes });
     let reply = actor.call("run_workflow", work).await;
-    let reply = reply.gives("a retrospective is prepared, from notes and memory", |reply| {
+    let reply = reply.gives("a retrospective is prepared from notes and memory", |reply| {
         reply["status"] == "completed" && reply["artefact"]["kind"] == "retrospective_plan"
     });
     reply.or_stop()

@@ -1,17 +1,22 @@
-//! Two instances of every service are restarted one after the other while users work: who asks an instance that says that it is ready is always
-//! answered, no workflow misses anything, and everything written is there.
+//! Two instances of every service are restarted one after the other while users work. An instance that reports ready answers every call, no
+//! workflow uses a fallback, and no write is lost.
 
-use crate::leaving::{NOTICE, Tally, leaves};
 use crate::lifecycle::{is_complete, patient, workflow};
+<<<<<<< HEAD
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
 use harness_core::plan::topology::Topology;
+=======
+use crate::shutdown::{NOTICE, Tally, terminate};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
+use harness_core::plan::topology::Topology;
+>>>>>>> proxy
 use mcp_contracts::{Service, env};
 use serde_json::json;
 use std::cell::RefCell;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "rolling-restart",
-    "every service is restarted one instance after the other, and nobody who works with them notices",
+    "every instance is restarted one after the other without a failed call",
     topology,
     |stage| Box::pin(play(stage)),
 )
@@ -19,7 +24,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .within(300)
 .requires(&["no-lost-writes", "read-your-writes", "tenant-isolation"]);
 
-/// Users who work meanwhile, half of them in each organisation.
+/// Users who work during the restarts, half of them in each organisation.
 const USERS: usize = 4;
 
 fn topology() -> Topology {
@@ -31,19 +36,20 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let organisation = |number: usize| ["acme", "zeta"][number % 2];
     let mut users: Vec<_> =
         (0..USERS).map(|number| stage.user(&format!("user-{number}"), organisation(number))).collect();
-    // In an organisation of her own: the log keeps so many executions of each, and those who work on fill theirs on a fast machine.
+    // In an organisation of its own: the log keeps a limited number of executions for each organisation, and on a fast machine the working
+    // users would push this one out.
     let mut ann = stage.user("ann", "bystanders");
     let first = ann.call("run_workflow", workflow("rca", "answer", "checkout")).await;
-    let first = first.ok("an execution from before").or_stop()?;
+    let first = first.ok("an execution before the restarts").or_stop()?;
 
     let (calls, workflows, restarts) = (Tally::default(), Tally::default(), RefCell::new(Vec::new()));
     let restarting = async {
         for service in Service::ALL {
             for part in stage.instances(service) {
-                let before = calls.made();
-                leaves(stage, &part).await?;
+                let before = calls.calls();
+                terminate(stage, &part).await?;
                 stage.start_again(&part).await?;
-                restarts.borrow_mut().push((part, calls.made() - before));
+                restarts.borrow_mut().push((part, calls.calls() - before));
             }
         }
         Ok::<(), Broken>(())
@@ -52,21 +58,21 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     stage.meanwhile(&mut users, work, restarting).await?;
 
     let restarts = restarts.into_inner();
-    let seen = format!("{restarts:?}");
+    let details = format!("{restarts:?}");
     let all = restarts.len() == 2 * Service::ALL.len() && restarts.iter().all(|(_, calls)| *calls > 0);
-    stage.expect("every instance was restarted, and calls came meanwhile", all, seen, &[]);
-    calls.expect(stage, "whoever says that it is ready answers", USERS as u64);
-    workflows.expect(stage, "no workflow misses anything", USERS as u64);
+    stage.expect("every instance was restarted, with calls during each restart", all, details, &[]);
+    calls.expect(stage, "an instance that reports ready answers every call", USERS as u64);
+    workflows.expect(stage, "no workflow uses a fallback", USERS as u64);
     for part in stage.instances(Service::Orchestrator) {
         let by_id = json!({ "executionId": first["executionId"] });
-        let kept = ann.send(Ask::tool("get_execution", by_id).at(&part)).await;
-        let expected = format!("`{part}` still has the execution from before");
-        let _ = kept.gives(&expected, |kept| kept["executionId"] == first["executionId"]);
+        let stored = ann.send(Ask::tool("get_execution", by_id).at(&part)).await;
+        let expected = format!("`{part}` still has the execution before the restarts");
+        let _ = stored.gives(&expected, |reply| reply["executionId"] == first["executionId"]);
     }
     Ok(())
 }
 
-/// What a user does again and again: each call goes to an instance that is ready, as a balancer chooses it.
+/// One round of a user. Each call goes to an instance that reports ready, as a load balancer would choose it.
 async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally) {
     let note = json!({ "content": user.private("Deploys wait for the ledger") });
     let stored = send(user, "store_memory", note, calls).await;

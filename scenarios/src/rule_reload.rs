@@ -1,5 +1,5 @@
-//! Files of rules and patterns change while calls go on: a new file takes effect, a bad one changes nothing and is told with its line, a mended one
-//! takes effect, and one that is removed takes what was in it away. No call notices.
+//! Files of rules and patterns change under traffic: a new file takes effect, an invalid one changes nothing and is logged with its line, a
+//! corrected one takes effect, and removing a file removes its content. No call is affected.
 
 mod catalogue;
 mod rules;
@@ -14,16 +14,16 @@ use std::time::Duration;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "rule-reload",
-    "changed files of rules and patterns take effect under calls, and a bad one changes nothing",
+    "changed files of rules and patterns take effect under traffic, and an invalid one changes nothing",
     topology,
     |stage| Box::pin(play(stage)),
 )
 .given(|| vec![rules::given(), catalogue::given()])
 .within(180);
 
-/// How long a change of a file may take until it is seen.
-const SEEN: Duration = Duration::from_secs(20);
-/// The file that comes, is bad, is mended and goes.
+/// Deadline for a change of a file to take effect.
+const RELOAD_DEADLINE: Duration = Duration::from_secs(20);
+/// The file that is added, broken, corrected and removed.
 const FILE: &str = "more.yaml";
 
 fn topology() -> Topology {
@@ -39,7 +39,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         let selected = caller.call("select_pattern", json!({ "intent": "test something first" })).await;
         made.set(made.get() + 2);
         let wrong = [(checked.op(), checked["verdict"] == "allow"), (selected.op(), selected.is_ok())];
-        failed.borrow_mut().extend(wrong.into_iter().filter(|(_, held)| !held).map(|(op, _)| op));
+        failed.borrow_mut().extend(wrong.into_iter().filter(|(_, holds)| !holds).map(|(op, _)| op));
     };
     let changes = async {
         rules::play(stage).await?;
@@ -47,34 +47,35 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     };
     let played = stage.meanwhile(&mut callers, call, changes).await;
     let (made, failed) = (made.get(), failed.into_inner());
-    let seen = format!("{made} calls, {} of them not answered as before", failed.len());
-    stage.expect("not one call meanwhile was answered otherwise", made > 0 && failed.is_empty(), seen, &failed);
+    let details = format!("{made} calls, {} with another answer", failed.len());
+    stage.expect("no call during the changes got another answer", made > 0 && failed.is_empty(), details, &failed);
     played
 }
 
-/// Waits until a service says that it lives on its last good files, or that it does not.
-async fn lives_on_last_good(stage: &Stage<'_>, service: Service, what: &str, expected: bool) -> Result<(), Broken> {
+/// Waits until a service reports that it uses the last valid files, or that it no longer does.
+async fn expect_last_valid(stage: &Stage<'_>, service: Service, what: &str, expected: bool) -> Result<(), Broken> {
     let part = &stage.instances(service)[0];
-    let says = async || {
+    let reported = async || {
         let (status, page) = stage.page(part, READYZ_PATH, None).await;
         let fallback = page["fallbacks"].as_array()?.contains(&json!(what));
         (status == Some(200) && fallback == expected).then_some(())
     };
-    let now = if expected { "with the bad file" } else { "with the mended file" };
-    let lives = if expected { "lives on its last good files" } else { "lives on its files again" };
-    let seen = stage.until(&format!("{now} `{}` is ready, and says that it {lives}", service.name()), SEEN, says).await;
-    seen.ok_or_else(|| Broken(format!("`{}` does not say so", service.name())))
+    let cause = if expected { "with an invalid file" } else { "with a corrected file" };
+    let state = if expected { "reports the last valid files" } else { "reports no fallback" };
+    let details =
+        stage.until(&format!("{cause} `{}` is ready and {state}", service.name()), RELOAD_DEADLINE, reported).await;
+    details.ok_or_else(|| Broken(format!("`{}` did not report it", service.name())))
 }
 
-/// Waits until the log tells what is wrong with the file, and where.
-async fn told_in_log(stage: &Stage<'_>, service: Service, mark: usize, line: u64, word: &str) {
+/// Waits until the log names the problem of the file and its line.
+async fn expect_logged(stage: &Stage<'_>, service: Service, mark: usize, line: u64, word: &str) {
     let part = &stage.instances(service)[0];
     let is_it = |entry: &Value| {
         let file = entry["file"].as_str().is_some_and(|file| file.ends_with(FILE));
         let problem = entry["problem"].as_str().is_some_and(|problem| problem.contains(word));
-        let loud = entry["severity"] == "error" || entry["severity"] == "warning";
-        file && problem && loud && entry["line"] == line
+        let severe = entry["severity"] == "error" || entry["severity"] == "warning";
+        file && problem && severe && entry["line"] == line
     };
-    let told = async || stage.log_since(part, mark).await.ok()?.iter().any(is_it).then_some(());
-    stage.until(&format!("the log names the file, its line {line} and `{word}`"), SEEN, told).await;
+    let logged = async || stage.log_since(part, mark).await.ok()?.iter().any(is_it).then_some(());
+    stage.until(&format!("the log names the file, its line {line} and `{word}`"), RELOAD_DEADLINE, logged).await;
 }

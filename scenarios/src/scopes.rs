@@ -1,5 +1,5 @@
-//! Every tool, resource and prompt has its scope: without it the answer is 403 and names what is missing, with it alone the call comes in. Without
-//! a good token the answer is 401, says where tokens come from, and nothing of why.
+//! Every tool, resource and prompt needs its scope: without it the reply is 403 and names the missing scope; that scope alone is enough. Without a
+//! valid token the reply is 401, names the source of tokens, and does not reveal why the token is invalid.
 
 mod tokens;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "scopes",
-    "nothing is reached without its scope or without a good token, and each refusal says what it takes",
+    "every call needs a valid token and its scope, and each rejection names what is missing",
     lifecycle::patient,
     |stage| Box::pin(play(stage)),
 );
@@ -19,31 +19,31 @@ const CHALLENGE: &str = "www-authenticate";
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     for service in Service::ALL {
-        let doors = doors(service);
-        every_door_is_known(stage, service, &doors).await;
-        for door in &doors {
-            scope_of(stage, door).await;
-            tokens::refused(stage, door).await?;
+        let endpoints = endpoints(service);
+        expect_all_tools_tried(stage, service, &endpoints).await;
+        for endpoint in &endpoints {
+            expect_scope(stage, endpoint).await;
+            tokens::expect_rejected(stage, endpoint).await?;
         }
-        tokens::metadata(stage, service).await?;
+        tokens::expect_metadata(stage, service).await?;
     }
     let mut runner = stage.user("ann", "acme").with_scopes(&[Scope::AgentsRun]);
     let order = json!({ "agent": "general", "action": "answer", "intent": "explain the release notes", "text": "" });
     let ran = runner.call("run_workflow", order).await;
     let completed = |reply: &Value| reply["status"] == "completed";
-    let _ = ran.gives("the scope to run agents is enough for a workflow through all services", completed);
+    let _ = ran.gives("the scope `agents.run` is enough for a workflow through all services", completed);
     Ok(())
 }
 
-/// Something that a service lets nobody to without a scope.
-struct Door {
+/// A tool, resource or prompt that needs a scope.
+struct Endpoint {
     name: String,
     scope: Scope,
-    ask: Ask,
+    request: Ask,
 }
 
-/// All of a service, by the contract.
-fn doors(service: Service) -> Vec<Door> {
+/// Returns everything that a service offers according to the contract.
+fn endpoints(service: Service) -> Vec<Endpoint> {
     let (tools, more): (&[&str], Vec<Ask>) = match service {
         Service::Memory => (&memory::tool::ALL, Vec::new()),
         Service::Guardrails => {
@@ -54,8 +54,9 @@ fn doors(service: Service) -> Vec<Door> {
         Service::Orchestrator => (&orchestrator::tool::ALL, Vec::new()),
     };
     let tools = tools.iter().map(|tool| Ask::tool(tool, json!({})));
-    let door = |ask: Ask| Door { name: ask.name().to_owned(), scope: scope(service, ask.name()), ask };
-    tools.chain(more).map(door).collect()
+    let endpoint =
+        |request: Ask| Endpoint { name: request.name().to_owned(), scope: scope(service, request.name()), request };
+    tools.chain(more).map(endpoint).collect()
 }
 
 fn scope(service: Service, name: &str) -> Scope {
@@ -70,40 +71,38 @@ fn scope(service: Service, name: &str) -> Scope {
     }
 }
 
-/// A tool that the service has and nobody tries here would be a door without a guard.
-async fn every_door_is_known(stage: &Stage<'_>, service: Service, doors: &[Door]) {
+/// Expects that the service has exactly the tools of the contract, so that no tool stays untried here.
+async fn expect_all_tools_tried(stage: &Stage<'_>, service: Service, endpoints: &[Endpoint]) {
     let listed = stage.user("ann", "acme").send(Ask::method(service, "tools/list", json!({}))).await;
     let same = |reply: &Value| {
         let names = reply["tools"].as_array().into_iter().flatten().filter_map(|tool| tool["name"].as_str());
-        let expected = doors.iter().map(|door| &*door.name).filter(|name| !name.contains('/'));
+        let expected = endpoints.iter().map(|endpoint| &*endpoint.name).filter(|name| !name.contains('/'));
         names.eq(expected)
     };
-    let _ = listed.gives(&format!("`{}` has the tools of its contract and no other", service.name()), same);
+    let _ = listed.gives(&format!("`{}` has exactly the tools of its contract", service.name()), same);
 }
 
-async fn scope_of(stage: &Stage<'_>, door: &Door) {
-    let (name, scope) = (&door.name, door.scope.name());
+async fn expect_scope(stage: &Stage<'_>, endpoint: &Endpoint) {
+    let (name, scope) = (&endpoint.name, endpoint.scope.name());
     let others: Vec<Scope> =
-        Scope::ALL.into_iter().filter(|other| ![door.scope, Scope::Admin].contains(other)).collect();
-    for (with, scopes) in
-        [("every other scope", &*others), ("a scope of somebody else's", &[Scope::Unknown]), ("no scope", &[])]
+        Scope::ALL.into_iter().filter(|other| ![endpoint.scope, Scope::Admin].contains(other)).collect();
+    for (with, scopes) in [("every other scope", &*others), ("an unknown scope", &[Scope::Unknown]), ("no scope", &[])]
     {
-        let reply = stage.user("ann", "acme").with_scopes(scopes).send(door.ask.clone()).await;
+        let reply = stage.user("ann", "acme").with_scopes(scopes).send(endpoint.request.clone()).await;
         let challenge = reply.header(CHALLENGE).unwrap_or_default();
-        let told =
+        let named =
             challenge.contains("error=\"insufficient_scope\"") && challenge.contains(&format!("scope=\"{scope}\""));
         let refused = reply.status() == Some(403) && reply.error()["code"] == rpc::FORBIDDEN;
-        let held = refused && told && reply.error()["data"]["missing"] == json!([scope]);
-        let expected =
-            format!("`{name}` with {with} is refused with 403, and `{scope}` is named as all that is missing");
-        stage.expect(&expected, held, seen(&reply), &[reply.op()]);
+        let holds = refused && named && reply.error()["data"]["missing"] == json!([scope]);
+        let expected = format!("`{name}` with {with} is rejected with 403, which names only `{scope}` as missing");
+        stage.expect(&expected, holds, describe(&reply), &[reply.op()]);
     }
-    for (with, scope) in [("that scope alone", door.scope), ("`admin` alone", Scope::Admin)] {
-        let reply = stage.user("ann", "acme").with_scopes(&[scope]).send(door.ask.clone()).await;
-        let _ = reply.has_status(&format!("`{name}` with {with} comes in"), 200);
+    for (with, scope) in [("only that scope", endpoint.scope), ("only `admin`", Scope::Admin)] {
+        let reply = stage.user("ann", "acme").with_scopes(&[scope]).send(endpoint.request.clone()).await;
+        let _ = reply.has_status(&format!("`{name}` with {with} is admitted"), 200);
     }
 }
 
-fn seen(reply: &Reply<'_>) -> String {
+fn describe(reply: &Reply<'_>) -> String {
     format!("{:?}, {CHALLENGE} {:?}, {}", reply.status(), reply.header(CHALLENGE), reply.error())
 }

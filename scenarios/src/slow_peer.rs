@@ -1,5 +1,6 @@
-//! A peer that is there and says nothing: a step waits for its deadline and then goes on as if the peer were down, and the whole workflow answers
-//! within its own. After a few times nobody waits any more. What a silent peer may have heard twice it does once.
+//! A peer accepts connections and does not answer: a step waits for its deadline and then continues as if the peer were down, and the workflow
+//! answers within its own deadline. After a few timeouts the circuit breaker opens and no step waits. A delivery that the peer may have received
+//! several times takes effect once.
 
 mod all_at_once;
 
@@ -11,7 +12,7 @@ use serde_json::json;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "slow-peer",
-    "a peer that says nothing costs its step's deadline and no more, and is then as good as down",
+    "a peer that does not answer costs one step deadline and is then treated as down",
     topology,
     |stage| Box::pin(play(stage)),
 )
@@ -19,12 +20,12 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .within(180)
 .requires(&["degraded-is-declared"]);
 
-/// How long a step waits for its peer, in milliseconds.
+/// Deadline of a step for its peer, in milliseconds.
 const PEER_MS: u32 = 1_500;
-/// How long a workflow may take, in milliseconds.
+/// Deadline of a workflow, in milliseconds.
 const WORKFLOW_MS: u32 = 9_000;
 
-/// A peer and what a workflow looks like that goes without it: the step that waits, the reason, every step.
+/// A peer, and a workflow without it: the step that waits, the reason, and the outcome of every step.
 const PEERS: [(Service, &str, &str, &str); 3] = [
     (
         Service::Guardrails,
@@ -55,30 +56,30 @@ fn topology() -> Topology {
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let orchestrator = stage.instances(Service::Orchestrator)[0].clone();
     let mut ann = stage.user("ann", "acme");
-    let _ = completes(&mut ann, "while every peer answers a workflow misses nothing").await.or_stop()?;
+    let _ = completes(&mut ann, "while every peer answers, a workflow uses no fallback").await.or_stop()?;
     for (service, name, reason, steps) in PEERS {
         let part = &stage.instances(service)[0];
         stage.pause(part).await?;
         let reply = run(&mut ann, "answer").await;
         let reply = reply
-            .gives(&format!("while `{part}` says nothing a workflow goes on as if it were down"), |reply| {
+            .gives(&format!("while `{part}` does not answer, a workflow continues as if it were down"), |reply| {
                 reply["status"] == "degraded" && reply["reasons"] == json!([reason]) && trail(reply) == steps
             });
-        waited(reply, &format!("its step waited for the deadline of an attempt at `{part}`, once"), &[name]);
+        expect_waited(reply, &format!("its step waited once, for the deadline of an attempt at `{part}`"), &[name]);
         if service == Service::Guardrails {
             let reply = run(&mut ann, "delete").await;
-            let _ = reply.gives("what is risky is blocked meanwhile and may be tried again", |reply| {
+            let _ = reply.gives("a risky action is blocked meanwhile and is retryable", |reply| {
                 reply["status"] == "blocked" && reply["reasons"] == json!([reason]) && reply["retryable"] == true
             });
         }
         if service == Service::Memory {
-            learn(stage, &mut ann, &orchestrator).await;
+            defer_outcome(stage, &mut ann, &orchestrator).await;
         }
         stage.resume(part).await?;
         recovers(stage, &mut ann, &orchestrator, &format!("when `{part}` answers again")).await;
     }
     all_at_once::play(stage, &mut ann, &orchestrator).await?;
-    once(stage, &mut ann).await;
+    expect_delivered_once(stage, &mut ann).await;
     Ok(())
 }
 
@@ -86,8 +87,8 @@ async fn run<'s>(ann: &mut Actor<'s>, action: &str) -> Reply<'s> {
     ann.call("run_workflow", workflow("general", action, "checkout")).await
 }
 
-/// Expects that these steps each made one attempt, for its whole deadline, and that the workflow held its own.
-fn waited(reply: Reply<'_>, expected: &str, steps: &[&str]) {
+/// Expects that each of these steps made one attempt for its whole deadline, and that the workflow met its own.
+fn expect_waited(reply: Reply<'_>, expected: &str, steps: &[&str]) {
     let reply = reply.gives(expected, |reply| {
         steps.iter().all(|name| {
             let step = step(reply, name);
@@ -95,31 +96,36 @@ fn waited(reply: Reply<'_>, expected: &str, steps: &[&str]) {
             step["detail"] == "slow" && step["attempts"] == 1 && took >= f64::from(PEER_MS)
         })
     });
-    let _ = reply.gives("and the workflow answers within its own deadline", |reply| {
+    let _ = reply.gives("the workflow answers within its own deadline", |reply| {
         reply["durationMs"].as_f64().is_some_and(|took| took <= f64::from(WORKFLOW_MS))
     });
 }
 
-/// An incident while memory is silent, whose outcome the orchestrator tries to deliver meanwhile.
-async fn learn(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) {
+/// Runs a workflow while memory does not answer, and waits until the orchestrator has tried to deliver its outcome.
+async fn defer_outcome(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) {
     let reply = ann.call("run_workflow", workflow("rca", "answer", "search")).await;
-    let _ = reply.gives("what an incident taught is kept for later", |reply| {
+    let _ = reply.gives("the outcome of an incident waits in the outbox", |reply| {
         step(reply, "remember")["outcome"] == "deferred" && step(reply, "remember")["source"] == "outbox"
     });
     let labels = [("peer", "memory"), ("tool", "import_memories"), ("outcome", "slow")];
-    let tried = async || {
-        let tries = stage.metric(orchestrator, metric::PEER_CALLS_TOTAL, &labels).await.ok()?;
-        (tries >= 1.0).then_some(())
+    let attempted = async || {
+        let attempts = stage.metric(orchestrator, metric::PEER_CALLS_TOTAL, &labels).await.ok()?;
+        (attempts >= 1.0).then_some(())
     };
-    stage.until("the outbox tried to deliver to a memory that heard and said nothing", RECOVERY, tried).await;
+    stage.until("the outbox tried to deliver to a memory service that does not answer", RECOVERY, attempted).await;
 }
 
-/// What was delivered to a silent memory is there once, however often it was sent: a report names its execution, so that no two are the same.
-async fn once(stage: &Stage<'_>, ann: &mut Actor<'_>) {
+/// Expects that an outcome is stored once, however often it was sent. A duplicate would be counted, because each report names its execution.
+async fn expect_delivered_once(stage: &Stage<'_>, ann: &mut Actor<'_>) {
     let count = async || {
         let reply = ann.call("memory_stats", json!({})).await;
-        reply["workspace"].as_u64().filter(|reports| *reports > 0)
+        reply["workspace"].as_u64().filter(|count| *count > 0)
     };
-    let found = stage.until("what waited for memory is delivered", RECOVERY, count).await;
-    stage.expect("and is there once, however often it was sent", found == Some(1), format!("{found:?} reports"), &[]);
+    let reports = stage.until("the outcome is delivered", RECOVERY, count).await;
+    stage.expect(
+        "the outcome is stored once, however often it was sent",
+        reports == Some(1),
+        format!("{reports:?} reports"),
+        &[],
+    );
 }

@@ -1,5 +1,5 @@
-//! Nobody gets at what belongs to another organisation, to a colleague alone, or to another workspace, at any service: memories, executions,
-//! verdicts, and what is counted. Each has a file of its own.
+//! No service gives a user access to the data of another organisation, of a colleague, or of another workspace: memories, executions, verdicts
+//! and counters, one file each.
 
 mod counts;
 mod memory;
@@ -11,7 +11,7 @@ use harness_core::drive::scenario::{Broken, Scenario, Stage};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "tenant-isolation",
-    "nobody reads, finds, changes, uses or deletes what belongs to somebody else, at any service",
+    "no user reads, finds, changes, uses or deletes the data of another, at any service",
     lifecycle::patient,
     |stage| Box::pin(play(stage)),
 )

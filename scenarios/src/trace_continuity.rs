@@ -1,5 +1,5 @@
-//! One workflow is one trace: every service logs its part of it under the same trace and execution, for the same user and organisation, whether the
-//! caller brought a trace (W3C Trace Context) or not. Nothing of what was said or remembered, and no token, is in any line.
+//! One workflow is one trace: every service logs its calls under the same trace and execution, with the same user and organisation, whether the
+//! caller sends a trace (W3C Trace Context) or not. No log line holds content or a token.
 
 mod content;
 
@@ -12,53 +12,53 @@ use std::time::Duration;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "trace-continuity",
-    "one workflow is one trace in the logs of all services, without a word of its content",
+    "one workflow is one trace in the logs of all services, and no log holds content",
     lifecycle::patient,
     |stage| Box::pin(play(stage)),
 )
 .on_its_own_stack()
 .requires(&["degraded-is-declared"]);
 
-/// The calls that a workflow leaves in the log of each service.
+/// The calls of a workflow in the log of each service.
 const CALLS: [(Service, &[&str]); 4] = [
     (Service::Orchestrator, &["run_workflow"]),
     (Service::Guardrails, &["check_guardrails"]),
     (Service::Memory, &["search_memory", "import_memories"]),
     (Service::Patterns, &["select_pattern", "inject_pattern", "log_pattern_usage"]),
 ];
-/// How long a line may take until it is in its log.
-const WRITTEN: Duration = Duration::from_secs(20);
+/// Deadline for a line to appear in its log.
+const LOG_DEADLINE: Duration = Duration::from_secs(20);
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let mut ann = stage.user("ann", "acme");
     let start = marks(stage).await?;
     let note = json!({ "content": ann.private("Releases of billing wait for the quokka") });
-    let _ = ann.call("store_memory", note).await.ok("something is remembered that a workflow draws on").or_stop()?;
-    let brought = format!("{:032x}", u128::from(stage.seed()) | 1 << 127);
-    let no_span = format!("00-{brought}-{:016x}-01", 0);
-    let mut known = BTreeSet::from([brought.clone()]);
+    let _ = ann.call("store_memory", note).await.ok("a memory is stored that the workflow uses").or_stop()?;
+    let own_trace = format!("{:032x}", u128::from(stage.seed()) | 1 << 127);
+    let no_span = format!("00-{own_trace}-{:016x}-01", 0);
+    let mut earlier = BTreeSet::from([own_trace.clone()]);
     for (how, parent, trace) in [
-        ("with a trace", Some(format!("00-{brought}-{:016x}-01", 7)), Some(&brought)),
+        ("with a trace", Some(format!("00-{own_trace}-{:016x}-01", 7)), Some(&own_trace)),
         ("without a trace", None, None),
-        ("with a trace that is none", Some(no_span), None),
+        ("with an invalid trace", Some(no_span), None),
     ] {
         let lines = workflow(stage, &mut ann, how, parent.as_deref()).await?;
         let traces: BTreeSet<&str> =
             lines.iter().map(|(_, line)| line["traceId"].as_str().unwrap_or_default()).collect();
         let one = traces.len() == 1 && traces.iter().all(|trace| is_trace(trace));
         let same = trace.map_or_else(
-            || traces.iter().all(|new| known.insert((*new).to_owned())),
+            || traces.iter().all(|new| earlier.insert((*new).to_owned())),
             |trace| traces.contains(&**trace),
         );
-        let whose = if trace.is_some() { "that of its caller" } else { "a new one" };
-        let expected = format!("a workflow {how} has one trace in the logs of all services, {whose}");
-        let seen: Vec<String> =
+        let which = if trace.is_some() { "the caller's trace" } else { "a new trace" };
+        let expected = format!("a workflow {how} has {which} in the logs of all services");
+        let details: Vec<String> =
             lines.iter().map(|(of, line)| format!("{} {} {}", of.name(), line["tool"], line["traceId"])).collect();
-        stage.expect(&expected, one && same, seen.join(", "), &[]);
-        as_it_should(stage, &ann, how, &lines);
+        stage.expect(&expected, one && same, details.join(", "), &[]);
+        expect_fields(stage, &ann, how, &lines);
     }
     content::refusals(stage, &mut ann).await?;
-    content::nothing_said(stage, &start).await
+    content::expect_no_content(stage, &start).await
 }
 
 /// Runs a workflow and waits until each of its calls is logged.
@@ -69,30 +69,31 @@ async fn workflow(
     parent: Option<&str>,
 ) -> Result<Vec<(Service, Value)>, Broken> {
     let marks = marks(stage).await?;
-    let order = json!({
+    let arguments = json!({
         "agent": "general", "action": "answer", "intent": "say what releases of billing and of the wombat wait for",
         "text": "They waited on Monday, says the numbat.",
     });
-    let mut ask = Ask::tool("run_workflow", order);
+    let mut call = Ask::tool("run_workflow", arguments);
     if let Some(parent) = parent {
-        ask = ask.header(headers::TRACEPARENT, parent);
+        call = call.header(headers::TRACEPARENT, parent);
     }
     let complete = |reply: &Value| reply["status"] == "completed" && reply.to_string().contains("quokka");
-    let ran = ann.send(ask).await.gives(&format!("a workflow {how} goes through all services"), complete).or_stop()?;
+    let ran = ann.send(call).await.gives(&format!("a workflow {how} uses all services"), complete).or_stop()?;
     let logged = async || {
         let lines = since(stage, &marks).await.ok()?;
         let lines: Vec<_> = lines.into_iter().filter(|(_, line)| line["executionId"] == ran["executionId"]).collect();
         let called = |service, tool: &str| lines.iter().any(|(of, line)| *of == service && line["tool"] == tool);
         CALLS.iter().all(|(service, tools)| tools.iter().all(|tool| called(*service, tool))).then_some(lines)
     };
-    let lines =
-        stage.until(&format!("each call of a workflow {how} is logged under its execution"), WRITTEN, logged).await;
-    lines.ok_or_else(|| Broken("without log lines nothing can be said of traces".to_owned()))
+    let lines = stage
+        .until(&format!("each call of a workflow {how} is logged under its execution"), LOG_DEADLINE, logged)
+        .await;
+    lines.ok_or_else(|| Broken("the calls of the workflow are not logged, so its trace cannot be checked".to_owned()))
 }
 
-/// Every line says who did what, for whom, and how long it took.
-fn as_it_should(stage: &Stage<'_>, ann: &Actor<'_>, how: &str, lines: &[(Service, Value)]) {
-    let whole = |(service, line): &&(Service, Value)| {
+/// Expects that every line has its service, tool, user, organisation and duration.
+fn expect_fields(stage: &Stage<'_>, ann: &Actor<'_>, how: &str, lines: &[(Service, Value)]) {
+    let is_complete = |(service, line): &&(Service, Value)| {
         let text = |name: &str| line[name].as_str().unwrap_or_default();
         (text("service"), text("orgId"), text("userId")) == (service.name(), ann.organisation(), "ann")
             && !text("tool").is_empty()
@@ -100,9 +101,9 @@ fn as_it_should(stage: &Stage<'_>, ann: &Actor<'_>, how: &str, lines: &[(Service
             && text("severity") == "info"
             && line["durationMs"].as_f64().is_some_and(|took| took > 0.0)
     };
-    let wrong: Vec<_> = lines.iter().filter(|line| !whole(line)).collect();
+    let wrong: Vec<_> = lines.iter().filter(|line| !is_complete(line)).collect();
     let expected = format!("each line of a workflow {how} names its service, tool, user, organisation and duration");
-    stage.expect(&expected, wrong.is_empty(), format!("{} lines, of which not: {wrong:?}", lines.len()), &[]);
+    stage.expect(&expected, wrong.is_empty(), format!("{} lines, incomplete: {wrong:?}", lines.len()), &[]);
 }
 
 async fn marks(stage: &Stage<'_>) -> Result<Vec<usize>, Broken> {
@@ -113,7 +114,7 @@ async fn marks(stage: &Stage<'_>) -> Result<Vec<usize>, Broken> {
     Ok(marks)
 }
 
-/// The lines of every service since then.
+/// Returns the lines of every service since the marks.
 async fn since(stage: &Stage<'_>, marks: &[usize]) -> Result<Vec<(Service, Value)>, Broken> {
     let mut lines = Vec::new();
     for ((service, _), mark) in CALLS.into_iter().zip(marks) {

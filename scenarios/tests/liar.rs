@@ -1,5 +1,5 @@
-//! Every scenario fails where it must: the broken service stands before a real one and tells each lie that says which scenarios catch it.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+//! Every scenario fails when it must: the liar stands in front of a real service and tells each lie that names scenarios.
+#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 use harness_core::drive::experiment;
 use serde_json::Value;
@@ -10,11 +10,11 @@ use std::process::Command;
 fn program(name: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
     let program = folder.join(name);
-    assert!(program.is_file(), "{} is not there: cargo build --workspace --bins", program.display());
+    assert!(program.is_file(), "{} does not exist: run cargo build --workspace --bins", program.display());
     program
 }
 
-/// Lie, the services that can tell it, and the scenarios that catch it.
+/// Returns each lie with its services and the scenarios that must catch it.
 fn lies() -> Vec<(String, Vec<String>, Vec<String>)> {
     let output = Command::new(program("liar")).args(["--list", "--json"]).output().unwrap();
     let lies: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
@@ -25,7 +25,7 @@ fn lies() -> Vec<(String, Vec<String>, Vec<String>)> {
         .collect()
 }
 
-/// Lie to the experiments that name it, with the service that tells it.
+/// Returns each lie that experiments name, with the services that tell it.
 fn named_by_experiments() -> BTreeMap<String, BTreeSet<String>> {
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for experiment in experiment::all(None).unwrap() {
@@ -38,44 +38,47 @@ fn named_by_experiments() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn every_lie_is_named_by_a_scenario_or_an_experiment_and_whatever_is_named_is_there() {
+fn every_lie_has_a_scenario_or_an_experiment_that_must_catch_it() {
     let (lies, named) = (lies(), named_by_experiments());
     for (lie, services, scenarios) in &lies {
-        assert!(!scenarios.is_empty() || named.contains_key(lie), "nothing is named for `{lie}`");
+        assert!(!scenarios.is_empty() || named.contains_key(lie), "no scenario and no experiment catches `{lie}`");
         for scenario in scenarios {
-            assert!(scenarios::find(scenario).is_some(), "`{lie}` names `{scenario}`, which is no scenario");
+            assert!(scenarios::find(scenario).is_some(), "`{lie}` names the unknown scenario `{scenario}`");
         }
-        let tell: BTreeSet<String> = services.iter().cloned().collect();
-        let asked = named.get(lie).cloned().unwrap_or_default();
-        assert!(asked.is_subset(&tell), "`{lie}` is told by {tell:?}, experiments ask {asked:?}");
+        let supported: BTreeSet<String> = services.iter().cloned().collect();
+        let used = named.get(lie).cloned().unwrap_or_default();
+        assert!(used.is_subset(&supported), "`{lie}` is supported by {supported:?}, experiments use {used:?}");
     }
-    let known: BTreeSet<&String> = lies.iter().map(|(lie, _, _)| lie).collect();
-    let unknown: Vec<&String> = named.keys().filter(|lie| !known.contains(lie)).collect();
-    assert!(unknown.is_empty(), "experiments name lies that nobody tells: {unknown:?}");
+    let names: BTreeSet<&String> = lies.iter().map(|(lie, _, _)| lie).collect();
+    let unknown: Vec<&String> = named.keys().filter(|lie| !names.contains(lie)).collect();
+    assert!(unknown.is_empty(), "experiments name unknown lies: {unknown:?}");
 }
 
 #[test]
-fn every_lie_is_caught_by_the_scenarios_that_say_so() {
+fn every_lie_is_caught_by_the_scenarios_it_names() {
     let folder = tempfile::tempdir().unwrap();
     let mut caught = BTreeSet::new();
     for (lie, services, catchers) in lies() {
         for scenario in catchers.iter().filter_map(|name| scenarios::find(name)) {
-            let there = (scenario.topology)().services().into_iter().map(|service| service.name().to_owned());
-            let Some(service) = there.into_iter().find(|service| services.contains(service)) else { continue };
-            fails(folder.path(), scenario.name, &service, &lie);
+            let services_of_stack =
+                (scenario.topology)().services().into_iter().map(|service| service.name().to_owned());
+            let Some(service) = services_of_stack.into_iter().find(|service| services.contains(service)) else {
+                continue;
+            };
+            expect_failure(folder.path(), scenario.name, &service, &lie);
             caught.insert(scenario.name);
         }
     }
-    // The walk through the tools sees whatever is wrong with a write; it needs no lie of its own.
-    fails(folder.path(), "memory-tools", "memory", "acknowledge-before-commit");
+    // `memory-tools` catches every lie about writes, so none names it.
+    expect_failure(folder.path(), "memory-tools", "memory", "acknowledge-before-commit");
     caught.insert("memory-tools");
     let names = scenarios::ALL.iter().map(|scenario| scenario.name);
-    let never: Vec<&str> = names.filter(|name| !caught.contains(name)).collect();
-    assert!(never.is_empty(), "never seen to fail: {never:?}");
+    let uncaught: Vec<&str> = names.filter(|name| !caught.contains(name)).collect();
+    assert!(uncaught.is_empty(), "scenarios that no lie makes fail: {uncaught:?}");
 }
 
-/// Plays a scenario against a lie: it must be proven bad, with an expectation or a check that says why.
-fn fails(folder: &Path, scenario: &str, service: &str, lie: &str) {
+/// Runs a scenario against a lie, and expects the verdict *fail* (exit code 1).
+fn expect_failure(folder: &Path, scenario: &str, service: &str, lie: &str) {
     let output = Command::new(program("harness"))
         .current_dir(folder)
         .env("NO_COLOR", "1")

@@ -1,5 +1,5 @@
-//! Every scenario against a stack of its own: plain processes, or containers with the feature `docker-tests`.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+//! Every scenario on its own stack: processes, or containers with the feature `docker-tests`.
+#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::plan::Backend;
@@ -10,15 +10,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
-/// Keeps what a person would see, for the message of a failed test.
+/// Records the output for the message of a failed test.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+struct Transcript(Mutex<Vec<String>>);
 
-impl View for Told {
+impl View for Transcript {
     fn show(&self, event: Event) {
         let line = match event {
-            Event::Expectation(seen) if seen.verdict == Verdict::Pass => format!("held     {}", seen.expected),
-            Event::Expectation(seen) => format!("NOT HELD {}: {}", seen.expected, seen.seen),
+            Event::Expectation(result) if result.verdict == Verdict::Pass => format!("pass     {}", result.expected),
+            Event::Expectation(result) => format!("FAIL     {}: {}", result.expected, result.seen),
             Event::Finding(finding) => format!("{:<8} {}: {}", finding.verdict.name(), finding.check, finding.summary),
             Event::Stage(text) | Event::Note(text) => format!("-- {text}"),
             Event::PartReady { .. } | Event::Progress { .. } | Event::Verdict(_) => return,
@@ -27,11 +27,11 @@ impl View for Told {
     }
 }
 
-/// The harness of this build, beside which the services are.
+/// Returns the harness of this build; the services are in the same folder.
 fn harness() -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
     let harness = folder.join("harness");
-    assert!(harness.is_file(), "{} is not there: cargo build --workspace --bins", harness.display());
+    assert!(harness.is_file(), "{} does not exist: run cargo build --workspace --bins", harness.display());
     harness
 }
 
@@ -39,8 +39,8 @@ fn backend() -> Backend {
     if cfg!(feature = "docker-tests") { Backend::Docker } else { Backend::Process }
 }
 
-fn passes(name: &str) {
-    let scenario = scenarios::find(name).unwrap_or_else(|| panic!("no scenario is called `{name}`"));
+fn expect_pass(name: &str) {
+    let scenario = scenarios::find(name).unwrap_or_else(|| panic!("no scenario is named `{name}`"));
     let folder = tempfile::tempdir().unwrap();
     let request = RunRequest {
         plan: Plan::resolve(wish(scenario)).unwrap(),
@@ -49,11 +49,11 @@ fn passes(name: &str) {
         executable: harness(),
         secret: "a-key-of-the-scenario-tests-0123456789abcdef".to_owned(),
     };
-    let told = Arc::new(Told::default());
-    let view: Arc<dyn View> = told.clone();
+    let transcript = Arc::new(Transcript::default());
+    let view: Arc<dyn View> = transcript.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let outcome = runtime.block_on(Box::pin(run(request, &view, &CancellationToken::new())));
-    let lines = told.0.lock().unwrap().join("\n");
+    let lines = transcript.0.lock().unwrap().join("\n");
     let outcome = outcome.unwrap_or_else(|error| panic!("{error}\n{lines}"));
     assert_eq!(outcome.judgement.verdict, Verdict::Pass, "\n{lines}");
 }
@@ -68,16 +68,16 @@ fn wish(scenario: &scenarios::Scenario) -> PlanRequest {
     }
 }
 
-/// One test for each name.
+/// Generates one test for each name.
 macro_rules! scenarios {
     ($($name:ident),+ $(,)?) => {
         $(#[test]
         fn $name() {
-            passes(&stringify!($name).replace('_', "-"));
+            expect_pass(&stringify!($name).replace('_', "-"));
         })+
 
         #[test]
-        fn every_scenario_has_its_test() {
+        fn every_scenario_has_a_test() {
             let tested = [$(stringify!($name).replace('_', "-")),+];
             let all: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
             assert_eq!(all, tested);

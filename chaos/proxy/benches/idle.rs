@@ -1,6 +1,7 @@
-//! What an edge costs on which nothing is done: round trips of HTTP over one connection and over fifty, as ratios to no proxy at all and
-//! to a bare loop that copies bytes. Wanted: at most 100 us added at
-//! the median of one connection, at least 0.65 x direct over fifty (or what the bare loop leaves of it), and never a wait of 35 ms. Everything is in this process; the ends and the middle have runtimes of their own.
+//! The cost of an edge without rules: HTTP round trips over one connection and over fifty, as ratios to no proxy and to a bare copy loop.
+//! Goals: at most 100 us added at the median of one connection; over fifty connections at least 0.65 x direct, or what the bare copy loop
+//! reaches; never a wait of 35 ms, which would be a delayed acknowledgement. Everything runs in this process; client, proxy and upstream
+//! have separate runtimes.
 #![expect(clippy::unwrap_used, reason = "a failed step of a benchmark is its failure")]
 
 use chaos_proxy::{Options, Proxy};
@@ -25,25 +26,25 @@ fn main() {
     for size in SIZES {
         let upstream = far.block_on(listen(move |socket| serve(socket, size)));
         let bare = middle.block_on(listen(move |socket| copy(socket, upstream)));
-        let [deaf, tapped] = [false, true].map(|tap| {
+        let [untapped, tapped] = [false, true].map(|tap| {
             let options = Options { tap, ..Options::default() };
             middle.block_on(Proxy::start_with("bench", upstream, options)).unwrap()
         });
         let paths = [
             ("direct", upstream),
             ("bare copy loop", bare),
-            ("proxy", deaf.address()),
+            ("proxy", untapped.address()),
             ("proxy, tap on", tapped.address()),
         ];
         compare(&near, size, &paths);
         middle.block_on(async {
-            deaf.close().await;
+            untapped.close().await;
             tapped.close().await;
         });
     }
 }
 
-/// What was measured of a path, one value for each pass.
+/// The measurements of a path, one value for each pass.
 #[derive(Default)]
 struct Figures {
     median_us: Vec<f64>,
@@ -51,7 +52,7 @@ struct Figures {
     worst: Duration,
 }
 
-/// Measures the paths in turns, so that whatever else the machine does meets all of them; ratios are those of one turn.
+/// Measures the paths in turns, so that other load on the machine affects all of them. Ratios compare values of the same turn.
 fn compare(near: &Runtime, size: usize, paths: &[(&str, SocketAddr); 4]) {
     let mut figures: [Figures; 4] = Default::default();
     for _ in 0..PASSES {
@@ -93,7 +94,7 @@ fn middle(values: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// Times of round trips over one connection, sorted.
+/// Returns the sorted times of round trips over one connection.
 async fn round_trips(address: SocketAddr, size: usize, count: usize) -> Vec<Duration> {
     let mut socket = connect(address).await;
     let (request, mut reply) = (request(size), vec![0; reply(size).len()]);
@@ -109,7 +110,7 @@ async fn round_trips(address: SocketAddr, size: usize, count: usize) -> Vec<Dura
     warm
 }
 
-/// Round trips in a second over many connections.
+/// Returns the round trips per second over many connections.
 async fn load(address: SocketAddr, size: usize) -> f64 {
     let mut users = JoinSet::new();
     let end = Instant::now() + LOAD;
@@ -147,7 +148,7 @@ fn reply(size: usize) -> Vec<u8> {
     [format!("{head}content-length: {size}\r\n\r\n").as_bytes(), &vec![b'y'; size]].concat()
 }
 
-/// Accepts for ever, on the runtime that it is called on.
+/// Accepts connections until the runtime ends.
 async fn listen<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream) -> F + Send + 'static,
 ) -> SocketAddr {
@@ -172,7 +173,7 @@ async fn serve(mut socket: TcpStream, size: usize) {
     while socket.read_exact(&mut request).await.is_ok() && socket.write_all(&reply).await.is_ok() {}
 }
 
-/// The least that a proxy can do: two loops of read and write.
+/// The minimum that any proxy must do: two loops that read and write.
 async fn copy(mut client: TcpStream, upstream: SocketAddr) {
     let mut upstream = connect(upstream).await;
     let (mut from_client, mut to_client) = client.split();

@@ -1,6 +1,6 @@
-//! The shell of one connection: two sockets and the clock around the link, which decides everything.
+//! The I/O of one connection: two sockets and the clock. Every decision belongs to the link.
 
-use crate::lane::{Next, Way};
+use crate::lane::{Direction, Next};
 use crate::link::Link;
 use crate::rules::Rules;
 use crate::toxic::Ending;
@@ -17,31 +17,31 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// How much is read at once, in bytes.
+/// Largest read. As large as `MAX_WAITING_BYTES`, so that an idle lane takes a whole read.
 const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
-    /// Where bytes are read to. One for each thread and not for each connection: nothing stays in it from one poll to the next, and so
-    /// what many connections carry goes through memory that is in the cache.
+    // One read buffer for each thread instead of one for each connection: no bytes stay in it between polls, and the memory that all
+    // connections of a thread read into stays in the cache.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
-/// What a connection is told from outside.
-pub(crate) type Orders = watch::Receiver<Arc<Rules>>;
+/// The rules of the edge, as a connection receives them.
+pub(crate) type RulesReceiver = watch::Receiver<Arc<Rules>>;
 
-/// Serves a connection until it ends; returns how it ended.
+/// Serves a connection until it ends, and returns how it ended.
 pub(crate) async fn serve(
     mut client: TcpStream,
     mut upstream: TcpStream,
     mut link: Link,
-    mut orders: Orders,
+    mut rules: RulesReceiver,
 ) -> Ending {
     let ending = {
         let (from_client, to_client) = client.split();
         let (from_upstream, to_upstream) = upstream.split();
         let mut pump =
             Pump { readers: [from_client, from_upstream], writers: [to_upstream, to_client], blocked: [false, false] };
-        pump.run(&mut link, &mut orders).await
+        pump.run(&mut link, &mut rules).await
     };
     link.close(Instant::now());
     if ending == Ending::Reset {
@@ -51,42 +51,40 @@ pub(crate) async fn serve(
     ending
 }
 
-/// Makes the socket's end an RST.
+/// Makes the socket send RST instead of FIN when it is dropped.
 pub(crate) fn reset(socket: &TcpStream) {
-    // Fails only on a socket that is already gone.
+    // Fails only if the socket is already closed.
     let _ = socket.set_zero_linger();
 }
 
-/// Why a poll does not go on.
-enum Told {
-    /// Other rules are in force.
-    Rules,
-    /// The connection is over.
+/// Why polling stopped.
+enum Interrupt {
+    RulesChanged,
     Ended(Ending),
 }
 
 struct Pump<'a> {
     readers: [ReadHalf<'a>; 2],
     writers: [WriteHalf<'a>; 2],
-    /// The destination takes nothing just now.
+    /// The destination's socket buffer is full.
     blocked: [bool; 2],
 }
 
 impl Pump<'_> {
-    async fn run(&mut self, link: &mut Link, orders: &mut Orders) -> Ending {
+    async fn run(&mut self, link: &mut Link, receiver: &mut RulesReceiver) -> Ending {
         let timer = tokio::time::sleep_until(Instant::now().into());
         tokio::pin!(timer);
         loop {
-            let told = {
-                // Kept until it happens: to wait anew for each piece would cost a lock that all connections share.
-                let changed = orders.changed();
+            let interrupt = {
+                // One future until the rules change: a new one for each piece would take a lock that all connections share.
+                let changed = receiver.changed();
                 tokio::pin!(changed);
                 poll_fn(|context| self.poll(context, link, changed.as_mut(), timer.as_mut())).await
             };
-            match told {
-                Told::Ended(ending) => return ending,
-                Told::Rules => {
-                    let rules = Arc::clone(&orders.borrow_and_update());
+            match interrupt {
+                Interrupt::Ended(ending) => return ending,
+                Interrupt::RulesChanged => {
+                    let rules = Arc::clone(&receiver.borrow_and_update());
                     if rules.closed {
                         return Ending::Reset;
                     }
@@ -96,30 +94,30 @@ impl Pump<'_> {
         }
     }
 
-    /// Writes what is due and reads what has come, until there is nothing of either.
+    /// Writes what is due and reads what has arrived, until neither makes progress.
     fn poll(
         &mut self,
         context: &mut Context<'_>,
         link: &mut Link,
         changed: Pin<&mut impl Future>,
         mut timer: Pin<&mut Sleep>,
-    ) -> Poll<Told> {
+    ) -> Poll<Interrupt> {
         if changed.poll(context).is_ready() {
-            return Poll::Ready(Told::Rules);
+            return Poll::Ready(Interrupt::RulesChanged);
         }
         loop {
             let now = Instant::now();
-            for way in [Way::Up, Way::Down] {
-                self.flush(context, link, way, now);
+            for direction in [Direction::Up, Direction::Down] {
+                self.flush(context, link, direction, now);
             }
-            if let Some(ending) = link.verdict() {
-                return Poll::Ready(Told::Ended(ending));
+            if let Some(ending) = link.ending() {
+                return Poll::Ready(Interrupt::Ended(ending));
             }
-            let mut went_on = false;
-            for way in [Way::Up, Way::Down] {
-                went_on |= link.hungry(way) && self.read(context, link, way, now);
+            let mut progress = false;
+            for direction in [Direction::Up, Direction::Down] {
+                progress |= link.wants_input(direction) && self.read(context, link, direction, now);
             }
-            if went_on {
+            if progress {
                 continue;
             }
             let Some(due) = self.due(link) else { return Poll::Pending };
@@ -130,30 +128,30 @@ impl Pump<'_> {
         }
     }
 
-    /// When to look again although nothing happens.
+    /// When to poll again if no socket is ready. A blocked direction needs no timer: its socket wakes the task.
     fn due(&self, link: &Link) -> Option<Instant> {
-        let waits = |way: Way| link.due(way).filter(|_| !self.blocked[way.index()]);
-        [waits(Way::Up), waits(Way::Down)].into_iter().flatten().min()
+        let waits = |direction: Direction| link.due(direction).filter(|_| !self.blocked[direction.index()]);
+        [waits(Direction::Up), waits(Direction::Down)].into_iter().flatten().min()
     }
 
-    /// Writes what is due, as far as the destination takes it.
-    fn flush(&mut self, context: &mut Context<'_>, link: &mut Link, way: Way, now: Instant) {
-        let mut writer = Pin::new(&mut self.writers[way.index()]);
-        self.blocked[way.index()] = false;
+    /// Writes what is due, as far as the destination accepts it.
+    fn flush(&mut self, context: &mut Context<'_>, link: &mut Link, direction: Direction, now: Instant) {
+        let mut writer = Pin::new(&mut self.writers[direction.index()]);
+        self.blocked[direction.index()] = false;
         loop {
-            match link.next(way, now) {
+            match link.next(direction, now) {
                 Next::Nothing => return,
                 Next::Cut(ending) => return link.cut(ending),
                 Next::End => {
-                    // A socket ends at once; the destination may have gone by itself, and the end has reached it either way.
+                    // Never pending on a TCP socket. An error means that the destination has closed already.
                     let _ = writer.as_mut().poll_shutdown(context);
-                    link.passed_end(way);
+                    link.passed_end(direction);
                 }
                 Next::Write(bytes) => match writer.as_mut().poll_write(context, bytes) {
-                    Poll::Ready(Ok(count)) => link.wrote(way, count),
-                    Poll::Ready(Err(_)) => return link.destination_gone(way),
+                    Poll::Ready(Ok(count)) => link.wrote(direction, count),
+                    Poll::Ready(Err(_)) => return link.destination_closed(direction),
                     Poll::Pending => {
-                        self.blocked[way.index()] = true;
+                        self.blocked[direction.index()] = true;
                         return;
                     }
                 },
@@ -161,41 +159,51 @@ impl Pump<'_> {
         }
     }
 
-    /// Reads once and passes that on; tells whether there was anything.
-    fn read(&mut self, context: &mut Context<'_>, link: &mut Link, way: Way, now: Instant) -> bool {
+    /// Reads once and forwards the bytes. Returns false if the source had nothing.
+    fn read(&mut self, context: &mut Context<'_>, link: &mut Link, direction: Direction, now: Instant) -> bool {
         BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.readers[way.index()]).poll_read(context, &mut buffer) {
+            match Pin::new(&mut self.readers[direction.index()]).poll_read(context, &mut buffer) {
                 Poll::Pending => return false,
-                Poll::Ready(Err(_)) => link.source_ended(way, false, now),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => link.source_ended(way, true, now),
-                Poll::Ready(Ok(())) => self.take(context, link, way, buffer.filled(), now),
+                Poll::Ready(Err(_)) => link.source_ended(direction, false, now),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => link.source_ended(direction, true, now),
+                Poll::Ready(Ok(())) => self.forward(context, link, direction, buffer.filled(), now),
             }
             true
         })
     }
 
-    /// Passes on what was read: straight to the other socket where nothing is to be done with it, otherwise by way of the link.
-    fn take(&mut self, context: &mut Context<'_>, link: &mut Link, way: Way, bytes: &[u8], now: Instant) {
-        if !link.passes_straight(way) {
-            return link.received(way, Bytes::copy_from_slice(bytes), now);
+    /// Forwards bytes: directly to the other socket if no rule needs them, otherwise through the link.
+    fn forward(
+        &mut self,
+        context: &mut Context<'_>,
+        link: &mut Link,
+        direction: Direction,
+        bytes: &[u8],
+        now: Instant,
+    ) {
+        if !link.is_transparent(direction) {
+            return link.received(direction, Bytes::copy_from_slice(bytes), now);
         }
-        // A request is looked at while the upstream is at work on it; a reply before, so that whoever has it finds it told and counted.
-        if way == Way::Down {
-            link.saw(way, bytes, now);
+        // A request is parsed after it was sent, while the upstream works on it. A reply is parsed before it is sent, so that a client that
+        // has received it finds it in the tap and the counters.
+        if direction == Direction::Down {
+            link.observe(direction, bytes, now);
         }
-        let writer = Pin::new(&mut self.writers[way.index()]);
+        let writer = Pin::new(&mut self.writers[direction.index()]);
         let written = match writer.poll_write(context, bytes) {
             Poll::Ready(Ok(count)) => Some(count),
             Poll::Ready(Err(_)) => None,
             Poll::Pending => Some(0),
         };
-        if way == Way::Up {
-            link.saw(way, bytes, now);
+        if direction == Direction::Up {
+            link.observe(direction, bytes, now);
         }
         match written {
-            None => link.destination_gone(way),
-            Some(count) if count < bytes.len() => link.left(way, Bytes::copy_from_slice(&bytes[count..]), now),
+            None => link.destination_closed(direction),
+            Some(count) if count < bytes.len() => {
+                link.queue_unwritten(direction, Bytes::copy_from_slice(&bytes[count..]), now)
+            }
             Some(_) => {}
         }
     }

@@ -1,25 +1,25 @@
-//! Chance without a generator: every decision is a hash of the seed, the edge, the operation and the attempt at it, so that it does not
-//! depend on the order in which anything arrives, and a seed repeats a run.
+//! Random decisions without a generator: each is a hash of the seed, the edge, the operation and its attempt. It does not depend on the
+//! order of arrivals, so a seed repeats a run.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// Most operations whose attempts are counted; past that the counts start anew.
+/// Most distinct operations whose attempts are counted. When they are exceeded, all counts restart at 0.
 const MAX_COUNTED: usize = 65_536;
 
-/// What decides on one edge.
+/// The source of randomness of one edge.
 pub(crate) struct Draw {
     base: u64,
     attempts: Mutex<HashMap<u64, u32>>,
 }
 
-/// One operation at one attempt.
+/// One attempt at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Identity {
-    /// Hash of what it asks for.
+    /// Hash of the request.
     pub(crate) key: u64,
-    /// How often the same was asked for on this edge before.
+    /// Number of equal requests on this edge before.
     pub(crate) attempt: u32,
 }
 
@@ -28,7 +28,7 @@ impl Draw {
         Self { base: xxh3_64_with_seed(edge.as_bytes(), seed), attempts: Mutex::default() }
     }
 
-    /// Names the next attempt at an operation, given what it consists of.
+    /// Returns the identity of the next attempt at the operation that consists of these parts.
     pub(crate) fn identify(&self, parts: &[&[u8]]) -> Identity {
         let key = parts.iter().fold(0, |key, part| xxh3_64_with_seed(part, key ^ part.len() as u64));
         let mut attempts = self.attempts.lock();
@@ -41,7 +41,7 @@ impl Draw {
         Identity { key, attempt }
     }
 
-    /// A number for `purpose` at an operation, the same whenever it is asked for.
+    /// Returns a number for `purpose` and an operation; equal arguments give equal numbers.
     pub(crate) fn number(&self, purpose: &str, operation: Identity) -> u64 {
         let mut bytes = [0; 28];
         bytes[..8].copy_from_slice(&self.base.to_le_bytes());
@@ -51,18 +51,18 @@ impl Draw {
         xxh3_64(&bytes)
     }
 
-    /// Tells whether the operation is among a `share` of all.
-    pub(crate) fn among(&self, share: f64, purpose: &str, operation: Identity) -> bool {
+    /// Returns true if the operation belongs to a random `share` of all.
+    pub(crate) fn selects(&self, share: f64, purpose: &str, operation: Identity) -> bool {
         share >= 1.0 || unit(self.number(purpose, operation)) < share
     }
 }
 
-/// Any number as one from 0 to 1, without 1.
+/// Maps a number to the range from 0 (inclusive) to 1 (exclusive), with the 53 bits that an `f64` holds.
 pub(crate) fn unit(number: u64) -> f64 {
     (number >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The next of a sequence of numbers (splitmix64).
+/// One step of splitmix64.
 pub(crate) fn next(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -74,42 +74,42 @@ pub(crate) fn next(number: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn chosen(seed: u64, edge: &str, order: impl Iterator<Item = u32>) -> Vec<u32> {
+    fn select(seed: u64, edge: &str, order: impl Iterator<Item = u32>) -> Vec<u32> {
         let draw = Draw::new(seed, edge);
         let mut chosen: Vec<u32> = order
-            .filter(|operation| draw.among(0.5, "abort", draw.identify(&[b"POST", &operation.to_le_bytes()])))
+            .filter(|operation| draw.selects(0.5, "abort", draw.identify(&[b"POST", &operation.to_le_bytes()])))
             .collect();
         chosen.sort_unstable();
         chosen
     }
 
     #[test]
-    fn a_seed_chooses_the_same_operations_in_whatever_order_they_come() {
-        assert_eq!(chosen(42, "memory", 0..400), chosen(42, "memory", (0..400).rev()));
-        assert_ne!(chosen(42, "memory", 0..400), chosen(43, "memory", 0..400));
-        assert_ne!(chosen(42, "memory", 0..400), chosen(42, "patterns", 0..400));
+    fn a_seed_selects_the_same_operations_in_any_order() {
+        assert_eq!(select(42, "memory", 0..400), select(42, "memory", (0..400).rev()));
+        assert_ne!(select(42, "memory", 0..400), select(43, "memory", 0..400));
+        assert_ne!(select(42, "memory", 0..400), select(42, "patterns", 0..400));
     }
 
     #[test]
-    fn a_share_is_a_share() {
-        let half = chosen(7, "memory", 0..4_000).len();
+    fn half_of_the_operations_are_selected_by_a_share_of_one_half() {
+        let half = select(7, "memory", 0..4_000).len();
         assert!((1_800..2_200).contains(&half), "{half} of 4000");
         let draw = Draw::new(1, "memory");
-        assert!(!draw.among(0.0, "abort", draw.identify(&[b"a"])));
-        assert!(draw.among(1.0, "abort", draw.identify(&[b"a"])));
+        assert!(!draw.selects(0.0, "abort", draw.identify(&[b"a"])));
+        assert!(draw.selects(1.0, "abort", draw.identify(&[b"a"])));
     }
 
     #[test]
-    fn a_second_attempt_is_decided_anew() {
+    fn each_attempt_is_decided_independently() {
         let draw = Draw::new(42, "memory");
         let attempts: Vec<Identity> = (0..64).map(|_| draw.identify(&[b"the same"])).collect();
         assert_eq!(attempts.iter().map(|identity| identity.attempt).collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
-        let hit = attempts.iter().filter(|identity| draw.among(0.5, "abort", **identity)).count();
+        let hit = attempts.iter().filter(|identity| draw.selects(0.5, "abort", **identity)).count();
         assert!((10..54).contains(&hit), "{hit} of 64");
     }
 
     #[test]
-    fn parts_are_told_apart() {
+    fn the_boundaries_of_parts_matter() {
         let draw = Draw::new(1, "memory");
         assert_ne!(draw.identify(&[b"ab", b"c"]).key, draw.identify(&[b"a", b"bc"]).key);
     }

@@ -1,5 +1,5 @@
-//! How true the proxy is to what it is told: each promise measured on this machine, from outside, through real sockets. Names what was
-//! expected and what was measured; whoever asks decides what follows from it.
+//! Measures how exactly the proxy applies its rules on this machine, through real sockets. Each row names what was expected and what was
+//! measured; the caller decides what follows from it.
 
 mod breaking;
 mod chance;
@@ -10,27 +10,21 @@ use serde::Serialize;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Longest time that all of it takes.
-pub const MOST: Duration = Duration::from_secs(15);
-/// Longest time for one promise.
-const MOST_OF_ONE: Duration = Duration::from_secs(5);
+/// Deadline for all measurements together.
+pub const TOTAL_DEADLINE: Duration = Duration::from_secs(15);
+/// Deadline for one measurement.
+const MEASUREMENT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// One promise.
+/// A promise of the proxy, and its measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fidelity {
-    /// Its name in reports.
     pub id: &'static str,
-    /// What is done.
     pub check: &'static str,
-    /// What must come of it.
     pub expected: &'static str,
-    /// What did.
     pub measured: String,
-    /// Whether that is the same.
     pub holds: bool,
 }
 
-/// What a measurement came to.
 #[derive(Debug, PartialEq, Eq)]
 struct Measured {
     text: String,
@@ -39,13 +33,13 @@ struct Measured {
 
 type Outcome = io::Result<Measured>;
 
-/// Measures every promise, one after the other so that none disturbs another; within [`MOST`]. The seed decides the chances.
+/// Measures every promise within [`TOTAL_DEADLINE`], one after the other, so that none disturbs another.
 pub async fn measure(seed: u64) -> Vec<Fidelity> {
-    let mut rows = Rows { until: Instant::now() + MOST, rows: Vec::new() };
+    let mut rows = Rows { deadline: Instant::now() + TOTAL_DEADLINE, rows: Vec::new() };
     rows.add(
         "latency",
-        "latency of 100 ms, 20 requests on one connection that was open before",
-        "all delayed, p50 of 100 to 110 ms",
+        "latency of 100 ms, 20 requests on a connection opened before the rule",
+        "all delayed, p50 from 100 to 110 ms",
         timing::latency(seed),
     )
     .await;
@@ -58,35 +52,45 @@ pub async fn measure(seed: u64) -> Vec<Fidelity> {
     .await;
     rows.add(
         "jitter",
-        "latency of 10 ms that varies by 50 ms, 20 requests",
+        "latency of 10 ms with a jitter of 50 ms, 20 requests",
         "all answered, none later than 75 ms",
         timing::jitter(seed),
     )
     .await;
     rows.add("bandwidth", "bandwidth of 500 kB/s, a reply of 1 MiB", "475 to 525 kB/s", timing::bandwidth(seed)).await;
-    rows.add("reset_open", "reset of 5 connections that were open before", "RST on 5 of 5", breaking::reset_open(seed))
-        .await;
+    rows.add(
+        "reset_open",
+        "reset of 5 connections opened before the rule",
+        "RST on 5 of 5",
+        breaking::reset_open(seed),
+    )
+    .await;
     rows.add("reset_new", "reset of 5 new connections", "RST on 5 of 5", breaking::reset_new(seed)).await;
     rows.add(
         "hang",
         "hang of 100 ms on an open connection, then removed",
-        "nothing arrives before, the whole reply after",
+        "nothing arrives before the removal, the whole reply after it",
         timing::hang(seed),
     )
     .await;
-    rows.add("limit", "the end after 1,000 bytes", "1,000 bytes, then FIN", breaking::limit(seed)).await;
-    rows.add("slow_close", "close 500 ms late", "the reply at once, FIN after 500 to 525 ms", timing::slow_close(seed))
-        .await;
+    rows.add("limit", "truncation after 1,000 bytes", "1,000 bytes, then FIN", breaking::limit(seed)).await;
+    rows.add(
+        "slow_close",
+        "slow close of 500 ms",
+        "the reply at once, FIN after 500 to 525 ms",
+        timing::slow_close(seed),
+    )
+    .await;
     rows.add(
         "seed",
-        "reset of half of 40 connections, under a seed, again, and under the next seed",
+        "reset of half of 40 connections: with a seed, with the same seed, with the next seed",
         "same, same, different",
         chance::seeds(seed),
     )
     .await;
     rows.add(
         "promptness",
-        "hang on an open connection under requests, 5 times",
+        "hang on a connection with requests in progress, 5 times",
         "acts within 10 ms of the command, ends within 10 ms of the removal",
         timing::promptness(seed),
     )
@@ -95,7 +99,7 @@ pub async fn measure(seed: u64) -> Vec<Fidelity> {
 }
 
 struct Rows {
-    until: Instant,
+    deadline: Instant,
     rows: Vec<Fidelity>,
 }
 
@@ -107,11 +111,11 @@ impl Rows {
         expected: &'static str,
         measuring: impl Future<Output = Outcome>,
     ) {
-        let most = MOST_OF_ONE.min(self.until.saturating_duration_since(Instant::now()));
-        let Measured { text, holds } = match tokio::time::timeout(most, Box::pin(measuring)).await {
+        let deadline = MEASUREMENT_DEADLINE.min(self.deadline.saturating_duration_since(Instant::now()));
+        let Measured { text, holds } = match tokio::time::timeout(deadline, Box::pin(measuring)).await {
             Ok(Ok(measured)) => measured,
-            Ok(Err(error)) => Measured { text: format!("not to be measured: {error}"), holds: false },
-            Err(_) => Measured { text: format!("nothing within {}", ms(most)), holds: false },
+            Ok(Err(error)) => Measured { text: format!("could not be measured: {error}"), holds: false },
+            Err(_) => Measured { text: format!("no result within {}", ms(deadline)), holds: false },
         };
         self.rows.push(Fidelity { id, check, expected, measured: text, holds });
     }
@@ -126,7 +130,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_promise_is_measured_and_those_without_a_clock_hold() {
+    async fn every_promise_is_measured_and_promises_without_timing_hold() {
         let rows = measure(42).await;
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         assert_eq!(
@@ -146,19 +150,19 @@ mod tests {
             ]
         );
         for row in &rows {
-            assert!(!row.measured.starts_with("not to be measured"), "{row:?}");
-            let by_clock = ["latency", "long_reply", "jitter", "bandwidth", "slow_close", "promptness"];
-            assert!(row.holds || by_clock.contains(&row.id), "{row:?}");
+            assert!(!row.measured.starts_with("could not be measured"), "{row:?}");
+            let timed = ["latency", "long_reply", "jitter", "bandwidth", "slow_close", "promptness"];
+            assert!(row.holds || timed.contains(&row.id), "{row:?}");
         }
     }
 
     #[tokio::test]
-    async fn what_cannot_be_measured_does_not_hold() {
-        let mut rows = Rows { until: Instant::now() + MOST, rows: Vec::new() };
+    async fn a_failed_measurement_does_not_hold() {
+        let mut rows = Rows { deadline: Instant::now() + TOTAL_DEADLINE, rows: Vec::new() };
         rows.add("a", "", "", async { Err(io::Error::other("no port")) }).await;
-        rows.until = Instant::now();
+        rows.deadline = Instant::now();
         rows.add("b", "", "", std::future::pending()).await;
-        let told: Vec<_> = rows.rows.iter().map(|row| (row.measured.as_str(), row.holds)).collect();
-        assert_eq!(told, [("not to be measured: no port", false), ("nothing within 0.0 ms", false)]);
+        let results: Vec<_> = rows.rows.iter().map(|row| (row.measured.as_str(), row.holds)).collect();
+        assert_eq!(results, [("could not be measured: no port", false), ("no result within 0.0 ms", false)]);
     }
 }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 as seen from the middle of a wire: where messages begin and end, and which reply belongs to which request.
-//! Pure; changes no byte and decides nothing about them.
+//! Follows HTTP/1.1 on a wire: where messages begin and end, and which reply belongs to which request. Pure: it changes no byte and makes no
+//! decision about one.
 
 pub(crate) mod frame;
 pub(crate) mod head;

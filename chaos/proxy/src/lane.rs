@@ -1,27 +1,29 @@
-//! One direction of a connection: a bounded queue of bytes that wait for their time. Pure: it is told the time.
+//! One direction of a connection: a bounded queue of bytes and ends, each with the time when it may leave. Pure: the time is a parameter.
 
 use crate::draw::next;
-use crate::rules::{Planted, Rules, Towards};
-use crate::toxic::{Ending, Moment, Toxic};
+use crate::rules::{ActiveRule, Rules, Towards};
+use crate::toxic::effect::{Departure, Waiting};
+use crate::toxic::{Ending, Moment};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Most bytes that wait on an edge where nothing is done: as much as one read.
+/// Most bytes that wait on an edge without rules: the size of one read.
 const MAX_WAITING_BYTES: usize = 64 << 10;
-/// Most bytes that wait where something is: what a delay of 40 ms holds back at 100 MB/s.
+/// Most bytes that wait on an edge with rules: a delay of 40 ms at 100 MB/s.
 const MAX_DELAYED_BYTES: usize = 4 << 20;
 
-/// Which way.
+/// A direction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     /// From the client to the upstream.
     Up,
     /// From the upstream to the client.
     Down,
 }
 
-impl Way {
+impl Direction {
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::Up => 0,
@@ -36,14 +38,13 @@ impl Way {
         }
     }
 
-    /// Tells whether a rule acts on something that `drawn` rules were drawn for.
-    pub(crate) fn acts(self, planted: &Planted, drawn: &[u64]) -> bool {
-        let faces = planted.rule.toxic.protocol().is_some() || self.faces(planted.rule.towards);
-        faces && (!planted.rule.is_conditional() || drawn.contains(&planted.id))
+    /// Returns true if a rule acts on an operation for which the rules `drawn` were drawn.
+    pub(crate) fn acts(self, active: &ActiveRule, drawn: &[u64]) -> bool {
+        let faces = active.effect().protocol().is_some() || self.faces(active.rule.towards);
+        faces && (!active.rule.is_conditional() || drawn.contains(&active.id))
     }
 }
 
-/// What waits.
 #[derive(Debug)]
 pub(crate) enum Load {
     Bytes(Bytes),
@@ -53,7 +54,7 @@ pub(crate) enum Load {
     Cut(Ending),
 }
 
-/// Something that waits, and what its time depends on.
+/// An entry of the queue, with everything that its departure depends on.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) load: Load,
@@ -61,9 +62,9 @@ pub(crate) struct Parcel {
     /// Conditional rules that act on it.
     pub(crate) drawn: Vec<u64>,
     pub(crate) random: u64,
-    /// Whether it continues what the one before began.
+    /// It arrived together with the entry before it.
     pub(crate) continues: bool,
-    /// `None`: not before the rules change.
+    /// `None`: it waits until the rules change.
     due: Option<Instant>,
 }
 
@@ -80,43 +81,41 @@ impl Parcel {
     }
 }
 
-/// What to do next for a lane.
+/// What the connection must do next for a lane.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<'a> {
-    /// Nothing waits whose time has come.
+    /// Nothing is due.
     Nothing,
-    /// Write these bytes.
     Write(&'a [u8]),
-    /// Write FIN.
+    /// Send FIN.
     End,
-    /// End the connection.
+    /// End the whole connection.
     Cut(Ending),
 }
 
-/// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    way: Way,
+    direction: Direction,
     queue: VecDeque<Parcel>,
     waiting: usize,
     last_due: Option<Instant>,
     hung: bool,
     /// When a limited rate has room again.
     free_at: Option<Instant>,
-    /// Bytes that came in.
+    /// Number of bytes that have arrived.
     pub(crate) position: u64,
-    /// The source has ended, or nothing more of it is wanted.
+    /// The source has ended, or the lane accepts no more of it.
     pub(crate) source_ended: bool,
-    /// The end was passed on.
+    /// The end has been sent.
     pub(crate) done: bool,
-    /// The destination takes nothing any more.
+    /// The destination is closed. Later bytes are discarded.
     pub(crate) dead: bool,
 }
 
 impl Lane {
-    pub(crate) const fn new(way: Way) -> Self {
+    pub(crate) const fn new(direction: Direction) -> Self {
         Self {
-            way,
+            direction,
             queue: VecDeque::new(),
             waiting: 0,
             last_due: None,
@@ -129,9 +128,9 @@ impl Lane {
         }
     }
 
-    /// Tells whether more may be read from the source.
-    pub(crate) fn hungry(&self, rules: &Rules) -> bool {
-        let limit = if rules.planted.is_empty() { MAX_WAITING_BYTES } else { MAX_DELAYED_BYTES };
+    /// Returns true if the source may be read. Otherwise TCP flow control slows the source down.
+    pub(crate) fn wants_input(&self, rules: &Rules) -> bool {
+        let limit = if rules.active.is_empty() { MAX_WAITING_BYTES } else { MAX_DELAYED_BYTES };
         !self.source_ended && self.waiting < limit
     }
 
@@ -144,12 +143,12 @@ impl Lane {
         self.queue.push_back(parcel);
     }
 
-    /// Tells whether what comes in would go out at once, next and as it is.
+    /// Returns true if bytes that arrive now would be the next to leave.
     pub(crate) fn is_clear(&self) -> bool {
         self.queue.is_empty() && !self.dead && !self.source_ended
     }
 
-    /// Gives everything that waits the time that `rules` say.
+    /// Computes all departures again, because the rules have changed.
     pub(crate) fn reschedule(&mut self, rules: &Rules) {
         (self.last_due, self.free_at, self.hung) = (None, None, false);
         let mut queue = std::mem::take(&mut self.queue);
@@ -158,49 +157,28 @@ impl Lane {
     }
 
     fn schedule(&mut self, parcel: &mut Parcel, rules: &Rules) {
-        if rules.planted.is_empty() && self.last_due.is_none() {
+        if rules.active.is_empty() && self.last_due.is_none() {
             parcel.due = Some(parcel.arrived);
             return;
         }
-        let acting = || rules.planted.iter().filter(|planted| self.way.acts(planted, &parcel.drawn));
-        let moment = match self.way {
-            Way::Up => Moment::Request,
-            Way::Down => Moment::Reply,
+        let acting = || rules.active.iter().filter(|active| self.direction.acts(active, &parcel.drawn));
+        let moment = match self.direction {
+            Direction::Up => Moment::Request,
+            Direction::Down => Moment::Reply,
         };
-        let late = acting().map(|planted| planted.rule.toxic.late(moment, next(parcel.random ^ planted.id)));
-        let mut due = parcel.arrived + late.sum::<Duration>();
-        if let Some(before) = self.last_due {
-            due = due.max(before);
+        let delay = |active: &Arc<ActiveRule>| active.effect().delay(moment, next(parcel.random ^ active.id));
+        let due = parcel.arrived + acting().map(delay).sum::<Duration>();
+        let due = self.last_due.map_or(due, |before| due.max(before));
+        let mut departure = Departure { due, free_at: self.free_at, hung: self.hung };
+        let waiting =
+            Waiting { bytes: parcel.len(), continues: parcel.continues, is_end: matches!(parcel.load, Load::End) };
+        for active in acting() {
+            active.effect().schedule(waiting, &mut departure);
         }
-        let (mut free_at, mut hung) = (self.free_at, self.hung);
-        for planted in acting() {
-            match &planted.rule.toxic {
-                Toxic::Bandwidth(bandwidth) => {
-                    due = free_at.map_or(due, |free| due.max(free)) + bandwidth.duration(parcel.len());
-                    free_at = Some(due);
-                }
-                Toxic::Slice(slice) if parcel.continues => due += slice.gap,
-                Toxic::SlowClose(close) if matches!(parcel.load, Load::End) => due += close.delay,
-                Toxic::Hang(_) => hung = true,
-                Toxic::Latency(_)
-                | Toxic::Reset(_)
-                | Toxic::Blackhole(_)
-                | Toxic::SlowClose(_)
-                | Toxic::Slice(_)
-                | Toxic::Truncate(_)
-                | Toxic::Corrupt(_)
-                | Toxic::Abort(_)
-                | Toxic::Status(_)
-                | Toxic::Delay(_)
-                | Toxic::Malform(_)
-                | Toxic::RedisError(_) => {}
-            }
-        }
-        (self.free_at, self.hung, self.last_due) = (free_at, hung, Some(due));
-        parcel.due = (!hung).then_some(due);
+        (self.free_at, self.hung, self.last_due) = (departure.free_at, departure.hung, Some(departure.due));
+        parcel.due = (!departure.hung).then_some(departure.due);
     }
 
-    /// What to do now.
     pub(crate) fn next(&self, now: Instant) -> Next<'_> {
         match self.queue.front() {
             Some(parcel) if parcel.due.is_some_and(|due| due <= now) => match &parcel.load {
@@ -212,12 +190,12 @@ impl Lane {
         }
     }
 
-    /// When there is something to do next, if only time is missing.
+    /// When the front of the queue is due. `None` if the queue is empty or hangs.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.queue.front().and_then(|parcel| parcel.due)
     }
 
-    /// So many bytes of the front were written.
+    /// Removes the first bytes of the front after they were written.
     pub(crate) fn wrote(&mut self, count: usize) {
         self.waiting = self.waiting.saturating_sub(count);
         if let Some(Parcel { load: Load::Bytes(bytes), .. }) = self.queue.front_mut() {
@@ -228,13 +206,13 @@ impl Lane {
         }
     }
 
-    /// The end at the front was passed on.
-    pub(crate) fn ended(&mut self) {
+    /// Removes the end at the front after it was sent.
+    pub(crate) fn sent_end(&mut self) {
         self.pop();
         self.done = true;
     }
 
-    /// The destination is gone.
+    /// Discards everything, because the destination is closed.
     pub(crate) fn kill(&mut self) {
         self.queue.clear();
         self.waiting = 0;
@@ -254,8 +232,7 @@ impl Lane {
 mod tests {
     use super::*;
     use crate::rules::{Rule, add};
-    use crate::toxic::{Bandwidth, Latency, SlowClose};
-    use std::sync::Arc;
+    use crate::toxic::{Bandwidth, Latency, SlowClose, Toxic};
     use tokio::sync::watch;
 
     fn bytes(count: usize, arrived: Instant) -> Parcel {
@@ -263,21 +240,21 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_that_takes_nothing_holds_back_the_source_and_not_the_memory() {
+    fn a_blocked_destination_stops_reading_from_the_source() {
         let (now, rules) = (Instant::now(), Rules::default());
-        let mut lane = Lane::new(Way::Up);
+        let mut lane = Lane::new(Direction::Up);
         lane.push(bytes(MAX_WAITING_BYTES - 1, now), &rules);
-        assert!(lane.hungry(&rules));
+        assert!(lane.wants_input(&rules));
         lane.push(bytes(1, now), &rules);
-        assert!(!lane.hungry(&rules));
+        assert!(!lane.wants_input(&rules));
         lane.wrote(1);
-        assert!(lane.hungry(&rules));
+        assert!(lane.wants_input(&rules));
     }
 
     #[test]
-    fn what_came_first_goes_first_and_an_end_goes_last() {
+    fn bytes_leave_in_order_and_the_end_leaves_last() {
         let (now, rules) = (Instant::now(), Rules::default());
-        let mut lane = Lane::new(Way::Down);
+        let mut lane = Lane::new(Direction::Down);
         lane.push(bytes(2, now), &rules);
         lane.push(Parcel::new(Load::End, now), &rules);
         assert_eq!(lane.next(now), Next::Write(&[7, 7]));
@@ -285,7 +262,7 @@ mod tests {
         assert_eq!(lane.next(now), Next::Write(&[7]));
         lane.wrote(1);
         assert_eq!(lane.next(now), Next::End);
-        lane.ended();
+        lane.sent_end();
         assert!(lane.done && lane.next(now) == Next::Nothing);
     }
 
@@ -297,17 +274,17 @@ mod tests {
         acting
     }
 
-    /// When each of several parcels that came at once is due, after that moment.
+    /// Pushes parcels of 1,000 bytes that arrive together, and an end; returns how long each one waits.
     fn dues(toxic: Toxic, parcels: usize) -> Vec<Duration> {
         let (now, rules) = (Instant::now(), under(toxic));
-        let mut lane = Lane::new(Way::Down);
+        let mut lane = Lane::new(Direction::Down);
         (0..parcels).for_each(|_| lane.push(bytes(1_000, now), &rules));
         lane.push(Parcel::new(Load::End, now), &rules);
         lane.queue.iter().map(|parcel| parcel.due.unwrap() - now).collect()
     }
 
     #[test]
-    fn a_long_reply_is_late_once_and_not_for_each_of_its_pieces() {
+    fn a_long_reply_is_delayed_once_and_not_for_each_piece() {
         let delay = Duration::from_millis(300);
         assert_eq!(dues(Toxic::Latency(Latency { delay, jitter: Duration::ZERO }), 16), [delay; 17]);
     }
@@ -319,18 +296,18 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_close_delays_the_end_alone() {
+    fn a_slow_close_delays_only_the_end() {
         let delay = Duration::from_millis(150);
         assert_eq!(dues(Toxic::SlowClose(SlowClose { delay }), 2), [Duration::ZERO, Duration::ZERO, delay]);
     }
 
     #[test]
-    fn a_destination_that_is_gone_takes_nothing_more() {
+    fn bytes_for_a_closed_destination_are_discarded() {
         let (now, rules) = (Instant::now(), Rules::default());
-        let mut lane = Lane::new(Way::Down);
+        let mut lane = Lane::new(Direction::Down);
         lane.push(bytes(2, now), &rules);
         lane.kill();
         lane.push(bytes(2, now), &rules);
-        assert!(lane.next(now) == Next::Nothing && lane.hungry(&rules));
+        assert!(lane.next(now) == Next::Nothing && lane.wants_input(&rules));
     }
 }

@@ -1,5 +1,5 @@
-//! The fault proxy: one listener on 127.0.0.1 for each edge, which passes every byte on, can say which HTTP exchanges it saw, and does to
-//! the edge what it is told: one file per toxic. Knows no service, no plan and no history.
+//! The fault proxy: one listener for each edge. It forwards every byte, records the HTTP exchanges, and applies toxics to the traffic, one
+//! file for each toxic. It knows no service, no plan and no history.
 
 mod connection;
 mod draw;

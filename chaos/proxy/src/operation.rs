@@ -1,45 +1,43 @@
-//! One operation on a connection: a request of HTTP or a command of Redis and its reply, or a turn of another protocol. What is known of it, which rules were
-//! drawn for it, and what they touched.
+//! One operation on a connection: an HTTP request or a Redis command with its reply, or a turn of an unknown protocol. It holds the parsed
+//! request, the rules that were drawn for it, and the rules that have hit it.
 
 use crate::draw::Identity;
-use crate::http::head::{Head, Length, Line};
+use crate::http::head::{Head, Length, StartLine};
 use crate::tap::{Exchange, MAX_BODY_BYTES};
-use crate::toxic::{Abort, Ending, Malform, Protocol};
+use crate::toxic::{Ending, Protocol};
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
 
-/// What will happen to the reply.
+/// What will happen to the reply of an operation.
 #[derive(Debug, Clone, Default)]
-pub(crate) enum Reply {
-    /// It passes.
+pub(crate) enum ReplyPlan {
     #[default]
-    Passes,
-    /// There will be none from the upstream; this is sent in its place, and the connection may end with it.
-    Replaced(Bytes, Option<Ending>),
-    /// The connection ends inside it.
-    Aborted(u64, Abort),
-    /// It is rewritten.
-    Malformed(u64, Malform),
+    Pass,
+    /// The upstream sends none. The proxy sends these bytes, and may end the connection afterwards.
+    Answer(Bytes, Option<Ending>),
+    /// A rule ends the connection inside the reply.
+    Cut { rule: u64, after_bytes: u64, ending: Ending },
+    /// A rule rewrites the reply when it is complete.
+    Rewrite { rule: u64 },
 }
 
-/// See the head of this file.
 #[derive(Debug, Default)]
 pub(crate) struct Operation {
     pub(crate) number: u64,
-    /// `None` is a protocol that cannot be followed.
+    /// `None`: a protocol that cannot be followed.
     pub(crate) protocol: Option<Protocol>,
     pub(crate) identity: Identity,
     /// Conditional rules that act on it.
     pub(crate) drawn: Vec<u64>,
-    /// Rules that have touched it.
-    pub(crate) touched: Vec<u64>,
-    pub(crate) reply: Reply,
-    /// Whether it went to the upstream.
+    /// Rules that have counted it as hit.
+    pub(crate) hit_by: Vec<u64>,
+    pub(crate) reply: ReplyPlan,
+    /// The request was sent to the upstream.
     pub(crate) passed_on: bool,
-    /// Of Redis, the name of the command.
+    /// HTTP method or Redis command.
     pub(crate) method: String,
     pub(crate) path: String,
-    /// Content of the request, its beginning.
+    /// The beginning of the request's content, at most [`MAX_BODY_BYTES`].
     pub(crate) content: BytesMut,
     pub(crate) content_bytes: u64,
     pub(crate) status: u16,
@@ -47,7 +45,7 @@ pub(crate) struct Operation {
     record: Option<Box<Record>>,
 }
 
-/// What only the tap wants to know.
+/// What only the tap needs. `None` in an operation that is not recorded, which spares the idle path these allocations.
 #[derive(Debug)]
 struct Record {
     at: Instant,
@@ -63,19 +61,18 @@ impl Operation {
         Self { number, passed_on: true, ..Self::default() }
     }
 
-    /// A command of Redis.
     pub(crate) fn command(number: u64) -> Self {
         Self { number, protocol: Some(Protocol::Redis), passed_on: true, ..Self::default() }
     }
 
-    /// A request of HTTP; `keep` tells that the tap listens.
-    pub(crate) fn request(number: u64, head: Head, keep: bool, now: Instant) -> Self {
-        let expected = expected(&head);
+    /// An HTTP request. With `record`, everything for the tap is kept.
+    pub(crate) fn request(number: u64, head: Head, record: bool, now: Instant) -> Self {
+        let expected = capacity(&head);
         let (method, path) = match head.line {
-            Line::Request { method, path } => (method, path),
-            Line::Reply { .. } => (String::new(), String::new()),
+            StartLine::Request { method, path } => (method, path),
+            StartLine::Reply { .. } => (String::new(), String::new()),
         };
-        let record = keep.then(|| {
+        let record = record.then(|| {
             let (reply_headers, reply) = (Vec::new(), BytesMut::new());
             Box::new(Record { at: now, request_headers: head.fields, reply_headers, reply, reply_bytes: 0 })
         });
@@ -88,11 +85,10 @@ impl Operation {
         self.method == "HEAD"
     }
 
-    pub(crate) fn recorded(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         self.record.is_some()
     }
 
-    /// More content of the request.
     pub(crate) fn request_content(&mut self, data: &[u8], keep: bool) {
         self.content_bytes += data.len() as u64;
         if keep || self.record.is_some() {
@@ -100,21 +96,19 @@ impl Operation {
         }
     }
 
-    /// The head of the reply.
     pub(crate) fn reply_head(&mut self, head: Head) {
-        if let Line::Reply { status } = head.line {
+        if let StartLine::Reply { status } = head.line {
             self.status = status;
         }
         if let Some((_, value)) = head.fields.iter().find(|(name, _)| name == "content-type") {
             self.content_type.clone_from(value);
         }
         if let Some(record) = &mut self.record {
-            record.reply.reserve(expected(&head));
+            record.reply.reserve(capacity(&head));
             record.reply_headers = head.fields;
         }
     }
 
-    /// More content of the reply.
     pub(crate) fn reply_content(&mut self, data: &[u8]) {
         if let Some(record) = &mut self.record {
             record.reply_bytes += data.len() as u64;
@@ -122,7 +116,7 @@ impl Operation {
         }
     }
 
-    /// What the tap keeps of it, where it listens.
+    /// Returns the exchange for the tap, if the operation is recorded.
     pub(crate) fn exchange(self, connection: u64, complete: bool, now: Instant) -> Option<Exchange> {
         let record = self.record?;
         Some(Exchange {
@@ -144,8 +138,8 @@ impl Operation {
     }
 }
 
-/// How much content is worth making room for at once.
-fn expected(head: &Head) -> usize {
+/// Returns the capacity to reserve for the content that a head declares.
+fn capacity(head: &Head) -> usize {
     match head.length {
         Length::Fixed(length) => usize::try_from(length).unwrap_or(usize::MAX).min(MAX_BODY_BYTES),
         Length::Chunked | Length::UntilEnd | Length::Switched => 0,

@@ -1,6 +1,6 @@
-//! The proxy of one edge: its listener, its connections and their end. Every task is owned here; closed or dropped, nothing of it is left.
+//! The proxy of one edge: its listener and its connections. It owns every task; closing or dropping it ends them all.
 
-use crate::connection::{Orders, reset, serve};
+use crate::connection::{RulesReceiver, reset, serve};
 use crate::draw::Draw;
 use crate::link::{Edge, Link};
 use crate::rules::{self, Guard, Rule, RuleError, Rules};
@@ -16,26 +16,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Most open connections of an edge; more wait until one ends.
+/// Most open connections of an edge. Further ones wait in the listener's backlog until one ends.
 pub const MAX_CONNECTIONS: usize = 4_096;
-/// How long the upstream may take to accept a connection.
+/// Longest time for the upstream to accept a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// How long the listener rests after it could not accept.
+/// Pause after a failed accept, so that the acceptor does not spin while descriptors are exhausted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Where an edge listens unless told otherwise.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Choices of an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Decides, with the name of the edge and what is asked for, every random choice.
+    /// Together with the name of the edge and the request, decides every random choice.
     pub seed: u64,
-    /// Whether the tap listens from the beginning.
+    /// The tap records from the beginning.
     pub tap: bool,
-    /// Address of this machine to listen on: 127.0.0.1, or that of a network which this machine shares with its own containers.
+    /// Address to listen on: 127.0.0.1, or this machine's address in the network of its containers.
     pub host: IpAddr,
-    /// Port to listen on; 0 lets the system choose.
+    /// 0: the system chooses a free port.
     pub port: u16,
 }
 
@@ -45,22 +43,12 @@ impl Default for Options {
     }
 }
 
-/// Why an edge cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// The listener.
     #[error("the proxy of the edge `{edge}` cannot listen on `{address}`: {source}")]
-    Listen {
-        /// The edge.
-        edge: String,
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    Listen { edge: String, address: SocketAddr, source: io::Error },
 }
 
-/// A running proxy.
 pub struct Proxy {
     name: String,
     address: SocketAddr,
@@ -71,23 +59,23 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Opens the edge `name`: what connects to [`Proxy::address`] is connected to `upstream`.
+    /// Opens the edge `name`: each connection to [`Proxy::address`] is forwarded to `upstream`.
     ///
     /// # Errors
-    /// No port of 127.0.0.1 can be had.
+    /// Fails if no port of 127.0.0.1 is free.
     pub async fn start(name: &str, upstream: SocketAddr) -> Result<Self, ProxyError> {
         Self::start_with(name, upstream, Options::default()).await
     }
 
-    /// The same with choices.
+    /// Opens an edge with other options than the defaults.
     ///
     /// # Errors
-    /// The port cannot be had.
+    /// Fails if the address cannot be bound.
     pub async fn start_with(name: &str, upstream: SocketAddr, options: Options) -> Result<Self, ProxyError> {
         let address = SocketAddr::new(options.host, options.port);
-        let fail = |source| ProxyError::Listen { edge: name.to_owned(), address, source };
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let address = listener.local_addr().map_err(fail)?;
+        let listen_error = |source| ProxyError::Listen { edge: name.to_owned(), address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
         let edge = Arc::new(Edge {
             draw: Draw::new(options.seed, name),
             tap: Tap::new(options.tap),
@@ -102,50 +90,46 @@ impl Proxy {
         Ok(Self { name: name.to_owned(), address, upstream, edge, rules, tasks })
     }
 
-    /// Name of the edge.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where the edge can be reached.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Leads new connections to another upstream, such as one that was restarted; open ones stay.
-    pub fn lead_to(&self, upstream: SocketAddr) {
+    /// Forwards new connections to another upstream, such as one that has restarted on a new port. Open connections stay.
+    pub fn set_upstream(&self, upstream: SocketAddr) {
         self.upstream.send_replace(upstream);
     }
 
-    /// Lets a rule act, on open connections too, until the guard is dropped.
+    /// Activates a rule, on open connections too, until the guard is dropped.
     ///
     /// # Errors
-    /// The rule cannot be used.
+    /// Fails if the rule is invalid, the edge has too many rules, or the proxy is closed.
     pub fn add(&self, rule: Rule) -> Result<Guard, RuleError> {
         rules::add(&self.rules, rule)
     }
 
-    /// How many rules act.
+    /// Returns the number of active rules.
     pub fn rules(&self) -> usize {
-        self.rules.borrow().planted.len()
+        self.rules.borrow().active.len()
     }
 
-    /// Removes every rule, whoever holds its guard.
+    /// Removes every rule, including those whose guards are still alive.
     pub fn clear(&self) {
         rules::clear(&self.rules);
     }
 
-    /// What passed so far.
     pub fn tally(&self) -> Tally {
         self.edge.counters.read()
     }
 
-    /// The log of the exchanges on the edge.
     pub fn tap(&self) -> Tap {
         self.edge.tap.clone()
     }
 
-    /// Ends every connection and the listener, and waits until they are gone.
+    /// Closes the listener and resets every connection; returns when all tasks have ended.
     pub async fn close(mut self) {
         rules::close(&self.rules);
         while self.tasks.join_next().await.is_some() {}
@@ -176,7 +160,7 @@ impl Acceptor {
                         number += 1;
                         connections.spawn(self.connection(client, number));
                     }
-                    // Out of descriptors, or the client has left already.
+                    // Descriptors are exhausted, or the client has already disconnected.
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
                 },
             }
@@ -188,14 +172,14 @@ impl Acceptor {
     fn connection(&self, client: TcpStream, number: u64) -> impl Future<Output = ()> + Send + use<> {
         let edge = Arc::clone(&self.edge);
         let upstream = *self.upstream.borrow();
-        let mut orders: Orders = self.rules.clone();
+        let mut receiver = self.rules.clone();
         async move {
             let counters = &edge.counters;
             add(&counters.connections, 1);
             add(&counters.open, 1);
-            let rules = Arc::clone(&orders.borrow_and_update());
+            let rules = Arc::clone(&receiver.borrow_and_update());
             let link = Link::new(Arc::clone(&edge), number, rules);
-            let ending = join(client, upstream, link, orders, counters).await;
+            let ending = join(client, upstream, link, receiver, counters).await;
             if ending == Ending::Reset {
                 add(&counters.resets, 1);
             }
@@ -204,13 +188,19 @@ impl Acceptor {
     }
 }
 
-async fn join(client: TcpStream, upstream: SocketAddr, link: Link, orders: Orders, counters: &Counters) -> Ending {
-    if link.verdict().is_some() {
+async fn join(
+    client: TcpStream,
+    upstream: SocketAddr,
+    link: Link,
+    receiver: RulesReceiver,
+    counters: &Counters,
+) -> Ending {
+    if link.ending().is_some() {
         reset(&client);
         return Ending::Reset;
     }
     let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(upstream));
-    let mut changes = orders.clone();
+    let mut changes = receiver.clone();
     let connected = tokio::select! {
         connected = connecting => connected,
         () = closed(&mut changes) => {
@@ -219,20 +209,20 @@ async fn join(client: TcpStream, upstream: SocketAddr, link: Link, orders: Order
         }
     };
     let Ok(Ok(upstream)) = connected else {
-        // What a closed port looks like, as near as an open one can come to it.
+        // A client of a closed port gets RST. The proxy's port is open, so this is the closest that it can do.
         add(&counters.without_upstream, 1);
         reset(&client);
         return Ending::Reset;
     };
-    // Without it a small piece waits for the acknowledgement of the one before, 40 ms.
+    // With Nagle's algorithm a small piece would wait for the acknowledgement of the piece before it, which may take 40 ms.
     if client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true)).is_err() {
         return Ending::Close;
     }
-    serve(client, upstream, link, orders).await
+    serve(client, upstream, link, receiver).await
 }
 
-/// Waits until the edge is being closed.
-async fn closed(changes: &mut Orders) {
-    // A proxy that is gone is closed too.
+/// Waits until the edge closes.
+async fn closed(changes: &mut RulesReceiver) {
+    // An error means that the proxy was dropped, which closes the edge too.
     drop(changes.wait_for(|rules| rules.closed).await);
 }

@@ -1,54 +1,54 @@
-//! The protocol of Redis (RESP 2 and 3) as seen from the middle of a wire: where commands and replies begin and end, so that each reply is
-//! known by its command. Pure; changes no byte and decides nothing about them.
+//! Follows the protocol of Redis (RESP 2 and 3) on a wire: where commands and replies begin and end, so that each reply is matched to its
+//! command. Pure: it changes no byte and makes no decision about one.
 
 pub(crate) mod commands;
 pub(crate) mod replies;
 
-/// Longest line with a number in it, in bytes.
+/// Longest line that is parsed as a number. An `i64` with its mark and line end takes at most 23 bytes.
 const MAX_LINE_BYTES: usize = 32;
 
-/// Part of a line that may come in pieces; of a long one only the beginning is kept.
+/// A line that may arrive in pieces. Of a longer line than [`MAX_LINE_BYTES`] only the beginning is kept.
 #[derive(Debug, Default)]
-struct Line {
-    held: Vec<u8>,
-    long: bool,
+struct LineBuffer {
+    bytes: Vec<u8>,
+    is_cut: bool,
 }
 
-impl Line {
-    /// Reads on to the end of the line; tells how many bytes that took, and whether the line is whole.
-    fn take(&mut self, input: &[u8]) -> (usize, bool) {
+impl LineBuffer {
+    /// Reads up to the end of the line. Returns the number of consumed bytes, and true if the line is complete.
+    fn read(&mut self, input: &[u8]) -> (usize, bool) {
         let end = input.iter().position(|byte| *byte == b'\n');
         let taken = end.map_or(input.len(), |at| at + 1);
-        let room = MAX_LINE_BYTES.saturating_sub(self.held.len()).min(taken);
-        self.held.extend_from_slice(&input[..room]);
-        self.long |= room < taken;
+        let room = MAX_LINE_BYTES.saturating_sub(self.bytes.len()).min(taken);
+        self.bytes.extend_from_slice(&input[..room]);
+        self.is_cut |= room < taken;
         (taken, end.is_some())
     }
 
-    /// Its first byte.
+    /// Returns the first byte, the type of the line.
     fn mark(&self) -> Option<u8> {
-        self.held.first().copied()
+        self.bytes.first().copied()
     }
 
-    /// The number after the mark, if that is all there is.
+    /// Returns the number after the mark. `None`: the rest of the line is not a number.
     fn number(&self) -> Option<i64> {
-        let digits = self.held.get(1..)?.strip_suffix(b"\r\n").filter(|_| !self.long)?;
+        let digits = self.bytes.get(1..)?.strip_suffix(b"\r\n").filter(|_| !self.is_cut)?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     }
 
     fn clear(&mut self) {
-        self.held.clear();
-        self.long = false;
+        self.bytes.clear();
+        self.is_cut = false;
     }
 
     fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.bytes.is_empty()
     }
 }
 
-/// Takes as many of `left` bytes as there are.
-fn take(input: &[u8], left: &mut u64) -> usize {
-    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-    *left -= taken as u64;
+/// Consumes up to `remaining` bytes of `input` and returns how many.
+fn consume(input: &[u8], remaining: &mut u64) -> usize {
+    let taken = usize::try_from(*remaining).unwrap_or(usize::MAX).min(input.len());
+    *remaining -= taken as u64;
     taken
 }

@@ -1,40 +1,36 @@
-//! Counters: what passed on an edge, and what each toxic did to how much of it.
+//! Counters of an edge and of each rule.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What passed on an edge since it was opened.
+/// The traffic of an edge since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Connections that were accepted.
+    /// Accepted connections.
     pub connections: u64,
-    /// Of these, the ones that are open.
+    /// Connections that are open now.
     pub open: u64,
-    /// Connections for which there was no upstream.
+    /// Connections that were reset because the upstream could not be reached.
     pub without_upstream: u64,
-    /// Connections whose bytes are not HTTP/1.1, Redis among them, or could not be followed; their bytes passed all the same.
+    /// Connections that are not HTTP/1.1 (Redis included) or could no longer be followed. Their bytes passed.
     pub not_followed: u64,
-    /// Bytes from clients that were taken in.
+    /// Bytes received from clients.
     pub bytes_up: u64,
-    /// Bytes from the upstream that were taken in.
+    /// Bytes received from the upstream.
     pub bytes_down: u64,
-    /// Operations: requests of HTTP, commands of Redis, and turns of other protocols while there is a rule.
+    /// HTTP requests, Redis commands and, while a rule is active, turns of unknown protocols.
     pub operations: u64,
-    /// Connections that the proxy itself reset.
+    /// Connections that ended with RST.
     pub resets: u64,
 }
 
-/// What one toxic did.
+/// What one rule has hit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hits {
-    /// Connections that it touched.
     pub connections: u64,
-    /// Operations that it touched.
     pub operations: u64,
-    /// Bytes that it touched.
     pub bytes: u64,
 }
 
-/// Live counters behind [`Tally`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
@@ -62,7 +58,6 @@ impl Counters {
     }
 }
 
-/// Live counters behind [`Hits`].
 #[derive(Debug, Default)]
 pub(crate) struct HitCounters {
     pub(crate) connections: AtomicU64,
@@ -80,7 +75,7 @@ impl HitCounters {
     }
 }
 
-/// Adds to a counter.
+// Relaxed: each counter is read on its own, and no other memory depends on its value.
 pub(crate) fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Relaxed);
 }

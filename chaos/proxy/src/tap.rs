@@ -1,4 +1,4 @@
-//! The tap: a bounded log of the HTTP exchanges that an edge saw. It never changes a byte, and keeps no credential.
+//! The tap: a bounded log of the HTTP exchanges of an edge. It never changes a byte and never records a credential.
 
 use crate::http::head::Fields;
 use bytes::Bytes;
@@ -9,53 +9,48 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Most of a body that is kept, in bytes.
+/// Most bytes of a body that are recorded.
 pub const MAX_BODY_BYTES: usize = 256 << 10;
 /// Most exchanges in a log.
 pub const MAX_EXCHANGES: usize = 10_000;
 /// Most bytes of bodies in a log.
 pub const MAX_LOG_BYTES: usize = 64 << 20;
 
-/// One request and what became of it.
+/// A request and its reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Which connection of the edge it came on, counted from 1.
+    /// Number of the connection on the edge, counted from 1.
     pub connection: u64,
     /// When the head of the request was complete.
     pub at: Instant,
-    /// How long it took until the last byte of the reply, or until the connection ended.
+    /// Time until the last byte of the reply, or until the connection ended.
     pub took: Duration,
-    /// Method of the request.
     pub method: String,
-    /// Target of the request.
     pub path: String,
-    /// Fields of the request, names in lower case; values of credentials are not kept.
+    /// Names are in lower case. The values of credentials are not recorded.
     pub request_headers: Fields,
-    /// Content of the request, at most [`MAX_BODY_BYTES`] of it.
+    /// At most [`MAX_BODY_BYTES`] of the content.
     pub request_body: Bytes,
-    /// Length of the content of the request.
+    /// Length of the whole content.
     pub request_bytes: u64,
-    /// Whether the request was passed on to the upstream.
+    /// The request was sent to the upstream.
     pub passed_on: bool,
-    /// Status of the reply, where one began.
+    /// Status of the reply. `None`: no reply began.
     pub status: Option<u16>,
-    /// Fields of the reply.
     pub reply_headers: Fields,
-    /// Content of the reply as the upstream gave it, at most [`MAX_BODY_BYTES`] of it.
+    /// Content as the upstream sent it, at most [`MAX_BODY_BYTES`] of it.
     pub reply_body: Bytes,
-    /// Length of the content of the reply.
+    /// Length of the whole content.
     pub reply_bytes: u64,
-    /// Whether the upstream's reply came to its end; its body may still be longer than what is kept.
+    /// The upstream's reply was received whole. The recorded body may still be shorter.
     pub complete: bool,
 }
 
 impl Exchange {
-    /// The value of a field of the request.
     pub fn request_header(&self, name: &str) -> Option<&str> {
         find(&self.request_headers, name)
     }
 
-    /// The value of a field of the reply.
     pub fn reply_header(&self, name: &str) -> Option<&str> {
         find(&self.reply_headers, name)
     }
@@ -65,17 +60,17 @@ fn find<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
-/// The log of an edge. Clones read the same log.
+/// The log of an edge. Clones share the log.
 #[derive(Clone)]
 pub struct Tap {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    listening: AtomicBool,
+    recording: AtomicBool,
     missed: AtomicU64,
     log: Mutex<Log>,
-    news: Notify,
+    added: Notify,
 }
 
 #[derive(Default)]
@@ -85,48 +80,48 @@ struct Log {
 }
 
 impl Tap {
-    pub(crate) fn new(listening: bool) -> Self {
-        let (missed, log, news) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        Self { inner: Arc::new(Inner { listening: AtomicBool::new(listening), missed, log, news }) }
+    pub(crate) fn new(recording: bool) -> Self {
+        let (missed, log, added) = (AtomicU64::new(0), Mutex::default(), Notify::new());
+        Self { inner: Arc::new(Inner { recording: AtomicBool::new(recording), missed, log, added }) }
     }
 
-    /// Begins or stops keeping exchanges; what is kept stays.
-    pub fn listen(&self, on: bool) {
-        self.inner.listening.store(on, Relaxed);
+    /// Starts or stops recording. The log keeps its exchanges.
+    pub fn record(&self, on: bool) {
+        self.inner.recording.store(on, Relaxed);
     }
 
-    pub(crate) fn listening(&self) -> bool {
-        self.inner.listening.load(Relaxed)
+    pub(crate) fn is_recording(&self) -> bool {
+        self.inner.recording.load(Relaxed)
     }
 
-    /// Everything in the log, in the order in which exchanges ended.
+    /// Returns the log, in the order in which the exchanges ended.
     pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
         self.inner.log.lock().exchanges.iter().cloned().collect()
     }
 
-    /// Takes everything out of the log.
+    /// Returns the log and empties it.
     pub fn take(&self) -> Vec<Arc<Exchange>> {
         let mut log = self.inner.log.lock();
         log.bytes = 0;
         std::mem::take(&mut log.exchanges).into()
     }
 
-    /// How many exchanges had to leave the log for newer ones. A proof of absence needs this to be zero.
+    /// Number of exchanges that were dropped for newer ones. Only if it is 0 does the log prove that something was never sent.
     pub fn missed(&self) -> u64 {
         self.inner.missed.load(Relaxed)
     }
 
-    /// Waits until the log satisfies `enough`; tells whether it did within `deadline`.
+    /// Waits until the log satisfies `enough`. Returns false if it does not within `deadline`.
     pub async fn wait_for(&self, deadline: Duration, enough: impl Fn(&[Arc<Exchange>]) -> bool) -> bool {
         let waiting = async {
             loop {
-                let news = self.inner.news.notified();
-                tokio::pin!(news);
-                news.as_mut().enable();
+                let added = self.inner.added.notified();
+                tokio::pin!(added);
+                added.as_mut().enable();
                 if enough(&self.exchanges()) {
                     return;
                 }
-                news.await;
+                added.await;
             }
         };
         tokio::time::timeout(deadline, waiting).await.is_ok()
@@ -143,7 +138,7 @@ impl Tap {
             self.inner.missed.fetch_add(1, Relaxed);
         }
         drop(log);
-        self.inner.news.notify_waiters();
+        self.inner.added.notify_waiters();
     }
 }
 
@@ -175,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_bounded_in_number_and_size_and_says_what_it_lost() {
+    fn the_log_is_bounded_in_number_and_size_and_counts_dropped_exchanges() {
         let tap = Tap::new(true);
         (0..MAX_EXCHANGES + 3).for_each(|_| tap.add(exchange(0)));
         assert_eq!((tap.exchanges().len(), tap.missed()), (MAX_EXCHANGES, 3));
@@ -187,16 +182,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_ends_with_what_it_waits_for_or_with_its_deadline() {
+    async fn a_wait_ends_when_its_condition_holds_or_at_its_deadline() {
         let tap = Tap::new(true);
-        assert!(!tap.wait_for(Duration::from_millis(5), |seen| !seen.is_empty()).await);
+        assert!(!tap.wait_for(Duration::from_millis(5), |exchanges| !exchanges.is_empty()).await);
         let add = async { tap.add(exchange(1)) };
-        let (found, ()) = tokio::join!(tap.wait_for(Duration::from_secs(10), |seen| seen.len() == 1), add);
-        assert!(found);
+        let (satisfied, ()) =
+            tokio::join!(tap.wait_for(Duration::from_secs(10), |exchanges| exchanges.len() == 1), add);
+        assert!(satisfied);
     }
 
     #[test]
-    fn fields_are_found_in_any_case() {
+    fn header_names_match_in_any_case() {
         assert_eq!(exchange(0).request_header("Mcp-Name"), Some("store_memory"));
         assert_eq!(exchange(0).reply_header("x"), None);
     }

@@ -1,11 +1,14 @@
-//! Everything that can be done to an edge: a closed list, one file for each kind. A toxic is data and pure functions; when it acts, and on
-//! what, is the link's business.
+//! The toxics: everything that the proxy can do to an edge, one file for each kind. A kind is its parameters and the hooks of
+//! [`effect::Effect`]; when a hook is called, and for which operations, is the link's business.
+//!
+//! The name of a kind in experiments and reports is the name of its file.
 
 mod abort;
 mod bandwidth;
 mod blackhole;
 mod corrupt;
 mod delay;
+pub(crate) mod effect;
 mod hang;
 mod latency;
 mod malform;
@@ -16,23 +19,71 @@ mod slow_close;
 mod status;
 mod truncate;
 
-pub use abort::Abort;
-pub use bandwidth::Bandwidth;
-pub use blackhole::Blackhole;
-pub use corrupt::Corrupt;
-pub use delay::Delay;
-pub use hang::Hang;
-pub use latency::Latency;
-pub use malform::{Malform, Shape};
-pub use redis_error::{RedisError, RedisShape};
-pub use reset::Reset;
-pub use slice::Slice;
-pub use slow_close::SlowClose;
-pub use status::Status;
-pub use truncate::Truncate;
+pub use malform::Shape;
+pub use redis_error::RedisShape;
 
+use effect::Effect;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+
+/// Generates the closed enum of all kinds from the list below, so that the list is the only place that names them.
+macro_rules! kinds {
+    ($($module:ident: $kind:ident,)+) => {
+        $(pub use $module::$kind;)+
+
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        pub enum Toxic {
+            $($kind($kind),)+
+        }
+
+        impl Toxic {
+            /// Returns the name of the kind in experiments and reports.
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => stringify!($module),)+
+                }
+            }
+
+            pub(crate) fn effect(&self) -> &dyn Effect {
+                match self {
+                    $(Self::$kind(toxic) => toxic,)+
+                }
+            }
+        }
+
+        /// Every kind, in the order of the documentation.
+        pub const ALL: &[Kind] = &[
+            $(Kind { name: stringify!($module), about: $kind::about, example: $kind::example },)+
+        ];
+    };
+}
+
+kinds! {
+    latency: Latency,
+    bandwidth: Bandwidth,
+    reset: Reset,
+    hang: Hang,
+    blackhole: Blackhole,
+    slow_close: SlowClose,
+    slice: Slice,
+    truncate: Truncate,
+    corrupt: Corrupt,
+    abort: Abort,
+    status: Status,
+    delay: Delay,
+    malform: Malform,
+    redis_error: RedisError,
+}
+
+/// A kind of toxic, as the documentation lists it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    pub name: &'static str,
+    /// Returns one line that says what the toxic does.
+    pub about: fn() -> &'static str,
+    /// Returns the toxic as it stands in an experiment file.
+    pub example: fn() -> &'static str,
+}
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,18 +96,18 @@ pub enum Ending {
     Reset,
 }
 
-/// Where in an exchange something happens.
+/// The side of an exchange at which a toxic acts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
-    /// When the request is complete at the proxy; the upstream has not seen it.
+    /// When the request is complete at the proxy; the upstream has not received it.
     #[default]
     Request,
-    /// When the reply begins; the upstream has done what was asked.
+    /// When the reply begins; the upstream has done the work.
     Reply,
 }
 
-/// What is spoken on an edge, as far as it can be followed.
+/// A protocol that the proxy can follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1.
@@ -65,135 +116,16 @@ pub enum Protocol {
     Redis,
 }
 
-/// What is done to an edge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Toxic {
-    /// Bytes arrive later.
-    Latency(Latency),
-    /// Bytes arrive at a limited rate.
-    Bandwidth(Bandwidth),
-    /// Connections are reset.
-    Reset(Reset),
-    /// Bytes wait until the toxic is removed.
-    Hang(Hang),
-    /// Bytes vanish.
-    Blackhole(Blackhole),
-    /// The end of a connection is passed on late.
-    SlowClose(SlowClose),
-    /// Bytes arrive in small pieces.
-    Slice(Slice),
-    /// The connection ends after so many bytes.
-    Truncate(Truncate),
-    /// Some bytes arrive changed.
-    Corrupt(Corrupt),
-    /// HTTP: the connection ends in place of, or inside, a reply.
-    Abort(Abort),
-    /// HTTP: the proxy answers in place of the upstream.
-    Status(Status),
-    /// HTTP: a request or its reply is passed on later.
-    Delay(Delay),
-    /// HTTP: the reply is not what it should be.
-    Malform(Malform),
-    /// Redis: the proxy answers in place of the upstream, with an error or worse.
-    RedisError(RedisError),
-}
-
-impl Toxic {
-    /// The name of the kind in files and reports.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Latency(_) => "latency",
-            Self::Bandwidth(_) => "bandwidth",
-            Self::Reset(_) => "reset",
-            Self::Hang(_) => "hang",
-            Self::Blackhole(_) => "blackhole",
-            Self::SlowClose(_) => "slow_close",
-            Self::Slice(_) => "slice",
-            Self::Truncate(_) => "truncate",
-            Self::Corrupt(_) => "corrupt",
-            Self::Abort(_) => "abort",
-            Self::Status(_) => "status",
-            Self::Delay(_) => "delay",
-            Self::Malform(_) => "malform",
-            Self::RedisError(_) => "redis_error",
-        }
-    }
-
-    /// What it needs to be spoken, and then it acts on whole requests only; `None`: it acts on any bytes.
-    pub const fn protocol(&self) -> Option<Protocol> {
-        match self {
-            Self::Abort(_) | Self::Status(_) | Self::Delay(_) | Self::Malform(_) => Some(Protocol::Http),
-            Self::RedisError(_) => Some(Protocol::Redis),
-            Self::Latency(_)
-            | Self::Bandwidth(_)
-            | Self::Reset(_)
-            | Self::Hang(_)
-            | Self::Blackhole(_)
-            | Self::SlowClose(_)
-            | Self::Slice(_)
-            | Self::Truncate(_)
-            | Self::Corrupt(_) => None,
-        }
-    }
-
-    /// Tells whether it needs to follow HTTP.
-    pub const fn is_http(&self) -> bool {
-        matches!(self.protocol(), Some(Protocol::Http))
-    }
-
-    /// How much later than it came something goes on; several of them add up. What goes to the upstream belongs to a request.
-    pub(crate) fn late(&self, moment: Moment, random: u64) -> Duration {
-        match self {
-            Self::Latency(latency) => latency.delay(random),
-            Self::Delay(delay) if delay.moment == moment => delay.delay,
-            Self::Delay(_)
-            | Self::Bandwidth(_)
-            | Self::Reset(_)
-            | Self::Hang(_)
-            | Self::Blackhole(_)
-            | Self::SlowClose(_)
-            | Self::Slice(_)
-            | Self::Truncate(_)
-            | Self::Corrupt(_)
-            | Self::Abort(_)
-            | Self::Status(_)
-            | Self::Malform(_)
-            | Self::RedisError(_) => Duration::ZERO,
-        }
-    }
-
-    /// Says what is wrong with the values, if anything.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
-        match self {
-            Self::Bandwidth(bandwidth) => bandwidth.problem(),
-            Self::Slice(slice) => slice.problem(),
-            Self::Corrupt(corrupt) => corrupt.problem(),
-            Self::Status(status) => status.problem(),
-            Self::RedisError(error) => error.problem(),
-            Self::Latency(_)
-            | Self::Reset(_)
-            | Self::Hang(_)
-            | Self::Blackhole(_)
-            | Self::SlowClose(_)
-            | Self::Truncate(_)
-            | Self::Abort(_)
-            | Self::Delay(_)
-            | Self::Malform(_) => None,
-        }
-    }
-}
-
 /// Durations in files: whole milliseconds.
-pub(crate) mod millis {
+mod millis {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;
 
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }
@@ -202,34 +134,37 @@ pub(crate) mod millis {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Toxic, toml::de::Error> {
+        toml::from_str(text)
+    }
+
     #[test]
-    fn toxics_are_read_from_files_and_unknown_keys_are_refused() {
-        let read = |text: &str| toml::from_str::<Toxic>(text);
+    fn toxics_are_parsed_from_files_and_unknown_keys_are_rejected() {
         assert_eq!(
-            read("kind = \"latency\"\ndelay_ms = 100\njitter_ms = 20").unwrap(),
+            parse("kind = \"latency\"\ndelay_ms = 100\njitter_ms = 20").unwrap(),
             Toxic::Latency(Latency {
                 delay: std::time::Duration::from_millis(100),
                 jitter: std::time::Duration::from_millis(20)
             })
         );
-        assert_eq!(read("kind = \"hang\"").unwrap(), Toxic::Hang(Hang {}));
-        assert!(read("kind = \"latency\"\ndelay_ms = 100\njiter_ms = 20").is_err());
-        assert!(read("kind = \"reset\"\nx = 1").is_err());
-        assert!(read("kind = \"earthquake\"").is_err());
+        assert_eq!(parse("kind = \"hang\"").unwrap(), Toxic::Hang(Hang {}));
+        assert!(parse("kind = \"latency\"\ndelay_ms = 100\njiter_ms = 20").is_err());
+        assert!(parse("kind = \"reset\"\nx = 1").is_err());
+        assert!(parse("kind = \"earthquake\"").is_err());
     }
 
     #[test]
-    fn a_kind_is_called_the_same_in_files_and_in_reports() {
-        let toxics = [
-            Toxic::Hang(Hang {}),
-            Toxic::SlowClose(SlowClose { delay: std::time::Duration::from_secs(1) }),
-            Toxic::Malform(Malform { shape: Shape::Empty }),
-            Toxic::RedisError(RedisError::new("LOADING wait")),
-        ];
-        for toxic in toxics {
+    fn every_kind_has_the_name_of_its_file_and_a_valid_example() {
+        #[derive(Deserialize)]
+        struct Line {
+            toxic: Toxic,
+        }
+        for kind in ALL {
+            let Line { toxic } = toml::from_str(&format!("toxic = {}", (kind.example)())).expect(kind.name);
+            assert_eq!((toxic.kind(), toxic.effect().problem()), (kind.name, None));
             let text = toml::to_string(&toxic).unwrap();
-            assert!(text.contains(&format!("kind = \"{}\"", toxic.kind())), "{text}");
-            assert_eq!(toml::from_str::<Toxic>(&text).unwrap(), toxic);
+            assert!(text.contains(&format!("kind = \"{}\"", kind.name)), "{text}");
+            assert_eq!(parse(&text).unwrap(), toxic);
         }
     }
 }

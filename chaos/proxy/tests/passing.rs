@@ -1,4 +1,4 @@
-//! An edge on which nothing is done: every byte passes, ends pass, and the tap says what was seen.
+//! An edge without rules: every byte and every end passes, and the tap records the exchanges.
 
 #[path = "support/wire.rs"]
 mod wire;
@@ -19,10 +19,10 @@ async fn every_byte_passes_both_ways_and_a_half_close_passes_too() {
         writer.write_all(&sent).await.unwrap();
         writer.shutdown().await.unwrap();
     };
-    let mut got = Vec::new();
-    let ((), read) = tokio::join!(write, reader.read_to_end(&mut got));
+    let mut received = Vec::new();
+    let ((), read) = tokio::join!(write, reader.read_to_end(&mut received));
     read.unwrap();
-    assert!(got == sent, "{} of {} bytes", got.len(), sent.len());
+    assert!(received == sent, "{} of {} bytes", received.len(), sent.len());
     let tally = proxy.tally();
     assert_eq!((tally.bytes_up, tally.bytes_down, tally.connections), (3 << 20, 3 << 20, 1));
     assert_eq!(tally.not_followed, 1, "noise is not HTTP");
@@ -30,7 +30,7 @@ async fn every_byte_passes_both_ways_and_a_half_close_passes_too() {
 }
 
 #[tokio::test]
-async fn the_tap_tells_requests_and_replies_and_keeps_no_credential() {
+async fn the_tap_records_requests_and_replies_but_no_credential() {
     let upstream = http().await;
     let proxy = Proxy::start("patterns", upstream.address).await.unwrap();
     let mut client = Client::to(proxy.address()).await;
@@ -40,16 +40,16 @@ async fn the_tap_tells_requests_and_replies_and_keeps_no_credential() {
     assert_eq!(client.reply().await.unwrap().1, "/mcp got 5: three");
     assert_eq!(client.reply().await.unwrap().1, "/last got 0: ");
     let tap = proxy.tap();
-    assert!(tap.wait_for(PATIENCE, |seen| seen.len() == 4).await);
-    let seen = tap.take();
-    let told: Vec<_> = seen
+    assert!(tap.wait_for(PATIENCE, |log| log.len() == 4).await);
+    let log = tap.take();
+    let exchanges: Vec<_> = log
         .iter()
         .map(|exchange| {
             (exchange.method.as_str(), exchange.path.as_str(), &exchange.request_body[..], &exchange.reply_body[..])
         })
         .collect();
     assert_eq!(
-        told,
+        exchanges,
         [
             ("POST", "/mcp", &b"one"[..], &b"/mcp got 3: one"[..]),
             ("POST", "/chunked", b"two!", b"/chunked got 4: two!"),
@@ -57,29 +57,29 @@ async fn the_tap_tells_requests_and_replies_and_keeps_no_credential() {
             ("GET", "/last", b"", b"/last got 0: "),
         ]
     );
-    assert!(seen.iter().all(|exchange| exchange.complete && exchange.passed_on && exchange.status == Some(200)));
-    assert_eq!(seen[0].request_header("mcp-name"), Some("store_memory"));
-    assert!(!format!("{seen:?}").contains("s3cret"), "{seen:?}");
+    assert!(log.iter().all(|exchange| exchange.complete && exchange.passed_on && exchange.status == Some(200)));
+    assert_eq!(log[0].request_header("mcp-name"), Some("store_memory"));
+    assert!(!format!("{log:?}").contains("s3cret"), "{log:?}");
     assert_eq!((tap.missed(), proxy.tally().operations, proxy.tally().not_followed), (0, 4, 0));
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn a_tap_that_does_not_listen_keeps_nothing() {
+async fn a_tap_that_is_off_records_nothing() {
     let upstream = http().await;
     let proxy = Proxy::start("patterns", upstream.address).await.unwrap();
-    proxy.tap().listen(false);
+    proxy.tap().record(false);
     let mut client = Client::to(proxy.address()).await;
-    client.post("/a", "unheard").await.unwrap();
-    proxy.tap().listen(true);
-    client.post("/b", "heard").await.unwrap();
-    assert!(proxy.tap().wait_for(PATIENCE, |seen| seen.len() == 1).await);
+    client.post("/a", "unrecorded").await.unwrap();
+    proxy.tap().record(true);
+    client.post("/b", "recorded").await.unwrap();
+    assert!(proxy.tap().wait_for(PATIENCE, |log| log.len() == 1).await);
     assert_eq!(proxy.tap().take()[0].path, "/b");
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn an_exchange_that_is_cut_is_told_as_incomplete() {
+async fn a_cut_exchange_is_recorded_as_incomplete() {
     let upstream = start(|mut socket| async move {
         let mut buffer = [0; 1024];
         let _ = socket.read(&mut buffer).await;
@@ -90,9 +90,9 @@ async fn an_exchange_that_is_cut_is_told_as_incomplete() {
     let mut client = Client::to(proxy.address()).await;
     assert!(client.post("/mcp", "x").await.is_none());
     drop(client);
-    assert!(proxy.tap().wait_for(PATIENCE, |seen| seen.len() == 1).await);
-    let seen = proxy.tap().take();
-    assert_eq!((seen[0].complete, seen[0].status, &seen[0].reply_body[..]), (false, Some(200), &b"half"[..]));
+    assert!(proxy.tap().wait_for(PATIENCE, |log| log.len() == 1).await);
+    let log = proxy.tap().take();
+    assert_eq!((log[0].complete, log[0].status, &log[0].reply_body[..]), (false, Some(200), &b"half"[..]));
     proxy.close().await;
 }
 
@@ -107,19 +107,19 @@ async fn a_reset_of_one_end_is_a_reset_at_the_other() {
 
 #[tokio::test]
 async fn without_an_upstream_a_connection_is_reset_and_counted() {
-    let gone = echo().await.address;
-    let proxy = Proxy::start("memory", gone).await.unwrap();
+    let closed = echo().await.address;
+    let proxy = Proxy::start("memory", closed).await.unwrap();
     let mut client = Client::to(proxy.address()).await;
     assert_eq!(client.rest().await, (Vec::new(), false));
     assert_eq!(proxy.tally().without_upstream, 1);
     let upstream = http().await;
-    proxy.lead_to(upstream.address);
+    proxy.set_upstream(upstream.address);
     assert!(Client::to(proxy.address()).await.post("/again", "").await.is_some());
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn closed_it_leaves_neither_connections_nor_a_listener() {
+async fn closing_ends_every_connection_and_the_listener() {
     let upstream = http().await;
     let proxy = Proxy::start("memory", upstream.address).await.unwrap();
     let address = proxy.address();

@@ -1,6 +1,6 @@
-//! What a rule does on an edge to a Redis: commands are operations, and those that a rule answers get exactly their replies.
+//! Rules on an edge to Redis: commands are operations, and each command gets exactly one reply, from the upstream or from a rule.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 #[path = "support/wire.rs"]
 mod wire;
@@ -10,15 +10,15 @@ use chaos_proxy::{Only, Options, Proxy, Rule, Toxic};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use wire::{Client, PATIENCE, Upstream, echo, http, noise, start};
 
-/// Answers each command with its name and first argument, but only after what `HOLD` holds was followed by another command.
+/// Replies to each command with its name and first argument. The reply to `HOLD` is sent together with that of the next command.
 async fn redis() -> Upstream {
     start(|mut socket| async move {
         let (reader, mut writer) = socket.split();
         let mut reader = BufReader::new(reader);
-        let mut held = String::new();
+        let mut pending = String::new();
         while let Some(words) = command(&mut reader).await {
-            held += &format!("+{} {}\r\n", words[0], words.get(1).map_or("", String::as_str));
-            if words[0] != "HOLD" && writer.write_all(std::mem::take(&mut held).as_bytes()).await.is_err() {
+            pending += &format!("+{} {}\r\n", words[0], words.get(1).map_or("", String::as_str));
+            if words[0] != "HOLD" && writer.write_all(std::mem::take(&mut pending).as_bytes()).await.is_err() {
                 return;
             }
         }
@@ -42,8 +42,8 @@ async fn number(reader: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> Option<u
     line.trim_end().get(1..)?.parse().ok()
 }
 
-/// A command as it is on the wire.
-fn wired(words: &[&str]) -> String {
+/// Encodes a command.
+fn encode(words: &[&str]) -> String {
     let arguments: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
     format!("*{}\r\n{arguments}", words.len())
 }
@@ -60,9 +60,9 @@ async fn edge() -> (Upstream, Proxy) {
     (upstream, proxy)
 }
 
-/// Sends commands at once and reads as many lines.
-async fn ask(client: &mut Client, commands: &[&[&str]]) -> Vec<String> {
-    let text: String = commands.iter().map(|words| wired(words)).collect();
+/// Sends commands in one pipeline and reads a line for each.
+async fn send(client: &mut Client, commands: &[&[&str]]) -> Vec<String> {
+    let text: String = commands.iter().map(|words| encode(words)).collect();
     client.send(text.as_bytes()).await;
     lines(client, commands.len()).await
 }
@@ -83,54 +83,54 @@ async fn lines(client: &mut Client, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pipelined_commands_get_their_replies_in_order_whoever_answers() {
+async fn pipelined_commands_get_their_replies_in_order() {
     let (_upstream, proxy) = edge().await;
     let mut client = Client::to(proxy.address()).await;
-    assert_eq!(ask(&mut client, &[&["PING"], &["GET", "a"]]).await, ["+PING", "+GET a"]);
+    assert_eq!(send(&mut client, &[&["PING"], &["GET", "a"]]).await, ["+PING", "+GET a"]);
     let guard = proxy.add(error("LOADING Redis is loading", &["EVALSHA", "incr"])).unwrap();
     let commands: [&[&str]; 6] =
         [&["EVALSHA", "x"], &["GET", "b"], &["evalsha", "y"], &["INCR", "*1\r\n"], &["SET", "c"], &["EVALSHA", "z"]];
     let loading = "-LOADING Redis is loading";
-    assert_eq!(ask(&mut client, &commands).await, [loading, "+GET b", loading, loading, "+SET c", loading]);
+    assert_eq!(send(&mut client, &commands).await, [loading, "+GET b", loading, loading, "+SET c", loading]);
     let hits = guard.remove();
     assert_eq!((hits.connections, hits.operations), (1, 4));
-    assert_eq!(ask(&mut client, &[&["EVALSHA", "x"]]).await, ["+EVALSHA x"]);
+    assert_eq!(send(&mut client, &[&["EVALSHA", "x"]]).await, ["+EVALSHA x"]);
     assert_eq!((proxy.tally().operations, proxy.tally().not_followed), (9, 1));
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn an_answer_waits_for_replies_that_were_due_before_the_rule_came() {
+async fn an_answer_waits_for_replies_to_commands_sent_before_the_rule() {
     let (_upstream, proxy) = edge().await;
     let mut client = Client::to(proxy.address()).await;
-    client.send(wired(&["HOLD", "1"]).as_bytes()).await;
+    client.send(encode(&["HOLD", "1"]).as_bytes()).await;
     while proxy.tally().operations == 0 {
         tokio::task::yield_now().await;
     }
     let _guard = proxy.add(error("OOM command not allowed", &["EVAL"])).unwrap();
     assert_eq!(
-        ask(&mut client, &[&["EVAL", "s"], &["GET", "a"]]).await,
+        send(&mut client, &[&["EVAL", "s"], &["GET", "a"]]).await,
         ["+HOLD 1", "-OOM command not allowed"],
-        "the reply to HOLD is due first"
+        "the reply to HOLD must come first"
     );
     assert_eq!(lines(&mut client, 1).await, ["+GET a"]);
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn without_names_all_commands_are_answered_and_the_upstream_sees_none() {
+async fn without_command_names_every_command_is_answered_by_the_rule() {
     let (upstream, proxy) = edge().await;
     let _guard = proxy.add(error("BUSY a script runs", &[])).unwrap();
     let mut client = Client::to(proxy.address()).await;
-    assert_eq!(ask(&mut client, &[&["HELLO", "3"], &["GET", "a"]]).await, ["-BUSY a script runs"; 2]);
+    assert_eq!(send(&mut client, &[&["HELLO", "3"], &["GET", "a"]]).await, ["-BUSY a script runs"; 2]);
     proxy.clear();
-    assert_eq!(ask(&mut client, &[&["GET", "b"]]).await, ["+GET b"]);
+    assert_eq!(send(&mut client, &[&["GET", "b"]]).await, ["+GET b"]);
     drop(upstream);
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn what_is_no_reply_arrives_as_it_is_meant() {
+async fn invalid_replies_arrive_exactly_as_configured() {
     let cases = [
         (RedisShape::Garbage, &b"\x00\x01 this is no reply of Redis\r\n+PING \r\n"[..], false),
         (RedisShape::WrongInteger, b":9223372036854775808\r\n+PING \r\n", false),
@@ -141,21 +141,21 @@ async fn what_is_no_reply_arrives_as_it_is_meant() {
         let toxic = RedisError { commands: vec!["EVAL".into()], shape, ..RedisError::new("ERR") };
         let _guard = proxy.add(Rule::new(Toxic::RedisError(toxic))).unwrap();
         let mut client = Client::to(proxy.address()).await;
-        client.send(wired(&["EVAL", "s"]).as_bytes()).await;
+        client.send(encode(&["EVAL", "s"]).as_bytes()).await;
         if ends {
             assert_eq!(client.rest().await, (expected.to_vec(), true));
         } else {
-            client.send(wired(&["PING"]).as_bytes()).await;
-            let mut got = vec![0; expected.len()];
-            tokio::time::timeout(PATIENCE, client.socket.read_exact(&mut got)).await.unwrap().unwrap();
-            assert_eq!(got, expected);
+            client.send(encode(&["PING"]).as_bytes()).await;
+            let mut received = vec![0; expected.len()];
+            tokio::time::timeout(PATIENCE, client.socket.read_exact(&mut received)).await.unwrap().unwrap();
+            assert_eq!(received, expected);
         }
         proxy.close().await;
     }
 }
 
 #[tokio::test]
-async fn a_share_falls_on_the_same_commands_whatever_their_order() {
+async fn a_share_hits_the_same_commands_in_any_order() {
     let mut runs = Vec::new();
     for order in [(0..40).collect::<Vec<_>>(), (0..40).rev().collect()] {
         let (_upstream, proxy) = edge().await;
@@ -165,8 +165,8 @@ async fn a_share_falls_on_the_same_commands_whatever_their_order() {
         let mut hit = Vec::new();
         for number in order {
             let key = format!("tenant:{number}");
-            let replies = ask(&mut client, &[&["GET", &key], &["GET", "other"]]).await;
-            assert_eq!(replies[1], "+GET other", "the filter does not fit");
+            let replies = send(&mut client, &[&["GET", &key], &["GET", "other"]]).await;
+            assert_eq!(replies[1], "+GET other", "the filter does not match");
             if replies[0].starts_with("-LOADING") {
                 hit.push(number);
             }
@@ -181,20 +181,20 @@ async fn a_share_falls_on_the_same_commands_whatever_their_order() {
 }
 
 #[tokio::test]
-async fn a_connection_is_reset_at_one_command_and_not_at_another() {
+async fn a_filtered_reset_hits_only_the_matching_command() {
     let (_upstream, proxy) = edge().await;
     let only = Only { method: "EVALSHA".into(), ..Only::default() };
     let guard = proxy.add(Rule::new(Toxic::Reset(Reset {})).only(only)).unwrap();
     let mut client = Client::to(proxy.address()).await;
-    assert_eq!(ask(&mut client, &[&["GET", "a"]]).await, ["+GET a"]);
-    client.send(wired(&["evalsha", "x"]).as_bytes()).await;
+    assert_eq!(send(&mut client, &[&["GET", "a"]]).await, ["+GET a"]);
+    client.send(encode(&["evalsha", "x"]).as_bytes()).await;
     assert_eq!(client.rest().await, (Vec::new(), false));
     assert_eq!(guard.hits().operations, 1);
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn interrupted_in_the_middle_of_a_command_the_rule_leaves_no_trace() {
+async fn a_rule_can_be_removed_in_the_middle_of_a_command() {
     let (_upstream, proxy) = edge().await;
     let mut client = Client::to(proxy.address()).await;
     let guard = proxy.add(error("LOADING wait", &[])).unwrap();
@@ -209,11 +209,11 @@ async fn interrupted_in_the_middle_of_a_command_the_rule_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn ends_that_close_at_any_time_leave_a_sound_edge() {
+async fn an_edge_survives_clients_that_close_at_any_time() {
     let (_upstream, proxy) = edge().await;
     let guards =
         [error("LOADING wait", &[]), error("OOM no", &["GET"]).share(0.5)].map(|rule| proxy.add(rule).unwrap());
-    let text = wired(&["GET", "a"]).repeat(50);
+    let text = encode(&["GET", "a"]).repeat(50);
     for cut in [0, 1, 3, 10, 17, 40, text.len()] {
         let mut client = Client::to(proxy.address()).await;
         client.send(&text.as_bytes()[..cut]).await;
@@ -225,12 +225,12 @@ async fn ends_that_close_at_any_time_leave_a_sound_edge() {
         }
     };
     tokio::time::timeout(PATIENCE, empty).await.unwrap();
-    assert_eq!(ask(&mut Client::to(proxy.address()).await, &[&["GET", "z"]]).await, ["+GET z"]);
+    assert_eq!(send(&mut Client::to(proxy.address()).await, &[&["GET", "z"]]).await, ["+GET z"]);
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn what_only_begins_like_a_command_passes_byte_by_byte() {
+async fn bytes_that_only_begin_like_a_command_pass() {
     let upstream = echo().await;
     let proxy = Proxy::start("redis", upstream.address).await.unwrap();
     let _guard = proxy.add(error("LOADING wait", &[])).unwrap();
@@ -238,17 +238,17 @@ async fn what_only_begins_like_a_command_passes_byte_by_byte() {
     let mut client = Client::to(proxy.address()).await;
     client.send(&sent).await;
     client.socket.shutdown().await.unwrap();
-    let (got, in_order) = client.rest().await;
-    assert!(got == sent && in_order, "{} of {} bytes", got.len(), sent.len());
+    let (received, in_order) = client.rest().await;
+    assert!(received == sent && in_order, "{} of {} bytes", received.len(), sent.len());
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn where_replies_cannot_be_counted_and_where_http_is_spoken_every_byte_passes() {
+async fn every_byte_passes_after_subscribe_and_on_an_http_edge() {
     let (_upstream, proxy) = edge().await;
     let _guard = proxy.add(error("LOADING wait", &["GET"])).unwrap();
     let mut client = Client::to(proxy.address()).await;
-    assert_eq!(ask(&mut client, &[&["SUBSCRIBE", "c"], &["GET", "a"]]).await, ["+SUBSCRIBE c", "+GET a"]);
+    assert_eq!(send(&mut client, &[&["SUBSCRIBE", "c"], &["GET", "a"]]).await, ["+SUBSCRIBE c", "+GET a"]);
     proxy.close().await;
 
     let upstream = http().await;

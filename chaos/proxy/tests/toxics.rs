@@ -1,13 +1,13 @@
-//! What every toxic owes: it does what its file says, on open connections and on new ones, its counters prove it, and when it is
-//! removed the edge passes every byte again.
+//! What every toxic must do: it acts on open and on new connections, its counters prove it, and after its removal the edge passes every byte
+//! again.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 #[path = "support/wire.rs"]
 mod wire;
 
 use chaos_proxy::toxic::{
-    Abort, Bandwidth, Blackhole, Corrupt, Delay, Ending, Hang, Latency, Malform, Moment, RedisError, Reset, Shape,
+    ALL, Abort, Bandwidth, Blackhole, Corrupt, Delay, Ending, Hang, Kind, Latency, Malform, Moment, Reset, Shape,
     Slice, SlowClose, Status, Truncate,
 };
 use chaos_proxy::{Guard, Only, Options, Proxy, Rule, Towards, Toxic};
@@ -28,7 +28,7 @@ fn status(code: u16) -> Toxic {
     })
 }
 
-/// An edge to an upstream, and a connection that was open before anything was done.
+/// Opens an edge to an upstream, and a connection before any rule is added.
 async fn edge(upstream: &Upstream) -> (Proxy, Client) {
     let proxy =
         Proxy::start_with("memory", upstream.address, Options { seed: 42, ..Options::default() }).await.unwrap();
@@ -36,25 +36,25 @@ async fn edge(upstream: &Upstream) -> (Proxy, Client) {
     (proxy, client)
 }
 
-/// So late that a test ends long before; what is held for it comes only when the rule goes.
+/// Longer than any test: what is delayed by it arrives only when the rule is removed.
 const NEVER: Duration = Duration::from_secs(86_400);
 
 async fn ping(client: &mut Client) {
     client.post("/mcp", "ping").await.unwrap();
 }
 
-/// Waits until a rule has touched so many bytes.
-async fn touched(guard: &Guard, bytes: u64) {
-    let touching = async {
+/// Waits until a rule has hit this number of bytes.
+async fn wait_for_hits(guard: &Guard, bytes: u64) {
+    let waiting = async {
         while guard.hits().bytes < bytes {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, touching).await.unwrap();
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
 }
 
-/// Tells whether nothing more has come to a client than what it has read.
-fn nothing_came(client: &Client) -> bool {
+/// Returns true if a client has received nothing that it has not read.
+fn nothing_arrived(client: &Client) -> bool {
     let read = client.socket.try_read(&mut [0; 1]);
     read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
@@ -74,29 +74,29 @@ async fn latency_reaches_each_message_of_an_open_connection_and_ends_with_its_ru
     let hits = guard.hits();
     assert_eq!((hits.connections, hits.operations), (2, 6));
 
-    // Removed in the middle of a delay, it lets go at once.
-    let day = proxy.add(Rule::new(Toxic::Latency(Latency { delay: NEVER, jitter: ms(0) }))).unwrap();
+    // Removing the rule in the middle of a delay releases the request at once.
+    let endless = proxy.add(Rule::new(Toxic::Latency(Latency { delay: NEVER, jitter: ms(0) }))).unwrap();
     client.send(b"GET /late HTTP/1.1\r\n\r\n").await;
-    while day.hits().operations == 0 {
+    while endless.hits().operations == 0 {
         tokio::task::yield_now().await;
     }
-    assert!(nothing_came(&client));
-    drop((day, guard));
+    assert!(nothing_arrived(&client));
+    drop((endless, guard));
     assert_eq!(client.reply().await.unwrap().1, "/late got 0: ");
     assert_eq!(proxy.rules(), 0);
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn a_long_reply_waits_as_a_whole_and_comes_as_a_whole() {
+async fn a_long_reply_is_delayed_and_delivered_as_a_whole() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
     let rule = Rule::new(Toxic::Latency(Latency { delay: NEVER, jitter: ms(0) })).towards(Towards::Client);
     let guard = proxy.add(rule).unwrap();
     let sent = noise(1 << 20);
     client.send(&sent).await;
-    touched(&guard, sent.len() as u64).await;
-    assert!(nothing_came(&client));
+    wait_for_hits(&guard, sent.len() as u64).await;
+    assert!(nothing_arrived(&client));
     drop(guard);
     let mut got = vec![0; sent.len()];
     tokio::time::timeout(PATIENCE, client.socket.read_exact(&mut got)).await.unwrap().unwrap();
@@ -105,7 +105,7 @@ async fn a_long_reply_waits_as_a_whole_and_comes_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_limited_rate_holds_back_the_rest_and_loses_none_of_it() {
+async fn a_limited_rate_delays_bytes_and_loses_none() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
     let rule = Rule::new(Toxic::Bandwidth(Bandwidth { bytes_per_second: 1 })).towards(Towards::Client);
@@ -113,10 +113,10 @@ async fn a_limited_rate_holds_back_the_rest_and_loses_none_of_it() {
     let sent = noise(100_000);
     client.send(&sent).await;
     client.socket.shutdown().await.unwrap();
-    touched(&guard, 100_000).await;
+    wait_for_hits(&guard, 100_000).await;
     let mut first = [0; 1];
     tokio::time::timeout(PATIENCE, client.socket.read_exact(&mut first)).await.unwrap().unwrap();
-    assert!(nothing_came(&client), "more than a byte came of a rate of one a second");
+    assert!(nothing_arrived(&client), "more than 1 byte arrived at a rate of 1 byte per second");
     drop(guard);
     let (rest, ended) = client.rest().await;
     assert!([&first[..], &rest].concat() == sent && ended);
@@ -124,7 +124,7 @@ async fn a_limited_rate_holds_back_the_rest_and_loses_none_of_it() {
 }
 
 #[tokio::test]
-async fn a_reset_is_a_reset_on_open_connections_and_on_new_ones() {
+async fn a_reset_hits_open_and_new_connections() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
     ping(&mut client).await;
@@ -140,7 +140,7 @@ async fn a_reset_is_a_reset_on_open_connections_and_on_new_ones() {
 }
 
 #[tokio::test]
-async fn a_share_of_resets_falls_on_the_same_requests_whatever_their_order() {
+async fn a_share_of_resets_hits_the_same_requests_in_any_order() {
     let mut runs = Vec::new();
     for order in [(0..24).collect::<Vec<_>>(), (0..24).rev().collect()] {
         let upstream = http().await;
@@ -154,8 +154,8 @@ async fn a_share_of_resets_falls_on_the_same_requests_whatever_their_order() {
         }
         reset.sort_unstable();
         assert_eq!(guard.hits().operations, reset.len() as u64);
-        let unseen = proxy.tap().take().iter().filter(|exchange| !exchange.passed_on).count();
-        assert_eq!(unseen, reset.len(), "what was reset did not reach the upstream");
+        let not_sent = proxy.tap().take().iter().filter(|exchange| !exchange.passed_on).count();
+        assert_eq!(not_sent, reset.len(), "a request that was reset reached the upstream");
         runs.push(reset);
         proxy.close().await;
     }
@@ -164,14 +164,14 @@ async fn a_share_of_resets_falls_on_the_same_requests_whatever_their_order() {
 }
 
 #[tokio::test]
-async fn what_hangs_is_not_lost_and_passes_when_the_rule_is_removed() {
+async fn a_hang_loses_nothing_and_ends_with_its_rule() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
     ping(&mut client).await;
     let guard = proxy.add(Rule::new(Toxic::Hang(Hang {})).towards(Towards::Client)).unwrap();
     client.send(b"GET /held HTTP/1.1\r\n\r\n").await;
     client.socket.shutdown().await.unwrap();
-    assert!(proxy.tap().wait_for(PATIENCE, |seen| seen.iter().any(|exchange| exchange.path == "/held")).await);
+    assert!(proxy.tap().wait_for(PATIENCE, |log| log.iter().any(|exchange| exchange.path == "/held")).await);
     let mut byte = [0];
     assert!(tokio::time::timeout(ms(60), client.socket.read(&mut byte)).await.is_err(), "nothing arrives");
     assert!(guard.remove().operations >= 1);
@@ -181,7 +181,7 @@ async fn what_hangs_is_not_lost_and_passes_when_the_rule_is_removed() {
 }
 
 #[tokio::test]
-async fn what_a_blackhole_took_never_arrives_and_its_connection_ends_with_the_rule() {
+async fn bytes_lost_to_a_blackhole_never_arrive_and_their_connection_ends_with_the_rule() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
     let mut quiet = Client::to(proxy.address()).await;
@@ -199,7 +199,7 @@ async fn what_a_blackhole_took_never_arrives_and_its_connection_ends_with_the_ru
 }
 
 #[tokio::test]
-async fn an_end_is_passed_on_late_and_bytes_are_not() {
+async fn a_slow_close_delays_the_end_and_not_the_bytes() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
     let guard = proxy.add(Rule::new(Toxic::SlowClose(SlowClose { delay: NEVER })).towards(Towards::Client)).unwrap();
@@ -210,14 +210,14 @@ async fn an_end_is_passed_on_late_and_bytes_are_not() {
     while guard.hits().connections == 0 {
         tokio::task::yield_now().await;
     }
-    assert!(&got == b"hello" && nothing_came(&client), "the end was passed on");
+    assert!(&got == b"hello" && nothing_arrived(&client), "the end was passed on");
     drop(guard);
     assert_eq!(client.rest().await, (Vec::new(), true));
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn slices_arrive_one_by_one_and_whole_together() {
+async fn slices_arrive_one_by_one_and_complete() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
     let _guard = proxy.add(Rule::new(Toxic::Slice(Slice { size: 3, gap: ms(20) })).towards(Towards::Client)).unwrap();
@@ -231,7 +231,7 @@ async fn slices_arrive_one_by_one_and_whole_together() {
 }
 
 #[tokio::test]
-async fn a_truncated_connection_carries_exactly_so_many_bytes() {
+async fn a_truncated_connection_carries_exactly_the_configured_number_of_bytes() {
     for (ending, in_order) in [(Ending::Close, true), (Ending::Reset, false)] {
         let upstream = start(|mut socket| async move {
             let _ = socket.write_all(&vec![7; 5_000]).await;
@@ -251,7 +251,7 @@ async fn a_truncated_connection_carries_exactly_so_many_bytes() {
 }
 
 #[tokio::test]
-async fn corrupted_bytes_are_as_many_as_before_and_some_differ() {
+async fn corruption_changes_bytes_and_not_their_number() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
     let guard = proxy.add(Rule::new(Toxic::Corrupt(Corrupt { one_in: 50 })).towards(Towards::Client)).unwrap();
@@ -281,13 +281,13 @@ async fn a_status_answers_in_place_of_the_upstream_on_an_open_connection() {
     );
     assert_eq!(guard.remove().operations, 1);
     assert!(client.post("/mcp", "{\"name\":\"store_memory\"}").await.unwrap().0.starts_with("HTTP/1.1 200 "));
-    let seen: Vec<bool> = proxy.tap().take().iter().map(|exchange| exchange.passed_on).collect();
-    assert_eq!(seen, [true, false, true, true]);
+    let passed_on: Vec<bool> = proxy.tap().take().iter().map(|exchange| exchange.passed_on).collect();
+    assert_eq!(passed_on, [true, false, true, true]);
     proxy.close().await;
 }
 
 #[tokio::test]
-async fn the_proxys_own_answer_waits_for_the_replies_before_it() {
+async fn the_proxys_own_reply_waits_for_the_replies_before_it() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
     let _guard = proxy.add(Rule::new(status(429)).only(Only { path: "/b".into(), ..Only::default() })).unwrap();
@@ -301,7 +301,7 @@ async fn the_proxys_own_answer_waits_for_the_replies_before_it() {
 }
 
 #[tokio::test]
-async fn an_abort_comes_before_the_request_is_seen_or_after_it_was_done() {
+async fn an_abort_ends_the_connection_before_or_after_the_upstream_does_the_work() {
     let upstream = http().await;
     for (moment, done) in [(Moment::Request, false), (Moment::Reply, true)] {
         for (ending, in_order) in [(Ending::Close, true), (Ending::Reset, false)] {
@@ -314,7 +314,7 @@ async fn an_abort_comes_before_the_request_is_seen_or_after_it_was_done() {
             ping(&mut client).await;
             client.send(b"POST /mcp HTTP/1.1\r\ncontent-length: 1\r\n\r\nx").await;
             assert_eq!(client.rest().await, (Vec::new(), in_order), "{moment:?} {ending:?}");
-            assert!(proxy.tap().wait_for(PATIENCE, |seen| seen.len() == 3).await);
+            assert!(proxy.tap().wait_for(PATIENCE, |log| log.len() == 3).await);
             let last = proxy.tap().take()[2].clone();
             assert_eq!((last.passed_on, last.complete), (done, done));
             assert_eq!(guard.hits().operations, 1);
@@ -324,7 +324,7 @@ async fn an_abort_comes_before_the_request_is_seen_or_after_it_was_done() {
 }
 
 #[tokio::test]
-async fn a_reply_is_cut_after_so_many_bytes() {
+async fn an_abort_cuts_the_reply_after_the_configured_number_of_bytes() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
     let _guard = proxy
@@ -336,7 +336,7 @@ async fn a_reply_is_cut_after_so_many_bytes() {
 }
 
 #[tokio::test]
-async fn a_delay_is_that_of_the_request_or_of_the_reply() {
+async fn a_delay_holds_the_request_or_the_reply() {
     let upstream = http().await;
     for moment in [Moment::Request, Moment::Reply] {
         let (proxy, mut client) = edge(&upstream).await;
@@ -346,7 +346,7 @@ async fn a_delay_is_that_of_the_request_or_of_the_reply() {
             tokio::task::yield_now().await;
         }
         assert_eq!(guard.hits().operations, 1);
-        assert!(nothing_came(&client), "{moment:?} was not held");
+        assert!(nothing_arrived(&client), "the {moment:?} was not delayed");
         drop(guard);
         assert_eq!(client.reply().await.unwrap().1, "/held got 0: ");
         proxy.close().await;
@@ -354,7 +354,7 @@ async fn a_delay_is_that_of_the_request_or_of_the_reply() {
 }
 
 #[tokio::test]
-async fn a_malformed_reply_comes_after_the_work_was_done() {
+async fn a_malformed_reply_arrives_after_the_upstream_did_the_work() {
     let upstream = http().await;
     let cases = [
         (Shape::Empty, "content-length: 2\r\n\r\n{}", true),
@@ -383,13 +383,13 @@ async fn a_malformed_reply_comes_after_the_work_was_done() {
 }
 
 #[tokio::test]
-async fn of_another_protocol_a_share_of_turns_is_reset() {
+async fn a_share_of_the_turns_of_an_unknown_protocol_is_reset() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
     let guard = proxy.add(Rule::new(Toxic::Reset(Reset {})).share(0.4)).unwrap();
     let mut turns = 0;
     let mut buffer = [0; 64];
-    // 200 turns in a row are spared once in 10^44 runs, and by this seed never.
+    // The chance that 200 turns in a row are spared is 10^-44; this seed does not spare them.
     while turns < 200 {
         client.send(format!("\u{1}ping {turns}").as_bytes()).await;
         match client.socket.read(&mut buffer).await {
@@ -403,28 +403,18 @@ async fn of_another_protocol_a_share_of_turns_is_reset() {
     proxy.close().await;
 }
 
-/// Every toxic.
+/// The example of every kind of toxic.
 fn all() -> Vec<Toxic> {
-    vec![
-        Toxic::Latency(Latency { delay: ms(3), jitter: ms(2) }),
-        Toxic::Bandwidth(Bandwidth { bytes_per_second: 1 << 20 }),
-        Toxic::Reset(Reset {}),
-        Toxic::Hang(Hang {}),
-        Toxic::Blackhole(Blackhole {}),
-        Toxic::SlowClose(SlowClose { delay: ms(5) }),
-        Toxic::Slice(Slice { size: 700, gap: ms(1) }),
-        Toxic::Truncate(Truncate { bytes: 1_500, ending: Ending::Reset }),
-        Toxic::Corrupt(Corrupt { one_in: 1_000 }),
-        Toxic::Abort(Abort { moment: Moment::Reply, after_bytes: 20, ending: Ending::Reset }),
-        status(500),
-        Toxic::Delay(Delay { delay: ms(4), moment: Moment::Reply }),
-        Toxic::Malform(Malform { shape: Shape::HalfContent }),
-        Toxic::RedisError(RedisError::new("LOADING wait")),
-    ]
+    #[derive(serde::Deserialize)]
+    struct Line {
+        toxic: Toxic,
+    }
+    let example = |kind: &Kind| toml::from_str::<Line>(&format!("toxic = {}", (kind.example)())).unwrap().toxic;
+    ALL.iter().map(example).collect()
 }
 
 #[tokio::test]
-async fn every_toxic_survives_ends_that_close_at_any_time_and_leaves_a_sound_edge() {
+async fn an_edge_with_any_toxic_survives_clients_that_close_at_any_time() {
     let upstream = http().await;
     for toxic in all() {
         let kind = toxic.kind();
@@ -433,7 +423,7 @@ async fn every_toxic_survives_ends_that_close_at_any_time_and_leaves_a_sound_edg
         for cut in [0, 1, 30, 60, 500, 2_000] {
             let Ok(mut client) = Client::open(proxy.address()).await else { continue };
             let request = format!("POST /mcp HTTP/1.1\r\nhost: a\r\ncontent-length: 3000\r\n\r\n{}", "z".repeat(3_000));
-            // The connection may have been reset already; leaving in the middle is the point.
+            // The connection may have been reset already. The test is about leaving in the middle.
             let _ = client.socket.write_all(&request.as_bytes()[..cut]).await;
             drop(client);
         }
@@ -456,7 +446,7 @@ async fn every_toxic_survives_ends_that_close_at_any_time_and_leaves_a_sound_edg
 }
 
 #[tokio::test]
-async fn every_toxic_can_be_interrupted_in_the_middle_of_a_request() {
+async fn every_toxic_can_be_removed_in_the_middle_of_a_request() {
     let upstream = http().await;
     for toxic in all() {
         let kind = toxic.kind();
@@ -466,7 +456,7 @@ async fn every_toxic_can_be_interrupted_in_the_middle_of_a_request() {
         while proxy.tally().operations == 0 {
             tokio::task::yield_now().await;
         }
-        // The request is not complete, so nothing was decided; without the rule it passes as if there had been none.
+        // The request is incomplete, so the rule was not drawn yet. After its removal the request passes unchanged.
         guard.remove();
         client.send(b"def").await;
         assert_eq!(client.reply().await.unwrap().1, "/mcp got 6: abcdef", "{kind}");

@@ -1,60 +1,66 @@
-//! The older era: the reply carries a token, which `acknowledge_guardrails` changes into one that is good once.
+//! Older clients: the reply carries a token, which `acknowledge_guardrails` exchanges for one that is valid once.
 
+<<<<<<< HEAD
 use super::{BY_HAND, BY_WORKFLOW, RULE, Way, request, yes};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
+=======
+use super::{DIRECT, RULE, Route, WORKFLOW, acknowledgement, request};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
+>>>>>>> proxy
 use mcp_contracts::ErrorCode;
 use serde_json::json;
 
-/// Gets a token and acknowledges it; answers the first reply and what the token was changed into.
-pub(super) async fn second_tool<'s>(
+/// Gets a token and acknowledges it. Returns the first reply and the reply with the new token.
+pub(super) async fn acknowledge<'s>(
     ann: &mut Actor<'s>,
     others: &mut [(&str, Actor<'_>)],
-    way: &Way,
+    route: &Route,
 ) -> Result<(Reply<'s>, Reply<'s>), Broken> {
-    let name = way.name;
-    let stopped = ann.send(Ask::tool(way.tool, request(way, "customers")).legacy()).await;
-    let stopped = stopped.gives(&format!("{name}, an older client gets the rule and a token"), |reply| {
-        (way.stopped)(reply) && reply["rules"][0]["id"] == RULE && reply["verdictToken"].is_string()
+    let name = route.name;
+    let stopped = ann.send(Ask::tool(route.tool, request(route, "customers")).legacy()).await;
+    let stopped = stopped.gives(&format!("{name}: an older client gets the rule and a token"), |reply| {
+        (route.stopped)(reply) && reply["rules"][0]["id"] == RULE && reply["verdictToken"].is_string()
     });
     let stopped = stopped.or_stop()?;
-    let take = || {
-        let arguments = json!({ "verdictToken": stopped["verdictToken"], "reason": yes()["reason"] });
+    let acknowledge = || {
+        let arguments = json!({ "verdictToken": stopped["verdictToken"], "reason": acknowledgement()["reason"] });
         Ask::tool("acknowledge_guardrails", arguments).legacy()
     };
     for (who, actor) in others {
-        let foreign = actor.send(take()).await;
-        let _ = foreign.refuses(&format!("{name}, {who} cannot acknowledge it"), ErrorCode::VerdictInvalid);
+        let reply = actor.send(acknowledge()).await;
+        let _ = reply.refuses(&format!("{name}: {who} cannot acknowledge the token"), ErrorCode::VerdictInvalid);
     }
-    let taken = ann.send(take()).await;
-    let taken = taken.gives(&format!("{name}, whoever asked can acknowledge it"), BY_HAND.goes_on).or_stop()?;
-    let again = ann.send(take()).await;
-    let _ = again.refuses(&format!("{name}, the token is acknowledged once"), ErrorCode::VerdictUsed);
-    Ok((stopped, taken))
+    let acknowledged = ann.send(acknowledge()).await;
+    let acknowledged =
+        acknowledged.gives(&format!("{name}: the caller can acknowledge the token"), DIRECT.proceeds).or_stop()?;
+    let again = ann.send(acknowledge()).await;
+    let _ = again.refuses(&format!("{name}: the token can be acknowledged only once"), ErrorCode::VerdictUsed);
+    Ok((stopped, acknowledged))
 }
 
-/// The stopped workflow goes on with its acknowledged token: the same execution, for its own caller, once.
-pub(super) async fn resumed(
+/// Expects that a stopped workflow continues with its acknowledged token: the same execution, for its own caller, once.
+pub(super) async fn resume(
     ann: &mut Actor<'_>,
     others: &mut [(&str, Actor<'_>)],
     stopped: &Reply<'_>,
-    taken: &Reply<'_>,
+    acknowledged: &Reply<'_>,
 ) {
     let run = |table: &str| {
-        let mut request = request(&BY_WORKFLOW, table);
-        request["verdictToken"] = taken["verdictToken"].clone();
+        let mut request = request(&WORKFLOW, table);
+        request["verdictToken"] = acknowledged["verdictToken"].clone();
         request["executionId"] = stopped["executionId"].clone();
         Ask::tool("run_workflow", request).legacy()
     };
     let other = ann.send(run("orders")).await;
-    let _ = other.refuses("an acknowledged workflow is not another one", ErrorCode::VerdictInvalid);
+    let _ = other.refuses("the token of a workflow is not valid for another workflow", ErrorCode::VerdictInvalid);
     for (who, actor) in others {
-        let foreign = actor.send(run("customers")).await;
-        let _ = foreign.refuses(&format!("{who} cannot go on with it"), ErrorCode::VerdictInvalid);
+        let reply = actor.send(run("customers")).await;
+        let _ = reply.refuses(&format!("{who} cannot resume the workflow"), ErrorCode::VerdictInvalid);
     }
     let done = ann.send(run("customers")).await;
-    let _ = done.gives("whoever asked goes on with the same execution", |reply| {
-        (BY_WORKFLOW.goes_on)(reply) && reply["executionId"] == stopped["executionId"]
+    let _ = done.gives("the caller resumes the same execution", |reply| {
+        (WORKFLOW.proceeds)(reply) && reply["executionId"] == stopped["executionId"]
     });
     let again = ann.send(run("customers")).await;
-    let _ = again.refuses("and not once more", ErrorCode::VerdictUsed);
+    let _ = again.refuses("the workflow cannot be resumed twice", ErrorCode::VerdictUsed);
 }

@@ -1,4 +1,4 @@
-//! One counted call at each service, and who admitted it.
+//! A counted call at each service, and whether Redis or the fallback admitted it.
 
 use harness_core::drive::scenario::{Actor, Ask, Reply};
 use mcp_contracts::headers;
@@ -16,7 +16,7 @@ pub(super) async fn select<'s>(actor: &mut Actor<'s>) -> Reply<'s> {
     actor.call("select_pattern", json!({ "intent": "review a migration" })).await
 }
 
-/// Tells whether a call was admitted, and by whom.
-pub(super) fn is_by(reply: &Reply<'_>, mode: &str) -> bool {
+/// Returns true if a call was admitted in this mode, `redis` or `fallback`.
+pub(super) fn is_admitted_by(reply: &Reply<'_>, mode: &str) -> bool {
     reply.is_ok() && reply.header(headers::RATELIMIT_MODE) == Some(mode)
 }

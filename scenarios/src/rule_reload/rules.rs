@@ -1,12 +1,17 @@
-//! Rules: for everybody, and for one organisation alone.
+//! Changes of rule files, for all organisations and for a single one.
 
+<<<<<<< HEAD
 use super::{FILE, SEEN, lives_on_last_good, told_in_log};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
+=======
+use super::{FILE, RELOAD_DEADLINE, expect_last_valid, expect_logged};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
+>>>>>>> proxy
 use harness_core::stack::Given;
 use mcp_contracts::{Service, guardrails, metric};
 use serde_json::{Value, json};
 
-/// Line of the severity in a file of [`rule`].
+/// Line of the severity in a file made by [`rule`].
 const SEVERITY_LINE: u64 = 5;
 
 pub(super) fn given() -> Given {
@@ -14,7 +19,7 @@ pub(super) fn given() -> Given {
     Given::File { service: Service::Guardrails, name: "own.yaml".to_owned(), text }
 }
 
-/// A file with one rule that breaks on a word.
+/// Returns a file with one rule, which a word trips.
 fn rule(id: &str, word: &str, severity: &str) -> String {
     format!(
         "category: testing\nrules:\n  - id: {id}\n    title: No {word}\n    severity: {severity}\n    when: {{ keywords: [{word}] }}\n    \
@@ -26,65 +31,65 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), Broken> {
     let mut ann = stage.user("ann", "acme");
     let part = &stage.instances(Service::Guardrails)[0];
     let first = check(&mut ann, "kumquat").await;
-    let first =
-        first.gives("the rule that was there at the start is in force", |reply| blocks(reply, "OWN-001")).or_stop()?;
+    let first = first.gives("the rule of the initial file applies", |reply| blocks(reply, "OWN-001")).or_stop()?;
     let none = check(&mut ann, "mangosteen").await;
-    let _ = none
-        .gives("what no rule is about is allowed", |reply| reply["verdict"] == "allow" && reply["rules"] == json!([]));
+    let _ = none.gives("a request that no rule applies to is allowed", |reply| {
+        reply["verdict"] == "allow" && reply["rules"] == json!([])
+    });
 
     stage.write_file(Service::Guardrails, FILE, &rule("OWN-002", "mangosteen", "critical"))?;
     until(stage, &mut ann, "a new rule takes effect", "mangosteen", |reply| blocks(reply, "OWN-002")).await?;
     let version = check(&mut ann, "mangosteen").await["rulesVersion"].clone();
     let mark = stage.log_mark(part).await?;
     stage.write_file(Service::Guardrails, FILE, &rule("OWN-002", "mangosteen", "catastrophic"))?;
-    lives_on_last_good(stage, Service::Guardrails, "rules", true).await?;
+    expect_last_valid(stage, Service::Guardrails, "rules", true).await?;
     let still = check(&mut ann, "mangosteen").await;
-    let _ = still.gives("and the last good rules stay in force", |reply| {
+    let _ = still.gives("the last valid rules stay in force", |reply| {
         blocks(reply, "OWN-002") && reply["rulesVersion"] == version && version != first["rulesVersion"]
     });
-    told_in_log(stage, Service::Guardrails, mark, SEVERITY_LINE, "catastrophic").await;
+    expect_logged(stage, Service::Guardrails, mark, SEVERITY_LINE, "catastrophic").await;
     let refused = stage.metric(part, metric::GUARDRAIL_RELOAD_TOTAL, &[("outcome", "rejected")]).await?;
-    stage.expect("one change was refused, and counted once", (refused - 1.0).abs() < 0.5, refused, &[]);
+    stage.expect("the rejected change is counted once", (refused - 1.0).abs() < 0.5, refused, &[]);
 
     stage.write_file(Service::Guardrails, FILE, &rule("OWN-002", "mangosteen", "low"))?;
-    lives_on_last_good(stage, Service::Guardrails, "rules", false).await?;
+    expect_last_valid(stage, Service::Guardrails, "rules", false).await?;
     let mild = |reply: &Value| reply["verdict"] == "allow" && reply["rules"][0]["severity"] == "low";
-    until(stage, &mut ann, "the mended rule takes effect", "mangosteen", mild).await?;
+    until(stage, &mut ann, "the corrected rule takes effect", "mangosteen", mild).await?;
     stage.remove_file(Service::Guardrails, FILE)?;
     let gone = |reply: &Value| reply["verdict"] == "allow" && reply["rules"] == json!([]);
-    until(stage, &mut ann, "a removed file takes its rule with it", "mangosteen", gone).await?;
+    until(stage, &mut ann, "removing the file removes its rule", "mangosteen", gone).await?;
     let again = check(&mut ann, "kumquat").await;
-    let _ = again.gives("and leaves what was there at the start", |reply| {
+    let _ = again.gives("the rule of the initial file remains", |reply| {
         blocks(reply, "OWN-001") && reply["rulesVersion"] == first["rulesVersion"]
     });
     of_one_organisation(stage, &mut ann).await
 }
 
-/// A file of one organisation adds a rule for it and weighs one otherwise, and changes nothing for anybody else.
+/// A file of one organisation adds a rule and changes the severity of another, only for that organisation.
 async fn of_one_organisation<'s>(stage: &'s Stage<'s>, ann: &mut Actor<'s>) -> Result<(), Broken> {
     let mut zoe = stage.user("zoe", "zeta");
     let file = format!("organisations/{}.yaml", zoe.organisation());
     let text = format!("severities: {{ OWN-001: high }}\n{}", rule("ZETA-001", "durian", "critical"));
     stage.write_file(Service::Guardrails, &file, &text)?;
-    until(stage, &mut zoe, "an organisation's own rule takes effect for it", "durian", |reply| {
-        blocks(reply, "ZETA-001")
-    })
-    .await?;
-    let weighed = check(&mut zoe, "kumquat").await;
-    let _ = weighed.gives("and so does what it weighs otherwise", |reply| reply["verdict"] == "acknowledge");
+    until(stage, &mut zoe, "an organisation's own rule takes effect", "durian", |reply| blocks(reply, "ZETA-001"))
+        .await?;
+    let severity = check(&mut zoe, "kumquat").await;
+    let _ = severity.gives("its own severity takes effect", |reply| reply["verdict"] == "acknowledge");
     let others = check(ann, "durian").await;
-    let _ = others.gives("another organisation has no such rule", |reply| reply["rules"] == json!([]));
+    let _ = others.gives("the rule does not apply to another organisation", |reply| reply["rules"] == json!([]));
     let others = check(ann, "kumquat").await;
-    let _ = others.gives("and its own is as strict as before", |reply| blocks(reply, "OWN-001"));
-    for (who, actor, expected) in [("its own people read it", &mut zoe, true), ("others do not", ann, false)] {
+    let _ = others.gives("the severity for another organisation is unchanged", |reply| blocks(reply, "OWN-001"));
+    for (who, actor, expected) in
+        [("shows it to the organisation", &mut zoe, true), ("hides it from others", ann, false)]
+    {
         let rules = actor.send(Ask::resource(Service::Guardrails, guardrails::RULES_URI)).await;
-        let _ = rules.gives(&format!("among the rules {who}"), |result| {
+        let _ = rules.gives(&format!("the list of rules {who}"), |result| {
             let text = result["contents"][0]["text"].as_str().unwrap_or_default();
             text.contains("OWN-001") && text.contains("ZETA-001") == expected
         });
     }
     stage.remove_file(Service::Guardrails, &file)?;
-    until(stage, &mut zoe, "without its file it is held to the rules of all", "kumquat", |reply| {
+    until(stage, &mut zoe, "without its file the common rules apply to the organisation", "kumquat", |reply| {
         blocks(reply, "OWN-001")
     })
     .await
@@ -106,6 +111,7 @@ async fn until<'s>(
     word: &str,
     holds: impl Fn(&Value) -> bool,
 ) -> Result<(), Broken> {
-    let seen = stage.until(expected, SEEN, async || holds(check(actor, word).await.value()).then_some(())).await;
-    seen.ok_or_else(|| Broken(format!("a check of `{word}` is still answered as before")))
+    let reloaded =
+        stage.until(expected, RELOAD_DEADLINE, async || holds(check(actor, word).await.value()).then_some(())).await;
+    reloaded.ok_or_else(|| Broken(format!("the answer to a check of `{word}` has not changed")))
 }

@@ -1,49 +1,55 @@
-//! Without a good token: 401, and the way to a document that says where tokens come from.
+//! Calls without a valid token: 401, with a link to the document that names the source of tokens.
 
+<<<<<<< HEAD
 use super::{CHALLENGE, Door, seen};
 use harness_core::drive::scenario::{Ask, Broken, Reply, Stage};
 use harness_core::drive::token::Minter;
+=======
+use super::{CHALLENGE, Endpoint, describe};
+use harness_core::drive::scenario::{Ask, Broken, Reply, Stage};
+use harness_core::drive::token::Minter;
+>>>>>>> proxy
 use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use mcp_contracts::{Scope, Service, rpc};
 use serde_json::json;
 
-/// A key of tokens that no stack has.
+/// A signing key that no stack uses.
 const FOREIGN_KEY: &str = "a-key-that-no-stack-has-ever-been-started-with";
 
-/// No token, a text that is none, and one of another key: the same answer to all three.
-pub(super) async fn refused(stage: &Stage<'_>, door: &Door) -> Result<(), Broken> {
+/// Expects the same rejection for no token, a malformed token and a token of another key.
+pub(super) async fn expect_rejected(stage: &Stage<'_>, endpoint: &Endpoint) -> Result<(), Broken> {
     let foreign = Minter::new(FOREIGN_KEY).mint(stage.user("ann", "acme").grant());
     let foreign = foreign.map_err(|error| Broken(error.to_string()))?;
     let mut replies = Vec::new();
     for token in [None, Some("token"), Some(&*foreign)] {
-        replies.push(stage.user("ann", "acme").with_token(token).send(door.ask.clone()).await);
+        replies.push(stage.user("ann", "acme").with_token(token).send(endpoint.request.clone()).await);
     }
-    let told = |reply: &Reply<'_>| (reply.error().clone(), reply.header(CHALLENGE).map(str::to_owned));
-    let held = replies.iter().all(|reply| {
+    let answer = |reply: &Reply<'_>| (reply.error().clone(), reply.header(CHALLENGE).map(str::to_owned));
+    let holds = replies.iter().all(|reply| {
         let refused = reply.status() == Some(401) && reply.error()["code"] == rpc::UNAUTHORIZED;
-        refused && reply.header(CHALLENGE).and_then(metadata_url).is_some() && told(reply) == told(&replies[0])
+        refused && reply.header(CHALLENGE).and_then(metadata_url).is_some() && answer(reply) == answer(&replies[0])
     });
-    let expected = "without a good token is refused with 401, and told where tokens come from and nothing of why";
+    let expected = "without a valid token is rejected with 401, which names the source of tokens and not the reason";
     let ops: Vec<u64> = replies.iter().map(Reply::op).collect();
-    let seen: Vec<String> = replies.iter().map(seen).collect();
-    stage.expect(&format!("`{}` {expected}", door.name), held, seen.join("; "), &ops);
+    let descriptions: Vec<String> = replies.iter().map(describe).collect();
+    stage.expect(&format!("`{}` {expected}", endpoint.name), holds, descriptions.join("; "), &ops);
     Ok(())
 }
 
 /// Follows a challenge to the document that it names (RFC 9728).
-pub(super) async fn metadata(stage: &Stage<'_>, service: Service) -> Result<(), Broken> {
+pub(super) async fn expect_metadata(stage: &Stage<'_>, service: Service) -> Result<(), Broken> {
     let reply = stage.user("ann", "acme").with_token(None).send(Ask::method(service, "tools/list", json!({}))).await;
     let url = reply.header(CHALLENGE).and_then(metadata_url).unwrap_or_default();
     let (base, resource) = url.split_once(RESOURCE_METADATA_PATH).unwrap_or_default();
     let part = &stage.instances(service)[0];
     let (status, document) = stage.page(part, &format!("{RESOURCE_METADATA_PATH}{resource}"), None).await;
     let scopes = json!(Scope::ALL.map(Scope::name));
-    let held = status == Some(200)
+    let holds = status == Some(200)
         && document["resource"] == format!("{base}{resource}")
         && document["scopes_supported"] == scopes
         && document["bearer_methods_supported"] == json!(["header"]);
-    let expected = format!("the challenge of `{}` leads to a document of the resource and its scopes", service.name());
-    stage.expect(&expected, held, format!("{url}: {status:?} {document}"), &[reply.op()]);
+    let expected = format!("the challenge of `{}` names a document with the resource and its scopes", service.name());
+    stage.expect(&expected, holds, format!("{url}: {status:?} {document}"), &[reply.op()]);
     Ok(())
 }
 

@@ -1,11 +1,11 @@
-//! Every peer is silent at the same time.
+//! No peer answers, all at the same time.
 
-use super::{PEERS, run, waited};
+use super::{PEERS, expect_waited, run};
 use crate::lifecycle::{RECOVERY, recovers, step, trail};
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use serde_json::{Value, json};
 
-/// Their deadlines pass at the same time, and after a few times nobody waits for them.
+/// Expects that the deadlines run at the same time, and that after a few timeouts no step waits.
 pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) -> Result<(), Broken> {
     let parts: Vec<String> = PEERS.iter().map(|(service, ..)| stage.instances(*service)[0].clone()).collect();
     for part in &parts {
@@ -16,10 +16,10 @@ pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &
                  log_usage skipped, remember deferred";
     let without = |reply: &Value| reply["status"] == "degraded" && reply["reasons"] == reasons && trail(reply) == alone;
     let reply = run(ann, "answer").await;
-    let reply = reply.gives("without any of its peers a workflow still answers, and names all three", without);
+    let reply = reply.gives("without all three peers a workflow still answers, and names them", without);
     let names = PEERS.map(|(_, name, ..)| name);
-    waited(reply, "its steps waited side by side", &names);
-    let unasked = async || {
+    expect_waited(reply, "its steps waited at the same time", &names);
+    let skipped = async || {
         let reply = run(ann, "answer").await;
         let at_once = names.iter().all(|name| {
             let step = step(reply.value(), name);
@@ -27,10 +27,10 @@ pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &
         });
         (at_once && without(reply.value())).then_some(())
     };
-    stage.until("after a few times nobody is asked who does not answer", RECOVERY, unasked).await;
+    stage.until("after a few timeouts the circuit breakers are open and no peer is called", RECOVERY, skipped).await;
     for part in &parts {
         stage.resume(part).await?;
     }
-    recovers(stage, ann, orchestrator, "when all of them answer again").await;
+    recovers(stage, ann, orchestrator, "when all peers answer again").await;
     Ok(())
 }

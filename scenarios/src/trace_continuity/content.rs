@@ -1,14 +1,19 @@
-//! What a log line never holds: a token, or a word of what somebody remembered, asked or told, also where a call is blocked or refused.
+//! No log line holds a token or a word of a memory, a request or a text, also if a call is blocked or rejected.
 
+<<<<<<< HEAD
 use super::{WRITTEN, marks, since};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
+=======
+use super::{LOG_DEADLINE, marks, since};
+use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
+>>>>>>> proxy
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 
-/// Words of what is remembered, asked and told, and the beginning of every token.
+/// Words from memories, requests and texts, and the prefix of every token.
 const NEVER_LOGGED: [&str; 4] = ["quokka", "wombat", "numbat", "eyJ"];
 
-/// What does not go on is logged as well: a bad token, a blocked statement, a forged verdict, a reserved tag.
+/// Makes calls that are rejected: an invalid token, a blocked statement, a forged verdict, a reserved tag. Expects that each is logged.
 pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
     let (marks, execution) = (marks(stage).await?, "refused-1");
     let statement = json!({ "action": "database", "intent": "drop the wombat", "text": "DROP TABLE numbat;" });
@@ -17,17 +22,17 @@ pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(
     let tagged = json!({ "content": "the quokka waits", "tags": ["org:wombat"] });
     let blocked = ann.send(Ask::tool("check_guardrails", statement).execution(execution)).await;
     let _ = blocked.gives("a statement is blocked", |reply| reply["verdict"] == "block");
-    let refused = ann.send(Ask::tool("inject_pattern", forged).execution(execution)).await;
-    let _ = refused.refuses("a forged verdict is refused", ErrorCode::VerdictInvalid);
-    let refused = ann.send(Ask::tool("store_memory", tagged).execution(execution)).await;
-    let _ = refused.refuses("a reserved tag is refused", ErrorCode::ReservedTag);
-    let mut nobody = stage.user("ann", "acme").with_token(Some("eyJhbGciOiJub25lIn0.eyJzdWIiOiJudW1iYXQifQ."));
-    let _ = nobody.call("memory_stats", json!({})).await.has_status("a token without a signature is refused", 401);
+    let rejected = ann.send(Ask::tool("inject_pattern", forged).execution(execution)).await;
+    let _ = rejected.refuses("a forged verdict is rejected", ErrorCode::VerdictInvalid);
+    let rejected = ann.send(Ask::tool("store_memory", tagged).execution(execution)).await;
+    let _ = rejected.refuses("a reserved tag is rejected", ErrorCode::ReservedTag);
+    let mut unsigned = stage.user("ann", "acme").with_token(Some("eyJhbGciOiJub25lIn0.eyJzdWIiOiJudW1iYXQifQ."));
+    let _ = unsigned.call("memory_stats", json!({})).await.has_status("a token without a signature is rejected", 401);
     let logged = async || {
         let lines = since(stage, &marks).await.ok()?;
         let ended = |tool: &str, outcome: &str| {
-            let is_it = |line: &Value| line["executionId"] == execution && line["tool"] == tool;
-            lines.iter().any(|(_, line)| is_it(line) && line["outcome"] == outcome)
+            let is_call = |line: &Value| line["executionId"] == execution && line["tool"] == tool;
+            lines.iter().any(|(_, line)| is_call(line) && line["outcome"] == outcome)
         };
         let calls = ended("check_guardrails", "ok")
             && ended("inject_pattern", ErrorCode::VerdictInvalid.name())
@@ -35,19 +40,19 @@ pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(
         let refused = lines.iter().any(|(of, line)| *of == Service::Memory && line["reason"].is_string());
         (refused && calls).then_some(())
     };
-    stage.until("each of them is in a log, with how it ended", WRITTEN, logged).await;
+    stage.until("each rejected call is in a log with its outcome", LOG_DEADLINE, logged).await;
     Ok(())
 }
 
-pub(super) async fn nothing_said(stage: &Stage<'_>, start: &[usize]) -> Result<(), Broken> {
+pub(super) async fn expect_no_content(stage: &Stage<'_>, start: &[usize]) -> Result<(), Broken> {
     let lines = since(stage, start).await?;
-    let telling = |(_, line): &&(Service, Value)| NEVER_LOGGED.iter().any(|word| line.to_string().contains(word));
-    let told: Vec<_> = lines.iter().filter(telling).collect();
-    let expected = "no line of any service holds a token, or a word of what was remembered, asked or told";
+    let reveals = |(_, line): &&(Service, Value)| NEVER_LOGGED.iter().any(|word| line.to_string().contains(word));
+    let revealing: Vec<_> = lines.iter().filter(reveals).collect();
+    let expected = "no log line of any service holds a token or content";
     stage.expect(
         expected,
-        !lines.is_empty() && told.is_empty(),
-        format!("{} lines, of which do: {told:?}", lines.len()),
+        !lines.is_empty() && revealing.is_empty(),
+        format!("{} lines, revealing: {revealing:?}", lines.len()),
         &[],
     );
     Ok(())

@@ -1,6 +1,6 @@
-//! Promises about connections that end: by RST where RST was ordered, and after exactly as many bytes as were.
+//! Promises about connections that end: with RST if the rule says so, and after exactly the configured number of bytes.
 
-use super::ends::Edge;
+use super::ends::MeasuredEdge;
 use super::{Measured, Outcome};
 use crate::toxic::{Ending, Reset, Toxic, Truncate};
 
@@ -8,7 +8,7 @@ const CONNECTIONS: usize = 5;
 const LIMIT: usize = 1_000;
 
 pub(super) async fn reset_open(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut client = edge.client().await?;
@@ -18,19 +18,19 @@ pub(super) async fn reset_open(seed: u64) -> Outcome {
     let _guard = edge.add(Toxic::Reset(Reset {}))?;
     let mut reset = 0;
     for client in &mut clients {
-        reset += usize::from(client.rest().await == (0, false));
+        reset += usize::from(client.read_to_end().await == (0, false));
     }
     Ok(judge_resets(reset))
 }
 
 pub(super) async fn reset_new(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let _guard = edge.add(Toxic::Reset(Reset {}))?;
     let mut reset = 0;
     for _ in 0..CONNECTIONS {
-        // The reset may be there before the client knows that it is connected.
+        // The reset may arrive while the client is still connecting.
         reset += match edge.client().await {
-            Ok(mut client) => usize::from(client.rest().await == (0, false)),
+            Ok(mut client) => usize::from(client.read_to_end().await == (0, false)),
             Err(error) => usize::from(error.kind() == std::io::ErrorKind::ConnectionReset),
         };
     }
@@ -42,11 +42,11 @@ fn judge_resets(reset: usize) -> Measured {
 }
 
 pub(super) async fn limit(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let _guard = edge.add(Toxic::Truncate(Truncate { bytes: LIMIT as u64, ending: Ending::Close }))?;
     let mut client = edge.client().await?;
-    client.ask(5 * LIMIT, 0).await?;
-    let (bytes, in_order) = client.rest().await;
+    client.request(5 * LIMIT, 0).await?;
+    let (bytes, in_order) = client.read_to_end().await;
     Ok(judge_limit(bytes, in_order))
 }
 
@@ -60,13 +60,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_byte_more_or_less_or_another_end_does_not_hold() {
+    fn a_truncation_by_another_byte_count_or_ending_does_not_hold() {
         assert!(judge_limit(1_000, true).holds);
         assert!(!judge_limit(1_001, true).holds && !judge_limit(999, true).holds && !judge_limit(1_000, false).holds);
     }
 
     #[test]
-    fn one_connection_that_ends_in_order_is_enough_not_to_hold() {
+    fn a_single_connection_without_rst_does_not_hold() {
         assert_eq!(judge_resets(4), Measured { text: "RST on 4 of 5".into(), holds: false });
         assert!(judge_resets(5).holds);
     }

@@ -1,6 +1,6 @@
-//! The promise about chance: a seed repeats a run, and another seed is another run.
+//! The promise about randomness: a seed repeats a run, and another seed gives another run.
 
-use super::ends::Edge;
+use super::ends::MeasuredEdge;
 use super::{Measured, Outcome};
 use crate::rules::Rule;
 use crate::toxic::{Reset, Toxic};
@@ -12,15 +12,15 @@ pub(super) async fn seeds(seed: u64) -> Outcome {
     Ok(judge(&[hit(seed).await?, hit(seed).await?, hit(seed.wrapping_add(1)).await?]))
 }
 
-/// Which of the connections were reset.
+/// Returns for each connection whether it was reset.
 async fn hit(seed: u64) -> io::Result<Vec<bool>> {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let _guard = edge.proxy.add(Rule::new(Toxic::Reset(Reset {})).share(0.5)).map_err(io::Error::other)?;
     let mut hit = Vec::with_capacity(CONNECTIONS);
     for number in 0..CONNECTIONS {
         let mut client = edge.client().await?;
-        client.ask(2, number).await?;
-        hit.push(client.told(2).await.is_err());
+        client.request(2, number).await?;
+        hit.push(client.read_reply(2).await.is_err());
     }
     Ok(hit)
 }
@@ -46,10 +46,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ignored_seed_and_an_all_or_nothing_do_not_hold() {
+    fn an_ignored_seed_or_share_does_not_hold() {
         let run = |step: usize| (0..CONNECTIONS).map(|number| number % step == 0).collect::<Vec<_>>();
-        let told = judge(&[run(2), run(2), run(3)]);
-        assert_eq!(told, Measured { text: "same, same, different; 20 of 40, 20, 14 reset".into(), holds: true });
+        let measured = judge(&[run(2), run(2), run(3)]);
+        assert_eq!(measured, Measured { text: "same, same, different; 20 of 40, 20, 14 reset".into(), holds: true });
         assert!(!judge(&[run(2), run(2), run(2)]).holds, "the seed is ignored");
         assert!(!judge(&[run(2), run(3), run(4)]).holds, "a seed does not repeat");
         assert!(!judge(&[run(1), run(1), run(100)]).holds, "all are hit");

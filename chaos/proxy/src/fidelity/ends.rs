@@ -1,4 +1,4 @@
-//! Both ends of a measured edge: an upstream that answers as many bytes as it is asked for, and a client that knows them.
+//! Both ends of a measured edge: an upstream that replies with the requested number of bytes, and a client that verifies them.
 
 use crate::proxy::{Options, Proxy, ProxyError};
 use crate::rules::{Guard, Rule, Towards};
@@ -9,16 +9,15 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Longest line of a request that the upstream reads.
+/// Longest request line that the upstream reads.
 const MAX_LINE_BYTES: u64 = 1 << 10;
 
-/// An edge and its upstream.
-pub(super) struct Edge {
+pub(super) struct MeasuredEdge {
     pub(super) proxy: Proxy,
     _upstream: JoinSet<()>,
 }
 
-impl Edge {
+impl MeasuredEdge {
     pub(super) async fn open(seed: u64) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -36,7 +35,7 @@ impl Edge {
         Client::to(self.proxy.address()).await
     }
 
-    /// A rule on all that goes to clients.
+    /// Adds a rule on everything that is sent to clients.
     pub(super) fn add(&self, toxic: Toxic) -> io::Result<Guard> {
         self.proxy.add(Rule::new(toxic).towards(Towards::Client)).map_err(io::Error::other)
     }
@@ -44,10 +43,10 @@ impl Edge {
 
 async fn accept(listener: TcpListener) {
     let mut connections = JoinSet::new();
-    // Without descriptors there is nothing more to measure, and the measurement says so by its deadline.
+    // After a failed accept, for example without free descriptors, the measurement fails at its deadline.
     while let Ok((socket, _)) = listener.accept().await {
         connections.spawn(async move {
-            // A client that leaves is no concern of the upstream.
+            // An error means that the client has disconnected, which some measurements do on purpose.
             let _ = serve(socket).await;
         });
     }
@@ -69,55 +68,55 @@ async fn serve(mut socket: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The whole reply with so many bytes of content.
+/// Returns a whole reply with `size` bytes of content.
 fn reply(size: usize) -> Vec<u8> {
     let content = (0..size).map(|place| (place % 251) as u8);
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n");
     head.into_bytes().into_iter().chain(content).collect()
 }
 
-/// A client with one connection; every wait for a reply may be given up and taken up again.
+/// A client with one connection. Reading a reply is cancel-safe.
 pub(super) struct Client {
     pub(super) socket: TcpStream,
-    held: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl Client {
     pub(super) async fn to(address: SocketAddr) -> io::Result<Self> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, held: Vec::new() })
+        Ok(Self { socket, buffer: Vec::new() })
     }
 
-    /// Asks for so many bytes; `about` makes requests differ.
-    pub(super) async fn ask(&mut self, size: usize, about: usize) -> io::Result<()> {
-        self.socket.write_all(format!("GET /{size}?{about} HTTP/1.1\r\n\r\n").as_bytes()).await
+    /// Requests `size` bytes. `number` makes requests differ, so that each is drawn separately.
+    pub(super) async fn request(&mut self, size: usize, number: usize) -> io::Result<()> {
+        self.socket.write_all(format!("GET /{size}?{number} HTTP/1.1\r\n\r\n").as_bytes()).await
     }
 
-    /// Reads the reply with so many bytes of content, which must be what the upstream said.
-    pub(super) async fn told(&mut self, size: usize) -> io::Result<()> {
+    /// Reads the reply with `size` bytes of content, and fails unless it equals the upstream's.
+    pub(super) async fn read_reply(&mut self, size: usize) -> io::Result<()> {
         let expected = reply(size);
-        while self.held.len() < expected.len() {
-            if self.socket.read_buf(&mut self.held).await? == 0 {
+        while self.buffer.len() < expected.len() {
+            if self.socket.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        if std::mem::take(&mut self.held) == expected {
+        if std::mem::take(&mut self.buffer) == expected {
             Ok(())
         } else {
-            Err(io::Error::other("the reply is not what the upstream said"))
+            Err(io::Error::other("the reply differs from the upstream's"))
         }
     }
 
-    /// A small request and its reply.
+    /// Sends a small request and reads its reply.
     pub(super) async fn ping(&mut self) -> io::Result<()> {
-        self.ask(2, 0).await?;
-        self.told(2).await
+        self.request(2, 0).await?;
+        self.read_reply(2).await
     }
 
-    /// Everything until the end; whether the end was FIN.
-    pub(super) async fn rest(&mut self) -> (usize, bool) {
-        let read = self.socket.read_to_end(&mut self.held).await;
-        (self.held.len(), read.is_ok())
+    /// Reads to the end. Returns the number of bytes, and true if the connection ended with FIN.
+    pub(super) async fn read_to_end(&mut self) -> (usize, bool) {
+        let read = self.socket.read_to_end(&mut self.buffer).await;
+        (self.buffer.len(), read.is_ok())
     }
 }

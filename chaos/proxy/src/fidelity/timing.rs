@@ -1,6 +1,6 @@
-//! Promises about time: how late, how fast, how long. The judgements are pure and have no clock.
+//! Promises about time: delays, rates and durations. The judgements are pure functions without a clock.
 
-use super::ends::{Client, Edge};
+use super::ends::{Client, MeasuredEdge};
 use super::{Measured, Outcome, ms};
 use crate::toxic::{Bandwidth, Hang, Latency, SlowClose, Toxic};
 use std::io;
@@ -9,9 +9,9 @@ use tokio::io::AsyncWriteExt as _;
 
 const REQUESTS: usize = 20;
 const LONG: usize = 1 << 20;
-/// How long nothing must come for a hang to be one.
+/// A hang must hold the reply back for at least this time.
 const SILENCE: Duration = Duration::from_millis(100);
-/// How long a request waits until it counts as hanging.
+/// A request without a reply for this time hangs.
 const HANGING: Duration = Duration::from_millis(60);
 const TURNS: usize = 5;
 
@@ -19,15 +19,15 @@ const fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-const fn late(delay: u64, jitter: u64) -> Toxic {
+const fn latency_of(delay: u64, jitter: u64) -> Toxic {
     Toxic::Latency(Latency { delay: millis(delay), jitter: millis(jitter) })
 }
 
 pub(super) async fn latency(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
     client.ping().await?;
-    let _guard = edge.add(late(100, 0))?;
+    let _guard = edge.add(latency_of(100, 0))?;
     Ok(judge_latency(&pings(&mut client).await?))
 }
 
@@ -41,10 +41,10 @@ fn judge_latency(times: &[Duration]) -> Measured {
 }
 
 pub(super) async fn long_reply(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
     client.ping().await?;
-    let _guard = edge.add(late(50, 0))?;
+    let _guard = edge.add(latency_of(50, 0))?;
     Ok(judge_long_reply(long(&mut client).await?))
 }
 
@@ -53,10 +53,10 @@ fn judge_long_reply(took: Duration) -> Measured {
 }
 
 pub(super) async fn jitter(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
     client.ping().await?;
-    let _guard = edge.add(late(10, 50))?;
+    let _guard = edge.add(latency_of(10, 50))?;
     Ok(judge_jitter(&pings(&mut client).await?))
 }
 
@@ -67,7 +67,7 @@ fn judge_jitter(times: &[Duration]) -> Measured {
 }
 
 pub(super) async fn bandwidth(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
     client.ping().await?;
     let _guard = edge.add(Toxic::Bandwidth(Bandwidth { bytes_per_second: 500_000 }))?;
@@ -80,26 +80,26 @@ fn judge_bandwidth(took: Duration) -> Measured {
 }
 
 pub(super) async fn hang(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
     client.ping().await?;
     let guard = edge.add(Toxic::Hang(Hang {}))?;
-    client.ask(2, 0).await?;
-    if tokio::time::timeout(SILENCE, client.told(2)).await.is_ok() {
-        return Ok(Measured { text: "the reply arrived while the rule stood".to_owned(), holds: false });
+    client.request(2, 0).await?;
+    if tokio::time::timeout(SILENCE, client.read_reply(2)).await.is_ok() {
+        return Ok(Measured { text: "the reply arrived while the rule was active".to_owned(), holds: false });
     }
     guard.remove();
-    Ok(match client.told(2).await {
+    Ok(match client.read_reply(2).await {
         Ok(()) => {
             client.ping().await?;
-            Measured { text: "nothing before, then the whole reply and the next".to_owned(), holds: true }
+            Measured { text: "nothing before the removal, then the whole reply and the next".to_owned(), holds: true }
         }
         Err(error) => Measured { text: format!("the reply never arrived: {error}"), holds: false },
     })
 }
 
 pub(super) async fn slow_close(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
     let _guard = edge.add(Toxic::SlowClose(SlowClose { delay: millis(500) }))?;
     let start = Instant::now();
@@ -107,7 +107,7 @@ pub(super) async fn slow_close(seed: u64) -> Outcome {
     let replied = start.elapsed();
     let start = Instant::now();
     client.socket.shutdown().await?;
-    let (_, in_order) = client.rest().await;
+    let (_, in_order) = client.read_to_end().await;
     Ok(judge_slow_close(replied, start.elapsed(), in_order))
 }
 
@@ -118,7 +118,7 @@ fn judge_slow_close(replied: Duration, closed: Duration, in_order: bool) -> Meas
 }
 
 pub(super) async fn promptness(seed: u64) -> Outcome {
-    let edge = Edge::open(seed).await?;
+    let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
     let (mut acts, mut ends) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..TURNS {
@@ -126,9 +126,9 @@ pub(super) async fn promptness(seed: u64) -> Outcome {
         let (mut last, start) = (Duration::ZERO, Instant::now());
         let guard = edge.add(Toxic::Hang(Hang {}))?;
         loop {
-            client.ask(2, 0).await?;
-            match tokio::time::timeout(HANGING, client.told(2)).await {
-                Ok(told) => told?,
+            client.request(2, 0).await?;
+            match tokio::time::timeout(HANGING, client.read_reply(2)).await {
+                Ok(reply) => reply?,
                 Err(_) => break,
             }
             last = start.elapsed();
@@ -136,14 +136,14 @@ pub(super) async fn promptness(seed: u64) -> Outcome {
         acts = acts.max(last);
         let start = Instant::now();
         guard.remove();
-        client.told(2).await?;
+        client.read_reply(2).await?;
         ends = ends.max(start.elapsed());
     }
     Ok(judge_promptness(acts, ends))
 }
 
 fn judge_promptness(acts: Duration, ends: Duration) -> Measured {
-    let text = format!("the last reply {} after the command, the first {} after the removal", ms(acts), ms(ends));
+    let text = format!("last reply {} after the command, first reply {} after the removal", ms(acts), ms(ends));
     Measured { text, holds: acts <= millis(10) && ends <= millis(10) }
 }
 
@@ -159,8 +159,8 @@ async fn pings(client: &mut Client) -> io::Result<Vec<Duration>> {
 
 async fn long(client: &mut Client) -> io::Result<Duration> {
     let start = Instant::now();
-    client.ask(LONG, 0).await?;
-    client.told(LONG).await?;
+    client.request(LONG, 0).await?;
+    client.read_reply(LONG).await?;
     Ok(start.elapsed())
 }
 
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_latency_that_reaches_the_first_request_alone_does_not_hold() {
+    fn a_latency_of_only_the_first_request_does_not_hold() {
         let mut times = vec![millis(101); REQUESTS];
         assert_eq!(judge_latency(&times), Measured { text: "20 of 20 delayed, p50 101.0 ms".into(), holds: true });
         times[1..].fill(Duration::from_micros(100));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_that_hang_or_come_too_late_do_not_hold() {
+    fn missing_or_late_replies_do_not_hold() {
         assert!(judge_jitter(&[millis(60); REQUESTS]).holds);
         assert!(!judge_jitter(&[millis(60); REQUESTS - 1]).holds && !judge_jitter(&[millis(76); REQUESTS]).holds);
     }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_at_once_or_by_reset_does_not_hold() {
+    fn an_early_close_or_a_reset_does_not_hold() {
         assert!(judge_slow_close(millis(1), millis(501), true).holds);
         assert!(!judge_slow_close(millis(1), millis(501), false).holds);
         assert!(!judge_slow_close(millis(1), millis(1), true).holds);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_lingers_does_not_hold() {
+    fn a_rule_that_acts_or_ends_late_does_not_hold() {
         assert!(judge_promptness(millis(1), millis(10)).holds);
         assert!(!judge_promptness(millis(11), millis(1)).holds && !judge_promptness(millis(1), millis(11)).holds);
     }

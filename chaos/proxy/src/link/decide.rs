@@ -1,143 +1,136 @@
-//! Which rules act on an operation: drawn when its request is complete, by what it asks for and never by when it comes.
+//! Decides which rules act on an operation. They are drawn when its request is complete, from its content and never from its time of
+//! arrival, so that a seed selects the same operations in every run.
 
 use super::{Held, Link};
-use crate::lane::{Load, Parcel, Way};
-use crate::operation::{Operation, Reply};
-use crate::rules::Planted;
+use crate::lane::{Direction, Load, Parcel};
+use crate::operation::{Operation, ReplyPlan};
+use crate::rules::ActiveRule;
 use crate::tally::add;
-use crate::toxic::{Ending, Moment, Protocol, Toxic};
+use crate::toxic::effect::{RequestEffect, Rewritten, UpstreamReply};
+use crate::toxic::{Ending, Protocol};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 
 impl Link {
-    /// A connection on which a reset stands ends at once.
-    pub(super) fn reset_if_told(&mut self) {
-        let told = self
-            .rules
-            .planted
-            .iter()
-            .find(|planted| matches!(planted.rule.toxic, Toxic::Reset(_)) && !planted.rule.is_conditional());
-        if let Some(planted) = told.cloned() {
-            self.touch(&planted, None, 0);
-            self.cut(Ending::Reset);
+    /// Ends the connection if an unconditional rule ends every connection.
+    pub(super) fn end_if_ruled(&mut self) {
+        let ending = |active: &Arc<ActiveRule>| {
+            let ending = if active.rule.is_conditional() { None } else { active.effect().ends_connections() };
+            ending.map(|ending| (Arc::clone(active), ending))
+        };
+        if let Some((active, ending)) = self.rules.active.iter().find_map(ending) {
+            self.count_hit(&active, None, 0);
+            self.cut(ending);
         }
     }
 
-    /// A message that was held back is complete, or cannot be held any longer.
-    pub(super) fn message_held(&mut self, way: Way, complete: bool, now: Instant) {
-        let Some(held) = self.held[way.index()].take() else { return };
+    /// Ends the holding of a message: it is complete, or too long to be held.
+    pub(super) fn finish_held(&mut self, direction: Direction, complete: bool, now: Instant) {
+        let Some(held) = self.held[direction.index()].take() else { return };
         if !complete {
-            self.pass(way, held.raw.freeze(), now);
+            self.pass(direction, held.raw.freeze(), now);
             return;
         }
-        match way {
-            Way::Up => self.request_held(held, now),
-            Way::Down => self.reply_held(held, now),
+        match direction {
+            Direction::Up => self.decide_held_request(held, now),
+            Direction::Down => self.replace_held_reply(held, now),
         }
     }
 
-    fn request_held(&mut self, held: Held, now: Instant) {
+    fn decide_held_request(&mut self, held: Held, now: Instant) {
         self.decide(&held.raw, now);
-        if self.verdict.is_some() {
+        if self.ending.is_some() {
             return;
         }
-        let replaced = matches!(self.operations.back(), Some(Operation { reply: Reply::Replaced(..), .. }));
-        if replaced {
+        let answered = matches!(self.operations.back(), Some(Operation { reply: ReplyPlan::Answer(..), .. }));
+        if answered {
             self.answer(now);
         } else {
-            self.pass(Way::Up, held.raw.freeze(), now);
+            self.pass(Direction::Up, held.raw.freeze(), now);
         }
     }
 
-    fn reply_held(&mut self, held: Held, now: Instant) {
-        let Some(Operation { reply: Reply::Malformed(id, malform), status, content_type, .. }) =
-            self.operations.front()
-        else {
-            self.pass(Way::Down, held.raw.freeze(), now);
+    fn replace_held_reply(&mut self, held: Held, now: Instant) {
+        let Some((active, rewritten)) = self.rewrite(&held.content) else {
+            self.pass(Direction::Down, held.raw.freeze(), now);
             return;
         };
-        let Some(planted) = self.rules.planted.iter().find(|planted| planted.id == *id).cloned() else {
-            self.pass(Way::Down, held.raw.freeze(), now);
-            return;
-        };
-        let media = if content_type.is_empty() { "application/json" } else { content_type.as_str() };
-        let (reply, ends) = (malform.reply(*status, media, &held.content), malform.ends());
-        self.touch(&planted, Some(Way::Down), reply.len());
-        self.pass(Way::Down, reply, now);
-        if ends {
-            self.cut_after(Way::Down, Ending::Close, now);
+        self.count_hit(&active, Some(Direction::Down), rewritten.bytes.len());
+        self.pass(Direction::Down, rewritten.bytes, now);
+        if rewritten.ends {
+            self.cut_after(Direction::Down, Ending::Close, now);
         }
     }
 
-    /// The last operation's request is complete: draws its rules and does what they say about the request.
+    /// What replaces the reply of the oldest operation; `None` if its rule was removed in the meantime.
+    fn rewrite(&self, content: &[u8]) -> Option<(Arc<ActiveRule>, Rewritten)> {
+        let operation = self.operations.front()?;
+        let ReplyPlan::Rewrite { rule } = operation.reply else { return None };
+        let active = self.rules.active.iter().find(|active| active.id == rule)?;
+        let content_type = match operation.content_type.as_str() {
+            "" => "application/json",
+            content_type => content_type,
+        };
+        let reply = UpstreamReply { status: operation.status, content_type, content };
+        Some((Arc::clone(active), active.effect().rewrite(reply)?))
+    }
+
+    /// Draws the rules for the newest operation, whose request is complete, and applies them to the request.
     fn decide(&mut self, raw: &[u8], now: Instant) {
         let Some(mut operation) = self.operations.pop_back() else { return };
-        // What a command of Redis asks for is all of it.
+        // The content of a Redis command is the whole command.
         let content = if operation.protocol == Some(Protocol::Http) { &operation.content[..] } else { raw };
-        let asked = content.len();
+        let length = content.len();
         operation.identity =
             self.edge.draw.identify(&[operation.method.as_bytes(), operation.path.as_bytes(), content]);
         let drawn = self.draw(&operation, content);
-        operation.drawn = drawn.iter().map(|planted| planted.id).collect();
+        operation.drawn = drawn.iter().map(|active| active.id).collect();
         self.operations.push_back(operation);
-        for planted in &drawn {
-            self.act_on_request(planted, asked);
+        for active in &drawn {
+            self.act_on_request(active, length);
         }
-        if self.verdict.is_some() {
+        if self.ending.is_some() {
             self.mark_not_passed_on();
             self.close(now);
         }
     }
 
-    /// The conditional rules that act on an operation.
-    fn draw(&self, operation: &Operation, content: &[u8]) -> Vec<Arc<Planted>> {
+    /// Returns the conditional rules that act on an operation.
+    fn draw(&self, operation: &Operation, content: &[u8]) -> Vec<Arc<ActiveRule>> {
         let (method, path) = (operation.method.as_str(), operation.path.as_str());
-        let drawn = |planted: &&Arc<Planted>| {
-            let rule = &planted.rule;
+        let drawn = |active: &&Arc<ActiveRule>| {
+            let rule = &active.rule;
             rule.is_conditional()
-                && rule.toxic.protocol().is_none_or(|protocol| operation.protocol == Some(protocol))
-                && !matches!(&rule.toxic, Toxic::RedisError(error) if !error.answers(method))
-                && rule.only.fits(method, path, content)
-                && self.edge.draw.among(rule.share, rule.toxic.kind(), operation.identity)
+                && rule.toxic.effect().protocol().is_none_or(|protocol| operation.protocol == Some(protocol))
+                && rule.toxic.effect().applies_to(method)
+                && rule.only.matches(method, path, content)
+                && self.edge.draw.selects(rule.share, rule.toxic.kind(), operation.identity)
         };
-        self.rules.planted.iter().filter(drawn).cloned().collect()
+        self.rules.active.iter().filter(drawn).cloned().collect()
     }
 
-    fn act_on_request(&mut self, planted: &Arc<Planted>, asked: usize) {
+    fn act_on_request(&mut self, active: &Arc<ActiveRule>, length: usize) {
         let Some(operation) = self.operations.back_mut() else { return };
-        match &planted.rule.toxic {
-            Toxic::Reset(_) => self.verdict = self.verdict.or(Some(Ending::Reset)),
-            Toxic::Abort(abort) => match abort.moment {
-                Moment::Request => self.verdict = self.verdict.or(Some(abort.ending)),
-                Moment::Reply => {
-                    operation.reply = Reply::Aborted(planted.id, abort.clone());
-                    return;
-                }
-            },
-            Toxic::Status(status) => {
-                operation.reply = Reply::Replaced(status.reply(operation.is_head()), None);
+        let rule = active.id;
+        match active.effect().on_request(operation.is_head()) {
+            RequestEffect::Nothing => return,
+            RequestEffect::Hit => {}
+            RequestEffect::End(ending) => self.ending = self.ending.or(Some(ending)),
+            RequestEffect::Answer(reply, ending) => {
+                operation.reply = ReplyPlan::Answer(reply, ending);
                 operation.passed_on = false;
             }
-            Toxic::RedisError(error) => {
-                operation.reply = Reply::Replaced(error.reply(), error.ends().then_some(Ending::Close));
-                operation.passed_on = false;
-            }
-            Toxic::Delay(_) => {}
-            Toxic::Malform(malform) => {
-                operation.reply = Reply::Malformed(planted.id, malform.clone());
+            RequestEffect::CutReply { after_bytes, ending } => {
+                operation.reply = ReplyPlan::Cut { rule, after_bytes, ending };
                 return;
             }
-            Toxic::Latency(_)
-            | Toxic::Bandwidth(_)
-            | Toxic::Hang(_)
-            | Toxic::Blackhole(_)
-            | Toxic::SlowClose(_)
-            | Toxic::Slice(_)
-            | Toxic::Truncate(_)
-            | Toxic::Corrupt(_) => return,
+            RequestEffect::RewriteReply => {
+                operation.reply = ReplyPlan::Rewrite { rule };
+                return;
+            }
         }
-        self.touch(planted, Some(Way::Up), asked);
+        self.count_hit(active, Some(Direction::Up), length);
     }
 
     fn mark_not_passed_on(&mut self) {
@@ -146,13 +139,13 @@ impl Link {
         }
     }
 
-    /// Sends the replies of the proxy itself whose turn has come.
+    /// Sends the proxy's own replies that are next in order.
     pub(super) fn answer(&mut self, now: Instant) {
-        while let Some(Operation { reply: Reply::Replaced(reply, ending), .. }) = self.operations.front() {
+        while let Some(Operation { reply: ReplyPlan::Answer(reply, ending), .. }) = self.operations.front() {
             let (reply, ending) = (reply.clone(), *ending);
-            self.pass(Way::Down, reply, now);
+            self.pass(Direction::Down, reply, now);
             if let Some(ending) = ending {
-                self.cut_after(Way::Down, ending, now);
+                self.cut_after(Direction::Down, ending, now);
             }
             if let Some(operation) = self.operations.pop_front()
                 && let Some(exchange) = operation.exchange(self.number, false, now)
@@ -162,11 +155,11 @@ impl Link {
         }
     }
 
-    /// A turn of another protocol begins where a client speaks after the upstream did.
-    pub(super) fn turn(&mut self, way: Way, bytes: &Bytes, now: Instant) {
-        let begins = way == Way::Up && self.last_way != Some(Way::Up);
-        self.last_way = Some(way);
-        if !begins || self.rules.planted.is_empty() {
+    /// Begins a turn of an unknown protocol if the client sends after the upstream did.
+    pub(super) fn turn(&mut self, direction: Direction, bytes: &Bytes, now: Instant) {
+        let begins = direction == Direction::Up && self.last_direction != Some(Direction::Up);
+        self.last_direction = Some(direction);
+        if !begins || self.rules.active.is_empty() {
             return;
         }
         self.last_operation += 1;
@@ -178,18 +171,18 @@ impl Link {
         } else {
             Vec::new()
         };
-        operation.drawn = drawn.iter().map(|planted| planted.id).collect();
+        operation.drawn = drawn.iter().map(|active| active.id).collect();
         self.operations.clear();
         self.operations.push_back(operation);
-        drawn.iter().for_each(|planted| self.act_on_request(planted, bytes.len()));
-        if self.verdict.is_some() {
+        drawn.iter().for_each(|active| self.act_on_request(active, bytes.len()));
+        if self.ending.is_some() {
             self.close(now);
         }
     }
 
-    /// The connection ends after what waits on this way.
-    pub(super) fn cut_after(&mut self, way: Way, ending: Ending, now: Instant) {
-        let lane = &mut self.lanes[way.index()];
+    /// Ends the connection after everything that waits in this direction.
+    pub(super) fn cut_after(&mut self, direction: Direction, ending: Ending, now: Instant) {
+        let lane = &mut self.lanes[direction.index()];
         if !lane.source_ended {
             lane.source_ended = true;
             lane.push(Parcel::new(Load::Cut(ending), now), &self.rules);

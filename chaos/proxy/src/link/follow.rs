@@ -1,246 +1,250 @@
-//! Where messages begin and end in what passes: follows the protocol of a connection as far as it can be followed, knows each operation by
-//! it, and holds a message back where a rule must decide on it.
+//! Follows the protocol of a connection: where messages begin and end, and which operation they belong to. Holds a message back if a rule
+//! must decide on it. Bytes that cannot be followed pass all the same.
 
 use super::{Held, Link, MAX_HELD_BYTES};
-use crate::http::frame::{Framer, Kind, Step};
-use crate::http::head::Look;
-use crate::lane::Way;
-use crate::operation::{Operation, Reply};
-use crate::redis::commands::{self, Commands};
-use crate::redis::replies::{self, Replies};
+use crate::http::frame::{Framer, HttpStep, MessageKind};
+use crate::http::head::ParseOptions;
+use crate::lane::Direction;
+use crate::operation::{Operation, ReplyPlan};
+use crate::redis::commands::{CommandStep, Commands};
+use crate::redis::replies::{Replies, ReplyStep};
 use crate::tally::add;
 use bytes::Bytes;
 use std::time::Instant;
 
-/// Most commands of Redis that wait for their replies; past that they are not followed. Not to read on would not do: a client may send
-/// all it has before it reads.
+/// Most Redis commands of a connection that wait for their replies. Above this the connection is no longer followed. Reading must go on,
+/// because a client may send its whole pipeline before it reads a reply.
 const MAX_FOLLOWED_COMMANDS: usize = 16_384;
 
-/// What is spoken on a connection.
-pub(super) enum Speech {
-    /// The client has said nothing yet.
-    Nothing,
+/// The protocol of a connection, with the parsers of both directions.
+pub(super) enum Follower {
+    /// The client has sent nothing yet.
+    Undecided,
     Http([Framer; 2]),
     Redis(Commands, Replies),
-    /// What cannot be followed, or not any longer.
-    Unknown,
+    /// The bytes cannot be followed, or no longer.
+    Unfollowed,
 }
 
-/// What a step along a message was.
-struct Stepped {
+/// One step through a message.
+struct Progress {
     taken: usize,
-    /// The message is over.
+    /// The message ends with this step.
     ends: bool,
-    /// From here on nothing can be followed.
+    /// The connection cannot be followed from here on.
     lost: bool,
 }
 
 impl Link {
-    /// Bytes came in that go this way.
-    pub(crate) fn received(&mut self, way: Way, bytes: Bytes, now: Instant) {
-        self.begin(way, &bytes);
-        match self.speech {
-            Speech::Http(_) | Speech::Redis(..) => self.follow(way, bytes, now),
-            Speech::Nothing | Speech::Unknown => {
-                self.turn(way, &bytes, now);
-                self.pass(way, bytes, now);
+    /// Bytes have arrived that must go through the link.
+    pub(crate) fn received(&mut self, direction: Direction, bytes: Bytes, now: Instant) {
+        self.begin(direction, &bytes);
+        match self.follower {
+            Follower::Http(_) | Follower::Redis(..) => self.follow(direction, bytes, now),
+            Follower::Undecided | Follower::Unfollowed => {
+                self.turn(direction, &bytes, now);
+                self.pass(direction, bytes, now);
             }
         }
     }
 
-    /// Tells whether what comes in goes out as it is and at once, so that whoever has the sockets may write it and tell by
-    /// [`Link::saw`] and [`Link::left`].
-    pub(crate) fn passes_straight(&self, way: Way) -> bool {
-        let as_it_is = |operation: &Operation| matches!(operation.reply, Reply::Passes);
-        self.rules.planted.is_empty()
-            && self.lanes[way.index()].is_clear()
-            && self.held[way.index()].is_none()
-            && self.verdict.is_none()
-            && self.operations.iter().all(as_it_is)
+    /// Returns true if arriving bytes would leave unchanged and at once. The connection may then write them itself, which saves a copy and
+    /// the queue, and report them with [`Link::observe`] and [`Link::queue_unwritten`].
+    pub(crate) fn is_transparent(&self, direction: Direction) -> bool {
+        let passes = |operation: &Operation| matches!(operation.reply, ReplyPlan::Pass);
+        self.rules.active.is_empty()
+            && self.lanes[direction.index()].is_clear()
+            && self.held[direction.index()].is_none()
+            && self.ending.is_none()
+            && self.operations.iter().all(passes)
     }
 
-    /// Bytes have gone straight this way.
-    pub(crate) fn saw(&mut self, way: Way, bytes: &[u8], now: Instant) {
-        self.begin(way, bytes);
-        self.last_way = Some(way);
-        self.lanes[way.index()].position += bytes.len() as u64;
+    /// Follows bytes that were forwarded directly.
+    pub(crate) fn observe(&mut self, direction: Direction, bytes: &[u8], now: Instant) {
+        self.begin(direction, bytes);
+        self.last_direction = Some(direction);
+        self.lanes[direction.index()].position += bytes.len() as u64;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let Stepped { taken, ends, lost } = self.step(way, rest, now);
-            if ends && way == Way::Down {
+            let Progress { taken, ends, lost } = self.step(direction, rest, now);
+            if ends && direction == Direction::Down {
                 self.finish_operation(now);
             }
             if lost {
-                self.foreign(now);
+                self.stop_following(now);
             }
             rest = &rest[taken..];
         }
     }
 
-    /// Counts what came in, and knows by the first bytes of a client what it speaks.
-    fn begin(&mut self, way: Way, bytes: &[u8]) {
+    /// Counts arriving bytes, and detects the protocol by the first byte from the client.
+    fn begin(&mut self, direction: Direction, bytes: &[u8]) {
         let counters = &self.edge.counters;
-        add(if way == Way::Up { &counters.bytes_up } else { &counters.bytes_down }, bytes.len() as u64);
-        if matches!(self.speech, Speech::Nothing) && way == Way::Up {
-            self.speech = if bytes.first() == Some(&b'*') {
+        add(if direction == Direction::Up { &counters.bytes_up } else { &counters.bytes_down }, bytes.len() as u64);
+        if matches!(self.follower, Follower::Undecided) && direction == Direction::Up {
+            self.follower = if bytes.first() == Some(&b'*') {
                 add(&counters.not_followed, 1);
-                Speech::Redis(Commands::new(), Replies::default())
+                Follower::Redis(Commands::new(), Replies::default())
             } else {
-                Speech::Http([Framer::new(Kind::Requests), Framer::new(Kind::Replies)])
+                Follower::Http([Framer::new(MessageKind::Requests), Framer::new(MessageKind::Replies)])
             };
         }
     }
 
-    /// Follows messages through `bytes` and passes them on in as few pieces as can be.
-    fn follow(&mut self, way: Way, bytes: Bytes, now: Instant) {
+    /// Follows messages through `bytes` and passes the bytes on in as few pieces as possible.
+    fn follow(&mut self, direction: Direction, bytes: Bytes, now: Instant) {
         let mut rest = bytes;
         let mut passing = 0;
         while passing < rest.len() {
-            if self.must_hold(way) {
-                self.pass(way, rest.split_to(passing), now);
+            if self.must_hold(direction) {
+                self.pass(direction, rest.split_to(passing), now);
                 passing = 0;
-                self.held[way.index()] = Some(Held::default());
+                self.held[direction.index()] = Some(Held::default());
             }
-            let Stepped { taken, ends, lost } = self.step(way, &rest[passing..], now);
-            if let Some(held) = &mut self.held[way.index()] {
+            let Progress { taken, ends, lost } = self.step(direction, &rest[passing..], now);
+            if let Some(held) = &mut self.held[direction.index()] {
                 held.raw.extend_from_slice(&rest.split_to(taken));
                 if ends || held.raw.len() > MAX_HELD_BYTES {
-                    self.message_held(way, ends, now);
+                    self.finish_held(direction, ends, now);
                 }
             } else {
                 passing += taken;
-                if ends && (!self.rules.planted.is_empty() || self.operations.len() > 1) {
-                    self.pass(way, rest.split_to(passing), now);
+                if ends && (!self.rules.active.is_empty() || self.operations.len() > 1) {
+                    self.pass(direction, rest.split_to(passing), now);
                     passing = 0;
                 }
             }
-            if ends && way == Way::Down {
+            if ends && direction == Direction::Down {
                 self.finish_operation(now);
             }
-            if self.verdict.is_some() {
+            if self.ending.is_some() {
                 return;
             }
             if lost {
-                self.foreign(now);
+                self.stop_following(now);
             }
         }
-        self.pass(way, rest, now);
+        self.pass(direction, rest, now);
     }
 
-    fn must_hold(&self, way: Way) -> bool {
-        let between = match &self.speech {
-            Speech::Http(framers) => framers[way.index()].between_messages(),
-            Speech::Redis(commands, _) => way == Way::Up && commands.between(),
-            Speech::Nothing | Speech::Unknown => false,
+    fn must_hold(&self, direction: Direction) -> bool {
+        let between = match &self.follower {
+            Follower::Http(framers) => framers[direction.index()].between_messages(),
+            Follower::Redis(commands, _) => direction == Direction::Up && commands.between_commands(),
+            Follower::Undecided | Follower::Unfollowed => false,
         };
         between
-            && self.held[way.index()].is_none()
-            && match way {
-                Way::Up => self.rules.conditional,
-                Way::Down => matches!(self.operations.front(), Some(Operation { reply: Reply::Malformed(..), .. })),
+            && self.held[direction.index()].is_none()
+            && match direction {
+                Direction::Up => self.rules.conditional,
+                Direction::Down => {
+                    matches!(self.operations.front(), Some(Operation { reply: ReplyPlan::Rewrite { .. }, .. }))
+                }
             }
     }
 
-    /// Goes along the message as far as `input` reaches and a step goes.
-    fn step(&mut self, way: Way, input: &[u8], now: Instant) -> Stepped {
-        let look = self.look(way);
-        match &mut self.speech {
-            Speech::Http(framers) => {
-                let framer = &mut framers[way.index()];
-                let (taken, step) = framer.step(input, look);
-                let lost = framer.why_foreign().is_some();
-                Stepped { taken, ends: self.note(way, step, &input[..taken], now), lost }
+    /// Takes one step through the message, at most to the end of `input`.
+    fn step(&mut self, direction: Direction, input: &[u8], now: Instant) -> Progress {
+        let options = self.parse_options(direction);
+        match &mut self.follower {
+            Follower::Http(framers) => {
+                let framer = &mut framers[direction.index()];
+                let (taken, step) = framer.step(input, options);
+                let lost = framer.foreign_reason().is_some();
+                Progress { taken, ends: self.record_http(direction, step, &input[..taken], now), lost }
             }
-            Speech::Redis(..) if way == Way::Up => self.step_command(input),
-            Speech::Redis(_, replies) => {
+            Follower::Redis(..) if direction == Direction::Up => self.step_command(input),
+            Follower::Redis(_, replies) => {
                 let (taken, step) = replies.step(input);
-                Stepped { taken, ends: step == replies::Step::Reply, lost: matches!(step, replies::Step::Foreign(_)) }
+                Progress { taken, ends: step == ReplyStep::Reply, lost: matches!(step, ReplyStep::Foreign(_)) }
             }
-            Speech::Nothing | Speech::Unknown => Stepped { taken: input.len(), ends: false, lost: false },
+            Follower::Undecided | Follower::Unfollowed => Progress { taken: input.len(), ends: false, lost: false },
         }
     }
 
-    fn look(&self, way: Way) -> Look {
-        let operation = (way == Way::Down).then(|| self.operations.front()).flatten();
-        Look {
+    fn parse_options(&self, direction: Direction) -> ParseOptions {
+        let operation = (direction == Direction::Down).then(|| self.operations.front()).flatten();
+        ParseOptions {
             to_head: operation.is_some_and(Operation::is_head),
-            keep_fields: match way {
-                Way::Up => self.edge.tap.listening(),
-                Way::Down => operation.is_some_and(Operation::recorded) || self.held[Way::Down.index()].is_some(),
+            keep_fields: match direction {
+                Direction::Up => self.edge.tap.is_recording(),
+                Direction::Down => {
+                    operation.is_some_and(Operation::is_recorded) || self.held[Direction::Down.index()].is_some()
+                }
             },
         }
     }
 
-    fn step_command(&mut self, input: &[u8]) -> Stepped {
-        let Speech::Redis(commands, _) = &mut self.speech else {
-            return Stepped { taken: input.len(), ends: false, lost: false };
+    fn step_command(&mut self, input: &[u8]) -> Progress {
+        let Follower::Redis(commands, _) = &mut self.follower else {
+            return Progress { taken: input.len(), ends: false, lost: false };
         };
-        if commands.between() {
+        if commands.between_commands() {
             self.last_operation += 1;
             add(&self.edge.counters.operations, 1);
             self.operations.push_back(Operation::command(self.last_operation));
         }
         let (taken, step) = commands.step(input);
         match step {
-            commands::Step::Part => Stepped { taken, ends: false, lost: false },
-            commands::Step::Command(name) => {
+            CommandStep::Part => Progress { taken, ends: false, lost: false },
+            CommandStep::Command(name) => {
                 let last = self.last_operation;
                 if let Some(operation) = self.operations.back_mut().filter(|operation| operation.number == last) {
                     operation.method = name;
                 }
-                Stepped { taken, ends: true, lost: self.operations.len() > MAX_FOLLOWED_COMMANDS }
+                Progress { taken, ends: true, lost: self.operations.len() > MAX_FOLLOWED_COMMANDS }
             }
-            commands::Step::Foreign(_) => Stepped { taken, ends: false, lost: true },
+            CommandStep::Foreign(_) => Progress { taken, ends: false, lost: true },
         }
     }
 
-    /// Notes what a step along HTTP was; tells whether a message ended with it.
-    fn note(&mut self, way: Way, step: Step, bytes: &[u8], now: Instant) -> bool {
-        match (way, step) {
-            (_, Step::Between | Step::Foreign) => false,
-            (Way::Up, Step::Head { head, ends }) => {
+    /// Records a step through HTTP. Returns true if a message ended with it.
+    fn record_http(&mut self, direction: Direction, step: HttpStep, bytes: &[u8], now: Instant) -> bool {
+        match (direction, step) {
+            (_, HttpStep::Framing | HttpStep::Foreign) => false,
+            (Direction::Up, HttpStep::Head { head, ends }) => {
                 self.last_operation += 1;
                 add(&self.edge.counters.operations, 1);
-                let keep = self.edge.tap.listening();
-                self.operations.push_back(Operation::request(self.last_operation, head, keep, now));
+                let record = self.edge.tap.is_recording();
+                self.operations.push_back(Operation::request(self.last_operation, head, record, now));
                 ends
             }
-            (Way::Down, Step::Head { head, ends }) => {
+            (Direction::Down, HttpStep::Head { head, ends }) => {
                 if let Some(operation) = self.operations.front_mut() {
                     operation.reply_head(head);
                 }
                 ends
             }
-            (Way::Up, Step::Content { data, ends }) => {
-                let (last, keep) = (self.last_operation, self.held[way.index()].is_some());
+            (Direction::Up, HttpStep::Content { data, ends }) => {
+                let (last, keep) = (self.last_operation, self.held[direction.index()].is_some());
                 if let Some(operation) = self.operations.back_mut().filter(|operation| operation.number == last) {
                     operation.request_content(&bytes[bytes.len() - data..], keep);
                 }
                 ends
             }
-            (Way::Down, Step::Content { data, ends }) => {
+            (Direction::Down, HttpStep::Content { data, ends }) => {
                 let data = &bytes[bytes.len() - data..];
                 if let Some(operation) = self.operations.front_mut() {
                     operation.reply_content(data);
                 }
-                if let Some(held) = &mut self.held[way.index()] {
+                if let Some(held) = &mut self.held[direction.index()] {
                     held.content.extend_from_slice(data);
                 }
                 ends
             }
-            (_, Step::End) => true,
+            (_, HttpStep::End) => true,
         }
     }
 
-    /// From here on neither direction is followed.
-    fn foreign(&mut self, now: Instant) {
-        if matches!(self.speech, Speech::Http(_)) {
+    /// Stops following both directions. Held bytes pass.
+    fn stop_following(&mut self, now: Instant) {
+        if matches!(self.follower, Follower::Http(_)) {
             add(&self.edge.counters.not_followed, 1);
         }
-        self.speech = Speech::Unknown;
+        self.follower = Follower::Unfollowed;
         self.close(now);
-        for way in [Way::Up, Way::Down] {
-            self.release(way, now);
+        for direction in [Direction::Up, Direction::Down] {
+            self.release(direction, now);
         }
     }
 }

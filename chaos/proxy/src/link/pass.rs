@@ -1,180 +1,149 @@
-//! What happens to bytes on their way: the rules that act on them change, drop, split or stamp them, then they wait in the lane.
+//! Applies the rules to bytes: they change, drop or split the bytes, or end the connection. What remains waits in the lane.
 
-use super::Link;
+use super::{Link, Passed};
 use crate::draw::next;
-use crate::lane::{Load, Parcel, Way};
-use crate::operation::{Operation, Reply};
-use crate::rules::Planted;
+use crate::lane::{Direction, Load, Parcel};
+use crate::operation::{Operation, ReplyPlan};
+use crate::rules::ActiveRule;
 use crate::tally::add;
-use crate::toxic::{Ending, Toxic};
-use bytes::{Bytes, BytesMut};
+use crate::toxic::effect::{Passage, Place};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What the rules made of some bytes.
-struct Made {
-    bytes: Bytes,
-    piece: usize,
-    cut: Option<Ending>,
-}
-
 impl Link {
-    /// Passes bytes of the operation whose turn it is on this way.
-    pub(super) fn pass(&mut self, way: Way, bytes: Bytes, now: Instant) {
-        let lane = &mut self.lanes[way.index()];
+    /// Passes bytes of the current operation of this direction.
+    pub(super) fn pass(&mut self, direction: Direction, bytes: Bytes, now: Instant) {
+        let lane = &mut self.lanes[direction.index()];
         if bytes.is_empty() || lane.dead {
             return;
         }
         let position = lane.position;
         lane.position += bytes.len() as u64;
-        if self.rules.planted.is_empty() {
-            self.lanes[way.index()].push(Parcel::new(Load::Bytes(bytes), now), &self.rules);
+        if self.rules.active.is_empty() {
+            self.lanes[direction.index()].push(Parcel::new(Load::Bytes(bytes), now), &self.rules);
             return;
         }
-        let mut made = Made { bytes, piece: usize::MAX, cut: None };
-        if way == Way::Down {
-            self.abort(&mut made);
+        let mut passage = Passage::new(bytes);
+        if direction == Direction::Down {
+            self.cut_reply(&mut passage);
         }
-        for planted in Arc::clone(&self.rules).planted.iter() {
-            if self.acts(way, planted) {
-                self.apply(way, planted, position, &mut made);
+        for active in Arc::clone(&self.rules).active.iter() {
+            if self.acts(direction, active) {
+                self.apply(direction, active, position, &mut passage);
             }
         }
-        self.queue(way, made, position, now);
+        self.queue(direction, passage, position, now);
     }
 
-    fn operation(&self, way: Way) -> Option<&Operation> {
-        match way {
-            Way::Up => self.operations.back(),
-            Way::Down => self.operations.front(),
-        }
-    }
-
-    fn acts(&self, way: Way, planted: &Planted) -> bool {
-        way.acts(planted, self.operation(way).map_or(&[], |operation| operation.drawn.as_slice()))
-    }
-
-    fn apply(&mut self, way: Way, planted: &Arc<Planted>, position: u64, made: &mut Made) {
-        let mut touched = made.bytes.len();
-        match &planted.rule.toxic {
-            Toxic::Corrupt(corrupt) => {
-                let random = self.random(way, "corrupt");
-                let mut changed = BytesMut::from(made.bytes.as_ref());
-                touched = usize::try_from(corrupt.change(&mut changed, position, random)).unwrap_or(usize::MAX);
-                made.bytes = changed.freeze();
-            }
-            Toxic::Truncate(truncate) => {
-                let passed = self.passed(planted, way);
-                match truncate.room(*passed, made.bytes.len()) {
-                    Some(room) => {
-                        *passed += room as u64;
-                        touched -= room;
-                        made.bytes.truncate(room);
-                        made.cut = Some(truncate.ending);
-                    }
-                    None => {
-                        *passed += made.bytes.len() as u64;
-                        return;
-                    }
-                }
-            }
-            Toxic::Blackhole(_) => {
-                made.bytes.clear();
-                if !self.lost_to.contains(&planted.id) {
-                    self.lost_to.push(planted.id);
-                }
-            }
-            Toxic::Slice(slice) => made.piece = made.piece.min(slice.size),
-            Toxic::Bandwidth(bandwidth) => made.piece = made.piece.min(bandwidth.piece()),
-            Toxic::Latency(_) | Toxic::Hang(_) => {}
-            Toxic::SlowClose(_)
-            | Toxic::Reset(_)
-            | Toxic::Abort(_)
-            | Toxic::Status(_)
-            | Toxic::Delay(_)
-            | Toxic::Malform(_)
-            | Toxic::RedisError(_) => return,
-        }
-        if touched > 0 {
-            self.touch(planted, Some(way), touched);
+    fn operation(&self, direction: Direction) -> Option<&Operation> {
+        match direction {
+            Direction::Up => self.operations.back(),
+            Direction::Down => self.operations.front(),
         }
     }
 
-    /// The bytes that a truncation let pass so far.
-    fn passed(&mut self, planted: &Planted, way: Way) -> &mut u64 {
-        let operation =
-            if planted.rule.is_conditional() { self.operation(way).map_or(0, |operation| operation.number) } else { 0 };
-        let key = (planted.id, operation * 2 + way.index() as u64);
-        self.passed.retain(|(rule, other, _)| *rule != key.0 || other % 2 != key.1 % 2 || *other == key.1);
-        let place = self.passed.iter().position(|(rule, other, _)| (*rule, *other) == key).unwrap_or_else(|| {
-            self.passed.push((key.0, key.1, 0));
+    fn acts(&self, direction: Direction, active: &ActiveRule) -> bool {
+        direction.acts(active, self.operation(direction).map_or(&[], |operation| operation.drawn.as_slice()))
+    }
+
+    fn apply(&mut self, direction: Direction, active: &Arc<ActiveRule>, position: u64, passage: &mut Passage) {
+        let random = self.random(direction, active.rule.toxic.kind());
+        let passed = self.passed(active, direction);
+        let hit = active.effect().on_bytes(passage, Place { position, passed: *passed, random });
+        *passed += passage.bytes.len() as u64;
+        if std::mem::take(&mut passage.lost) && !self.lost_to.contains(&active.id) {
+            self.lost_to.push(active.id);
+        }
+        if hit > 0 {
+            self.count_hit(active, Some(direction), hit);
+        }
+    }
+
+    /// Returns the number of bytes that a rule let pass: of the current operation if the rule is conditional, otherwise of the connection.
+    fn passed(&mut self, active: &ActiveRule, direction: Direction) -> &mut u64 {
+        let operation = if active.rule.is_conditional() {
+            self.operation(direction).map_or(0, |operation| operation.number)
+        } else {
+            0
+        };
+        let place = self.passed.iter().position(|passed| passed.rule == active.id && passed.direction == direction);
+        let place = place.unwrap_or_else(|| {
+            self.passed.push(Passed { rule: active.id, direction, operation, bytes: 0 });
             self.passed.len() - 1
         });
-        &mut self.passed[place].2
+        let passed = &mut self.passed[place];
+        if passed.operation != operation {
+            (passed.operation, passed.bytes) = (operation, 0);
+        }
+        &mut passed.bytes
     }
 
-    fn abort(&mut self, made: &mut Made) {
-        let Some(Operation { reply: Reply::Aborted(id, abort), .. }) = self.operations.front_mut() else { return };
-        let Some(planted) = self.rules.planted.iter().find(|planted| planted.id == *id).cloned() else { return };
-        let room = usize::try_from(abort.after_bytes).unwrap_or(usize::MAX).min(made.bytes.len());
-        abort.after_bytes -= room as u64;
-        if room < made.bytes.len() {
-            made.bytes.truncate(room);
-            made.cut = Some(abort.ending);
-            self.touch(&planted, Some(Way::Down), room);
+    fn cut_reply(&mut self, passage: &mut Passage) {
+        let Some(Operation { reply: ReplyPlan::Cut { rule, after_bytes, ending }, .. }) = self.operations.front_mut()
+        else {
+            return;
+        };
+        let Some(active) = self.rules.active.iter().find(|active| active.id == *rule).cloned() else { return };
+        let room = usize::try_from(*after_bytes).unwrap_or(usize::MAX).min(passage.bytes.len());
+        *after_bytes -= room as u64;
+        if room < passage.bytes.len() {
+            passage.cut_after(room, *ending);
+            self.count_hit(&active, Some(Direction::Down), room);
         }
     }
 
-    fn random(&self, way: Way, purpose: &str) -> u64 {
-        let identity = self.operation(way).map(|operation| operation.identity).unwrap_or_default();
-        next(self.edge.draw.number(purpose, identity) ^ way.index() as u64)
+    fn random(&self, direction: Direction, purpose: &str) -> u64 {
+        let identity = self.operation(direction).map(|operation| operation.identity).unwrap_or_default();
+        next(self.edge.draw.number(purpose, identity) ^ direction.index() as u64)
     }
 
-    fn queue(&mut self, way: Way, made: Made, position: u64, now: Instant) {
-        let drawn = self.operation(way).map(|operation| operation.drawn.clone()).unwrap_or_default();
-        let mut rest = made.bytes;
+    fn queue(&mut self, direction: Direction, passage: Passage, position: u64, now: Instant) {
+        let drawn = self.operation(direction).map(|operation| operation.drawn.clone()).unwrap_or_default();
+        let mut rest = passage.bytes;
         let mut continues = false;
-        // The pieces of one read share their random number, so that a jitter never tears them apart; the next read has another.
-        let random = next(self.random(way, "time") ^ position);
+        // The pieces of one read share a random number, so that jitter does not pull them apart. The next read has another.
+        let random = next(self.random(direction, "time") ^ position);
         while !rest.is_empty() {
-            let piece = rest.split_to(made.piece.min(rest.len()));
+            let piece = rest.split_to(passage.max_piece.min(rest.len()));
             let mut parcel = Parcel::new(Load::Bytes(piece), now);
             (parcel.random, parcel.continues) = (random, continues);
             parcel.drawn.clone_from(&drawn);
-            self.lanes[way.index()].push(parcel, &self.rules);
+            self.lanes[direction.index()].push(parcel, &self.rules);
             continues = true;
         }
-        if let Some(ending) = made.cut {
-            self.cut_after(way, ending, now);
+        if let Some(ending) = passage.cut {
+            self.cut_after(direction, ending, now);
         }
     }
 
-    /// The end of a direction is on its way: the rules that hold it back have touched the connection.
-    pub(super) fn touch_end(&mut self, way: Way) {
-        for planted in Arc::clone(&self.rules).planted.iter() {
-            if self.acts(way, planted) && matches!(planted.rule.toxic, Toxic::SlowClose(_) | Toxic::Hang(_)) {
-                self.touch(planted, None, 0);
+    /// Counts the end of a direction as a hit of the rules that hold it back.
+    pub(super) fn count_end(&mut self, direction: Direction) {
+        for active in Arc::clone(&self.rules).active.iter() {
+            if self.acts(direction, active) && active.effect().holds_end() {
+                self.count_hit(active, None, 0);
             }
         }
     }
 
-    /// Counts what a rule did.
-    pub(super) fn touch(&mut self, planted: &Arc<Planted>, way: Option<Way>, bytes: usize) {
-        let hits = &planted.hits;
+    /// Counts a hit of a rule: its bytes, and each connection and operation once. These counters are the proof that a fault hit (decision
+    /// 0015), so they count when the rule acts and not when the bytes leave: what a hang holds is hit.
+    pub(super) fn count_hit(&mut self, active: &Arc<ActiveRule>, direction: Option<Direction>, bytes: usize) {
+        let hits = &active.hits;
         add(&hits.bytes, bytes as u64);
-        if !self.touched.contains(&planted.id) {
-            self.touched.push(planted.id);
+        if !self.hit_by.contains(&active.id) {
+            self.hit_by.push(active.id);
             add(&hits.connections, 1);
         }
-        let operation = match way {
-            Some(Way::Up) => self.operations.back_mut(),
-            Some(Way::Down) => self.operations.front_mut(),
+        let operation = match direction {
+            Some(Direction::Up) => self.operations.back_mut(),
+            Some(Direction::Down) => self.operations.front_mut(),
             None => None,
         };
         if let Some(operation) = operation
-            && !operation.touched.contains(&planted.id)
+            && !operation.hit_by.contains(&active.id)
         {
-            operation.touched.push(planted.id);
+            operation.hit_by.push(active.id);
             add(&hits.operations, 1);
         }
     }

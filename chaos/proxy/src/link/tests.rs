@@ -1,4 +1,4 @@
-//! Laws of a link, without sockets and without waiting: whatever comes in whatever pieces, and whenever rules come and go.
+//! Properties of a link, without sockets and without waiting: for all bytes, in all pieces, while rules are added and removed at any time.
 
 use super::*;
 use crate::rules::{self, Guard, Rule};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Rules that change when bytes arrive and never which.
+/// Toxics that change when bytes arrive, but never which bytes.
 fn harmless(choice: u8) -> Toxic {
     let ms = Duration::from_millis;
     match choice % 7 {
@@ -24,25 +24,25 @@ fn harmless(choice: u8) -> Toxic {
 
 #[derive(Debug, Clone)]
 enum Event {
-    Arrive(Way, usize),
-    Write(Way, usize),
+    Arrive(Direction, usize),
+    Write(Direction, usize),
     Wait(u64),
     Add(u8, bool),
     Remove(usize),
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let way = || prop_oneof![Just(Way::Up), Just(Way::Down)];
+    let direction = || prop_oneof![Just(Direction::Up), Just(Direction::Down)];
     prop_oneof![
-        4 => (way(), 1..60_usize).prop_map(|(way, count)| Event::Arrive(way, count)),
-        4 => (way(), 1..40_usize).prop_map(|(way, count)| Event::Write(way, count)),
+        4 => (direction(), 1..60_usize).prop_map(|(direction, count)| Event::Arrive(direction, count)),
+        4 => (direction(), 1..40_usize).prop_map(|(direction, count)| Event::Write(direction, count)),
         2 => (0..40_u64).prop_map(Event::Wait),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(choice, half)| Event::Add(choice, half)),
         1 => (0..4_usize).prop_map(Event::Remove),
     ]
 }
 
-struct Bench {
+struct Harness {
     link: Link,
     rules: watch::Sender<Arc<Rules>>,
     guards: Vec<Guard>,
@@ -51,7 +51,7 @@ struct Bench {
     arrived: [Vec<u8>; 2],
 }
 
-impl Bench {
+impl Harness {
     fn new(up: &str, down: &str) -> Self {
         let rules = watch::Sender::new(Arc::new(Rules::default()));
         let edge = Edge { draw: Draw::new(42, "memory"), tap: Tap::new(true), counters: Counters::default() };
@@ -60,16 +60,16 @@ impl Bench {
         Self { link, rules, guards: Vec::new(), now: Instant::now(), sources, arrived: [Vec::new(), Vec::new()] }
     }
 
-    fn happen(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Event) {
         match event {
-            Event::Arrive(way, count) => {
-                let source = &mut self.sources[way.index()];
+            Event::Arrive(direction, count) => {
+                let source = &mut self.sources[direction.index()];
                 let bytes = source.split_to((*count).min(source.len()));
                 if !bytes.is_empty() {
-                    self.arrive(*way, &bytes);
+                    self.arrive(*direction, &bytes);
                 }
             }
-            Event::Write(way, count) => self.write(*way, *count),
+            Event::Write(direction, count) => self.write(*direction, *count),
             Event::Wait(ms) => self.now += Duration::from_millis(*ms),
             Event::Add(choice, half) => {
                 let share = if *half { 0.5 } else { 1.0 };
@@ -85,16 +85,16 @@ impl Bench {
         }
     }
 
-    /// As the shell does it: straight where that may be, and the destination does not always take all.
-    fn arrive(&mut self, way: Way, bytes: &Bytes) {
-        if !self.link.passes_straight(way) {
-            return self.link.received(way, bytes.clone(), self.now);
+    /// Does what the connection does: forwards directly if the link allows it, to a destination that does not always accept everything.
+    fn arrive(&mut self, direction: Direction, bytes: &Bytes) {
+        if !self.link.is_transparent(direction) {
+            return self.link.received(direction, bytes.clone(), self.now);
         }
         let taken = bytes.len() - bytes.len() / 3;
-        self.arrived[way.index()].extend_from_slice(&bytes[..taken]);
-        self.link.saw(way, bytes, self.now);
+        self.arrived[direction.index()].extend_from_slice(&bytes[..taken]);
+        self.link.observe(direction, bytes, self.now);
         if taken < bytes.len() {
-            self.link.left(way, bytes.slice(taken..), self.now);
+            self.link.queue_unwritten(direction, bytes.slice(taken..), self.now);
         }
     }
 
@@ -103,30 +103,30 @@ impl Bench {
         self.link.adopt(rules);
     }
 
-    fn write(&mut self, way: Way, count: usize) {
-        match self.link.next(way, self.now) {
+    fn write(&mut self, direction: Direction, count: usize) {
+        match self.link.next(direction, self.now) {
             Next::Write(bytes) => {
                 let taken = count.min(bytes.len());
-                self.arrived[way.index()].extend_from_slice(&bytes[..taken]);
-                self.link.wrote(way, taken);
+                self.arrived[direction.index()].extend_from_slice(&bytes[..taken]);
+                self.link.wrote(direction, taken);
             }
-            Next::End => self.link.passed_end(way),
+            Next::End => self.link.passed_end(direction),
             Next::Nothing => {}
             Next::Cut(ending) => panic!("cut: {ending:?}"),
         }
     }
 
-    /// Everything arrives, every rule goes, both ends end.
+    /// Delivers everything, removes every rule and ends both sources.
     fn end(&mut self) {
-        for way in [Way::Up, Way::Down] {
-            self.happen(&Event::Arrive(way, usize::MAX));
-            self.link.source_ended(way, true, self.now);
+        for direction in [Direction::Up, Direction::Down] {
+            self.apply(&Event::Arrive(direction, usize::MAX));
+            self.link.source_ended(direction, true, self.now);
         }
         self.guards.clear();
         self.adopt();
-        for way in [Way::Up, Way::Down] {
-            while self.link.due(way).is_some_and(|due| due <= self.now) {
-                self.write(way, usize::MAX);
+        for direction in [Direction::Up, Direction::Down] {
+            while self.link.due(direction).is_some_and(|due| due <= self.now) {
+                self.write(direction, usize::MAX);
             }
         }
     }
@@ -137,77 +137,77 @@ const REQUESTS: &str = "POST /a HTTP/1.1\r\ncontent-length: 30\r\n\r\n0123456789
 const REPLIES: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfourHTTP/1.1 204 None\r\n\r\n\
     HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n";
 const COMMANDS: &str = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
-const NOISE: &str = "\u{1}what nobody follows\r\n";
+const NOISE: &str = "\u{1}an unknown protocol\r\n";
 
 proptest! {
     #[test]
-    fn every_byte_passes_in_its_order_whatever_comes_and_goes(speech in 0..3_u8, events in proptest::collection::vec(event(), 0..120)) {
-        let (up, down) = match speech {
+    fn every_byte_passes_in_order_whatever_rules_come_and_go(follower in 0..3_u8, events in proptest::collection::vec(event(), 0..120)) {
+        let (up, down) = match follower {
             0 => (REQUESTS, REPLIES),
             1 => (COMMANDS, "+OK\r\n$5\r\nvalue\r\n"),
-            _ => (NOISE, "and its answer"),
+            _ => (NOISE, "and its reply"),
         };
-        let mut bench = Bench::new(up, down);
+        let mut harness = Harness::new(up, down);
         for event in &events {
-            bench.happen(event);
-            prop_assert!(up.as_bytes().starts_with(&bench.arrived[0]) && down.as_bytes().starts_with(&bench.arrived[1]));
+            harness.apply(event);
+            prop_assert!(up.as_bytes().starts_with(&harness.arrived[0]) && down.as_bytes().starts_with(&harness.arrived[1]));
         }
-        bench.end();
-        prop_assert_eq!(String::from_utf8_lossy(&bench.arrived[0]), up);
-        prop_assert_eq!(String::from_utf8_lossy(&bench.arrived[1]), down);
-        prop_assert_eq!(bench.link.verdict(), Some(Ending::Close), "both ends have passed");
+        harness.end();
+        prop_assert_eq!(String::from_utf8_lossy(&harness.arrived[0]), up);
+        prop_assert_eq!(String::from_utf8_lossy(&harness.arrived[1]), down);
+        prop_assert_eq!(harness.link.ending(), Some(Ending::Close), "both ends have passed");
     }
 }
 
 #[test]
-fn removed_in_the_middle_of_a_delay_a_rule_lets_go_at_once() {
-    let mut bench = Bench::new(REQUESTS, REPLIES);
-    bench.happen(&Event::Add(2, false));
-    bench.happen(&Event::Arrive(Way::Up, 20));
-    bench.happen(&Event::Wait(100_000));
-    bench.happen(&Event::Write(Way::Up, 100));
-    assert!(bench.arrived[0].is_empty() && bench.link.due(Way::Up).is_none());
-    bench.happen(&Event::Remove(0));
-    bench.happen(&Event::Write(Way::Up, 100));
-    assert_eq!(bench.arrived[0].len(), 20);
+fn removing_a_rule_releases_delayed_bytes_at_once() {
+    let mut harness = Harness::new(REQUESTS, REPLIES);
+    harness.apply(&Event::Add(2, false));
+    harness.apply(&Event::Arrive(Direction::Up, 20));
+    harness.apply(&Event::Wait(100_000));
+    harness.apply(&Event::Write(Direction::Up, 100));
+    assert!(harness.arrived[0].is_empty() && harness.link.due(Direction::Up).is_none());
+    harness.apply(&Event::Remove(0));
+    harness.apply(&Event::Write(Direction::Up, 100));
+    assert_eq!(harness.arrived[0].len(), 20);
 }
 
 #[test]
-fn a_command_is_answered_in_its_turn_and_the_others_pass() {
-    let mut bench = Bench::new(COMMANDS, "+OK\r\n");
+fn an_answered_command_keeps_the_order_of_replies() {
+    let mut harness = Harness::new(COMMANDS, "+OK\r\n");
     let error = RedisError { commands: vec!["get".into()], ..RedisError::new("LOADING wait") };
-    let guard = rules::add(&bench.rules, Rule::new(Toxic::RedisError(error))).unwrap();
-    bench.adopt();
-    bench.happen(&Event::Arrive(Way::Up, usize::MAX));
-    bench.happen(&Event::Write(Way::Up, usize::MAX));
-    bench.happen(&Event::Write(Way::Down, usize::MAX));
-    assert_eq!(bench.arrived[0], COMMANDS.as_bytes()[..31], "GET stays here");
-    assert!(bench.arrived[1].is_empty(), "SET has no reply yet");
-    bench.happen(&Event::Arrive(Way::Down, usize::MAX));
-    (0..2).for_each(|_| bench.happen(&Event::Write(Way::Down, usize::MAX)));
-    assert_eq!(bench.arrived[1], b"+OK\r\n-LOADING wait\r\n");
+    let guard = rules::add(&harness.rules, Rule::new(Toxic::RedisError(error))).unwrap();
+    harness.adopt();
+    harness.apply(&Event::Arrive(Direction::Up, usize::MAX));
+    harness.apply(&Event::Write(Direction::Up, usize::MAX));
+    harness.apply(&Event::Write(Direction::Down, usize::MAX));
+    assert_eq!(harness.arrived[0], COMMANDS.as_bytes()[..31], "GET is not passed on");
+    assert!(harness.arrived[1].is_empty(), "SET has no reply yet");
+    harness.apply(&Event::Arrive(Direction::Down, usize::MAX));
+    (0..2).for_each(|_| harness.apply(&Event::Write(Direction::Down, usize::MAX)));
+    assert_eq!(harness.arrived[1], b"+OK\r\n-LOADING wait\r\n");
     assert_eq!((guard.hits().operations, guard.hits().connections), (1, 1));
 }
 
 #[test]
-fn more_commands_than_can_be_followed_pass_all_the_same() {
+fn a_pipeline_that_is_too_long_to_follow_passes() {
     let pipeline = "*1\r\n$4\r\nPING\r\n".repeat(20_000);
-    let mut bench = Bench::new(&pipeline, "");
-    bench.happen(&Event::Arrive(Way::Up, usize::MAX));
-    assert!(bench.link.hungry(Way::Down) && bench.link.operations.is_empty());
-    bench.happen(&Event::Write(Way::Up, usize::MAX));
-    assert_eq!(bench.arrived[0].len(), pipeline.len());
+    let mut harness = Harness::new(&pipeline, "");
+    harness.apply(&Event::Arrive(Direction::Up, usize::MAX));
+    assert!(harness.link.wants_input(Direction::Down) && harness.link.operations.is_empty());
+    harness.apply(&Event::Write(Direction::Up, usize::MAX));
+    assert_eq!(harness.arrived[0].len(), pipeline.len());
 }
 
 #[test]
-fn a_jitter_never_changes_the_order() {
-    let mut bench = Bench::new(COMMANDS, "");
-    bench.happen(&Event::Add(0, false));
+fn jitter_never_changes_the_order() {
+    let mut harness = Harness::new(COMMANDS, "");
+    harness.apply(&Event::Add(0, false));
     for _ in 0..COMMANDS.len() {
-        bench.happen(&Event::Arrive(Way::Up, 1));
-        bench.happen(&Event::Wait(1));
-        bench.happen(&Event::Write(Way::Up, 1));
+        harness.apply(&Event::Arrive(Direction::Up, 1));
+        harness.apply(&Event::Wait(1));
+        harness.apply(&Event::Write(Direction::Up, 1));
     }
-    assert!(COMMANDS.as_bytes().starts_with(&bench.arrived[0]));
-    assert!(bench.arrived[0].len() < COMMANDS.len(), "something is still late");
+    assert!(COMMANDS.as_bytes().starts_with(&harness.arrived[0]));
+    assert!(harness.arrived[0].len() < COMMANDS.len(), "some bytes are still delayed");
 }

@@ -1,71 +1,70 @@
-//! Follows the replies of a Redis through bytes that come in any pieces. Holds no content, and only how deep it is inside arrays.
+//! Follows the replies of a Redis, in whatever pieces the bytes arrive. It buffers no content, only the arrays that are incomplete.
 
-use super::{Line, take};
+use super::{LineBuffer, consume};
 
-/// How deep arrays may lie in each other.
+/// Deepest nesting of arrays.
 const MAX_DEPTH: usize = 64;
 
-/// What the next bytes are. The bytes of a step are the first of what was given.
+/// What the next bytes are. A step consumes the first bytes of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum ReplyStep {
     /// Part of a reply.
     Part,
-    /// They complete a reply.
+    /// The end of a reply.
     Reply,
-    /// They complete something that the upstream says unasked.
+    /// The end of a push message, which answers no command.
     Push,
-    /// They cannot be followed.
+    /// Bytes that cannot be followed, and why.
     Foreign(&'static str),
 }
 
-/// An array or the like that is not complete.
+/// An incomplete array, set, map, push message or attribute.
 #[derive(Debug)]
 struct Open {
-    /// Elements to come.
-    left: u64,
-    /// Says something of the value after it, and is none itself.
+    /// Elements that are not complete.
+    remaining: u64,
+    /// An attribute describes the value after it and is not an element itself.
     attribute: bool,
 }
 
-/// See the head of this file.
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
-    line: Line,
-    /// What is left of a text and its line end.
+    line: LineBuffer,
+    /// The remaining bytes of a text and its line end.
     text: u64,
     open: Vec<Open>,
     push: bool,
 }
 
 impl Replies {
-    /// Reads on to the end of the reply at most; `input` is not empty. Returns how many bytes that took, and what they are.
-    pub(crate) fn step(&mut self, input: &[u8]) -> (usize, Step) {
+    /// Takes one step through `input`, which must not be empty, at most to the end of the reply. Returns the number of consumed bytes, and
+    /// what they are.
+    pub(crate) fn step(&mut self, input: &[u8]) -> (usize, ReplyStep) {
         let mut taken = 0;
         while taken < input.len() {
             let rest = &input[taken..];
             let complete = if self.text > 0 {
-                taken += take(rest, &mut self.text);
-                self.text == 0 && self.element()
+                taken += consume(rest, &mut self.text);
+                self.text == 0 && self.complete_element()
             } else {
-                let (count, whole) = self.line.take(rest);
+                let (count, whole) = self.line.read(rest);
                 taken += count;
-                match whole.then(|| self.begun()) {
+                match whole.then(|| self.begin_element()) {
                     None => false,
-                    Some(Ok(complete)) => complete && self.element(),
-                    Some(Err(why)) => return (input.len(), Step::Foreign(why)),
+                    Some(Ok(complete)) => complete && self.complete_element(),
+                    Some(Err(why)) => return (input.len(), ReplyStep::Foreign(why)),
                 }
             };
             if complete {
                 let push = std::mem::take(&mut self.push);
-                return (taken, if push { Step::Push } else { Step::Reply });
+                return (taken, if push { ReplyStep::Push } else { ReplyStep::Reply });
             }
         }
-        (taken, Step::Part)
+        (taken, ReplyStep::Part)
     }
 
-    /// A line is whole; tells whether an element is, with it.
-    fn begun(&mut self) -> Result<bool, &'static str> {
-        const NOT: &str = "not a reply of Redis";
+    /// Interprets a complete line. Returns true if an element is complete with it.
+    fn begin_element(&mut self) -> Result<bool, &'static str> {
         let (mark, number) = (self.line.mark().unwrap_or_default(), self.line.number());
         self.line.clear();
         match (mark, number) {
@@ -77,25 +76,25 @@ impl Replies {
             (b'*' | b'~' | b'>' | b'%' | b'|', Some(count @ 0..)) => {
                 self.push |= mark == b'>' && self.open.is_empty();
                 let each = if matches!(mark, b'%' | b'|') { 2 } else { 1 };
-                let (left, attribute) = (count.unsigned_abs() * each, mark == b'|');
-                if left == 0 {
+                let (remaining, attribute) = (count.unsigned_abs() * each, mark == b'|');
+                if remaining == 0 {
                     return Ok(!attribute);
                 }
                 if self.open.len() >= MAX_DEPTH {
-                    return Err("arrays of Redis that lie too deep in each other");
+                    return Err("Redis arrays that are nested too deeply");
                 }
-                self.open.push(Open { left, attribute });
+                self.open.push(Open { remaining, attribute });
                 Ok(false)
             }
-            _ => Err(NOT),
+            _ => Err("not a Redis reply"),
         }
     }
 
-    /// An element is complete; tells whether what it lies in is complete too, to the outermost.
-    fn element(&mut self) -> bool {
+    /// Completes an element, and every array that ends with it. Returns true if the whole reply is complete.
+    fn complete_element(&mut self) -> bool {
         while let Some(innermost) = self.open.last_mut() {
-            innermost.left -= 1;
-            if innermost.left > 0 {
+            innermost.remaining -= 1;
+            if innermost.remaining > 0 {
                 return false;
             }
             if self.open.pop().is_some_and(|done| done.attribute) {
@@ -111,26 +110,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What every reply in `pieces` is, and how long.
-    fn follow(pieces: &[&[u8]]) -> Vec<(Step, usize)> {
+    /// Returns the kind and the length of every reply in `pieces`.
+    fn follow(pieces: &[&[u8]]) -> Vec<(ReplyStep, usize)> {
         let mut replies = Replies::default();
-        let (mut seen, mut length) = (Vec::new(), 0);
+        let (mut steps, mut length) = (Vec::new(), 0);
         for piece in pieces {
             let mut rest = *piece;
             while !rest.is_empty() {
                 let (taken, step) = replies.step(rest);
                 assert!(taken > 0 && taken <= rest.len());
                 length += taken;
-                if step != Step::Part {
-                    seen.push((step, std::mem::take(&mut length)));
+                if step != ReplyStep::Part {
+                    steps.push((step, std::mem::take(&mut length)));
                 }
-                if matches!(step, Step::Foreign(_)) {
-                    return seen;
+                if matches!(step, ReplyStep::Foreign(_)) {
+                    return steps;
                 }
                 rest = &rest[taken..];
             }
         }
-        seen
+        steps
     }
 
     const REPLIES: [&str; 16] = [
@@ -153,44 +152,47 @@ mod tests {
     ];
 
     #[test]
-    fn every_kind_of_reply_ends_where_it_ends() {
+    fn every_kind_of_reply_is_followed_to_its_end() {
         let whole = REPLIES.concat();
-        let expected: Vec<_> = REPLIES.iter().map(|reply| (Step::Reply, reply.len())).collect();
+        let expected: Vec<_> = REPLIES.iter().map(|reply| (ReplyStep::Reply, reply.len())).collect();
         assert_eq!(follow(&[whole.as_bytes()]), expected);
     }
 
     #[test]
-    fn what_is_said_unasked_is_no_reply() {
+    fn a_push_message_is_not_a_reply() {
         let push = ">2\r\n+invalidate\r\n*1\r\n+k\r\n";
-        assert_eq!(follow(&[[push, "+OK\r\n"].concat().as_bytes()]), [(Step::Push, push.len()), (Step::Reply, 5)]);
+        assert_eq!(
+            follow(&[[push, "+OK\r\n"].concat().as_bytes()]),
+            [(ReplyStep::Push, push.len()), (ReplyStep::Reply, 5)]
+        );
     }
 
     #[test]
-    fn what_is_no_reply_is_foreign() {
+    fn invalid_replies_are_foreign() {
         for text in ["hello\r\n", "\r\n", "$-2\r\n", "*x\r\n", "$?\r\n", "*1 \r\n", "%-1\r\n"] {
-            assert!(matches!(follow(&[text.as_bytes()])[..], [(Step::Foreign(_), _)]), "{text:?}");
+            assert!(matches!(follow(&[text.as_bytes()])[..], [(ReplyStep::Foreign(_), _)]), "{text:?}");
         }
         let deep = "*1\r\n".repeat(MAX_DEPTH + 1);
-        assert!(matches!(follow(&[deep.as_bytes()])[..], [(Step::Foreign(_), _)]));
+        assert!(matches!(follow(&[deep.as_bytes()])[..], [(ReplyStep::Foreign(_), _)]));
     }
 
     proptest! {
         #[test]
-        fn the_pieces_in_which_bytes_come_change_nothing(cuts in proptest::collection::vec(1..20_usize, 0..60)) {
+        fn replies_do_not_depend_on_the_pieces_in_which_bytes_arrive(cuts in proptest::collection::vec(1..20_usize, 0..60)) {
             let whole = REPLIES.concat();
             let mut pieces = Vec::new();
             let mut rest = whole.as_bytes();
             for cut in cuts {
-                let (piece, left) = rest.split_at(cut.min(rest.len()));
+                let (piece, remainder) = rest.split_at(cut.min(rest.len()));
                 pieces.push(piece);
-                rest = left;
+                rest = remainder;
             }
             pieces.push(rest);
             prop_assert_eq!(follow(&pieces), follow(&[whole.as_bytes()]));
         }
 
         #[test]
-        fn no_bytes_at_all_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn no_input_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             follow(&[b"*9223372036854775807\r\n%9223372036854775807\r\n", &bytes]);
             follow(&[&bytes]);
         }

@@ -1,20 +1,40 @@
-//! HTTP abort: the connection ends where a reply should be. Before the upstream sees the request, or after it did what was asked: nothing
-//! of the reply or its first bytes arrive, which cuts an event stream inside an event.
+//! HTTP abort: the connection ends instead of a complete reply. `moment = "request"` ends it before the upstream sees the request;
+//! `moment = "reply"` lets the upstream do the work, and the client receives none or only the first bytes of the reply. The latter can cut
+//! an event stream inside an event.
 
-use crate::toxic::{Ending, Moment};
+use super::effect::{Effect, RequestEffect};
+use super::{Ending, Moment, Protocol};
 use serde::{Deserialize, Serialize};
 
-/// See the head of this file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Abort {
-    /// Where.
     #[serde(default)]
     pub moment: Moment,
-    /// How many bytes of the reply, its head included, pass before that; only at the reply.
+    /// Number of bytes of the reply, its head included, that pass before the end. Used only with `moment = "reply"`.
     #[serde(default)]
     pub after_bytes: u64,
-    /// How the connection ends.
     #[serde(default)]
     pub ending: Ending,
+}
+
+impl Effect for Abort {
+    fn about() -> &'static str {
+        "HTTP: ends the connection before the request reaches the upstream, or inside its reply"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "abort", moment = "reply", after_bytes = 20, ending = "reset" }"#
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Http)
+    }
+
+    fn on_request(&self, _head: bool) -> RequestEffect {
+        match self.moment {
+            Moment::Request => RequestEffect::End(self.ending),
+            Moment::Reply => RequestEffect::CutReply { after_bytes: self.after_bytes, ending: self.ending },
+        }
+    }
 }

@@ -1,36 +1,51 @@
-//! Bandwidth: bytes arrive at a limited rate, in pieces of about ten milliseconds.
+//! Bandwidth: bytes arrive at a limited rate.
 
+use super::effect::{Departure, Effect, Passage, Place, Waiting};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Pieces in a second.
+/// Pieces of about 10 ms each. Much smaller ones could not be timed: tokio's timer has a resolution of 1 ms.
 const PIECES_PER_SECOND: u64 = 100;
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bandwidth {
-    /// The rate; at least 1.
+    /// At least 1.
     pub bytes_per_second: u64,
 }
 
 impl Bandwidth {
-    pub(crate) const fn problem(&self) -> Option<&'static str> {
-        if self.bytes_per_second == 0 {
-            Some("`bytes_per_second` must be at least 1; `hang` lets nothing pass")
-        } else {
-            None
-        }
-    }
-
-    /// The largest piece that passes at once.
-    pub(crate) fn piece(&self) -> usize {
+    fn piece(&self) -> usize {
         usize::try_from(self.bytes_per_second / PIECES_PER_SECOND).unwrap_or(usize::MAX).max(1)
     }
 
-    /// How long `bytes` take.
-    pub(crate) fn duration(&self, bytes: usize) -> Duration {
+    fn duration(&self, bytes: usize) -> Duration {
         Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64)
+    }
+}
+
+impl Effect for Bandwidth {
+    fn about() -> &'static str {
+        "limits the rate at which bytes arrive"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "bandwidth", bytes_per_second = 1048576 }"#
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        (self.bytes_per_second == 0).then_some("`bytes_per_second` must be at least 1; to let nothing pass, use `hang`")
+    }
+
+    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+        passage.max_piece = passage.max_piece.min(self.piece());
+        passage.bytes.len()
+    }
+
+    fn schedule(&self, waiting: Waiting, departure: &mut Departure) {
+        let start = departure.free_at.map_or(departure.due, |free_at| departure.due.max(free_at));
+        departure.due = start + self.duration(waiting.bytes);
+        departure.free_at = Some(departure.due);
     }
 }
 
@@ -39,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pieces_of_a_second_take_a_second() {
+    fn the_pieces_of_one_second_take_one_second() {
         for rate in [1, 99, 500_000, 1 << 30] {
             let bandwidth = Bandwidth { bytes_per_second: rate };
             let pieces = rate as f64 / bandwidth.piece() as f64;

@@ -1,23 +1,21 @@
-//! Corruption: one bit of some bytes arrives changed; how many bytes there are stays.
+//! Corruption: one bit of some bytes is flipped; the number of bytes stays the same.
 
+use super::effect::{Effect, Passage, Place};
 use crate::draw::next;
+use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Corrupt {
-    /// One byte in so many is changed; at least 1, which changes all.
+    /// On average one byte in this number is changed; 1 changes every byte.
     pub one_in: u64,
 }
 
 impl Corrupt {
-    pub(crate) const fn problem(&self) -> Option<&'static str> {
-        if self.one_in == 0 { Some("`one_in` must be at least 1") } else { None }
-    }
-
-    /// Changes bytes, each by its position counted from `position`; returns how many.
-    pub(crate) fn change(&self, bytes: &mut [u8], position: u64, random: u64) -> u64 {
+    /// Changes bytes and returns how many. Each byte is decided by its position, so that the result does not depend on the pieces in which
+    /// the bytes arrive.
+    fn change(&self, bytes: &mut [u8], position: u64, random: u64) -> usize {
         let mut changed = 0;
         for (place, byte) in (position..).zip(bytes) {
             let chance = next(random ^ next(place));
@@ -30,22 +28,43 @@ impl Corrupt {
     }
 }
 
+impl Effect for Corrupt {
+    fn about() -> &'static str {
+        "flips one bit of some bytes"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "corrupt", one_in = 1000 }"#
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        (self.one_in == 0).then_some("`one_in` must be at least 1")
+    }
+
+    fn on_bytes(&self, passage: &mut Passage, place: Place) -> usize {
+        let mut bytes = BytesMut::from(passage.bytes.as_ref());
+        let changed = self.change(&mut bytes, place.position, place.random);
+        passage.bytes = bytes.freeze();
+        changed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn about_as_many_bytes_change_as_asked_and_always_the_same() {
+    fn a_seed_changes_the_same_share_of_bytes_in_whatever_pieces_they_arrive() {
         let corrupt = Corrupt { one_in: 100 };
         let mut bytes = vec![0_u8; 100_000];
         let changed = corrupt.change(&mut bytes, 0, 42);
         assert!((800..1_200).contains(&changed), "{changed}");
-        assert_eq!(bytes.iter().filter(|byte| **byte != 0).count() as u64, changed);
+        assert_eq!(bytes.iter().filter(|byte| **byte != 0).count(), changed);
         let mut pieces = vec![0_u8; 100_000];
         let (first, second) = pieces.split_at_mut(33_333);
         corrupt.change(first, 0, 42);
         corrupt.change(second, 33_333, 42);
-        assert_eq!(pieces, bytes, "pieces change nothing");
+        assert_eq!(pieces, bytes, "the pieces make no difference");
         let mut other = vec![0_u8; 100_000];
         corrupt.change(&mut other, 0, 43);
         assert_ne!(other, bytes);

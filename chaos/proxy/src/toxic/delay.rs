@@ -1,17 +1,38 @@
-//! HTTP delay: a request is passed on later, or its reply is; what comes after it on the same connection waits too.
+//! HTTP delay: a request or its reply is passed on later. Everything after it on the same connection waits too.
 
-use crate::toxic::{Moment, millis};
+use super::effect::{Effect, RequestEffect};
+use super::{Moment, Protocol, millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delay {
-    /// How late.
     #[serde(rename = "delay_ms", with = "millis")]
     pub delay: Duration,
-    /// Whether the request is late, or the reply.
+    /// Whether the request or the reply is delayed.
     #[serde(default)]
     pub moment: Moment,
+}
+
+impl Effect for Delay {
+    fn about() -> &'static str {
+        "HTTP: passes a request or its reply on later"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "delay", delay_ms = 4, moment = "reply" }"#
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Http)
+    }
+
+    fn on_request(&self, _head: bool) -> RequestEffect {
+        RequestEffect::Hit
+    }
+
+    fn delay(&self, moment: Moment, _random: u64) -> Duration {
+        if self.moment == moment { self.delay } else { Duration::ZERO }
+    }
 }

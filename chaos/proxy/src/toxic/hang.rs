@@ -1,9 +1,31 @@
-//! Hang: nothing passes, and nothing is lost: what came in the meantime, ends of connections too, passes when the toxic is removed. This
-//! is what a partition looks like that heals before TCP gives up, and what a stopped process looks like.
+//! Hang: nothing passes and nothing is lost. Bytes and ends of connections that arrive in the meantime pass when the toxic is removed. A
+//! client sees the same from a network partition that heals before TCP gives up, and from a stopped process.
 
+use super::effect::{Departure, Effect, Passage, Place, Waiting};
 use serde::{Deserialize, Serialize};
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hang {}
+
+impl Effect for Hang {
+    fn about() -> &'static str {
+        "holds back everything until the toxic is removed; nothing is lost"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "hang" }"#
+    }
+
+    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+        passage.bytes.len()
+    }
+
+    fn holds_end(&self) -> bool {
+        true
+    }
+
+    fn schedule(&self, _waiting: Waiting, departure: &mut Departure) {
+        departure.hung = true;
+    }
+}

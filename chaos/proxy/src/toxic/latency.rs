@@ -1,25 +1,37 @@
-//! Latency: everything arrives later by a delay that varies. Bytes wait in a queue, so that a long reply is late once and not once for
-//! each of its pieces, and their order stays.
+//! Latency: everything arrives later, by a delay that may vary. Bytes wait in a queue: a long reply is delayed once, not once for each of
+//! its pieces, and the order never changes.
 
+use super::effect::{Effect, Passage, Place};
+use super::{Moment, millis};
 use crate::draw::unit;
-use crate::toxic::millis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
-    /// The delay in the middle.
+    /// The mean delay.
     #[serde(rename = "delay_ms", with = "millis")]
     pub delay: Duration,
-    /// How far it may lie from the middle, evenly; below zero counts as zero.
+    /// Largest difference from the mean, distributed evenly; a delay below 0 becomes 0.
     #[serde(rename = "jitter_ms", with = "millis", default)]
     pub jitter: Duration,
 }
 
-impl Latency {
-    pub(crate) fn delay(&self, random: u64) -> Duration {
+impl Effect for Latency {
+    fn about() -> &'static str {
+        "delays everything; with `jitter_ms` by a random time around the mean"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "latency", delay_ms = 3, jitter_ms = 2 }"#
+    }
+
+    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+        passage.bytes.len()
+    }
+
+    fn delay(&self, _moment: Moment, random: u64) -> Duration {
         (self.delay + self.jitter.mul_f64(2.0 * unit(random))).saturating_sub(self.jitter)
     }
 }
@@ -29,14 +41,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_delay_stays_in_its_range_even_where_the_jitter_is_greater() {
-        let latency =
-            |delay, jitter| Latency { delay: Duration::from_millis(delay), jitter: Duration::from_millis(jitter) };
+    fn the_delay_stays_in_its_range_even_if_the_jitter_is_greater() {
+        let delay = |delay, jitter, random| {
+            let latency = Latency { delay: Duration::from_millis(delay), jitter: Duration::from_millis(jitter) };
+            latency.delay(Moment::Reply, random)
+        };
         for random in (0..1_000).map(crate::draw::next) {
-            let delay = latency(100, 20).delay(random);
-            assert!(delay >= Duration::from_millis(80) && delay <= Duration::from_millis(120), "{delay:?}");
-            assert!(latency(10, 50).delay(random) <= Duration::from_millis(60));
-            assert_eq!(latency(10, 0).delay(random), Duration::from_millis(10));
+            let within = Duration::from_millis(80)..=Duration::from_millis(120);
+            assert!(within.contains(&delay(100, 20, random)), "{:?}", delay(100, 20, random));
+            assert!(delay(10, 50, random) <= Duration::from_millis(60));
+            assert_eq!(delay(10, 0, random), Duration::from_millis(10));
         }
     }
 }

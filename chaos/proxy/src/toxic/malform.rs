@@ -1,64 +1,67 @@
-//! HTTP malformed reply: the upstream does what was asked, and what arrives in place of its reply is not what it should be.
+//! HTTP malformed reply: the upstream does the work, and the client receives something else in place of its reply.
 
+use super::Protocol;
+use super::effect::{Effect, RequestEffect, Rewritten, UpstreamReply};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-/// What arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// A proper reply with the content `{}`.
+    /// A valid reply with the content `{}`.
     Empty,
-    /// A proper reply whose content is not JSON.
+    /// A valid reply whose content is not JSON.
     NotJson,
-    /// The head of a proper reply and the first half of the content, which is as long as the head says.
+    /// A valid reply with the first half of the content; `content-length` matches.
     HalfContent,
-    /// The reply of JSON-RPC to another request.
+    /// A JSON-RPC reply to another request.
     OtherId,
-    /// A status line that is none.
+    /// A status line that is not HTTP; then the connection ends.
     NoHttp,
-    /// The reply, shorter than its head says; then the connection ends.
+    /// Fewer bytes than `content-length` declares; then the connection ends.
     ShortContent,
 }
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Malform {
-    /// What arrives.
     pub shape: Shape,
 }
 
-impl Malform {
-    /// Tells whether the connection ends after the reply.
-    pub(crate) const fn ends(&self) -> bool {
-        match self.shape {
-            Shape::NoHttp | Shape::ShortContent => true,
-            Shape::Empty | Shape::NotJson | Shape::HalfContent | Shape::OtherId => false,
-        }
+impl Effect for Malform {
+    fn about() -> &'static str {
+        "HTTP: replaces the upstream's reply with a wrong or broken one"
     }
 
-    /// What arrives in place of a reply with this content.
-    pub(crate) fn reply(&self, status: u16, content_type: &str, content: &[u8]) -> Bytes {
-        let half = &content[..content.len() / 2];
-        match self.shape {
-            Shape::Empty => whole(status, content_type, b"{}", 2),
-            Shape::NotJson => {
-                let page = b"<html><body><h1>It works!</h1></body></html>";
-                whole(status, content_type, page, page.len())
-            }
-            Shape::HalfContent => whole(status, content_type, half, half.len()),
-            Shape::OtherId => {
-                let reply = br#"{"jsonrpc":"2.0","id":"of another request","result":{}}"#;
-                whole(status, content_type, reply, reply.len())
-            }
-            Shape::NoHttp => Bytes::from_static(b"\x00\x01 this is not HTTP\r\n\r\n"),
-            Shape::ShortContent => whole(status, content_type, half, content.len().max(1)),
-        }
+    fn example() -> &'static str {
+        r#"{ kind = "malform", shape = "half_content" }"#
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Http)
+    }
+
+    fn on_request(&self, _head: bool) -> RequestEffect {
+        RequestEffect::RewriteReply
+    }
+
+    fn rewrite(&self, reply: UpstreamReply<'_>) -> Option<Rewritten> {
+        let half = &reply.content[..reply.content.len() / 2];
+        let whole = |content: &[u8]| respond(reply, content, content.len());
+        let (bytes, ends) = match self.shape {
+            Shape::Empty => (whole(b"{}"), false),
+            Shape::NotJson => (whole(b"<html><body><h1>It works!</h1></body></html>"), false),
+            Shape::HalfContent => (whole(half), false),
+            Shape::OtherId => (whole(br#"{"jsonrpc":"2.0","id":"of another request","result":{}}"#), false),
+            Shape::NoHttp => (Bytes::from_static(b"\x00\x01 this is not HTTP\r\n\r\n"), true),
+            Shape::ShortContent => (respond(reply, half, reply.content.len().max(1)), true),
+        };
+        Some(Rewritten { bytes, ends })
     }
 }
 
-fn whole(status: u16, content_type: &str, content: &[u8], length: usize) -> Bytes {
+fn respond(reply: UpstreamReply<'_>, content: &[u8], length: usize) -> Bytes {
+    let UpstreamReply { status, content_type, .. } = reply;
     let head =
         format!("HTTP/1.1 {status} Malformed\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
     let mut reply = BytesMut::from(head.as_bytes());
@@ -71,9 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_is_what_it_says() {
+    fn every_shape_is_malformed_in_its_own_way() {
         let reply = |shape| {
-            let bytes = Malform { shape }.reply(200, "application/json", b"{\"id\":1}");
+            let upstream = UpstreamReply { status: 200, content_type: "application/json", content: b"{\"id\":1}" };
+            let bytes = Malform { shape }.rewrite(upstream).unwrap().bytes;
             String::from_utf8_lossy(&bytes).into_owned()
         };
         assert!(reply(Shape::Empty).ends_with("content-length: 2\r\n\r\n{}"));

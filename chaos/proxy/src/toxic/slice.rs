@@ -1,22 +1,41 @@
-//! Slice: bytes arrive in small pieces, each in a packet of its own.
+//! Slice: bytes arrive in small pieces, each in its own packet.
 
-use crate::toxic::millis;
+use super::effect::{Departure, Effect, Passage, Place, Waiting};
+use super::millis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slice {
     /// Bytes of a piece; at least 1.
     pub size: usize,
-    /// Time between two pieces of what came together.
+    /// Time between two pieces of bytes that arrived together.
     #[serde(rename = "gap_ms", with = "millis", default)]
     pub gap: Duration,
 }
 
-impl Slice {
-    pub(crate) const fn problem(&self) -> Option<&'static str> {
-        if self.size == 0 { Some("`size` must be at least 1") } else { None }
+impl Effect for Slice {
+    fn about() -> &'static str {
+        "delivers bytes in small pieces, each in its own packet"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "slice", size = 700, gap_ms = 1 }"#
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        (self.size == 0).then_some("`size` must be at least 1")
+    }
+
+    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+        passage.max_piece = passage.max_piece.min(self.size);
+        passage.bytes.len()
+    }
+
+    fn schedule(&self, waiting: Waiting, departure: &mut Departure) {
+        if waiting.continues {
+            departure.due += self.gap;
+        }
     }
 }

@@ -1,14 +1,33 @@
-//! Slow close: bytes pass as they come, but the end of a connection is passed on late.
+//! Slow close: bytes pass as they arrive, but the end of a connection is passed on late.
 
-use crate::toxic::millis;
+use super::effect::{Departure, Effect, Waiting};
+use super::millis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlowClose {
-    /// How late.
     #[serde(rename = "delay_ms", with = "millis")]
     pub delay: Duration,
+}
+
+impl Effect for SlowClose {
+    fn about() -> &'static str {
+        "passes the end of a connection (FIN) on later"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "slow_close", delay_ms = 5 }"#
+    }
+
+    fn holds_end(&self) -> bool {
+        true
+    }
+
+    fn schedule(&self, waiting: Waiting, departure: &mut Departure) {
+        if waiting.is_end {
+            departure.due += self.delay;
+        }
+    }
 }

@@ -1,21 +1,20 @@
-//! HTTP status: the proxy answers in place of the upstream, which never sees the request. The connection goes on.
+//! HTTP status: the proxy answers in place of the upstream, which never sees the request. The connection stays open.
 
+use super::Protocol;
+use super::effect::{Effect, RequestEffect};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
-    /// Status of the reply, 200 to 599.
+    /// From 200 to 599, and neither 204 nor 304, because those replies have no content.
     pub status: u16,
-    /// `Retry-After` of the reply, in seconds.
+    /// Value of the `Retry-After` header. If omitted, the reply has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_secs: Option<u64>,
-    /// Content of the reply.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
-    /// Media type of the content.
     #[serde(default = "json")]
     pub content_type: String,
 }
@@ -25,19 +24,11 @@ fn json() -> String {
 }
 
 impl Status {
-    pub(crate) const fn problem(&self) -> Option<&'static str> {
-        if self.status < 200 || self.status > 599 || self.status == 204 || self.status == 304 {
-            Some("`status` must be from 200 to 599, and neither 204 nor 304")
-        } else {
-            None
-        }
-    }
-
-    /// The whole reply.
-    pub(crate) fn reply(&self, to_head: bool) -> Bytes {
+    fn reply(&self, head: bool) -> Bytes {
         let retry = self.retry_after_secs.map_or_else(String::new, |seconds| format!("retry-after: {seconds}\r\n"));
+        // A line break in the setting must not become a second header.
         let media = self.content_type.replace(['\r', '\n'], " ");
-        let body = if to_head { "" } else { self.body.as_str() };
+        let body = if head { "" } else { self.body.as_str() };
         Bytes::from(format!(
             "HTTP/1.1 {} Injected\r\ncontent-type: {media}\r\ncontent-length: {}\r\n{retry}\r\n{body}",
             self.status,
@@ -46,13 +37,36 @@ impl Status {
     }
 }
 
+impl Effect for Status {
+    fn about() -> &'static str {
+        "HTTP: answers with a status; the upstream never sees the request"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "status", status = 503, retry_after_secs = 1, body = "{}" }"#
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Http)
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let valid = (200..=599).contains(&self.status) && !matches!(self.status, 204 | 304);
+        (!valid).then_some("`status` must be from 200 to 599, and neither 204 nor 304")
+    }
+
+    fn on_request(&self, head: bool) -> RequestEffect {
+        RequestEffect::Answer(self.reply(head), None)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::head::{Length, Look, Tried, reply};
+    use crate::http::head::{Length, ParseOptions, ParsedHead, parse_reply};
 
     #[test]
-    fn the_reply_is_one_that_clients_can_read() {
+    fn a_client_can_read_the_reply() {
         let status = Status {
             status: 503,
             retry_after_secs: Some(2),
@@ -60,7 +74,8 @@ mod tests {
             content_type: "text/x\r\nevil: 1".into(),
         };
         let bytes = status.reply(false);
-        let Tried::Whole(head, size) = reply(&bytes, Look { to_head: false, keep_fields: true }) else {
+        let ParsedHead::Whole(head, size) = parse_reply(&bytes, ParseOptions { to_head: false, keep_fields: true })
+        else {
             panic!("not a reply")
         };
         assert_eq!((head.length, &bytes[size..]), (Length::Fixed(2), &b"{}"[..]));
@@ -70,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_without_meaning_is_refused() {
+    fn a_status_without_content_or_meaning_is_rejected() {
         let problem =
             |status| Status { status, retry_after_secs: None, body: String::new(), content_type: json() }.problem();
         for status in [0, 101, 204, 304, 600] {

@@ -1,39 +1,56 @@
-//! Truncation: so many bytes pass, then the connection ends. Always on, it counts the bytes of a direction from when the toxic was added
-//! or the connection opened; drawn for a share of the operations, those of the operation.
+//! Truncation: a number of bytes pass, then the connection ends. An unconditional rule counts the bytes of a direction from the time when
+//! the rule was added or the connection opened; a rule with a share or a filter counts the bytes of each drawn operation.
 
-use crate::toxic::Ending;
+use super::Ending;
+use super::effect::{Effect, Passage, Place};
 use serde::{Deserialize, Serialize};
 
-/// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Truncate {
-    /// How many bytes pass.
+    /// Number of bytes that pass.
     pub bytes: u64,
-    /// How the connection ends.
     #[serde(default)]
     pub ending: Ending,
 }
 
-impl Truncate {
-    /// How many of `arriving` bytes still pass when `passed` have passed before; `None` means all, and more may come.
-    pub(crate) fn room(&self, passed: u64, arriving: usize) -> Option<usize> {
-        let room = self.bytes.saturating_sub(passed);
-        usize::try_from(room).ok().filter(|room| *room < arriving)
+impl Effect for Truncate {
+    fn about() -> &'static str {
+        "ends the connection after a number of bytes"
+    }
+
+    fn example() -> &'static str {
+        r#"{ kind = "truncate", bytes = 1500, ending = "reset" }"#
+    }
+
+    fn on_bytes(&self, passage: &mut Passage, place: Place) -> usize {
+        let arriving = passage.bytes.len();
+        let room = usize::try_from(self.bytes.saturating_sub(place.passed)).unwrap_or(usize::MAX);
+        if room >= arriving {
+            return 0;
+        }
+        passage.cut_after(room, self.ending);
+        arriving - room
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     #[test]
-    fn exactly_so_many_bytes_pass() {
+    fn exactly_the_configured_number_of_bytes_passes() {
         let truncate = Truncate { bytes: 1_000, ending: Ending::Close };
-        assert_eq!(truncate.room(0, 1_000), None);
-        assert_eq!(truncate.room(0, 1_001), Some(1_000));
-        assert_eq!(truncate.room(999, 5), Some(1));
-        assert_eq!(truncate.room(1_000, 1), Some(0));
-        assert_eq!(truncate.room(5_000, 1), Some(0));
+        let pass = |passed, arriving| {
+            let mut passage = Passage::new(Bytes::from(vec![7; arriving]));
+            let cut = truncate.on_bytes(&mut passage, Place { position: 0, passed, random: 0 });
+            (passage.bytes.len(), cut, passage.cut)
+        };
+        assert_eq!(pass(0, 1_000), (1_000, 0, None));
+        assert_eq!(pass(0, 1_001), (1_000, 1, Some(Ending::Close)));
+        assert_eq!(pass(999, 5), (1, 4, Some(Ending::Close)));
+        assert_eq!(pass(1_000, 1), (0, 1, Some(Ending::Close)));
+        assert_eq!(pass(5_000, 1), (0, 1, Some(Ending::Close)));
     }
 }
