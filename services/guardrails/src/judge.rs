@@ -2,7 +2,7 @@
 //! tool; every tool that judges goes through here.
 
 use crate::live::Live;
-use crate::rules::{Broken, Rules, Subject, SubjectKind};
+use crate::rules::{Broken, MAX_PLACES, Rules, Subject, SubjectKind};
 use jiff::Timestamp;
 use mcp_contracts::guardrails::{ActionRequest, BrokenRule, Decision, Severity, Verdict, VerdictKind};
 use mcp_contracts::{ErrorCode, Plan, ToolError, metric};
@@ -13,8 +13,6 @@ use std::sync::Arc;
 
 /// Largest work that is done where the call runs, in bytes; more goes to a thread of its own.
 const INLINE_BYTES: usize = 32 << 10;
-/// Most places that are told of one broken rule.
-const MAX_PLACES: usize = 5;
 /// Most rules that a token names, the worst first.
 const MAX_RULES_IN_TOKEN: usize = 200;
 

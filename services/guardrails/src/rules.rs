@@ -21,5 +21,5 @@ mod words;
 pub use library::{Library, MAX_RULES, Origin, Rules, Source};
 pub use model::{Case, Condition, Proofs, Rule, RuleFile, Size, SubjectKind};
 pub use problem::{Problem, Problems};
-pub use set::{Broken, Compiled, InForce, RuleSet};
+pub use set::{Broken, Compiled, InForce, MAX_PLACES, RuleSet};
 pub use subject::{Subject, is_production};

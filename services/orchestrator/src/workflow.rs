@@ -11,7 +11,7 @@ mod running;
 mod trail;
 
 pub(crate) use order::invalid;
-pub use order::{MAX_FILES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_ROLE_BYTES, MAX_TEXT_BYTES, Order, execution_id};
+pub use order::{Order, execution_id};
 
 use crate::llm::Model;
 use crate::outbox::Outbox;

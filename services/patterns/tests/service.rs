@@ -5,7 +5,8 @@
 mod support;
 
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, VerdictKind};
-use mcp_contracts::patterns::{MAX_RESOURCE_LINES, tool};
+use mcp_contracts::limits::MAX_RESOURCE_LINES;
+use mcp_contracts::patterns::tool;
 use mcp_contracts::{Plan, env, metric};
 use serde_json::{Value, json};
 use support::{Service, action, binding, expired, signed_by, token, token_with, verdict};

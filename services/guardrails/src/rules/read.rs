@@ -1,6 +1,7 @@
 //! Reads a file of rules: what fits is kept, what does not is noted, and nothing is judged across files here.
 
 use super::check::{Check, Parts};
+use super::library::MAX_RULES;
 use super::model::{Case, Proofs, Rule, SubjectKind};
 use super::problem::Problem;
 use super::read_condition::condition;
@@ -11,8 +12,6 @@ use mcp_kit::yaml::{self, Node, Value};
 
 /// Largest file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
-/// Most rules of one file.
-const MAX_RULES: usize = 2_000;
 
 /// The fields of a file.
 pub(super) const FILE_FIELDS: [&str; 4] = ["category", "off", "severities", "rules"];

@@ -4,6 +4,7 @@ use super::{LOOKS, SCOPES, validate};
 use crate::judge::{Judge, rules_of, run};
 use crate::rules::{Rules, Subject, SubjectKind};
 use mcp_contracts::guardrails::{ActionKind, Decision, IconProblem, IconReport, IconUse, ValidateIcons, tool};
+use mcp_contracts::limits::MAX_ICONS;
 use mcp_contracts::{Plan, ToolError, metric};
 use mcp_kit::{CallContext, Tool, ToolInfo};
 use std::borrow::Cow;
@@ -16,9 +17,6 @@ const INFO: ToolInfo = ToolInfo {
     annotations: LOOKS,
     scopes: SCOPES,
 };
-
-/// Most icons in one call.
-const MAX_ICONS: usize = 500;
 
 pub(super) fn tool(judge: Judge) -> Tool {
     Tool::new(INFO, move |context: CallContext, request: ValidateIcons| {
