@@ -1,10 +1,10 @@
 //! The subcommands besides `serve`: what an author of rules runs before others do.
 
 use crate::detect::measure;
-use crate::reload;
 use crate::rules::{Library, Rules, SubjectKind, schema};
 use clap::Subcommand;
 use mcp_contracts::guardrails::Severity;
+use mcp_kit::data::FolderData;
 use mcp_kit::{OwnCommand, Settings};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -33,7 +33,8 @@ impl OwnCommand for GuardrailsCommand {
         let text = match self {
             Self::CheckRules { folder } => {
                 let folder = folder.or_else(|| settings.rules_dir.clone());
-                table(&reload::load(folder.as_deref()).map_err(|problems| problems.to_string())?)
+                let library = folder.map_or_else(Library::built_in, |folder| Library::load(&folder));
+                table(&library.map_err(|problems| problems.to_string())?)
             }
             Self::RulesSchema => schema::text(),
             Self::Measure { json } => measure::report(json)?,

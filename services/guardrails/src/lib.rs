@@ -6,9 +6,7 @@ mod command;
 pub mod detect;
 pub mod judge;
 mod linear;
-pub mod live;
 mod prompts;
-pub mod reload;
 mod resources;
 pub mod rules;
 pub mod tools;
@@ -17,12 +15,11 @@ pub mod warm;
 pub use command::GuardrailsCommand;
 
 use judge::Judge;
-use live::Live;
+use mcp_kit::data::{Live, Problems, Reloader};
 use mcp_kit::{Application, Start};
 use prompts::ActionPrompts;
-use reload::Reloader;
 use resources::RuleResources;
-use rules::Problems;
+use rules::Library;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,7 +52,7 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
             tasks.spawn(reloader.run(stop.clone()));
             live
         }
-        None => Live::new(reload::load(None)?),
+        None => Live::new(Library::built_in()?),
     };
     drop(opening);
     tasks.close();

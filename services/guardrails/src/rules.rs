@@ -7,11 +7,9 @@ pub mod folder;
 mod library;
 mod model;
 mod pattern;
-mod problem;
 mod proof;
 mod read;
 mod read_condition;
-mod reader;
 mod scan;
 pub mod schema;
 mod set;
@@ -20,6 +18,5 @@ mod words;
 
 pub use library::{Library, MAX_RULES, Origin, Rules, Source};
 pub use model::{Case, Condition, Proofs, Rule, RuleFile, Size, SubjectKind};
-pub use problem::{Problem, Problems};
 pub use set::{Broken, Compiled, InForce, MAX_PLACES, RuleSet};
 pub use subject::{Subject, is_production};

@@ -2,6 +2,7 @@
 //! Knows no tool of any service; a service hands its tools over as a [`tool::ToolSet`].
 
 pub mod auth;
+pub mod data;
 pub mod database;
 pub mod delegate;
 pub mod dialogue;
@@ -20,7 +21,6 @@ pub mod single_use;
 pub mod telemetry;
 pub mod tool;
 pub mod verdict;
-pub mod yaml;
 
 pub use delegate::Delegate;
 pub use dialogue::{Answer, Answered, Dialogue, Question};

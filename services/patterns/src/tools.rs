@@ -5,10 +5,11 @@ mod log_pattern_usage;
 mod select_pattern;
 
 use crate::Parts;
-use crate::catalog::{Catalog, Pattern, did_you_mean};
+use crate::catalog::{Catalog, Pattern};
 use mcp_contracts::limits::MAX_EXECUTION_ID_BYTES;
 use mcp_contracts::{ErrorCode, Plan, Scope, ToolError};
 use mcp_kit::ToolSet;
+use mcp_kit::data::did_you_mean;
 
 /// What every tool and resource of this service needs.
 pub(crate) const SCOPES: &[Scope] = &[Scope::PatternsSelect];

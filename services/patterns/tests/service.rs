@@ -284,7 +284,7 @@ fn a_bad_catalogue_is_told_by_the_command_and_stops_the_start() {
     {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains("bad.yaml:4: unknown key `lvel` of a pattern; did you mean `level`?"), "{text}");
+        assert!(text.contains("bad.yaml:4: a pattern has no field `lvel`; did you mean `level`?"), "{text}");
     }
     let good = run(&["check-catalog"], None);
     assert!(good.status.success());

@@ -1,7 +1,7 @@
 //! `validate_icons`: checks the icons of a user interface: what is dangerous in them, and who cannot use them.
 
 use super::{LOOKS, SCOPES, validate};
-use crate::judge::{Judge, rules_of, run};
+use crate::judge::{Judge, run};
 use crate::rules::{Rules, Subject, SubjectKind};
 use mcp_contracts::guardrails::{ActionKind, Decision, IconProblem, IconReport, IconUse, ValidateIcons, tool};
 use mcp_contracts::limits::MAX_ICONS;
@@ -36,7 +36,7 @@ async fn check(judge: &Judge, context: &CallContext, request: ValidateIcons) -> 
     let size = |icon: &IconUse| icon.name.len() + icon.svg.as_deref().map_or(0, str::len);
     let bytes = request.icons.iter().map(size).sum();
     validate::text("icons[].svg", bytes)?;
-    let (rules, plan) = (rules_of(judge, context), context.claims.plan);
+    let (rules, plan) = (judge.rules(context), context.claims.plan);
     let report = run(bytes, move || report(&rules, plan, &request.icons)).await?;
     for problem in &report.problems {
         let labels = [("rule", problem.rule.clone()), ("severity", problem.severity.name().to_owned())];
