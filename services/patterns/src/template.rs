@@ -45,8 +45,8 @@ impl Template {
                     rest = next;
                 }
                 Some(_) | None => {
-                    let message =
-                        "`{{` does not begin a `{{variable}}`; a name has lower-case letters, digits and `_`".to_owned();
+                    let message = "`{{` does not begin a `{{variable}}`; a name has lower-case letters, digits and `_`"
+                        .to_owned();
                     malformed.push(Malformed { line: line(), message });
                     rest = after;
                 }
