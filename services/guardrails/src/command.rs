@@ -1,5 +1,6 @@
 //! The subcommands besides `serve`: what an author of rules runs before others do.
 
+use crate::GuardrailsSettings;
 use crate::detect::measure;
 use crate::rules::{Library, Rules, SubjectKind, schema};
 use clap::Subcommand;
@@ -28,11 +29,11 @@ pub enum GuardrailsCommand {
     },
 }
 
-impl OwnCommand for GuardrailsCommand {
-    fn run(self, settings: &Settings) -> Result<(), String> {
+impl OwnCommand<GuardrailsSettings> for GuardrailsCommand {
+    fn run(self, _settings: &Settings, own: &GuardrailsSettings) -> Result<(), String> {
         let text = match self {
             Self::CheckRules { folder } => {
-                let folder = folder.or_else(|| settings.rules_dir.clone());
+                let folder = folder.or_else(|| own.rules_dir.clone());
                 let library = folder.map_or_else(Library::built_in, |folder| Library::load(&folder));
                 table(&library.map_err(|problems| problems.to_string())?)
             }

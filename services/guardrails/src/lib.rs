@@ -9,10 +9,12 @@ mod linear;
 mod prompts;
 mod resources;
 pub mod rules;
+mod settings;
 pub mod tools;
 pub mod warm;
 
 pub use command::GuardrailsCommand;
+pub use settings::GuardrailsSettings;
 
 use judge::Judge;
 use mcp_kit::data::{Live, Problems, Reloader};
@@ -36,7 +38,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// Says what is wrong with the rules.
-pub async fn start(start: Start) -> Result<Application, StartError> {
+pub async fn start(start: Start<GuardrailsSettings>) -> Result<Application, StartError> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // An instance that says that it is ready must answer its first call within the deadline that its callers have. The detectors get
     // ready while the rules do.
@@ -46,7 +48,7 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
         drop(warming);
     });
     let opening = start.readiness.latch("rules");
-    let live = match start.settings.rules_dir.clone() {
+    let live = match start.own.rules_dir {
         Some(folder) => {
             let (reloader, live) = Reloader::start(folder, start.readiness.clone())?;
             tasks.spawn(reloader.run(stop.clone()));

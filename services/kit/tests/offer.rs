@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
 use mcp_kit::{
     Annotations, Answer, CallContext, Offer, Page, PromptArgument, PromptInfo, PromptText, Prompts, Question,
-    ResourceInfo, ResourceTemplate, ResourceText, Resources, Tool, ToolInfo, ToolSet,
+    ResourceInfo, ResourceTemplate, ResourceText, Resources, Start, Tool, ToolInfo, ToolSet,
 };
 use mcp_testkit::{Caller, Server};
 use schemars::JsonSchema;
@@ -136,7 +136,7 @@ async fn start(values: &[(&str, &str)]) -> Server {
         pages: vec![page],
         ..Offer::from(tools())
     };
-    Server::start(Service::Memory, values, Caller::new("acme", &[Scope::MemoryRead]), async |_| offer).await
+    Server::start(Service::Memory, values, Caller::new("acme", &[Scope::MemoryRead]), async |_: Start| offer).await
 }
 
 /// One request in the older era, without a handshake, as a client sends it after one.

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
-use mcp_kit::{Annotations, CallContext, Tool, ToolInfo, ToolSet};
+use mcp_kit::{Annotations, CallContext, Start, Tool, ToolInfo, ToolSet};
 use mcp_testkit::{Caller, Server};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ fn tools() -> ToolSet {
 
 async fn start(values: &[(&str, &str)]) -> Server {
     let caller = Caller::new("acme", &[Scope::MemoryRead]);
-    Server::start(Service::Memory, values, caller, async |_| tools().into()).await
+    Server::start(Service::Memory, values, caller, async |_: Start| tools().into()).await
 }
 
 fn plain(server: &Server, body: &'static str) -> reqwest::RequestBuilder {

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod index;
 pub mod resources;
 pub mod score;
+mod settings;
 pub mod template;
 pub mod tools;
 pub mod usage;
@@ -14,6 +15,7 @@ use clap::Subcommand;
 use futures::FutureExt;
 use mcp_kit::data::{FolderData, Live, Problems, Reloader};
 use mcp_kit::{Application, OwnCommand, Settings, SingleUse, Start, Verdicts};
+pub use settings::PatternsSettings;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,10 +54,10 @@ pub struct Parts {
 ///
 /// # Errors
 /// Says what is wrong with the catalogue or the database.
-pub async fn start(start: Start) -> Result<Application, StartError> {
+pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartError> {
     let reading = start.readiness.latch("catalog");
     let (stop, mut reloading) = (CancellationToken::new(), JoinSet::new());
-    let catalog = match start.settings.catalog_dir.clone() {
+    let catalog = match start.own.catalog_dir {
         Some(folder) => {
             let (reloader, live) = Reloader::start(folder, start.readiness.clone())?;
             reloading.spawn(reloader.run(stop.clone()));
@@ -94,11 +96,11 @@ pub enum PatternsCommand {
     CatalogSchema,
 }
 
-impl OwnCommand for PatternsCommand {
-    fn run(self, settings: &Settings) -> Result<(), String> {
+impl OwnCommand<PatternsSettings> for PatternsCommand {
+    fn run(self, _settings: &Settings, own: &PatternsSettings) -> Result<(), String> {
         let text = match self {
             Self::CheckCatalog { folder } => {
-                let folder = folder.or_else(|| settings.catalog_dir.clone());
+                let folder = folder.or_else(|| own.catalog_dir.clone());
                 let catalog = folder.map_or_else(Catalog::built_in, |folder| Catalog::load(&folder));
                 let catalog = catalog.map_err(|problems| problems.to_string())?;
                 let (patterns, categories) = (catalog.patterns().len(), catalog.categories().len());

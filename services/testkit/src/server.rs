@@ -4,8 +4,9 @@ use crate::{Caller, Client, SECRET};
 use mcp_contracts::{Service, env};
 use mcp_kit::run::assemble;
 use mcp_kit::serve::{ServeLimits, serve};
+use mcp_kit::settings::from_values;
 use mcp_kit::telemetry::Telemetry;
-use mcp_kit::{Offer, Readiness, Settings, Start, Verdicts};
+use mcp_kit::{Offer, OwnSettings, Readiness, Start, Verdicts};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;
@@ -27,19 +28,21 @@ pub struct Server {
 
 impl Server {
     /// Starts `service` with these settings; `offer` makes what it offers.
-    pub async fn start<F, Made>(service: Service, settings: &[(&str, &str)], caller: Caller, offer: F) -> Self
+    pub async fn start<Own, F, Made>(service: Service, settings: &[(&str, &str)], caller: Caller, offer: F) -> Self
     where
-        F: FnOnce(Start) -> Made,
+        Own: OwnSettings,
+        F: FnOnce(Start<Own>) -> Made,
         Made: Future<Output = Offer>,
     {
         let mut values = BTreeMap::from([(env::JWT_SECRET.to_owned(), SECRET.to_owned())]);
         values.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let settings = Arc::new(Settings::from_values(service, &values).unwrap());
+        let (settings, own) = from_values(service, &values).unwrap();
+        let settings = Arc::new(settings);
         let readiness = Readiness::default();
         let (telemetry, guard) = Telemetry::start(&settings);
         // The recorder of metrics is global to the process and must outlive this server.
         std::mem::forget(guard);
-        let start = Start::new(Arc::clone(&settings), readiness.clone());
+        let start = Start::new(Arc::clone(&settings), own, readiness.clone());
         let (quota, verdicts) = (start.quota.clone(), start.verdicts.clone());
         let app = assemble(&settings, offer(start).await, quota, telemetry, readiness);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
