@@ -6,15 +6,9 @@ mod down;
 mod settled;
 
 use crate::lifecycle::RECOVERY;
-<<<<<<< HEAD
-use call::{check, is_by, memory, select};
-use harness_core::drive::scenario::{Broken, Scenario, Stage};
-use harness_core::plan::topology::{PartKind, Topology};
-=======
 use call::{check, is_admitted_by, memory, select};
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
 use harness_core::plan::topology::{PartKind, Topology};
->>>>>>> proxy
 use mcp_contracts::service::READYZ_PATH;
 use mcp_contracts::{Plan, Service, env};
 use serde_json::json;

@@ -2,14 +2,9 @@
 //! workflow uses a fallback, and no write is lost.
 
 use crate::lifecycle::{is_complete, patient, workflow};
-<<<<<<< HEAD
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
-use harness_core::plan::topology::Topology;
-=======
 use crate::shutdown::{NOTICE, Tally, terminate};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
 use harness_core::plan::topology::Topology;
->>>>>>> proxy
 use mcp_contracts::{Service, env};
 use serde_json::json;
 use std::cell::RefCell;

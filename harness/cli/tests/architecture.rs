@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const EDGES: &[(&str, &[&str])] = &[
     ("mcp-contracts", &[]),
     ("mcp-kit", &["mcp-contracts"]),
+    ("mcp-testkit", &["mcp-contracts", "mcp-kit"]),
     ("mcp-memory", &["mcp-contracts", "mcp-kit"]),
     ("mcp-guardrails", &["mcp-contracts", "mcp-kit"]),
     ("mcp-patterns", &["mcp-contracts", "mcp-kit"]),

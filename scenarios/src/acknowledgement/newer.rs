@@ -1,12 +1,7 @@
 //! Stateless clients: the call itself asks for the acknowledgement, and is repeated with the answer.
 
-<<<<<<< HEAD
-use super::{RULE, Way, request, yes};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
-=======
 use super::{RULE, Route, acknowledgement, request};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
->>>>>>> proxy
 use mcp_contracts::ErrorCode;
 
 /// Declines, tries answers that must not be accepted, then acknowledges. Returns the reply to the acknowledged call.

@@ -1,12 +1,7 @@
 //! Older clients: the reply carries a token, which `acknowledge_guardrails` exchanges for one that is valid once.
 
-<<<<<<< HEAD
-use super::{BY_HAND, BY_WORKFLOW, RULE, Way, request, yes};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
-=======
 use super::{DIRECT, RULE, Route, WORKFLOW, acknowledgement, request};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
->>>>>>> proxy
 use mcp_contracts::ErrorCode;
 use serde_json::json;
 

@@ -1,12 +1,7 @@
 //! Changes of rule files, for all organisations and for a single one.
 
-<<<<<<< HEAD
-use super::{FILE, SEEN, lives_on_last_good, told_in_log};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
-=======
 use super::{FILE, RELOAD_DEADLINE, expect_last_valid, expect_logged};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
->>>>>>> proxy
 use harness_core::stack::Given;
 use mcp_contracts::{Service, guardrails, metric};
 use serde_json::{Value, json};

@@ -1,14 +1,8 @@
 //! Calls without a valid token: 401, with a link to the document that names the source of tokens.
 
-<<<<<<< HEAD
-use super::{CHALLENGE, Door, seen};
-use harness_core::drive::scenario::{Ask, Broken, Reply, Stage};
-use harness_core::drive::token::Minter;
-=======
 use super::{CHALLENGE, Endpoint, describe};
 use harness_core::drive::scenario::{Ask, Broken, Reply, Stage};
 use harness_core::drive::token::Minter;
->>>>>>> proxy
 use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use mcp_contracts::{Scope, Service, rpc};
 use serde_json::json;

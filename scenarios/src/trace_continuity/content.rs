@@ -1,12 +1,7 @@
 //! No log line holds a token or a word of a memory, a request or a text, also if a call is blocked or rejected.
 
-<<<<<<< HEAD
-use super::{WRITTEN, marks, since};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
-=======
 use super::{LOG_DEADLINE, marks, since};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
->>>>>>> proxy
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 

@@ -25,5 +25,3 @@ pub const CATALOG_URI: &str = "pattern://catalog";
 pub const DETAIL_URI_PREFIX: &str = "pattern://detail/";
 /// URI of recommendations; `?role=` and `task=` say for what.
 pub const RECOMMENDATIONS_URI: &str = "pattern://recommendations";
-/// Most lines of a resource of this service.
-pub const MAX_RESOURCE_LINES: usize = 500;

@@ -1,10 +1,11 @@
 //! The subcommands besides `serve`: what an author of rules runs before others do.
 
+use crate::GuardrailsSettings;
 use crate::detect::measure;
-use crate::reload;
 use crate::rules::{Library, Rules, SubjectKind, schema};
 use clap::Subcommand;
 use mcp_contracts::guardrails::Severity;
+use mcp_kit::data::FolderData;
 use mcp_kit::{OwnCommand, Settings};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -28,12 +29,13 @@ pub enum GuardrailsCommand {
     },
 }
 
-impl OwnCommand for GuardrailsCommand {
-    fn run(self, settings: &Settings) -> Result<(), String> {
+impl OwnCommand<GuardrailsSettings> for GuardrailsCommand {
+    fn run(self, _settings: &Settings, own: &GuardrailsSettings) -> Result<(), String> {
         let text = match self {
             Self::CheckRules { folder } => {
-                let folder = folder.or_else(|| settings.rules_dir.clone());
-                table(&reload::load(folder.as_deref()).map_err(|problems| problems.to_string())?)
+                let folder = folder.or_else(|| own.rules_dir.clone());
+                let library = folder.map_or_else(Library::built_in, |folder| Library::load(&folder));
+                table(&library.map_err(|problems| problems.to_string())?)
             }
             Self::RulesSchema => schema::text(),
             Self::Measure { json } => measure::report(json)?,

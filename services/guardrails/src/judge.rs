@@ -1,11 +1,11 @@
 //! From rules to verdicts: which rules an action breaks, what follows from the worst of them, and the token that says so. Knows no
 //! tool; every tool that judges goes through here.
 
-use crate::live::Live;
-use crate::rules::{Broken, Rules, Subject, SubjectKind};
+use crate::rules::{Broken, Library, MAX_PLACES, Rules, Subject, SubjectKind};
 use jiff::Timestamp;
 use mcp_contracts::guardrails::{ActionRequest, BrokenRule, Decision, Severity, Verdict, VerdictKind};
 use mcp_contracts::{ErrorCode, Plan, ToolError, metric};
+use mcp_kit::data::Live;
 use mcp_kit::verdict::{Binding, Issued, request_hash};
 use mcp_kit::{CallContext, SingleUse, Verdicts};
 use std::collections::BTreeMap;
@@ -13,8 +13,6 @@ use std::sync::Arc;
 
 /// Largest work that is done where the call runs, in bytes; more goes to a thread of its own.
 const INLINE_BYTES: usize = 32 << 10;
-/// Most places that are told of one broken rule.
-const MAX_PLACES: usize = 5;
 /// Most rules that a token names, the worst first.
 const MAX_RULES_IN_TOKEN: usize = 200;
 
@@ -22,7 +20,7 @@ const MAX_RULES_IN_TOKEN: usize = 200;
 #[derive(Clone)]
 pub struct Judge {
     /// Rules in force.
-    pub live: Live,
+    pub live: Live<Library>,
     /// Signs and checks tokens.
     pub verdicts: Verdicts,
     /// Remembers what was acknowledged.
@@ -91,6 +89,11 @@ pub async fn run<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Sen
 }
 
 impl Judge {
+    /// Returns the rules in force for the caller's organisation.
+    pub fn rules(&self, context: &CallContext) -> Arc<Rules> {
+        Arc::clone(self.live.get().of(&context.claims.org_id))
+    }
+
     /// Judges an action as a tool describes it.
     ///
     /// # Errors
@@ -101,7 +104,7 @@ impl Judge {
         bytes: usize,
         work: impl FnOnce(&Rules, Plan) -> Judged + Send + 'static,
     ) -> Result<Judged, ToolError> {
-        let (rules, plan) = (self.live.of(&context.claims.org_id), context.claims.plan);
+        let (rules, plan) = (self.rules(context), context.claims.plan);
         run(bytes, move || work(&rules, plan)).await
     }
 
@@ -185,9 +188,4 @@ pub fn verdict(execution_id: &str, judged: Judged, issued: Option<&Issued>) -> V
         rules_version: judged.version,
         rules_checked: judged.checked,
     }
-}
-
-/// The rules of an organisation now.
-pub fn rules_of(judge: &Judge, context: &CallContext) -> Arc<Rules> {
-    judge.live.of(&context.claims.org_id)
 }

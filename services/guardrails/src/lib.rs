@@ -6,23 +6,22 @@ mod command;
 pub mod detect;
 pub mod judge;
 mod linear;
-pub mod live;
 mod prompts;
-pub mod reload;
 mod resources;
 pub mod rules;
+mod settings;
 pub mod tools;
 pub mod warm;
 
 pub use command::GuardrailsCommand;
+pub use settings::GuardrailsSettings;
 
 use judge::Judge;
-use live::Live;
+use mcp_kit::data::{Live, Problems, Reloader};
 use mcp_kit::{Application, Start};
 use prompts::ActionPrompts;
-use reload::Reloader;
 use resources::RuleResources;
-use rules::Problems;
+use rules::Library;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,7 +38,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// Says what is wrong with the rules.
-pub async fn start(start: Start) -> Result<Application, StartError> {
+pub async fn start(start: Start<GuardrailsSettings>) -> Result<Application, StartError> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // An instance that says that it is ready must answer its first call within the deadline that its callers have. The detectors get
     // ready while the rules do.
@@ -49,13 +48,13 @@ pub async fn start(start: Start) -> Result<Application, StartError> {
         drop(warming);
     });
     let opening = start.readiness.latch("rules");
-    let live = match start.settings.rules_dir.clone() {
+    let live = match start.own.rules_dir {
         Some(folder) => {
             let (reloader, live) = Reloader::start(folder, start.readiness.clone())?;
             tasks.spawn(reloader.run(stop.clone()));
             live
         }
-        None => Live::new(reload::load(None)?),
+        None => Live::new(Library::built_in()?),
     };
     drop(opening);
     tasks.close();

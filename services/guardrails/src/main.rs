@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    mcp_kit::run::<mcp_guardrails::GuardrailsCommand, _, _, _>(Service::Guardrails, mcp_guardrails::start)
+    mcp_kit::run::<mcp_guardrails::GuardrailsCommand, _, _, _, _>(Service::Guardrails, mcp_guardrails::start)
 }

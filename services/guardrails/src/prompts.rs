@@ -1,13 +1,14 @@
 //! The prompt `before_action`: what an agent should do before it acts, with the rules that stop it most often.
 
-use crate::live::Live;
-use crate::rules::SubjectKind;
+use crate::rules::{Library, SubjectKind};
 use futures::future::BoxFuture;
 use mcp_contracts::guardrails::{ActionKind, BEFORE_ACTION_PROMPT, Decision, tool};
 use mcp_contracts::{ErrorCode, Scope, ToolError};
+use mcp_kit::data::Live;
 use mcp_kit::{CallContext, PromptArgument, PromptInfo, PromptText, Prompts};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Most rules that the prompt names.
 const MAX_NAMED: usize = 40;
@@ -17,12 +18,12 @@ const DESCRIPTION: &str = "Consult the rules before an action that changes somet
 
 /// The prompts of the service.
 pub(crate) struct ActionPrompts {
-    live: Live,
+    live: Live<Library>,
 }
 
 impl ActionPrompts {
     /// Tells of the rules in force.
-    pub(crate) fn new(live: Live) -> Self {
+    pub(crate) fn new(live: Live<Library>) -> Self {
         Self { live }
     }
 }
@@ -53,7 +54,7 @@ impl Prompts for ActionPrompts {
         name: String,
         arguments: BTreeMap<String, String>,
     ) -> BoxFuture<'static, Result<PromptText, ToolError>> {
-        let rules = self.live.of(&context.claims.org_id);
+        let rules = Arc::clone(self.live.get().of(&context.claims.org_id));
         Box::pin(async move {
             if name != BEFORE_ACTION_PROMPT {
                 let shown: String = name.chars().take(100).collect();

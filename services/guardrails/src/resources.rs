@@ -1,23 +1,24 @@
 //! The rules as resources: all that are in force for the caller, and each one by its id.
 
-use crate::live::Live;
-use crate::rules::InForce;
+use crate::rules::{InForce, Library};
 use futures::future::BoxFuture;
 use mcp_contracts::guardrails::{RULE_URI_PREFIX, RULES_URI};
 use mcp_contracts::{ErrorCode, Scope, ToolError};
+use mcp_kit::data::Live;
 use mcp_kit::{CallContext, ResourceInfo, ResourceTemplate, ResourceText, Resources};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const JSON: &str = "application/json";
 
 /// The resources of the service.
 pub(crate) struct RuleResources {
-    live: Live,
+    live: Live<Library>,
 }
 
 impl RuleResources {
     /// Shows the rules in force.
-    pub(crate) fn new(live: Live) -> Self {
+    pub(crate) fn new(live: Live<Library>) -> Self {
         Self { live }
     }
 }
@@ -51,7 +52,7 @@ impl Resources for RuleResources {
     }
 
     fn read(&self, context: CallContext, uri: String) -> BoxFuture<'static, Result<ResourceText, ToolError>> {
-        let rules = self.live.of(&context.claims.org_id);
+        let rules = Arc::clone(self.live.get().of(&context.claims.org_id));
         Box::pin(async move {
             let mut in_force = rules.set.rules().iter().filter(|rule| rule.compiled.rule.plan <= context.claims.plan);
             let document = if uri == RULES_URI {

@@ -4,10 +4,9 @@
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, ActionRequest};
 use mcp_guardrails::judge::judge;
-use mcp_guardrails::live::Live;
-use mcp_guardrails::reload::{Outcome, Reloader};
-use mcp_guardrails::rules::Subject;
+use mcp_guardrails::rules::{Library, Subject};
 use mcp_kit::Readiness;
+use mcp_kit::data::{Live, Outcome, Reloader};
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, Once};
@@ -30,10 +29,10 @@ fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-fn broken(live: &Live, text: &str) -> Vec<String> {
+fn broken(live: &Live<Library>, text: &str) -> Vec<String> {
     let request =
         ActionRequest { action: ActionKind::Edit, intent: "do it".into(), files: Vec::new(), text: Some(text.into()) };
-    let judged = judge(&live.of("acme"), Plan::Enterprise, &[Subject::of_request(&request)]);
+    let judged = judge(&live.get().of("acme"), Plan::Enterprise, &[Subject::of_request(&request)]);
     judged.broken.into_iter().map(|rule| rule.id).collect()
 }
 
@@ -63,38 +62,38 @@ fn a_bad_file_changes_nothing_is_told_with_its_line_and_readiness_says_so_until_
     logged();
     let folder = tempfile::tempdir().unwrap();
     let readiness = Readiness::default();
-    let (mut reloader, live) = Reloader::start(folder.path().to_owned(), readiness.clone()).unwrap();
-    assert_eq!((reloader.look(), broken(&live, "an apple")), (Outcome::Unchanged, vec![]));
+    let (mut reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), readiness.clone()).unwrap();
+    assert_eq!((reloader.reload(), broken(&live, "an apple")), (Outcome::Unchanged, vec![]));
     write(folder.path(), "own.yaml", APPLE);
-    assert_eq!((reloader.look(), broken(&live, "an apple")), (Outcome::Applied, vec!["OWN-001".to_owned()]));
-    let version = live.of("acme").version.clone();
+    assert_eq!((reloader.reload(), broken(&live, "an apple")), (Outcome::Applied, vec!["OWN-001".to_owned()]));
+    let version = live.get().of("acme").version.clone();
 
     write(folder.path(), "own.yaml", &APPLE.replace("critical", "catastrophic"));
-    assert_eq!(reloader.look(), Outcome::Rejected);
+    assert_eq!(reloader.reload(), Outcome::Rejected);
     let told = logged();
     let told = told.lines().find(|line| line.contains("catastrophic")).unwrap();
     for word in ["own.yaml", "line=5", "OWN-001"] {
         assert!(told.contains(word), "`{word}` is not told: {told}");
     }
     assert_eq!(broken(&live, "an apple"), ["OWN-001"], "the last good rules stay");
-    assert_eq!(live.of("acme").version, version);
+    assert_eq!(live.get().of("acme").version, version);
     assert_eq!((readiness.reply().fallbacks, readiness.reply().ready), (vec!["rules".to_owned()], true));
-    assert_eq!(reloader.look(), Outcome::Unchanged, "the same bad file is told once");
+    assert_eq!(reloader.reload(), Outcome::Unchanged, "the same bad file is told once");
 
     write(folder.path(), "own.yaml", &APPLE.replace("critical", "low"));
-    assert_eq!(reloader.look(), Outcome::Applied);
+    assert_eq!(reloader.reload(), Outcome::Applied);
     assert!(!readiness.reply().degraded);
-    assert_ne!(live.of("acme").version, version);
+    assert_ne!(live.get().of("acme").version, version);
 }
 
 #[test]
 fn one_bad_file_among_good_ones_holds_all_of_them_back() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "own.yaml", APPLE);
-    let (mut reloader, live) = Reloader::start(folder.path().to_owned(), Readiness::default()).unwrap();
+    let (mut reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), Readiness::default()).unwrap();
     write(folder.path(), "own.yaml", &APPLE.replace("apple", "pear"));
     write(folder.path(), "two.yaml", "rules: [");
-    assert_eq!(reloader.look(), Outcome::Rejected);
+    assert_eq!(reloader.reload(), Outcome::Rejected);
     assert_eq!((broken(&live, "an apple"), broken(&live, "a pear")), (vec!["OWN-001".to_owned()], vec![]));
 }
 
@@ -105,9 +104,9 @@ fn a_folder_that_is_taken_away_keeps_the_last_good_rules() {
     std::fs::create_dir(&inner).unwrap();
     write(&inner, "own.yaml", APPLE);
     let readiness = Readiness::default();
-    let (mut reloader, live) = Reloader::start(inner.clone(), readiness.clone()).unwrap();
+    let (mut reloader, live) = Reloader::<Library>::start(inner.clone(), readiness.clone()).unwrap();
     std::fs::remove_dir_all(&inner).unwrap();
-    assert_eq!(reloader.look(), Outcome::Rejected);
+    assert_eq!(reloader.reload(), Outcome::Rejected);
     assert_eq!(broken(&live, "an apple"), ["OWN-001"]);
     assert!(readiness.reply().degraded);
 }
@@ -116,17 +115,17 @@ fn a_folder_that_is_taken_away_keeps_the_last_good_rules() {
 fn a_service_does_not_begin_with_bad_rules() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "own.yaml", "rules: [");
-    let Err(problems) = Reloader::start(folder.path().to_owned(), Readiness::default()) else {
+    let Err(problems) = Reloader::<Library>::start(folder.path().to_owned(), Readiness::default()) else {
         panic!("it began with a bad file")
     };
     assert!(problems.to_string().contains("own.yaml:"), "{problems}");
-    assert!(Reloader::start(folder.path().join("none"), Readiness::default()).is_err());
+    assert!(Reloader::<Library>::start(folder.path().join("none"), Readiness::default()).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_seen_without_anybody_asking() {
     let folder = tempfile::tempdir().unwrap();
-    let (reloader, live) = Reloader::start(folder.path().to_owned(), Readiness::default()).unwrap();
+    let (reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), Readiness::default()).unwrap();
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(reloader.run(stop.clone()));

@@ -2,6 +2,7 @@
 //! Knows no tool of any service; a service hands its tools over as a [`tool::ToolSet`].
 
 pub mod auth;
+pub mod data;
 pub mod database;
 pub mod delegate;
 pub mod dialogue;
@@ -20,7 +21,6 @@ pub mod single_use;
 pub mod telemetry;
 pub mod tool;
 pub mod verdict;
-pub mod yaml;
 
 pub use delegate::Delegate;
 pub use dialogue::{Answer, Answered, Dialogue, Question};
@@ -29,7 +29,7 @@ pub use prompt::{PromptArgument, PromptInfo, PromptText, Prompts};
 pub use readiness::Readiness;
 pub use resource::{ResourceInfo, ResourceTemplate, ResourceText, Resources};
 pub use run::{Application, NoCommand, OwnCommand, Start, run};
-pub use settings::Settings;
+pub use settings::{EnvReader, OwnSettings, Settings};
 pub use single_use::SingleUse;
 pub use tool::{Annotations, CallContext, Tool, ToolInfo, ToolResult, ToolSet};
 pub use verdict::Verdicts;

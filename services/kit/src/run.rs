@@ -1,10 +1,10 @@
-//! The life of a service: arguments, settings, telemetry, start, serve, drain, end. A service's `main` is one call of [`run`].
+//! The life of a service: arguments, settings, telemetry, start, serve, drain, stop. The `main` of a service is one call of [`run`].
 
 use crate::mcp::Endpoint;
 use crate::quota::Quota;
 use crate::readiness::Readiness;
 use crate::serve::{ServeLimits, serve};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{self, OwnSettings, Settings};
 use crate::single_use::SingleUse;
 use crate::telemetry::Telemetry;
 use crate::verdict::Verdicts;
@@ -22,34 +22,32 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long the health check waits for its own service.
+/// Deadline of each step of the health check.
 const HEALTHCHECK_DEADLINE: Duration = Duration::from_secs(2);
-/// How long buffered spans may take at the end.
+/// Deadline for sending buffered spans before the process exits.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The signal that comes with a write past the limit on the size of files (`SIGXFSZ` of Linux).
+/// `SIGXFSZ` of Linux: sent with a write beyond the limit on the size of a file.
 const FILE_TOO_LARGE: i32 = 25;
 
-/// Exit code of a service whose arguments or settings cannot be used (sysexits `EX_USAGE`).
+/// Exit code for invalid arguments or settings (sysexits `EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
-/// Exit code of a service that could not start.
+/// Exit code if the service cannot start.
 pub const EXIT_START: u8 = 1;
 
-/// What a service gets to start with.
-pub struct Start {
-    /// Everything it was told.
+/// What a service starts with.
+pub struct Start<Own = ()> {
     pub settings: Arc<Settings>,
-    /// Take a latch for each thing that must be there before the first request.
+    /// Settings that only this service has.
+    pub own: Own,
+    /// A service takes a latch for each part that must be there before the first request.
     pub readiness: Readiness,
-    /// What callers may still do today.
     pub quota: Quota,
-    /// Signs and checks verdicts.
     pub verdicts: Verdicts,
-    /// Remembers what may be used once.
     pub single_use: SingleUse,
 }
 
-/// What a service is, once it has started.
+/// A started service.
 pub struct Application {
     offer: Offer,
     shutdown: Shutdown,
@@ -58,96 +56,91 @@ pub struct Application {
 type Shutdown = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl Application {
-    /// A service with these tools and nothing else.
+    /// A service with tools only.
     pub fn new(tools: ToolSet) -> Self {
         Self { offer: tools.into(), shutdown: Box::new(|| Box::pin(std::future::ready(()))) }
     }
 
-    /// Adds resources.
     #[must_use]
     pub fn with_resources(mut self, resources: Arc<dyn Resources>) -> Self {
         self.offer.resources = Some(resources);
         self
     }
 
-    /// Adds prompts.
     #[must_use]
     pub fn with_prompts(mut self, prompts: Arc<dyn Prompts>) -> Self {
         self.offer.prompts = Some(prompts);
         self
     }
 
-    /// Adds a page beside MCP.
     #[must_use]
     pub fn with_page(mut self, page: Page) -> Self {
         self.offer.pages.push(page);
         self
     }
 
-    /// Sets what ends it, after the last request.
+    /// Sets the function that stops the service after the last request.
     #[must_use]
     pub fn with_shutdown(mut self, shutdown: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) -> Self {
         self.shutdown = Box::new(shutdown);
         self
     }
 
-    /// What it offers, and what ends it; for those who serve it in their own process.
+    /// Returns the offer and the shutdown function, for tests that serve in their own process.
     pub fn into_parts(self) -> (Offer, Shutdown) {
         (self.offer, self.shutdown)
     }
 }
 
-impl Start {
-    /// What a service gets to start with, from its settings.
-    pub fn new(settings: Arc<Settings>, readiness: Readiness) -> Self {
+impl<Own> Start<Own> {
+    pub fn new(settings: Arc<Settings>, own: Own, readiness: Readiness) -> Self {
         let quota = Quota::new(&settings, &readiness);
         let verdicts = Verdicts::new(&settings);
-        Self { settings, readiness, single_use: SingleUse::new(quota.clone()), quota, verdicts }
+        Self { settings, own, readiness, single_use: SingleUse::new(quota.clone()), quota, verdicts }
     }
 }
 
-/// Subcommands that a service has besides `serve` and `healthcheck`, such as `backup`.
-pub trait OwnCommand: Subcommand + Send + Sync + 'static {
-    /// Runs it; the text of an error goes to stderr.
+/// Subcommands of a service besides `serve` and `healthcheck`, such as `backup`.
+pub trait OwnCommand<Own = ()>: Subcommand + Send + Sync + 'static {
+    /// Runs the command.
     ///
     /// # Errors
-    /// Says what was attempted, why it failed and what to do.
-    fn run(self, settings: &Settings) -> Result<(), String>;
+    /// Returns the text for stderr: what was attempted, why it failed and what to do.
+    fn run(self, settings: &Settings, own: &Own) -> Result<(), String>;
 }
 
-/// A service without subcommands of its own.
 #[derive(Debug, Subcommand)]
 pub enum NoCommand {}
 
-impl OwnCommand for NoCommand {
-    fn run(self, _settings: &Settings) -> Result<(), String> {
+impl<Own> OwnCommand<Own> for NoCommand {
+    fn run(self, _settings: &Settings, _own: &Own) -> Result<(), String> {
         match self {}
     }
 }
 
 #[derive(Parser)]
 #[command(version, about = "A service of the MCP stack. Settings come from the environment.")]
-struct Arguments<C: OwnCommand> {
+struct Arguments<C: Subcommand> {
     #[command(subcommand)]
     command: Option<Command<C>>,
 }
 
 #[derive(Subcommand)]
-enum Command<C: OwnCommand> {
+enum Command<C: Subcommand> {
     /// Serves until SIGTERM or SIGINT (the default).
     Serve,
-    /// Asks the service on this machine whether it is ready; exit code 0 if it is.
+    /// Exits with 0 if the service on this machine is ready.
     Healthcheck,
     #[command(flatten)]
     Own(C),
 }
 
-/// Runs a service from its arguments to its exit code: 0 after a clean end, 1 where it could not start, 64 for bad
-/// arguments or settings.
-pub fn run<C, F, Started, E>(service: Service, start: F) -> ExitCode
+/// Runs a service and returns its exit code: 0 after a clean stop, 1 if it could not start, 64 for invalid arguments or settings.
+pub fn run<C, Own, F, Started, E>(service: Service, start: F) -> ExitCode
 where
-    C: OwnCommand,
-    F: FnOnce(Start) -> Started,
+    C: OwnCommand<Own>,
+    Own: OwnSettings,
+    F: FnOnce(Start<Own>) -> Started,
     Started: Future<Output = Result<Application, E>>,
     E: std::fmt::Display,
 {
@@ -159,16 +152,19 @@ where
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let settings = match Settings::from_env(service) {
+    let (settings, own) = match settings::from_env::<Own>(service) {
         Ok(settings) => settings,
-        Err(error) => return fail(service, EXIT_USAGE, &settings_text(&error)),
+        Err(error) => {
+            let hint = "hint: docs/mcp/OPERATIONS.md describes every variable";
+            return fail(service, EXIT_USAGE, &format!("{error}\n{hint}"));
+        }
     };
     match arguments.command {
         Some(Command::Healthcheck) => match healthcheck(settings.listen) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => fail(service, EXIT_START, &why),
         },
-        Some(Command::Own(command)) => match command.run(&settings) {
+        Some(Command::Own(command)) => match command.run(&settings, &own) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => fail(service, EXIT_START, &why),
         },
@@ -178,16 +174,16 @@ where
                 runtime.worker_threads(threads);
             }
             match runtime.enable_all().build() {
-                Ok(runtime) => runtime.block_on(serve_until_signal(settings, start)),
-                Err(error) => fail(service, EXIT_START, &format!("the runtime cannot start: {error}")),
+                Ok(runtime) => runtime.block_on(serve_until_signal(settings, own, start)),
+                Err(error) => fail(service, EXIT_START, &format!("cannot start the runtime: {error}")),
             }
         }
     }
 }
 
-async fn serve_until_signal<F, Started, E>(settings: Settings, start: F) -> ExitCode
+async fn serve_until_signal<Own, F, Started, E>(settings: Settings, own: Own, start: F) -> ExitCode
 where
-    F: FnOnce(Start) -> Started,
+    F: FnOnce(Start<Own>) -> Started,
     Started: Future<Output = Result<Application, E>>,
     E: std::fmt::Display,
 {
@@ -195,19 +191,19 @@ where
     let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => {
-            return fail(service, EXIT_START, &format!("signals cannot be caught: {error}"));
+            return fail(service, EXIT_START, &format!("cannot handle signals: {error}"));
         }
     };
-    // Past the limit on the size of files a write fails, as on a full disk; left to itself the signal would end the service instead.
+    // Without a handler this signal ends the process. With one, the write fails with EFBIG and is handled like a full disk.
     let _file_too_large = match signal(SignalKind::from_raw(FILE_TOO_LARGE)) {
         Ok(caught) => caught,
-        Err(error) => return fail(service, EXIT_START, &format!("signals cannot be caught: {error}")),
+        Err(error) => return fail(service, EXIT_START, &format!("cannot handle signals: {error}")),
     };
     let (telemetry, guard) = Telemetry::start(&settings);
-    // The text of a panic may quote what a caller sent, so only its place is told.
+    // Only the place of a panic is logged, because its text may quote a request.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a panic");
+        tracing::error!(place, "panic");
     }));
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
@@ -222,9 +218,9 @@ where
     let settings = Arc::new(settings);
     let readiness = Readiness::default();
     let starting = readiness.latch("start");
-    let given = Start::new(Arc::clone(&settings), readiness.clone());
-    let quota = given.quota.clone();
-    let (offer, shutdown) = match start(given).await {
+    let context = Start::new(Arc::clone(&settings), own, readiness.clone());
+    let quota = context.quota.clone();
+    let (offer, shutdown) = match start(context).await {
         Ok(application) => application.into_parts(),
         Err(error) => return fail(service, EXIT_START, &error.to_string()),
     };
@@ -239,7 +235,7 @@ where
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        // Not ready, but still answering: whoever balances the load learns of it before a call is refused. A second signal is impatience.
+        // Not ready but still serving: a load balancer needs time to notice before calls are refused. A second signal skips that time.
         let leaving = readiness.latch("draining");
         tracing::info!(notice_ms = notice.as_millis() as u64, "leaving");
         tokio::select! {
@@ -259,7 +255,7 @@ where
     ExitCode::SUCCESS
 }
 
-/// Puts the paths of a service together; what [`run`] serves, and what tests serve in their own process.
+/// Builds the router that [`run`] serves, and that tests serve in their own process.
 pub fn assemble(
     settings: &Settings,
     offer: impl Into<Offer>,
@@ -271,7 +267,7 @@ pub fn assemble(
     ops::router(settings, endpoint, telemetry, readiness)
 }
 
-/// Speaks HTTP/1.0 by hand: a health check that starts a runtime costs more than what it checks.
+/// Sends HTTP/1.0 by hand, because starting a runtime would cost more than the check.
 fn healthcheck(listen: SocketAddr) -> Result<(), String> {
     let mut address = listen;
     if address.ip().is_unspecified() {
@@ -291,10 +287,6 @@ fn healthcheck(listen: SocketAddr) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("`{address}` is not ready: {}", reply.lines().last().unwrap_or("no reply")))
-}
-
-fn settings_text(error: &SettingsError) -> String {
-    format!("{error}\nhint: every variable is described in docs/mcp/OPERATIONS.md")
 }
 
 fn fail(service: Service, code: u8, why: &str) -> ExitCode {

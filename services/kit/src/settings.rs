@@ -1,9 +1,10 @@
-//! The settings of a service: the only place that reads the environment. Every problem is reported, not the first alone.
+//! Settings of a service: those that every service has, and beside them those of the service itself ([`OwnSettings`]). All problems are
+//! reported together.
 
 mod reader;
 
 use mcp_contracts::{Plan, Service, env};
-use reader::Reader;
+pub use reader::EnvReader;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,109 +13,96 @@ use std::time::Duration;
 
 /// Shortest accepted key of tokens, in bytes (RFC 7518 section 3.2: at least the size of the hash).
 pub const MIN_SECRET_BYTES: usize = 32;
-/// The key of tokens in development where none is set. Known to everybody, refused in production.
+/// The key of tokens in development if none is set. It is public, so production refuses it.
 pub const DEVELOPMENT_SECRET: &str = "development-only-secret-known-to-everybody";
 
-/// Everything a service can be told.
+/// Settings that every service has.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which service this is.
     pub service: Service,
-    /// Development or production.
     pub environment: Environment,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// Key of tokens.
     pub secret: Secret,
-    /// The key before the last rotation.
+    /// Previous key, accepted during a rotation.
     pub previous_secret: Option<Secret>,
-    /// Redis of the quota, as a URL; it may hold a password.
+    /// URL of the Redis for quotas; it may contain a password.
     pub redis_url: Option<Secret>,
-    /// How long Redis may take to answer.
     pub redis_deadline: Duration,
-    /// What the quota does without Redis.
+    /// What the quota does if Redis does not answer.
     pub fallback: Fallback,
-    /// How many instances share a limit.
+    /// Number of instances that share a limit.
     pub instances: u32,
-    /// Limits of the plans.
     pub limits: QuotaLimits,
-    /// Accepted `Host` names besides loopback.
+    /// Allowed `Host` names besides loopback.
     pub allowed_hosts: Vec<String>,
-    /// Accepted origins besides loopback.
+    /// Allowed origins besides loopback.
     pub allowed_origins: Vec<String>,
-    /// The URL that clients know.
+    /// URL under which clients reach the service.
     pub public_url: Option<String>,
     /// Issuer named in RFC 9728 metadata.
     pub authorization_server: Option<String>,
     /// Filter of the log.
     pub log_level: String,
-    /// Folder of log files.
     pub log_dir: Option<PathBuf>,
-    /// OTLP endpoint of traces.
+    /// OTLP endpoint for traces.
     pub otlp_endpoint: Option<String>,
-    /// How long one request may take.
     pub request_deadline: Duration,
-    /// Most requests at once.
     pub max_concurrent_requests: usize,
-    /// How long a request head may take.
+    /// Deadline for receiving a request head.
     pub header_read_deadline: Duration,
-    /// How long new requests are still answered after SIGTERM, while the service is no longer ready.
+    /// Time after SIGTERM in which requests are still accepted while the service is not ready.
     pub drain_notice: Duration,
-    /// How long running requests may take after that.
+    /// Time for running requests to finish after that.
     pub drain_deadline: Duration,
-    /// Worker threads; `None` means one per core.
+    /// Number of worker threads; `None` means one per core.
     pub worker_threads: Option<usize>,
-    /// Where the service keeps its data; it may hold a password.
+    /// Database of the service; the URL may contain a password.
     pub database_url: Secret,
-    /// Folder of rule files beside the built-in ones (guardrails).
-    pub rules_dir: Option<PathBuf>,
-    /// Folder of catalogue files in place of the built-in ones (patterns).
-    pub catalog_dir: Option<PathBuf>,
-    /// Where the peers are (orchestrator).
-    pub peers: Peers,
-    /// How long one attempt at a peer may take (orchestrator).
-    pub peer_deadline: Duration,
-    /// How long a whole workflow may take (orchestrator).
-    pub workflow_deadline: Duration,
-    /// The model that completes what agents draft (orchestrator).
-    pub llm: Option<LlmSettings>,
-    /// What the plans may spend on models in a day, in micro-dollars, in the order of [`Plan::ALL`] (orchestrator).
-    pub llm_daily_budgets: [u64; 4],
-    /// What a person should know although it stops nothing.
+    /// Warnings for the log.
     pub warnings: Vec<String>,
 }
 
-/// Where the service runs.
+/// Settings that only one service has.
+pub trait OwnSettings: Sized + Send + 'static {
+    /// Reads the settings; problems stay with the reader.
+    fn read(reader: &mut EnvReader<'_>) -> Self;
+}
+
+/// A service without settings of its own.
+impl OwnSettings for () {
+    fn read(_reader: &mut EnvReader<'_>) {}
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// A developer's machine: defaults are accepted.
+    /// Defaults are accepted.
     Development,
-    /// Customers: nothing unsafe is accepted.
+    /// Unsafe settings are refused.
     Production,
 }
 
-/// What the quota does when Redis does not answer.
+/// What the quota does if Redis does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
-    /// Goes on with an in-process limiter.
+    /// Limits calls in process.
     Local,
-    /// Refuses.
+    /// Refuses every call.
     Closed,
-    /// Admits everything.
+    /// Admits every call.
     Open,
 }
 
-/// Limits of the plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaLimits {
-    /// Daily calls of the plans in the order of [`Plan::ALL`].
+    /// Daily calls by plan, in the order of [`Plan::ALL`].
     pub daily: [u64; 4],
-    /// Calls of an organisation in one second.
+    /// Calls of an organisation per second.
     pub burst_per_second: u64,
 }
 
 impl QuotaLimits {
-    /// Daily calls of an organisation on `plan`.
     pub const fn daily(&self, plan: Plan) -> u64 {
         match plan {
             Plan::Free => self.daily[0],
@@ -125,45 +113,15 @@ impl QuotaLimits {
     }
 }
 
-/// Base URLs of the peers; each has one or more instances.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peers {
-    /// Memory.
-    pub memory: Vec<String>,
-    /// Guardrails.
-    pub guardrails: Vec<String>,
-    /// Patterns.
-    pub patterns: Vec<String>,
-}
-
-/// An OpenAI-compatible endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LlmSettings {
-    /// Its base URL, without a slash at the end.
-    pub base_url: String,
-    /// Its key.
-    pub api_key: Option<Secret>,
-    /// Model to ask for.
-    pub model: String,
-    /// How long it may take.
-    pub deadline: Duration,
-    /// Price of a million tokens that it reads, in micro-dollars.
-    pub prompt_price: u64,
-    /// Price of a million tokens that it writes, in micro-dollars.
-    pub completion_price: u64,
-}
-
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -175,16 +133,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is wrong with the settings, all of it.
+/// Every problem of the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError {
-    /// One line for each problem: the variable, why it does not do, what to do.
+    /// One line per problem: the variable, why its value cannot be used, and how to fix it.
     pub problems: Vec<String>,
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the settings cannot be used:", self.problems.len())?;
+        let count = self.problems.len();
+        write!(f, "{count} problem{} in the settings:", if count == 1 { "" } else { "s" })?;
         for problem in &self.problems {
             write!(f, "\n  {problem}")?;
         }
@@ -192,42 +151,57 @@ impl fmt::Display for SettingsError {
     }
 }
 
-impl Settings {
-    /// Reads the environment of this process.
-    ///
-    /// # Errors
-    /// Names every variable that cannot be used.
-    pub fn from_env(service: Service) -> Result<Self, SettingsError> {
-        let mut values = BTreeMap::new();
-        let mut problems = Vec::new();
-        for variable in env::ALL {
-            match std::env::var_os(variable.name).map(std::ffi::OsString::into_string) {
-                Some(Ok(value)) => drop(values.insert(variable.name.to_owned(), value)),
-                Some(Err(_)) => problems.push(format!("`{}` is not UTF-8; set it to plain text", variable.name)),
-                None => {}
-            }
-        }
-        match Self::from_values(service, &values) {
-            Ok(settings) if problems.is_empty() => Ok(settings),
-            Ok(_) => Err(SettingsError { problems }),
-            Err(error) => {
-                problems.extend(error.problems);
-                Err(SettingsError { problems })
-            }
+/// Reads the settings from the environment of this process.
+///
+/// # Errors
+/// Reports every variable that cannot be used.
+pub fn from_env<Own: OwnSettings>(service: Service) -> Result<(Settings, Own), SettingsError> {
+    let mut values = BTreeMap::new();
+    let mut problems = Vec::new();
+    for variable in env::ALL {
+        match std::env::var_os(variable.name).map(std::ffi::OsString::into_string) {
+            Some(Ok(value)) => drop(values.insert(variable.name.to_owned(), value)),
+            Some(Err(_)) => problems.push(format!("`{}` is not UTF-8; set it to plain text", variable.name)),
+            None => {}
         }
     }
+    let read = from_values(service, &values);
+    if problems.is_empty() {
+        return read;
+    }
+    problems.extend(read.err().into_iter().flat_map(|error| error.problems));
+    Err(SettingsError { problems })
+}
 
-    /// The URL that clients know, or the address it listens on.
+/// Reads the settings from a map from variable to value.
+///
+/// # Errors
+/// Reports every variable that cannot be used.
+pub fn from_values<Own: OwnSettings>(
+    service: Service,
+    values: &BTreeMap<String, String>,
+) -> Result<(Settings, Own), SettingsError> {
+    let mut reader = EnvReader::new(values);
+    let settings = Settings::read(service, &mut reader);
+    let own = Own::read(&mut reader);
+    reader.finish((settings, own))
+}
+
+impl Settings {
+    /// Returns the URL that clients use: `PUBLIC_URL`, or the address to listen on.
     pub fn base_url(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
     }
 
-    /// Reads settings out of a map from variable name to value.
+    /// Reads only the settings that every service has.
     ///
     /// # Errors
-    /// Names every variable that cannot be used.
+    /// Reports every variable that cannot be used.
     pub fn from_values(service: Service, values: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
-        let mut reader = Reader { values, problems: Vec::new() };
+        from_values::<()>(service, values).map(|(settings, ())| settings)
+    }
+
+    fn read(service: Service, reader: &mut EnvReader<'_>) -> Self {
         let mut warnings = Vec::new();
         let environment = reader.one_of(
             env::APP_ENV,
@@ -246,7 +220,7 @@ impl Settings {
             reader.check_secret(env::JWT_SECRET_PREVIOUS, previous, environment);
         }
         let default_listen = SocketAddr::from((Ipv4Addr::LOCALHOST, service.default_port()));
-        let settings = Self {
+        Self {
             service,
             environment,
             listen: reader.optional(env::LISTEN_ADDR, "an address such as `127.0.0.1:7420`").unwrap_or(default_listen),
@@ -262,7 +236,7 @@ impl Settings {
             public_url: reader.http_url(env::PUBLIC_URL),
             authorization_server: reader.http_url(env::AUTHORIZATION_SERVER_URL),
             log_level: reader.text(env::LOG_LEVEL).unwrap_or_default(),
-            log_dir: reader.text(env::LOG_DIR).map(PathBuf::from),
+            log_dir: reader.folder(env::LOG_DIR),
             otlp_endpoint: reader.http_url(env::OTEL_EXPORTER_OTLP_ENDPOINT),
             request_deadline: reader.millis(env::REQUEST_DEADLINE_MS),
             max_concurrent_requests: reader.number(env::MAX_CONCURRENT_REQUESTS, 1, 1_000_000) as usize,
@@ -273,20 +247,8 @@ impl Settings {
             database_url: Secret::new(
                 reader.text(env::DATABASE_URL).unwrap_or_else(|| format!("sqlite://data/{}.db", service.name())),
             ),
-            rules_dir: reader.text(env::RULES_DIR).map(PathBuf::from),
-            catalog_dir: reader.text(env::CATALOG_DIR).map(PathBuf::from),
-            peers: Peers {
-                memory: reader.http_urls(env::MCP_MEMORY_URL),
-                guardrails: reader.http_urls(env::MCP_GUARDRAILS_URL),
-                patterns: reader.http_urls(env::MCP_PATTERNS_URL),
-            },
-            peer_deadline: reader.millis(env::PEER_DEADLINE_MS),
-            workflow_deadline: reader.millis(env::WORKFLOW_DEADLINE_MS),
-            llm: reader.llm(),
-            llm_daily_budgets: reader.llm_budgets(),
             warnings,
-        };
-        if reader.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: reader.problems }) }
+        }
     }
 }
 
@@ -300,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_a_development_service_on_loopback_that_warns_of_its_key() {
+    fn an_empty_environment_is_a_development_service_on_loopback_with_a_warning() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.listen, "127.0.0.1:7420".parse().unwrap());
         assert_eq!(settings.environment, Environment::Development);
@@ -312,7 +274,7 @@ mod tests {
     fn every_problem_is_reported_at_once() {
         let error = read(&[
             (env::APP_ENV, "staging"),
-            (env::LISTEN_ADDR, "somewhere"),
+            (env::LISTEN_ADDR, "nowhere"),
             (env::REDIS_DEADLINE_MS, "soon"),
             (env::PUBLIC_URL, "ftp://x"),
             (env::REDIS_URL, "http://x"),

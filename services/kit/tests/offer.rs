@@ -1,19 +1,16 @@
 //! What a service offers besides tools, as clients of both eras meet it: resources, prompts, pages, and tools that ask first.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-#[path = "support/server.rs"]
-mod server;
-
 use futures::future::BoxFuture;
-use mcp_contracts::{ErrorCode, Scope, ToolError, env};
+use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
 use mcp_kit::{
     Annotations, Answer, CallContext, Offer, Page, PromptArgument, PromptInfo, PromptText, Prompts, Question,
-    ResourceInfo, ResourceTemplate, ResourceText, Resources, Tool, ToolInfo, ToolSet,
+    ResourceInfo, ResourceTemplate, ResourceText, Resources, Start, Tool, ToolInfo, ToolSet,
 };
+use mcp_testkit::{Caller, Server};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use server::{Server, token, token_signed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -139,7 +136,7 @@ async fn start(values: &[(&str, &str)]) -> Server {
         pages: vec![page],
         ..Offer::from(tools())
     };
-    Server::start(offer, values).await
+    Server::start(Service::Memory, values, Caller::new("acme", &[Scope::MemoryRead]), async |_: Start| offer).await
 }
 
 /// One request in the older era, without a handshake, as a client sends it after one.
@@ -214,9 +211,9 @@ async fn reading_needs_its_scopes_and_is_counted_like_a_call() {
     let got = r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"greet","arguments":{"name":"zoe"}}}"#;
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#;
     let mut without = server.post(read).build().unwrap();
-    let bearer = format!("Bearer {}", token(&[Scope::PatternsSelect]));
+    let bearer = format!("Bearer {}", Caller::new("acme", &[Scope::PatternsSelect]).token());
     without.headers_mut().insert("authorization", bearer.parse().unwrap());
-    let refused = server.client.execute(without).await.unwrap();
+    let refused = server.http.execute(without).await.unwrap();
     assert_eq!(refused.status(), 403);
     assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains("scope=\"memory.read\""));
     for (body, status) in [(read, 200), (list, 200), (got, 200), (read, 429), (got, 429), (list, 200)] {
@@ -291,7 +288,7 @@ async fn the_sdk_s_own_client_reads_and_answers_a_question() {
     }
     let server = start(&[]).await;
     let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", server.base))
-        .auth_header(token(&[Scope::MemoryRead]));
+        .auth_header(server.caller.token());
     let transport = StreamableHttpClientTransport::from_config(config);
     let mode = ClientLifecycleMode::Auto {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
@@ -308,18 +305,23 @@ async fn the_sdk_s_own_client_reads_and_answers_a_question() {
 #[tokio::test]
 async fn a_page_needs_a_token_and_says_when_it_cannot_be_made() {
     let server = start(&[]).await;
-    let get = |bearer: String| server.client.get(format!("{}/api/v1/test", server.base)).bearer_auth(bearer).send();
-    let page = get(token(&[])).await.unwrap();
+    let get = |bearer: String| server.http.get(format!("{}/api/v1/test", server.base)).bearer_auth(bearer).send();
+    let page = get(Caller::new("acme", &[]).token()).await.unwrap();
     assert_eq!((page.status().as_u16(), page.json::<Value>().await.unwrap()), (200, json!({ "user": "ann" })));
-    let refused = get(token_signed(&[], "another-key-another-key-another-key-another")).await.unwrap();
+    let refused = get(server.caller.token_signed_with("another-key-another-key-another-key-another")).await.unwrap();
     assert_eq!(refused.status(), 401);
-    let posted =
-        server.client.post(format!("{}/api/v1/test", server.base)).bearer_auth(token(&[])).send().await.unwrap();
+    let posted = server
+        .http
+        .post(format!("{}/api/v1/test", server.base))
+        .bearer_auth(Caller::new("acme", &[]).token())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(posted.status(), 405);
     let foreign = server
-        .client
+        .http
         .get(format!("{}/api/v1/test", server.base))
-        .bearer_auth(token(&[]))
+        .bearer_auth(Caller::new("acme", &[]).token())
         .header("origin", "http://evil.example");
     assert_eq!(foreign.send().await.unwrap().status(), 403);
     assert!(server.call("ask", json!({})).await["result"]["isError"] == false);

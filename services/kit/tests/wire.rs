@@ -1,15 +1,12 @@
 //! The endpoint as clients meet it: over a socket, in both eras, with everything that can be wrong with a request.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-#[path = "support/server.rs"]
-mod server;
-
-use mcp_contracts::{ErrorCode, Scope, ToolError, env};
-use mcp_kit::{Annotations, CallContext, Tool, ToolInfo, ToolSet};
+use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
+use mcp_kit::{Annotations, CallContext, Start, Tool, ToolInfo, ToolSet};
+use mcp_testkit::{Caller, Server};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use server::{Server, token, token_signed};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -59,11 +56,12 @@ fn tools() -> ToolSet {
 }
 
 async fn start(values: &[(&str, &str)]) -> Server {
-    Server::start(tools(), values).await
+    let caller = Caller::new("acme", &[Scope::MemoryRead]);
+    Server::start(Service::Memory, values, caller, async |_: Start| tools().into()).await
 }
 
 fn plain(server: &Server, body: &'static str) -> reqwest::RequestBuilder {
-    let request = server.client.post(format!("{}/mcp", server.base)).bearer_auth(token(&[Scope::MemoryRead]));
+    let request = server.http.post(format!("{}/mcp", server.base)).bearer_auth(server.caller.token());
     request.header("content-type", "text/plain").body(body)
 }
 
@@ -109,7 +107,7 @@ async fn a_panic_is_one_failed_call_and_the_service_lives_on() {
     let reply = server.call("panic", json!({ "text": "x" })).await;
     assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("\"internal\""));
     assert_eq!(server.call("echo", json!({ "text": "x" })).await["result"]["isError"], false);
-    let metrics = server.client.get(format!("{}/metrics", server.base)).send().await.unwrap().text().await.unwrap();
+    let metrics = server.http.get(format!("{}/metrics", server.base)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("mcp_tool_panics_total"));
 }
 
@@ -139,8 +137,8 @@ async fn each_wrong_request_has_its_status_and_code() {
             -32602,
         ),
         ("a wrong media type", plain(&server, ping), 415, -31400),
-        ("a GET", server.client.get(format!("{}/mcp", server.base)), 405, -31400),
-        ("a DELETE", server.client.delete(format!("{}/mcp", server.base)), 405, -31400),
+        ("a GET", server.http.get(format!("{}/mcp", server.base)), 405, -31400),
+        ("a DELETE", server.http.delete(format!("{}/mcp", server.base)), 405, -31400),
         ("a foreign origin", server.post(ping).header("origin", "http://evil.example"), 403, -31403),
         ("a foreign host", server.post(ping).header("host", "evil.example"), 403, -31403),
         ("an unknown version", server.post(ping).header("mcp-protocol-version", "2031-01-01"), 400, -32022),
@@ -153,8 +151,8 @@ async fn each_wrong_request_has_its_status_and_code() {
             400,
             -32020,
         ),
-        ("another service", server.client.post(format!("{}/mcp/patterns", server.base)), 404, -31400),
-        ("no such path", server.client.get(format!("{}/nothing", server.base)), 404, -31400),
+        ("another service", server.http.post(format!("{}/mcp/patterns", server.base)), 404, -31400),
+        ("no such path", server.http.get(format!("{}/nothing", server.base)), 404, -31400),
     ];
     for (name, request, status, code) in cases {
         let reply = request.send().await.unwrap();
@@ -168,10 +166,10 @@ async fn each_wrong_request_has_its_status_and_code() {
 async fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
     let server = start(&[(env::AUTHORIZATION_SERVER_URL, "https://login.example.com")]).await;
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-    let forged = token_signed(&[Scope::Admin], "another-key-another-key-another-key-1");
+    let forged = Caller::new("acme", &[Scope::Admin]).token_signed_with("another-key-another-key-another-key-1");
     for authorization in [None, Some("Bearer x".to_owned()), Some(format!("Bearer {forged}"))] {
         let mut request =
-            server.client.post(format!("{}/mcp", server.base)).header("content-type", "application/json").body(body);
+            server.http.post(format!("{}/mcp", server.base)).header("content-type", "application/json").body(body);
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
@@ -182,7 +180,7 @@ async fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
         assert!(url.ends_with("/.well-known/oauth-protected-resource/mcp"), "{challenge}");
         assert!(!reply.text().await.unwrap().contains("signature"));
     }
-    let metadata = server.client.get(format!("{}/.well-known/oauth-protected-resource/mcp", server.base));
+    let metadata = server.http.get(format!("{}/.well-known/oauth-protected-resource/mcp", server.base));
     let metadata: Value = metadata.send().await.unwrap().json().await.unwrap();
     assert_eq!(metadata["authorization_servers"], json!(["https://login.example.com"]));
 }
@@ -229,7 +227,7 @@ async fn a_client_that_takes_only_events_gets_the_same_document_as_an_event() {
     let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": "x" } } });
     let reply = server.post(body.to_string()).header("accept", "application/json;q=0").send().await.unwrap();
     assert_eq!(reply.headers()["content-type"], "application/json", "a repeated header adds up");
-    let request = server.client.post(format!("{}/mcp", server.base)).bearer_auth(token(&[Scope::MemoryRead]));
+    let request = server.http.post(format!("{}/mcp", server.base)).bearer_auth(server.caller.token());
     let reply =
         request.header("content-type", "application/json").header("accept", "text/event-stream").body(body.to_string());
     let reply = reply.send().await.unwrap();
@@ -296,7 +294,7 @@ async fn a_call_whose_client_leaves_is_counted_all_the_same() {
     let counted = async {
         loop {
             let metrics =
-                server.client.get(format!("{}/metrics", server.base)).send().await.unwrap().text().await.unwrap();
+                server.http.get(format!("{}/metrics", server.base)).send().await.unwrap().text().await.unwrap();
             if metrics.lines().any(|line| line.contains(r#"tool="slow""#) && line.contains(r#"outcome="cancelled""#)) {
                 return;
             }
@@ -316,7 +314,7 @@ async fn the_sdk_s_own_client_lists_and_calls() {
     let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
     for mode in [ClientLifecycleMode::Discover { preferred_versions }, ClientLifecycleMode::Initialize] {
         let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", server.base));
-        let transport = StreamableHttpClientTransport::from_config(config.auth_header(token(&[Scope::MemoryRead])));
+        let transport = StreamableHttpClientTransport::from_config(config.auth_header(server.caller.token()));
         let client = ClientConfig::new(ClientCapabilities::default(), Implementation::new("test", "0"));
         let client = client.serve_with_lifecycle(transport, mode).await.unwrap();
         assert_eq!(client.list_all_tools().await.unwrap().len(), 5);

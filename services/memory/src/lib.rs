@@ -62,7 +62,7 @@ pub enum MemoryCommand {
 }
 
 impl OwnCommand for MemoryCommand {
-    fn run(self, settings: &Settings) -> Result<(), String> {
+    fn run(self, settings: &Settings, _own: &()) -> Result<(), String> {
         let database = database(settings).map_err(|error| error.to_string())?;
         match self {
             Self::Backup { file } => store::sqlite::backup(&database, &file),

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    mcp_kit::run::<mcp_memory::MemoryCommand, _, _, _>(Service::Memory, mcp_memory::start)
+    mcp_kit::run::<mcp_memory::MemoryCommand, _, _, _, _>(Service::Memory, mcp_memory::start)
 }

@@ -7,6 +7,7 @@ pub mod outbox;
 pub mod peer;
 pub mod peers;
 pub mod quota_page;
+mod settings;
 pub mod store;
 pub mod tools;
 pub mod warm;
@@ -18,6 +19,7 @@ use mcp_kit::database::OpenError;
 use mcp_kit::{Application, Start};
 use outbox::Outbox;
 use peers::Peers;
+pub use settings::{LlmSettings, OrchestratorSettings, PeerUrls};
 use std::sync::Arc;
 use store::{Spend, Store};
 use tokio::task::JoinSet;
@@ -42,15 +44,15 @@ pub enum StartError {
 ///
 /// # Errors
 /// Says what is wrong with the database or the client.
-pub async fn start(start: Start) -> Result<Application, StartError> {
-    let settings = Arc::clone(&start.settings);
+pub async fn start(start: Start<OrchestratorSettings>) -> Result<Application, StartError> {
+    let settings = &start.own;
     let opening = start.readiness.latch("store");
-    let store = Store::open(settings.database_url.reveal())?;
+    let store = Store::open(start.settings.database_url.reveal())?;
     drop(opening);
     let ledger = Ledger::new(Arc::new(Spend(store.clone())), settings.llm_daily_budgets);
     let model = settings.llm.as_ref().map(|llm| Model::new(llm, ledger.clone())).transpose()?;
-    let transport = Arc::new(peer::Transport::new(&settings)?);
-    let peers = Arc::new(Peers::new(&settings, &transport, &start.readiness));
+    let transport = Arc::new(peer::Transport::new(&start.settings, settings.peer_deadline)?);
+    let peers = Arc::new(Peers::new(settings, &transport, &start.readiness));
     let outbox = Arc::new(Outbox::new(store.clone(), Arc::clone(&peers), settings.peer_deadline));
     let stop = CancellationToken::new();
     let mut background = JoinSet::new();

@@ -11,10 +11,10 @@ pub use ledger::{Ledger, MemorySpend, SpendError, SpendStore};
 pub use prompt::MAX_PROMPT_BYTES;
 pub use reply::MAX_REPLY_BYTES;
 
+use crate::LlmSettings;
 use crate::agent::Draft;
 use mcp_contracts::orchestrator::{Artefact, ModelUsage, Reason};
 use mcp_contracts::{Plan, metric};
-use mcp_kit::settings::LlmSettings;
 use price::Prices;
 use reply::Reply;
 use std::time::{Duration, Instant};

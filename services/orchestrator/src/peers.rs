@@ -1,8 +1,9 @@
 //! Which peers there are, and which of their tools are used with which scopes. What the tools are used for is not known here.
 
+use crate::OrchestratorSettings;
 use crate::peer::{Peer, RemoteTool, Transport};
 use mcp_contracts::{Scope, Service, guardrails, memory, patterns};
-use mcp_kit::{Readiness, Settings};
+use mcp_kit::Readiness;
 use std::sync::Arc;
 
 /// Asks whether an action may go on.
@@ -35,7 +36,7 @@ pub struct Peers {
 
 impl Peers {
     /// The peers that the settings name; none is asked yet.
-    pub fn new(settings: &Settings, transport: &Arc<Transport>, readiness: &Readiness) -> Self {
+    pub fn new(settings: &OrchestratorSettings, transport: &Arc<Transport>, readiness: &Readiness) -> Self {
         let peer = |service, urls: &[String]| {
             Arc::new(Peer::new(service, urls, settings.peer_deadline, Arc::clone(transport), readiness.clone()))
         };

@@ -11,7 +11,7 @@ mod running;
 mod trail;
 
 pub(crate) use order::invalid;
-pub use order::{MAX_FILES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_ROLE_BYTES, MAX_TEXT_BYTES, Order, execution_id};
+pub use order::{Order, execution_id};
 
 use crate::llm::Model;
 use crate::outbox::Outbox;
@@ -105,7 +105,7 @@ impl Workflow {
         store: Store,
         outbox: Arc<Outbox>,
         model: Option<Model>,
-        start: &mcp_kit::Start,
+        start: &mcp_kit::Start<crate::OrchestratorSettings>,
     ) -> Self {
         Self {
             peers,
@@ -114,8 +114,8 @@ impl Workflow {
             model,
             store,
             outbox,
-            deadline: start.settings.workflow_deadline,
-            peer_deadline: start.settings.peer_deadline,
+            deadline: start.own.workflow_deadline,
+            peer_deadline: start.own.peer_deadline,
             running: Running::default(),
         }
     }

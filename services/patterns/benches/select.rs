@@ -6,6 +6,7 @@
 )]
 
 use mcp_contracts::Plan;
+use mcp_kit::data::{DataFile, FolderData};
 use mcp_patterns::catalog::Catalog;
 use mcp_patterns::score::{self, Histories, History, Query};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -57,7 +58,7 @@ fn catalog(count: usize) -> Catalog {
             file.push_str(&format!("      {line} w{number}\n"));
         }
     }
-    Catalog::from_texts([("bench.yaml".to_owned(), file)]).unwrap()
+    Catalog::from_files(vec![DataFile { name: "bench.yaml".to_owned(), text: file }]).unwrap()
 }
 
 /// Median and 99th percentile of the time of a selection, and its CPU, in microseconds.

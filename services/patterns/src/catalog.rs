@@ -1,37 +1,30 @@
-//! The catalogue: patterns as data, read as a whole or refused as a whole with everything that is wrong. It knows nothing of callers.
+//! The catalogue: patterns as data. A catalogue is read as a whole; if any file has a problem, none of it is used.
 
 mod built_in;
-mod fields;
-pub mod live;
 mod model;
-mod problem;
 mod read;
 
 use crate::index::{Index, Texts};
 use crate::template::Template;
+use mcp_contracts::metric;
 use mcp_contracts::patterns::PatternDetail;
+use mcp_kit::data::folder::{FolderLimits, read as read_folder};
+use mcp_kit::data::{DataFile, FolderData, Problem, Problems, did_you_mean};
 pub use model::{CatalogFile, Entry, schema};
-pub(crate) use problem::did_you_mean;
-pub use problem::{CatalogError, Problem};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 /// Most patterns of a catalogue.
 pub const MAX_PATTERNS: usize = 5_000;
-/// Most files of a folder.
-const MAX_FILES: usize = 256;
-/// Largest file, in bytes.
-const MAX_FILE_BYTES: u64 = 2 << 20;
-/// Digits of a version.
+const LIMITS: FolderLimits = FolderLimits { files: 256, file_bytes: 2 << 20 };
+/// Hexadecimal digits of a version.
 const VERSION_DIGITS: usize = 16;
 
-/// A pattern that can be filled in.
+/// A pattern with its parsed body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
-    /// Everything that people see of it.
     pub detail: PatternDetail,
-    /// Its text with its places.
     pub template: Template,
 }
 
@@ -44,65 +37,54 @@ pub struct Catalog {
     version: String,
 }
 
-impl Catalog {
-    /// The catalogue that every release brings with it.
-    ///
-    /// # Errors
-    /// Never, in a release: a test reads it.
-    pub fn built_in() -> Result<Self, CatalogError> {
-        Self::from_texts(built_in::FILES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
+impl FolderData for Catalog {
+    const NAME: &'static str = "catalog";
+    const METRIC: &'static str = metric::PATTERN_CATALOG_RELOADS_TOTAL;
+    const OUTCOMES: [&'static str; 2] = ["loaded", "refused"];
+
+    fn read_files(folder: &Path) -> Result<Vec<DataFile>, Vec<Problem>> {
+        let files = read_folder(folder, None, LIMITS)?;
+        // A folder replaces the built-in catalogue, so an empty one would leave the service without any pattern.
+        if files.is_empty() {
+            let message = "the folder has no catalogue file (`*.yaml`)";
+            return Err(vec![Problem::of_file(folder.display().to_string(), message)]);
+        }
+        Ok(files)
     }
 
-    /// Reads every `*.yaml` and `*.yml` of a folder, in the order of their names.
-    ///
-    /// # Errors
-    /// Everything that is wrong with any of them.
-    pub fn from_folder(folder: &Path) -> Result<Self, CatalogError> {
-        let unreadable = |file: &Path, what: String| Problem { file: file.display().to_string(), line: 1, what };
-        let fatal = |what: String| CatalogError { problems: vec![unreadable(folder, what)] };
-        let files = live::files(folder).map_err(|error| fatal(format!("the folder cannot be read: {error}")))?;
-        if files.is_empty() || files.len() > MAX_FILES {
-            return Err(fatal(format!("{} catalogue files (`*.yaml`); it holds 1 to {MAX_FILES}", files.len())));
-        }
-        let (mut texts, mut problems) = (Vec::new(), Vec::new());
-        for file in files {
-            match read_file(&file) {
-                Ok(text) => texts.push((file.display().to_string(), text)),
-                Err(what) => problems.push(unreadable(&file, what)),
-            }
-        }
-        match Self::from_texts(texts) {
-            Ok(catalog) if problems.is_empty() => Ok(catalog),
-            Ok(_) => Err(CatalogError { problems }),
-            Err(error) => {
-                problems.extend(error.problems);
-                Err(CatalogError { problems })
-            }
-        }
-    }
-
-    /// Reads files that are given as name and text.
-    ///
-    /// # Errors
-    /// Everything that is wrong with any of them.
-    pub fn from_texts(texts: impl IntoIterator<Item = (String, String)>) -> Result<Self, CatalogError> {
-        let files: Vec<(String, read::ReadFile)> =
-            texts.into_iter().map(|(name, text)| (name, read::file(&text))).collect();
-        let mut problems = compare(&files);
-        for (name, file) in &files {
-            let of_file =
-                |flaw: &mcp_kit::yaml::Flaw| Problem { file: name.clone(), line: flaw.line, what: flaw.what.clone() };
-            problems.extend(file.flaws.iter().map(of_file));
-        }
+    fn from_files(files: Vec<DataFile>) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let files: Vec<(String, read::ReadFile)> = files
+            .into_iter()
+            .map(|file| {
+                let read = read::file(&file.name, &file.text, &mut problems);
+                (file.name, read)
+            })
+            .collect();
+        problems.extend(compare(&files));
         if !problems.is_empty() {
-            problems.sort();
-            return Err(CatalogError { problems });
+            return Err(Problems::new(Self::NAME, problems));
         }
         let entries = files.into_iter().flat_map(|(_, read)| {
             let CatalogFile { category, patterns } = read.file;
             patterns.into_iter().map(move |entry| (category.clone(), entry))
         });
         Ok(Self::of(entries.map(|(category, entry)| pattern(category, entry)).collect()))
+    }
+
+    fn version(&self) -> &str {
+        Self::version(self)
+    }
+}
+
+impl Catalog {
+    /// Reads the catalogue that is part of the program.
+    ///
+    /// # Errors
+    /// Never in a release, because a test reads it.
+    pub fn built_in() -> Result<Self, Problems> {
+        let file = |(name, text): &(&str, &str)| DataFile { name: (*name).to_owned(), text: (*text).to_owned() };
+        Self::from_files(built_in::FILES.iter().map(file).collect())
     }
 
     fn of(mut patterns: Vec<Pattern>) -> Self {
@@ -119,61 +101,63 @@ impl Catalog {
         Self { index: Index::of(patterns.iter().map(texts)), by_id, version, patterns }
     }
 
-    /// Every pattern, by id.
+    /// Returns every pattern, by id.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
 
-    /// The pattern with that id.
     pub fn get(&self, id: &str) -> Option<&Pattern> {
         self.by_id.get(id).map(|at| &self.patterns[*at])
     }
 
-    /// Which words stand where.
     pub(crate) fn index(&self) -> &Index {
         &self.index
     }
 
-    /// A digest of all of it.
+    /// Returns a digest of all patterns.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Every category, in order.
     pub fn categories(&self) -> BTreeSet<&str> {
         self.patterns.iter().map(|pattern| pattern.detail.category.as_str()).collect()
     }
 }
 
-/// What is wrong between patterns: ids that are there twice, related ones that are not there, too many.
+/// Finds problems between patterns: repeated ids, related ids that do not exist, too many patterns.
 fn compare(files: &[(String, read::ReadFile)]) -> Vec<Problem> {
+    let problem = |file: &str, line, entry: &Entry, message| Problem {
+        file: file.to_owned(),
+        line,
+        item: Some(entry.id.clone()),
+        message,
+    };
     let mut problems = Vec::new();
     let mut first: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
     let all =
-        || files.iter().flat_map(|(name, read)| read.file.patterns.iter().zip(&read.places).map(move |it| (name, it)));
-    for (name, (entry, place)) in all().filter(|(_, (entry, _))| !entry.id.is_empty()) {
+        || files.iter().flat_map(|(name, read)| read.file.patterns.iter().zip(&read.lines).map(move |it| (name, it)));
+    for (name, (entry, lines)) in all().filter(|(_, (entry, _))| !entry.id.is_empty()) {
         if let Some((file, line)) = first.get(entry.id.as_str()) {
-            let what = format!("the id `{}` is there already, in {file}:{line}", entry.id);
-            problems.push(Problem { file: name.clone(), line: place.id, what });
+            problems.push(problem(name, lines.id, entry, format!("the id is taken by a pattern in {file}:{line}")));
         } else {
-            first.insert(&entry.id, (name, place.id));
+            first.insert(&entry.id, (name, lines.id));
         }
     }
-    for (name, (entry, place)) in all() {
-        for (related, line) in entry.related.iter().zip(&place.related) {
-            let what = if *related == entry.id {
-                format!("`{related}` is related to itself")
+    for (name, (entry, lines)) in all() {
+        for (related, line) in entry.related.iter().zip(&lines.related) {
+            let message = if *related == entry.id {
+                "the pattern is related to itself".to_owned()
             } else if first.contains_key(related.as_str()) {
                 continue;
             } else {
                 format!("no pattern has the id `{related}`{}", did_you_mean(related, first.keys().copied()))
             };
-            problems.push(Problem { file: name.clone(), line: *line, what });
+            problems.push(problem(name, *line, entry, message));
         }
     }
-    if let Some((name, (_, place))) = all().nth(MAX_PATTERNS) {
-        let what = format!("more than {MAX_PATTERNS} patterns");
-        problems.push(Problem { file: name.clone(), line: place.id, what });
+    if let Some((name, (entry, lines))) = all().nth(MAX_PATTERNS) {
+        let message = format!("the catalogue has more than {MAX_PATTERNS} patterns");
+        problems.push(problem(name, lines.id, entry, message));
     }
     problems
 }
@@ -196,15 +180,7 @@ fn pattern(category: String, entry: Entry) -> Pattern {
     Pattern { detail, template }
 }
 
-fn read_file(file: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(format!("the file has {size} bytes; at most {MAX_FILE_BYTES}"));
-    }
-    std::fs::read_to_string(file).map_err(|error| format!("the file cannot be read: {error}"))
-}
-
-/// What a pattern is found by.
+/// The texts by which a search finds a pattern.
 fn texts(pattern: &Pattern) -> Texts {
     let detail = &pattern.detail;
     Texts {

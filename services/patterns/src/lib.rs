@@ -5,15 +5,17 @@ pub mod catalog;
 pub mod index;
 pub mod resources;
 pub mod score;
+mod settings;
 pub mod template;
 pub mod tools;
 pub mod usage;
 
-use catalog::live::LiveCatalog;
-use catalog::{Catalog, CatalogError};
+use catalog::Catalog;
 use clap::Subcommand;
 use futures::FutureExt;
+use mcp_kit::data::{FolderData, Live, Problems, Reloader};
 use mcp_kit::{Application, OwnCommand, Settings, SingleUse, Start, Verdicts};
+pub use settings::PatternsSettings;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use usage::UsageLog;
 pub enum StartError {
     /// The catalogue cannot be used.
     #[error("{0}\nhint: `mcp-patterns check-catalog DIR` reads it again")]
-    Catalog(#[from] CatalogError),
+    Catalog(#[from] Problems),
     /// The database cannot be used.
     #[error(transparent)]
     Open(#[from] mcp_kit::database::OpenError),
@@ -39,7 +41,7 @@ pub enum StartError {
 #[derive(Clone)]
 pub struct Parts {
     /// The catalogue in use.
-    pub catalog: LiveCatalog,
+    pub catalog: Live<Catalog>,
     /// What became of patterns.
     pub usage: UsageLog,
     /// Checks verdicts.
@@ -52,35 +54,34 @@ pub struct Parts {
 ///
 /// # Errors
 /// Says what is wrong with the catalogue or the database.
-pub async fn start(start: Start) -> Result<Application, StartError> {
+pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartError> {
     let reading = start.readiness.latch("catalog");
-    let catalog = LiveCatalog::new(read_catalog(start.settings.catalog_dir.clone())?);
+    let (stop, mut reloading) = (CancellationToken::new(), JoinSet::new());
+    let catalog = match start.own.catalog_dir {
+        Some(folder) => {
+            let (reloader, live) = Reloader::start(folder, start.readiness.clone())?;
+            reloading.spawn(reloader.run(stop.clone()));
+            live
+        }
+        None => Live::new(Catalog::built_in()?),
+    };
     drop(reading);
     let opening = start.readiness.latch("store");
     let usage = UsageLog::open(start.settings.database_url.reveal())?;
     usage.announce().await?;
     drop(opening);
-    let (stop, mut following) = (CancellationToken::new(), JoinSet::new());
-    if let Some(folder) = start.settings.catalog_dir.clone() {
-        following.spawn(catalog.clone().follow(folder, start.readiness.clone(), stop.clone()));
-    }
     let parts = Parts { catalog, usage, verdicts: start.verdicts.clone(), single_use: start.single_use.clone() };
     let closing = parts.usage.clone();
     let shutdown = move || {
         async move {
             stop.cancel();
-            following.join_all().await;
+            reloading.join_all().await;
             closing.close().await;
         }
         .boxed()
     };
     let resources = Arc::new(resources::PatternResources::new(parts.clone()));
     Ok(Application::new(tools::all(&parts)).with_resources(resources).with_shutdown(shutdown))
-}
-
-/// The catalogue of a folder, or the built-in one.
-fn read_catalog(folder: Option<PathBuf>) -> Result<Catalog, CatalogError> {
-    folder.map_or_else(Catalog::built_in, |folder| Catalog::from_folder(&folder))
 }
 
 /// Subcommands besides `serve`.
@@ -95,12 +96,13 @@ pub enum PatternsCommand {
     CatalogSchema,
 }
 
-impl OwnCommand for PatternsCommand {
-    fn run(self, settings: &Settings) -> Result<(), String> {
+impl OwnCommand<PatternsSettings> for PatternsCommand {
+    fn run(self, _settings: &Settings, own: &PatternsSettings) -> Result<(), String> {
         let text = match self {
             Self::CheckCatalog { folder } => {
-                let catalog =
-                    read_catalog(folder.or_else(|| settings.catalog_dir.clone())).map_err(|error| error.to_string())?;
+                let folder = folder.or_else(|| own.catalog_dir.clone());
+                let catalog = folder.map_or_else(Catalog::built_in, |folder| Catalog::load(&folder));
+                let catalog = catalog.map_err(|problems| problems.to_string())?;
                 let (patterns, categories) = (catalog.patterns().len(), catalog.categories().len());
                 format!("{patterns} patterns in {categories} categories, version {}\n", catalog.version())
             }

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    mcp_kit::run::<mcp_patterns::PatternsCommand, _, _, _>(Service::Patterns, mcp_patterns::start)
+    mcp_kit::run::<mcp_patterns::PatternsCommand, _, _, _, _>(Service::Patterns, mcp_patterns::start)
 }

@@ -9,9 +9,8 @@ use crate::tools::{SCOPES, bounded, find, known_category, within_plan};
 use address::Address;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use mcp_contracts::patterns::{
-    CATALOG_URI, DETAIL_URI_PREFIX, MAX_RESOURCE_LINES, RECOMMENDATIONS_URI, SelectedPatterns,
-};
+use mcp_contracts::limits::{MAX_INTENT_BYTES, MAX_PATTERN_ROLE_BYTES, MAX_RESOURCE_LINES};
+use mcp_contracts::patterns::{CATALOG_URI, DETAIL_URI_PREFIX, RECOMMENDATIONS_URI, SelectedPatterns};
 use mcp_contracts::{Claims, ErrorCode, Plan, Scope, ToolError};
 use mcp_kit::{CallContext, ResourceInfo, ResourceTemplate, ResourceText, Resources};
 use serde::Serialize;
@@ -20,10 +19,6 @@ use serde::Serialize;
 pub const PAGE: usize = 50;
 /// Recommendations of a resource.
 const RECOMMENDATIONS: usize = 5;
-/// Longest task, in bytes.
-const MAX_TASK_BYTES: usize = 4 << 10;
-/// Longest role, in bytes.
-const MAX_ROLE_BYTES: usize = 64;
 const JSON: &str = "application/json";
 
 /// The resources of this service.
@@ -136,7 +131,7 @@ pub(crate) fn catalog_page(
     role: Option<&str>,
 ) -> Result<String, ToolError> {
     category.map_or(Ok(()), |category| known_category(catalog, category))?;
-    role.map_or(Ok(()), |role| bounded("role", role, MAX_ROLE_BYTES))?;
+    role.map_or(Ok(()), |role| bounded("role", role, MAX_PATTERN_ROLE_BYTES))?;
     let wanted = |pattern: &&Pattern| {
         let detail = &pattern.detail;
         category.is_none_or(|category| detail.category == category)
@@ -184,8 +179,8 @@ fn recommendations(
     task: Option<&str>,
     histories: &Histories,
 ) -> Result<String, ToolError> {
-    role.map_or(Ok(()), |role| bounded("role", role, MAX_ROLE_BYTES))?;
-    task.map_or(Ok(()), |task| bounded("task", task, MAX_TASK_BYTES))?;
+    role.map_or(Ok(()), |role| bounded("role", role, MAX_PATTERN_ROLE_BYTES))?;
+    task.map_or(Ok(()), |task| bounded("task", task, MAX_INTENT_BYTES))?;
     let query = Query {
         intent: task.unwrap_or_default(),
         role: role.unwrap_or(&claims.role.0),

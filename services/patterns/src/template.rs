@@ -25,8 +25,7 @@ enum Part {
 pub struct Malformed {
     /// Line inside the text, from 0.
     pub line: usize,
-    /// What is wrong.
-    pub what: String,
+    pub message: String,
 }
 
 impl Template {
@@ -46,8 +45,9 @@ impl Template {
                     rest = next;
                 }
                 Some(_) | None => {
-                    let what = "`{{` begins no `{{variable}}`; a name is lower-case letters, digits and `_`".to_owned();
-                    malformed.push(Malformed { line: line(), what });
+                    let message = "`{{` does not begin a `{{variable}}`; a name has lower-case letters, digits and `_`"
+                        .to_owned();
+                    malformed.push(Malformed { line: line(), message });
                     rest = after;
                 }
             }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn every_place_that_is_none_is_told_with_its_line() {
         let malformed = Template::parse("ok {{a}}\n{{ b }}\nx {{\n{{C}}").1;
-        assert_eq!(malformed.iter().map(|flaw| flaw.line).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(malformed.iter().map(|place| place.line).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     proptest! {

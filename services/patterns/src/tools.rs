@@ -5,14 +5,14 @@ mod log_pattern_usage;
 mod select_pattern;
 
 use crate::Parts;
-use crate::catalog::{Catalog, Pattern, did_you_mean};
+use crate::catalog::{Catalog, Pattern};
+use mcp_contracts::limits::MAX_EXECUTION_ID_BYTES;
 use mcp_contracts::{ErrorCode, Plan, Scope, ToolError};
 use mcp_kit::ToolSet;
+use mcp_kit::data::did_you_mean;
 
 /// What every tool and resource of this service needs.
 pub(crate) const SCOPES: &[Scope] = &[Scope::PatternsSelect];
-/// Longest execution id, in bytes.
-const MAX_EXECUTION_ID_BYTES: usize = 128;
 
 /// Every tool, in the order of `tools/list`.
 pub fn all(parts: &Parts) -> ToolSet {

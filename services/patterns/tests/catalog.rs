@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::Plan;
-use mcp_patterns::catalog::{Catalog, CatalogError, schema};
+use mcp_kit::data::{DataFile, FolderData, Problems};
+use mcp_patterns::catalog::{Catalog, schema};
 use std::collections::BTreeSet;
 
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/catalog.schema.json");
@@ -11,7 +12,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/catalo
 #[test]
 fn the_built_in_catalogue_is_that_of_the_folder_and_large_enough() {
     let built_in = Catalog::built_in().unwrap();
-    assert_eq!(built_in.version(), Catalog::from_folder(FOLDER.as_ref()).unwrap().version());
+    assert_eq!(built_in.version(), Catalog::load(FOLDER.as_ref()).unwrap().version());
     assert!(built_in.patterns().len() >= 60);
     for plan in Plan::ALL {
         assert!(built_in.patterns().iter().any(|pattern| pattern.detail.plan == plan), "{plan:?}");
@@ -50,12 +51,17 @@ fn the_published_schema_is_that_of_the_types_and_the_files_obey_it() {
     }
 }
 
-fn refused(files: &[(&str, &str)]) -> CatalogError {
-    Catalog::from_texts(files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).unwrap_err()
+fn load(files: &[(&str, &str)]) -> Result<Catalog, Problems> {
+    let file = |(name, text): &(&str, &str)| DataFile { name: (*name).to_owned(), text: (*text).to_owned() };
+    Catalog::from_files(files.iter().map(file).collect())
+}
+
+fn refused(files: &[(&str, &str)]) -> Problems {
+    load(files).unwrap_err()
 }
 
 #[test]
-fn every_problem_of_every_file_is_told_with_its_line() {
+fn every_problem_of_every_file_is_reported_with_its_line() {
     let one = "categorie: x
 patterns:
   - id: Bad Id
@@ -104,12 +110,12 @@ fn what_is_too_much_is_refused() {
             "category: x\npatterns:\n  - id: a\n    title: {title}\n    summary: s\n    tags: [t]\n    roles: [r]\n    level: beginner\n    plan: free\n    body: \"{body}\"\n"
         )
     };
-    assert!(Catalog::from_texts([("x".to_owned(), entry("short", "fine"))]).is_ok());
+    assert!(load(&[("x", &entry("short", "fine"))]).is_ok());
     for (file, says) in [
         (entry(&"x".repeat(17_000), "fine"), "at most 16384"),
         (entry("short", &"x".repeat(81)), "at most 80"),
         (entry("  ", "fine"), "is empty"),
-        ("category: x\npatterns: []\n".to_owned(), "`patterns` of the file is empty"),
+        ("category: x\npatterns: []\n".to_owned(), "`patterns` is empty"),
     ] {
         let error = refused(&[("x.yaml", &file)]);
         assert!(error.to_string().contains(says), "{error}");
@@ -119,8 +125,8 @@ fn what_is_too_much_is_refused() {
 #[test]
 fn folders_that_hold_no_catalogue_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(Catalog::from_folder(folder.path()).unwrap_err().to_string().contains("0 catalogue files"));
-    assert!(Catalog::from_folder(&folder.path().join("nowhere")).unwrap_err().to_string().contains("cannot be read"));
+    assert!(Catalog::load(folder.path()).unwrap_err().to_string().contains("no catalogue file"));
+    assert!(Catalog::load(&folder.path().join("nowhere")).unwrap_err().to_string().contains("cannot be read"));
     std::fs::write(folder.path().join("a.yaml"), [0xff, 0xfe, 0x00]).unwrap();
-    assert!(Catalog::from_folder(folder.path()).unwrap_err().to_string().contains("a.yaml:1"));
+    assert!(Catalog::load(folder.path()).unwrap_err().to_string().contains("a.yaml:1"));
 }

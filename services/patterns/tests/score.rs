@@ -3,6 +3,7 @@
 
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Recommendation, SelectedPatterns};
+use mcp_kit::data::{DataFile, FolderData};
 use mcp_patterns::catalog::Catalog;
 use mcp_patterns::score::{self, Histories, History, MAX_HISTORY, MAX_NOVELTY_PENALTY, Query, ROLE_BOOST};
 use proptest::prelude::*;
@@ -80,7 +81,11 @@ fn equal_scores_are_in_the_order_of_their_ids() {
     };
     // Many, and few of them asked for, so that no order survives by chance.
     let entries: String = (0..600).rev().map(entry).collect();
-    let catalog = Catalog::from_texts([("x".to_owned(), format!("category: x\npatterns:\n{entries}"))]).unwrap();
+    let catalog = Catalog::from_files(vec![DataFile {
+        name: "x".to_owned(),
+        text: format!("category: x\npatterns:\n{entries}"),
+    }])
+    .unwrap();
     for limit in [1, 7, 30, 60] {
         let query = Query { limit, ..query("ledger", &[], Plan::Free) };
         let selected = score::select(&catalog, &query, &Histories::new());

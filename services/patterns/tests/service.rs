@@ -1,14 +1,47 @@
 //! The service over a socket: nothing is injected without a verdict, plans and organisations are walls, what was logged stays.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
-#[path = "support/service.rs"]
-mod support;
-
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, VerdictKind};
-use mcp_contracts::patterns::{MAX_RESOURCE_LINES, tool};
-use mcp_contracts::{Plan, env, metric};
+use mcp_contracts::limits::MAX_RESOURCE_LINES;
+use mcp_contracts::patterns::tool;
+use mcp_contracts::{Plan, Scope, env, metric};
+use mcp_kit::verdict::{Binding, request_hash};
+use mcp_testkit::{Caller, Client, Process, SECRET, verdict, wait_until};
 use serde_json::{Value, json};
-use support::{Service, action, binding, expired, signed_by, token, token_with, verdict};
+use std::path::Path;
+use std::process::Command;
+
+fn command(folder: &Path) -> Command {
+    let mut command = Process::command(env!("CARGO_BIN_EXE_mcp-patterns"));
+    command.env(env::DATABASE_URL, format!("sqlite://{}", folder.join("patterns.db").display()));
+    command
+}
+
+async fn start(folder: &Path) -> Process {
+    Process::start(command(folder), caller("acme", Plan::Free)).await
+}
+
+fn caller(org: &str, plan: Plan) -> Caller {
+    Caller { plan, ..Caller::new(org, &[Scope::PatternsSelect]) }
+}
+
+fn action() -> ActionRequest {
+    ActionRequest {
+        action: ActionKind::Edit,
+        intent: "review a change".into(),
+        files: vec!["src/a.rs".into()],
+        text: None,
+    }
+}
+
+fn binding(org: &str, execution: &str, request: &ActionRequest) -> Binding {
+    verdict::binding(org, "ann", execution, &request_hash(request))
+}
+
+/// A verdict as the guardrails sign it.
+fn signed(kind: VerdictKind, org: &str, execution: &str, request: &ActionRequest) -> String {
+    verdict::signed_with(SECRET).issue(kind, binding(org, execution, request)).unwrap().token
+}
 
 fn inject(execution: &str, request: &ActionRequest, verdict: Option<&str>) -> Value {
     let variables = json!({ "purpose": "faster {{diff}}", "diff": "- a\n+ b" });
@@ -20,23 +53,23 @@ fn inject(execution: &str, request: &ActionRequest, verdict: Option<&str>) -> Va
     arguments
 }
 
-async fn accepted(service: &Service) -> f64 {
-    service.counted(metric::PATTERN_INJECTIONS_TOTAL, &["outcome=\"accepted\""]).await
+async fn accepted(service: &Client) -> f64 {
+    service.metric(metric::PATTERN_INJECTIONS_TOTAL, &["outcome=\"accepted\""]).await
 }
 
 #[tokio::test]
 async fn nothing_is_injected_without_a_verdict_that_allows_exactly_this() {
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(folder.path()).await;
-    let (acme, request) = (token("acme", Plan::Free), action());
-    let allow = verdict(VerdictKind::Allow, "acme", "e-1", &request);
+    let service = start(folder.path()).await;
+    let (acme, request) = (service.client.clone(), action());
+    let allow = signed(VerdictKind::Allow, "acme", "e-1", &request);
     let others = [
         ActionRequest { action: ActionKind::Deploy, ..request.clone() },
         ActionRequest { intent: "review a changf".into(), ..request.clone() },
         ActionRequest { files: vec![], ..request.clone() },
         ActionRequest { text: Some(String::new()), ..request.clone() },
     ];
-    let foreign_key = signed_by("another-key-another-key-another-key-another");
+    let foreign_key = verdict::signed_with("another-key-another-key-another-key-another");
     let foreign = foreign_key.issue(VerdictKind::Allow, binding("acme", "e-1", &request)).unwrap().token;
     let mut forged = allow.clone();
     forged.replace_range(forged.len() - 6.., "AAAAAA");
@@ -46,31 +79,35 @@ async fn nothing_is_injected_without_a_verdict_that_allows_exactly_this() {
         ("garbage", inject("e-1", &request, Some("a.b.c")), "verdict_invalid"),
         ("forged", inject("e-1", &request, Some(&forged)), "verdict_invalid"),
         ("foreign key", inject("e-1", &request, Some(&foreign)), "verdict_invalid"),
-        ("an access token", inject("e-1", &request, Some(&acme)), "verdict_invalid"),
-        ("expired", inject("e-1", &request, Some(&expired("acme", "e-1", &request))), "verdict_invalid"),
+        ("an access token", inject("e-1", &request, Some(&acme.caller.token())), "verdict_invalid"),
+        (
+            "expired",
+            inject("e-1", &request, Some(&verdict::expired(VerdictKind::Allow, binding("acme", "e-1", &request)))),
+            "verdict_invalid",
+        ),
         (
             "other organisation",
-            inject("e-1", &request, Some(&verdict(VerdictKind::Allow, "zeta", "e-1", &request))),
+            inject("e-1", &request, Some(&signed(VerdictKind::Allow, "zeta", "e-1", &request))),
             "verdict_invalid",
         ),
         ("other execution", inject("e-2", &request, Some(&allow)), "verdict_invalid"),
         (
             "to be acknowledged",
-            inject("e-1", &request, Some(&verdict(VerdictKind::Acknowledge, "acme", "e-1", &request))),
+            inject("e-1", &request, Some(&signed(VerdictKind::Acknowledge, "acme", "e-1", &request))),
             "verdict_invalid",
         ),
     ];
     refused.extend(others.iter().map(|other| ("other request", inject("e-1", other, Some(&allow)), "verdict_invalid")));
     for (name, arguments, code) in &refused {
-        let error = service.call(&acme, tool::INJECT, arguments.clone()).await.unwrap_err();
+        let error = acme.result(tool::INJECT, arguments.clone()).await.unwrap_err();
         assert_eq!(error["code"], *code, "{name}: {error}");
         assert!(!error.to_string().contains("Review this change"), "{name}: the pattern is in the refusal");
     }
     assert_eq!(accepted(&service).await, 0.0);
-    let counted = service.counted(metric::PATTERN_INJECTIONS_TOTAL, &["outcome=\"refused\""]).await;
+    let counted = service.metric(metric::PATTERN_INJECTIONS_TOTAL, &["outcome=\"refused\""]).await;
     assert_eq!(counted, refused.len() as f64);
 
-    let injected = service.call(&acme, tool::INJECT, inject("e-1", &request, Some(&allow))).await.unwrap();
+    let injected = acme.result(tool::INJECT, inject("e-1", &request, Some(&allow))).await.unwrap();
     let text = injected["text"].as_str().unwrap();
     assert!(
         text.contains("Purpose: faster {{diff}}\n") && text.contains("\n- a\n+ b\n") && text.contains("none given"),
@@ -82,36 +119,36 @@ async fn nothing_is_injected_without_a_verdict_that_allows_exactly_this() {
 #[tokio::test]
 async fn an_acknowledged_verdict_is_good_once_and_a_slip_does_not_use_it_up() {
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(folder.path()).await;
-    let (acme, request) = (token("acme", Plan::Free), action());
-    let once = verdict(VerdictKind::Acknowledged, "acme", "e-1", &request);
+    let service = start(folder.path()).await;
+    let (acme, request) = (service.client.clone(), action());
+    let once = signed(VerdictKind::Acknowledged, "acme", "e-1", &request);
     let arguments = inject("e-1", &request, Some(&once));
     let mut slip = arguments.clone();
     slip["variables"] = json!({ "purpos": "x", "diff": " " });
-    let error = service.call(&acme, tool::INJECT, slip).await.unwrap_err();
+    let error = acme.result(tool::INJECT, slip).await.unwrap_err();
     assert_eq!(error["code"], "invalid_argument");
     let message = error["message"].as_str().unwrap();
     for part in ["`purpos`; did you mean `purpose`?", "`purpose` is missing", "`diff` is missing"] {
         assert!(message.contains(part), "{part}: {message}");
     }
-    assert!(service.call(&acme, tool::INJECT, arguments.clone()).await.is_ok());
+    assert!(acme.result(tool::INJECT, arguments.clone()).await.is_ok());
     for _ in 0..2 {
-        assert_eq!(service.call(&acme, tool::INJECT, arguments.clone()).await.unwrap_err()["code"], "verdict_used");
+        assert_eq!(acme.result(tool::INJECT, arguments.clone()).await.unwrap_err()["code"], "verdict_used");
     }
     assert_eq!(accepted(&service).await, 1.0);
     // The other kind is good for any use of the same request.
-    let allow = inject("e-1", &request, Some(&verdict(VerdictKind::Allow, "acme", "e-1", &request)));
+    let allow = inject("e-1", &request, Some(&signed(VerdictKind::Allow, "acme", "e-1", &request)));
     for _ in 0..2 {
-        assert!(service.call(&acme, tool::INJECT, allow.clone()).await.is_ok());
+        assert!(acme.result(tool::INJECT, allow.clone()).await.is_ok());
     }
 }
 
 #[tokio::test]
 async fn plans_scopes_and_bad_arguments_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(folder.path()).await;
-    let (free, request) = (token("acme", Plan::Free), action());
-    let allow = verdict(VerdictKind::Allow, "acme", "e-1", &request);
+    let service = start(folder.path()).await;
+    let (free, request) = (service.client.clone(), action());
+    let allow = signed(VerdictKind::Allow, "acme", "e-1", &request);
     let with = |change: &dyn Fn(&mut Value)| {
         let mut arguments = inject("e-1", &request, Some(&allow));
         change(&mut arguments);
@@ -147,17 +184,16 @@ async fn plans_scopes_and_bad_arguments_are_refused_by_name() {
             "liked",
         ),
     ] {
-        let error = service.call(&free, tool, arguments).await.unwrap_err();
+        let error = free.result(tool, arguments).await.unwrap_err();
         assert_eq!(error["code"], code, "{error}");
         assert!(error["message"].as_str().unwrap().contains(says), "{says}: {error}");
     }
-    let stranger = token_with("acme", Plan::Enterprise, &["memory.read", "guardrails.validate"]);
+    let without_scope = service.with_scopes(&[Scope::MemoryRead, Scope::GuardrailsValidate]);
     for (method, params) in [
         ("tools/call", json!({ "name": tool::SELECT, "arguments": { "intent": "x" } })),
         ("resources/read", json!({ "uri": "pattern://catalog" })),
     ] {
-        let (status, reply) = service.request(&stranger, method, params).await;
-        assert_eq!(status, 403, "{reply}");
+        assert_eq!(without_scope.request(method, params).await.status(), 403, "{method}");
     }
     assert_eq!(accepted(&service).await, 0.0);
 }
@@ -165,51 +201,52 @@ async fn plans_scopes_and_bad_arguments_are_refused_by_name() {
 #[tokio::test]
 async fn what_became_of_a_pattern_counts_once_for_its_organisation_and_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(folder.path()).await;
-    let (acme, zeta) = (token("acme", Plan::Free), token("zeta", Plan::Free));
+    let service = start(folder.path()).await;
+    let acme = service.client.clone();
     let select = json!({ "intent": "review my pull request", "limit": 1 });
-    let before = service.call(&acme, tool::SELECT, select.clone()).await.unwrap();
+    let before = acme.result(tool::SELECT, select.clone()).await.unwrap();
     assert_eq!(before["patterns"][0]["scoreParts"]["successHistory"], 0.0);
     let best = before["patterns"][0]["id"].as_str().unwrap().to_owned();
     let used = |execution: &str, outcome: &str| json!({ "patternId": best, "outcome": outcome, "executionId": execution, "note": "fine" });
     let logged = |recorded: bool, uses: u64, rate: f64| {
         Ok(json!({ "recorded": recorded, "uses": uses, "acceptanceRate": rate }))
     };
-    assert_eq!(service.call(&acme, tool::LOG_USAGE, used("e-1", "accepted")).await, logged(true, 1, 1.0));
-    assert_eq!(service.call(&acme, tool::LOG_USAGE, used("e-1", "rejected")).await, logged(false, 1, 1.0));
-    assert_eq!(service.call(&acme, tool::LOG_USAGE, used("e-2", "rejected")).await, logged(true, 2, 0.5));
-    assert_eq!(service.call(&acme, tool::LOG_USAGE, used("e-3", "modified")).await.unwrap()["uses"], 3);
+    assert_eq!(acme.result(tool::LOG_USAGE, used("e-1", "accepted")).await, logged(true, 1, 1.0));
+    assert_eq!(acme.result(tool::LOG_USAGE, used("e-1", "rejected")).await, logged(false, 1, 1.0));
+    assert_eq!(acme.result(tool::LOG_USAGE, used("e-2", "rejected")).await, logged(true, 2, 0.5));
+    assert_eq!(acme.result(tool::LOG_USAGE, used("e-3", "modified")).await.unwrap()["uses"], 3);
     service.stop();
 
-    let service = Service::start(folder.path()).await;
-    assert!((service.counted(metric::PATTERN_ACCEPTANCE_RATIO, &[]).await - 2.0 / 3.0).abs() < 1e-9);
-    assert_eq!(service.call(&acme, tool::LOG_USAGE, used("e-3", "modified")).await.unwrap()["recorded"], false);
-    let after = service.call(&acme, tool::SELECT, select.clone()).await.unwrap();
+    let service = start(folder.path()).await;
+    let (acme, zeta) = (service.client.clone(), service.of("zeta"));
+    assert!((service.metric(metric::PATTERN_ACCEPTANCE_RATIO, &[]).await - 2.0 / 3.0).abs() < 1e-9);
+    assert_eq!(acme.result(tool::LOG_USAGE, used("e-3", "modified")).await.unwrap()["recorded"], false);
+    let after = acme.result(tool::SELECT, select.clone()).await.unwrap();
     assert!(after["patterns"][0]["scoreParts"]["successHistory"].as_f64().unwrap() > 0.0);
     // Nobody else's recommendations move.
-    assert_eq!(service.call(&zeta, tool::SELECT, select).await.unwrap(), before);
-    assert_eq!(service.call(&zeta, tool::LOG_USAGE, used("e-1", "accepted")).await, logged(true, 1, 1.0));
+    assert_eq!(zeta.result(tool::SELECT, select).await.unwrap(), before);
+    assert_eq!(zeta.result(tool::LOG_USAGE, used("e-1", "accepted")).await, logged(true, 1, 1.0));
 }
 
 #[tokio::test]
 async fn resources_read_as_they_should_and_none_is_too_long() {
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(folder.path()).await;
-    let (free, all) = (token("acme", Plan::Free), token("acme", Plan::Enterprise));
+    let service = start(folder.path()).await;
+    let (free, all) = (service.client.clone(), service.with(caller("acme", Plan::Enterprise)));
     for (name, uri) in [
         ("catalog_page", "pattern://catalog?category=code-review"),
         ("detail", "pattern://detail/review-change"),
         ("recommendations_for_a_task", "pattern://recommendations?role=sre&task=an%20alert+fires+in+production"),
         ("recommendations_for_a_role", "pattern://recommendations?role=data-engineer"),
     ] {
-        let text = service.read(&free, uri).await.unwrap();
+        let text = free.read(uri).await.unwrap();
         let parsed: Value = serde_json::from_str(&text).unwrap();
         let version = parsed["catalogVersion"].as_str().unwrap_or("no version");
         insta::assert_snapshot!(name, text.replace(version, "(version)"));
     }
     let mut pages = Vec::new();
     for page in 1..=2 {
-        let text = service.read(&all, &format!("pattern://catalog?page={page}")).await.unwrap();
+        let text = all.read(&format!("pattern://catalog?page={page}")).await.unwrap();
         assert!(text.lines().count() <= MAX_RESOURCE_LINES);
         let parsed: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(parsed["pages"], 2);
@@ -217,7 +254,7 @@ async fn resources_read_as_they_should_and_none_is_too_long() {
     }
     assert!(pages.len() >= 60 && pages.is_sorted());
     for id in &pages {
-        let text = service.read(&all, &format!("pattern://detail/{id}")).await.unwrap();
+        let text = all.read(&format!("pattern://detail/{id}")).await.unwrap();
         assert!(text.lines().count() <= MAX_RESOURCE_LINES, "{id}");
     }
     for (uri, code) in [
@@ -228,7 +265,7 @@ async fn resources_read_as_they_should_and_none_is_too_long() {
         ("pattern://catalog?category=cooking", "invalid_argument"),
         ("pattern://elsewhere", "not_found"),
     ] {
-        let error = service.read(&free, uri).await.unwrap_err();
+        let error = free.read(uri).await.unwrap_err();
         assert_eq!(error["data"]["code"], code, "{uri}: {error}");
     }
 }
@@ -245,23 +282,22 @@ async fn a_changed_catalogue_is_used_at_once_and_a_bad_one_never() {
     };
     let write = |text: &str| std::fs::write(catalog.join("own.yaml"), text).unwrap();
     write(&file("First title"));
-    let mut command = Service::command(folder.path());
+    let mut command = command(folder.path());
     command.env(env::CATALOG_DIR, &catalog);
-    let service = Service::start_with(command).await;
-    let token = token("acme", Plan::Free);
-    let title = async |service: &Service| {
-        let selected = service.call(&token, tool::SELECT, json!({ "intent": "ours" })).await.unwrap();
+    let service = Process::start(command, caller("acme", Plan::Free)).await;
+    let title = async || {
+        let selected = service.result(tool::SELECT, json!({ "intent": "ours" })).await.unwrap();
         selected["patterns"][0]["title"].as_str().unwrap().to_owned()
     };
-    assert_eq!(title(&service).await, "First title");
+    assert_eq!(title().await, "First title");
     write(&file("Second title"));
-    service.until("the second title", async |service| title(service).await == "Second title").await;
+    wait_until("the second title", async || title().await == "Second title").await;
     write("category: own\npatterns:\n  - id: broken\n");
-    service.until("the bad file was seen", async |service| service.page("/readyz").await.contains("catalog")).await;
-    assert_eq!(title(&service).await, "Second title");
-    assert_eq!(service.counted(metric::PATTERN_CATALOG_RELOADS_TOTAL, &["outcome=\"refused\""]).await, 1.0);
+    wait_until("the bad file was seen", async || service.page("/readyz").await.contains("catalog")).await;
+    assert_eq!(title().await, "Second title");
+    assert_eq!(service.metric(metric::PATTERN_CATALOG_RELOADS_TOTAL, &["outcome=\"refused\""]).await, 1.0);
     write(&file("Third title"));
-    service.until("the third title", async |service| title(service).await == "Third title").await;
+    wait_until("the third title", async || title().await == "Third title").await;
     assert!(!service.page("/readyz").await.contains("catalog"));
     service.stop();
 }
@@ -273,7 +309,7 @@ fn a_bad_catalogue_is_told_by_the_command_and_stops_the_start() {
     std::fs::create_dir(&catalog).unwrap();
     std::fs::write(catalog.join("bad.yaml"), "category: own\npatterns:\n  - id: broken\n    lvel: beginner\n").unwrap();
     let run = |arguments: &[&str], catalog: Option<&str>| {
-        let mut command = Service::command(folder.path());
+        let mut command = command(folder.path());
         command.args(arguments).envs(catalog.map(|catalog| (env::CATALOG_DIR, catalog)));
         command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).output().unwrap()
     };
@@ -283,7 +319,7 @@ fn a_bad_catalogue_is_told_by_the_command_and_stops_the_start() {
     {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains("bad.yaml:4: unknown key `lvel` of a pattern; did you mean `level`?"), "{text}");
+        assert!(text.contains("bad.yaml:4: a pattern has no field `lvel`; did you mean `level`?"), "{text}");
     }
     let good = run(&["check-catalog"], None);
     assert!(good.status.success());

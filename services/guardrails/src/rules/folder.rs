@@ -1,103 +1,68 @@
-//! Reads the operator's folder of rules: its files, and under `organisations` one file for each organisation. The one place here that
-//! touches a disk.
+//! The operator's folder of rules: its files, and one file for each organisation in its subfolder `organisations`.
 
-use super::library::{Origin, Source};
-use super::problem::{Problem, Problems};
+use super::baseline;
+use super::library::{Library, Origin, Source};
 use super::read::MAX_FILE_BYTES;
-use sha2::{Digest, Sha256};
-use std::io::Read;
+use mcp_contracts::metric;
+use mcp_kit::data::folder::{FolderLimits, read};
+use mcp_kit::data::{DataFile, FolderData, Problem, Problems};
 use std::path::Path;
 
-/// Folder of the files of organisations.
+/// Subfolder with the files of organisations.
 pub const ORGANISATIONS: &str = "organisations";
-/// Most files in a folder.
-const MAX_FILES: usize = 2_000;
+/// 2,000 files allow for a file per organisation of a large operator.
+const LIMITS: FolderLimits = FolderLimits { files: 2_000, file_bytes: MAX_FILE_BYTES };
 /// Longest id of an organisation, in bytes.
 const MAX_ORGANISATION_BYTES: usize = 128;
 
-/// The files of `folder`, in the order of their names.
-///
-/// # Errors
-/// Names every file that cannot be read.
-pub fn sources(folder: &Path) -> Result<Vec<Source>, Problems> {
-    let (mut sources, mut problems) = (Vec::new(), Vec::new());
-    for name in names(folder, "", &mut problems) {
-        read(folder, &name, Origin::Operator, &mut sources, &mut problems);
-    }
-    if folder.join(ORGANISATIONS).is_dir() {
-        for name in names(&folder.join(ORGANISATIONS), ORGANISATIONS, &mut problems) {
-            let organisation = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem).to_owned();
-            let shown = format!("{ORGANISATIONS}/{name}");
-            if is_organisation(&organisation) {
-                read(folder, &shown, Origin::Organisation(organisation), &mut sources, &mut problems);
-            } else {
-                problems
-                    .push(whole(&shown, "its name is not the id of an organisation: letters, digits, `.`, `_`, `-`"));
-            }
+impl FolderData for Library {
+    const NAME: &'static str = "rules";
+    const METRIC: &'static str = metric::GUARDRAIL_RELOAD_TOTAL;
+    const OUTCOMES: [&'static str; 2] = ["applied", "rejected"];
+
+    fn read_files(folder: &Path) -> Result<Vec<DataFile>, Vec<Problem>> {
+        let own = read(folder, None, LIMITS);
+        if !folder.join(ORGANISATIONS).is_dir() {
+            return own;
+        }
+        match (own, read(folder, Some(ORGANISATIONS), LIMITS)) {
+            (Ok(own), Ok(of_organisations)) => Ok([own, of_organisations].concat()),
+            (Err(own), Err(of_organisations)) => Err([own, of_organisations].concat()),
+            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(problems),
         }
     }
-    if problems.is_empty() { Ok(sources) } else { Err(Problems(problems)) }
-}
 
-/// What tells one state of the files from another.
-pub fn fingerprint(sources: &Result<Vec<Source>, Problems>) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    match sources {
-        Ok(sources) => sources.iter().for_each(|source| {
-            digest.update((source.name.len() as u64).to_be_bytes());
-            digest.update(&source.name);
-            digest.update((source.text.len() as u64).to_be_bytes());
-            digest.update(&source.text);
-        }),
-        Err(problems) => digest.update(problems.to_string()),
+    fn from_files(files: Vec<DataFile>) -> Result<Self, Problems> {
+        let (mut sources, mut problems) = (baseline::sources(), Vec::new());
+        for file in files {
+            match origin(&file.name) {
+                Ok(origin) => sources.push(Source { name: file.name, origin, text: file.text }),
+                Err(why) => problems.push(Problem::of_file(file.name, why)),
+            }
+        }
+        if problems.is_empty() { Self::build(&sources) } else { Err(Problems::new(Self::NAME, problems)) }
     }
-    digest.finalize().into()
+
+    fn version(&self) -> &str {
+        &self.common().version
+    }
 }
 
-/// An id of an organisation that can be a file's name; it can never name another folder.
+fn origin(name: &str) -> Result<Origin, &'static str> {
+    let Some((ORGANISATIONS, file)) = name.split_once('/') else { return Ok(Origin::Operator) };
+    let organisation = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    if is_organisation(organisation) {
+        Ok(Origin::Organisation(organisation.to_owned()))
+    } else {
+        Err("its name is not the id of an organisation: letters, digits, `.`, `_`, `-`")
+    }
+}
+
+/// Returns true if `id` may be an organisation and can never name another folder.
 fn is_organisation(id: &str) -> bool {
     (1..=MAX_ORGANISATION_BYTES).contains(&id.len())
         && !id.starts_with('.')
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
-fn names(folder: &Path, shown: &str, problems: &mut Vec<Problem>) -> Vec<String> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let shown = if shown.is_empty() { folder.display().to_string() } else { shown.to_owned() };
-            problems.push(whole(&shown, &format!("the folder cannot be read: {error}")));
-            return Vec::new();
-        }
-    };
-    // A link counts as what it leads to: mounted folders are often made of links.
-    let is_file = |entry: &std::fs::DirEntry| entry.path().is_file();
-    let mut names: Vec<String> = entries
-        .filter_map(Result::ok)
-        .filter(is_file)
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml")))
-        .collect();
-    names.sort();
-    if names.len() > MAX_FILES {
-        problems.push(whole(shown, &format!("{} files; at most {MAX_FILES}", names.len())));
-        names.truncate(MAX_FILES);
-    }
-    names
-}
-
-fn read(folder: &Path, name: &str, origin: Origin, sources: &mut Vec<Source>, problems: &mut Vec<Problem>) {
-    let mut text = String::new();
-    let limit = MAX_FILE_BYTES as u64 + 1;
-    let read = std::fs::File::open(folder.join(name)).and_then(|file| file.take(limit).read_to_string(&mut text));
-    match read {
-        Ok(_) => sources.push(Source { name: name.to_owned(), origin, text }),
-        Err(error) => problems.push(whole(name, &format!("it cannot be read: {error}"))),
-    }
-}
-
-fn whole(file: &str, message: &str) -> Problem {
-    Problem { file: file.to_owned(), line: 1, rule: None, message: message.to_owned() }
 }
 
 #[cfg(test)]
@@ -115,26 +80,9 @@ mod tests {
     }
 
     #[test]
-    fn files_of_the_operator_and_of_organisations_are_told_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join(ORGANISATIONS)).unwrap();
-        for name in ["b.yaml", "a.yml", "note.txt", ".hidden.yaml", "organisations/acme.yaml"] {
-            std::fs::write(folder.path().join(name), "rules:\n").unwrap();
-        }
-        let sources = sources(folder.path()).unwrap();
-        let found: Vec<(&str, &Origin)> = sources.iter().map(|source| (&*source.name, &source.origin)).collect();
-        let acme = Origin::Organisation("acme".into());
-        assert_eq!(
-            found,
-            [("a.yml", &Origin::Operator), ("b.yaml", &Origin::Operator), ("organisations/acme.yaml", &acme)]
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.yaml"), b"\xff\xfe").unwrap();
-        assert!(sources(folder.path()).unwrap_err().to_string().contains("a.yaml:1: it cannot be read"));
-        assert!(sources(&folder.path().join("none")).unwrap_err().to_string().contains("the folder cannot be read"));
+    fn files_of_the_operator_and_of_organisations_have_their_origin() {
+        assert_eq!(origin("own.yaml"), Ok(Origin::Operator));
+        assert_eq!(origin("organisations/acme.v2.yaml"), Ok(Origin::Organisation("acme.v2".into())));
+        assert!(origin("organisations/a b.yaml").is_err());
     }
 }

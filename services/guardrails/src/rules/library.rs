@@ -2,12 +2,12 @@
 //! come in as texts, and either everything fits or every problem is told and nothing changes.
 
 use super::model::Rule;
-use super::problem::{Problem, Problems, nearest};
 use super::proof::prove;
 use super::read::{self, ReadFile, ReadRule};
 use super::scan::Use;
 use super::set::{Compiled, RuleSet};
 use mcp_contracts::guardrails::Severity;
+use mcp_kit::data::{Problem, Problems, did_you_mean};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -58,6 +58,14 @@ pub struct Library {
 type ById = BTreeMap<String, (Arc<Compiled>, Severity)>;
 
 impl Library {
+    /// Builds the library of the built-in rules alone.
+    ///
+    /// # Errors
+    /// Never in a release, because a test builds it.
+    pub fn built_in() -> Result<Self, Problems> {
+        Self::build(&super::baseline::sources())
+    }
+
     /// Builds the library.
     ///
     /// # Errors
@@ -75,7 +83,7 @@ impl Library {
             if let Origin::Organisation(organisation) = &source.origin {
                 if organisations.iter().any(|(other, _): &(String, ReadFile)| other == organisation) {
                     let message = format!("`{organisation}` has another file; join them");
-                    problems.push(Problem { file: file.name, line: 1, rule: None, message });
+                    problems.push(Problem::of_file(file.name, message));
                 } else {
                     organisations.push((organisation.clone(), file));
                 }
@@ -106,10 +114,7 @@ impl Library {
             .collect();
         match common {
             Some(common) if problems.is_empty() => Ok(Self { common, organisations }),
-            Some(_) | None => {
-                problems.sort();
-                Err(Problems(problems))
-            }
+            Some(_) | None => Err(Problems::new("rules", problems)),
         }
     }
 
@@ -130,7 +135,7 @@ impl Library {
 }
 
 fn at(file: &str, line: usize, rule: &str, message: String) -> Problem {
-    Problem { file: file.to_owned(), line, rule: Some(rule.to_owned()), message }
+    Problem { file: file.to_owned(), line, item: Some(rule.to_owned()), message }
 }
 
 /// Holds a rule to its own tests, unless it is built in: those are proved once, when this program is tested, and not at every start.
@@ -146,11 +151,7 @@ fn compiled(file: &str, read: ReadRule, origin: &Origin, problems: &mut Vec<Prob
 /// Silences and reweighs rules; `bound` means that locked ones stay as strict as they are.
 fn change(rules: &mut ById, file: &ReadFile, bound: bool, problems: &mut Vec<Problem>) {
     let known: Vec<String> = rules.keys().cloned().collect();
-    let unknown = |id: &str| {
-        let close: Vec<&str> =
-            known.iter().map(String::as_str).filter(|known| strsim::levenshtein(known, id) <= 2).take(5).collect();
-        if close.is_empty() { String::new() } else { nearest(id, &close) }
-    };
+    let unknown = |id: &str| did_you_mean(id, known.iter().map(String::as_str));
     for (line, id, severity) in &file.severities {
         match rules.get_mut(id) {
             Some((compiled, now)) if bound && compiled.rule.locked && *severity < *now => problems.push(at(
@@ -195,16 +196,15 @@ fn of_organisation(
 }
 
 fn assemble(file: &str, rules: ById, use_of: Use, problems: &mut Vec<Problem>) -> Option<Arc<Rules>> {
-    let whole = |message| Problem { file: file.to_owned(), line: 1, rule: None, message };
     if rules.len() > MAX_RULES {
-        problems.push(whole(format!("{} rules together; at most {MAX_RULES}", rules.len())));
+        problems.push(Problem::of_file(file, format!("{} rules together; at most {MAX_RULES}", rules.len())));
         return None;
     }
     let version = version(rules.values().map(|(compiled, severity)| (&compiled.rule, *severity)));
     match RuleSet::new(rules.into_values().collect(), use_of) {
         Ok(set) => Some(Arc::new(Rules { set, version })),
         Err(why) => {
-            problems.push(whole(why));
+            problems.push(Problem::of_file(file, why));
             None
         }
     }

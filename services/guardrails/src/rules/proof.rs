@@ -2,19 +2,19 @@
 
 use super::model::SubjectKind;
 use super::pattern::HARMLESS;
-use super::problem::Problem;
 use super::scan::Use;
 use super::set::{Compiled, RuleSet};
 use super::subject::Subject;
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::ActionKind;
+use mcp_kit::data::Problem;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What is wrong with a rule by its own account.
 pub(super) fn prove(file: &str, line: usize, case_lines: &[Vec<usize>; 2], compiled: &Arc<Compiled>) -> Vec<Problem> {
     let rule = &compiled.rule;
-    let problem = |line, message: String| Problem { file: file.to_owned(), line, rule: Some(rule.id.clone()), message };
+    let problem = |line, message: String| Problem { file: file.to_owned(), line, item: Some(rule.id.clone()), message };
     let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)], Use::Few) {
         Ok(set) => set,
         Err(why) => return vec![problem(line, why)],

@@ -1,18 +1,16 @@
 //! Reads a file of rules: what fits is kept, what does not is noted, and nothing is judged across files here.
 
 use super::check::{Check, Parts};
+use super::library::MAX_RULES;
 use super::model::{Case, Proofs, Rule, SubjectKind};
-use super::problem::Problem;
 use super::read_condition::condition;
-use super::reader::{Fields, Reader};
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, Severity};
-use mcp_kit::yaml::{self, Node, Value};
+use mcp_kit::data::yaml::{Node, Value};
+use mcp_kit::data::{Fields, FileReader, Problem};
 
 /// Largest file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
-/// Most rules of one file.
-const MAX_RULES: usize = 2_000;
 
 /// The fields of a file.
 pub(super) const FILE_FIELDS: [&str; 4] = ["category", "off", "severities", "rules"];
@@ -45,22 +43,13 @@ pub(super) struct ReadRule {
 
 /// Reads a file.
 pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadFile {
-    let mut reader = Reader { file: name, rule: None, problems };
+    let mut reader = FileReader::new(name, problems);
     let mut read = ReadFile { name: name.to_owned(), ..ReadFile::default() };
     if text.len() > MAX_FILE_BYTES {
         reader.problem(1, format!("a file of {} bytes; at most {MAX_FILE_BYTES}", text.len()));
         return read;
     }
-    let root = match yaml::parse(text) {
-        Ok(root) => root,
-        Err(flaw) => {
-            reader.problem(flaw.line, flaw.what);
-            return read;
-        }
-    };
-    if root.value == Value::Empty {
-        return read;
-    }
+    let Some(root) = reader.parse(text).filter(|root| root.value != Value::Empty) else { return read };
     let Some(fields) = reader.fields(&root, "a file of rules", &FILE_FIELDS) else { return read };
     let category = fields.get("category").and_then(|_| reader.bounded(&fields, "category", 40));
     read.off = reader.texts(&fields, "off");
@@ -80,46 +69,35 @@ pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadF
     read
 }
 
-fn rule(reader: &mut Reader<'_>, node: &Node, category: Option<&str>) -> Option<ReadRule> {
-    let before = reader.problems.len();
-    reader.rule = None;
+fn rule(reader: &mut FileReader<'_>, node: &Node, category: Option<&str>) -> Option<ReadRule> {
+    let before = reader.problem_count();
+    reader.item = None;
     let fields = reader.fields(node, "a rule", &RULE_FIELDS)?;
     let id = reader.bounded(&fields, "id", 24);
     if let Some(id) = id.as_deref().filter(|id| !is_id(id)) {
         reader
             .problem(fields.line("id"), format!("`{id}` is not an id; it is letters and a number, such as `SEC-001`"));
     }
-    reader.rule.clone_from(&id);
+    reader.item.clone_from(&id);
     let category = match (fields.get("category"), category) {
         (None, Some(category)) => Some(category.to_owned()),
         (Some(_), _) | (None, None) => reader.bounded(&fields, "category", 40),
     };
-    let severity = match fields.get("severity") {
-        Some(node) => reader.word(node, "`severity`", &Severity::ALL, Severity::name),
-        None => {
-            reader.problem(node.line, "`severity` is missing");
-            None
-        }
-    };
+    let severity = reader.required(&fields, "severity");
+    let severity = severity.and_then(|node| reader.word(node, "`severity`", &Severity::ALL, Severity::name));
     let plan = fields.get("plan").and_then(|node| reader.word(node, "`plan`", &Plan::ALL, Plan::name));
     let subject = fields
         .get("subject")
         .and_then(|node| reader.word(node, "`subject`", &[SubjectKind::Action, SubjectKind::Icon], subject_name));
     let mut parts = Parts::default();
-    let when = match fields.get("when") {
-        Some(node) => Some(condition(reader, &mut parts, node, 0)),
-        None => {
-            reader.problem(node.line, "`when` is missing");
-            None
-        }
-    };
+    let when = reader.required(&fields, "when").map(|node| condition(reader, &mut parts, node, 0));
     let title = reader.bounded(&fields, "title", 120);
     let message = reader.bounded(&fields, "message", 600);
     let remediation = reader.bounded(&fields, "remediation", 1_000);
     let locked = reader.flag(&fields, "locked").unwrap_or(false);
     let (tests, case_lines) = proofs(reader, &fields);
-    let clean = reader.problems.len() == before;
-    reader.rule = None;
+    let clean = reader.problem_count() == before;
+    reader.item = None;
     let (when, check) = when?;
     let rule = Rule {
         id: id?,
@@ -154,7 +132,7 @@ fn is_id(id: &str) -> bool {
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn proofs(reader: &mut Reader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2]) {
+fn proofs(reader: &mut FileReader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2]) {
     let (mut proofs, mut lines) = (Proofs::default(), [Vec::new(), Vec::new()]);
     let Some(node) = rule.get("tests") else {
         reader.problem(rule.line("tests"), "`tests` is missing: one case under `trips`, one near miss under `passes`");
@@ -177,7 +155,7 @@ fn proofs(reader: &mut Reader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2
     (proofs, lines)
 }
 
-fn case(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
+fn case(reader: &mut FileReader<'_>, node: &Node) -> Option<Case> {
     if let Value::Text { text, .. } = &node.value {
         return Some(Case { text: Some(text.clone()), ..Case::default() });
     }

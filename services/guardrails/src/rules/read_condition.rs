@@ -3,11 +3,11 @@
 use super::check::{Check, Parts};
 use super::model::{Condition, Size};
 use super::pattern::{Pattern, Place, Reach, exception};
-use super::reader::{Fields, Reader};
 use crate::linear;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use mcp_contracts::guardrails::{ActionKind, Detection};
-use mcp_kit::yaml::Node;
+use mcp_kit::data::yaml::Node;
+use mcp_kit::data::{Fields, FileReader};
 use regex_automata::util::syntax;
 use std::sync::Arc;
 
@@ -46,7 +46,12 @@ const HARMLESS: [&str; 3] = ["readme", "src/main.rs", "a/deep/folder/of/notes.tx
 type MakeCheck = fn(GlobSet) -> Check;
 
 /// Reads the condition at `node`.
-pub(super) fn condition(reader: &mut Reader<'_>, parts: &mut Parts, node: &Node, depth: usize) -> (Condition, Check) {
+pub(super) fn condition(
+    reader: &mut FileReader<'_>,
+    parts: &mut Parts,
+    node: &Node,
+    depth: usize,
+) -> (Condition, Check) {
     let nothing = (Condition::default(), Check::Any(Vec::new()));
     let Some(fields) = reader.fields(node, "a condition", &FIELDS) else { return nothing };
     if fields.is_empty() {
@@ -79,7 +84,7 @@ pub(super) fn condition(reader: &mut Reader<'_>, parts: &mut Parts, node: &Node,
 }
 
 fn patterns(
-    reader: &mut Reader<'_>,
+    reader: &mut FileReader<'_>,
     parts: &mut Parts,
     fields: &Fields<'_>,
     condition: &mut Condition,
@@ -146,7 +151,7 @@ fn patterns(
 }
 
 fn names(
-    reader: &mut Reader<'_>,
+    reader: &mut FileReader<'_>,
     parts: &mut Parts,
     fields: &Fields<'_>,
     condition: &mut Condition,
@@ -180,7 +185,7 @@ fn names(
     }
 }
 
-fn facts(reader: &mut Reader<'_>, fields: &Fields<'_>, condition: &mut Condition, checks: &mut Vec<Check>) {
+fn facts(reader: &mut FileReader<'_>, fields: &Fields<'_>, condition: &mut Condition, checks: &mut Vec<Check>) {
     condition.actions = reader.words(fields, "actions", &ActionKind::ALL, ActionKind::name);
     if !condition.actions.is_empty() {
         checks.push(Check::Action(condition.actions.clone()));
@@ -211,7 +216,7 @@ fn facts(reader: &mut Reader<'_>, fields: &Fields<'_>, condition: &mut Condition
     checks.extend(condition.labelled.map(Check::Labelled));
 }
 
-fn bounded(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(usize, String)> {
+fn bounded(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(usize, String)> {
     let texts = reader.texts(fields, key);
     if texts.len() > MAX_ITEMS {
         reader.problem(fields.line(key), format!("`{key}` has {} items; at most {MAX_ITEMS}", texts.len()));
@@ -219,7 +224,7 @@ fn bounded(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(usiz
     texts
 }
 
-fn glob(reader: &mut Reader<'_>, line: usize, text: &str) -> Option<Glob> {
+fn glob(reader: &mut FileReader<'_>, line: usize, text: &str) -> Option<Glob> {
     match GlobBuilder::new(text).literal_separator(true).case_insensitive(true).build() {
         Ok(glob) => {
             let names = linear::bytes(glob.regex(), syntax::Config::new());

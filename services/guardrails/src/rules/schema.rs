@@ -15,7 +15,7 @@ pub fn text() -> String {
 mod tests {
     use super::*;
     use crate::rules::{baseline, read, read_condition};
-    use mcp_kit::yaml::{self, Node};
+    use mcp_kit::data::yaml::{self, Node};
     use serde_json::{Value, json};
 
     /// A file as other programs read it.

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Most places that are told of one broken rule.
-const MAX_PLACES: usize = 5;
+pub const MAX_PLACES: usize = 5;
 /// Longest path that is told, in characters.
 const MAX_PLACE_CHARS: usize = 200;
 

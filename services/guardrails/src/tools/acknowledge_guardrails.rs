@@ -42,7 +42,7 @@ async fn acknowledge(
         VerdictKind::Allow => return refused("the verdict already allows the action", "use it as it is"),
         VerdictKind::Acknowledged => return refused("it was acknowledged before", "use the token as it is"),
     }
-    let rules = judge.live.of(&context.claims.org_id);
+    let rules = judge.rules(context);
     if claims.rules_version != rules.version {
         return refused("the rules have changed since the check", "check again, and acknowledge what is broken then");
     }

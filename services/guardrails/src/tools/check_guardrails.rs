@@ -6,6 +6,7 @@ use crate::acknowledge::{self, Taken};
 use crate::judge::{Judge, judge, verdict};
 use crate::rules::Subject;
 use mcp_contracts::guardrails::{ActionRequest, CheckGuardrails, Decision, Verdict, VerdictClaims, VerdictKind, tool};
+use mcp_contracts::limits::REASON_CHARS;
 use mcp_contracts::{ErrorCode, ToolError};
 use mcp_kit::verdict::request_hash;
 use mcp_kit::{Answer, Answered, CallContext, Question, Tool, ToolInfo};
@@ -113,7 +114,7 @@ fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
                 "properties": {
                     "acknowledge": { "type": "boolean", "title": "Go on nevertheless" },
                     "reason": {
-                        "type": "string", "title": "Why", "minLength": 10, "maxLength": 2000,
+                        "type": "string", "title": "Why", "minLength": REASON_CHARS.start(), "maxLength": REASON_CHARS.end(),
                         "description": "It is logged with the rules.",
                     },
                 },

@@ -4,6 +4,7 @@ use super::{LOOKS, SCOPES, validate};
 use crate::detect;
 use crate::judge::run;
 use mcp_contracts::guardrails::{Detection, Scan, ScanText, tool};
+use mcp_contracts::limits::MAX_MATCHES;
 use mcp_kit::{CallContext, Tool, ToolInfo};
 
 const INFO: ToolInfo = ToolInfo {
@@ -14,9 +15,6 @@ const INFO: ToolInfo = ToolInfo {
     annotations: LOOKS,
     scopes: SCOPES,
 };
-
-/// Most things that are told.
-const MAX_MATCHES: usize = 200;
 
 pub(super) fn tool() -> Tool {
     Tool::new(INFO, |_: CallContext, request: ScanText| async move {

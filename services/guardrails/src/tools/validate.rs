@@ -1,20 +1,10 @@
 //! Turns arguments into what can be judged: bounds and forms, each with its name in the message.
 
+use mcp_contracts::limits::{
+    MAX_EXECUTION_ID_BYTES, MAX_FILES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES, REASON_CHARS, is_execution_id,
+};
 use mcp_contracts::{ErrorCode, ToolError};
 use mcp_kit::CallContext;
-
-/// Longest intent, in bytes.
-const MAX_INTENT_BYTES: usize = 4 << 10;
-/// Most files of one action.
-const MAX_FILES: usize = 1_000;
-/// Longest path, in bytes.
-const MAX_PATH_BYTES: usize = 1_024;
-/// Largest text, in bytes.
-const MAX_TEXT_BYTES: usize = 256 << 10;
-/// Longest execution id, in bytes.
-const MAX_EXECUTION_ID_BYTES: usize = 128;
-/// Shortest and longest reason, in characters.
-const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=2_000;
 
 pub(super) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ErrorCode::InvalidArgument, message)
@@ -59,9 +49,7 @@ pub(super) fn files<'f>(files: impl ExactSizeIterator<Item = &'f str>) -> Result
 /// The execution that a verdict is for: the one that is named, or that of the call.
 pub(super) fn execution_id(given: Option<&str>, context: &CallContext) -> Result<String, ToolError> {
     let Some(id) = given else { return Ok(context.execution_id.to_string()) };
-    let usable = (1..=MAX_EXECUTION_ID_BYTES).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
-    if usable {
+    if is_execution_id(id) {
         Ok(id.to_owned())
     } else {
         Err(invalid(format!(

@@ -5,6 +5,7 @@ use crate::judge::{Judge, judge};
 use crate::rules::{Subject, is_production};
 use mcp_contracts::ToolError;
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, ValidateDbOperation, Verdict, tool};
+use mcp_contracts::limits::MAX_ENVIRONMENT_BYTES;
 use mcp_kit::{CallContext, Tool, ToolInfo};
 use std::borrow::Cow;
 
@@ -17,9 +18,6 @@ const INFO: ToolInfo = ToolInfo {
     annotations: LOOKS,
     scopes: SCOPES,
 };
-
-/// Longest name of an environment, in bytes.
-const MAX_ENVIRONMENT_BYTES: usize = 128;
 
 pub(super) fn tool(judge: Judge) -> Tool {
     Tool::new(INFO, move |context: CallContext, operation: ValidateDbOperation| {

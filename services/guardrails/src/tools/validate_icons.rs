@@ -1,9 +1,10 @@
 //! `validate_icons`: checks the icons of a user interface: what is dangerous in them, and who cannot use them.
 
 use super::{LOOKS, SCOPES, validate};
-use crate::judge::{Judge, rules_of, run};
+use crate::judge::{Judge, run};
 use crate::rules::{Rules, Subject, SubjectKind};
 use mcp_contracts::guardrails::{ActionKind, Decision, IconProblem, IconReport, IconUse, ValidateIcons, tool};
+use mcp_contracts::limits::MAX_ICONS;
 use mcp_contracts::{Plan, ToolError, metric};
 use mcp_kit::{CallContext, Tool, ToolInfo};
 use std::borrow::Cow;
@@ -16,9 +17,6 @@ const INFO: ToolInfo = ToolInfo {
     annotations: LOOKS,
     scopes: SCOPES,
 };
-
-/// Most icons in one call.
-const MAX_ICONS: usize = 500;
 
 pub(super) fn tool(judge: Judge) -> Tool {
     Tool::new(INFO, move |context: CallContext, request: ValidateIcons| {
@@ -38,7 +36,7 @@ async fn check(judge: &Judge, context: &CallContext, request: ValidateIcons) -> 
     let size = |icon: &IconUse| icon.name.len() + icon.svg.as_deref().map_or(0, str::len);
     let bytes = request.icons.iter().map(size).sum();
     validate::text("icons[].svg", bytes)?;
-    let (rules, plan) = (rules_of(judge, context), context.claims.plan);
+    let (rules, plan) = (judge.rules(context), context.claims.plan);
     let report = run(bytes, move || report(&rules, plan, &request.icons)).await?;
     for problem in &report.problems {
         let labels = [("rule", problem.rule.clone()), ("severity", problem.severity.name().to_owned())];

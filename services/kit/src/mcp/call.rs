@@ -7,6 +7,7 @@ use crate::telemetry::{CallRecord, CallSpan, Telemetry};
 use crate::tool::{CallContext, Tool, ToolResult, ToolSet};
 use futures::FutureExt;
 use http::{HeaderMap, StatusCode};
+use mcp_contracts::limits::is_execution_id;
 use mcp_contracts::{Claims, ErrorCode, Service, ToolError, headers, metric, rpc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,9 +16,6 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Longest execution id taken from a request, in bytes.
-const MAX_EXECUTION_ID_BYTES: usize = 128;
 
 /// A call that can be run.
 pub(super) struct Call<'a> {
@@ -181,9 +179,5 @@ fn empty_object() -> Box<RawValue> {
 /// The caller's own id where it is usable, else a new one.
 fn execution_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(headers::EXECUTION_ID).and_then(|value| value.to_str().ok());
-    let usable = given.filter(|id| {
-        (1..=MAX_EXECUTION_ID_BYTES).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
-    });
-    usable.map_or_else(|| Arc::from(uuid::Uuid::new_v4().to_string()), Arc::from)
+    given.filter(|id| is_execution_id(id)).map_or_else(|| Arc::from(uuid::Uuid::new_v4().to_string()), Arc::from)
 }

@@ -1,31 +1,40 @@
-//! From texts of the environment to values: one function for each kind of value, which notes what is wrong and goes on, so that every problem
-//! is told at once. Which variables there are is not decided here.
+//! Reads values of environment variables by name, with one function per kind of value. A value that cannot be used becomes a problem and
+//! reading goes on, so that all problems are reported together.
 
-use super::{DEVELOPMENT_SECRET, Environment, LlmSettings, MIN_SECRET_BYTES, QuotaLimits, Secret};
+use super::{DEVELOPMENT_SECRET, Environment, MIN_SECRET_BYTES, QuotaLimits, Secret, SettingsError};
 use mcp_contracts::env;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Reads values and gathers problems.
-pub(super) struct Reader<'a> {
-    pub(super) values: &'a BTreeMap<String, String>,
-    pub(super) problems: Vec<String>,
+/// Reads values and collects problems. Defaults come from [`env::ALL`].
+pub struct EnvReader<'a> {
+    values: &'a BTreeMap<String, String>,
+    problems: Vec<String>,
 }
 
-impl Reader<'_> {
-    pub(super) fn problem(&mut self, name: &str, why: impl fmt::Display) {
+impl<'a> EnvReader<'a> {
+    pub(super) fn new(values: &'a BTreeMap<String, String>) -> Self {
+        Self { values, problems: Vec::new() }
+    }
+
+    pub(super) fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
+        if self.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: self.problems }) }
+    }
+
+    pub fn problem(&mut self, name: &str, why: impl fmt::Display) {
         self.problems.push(format!("`{name}`: {why}"));
     }
 
-    /// The value, or its default; an empty one counts as absent.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    /// Returns the value or its default. An empty value counts as not set.
+    pub fn text(&self, name: &str) -> Option<String> {
         let value = self.values.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         value.or_else(|| env::ALL.iter().find(|variable| variable.name == name)?.default.map(str::to_owned))
     }
 
-    pub(super) fn one_of<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> T {
+    pub fn one_of<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> T {
         let value = self.text(name).unwrap_or_default();
         if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == value) {
             return *choice;
@@ -35,16 +44,16 @@ impl Reader<'_> {
         choices[0].1
     }
 
-    pub(super) fn optional<T: FromStr>(&mut self, name: &str, wanted: &str) -> Option<T> {
+    pub fn optional<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
         let value = self.text(name)?;
         let parsed = value.parse().ok();
         if parsed.is_none() {
-            self.problem(name, format_args!("`{value}` is not {wanted}"));
+            self.problem(name, format_args!("`{value}` is not {expected}"));
         }
         parsed
     }
 
-    pub(super) fn optional_number(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
+    pub fn optional_number(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
         let value = self.text(name)?;
         match value.parse() {
             Ok(number) if (least..=most).contains(&number) => Some(number),
@@ -55,62 +64,46 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn number(&mut self, name: &str, least: u64, most: u64) -> u64 {
+    pub fn number(&mut self, name: &str, least: u64, most: u64) -> u64 {
         self.optional_number(name, least, most).unwrap_or(least)
     }
 
-    pub(super) fn millis(&mut self, name: &str) -> Duration {
+    /// Reads a duration of 1 ms to 1 hour.
+    pub fn millis(&mut self, name: &str) -> Duration {
         Duration::from_millis(self.number(name, 1, 3_600_000))
     }
 
-    pub(super) fn list(&self, name: &str) -> Vec<String> {
+    pub fn folder(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
+    }
+
+    /// Returns the items of a list, in lower case.
+    pub fn list(&self, name: &str) -> Vec<String> {
         let value = self.text(name).unwrap_or_default();
         value.split(',').map(|item| item.trim().to_ascii_lowercase()).filter(|item| !item.is_empty()).collect()
     }
 
-    pub(super) fn http_url(&mut self, name: &str) -> Option<String> {
+    pub fn http_url(&mut self, name: &str) -> Option<String> {
         let value = self.text(name)?;
         self.checked_url(name, &value)
     }
 
-    pub(super) fn checked_url(&mut self, name: &str, value: &str) -> Option<String> {
+    fn checked_url(&mut self, name: &str, value: &str) -> Option<String> {
         let usable = value
             .parse::<http::Uri>()
             .ok()
             .filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some());
         if usable.is_none() {
-            self.problem(name, format_args!("`{value}` is not a URL; it begins with `http://` or `https://`"));
+            self.problem(name, format_args!("`{value}` is not a URL that begins with `http://` or `https://`"));
         }
         usable.map(|_| value.trim_end_matches('/').to_owned())
     }
 
-    pub(super) fn http_urls(&mut self, name: &str) -> Vec<String> {
+    /// Returns the URLs of a list.
+    pub fn http_urls(&mut self, name: &str) -> Vec<String> {
         let value = self.text(name).unwrap_or_default();
         let items: Vec<&str> = value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
         items.into_iter().filter_map(|item| self.checked_url(name, item)).collect()
-    }
-
-    pub(super) fn llm(&mut self) -> Option<LlmSettings> {
-        let base_url = self.http_url(env::LLM_BASE_URL);
-        let settings = LlmSettings {
-            base_url: base_url.clone().unwrap_or_default(),
-            api_key: self.text(env::LLM_API_KEY).map(Secret::new),
-            model: self.text(env::LLM_MODEL).unwrap_or_default(),
-            deadline: self.millis(env::LLM_DEADLINE_MS),
-            prompt_price: self.number(env::LLM_PROMPT_PRICE, 0, 1_000_000_000_000),
-            completion_price: self.number(env::LLM_COMPLETION_PRICE, 0, 1_000_000_000_000),
-        };
-        base_url.map(|_| settings)
-    }
-
-    pub(super) fn llm_budgets(&mut self) -> [u64; 4] {
-        let value = self.text(env::LLM_DAILY_BUDGETS).unwrap_or_default();
-        let numbers: Option<Vec<u64>> = value.split(',').map(|item| item.trim().parse().ok()).collect();
-        numbers.and_then(|numbers| numbers.try_into().ok()).unwrap_or_else(|| {
-            let wanted = "is not four whole numbers separated by commas: free, pro, team, enterprise";
-            self.problem(env::LLM_DAILY_BUDGETS, format_args!("`{value}` {wanted}"));
-            [0; 4]
-        })
     }
 
     pub(super) fn redis_url(&mut self) -> Option<Secret> {
@@ -124,10 +117,10 @@ impl Reader<'_> {
     pub(super) fn secret(&mut self, environment: Environment, warnings: &mut Vec<String>) -> Secret {
         let Some(value) = self.text(env::JWT_SECRET) else {
             if environment == Environment::Production {
-                self.problem(env::JWT_SECRET, "is missing; production needs a random key of at least 32 bytes");
+                self.problem(env::JWT_SECRET, "is not set; production needs a random key of at least 32 bytes");
             } else {
                 warnings.push(format!(
-                    "`{}` is missing: tokens are signed with a key that everybody knows",
+                    "`{}` is not set: tokens are signed with a public key for development",
                     env::JWT_SECRET
                 ));
             }
@@ -154,7 +147,7 @@ impl Reader<'_> {
                 || lower.contains("example")
                 || text.bytes().all(|byte| byte == first);
             if guessable {
-                self.problem(name, "is a default that others know; use a random key");
+                self.problem(name, "is a published default; use a random key");
             }
         }
     }

@@ -2,16 +2,14 @@
 
 use crate::store::{Idempotency, NewMemory, Selection, TagFilter};
 use mcp_contracts::limits::{
-    DEFAULT_PAGE, MAX_CONTENT_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_METADATA_BYTES, MAX_PAGE, MAX_TAG_BYTES, MAX_TAGS,
+    DEFAULT_PAGE, MAX_CONTENT_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KIND_BYTES, MAX_METADATA_BYTES, MAX_PAGE,
+    MAX_TAG_BYTES, MAX_TAGS,
 };
 use mcp_contracts::memory::{Filter, RESERVED_TAG_PREFIXES, StoreMemory};
 use mcp_contracts::{ErrorCode, ToolError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-
-/// Longest kind, in bytes.
-const MAX_KIND_BYTES: usize = 64;
 
 pub(super) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ErrorCode::InvalidArgument, message)

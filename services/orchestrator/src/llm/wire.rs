@@ -3,7 +3,8 @@
 
 use super::LlmError;
 use super::reply::MAX_REPLY_BYTES;
-use mcp_kit::settings::{LlmSettings, Secret};
+use crate::LlmSettings;
+use mcp_kit::settings::Secret;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 use std::time::Duration;

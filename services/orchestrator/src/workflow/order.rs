@@ -2,25 +2,15 @@
 
 use crate::store::{Owner, Wanted};
 use mcp_contracts::guardrails::{ActionRequest, VerdictKind};
-use mcp_contracts::limits::MAX_IDEMPOTENCY_KEY_BYTES;
+use mcp_contracts::limits::{
+    MAX_EXECUTION_ID_BYTES, MAX_FILES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES,
+    MAX_WORKFLOW_ROLE_BYTES, is_execution_id,
+};
 use mcp_contracts::orchestrator::{AgentName, RunWorkflow};
 use mcp_contracts::{ErrorCode, ToolError};
 use mcp_kit::verdict::request_hash;
 use mcp_kit::{Answered, CallContext, Verdicts};
 use sha2::{Digest, Sha256};
-
-/// Longest intent, in bytes.
-pub const MAX_INTENT_BYTES: usize = 4 << 10;
-/// Longest text, in bytes.
-pub const MAX_TEXT_BYTES: usize = 256 << 10;
-/// Most paths.
-pub const MAX_FILES: usize = 1_000;
-/// Longest path, in bytes.
-pub const MAX_PATH_BYTES: usize = 1 << 10;
-/// Longest role, in bytes.
-pub const MAX_ROLE_BYTES: usize = 128;
-/// Longest execution id, in bytes.
-const MAX_EXECUTION_ID_BYTES: usize = 128;
 
 /// What is to be run.
 #[derive(Debug, Clone)]
@@ -71,7 +61,7 @@ impl Order {
         }
         request.files.iter().try_for_each(|file| bounded("files", file, 1, MAX_PATH_BYTES))?;
         let role = request.role.unwrap_or_else(|| context.claims.role.0.clone());
-        bounded("role", &role, 1, MAX_ROLE_BYTES)?;
+        bounded("role", &role, 1, MAX_WORKFLOW_ROLE_BYTES)?;
         if let Some(key) = &request.idempotency_key {
             bounded("idempotencyKey", key, 1, MAX_IDEMPOTENCY_KEY_BYTES)?;
         }
@@ -159,9 +149,7 @@ impl Asked<'_> {
 /// # Errors
 /// It cannot be one of ours.
 pub fn execution_id(id: &str) -> Result<(), ToolError> {
-    let usable = (1..=MAX_EXECUTION_ID_BYTES).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
-    if usable {
+    if is_execution_id(id) {
         return Ok(());
     }
     Err(invalid(format!("`executionId` must be 1 to {MAX_EXECUTION_ID_BYTES} letters, digits, `-`, `_`, `.` or `:`")))

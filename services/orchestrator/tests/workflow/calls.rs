@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_millis(250);
 const LATER: Duration = Duration::from_secs(10);
 
 fn peer(urls: &[String], attempt: Duration, readiness: &Readiness) -> Peer {
-    let transport = Arc::new(Transport::new(&settings(Path::new("/nowhere"), &[])).unwrap());
+    let transport = Arc::new(Transport::new(&settings(Path::new("/nowhere"), &[]), Duration::from_secs(1)).unwrap());
     Peer::new(Service::Memory, urls, attempt, transport, readiness.clone())
 }
 

@@ -5,7 +5,9 @@ use mcp_contracts::guardrails::ActionKind;
 use mcp_contracts::orchestrator::{AgentName, Execution, Reason, RunWorkflow, Step, StepName, tool};
 use mcp_contracts::{Claims, Plan, Role, Scope, Service, ToolError, env};
 use mcp_kit::quota::Quota;
+use mcp_kit::settings::from_values;
 use mcp_kit::{Answer, CallContext, Dialogue, Offer, Readiness, Settings, SingleUse, Start};
+use mcp_orchestrator::OrchestratorSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ pub(crate) struct Orchestrator {
     pub(crate) offer: Offer,
     pub(crate) readiness: Readiness,
     pub(crate) settings: Arc<Settings>,
+    own: OrchestratorSettings,
     pub(crate) single_use: SingleUse,
     pub(crate) quota: Quota,
     shutdown: Box<dyn FnOnce() -> futures::future::BoxFuture<'static, ()> + Send>,
@@ -56,7 +59,7 @@ impl Stage {
             (env::WORKFLOW_DEADLINE_MS, "9000"),
         ];
         values.extend_from_slice(more);
-        let orchestrator = Orchestrator::start(settings(folder.path(), &values)).await;
+        let orchestrator = Orchestrator::start(all_settings(folder.path(), &values)).await;
         Self { guardrails, memory, patterns, orchestrator, _folder: folder }
     }
 
@@ -67,21 +70,21 @@ impl Stage {
 
     /// Stops the orchestrator and starts another on the same data.
     pub(crate) async fn restart(mut self) -> Self {
-        let settings = Arc::clone(&self.orchestrator.settings);
+        let settings = ((*self.orchestrator.settings).clone(), self.orchestrator.own.clone());
         self.orchestrator.stop().await;
-        self.orchestrator = Orchestrator::start((*settings).clone()).await;
+        self.orchestrator = Orchestrator::start(settings).await;
         self
     }
 }
 
 impl Orchestrator {
-    pub(crate) async fn start(settings: Settings) -> Self {
+    pub(crate) async fn start((settings, own): (Settings, OrchestratorSettings)) -> Self {
         let settings = Arc::new(settings);
         let readiness = Readiness::default();
-        let start = Start::new(Arc::clone(&settings), readiness.clone());
+        let start = Start::new(Arc::clone(&settings), own.clone(), readiness.clone());
         let (single_use, quota) = (start.single_use.clone(), start.quota.clone());
         let (offer, shutdown) = mcp_orchestrator::start(start).await.unwrap().into_parts();
-        Self { offer, readiness, settings, single_use, quota, shutdown }
+        Self { offer, readiness, settings, own, single_use, quota, shutdown }
     }
 
     pub(crate) async fn stop(self) {
@@ -115,12 +118,16 @@ pub(crate) fn complete<R>(answer: Result<Answer<R>, ToolError>) -> Result<R, Too
 }
 
 pub(crate) fn settings(folder: &Path, more: &[(&str, &str)]) -> Settings {
+    all_settings(folder, more).0
+}
+
+fn all_settings(folder: &Path, more: &[(&str, &str)]) -> (Settings, OrchestratorSettings) {
     let mut values = BTreeMap::from([
         (env::JWT_SECRET.to_owned(), "a-key-of-the-tests-a-key-of-the-tests".to_owned()),
         (env::DATABASE_URL.to_owned(), format!("sqlite://{}/orchestrator.db", folder.display())),
     ]);
     values.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    Settings::from_values(Service::Orchestrator, &values).unwrap()
+    from_values(Service::Orchestrator, &values).unwrap()
 }
 
 pub(crate) fn ann() -> Claims {

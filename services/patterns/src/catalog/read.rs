@@ -1,11 +1,11 @@
-//! From a file's tree to patterns: what each field may hold. What patterns say of each other is checked elsewhere.
+//! Reads a catalogue file: the fields of each pattern and their limits. Relations between patterns are checked in `catalog`.
 
-use super::fields::{Fields, Text};
 use super::model::{CatalogFile, Entry};
 use crate::template::{Template, is_name};
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Level, PatternVariable};
-use mcp_kit::yaml::{self, Flaw, Node};
+use mcp_kit::data::yaml::{Node, Value};
+use mcp_kit::data::{Fields, FileReader, Problem, did_you_mean};
 use std::collections::BTreeSet;
 
 const MAX_ID_BYTES: usize = 64;
@@ -15,170 +15,186 @@ const MAX_TAGS: usize = 12;
 const MAX_ROLES: usize = 8;
 const MAX_RELATED: usize = 8;
 const MAX_VARIABLES: usize = 16;
-/// Largest text of a pattern, in bytes.
 const MAX_BODY_BYTES: usize = 16 << 10;
 
-const LEVELS: [(&str, Level); 3] = [
-    (Level::Beginner.name(), Level::Beginner),
-    (Level::Intermediate.name(), Level::Intermediate),
-    (Level::Advanced.name(), Level::Advanced),
-];
-const PLANS: [(&str, Plan); 4] = [
-    (Plan::Free.name(), Plan::Free),
-    (Plan::Pro.name(), Plan::Pro),
-    (Plan::Team.name(), Plan::Team),
-    (Plan::Enterprise.name(), Plan::Enterprise),
-];
+const LEVELS: [Level; 3] = [Level::Beginner, Level::Intermediate, Level::Advanced];
+const FIELDS: [&str; 10] = ["id", "title", "summary", "tags", "roles", "level", "plan", "related", "variables", "body"];
 
-/// A file and where its patterns stand, for those who compare them.
-pub(crate) struct ReadFile {
-    pub(crate) file: CatalogFile,
-    /// For each pattern: the line of its id, and the lines of its related ids.
-    pub(crate) places: Vec<Place>,
-    pub(crate) flaws: Vec<Flaw>,
+/// A file, with the lines that later checks report.
+pub(super) struct ReadFile {
+    pub(super) file: CatalogFile,
+    /// One for each pattern, in the same order.
+    pub(super) lines: Vec<EntryLines>,
 }
 
-pub(crate) struct Place {
-    pub(crate) id: usize,
-    pub(crate) related: Vec<usize>,
+pub(super) struct EntryLines {
+    pub(super) id: usize,
+    pub(super) related: Vec<usize>,
 }
 
-/// Reads a file; what could be read is there beside what could not.
-pub(crate) fn file(text: &str) -> ReadFile {
-    let mut flaws = Vec::new();
-    let mut read = ReadFile {
-        file: CatalogFile { category: String::new(), patterns: Vec::new() },
-        places: Vec::new(),
-        flaws: Vec::new(),
-    };
-    match yaml::parse(text) {
-        Err(flaw) => flaws.push(flaw),
-        Ok(root) => {
-            let mut fields = Fields::of(root, "the file", &["category", "patterns"], &mut flaws);
-            let category = fields.text("category");
-            let patterns = fields.items("patterns", true);
-            word(&category, "a category", &mut flaws);
-            for node in patterns {
-                let (entry, place) = pattern(node, &mut flaws);
-                read.file.patterns.push(entry);
-                read.places.push(place);
-            }
-            read.file.category = category.text;
+/// A text with its line.
+#[derive(Default)]
+struct Text {
+    line: usize,
+    text: String,
+}
+
+/// Reads a file. A pattern with problems is returned as far as it could be read, so that the checks between patterns find it.
+pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadFile {
+    let mut reader = FileReader::new(name, problems);
+    let mut read = ReadFile { file: CatalogFile { category: String::new(), patterns: Vec::new() }, lines: Vec::new() };
+    let Some(root) = reader.parse(text) else { return read };
+    let Some(fields) = reader.fields(&root, "a catalogue file", &["category", "patterns"]) else { return read };
+    let category = required_text(&mut reader, &fields, "category");
+    check_slug(&mut reader, &category, "`category`");
+    read.file.category = category.text;
+    for node in items(&mut reader, &fields, "patterns", true) {
+        if let Some((entry, lines)) = pattern(&mut reader, node) {
+            read.file.patterns.push(entry);
+            read.lines.push(lines);
         }
+        reader.item = None;
     }
-    read.flaws = flaws;
     read
 }
 
-fn pattern(node: Node, flaws: &mut Vec<Flaw>) -> (Entry, Place) {
-    const KEYS: [&str; 10] =
-        ["id", "title", "summary", "tags", "roles", "level", "plan", "related", "variables", "body"];
-    let line = node.line;
-    let mut fields = Fields::of(node, "a pattern", &KEYS, flaws);
-    let (id, title, summary, body) =
-        (fields.text("id"), fields.text("title"), fields.text("summary"), fields.text("body"));
-    let (tags, roles, related) =
-        (fields.words("tags", true), fields.words("roles", true), fields.words("related", false));
-    let (level, plan) = (fields.one_of("level", &LEVELS), fields.one_of("plan", &PLANS));
-    let variables = fields.items("variables", false);
-    word(&id, "an id", flaws);
-    within(&title, "a title", MAX_TITLE_CHARS, flaws);
-    within(&summary, "a summary", MAX_SUMMARY_CHARS, flaws);
-    for (list, what, most) in
-        [(&tags, "tag", MAX_TAGS), (&roles, "role", MAX_ROLES), (&related, "related id", MAX_RELATED)]
-    {
-        words(list, line, what, most, flaws);
-    }
-    if variables.len() > MAX_VARIABLES {
-        flaws.push(Flaw::at(line, format!("{} variables; at most {MAX_VARIABLES}", variables.len())));
+fn pattern(reader: &mut FileReader<'_>, node: &Node) -> Option<(Entry, EntryLines)> {
+    let fields = reader.fields(node, "a pattern", &FIELDS)?;
+    let id = required_text(reader, &fields, "id");
+    check_slug(reader, &id, "`id`");
+    reader.item = Some(id.text.clone()).filter(|id| !id.is_empty());
+    let title = one_line(reader, &fields, "title", MAX_TITLE_CHARS);
+    let summary = one_line(reader, &fields, "summary", MAX_SUMMARY_CHARS);
+    let tags = slugs(reader, &fields, "tags", true, MAX_TAGS);
+    let roles = slugs(reader, &fields, "roles", true, MAX_ROLES);
+    let related = slugs(reader, &fields, "related", false, MAX_RELATED);
+    let level = reader.required(&fields, "level");
+    let level = level.and_then(|node| reader.word(node, "`level`", &LEVELS, Level::name));
+    let plan = reader.required(&fields, "plan");
+    let plan = plan.and_then(|node| reader.word(node, "`plan`", &Plan::ALL, Plan::name));
+    let nodes = items(reader, &fields, "variables", false);
+    if nodes.len() > MAX_VARIABLES {
+        reader.problem(node.line, format!("{} variables; at most {MAX_VARIABLES} are allowed", nodes.len()));
     }
     let variables: Vec<(usize, PatternVariable)> =
-        variables.into_iter().map(|node| (node.line, variable(node, flaws))).collect();
-    places(&body, &variables, flaws);
-    let texts = |list: &[Text]| list.iter().map(|text| text.text.clone()).collect();
-    let place = Place { id: id.line.max(line), related: related.iter().map(|text| text.line).collect() };
+        nodes.iter().filter_map(|node| Some((node.line, variable(reader, node)?))).collect();
+    let body = required_text(reader, &fields, "body");
+    check_body(reader, &body, &variables);
+    let lines =
+        EntryLines { id: id.line.max(node.line), related: related.iter().map(|related| related.line).collect() };
+    let texts = |list: Vec<Text>| list.into_iter().map(|text| text.text).collect();
     let entry = Entry {
         id: id.text,
-        title: title.text,
-        summary: summary.text,
-        tags: texts(&tags),
-        roles: texts(&roles),
+        title,
+        summary,
+        tags: texts(tags),
+        roles: texts(roles),
         level: level.unwrap_or(Level::Beginner),
         plan: plan.unwrap_or_default(),
-        related: texts(&related),
+        related: texts(related),
         variables: variables.into_iter().map(|(_, variable)| variable).collect(),
         body: body.text,
     };
-    (entry, place)
+    Some((entry, lines))
 }
 
-fn variable(node: Node, flaws: &mut Vec<Flaw>) -> PatternVariable {
-    let mut fields = Fields::of(node, "a variable", &["name", "description", "default"], flaws);
-    let (name, description, default) =
-        (fields.text("name"), fields.text("description"), fields.optional_text("default"));
+fn variable(reader: &mut FileReader<'_>, node: &Node) -> Option<PatternVariable> {
+    let fields = reader.fields(node, "a variable", &["name", "description", "default"])?;
+    let name = required_text(reader, &fields, "name");
     if !name.text.is_empty() && !is_name(&name.text) {
-        let what = format!("`{}` names no variable; a name is lower-case letters, digits and `_`", name.text);
-        flaws.push(Flaw::at(name.line, what));
+        let message = format!("`{}` cannot name a variable; use lower-case letters, digits and `_`", name.text);
+        reader.problem(name.line, message);
     }
-    PatternVariable { name: name.text, description: description.text, default: default.map(|text| text.text) }
+    let description = required_text(reader, &fields, "description").text;
+    let default = fields.get("default").and_then(|node| full_text(reader, node, "`default`")).map(|text| text.text);
+    Some(PatternVariable { name: name.text, description, default })
 }
 
-/// The places of a text are its variables, all of them and nothing else.
-fn places(body: &Text, variables: &[(usize, PatternVariable)], flaws: &mut Vec<Flaw>) {
+/// Checks that the places of the body and the declared variables are the same.
+fn check_body(reader: &mut FileReader<'_>, body: &Text, variables: &[(usize, PatternVariable)]) {
     if body.text.len() > MAX_BODY_BYTES {
-        flaws.push(Flaw::at(body.line, format!("a body of {} bytes; at most {MAX_BODY_BYTES}", body.text.len())));
+        let message = format!("`body` has {} bytes; at most {MAX_BODY_BYTES} are allowed", body.text.len());
+        reader.problem(body.line, message);
     }
     let (template, malformed) = Template::parse(&body.text);
-    flaws.extend(malformed.into_iter().map(|flaw| Flaw::at(body.line + flaw.line, flaw.what)));
+    for place in malformed {
+        reader.problem(body.line + place.line, place.message);
+    }
     let mut declared = BTreeSet::new();
     for (line, variable) in variables {
         if !declared.insert(variable.name.as_str()) {
-            flaws.push(Flaw::at(*line, format!("the variable `{}` is declared twice", variable.name)));
+            reader.problem(*line, format!("the variable `{}` is declared twice", variable.name));
         }
     }
     let used = template.names();
     for name in used.difference(&declared) {
         let line = body.text.lines().position(|line| line.contains(&format!("{{{{{name}}}}}"))).unwrap_or_default();
-        let near = super::problem::did_you_mean(name, declared.iter().copied());
-        flaws.push(Flaw::at(body.line + line, format!("`{{{{{name}}}}}` is not among the variables{near}")));
+        let hint = did_you_mean(name, declared.iter().copied());
+        reader.problem(body.line + line, format!("`{{{{{name}}}}}` is not a declared variable{hint}"));
     }
     for (line, variable) in variables {
         if !variable.name.is_empty() && !used.contains(variable.name.as_str()) {
-            flaws.push(Flaw::at(*line, format!("the variable `{}` does not stand in the body", variable.name)));
+            reader.problem(*line, format!("the body does not use the variable `{}`", variable.name));
         }
     }
 }
 
-/// A word of lower-case letters and digits, joined by `-`.
-fn word(text: &Text, what: &str, flaws: &mut Vec<Flaw>) {
+fn required_text(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str) -> Text {
+    let node = reader.required(fields, key);
+    node.and_then(|node| full_text(reader, node, &format!("`{key}`"))).unwrap_or_default()
+}
+
+fn full_text(reader: &mut FileReader<'_>, node: &Node, what: &str) -> Option<Text> {
+    let text = reader.text(node, what)?;
+    if text.trim().is_empty() {
+        reader.problem(node.line, format!("{what} is empty"));
+        return None;
+    }
+    Some(Text { line: node.line, text: text.to_owned() })
+}
+
+fn one_line(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, most: usize) -> String {
+    let text = required_text(reader, fields, key);
+    let chars = text.text.chars().count();
+    if chars > most || text.text.contains('\n') {
+        reader.problem(text.line, format!("`{key}` has {chars} characters; it must be one line of at most {most}"));
+    }
+    text.text
+}
+
+/// Reads a list; one that is not required may be missing or empty.
+fn items<'n>(reader: &mut FileReader<'_>, fields: &Fields<'n>, key: &str, required: bool) -> &'n [Node] {
+    let node = if required { reader.required(fields, key) } else { fields.get(key) };
+    match node {
+        Some(Node { value: Value::Empty, .. }) if !required => &[],
+        Some(Node { value: Value::List(items), .. }) if items.is_empty() && !required => &[],
+        Some(node) => reader.list(node, &format!("`{key}`")),
+        None => &[],
+    }
+}
+
+fn slugs(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, required: bool, most: usize) -> Vec<Text> {
+    let nodes = items(reader, fields, key, required);
+    if nodes.len() > most {
+        reader.problem(fields.line(key), format!("`{key}` has {} items; at most {most} are allowed", nodes.len()));
+    }
+    let what = format!("`{key}`");
+    let texts: Vec<Text> = nodes.iter().filter_map(|node| full_text(reader, node, &what)).collect();
+    let mut distinct = BTreeSet::new();
+    for text in &texts {
+        check_slug(reader, text, &what);
+        if !distinct.insert(&text.text) {
+            reader.problem(text.line, format!("`{}` is repeated in `{key}`", text.text));
+        }
+    }
+    texts
+}
+
+fn check_slug(reader: &mut FileReader<'_>, text: &Text, what: &str) {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let fits = text.text.len() <= MAX_ID_BYTES && text.text.split('-').all(part);
     if !text.text.is_empty() && !fits {
-        let wanted = format!("lower-case letters and digits joined by `-`, at most {MAX_ID_BYTES}");
-        flaws.push(Flaw::at(
-            text.line,
-            format!("`{}` is no {}; use {wanted}", text.text, what.trim_start_matches("an ").trim_start_matches("a ")),
-        ));
-    }
-}
-
-fn words(list: &[Text], line: usize, what: &str, most: usize, flaws: &mut Vec<Flaw>) {
-    if list.len() > most {
-        flaws.push(Flaw::at(line, format!("{} {what}s; at most {most}", list.len())));
-    }
-    let mut seen = BTreeSet::new();
-    for text in list {
-        word(text, what, flaws);
-        if !seen.insert(&text.text) {
-            flaws.push(Flaw::at(text.line, format!("the {what} `{}` is there twice", text.text)));
-        }
-    }
-}
-
-/// One line of at most so many characters.
-fn within(text: &Text, what: &str, most: usize, flaws: &mut Vec<Flaw>) {
-    let chars = text.text.chars().count();
-    if chars > most || text.text.contains('\n') {
-        flaws.push(Flaw::at(text.line, format!("{what} of {chars} characters; it is one line of at most {most}")));
+        let expected = format!("lower-case letters and digits joined by `-`, at most {MAX_ID_BYTES} bytes");
+        reader.problem(text.line, format!("{what} has `{}`; use {expected}", text.text));
     }
 }

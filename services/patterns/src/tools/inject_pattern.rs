@@ -2,16 +2,15 @@
 
 use super::{SCOPES, execution_id, find, invalid, within_plan};
 use crate::Parts;
-use crate::catalog::{Pattern, did_you_mean};
+use crate::catalog::Pattern;
 use mcp_contracts::guardrails::VerdictKind;
+use mcp_contracts::limits::MAX_VALUE_BYTES;
 use mcp_contracts::patterns::{InjectPattern, InjectedPattern, tool};
 use mcp_contracts::{ErrorCode, ToolError, metric};
+use mcp_kit::data::did_you_mean;
 use mcp_kit::verdict::request_hash;
 use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
 use std::collections::BTreeMap;
-
-/// Longest value of a variable, in bytes.
-const MAX_VALUE_BYTES: usize = 8 << 10;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::INJECT,

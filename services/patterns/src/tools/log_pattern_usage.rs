@@ -4,11 +4,9 @@ use super::{SCOPES, bounded, execution_id, find};
 use crate::Parts;
 use crate::usage::Use;
 use mcp_contracts::ToolError;
+use mcp_contracts::limits::MAX_NOTE_BYTES;
 use mcp_contracts::patterns::{LogPatternUsage, LoggedUsage, tool};
 use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
-
-/// Longest note, in bytes.
-const MAX_NOTE_BYTES: usize = 1 << 10;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::LOG_USAGE,

@@ -3,18 +3,10 @@
 use super::{SCOPES, bounded, invalid, known_category};
 use crate::Parts;
 use crate::score::{self, Query};
+use mcp_contracts::limits::{DEFAULT_SELECTED, MAX_INTENT_BYTES, MAX_PATTERN_ROLE_BYTES, MAX_RECENT, MAX_SELECTED};
 use mcp_contracts::patterns::{SelectPattern, SelectedPatterns, tool};
 use mcp_contracts::{ToolError, metric};
 use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
-
-/// Longest intent, in bytes.
-pub(crate) const MAX_INTENT_BYTES: usize = 4 << 10;
-/// Longest role, in bytes.
-pub(crate) const MAX_ROLE_BYTES: usize = 64;
-/// Most ids of patterns used lately.
-const MAX_RECENT: usize = 100;
-const MAX_LIMIT: u32 = 20;
-const DEFAULT_LIMIT: u32 = 3;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::SELECT,
@@ -35,14 +27,14 @@ pub(super) fn tool(parts: Parts) -> Tool {
 async fn select(parts: &Parts, context: &CallContext, request: &SelectPattern) -> Result<SelectedPatterns, ToolError> {
     let catalog = parts.catalog.get();
     bounded("intent", &request.intent, MAX_INTENT_BYTES)?;
-    request.role.as_deref().map_or(Ok(()), |role| bounded("role", role, MAX_ROLE_BYTES))?;
+    request.role.as_deref().map_or(Ok(()), |role| bounded("role", role, MAX_PATTERN_ROLE_BYTES))?;
     request.category.as_deref().map_or(Ok(()), |category| known_category(&catalog, category))?;
     if request.recent.len() > MAX_RECENT {
         return Err(invalid(format!("`recent` has {} ids; at most {MAX_RECENT}", request.recent.len())));
     }
-    let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(invalid(format!("`limit` is {limit}; it is 1 to {MAX_LIMIT}")));
+    let limit = request.limit.unwrap_or(DEFAULT_SELECTED);
+    if !(1..=MAX_SELECTED).contains(&limit) {
+        return Err(invalid(format!("`limit` is {limit}; it is 1 to {MAX_SELECTED}")));
     }
     let query = Query {
         intent: &request.intent,

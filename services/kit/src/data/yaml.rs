@@ -1,5 +1,5 @@
-//! Files of rules and catalogues: YAML as a tree in which everything knows its line. What the values mean is not decided here. Bounded in depth
-//! and number; anchors are refused, because a short file with aliases can stand for a very long one.
+//! YAML as a tree in which every value has its line. Depth and number of values are limited. Anchors and aliases are refused, because a
+//! short file with aliases can expand to a very large one.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -8,77 +8,69 @@ const MAX_DEPTH: usize = 24;
 /// Most values of a file.
 const MAX_VALUES: usize = 200_000;
 
-/// A value and the line where it begins.
+/// A value with the line where it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Line where it begins, from 1.
+    /// Line, from 1.
     pub line: usize,
-    /// The value.
     pub value: Value,
 }
 
-/// What a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// Nothing at all.
+    /// No value, `~` or `null`.
     Empty,
-    /// A text, a number or a word; which of them is the reader's business.
+    /// A scalar.
     Text {
-        /// As it stands, without quotes.
+        /// The text without quotes.
         text: String,
-        /// True where it stands without quotes, so that it may be a number or a word of YAML.
+        /// True if the text has no quotes, so that it may stand for a number or a boolean.
         plain: bool,
     },
-    /// A list.
     List(Vec<Node>),
-    /// Keys with their lines, and values, in the order of the file.
+    /// Entries in the order of the file.
     Map(Vec<Entry>),
 }
 
-/// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Line of the key.
     pub line: usize,
-    /// The key.
     pub key: String,
-    /// Its value.
     pub node: Node,
 }
 
-/// What is wrong with a file, and in which line.
+/// Why a text cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// The line, from 1.
+pub struct ParseError {
+    /// Line, from 1.
     pub line: usize,
-    /// What is wrong and what to do.
-    pub what: String,
+    pub message: String,
 }
 
-impl Flaw {
-    /// Something wrong at a line.
-    pub fn at(line: usize, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
+impl ParseError {
+    fn at(line: usize, message: impl Into<String>) -> Self {
+        Self { line, message: message.into() }
     }
 }
 
 impl Value {
-    /// What it is, for messages.
+    /// Describes the kind of value, for messages.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Empty => "nothing",
-            Self::Text { .. } => "a text",
+            Self::Empty => "empty",
+            Self::Text { .. } => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
         }
     }
 }
 
-/// Reads a file that holds one document.
+/// Parses a file with one document.
 ///
 /// # Errors
-/// It is no YAML, holds more than one document, or is out of bounds.
-pub fn parse(text: &str) -> Result<Node, Flaw> {
+/// Fails if the text is not YAML, has a second document, an anchor or an alias, or exceeds a limit.
+pub fn parse(text: &str) -> Result<Node, ParseError> {
     let mut events = Events { parser: Parser::new_from_str(text), values: 0 };
     let mut root = None;
     loop {
@@ -87,7 +79,7 @@ pub fn parse(text: &str) -> Result<Node, Flaw> {
             Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
             Event::StreamEnd => break,
             other if root.is_none() => root = Some(events.node(other, span, 0)?),
-            _ => return Err(Flaw::at(line(&span), "a second document; a file holds one")),
+            _ => return Err(ParseError::at(line(&span), "a second document; a file has one")),
         }
     }
     Ok(root.unwrap_or(Node { line: 1, value: Value::Empty }))
@@ -99,23 +91,26 @@ struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Span), Flaw> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), ParseError> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
-            Some(Err(error)) => Err(Flaw::at(error.marker().line(), format!("not YAML: {}", error.info()))),
+            Some(Err(error)) => Err(ParseError::at(error.marker().line(), format!("not YAML: {}", error.info()))),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Flaw> {
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, ParseError> {
         let line = line(&span);
         self.values += 1;
         if self.values > MAX_VALUES || depth > MAX_DEPTH {
-            return Err(Flaw::at(line, format!("more than {MAX_VALUES} values, or nested deeper than {MAX_DEPTH}")));
+            return Err(ParseError::at(
+                line,
+                format!("more than {MAX_VALUES} values, or nested deeper than {MAX_DEPTH} levels"),
+            ));
         }
         let value = match event {
             Event::Scalar(text, style, anchor, _) => {
-                plain_only(anchor, line)?;
+                refuse_anchor(anchor, line)?;
                 let plain = style == ScalarStyle::Plain;
                 if plain && matches!(&*text, "" | "~" | "null") {
                     Value::Empty
@@ -124,26 +119,28 @@ impl<'a> Events<'a> {
                 }
             }
             Event::SequenceStart(anchor, _) => {
-                plain_only(anchor, line)?;
+                refuse_anchor(anchor, line)?;
                 self.list(depth)?
             }
             Event::MappingStart(anchor, _) => {
-                plain_only(anchor, line)?;
+                refuse_anchor(anchor, line)?;
                 self.map(depth)?
             }
-            Event::Alias(_) => return Err(Flaw::at(line, "an alias (`*name`); write the value out")),
+            Event::Alias(_) => {
+                return Err(ParseError::at(line, "aliases (`*name`) are not supported; repeat the value"));
+            }
             Event::Nothing
             | Event::StreamStart
             | Event::StreamEnd
             | Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::SequenceEnd
-            | Event::MappingEnd => return Err(Flaw::at(line, "the file ends in the middle of a value")),
+            | Event::MappingEnd => return Err(ParseError::at(line, "the file ends inside a value")),
         };
         Ok(Node { line, value })
     }
 
-    fn list(&mut self, depth: usize) -> Result<Value, Flaw> {
+    fn list(&mut self, depth: usize) -> Result<Value, ParseError> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -153,7 +150,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Value, Flaw> {
+    fn map(&mut self, depth: usize) -> Result<Value, ParseError> {
         let mut entries = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -162,7 +159,7 @@ impl<'a> Events<'a> {
             }
             let line = line(&span);
             let Node { value: Value::Text { text: key, .. }, .. } = self.node(event, span, depth + 1)? else {
-                return Err(Flaw::at(line, "a key that is not a word"));
+                return Err(ParseError::at(line, "a key must be text"));
             };
             let (event, span) = self.next()?;
             let node = self.node(event, span, depth + 1)?;
@@ -171,8 +168,12 @@ impl<'a> Events<'a> {
     }
 }
 
-fn plain_only(anchor: usize, line: usize) -> Result<(), Flaw> {
-    if anchor == 0 { Ok(()) } else { Err(Flaw::at(line, "an anchor (`&name`); write the value out")) }
+fn refuse_anchor(anchor: usize, line: usize) -> Result<(), ParseError> {
+    if anchor == 0 {
+        Ok(())
+    } else {
+        Err(ParseError::at(line, "anchors (`&name`) are not supported; repeat the value"))
+    }
 }
 
 fn line(span: &Span) -> usize {
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_knows_its_line() {
+    fn every_value_has_its_line() {
         let Value::Map(entries) = parse("a: 1\nb:\n  - x\n  - |\n    two\n    lines\n  - {c: 'd'}\n").unwrap().value
         else {
             panic!("a map")
@@ -196,21 +197,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_is_refused_with_its_line() {
-        for (text, line, says) in [
+    fn unsupported_yaml_is_refused_with_its_line() {
+        for (text, line, message) in [
             ("a: 1\nb: [1,\n", 3, "not YAML"),
-            ("a: &x 1\n", 1, "an anchor"),
-            ("a: &x 1\nb: *x\n", 1, "an anchor"),
+            ("a: &x 1\n", 1, "anchors"),
+            ("a: &x 1\nb: *x\n", 1, "anchors"),
             ("a: 1\nb: *x\n", 2, "not YAML"),
             ("a: 1\n---\nb: 1\n", 3, "a second document"),
             ("a: [1, 2\n", 2, "not YAML"),
-            ("? [a]\n: 1\n", 1, "a key that is not a word"),
+            ("? [a]\n: 1\n", 1, "a key must be text"),
         ] {
-            let flaw = parse(text).unwrap_err();
-            assert!(flaw.line == line && flaw.what.contains(says), "{text}: {flaw:?}");
+            let error = parse(text).unwrap_err();
+            assert!(error.line == line && error.message.contains(message), "{text}: {error:?}");
         }
-        assert!(parse(&"[".repeat(40)).unwrap_err().what.contains("nested deeper"));
-        assert_eq!(parse("# only a remark\n").unwrap(), Node { line: 1, value: Value::Empty });
+        assert!(parse(&"[".repeat(40)).unwrap_err().message.contains("nested deeper"));
+        assert_eq!(parse("# only a comment\n").unwrap(), Node { line: 1, value: Value::Empty });
     }
 
     proptest::proptest! {

@@ -1,0 +1,219 @@
+//! Keeps what a service loaded from a folder equal to the files on disk. A set of files with any problem is rejected as a whole: the last
+//! good data stays in force, the problems are logged, and `/readyz` reports a fallback until the files are repaired.
+
+use super::{DataFile, Problem, Problems};
+use crate::readiness::{Degraded, Readiness};
+use notify::{RecursiveMode, Watcher};
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Interval of polling. Polling runs beside the watcher because network file systems and some mounts report no changes.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// How long the files must stay unchanged before they are loaded, because an editor or `kubectl` may write a set in several steps.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
+/// Most waits for that: files that are written without end are loaded as they are after one second.
+const MAX_SETTLE_ROUNDS: usize = 20;
+/// Most problems logged for one set of files, so that a broken folder cannot flood the log.
+const MAX_LOGGED: usize = 20;
+
+/// Data that a service loads from a folder.
+pub trait FolderData: Send + Sync + Sized + 'static {
+    /// Name of the data in messages and in the `fallbacks` of `/readyz`, such as `rules`.
+    const NAME: &'static str;
+    /// Counter of loads; its label `outcome` is one of [`Self::OUTCOMES`].
+    const METRIC: &'static str;
+    /// Labels of a load that was applied and of one that was rejected.
+    const OUTCOMES: [&'static str; 2];
+
+    /// Reads the files of `folder`; blocks on the disk.
+    ///
+    /// # Errors
+    /// A problem for each file that cannot be read.
+    fn read_files(folder: &Path) -> Result<Vec<DataFile>, Vec<Problem>>;
+
+    /// Builds the data.
+    ///
+    /// # Errors
+    /// Every problem of every file.
+    fn from_files(files: Vec<DataFile>) -> Result<Self, Problems>;
+
+    /// Version for the log.
+    fn version(&self) -> &str;
+
+    /// Reads and builds.
+    ///
+    /// # Errors
+    /// Every problem of every file.
+    fn load(folder: &Path) -> Result<Self, Problems> {
+        build(Self::read_files(folder))
+    }
+}
+
+/// The data in force. Clones share it.
+#[derive(Debug)]
+pub struct Live<T> {
+    current: Arc<RwLock<Arc<T>>>,
+}
+
+impl<T> Live<T> {
+    /// Starts with `data`.
+    pub fn new(data: T) -> Self {
+        Self { current: Arc::new(RwLock::new(Arc::new(data))) }
+    }
+
+    /// Returns the data in force now. A request keeps what it got to its end, so that one request never sees two versions.
+    pub fn get(&self) -> Arc<T> {
+        Arc::clone(&self.current.read())
+    }
+
+    fn replace(&self, data: T) {
+        *self.current.write() = Arc::new(data);
+    }
+}
+
+impl<T> Clone for Live<T> {
+    fn clone(&self) -> Self {
+        Self { current: Arc::clone(&self.current) }
+    }
+}
+
+/// Result of looking at the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The files have not changed.
+    Unchanged,
+    /// The files have changed and are in force.
+    Applied,
+    /// The files have changed and have problems; the last good data stays in force.
+    Rejected,
+}
+
+/// Follows one folder.
+pub struct Reloader<T> {
+    folder: PathBuf,
+    live: Live<T>,
+    readiness: Readiness,
+    fingerprint: [u8; 32],
+    degraded: Option<Degraded>,
+}
+
+type Files = Result<Vec<DataFile>, Vec<Problem>>;
+
+impl<T: FolderData> Reloader<T> {
+    /// Loads the files for the first time.
+    ///
+    /// # Errors
+    /// Every problem of every file: without a first good set there is no data to serve with.
+    pub fn start(folder: PathBuf, readiness: Readiness) -> Result<(Self, Live<T>), Problems> {
+        let files = T::read_files(&folder);
+        let fingerprint = fingerprint(&files);
+        let live = Live::new(build(files)?);
+        Ok((Self { folder, live: live.clone(), readiness, fingerprint, degraded: None }, live))
+    }
+
+    /// Loads the files if they have changed. Blocks on the disk.
+    pub fn reload(&mut self) -> Outcome {
+        let mut files = T::read_files(&self.folder);
+        let mut now = fingerprint(&files);
+        if now == self.fingerprint {
+            return Outcome::Unchanged;
+        }
+        for _ in 0..MAX_SETTLE_ROUNDS {
+            std::thread::sleep(SETTLE_TIME);
+            files = T::read_files(&self.folder);
+            let next = fingerprint(&files);
+            if next == std::mem::replace(&mut now, next) {
+                break;
+            }
+        }
+        // Remembered for bad files as well, so that one bad set is logged and counted once and not at every poll.
+        self.fingerprint = now;
+        let [applied, rejected] = T::OUTCOMES;
+        let (outcome, label) = match build::<T>(files) {
+            Ok(data) => {
+                tracing::info!(data = T::NAME, version = data.version(), "changed files are in force");
+                self.live.replace(data);
+                self.degraded = None;
+                (Outcome::Applied, applied)
+            }
+            Err(problems) => {
+                log_problems::<T>(&problems);
+                self.degraded.get_or_insert_with(|| self.readiness.degraded(T::NAME));
+                (Outcome::Rejected, rejected)
+            }
+        };
+        metrics::counter!(T::METRIC, "outcome" => label).increment(1);
+        outcome
+    }
+
+    /// Reloads the files whenever they change, until `stop` is cancelled.
+    pub async fn run(mut self, stop: CancellationToken) {
+        // A queue of one is enough: a reload covers every change reported before it.
+        let (sender, mut changes) = mpsc::channel::<()>(1);
+        let watcher = notify::recommended_watcher(move |_| {
+            let _ = sender.try_send(());
+        });
+        let watching = watcher.and_then(|mut watcher| {
+            watcher.watch(&self.folder, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        if let Err(error) = &watching {
+            tracing::warn!(%error, folder = %self.folder.display(), "the folder cannot be watched; it is polled");
+        }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = changes.recv() => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
+            }
+            // Reading and compiling take long enough to delay other requests of this thread.
+            let reload = tokio::task::spawn_blocking(move || {
+                self.reload();
+                self
+            });
+            match reload.await {
+                Ok(reloader) => self = reloader,
+                Err(error) => return tracing::error!(%error, data = T::NAME, "files are no longer reloaded"),
+            }
+        }
+    }
+}
+
+fn build<T: FolderData>(files: Files) -> Result<T, Problems> {
+    T::from_files(files.map_err(|problems| Problems::new(T::NAME, problems))?)
+}
+
+fn log_problems<T: FolderData>(problems: &Problems) {
+    for problem in problems.list().iter().take(MAX_LOGGED) {
+        tracing::error!(
+            data = T::NAME,
+            file = problem.file,
+            line = problem.line,
+            item = problem.item,
+            problem = problem.message,
+            "a file is rejected; the last good version stays in force"
+        );
+    }
+}
+
+/// A digest of names and texts. Times of files are not part of it: some tools set them back, and a copy keeps the old ones.
+fn fingerprint(files: &Files) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let mut add = |text: &str| {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text);
+    };
+    match files {
+        Ok(files) => files.iter().for_each(|file| {
+            add(&file.name);
+            add(&file.text);
+        }),
+        Err(problems) => problems.iter().for_each(|problem| add(&problem.to_string())),
+    }
+    digest.finalize().into()
+}

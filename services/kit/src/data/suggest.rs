@@ -1,0 +1,34 @@
+//! Ends of messages that suggest the name the author of a file or request probably meant.
+
+/// Returns the name of `names` that is nearest to `word`, if one is near enough to be a slip.
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = names.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name));
+    // One slip in four letters, and one in a short name: any more, and the suggestion is another word.
+    distances.filter(|(distance, name)| *distance <= 1 + name.len() / 4).min().map(|(_, name)| name)
+}
+
+/// Returns `; did you mean ...?`, or nothing if no name is near.
+pub fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, names).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// Returns `; did you mean ...?`, or all names if none is near.
+pub fn expected_one_of(word: &str, names: &[&str]) -> String {
+    match nearest(word, names.iter().copied()) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => format!("; expected one of `{}`", names.join("`, `")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_gets_the_nearest_name_and_any_other_word_gets_all() {
+        assert_eq!(expected_one_of("severty", &["severity", "title"]), "; did you mean `severity`?");
+        assert_eq!(expected_one_of("banana", &["severity", "title"]), "; expected one of `severity`, `title`");
+        assert_eq!((nearest("usd", ["used"]), nearest("nowhere", ["first"])), (Some("used"), None));
+        assert_eq!(did_you_mean("banana", ["title"]), "");
+    }
+}

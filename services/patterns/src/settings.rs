@@ -1,0 +1,17 @@
+//! Settings that only this service has.
+
+use mcp_contracts::env;
+use mcp_kit::{EnvReader, OwnSettings};
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Default)]
+pub struct PatternsSettings {
+    /// Folder of catalogue files instead of the built-in ones.
+    pub catalog_dir: Option<PathBuf>,
+}
+
+impl OwnSettings for PatternsSettings {
+    fn read(reader: &mut EnvReader<'_>) -> Self {
+        Self { catalog_dir: reader.folder(env::CATALOG_DIR) }
+    }
+}

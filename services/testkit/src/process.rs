@@ -1,0 +1,73 @@
+//! A service as a process of its own, as customers run it.
+
+use crate::{Caller, Client, SECRET};
+use mcp_contracts::env;
+use std::ops::Deref;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for a condition on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running service with a client; killed when it is dropped.
+pub struct Process {
+    pub client: Client,
+    pub child: Child,
+}
+
+impl Process {
+    /// A command for `binary` without the environment of the test, with limits that no test reaches.
+    pub fn command(binary: &str) -> Command {
+        let mut command = Command::new(binary);
+        command.env_clear().env(env::JWT_SECRET, SECRET).env(env::QUOTA_BURST_PER_SECOND, "1000000");
+        command.env(env::QUOTA_FREE_DAILY, "1000000").env(env::QUOTA_ENTERPRISE_DAILY, "1000000000");
+        command.env(env::LISTEN_ADDR, "127.0.0.1:0").stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// Starts the service on a free port and waits until it is ready.
+    pub async fn start(mut command: Command, caller: Caller) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = command.env(env::LISTEN_ADDR, format!("127.0.0.1:{port}")).spawn().unwrap();
+        let process = Self { client: Client::new(format!("http://127.0.0.1:{port}"), caller), child };
+        wait_until("ready", async || process.page("/readyz").await.contains("\"ready\":true")).await;
+        process
+    }
+
+    /// Ends it with SIGTERM and checks that it drained.
+    pub fn stop(mut self) {
+        let id = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Deref for Process {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Polls `condition` until it holds.
+pub async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < PATIENCE, "not reached within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

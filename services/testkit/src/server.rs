@@ -1,0 +1,66 @@
+//! A service in the test's own process, behind a real socket.
+
+use crate::{Caller, Client, SECRET};
+use mcp_contracts::{Service, env};
+use mcp_kit::run::assemble;
+use mcp_kit::serve::{ServeLimits, serve};
+use mcp_kit::settings::from_values;
+use mcp_kit::telemetry::Telemetry;
+use mcp_kit::{Offer, OwnSettings, Readiness, Start, Verdicts};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A running service with a client.
+pub struct Server {
+    pub client: Client,
+    /// Signs and checks verdicts with the key of the service.
+    pub verdicts: Verdicts,
+    /// Begins the drain.
+    pub stop: CancellationToken,
+    /// Ends after the drain; true if every request finished in time.
+    pub task: JoinHandle<bool>,
+}
+
+impl Server {
+    /// Starts `service` with these settings; `offer` makes what it offers.
+    pub async fn start<Own, F, Made>(service: Service, settings: &[(&str, &str)], caller: Caller, offer: F) -> Self
+    where
+        Own: OwnSettings,
+        F: FnOnce(Start<Own>) -> Made,
+        Made: Future<Output = Offer>,
+    {
+        let mut values = BTreeMap::from([(env::JWT_SECRET.to_owned(), SECRET.to_owned())]);
+        values.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let (settings, own) = from_values(service, &values).unwrap();
+        let settings = Arc::new(settings);
+        let readiness = Readiness::default();
+        let (telemetry, guard) = Telemetry::start(&settings);
+        // The recorder of metrics is global to the process and must outlive this server.
+        std::mem::forget(guard);
+        let start = Start::new(Arc::clone(&settings), own, readiness.clone());
+        let (quota, verdicts) = (start.quota.clone(), start.verdicts.clone());
+        let app = assemble(&settings, offer(start).await, quota, telemetry, readiness);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(format!("http://{}", listener.local_addr().unwrap()), caller);
+        let limits = ServeLimits { header_read: settings.header_read_deadline, drain: settings.drain_deadline };
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let serving = async move { serve(app, listener, limits, stopped.cancelled()).await };
+        #[expect(clippy::disallowed_methods, reason = "ends with the runtime of the test")]
+        let task = tokio::spawn(serving);
+        Self { client, verdicts, stop, task }
+    }
+}
+
+impl Deref for Server {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
