@@ -1,23 +1,67 @@
-//! A small durable database in one SQLite file, for services with little data: one writer with group commit, readers beside it. What the
-//! tables mean is the service's business; whether a write is on the disk when it is acknowledged is decided here.
+//! A durable database in one SQLite file: one writer thread with group commit, readers beside it (WAL mode), migrations and backups.
+//! A service defines its tables and queries; which files are accepted and when a write is durable is decided here.
 
+mod backup;
 mod error;
 mod open;
 mod readers;
 mod writer;
 
+pub use backup::BackupError;
 pub use error::{DatabaseError, OpenError};
 
 use parking_lot::Mutex;
 use readers::Readers;
 use rusqlite::{Connection, Transaction};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use writer::Writer;
 
-/// What a URL of such a database begins with.
 const SCHEME: &str = "sqlite://";
 
-/// A database. Clones share it.
+/// The tables of a service, and the mark of its files.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema<'a> {
+    /// `PRAGMA application_id` of the service's files, never 0. A file with another id is refused.
+    pub application_id: i32,
+    /// The first `n` migrations create version `n` (`PRAGMA user_version`). Never change a released migration.
+    pub migrations: &'a [&'a str],
+    /// Receives the number of writes in each transaction and the time that the transaction took.
+    pub on_commit: fn(usize, Duration),
+}
+
+impl<'a> Schema<'a> {
+    /// Derives the application id from the first migration, because that one never changes.
+    pub fn new(migrations: &'a [&'a str]) -> Self {
+        let digest = Sha256::digest(migrations.first().copied().unwrap_or_default());
+        let id = i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        // 0 is SQLite's default, so it marks nothing.
+        Self { application_id: (id & i32::MAX) | 1, migrations, on_commit: |_, _| {} }
+    }
+
+    /// Opens the file, creates it if it does not exist, and runs the missing migrations.
+    ///
+    /// # Errors
+    /// Fails if the file is damaged, of another program or of a newer release; such a file is not changed.
+    pub fn open(&self, file: &Path) -> Result<Database, OpenError> {
+        let connection = open::writer(file, self)?;
+        let readers = Readers::new(file, open::reader(file)?);
+        let writer = Writer::start(connection, self.on_commit).map_err(|error| OpenError::unreachable(file, &error))?;
+        Ok(Database { writer: Arc::new(Mutex::new(Some(writer))), readers: Arc::new(readers) })
+    }
+}
+
+/// The file that a URL such as `sqlite://data/x.db` or `sqlite:///var/lib/x.db` names.
+///
+/// # Errors
+/// Fails if the URL has another scheme or no path.
+pub fn file_of(url: &str) -> Result<PathBuf, OpenError> {
+    url.strip_prefix(SCHEME).filter(|path| !path.is_empty()).map(PathBuf::from).ok_or(OpenError::Url)
+}
+
+/// An open database. Clones share it.
 #[derive(Clone)]
 pub struct Database {
     writer: Arc<Mutex<Option<Writer>>>,
@@ -25,38 +69,31 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file that `url` names (`sqlite://data/x.db`, `sqlite:///var/lib/x.db`), or makes it where there is none, and brings it to
-    /// the newest version: version `n` is what the first `n` of `migrations` make. A migration is never changed once it was
-    /// released; the first one is also what tells our file from another program's.
+    /// Opens the file that `url` names with [`Schema::new`] of `migrations`.
     ///
     /// # Errors
-    /// Tells what is wrong with the URL or the file; a file that is refused is left as it is.
+    /// As [`file_of`] and [`Schema::open`].
     pub fn open(url: &str, migrations: &[&str]) -> Result<Self, OpenError> {
-        let path = url.strip_prefix(SCHEME).filter(|path| !path.is_empty()).ok_or(OpenError::Url)?;
-        let connection = open::writer(path.as_ref(), migrations)?;
-        let readers = Readers::new(path.as_ref(), open::reader(path.as_ref())?);
-        let writer = Writer::start(connection)
-            .map_err(|error| OpenError::Unreachable { path: path.to_owned(), why: error.to_string() })?;
-        Ok(Self { writer: Arc::new(Mutex::new(Some(writer))), readers: Arc::new(readers) })
+        Schema::new(migrations).open(&file_of(url)?)
     }
 
-    /// Does a write; it is on the disk when this returns. Writes that wait together share one commit. One that fails changes nothing
-    /// and harms no other. `work` is repeated alone where a shared commit fails, so it must have no effect outside the database.
+    /// Runs a write; it is durable when this returns. Writes that wait at the same time share a commit. A failing write changes nothing and
+    /// does not affect the others. If a shared commit fails, `work` runs again, so it must not have effects outside the database.
     ///
     /// # Errors
-    /// Tells why nothing was written; after [`DatabaseError::Closed`] nobody knows whether it was.
+    /// Nothing was written, except that after [`DatabaseError::Closed`] the write may or may not be durable.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
-        let answer = self.writer.lock().as_ref().ok_or(DatabaseError::Closed)?.queue(work)?;
-        answer.await.map_err(|_| DatabaseError::Closed)?
+        let result = self.writer.lock().as_ref().ok_or(DatabaseError::Closed)?.enqueue(work)?;
+        result.await.map_err(|_| DatabaseError::Closed)?
     }
 
-    /// Reads one state of the database, beside whoever else reads or writes.
+    /// Runs a read on one snapshot of the database, concurrently with writes and other reads.
     ///
     /// # Errors
-    /// Tells why nothing could be read.
+    /// Fails if no reader is free within the deadline, SQLite fails or the database is closed.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -64,7 +101,7 @@ impl Database {
         Arc::clone(&self.readers).read(work).await
     }
 
-    /// Finishes what is queued, puts the log back into the file and lets it go. Later calls are told [`DatabaseError::Closed`].
+    /// Finishes the queued writes, moves the WAL into the file and closes it. Later calls return [`DatabaseError::Closed`].
     pub async fn close(&self) {
         self.readers.close();
         let writer = self.writer.lock().take();

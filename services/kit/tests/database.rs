@@ -1,11 +1,12 @@
-//! The database of a service: what was acknowledged is there, one write's trouble is its own, a file that cannot be trusted is refused.
+//! The database of a service: acknowledged writes are durable, a failing write affects no other, an unusable file is refused.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use futures::future::join_all;
 use mcp_contracts::{ErrorCode, ToolError};
-use mcp_kit::database::{Database, DatabaseError, OpenError};
+use mcp_kit::database::{BackupError, Database, DatabaseError, OpenError, Schema};
 use rusqlite::{Connection, Transaction, params};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const V1: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;";
 const V2: &str =
@@ -30,45 +31,45 @@ async fn texts(database: &Database) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_was_written_is_there_after_close_and_nothing_is_taken_after_it() {
+async fn acknowledged_writes_survive_close_and_later_calls_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     assert_eq!(database.write(|transaction| add(transaction, "first")).await, Ok(1));
     assert_eq!(texts(&database).await, ["first"]);
-    // Somebody else looks at the file, so that SQLite does not put the log back by itself.
+    // Another open connection, because SQLite moves the WAL into the file by itself when the last one closes.
     let file = folder.path().join("deep/er/notes.db");
-    let onlooker = Connection::open(&file).unwrap();
-    onlooker.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0)).unwrap();
+    let other = Connection::open(&file).unwrap();
+    other.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0)).unwrap();
     database.close().await;
     database.close().await;
     assert_eq!(database.write(|transaction| add(transaction, "late")).await, Err(DatabaseError::Closed));
     assert_eq!(database.read(|_| Ok(())).await, Err(DatabaseError::Closed));
-    let log = folder.path().join("deep/er/notes.db-wal");
-    assert!(std::fs::metadata(&log).map_or(0, |file| file.len()) == 0, "the log was not put back into the file");
+    let wal = folder.path().join("deep/er/notes.db-wal");
+    assert!(std::fs::metadata(&wal).map_or(0, |file| file.len()) == 0, "the WAL was not moved into the file");
     assert_eq!(texts(&Database::open(&url(folder.path()), &ALL).unwrap()).await, ["first"]);
 }
 
-/// Commits in the log: frames whose header tells the size of the database after it.
+/// Counts the commits in the WAL: the frames whose header has the size of the database after the commit.
 fn commits(folder: &Path) -> usize {
-    let log = std::fs::read(folder.join("deep/er/notes.db-wal")).unwrap();
-    let page = u32::from_be_bytes(log[8..12].try_into().unwrap()) as usize;
-    log[32..].chunks_exact(24 + page).filter(|frame| frame[4..8] != [0; 4]).count()
+    let wal = std::fs::read(folder.join("deep/er/notes.db-wal")).unwrap();
+    let page = u32::from_be_bytes(wal[8..12].try_into().unwrap()) as usize;
+    wal[32..].chunks_exact(24 + page).filter(|frame| frame[4..8] != [0; 4]).count()
 }
 
-/// Every third takes the text of another, after it has written something that must not stay; one panics.
-fn awkward(transaction: &Transaction<'_>, number: usize) -> rusqlite::Result<i64> {
+/// Every third write violates a constraint after a first change, which must be rolled back; number 30 panics.
+fn write_or_fail(transaction: &Transaction<'_>, number: usize) -> rusqlite::Result<i64> {
     if number % 3 == 2 {
         add(transaction, &format!("half {number}"))?;
         add(transaction, "same")?;
         return add(transaction, "same");
     }
     let id = add(transaction, &format!("whole {number:02}"))?;
-    assert!(number != 30, "this one panics");
+    assert!(number != 30, "number 30 panics");
     Ok(id)
 }
 
 #[tokio::test]
-async fn writes_that_wait_together_share_a_commit_and_a_failing_one_harms_no_other() {
+async fn waiting_writes_share_a_commit_and_a_failing_one_affects_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     let before = commits(folder.path());
@@ -77,22 +78,22 @@ async fn writes_that_wait_together_share_a_commit_and_a_failing_one_harms_no_oth
         let _ = wait.recv();
         Ok(())
     });
-    let writes = (0..60).map(|number| database.write(move |transaction| awkward(transaction, number)));
-    // Each is queued when it is polled first, so all sixty wait when the held one may go on.
-    let (held, results, ()) = tokio::join!(hold, join_all(writes), async move { drop(go) });
-    held.unwrap();
+    let writes = (0..60).map(|number| database.write(move |transaction| write_or_fail(transaction, number)));
+    // `join_all` polls each write once and thereby queues it, so all sixty wait when the first write may finish.
+    let (first, results, ()) = tokio::join!(hold, join_all(writes), async move { drop(go) });
+    first.unwrap();
     for (number, result) in results.iter().enumerate() {
         assert_eq!(result.is_err(), number % 3 == 2 || number == 30, "{number}: {result:?}");
     }
     let whole: Vec<String> =
         (0..60).filter(|number| number % 3 != 2 && *number != 30).map(|number| format!("whole {number:02}")).collect();
     assert_eq!(texts(&database).await, whole);
-    let needed = commits(folder.path()) - before;
-    assert!((1..=2).contains(&needed), "61 writes needed {needed} commits");
+    let commits = commits(folder.path()) - before;
+    assert!((1..=2).contains(&commits), "61 writes took {commits} commits");
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_to_those_it_concerns_and_what_was_there_stays() {
+async fn a_full_disk_fails_only_the_writes_that_do_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     let limit = |transaction: &Transaction<'_>| {
@@ -107,17 +108,17 @@ async fn a_full_disk_is_told_to_those_it_concerns_and_what_was_there_stays() {
     });
     let small = |text: &'static str| database.write(move |transaction| add(transaction, text));
     let large = database.write(|transaction| add(transaction, &"x".repeat(1 << 20)));
-    let (held, before, large, after, ()) =
+    let (first, before, large, after, ()) =
         tokio::join!(hold, small("before"), large, small("later"), async move { drop(go) });
-    assert_eq!((held, large), (Ok(()), Err(DatabaseError::Full)));
+    assert_eq!((first, large), (Ok(()), Err(DatabaseError::Full)));
     assert!(before.is_ok() && after.is_ok(), "{before:?} {after:?}");
     assert_eq!(texts(&database).await, ["before", "kept", "later"]);
-    let told = ToolError::from(DatabaseError::Full);
-    assert_eq!((told.code, told.retryable), (ErrorCode::StorageFull, true));
+    let error = ToolError::from(DatabaseError::Full);
+    assert_eq!((error.code, error.retryable), (ErrorCode::StorageFull, true));
 }
 
 #[tokio::test]
-async fn more_writes_than_may_wait_are_refused_at_once() {
+async fn writes_beyond_the_length_of_the_queue_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     let (go, wait) = std::sync::mpsc::channel::<()>();
@@ -126,15 +127,81 @@ async fn more_writes_than_may_wait_are_refused_at_once() {
         Ok(())
     });
     let writes = (0..5_000).map(|_| database.write(|_| Ok(())));
-    let (held, results, ()) = tokio::join!(hold, join_all(writes), async move { drop(go) });
-    held.unwrap();
+    let (first, results, ()) = tokio::join!(hold, join_all(writes), async move { drop(go) });
+    first.unwrap();
     let refused = results.iter().filter(|result| **result == Err(DatabaseError::Overloaded)).count();
     assert!((1..=5_000 - 4_096).contains(&refused), "{refused} of 5,000 were refused");
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 5_000 - refused);
 }
 
 #[tokio::test]
-async fn every_older_version_is_brought_to_the_newest_step_by_step() {
+async fn writes_that_wait_behind_the_lock_of_another_process_are_refused_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    let other = Connection::open(folder.path().join("deep/er/notes.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let start = Instant::now();
+    let writes = (0..20).map(|number| database.write(move |transaction| add(transaction, &format!("late {number}"))));
+    let results = join_all(writes).await;
+    assert!(results.iter().all(|result| *result == Err(DatabaseError::Overloaded)), "{results:?}");
+    // The busy timeout is 5 s. The first write may be alone in its batch; all others share the second one.
+    assert!(start.elapsed() < Duration::from_secs(30), "20 refusals took {:?}", start.elapsed());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(database.write(|transaction| add(transaction, "next")).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_file_with_a_damaged_table_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.db");
+    let database = Schema::new(&ALL).open(&file).unwrap();
+    database.write(|transaction| add(transaction, "kept")).await.unwrap();
+    database.close().await;
+    let page = |connection: &Connection| -> rusqlite::Result<(u32, u32)> {
+        let root =
+            connection.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'note'", [], |row| row.get(0))?;
+        Ok((root, connection.pragma_query_value(None, "page_size", |row| row.get(0))?))
+    };
+    let (root, size) = page(&Connection::open(&file).unwrap()).unwrap();
+    let (root, size) = (root as usize, size as usize);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[(root - 1) * size..root * size].fill(0xff);
+    std::fs::write(&file, &bytes).unwrap();
+    assert!(matches!(Schema::new(&ALL).open(&file).err().unwrap(), OpenError::Damaged { .. }));
+}
+
+#[tokio::test]
+async fn a_backup_is_checked_and_a_restore_migrates_an_older_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let older = Schema { migrations: &ALL[..1], ..Schema::new(&ALL) };
+    let database = older.open(&at("old.db")).unwrap();
+    database.write(|transaction| add(transaction, "old")).await.unwrap();
+    older.backup(&at("old.db"), &at("backup.db")).unwrap();
+    let newest = Schema::new(&ALL);
+    let current = newest.open(&at("new.db")).unwrap();
+    current.write(|transaction| add(transaction, "replaced")).await.unwrap();
+    newest.restore(&at("new.db"), &at("backup.db")).unwrap();
+    assert_eq!(texts(&current).await, ["old"]);
+    current.write(|transaction| transaction.execute("INSERT INTO reply VALUES (1, 'x')", [])).await.unwrap();
+
+    newest.backup(&at("new.db"), &at("newer.db")).unwrap();
+    let refused = older.restore(&at("old.db"), &at("newer.db")).unwrap_err();
+    assert!(matches!(refused, BackupError::Open(OpenError::Newer { version: 3, newest: 1, .. })), "{refused}");
+    let foreign = Schema { application_id: 7, ..newest };
+    assert!(matches!(foreign.restore(&at("old.db"), &at("newer.db")), Err(BackupError::Invalid { .. })));
+    let mut bytes = std::fs::read(at("newer.db")).unwrap();
+    bytes[4_096..].fill(0xff);
+    std::fs::write(at("newer.db"), bytes).unwrap();
+    assert!(matches!(newest.restore(&at("new.db"), &at("newer.db")), Err(BackupError::Invalid { .. })));
+    assert!(matches!(newest.restore(&at("new.db"), &at("missing.db")), Err(BackupError::Invalid { .. })));
+    assert!(matches!(newest.backup(&at("missing.db"), &at("copy.db")), Err(BackupError::Failed { .. })));
+    assert!(!at("copy.db").exists() && !at("new.restoring").exists());
+    assert_eq!(texts(&current).await, ["old"]);
+}
+
+#[tokio::test]
+async fn every_older_version_is_migrated_to_the_newest() {
     for version in 1..=ALL.len() {
         let folder = tempfile::tempdir().unwrap();
         let older = Database::open(&url(folder.path()), &ALL[..version]).unwrap();
@@ -150,12 +217,12 @@ async fn every_older_version_is_brought_to_the_newest_step_by_step() {
             |transaction: &Transaction<'_>| transaction.execute("INSERT INTO reply VALUES (?1, 'x')", params![1]);
         assert_eq!(newest.write(reply).await, Ok(1));
         let orphan = |transaction: &Transaction<'_>| transaction.execute("INSERT INTO reply VALUES (99, 'x')", []);
-        assert!(newest.write(orphan).await.is_err(), "a reply to nothing was taken");
+        assert!(newest.write(orphan).await.is_err(), "a reply to a missing note was accepted");
     }
 }
 
 #[tokio::test]
-async fn a_step_that_fails_leaves_the_version_before_it() {
+async fn a_failing_migration_keeps_the_previous_version() {
     let folder = tempfile::tempdir().unwrap();
     Database::open(&url(folder.path()), &[V1]).unwrap().close().await;
     let broken = [V1, V2, "CREATE TABLE half (x) STRICT; DELETE FROM nowhere;"];
@@ -165,13 +232,13 @@ async fn a_step_that_fails_leaves_the_version_before_it() {
     database.write(|transaction| transaction.execute_batch("CREATE TABLE half (y INTEGER) STRICT")).await.unwrap();
 }
 
-/// Instances of a service that share a file and start at the same moment.
+/// Instances that open the same file at the same moment.
 const INSTANCES: usize = 6;
-/// Files that they start on, one after the other: whether they meet is up to the system.
+/// Repetitions, because whether the instances collide is up to the scheduler.
 const STARTS: usize = 40;
 
 #[tokio::test]
-async fn instances_that_start_at_once_on_no_file_make_one_together() {
+async fn instances_that_start_at_once_without_a_file_create_one_together() {
     for start in 0..STARTS {
         let folder = tempfile::tempdir().unwrap();
         let (url, barrier) = (url(folder.path()), std::sync::Barrier::new(INSTANCES));
@@ -192,7 +259,7 @@ async fn instances_that_start_at_once_on_no_file_make_one_together() {
 }
 
 #[tokio::test]
-async fn newer_foreign_and_damaged_files_are_refused_and_left_as_they_are() {
+async fn newer_foreign_and_damaged_files_are_refused_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deep/er/notes.db");
     let newest = Database::open(&url(folder.path()), &ALL).unwrap();
@@ -204,15 +271,15 @@ async fn newer_foreign_and_damaged_files_are_refused_and_left_as_they_are() {
         assert_eq!(std::fs::read(&file).unwrap(), before, "a refused file was changed");
         refused
     };
-    assert!(matches!(refuse(&[V1]), OpenError::Newer { found: 3, known: 1, .. }));
+    assert!(matches!(refuse(&[V1]), OpenError::Newer { version: 3, newest: 1, .. }));
     assert!(matches!(refuse(&["CREATE TABLE other (x) STRICT;"]), OpenError::Foreign { .. }));
-    // A newer release may have chosen another journal; not even that is changed.
+    // A newer release may use another journal mode; even that is not changed.
     Connection::open(&file).unwrap().execute_batch("PRAGMA journal_mode = DELETE; PRAGMA user_version = 9").unwrap();
-    assert!(matches!(refuse(&ALL), OpenError::Newer { found: 9, known: 3, .. }));
+    assert!(matches!(refuse(&ALL), OpenError::Newer { version: 9, newest: 3, .. }));
     std::fs::remove_file(&file).unwrap();
     Connection::open(&file).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     assert!(matches!(refuse(&ALL), OpenError::Foreign { .. }));
-    std::fs::write(&file, "no database at all, but long enough to look like a header of one".repeat(40)).unwrap();
+    std::fs::write(&file, "text that is not a database and longer than the header of one...".repeat(40)).unwrap();
     assert!(matches!(refuse(&ALL), OpenError::Damaged { .. }));
     for url in ["postgres://127.0.0.1/x", "sqlite://", "notes.db"] {
         assert!(matches!(Database::open(url, &ALL).err().unwrap(), OpenError::Url), "{url}");
@@ -220,24 +287,24 @@ async fn newer_foreign_and_damaged_files_are_refused_and_left_as_they_are() {
 }
 
 #[tokio::test]
-async fn readers_cannot_write_and_see_one_state() {
+async fn a_read_cannot_write_and_sees_one_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
-    let write = |connection: &Connection| connection.execute("INSERT INTO note (text) VALUES ('sly')", []);
+    let write = |connection: &Connection| connection.execute("INSERT INTO note (text) VALUES ('forbidden')", []);
     assert!(matches!(database.read(write).await, Err(DatabaseError::Failed(_))));
     let (read, written) = (database.clone(), database.clone());
-    let (seen, sees) = tokio::sync::oneshot::channel::<()>();
+    let (counted, wait_for_count) = tokio::sync::oneshot::channel::<()>();
     let (done, finished) = std::sync::mpsc::channel::<()>();
     let count =
         |connection: &Connection| connection.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0));
     let reading = read.read(move |connection| {
         let first = count(connection)?;
-        let _ = seen.send(());
+        let _ = counted.send(());
         let _ = finished.recv();
         Ok((first, count(connection)?))
     });
     let writing = async move {
-        sees.await.unwrap();
+        wait_for_count.await.unwrap();
         written.write(|transaction| add(transaction, "meanwhile")).await.unwrap();
         done.send(()).unwrap();
     };

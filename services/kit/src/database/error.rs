@@ -1,94 +1,77 @@
-//! What can be wrong with a database, and what a caller is told of it.
+//! Errors of a database, and how each is reported to the client of a tool.
 
 use mcp_contracts::{ErrorCode, ToolError};
+use rusqlite::ErrorCode as SqliteCode;
+use std::fmt::Display;
+use std::path::Path;
 
-/// Why a database cannot be used.
+/// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The URL names no file.
     #[error("`DATABASE_URL` must be like `sqlite://data/name.db` or `sqlite:///var/lib/mcp/name.db`")]
     Url,
-    /// The folder or file cannot be reached.
     #[error(
         "the database `{path}` cannot be opened: {why}\nhint: check that its folder exists, is writable and not full"
     )]
-    Unreachable {
-        /// The file.
-        path: String,
-        /// What SQLite or the system says.
-        why: String,
-    },
-    /// It is no database, or a damaged one.
+    Unreachable { path: String, why: String },
+    // A restore into a damaged file fails too, so the hint asks to move the file first.
     #[error(
-        "the database `{path}` is damaged or no SQLite database: {why}\nhint: it was left as it is; put a copy in its place, or move it \
-         away to begin with an empty one"
+        "the database `{path}` is damaged or not an SQLite database: {why}\nhint: the file was not changed; stop the service, move the file and \
+         its `-wal` and `-shm` files away, then restore a backup or start with an empty database"
     )]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What SQLite says.
-        why: String,
-    },
-    /// It belongs to another program or another service.
-    #[error("the database `{path}` belongs to another program\nhint: set `DATABASE_URL` to a file of its own")]
-    Foreign {
-        /// The file.
-        path: String,
-    },
-    /// A newer release wrote it.
+    Damaged { path: String, why: String },
+    #[error("the database `{path}` belongs to another program\nhint: set `DATABASE_URL` to another file")]
+    Foreign { path: String },
     #[error(
-        "the database `{path}` has version {found}, this release knows {known}\nhint: run the release that wrote it, or a newer one"
+        "the database `{path}` has version {version}, but this release supports versions up to {newest}\nhint: run the release that wrote it, or a newer one"
     )]
-    Newer {
-        /// The file.
-        path: String,
-        /// Its version.
-        found: usize,
-        /// The newest version that is known.
-        known: usize,
-    },
-    /// A step to a newer version did not go through; the file has the version before it.
+    Newer { path: String, version: usize, newest: usize },
     #[error(
-        "the database `{path}` cannot be brought from version {from} to the next: {why}\nhint: it was left at version {from}, which the \
-         release before this one can use"
+        "the database `{path}` cannot be migrated from version {from} to the next: {why}\nhint: the file still has version {from}, which the \
+         previous release can use"
     )]
-    Migration {
-        /// The file.
-        path: String,
-        /// The version that it has.
-        from: usize,
-        /// What SQLite says.
-        why: String,
-    },
+    Migration { path: String, from: usize, why: String },
 }
 
-/// Why a read or a write was not done.
+impl OpenError {
+    pub(super) fn unreachable(file: &Path, why: &impl Display) -> Self {
+        Self::Unreachable { path: file.display().to_string(), why: why.to_string() }
+    }
+
+    pub(super) fn sqlite(file: &Path, error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(SqliteCode::DatabaseCorrupt | SqliteCode::NotADatabase) => {
+                Self::Damaged { path: file.display().to_string(), why: error.to_string() }
+            }
+            Some(_) | None => Self::unreachable(file, error),
+        }
+    }
+}
+
+/// Why a read or a write failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseError {
-    /// The disk is full.
-    #[error("the database cannot write because its disk is full")]
+    #[error("the disk of the database is full")]
     Full,
-    /// It was closed.
     #[error("the database is closed")]
     Closed,
-    /// Too much waits, or another process holds the file.
-    #[error("too much waits for the database")]
+    /// Too many calls wait, or another process holds the lock of the file.
+    #[error("too many calls are waiting for the database")]
     Overloaded,
-    /// SQLite refused it.
     #[error("the database failed: {0}")]
     Failed(String),
 }
 
-impl DatabaseError {
-    /// What is told, and logged, of a failure of SQLite.
-    pub(super) fn explain(error: &rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
+impl From<rusqlite::Error> for DatabaseError {
+    /// Logs failures that an operator must look at; the client does not see the details.
+    fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            // A file at its size limit (`ulimit -f`) or quota fails with an I/O error, not with `SQLITE_FULL`.
+            Some(SqliteCode::DiskFull | SqliteCode::SystemIoFailure) => {
                 tracing::error!(%error, "the database cannot write");
                 Self::Full
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Overloaded,
+            Some(_) if is_busy(&error) => Self::Overloaded,
             Some(_) | None => {
                 tracing::error!(%error, "the database failed");
                 Self::Failed(error.to_string())
@@ -97,19 +80,22 @@ impl DatabaseError {
     }
 }
 
+/// Returns true if another connection held a lock for longer than the busy timeout.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(SqliteCode::DatabaseBusy | SqliteCode::DatabaseLocked))
+}
+
 impl From<DatabaseError> for ToolError {
     fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::Full => Self::new(ErrorCode::StorageFull, error.to_string())
-                .with_hint("nothing was changed; the operator must free space"),
-            DatabaseError::Closed => {
-                Self::new(ErrorCode::Draining, error.to_string()).with_hint("another instance will answer")
+        let (code, hint) = match error {
+            DatabaseError::Full => (ErrorCode::StorageFull, "nothing was changed; the operator must free space"),
+            DatabaseError::Closed => (ErrorCode::Draining, "another instance will answer"),
+            DatabaseError::Overloaded => (ErrorCode::Overloaded, "try again after a moment"),
+            // SQLite's message may quote data of the request, so it goes to the log only.
+            DatabaseError::Failed(_) => {
+                return Self::new(ErrorCode::Internal, "the database failed; the log has the details");
             }
-            DatabaseError::Overloaded => {
-                Self::new(ErrorCode::Overloaded, error.to_string()).with_hint("try again after a moment")
-            }
-            // What SQLite says may quote what a caller sent.
-            DatabaseError::Failed(_) => Self::new(ErrorCode::Internal, "the database failed; the log has the details"),
-        }
+        };
+        Self::new(code, error.to_string()).with_hint(hint)
     }
 }

@@ -1,4 +1,4 @@
-//! Connections that read, beside the writer: a few of them, each used by one caller at a time.
+//! Connections that read, concurrently with the writer. Each is used by one caller at a time.
 
 use super::error::DatabaseError;
 use super::open;
@@ -9,61 +9,59 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// Connections that read at the same time.
+/// Number of connections, each with a page cache of up to 4 MiB.
 const READERS: usize = 4;
-/// How long a read may wait for its turn.
-const TURN_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a read waits for a free connection.
+const WAIT_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) struct Readers {
-    path: PathBuf,
+    file: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path, first: Connection) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::new(vec![first]), turns: Semaphore::new(READERS) }
+    pub(super) fn new(file: &Path, first: Connection) -> Self {
+        Self { file: file.to_owned(), idle: Mutex::new(vec![first]), permits: Semaphore::new(READERS) }
     }
 
     pub(super) async fn read<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
-        let turn = tokio::time::timeout(TURN_DEADLINE, self.turns.acquire()).await;
-        let turn = turn.map_err(|_| DatabaseError::Overloaded)?.map_err(|_| DatabaseError::Closed)?;
+        let permit = tokio::time::timeout(WAIT_DEADLINE, self.permits.acquire()).await;
+        let permit = permit.map_err(|_| DatabaseError::Overloaded)?.map_err(|_| DatabaseError::Closed)?;
         let readers = Arc::clone(&self);
-        let reading = tokio::task::spawn_blocking(move || readers.read_now(work)).await;
-        drop(turn);
+        let reading = tokio::task::spawn_blocking(move || readers.read_blocking(work)).await;
+        drop(permit);
         reading.unwrap_or_else(|_| Err(DatabaseError::Failed("the read panicked".to_owned())))
     }
 
-    fn read_now<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, DatabaseError> {
+    fn read_blocking<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, DatabaseError> {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => open::reader(&self.path).map_err(|error| DatabaseError::Failed(error.to_string()))?,
+            None => open::reader(&self.file).map_err(|error| DatabaseError::Failed(error.to_string()))?,
         };
-        let result = in_snapshot(&connection, work).map_err(|error| DatabaseError::explain(&error));
-        if !self.turns.is_closed() {
+        let result = in_snapshot(&connection, work);
+        if !self.permits.is_closed() {
             self.idle.lock().push(connection);
         }
-        result
+        Ok(result?)
     }
 
-    /// Lets nobody begin any more; who reads now finishes.
+    /// Refuses new reads; running ones finish.
     pub(super) fn close(&self) {
-        self.turns.close();
+        self.permits.close();
         self.idle.lock().clear();
     }
 }
 
-/// Runs several statements on one state of the database.
+/// Several statements of one read must see the same state, whatever is committed between them.
 fn in_snapshot<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    let snapshot = connection.unchecked_transaction()?;
-    let result = work(connection);
-    drop(snapshot);
-    result
+    let _snapshot = connection.unchecked_transaction()?;
+    work(connection)
 }

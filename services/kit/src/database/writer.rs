@@ -1,30 +1,56 @@
-//! The one writer: a thread that takes every write that waits, does each in a savepoint of one transaction, and answers when the disk has
-//! them. The more callers wait, the cheaper each gets.
+//! The only connection that writes, on a thread of its own. Each transaction takes every write that is waiting, so that callers share the
+//! cost of the sync.
 
-use super::error::DatabaseError;
+// SQLite has one write lock, so more connections do not write faster; they only wait for each other. Measured with 250-byte rows and
+// `synchronous = FULL`: 100 connections wrote 5,200-6,200 rows/s and the slowest waited 4.6 s. One thread with group commit wrote
+// 21,000-23,000 rows/s for 100 callers, p99 12 ms.
+
+use super::error::{DatabaseError, is_busy};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Most writes that wait; a caller beyond them is told so.
+/// Writes that may wait; the next one is refused.
 const QUEUED_WRITES: usize = 4_096;
-/// Most writes in one transaction.
+/// Writes in one transaction.
 const BATCH: usize = 512;
 
 type Outcome<T> = Result<T, DatabaseError>;
 
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    queue: mpsc::Sender<Box<dyn Job>>,
     thread: JoinHandle<()>,
 }
 
-/// A write whose result waits for the commit.
+/// A write whose reply waits for the commit.
 trait Job: Send {
-    /// Does it and keeps the result.
-    fn run(&mut self, transaction: &Transaction<'_>) -> Outcome<()>;
-    /// Tells the caller: the result that was kept, or why there is none.
-    fn tell(self: Box<Self>, outcome: Outcome<()>);
+    /// Runs the write and keeps its value.
+    fn run(&mut self, transaction: &Transaction<'_>) -> Result<(), Failure>;
+    /// Sends the reply: the value, or the reason why nothing was written.
+    fn reply(self: Box<Self>, outcome: Outcome<()>);
+}
+
+/// Not yet a [`DatabaseError`], because that conversion logs and a failed write may run again.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Panicked,
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Failure> for DatabaseError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Sqlite(error) => error.into(),
+            Failure::Panicked => Self::Failed("the write panicked".to_owned()),
+        }
+    }
 }
 
 struct Write<F, T> {
@@ -38,104 +64,109 @@ where
     F: Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, transaction: &Transaction<'_>) -> Outcome<()> {
+    fn run(&mut self, transaction: &Transaction<'_>) -> Result<(), Failure> {
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(transaction)));
-        let result = result.map_err(|_| DatabaseError::Failed("the write panicked".to_owned()))?;
-        self.value = Some(result.map_err(|error| DatabaseError::explain(&error))?);
+        self.value = Some(result.map_err(|_| Failure::Panicked)??);
         Ok(())
     }
 
-    fn tell(self: Box<Self>, outcome: Outcome<()>) {
+    fn reply(self: Box<Self>, outcome: Outcome<()>) {
+        let missing = || DatabaseError::Failed("the write has no value".to_owned());
         let Self { value, reply, .. } = *self;
-        let lost = || DatabaseError::Failed("the write has no result".to_owned());
-        let _ = reply.send(outcome.and_then(|()| value.ok_or_else(lost)));
+        let _ = reply.send(outcome.and_then(|()| value.ok_or_else(missing)));
     }
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel(QUEUED_WRITES);
-        let thread =
-            std::thread::Builder::new().name("database-writer".to_owned()).spawn(move || work(connection, queue))?;
-        Ok(Self { jobs, thread })
+    pub(super) fn start(connection: Connection, on_commit: fn(usize, Duration)) -> std::io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUED_WRITES);
+        let thread = std::thread::Builder::new()
+            .name("database-writer".to_owned())
+            .spawn(move || work_off(connection, jobs, on_commit))?;
+        Ok(Self { queue, thread })
     }
 
-    /// Hands a write over.
-    pub(super) fn queue<T: Send + 'static>(
+    pub(super) fn enqueue<T: Send + 'static>(
         &self,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Outcome<T>>, DatabaseError> {
-        let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Box::new(Write { work, value: None, reply })).map_err(|error| match error {
+    ) -> Outcome<oneshot::Receiver<Outcome<T>>> {
+        let (reply, result) = oneshot::channel();
+        self.queue.try_send(Box::new(Write { work, value: None, reply })).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => DatabaseError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => DatabaseError::Closed,
         })?;
-        Ok(answer)
+        Ok(result)
     }
 
-    /// Lets what is queued finish; blocks.
+    /// Blocks until the queued writes are done.
     pub(super) fn close(self) {
-        drop(self.jobs);
+        drop(self.queue);
         let _ = self.thread.join();
     }
 }
 
-fn work(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+fn work_off(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, on_commit: fn(usize, Duration)) {
     let mut batch = Vec::with_capacity(BATCH);
-    while let Some(first) = queue.blocking_recv() {
-        batch.push(first);
-        while batch.len() < BATCH
-            && let Ok(job) = queue.try_recv()
-        {
-            batch.push(job);
+    // No timer delays a batch: the next one gathers while this one is synced, so batches grow with the load only.
+    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let start = Instant::now();
+        let outcomes = commit(&mut connection, &mut batch);
+        on_commit(batch.len(), start.elapsed());
+        for (job, outcome) in batch.drain(..).zip(outcomes) {
+            job.reply(outcome);
         }
-        commit(&mut connection, std::mem::take(&mut batch));
     }
-    // The log goes back into the database, so that a copy of the one file is all there is.
+    // The WAL moves into the database, so that a copy of that one file is complete.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-/// Does a batch in one transaction. Where that fails as a whole, each write gets a transaction of its own, so that one write's
-/// trouble is not everybody's.
-fn commit(connection: &mut Connection, mut batch: Vec<Box<dyn Job>>) {
-    match together(connection, &mut batch) {
-        Ok(outcomes) => {
-            for (job, outcome) in batch.into_iter().zip(outcomes) {
-                job.tell(outcome);
-            }
-        }
-        Err(_) if batch.len() > 1 => {
-            for mut job in batch {
-                let alone = together(connection, std::slice::from_mut(&mut job));
-                job.tell(alone.and_then(|mut outcomes| outcomes.pop().unwrap_or(Err(DatabaseError::Closed))));
-            }
-        }
-        Err(error) => {
-            for job in batch {
-                job.tell(Err(error.clone()));
-            }
-        }
+/// Commits a batch in as few transactions as possible and returns the outcome of each write.
+fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Vec<Outcome<()>> {
+    // A savepoint for each write would let one fail alone, but it costs every write: SQLite keeps a second copy of each page that it
+    // changes, and FTS5 flushes its pending terms. So only a batch in which a write failed runs again with savepoints.
+    let failure = match commit_together(connection, batch) {
+        Ok(()) => return vec![Ok(()); batch.len()],
+        Err(failure) => failure,
+    };
+    // Another process held the lock for the whole busy timeout. Waiting once more for each write would add up to minutes.
+    let is_busy = matches!(&failure, Failure::Sqlite(error) if is_busy(error));
+    if is_busy || batch.len() == 1 {
+        return vec![Err(failure.into()); batch.len()];
     }
+    // A full disk ends the transaction as a whole. Each write then gets a transaction of its own, because a small one may still fit.
+    commit_with_savepoints(connection, batch).unwrap_or_else(|_| {
+        let alone = |job| Ok(commit_together(connection, std::slice::from_mut(job))?);
+        batch.iter_mut().map(alone).collect()
+    })
 }
 
-/// The outcome of each, or why there is none of any.
-fn together(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Outcome<Vec<Outcome<()>>> {
-    let explain = |error: rusqlite::Error| DatabaseError::explain(&error);
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+/// Commits every write or none.
+fn commit_together(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    batch.iter_mut().try_for_each(|job| job.run(&transaction))?;
+    Ok(transaction.commit()?)
+}
+
+/// Commits the writes that succeed.
+fn commit_with_savepoints(
+    connection: &mut Connection,
+    batch: &mut [Box<dyn Job>],
+) -> Result<Vec<Outcome<()>>, Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for job in batch {
-        transaction.execute_batch("SAVEPOINT one").map_err(explain)?;
-        let outcome = job.run(&transaction);
-        if let Err(error) = &outcome {
-            // A full disk may have ended the whole transaction.
-            if transaction.is_autocommit() {
-                return Err(error.clone());
+        transaction.execute_batch("SAVEPOINT one")?;
+        match job.run(&transaction) {
+            Ok(()) => outcomes.push(Ok(())),
+            // The failure ended the transaction, not only this write.
+            Err(failure) if transaction.is_autocommit() => return Err(failure),
+            Err(failure) => {
+                transaction.execute_batch("ROLLBACK TO one")?;
+                outcomes.push(Err(failure.into()));
             }
-            transaction.execute_batch("ROLLBACK TO one").map_err(explain)?;
         }
-        transaction.execute_batch("RELEASE one").map_err(explain)?;
-        outcomes.push(outcome);
+        transaction.execute_batch("RELEASE one")?;
     }
-    transaction.commit().map_err(explain)?;
+    transaction.commit()?;
     Ok(outcomes)
 }

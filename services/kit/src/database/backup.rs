@@ -1,0 +1,148 @@
+//! Backup and restore while services use the database, with SQLite's online backup.
+
+use super::Schema;
+use super::error::OpenError;
+use super::open;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Pages copied in one step, 4 MiB. Other connections can write between two steps.
+const STEP_PAGES: i32 = 1_024;
+/// How long a copy waits for a locked database.
+const BUSY_DEADLINE: Duration = Duration::from_secs(30);
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Why a backup or a restore failed; the database is then unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("`{file}` cannot be {action}: {why}")]
+    Failed { file: String, action: &'static str, why: String },
+    #[error("`{file}` is not a valid backup: {why}")]
+    Invalid { file: String, why: String },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl BackupError {
+    fn failed(file: &Path, action: &'static str, why: &impl Display) -> Self {
+        Self::Failed { file: file.display().to_string(), action, why: why.to_string() }
+    }
+
+    fn invalid(file: &Path, why: impl Display) -> Self {
+        Self::Invalid { file: file.display().to_string(), why: why.to_string() }
+    }
+}
+
+impl Schema<'_> {
+    /// Writes a copy of `database` to `backup`, which appears only when it is complete and checked.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read or written, or the copy is damaged.
+    pub fn backup(&self, database: &Path, backup: &Path) -> Result<(), BackupError> {
+        if !database.exists() {
+            let why = "it does not exist\nhint: set `DATABASE_URL` as for the service";
+            return Err(BackupError::failed(database, "copied", &why));
+        }
+        let partial = Temporary(backup.with_extension("partial"));
+        copy_to_single_file(database, partial.path())?;
+        self.check(partial.path())?;
+        let written = |error: std::io::Error| BackupError::failed(backup, "written", &error);
+        // The content is synced before the rename, so that a power failure cannot leave an incomplete file under the final name.
+        std::fs::File::open(partial.path()).and_then(|copy| copy.sync_all()).map_err(written)?;
+        std::fs::rename(partial.path(), backup).map_err(written)
+    }
+
+    /// Replaces the content of `database` with that of `backup`. A running service continues with the restored content.
+    ///
+    /// # Errors
+    /// Fails if the backup is invalid or a file cannot be read or written.
+    pub fn restore(&self, database: &Path, backup: &Path) -> Result<(), BackupError> {
+        let version = self.check(backup)?;
+        let migrated = if version < self.migrations.len() { Some(self.migrated_copy(database, backup)?) } else { None };
+        let source = open_read_only(migrated.as_ref().map_or(backup, Temporary::path))?;
+        let mut target = open::writer(database, self)?;
+        copy(&source, &mut target).map_err(|why| BackupError::failed(database, "restored", &why))?;
+        let _ = target.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        Ok(())
+    }
+
+    /// Migrates a copy of an older backup beside the database, because a running service must never see the older tables.
+    fn migrated_copy(&self, database: &Path, backup: &Path) -> Result<Temporary, BackupError> {
+        let migrated = Temporary(database.with_extension("restoring"));
+        let written = |error: &dyn Display| BackupError::failed(migrated.path(), "written", &error);
+        std::fs::copy(backup, migrated.path()).map_err(|error| written(&error))?;
+        let connection = open::writer(migrated.path(), self)?;
+        leave_wal_mode(&connection).map_err(|error| written(&error))?;
+        Ok(migrated)
+    }
+
+    /// Returns the version of a backup if it belongs to this service, has a supported version and is undamaged.
+    fn check(&self, backup: &Path) -> Result<usize, BackupError> {
+        if !backup.exists() {
+            return Err(BackupError::invalid(backup, "it does not exist"));
+        }
+        let damaged = |error: rusqlite::Error| BackupError::invalid(backup, error);
+        let mut copy = open_read_only(backup)?;
+        let header = copy.transaction().and_then(|transaction| open::header(&transaction)).map_err(damaged)?;
+        if header.application != self.application_id || header.version == 0 {
+            return Err(BackupError::invalid(backup, "it belongs to another program"));
+        }
+        open::check_version(backup, header.version, self)?;
+        let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(damaged)?;
+        if verdict == "ok" { Ok(header.version) } else { Err(BackupError::invalid(backup, verdict)) }
+    }
+}
+
+fn copy_to_single_file(database: &Path, target: &Path) -> Result<(), BackupError> {
+    let _ = std::fs::remove_file(target);
+    let source = open_read_only(database)?;
+    let written = |error: rusqlite::Error| BackupError::failed(target, "written", &error);
+    let mut connection = Connection::open(target).map_err(written)?;
+    copy(&source, &mut connection).map_err(|why| BackupError::failed(database, "copied", &why))?;
+    leave_wal_mode(&connection).map_err(written)
+}
+
+/// Moves everything into the one file, so that it can be copied or renamed without a `-wal` file.
+fn leave_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA journal_mode = DELETE")
+}
+
+fn copy(source: &Connection, target: &mut Connection) -> Result<(), String> {
+    let backup = Backup::new(source, target).map_err(|error| error.to_string())?;
+    let start = Instant::now();
+    loop {
+        match backup.step(STEP_PAGES).map_err(|error| error.to_string())? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            _ if start.elapsed() > BUSY_DEADLINE => return Err("the database stayed locked".to_owned()),
+            _ => std::thread::sleep(BUSY_PAUSE),
+        }
+    }
+}
+
+fn open_read_only(file: &Path) -> Result<Connection, BackupError> {
+    Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(|error| BackupError::failed(file, "opened", &error))
+}
+
+/// A file that is removed, with its WAL, on drop.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = self.0.clone().into_os_string();
+            name.push(suffix);
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
