@@ -1,5 +1,5 @@
-//! What happened in a run and what that proves: operations, verdicts and the checks over a history.
-//! Pure: no tokio, no clock, no files. A check is a function from data to findings.
+//! The history of a run and what it proves: operations, the checks over them, and their findings.
+//! Pure: no tokio, no clock, no files. A check is a function from data to a finding.
 
 #![warn(missing_docs)]
 
@@ -10,6 +10,7 @@ mod figure;
 pub mod finding;
 pub mod history;
 pub mod op;
+mod outage;
 pub mod recovery;
 pub mod threshold;
 pub mod verdict;

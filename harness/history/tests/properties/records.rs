@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a user does next; numbers choose the user and the record.
+/// The next call of a user; numbers choose the user and the record.
 #[derive(Debug, Clone)]
 enum Step {
     Store { user: usize, shared: bool, answered: bool },
@@ -29,7 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 8..80)
 }
 
-/// A store that does everything right, and the history of what was asked of it.
+/// A store without a defect, and the history of the calls to it.
 #[derive(Default)]
 struct Correct {
     records: Vec<Record>,
@@ -43,8 +43,8 @@ struct Record {
     owner: usize,
     shared: bool,
     value: RecordState,
-    there: bool,
-    known: bool,
+    exists: bool,
+    acknowledged: bool,
 }
 
 impl Correct {
@@ -57,7 +57,7 @@ impl Correct {
             store.step(step);
         }
         for record in 0..store.records.len() {
-            if store.records[record].known {
+            if store.records[record].acknowledged {
                 let effect = store.read(store.records[record].owner, record);
                 store.op(store.records[record].owner, "get_memory", Phase::Final, Outcome::Ok, effect);
             }
@@ -75,8 +75,8 @@ impl Correct {
                     owner: user,
                     shared,
                     value: value.clone(),
-                    there: true,
-                    known: answered,
+                    exists: true,
+                    acknowledged: answered,
                 });
                 let effect = Effect::Write { key: answered.then_some(key), value, existing: false };
                 self.op(user, "store_memory", Phase::Measured, outcome(answered), effect);
@@ -91,7 +91,7 @@ impl Correct {
             }
             Step::Delete { record, answered } => {
                 let Some(record) = self.existing(record) else { return };
-                self.records[record].there = false;
+                self.records[record].exists = false;
                 let effect = Effect::Delete { key: self.records[record].key.clone() };
                 self.op(self.records[record].owner, "delete_memory", Phase::Measured, outcome(answered), effect);
             }
@@ -111,12 +111,12 @@ impl Correct {
 
     fn existing(&self, record: usize) -> Option<usize> {
         let record = record % self.records.len();
-        (self.records[record].there && self.records[record].known).then_some(record)
+        (self.records[record].exists && self.records[record].acknowledged).then_some(record)
     }
 
     fn visible(&self, user: usize, record: usize) -> bool {
         let record = &self.records[record];
-        record.there && USERS[record.owner].0 == USERS[user].0 && (record.shared || record.owner == user)
+        record.exists && USERS[record.owner].0 == USERS[user].0 && (record.shared || record.owner == user)
     }
 
     fn read(&self, user: usize, record: usize) -> Effect {
@@ -190,7 +190,7 @@ proptest! {
     #[test]
     fn a_leak_fails_tenant_isolation_alone(steps in steps(), private in any::<bool>()) {
         let mut ops = Correct::run(&steps);
-        // Somebody of the other organisation, or a colleague, sees what it must not.
+        // A user of the other organisation, or a colleague, gets a content that it must not see.
         let Some(at) = position(&ops, |op| match &op.effect {
             Effect::Write { key: Some(_), value, .. } => op.outcome == Outcome::Ok && (!private || !value.canary.as_ref().unwrap().shared),
             _ => false,
@@ -258,21 +258,21 @@ proptest! {
     }
 
     #[test]
-    fn a_read_is_stale_exactly_where_a_search_of_all_writes_says_so(
-        writes in prop::collection::vec((0..300u64, 1..80u64), 1..20), read_us in 0..400u64, seen in 0..20usize,
+    fn a_read_is_stale_exactly_if_an_exhaustive_search_of_the_writes_finds_it_replaced(
+        writes in prop::collection::vec((0..300u64, 1..80u64), 1..20), read_us in 0..400u64, which in 0..20usize,
     ) {
-        let seen = seen % writes.len();
+        let which = which % writes.len();
         let content = |number: usize| RecordState::of_content(number as u64, None);
         let write = |(number, (at, took)): (usize, &(u64, u64))| Op {
             effect: Effect::Write { key: Some("k".into()), value: content(number), existing: false },
             ..call(0, *at, *took, true)
         };
         let mut ops: Vec<Op> = writes.iter().enumerate().map(write).collect();
-        let read = Op { effect: Effect::Read { key: "k".into(), value: Some(content(seen)) }, ..call(0, read_us, 5, true) };
+        let read = Op { effect: Effect::Read { key: "k".into(), value: Some(content(which)) }, ..call(0, read_us, 5, true) };
         let over = |op: &&Op| op.complete_us <= read.invoke_us;
         let expected = match ops.iter().filter(over).map(|op| op.invoke_us).max() {
             None => Verdict::Unknown,
-            Some(last_us) if ops[seen].complete_us < last_us => Verdict::Fail,
+            Some(last_us) if ops[which].complete_us < last_us => Verdict::Fail,
             Some(_) => Verdict::Pass,
         };
         ops.push(read);
