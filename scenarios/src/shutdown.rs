@@ -1,6 +1,6 @@
 //! Shared by the scenarios that shut services down: the shutdown of one service, and a tally of the calls during it. Not a scenario.
 
-use harness_core::scenario::{Broken, Reply, Stage};
+use harness_core::drive::scenario::{Broken, Reply, Stage};
 use mcp_contracts::service::READYZ_PATH;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

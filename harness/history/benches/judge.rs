@@ -1,9 +1,9 @@
-//! What it costs to judge a million operations of an experiment by every check, beside a plain pass over the same operations, and the memory
-//! that it takes. Each check is timed by itself as well.
+//! Time and memory that it takes to judge a million operations of an experiment, beside one plain pass over the same operations. Each check is
+//! timed alone as well.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark ends at the first trouble and prints its figures"
+    reason = "a benchmark stops at the first problem and prints its figures"
 )]
 
 #[path = "judge/load.rs"]
@@ -15,9 +15,9 @@ use harness_history::{Criteria, History, Metric, Op, Quota, Threshold, Verdict, 
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Operations that are judged.
+/// Number of operations.
 const OPS: u64 = 1_000_000;
-/// What judging them may take, and the memory of the whole, operations included.
+/// Longest time for judging them, and most memory of the whole process.
 const ALLOWED_S: f64 = 10.0;
 const ALLOWED_MIB: f64 = 1024.0;
 
@@ -25,7 +25,7 @@ fn main() {
     // Cargo passes its own arguments, such as `--bench`.
     let ops = load::ops(OPS);
     let experiment = load::experiment();
-    println!("{} operations of {} bytes, {:.0} MiB with what they hold", ops.len(), size_of::<Op>(), peak_mib());
+    println!("{} operations of {} bytes each, {:.0} MiB with their contents", ops.len(), size_of::<Op>(), peak_mib());
     let (pass_s, total) = timed(|| ops.iter().map(Op::latency_us).sum::<u64>());
     black_box(total);
     let (index_s, history) = timed(|| ops.into_iter().collect::<History>().with_experiment(experiment));
@@ -37,7 +37,7 @@ fn main() {
     let (judge_s, findings) = timed(|| judge(&history, &criteria));
     let failed: Vec<&str> =
         findings.iter().filter(|it| it.verdict != Verdict::Pass).map(|it| it.check.as_str()).collect();
-    assert!(failed.is_empty(), "the load is not what it should be: {failed:?}");
+    assert!(failed.is_empty(), "checks that do not pass: {failed:?}");
     println!("plain pass                       {pass_s:>7.3} s");
     println!("index                            {index_s:>7.3} s");
     println!("judge, {} checks                 {judge_s:>7.3} s", findings.len());
@@ -69,12 +69,12 @@ fn criteria() -> Criteria {
             call_bound_us: 1_000_000,
             errors: vec!["http_503".to_owned()],
             readiness: load::readiness(),
-            notice_us: None,
             most_amplification: 1.5,
             recovery_us: 5_000_000,
             counters: load::counters(),
             in_force_us: Some(2_000_000),
             withdrawn: vec![load::WITHDRAWN.to_owned()],
+            ..Promises::default()
         }),
         required: standing().map(str::to_owned).collect(),
     }
@@ -86,7 +86,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
     (began.elapsed().as_secs_f64(), done)
 }
 
-/// The most memory that this process ever had, in MiB.
+/// Peak memory of this process, in MiB.
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

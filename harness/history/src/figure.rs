@@ -1,38 +1,38 @@
-//! What one figure of some calls is, and whether it keeps below its threshold.
+//! The figure of a threshold over some calls, and whether it is below the threshold.
 
 use crate::finding::Evidence;
 use crate::op::{ErrorKind, Op, Outcome};
 use crate::threshold::{Metric, Threshold, millis, percent};
 
-/// Most operations that show why a threshold is broken.
+/// Most operations shown as evidence for a broken threshold.
 const MOST_SHOWN: usize = 3;
 
 /// One figure.
 pub(crate) struct Figure {
-    /// The threshold and the figure, as a person reads them.
-    pub(crate) told: String,
-    /// Calls that it is of.
+    /// The threshold and the figure, as text.
+    pub(crate) text: String,
+    /// Number of calls behind it.
     pub(crate) calls: u64,
-    /// Why the threshold is broken, and the calls that show it.
+    /// Why the threshold is broken, with the calls that show it.
     pub(crate) broken: Option<Evidence>,
 }
 
 impl Figure {
-    /// The figure that a threshold is about; `None` where there is no such call.
+    /// Computes the figure of a threshold; `None` if there is no call of its kind.
     pub(crate) fn of<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Self> {
-        let asked =
-            calls.filter(|(_, op)| threshold.operation.as_ref().is_none_or(|operation| **operation == *op.name));
+        let is_meant = |op: &Op| threshold.operation.as_ref().is_none_or(|operation| **operation == *op.name);
+        let calls = calls.filter(|(_, op)| is_meant(op));
         match threshold.metric {
-            Metric::ErrorRate => error_rate(threshold, asked),
-            Metric::LatencyPercentile(percentile) => latency(threshold, percentile, asked),
+            Metric::ErrorRate => error_rate(threshold, calls),
+            Metric::LatencyPercentile(percentile) => latency(threshold, percentile, calls),
         }
     }
 }
 
-fn error_rate<'a>(threshold: &Threshold, asked: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
-    let (mut calls, mut errors, mut first) = (0u64, 0u64, Vec::new());
-    for (at, op) in asked {
-        calls += 1;
+fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
+    let (mut count, mut errors, mut first) = (0u64, 0u64, Vec::new());
+    for (at, op) in calls {
+        count += 1;
         if op.outcome != Outcome::Ok {
             errors += 1;
             if first.len() < MOST_SHOWN {
@@ -40,21 +40,18 @@ fn error_rate<'a>(threshold: &Threshold, asked: impl Iterator<Item = (u32, &'a O
             }
         }
     }
-    if calls == 0 {
+    if count == 0 {
         return None;
     }
-    let rate = errors as f64 / calls as f64;
-    Some(Figure {
-        told: format!("{threshold}: {} ({errors} of {calls} calls)", percent(rate)),
-        calls,
-        broken: (rate >= threshold.below)
-            .then(|| Evidence::of(format!("{threshold} is broken: {} of calls were not ok", percent(rate)), &first)),
-    })
+    let rate = errors as f64 / count as f64;
+    let text = format!("{threshold}: {} ({errors} of {count} calls)", percent(rate));
+    let broken = || Evidence::of(format!("{threshold} is broken: {} of calls were not ok", percent(rate)), &first);
+    Some(Figure { text, calls: count, broken: (rate >= threshold.below).then(broken) })
 }
 
-fn latency<'a>(threshold: &Threshold, percentile: f64, asked: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
-    let answered = asked.filter(|(_, op)| has_latency(op));
-    let mut latencies: Vec<(u64, u32)> = answered.map(|(at, op)| (op.latency_us(), at)).collect();
+fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
+    let sent = calls.filter(|(_, op)| has_latency(op));
+    let mut latencies: Vec<(u64, u32)> = sent.map(|(at, op)| (op.latency_us(), at)).collect();
     let value = percentile_of(&mut latencies, percentile)?.0 as f64;
     let calls = latencies.len() as u64;
     let slowest = || {
@@ -62,14 +59,11 @@ fn latency<'a>(threshold: &Threshold, percentile: f64, asked: impl Iterator<Item
         let shown: Vec<u32> = latencies.iter().take(MOST_SHOWN).map(|(_, at)| *at).collect();
         Evidence::of(format!("{threshold} is broken: p{percentile} is {}", millis(value)), &shown)
     };
-    Some(Figure {
-        told: format!("{threshold}: {}", millis(value)),
-        calls,
-        broken: (value >= threshold.below).then(slowest),
-    })
+    let text = format!("{threshold}: {}", millis(value));
+    Some(Figure { text, calls, broken: (value >= threshold.below).then(slowest) })
 }
 
-/// A call that was never sent has no latency; one that timed out has at least that much.
+/// A call that was never sent has no latency; one that timed out took at least that long.
 fn has_latency(op: &Op) -> bool {
     !matches!(&op.outcome, Outcome::Failed(ErrorKind::Connect))
 }

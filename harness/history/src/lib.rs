@@ -1,5 +1,5 @@
-//! What happened in a run and what that proves: operations, verdicts and the checks over a history.
-//! Pure: no tokio, no clock, no files. A check is a function from data to findings.
+//! The history of a run and what it proves: operations, the checks over them, and their findings.
+//! Pure: no tokio, no clock, no files. A check is a function from data to a finding.
 
 #![warn(missing_docs)]
 
@@ -10,6 +10,7 @@ mod figure;
 pub mod finding;
 pub mod history;
 pub mod op;
+mod outage;
 pub mod recovery;
 pub mod threshold;
 pub mod verdict;
@@ -19,7 +20,9 @@ pub use expectation::Expectation;
 pub use experiment::{Experiment, Promises};
 pub use finding::{Evidence, Finding};
 pub use history::History;
-pub use op::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
+pub use op::{
+    Canary, Effect, ErrorKind, Op, Outcome, Phase, Query, RecordState, VerdictKind, Visibility, Workflow, WorkflowEnd,
+};
 pub use recovery::Recovery;
 pub use threshold::{Metric, Threshold};
 pub use verdict::Verdict;

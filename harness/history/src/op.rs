@@ -1,5 +1,13 @@
-//! One call of the measuring client: who called what when, and what came back.
+//! One call of the measuring client: who called which operation when, and what came back.
 //! Serialized as one line of `history.jsonl`; the position of a line is the identity of its operation.
+
+mod effect;
+mod error;
+mod record;
+
+pub use effect::{Effect, VerdictKind, Workflow, WorkflowEnd};
+pub use error::ErrorKind;
+pub use record::{Canary, Query, RecordState, Visibility};
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -13,20 +21,26 @@ pub struct Op {
     pub tenant: Arc<str>,
     /// User of the caller inside the organisation.
     pub user: Arc<str>,
+    /// Workspace of the caller; omitted if it is the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Arc<str>>,
     /// Name of the operation, such as `store_memory`.
     pub name: Arc<str>,
     /// Part of the run it belongs to.
     pub phase: Phase,
-    /// When the arrival schedule wanted it sent; only in the open model.
+    /// When the arrival schedule planned it; only in the open model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_us: Option<u64>,
     /// When it was sent.
     pub invoke_us: u64,
-    /// When the reply was complete, or the call given up.
+    /// When the reply was complete, or the client gave up.
     pub complete_us: u64,
     /// How it ended.
     pub outcome: Outcome,
-    /// What it did or saw, as far as the client can tell.
+    /// Marks of contents in the reply outside the records of `effect`, such as in an error text or an unknown field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<Canary>,
+    /// What it wrote or read, as far as the client knows.
     #[serde(default, skip_serializing_if = "Effect::is_none")]
     pub effect: Effect,
 }
@@ -42,7 +56,7 @@ impl Op {
         self.complete_us.saturating_sub(self.invoke_us)
     }
 
-    /// How late it was sent behind the schedule; microseconds, `None` in the closed model.
+    /// How long after its planned start it was sent; microseconds, `None` in the closed model.
     pub fn send_lag_us(&self) -> Option<u64> {
         self.planned_us.map(|planned| self.invoke_us.saturating_sub(planned))
     }
@@ -56,9 +70,9 @@ pub enum Phase {
     Setup,
     /// Load before measuring starts; judged for correctness, not for speed.
     Warmup,
-    /// Judged for everything.
+    /// The load that every check judges.
     Measured,
-    /// The final quiet read of every acknowledged write.
+    /// The read of every acknowledged write after the load.
     Final,
 }
 
@@ -82,268 +96,4 @@ impl Outcome {
             Self::Failed(kind) | Self::Unknown(kind) => Some(kind),
         }
     }
-}
-
-/// What kind of error ended a call.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// No connection; nothing was sent.
-    Connect,
-    /// Sent, and no complete reply before the deadline.
-    Timeout,
-    /// Sent, and the connection ended before the reply was complete.
-    Reset,
-    /// An HTTP status other than 2xx and 429.
-    Http(u16),
-    /// Refused by quota (429, or the code `quota_exceeded`).
-    Quota,
-    /// A JSON-RPC error, with its code.
-    JsonRpc(i64),
-    /// A tool result with `isError`, with its stable code.
-    Tool(Arc<str>),
-    /// The service asks its caller something first (`input_required`); nothing was done.
-    InputRequired,
-    /// A reply that is not what the protocol allows, with the reason.
-    Malformed(Arc<str>),
-}
-
-impl ErrorKind {
-    /// The group it is counted under in reports.
-    pub const fn group(&self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Reset => "reset",
-            Self::Http(_) => "http",
-            Self::Quota => "quota",
-            Self::JsonRpc(_) => "json_rpc",
-            Self::Tool(_) => "is_error",
-            Self::InputRequired => "input_required",
-            Self::Malformed(_) => "malformed",
-        }
-    }
-
-    /// The group with what is known beyond it, such as `http 503`.
-    pub fn told(&self) -> String {
-        match self {
-            Self::Http(status) => format!("http {status}"),
-            Self::JsonRpc(code) => format!("json_rpc {code}"),
-            Self::Tool(code) => format!("is_error {code}"),
-            Self::Connect | Self::Timeout | Self::Reset | Self::Quota | Self::InputRequired | Self::Malformed(_) => {
-                self.group().to_owned()
-            }
-        }
-    }
-}
-
-/// What a call did or saw.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// Nothing that a check follows.
-    #[default]
-    None,
-    /// Tried to write `value`; `key` is known once it was acknowledged.
-    Write {
-        /// Id that the service gave.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        key: Option<Arc<str>>,
-        /// What was sent.
-        value: Seen,
-    },
-    /// Wrote several records at once, all or none.
-    Writes {
-        /// Id and content of each.
-        records: Vec<(Arc<str>, Seen)>,
-    },
-    /// Tried to delete `key`.
-    Delete {
-        /// Id of the record.
-        key: Arc<str>,
-    },
-    /// Tried to delete several records at once.
-    Deletes {
-        /// Their ids.
-        keys: Vec<Arc<str>>,
-    },
-    /// Read one record by its id; `None`: the service said that there is none.
-    Read {
-        /// Id of the record.
-        key: Arc<str>,
-        /// What came back.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        value: Option<Seen>,
-    },
-    /// Read several records by a query or a list.
-    Scan {
-        /// What came back: id and content of each.
-        hits: Vec<(Arc<str>, Seen)>,
-    },
-    /// Got a verdict of the guardrails that other services accept.
-    Verdict {
-        /// Its identity.
-        verdict: Arc<str>,
-        /// What it stands for.
-        kind: VerdictKind,
-        /// Execution that it is for.
-        execution: Arc<str>,
-        /// Hash of the request that it is for.
-        request: Arc<str>,
-        /// Version of the rules that decided; empty where it is not known.
-        #[serde(default, skip_serializing_if = "is_unknown")]
-        rules: Arc<str>,
-    },
-    /// Asked for a pattern to be injected; it was where the call is ok.
-    Inject {
-        /// Id of the pattern.
-        pattern: Arc<str>,
-        /// Execution that it is for.
-        execution: Arc<str>,
-        /// Hash of the request that it is for.
-        request: Arc<str>,
-        /// The verdict that the service says it went by.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        verdict: Option<Arc<str>>,
-    },
-    /// Ran a workflow.
-    Workflow(Workflow),
-    /// The harness itself took every instance of a service away, or brought one back.
-    Outage {
-        /// The service.
-        service: Arc<str>,
-        /// True from here on nobody answers for it.
-        down: bool,
-    },
-}
-
-/// Tells whether a version is not known.
-fn is_unknown(version: &Arc<str>) -> bool {
-    version.is_empty()
-}
-
-/// What a verdict stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VerdictKind {
-    /// No rule stands against it.
-    Allow,
-    /// Somebody must acknowledge it first.
-    Acknowledge,
-    /// Somebody has; good once.
-    Acknowledged,
-}
-
-/// How a workflow ended, as far as a check follows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Workflow {
-    /// Id of the execution.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub execution: Option<Arc<str>>,
-    /// The key under which its user may ask for it again; absent where it was asked for without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Arc<str>>,
-    /// Its status.
-    pub status: WorkflowEnd,
-    /// Its reasons.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<Arc<str>>,
-    /// Steps that a fallback stood in for, or that failed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fallbacks: Vec<Arc<str>>,
-    /// Whether what it is about may not go on without a verdict.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub risky: bool,
-    /// What the guardrails said; absent where they said nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Arc<str>>,
-    /// Version of the rules that they went by; absent where they said nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rules: Option<Arc<str>>,
-    /// The pattern that was injected; absent where none was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<Arc<str>>,
-    /// The verdict on which a pattern was injected; absent where none was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub injected: Option<Arc<str>>,
-}
-
-impl Workflow {
-    /// One that ended so, of which nothing else is known.
-    pub const fn ended(status: WorkflowEnd) -> Self {
-        Self {
-            execution: None,
-            key: None,
-            status,
-            reasons: Vec::new(),
-            fallbacks: Vec::new(),
-            risky: false,
-            verdict: None,
-            rules: None,
-            pattern: None,
-            injected: None,
-        }
-    }
-}
-
-/// Status of a workflow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkflowEnd {
-    /// Everything took part.
-    Completed,
-    /// Something was missing and a fallback stood in.
-    Degraded,
-    /// It was not let go on.
-    Blocked,
-    /// Somebody must acknowledge something first.
-    AcknowledgementRequired,
-}
-
-impl Effect {
-    /// Tells whether there is nothing to follow.
-    pub const fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
-
-    /// What it tried to write: id, where it is known, and content.
-    pub fn contents(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Seen)> {
-        let one = match self {
-            Self::Write { key, value } => Some((key.as_ref(), value)),
-            _ => None,
-        };
-        let many: &[(Arc<str>, Seen)] = match self {
-            Self::Writes { records } => records,
-            _ => &[],
-        };
-        one.into_iter().chain(many.iter().map(|(key, value)| (Some(key), value)))
-    }
-
-    /// Tells whether it tried to write this content.
-    pub fn wrote(&self, digest: u64) -> bool {
-        self.contents().any(|(_, value)| value.digest == digest)
-    }
-}
-
-/// A content as the harness knows it: a digest, and the canary that says who wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Seen {
-    /// XXH3 (64 bit) of the content.
-    pub digest: u64,
-    /// Owner written into the content by the harness; `None`: no canary was found, so the harness did not write it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub canary: Option<Canary>,
-}
-
-/// The owner that the harness writes into every content, as `canary:<tenant>/<user>/<p|w>/<number>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Canary {
-    /// Organisation that wrote it.
-    pub tenant: Arc<str>,
-    /// User that wrote it.
-    pub user: Arc<str>,
-    /// Whether the whole workspace may read it (`w`), or its user alone (`p`).
-    pub shared: bool,
-    /// Counts the writes of that user.
-    pub number: u64,
 }

@@ -1,10 +1,10 @@
-//! An experiment under a heavy mixed load, made up: records that are written, changed, deleted, read and searched, some of them by far more
-//! than others, workflows, injections with their verdicts, and a final read of everything.
+//! A made-up experiment under a heavy mixed load: records that are written, changed, deleted, read and searched (some far more often than
+//! others), workflows, injections with their verdicts, and a final read of every record.
 
 use harness_history::experiment::{
     Counter, CounterFigure, CounterPromise, Experiment, FILE_CHANGED, Fault, Probe, Readiness, ReadyWord, Span, Way,
 };
-use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
+use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, RecordState, VerdictKind, Workflow, WorkflowEnd};
 use std::sync::Arc;
 
 pub(crate) const USERS: u64 = 200;
@@ -12,24 +12,24 @@ pub(crate) const USERS: u64 = 200;
 pub(crate) const RATE: u64 = 5_000;
 const TENANTS: u64 = 20;
 const CALL_US: u64 = 3_000;
-/// Versions of the rules, before a file is changed and meanwhile.
+/// Versions of the rules, before the file is changed and while it is.
 const RULES: [&str; 2] = ["as before", "changed"];
-/// Patterns that workflows inject, before one is withdrawn and meanwhile.
+/// Patterns that workflows inject, before one is withdrawn and while it is.
 const PATTERNS: [&str; 2] = [WITHDRAWN, "another"];
 pub(crate) const WITHDRAWN: &str = "withdrawn";
 const SECOND_US: u64 = 1_000_000;
 const STEADY_US: u64 = 60 * SECOND_US;
 const HEALED_US: u64 = 80 * SECOND_US;
-/// One call of so many fails during the fault.
+/// During the fault, one of this number of calls fails.
 const FAILS_EACH: u64 = 50;
-/// Records whose writers change and read nothing else.
+/// Number of records that their writers change and read most.
 const HOT: u64 = USERS;
 
 pub(crate) fn tenant(number: u64) -> String {
     format!("tenant{number}")
 }
 
-/// The operations: those of the load, then a read of each record.
+/// Returns the operations of the load, and then a read of each record.
 pub(crate) fn ops(count: u64) -> Vec<Op> {
     let mut made = Making::default();
     let mut number = 0;
@@ -61,7 +61,7 @@ struct Making {
 struct Record {
     user: u64,
     key: Arc<str>,
-    value: Seen,
+    value: RecordState,
     deleted: bool,
 }
 
@@ -92,11 +92,11 @@ impl Making {
         }
     }
 
-    fn content(&mut self, user: u64) -> Seen {
+    fn content(&mut self, user: u64) -> RecordState {
         self.contents += 1;
         let (tenant, name) = self.names[user as usize].clone();
-        let canary = Canary { tenant, user: name, shared: false, number: self.contents };
-        Seen { digest: mixed(self.contents), canary: Some(canary) }
+        let canary = Canary { tenant, user: name, workspace: None, shared: false, number: self.contents };
+        RecordState::of_content(mixed(self.contents), Some(canary))
     }
 
     fn store(&mut self, user: u64, at_us: u64) {
@@ -104,10 +104,10 @@ impl Making {
         let key: Arc<str> = format!("0198c0de-0000-7000-8000-{:012}", self.records.len()).into();
         self.own[user as usize].push(self.records.len());
         self.records.push(Record { user, key: Arc::clone(&key), value: value.clone(), deleted: false });
-        self.op(user, "store_memory", Phase::Measured, at_us, Effect::Write { key: Some(key), value });
+        self.op(user, "store_memory", Phase::Measured, at_us, Effect::Write { key: Some(key), value, existing: false });
     }
 
-    /// A record of the user; every second time the one that is used most.
+    /// Returns a record of the user; every second time the one that is used most.
     fn some(&self, user: u64, draw: u64) -> usize {
         let own = &self.own[user as usize];
         if draw & 1024 == 0 { own[0] } else { own[(draw >> 16) as usize % own.len()] }
@@ -120,13 +120,13 @@ impl Making {
         }
         let value = self.content(user);
         self.records[record].value = value.clone();
-        let key = Some(Arc::clone(&self.records[record].key));
-        self.op(user, "update_memory", Phase::Measured, at_us, Effect::Write { key, value });
+        let key = Arc::clone(&self.records[record].key);
+        self.op(user, "update_memory", Phase::Measured, at_us, Effect::Update { key, value, expected: None });
     }
 
     fn delete(&mut self, user: u64, at_us: u64, draw: u64) {
         let record = self.some(user, draw | 1024);
-        // The record that is used most stays.
+        // The record that is used most is never deleted.
         if record as u64 >= HOT {
             self.records[record].deleted = true;
             let key = Arc::clone(&self.records[record].key);
@@ -144,7 +144,7 @@ impl Making {
         let records = (0..5).map(|turn| &self.records[self.some(user, mixed(draw + turn))]);
         let there = records.filter(|record| !record.deleted);
         let hits = there.map(|record| (Arc::clone(&record.key), record.value.clone())).collect();
-        self.op(user, "search_memory", Phase::Measured, at_us, Effect::Scan { hits });
+        self.op(user, "search_memory", Phase::Measured, at_us, Effect::Scan { hits, query: None });
     }
 
     fn run_workflow(&mut self, user: u64, at_us: u64, number: u64) {
@@ -193,19 +193,20 @@ impl Making {
             process: user as u32,
             tenant,
             user: user_name,
+            workspace: None,
             name,
             phase,
             planned_us: Some(at_us),
             invoke_us: at_us,
             complete_us: at_us + CALL_US + mixed(at_us) % 500,
             outcome: Outcome::Ok,
+            strays: Vec::new(),
             effect,
         });
     }
 }
 
-/// The same number for the same number, and far from its neighbours'.
-/// Whether a call that is sent now meets the changed files.
+/// Returns true if a call that is sent now meets the changed files.
 const fn changed(at_us: u64) -> bool {
     at_us >= STEADY_US && at_us < HEALED_US
 }
@@ -224,13 +225,14 @@ fn injected(kind: &str, target: &str) -> Fault {
     }
 }
 
+/// Scrambles a number, so that neighbours are far apart.
 const fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     number ^ (number >> 31)
 }
 
-/// What happened beside the calls.
+/// The record of the experiment beside its calls.
 pub(crate) fn experiment() -> Experiment {
     let fault = Span { from_us: STEADY_US, until_us: HEALED_US };
     let moments = (0..1_400).map(|number| number * SECOND_US / 10);
@@ -270,12 +272,12 @@ pub(crate) fn experiment() -> Experiment {
     }
 }
 
-/// What the part that is asked must say.
+/// What the probed part must report.
 pub(crate) fn readiness() -> Vec<Readiness> {
     vec![Readiness { part: "orchestrator".to_owned(), says: ReadyWord::Degraded, within_us: SECOND_US }]
 }
 
-/// What its counter must do.
+/// What its counter must show.
 pub(crate) fn counters() -> Vec<CounterPromise> {
     vec![CounterPromise {
         part: "orchestrator".to_owned(),

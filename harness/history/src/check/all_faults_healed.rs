@@ -1,38 +1,35 @@
-//! all-faults-healed: every fault is gone when the run is over, and none was gone before it was ordered to end.
+//! all-faults-healed: every fault is removed when the run is over, and none was gone before it was ordered to end.
 
-use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
-use crate::experiment::Experiment;
-use crate::finding::Finding;
-use crate::history::History;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, ExperimentRun, Rule};
 use crate::threshold::millis;
 
 pub(super) const CHECK: Check = Check {
     name: "all-faults-healed",
-    about: "every fault was taken back, and none ended before its time",
-    kind: Kind::Asked,
-    run,
+    proves: "Every fault was removed by the end of the run, and none was gone before it was ordered to end",
+    blind_to: &[
+        "It trusts the injector, which confirms that a fault is gone; it does not look at the stack itself.",
+        "It does not see what a fault left behind, such as a full queue or a damaged file.",
+    ],
+    evidence: "At least one fault, with the times at which it was ordered to end and was gone.",
+    rule: Rule::Experiment(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, _, judging| Some(judge(experiment, judging)))
-}
-
-fn judge(experiment: &Experiment, mut judging: Judging) -> Finding {
-    if experiment.faults.is_empty() {
-        return judging.unknown("no fault was injected");
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    if run.experiment.faults.is_empty() {
+        return Some(finding.unknown("no fault was injected"));
     }
-    for fault in &experiment.faults {
-        judging.judged += 1;
+    for fault in &run.experiment.faults {
+        finding.judged += 1;
         match (fault.healed_us, fault.ending_us) {
-            (None, _) => judging.violation(|| format!("`{}` was never taken back", fault.name), &[]),
-            (Some(healed), Some(ending)) if healed < ending => {
-                let early = millis((ending - healed) as f64);
-                judging.violation(|| format!("`{}` was gone {early} before it was ordered to end", fault.name), &[]);
+            (None, _) => finding.violation(|| format!("`{}` was never removed", fault.name), &[]),
+            (Some(healed_us), Some(ending_us)) if healed_us < ending_us => {
+                let early = millis((ending_us - healed_us) as f64);
+                finding.violation(|| format!("`{}` was gone {early} before it was ordered to end", fault.name), &[]);
             }
             (Some(_), _) => {}
         }
     }
-    let good = judging.judged - judging.violations;
-    let summary = format!("{}, {good} taken back when they were to end", counted(judging.judged, "fault", "faults"));
-    judging.finding(summary)
+    let removed = finding.judged - finding.violations;
+    Some(format!("{}, {removed} removed on time", counted(finding.judged, "fault", "faults")))
 }

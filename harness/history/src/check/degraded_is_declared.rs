@@ -1,82 +1,87 @@
-//! degraded-is-declared: a workflow in which something was missing says so, with a reason. What was missing is known from the workflow's own
-//! steps, and from the outages that the harness made itself.
+//! degraded-is-declared: a workflow that ran without one of its services says so, with the reason. What was missing is known from the steps of
+//! the workflow, and from the outages that the harness caused.
 
-use super::outage::{Outage, outages};
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome, Workflow, WorkflowEnd};
+use crate::op::{Effect, Op, Workflow, WorkflowEnd};
+use crate::outage::{Outage, outages};
 
 pub(super) const CHECK: Check = Check {
     name: "degraded-is-declared",
-    about: "a workflow that misses something says so, with the reason",
-    kind: Kind::Standing,
-    run,
+    proves: "No workflow reports `completed` although one of its steps fell back or failed, or although it ran completely within an outage of a service that it needs",
+    blind_to: &[
+        "An outage counts only if the harness took every instance away: a slow, broken or partly unavailable service does not.",
+        "A workflow that lies only partly within an outage is judged by its own steps alone.",
+        "A step that hides its own failure is not seen.",
+    ],
+    evidence: "Answered workflows, and the outages that the harness recorded.",
+    rule: Rule::Standing(judge),
 };
 
-/// Service, and the reason that its absence must be declared with.
+/// Each service, and the reason that a workflow without it must declare.
 const REASONS: [(&str, &str); 3] =
     [("guardrails", "guardrail_unavailable"), ("memory", "memory_unavailable"), ("patterns", "patterns_unavailable")];
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let outages = outages(history);
-    let mut judging = Judging::new(CHECK.name);
     let mut degraded = 0;
-    for (at, op) in history.ops().iter().enumerate() {
-        let (Effect::Workflow(ended), Outcome::Ok) = (&op.effect, &op.outcome) else { continue };
-        let at = at as u32;
-        judging.judged += 1;
+    for (at, op) in history.answered() {
+        let Effect::Workflow(ended) = &op.effect else { continue };
+        finding.judged += 1;
         degraded += u64::from(ended.status == WorkflowEnd::Degraded);
-        if let Some(why) = undeclared(ended) {
-            judging.violation(|| why, &[at]);
-        } else if let Some((service, since)) = missed(op, ended, &outages) {
-            judging.violation(|| format!("`{service}` was down and the workflow does not say so"), &[since, at]);
+        if let Some(why) = contradiction(ended) {
+            finding.violation(|| why, &[at]);
+        } else if let Some(outage) = undeclared_outage(op, ended, &outages) {
+            let what = || format!("`{}` was down, and the workflow does not declare it", outage.service);
+            finding.violation(what, &[outage.since, at]);
         }
     }
-    let summary = format!(
-        "{}, {degraded} degraded, {} without saying what was missing",
-        counted(judging.judged, "workflow", "workflows"),
-        judging.violations
-    );
-    Some(judging.finding(summary))
+    format!(
+        "{}, {degraded} degraded, {} did not declare what was missing",
+        counted(finding.judged, "workflow", "workflows"),
+        finding.violations
+    )
 }
 
-/// What a workflow's own steps say and its status does not.
-fn undeclared(ended: &Workflow) -> Option<String> {
+/// Returns how the status of a workflow contradicts its own steps and reasons.
+fn contradiction(ended: &Workflow) -> Option<String> {
     let reasons = ended.reasons.join(", ");
     match ended.status {
         WorkflowEnd::Completed if !ended.fallbacks.is_empty() => {
-            Some(format!("`completed` although {} did not go as it should", ended.fallbacks.join(", ")))
+            Some(format!("`completed` although these steps fell back or failed: {}", ended.fallbacks.join(", ")))
         }
-        WorkflowEnd::Completed if !ended.reasons.is_empty() => Some(format!("`completed` with reasons: {reasons}")),
+        WorkflowEnd::Completed if !ended.reasons.is_empty() => {
+            Some(format!("`completed` although it has reasons to be degraded: {reasons}"))
+        }
         WorkflowEnd::Degraded | WorkflowEnd::Blocked if ended.reasons.is_empty() => {
             Some("degraded or blocked without a reason".to_owned())
         }
         WorkflowEnd::Completed
         | WorkflowEnd::Degraded
         | WorkflowEnd::Blocked
-        | WorkflowEnd::AcknowledgementRequired => {
-            let unasked = ended.reasons.iter().any(|reason| **reason == *"guardrail_unavailable");
-            (unasked && ended.injected.is_some())
-                .then(|| "a pattern was injected although nobody could ask the guardrails".to_owned())
-        }
+        | WorkflowEnd::AcknowledgementRequired => (declares(ended, "guardrail_unavailable")
+            && ended.injected.is_some())
+        .then(|| "a pattern was injected although the guardrails were down".to_owned()),
     }
 }
 
-/// An outage of the harness's own making that covered the whole workflow and is not among its reasons.
-fn missed<'a>(op: &Op, ended: &Workflow, outages: &[Outage<'a>]) -> Option<(&'a str, u32)> {
-    let declared = |reason: &str| ended.reasons.iter().any(|have| **have == *reason);
-    // A workflow that was stopped at its first step never came to the others.
+fn declares(ended: &Workflow, reason: &str) -> bool {
+    ended.reasons.iter().any(|declared| **declared == *reason)
+}
+
+/// Returns an outage that covered the whole workflow and that the workflow does not declare.
+fn undeclared_outage<'a, 'h>(op: &Op, ended: &Workflow, outages: &'a [Outage<'h>]) -> Option<&'a Outage<'h>> {
+    // A workflow that stopped at its first step did not reach the others.
     let stopped = matches!(ended.status, WorkflowEnd::Blocked | WorkflowEnd::AcknowledgementRequired);
-    let undeclared = |outage: &&Outage<'_>| {
+    let is_undeclared = |outage: &&Outage<'_>| {
         let reason = REASONS.iter().find(|(name, _)| *name == outage.service).map(|(_, reason)| *reason);
-        let never_reached = match outage.service {
-            "guardrails" => false,
-            "patterns" => stopped || declared("guardrail_unavailable"),
-            _ => stopped,
+        let was_reached = match outage.service {
+            "guardrails" => true,
+            "patterns" => !stopped && !declares(ended, "guardrail_unavailable"),
+            _ => !stopped,
         };
-        !never_reached && reason.is_some_and(|reason| !declared(reason))
+        was_reached && reason.is_some_and(|reason| !declares(ended, reason))
     };
-    let covering = outages.iter().filter(|outage| outage.covers(op));
-    covering.filter(undeclared).map(|outage| (outage.service, outage.since)).next()
+    outages.iter().filter(|outage| outage.covers(op)).find(is_undeclared)
 }

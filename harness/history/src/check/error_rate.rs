@@ -1,20 +1,25 @@
 //! error-rate: the share of measured calls that were not ok stays below its thresholds.
 
-use super::{Check, Criteria, Judging, Kind};
-use crate::finding::Finding;
+use super::Criteria;
+use super::builder::FindingBuilder;
+use super::rule::{Check, Rule};
 use crate::history::History;
 use crate::threshold::Metric;
 
 pub(super) const CHECK: Check = Check {
     name: "error-rate",
-    about: "the share of measured calls that are not ok stays below its thresholds",
-    kind: Kind::Asked,
-    run,
+    proves: "The share of measured calls that did not end `ok` is below each threshold",
+    blind_to: &[
+        "It is a share of the whole measured phase: a short total outage is diluted.",
+        "In a closed loop clients send nothing while nothing answers, so that an outage makes few errors.",
+        "A call that ends `ok` with a wrong reply is no error here.",
+        "It does not tell errors apart: refusals by quota count like failures.",
+    ],
+    evidence: "Calls of the measured phase.",
+    rule: Rule::Criteria(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    let asked = criteria.thresholds.iter().filter(|threshold| threshold.metric == Metric::ErrorRate);
-    let mut judging = Judging::new(CHECK.name);
-    let told: Vec<String> = asked.map(|threshold| judging.hold(threshold, history.calls())).collect();
-    (!told.is_empty()).then(|| judging.finding(told.join("; ")))
+fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
+    let thresholds = criteria.thresholds.iter().filter(|threshold| threshold.metric == Metric::ErrorRate);
+    finding.thresholds(thresholds, || history.calls())
 }

@@ -1,39 +1,37 @@
-//! every-request-ends: no call took longer than the experiment allows, however it ended. It counts from the send, so that waiting for a
+//! every-request-ends: no call took longer than the experiment allows, however it ended. The time counts from the send, so that the wait for a
 //! free user is not part of it.
 
-use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
-use crate::experiment::Promises;
-use crate::finding::Finding;
-use crate::history::History;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, ExperimentRun, Rule};
 use crate::threshold::millis;
 
 pub(super) const CHECK: Check = Check {
     name: "every-request-ends",
-    about: "no call takes longer than its bound, however it ends",
-    kind: Kind::Asked,
-    run,
+    proves: "Every call was answered, refused or given up within the bound of the experiment",
+    blind_to: &[
+        "A bound above the client's own deadline cannot be broken by the stack: the client gives up first. It then proves only that the client works.",
+        "A call that the load did not send, because its user was still waiting, is not judged.",
+        "A stall of the harness counts as time of the stack.",
+    ],
+    evidence: "Calls of the experiment.",
+    rule: Rule::Experiment(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |_, promises, judging| Some(judge(history, promises, judging)))
-}
-
-fn judge(history: &History, promises: &Promises, mut judging: Judging) -> Finding {
-    let mut longest = 0;
-    for (at, op) in history.calls() {
-        judging.judged += 1;
-        let took = op.service_us();
-        longest = longest.max(took);
-        if took > promises.call_bound_us {
-            judging.violation(|| format!("`{}` took {}", op.name, millis(took as f64)), &[at]);
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let (bound_us, mut longest_us) = (run.promises.call_bound_us, 0);
+    for (at, op) in run.history.calls() {
+        finding.judged += 1;
+        let took_us = op.service_us();
+        longest_us = longest_us.max(took_us);
+        if took_us > bound_us {
+            finding.violation(|| format!("`{}` took {}", op.name, millis(took_us as f64)), &[at]);
         }
     }
-    let summary = format!(
+    Some(format!(
         "{}, the longest took {}, {} longer than {}",
-        counted(judging.judged, "call", "calls"),
-        millis(longest as f64),
-        judging.violations,
-        millis(promises.call_bound_us as f64)
-    );
-    judging.finding(summary)
+        counted(finding.judged, "call", "calls"),
+        millis(longest_us as f64),
+        finding.violations,
+        millis(bound_us as f64)
+    ))
 }

@@ -1,44 +1,50 @@
-//! expectations-held: everything that a scenario expected was seen. One that could not be evaluated is open, not held; none at all proves nothing.
+//! expectations-held: every expectation of a scenario was met. One that could not be evaluated is open, and a scenario without any proves
+//! nothing.
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::{Evidence, Finding};
+use super::Criteria;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
+use crate::finding::Evidence;
 use crate::history::History;
 use crate::verdict::Verdict;
 
 pub(super) const CHECK: Check = Check {
     name: "expectations-held",
-    about: "everything that the scenario expected was seen",
-    kind: Kind::Asked,
-    run,
+    proves: "Every expectation of the scenario was evaluated and met",
+    blind_to: &[
+        "It sees what the scenario looks at, at the moment at which it looks, and nothing else.",
+        "A scenario calls one after the other for the most part: it does not show what happens under load.",
+    ],
+    evidence: "The expectations that the scenario recorded, each with its verdict.",
+    rule: Rule::Criteria(judge),
 };
 
-fn run(_history: &History, criteria: &Criteria) -> Option<Finding> {
+fn judge(_history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
     let expectations = criteria.expectations.as_ref()?;
-    let mut judging = Judging::new(CHECK.name);
     for expectation in expectations {
-        let told = || Evidence {
+        let evidence = || Evidence {
             what: format!("{}: {}", expectation.expected, expectation.seen),
             ops: expectation.ops.clone(),
         };
         match expectation.verdict {
-            Verdict::Pass => judging.judged += 1,
+            Verdict::Pass => finding.judged += 1,
             Verdict::Fail => {
-                judging.judged += 1;
-                judging.broken(told);
+                finding.judged += 1;
+                finding.violation_with(evidence);
             }
-            Verdict::Unknown => judging.doubt(told()),
+            Verdict::Unknown => finding.doubt_with(evidence()),
         }
     }
-    let mut summary = match judging.judged + judging.open {
-        0 => "nothing was expected, so nothing is known".to_owned(),
-        all => format!("{}, {} held", counted(all, "expectation", "expectations"), judging.judged - judging.violations),
+    let mut summary = match finding.judged + finding.open {
+        0 => "the scenario evaluated no expectation".to_owned(),
+        all => format!("{}, {} met", counted(all, "expectation", "expectations"), finding.judged - finding.violations),
     };
     if let Some(first) = expectations.iter().find(|expectation| expectation.verdict == Verdict::Fail) {
-        let which = if judging.violations > 1 { "the first: " } else { "" };
-        summary.push_str(&format!(", {} not: {which}{}", judging.violations, first.expected));
+        let which = if finding.violations > 1 { "the first: " } else { "" };
+        summary.push_str(&format!(", {} not met: {which}{}", finding.violations, first.expected));
     }
-    if judging.open > 0 {
-        summary.push_str(&format!("; {} could not be evaluated", judging.open));
+    if finding.open > 0 {
+        summary.push_str(&format!("; {} could not be evaluated", finding.open));
     }
-    Some(judging.finding(summary))
+    Some(summary)
 }

@@ -1,65 +1,67 @@
-//! fault-hit: every fault is proven to have met the load. A fault that met nothing, or of which nothing is known, proves nothing.
+//! fault-hit: every fault met the load. A fault that hit no request, or whose hits could not be counted, proves nothing: the check is unknown
+//! then, and never fails.
 
-use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
-use crate::experiment::{Experiment, Fault, Promises, Way};
-use crate::finding::{Evidence, Finding};
-use crate::history::History;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, ExperimentRun, Rule};
+use crate::experiment::{Experiment, Fault, Way};
 
-pub(super) const CHECK: Check =
-    Check { name: "fault-hit", about: "every fault was injected and met the load", kind: Kind::Asked, run };
+pub(super) const CHECK: Check = Check {
+    name: "fault-hit",
+    proves: "Every fault was injected, and at least the required number of requests met it",
+    blind_to: &[
+        "Hits are counted by target and time, not by fault: several faults in one place are each credited with the same requests.",
+        "A request that passed while the fault was in place counts as hit, also if the fault did not change what came of it.",
+        "It does not see how strong a fault was, such as how much latency it really added.",
+    ],
+    evidence: "The faults of the experiment with their number of hits, and the traffic counted between parts. It never fails: a fault that hit nothing proves nothing.",
+    rule: Rule::Experiment(judge),
+};
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, judging| {
-        Some(judge(experiment, promises, judging))
-    })
-}
-
-fn judge(experiment: &Experiment, promises: &Promises, mut judging: Judging) -> Finding {
-    let mut told = Vec::new();
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let (experiment, mut summary) = (run.experiment, Vec::new());
     if let Some(why) = &experiment.aborted {
-        told.push(format!("it ended early: {why}"));
-        judging.doubt(Evidence::of(format!("it ended early: {why}"), &[]));
+        summary.push(format!("the experiment ended early: {why}"));
+        finding.doubt(format!("the experiment ended early: {why}"));
     }
     if experiment.faults.is_empty() {
-        told.push("no fault was injected".to_owned());
+        summary.push("no fault was injected".to_owned());
     }
     for fault in &experiment.faults {
-        judging.judged += 1;
-        match hits(fault, experiment, promises.least_hits) {
-            Ok(hit) => told.push(hit),
+        finding.judged += 1;
+        match hits(fault, experiment, run.promises.least_hits) {
+            Ok(hits) => summary.push(hits),
             Err(why) => {
-                told.push(why.clone());
-                judging.doubt(Evidence::of(why, &[]));
+                summary.push(why.clone());
+                finding.doubt(why);
             }
         }
     }
-    judging.finding(told.join("; "))
+    Some(summary.join("; "))
 }
 
-/// What a fault hit, or why it proves nothing. One that hit nothing never proves anything, however little was asked for.
+/// What a fault hit, or why it proves nothing. At least one hit is required, even if the experiment requires none.
 fn hits(fault: &Fault, experiment: &Experiment, least: u64) -> Result<String, String> {
-    let name = &fault.name;
+    let (name, least) = (&fault.name, least.max(1));
     let by = if fault.counted_by.is_empty() { String::new() } else { format!(", counted by {}", fault.counted_by) };
     match fault.hits {
-        Some(hits) if hits >= least.max(1) => Ok(format!("`{name}` hit {}{by}", counted(hits, "request", "requests"))),
+        Some(hits) if hits >= least => Ok(format!("`{name}` hit {}{by}", counted(hits, "request", "requests"))),
         _ if nothing_passed(fault, experiment) => {
-            Err(format!("nothing came by `{}` while `{name}` was in place", fault.target))
+            Err(format!("no request passed `{}` while `{name}` was in place", fault.target))
         }
         Some(hits) => {
-            let hits = counted(hits, "request", "requests");
-            Err(format!("`{name}` hit {hits}{by}, at least {} are needed", least.max(1)))
+            Err(format!("`{name}` hit {}{by}, at least {least} required", counted(hits, "request", "requests")))
         }
-        None => Err(format!("nothing could count what `{name}` hit")),
+        None => Err(format!("the hits of `{name}` could not be counted")),
     }
 }
 
-/// Tells whether what passed the way, or every way to the part, was counted while the fault was in place and was nothing.
+/// Returns true if the traffic on the way, or on every way to the part, was counted while the fault was in place and was zero.
 fn nothing_passed(fault: &Fault, experiment: &Experiment) -> bool {
-    let until_us = fault.ending_us.or(fault.healed_us).unwrap_or(u64::MAX);
-    let is_hit = |way: &&Way| {
-        let is_target = way.to == fault.target || way.name() == fault.target;
-        is_target && way.span.from_us < until_us && way.span.until_us > fault.active_us
+    let until_us = fault.until_us();
+    let is_target = |way: &&Way| {
+        let is_named = way.to == fault.target || way.name() == fault.target;
+        is_named && way.span.from_us < until_us && way.span.until_us > fault.active_us
     };
-    let mut ways = experiment.ways.iter().filter(is_hit).peekable();
+    let mut ways = experiment.ways.iter().filter(is_target).peekable();
     ways.peek().is_some() && ways.all(|way| way.requests == 0 && way.connects == 0)
 }

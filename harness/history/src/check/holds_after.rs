@@ -1,31 +1,31 @@
-//! holds-after: what was promised for the time after the fault holds of the calls that were sent once the stack was steady again. How long
-//! that took is the business of `recovery`.
+//! holds-after: the thresholds for the time after the fault hold for the calls sent once the stack was steady again. `recovery` judges how long
+//! that took.
 
-use super::{Check, Criteria, Kind, of_experiment};
+use super::builder::FindingBuilder;
+use super::rule::{Check, ExperimentRun, Rule};
 use crate::experiment::Span;
-use crate::finding::Finding;
-use crate::history::History;
 use crate::recovery::recovery;
 
 pub(super) const CHECK: Check = Check {
     name: "holds-after",
-    about: "the thresholds for the time after the fault hold once the stack is steady again",
-    kind: Kind::Asked,
-    run,
+    proves: "Once the stack was steady again after the fault, the thresholds for the time after it hold until the load ended",
+    blind_to: &[
+        "It begins where the stack was steady again: what happened between the end of the fault and that moment is not judged here.",
+        "It has the blind spots of `error-rate` and `latency`.",
+    ],
+    evidence: "A load after the fault in which the stack was steady again.",
+    rule: Rule::Experiment(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, mut judging| {
-        if promises.after.is_empty() {
-            return None;
-        }
-        let steady_us = recovery(history, experiment).steady_us;
-        let Some((afterwards, steady_us)) = experiment.afterwards().zip(steady_us) else {
-            return Some(judging.unknown("it was never seen to be steady again"));
-        };
-        let steady = Span { from_us: afterwards.from_us + steady_us, ..afterwards };
-        let asked = promises.after.iter();
-        let told: Vec<String> = asked.map(|threshold| judging.hold(threshold, history.calls_in(steady))).collect();
-        Some(judging.finding(told.join("; ")))
-    })
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let thresholds = &run.promises.after;
+    if thresholds.is_empty() {
+        return None;
+    }
+    let steady_us = recovery(run.history, run.experiment).steady_us;
+    let Some((afterwards, steady_us)) = run.experiment.afterwards().zip(steady_us) else {
+        return Some(finding.unknown("the stack was not steady again before the load ended"));
+    };
+    let steady = Span { from_us: afterwards.from_us + steady_us, ..afterwards };
+    finding.thresholds(thresholds.iter(), || run.history.calls_in(steady))
 }

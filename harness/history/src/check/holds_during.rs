@@ -1,20 +1,24 @@
-//! holds-during: what was promised for the time of the fault holds of the calls that were sent then.
+//! holds-during: the thresholds for the time of the fault hold for the calls sent then.
 
-use super::{Check, Criteria, Kind, of_experiment};
-use crate::finding::Finding;
-use crate::history::History;
+use super::builder::FindingBuilder;
+use super::rule::{Check, ExperimentRun, Rule};
 
-pub(super) const CHECK: Check =
-    Check { name: "holds-during", about: "the thresholds for the time of the fault hold", kind: Kind::Asked, run };
+pub(super) const CHECK: Check = Check {
+    name: "holds-during",
+    proves: "The thresholds for the time of the fault hold for the calls sent from the order to inject the first fault until the last one was gone",
+    blind_to: &[
+        "The span includes the time that it took to inject and remove the faults: a short fault is diluted by the calls beside it.",
+        "It has the blind spots of `error-rate` and `latency`.",
+    ],
+    evidence: "The span of the fault, and calls sent in it.",
+    rule: Rule::Experiment(judge),
+};
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, mut judging| {
-        if promises.during.is_empty() {
-            return None;
-        }
-        let Some(fault) = experiment.fault else { return Some(judging.unknown("there was no fault")) };
-        let asked = promises.during.iter();
-        let told: Vec<String> = asked.map(|threshold| judging.hold(threshold, history.calls_in(fault))).collect();
-        Some(judging.finding(told.join("; ")))
-    })
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let thresholds = &run.promises.during;
+    match run.experiment.fault {
+        _ if thresholds.is_empty() => None,
+        None => Some(finding.unknown("there was no fault")),
+        Some(fault) => finding.thresholds(thresholds.iter(), || run.history.calls_in(fault)),
+    }
 }

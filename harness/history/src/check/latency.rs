@@ -1,21 +1,27 @@
-//! latency: the percentiles of measured calls stay below their thresholds. In the open model a latency counts from the planned start,
-//! so that a call that had to wait for a stalled server is not forgiven.
+//! latency: the percentiles of measured calls stay below their thresholds. In the open model a latency counts from the planned start, so that
+//! the wait for a stalled server counts.
 
-use super::{Check, Criteria, Judging, Kind};
-use crate::finding::Finding;
+use super::Criteria;
+use super::builder::FindingBuilder;
+use super::rule::{Check, Rule};
 use crate::history::History;
 use crate::threshold::Metric;
 
 pub(super) const CHECK: Check = Check {
     name: "latency",
-    about: "the latency percentiles of measured calls stay below their thresholds",
-    kind: Kind::Asked,
-    run,
+    proves: "Each percentile of the latency of measured calls that has a threshold is below it (nearest rank)",
+    blind_to: &[
+        "In a closed loop a percentile hides an outage: while nothing answers nothing is sent, and a freeze of seconds is one slow call for each user.",
+        "Calls that failed count with the time that they took, so that fast refusals pull a percentile down. Only calls that found no connection are left out.",
+        "A percentile of few calls is judged all the same: below 100 calls the 99th percentile is the slowest call.",
+        "Time lost in a stalled or overloaded harness counts as latency of the stack.",
+    ],
+    evidence: "Calls of the measured phase that were sent.",
+    rule: Rule::Criteria(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    let asked = criteria.thresholds.iter().filter(|threshold| matches!(threshold.metric, Metric::LatencyPercentile(_)));
-    let mut judging = Judging::new(CHECK.name);
-    let told: Vec<String> = asked.map(|threshold| judging.hold(threshold, history.calls())).collect();
-    (!told.is_empty()).then(|| judging.finding(told.join("; ")))
+fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
+    let thresholds =
+        criteria.thresholds.iter().filter(|threshold| matches!(threshold.metric, Metric::LatencyPercentile(_)));
+    finding.thresholds(thresholds, || history.calls())
 }

@@ -1,76 +1,95 @@
-//! no-duplicate-effects: a write has one effect, however often it was sent. Every content that the harness writes is written once and
-//! carries its canary, so that one content under two ids is one write that took effect twice. A workflow has the key that its user gave it: one
-//! that ended well under one key in two executions was run twice.
+//! no-duplicate-effects: a write has one effect, even if it was sent several times. Every content that the harness writes is written once and
+//! carries its mark, so that one content under two ids is a write that took effect twice. A workflow has the key that its user gave it: if it
+//! ended well under one key in two executions, it ran twice.
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome, Seen, Workflow, WorkflowEnd};
+use crate::op::{Effect, Op, RecordState, Workflow, WorkflowEnd};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
     name: "no-duplicate-effects",
-    about: "a write that was sent more than once has one effect",
-    kind: Kind::Standing,
-    run,
+    proves: "No content that the harness wrote appeared under two ids, and no key of a workflow stands for two executions that ran",
+    blind_to: &[
+        "A duplicate that no reply contained is not seen: it needs a list, search or read that returns it.",
+        "A content without a mark, which the harness did not write, is not judged.",
+        "An update that was applied twice to one record passes, because its id stays the same.",
+        "A duplicate passes if either record may have been deleted before the other appeared.",
+        "A workflow without an idempotency key is not judged, nor is what a workflow did inside.",
+    ],
+    evidence: "Acknowledged writes and replies whose contents carry a mark, or workflows with a key.",
+    rule: Rule::Records(judge),
 };
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    // Where each content was first seen: id, and position.
-    let mut homes: HashMap<u64, (&Arc<str>, u32)> = HashMap::new();
-    let mut told: HashSet<(u64, &Arc<str>)> = HashSet::new();
-    // The execution that each key of a user stands for, and position.
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    let mut contents = Contents::default();
+    // The execution of each key of a user, and the position of the call that first named it.
     let mut executions: HashMap<(&str, &str, &str), (&str, u32)> = HashMap::new();
-    let mut judging = Judging::new(CHECK.name);
-    let answered = history.ops().iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok);
-    for (at, op) in answered {
-        let at = at as u32;
+    for (at, op) in history.answered() {
         if let Some((key, execution)) = execution(&op.effect) {
             let (first, since) = *executions.entry((&op.tenant, &op.user, key)).or_insert_with(|| {
-                judging.judged += 1;
+                finding.judged += 1;
                 (execution, at)
             });
             if first != execution {
-                judging.violation(
-                    || format!("one key stands for execution `{first}` and for `{execution}`"),
-                    &[since, at],
-                );
+                let what = || format!("one key of a workflow has the executions `{first}` and `{execution}`");
+                finding.violation(what, &[since, at]);
             }
         }
-        for (key, seen) in records(&op.effect).filter(|(_, seen)| seen.canary.is_some()) {
-            let mut home = match homes.entry(seen.digest) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert((key, at));
-                    judging.judged += 1;
-                    continue;
-                }
-                Entry::Occupied(home) => home,
-            };
-            let (first, since) = *home.get();
-            if first == key || told.contains(&(seen.digest, key)) {
-                continue;
-            }
-            let until_us = op.complete_us.max(history.op(since).complete_us);
-            if deleted_by(history, first, until_us) || deleted_by(history, key, until_us) {
-                home.insert((key, at));
-            } else {
-                told.insert((seen.digest, key));
-                judging.violation(|| format!("one content exists as `{first}` and as `{key}`"), &[since, at]);
-            }
+        for (key, digest) in records(&op.effect) {
+            contents.judge(history, (at, op), key, digest, finding);
         }
     }
     let keys = executions.len() as u64;
-    let mut summary = counted(judging.judged - keys, "content", "contents");
+    let mut summary = counted(finding.judged - keys, "content", "contents");
     if keys > 0 {
         summary = format!("{summary} and {}", counted(keys, "key of a workflow", "keys of workflows"));
     }
-    let summary = format!("{summary} followed, {} under more than one id", judging.violations);
-    Some(judging.finding(summary))
+    format!("{summary} followed, {} under more than one id", finding.violations)
 }
 
-/// The key and the execution of a workflow that was run to its end; one that was stopped may be run anew.
+#[derive(Default)]
+struct Contents<'h> {
+    /// Id under which each content first appeared, and the position of that call.
+    first: HashMap<u64, (&'h Arc<str>, u32)>,
+    reported: HashSet<(u64, &'h Arc<str>)>,
+}
+
+impl<'h> Contents<'h> {
+    fn judge(
+        &mut self,
+        history: &History,
+        (at, op): (u32, &Op),
+        key: &'h Arc<str>,
+        digest: u64,
+        finding: &mut FindingBuilder,
+    ) {
+        let mut known = match self.first.entry(digest) {
+            Entry::Vacant(vacant) => {
+                vacant.insert((key, at));
+                finding.judged += 1;
+                return;
+            }
+            Entry::Occupied(known) => known,
+        };
+        let (first, since) = *known.get();
+        if first == key || self.reported.contains(&(digest, key)) {
+            return;
+        }
+        let until_us = op.complete_us.max(history.op(since).complete_us);
+        if may_be_deleted(history, first, until_us) || may_be_deleted(history, key, until_us) {
+            known.insert((key, at));
+        } else {
+            self.reported.insert((digest, key));
+            finding.violation(|| format!("one content exists as `{first}` and as `{key}`"), &[since, at]);
+        }
+    }
+}
+
+/// Returns the key and the execution of a workflow that ran to its end; one that was stopped may run again under its key.
 fn execution(effect: &Effect) -> Option<(&str, &str)> {
     match effect {
         Effect::Workflow(Workflow {
@@ -83,22 +102,15 @@ fn execution(effect: &Effect) -> Option<(&str, &str)> {
     }
 }
 
-/// Records that certainly exist with their contents: those of an acknowledged write, and those that somebody saw.
-fn records(effect: &Effect) -> impl Iterator<Item = (&Arc<str>, &Seen)> {
-    let written = effect.contents().filter_map(|(key, seen)| Some((key?, seen)));
-    let read = match effect {
-        Effect::Read { key, value: Some(seen) } => Some((key, seen)),
-        _ => None,
-    };
-    let scanned: &[(Arc<str>, Seen)] = match effect {
-        Effect::Scan { hits } => hits,
-        _ => &[],
-    };
-    written.chain(read).chain(scanned.iter().map(|(key, seen)| (key, seen)))
+/// Returns the marked contents that certainly exist, with the ids of their records: those of an acknowledged write, and those that were read.
+fn records(effect: &Effect) -> impl Iterator<Item = (&Arc<str>, u64)> {
+    let written = effect.contents().filter_map(|(key, _, value)| Some((key?, value)));
+    let marked = |(_, value): &(&Arc<str>, &RecordState)| value.canary.is_some();
+    written.chain(effect.returned()).filter(marked).filter_map(|(key, value)| Some((key, value.digest?)))
 }
 
-/// Tells whether a record may have been deleted by then, so that its content may be written anew.
-fn deleted_by(history: &History, key: &str, until_us: u64) -> bool {
-    let sent_by_then = |op: &Op| op.invoke_us <= until_us;
-    history.changes(key).is_some_and(|changes| changes.deletes.iter().any(|at| sent_by_then(history.op(*at))))
+/// Returns true if a record may have been deleted by then, so that its content may exist again under another id.
+fn may_be_deleted(history: &History, key: &str, until_us: u64) -> bool {
+    let is_sent = |at: &u32| history.op(*at).invoke_us <= until_us;
+    history.changes(key).is_some_and(|changes| changes.deletes.iter().any(is_sent))
 }

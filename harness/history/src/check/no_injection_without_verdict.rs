@@ -1,105 +1,102 @@
-//! no-injection-without-verdict: a pattern is injected only on a verdict that the guardrails gave, that allows it, and that is for the same
-//! organisation, execution and request; one that somebody acknowledged, once.
+//! no-injection-without-verdict: a pattern is injected only on a verdict of the guardrails that allows it and that was given for the same
+//! organisation, execution and request. An acknowledged verdict is good once.
 
-use super::outage::outages;
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome, VerdictKind};
+use crate::op::{Effect, Op, Outcome, VerdictKind, Workflow};
+use crate::outage::{Outage, outages};
 use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
     name: "no-injection-without-verdict",
-    about: "nothing is injected without a verdict that allows exactly this",
-    kind: Kind::Standing,
-    run,
+    proves: "Every injection that was accepted names a verdict that the guardrails had given for that organisation, execution and request, and each acknowledged verdict was used once",
+    blind_to: &[
+        "The user and the expiry of a verdict are not recorded, so that a verdict of a colleague or an expired one passes.",
+        "For an injection inside a workflow it has the word of the orchestrator alone: any verdict but `block` passes, `acknowledge` included.",
+        "It does not see what text was injected.",
+    ],
+    evidence: "Calls that inject patterns, or workflows that report an injection, with the verdicts that clients received.",
+    rule: Rule::Standing(judge),
 };
 
 /// The service that gives verdicts.
 const GUARDRAILS: &str = "guardrails";
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    let mut given: HashMap<&str, u32> = HashMap::new();
-    let mut used: HashMap<&str, u32> = HashMap::new();
-    for (at, op) in numbered(history) {
-        if let (Effect::Verdict { verdict, .. }, Outcome::Ok) = (&op.effect, &op.outcome) {
-            given.entry(verdict).or_insert(at);
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    let mut verdicts: HashMap<&str, u32> = HashMap::new();
+    for (at, op) in history.answered() {
+        if let Effect::Verdict { verdict, .. } = &op.effect {
+            verdicts.entry(verdict).or_insert(at);
         }
     }
     let outages = outages(history);
-    let unasked = |op: &Op| outages.iter().find(|outage| outage.service == GUARDRAILS && outage.covers(op));
-    let mut judging = Judging::new(CHECK.name);
+    let mut used: HashMap<&str, u32> = HashMap::new();
     let mut refused = 0;
-    for (at, op) in numbered(history) {
+    for (at, op) in history.numbered() {
         match (&op.effect, &op.outcome) {
             (Effect::Inject { .. }, Outcome::Failed(_)) => {
-                judging.judged += 1;
+                finding.judged += 1;
                 refused += 1;
             }
             (Effect::Inject { verdict, .. }, Outcome::Ok) => {
-                judging.judged += 1;
+                finding.judged += 1;
                 let verdict = verdict.as_deref().unwrap_or_default();
-                let known = given.get(verdict).copied();
-                if let Some(why) = wrong(history, op, known) {
-                    judging.violation(|| why, &known.into_iter().chain([at]).collect::<Vec<u32>>());
-                } else if let Some(first) =
-                    known.filter(|known| is_acknowledged(history.op(*known))).and(used.insert(verdict, at))
-                {
-                    judging.violation(|| format!("the acknowledged verdict `{verdict}` was used twice"), &[first, at]);
+                let given = verdicts.get(verdict).copied();
+                let is_single = given.is_some_and(|given| is_acknowledged(history.op(given)));
+                if let Some(why) = mismatch(history, op, given) {
+                    finding.violation(|| why, &given.into_iter().chain([at]).collect::<Vec<u32>>());
+                } else if let Some(first) = is_single.then(|| used.insert(verdict, at)).flatten() {
+                    finding.violation(|| format!("the acknowledged verdict `{verdict}` was used twice"), &[first, at]);
                 }
             }
             (Effect::Workflow(ended), Outcome::Ok) if ended.injected.is_some() => {
-                judging.judged += 1;
-                if matches!(ended.verdict.as_deref(), None | Some("block")) {
-                    judging.violation(
-                        || "a workflow injected a pattern without a verdict that allows it".to_owned(),
-                        &[at],
-                    );
-                } else if let Some(outage) = unasked(op) {
-                    judging.violation(
-                        || "a workflow injected a pattern while no guardrails could be asked".to_owned(),
-                        &[outage.since, at],
-                    );
-                }
+                finding.judged += 1;
+                judge_workflow((at, op), ended, &outages, finding);
             }
             _ => {}
         }
     }
-    let summary = format!(
-        "{}, {refused} refused, {} without a verdict behind it",
-        counted(judging.judged, "injection", "injections"),
-        judging.violations
-    );
-    Some(judging.finding(summary))
+    format!(
+        "{}, {refused} refused, {} without a verdict that allows it",
+        counted(finding.judged, "injection", "injections"),
+        finding.violations
+    )
 }
 
-fn numbered(history: &History) -> impl Iterator<Item = (u32, &Op)> {
-    history.ops().iter().enumerate().map(|(at, op)| (at as u32, op))
+fn judge_workflow((at, op): (u32, &Op), ended: &Workflow, outages: &[Outage<'_>], finding: &mut FindingBuilder) {
+    let down = || outages.iter().find(|outage| outage.service == GUARDRAILS && outage.covers(op));
+    if matches!(ended.verdict.as_deref(), None | Some("block")) {
+        finding.violation(|| "a workflow injected a pattern without a verdict that allows it".to_owned(), &[at]);
+    } else if let Some(outage) = down() {
+        let what = || "a workflow injected a pattern while the guardrails were down".to_owned();
+        finding.violation(what, &[outage.since, at]);
+    }
 }
 
 fn is_acknowledged(op: &Op) -> bool {
     matches!(&op.effect, Effect::Verdict { kind: VerdictKind::Acknowledged, .. })
 }
 
-/// Why an injection that was accepted must not have been.
-fn wrong(history: &History, injection: &Op, known: Option<u32>) -> Option<String> {
+/// Returns why the verdict at this position does not allow the injection.
+fn mismatch(history: &History, injection: &Op, given: Option<u32>) -> Option<String> {
     let Effect::Inject { pattern, execution, request, .. } = &injection.effect else { return None };
-    let about = format!("`{pattern}` was injected");
-    let Some(verdict) = known.map(|at| history.op(at)) else {
-        return Some(format!("{about} on a verdict that the guardrails never gave"));
+    let injected = format!("`{pattern}` was injected");
+    let Some(given) = given.map(|at| history.op(at)) else {
+        return Some(format!("{injected} on a verdict that the guardrails did not give"));
     };
-    let Effect::Verdict { kind, execution: of, request: about_request, .. } = &verdict.effect else { return None };
-    if verdict.invoke_us > injection.complete_us {
-        return Some(format!("{about} before its verdict was asked for"));
+    let Effect::Verdict { kind, execution: judged, request: judged_request, .. } = &given.effect else { return None };
+    if given.invoke_us > injection.complete_us {
+        return Some(format!("{injected} before its verdict was requested"));
     }
     if *kind == VerdictKind::Acknowledge {
-        return Some(format!("{about} on a verdict that nobody had acknowledged"));
+        return Some(format!("{injected} on a verdict that was not acknowledged"));
     }
-    if verdict.tenant != injection.tenant {
-        return Some(format!("{about} for `{}` on a verdict for `{}`", injection.tenant, verdict.tenant));
+    if given.tenant != injection.tenant {
+        return Some(format!("{injected} for `{}` on a verdict for `{}`", injection.tenant, given.tenant));
     }
-    if of != execution {
-        return Some(format!("{about} in execution `{execution}` on a verdict for `{of}`"));
+    if judged != execution {
+        return Some(format!("{injected} in execution `{execution}` on a verdict for `{judged}`"));
     }
-    (about_request != request).then(|| format!("{about} for another request than its verdict was given for"))
+    (judged_request != request).then(|| format!("{injected} for another request than its verdict"))
 }

@@ -1,102 +1,100 @@
-//! no-lost-writes: every acknowledged write is there, with its content, in the final quiet read. A write that nobody read at the end
-//! is open, not kept. What Jepsen calls a set checker, for records that can be changed and deleted.
+//! no-lost-writes: every acknowledged write is there, with its content, in the final read. A write that was not read back at the end is open,
+//! not kept. What Jepsen calls a set checker, for records that can be changed and deleted.
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
 use crate::history::{Changes, History};
-use crate::op::{Effect, Outcome, Phase, Seen};
+use crate::op::{Effect, Outcome, Phase, RecordState};
 use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
     name: "no-lost-writes",
-    about: "every acknowledged write is there, with its content, when the load is over",
-    kind: Kind::Standing,
-    run,
+    proves: "Every record whose write was acknowledged was read back by its id after the load, with a content that the last write may have left",
+    blind_to: &[
+        "Of two acknowledged updates that overlapped, either content passes: a lost update among concurrent ones is not seen.",
+        "It reads by id: a record that no search and no list returns any more counts as kept.",
+        "It compares contents, not versions, tags or visibility.",
+        "A deletion that was not answered excuses a missing record.",
+        "It reads once, after the load: a record that comes and goes passes if it is there at that moment.",
+    ],
+    evidence: "Acknowledged writes with their ids, and a read of each of these ids in the final phase.",
+    rule: Rule::Records(judge),
 };
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    let mut last_reads: HashMap<&str, (u32, Option<&Seen>)> = HashMap::new();
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    let mut final_reads: HashMap<&str, (u32, Option<&RecordState>)> = HashMap::new();
     for (at, op, key, value) in history.reads() {
         if op.phase == Phase::Final {
-            last_reads.insert(key, (at, value));
+            final_reads.insert(key, (at, value));
         }
     }
-    let mut judging = Judging::new(CHECK.name);
     for (key, changes) in history.keys() {
-        let Some(last_ok) = changes.writes.iter().rev().find(|at| history.op(**at).outcome == Outcome::Ok) else {
-            continue;
-        };
-        judging.judged += 1;
-        let Some((read, seen)) = last_reads.get(&**key) else {
-            judging.open += 1;
-            continue;
-        };
-        match seen {
-            None if deletable(history, changes) => {}
-            None => judging.violation(|| format!("`{key}` was acknowledged and is gone"), &[*last_ok, *read]),
-            Some(seen) => {
-                if !could_be_last(history, changes, seen) {
-                    judging.violation(
-                        || format!("`{key}` has another content than the last acknowledged write"),
-                        &[*last_ok, *read],
-                    );
+        let acknowledged = changes.writes.iter().rev().find(|at| history.op(**at).outcome == Outcome::Ok);
+        let Some(write) = acknowledged.copied() else { continue };
+        finding.judged += 1;
+        match final_reads.get(&**key) {
+            None => finding.open += 1,
+            Some((_, None)) if may_be_deleted(history, changes) => {}
+            Some((read, None)) => {
+                finding.violation(
+                    || format!("the write of `{key}` was acknowledged, and the record is gone"),
+                    &[write, *read],
+                );
+            }
+            Some((read, Some(value))) => {
+                if value.digest.is_some_and(|digest| !may_be_last(history, changes, digest)) {
+                    let what = || format!("`{key}` has a content that an acknowledged write had replaced");
+                    finding.violation(what, &[write, *read]);
                 }
             }
         }
     }
-    nameless(history, &mut judging);
+    judge_writes_without_id(history, finding);
     let mut summary = format!(
         "{} read back after the load, {} lost",
-        counted(judging.judged - judging.open, "acknowledged write", "acknowledged writes"),
-        judging.violations
+        counted(finding.judged - finding.open, "acknowledged write", "acknowledged writes"),
+        finding.violations
     );
-    if judging.open > 0 {
-        summary.push_str(&format!("; {} never read back, so nothing is known of them", judging.open));
+    if finding.open > 0 {
+        summary.push_str(&format!("; {} not read back", finding.open));
     }
-    Some(judging.finding(summary))
+    summary
 }
 
-/// What was acknowledged without an id can never be found again.
-fn nameless(history: &History, judging: &mut Judging) {
-    for (at, op) in history.ops().iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok) {
-        if op.effect.contents().any(|(key, _)| key.is_none()) {
-            judging.judged += 1;
-            judging
-                .violation(|| "a write was acknowledged without the id of what was written".to_owned(), &[at as u32]);
+/// A write that was acknowledged without an id is lost, because no client can find the record again.
+fn judge_writes_without_id(history: &History, finding: &mut FindingBuilder) {
+    for (at, op) in history.answered() {
+        if op.effect.contents().any(|(key, _, _)| key.is_none()) {
+            finding.judged += 1;
+            finding.violation(|| "a write was acknowledged without the id of the record".to_owned(), &[at]);
         }
     }
 }
 
-/// Tells whether a deletion may explain that a record is gone: one that was not certainly over before the last write began.
-fn deletable(history: &History, changes: &Changes) -> bool {
-    !changes.deletes.is_empty()
-        && changes.deletes.iter().any(|at| {
-            let delete = history.op(*at);
-            delete.outcome != Outcome::Ok
-                || !changes.writes.iter().any(|write| {
-                    let write = history.op(*write);
-                    write.outcome == Outcome::Ok && write.invoke_us > delete.complete_us
-                })
-        })
+/// Returns true if a deletion may explain that a record is gone: one that may have taken effect after the last acknowledged write.
+fn may_be_deleted(history: &History, changes: &Changes) -> bool {
+    changes.deletes.iter().map(|at| history.op(*at)).any(|delete| {
+        let written_after = |at: &u32| {
+            let write = history.op(*at);
+            write.outcome == Outcome::Ok && write.invoke_us > delete.complete_us
+        };
+        delete.outcome != Outcome::Ok || !changes.writes.iter().any(written_after)
+    })
 }
 
-/// Tells whether `seen` may be what the last write left: nothing acknowledged began after its own write had ended.
-fn could_be_last(history: &History, changes: &Changes, seen: &Seen) -> bool {
-    // A write without an answer has no known key, and may take effect at any later time.
-    let unanswered = history.writers(seen.digest).iter().any(|at| {
+/// Returns true if the last write may have left this content: no acknowledged write of another content began after a write of it had ended.
+fn may_be_last(history: &History, changes: &Changes, digest: u64) -> bool {
+    // The id of an unanswered create is not known, and it may take effect at any later time.
+    let unanswered = history.writers(digest).iter().any(|at| {
         let op = history.op(*at);
         op.outcome != Outcome::Ok && matches!(&op.effect, Effect::Write { key: None, .. })
     });
-    unanswered
-        || changes.writes.iter().any(|at| {
-            let write = history.op(*at);
-            write.effect.wrote(seen.digest)
-                && (write.outcome != Outcome::Ok
-                    || !changes.writes.iter().any(|other| {
-                        let other = history.op(*other);
-                        other.outcome == Outcome::Ok
-                            && other.invoke_us > write.complete_us
-                            && !other.effect.wrote(seen.digest)
-                    }))
-        })
+    let is_replaced =
+        |complete_us: u64| {
+            changes.writes.iter().map(|at| history.op(*at)).any(|other| {
+                other.outcome == Outcome::Ok && other.invoke_us > complete_us && !other.effect.wrote(digest)
+            })
+        };
+    let mut writes = changes.writes.iter().map(|at| history.op(*at)).filter(|write| write.effect.wrote(digest));
+    unanswered || writes.any(|write| write.outcome != Outcome::Ok || !is_replaced(write.complete_us))
 }

@@ -1,56 +1,52 @@
-//! no-phantom-reads: nobody reads what nobody wrote, what was certainly refused, what was not yet sent, or what was deleted before.
+//! no-phantom-reads: no reply has a content that was not written to its record: never sent, certainly refused, sent later, or deleted before.
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
-use crate::history::{History, Sight};
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
+use crate::history::{History, RecordRead};
 use crate::op::Outcome;
 
 pub(super) const CHECK: Check = Check {
     name: "no-phantom-reads",
-    about: "everything that is read was written before, and not deleted since",
-    kind: Kind::Standing,
-    run,
+    proves: "Every content in a reply had been sent for that record by a call that was not refused, and no reply has a record whose deletion was acknowledged before the read began",
+    blind_to: &[
+        "Any content that the record ever had passes: it does not see stale reads.",
+        "It does not see what is missing from a reply.",
+        "A deletion that was not answered is no deletion, so that a record which comes back after it passes.",
+        "It judges what a call happens to read: without a full read at the end, a record that was never written shows only by chance.",
+        "A store that had records before the run fails, because the history does not have their writes.",
+    ],
+    evidence: "Replies with records, from reads by id, searches, lists or exports.",
+    rule: Rule::Records(judge),
 };
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    let mut judging = Judging::new(CHECK.name);
-    for sight in history.sights() {
-        judging.judged += 1;
-        if !written(history, &sight) {
-            judging.violation(
-                || format!("`{}` was read with a content that nobody had written to it", sight.key),
-                &[sight.at],
-            );
-        } else if let Some(delete) = deleted(history, &sight) {
-            judging.violation(
-                || format!("`{}` was read after its deletion was acknowledged", sight.key),
-                &[delete, sight.at],
-            );
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    for read in history.records_read() {
+        finding.judged += 1;
+        if read.value.digest.is_some_and(|digest| !is_written(history, &read, digest)) {
+            finding.violation(|| format!("`{}` has a content that was never written to it", read.key), &[read.at]);
+        } else if let Some(delete) = deletion_before(history, &read) {
+            let what = || format!("`{}` was returned after its deletion was acknowledged", read.key);
+            finding.violation(what, &[delete, read.at]);
         }
     }
-    let summary = format!(
-        "{} read, {} without a write behind them",
-        counted(judging.judged, "record", "records"),
-        judging.violations
-    );
-    Some(judging.finding(summary))
+    format!("{} read, {} never written or deleted", counted(finding.judged, "record", "records"), finding.violations)
 }
 
-/// Tells whether somebody had sent this content for this record before the read ended.
-fn written(history: &History, sight: &Sight<'_>) -> bool {
-    history.writers(sight.value.digest).iter().any(|at| {
+/// Returns true if a call had sent this content for this record before the read ended.
+fn is_written(history: &History, read: &RecordRead<'_>, digest: u64) -> bool {
+    history.writers(digest).iter().any(|at| {
         let write = history.op(*at);
-        let mut written = write.effect.contents().filter(|(_, value)| value.digest == sight.value.digest);
-        let same_record = written.any(|(key, _)| key.is_none_or(|key| key == sight.key));
-        same_record && write.invoke_us <= sight.op.complete_us
+        let mut contents = write.effect.contents().filter(|(_, written, _)| *written == digest);
+        let same_record = contents.any(|(key, _, _)| key.is_none_or(|key| key == read.key));
+        same_record && write.invoke_us <= read.op.complete_us
     })
 }
 
-/// A deletion that had ended before the read began; ids are never used again.
-fn deleted(history: &History, sight: &Sight<'_>) -> Option<u32> {
-    let deletes = history.changes(sight.key).map(|changes| changes.deletes.as_slice()).unwrap_or_default();
+/// Returns a deletion that had been acknowledged before the read began. Ids are never reused.
+fn deletion_before(history: &History, read: &RecordRead<'_>) -> Option<u32> {
+    let deletes = history.changes(read.key).map(|changes| changes.deletes.as_slice()).unwrap_or_default();
     deletes.iter().copied().find(|at| {
         let delete = history.op(*at);
-        delete.outcome == Outcome::Ok && delete.complete_us < sight.op.invoke_us
+        delete.outcome == Outcome::Ok && delete.complete_us < read.op.invoke_us
     })
 }

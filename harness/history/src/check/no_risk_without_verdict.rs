@@ -1,45 +1,48 @@
-//! no-risk-without-verdict: a workflow about something risky goes on only where the guardrails said that it may. Where nobody could be asked,
-//! it is blocked, whatever else a fallback stands in for.
+//! no-risk-without-verdict: a workflow about something risky goes on only on a verdict that allows it. If the guardrails are down it is
+//! blocked, whatever a fallback does for the other steps.
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Outcome, WorkflowEnd};
+use crate::op::{Effect, WorkflowEnd};
 
 pub(super) const CHECK: Check = Check {
     name: "no-risk-without-verdict",
-    about: "nothing risky goes on without a verdict that allows it",
-    kind: Kind::Standing,
-    run,
+    proves: "Every workflow with a high or critical action either stopped, or reports a verdict other than `block`",
+    blind_to: &[
+        "It has the word of the orchestrator for the verdict: one that was never given, or that expired, passes.",
+        "The verdict `acknowledge` counts as allowed.",
+        "What is risky follows from the action that the client named, not from what the workflow did.",
+    ],
+    evidence: "Answered workflows with a high or critical action.",
+    rule: Rule::Standing(judge),
 };
 
-/// What the guardrails say where it may not go on.
+/// The verdict on which a workflow must not go on.
 const BLOCK: &str = "block";
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    let mut judging = Judging::new(CHECK.name);
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let mut stopped = 0;
-    for (at, op) in history.ops().iter().enumerate() {
-        let (Effect::Workflow(ended), Outcome::Ok) = (&op.effect, &op.outcome) else { continue };
+    for (at, op) in history.answered() {
+        let Effect::Workflow(ended) = &op.effect else { continue };
         if !ended.risky {
             continue;
         }
-        judging.judged += 1;
-        match (ended.status, ended.verdict.as_deref()) {
-            (WorkflowEnd::Blocked | WorkflowEnd::AcknowledgementRequired, _) => stopped += 1,
-            (WorkflowEnd::Completed | WorkflowEnd::Degraded, Some(BLOCK)) => {
-                judging.violation(|| "a risky workflow went on although the rules block it".to_owned(), &[at as u32]);
+        finding.judged += 1;
+        let why = match (ended.status, ended.verdict.as_deref()) {
+            (WorkflowEnd::Blocked | WorkflowEnd::AcknowledgementRequired, _) => {
+                stopped += 1;
+                continue;
             }
-            (WorkflowEnd::Completed | WorkflowEnd::Degraded, Some(_)) => {}
-            (WorkflowEnd::Completed | WorkflowEnd::Degraded, None) => {
-                judging.violation(|| "a risky workflow went on although nobody had judged it".to_owned(), &[at as u32]);
-            }
-        }
+            (WorkflowEnd::Completed | WorkflowEnd::Degraded, Some(BLOCK)) => "although the rules block it",
+            (WorkflowEnd::Completed | WorkflowEnd::Degraded, Some(_)) => continue,
+            (WorkflowEnd::Completed | WorkflowEnd::Degraded, None) => "without a verdict",
+        };
+        finding.violation(|| format!("a risky workflow went on {why}"), &[at]);
     }
-    let summary = format!(
-        "{}, {stopped} stopped, {} without a verdict behind it",
-        counted(judging.judged, "risky workflow", "risky workflows"),
-        judging.violations
-    );
-    Some(judging.finding(summary))
+    format!(
+        "{}, {stopped} stopped, {} went on without a verdict that allows it",
+        counted(finding.judged, "risky workflow", "risky workflows"),
+        finding.violations
+    )
 }

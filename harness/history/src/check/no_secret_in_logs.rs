@@ -1,29 +1,28 @@
-//! no-secret-in-logs: no line of a log holds a key, a token or the content of a memory, also not one that tells of a failure.
+//! no-secret-in-logs: no line of a log has a key, a token or the content of a memory, also not a line that reports a failure.
 
-use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
-use crate::experiment::Experiment;
-use crate::finding::Finding;
-use crate::history::History;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, ExperimentRun, Rule};
 
 pub(super) const CHECK: Check = Check {
     name: "no-secret-in-logs",
-    about: "no line of a log holds what must never be there",
-    kind: Kind::Asked,
-    run,
+    proves: "No line of the logs of the stack has the key of tokens, a token, or a content that the harness wrote",
+    blind_to: &[
+        "It searches for these three alone, in clear text: other secrets, and encoded or shortened forms, pass.",
+        "It searches logs, not traces or metrics; it does not run if the logs are not on this machine.",
+        "Only what the run made a service log is searched.",
+    ],
+    evidence: "At least one line of a log.",
+    rule: Rule::Experiment(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, _, judging| {
-        (!experiment.logs_elsewhere).then(|| judge(experiment, judging))
-    })
-}
-
-fn judge(experiment: &Experiment, mut judging: Judging) -> Finding {
-    judging.judged = experiment.log_lines;
-    for seen in &experiment.secrets {
-        judging.violation(|| format!("`{}` line {} holds a {}", seen.log, seen.line, seen.what), &[]);
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    if run.experiment.logs_elsewhere {
+        return None;
     }
-    let lines = counted(judging.judged, "line", "lines");
-    let found = judging.violations;
-    judging.finding(format!("{lines} of logs searched, {found} with something that must never be there"))
+    finding.judged = run.experiment.log_lines;
+    for secret in &run.experiment.secrets {
+        finding.violation(|| format!("`{}` line {} has a {}", secret.log, secret.line, secret.what), &[]);
+    }
+    let lines = counted(finding.judged, "line", "lines");
+    Some(format!("{lines} of logs searched, {} with a secret", finding.violations))
 }

@@ -1,36 +1,44 @@
-//! quota-bound: an organisation was never admitted more often than its limit allows, by the harness's own count of what it sent and
-//! what came back, never by what the service says of itself. What goes beyond the limit must be declared: without its store a limiter may let
-//! calls past, but never silently.
+//! quota-bound: an organisation was not admitted more often than its limit allows, by the harness's own count of calls and replies, not by what
+//! the service says. Calls beyond the limit must be declared: a limiter without its store may admit them, but never silently.
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
+use super::Criteria;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
 use crate::history::History;
 use crate::op::{ErrorKind, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
 pub(super) const CHECK: Check = Check {
     name: "quota-bound",
-    about: "nobody was admitted more often than the limit allows and the service declares",
-    kind: Kind::Asked,
-    run,
+    proves: "No organisation was admitted more often than its limit and what the service declares to have admitted beyond it",
+    blind_to: &[
+        "There is no lower bound: an organisation that is refused although its limit is not used up passes.",
+        "A window may begin at any time, so that two neighbouring ones are judged together: one window may exceed its limit by what the other left.",
+        "The number that is declared beyond the limit is the word of the service, and excuses that many calls.",
+    ],
+    evidence: "Calls of a limited organisation. Calls without an answer that would break the limit if they were admitted leave it open.",
+    rule: Rule::Criteria(judge),
 };
+
+/// Most calls shown of an excess.
+const MOST_SHOWN: usize = 3;
 
 /// A limit that the run promised to hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// Organisation that it limits.
     pub tenant: String,
-    /// Operations that count; all of them where empty.
+    /// Operations that count; all if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<String>,
-    /// Calls that it allows in one window.
+    /// Number of calls that it allows in one window.
     pub limit: u64,
-    /// Length of a window in microseconds; absent, the whole run lies in one.
+    /// Length of a window in microseconds; if omitted, the whole run is one window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_us: Option<u64>,
 }
 
-/// What an outcome says about the quota.
+/// Whether a call was admitted, as its outcome shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Admission {
     Yes,
@@ -38,70 +46,65 @@ enum Admission {
     Maybe,
 }
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    if criteria.quotas.is_empty() {
-        return None;
-    }
-    let mut judging = Judging::new(CHECK.name);
-    let mut told = Vec::new();
-    for quota in &criteria.quotas {
-        let declared = criteria.declared.get(&quota.tenant).copied().unwrap_or_default();
-        told.push(one(history, quota, declared, &mut judging));
-    }
-    Some(judging.finding(told.join("; ")))
+fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
+    let summaries: Vec<String> = criteria
+        .quotas
+        .iter()
+        .map(|quota| {
+            let declared = criteria.declared.get(&quota.tenant).copied().unwrap_or_default();
+            judge_quota(history, quota, declared, finding)
+        })
+        .collect();
+    (!summaries.is_empty()).then(|| summaries.join("; "))
 }
 
-fn one(history: &History, quota: &Quota, declared: u64, judging: &mut Judging) -> String {
+fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut FindingBuilder) -> String {
     let counts = |op: &Op| {
         *op.tenant == *quota.tenant
             && (quota.operations.is_empty() || quota.operations.iter().any(|name| **name == *op.name))
     };
-    let mut calls: Vec<(u32, Admission)> = Vec::new();
-    for (at, op) in history.ops().iter().enumerate().filter(|(_, op)| counts(op)) {
-        calls.push((at as u32, admission(op)));
-    }
-    judging.judged += calls.len() as u64;
+    let counted_calls = history.numbered().filter(|(_, op)| counts(op));
+    let calls: Vec<(u32, Admission)> = counted_calls.map(|(at, op)| (at, admission(op))).collect();
+    finding.judged += calls.len() as u64;
     let with = |wanted| calls.iter().filter(move |(_, admission)| *admission == wanted).map(|(at, _)| *at);
-    let (limit, mut certain) = match quota.window_us {
-        None => (quota.limit, with(Admission::Yes).collect::<Vec<u32>>()),
+    let certain: Vec<u32> = with(Admission::Yes).collect();
+    let (limit, certain) = match quota.window_us {
+        None => (quota.limit, certain),
         // A span as long as a window touches at most two windows, wherever they begin.
-        Some(window) => (quota.limit * 2, busiest(history, &with(Admission::Yes).collect::<Vec<u32>>(), window)),
+        Some(window_us) => (quota.limit * 2, busiest(history, &certain, window_us)),
     };
-    let (admitted, maybe, refused) =
-        (certain.len() as u64, with(Admission::Maybe).count() as u64, with(Admission::No).count());
+    let (admitted, maybe) = (certain.len() as u64, with(Admission::Maybe).count() as u64);
     let allowed = limit.saturating_add(declared);
     if admitted > allowed {
-        certain.drain(..allowed as usize);
-        certain.truncate(3);
-        let excess = admitted - limit;
-        judging.violation(
-            || {
-                format!(
-                    "`{}` was admitted {admitted} times, {limit} are allowed: {excess} too many, {declared} of them declared",
-                    quota.tenant
-                )
-            },
-            &certain,
-        );
+        let what = || {
+            let excess = admitted - limit;
+            let tenant = &quota.tenant;
+            format!(
+                "`{tenant}` was admitted {admitted} times, {limit} allowed: {excess} too many, {declared} of them declared"
+            )
+        };
+        let excess = &certain[allowed as usize..];
+        finding.violation(what, &excess[..excess.len().min(MOST_SHOWN)]);
     } else if admitted + maybe > allowed {
-        judging.open += 1;
+        finding.open += 1;
     }
-    let within = if quota.window_us.is_some() { " in the busiest window and its neighbour" } else { "" };
+    let within = if quota.window_us.is_some() { " in the busiest two windows" } else { "" };
     let mut summary = format!(
-        "`{}`: {} admitted{within}, {limit} allowed, {refused} refused",
+        "`{}`: {} admitted{within}, {limit} allowed, {} refused",
         quota.tenant,
-        counted(admitted, "call", "calls")
+        counted(admitted, "call", "calls"),
+        with(Admission::No).count()
     );
     if declared > 0 {
-        summary.push_str(&format!(", {declared} beyond it declared"));
+        summary.push_str(&format!(", {declared} declared beyond the limit"));
     }
     if maybe > 0 {
-        summary.push_str(&format!(", {maybe} unanswered"));
+        summary.push_str(&format!(", {maybe} without an answer"));
     }
     summary
 }
 
-/// A quota is counted before the tool runs, so that an error of the tool was admitted.
+/// The quota is counted before the tool runs, so that a call which ended with an error of the tool was admitted.
 fn admission(op: &Op) -> Admission {
     match &op.outcome {
         Outcome::Ok | Outcome::Failed(ErrorKind::Tool(_) | ErrorKind::InputRequired) => Admission::Yes,
@@ -119,8 +122,8 @@ fn admission(op: &Op) -> Admission {
     }
 }
 
-/// The most of these calls that lie completely within one span of that length. Of the calls that are no longer than it, those within a span
-/// are those that ended by its end without those that began before it.
+/// Returns as many of these calls as lie completely within one span of this length, wherever it begins. Of the calls that are not longer than the
+/// span, those within it are those that ended by its end, minus those that began before it.
 fn busiest(history: &History, calls: &[u32], window_us: u64) -> Vec<u32> {
     let span = |at: u32| (history.op(at).invoke_us, history.op(at).complete_us);
     let mut calls: Vec<(u64, u64, u32)> = calls
@@ -135,7 +138,7 @@ fn busiest(history: &History, calls: &[u32], window_us: u64) -> Vec<u32> {
     for (before, (from_us, _, _)) in calls.iter().enumerate() {
         let until_us = from_us.saturating_add(window_us);
         ended += ends[ended..].iter().take_while(|end| **end <= until_us).count();
-        // Of calls that begin at the same moment the first counts them all.
+        // Of calls that begin at the same time, the first counts them all.
         if ended - before > most {
             (most, busiest_us) = (ended - before, *from_us);
         }

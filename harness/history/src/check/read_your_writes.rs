@@ -1,52 +1,50 @@
-//! read-your-writes: a user who was told that a write is done sees it in every read of that record that begins afterwards (Terry et al.
-//! 1994, session guarantees).
+//! read-your-writes: a user whose write was acknowledged sees it in every later read of that record (Terry et al. 1994, session guarantees).
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
 use crate::history::{Changes, History};
-use crate::op::{Op, Outcome, Phase, Seen};
+use crate::op::{Op, Outcome, Phase};
 use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
     name: "read-your-writes",
-    about: "a user sees what it wrote before, in every read that begins after the acknowledgement",
-    kind: Kind::Standing,
-    run,
+    proves: "A user who reads a record by its id, after its own write to it was acknowledged, sees that write or a later one",
+    blind_to: &[
+        "It judges reads by id: a search or list that misses or returns an old content of an own record passes.",
+        "It judges the writer alone: a colleague who still reads the replaced content passes.",
+        "It does not hold reads against each other: a user may see first a newer and then an older content of a colleague.",
+        "A deletion of the record that was sent before the read ended excuses a missing record, also if it was not answered.",
+    ],
+    evidence: "Reads by id, before the final phase, of records that the reader itself had written before.",
+    rule: Rule::Records(judge),
 };
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    let mut judging = Judging::new(CHECK.name);
-    for (at, read, key, seen) in history.reads() {
-        if read.phase == Phase::Final {
-            continue;
-        }
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    for (at, read, key, value) in history.reads().filter(|(_, read, _, _)| read.phase != Phase::Final) {
         let Some(changes) = history.changes(key) else { continue };
-        let Some(mine) = last_of_own(history, changes, read) else { continue };
-        judging.judged += 1;
-        match seen {
-            None if maybe_deleted(history, changes, read) => {}
-            None => judging.violation(|| format!("`{}` did not see its own `{key}`", read.user), &[mine, at]),
-            Some(seen) if stale(history, key, seen, history.op(mine), read) => {
-                judging.violation(|| format!("`{}` saw an older content of its own `{key}`", read.user), &[mine, at]);
+        let Some(own) = last_own_write(history, changes, read) else { continue };
+        finding.judged += 1;
+        match value {
+            None if may_be_deleted(history, changes, read) => {}
+            None => finding.violation(|| format!("`{}` did not find its own record `{key}`", read.user), &[own, at]),
+            Some(value) if value.digest.is_some_and(|digest| is_stale(history, key, digest, history.op(own), read)) => {
+                let what = || format!("`{}` read a content of its own record `{key}` that it had replaced", read.user);
+                finding.violation(what, &[own, at]);
             }
             Some(_) => {}
         }
     }
-    let summary = format!(
-        "{} of own records, {} missed a write of their own",
-        counted(judging.judged, "read", "reads"),
-        judging.violations
-    );
-    Some(judging.finding(summary))
+    let reads = counted(finding.judged, "read", "reads");
+    format!("{reads} of the reader's own records, {} without the reader's last write", finding.violations)
 }
 
-/// Of the reader's own writes that were acknowledged before the read began, the one that had begun last.
-fn last_of_own(history: &History, changes: &Changes, read: &Op) -> Option<u32> {
+/// Of the reader's own writes that were acknowledged before the read began, returns the one that began last.
+fn last_own_write(history: &History, changes: &Changes, read: &Op) -> Option<u32> {
     let before = changes.writes.partition_point(|at| history.op(*at).complete_us <= read.invoke_us);
     let mut last: Option<(u32, &Op)> = None;
     for at in changes.writes[..before].iter().rev() {
         let write = history.op(*at);
-        // It was over, and so were all before it, when the last one began.
+        // Writes are in the order of their ends: this one, and so all before it, ended before the last one began.
         if last.is_some_and(|(_, last)| write.complete_us <= last.invoke_us) {
             break;
         }
@@ -58,19 +56,17 @@ fn last_of_own(history: &History, changes: &Changes, read: &Op) -> Option<u32> {
     last.map(|(at, _)| at)
 }
 
-fn maybe_deleted(history: &History, changes: &Changes, read: &Op) -> bool {
+fn may_be_deleted(history: &History, changes: &Changes, read: &Op) -> bool {
     changes.deletes.iter().any(|at| history.op(*at).invoke_us < read.complete_us)
 }
 
-/// Tells whether what was seen was certainly overwritten by `mine`: every write of it to this record had ended before `mine` began.
-fn stale(history: &History, key: &Arc<str>, seen: &Seen, mine: &Op, read: &Op) -> bool {
-    if mine.effect.wrote(seen.digest) {
+/// Returns true if the reader's own write certainly replaced this content: every write of it to this record had ended before that one began.
+fn is_stale(history: &History, key: &Arc<str>, digest: u64, own: &Op, read: &Op) -> bool {
+    if own.effect.wrote(digest) {
         return false;
     }
-    let to_this = |op: &&Op| op.effect.contents().any(|(to, value)| to == Some(key) && value.digest == seen.digest);
-    let writers = history.writers(seen.digest).iter().map(|at| history.op(*at));
-    let mut candidates = writers.filter(to_this).peekable();
-    candidates.peek().is_some()
-        && candidates
-            .all(|op| op.outcome == Outcome::Ok && op.complete_us < mine.invoke_us && op.invoke_us < read.complete_us)
+    let to_this = |op: &&Op| op.effect.contents().any(|(to, written, _)| to == Some(key) && written == digest);
+    let mut writes = history.writers(digest).iter().map(|at| history.op(*at)).filter(to_this).peekable();
+    let is_over = |op: &Op| op.complete_us < own.invoke_us && op.invoke_us < read.complete_us;
+    writes.peek().is_some() && writes.all(|op| op.outcome == Outcome::Ok && is_over(op))
 }

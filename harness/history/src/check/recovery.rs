@@ -1,79 +1,82 @@
-//! recovery: once the fault is gone, the stack is back in its steady state by itself within the promised time. A load that ended before that
-//! time was over, or that hardly called, leaves it open; so does one that was only slow while others crowded the machine.
+//! recovery: once the fault is gone, the stack is steady again by itself within the promised time. The check is unknown if the load ended before
+//! that time, made too few calls, or was only slow while other processes used the machine.
 
-use super::{Check, Criteria, Judging, Kind, of_experiment};
-use crate::experiment::{Experiment, Promises, Span};
-use crate::finding::{Evidence, Finding};
+use super::builder::FindingBuilder;
+use super::rule::{Check, ExperimentRun, Rule};
+use crate::experiment::Span;
 use crate::history::History;
 use crate::recovery::{Baseline, LEAST_CALLS, WINDOW_US, WINDOWS_IN_A_ROW, recovery};
 use crate::threshold::millis;
 
 pub(super) const CHECK: Check = Check {
     name: "recovery",
-    about: "the stack is steady again within the promised time after the fault is gone",
-    kind: Kind::Asked,
-    run,
+    proves: "Within the promised time after the last fault was gone, throughput, success and latency were what they had been before it, for three seconds in a row, and stayed so until the load ended",
+    blind_to: &[
+        "It looks at windows of one second: a shorter relapse is diluted, and one of ten later windows may be worse.",
+        "Organisations whose last call was refused by quota are not counted: one that is refused for ever after the fault passes.",
+        "Steady means as before the fault: a stack that was slow before it may be slow after it.",
+        "A slow window while other processes used the machine is excused up to five times the latency of a steady one, or 300 ms.",
+        "The time until a client noticed the fault is reported, not judged.",
+    ],
+    evidence: "At least 20 good calls before the fault, 20 calls after it, and a load that lasted three seconds longer than the promised time.",
+    rule: Rule::Experiment(judge),
 };
 
-/// Most operations that show that it is not steady.
+/// Most operations shown as evidence that the stack is not steady.
 const MOST_SHOWN: usize = 3;
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, judging| {
-        Some(judge(history, experiment, promises, judging))
-    })
-}
-
-fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut judging: Judging) -> Finding {
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let (history, experiment, allowed_us) = (run.history, run.experiment, run.promises.recovery_us);
     let Some(afterwards) = experiment.afterwards() else {
-        return judging.unknown("there was no load after every fault was gone");
+        return Some(finding.unknown("there was no load after the last fault was gone"));
     };
     let Some(baseline) = experiment.steady.and_then(|steady| Baseline::of(history, steady)) else {
-        return judging.unknown("too few calls ended well before the fault to know what steady is");
+        return Some(finding.unknown("too few calls ended well before the fault to define the steady state"));
     };
-    judging.judged = history.load_in(afterwards).count() as u64;
-    if judging.judged < LEAST_CALLS {
-        return judging.unknown("too few calls were made after the fault to know whether it is steady again");
+    finding.judged = history.load_in(afterwards).count() as u64;
+    if finding.judged < LEAST_CALLS {
+        return Some(finding.unknown("too few calls were sent after the fault"));
     }
-    let found = recovery(history, experiment);
-    let allowed = millis(promises.recovery_us as f64);
-    let told = |name: &str, figure: Option<u64>| match figure {
-        Some(figure) => format!("{name} after {}", millis(figure as f64)),
-        None => format!("{name} at no time"),
-    };
-    let watched_us = promises.recovery_us.saturating_add(WINDOWS_IN_A_ROW * WINDOW_US);
-    match found.steady_us {
-        Some(steady_us) if steady_us <= promises.recovery_us => {}
-        None if afterwards.length_us() < watched_us => judging.open += 1,
-        _ if found.steady_but_crowded_us.is_some_and(|steady_us| steady_us <= promises.recovery_us) => {
-            judging.doubt(Evidence::of("it was slow while others crowded the machine, and nothing else", &[]));
+    let times = recovery(history, experiment);
+    let steady = time("the stack was steady", times.steady_us);
+    let crowded_us = times.steady_but_crowded_us;
+    match times.steady_us {
+        Some(steady_us) if steady_us <= allowed_us => {}
+        None if afterwards.length_us() < allowed_us.saturating_add(WINDOWS_IN_A_ROW * WINDOW_US) => finding.open += 1,
+        _ if crowded_us.is_some_and(|steady_us| steady_us <= allowed_us) => {
+            finding.doubt("the stack was only slow, and only while other processes used the machine");
         }
-        late => {
-            let shown = unsteady(history, &baseline, afterwards, promises.recovery_us);
-            judging.violation(|| format!("{}, {allowed} are allowed", told("it was steady", late)), &shown);
+        _ => {
+            let shown = unsteady(history, &baseline, afterwards, allowed_us);
+            finding.violation(|| format!("{steady}, {} allowed", millis(allowed_us as f64)), &shown);
         }
     }
+    let detected = times.detect_us.map(|us| format!("a client noticed the fault after {}", millis(us as f64)));
     let mut summary = [
-        found.detect_us.map_or_else(
-            || "no caller was told of the fault".to_owned(),
-            |us| told("a caller was told of the fault", Some(us)),
-        ),
-        told("a call after the fault ended well", found.first_success_us),
-        told("the stack was steady", found.steady_us),
+        detected.unwrap_or_else(|| "no client noticed the fault".to_owned()),
+        time("a call after the fault ended well", times.first_success_us),
+        steady,
     ]
     .join(", ");
-    summary.push_str(&format!("; {allowed} are allowed"));
-    if found.steady_us.is_none() && found.steady_but_crowded_us.is_some() {
-        summary.push_str(", and others crowded the machine meanwhile");
-    } else if judging.open > 0 {
+    summary.push_str(&format!("; {} allowed", millis(allowed_us as f64)));
+    if times.steady_us.is_none() && crowded_us.is_some() {
+        summary.push_str(", and other processes used the machine meanwhile");
+    } else if finding.open > 0 {
         summary.push_str(&format!(", and the load ended after {}", millis(afterwards.length_us() as f64)));
     }
-    judging.finding(summary)
+    Some(summary)
 }
 
-/// The first calls after the promised time that are not as they were before the fault.
-fn unsteady(history: &History, baseline: &Baseline, afterwards: Span, recovery_us: u64) -> Vec<u32> {
-    let late = Span { from_us: afterwards.from_us.saturating_add(recovery_us), ..afterwards };
+fn time(event: &str, after_us: Option<u64>) -> String {
+    match after_us {
+        Some(after_us) => format!("{event} after {}", millis(after_us as f64)),
+        None => format!("{event} at no time"),
+    }
+}
+
+/// Returns the first calls after the allowed time that are not as they were before the fault.
+fn unsteady(history: &History, baseline: &Baseline, afterwards: Span, allowed_us: u64) -> Vec<u32> {
+    let late = Span { from_us: afterwards.from_us.saturating_add(allowed_us), ..afterwards };
     let unlike = history.load_in(late).filter(|(_, op)| !baseline.allows(op));
     unlike.map(|(at, _)| at).take(MOST_SHOWN).collect()
 }

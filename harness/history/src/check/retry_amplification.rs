@@ -1,43 +1,38 @@
-//! retry-amplification: a call of a client becomes no more requests between parts than the experiment allows, so that retries do not keep
-//! down what is trying to come back.
+//! retry-amplification: a call of a client becomes no more requests between parts than the experiment allows, so that retries do not keep an
+//! overloaded part down.
 
-use super::{Check, Criteria, Judging, Kind, of_experiment};
-use crate::experiment::{Experiment, Promises};
-use crate::finding::{Evidence, Finding};
-use crate::history::History;
+use super::builder::FindingBuilder;
+use super::rule::{Check, ExperimentRun, Rule};
 
 pub(super) const CHECK: Check = Check {
     name: "retry-amplification",
-    about: "calls become no more requests between parts than allowed",
-    kind: Kind::Asked,
-    run,
+    proves: "On every observed way between parts, the number of requests for each call that needs the way is within the bound",
+    blind_to: &[
+        "It is a mean over the observed span, which is longer than the fault: a burst of retries is diluted.",
+        "The number of calls that need a way is what the experiment declares for each operation.",
+        "Only ways through a proxy of the harness are observed; connections are counted, not judged.",
+    ],
+    evidence: "Ways whose requests were counted, and calls that need them.",
+    rule: Rule::Experiment(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, judging| {
-        (!experiment.ways.is_empty()).then(|| judge(experiment, promises, judging))
-    })
-}
-
-fn judge(experiment: &Experiment, promises: &Promises, mut judging: Judging) -> Finding {
-    let most = promises.most_amplification;
-    let mut told = Vec::new();
-    for way in &experiment.ways {
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let most = run.promises.most_amplification;
+    let mut summary = Vec::new();
+    for way in &run.experiment.ways {
         let name = way.name();
         if way.calls == 0 {
-            told.push(format!("no call needed `{name}`"));
-            judging.doubt(Evidence::of(format!("no call needed `{name}`"), &[]));
+            summary.push(format!("no call needed `{name}`"));
+            finding.doubt(format!("no call needed `{name}`"));
             continue;
         }
-        judging.judged += way.calls;
+        finding.judged += way.calls;
         let each = way.requests as f64 / way.calls as f64;
-        told.push(format!("`{name}`: {} requests for {} calls ({each:.2} each)", way.requests, way.calls));
+        summary.push(format!("`{name}`: {} requests for {} calls ({each:.2} each)", way.requests, way.calls));
         if each > most {
-            judging.violation(
-                || format!("`{name}` saw {each:.2} requests for each call, at most {most} are allowed"),
-                &[],
-            );
+            let what = || format!("`{name}` had {each:.2} requests for each call, at most {most} allowed");
+            finding.violation(what, &[]);
         }
     }
-    judging.finding(format!("{}; at most {most} each", told.join("; ")))
+    (!summary.is_empty()).then(|| format!("{}; at most {most} each allowed", summary.join("; ")))
 }

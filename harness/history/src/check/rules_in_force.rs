@@ -1,124 +1,130 @@
-//! rules-in-force: after a file of rules changed, nothing is judged by the rules of before: not later than promised, and not once anybody was
-//! judged by the new ones. The same holds the other way round when the file is what it was.
+//! rules-in-force: after a file of rules changed, no call is judged by the old rules: not later than promised, and not once another call was
+//! judged by the new ones. The same holds in the other direction when the file is restored.
 
-use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
-use crate::experiment::{Experiment, FILE_CHANGED, Fault, Promises};
-use crate::finding::{Evidence, Finding};
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, ExperimentRun, Rule};
+use crate::experiment::Fault;
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome};
+use crate::op::{Effect, Op};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const CHECK: Check = Check {
     name: "rules-in-force",
-    about: "changed rules are in force in time, and nothing is judged by those of before from then on",
-    kind: Kind::Asked,
-    run,
+    proves: "After the promised time, and once any call was judged by the changed rules, no call was judged by the old ones; after the file was restored, none by the changed ones",
+    blind_to: &[
+        "It compares the versions that the guardrails report, not the decisions: old rules under a new version pass.",
+        "Every version other than those before the change counts as the new one.",
+        "A verdict or workflow that names no version is not judged.",
+    ],
+    evidence: "A fault that changes the rules, and verdicts or workflows that name the version of their rules before, during and after it.",
+    rule: Rule::Experiment(judge),
 };
 
 /// The service that judges by rules.
 const GUARDRAILS: &str = "guardrails";
 
 /// A call that rules decided.
-struct Decided<'h> {
+struct Decision<'h> {
     at: u32,
     op: &'h Op,
     rules: &'h str,
+    /// True for an injection: the rules are those of its verdict, which may be older.
     injected: bool,
 }
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, judging| {
-        judge(history, experiment, promises, judging)
-    })
-}
-
-fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut judging: Judging) -> Option<Finding> {
-    let within_us = promises.in_force_us?;
-    let changed: Vec<&Fault> = experiment.faults.iter().filter(|fault| fault.kind == FILE_CHANGED).collect();
-    let of_rules: Vec<&Fault> = changed.iter().copied().filter(|fault| fault.target == GUARDRAILS).collect();
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let within_us = run.promises.in_force_us?;
+    let of_rules: Vec<&Fault> = run.experiment.file_changes(GUARDRAILS).collect();
     let Some(first) = of_rules.first() else {
-        return changed.is_empty().then(|| judging.unknown("no file was changed"));
+        let any = run.experiment.faults.iter().any(Fault::is_file_change);
+        return (!any).then(|| finding.unknown("no file was changed"));
     };
-    let decided = decided(history);
-    let before = |call: &&Decided<'_>| call.op.complete_us < first.ordered_us;
-    let old: HashSet<&str> = decided.iter().filter(before).map(|call| call.rules).collect();
+    let decisions = decisions(run.history);
+    let before = |decision: &&Decision<'_>| decision.op.complete_us < first.ordered_us;
+    let old: HashSet<&str> = decisions.iter().filter(before).map(|decision| decision.rules).collect();
     if old.is_empty() {
-        return Some(judging.unknown("nothing was judged before the rules changed"));
+        return Some(finding.unknown("no call was judged before the rules changed"));
     }
     for fault in &of_rules {
-        changed_rules(fault, within_us, &old, &decided, &mut judging);
+        judge_change(fault, within_us, &old, &decisions, finding);
     }
     if let Some(healed_us) = of_rules.iter().map(|fault| fault.healed_us).collect::<Option<Vec<u64>>>() {
         let from_us = healed_us.into_iter().max().unwrap_or_default() + within_us;
-        let late = decided.iter().filter(|call| call.op.invoke_us >= from_us && !call.injected);
-        for Decided { at, rules, .. } in late {
-            judging.judged += 1;
+        for Decision { at, rules, .. } in decisions.iter().filter(|it| it.op.invoke_us >= from_us && !it.injected) {
+            finding.judged += 1;
             if !old.contains(rules) {
-                judging
-                    .violation(|| "judged by the changed rules when they were what they had been".to_owned(), &[*at]);
+                finding.violation(|| "judged by the changed rules after they were restored".to_owned(), &[*at]);
             }
         }
     }
-    let summary = format!(
-        "{}, {} by rules that were not in force",
-        counted(judging.judged, "call judged after a change", "calls judged after a change"),
-        judging.violations
-    );
-    Some(judging.finding(summary))
+    Some(format!(
+        "{} after a change, {} by rules that were not in force",
+        counted(finding.judged, "call judged", "calls judged"),
+        finding.violations
+    ))
 }
 
-/// While other rules are in place: nothing is judged by the old ones that was sent late enough, or after somebody was judged by the new ones.
-fn changed_rules(fault: &Fault, within_us: u64, old: &HashSet<&str>, decided: &[Decided<'_>], judging: &mut Judging) {
-    let (due_us, until_us) = (fault.active_us + within_us, fault.ending_us.or(fault.healed_us).unwrap_or(u64::MAX));
-    let is_old = |call: &Decided<'_>| old.contains(call.rules);
-    let meanwhile =
-        || decided.iter().filter(|call| call.op.invoke_us >= fault.active_us && call.op.invoke_us < until_us);
+/// Judges the calls sent while changed rules were in place: those sent late enough, and those sent after a call was judged by the new rules.
+fn judge_change(
+    fault: &Fault,
+    within_us: u64,
+    old: &HashSet<&str>,
+    decisions: &[Decision<'_>],
+    finding: &mut FindingBuilder,
+) {
+    let (due_us, until_us) = (fault.active_us + within_us, fault.until_us());
+    let is_old = |decision: &Decision<'_>| old.contains(decision.rules);
     // A call that was sent before the change was in place may be the first that the new rules decide.
-    let in_place = |call: &&Decided<'_>| call.op.complete_us >= fault.active_us && call.op.invoke_us < until_us;
-    let is_new = |call: &&Decided<'_>| call.op.invoke_us >= fault.ordered_us && !is_old(call);
-    let first = decided.iter().filter(in_place).filter(is_new).min_by_key(|call| call.op.complete_us);
-    let mut seen = 0;
-    for call in meanwhile() {
-        let in_force = first.filter(|first| call.op.invoke_us > first.op.complete_us && !call.injected);
-        let is_due = call.op.invoke_us >= due_us;
-        if !is_due && in_force.is_none() {
+    let is_in_place = |it: &&Decision<'_>| it.op.complete_us >= fault.active_us && it.op.invoke_us < until_us;
+    let is_new = |it: &&Decision<'_>| it.op.invoke_us >= fault.ordered_us && !is_old(it);
+    let first_new = decisions.iter().filter(is_in_place).filter(is_new).min_by_key(|it| it.op.complete_us);
+    let mut judged_when_due = 0;
+    for it in decisions.iter().filter(|it| it.op.invoke_us >= fault.active_us && it.op.invoke_us < until_us) {
+        let after_new = first_new.filter(|first| it.op.invoke_us > first.op.complete_us && !it.injected);
+        let is_due = it.op.invoke_us >= due_us;
+        if !is_due && after_new.is_none() {
             continue;
         }
-        judging.judged += 1;
-        seen += u64::from(is_due && !call.injected);
-        if !is_old(call) {
+        finding.judged += 1;
+        judged_when_due += u64::from(is_due && !it.injected);
+        if !is_old(it) {
             continue;
         }
-        let after = (call.op.invoke_us - fault.active_us) as f64 / 1e6;
-        match in_force {
-            _ if call.injected => judging.violation(
-                || format!("injected {after:.1} s after the rules changed, on a verdict of those of before"),
-                &[call.at],
-            ),
-            Some(first) => judging.violation(
-                || format!("judged by the rules of before {after:.1} s after they changed, when others had been judged by the new ones"),
-                &[first.at, call.at],
-            ),
-            None => judging
-                .violation(|| format!("still judged by the rules of before {after:.1} s after they changed"), &[call.at]),
+        let after = (it.op.invoke_us - fault.active_us) as f64 / 1e6;
+        match after_new {
+            _ if it.injected => {
+                let what = || format!("injected {after:.1} s after the rules changed, on a verdict of the old rules");
+                finding.violation(what, &[it.at]);
+            }
+            Some(first) => {
+                let what = || {
+                    format!(
+                        "judged by the old rules {after:.1} s after they changed, although another call had been judged by the new ones"
+                    )
+                };
+                finding.violation(what, &[first.at, it.at]);
+            }
+            None => {
+                finding
+                    .violation(|| format!("still judged by the old rules {after:.1} s after they changed"), &[it.at]);
+            }
         }
     }
-    if seen == 0 {
-        judging.doubt(Evidence::of("nothing was judged when the changed rules were due".to_owned(), &[]));
+    if judged_when_due == 0 {
+        finding.doubt("no call was judged once the changed rules were due");
     }
 }
 
-/// Every call that rules decided, and every injection with the rules of its verdict.
-fn decided(history: &History) -> Vec<Decided<'_>> {
+/// Returns every call that rules decided, and every injection with the rules of its verdict.
+fn decisions(history: &History) -> Vec<Decision<'_>> {
     let mut versions: HashMap<&str, &str> = HashMap::new();
-    let mut decided = Vec::new();
-    let answered = || history.ops().iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok);
-    for (_, op) in answered() {
+    for (_, op) in history.answered() {
         if let Effect::Verdict { verdict, rules, .. } = &op.effect {
             versions.entry(verdict).or_insert(rules);
         }
     }
-    for (at, op) in answered() {
+    let mut decisions = Vec::new();
+    for (at, op) in history.answered() {
         let (rules, injected): (&str, bool) = match &op.effect {
             Effect::Verdict { rules, .. } => (rules, false),
             Effect::Workflow(ended) => (ended.rules.as_deref().unwrap_or_default(), false),
@@ -128,8 +134,8 @@ fn decided(history: &History) -> Vec<Decided<'_>> {
             _ => continue,
         };
         if !rules.is_empty() {
-            decided.push(Decided { at: at as u32, op, rules, injected });
+            decisions.push(Decision { at, op, rules, injected });
         }
     }
-    decided
+    decisions
 }

@@ -1,57 +1,54 @@
-//! steady-state: before the fault the stack did what it should under the planned load. Where it did not, nothing that was seen during the
-//! fault can be laid at its door, so that the experiment proves nothing; it is never a failure.
+//! steady-state: before the fault the stack answered the planned load. If it did not, nothing that happened during the fault can be blamed on
+//! the fault, so that the experiment proves nothing: the check is unknown then, and never fails.
 
-use super::{Check, Criteria, Judging, Kind, of_experiment};
-use crate::experiment::{Experiment, Promises};
+use super::builder::FindingBuilder;
+use super::rule::{Check, ExperimentRun, Rule};
 use crate::figure::Figure;
-use crate::finding::{Evidence, Finding};
-use crate::history::History;
 use crate::op::Outcome;
 use crate::threshold::percent;
 
 pub(super) const CHECK: Check = Check {
     name: "steady-state",
-    about: "before the fault the planned load was made and the stack bore it",
-    kind: Kind::Asked,
-    run,
+    proves: "Before the fault, the planned share of the load was sent and answered, and the thresholds for that time held",
+    blind_to: &[
+        "It sees averages and percentiles of the whole steady phase: a short stall in it is diluted.",
+        "Organisations whose last call was refused by quota, and calls that follow from another one, are not counted.",
+    ],
+    evidence: "The span of the load before the fault, and the calls sent in it. It never fails: without a steady state the experiment proves nothing.",
+    rule: Rule::Experiment(judge),
 };
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, judging| {
-        Some(judge(history, experiment, promises, judging))
-    })
-}
-
-fn judge(history: &History, experiment: &Experiment, promises: &Promises, mut judging: Judging) -> Finding {
-    let Some(steady) = experiment.steady else { return judging.unknown("there was no load before the fault") };
-    let (mut made, mut ok) = (0u64, 0u64);
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let (history, promises) = (run.history, run.promises);
+    let Some(steady) = run.experiment.steady else {
+        return Some(finding.unknown("there was no load before the fault"));
+    };
+    let (mut sent, mut ok) = (0u64, 0u64);
     for (_, op) in history.load_in(steady) {
-        made += 1;
+        sent += 1;
         ok += u64::from(op.outcome == Outcome::Ok);
     }
-    judging.judged = made;
+    finding.judged = sent;
     let planned = promises.rate_per_second * steady.length_us() as f64 / 1e6;
     let share = if planned > 0.0 { ok as f64 / planned } else { 0.0 };
-    let mut told = vec![format!(
-        "before the fault {planned:.0} calls were planned, {made} made and {ok} ok ({}, at least {} are needed)",
+    let mut summary = vec![format!(
+        "before the fault {planned:.0} calls were planned, {sent} sent and {ok} ok ({}, at least {} required)",
         percent(share),
         percent(promises.least_baseline)
     )];
     if planned <= 0.0 || share < promises.least_baseline {
-        judging.doubt(Evidence::of("the load before the fault was not what was planned", &[]));
+        finding.doubt("the load before the fault was not the planned one");
     }
     for threshold in &promises.steady {
         match Figure::of(threshold, history.calls_in(steady)) {
-            None => {
-                judging.doubt(Evidence::of(format!("{threshold}: no such call before the fault"), &[]));
-            }
+            None => finding.doubt(format!("{threshold}: there was no such call before the fault")),
             Some(figure) => {
-                told.push(figure.told);
+                summary.push(figure.text);
                 if let Some(broken) = figure.broken {
-                    judging.doubt(broken);
+                    finding.doubt_with(broken);
                 }
             }
         }
     }
-    judging.finding(told.join("; "))
+    Some(summary.join("; "))
 }

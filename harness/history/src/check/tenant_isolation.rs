@@ -1,73 +1,96 @@
-//! tenant-isolation: nobody reads what another organisation wrote, nor what another user keeps private. Every content carries the
-//! canary of who wrote it, so that one look at it tells.
+//! tenant-isolation: no reply has a content of another organisation, of another workspace, or that another user keeps private. Every content
+//! carries the mark of its writer, so that the content alone shows whose it is.
 
-use super::{Check, Criteria, Judging, Kind, counted};
-use crate::finding::Finding;
-use crate::history::History;
-use crate::op::Effect;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
+use crate::history::{History, RecordRead};
+use crate::op::{Canary, Effect, Op};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
     name: "tenant-isolation",
-    about: "nobody reads what another organisation wrote, nor what another user keeps private",
-    kind: Kind::Standing,
-    run,
+    proves: "No content in a reply carries the mark of another organisation, of another workspace, or of another user who keeps it private",
+    blind_to: &[
+        "It judges what was tried: the finding counts the reads of foreign ids, and passes also if there were none.",
+        "Searches, lists and cursors of other organisations count as attempts only if the load makes them.",
+        "A content without a mark shows no owner. Counts, ids, tags, timing and error codes can leak, and are not judged.",
+        "A private record that its owner had shared by an update before passes for its colleagues from then on.",
+        "Marks outside the listed records of a reply are judged only if the client records them.",
+    ],
+    evidence: "Replies with marked contents, and users of at least two organisations.",
+    rule: Rule::Records(judge),
 };
 
-fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    let mut judging = Judging::new(CHECK.name);
-    for sight in history.sights() {
-        let Some(canary) = &sight.value.canary else { continue };
-        judging.judged += 1;
-        let reader = sight.op;
-        if canary.tenant != reader.tenant {
-            judging.violation(
-                || {
-                    format!(
-                        "`{}` of `{}` read `{}`, which `{}` wrote",
-                        reader.user, reader.tenant, sight.key, canary.tenant
-                    )
-                },
-                &[sight.at],
-            );
-        } else if !canary.shared && canary.user != reader.user {
-            judging.violation(
-                || format!("`{}` read `{}`, which `{}` keeps private", reader.user, sight.key, canary.user),
-                &[sight.at],
-            );
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    for read in history.records_read() {
+        let Some(canary) = &read.value.canary else { continue };
+        finding.judged += 1;
+        if let Some(whose) = breach(canary, read.op, was_shared(history, &read)) {
+            finding.violation(|| format!("`{}` read `{}`, {whose}", read.op.user, read.key), &[read.at]);
         }
     }
-    let attempts = foreign_attempts(history);
-    let tenants: HashSet<&str> =
-        history.ops().iter().filter(|op| touches_records(&op.effect)).map(|op| &*op.tenant).collect();
-    if tenants.len() < 2 {
-        judging.open += 1;
+    for (at, op) in history.numbered() {
+        for canary in &op.strays {
+            finding.judged += 1;
+            if let Some(whose) = breach(canary, op, false) {
+                let what = || format!("the reply to `{}` has a content outside its records, {whose}", op.user);
+                finding.violation(what, &[at]);
+            }
+        }
     }
-    let mut summary = format!(
-        "{} read by {}, {} of somebody else's; {} to read another's record by its id",
-        counted(judging.judged, "record", "records"),
-        counted(tenants.len() as u64, "organisation", "organisations"),
-        judging.violations,
-        counted(attempts, "attempt", "attempts"),
-    );
-    if tenants.len() < 2 {
-        summary.push_str("; with one organisation alone nothing is known of isolation");
+    let record_calls = history.ops().iter().filter(|op| is_about_records(&op.effect));
+    let tenants = record_calls.map(|op| &*op.tenant).collect::<HashSet<&str>>().len() as u64;
+    if tenants < 2 {
+        finding.open += 1;
     }
-    Some(judging.finding(summary))
+    let few = if tenants < 2 { "; isolation needs at least two" } else { "" };
+    format!(
+        "{} read by {}{few}, {} that the reader must not see; {} to read a foreign record by its id",
+        counted(finding.judged, "record", "records"),
+        counted(tenants, "organisation", "organisations"),
+        finding.violations,
+        counted(foreign_attempts(history), "attempt", "attempts"),
+    )
 }
 
-fn touches_records(effect: &Effect) -> bool {
+/// Returns whose content it is, if the reader must not see it.
+fn breach(canary: &Canary, reader: &Op, was_shared: bool) -> Option<String> {
+    if canary.tenant != reader.tenant {
+        Some(format!("which belongs to `{}` and not to `{}`", canary.tenant, reader.tenant))
+    } else if canary.workspace != reader.workspace {
+        let name = |workspace: &Option<Arc<str>>| workspace.as_deref().unwrap_or("default").to_owned();
+        Some(format!(
+            "which belongs to the workspace `{}` and not to `{}`",
+            name(&canary.workspace),
+            name(&reader.workspace)
+        ))
+    } else if !canary.shared && !was_shared && canary.user != reader.user {
+        Some(format!("which `{}` keeps private", canary.user))
+    } else {
+        None
+    }
+}
+
+/// Returns true if an update that was sent before the read ended may have shared the record with its workspace. The mark still says what was
+/// so when the content was written.
+fn was_shared(history: &History, read: &RecordRead<'_>) -> bool {
+    let shares = history.changes(read.key).map(|changes| changes.shares.as_slice()).unwrap_or_default();
+    shares.iter().any(|at| history.op(*at).invoke_us < read.op.complete_us)
+}
+
+fn is_about_records(effect: &Effect) -> bool {
     !matches!(
         effect,
         Effect::None | Effect::Verdict { .. } | Effect::Inject { .. } | Effect::Workflow(_) | Effect::Outage { .. }
     )
 }
 
-/// Reads by id of records that another organisation wrote.
+/// Number of answered reads by id of records that another organisation wrote.
 fn foreign_attempts(history: &History) -> u64 {
-    let foreign = |key: &str, reader: &str| {
+    let is_foreign = |key: &str, reader: &str| {
         let writes = history.changes(key).map(|changes| changes.writes.as_slice()).unwrap_or_default();
         writes.first().is_some_and(|at| &*history.op(*at).tenant != reader)
     };
-    history.reads().filter(|(_, op, key, _)| foreign(key, &op.tenant)).count() as u64
+    history.reads().filter(|(_, op, key, _)| is_foreign(key, &op.tenant)).count() as u64
 }

@@ -1,18 +1,22 @@
-//! well-formed-errors: callers see only the errors that the experiment allows, and before the fault none but refusals by quota. What nobody
-//! should ever see (a broken reply, an internal error, an HTTP 500) must be allowed by its own name, never by that of its group.
+//! well-formed-errors: clients get only the errors that the experiment allows, and before the fault only refusals by quota. An error that no
+//! client should ever get (a broken reply, an internal error, an HTTP 500) must be allowed by its own name, not by that of its group.
 
-use super::{Check, Criteria, Judging, Kind, counted, of_experiment};
-use crate::experiment::{Promises, Span};
-use crate::finding::{Evidence, Finding};
-use crate::history::History;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, ExperimentRun, Rule};
+use crate::finding::Evidence;
 use crate::op::{ErrorKind, Op};
 use std::collections::BTreeMap;
 
 pub(super) const CHECK: Check = Check {
     name: "well-formed-errors",
-    about: "callers see only errors that the experiment allows, and before the fault none but refusals by quota",
-    kind: Kind::Asked,
-    run,
+    proves: "Every error that a client got since the fault is of a kind that the experiment allows, and every error before it is a refusal by quota",
+    blind_to: &[
+        "It judges kinds, not numbers: any number of allowed errors passes.",
+        "The text and the hint of an error are not judged.",
+        "A reply that reports success and cannot be used is an error only if the client found it malformed.",
+    ],
+    evidence: "A fault, and calls of the experiment.",
+    rule: Rule::Experiment(judge),
 };
 
 /// JSON-RPC's code of an error inside the service.
@@ -20,24 +24,18 @@ const INTERNAL_ERROR: i64 = -32_603;
 /// Most calls shown of each error.
 const MOST_SHOWN: usize = 3;
 
-fn run(history: &History, criteria: &Criteria) -> Option<Finding> {
-    of_experiment(CHECK.name, history, criteria, |experiment, promises, judging| {
-        let Some(fault) = experiment.fault else { return Some(judging.unknown("there was no fault")) };
-        Some(judge(history, fault, promises, judging))
-    })
-}
-
-fn judge(history: &History, fault: Span, promises: &Promises, mut judging: Judging) -> Finding {
-    // By time and name: how many, and the first of them.
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let Some(fault) = run.experiment.fault else { return Some(finding.unknown("there was no fault")) };
+    // By time and name: the number of calls, and the first of them.
     let mut wrong: BTreeMap<(bool, String), (u64, Vec<u32>)> = BTreeMap::new();
     let mut errors = 0;
-    for (at, op) in history.calls() {
-        judging.judged += 1;
+    for (at, op) in run.history.calls() {
+        finding.judged += 1;
         let Some(kind) = error(op) else { continue };
         errors += 1;
-        // What was under way when the fault came may end by it.
+        // A call that was under way when the fault came may end by it.
         let before = op.complete_us < fault.from_us;
-        let allowed = if before { *kind == ErrorKind::Quota } else { is_allowed(kind, &promises.errors) };
+        let allowed = if before { *kind == ErrorKind::Quota } else { is_allowed(kind, &run.promises.errors) };
         if !allowed {
             let (count, first) = wrong.entry((!before, name(kind))).or_default();
             *count += 1;
@@ -48,40 +46,31 @@ fn judge(history: &History, fault: Span, promises: &Promises, mut judging: Judgi
     }
     for ((since, name), (count, first)) in &wrong {
         let when = if *since { "since the fault" } else { "before the fault" };
-        judging.broken(|| Evidence::of(format!("`{name}` {when}, {}", counted(*count, "time", "times")), first));
+        finding
+            .violation_with(|| Evidence::of(format!("`{name}` {when}, {}", counted(*count, "time", "times")), first));
     }
-    judging.violations = wrong.values().map(|(count, _)| count).sum();
-    let summary = format!(
-        "{}, {} seen by callers, {} of a kind that is not allowed then",
-        counted(judging.judged, "call", "calls"),
+    finding.violations = wrong.values().map(|(count, _)| count).sum();
+    Some(format!(
+        "{}, {}, {} of a kind that is not allowed at that time",
+        counted(finding.judged, "call", "calls"),
         counted(errors, "error", "errors"),
-        judging.violations
-    );
-    judging.finding(summary)
+        finding.violations
+    ))
 }
 
-/// A question to the caller is none.
+/// Returns the error of a call; a question to the client is none.
 fn error(op: &Op) -> Option<&ErrorKind> {
     op.outcome.error().filter(|kind| **kind != ErrorKind::InputRequired)
 }
 
 fn is_allowed(kind: &ErrorKind, allowed: &[String]) -> bool {
-    let named = |name: &str| allowed.iter().any(|allowed| allowed == name);
-    let never_by_group = match kind {
-        ErrorKind::Malformed(_) | ErrorKind::Http(500) | ErrorKind::JsonRpc(INTERNAL_ERROR) => true,
-        ErrorKind::Http(_)
-        | ErrorKind::JsonRpc(_)
-        | ErrorKind::Tool(_)
-        | ErrorKind::Connect
-        | ErrorKind::Timeout
-        | ErrorKind::Reset
-        | ErrorKind::Quota
-        | ErrorKind::InputRequired => false,
-    };
-    named(&name(kind)) || (!never_by_group && named(kind.group()))
+    let is_named = |name: &str| allowed.iter().any(|allowed| allowed == name);
+    let only_by_name =
+        matches!(kind, ErrorKind::Malformed(_) | ErrorKind::Http(500) | ErrorKind::JsonRpc(INTERNAL_ERROR));
+    is_named(&name(kind)) || (!only_by_name && is_named(kind.group()))
 }
 
-/// The name that an experiment allows it by: `http_503`, `json_rpc_-32603`, the code of a tool, else its group.
+/// Returns the name by which an experiment allows it: `http_503`, `json_rpc_-32603`, the code of a tool, else its group.
 fn name(kind: &ErrorKind) -> String {
     match kind {
         ErrorKind::Http(status) => format!("http_{status}"),

@@ -1,8 +1,8 @@
-//! An experiment that went as promised passes every check; with one fact falsified it fails exactly the check that is about it, or leaves
-//! it open where nothing can be known any more.
+//! An experiment that went as promised passes every check. With one fact falsified, the check of that fact alone fails, or is unknown if the
+//! evidence is gone.
 
-use crate::said::{only, verdicts};
 use crate::stack::{FALLS_BACK, KILLED, Run, UNTOUCHED, counter, shapes};
+use crate::verdicts::{only, verdicts};
 use harness_history::experiment::SecretSeen;
 use harness_history::{ErrorKind, Outcome, Verdict};
 use proptest::prelude::*;
@@ -11,12 +11,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_true_experiment_passes_every_check(shape in shapes()) {
+    fn an_experiment_that_went_as_promised_passes_every_check(shape in shapes()) {
         only(&Run::of(&shape), &[], Verdict::Pass)?;
     }
 
     #[test]
-    fn a_load_that_was_not_the_planned_one_leaves_the_steady_state_open(shape in shapes(), errors in any::<bool>()) {
+    fn a_load_that_was_not_the_planned_one_leaves_steady_state_unknown(shape in shapes(), errors in any::<bool>()) {
         let mut run = Run::of(&shape);
         if errors {
             let refused = run.ops.iter_mut().filter(|op| op.invoke_us < shape.steady_us).step_by(40);
@@ -28,56 +28,56 @@ proptest! {
     }
 
     #[test]
-    fn a_slow_stack_before_the_fault_leaves_the_steady_state_open(shape in shapes()) {
+    fn a_slow_stack_before_the_fault_leaves_steady_state_unknown(shape in shapes()) {
         let mut run = Run::of(&shape);
         run.promises.steady[1].below = shape.latency_us as f64;
         only(&run, &["steady-state"], Verdict::Unknown)?;
     }
 
     #[test]
-    fn a_fault_that_is_not_proven_to_have_hit_leaves_it_open(shape in shapes(), hits in prop::option::of(0..5u64)) {
+    fn a_fault_with_too_few_hits_leaves_fault_hit_unknown(shape in shapes(), hits in prop::option::of(0..5u64)) {
         let mut run = Run::of(&shape);
         run.experiment.faults[0].hits = hits;
         only(&run, &["fault-hit"], Verdict::Unknown)?;
     }
 
     #[test]
-    fn a_run_that_was_cut_short_leaves_the_hit_open(shape in shapes()) {
+    fn an_aborted_run_leaves_fault_hit_unknown(shape in shapes()) {
         let mut run = Run::of(&shape);
         run.experiment.aborted = Some("more than half of the calls failed".to_owned());
         only(&run, &["fault-hit"], Verdict::Unknown)?;
     }
 
     #[test]
-    fn a_fault_that_was_never_taken_back_fails(shape in shapes()) {
+    fn a_fault_that_was_never_removed_fails(shape in shapes()) {
         let mut run = Run::of(&shape);
         run.experiment.faults[0].healed_us = None;
-        let said = verdicts(&run);
-        prop_assert_eq!(said["all-faults-healed"], Verdict::Fail);
+        let verdicts = verdicts(&run);
+        prop_assert_eq!(verdicts["all-faults-healed"], Verdict::Fail);
         for open in ["recovery", "holds-after", "readiness-tells-the-truth"] {
-            prop_assert_eq!(said[open], Verdict::Unknown, "{}", open);
+            prop_assert_eq!(verdicts[open], Verdict::Unknown, "{}", open);
         }
     }
 
     #[test]
-    fn a_fault_that_was_gone_before_its_end_fails(shape in shapes()) {
+    fn a_fault_that_was_gone_too_early_fails(shape in shapes()) {
         let mut run = Run::of(&shape);
         run.experiment.faults[0].healed_us = run.experiment.faults[0].ending_us.map(|ending| ending - 1);
         prop_assert_eq!(verdicts(&run)["all-faults-healed"], Verdict::Fail);
     }
 
     #[test]
-    fn without_a_fault_nothing_is_known(shape in shapes()) {
+    fn without_a_fault_the_checks_of_faults_are_unknown(shape in shapes()) {
         let mut run = Run::of(&shape);
         run.experiment.faults.clear();
-        let said = verdicts(&run);
+        let verdicts = verdicts(&run);
         for open in ["fault-hit", "all-faults-healed", "recovery", "holds-after"] {
-            prop_assert_eq!(said[open], Verdict::Unknown, "{}", open);
+            prop_assert_eq!(verdicts[open], Verdict::Unknown, "{}", open);
         }
     }
 
     #[test]
-    fn slow_calls_during_the_fault_fail_it(shape in shapes()) {
+    fn slow_calls_during_the_fault_fail_holds_during(shape in shapes()) {
         let mut run = Run::of(&shape);
         let fault = run.fault();
         run.ops.iter_mut().filter(|op| fault.holds(op.invoke_us)).for_each(|op| op.complete_us += 100_000);
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn one_call_that_does_not_end_fails_every_request_ends(shape in shapes(), unanswered in any::<bool>()) {
+    fn one_call_beyond_the_bound_fails_every_request_ends(shape in shapes(), unanswered in any::<bool>()) {
         let mut run = Run::of(&shape);
         let at = run.first_from(run.fault().from_us);
         run.ops[at].complete_us = run.ops[at].invoke_us + 1_000_001;
@@ -115,16 +115,16 @@ proptest! {
         let at = run.first_from(run.fault().from_us);
         run.ops[at].outcome = Outcome::Failed(kinds[which].clone());
         only(&run, &["well-formed-errors"], Verdict::Fail)?;
-        // Groups allow what may ever be seen; the rest must be named.
+        // The name of a group allows ordinary errors; the first three must be allowed by their own names.
         run.promises.errors.extend(["http", "json_rpc", "is_error", "reset"].map(str::to_owned));
-        let never = matches!(which, 0..3);
-        only(&run, &["well-formed-errors"], if never { Verdict::Fail } else { Verdict::Pass })?;
+        let only_by_name = matches!(which, 0..3);
+        only(&run, &["well-formed-errors"], if only_by_name { Verdict::Fail } else { Verdict::Pass })?;
         run.promises.errors.extend(["malformed", "json_rpc_-32603", "http_500"].map(str::to_owned));
         only(&run, &[], Verdict::Pass)?;
     }
 
     #[test]
-    fn an_error_before_the_fault_fails_even_where_it_is_allowed_during_it(shape in shapes()) {
+    fn an_error_before_the_fault_fails_although_it_is_allowed_during_it(shape in shapes()) {
         let mut run = Run::of(&shape);
         run.promises.steady.clear();
         run.ops[0].outcome = Outcome::Failed(ErrorKind::Http(503));
@@ -134,24 +134,24 @@ proptest! {
     }
 
     #[test]
-    fn one_probe_that_lies_fails_readiness(shape in shapes(), which in 0..4usize) {
+    fn one_wrong_probe_fails_readiness(shape in shapes(), which in 0..4usize) {
         let mut run = Run::of(&shape);
         let (fault, last) = (run.fault(), run.experiment.probes.last().unwrap().asked_us);
         match which {
-            // It says that it is whole while it has fallen back.
+            // It reports no missing dependency while it has fallen back.
             0 => run.probe(FALLS_BACK, fault.from_us + 400_000).degraded = false,
-            // Somebody answers for a part that is gone.
+            // A probe of a part that is gone is answered.
             1 => run.probe(KILLED, fault.from_us + 400_000).ready = Some(503),
-            // A part that nothing happened to does not answer.
+            // A part that the fault does not touch does not answer.
             2 => run.probe(UNTOUCHED, fault.until_us + 100_000).live = None,
-            // A part is still not ready when all is over.
+            // A part is not ready at the end.
             _ => run.probe(KILLED, last).ready = Some(503),
         }
         only(&run, &["readiness-tells-the-truth"], Verdict::Fail)?;
     }
 
     #[test]
-    fn a_part_that_was_hardly_asked_leaves_readiness_open(shape in shapes(), part in prop::sample::select(vec![KILLED, FALLS_BACK, UNTOUCHED])) {
+    fn a_part_without_probes_leaves_readiness_unknown(shape in shapes(), part in prop::sample::select(vec![KILLED, FALLS_BACK, UNTOUCHED])) {
         let mut run = Run::of(&shape);
         run.experiment.probes.retain(|probe| probe.part != part);
         only(&run, &["readiness-tells-the-truth"], Verdict::Unknown)?;
@@ -170,11 +170,11 @@ proptest! {
     }
 
     #[test]
-    fn a_counter_stands_or_falls_with_what_it_grew_by(shape in shapes(), grew in prop::option::of(-20..20i32), least in 1..20i32) {
+    fn a_counter_is_judged_by_its_growth(shape in shapes(), grew in prop::option::of(-20..20i32), least in 1..20i32) {
         let mut run = Run::of(&shape);
         run.experiment.counters = vec![counter(100.0, grew.map(|grew| 100.0 + f64::from(grew)))];
         run.promises.counters[0].at_least = Some(f64::from(least));
-        // One that went back began anew with its part.
+        // A counter that went down restarted with its part.
         let expected = match grew {
             None | Some(i32::MIN..0) => Verdict::Unknown,
             Some(grew) if grew < least => Verdict::Fail,
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn one_secret_in_a_log_fails_and_logs_that_nobody_searched_prove_nothing(shape in shapes()) {
+    fn one_secret_in_a_log_fails_and_without_searched_logs_the_check_is_unknown(shape in shapes()) {
         let mut run = Run::of(&shape);
         let (log, what) = ("memory.log".to_owned(), "token".to_owned());
         run.experiment.secrets.push(SecretSeen { log, line: 7, what });

@@ -18,7 +18,7 @@ proptest! {
     }
 
     #[test]
-    fn a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
+    fn a_percentile_is_the_smallest_value_that_this_share_of_calls_does_not_exceed(
         took in prop::collection::vec(1..1_000_000u64, 1..200),
         percentile in prop::sample::select(vec![50.0, 90.0, 95.0, 99.0, 99.9]),
         below in 1..1_000_000u64,
@@ -31,11 +31,11 @@ proptest! {
     }
 
     #[test]
-    fn users_count_as_concurrent_where_their_spans_share_a_moment(spans in prop::collection::vec((0..50u64, 1..50u64), 1..20), asked in 1..20u32) {
+    fn users_are_concurrent_if_their_spans_share_a_moment(spans in prop::collection::vec((0..50u64, 1..50u64), 1..20), promised in 1..20u32) {
         let at_once = |moment: u64| spans.iter().filter(|(from, took)| (*from..from + took).contains(&moment)).count();
         let most = (0..100).map(at_once).max().unwrap_or_default() as u32;
-        let expected = if most >= asked { Verdict::Pass } else { Verdict::Fail };
+        let expected = if most >= promised { Verdict::Pass } else { Verdict::Fail };
         let ops = spans.iter().enumerate().map(|(process, (from, took))| call(process as u32, *from, *took, true)).collect();
-        prop_assert_eq!(verdict_of("users-concurrent", ops, &Criteria { users: Some(asked), ..Criteria::default() }), expected);
+        prop_assert_eq!(verdict_of("users-concurrent", ops, &Criteria { users: Some(promised), ..Criteria::default() }), expected);
     }
 }

@@ -1,17 +1,17 @@
-//! Files of rules and patterns that change while calls go on: whatever the moments, what was decided by what was in force passes, and one call
-//! that was decided otherwise fails.
+//! Files of rules and patterns that change under load: calls decided by the file in force pass at any time, and one call that was decided by
+//! the other file fails.
 
 use crate::history::{effect, finding_of, outcome};
 use harness_history::experiment::{FILE_CHANGED, Fault, Promises};
 use harness_history::{Criteria, Effect, Experiment, History, Op, Verdict, VerdictKind, Workflow, WorkflowEnd};
 use proptest::prelude::*;
 
-/// From so long after a change on it is in force.
+/// Longest time from a change until it is in force.
 const WITHIN_US: u64 = 2_000;
-/// From one call to the next.
+/// Time from one call to the next.
 const STEP_US: u64 = 100;
 
-/// When a file is changed, until when, and how long the service takes to notice either.
+/// When a file is changed and restored, and how long the service takes to notice either.
 #[derive(Debug, Clone, Copy)]
 struct Change {
     from_us: u64,
@@ -21,7 +21,7 @@ struct Change {
 }
 
 impl Change {
-    /// Whether a call that is sent now is decided by the changed file.
+    /// Returns true if the changed file decides a call that is sent now.
     const fn decides(self, at_us: u64) -> bool {
         at_us >= self.from_us + self.noticed_us && at_us < self.until_us + self.noticed_us
     }
@@ -38,7 +38,7 @@ prop_compose! {
     }
 }
 
-/// What the check says of calls around a change of a file of `target`.
+/// The verdict of a check on calls around a change of a file of `target`.
 fn verdict(check: &str, target: &str, change: Change, ops: Vec<Op>) -> Verdict {
     let fault = Fault {
         name: format!("{FILE_CHANGED} {target}"),
@@ -58,11 +58,7 @@ fn verdict(check: &str, target: &str, change: Change, ops: Vec<Op>) -> Verdict {
 }
 
 fn promises() -> Promises {
-    let nothing = serde_json::json!({
-        "least_hits": 1, "rate_per_second": 1.0, "least_baseline": 1.0, "call_bound_us": 1, "most_amplification": 1.0, "recovery_us": 1,
-        "in_force_us": WITHIN_US, "withdrawn": ["own"],
-    });
-    serde_json::from_value(nothing).unwrap()
+    Promises { in_force_us: Some(WITHIN_US), withdrawn: vec!["own".to_owned()], ..Promises::default() }
 }
 
 fn judged(at_us: u64, changed: bool, by_workflow: bool) -> Op {
@@ -88,12 +84,12 @@ fn used(at_us: u64, pattern: &str) -> Op {
 
 proptest! {
     #[test]
-    fn what_is_judged_by_the_rules_in_force_passes_and_one_call_that_is_not_fails(
+    fn calls_judged_by_the_rules_in_force_pass_and_one_judged_by_others_fails(
         change in changes(), by_workflow in any::<bool>(), draw in any::<prop::sample::Index>(),
     ) {
         let mut ops: Vec<Op> = change.moments().map(|at| judged(at, change.decides(at), by_workflow)).collect();
         prop_assert_eq!(verdict("rules-in-force", "guardrails", change, ops.clone()), Verdict::Pass);
-        // A call after the new rules were seen, or one after it was to be over.
+        // A call after the first one judged by the new rules, or one after the restored rules were due.
         let late = |at: &u64| (change.decides(*at) && *at > change.from_us + change.noticed_us + STEP_US && *at < change.until_us)
             || *at >= change.until_us + WITHIN_US;
         let late: Vec<u64> = change.moments().filter(late).collect();
@@ -103,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_withdrawn_is_used_by_nobody_until_it_is_back(change in changes(), draw in any::<prop::sample::Index>()) {
+    fn a_withdrawn_pattern_is_not_used_until_it_is_restored(change in changes(), draw in any::<prop::sample::Index>()) {
         let own = |at| used(at, if change.decides(at) { "another" } else { "own" });
         let mut ops: Vec<Op> = change.moments().map(own).collect();
         prop_assert_eq!(verdict("withdrawn-not-used", "patterns", change, ops.clone()), Verdict::Pass);

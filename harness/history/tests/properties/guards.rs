@@ -1,4 +1,4 @@
-//! What a scenario expected, injections and their verdicts, workflows and outages.
+//! Expectations of scenarios, injections and their verdicts, workflows and outages.
 
 use crate::history::{effect, every_standing_check, verdict_of};
 use harness_history::{Criteria, Effect, Expectation, Op, Outcome, Verdict, VerdictKind, Workflow, WorkflowEnd};
@@ -13,7 +13,7 @@ fn verdict(at: u64, id: u32, kind: VerdictKind) -> Op {
     )
 }
 
-/// An injection that was accepted on verdict `id`, for the execution and request of verdict `of`.
+/// Returns an injection that was accepted on verdict `id`, for the execution and request of verdict `of`.
 fn injection(at: u64, id: u32, of: u32) -> Op {
     let inject = Effect::Inject {
         pattern: "p".into(),
@@ -28,8 +28,8 @@ const KINDS: [VerdictKind; 3] = [VerdictKind::Allow, VerdictKind::Acknowledge, V
 
 proptest! {
     #[test]
-    fn a_scenario_is_as_good_as_its_worst_expectation(words in prop::collection::vec(0..3usize, 0..20)) {
-        let verdicts: Vec<Verdict> = words.iter().map(|word| [Verdict::Pass, Verdict::Unknown, Verdict::Fail][*word]).collect();
+    fn a_scenario_has_the_verdict_of_its_worst_expectation(numbers in prop::collection::vec(0..3usize, 0..20)) {
+        let verdicts: Vec<Verdict> = numbers.iter().map(|number| [Verdict::Pass, Verdict::Unknown, Verdict::Fail][*number]).collect();
         let expectation = |verdict: &Verdict| Expectation {
             at_us: 0, expected: "x".to_owned(), verdict: *verdict, seen: "y".to_owned(), ops: Vec::new(),
         };
@@ -38,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn an_injection_stands_or_falls_with_its_verdict(
+    fn an_injection_passes_exactly_if_its_verdict_allows_it(
         kinds in prop::collection::vec(0..3usize, 1..6),
         uses in prop::collection::vec((0..8u32, 0..8u32), 1..12),
     ) {
@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn a_workflow_within_an_outage_passes_exactly_where_it_names_it(
+    fn a_workflow_within_an_outage_passes_exactly_if_it_declares_it(
         service in 0..3usize, down in 0..100u64, lasts in 1..200u64, at in 0..300u64, named in any::<bool>(),
     ) {
         let names = ["guardrails", "memory", "patterns"];
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_risky_workflow_goes_on_only_where_it_was_judged(
+    fn a_risky_workflow_passes_only_if_it_stopped_or_was_allowed(
         runs in prop::collection::vec((any::<bool>(), 0..4usize, 0..4usize), 1..12),
     ) {
         let ends = [WorkflowEnd::Completed, WorkflowEnd::Degraded, WorkflowEnd::Blocked, WorkflowEnd::AcknowledgementRequired];
@@ -97,14 +97,14 @@ proptest! {
     }
 
     #[test]
-    fn a_workflow_injects_only_while_the_guardrails_can_be_asked(down in 0..100u64, lasts in 1..200u64, at in 0..300u64) {
+    fn a_workflow_injects_only_while_the_guardrails_are_up(down in 0..100u64, lasts in 1..200u64, at in 0..300u64) {
         let outage = |at, down| effect(at, Outcome::Ok, Effect::Outage { service: "guardrails".into(), down });
         let workflow = Workflow {
             verdict: Some("allow".into()),
             injected: Some("v1".into()),
             ..Workflow::ended(WorkflowEnd::Completed)
         };
-        // What was done to the stack may stand behind the calls.
+        // The harness may record an outage after the calls within it.
         let ops = vec![effect(at, Outcome::Ok, Effect::Workflow(workflow)), outage(down, true), outage(down + 5 + lasts, false)];
         let within = at >= down + 5 && at + 5 <= down + 5 + lasts;
         let expected = if within { Verdict::Fail } else { Verdict::Pass };

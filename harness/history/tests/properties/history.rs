@@ -1,19 +1,21 @@
-//! Small histories, and what a check says of them.
+//! Small histories, and the verdict of a check on them.
 
 use harness_history::{Criteria, Effect, ErrorKind, Finding, History, Op, Outcome, Phase, Verdict, check, judge};
 
-/// A measured call of a user: when it began, how long it took, whether it was ok.
+/// Returns a measured call of a user with its start, its duration and whether it ended `ok`.
 pub(crate) fn call(process: u32, at: u64, took: u64, ok: bool) -> Op {
     Op {
         process,
         tenant: "acme".into(),
         user: format!("user{process}").into(),
+        workspace: None,
         name: "get_memory".into(),
         phase: Phase::Measured,
         planned_us: None,
         invoke_us: at,
         complete_us: at + took,
         outcome: outcome(ok),
+        strays: Vec::new(),
         effect: Effect::None,
     }
 }
@@ -26,7 +28,7 @@ pub(crate) fn outcome(answered: bool) -> Outcome {
     if answered { Outcome::Ok } else { Outcome::Unknown(ErrorKind::Timeout) }
 }
 
-/// What one check says of a history; `None` where it says nothing.
+/// Returns the finding of one check; `None` if it does not apply.
 pub(crate) fn finding_of(check: &str, history: &History, criteria: &Criteria) -> Option<Finding> {
     judge(history, criteria).into_iter().find(|finding| finding.check == check)
 }

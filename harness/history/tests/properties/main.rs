@@ -1,13 +1,14 @@
 //! Laws of the checks: what a correct stack does never fails; one planted violation fails its check and names its operations.
-#![expect(clippy::unwrap_used, reason = "what the tests look for in a history is there")]
+#![expect(clippy::unwrap_used, reason = "a test may assume the history that it built")]
 
 mod experiment;
 mod figures;
 mod files;
+mod form;
 mod guards;
 mod history;
 mod quota;
 mod records;
 mod recovery;
-mod said;
 mod stack;
+mod verdicts;

@@ -1,4 +1,4 @@
-//! Limits.
+//! Limits of organisations.
 
 use crate::history::{call, effect, finding_of, verdict_of};
 use harness_history::{Criteria, Effect, ErrorKind, Op, Outcome, Quota, Verdict};
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 proptest! {
     #[test]
-    fn a_quota_fails_exactly_where_more_was_admitted_than_allowed(
+    fn a_quota_fails_exactly_if_more_calls_were_admitted_than_allowed(
         ends in prop::collection::vec(0..3usize, 1..60), limit in 1..30u64,
     ) {
         let outcomes = [Outcome::Ok, Outcome::Failed(ErrorKind::Quota), Outcome::Unknown(ErrorKind::Timeout)];
@@ -23,7 +23,7 @@ proptest! {
     fn fixed_windows_that_hold_never_fail_their_quota(
         limit in 1..10u64, begins in 0..1_000u64, counts in prop::collection::vec(0..10u64, 1..8),
     ) {
-        // Windows of 1,000 us that begin anywhere, each filled at most to its limit.
+        // Windows of 1,000 us that begin anywhere, none of them above its limit.
         let mut ops = Vec::new();
         for (window, count) in counts.iter().enumerate() {
             let from = begins + window as u64 * 1_000;
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn an_excess_is_a_violation_exactly_where_it_is_not_declared(admitted in 1..40u64, limit in 1..30u64, declared in 0..20u64) {
+    fn an_excess_is_a_violation_exactly_if_it_is_not_declared(admitted in 1..40u64, limit in 1..30u64, declared in 0..20u64) {
         let ops: Vec<Op> = (0..admitted).map(|at| effect(at * 10, Outcome::Ok, Effect::None)).collect();
         let quota = Quota { tenant: "acme".to_owned(), operations: Vec::new(), limit, window_us: None };
         let declared_by = [("acme".to_owned(), declared), ("zeta".to_owned(), 100)].into();
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn the_busiest_window_is_the_one_that_a_search_of_all_finds(
+    fn the_busiest_window_is_that_of_an_exhaustive_search(
         calls in prop::collection::vec((0..3_000u64, 0..1_500u64), 1..60), limit in 1..6u64,
     ) {
         const WINDOW_US: u64 = 1_000;
@@ -62,7 +62,7 @@ proptest! {
         let criteria = Criteria { quotas: vec![quota], ..Criteria::default() };
         let finding = finding_of("quota-bound", &ops.into_iter().collect(), &criteria).unwrap();
         prop_assert_eq!(finding.verdict, expected);
-        let told = format!("{most} call");
-        prop_assert!(finding.summary.contains(&told), "{:?}", finding);
+        let admitted = format!("{most} call");
+        prop_assert!(finding.summary.contains(&admitted), "{:?}", finding);
     }
 }

@@ -1,12 +1,12 @@
 //! Records that are written, changed, deleted, read and searched.
 
 use crate::history::{call, every_standing_check, outcome};
-use harness_history::{Canary, Effect, History, Op, Outcome, Phase, Seen, Verdict, judge};
+use harness_history::{Canary, Effect, History, Op, Outcome, Phase, RecordState, Verdict, judge};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a user does next; numbers choose the user and the record.
+/// The next call of a user; numbers choose the user and the record.
 #[derive(Debug, Clone)]
 enum Step {
     Store { user: usize, shared: bool, answered: bool },
@@ -29,7 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 8..80)
 }
 
-/// A store that does everything right, and the history of what was asked of it.
+/// A store without a defect, and the history of the calls to it.
 #[derive(Default)]
 struct Correct {
     records: Vec<Record>,
@@ -42,9 +42,9 @@ struct Record {
     key: Arc<str>,
     owner: usize,
     shared: bool,
-    value: Seen,
-    there: bool,
-    known: bool,
+    value: RecordState,
+    exists: bool,
+    acknowledged: bool,
 }
 
 impl Correct {
@@ -57,7 +57,7 @@ impl Correct {
             store.step(step);
         }
         for record in 0..store.records.len() {
-            if store.records[record].known {
+            if store.records[record].acknowledged {
                 let effect = store.read(store.records[record].owner, record);
                 store.op(store.records[record].owner, "get_memory", Phase::Final, Outcome::Ok, effect);
             }
@@ -75,10 +75,10 @@ impl Correct {
                     owner: user,
                     shared,
                     value: value.clone(),
-                    there: true,
-                    known: answered,
+                    exists: true,
+                    acknowledged: answered,
                 });
-                let effect = Effect::Write { key: answered.then_some(key), value };
+                let effect = Effect::Write { key: answered.then_some(key), value, existing: false };
                 self.op(user, "store_memory", Phase::Measured, outcome(answered), effect);
             }
             Step::Update { record } => {
@@ -86,12 +86,12 @@ impl Correct {
                 let (owner, shared) = (self.records[record].owner, self.records[record].shared);
                 let value = self.content(owner, shared);
                 self.records[record].value = value.clone();
-                let effect = Effect::Write { key: Some(self.records[record].key.clone()), value };
+                let effect = Effect::Update { key: self.records[record].key.clone(), value, expected: None };
                 self.op(owner, "update_memory", Phase::Measured, Outcome::Ok, effect);
             }
             Step::Delete { record, answered } => {
                 let Some(record) = self.existing(record) else { return };
-                self.records[record].there = false;
+                self.records[record].exists = false;
                 let effect = Effect::Delete { key: self.records[record].key.clone() };
                 self.op(self.records[record].owner, "delete_memory", Phase::Measured, outcome(answered), effect);
             }
@@ -104,19 +104,19 @@ impl Correct {
                 let hits = (0..self.records.len()).filter(|record| self.visible(user, *record));
                 let hits =
                     hits.map(|record| (self.records[record].key.clone(), self.records[record].value.clone())).collect();
-                self.op(user, "search_memory", Phase::Measured, Outcome::Ok, Effect::Scan { hits });
+                self.op(user, "search_memory", Phase::Measured, Outcome::Ok, Effect::Scan { hits, query: None });
             }
         }
     }
 
     fn existing(&self, record: usize) -> Option<usize> {
         let record = record % self.records.len();
-        (self.records[record].there && self.records[record].known).then_some(record)
+        (self.records[record].exists && self.records[record].acknowledged).then_some(record)
     }
 
     fn visible(&self, user: usize, record: usize) -> bool {
         let record = &self.records[record];
-        record.there && USERS[record.owner].0 == USERS[user].0 && (record.shared || record.owner == user)
+        record.exists && USERS[record.owner].0 == USERS[user].0 && (record.shared || record.owner == user)
     }
 
     fn read(&self, user: usize, record: usize) -> Effect {
@@ -124,11 +124,12 @@ impl Correct {
         Effect::Read { key: self.records[record].key.clone(), value }
     }
 
-    fn content(&mut self, user: usize, shared: bool) -> Seen {
+    fn content(&mut self, user: usize, shared: bool) -> RecordState {
         self.contents += 1;
         let (tenant, name) = USERS[user];
-        let canary = Canary { tenant: tenant.into(), user: name.into(), shared, number: self.contents };
-        Seen { digest: self.contents, canary: Some(canary) }
+        let canary =
+            Canary { tenant: tenant.into(), user: name.into(), workspace: None, shared, number: self.contents };
+        RecordState::of_content(self.contents, Some(canary))
     }
 
     fn op(&mut self, user: usize, name: &str, phase: Phase, outcome: Outcome, effect: Effect) {
@@ -138,12 +139,14 @@ impl Correct {
             process: user as u32,
             tenant: tenant.into(),
             user: user_name.into(),
+            workspace: None,
             name: name.into(),
             phase,
             planned_us: None,
             invoke_us: self.now,
             complete_us: self.now + 5,
             outcome,
+            strays: Vec::new(),
             effect,
         });
     }
@@ -187,18 +190,18 @@ proptest! {
     #[test]
     fn a_leak_fails_tenant_isolation_alone(steps in steps(), private in any::<bool>()) {
         let mut ops = Correct::run(&steps);
-        // Somebody of the other organisation, or a colleague, sees what it must not.
+        // A user of the other organisation, or a colleague, gets a content that it must not see.
         let Some(at) = position(&ops, |op| match &op.effect {
-            Effect::Write { key: Some(_), value } => op.outcome == Outcome::Ok && (!private || !value.canary.as_ref().unwrap().shared),
+            Effect::Write { key: Some(_), value, .. } => op.outcome == Outcome::Ok && (!private || !value.canary.as_ref().unwrap().shared),
             _ => false,
         }) else { return Ok(()) };
-        let Effect::Write { key: Some(key), value } = ops[at].effect.clone() else { unreachable!() };
+        let Effect::Write { key: Some(key), value, .. } = ops[at].effect.clone() else { unreachable!() };
         let mut leak = ops[at].clone();
         let thief = USERS.iter().position(|(tenant, user)| (**tenant == *leak.tenant) == private && **user != *leak.user).unwrap();
         (leak.tenant, leak.user, leak.name) = (USERS[thief].0.into(), USERS[thief].1.into(), "search_memory".into());
         leak.invoke_us += 1;
         leak.complete_us += 1;
-        leak.effect = Effect::Scan { hits: vec![(key, value)] };
+        leak.effect = Effect::Scan { hits: vec![(key, value)], query: None };
         ops.insert(at + 1, leak);
         let verdicts = verdicts(&ops);
         prop_assert_eq!(verdicts["tenant-isolation"], Verdict::Fail);
@@ -210,7 +213,7 @@ proptest! {
         let mut ops = Correct::run(&steps);
         let Some(read) = position(&ops, |op| matches!(op.effect, Effect::Read { value: Some(_), .. })) else { return Ok(()) };
         let Effect::Read { value: Some(value), .. } = &mut ops[read].effect else { unreachable!() };
-        value.digest = u64::MAX;
+        value.digest = Some(u64::MAX);
         prop_assert_eq!(verdicts(&ops)["no-phantom-reads"], Verdict::Fail);
     }
 
@@ -238,7 +241,7 @@ proptest! {
         }) else { return Ok(()) };
         let Effect::Write { value, .. } = ops[at].effect.clone() else { unreachable!() };
         let mut twice = ops[at].clone();
-        twice.effect = Effect::Scan { hits: vec![("another".into(), value)] };
+        twice.effect = Effect::Scan { hits: vec![("another".into(), value)], query: None };
         (twice.invoke_us, twice.complete_us) = (ops[at].complete_us + 1, ops[at].complete_us + 2);
         ops.insert(at + 1, twice);
         let finding = judge(&ops.iter().cloned().collect(), &every_standing_check()).into_iter().find(|finding| finding.check == "no-duplicate-effects").unwrap();
@@ -255,21 +258,21 @@ proptest! {
     }
 
     #[test]
-    fn a_read_is_stale_exactly_where_a_search_of_all_writes_says_so(
-        writes in prop::collection::vec((0..300u64, 1..80u64), 1..20), read_us in 0..400u64, seen in 0..20usize,
+    fn a_read_is_stale_exactly_if_an_exhaustive_search_of_the_writes_finds_it_replaced(
+        writes in prop::collection::vec((0..300u64, 1..80u64), 1..20), read_us in 0..400u64, which in 0..20usize,
     ) {
-        let seen = seen % writes.len();
-        let content = |number: usize| Seen { digest: number as u64, canary: None };
+        let which = which % writes.len();
+        let content = |number: usize| RecordState::of_content(number as u64, None);
         let write = |(number, (at, took)): (usize, &(u64, u64))| Op {
-            effect: Effect::Write { key: Some("k".into()), value: content(number) },
+            effect: Effect::Write { key: Some("k".into()), value: content(number), existing: false },
             ..call(0, *at, *took, true)
         };
         let mut ops: Vec<Op> = writes.iter().enumerate().map(write).collect();
-        let read = Op { effect: Effect::Read { key: "k".into(), value: Some(content(seen)) }, ..call(0, read_us, 5, true) };
+        let read = Op { effect: Effect::Read { key: "k".into(), value: Some(content(which)) }, ..call(0, read_us, 5, true) };
         let over = |op: &&Op| op.complete_us <= read.invoke_us;
         let expected = match ops.iter().filter(over).map(|op| op.invoke_us).max() {
             None => Verdict::Unknown,
-            Some(last_us) if ops[seen].complete_us < last_us => Verdict::Fail,
+            Some(last_us) if ops[which].complete_us < last_us => Verdict::Fail,
             Some(_) => Verdict::Pass,
         };
         ops.push(read);

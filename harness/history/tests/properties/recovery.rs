@@ -1,8 +1,8 @@
-//! A stack is steady again where it is what it was before the fault, and stays so.
+//! A stack is steady again if it is as it was before the fault, and stays so.
 
 use crate::history::call;
-use crate::said::{only, verdicts};
 use crate::stack::{RECOVERY_US, Run, Shape, shapes};
+use crate::verdicts::{only, verdicts};
 use harness_history::experiment::Span;
 use harness_history::recovery::{Recovery, STEP_US, recovery};
 use harness_history::{ErrorKind, History, Outcome, Verdict, judge};
@@ -23,7 +23,7 @@ proptest! {
         let gap_us = 1_000_000 / shape.rate;
         let call_us = 2 * shape.latency_us + 200;
         let steady_us = figures.steady_us.unwrap();
-        // Of the calls of a window one in twenty may fail, and one may be beside its edge.
+        // In a window one call in twenty may fail, and one may lie outside its edge.
         prop_assert!(steady_us + 50_000 + 2 * gap_us >= shape.back_us, "{} {}", steady_us, shape.back_us);
         prop_assert!(steady_us <= shape.back_us + STEP_US, "{} {}", steady_us, shape.back_us);
         let first_us = figures.first_success_us.unwrap();
@@ -43,7 +43,7 @@ proptest! {
     fn a_stack_that_never_comes_back_fails_recovery_and_shows_calls(shape in shapes()) {
         let mut run = Run::of(&shape);
         let healed_us = run.fault().until_us;
-        // A metastable state: the fault is gone, and every second call fails.
+        // A metastable state: the fault is gone, and every second call still fails.
         let after = run.ops.iter_mut().filter(|op| op.invoke_us >= healed_us).step_by(2);
         after.for_each(|op| op.outcome = Outcome::Failed(ErrorKind::Http(503)));
         let history = run.ops.iter().cloned().collect::<History>().with_experiment(run.experiment.clone());
@@ -55,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stack_that_falls_down_again_is_not_steady(shape in shapes()) {
+    fn a_stack_that_fails_again_is_not_steady(shape in shapes()) {
         let mut run = Run::of(&shape);
         let again_us = run.fault().until_us + 5_000_000;
         run.ops.iter_mut().filter(|op| op.invoke_us >= again_us).for_each(|op| op.outcome = Outcome::Failed(ErrorKind::Http(503)));
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn a_crowd_explains_what_is_only_slow_and_nothing_else(shape in shapes(), slower_us in 40_000..250_000u64, fails in any::<bool>()) {
+    fn other_processes_excuse_slow_calls_and_nothing_else(shape in shapes(), slower_us in 40_000..250_000u64, fails in any::<bool>()) {
         let mut run = Run::of(&shape);
         let (healed_us, until_us) = (run.fault().until_us, run.experiment.recovery.unwrap().until_us);
         run.ops.iter_mut().filter(|op| op.invoke_us >= healed_us).for_each(|op| op.complete_us += slower_us);
@@ -86,7 +86,7 @@ proptest! {
         prop_assert_eq!(verdicts(&run)["recovery"], expected);
         run.ops.iter_mut().filter(|op| op.invoke_us >= healed_us).for_each(|op| op.complete_us += 300_000);
         prop_assert_eq!(verdicts(&run)["recovery"], Verdict::Fail);
-        // Before the fault is gone a crowd explains nothing.
+        // Other processes before the end of the fault excuse nothing.
         run.experiment.crowded = vec![Span { from_us: 0, until_us: healed_us }];
         prop_assert_eq!(verdicts(&run)["recovery"], Verdict::Fail);
     }
@@ -101,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn a_slow_call_in_every_second_is_chance_and_a_slow_fifth_is_not(shape in shapes()) {
+    fn one_slow_call_a_second_is_steady_and_one_slow_call_in_five_is_not(shape in shapes()) {
         let mut run = Run::of(&shape);
         run.promises.after.truncate(1);
         let healed_us = run.fault().until_us;
@@ -120,11 +120,11 @@ proptest! {
     }
 
     #[test]
-    fn an_organisation_that_uses_up_its_limit_is_no_sign_of_a_fault(shape in shapes(), asks_us in 50_000..200_000u64) {
+    fn an_organisation_that_used_up_its_limit_is_not_counted(shape in shapes(), asks_us in 50_000..200_000u64) {
         let mut run = Run::of(&shape);
         let fault = run.fault();
         let until_us = run.experiment.recovery.unwrap().until_us;
-        // Until the middle of the fault it is served; from then on it is refused, which nobody else is.
+        // It is served until the middle of the fault and refused from then on; no other organisation is refused.
         let limit = (fault.from_us + fault.length_us() / 2) / asks_us;
         for number in 0..until_us / asks_us {
             let mut op = call(9, number * asks_us, shape.latency_us, true);
@@ -136,26 +136,26 @@ proptest! {
         }
         run.promises.during.clear();
         run.promises.after.clear();
-        let said = verdicts(&run);
+        let verdicts = verdicts(&run);
         for check in ["steady-state", "well-formed-errors", "recovery"] {
-            prop_assert_eq!(said[check], Verdict::Pass, "{}", check);
+            prop_assert_eq!(verdicts[check], Verdict::Pass, "{}", check);
         }
         prop_assert_eq!(figures(&run).steady_us, figures(&Run::of(&shape)).steady_us);
     }
 
     #[test]
-    fn a_load_that_ended_too_early_leaves_recovery_open(shape in shapes(), after_us in 0..2_900_000u64) {
+    fn a_load_that_ended_too_early_leaves_recovery_unknown(shape in shapes(), after_us in 0..2_900_000u64) {
         let mut run = Run::of(&shape);
         let until_us = run.fault().until_us + after_us;
         run.ops.retain(|op| op.invoke_us < until_us);
         run.experiment.recovery.as_mut().unwrap().until_us = until_us;
-        let said = verdicts(&run);
-        prop_assert_eq!(said["recovery"], Verdict::Unknown);
-        prop_assert_eq!(said["holds-after"], Verdict::Unknown);
+        let verdicts = verdicts(&run);
+        prop_assert_eq!(verdicts["recovery"], Verdict::Unknown);
+        prop_assert_eq!(verdicts["holds-after"], Verdict::Unknown);
     }
 
     #[test]
-    fn errors_after_it_was_steady_fail_what_holds_after(shape in shapes()) {
+    fn errors_after_the_stack_was_steady_fail_holds_after(shape in shapes()) {
         let mut run = Run::of(&shape);
         let steady_us = run.fault().until_us + shape.back_us + 200_000;
         let after = run.ops.iter_mut().filter(|op| op.invoke_us >= steady_us).step_by(56);

@@ -1,5 +1,4 @@
-//! A stack that loses its guardrails and does everything right about it: every call of an open load, every probe and counter of it, and what
-//! was promised.
+//! A made-up stack that loses its guardrails and handles it well: the calls of an open load, the probes and counters, and the promises.
 
 use crate::history::call;
 use harness_history::experiment::{
@@ -17,20 +16,20 @@ pub(crate) const FALLS_BACK: &str = "orchestrator";
 pub(crate) const UNTOUCHED: &str = "memory";
 pub(crate) const RECOVERY_US: u64 = 2 * SECOND_US;
 
-/// What differs between one such run and another.
+/// The parameters of such a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     /// Arrivals per second.
     pub(crate) rate: u64,
     pub(crate) steady_us: u64,
     pub(crate) fault_us: u64,
-    /// From when the fault is gone until calls are answered again.
+    /// Time from the end of the fault until calls are answered again.
     pub(crate) back_us: u64,
-    /// What a call takes.
+    /// Latency of a call.
     pub(crate) latency_us: u64,
-    /// One call of so many fails during the fault.
+    /// During the fault, one of this number of calls fails.
     pub(crate) fails_each: u64,
-    /// Makes latencies differ.
+    /// Seed of the noise of latencies.
     pub(crate) seed: u64,
 }
 
@@ -89,19 +88,19 @@ impl Run {
         self.experiment.fault.unwrap()
     }
 
-    /// The first probe of a part from then on.
+    /// The first probe of a part at this time or later.
     pub(crate) fn probe(&mut self, part: &str, from_us: u64) -> &mut Probe {
         let mut probes = self.experiment.probes.iter_mut();
         probes.find(|probe| probe.part == part && probe.asked_us >= from_us).unwrap()
     }
 
-    /// Position of the first call that was sent from then on.
+    /// Position of the first call that was sent at this time or later.
     pub(crate) fn first_from(&self, at_us: u64) -> usize {
         self.ops.iter().position(|op| op.invoke_us >= at_us).unwrap()
     }
 }
 
-/// The call that the schedule wants at its turn.
+/// The call of one planned arrival.
 fn arrival(shape: &Shape, number: u64) -> Op {
     let planned_us = number * SECOND_US / shape.rate;
     let noise = (number ^ shape.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
@@ -147,7 +146,7 @@ pub(crate) fn counter(before: f64, after: Option<f64>) -> Counter {
     }
 }
 
-/// What every part says ten times a second: 200 ms after the fault one is gone and one falls back, 200 ms after it both are well again.
+/// Ten probes a second of every part: one part is gone during the fault, and one falls back 200 ms after the fault begins.
 fn probes(shape: &Shape, until_us: u64) -> Vec<Probe> {
     let (from_us, healed_us) = (shape.steady_us, shape.steady_us + shape.fault_us);
     let noticed = |at_us: u64| at_us >= from_us + 200_000 && at_us < healed_us;
@@ -191,7 +190,6 @@ fn promises(shape: &Shape) -> Promises {
             readiness(FALLS_BACK, ReadyWord::Degraded),
             readiness(UNTOUCHED, ReadyWord::Ready),
         ],
-        notice_us: None,
         most_amplification: 1.5,
         recovery_us: RECOVERY_US,
         counters: vec![CounterPromise {
@@ -202,7 +200,6 @@ fn promises(shape: &Shape) -> Promises {
             at_least: Some(1.0),
             at_most: None,
         }],
-        in_force_us: None,
-        withdrawn: Vec::new(),
+        ..Promises::default()
     }
 }

@@ -1,30 +1,30 @@
-//! The times in which the harness itself had taken every instance of a service away, so that nothing of it can have answered.
+//! Outages that the harness caused: spans in which it had taken every instance of a service away, so that the service cannot have answered.
 
 use crate::history::History;
 use crate::op::{Effect, Op};
 use std::collections::HashMap;
 
-/// One such time.
-pub(super) struct Outage<'a> {
+/// One outage.
+pub(crate) struct Outage<'a> {
     /// The service.
-    pub(super) service: &'a str,
-    /// Position where it went down.
-    pub(super) since: u32,
+    pub(crate) service: &'a str,
+    /// Position of the operation that took it away.
+    pub(crate) since: u32,
     from_us: u64,
     until_us: u64,
 }
 
 impl Outage<'_> {
-    /// Tells whether an operation lay completely within it.
-    pub(super) fn covers(&self, op: &Op) -> bool {
+    /// Returns true if an operation lies completely within the outage.
+    pub(crate) fn covers(&self, op: &Op) -> bool {
         op.invoke_us >= self.from_us && op.complete_us <= self.until_us
     }
 }
 
-/// Every outage. What an experiment did may stand in the history after the calls it did it to, hence the order of time.
-pub(super) fn outages(history: &History) -> Vec<Outage<'_>> {
-    let changes = history.ops().iter().enumerate().filter_map(|(at, op)| match &op.effect {
-        Effect::Outage { service, down } => Some((op, at as u32, &**service, *down)),
+/// Returns every outage. An experiment may record what it did after the calls that it did it to, so the changes are sorted by time.
+pub(crate) fn outages(history: &History) -> Vec<Outage<'_>> {
+    let changes = history.numbered().filter_map(|(at, op)| match &op.effect {
+        Effect::Outage { service, down } => Some((op, at, &**service, *down)),
         _ => None,
     });
     let mut changes: Vec<(&Op, u32, &str, bool)> = changes.collect();

@@ -1,0 +1,100 @@
+//! Collects what a check judges, and builds its finding.
+
+use crate::figure::Figure;
+use crate::finding::{Evidence, Finding};
+use crate::op::Op;
+use crate::threshold::Threshold;
+use crate::verdict::Verdict;
+
+/// What a check has judged so far.
+#[derive(Default)]
+pub(super) struct FindingBuilder {
+    /// Number of facts that were judged.
+    pub(super) judged: u64,
+    /// Number of them that violate the check.
+    pub(super) violations: u64,
+    /// Number of facts that could not be judged.
+    pub(super) open: u64,
+    evidence: Vec<Evidence>,
+    doubts: Vec<Evidence>,
+}
+
+impl FindingBuilder {
+    /// Counts a violation; the text is made only if there is room for it.
+    pub(super) fn violation(&mut self, what: impl FnOnce() -> String, ops: &[u32]) {
+        self.violation_with(|| Evidence::of(what(), ops));
+    }
+
+    pub(super) fn violation_with(&mut self, evidence: impl FnOnce() -> Evidence) {
+        self.violations += 1;
+        if self.evidence.len() < Finding::MAX_EVIDENCE {
+            self.evidence.push(evidence());
+        }
+    }
+
+    /// Counts a fact that could not be judged, and why. The reason is shown if violations leave room for it.
+    pub(super) fn doubt(&mut self, why: impl Into<String>) {
+        self.doubt_with(Evidence::of(why, &[]));
+    }
+
+    pub(super) fn doubt_with(&mut self, evidence: Evidence) {
+        self.open += 1;
+        if self.doubts.len() < Finding::MAX_EVIDENCE {
+            self.doubts.push(evidence);
+        }
+    }
+
+    /// Judges calls by thresholds and returns the figures; `None` if there is no threshold.
+    pub(super) fn thresholds<'a, C: Iterator<Item = (u32, &'a Op)>>(
+        &mut self,
+        thresholds: impl Iterator<Item = &'a Threshold>,
+        calls: impl Fn() -> C,
+    ) -> Option<String> {
+        let figures: Vec<String> = thresholds.map(|threshold| self.threshold(threshold, calls())).collect();
+        (!figures.is_empty()).then(|| figures.join("; "))
+    }
+
+    fn threshold<'a>(&mut self, threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> String {
+        let Some(figure) = Figure::of(threshold, calls) else {
+            self.open += 1;
+            return format!("{threshold}: there was no such call");
+        };
+        self.judged += figure.calls;
+        if let Some(broken) = figure.broken {
+            self.violation_with(|| broken);
+        }
+        figure.text
+    }
+
+    /// Leaves everything open for one reason, and returns it as the summary.
+    pub(super) fn unknown(&mut self, why: &str) -> String {
+        self.open += 1;
+        why.to_owned()
+    }
+
+    /// Builds the finding: any violation is `fail`; anything open, or nothing judged, is `unknown`; else it is `pass`.
+    pub(super) fn build(mut self, check: &str, summary: String) -> Finding {
+        let verdict = if self.violations > 0 {
+            Verdict::Fail
+        } else if self.open > 0 || self.judged == 0 {
+            Verdict::Unknown
+        } else {
+            Verdict::Pass
+        };
+        let room = Finding::MAX_EVIDENCE - self.evidence.len();
+        self.evidence.extend(self.doubts.into_iter().take(room));
+        Finding {
+            check: check.to_owned(),
+            verdict,
+            summary,
+            judged: self.judged,
+            violations: self.violations,
+            evidence: self.evidence,
+        }
+    }
+}
+
+/// Returns a number with its noun, such as `1 call` or `3 calls`.
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,178 @@
+//! readiness-tells-the-truth: during the fault each part reports what the experiment promised, a part that is stopped reports *not ready* first,
+//! parts that the fault does not touch stay alive, and at the end every part is ready.
+
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, ExperimentRun, Rule};
+use crate::experiment::{Fault, Probe, Readiness, ReadyWord, STOP, Span};
+use crate::threshold::millis;
+use std::collections::BTreeMap;
+
+pub(super) const CHECK: Check = Check {
+    name: "readiness-tells-the-truth",
+    proves: "While the faults were in place the named parts reported the promised readiness, untouched parts answered `/healthz` all the time, and every part was ready in its last probes",
+    blind_to: &[
+        "Parts are probed about ten times a second: a lie between two probes is not seen.",
+        "A part without a promise is only watched for being alive, and for being ready at the end.",
+        "One probe that fails because the machine or the harness stalled counts against the part.",
+    ],
+    evidence: "At least five probes of each part in each span that is judged.",
+    rule: Rule::Experiment(judge),
+};
+
+/// Fewer probes decide nothing.
+const LEAST_PROBES: usize = 5;
+/// Status of a part that is well.
+const OK: u16 = 200;
+/// Status of a part that is not ready.
+const UNAVAILABLE: u16 = 503;
+
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let (experiment, promises) = (run.experiment, run.promises);
+    let Some(fault) = experiment.fault else { return Some(finding.unknown("there was no fault")) };
+    let mut parts: BTreeMap<&str, Vec<&Probe>> = BTreeMap::new();
+    for probe in &experiment.probes {
+        parts.entry(&probe.part).or_default().push(probe);
+    }
+    if parts.is_empty() {
+        return Some(finding.unknown("no part was probed"));
+    }
+    let probes_of = |part: &str| parts.get(part).map(Vec::as_slice).unwrap_or_default();
+    let mut summary = Vec::new();
+    for promise in &promises.readiness {
+        summary.push(judge_promise(promise, probes_of(&promise.part), &experiment.in_place(), finding));
+    }
+    if let Some(notice_us) = promises.notice_us {
+        for fault in experiment.faults.iter().filter(|fault| fault.kind == STOP) {
+            summary.push(judge_notice(fault, probes_of(&fault.target), notice_us, finding));
+        }
+    }
+    let is_untouched = |part: &str| {
+        let gone = |promise: &Readiness| promise.part == part && promise.says == ReadyWord::Gone;
+        !experiment.faults.iter().any(|fault| fault.target == part) && !promises.readiness.iter().any(gone)
+    };
+    let (mut untouched, mut alive, mut ready) = (0, 0, 0);
+    for (part, probes) in &parts {
+        if is_untouched(part) {
+            untouched += 1;
+            alive += u64::from(judge_alive(part, probes, fault.from_us, finding));
+        }
+        ready += u64::from(judge_end(part, probes, run, finding));
+    }
+    summary.push(format!("{alive} of {} not touched by the fault stayed alive", counted(untouched, "part", "parts")));
+    summary.push(format!("{ready} of {} ready at the end", counted(parts.len() as u64, "part", "parts")));
+    Some(summary.join("; "))
+}
+
+/// Judges what a part reported while every fault was in place.
+fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], finding: &mut FindingBuilder) -> String {
+    let is_due = |probe: &&Probe| {
+        in_place.iter().any(|span| {
+            probe.asked_us >= span.from_us.saturating_add(promise.within_us) && probe.told_us < span.until_us
+        })
+    };
+    let due: Vec<&Probe> = probes.iter().copied().filter(is_due).collect();
+    let (part, word) = (&promise.part, word(promise.says));
+    if due.len() < LEAST_PROBES {
+        let times = counted(due.len() as u64, "time", "times");
+        let few = format!("`{part}` was probed {times} while it had to be {word}, at least {LEAST_PROBES} required");
+        finding.doubt(few.as_str());
+        return few;
+    }
+    finding.judged += due.len() as u64;
+    let wrong: Vec<&Probe> = due.iter().copied().filter(|probe| !reports(probe, promise.says)).collect();
+    add_violations(&wrong, finding, |probe| format!("`{part}` had to be {word} and reported {}", report(probe)));
+    format!("`{part}` was {word} in {} of {} probes", due.len() - wrong.len(), due.len())
+}
+
+/// Judges whether a part that was stopped reported *not ready* for long enough before it was gone.
+fn judge_notice(fault: &Fault, probes: &[&Probe], notice_us: u64, finding: &mut FindingBuilder) -> String {
+    let stopping = Span { from_us: fault.ordered_us, until_us: fault.active_us };
+    let is_notice = |probe: &&&Probe| stopping.holds(probe.asked_us) && reports(probe, ReadyWord::NotReady);
+    let noticed_us = probes.iter().find(is_notice).map_or(0, |probe| stopping.until_us - probe.asked_us);
+    finding.judged += 1;
+    let notice = format!("`{}` reported not ready for {} before it was gone", fault.target, millis(noticed_us as f64));
+    if noticed_us < notice_us {
+        finding.violation(|| format!("{notice}, at least {} was promised", millis(notice_us as f64)), &[]);
+    }
+    notice
+}
+
+/// Judges whether a part that no fault touches answered that it is alive, from the fault to the end.
+fn judge_alive(part: &str, probes: &[&Probe], from_us: u64, finding: &mut FindingBuilder) -> bool {
+    let since: Vec<&Probe> = probes.iter().copied().filter(|probe| probe.asked_us >= from_us).collect();
+    if since.len() < LEAST_PROBES {
+        finding.doubt(format!(
+            "`{part}` was probed {} times since the fault, at least {LEAST_PROBES} required",
+            since.len()
+        ));
+        return false;
+    }
+    finding.judged += since.len() as u64;
+    let dead: Vec<&Probe> = since.into_iter().filter(|probe| probe.live != Some(OK)).collect();
+    let what =
+        |probe: &Probe| format!("`{part}` is not touched by the fault and `/healthz` returned {}", status(probe.live));
+    add_violations(&dead, finding, what);
+    dead.is_empty()
+}
+
+/// Judges whether a part was ready in its last probes. Until the promised time to recover is over, it need not be.
+fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> bool {
+    let healed_us = run.experiment.healed_us();
+    let is_after = |probe: &&&Probe| healed_us.is_some_and(|healed_us| probe.asked_us >= healed_us);
+    let after: Vec<&Probe> = probes.iter().filter(is_after).copied().collect();
+    let Some(first) = after.len().checked_sub(LEAST_PROBES) else {
+        finding.doubt(format!(
+            "`{part}` was probed {} times after the fault, at least {LEAST_PROBES} required",
+            after.len()
+        ));
+        return false;
+    };
+    let last = &after[first..];
+    finding.judged += last.len() as u64;
+    let is_unready = |probe: &&Probe| probe.live != Some(OK) || !reports(probe, ReadyWord::Ready);
+    let unready: Vec<&Probe> = last.iter().copied().filter(is_unready).collect();
+    let due_us = healed_us.unwrap_or_default().saturating_add(run.promises.recovery_us);
+    let (late, early): (Vec<&Probe>, Vec<&Probe>) = unready.iter().copied().partition(|probe| probe.asked_us >= due_us);
+    let what = |probe: &Probe| format!("`{part}` is not ready at the end: it reported {}", report(probe));
+    add_violations(&late, finding, what);
+    if let Some(probe) = early.first().filter(|_| late.is_empty()) {
+        finding.doubt(what(probe));
+    }
+    unready.is_empty()
+}
+
+/// Counts every wrong probe and shows the first.
+fn add_violations(wrong: &[&Probe], finding: &mut FindingBuilder, what: impl Fn(&Probe) -> String) {
+    let Some(first) = wrong.first() else { return };
+    let times = counted(wrong.len() as u64, "time", "times");
+    let first_at = millis(first.asked_us as f64);
+    finding.violation(|| format!("{}, {times}, first {first_at} into the run", what(first)), &[]);
+    finding.violations += wrong.len() as u64 - 1;
+}
+
+fn reports(probe: &Probe, word: ReadyWord) -> bool {
+    match word {
+        ReadyWord::Ready => probe.ready == Some(OK) && !probe.degraded,
+        ReadyWord::Degraded => probe.ready == Some(OK) && probe.degraded,
+        ReadyWord::NotReady => probe.ready == Some(UNAVAILABLE),
+        ReadyWord::Gone => probe.ready.is_none() && probe.live.is_none(),
+    }
+}
+
+fn report(probe: &Probe) -> String {
+    let degraded = if probe.degraded { " and degraded" } else { "" };
+    format!("{}{degraded} (`/healthz` {})", status(probe.ready), status(probe.live))
+}
+
+fn status(status: Option<u16>) -> String {
+    status.map_or_else(|| "no answer".to_owned(), |status| status.to_string())
+}
+
+const fn word(word: ReadyWord) -> &'static str {
+    match word {
+        ReadyWord::Ready => "ready",
+        ReadyWord::Degraded => "degraded",
+        ReadyWord::NotReady => "not ready",
+        ReadyWord::Gone => "gone",
+    }
+}

@@ -1,0 +1,105 @@
+//! What a check is: its name, what it says of itself in docs/CHECKS.md, and the function that judges.
+
+use super::Criteria;
+use super::builder::FindingBuilder;
+use crate::experiment::{Experiment, Promises};
+use crate::finding::Finding;
+use crate::history::History;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A check.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// Its name, as in findings and in the folders of fixtures.
+    pub name: &'static str,
+    /// What a `pass` proves: one sentence without a full stop at its end.
+    pub proves: &'static str,
+    /// What a `pass` does not exclude, in whole sentences.
+    pub blind_to: &'static [&'static str],
+    /// What the record of a run must have for the check to decide. Without it the finding is `unknown`.
+    pub evidence: &'static str,
+    pub(super) rule: Rule,
+}
+
+/// The function that judges. It counts in the builder and returns the summary; `None` if nothing of its kind was promised.
+#[derive(Clone, Copy)]
+pub(super) enum Rule {
+    /// Judges records that are written and read, in every run that has any.
+    Records(fn(&History, &mut FindingBuilder) -> String),
+    /// Judges every run that has calls of its kind.
+    Standing(fn(&History, &mut FindingBuilder) -> String),
+    /// Judges what the criteria of the run name.
+    Criteria(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
+    /// Judges what an experiment promised.
+    Experiment(fn(&ExperimentRun<'_>, &mut FindingBuilder) -> Option<String>),
+}
+
+/// An experiment as it was recorded, and what it promised.
+pub(super) struct ExperimentRun<'a> {
+    pub(super) history: &'a History,
+    pub(super) experiment: &'a Experiment,
+    pub(super) promises: &'a Promises,
+}
+
+impl Check {
+    /// Judges a history. Returns `None` if the criteria promise nothing of this kind, and an unknown finding if the check panics.
+    pub fn run(&self, history: &History, criteria: &Criteria) -> Option<Finding> {
+        self.try_run(history, criteria).unwrap_or_else(Some)
+    }
+
+    /// Returns true if the check applies to every run; its unknown findings are dropped unless the criteria require it.
+    pub const fn is_standing(&self) -> bool {
+        matches!(self.rule, Rule::Records(_) | Rule::Standing(_))
+    }
+
+    /// Returns true if the check judges records that are written and read.
+    pub const fn is_about_records(&self) -> bool {
+        matches!(self.rule, Rule::Records(_))
+    }
+
+    /// When the check applies, as a sentence.
+    pub const fn applies(&self) -> &'static str {
+        match self.rule {
+            Rule::Records(_) => "In every run that writes and reads records.",
+            Rule::Standing(_) => "In every run that has such calls.",
+            Rule::Criteria(_) => "If the load, scenario or experiment sets a value for it.",
+            Rule::Experiment(_) => "In experiments.",
+        }
+    }
+
+    /// Judges a history; the error is the finding of a check that panicked.
+    pub(super) fn try_run(&self, history: &History, criteria: &Criteria) -> Result<Option<Finding>, Finding> {
+        // The builder lives inside, so that nothing half-counted survives a panic.
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            let mut builder = FindingBuilder::default();
+            let summary = self.summary(history, criteria, &mut builder)?;
+            Some(builder.build(self.name, summary))
+        }));
+        judged.map_err(|panic| {
+            let mut builder = FindingBuilder::default();
+            let summary = builder
+                .unknown(&format!("the check itself failed, which is a bug of the harness: {}", message(&*panic)));
+            builder.build(self.name, summary)
+        })
+    }
+
+    fn summary(&self, history: &History, criteria: &Criteria, builder: &mut FindingBuilder) -> Option<String> {
+        match self.rule {
+            Rule::Records(judge) | Rule::Standing(judge) => Some(judge(history, builder)),
+            Rule::Criteria(judge) => judge(history, criteria, builder),
+            Rule::Experiment(judge) => {
+                let promises = criteria.experiment.as_ref()?;
+                let Some(experiment) = history.experiment() else {
+                    return Some(builder.unknown("the experiment was not recorded"));
+                };
+                judge(&ExperimentRun { history, experiment, promises }, builder)
+            }
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")
+}

@@ -1,0 +1,75 @@
+//! counters-tell: the counters of services show what happened to them, as the experiment promised. A counter that could not be read, or that
+//! restarted with its part, shows nothing.
+
+use super::builder::FindingBuilder;
+use super::rule::{Check, ExperimentRun, Rule};
+use crate::experiment::{Counter, CounterFigure, CounterPromise};
+
+pub(super) const CHECK: Check = Check {
+    name: "counters-tell",
+    proves: "Every counter or gauge that the experiment names did what was promised: its growth, its highest value during the fault, or its last value",
+    blind_to: &[
+        "It has the word of the service: a counter that counts wrongly within the bounds passes.",
+        "The highest value during a fault is the highest that was sampled.",
+        "Metrics that the experiment does not name are not read.",
+    ],
+    evidence: "The named metrics, read before, during and after the fault from one life of the part.",
+    rule: Rule::Experiment(judge),
+};
+
+fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
+    let mut summary = Vec::new();
+    for promise in &run.promises.counters {
+        let name = name(promise);
+        let is_promised = |counter: &&Counter| {
+            counter.part == promise.part && counter.metric == promise.metric && counter.labels == promise.labels
+        };
+        let counter = run.experiment.counters.iter().find(is_promised);
+        match counter.ok_or("was not read").and_then(|counter| figure(counter, promise)) {
+            Err(why) => {
+                summary.push(format!("{name} {why}"));
+                finding.doubt(format!("{name} {why}"));
+            }
+            Ok(figure) => {
+                finding.judged += 1;
+                let figure_text = format!("{name} {} {figure}", verb(promise.figure));
+                if let Some(least) = promise.at_least.filter(|least| figure < *least) {
+                    finding.violation(|| format!("{figure_text}, at least {least} was promised"), &[]);
+                } else if let Some(most) = promise.at_most.filter(|most| figure > *most) {
+                    finding.violation(|| format!("{figure_text}, at most {most} was promised"), &[]);
+                }
+                summary.push(figure_text);
+            }
+        }
+    }
+    (!summary.is_empty()).then(|| summary.join("; "))
+}
+
+/// Returns the figure, or why there is none.
+fn figure(counter: &Counter, promise: &CounterPromise) -> Result<f64, &'static str> {
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    let before = || finite(counter.before).ok_or("could not be read before the fault");
+    let after = || finite(counter.after).ok_or("could not be read at the end");
+    match promise.figure {
+        CounterFigure::Growth => {
+            let (before, after) = (before()?, after()?);
+            if after < before { Err("restarted during the run") } else { Ok(after - before) }
+        }
+        CounterFigure::During => finite(counter.during).ok_or("could not be read during the fault"),
+        CounterFigure::After => after(),
+    }
+}
+
+const fn verb(figure: CounterFigure) -> &'static str {
+    match figure {
+        CounterFigure::Growth => "grew by",
+        CounterFigure::During => "reached",
+        CounterFigure::After => "ended at",
+    }
+}
+
+fn name(promise: &CounterPromise) -> String {
+    let labels: Vec<String> = promise.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    format!("`{}{labels}` of `{}`", promise.metric, promise.part)
+}

@@ -1,0 +1,228 @@
+//! What a call wrote or read: the facts that checks follow.
+
+use super::record::{Query, RecordState};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a call wrote or read, as far as checks follow it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing that a check follows.
+    #[default]
+    None,
+    /// Tried to create a record.
+    Write {
+        /// Id that the service gave it; omitted unless the write was acknowledged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Arc<str>>,
+        /// The state that was sent, with the version that was acknowledged.
+        value: RecordState,
+        /// True if the service answered that an equal record existed, so that it wrote nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        existing: bool,
+    },
+    /// Created several records at once, all or none.
+    Writes {
+        /// Id and state of each.
+        records: Vec<(Arc<str>, RecordState)>,
+    },
+    /// Tried to change a record that exists. Histories recorded before this variant existed have a `Write` with the id of the record instead.
+    Update {
+        /// Id of the record.
+        key: Arc<str>,
+        /// The fields that were sent, with the version that was acknowledged; the record keeps its own value for an omitted field.
+        value: RecordState,
+        /// Version that the record had to have; omitted if the change was unconditional. A refusal is `Failed(Tool("version_conflict"))`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<u64>,
+    },
+    /// Tried to delete `key`.
+    Delete {
+        /// Id of the record.
+        key: Arc<str>,
+    },
+    /// Tried to delete several records at once.
+    Deletes {
+        /// Their ids.
+        keys: Vec<Arc<str>>,
+    },
+    /// Read one record by its id.
+    Read {
+        /// Id of the record.
+        key: Arc<str>,
+        /// The state in the reply; `None` if the service answered that there is no such record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<RecordState>,
+    },
+    /// Read several records by a search, a list or an export: one page.
+    Scan {
+        /// Id and state of each record in the reply, in its order.
+        hits: Vec<(Arc<str>, RecordState)>,
+        /// What was requested; omitted in histories recorded before this field existed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        query: Option<Box<Query>>,
+    },
+    /// Received a verdict of the guardrails that other services accept.
+    Verdict {
+        /// Its identity.
+        verdict: Arc<str>,
+        /// What it allows.
+        kind: VerdictKind,
+        /// Execution that it was given for.
+        execution: Arc<str>,
+        /// Hash of the request that it was given for.
+        request: Arc<str>,
+        /// Version of the rules that decided; empty if the verdict does not name it.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        rules: Arc<str>,
+    },
+    /// Requested the injection of a pattern; it took place if the call is ok.
+    Inject {
+        /// Id of the pattern.
+        pattern: Arc<str>,
+        /// Execution that it was given for.
+        execution: Arc<str>,
+        /// Hash of the request that it was given for.
+        request: Arc<str>,
+        /// The verdict that the service names as its reason.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Arc<str>>,
+    },
+    /// Ran a workflow.
+    Workflow(Workflow),
+    /// The harness itself took every instance of a service away, or brought one back.
+    Outage {
+        /// The service.
+        service: Arc<str>,
+        /// True if no instance is left from here on, false if one is back.
+        down: bool,
+    },
+}
+
+/// What a verdict allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictKind {
+    /// No rule is against the action.
+    Allow,
+    /// A person must acknowledge the action first.
+    Acknowledge,
+    /// A person has acknowledged it; good once.
+    Acknowledged,
+}
+
+/// How a workflow ended, as far as checks follow it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// Id of the execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<Arc<str>>,
+    /// Idempotency key that its user gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
+    /// Its status.
+    pub status: WorkflowEnd,
+    /// Why it is degraded or blocked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Arc<str>>,
+    /// Steps that fell back or failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Arc<str>>,
+    /// True if its action must not go on without a verdict.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub risky: bool,
+    /// The verdict of the guardrails; `None` if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Arc<str>>,
+    /// Version of the rules behind that verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Arc<str>>,
+    /// The pattern that was injected, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Arc<str>>,
+    /// The verdict on which the pattern was injected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injected: Option<Arc<str>>,
+}
+
+impl Workflow {
+    /// Returns a workflow with this status and no other facts.
+    pub const fn ended(status: WorkflowEnd) -> Self {
+        Self {
+            execution: None,
+            key: None,
+            status,
+            reasons: Vec::new(),
+            fallbacks: Vec::new(),
+            risky: false,
+            verdict: None,
+            rules: None,
+            pattern: None,
+            injected: None,
+        }
+    }
+}
+
+/// Status of a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkflowEnd {
+    /// Every service took part.
+    Completed,
+    /// A service was missing, and a fallback replaced it.
+    Degraded,
+    /// The guardrails blocked it, or were down.
+    Blocked,
+    /// A person must acknowledge the action first.
+    AcknowledgementRequired,
+}
+
+impl Effect {
+    /// Returns true if there is nothing to follow.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// Returns every content that the call tried to write: the id of its record, if it is known, its digest, and the state it belongs to.
+    pub fn contents(&self) -> impl Iterator<Item = (Option<&Arc<str>>, u64, &RecordState)> {
+        let one = match self {
+            Self::Write { key, value, .. } => Some((key.as_ref(), value)),
+            Self::Update { key, value, .. } => Some((Some(key), value)),
+            _ => None,
+        };
+        let many: &[(Arc<str>, RecordState)] = match self {
+            Self::Writes { records } => records,
+            _ => &[],
+        };
+        let states = one.into_iter().chain(many.iter().map(|(key, value)| (Some(key), value)));
+        states.filter_map(|(key, value)| Some((key, value.digest?, value)))
+    }
+
+    /// Returns true if the call tried to write this content.
+    pub fn wrote(&self, content: u64) -> bool {
+        self.contents().any(|(_, digest, _)| digest == content)
+    }
+
+    /// Returns the records in the reply of a read or a scan.
+    pub fn returned(&self) -> impl Iterator<Item = (&Arc<str>, &RecordState)> {
+        let one = match self {
+            Self::Read { key, value: Some(value) } => Some((key, value)),
+            _ => None,
+        };
+        let many: &[(Arc<str>, RecordState)] = match self {
+            Self::Scan { hits, .. } => hits,
+            _ => &[],
+        };
+        one.into_iter().chain(many.iter().map(|(key, value)| (key, value)))
+    }
+
+    /// Returns the ids of the records that the call tried to delete.
+    pub fn deleted(&self) -> &[Arc<str>] {
+        match self {
+            Self::Delete { key } => std::slice::from_ref(key),
+            Self::Deletes { keys } => keys,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The kinds of errors that end a call.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What kind of error ended a call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// No connection; nothing was sent.
+    Connect,
+    /// Sent, and no complete reply before the deadline.
+    Timeout,
+    /// Sent, and the connection ended before the reply was complete.
+    Reset,
+    /// An HTTP status other than 2xx and 429.
+    Http(u16),
+    /// Refused by quota (429, or the code `quota_exceeded`).
+    Quota,
+    /// A JSON-RPC error, with its code.
+    JsonRpc(i64),
+    /// A tool result with `isError`, with its stable code.
+    Tool(Arc<str>),
+    /// The service asks the client a question first (`input_required`); it did nothing.
+    InputRequired,
+    /// A reply that the protocol does not allow, with the reason.
+    Malformed(Arc<str>),
+}
+
+impl ErrorKind {
+    /// The group that reports count it under.
+    pub const fn group(&self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Http(_) => "http",
+            Self::Quota => "quota",
+            Self::JsonRpc(_) => "json_rpc",
+            Self::Tool(_) => "is_error",
+            Self::InputRequired => "input_required",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+
+    /// The group with its status or code, such as `http 503`.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Http(status) => format!("http {status}"),
+            Self::JsonRpc(code) => format!("json_rpc {code}"),
+            Self::Tool(code) => format!("is_error {code}"),
+            Self::Connect | Self::Timeout | Self::Reset | Self::Quota | Self::InputRequired | Self::Malformed(_) => {
+                self.group().to_owned()
+            }
+        }
+    }
+}
