@@ -6,8 +6,9 @@ use crate::plan::run_dir;
 use crate::stack::reaper::Reaper;
 use crate::stack::undo::Undo;
 use crate::stack::{RunningPart, Stack, StackError};
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// One fault that is being injected, as its kind sees it.
 pub(super) struct Order<'i, 'a> {
@@ -83,7 +84,7 @@ impl<'a> Books<'a> {
 
     /// The journal and the watchdog; the watchdog of the stack where it has one.
     fn book(&self) -> Result<Arc<Book>, FaultError> {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = self.book.lock();
         if let Some(book) = &*book {
             return Ok(Arc::clone(book));
         }

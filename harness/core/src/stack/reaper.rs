@@ -7,11 +7,11 @@ use crate::stack::undo::Undo;
 use list::{List, Order};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
-use std::sync::Mutex;
 
 /// Subcommand that [`reap_from_stdin`] is reached by.
 pub const SUBCOMMAND: &str = "__reap";
@@ -73,13 +73,13 @@ impl Reaper {
 
     /// Ends it; what is on its list is undone and ended.
     pub fn close(&self) {
-        drop(self.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-        let _ = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner).wait();
+        drop(self.input.lock().take());
+        let _ = self.child.lock().wait();
     }
 
     fn tell(&self, order: &Order) {
         let Ok(line) = serde_json::to_string(order) else { return };
-        if let Some(input) = self.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut() {
+        if let Some(input) = self.input.lock().as_mut() {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
         }
     }

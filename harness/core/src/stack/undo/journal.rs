@@ -3,11 +3,11 @@
 
 use super::Undo;
 use crate::stack::reaper::{is_alive, start_time};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl Journal {
 
     /// Writes a line and waits until it is on the disk.
     pub(crate) fn write(&self, line: &Line) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         append(&mut file, line)
     }
 }
