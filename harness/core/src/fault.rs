@@ -1,14 +1,13 @@
 //! Faults: what can be done to a running stack, as data. How each is done and undone is one file per kind in this folder.
 
 mod active;
-mod book;
 mod database_locked;
 mod disk_full;
 mod error;
 mod file_changed;
+mod injection;
 mod injector;
 mod network;
-mod order;
 mod pause;
 mod problems;
 mod process;

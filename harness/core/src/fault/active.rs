@@ -1,9 +1,9 @@
 //! A fault that acts, as a guard.
 
-use super::book::Owed;
 use super::error::FaultError;
 use super::redis;
 use crate::stack::Stack;
+use crate::stack::undo::UndoGuard;
 use chaos_proxy::Guard;
 use std::fs::File;
 
@@ -13,7 +13,7 @@ pub struct Active<'a> {
     stack: &'a Stack,
     name: String,
     held: Option<Held>,
-    owed: Vec<Owed>,
+    owed: Vec<UndoGuard>,
 }
 
 /// What keeps a fault acting.
@@ -49,7 +49,7 @@ pub struct Healed {
 }
 
 impl<'a> Active<'a> {
-    pub(super) const fn new(stack: &'a Stack, name: String, held: Held, owed: Vec<Owed>) -> Self {
+    pub(super) const fn new(stack: &'a Stack, name: String, held: Held, owed: Vec<UndoGuard>) -> Self {
         Self { stack, name, held: Some(held), owed }
     }
 
@@ -108,7 +108,8 @@ impl<'a> Active<'a> {
     /// Undoes what is owed, the last first.
     async fn settle(&mut self) -> Result<(), FaultError> {
         while let Some(owed) = self.owed.pop() {
-            owed.settle(&self.name).await?;
+            let undone = owed.undo().await;
+            undone.map_err(|error| FaultError::NotHealed { fault: self.name.clone(), why: error.to_string() })?;
         }
         Ok(())
     }

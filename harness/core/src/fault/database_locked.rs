@@ -2,7 +2,7 @@
 //! mode, so that reads go on. The lock is on an open file of the harness: closed, by whatever ended the harness, it is gone.
 
 use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -17,24 +17,25 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Shorter than the pause between two transactions of a busy writer.
 const PAUSE: Duration = Duration::from_micros(100);
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<File, FaultError> {
-    let path = shared_memory(order, part)?;
+pub(super) async fn inject(injection: &Injection<'_>, part: &str) -> Result<File, FaultError> {
+    let path = shared_memory(injection, part)?;
     let file = OpenOptions::new().read(true).write(true).open(&path);
-    let file = file.map_err(|error| order.refused(format!("`{}`: {error}", path.display())))?;
+    let file = file.map_err(|error| injection.refused(format!("`{}`: {error}", path.display())))?;
     let start = Instant::now();
     loop {
         match lock(&file) {
             Ok(()) => return Ok(file),
             Err(Errno::EAGAIN | Errno::EACCES) if start.elapsed() < DEADLINE => tokio::time::sleep(PAUSE).await,
-            Err(error) => return Err(order.refused(format!("`{}` cannot be locked: {error}", path.display()))),
+            Err(error) => return Err(injection.refused(format!("`{}` cannot be locked: {error}", path.display()))),
         }
     }
 }
 
 /// The file next to the database through which its users agree.
-fn shared_memory(order: &Order<'_, '_>, part: &str) -> Result<PathBuf, FaultError> {
-    let database = order.stack().database(part);
-    let database = database.ok_or_else(|| order.refused(format!("`{part}` has no SQLite database on this machine")))?;
+fn shared_memory(injection: &Injection<'_>, part: &str) -> Result<PathBuf, FaultError> {
+    let database = injection.stack.database(part);
+    let database =
+        database.ok_or_else(|| injection.refused(format!("`{part}` has no SQLite database on this machine")))?;
     let mut name = database.into_os_string();
     name.push("-shm");
     Ok(PathBuf::from(name))

@@ -1,20 +1,19 @@
 //! A part cannot write its files any more, as on a full disk: the system lets none of them be written at all. A limit at the size that they
 //! have would let a log that begins anew, as that of SQLite does, accept writes for a while. Logs are lost too, as they are on a full disk.
 
-use super::book::Owed;
 use super::error::FaultError;
-use super::order::Order;
-use crate::stack::undo::{FileSizeUndo, Undo, file_size, set_file_size};
+use super::injection::Injection;
+use crate::stack::undo::{FileSizeUndo, Undo, UndoGuard, file_size, set_file_size};
 
-pub(super) fn inject(order: &Order<'_, '_>, part: &str) -> Result<Owed, FaultError> {
-    let (pid, started) = order.worker(&order.part(part)?)?;
-    let (soft, hard) = file_size(pid).map_err(|error| order.refused(error))?;
-    let owed = order.owe(Undo::FileSize(FileSizeUndo { pid, started, soft, hard }))?;
-    set_file_size(pid, Some(0), hard).map_err(|error| order.refused(error))?;
+pub(super) fn inject(injection: &Injection<'_>, part: &str) -> Result<UndoGuard, FaultError> {
+    let (pid, started) = injection.worker(&injection.part(part)?)?;
+    let (soft, hard) = file_size(pid).map_err(|error| injection.refused(error))?;
+    let owed = injection.must_undo(Undo::FileSize(FileSizeUndo { pid, started, soft, hard }))?;
+    set_file_size(pid, Some(0), hard).map_err(|error| injection.refused(error))?;
     match file_size(pid) {
         Ok((Some(0), _)) => Ok(owed),
-        Ok((found, _)) => Err(order.no_effect(format!("the limit of process {pid} is {found:?}"))),
-        Err(error) => Err(order.no_effect(error)),
+        Ok((found, _)) => Err(injection.no_effect(format!("the limit of process {pid} is {found:?}"))),
+        Err(error) => Err(injection.no_effect(error)),
     }
 }
 

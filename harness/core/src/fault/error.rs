@@ -1,7 +1,7 @@
 //! Why a fault could not be injected or healed.
 
 use crate::stack::StackError;
-use std::path::PathBuf;
+use crate::stack::undo::UndoLogError;
 
 /// What went wrong with a fault.
 #[derive(Debug, thiserror::Error)]
@@ -46,18 +46,6 @@ pub enum FaultError {
         /// What was said.
         why: String,
     },
-    /// What would have to be undone cannot be written down.
-    #[error("`{}` cannot be written, and without it no fault is injected: {why}", path.display())]
-    Journal {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// The process that undoes what a dead harness left cannot be started.
-    #[error("the watchdog cannot be started, and without it no fault is injected: {why}")]
-    Watchdog {
-        /// What the system said.
-        why: String,
-    },
+    #[error(transparent)]
+    UndoLog(#[from] UndoLogError),
 }

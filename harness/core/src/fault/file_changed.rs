@@ -1,31 +1,30 @@
 //! A file of rules or patterns is another one, or gone, while a service watches its folder: a policy that became stricter, a pattern that was
 //! withdrawn. It takes the place of the old one as a whole, as in a careful rollout. What the service makes of it is for the checks to say.
 
-use super::book::Owed;
 use super::error::FaultError;
-use super::order::Order;
-use crate::stack::undo::Undo;
+use super::injection::Injection;
+use crate::stack::undo::{Undo, UndoGuard};
 use mcp_contracts::Service;
 
 pub(super) fn inject(
-    order: &Order<'_, '_>,
+    injection: &Injection<'_>,
     service: Service,
     file: &str,
     text: Option<&str>,
-) -> Result<Owed, FaultError> {
-    let stack = order.stack();
-    let path = stack.file(service, file).map_err(|error| order.stack_failed(error))?;
+) -> Result<UndoGuard, FaultError> {
+    let stack = injection.stack;
+    let path = stack.file(service, file).map_err(|error| injection.stack_failed(error))?;
     let undo = match std::fs::read_to_string(&path) {
         Ok(text) => Undo::WriteFile { path, text },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Undo::RemoveFile { path },
-        Err(error) => return Err(order.refused(format!("`{}` cannot be read: {error}", path.display()))),
+        Err(error) => return Err(injection.refused(format!("`{}` cannot be read: {error}", path.display()))),
     };
-    let owed = order.owe(undo)?;
+    let owed = injection.must_undo(undo)?;
     let changed = match text {
         Some(text) => stack.write_file(service, file, text),
         None => stack.remove_file(service, file),
     };
-    changed.map_err(|error| order.stack_failed(error))?;
+    changed.map_err(|error| injection.stack_failed(error))?;
     Ok(owed)
 }
 

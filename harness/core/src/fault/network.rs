@@ -2,12 +2,12 @@
 //! every rule is gone, whatever ended it, and nothing has to be undone by anybody else.
 
 use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
 use chaos_proxy::{Guard, Hits, Rule};
 
-pub(super) fn inject(order: &Order<'_, '_>, from: &str, to: &str, rule: &Rule) -> Result<Guard, FaultError> {
-    let proxy = order.stack().proxy(from, to).ok_or_else(|| FaultError::NoProxy { fault: order.name.clone() })?;
-    proxy.add(rule.clone()).map_err(|error| order.refused(error))
+pub(super) fn inject(injection: &Injection<'_>, from: &str, to: &str, rule: &Rule) -> Result<Guard, FaultError> {
+    let proxy = injection.stack.proxy(from, to).ok_or_else(|| FaultError::NoProxy { fault: injection.name.clone() })?;
+    proxy.add(rule.clone()).map_err(|error| injection.refused(error))
 }
 
 /// How many requests a rule hit so far.

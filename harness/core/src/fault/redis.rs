@@ -4,11 +4,10 @@
 mod recipe;
 mod sign;
 
-use super::book::Owed;
-use super::order::Order;
+use super::injection::Injection;
 use super::{FaultError, RedisState};
 use crate::plan::topology::PartKind;
-use crate::stack::undo::{RedisUndo, Undo, connect, run_id, say};
+use crate::stack::undo::{RedisUndo, Undo, UndoGuard, connect, run_id, say};
 use recipe::{Goes, Recipe};
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
@@ -39,14 +38,17 @@ impl Acting {
     }
 }
 
-pub(super) async fn inject(order: &Order<'_, '_>, state: RedisState) -> Result<(Acting, Vec<Owed>), FaultError> {
-    let parts = order.stack().parts();
+pub(super) async fn inject(
+    injection: &Injection<'_>,
+    state: RedisState,
+) -> Result<(Acting, Vec<UndoGuard>), FaultError> {
+    let parts = injection.stack.parts();
     let part = parts.into_iter().find(|part| part.kind == PartKind::Redis);
-    let part = part.ok_or_else(|| order.refused("the stack has no Redis"))?;
-    let refused = |error: RedisError| order.refused(error);
+    let part = part.ok_or_else(|| injection.refused("the stack has no Redis"))?;
+    let refused = |error: RedisError| injection.refused(error);
     let mut admin = named(&part.url).await.map_err(refused)?;
     let life = run_id(&mut admin).await.map_err(refused)?;
-    let recipe = recipe::of(state, &mut admin).await.map_err(|why| order.refused(why))?;
+    let recipe = recipe::of(state, &mut admin).await.map_err(|why| injection.refused(why))?;
 
     let mut held = Vec::new();
     for _ in 0..recipe.places {
@@ -57,22 +59,22 @@ pub(super) async fn inject(order: &Order<'_, '_>, state: RedisState) -> Result<(
     if let Some(path) = &recipe.leaves {
         // A file in a container cannot be removed from here; written anew it says how things are.
         if part.container.is_none() && !path.exists() {
-            owed.push(order.owe(Undo::RemoveFile { path: path.clone() })?);
+            owed.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
         } else {
             restore.push(vec!["SAVE".to_owned()]);
         }
     }
     if !restore.is_empty() {
         let password = recipe.password.clone();
-        owed.push(order.owe(Undo::Redis(RedisUndo {
+        owed.push(injection.must_undo(Undo::Redis(RedisUndo {
             url: part.url.clone(),
             password,
             run_id: life,
             commands: restore,
         }))?);
     }
-    let going_on = begin(&part.url, &recipe, &mut admin).await.map_err(|why| order.refused(why))?;
-    sign::wait(&part.url, &recipe.sign, &mut admin).await.map_err(|why| order.no_effect(why))?;
+    let going_on = begin(&part.url, &recipe, &mut admin).await.map_err(|why| injection.refused(why))?;
+    sign::wait(&part.url, &recipe.sign, &mut admin).await.map_err(|why| injection.no_effect(why))?;
     held.push(admin);
     Ok((Acting { url: part.url, _held: held, going_on }, owed))
 }

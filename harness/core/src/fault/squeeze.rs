@@ -2,11 +2,10 @@
 
 mod group;
 
-use super::book::Owed;
 use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
 use crate::stack::labelled;
-use crate::stack::undo::{ContainerUndo, UNLIMITED, Undo};
+use crate::stack::undo::{ContainerUndo, UNLIMITED, Undo, UndoGuard};
 use bollard::models::ContainerUpdateBody;
 pub(super) use group::{CPU, MEMORY, impossible};
 use std::ops::RangeInclusive;
@@ -44,27 +43,27 @@ impl Limit {
     }
 }
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str, limit: Limit) -> Result<Owed, FaultError> {
-    let running = order.part(part)?;
+pub(super) async fn inject(injection: &Injection<'_>, part: &str, limit: Limit) -> Result<UndoGuard, FaultError> {
+    let running = injection.part(part)?;
     Ok(match &running.container {
-        Some(container) => of_container(order, container, limit).await?,
+        Some(container) => of_container(injection, container, limit).await?,
         None => {
-            let (pid, started) = order.worker(&running)?;
-            let squeezed = group::Squeezed::plan(pid, started, limit).map_err(|why| order.refused(why))?;
-            let owed = order.owe(squeezed.undo())?;
-            squeezed.enter().map_err(|why| order.refused(why))?;
+            let (pid, started) = injection.worker(&running)?;
+            let squeezed = group::Squeezed::plan(pid, started, limit).map_err(|why| injection.refused(why))?;
+            let owed = injection.must_undo(squeezed.undo())?;
+            squeezed.enter().map_err(|why| injection.refused(why))?;
             owed
         }
     })
 }
 
-async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<Owed, FaultError> {
-    let docker = labelled::connect().await.map_err(|error| order.refused(error))?;
-    let found = docker.inspect_container(id, None).await.map_err(|error| order.refused(error))?;
+async fn of_container(injection: &Injection<'_>, id: &str, limit: Limit) -> Result<UndoGuard, FaultError> {
+    let docker = labelled::connect().await.map_err(|error| injection.refused(error))?;
+    let found = docker.inspect_container(id, None).await.map_err(|error| injection.refused(error))?;
     let has = found.host_config.unwrap_or_default();
     if has.nano_cpus.unwrap_or_default() > 0 {
         return Err(
-            order.refused("its container has a limit on whole cores, which cannot be changed to a share of one")
+            injection.refused("its container has a limit on whole cores, which cannot be changed to a share of one")
         );
     }
     // The daemon says 0 where there is no limit, and takes 0 for no change.
@@ -83,7 +82,7 @@ async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<O
             (body.memory, body.memory_swap) = (Some(Limit::bytes(mebibytes)), Some(Limit::bytes(mebibytes)));
         }
     }
-    let owed = order.owe(Undo::Container(undo))?;
-    docker.update_container(id, body).await.map_err(|error| order.refused(error))?;
+    let owed = injection.must_undo(Undo::Container(undo))?;
+    docker.update_container(id, body).await.map_err(|error| injection.refused(error))?;
     Ok(owed)
 }
