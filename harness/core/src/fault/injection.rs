@@ -46,12 +46,30 @@ impl<'a> Injection<'a> {
         Ok(self.log.must_undo(undo)?)
     }
 
+    pub(super) async fn start_again(&self, part: &str) -> Result<(), FaultError> {
+        self.stack.start_again(part).await.map(drop).map_err(|source| self.stack_failed(source))
+    }
+
+    /// Starts a part again if the fault has ended it.
+    pub(super) async fn start_if_dead(&self, part: &str) -> Result<(), FaultError> {
+        if self.stack.lives(part).await {
+            return Ok(());
+        }
+        // The stack still counts a part that ended by itself as running, and refuses to start it; the kill clears that.
+        let _ = self.stack.kill(part).await;
+        self.start_again(part).await
+    }
+
     pub(super) fn refused(&self, why: impl ToString) -> FaultError {
         FaultError::Refused { fault: self.name.clone(), why: why.to_string() }
     }
 
     pub(super) fn no_effect(&self, why: impl ToString) -> FaultError {
         FaultError::NoEffect { fault: self.name.clone(), why: why.to_string() }
+    }
+
+    pub(super) fn not_healed(&self, why: impl ToString) -> FaultError {
+        FaultError::NotHealed { fault: self.name.clone(), why: why.to_string() }
     }
 
     pub(super) fn stack_failed(&self, source: StackError) -> FaultError {

@@ -18,7 +18,7 @@ pub(crate) use log::{UndoGuard, UndoLog};
 pub use process::{FileSizeUndo, ProcessUndo};
 pub(crate) use process::{file_size, set_file_size};
 pub use redis::RedisUndo;
-pub(crate) use redis::{connect, run_id, say};
+pub(crate) use redis::{connect, query, run_id};
 
 use crate::plan::seal::write_whole;
 use serde::{Deserialize, Serialize};
