@@ -57,8 +57,8 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
     let topology: Topology = serde_json::from_str(topology).map_err(|error| error.to_string())?;
     let fault: FaultKind = serde_json::from_str(fault).map_err(|error| error.to_string())?;
     let given = match &fault {
-        FaultKind::FileChanged { service, file, .. } => {
-            vec![Given::File { service: *service, name: file.clone(), text: RULES.to_owned() }]
+        FaultKind::FileChanged(fault) => {
+            vec![Given::File { service: fault.service, name: fault.file.clone(), text: RULES.to_owned() }]
         }
         _ => Vec::new(),
     };

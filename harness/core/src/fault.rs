@@ -1,254 +1,226 @@
-//! Faults: what can be done to a running stack, as data. How each is done and undone is one file per kind in this folder.
+//! Faults: what the harness can do to a running stack. Each kind is one file with one type; this file is the list of kinds.
 
 mod active;
-mod book;
+mod cpu_squeeze;
 mod database_locked;
 mod disk_full;
 mod error;
 mod file_changed;
+mod injection;
 mod injector;
+mod kill;
+mod kind;
+mod memory_squeeze;
 mod network;
-mod order;
 mod pause;
 mod problems;
-mod process;
 mod recover;
 mod redis;
+mod restart;
 mod squeeze;
+mod stop;
 
+pub use self::redis::{Redis, RedisState};
 pub use active::{Active, Healed};
+pub use cpu_squeeze::CpuSqueeze;
+pub use database_locked::DatabaseLocked;
+pub use disk_full::DiskFull;
 pub use error::FaultError;
+pub use file_changed::FileChanged;
 pub use injector::Injector;
+pub use kill::Kill;
+pub use kind::CountedHits;
+pub use memory_squeeze::MemorySqueeze;
+pub use network::Network;
+pub use pause::Pause;
 pub use recover::{Recovered, owes, recover};
+pub use restart::Restart;
+pub use stop::Stop;
 
-use chaos_proxy::Rule;
-use harness_history::experiment::FILE_CHANGED;
-use mcp_contracts::Service;
+use crate::plan::Backend;
+use crate::plan::topology::Topology;
+use kind::Fault;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A fault as an experiment orders it.
+/// A fault of an experiment, with its times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultOrder {
-    /// What is done.
     pub fault: FaultKind,
-    /// How long after the fault phase began.
+    /// From the beginning of the fault phase to the first injection.
     pub after: Duration,
-    /// How long it stays.
+    /// From each injection until it is healed.
     pub lasts: Duration,
-    /// How often it is done, one after the other.
+    /// Number of injections, one after another.
     pub times: u32,
-    /// From one injection to the next; without meaning where it is done once.
+    /// From one injection to the next; not used if there is only one.
     pub every: Duration,
 }
 
-/// What can be done.
+/// Every kind of fault. The serialized `kind` is the name of the variant; the other keys are the fields of its type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FaultKind {
-    /// A part ends at once (SIGKILL) and is started again when the fault is healed.
-    Kill {
-        /// The part.
-        part: String,
-    },
-    /// A part is asked to end (SIGTERM) and is started again when the fault is healed.
-    Stop {
-        /// The part.
-        part: String,
-    },
-    /// A part stands still (SIGSTOP, or a paused container).
-    Pause {
-        /// The part.
-        part: String,
-    },
-    /// A part is restarted in order; healed as soon as it is back.
-    Restart {
-        /// The part.
-        part: String,
-    },
-    /// Something happens on the way between two parts, or from the callers (`client`) to a part.
-    Network {
-        /// From this part, or `client`.
-        from: String,
-        /// To that part.
-        to: String,
-        /// What the proxy on the way does.
-        rule: Rule,
-    },
-    /// A real Redis is brought into a state in which it answers and does not serve.
-    Redis {
-        /// The state.
-        state: RedisState,
-    },
-    /// A part cannot make its files larger.
-    DiskFull {
-        /// The part.
-        part: String,
-    },
-    /// Somebody else holds the write lock of a part's database.
-    DatabaseLocked {
-        /// The part.
-        part: String,
-    },
-    /// A file of rules or patterns is another one, or gone, while its service watches.
-    FileChanged {
-        /// The service: `guardrails` or `patterns`.
-        service: Service,
-        /// Path of the file in its folder.
-        file: String,
-        /// What is in it; absent: the file is gone.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        text: Option<String>,
-    },
-    /// A part gets so much of one core.
-    CpuSqueeze {
-        /// The part.
-        part: String,
-        /// Hundredths of a core.
-        percent: u32,
-    },
-    /// A part gets so much memory.
-    MemorySqueeze {
-        /// The part.
-        part: String,
-        /// In MiB.
-        mebibytes: u32,
-    },
-}
-
-/// A state of a real Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RedisState {
-    /// It loads its data (`-LOADING`).
-    Loading,
-    /// It follows a dead master (`-READONLY`).
-    Readonly,
-    /// It has no memory left for writes (`-OOM`).
-    Oom,
-    /// A script does not end (`-BUSY`).
-    Busy,
-    /// Writes wait (`CLIENT PAUSE WRITE`).
-    PausedWrites,
-    /// It forgets scripts again and again (`-NOSCRIPT`).
-    ScriptsFlushed,
-    /// All counters are gone.
-    CountersLost,
-    /// No more clients are let in.
-    MaxClients,
-    /// The services' user may not run scripts (`-NOPERM`).
-    NoScripts,
-    /// A password is required that nobody has (`-NOAUTH`).
-    PasswordRequired,
+    Kill(Kill),
+    Stop(Stop),
+    Pause(Pause),
+    Restart(Restart),
+    Network(Network),
+    Redis(Redis),
+    DiskFull(DiskFull),
+    DatabaseLocked(DatabaseLocked),
+    FileChanged(FileChanged),
+    CpuSqueeze(CpuSqueeze),
+    MemorySqueeze(MemorySqueeze),
 }
 
 impl FaultKind {
-    /// The word of its kind, such as `kill`, `latency` or `oom`.
-    pub const fn kind(&self) -> &'static str {
+    fn get(&self) -> &dyn Fault {
         match self {
-            Self::Kill { .. } => "kill",
-            Self::Stop { .. } => "stop",
-            Self::Pause { .. } => "pause",
-            Self::Restart { .. } => "restart",
-            Self::Network { rule, .. } => rule.toxic.kind(),
-            Self::Redis { state } => state.name(),
-            Self::DiskFull { .. } => "disk_full",
-            Self::DatabaseLocked { .. } => "database_locked",
-            Self::FileChanged { .. } => FILE_CHANGED,
-            Self::CpuSqueeze { .. } => "cpu_squeeze",
-            Self::MemorySqueeze { .. } => "memory_squeeze",
+            Self::Kill(fault) => fault,
+            Self::Stop(fault) => fault,
+            Self::Pause(fault) => fault,
+            Self::Restart(fault) => fault,
+            Self::Network(fault) => fault,
+            Self::Redis(fault) => fault,
+            Self::DiskFull(fault) => fault,
+            Self::DatabaseLocked(fault) => fault,
+            Self::FileChanged(fault) => fault,
+            Self::CpuSqueeze(fault) => fault,
+            Self::MemorySqueeze(fault) => fault,
         }
     }
 
-    /// What it is done to: a part, or a way such as `memory to redis`.
+    /// The word of the kind, such as `kill`, `latency` or `oom`.
+    pub fn kind(&self) -> &'static str {
+        self.get().kind()
+    }
+
+    /// A part, or a way such as `memory to redis`.
     pub fn target(&self) -> String {
-        match self {
-            Self::Kill { part }
-            | Self::Stop { part }
-            | Self::Pause { part }
-            | Self::Restart { part }
-            | Self::DiskFull { part }
-            | Self::DatabaseLocked { part }
-            | Self::CpuSqueeze { part, .. }
-            | Self::MemorySqueeze { part, .. } => part.clone(),
-            Self::Network { from, to, .. } => format!("{from} to {to}"),
-            Self::Redis { .. } => "redis".to_owned(),
-            Self::FileChanged { service, .. } => service.name().to_owned(),
-        }
+        self.get().target()
     }
 
-    /// What is done, such as `kill redis` or `latency memory to redis`.
+    /// Kind and target, such as `kill redis` or `latency memory to redis`.
     pub fn name(&self) -> String {
         format!("{} {}", self.kind(), self.target())
     }
 
-    /// The parts that it takes away: while it acts they do not answer.
+    /// The parts that do not answer while the fault acts.
     pub fn parts(&self) -> Vec<&str> {
-        match self {
-            Self::Kill { part } | Self::Stop { part } | Self::Pause { part } | Self::Restart { part } => vec![part],
-            Self::Network { .. }
-            | Self::Redis { .. }
-            | Self::DiskFull { .. }
-            | Self::DatabaseLocked { .. }
-            | Self::FileChanged { .. }
-            | Self::CpuSqueeze { .. }
-            | Self::MemorySqueeze { .. } => Vec::new(),
-        }
+        self.get().takes_away()
     }
-}
 
-impl RedisState {
-    /// Every state.
-    pub const ALL: [Self; 10] = [
-        Self::Loading,
-        Self::Readonly,
-        Self::Oom,
-        Self::Busy,
-        Self::PausedWrites,
-        Self::ScriptsFlushed,
-        Self::CountersLost,
-        Self::MaxClients,
-        Self::NoScripts,
-        Self::PasswordRequired,
-    ];
+    /// The way on which the fault needs a proxy.
+    pub fn way(&self) -> Option<(&str, &str)> {
+        self.get().way()
+    }
 
-    /// Its word, as in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Loading => "loading",
-            Self::Readonly => "readonly",
-            Self::Oom => "oom",
-            Self::Busy => "busy",
-            Self::PausedWrites => "paused_writes",
-            Self::ScriptsFlushed => "scripts_flushed",
-            Self::CountersLost => "counters_lost",
-            Self::MaxClients => "max_clients",
-            Self::NoScripts => "no_scripts",
-            Self::PasswordRequired => "password_required",
-        }
+    /// Returns one line for each problem of the fault on this topology and backend, whatever the machine.
+    pub fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String> {
+        let mut problems = self.get().problems(topology);
+        problems.extend(self.get().unsupported(backend).map(|why| format!("`{}` {why}", self.name())));
+        problems
+    }
+
+    /// Returns why this machine cannot do it, if the backend can.
+    pub fn impossible_here(&self, backend: &Backend) -> Option<String> {
+        let why = self.get().impossible_here(backend)?;
+        Some(format!("`{}` is not possible on this machine: {why}", self.name()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FaultKind, RedisState, Rule};
-    use chaos_proxy::Toxic;
-    use chaos_proxy::toxic::Hang;
+    use super::*;
+    use chaos_proxy::toxic::{Bandwidth, Hang};
+    use chaos_proxy::{Rule, Toxic};
+    use mcp_contracts::Service;
+    use std::collections::BTreeMap;
 
-    #[test]
-    fn a_fault_is_named_by_its_kind_and_what_it_is_done_to() {
-        let kill = FaultKind::Kill { part: "redis".to_owned() };
-        assert_eq!((kill.name().as_str(), kill.parts()), ("kill redis", vec!["redis"]));
-        let (from, to) = ("memory".to_owned(), "redis".to_owned());
-        let hang = FaultKind::Network { from, to, rule: Rule::new(Toxic::Hang(Hang {})) };
-        assert_eq!((hang.kind(), hang.target().as_str(), hang.parts().len()), ("hang", "memory to redis", 0));
-        assert_eq!(FaultKind::Redis { state: RedisState::Oom }.name(), "oom redis");
+    fn kill(part: &str) -> FaultKind {
+        FaultKind::Kill(Kill { part: part.to_owned() })
+    }
+
+    fn on_way(from: &str, to: &str, toxic: Toxic) -> FaultKind {
+        FaultKind::Network(Network { from: from.to_owned(), to: to.to_owned(), rule: Rule::new(toxic) })
+    }
+
+    fn way(from: &str, to: &str) -> FaultKind {
+        on_way(from, to, Toxic::Hang(Hang {}))
+    }
+
+    fn only(problems: &[String], expected: &str) {
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{expected}: {problems:?}");
     }
 
     #[test]
-    fn a_state_is_called_the_same_in_files_and_in_reports() {
-        for state in RedisState::ALL {
-            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+    fn a_fault_is_named_by_its_kind_and_target() {
+        assert_eq!((kill("redis").name().as_str(), kill("redis").parts()), ("kill redis", vec!["redis"]));
+        let hang = way("memory", "redis");
+        assert_eq!((hang.kind(), hang.target().as_str(), hang.parts().len()), ("hang", "memory to redis", 0));
+        assert_eq!(hang.way(), Some(("memory", "redis")));
+        assert_eq!(FaultKind::Redis(Redis { state: RedisState::Oom }).name(), "oom redis");
+    }
+
+    #[test]
+    fn the_keys_of_a_kind_are_its_fields_and_no_others() {
+        let read = |text: &str| serde_json::from_str::<FaultKind>(text);
+        let text = r#"{"kind":"cpu_squeeze","part":"memory","percent":5}"#;
+        let fault = read(text).unwrap();
+        assert_eq!((serde_json::to_string(&fault).unwrap().as_str(), fault.kind()), (text, "cpu_squeeze"));
+        let error = |text: &str| read(text).unwrap_err().to_string();
+        assert!(error(r#"{"kind":"kill"}"#).contains("missing field `part`"));
+        assert!(error(r#"{"kind":"kill","prat":"redis"}"#).contains("unknown field `prat`, expected `part`"));
+        assert!(error(r#"{"kind":"kil","part":"redis"}"#).contains("unknown variant `kil`"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_reported_with_the_nearest_that_exists() {
+        let full = Topology::full();
+        only(&kill("guardrail").problems(&full, &Backend::Process), "did you mean `guardrails`?");
+        only(&way("memory", "rediss").problems(&full, &Backend::Process), "did you mean `memory to redis`?");
+        only(&way("client", "redis").problems(&full, &Backend::Process), "no way from `client` to `redis`");
+        let oom = FaultKind::Redis(Redis { state: RedisState::Oom });
+        only(&oom.problems(&full.clone().without_redis(), &Backend::Process), "this stack has none");
+        for sound in [way("client", "memory"), way("memory", "redis"), oom] {
+            assert_eq!(sound.problems(&full, &Backend::Process), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn what_a_backend_cannot_do_is_reported() {
+        let full = Topology::full();
+        let external = Backend::External { urls: BTreeMap::new() };
+        only(&way("memory", "redis").problems(&full, &external), "no proxy there");
+        assert!(way("memory", "redis").problems(&full, &Backend::Docker).is_empty());
+        assert!(way("client", "memory").problems(&full, &external).is_empty());
+        only(&kill("memory").problems(&full, &external), "`kill memory` needs a stack that the harness started");
+        let lock = FaultKind::DatabaseLocked(DatabaseLocked { part: "memory".to_owned() });
+        only(&lock.problems(&full, &Backend::Docker), "in a container");
+        only(&lock.problems(&full, &external), "that the harness started");
+        let disk = FaultKind::DiskFull(DiskFull { part: "redis".to_owned() });
+        only(&disk.problems(&full, &Backend::Process), "`disk_full` does not apply to Redis");
+    }
+
+    #[test]
+    fn only_files_that_a_service_reads_can_change() {
+        let full = Topology::full();
+        let change =
+            |service, file: &str| FaultKind::FileChanged(FileChanged { service, file: file.to_owned(), text: None });
+        let stricter = change(Service::Guardrails, "stricter.yaml");
+        assert_eq!(stricter.problems(&full, &Backend::Docker), Vec::<String>::new());
+        only(&stricter.problems(&Topology::memory(), &Backend::Process), "no `guardrails` in this stack");
+        only(&change(Service::Memory, "a.yaml").problems(&full, &Backend::Process), "`memory` reads no files");
+        only(&change(Service::Patterns, "../a.yaml").problems(&full, &Backend::Process), "a path inside its folder");
+    }
+
+    #[test]
+    fn values_out_of_range_are_reported() {
+        let full = Topology::full();
+        let none = FaultKind::CpuSqueeze(CpuSqueeze { part: "memory".to_owned(), percent: 0 });
+        only(&none.problems(&full, &Backend::Process), "`percent = 0` is out of range");
+        let slow = on_way("memory", "redis", Toxic::Bandwidth(Bandwidth { bytes_per_second: 0 }));
+        only(&slow.problems(&full, &Backend::Process), "bandwidth");
     }
 }

@@ -29,11 +29,12 @@ use crate::stack::reaper::Reaper;
 use crate::stack::view::{Event, View};
 use futures::future::try_join_all;
 use mcp_contracts::Service;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use ways::{Way, Ways};
@@ -232,7 +233,7 @@ impl Stack {
         let mode = self.request.topology.way(CLIENT, &part.name).unwrap_or_default();
         if !mode.is_direct() {
             let url = self.through((CLIENT, &part.name), mode, part.url.clone(), LOOPBACK).await?;
-            self.entrances.lock().unwrap_or_else(PoisonError::into_inner).insert(part.name.clone(), url);
+            self.entrances.lock().insert(part.name.clone(), url);
         }
         Ok(())
     }
@@ -272,7 +273,7 @@ impl Stack {
 
     /// MCP endpoint by part name: its proxy, where there is one on the way from callers to it.
     pub fn endpoints(&self) -> BTreeMap<String, String> {
-        let entrances = self.entrances.lock().unwrap_or_else(PoisonError::into_inner);
+        let entrances = self.entrances.lock();
         let parts = self.lock();
         let services = parts.iter().filter(|part| part.kind != PartKind::Redis);
         let endpoint = |part: &RunningPart| {
@@ -311,7 +312,7 @@ impl Stack {
         parts
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<RunningPart>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<RunningPart>> {
+        self.parts.lock()
     }
 }

@@ -6,7 +6,7 @@ mod stack;
 
 use bollard::Docker;
 use bollard::models::HostConfig;
-use harness_core::fault::{FaultKind, Injector, RedisState};
+use harness_core::fault::{CpuSqueeze, FaultKind, Injector, Kill, MemorySqueeze, Pause, Redis, RedisState, Stop};
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
 use harness_core::stack::Stack;
@@ -50,9 +50,9 @@ async fn a_container_is_ended_or_stands_still_and_is_back_after_the_fault() {
     let (dir, stack) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     for fault in [
-        FaultKind::Kill { part: redis_part() },
-        FaultKind::Stop { part: redis_part() },
-        FaultKind::Pause { part: redis_part() },
+        FaultKind::Kill(Kill { part: redis_part() }),
+        FaultKind::Stop(Stop { part: redis_part() }),
+        FaultKind::Pause(Pause { part: redis_part() }),
     ] {
         let active = injector.inject(&fault).await.unwrap();
         assert!(!answers(&stack).await, "{}", fault.name());
@@ -62,7 +62,7 @@ async fn a_container_is_ended_or_stands_still_and_is_back_after_the_fault() {
             assert!(start.elapsed() < UNDONE, "{} is not healed", fault.name());
         }
     }
-    drop(injector.inject(&FaultKind::Pause { part: redis_part() }).await.unwrap());
+    drop(injector.inject(&FaultKind::Pause(Pause { part: redis_part() })).await.unwrap());
     let start = Instant::now();
     while !answers(&stack).await {
         assert!(start.elapsed() < UNDONE, "the watchdog did not let it go on");
@@ -77,8 +77,8 @@ async fn a_container_is_ended_or_stands_still_and_is_back_after_the_fault() {
 async fn a_redis_in_a_container_is_brought_into_every_state_and_back() {
     let (dir, stack) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
-    for state in RedisState::ALL {
-        let active = injector.inject(&FaultKind::Redis { state }).await.unwrap();
+    for &state in RedisState::ALL {
+        let active = injector.inject(&FaultKind::Redis(Redis { state })).await.unwrap();
         let goes_on = matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost);
         assert_eq!(answers(&stack).await, goes_on, "during {state:?}");
         active.heal().await.unwrap();
@@ -92,12 +92,13 @@ async fn a_container_that_is_squeezed_has_no_limit_after_the_fault() {
     let (dir, stack) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let docker = labelled::connect().await.unwrap();
-    let active = injector.inject(&FaultKind::CpuSqueeze { part: redis_part(), percent: 5 }).await.unwrap();
+    let active = injector.inject(&FaultKind::CpuSqueeze(CpuSqueeze { part: redis_part(), percent: 5 })).await.unwrap();
     assert_eq!(limits(&docker, &stack).await.cpu_quota, Some(5_000));
     active.heal().await.unwrap();
     assert!(limits(&docker, &stack).await.cpu_quota.unwrap_or_default() <= 0);
 
-    let active = injector.inject(&FaultKind::MemorySqueeze { part: redis_part(), mebibytes: 64 }).await.unwrap();
+    let active =
+        injector.inject(&FaultKind::MemorySqueeze(MemorySqueeze { part: redis_part(), mebibytes: 64 })).await.unwrap();
     assert_eq!(limits(&docker, &stack).await.memory, Some(64 << 20));
     active.heal().await.unwrap();
     let machine = docker.info().await.unwrap().mem_total.unwrap();

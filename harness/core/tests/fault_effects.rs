@@ -10,7 +10,10 @@ use callers::{client, client_with};
 use harness_core::drive::client::{Client, ClientOptions};
 use harness_core::drive::experiment::find;
 use harness_core::drive::token::{Grant, Minter};
-use harness_core::fault::{FaultError, FaultKind, Injector};
+use harness_core::fault::{
+    CpuSqueeze, DatabaseLocked, DiskFull, FaultError, FaultKind, Injector, Kill, MemorySqueeze, Network, Pause,
+    Restart, Stop,
+};
 use harness_core::plan::Backend;
 use harness_core::plan::topology::{CLIENT, Topology};
 use harness_core::stack::{Given, Stack, StackRequest};
@@ -67,7 +70,7 @@ async fn a_part_that_is_killed_or_stopped_is_gone_and_comes_back_with_its_data()
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
     let by_id = stored(&mut client, "before any fault").await;
-    for fault in [FaultKind::Kill { part: memory() }, FaultKind::Stop { part: memory() }] {
+    for fault in [FaultKind::Kill(Kill { part: memory() }), FaultKind::Stop(Stop { part: memory() })] {
         let active = injector.inject(&fault).await.unwrap();
         assert_ne!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "{}", fault.name());
         let again = injector.inject(&fault).await;
@@ -76,7 +79,7 @@ async fn a_part_that_is_killed_or_stopped_is_gone_and_comes_back_with_its_data()
         assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "{}", fault.name());
     }
     let before = stack.part("memory").unwrap();
-    injector.inject(&FaultKind::Restart { part: memory() }).await.unwrap().heal().await.unwrap();
+    injector.inject(&FaultKind::Restart(Restart { part: memory() })).await.unwrap().heal().await.unwrap();
     let after = stack.part("memory").unwrap();
     assert_eq!((after.url == before.url, after.pid == before.pid), (true, false));
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
@@ -89,7 +92,7 @@ async fn a_part_that_stands_still_answers_nothing_and_a_stack_with_one_can_be_st
     let injector = Injector::new(&stack, dir.path());
     let mut client = hurried(&stack);
     let by_id = stored(&mut client, "before it stood still").await;
-    let fault = FaultKind::Pause { part: memory() };
+    let fault = FaultKind::Pause(Pause { part: memory() });
     let active = injector.inject(&fault).await.unwrap();
     let silent = client.call("get_memory", &by_id).await.outcome;
     assert_eq!(silent, Outcome::Unknown(ErrorKind::Timeout));
@@ -110,7 +113,7 @@ async fn a_rule_acts_on_its_way_alone_and_counts_what_it_hit() {
     let injector = Injector::new(&stack, dir.path());
     let way = |from: &str, to: &str, toxic: Value| {
         let rule = serde_json::from_value(json!({ "toxic": toxic })).unwrap();
-        FaultKind::Network { from: from.to_owned(), to: to.to_owned(), rule }
+        FaultKind::Network(Network { from: from.to_owned(), to: to.to_owned(), rule })
     };
     let mut client = hurried(&stack);
     let by_id = stored(&mut client, "through two proxies").await;
@@ -141,7 +144,7 @@ async fn on_a_full_disk_writes_are_refused_by_name_and_reads_go_on() {
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
     let by_id = stored(&mut client, "while there was room").await;
-    let active = injector.inject(&FaultKind::DiskFull { part: memory() }).await.unwrap();
+    let active = injector.inject(&FaultKind::DiskFull(DiskFull { part: memory() })).await.unwrap();
     for number in 0..3 {
         let (outcome, reply) = store(&mut client, &format!("number {number} finds no room")).await;
         assert_eq!(outcome, Outcome::Failed(ErrorKind::Tool("storage_full".into())), "{reply}");
@@ -159,7 +162,7 @@ async fn a_broken_service_that_stands_before_a_real_one_does_not_take_its_faults
     let (dir, stack) = stack_of(lying).await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
-    let active = injector.inject(&FaultKind::DiskFull { part: memory() }).await.unwrap();
+    let active = injector.inject(&FaultKind::DiskFull(DiskFull { part: memory() })).await.unwrap();
     let (outcome, reply) = store(&mut client, "finds no room behind the liar").await;
     assert_eq!(outcome, Outcome::Failed(ErrorKind::Tool("storage_full".into())), "{reply}");
     active.heal().await.unwrap();
@@ -173,7 +176,7 @@ async fn while_somebody_else_writes_the_database_writes_wait_and_reads_go_on() {
     let injector = Injector::new(&stack, dir.path());
     let mut client = hurried(&stack);
     let by_id = stored(&mut client, "before the lock").await;
-    let active = injector.inject(&FaultKind::DatabaseLocked { part: memory() }).await.unwrap();
+    let active = injector.inject(&FaultKind::DatabaseLocked(DatabaseLocked { part: memory() })).await.unwrap();
     let (outcome, reply) = store(&mut client, "while it is locked").await;
     assert_ne!(outcome, Outcome::Ok, "{reply}");
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
@@ -219,7 +222,7 @@ async fn a_part_that_is_squeezed_is_held_to_its_share() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
-    let fault = FaultKind::CpuSqueeze { part: memory(), percent: 1 };
+    let fault = FaultKind::CpuSqueeze(CpuSqueeze { part: memory(), percent: 1 });
     if let Some(why) = fault.impossible_here(&Backend::Process) {
         assert!(matches!(injector.inject(&fault).await, Err(FaultError::Refused { .. })), "{why}");
         stack.stop().await;
@@ -242,7 +245,7 @@ async fn a_part_that_is_squeezed_is_held_to_its_share() {
     assert!(!std::path::Path::new(&group).exists());
     stored(&mut client, "with all cores again").await;
 
-    let fault = FaultKind::MemorySqueeze { part: memory(), mebibytes: 256 };
+    let fault = FaultKind::MemorySqueeze(MemorySqueeze { part: memory(), mebibytes: 256 });
     let active = injector.inject(&fault).await.unwrap();
     stored(&mut client, "within its memory").await;
     active.heal().await.unwrap();
@@ -253,7 +256,7 @@ async fn a_part_that_is_squeezed_is_held_to_its_share() {
 async fn a_part_that_its_squeeze_has_ended_is_back_after_the_fault() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
-    let fault = FaultKind::MemorySqueeze { part: memory(), mebibytes: 64 };
+    let fault = FaultKind::MemorySqueeze(MemorySqueeze { part: memory(), mebibytes: 64 });
     if fault.impossible_here(&Backend::Process).is_none() {
         let active = injector.inject(&fault).await.unwrap();
         // As the system does where memory does not suffice.

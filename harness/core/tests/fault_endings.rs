@@ -5,7 +5,10 @@
 #[path = "support/holder.rs"]
 mod holder;
 
-use harness_core::fault::{FaultKind, Recovered, RedisState, recover};
+use harness_core::fault::{
+    CpuSqueeze, DatabaseLocked, DiskFull, FaultKind, FileChanged, Kill, MemorySqueeze, Network, Pause, Recovered,
+    Redis, RedisState, Restart, Stop, recover,
+};
 use harness_core::plan::topology::{CLIENT, Topology};
 use holder::{Ending, Holder, Stays, until};
 use mcp_contracts::Service;
@@ -39,37 +42,34 @@ async fn leaves_nothing(topology: Topology, fault: FaultKind) {
     }
 }
 
-/// Whether the fault changes something that is looked at, so that the look is known to find it while the fault acts.
+/// Returns true if the fault changes something that `Holder::left` looks at while it acts, so that the look is known to work.
 fn can_be_seen(fault: &FaultKind) -> bool {
+    use RedisState::{CountersLost, ScriptsFlushed};
     match fault {
-        FaultKind::Pause { .. }
-        | FaultKind::DiskFull { .. }
-        | FaultKind::DatabaseLocked { .. }
-        | FaultKind::FileChanged { .. }
-        | FaultKind::CpuSqueeze { .. }
-        | FaultKind::MemorySqueeze { .. } => true,
-        FaultKind::Redis { state } => !matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost),
-        FaultKind::Kill { .. } | FaultKind::Stop { .. } | FaultKind::Restart { .. } | FaultKind::Network { .. } => {
-            false
-        }
+        // These are over, or act in the harness's own process.
+        FaultKind::Kill(_) | FaultKind::Stop(_) | FaultKind::Restart(_) | FaultKind::Network(_) => false,
+        FaultKind::Redis(Redis { state: ScriptsFlushed | CountersLost }) => false,
+        _ => true,
     }
 }
 
 async fn redis_leaves_nothing(state: RedisState) {
-    leaves_nothing(only_redis(), FaultKind::Redis { state }).await;
+    leaves_nothing(only_redis(), FaultKind::Redis(Redis { state })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_part_stands_still() {
-    leaves_nothing(only_redis(), FaultKind::Pause { part: part("redis") }).await;
+    leaves_nothing(only_redis(), FaultKind::Pause(Pause { part: part("redis") })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_that_were_ended_leave_nothing() {
     let redis = || part("redis");
-    for fault in
-        [FaultKind::Kill { part: redis() }, FaultKind::Stop { part: redis() }, FaultKind::Restart { part: redis() }]
-    {
+    for fault in [
+        FaultKind::Kill(Kill { part: redis() }),
+        FaultKind::Stop(Stop { part: redis() }),
+        FaultKind::Restart(Restart { part: redis() }),
+    ] {
         leaves_nothing(only_redis(), fault).await;
     }
 }
@@ -77,18 +77,22 @@ async fn parts_that_were_ended_leave_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_rule_acts_on_a_way() {
     let rule = serde_json::from_value(serde_json::json!({ "toxic": { "kind": "hang" } })).unwrap();
-    let fault = FaultKind::Network { from: part(CLIENT), to: part("memory"), rule };
+    let fault = FaultKind::Network(Network { from: part(CLIENT), to: part("memory"), rule });
     leaves_nothing(Topology::memory().without_redis().proxied(CLIENT, "memory"), fault).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_disk_stays_full() {
-    leaves_nothing(Topology::memory().without_redis(), FaultKind::DiskFull { part: part("memory") }).await;
+    leaves_nothing(Topology::memory().without_redis(), FaultKind::DiskFull(DiskFull { part: part("memory") })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_database_stays_locked() {
-    leaves_nothing(Topology::memory().without_redis(), FaultKind::DatabaseLocked { part: part("memory") }).await;
+    leaves_nothing(
+        Topology::memory().without_redis(),
+        FaultKind::DatabaseLocked(DatabaseLocked { part: part("memory") }),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +101,7 @@ async fn no_file_stays_changed() {
     guardrails.parts.retain(|part| part.name == "guardrails");
     for text in [None, Some("category: testing\nrules: []\n".to_owned())] {
         let (service, file) = (Service::Guardrails, "own.yaml".to_owned());
-        leaves_nothing(guardrails.clone(), FaultKind::FileChanged { service, file, text }).await;
+        leaves_nothing(guardrails.clone(), FaultKind::FileChanged(FileChanged { service, file, text })).await;
     }
 }
 
@@ -150,8 +154,8 @@ async fn states_without_an_end_leave_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_limit_stays_on_a_process() {
     for fault in [
-        FaultKind::CpuSqueeze { part: part("redis"), percent: 50 },
-        FaultKind::MemorySqueeze { part: part("redis"), mebibytes: 64 },
+        FaultKind::CpuSqueeze(CpuSqueeze { part: part("redis"), percent: 50 }),
+        FaultKind::MemorySqueeze(MemorySqueeze { part: part("redis"), mebibytes: 64 }),
     ] {
         if let Some(why) = fault.impossible_here(&harness_core::plan::Backend::Process) {
             assert!(why.contains("is not possible on this machine"), "{why}");
@@ -163,7 +167,8 @@ async fn no_limit_stays_on_a_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_that_dies_with_its_harness_dies_with_a_fault_on_it_too() {
-    for fault in [FaultKind::Pause { part: part("memory") }, FaultKind::Redis { state: RedisState::Busy }] {
+    for fault in [FaultKind::Pause(Pause { part: part("memory") }), FaultKind::Redis(Redis { state: RedisState::Busy })]
+    {
         let mut holder = Holder::start(&Topology::memory(), Stays::No, &fault, Ending::Kill);
         holder.inject();
         holder.end();
@@ -179,9 +184,9 @@ async fn a_stack_that_dies_with_its_harness_dies_with_a_fault_on_it_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_even_the_watchdog_could_not_undo_is_undone_by_its_journal() {
     for fault in [
-        FaultKind::Pause { part: part("redis") },
-        FaultKind::Redis { state: RedisState::Oom },
-        FaultKind::Redis { state: RedisState::PasswordRequired },
+        FaultKind::Pause(Pause { part: part("redis") }),
+        FaultKind::Redis(Redis { state: RedisState::Oom }),
+        FaultKind::Redis(Redis { state: RedisState::PasswordRequired }),
     ] {
         let mut holder = Holder::start(&only_redis(), Stays::Yes, &fault, Ending::Kill);
         let before = holder.observe().await;

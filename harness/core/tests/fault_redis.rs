@@ -7,7 +7,7 @@ mod callers;
 mod stack;
 
 use callers::client;
-use harness_core::fault::{FaultKind, Injector, RedisState};
+use harness_core::fault::{FaultKind, Injector, Redis, RedisState};
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
 use harness_core::stack::Stack;
@@ -66,7 +66,7 @@ async fn sounds(state: RedisState, old: [&str; 2], new: [&str; 2]) {
     let injector = Injector::new(&stack, dir.path());
     let mut before = connect(&url).await.unwrap();
     assert_eq!(heard(&mut before, &["SET", "kept", "1"]).await, "ok");
-    let active = injector.inject(&FaultKind::Redis { state }).await.unwrap();
+    let active = injector.inject(&FaultKind::Redis(Redis { state })).await.unwrap();
     for (words, [old, new]) in [(READ, [old[0], new[0]]), (SCRIPT, [old[1], new[1]])] {
         let told = heard(&mut before, words).await;
         assert!(told.starts_with(old), "{state:?}, old connection, {words:?}: {told}");
@@ -111,7 +111,7 @@ async fn where_too_many_clients_are_in_nobody_else_is_let_in() {
     let (dir, stack, url) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let mut before = connect(&url).await.unwrap();
-    let active = injector.inject(&FaultKind::Redis { state: RedisState::MaxClients }).await.unwrap();
+    let active = injector.inject(&FaultKind::Redis(Redis { state: RedisState::MaxClients })).await.unwrap();
     assert_eq!(heard(&mut before, READ).await, "cut off");
     // What a client of its own framing hears; a library may only see the end of the connection.
     let mut stream = std::net::TcpStream::connect(url.trim_start_matches("redis://")).unwrap();
@@ -138,7 +138,7 @@ async fn scripts_are_forgotten_again_and_again() {
     let (dir, stack, url) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let mut connection = connect(&url).await.unwrap();
-    let active = injector.inject(&FaultKind::Redis { state: RedisState::ScriptsFlushed }).await.unwrap();
+    let active = injector.inject(&FaultKind::Redis(Redis { state: RedisState::ScriptsFlushed })).await.unwrap();
     for _ in 0..2 {
         let loaded: String =
             redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();
@@ -159,7 +159,7 @@ async fn all_counters_are_gone() {
     let injector = Injector::new(&stack, dir.path());
     let mut connection = connect(&url).await.unwrap();
     assert_eq!(heard(&mut connection, SCRIPT).await, "ok");
-    injector.inject(&FaultKind::Redis { state: RedisState::CountersLost }).await.unwrap().heal().await.unwrap();
+    injector.inject(&FaultKind::Redis(Redis { state: RedisState::CountersLost })).await.unwrap().heal().await.unwrap();
     let counted: Option<u64> = redis::cmd("GET").arg("counted").query_async(&mut connection).await.unwrap();
     assert_eq!(counted, None);
     stack.stop().await;
@@ -172,8 +172,8 @@ async fn a_service_goes_on_through_every_state_and_finds_back() {
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
     let content = |text: &str| serde_json::json!({ "content": text });
-    for state in RedisState::ALL {
-        let active = injector.inject(&FaultKind::Redis { state }).await.unwrap();
+    for &state in RedisState::ALL {
+        let active = injector.inject(&FaultKind::Redis(Redis { state })).await.unwrap();
         let during = client.call("store_memory", &content(&format!("during {state:?}"))).await;
         assert_eq!(during.outcome, harness_history::Outcome::Ok, "during {state:?}");
         active.heal().await.unwrap();

@@ -1,47 +1,94 @@
-//! Somebody else writes a part's database and does not come to an end: the harness holds the lock that SQLite takes for every write in WAL
-//! mode, so that reads go on. The lock is on an open file of the harness: closed, by whatever ended the harness, it is gone.
+//! `database_locked`: another writer of a part's database does not finish. The harness holds the lock that SQLite takes for every write in WAL
+//! mode, so reads go on. The lock belongs to an open file of this process: when the harness ends, it is gone, so it needs no undo entry.
 
 use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
+use super::kind::{Acting, Fault, Hold, Step};
+use super::problems::no_database;
+use crate::plan::Backend;
+use crate::plan::topology::Topology;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The byte of the shared-memory file that stands for the right to write (SQLite, `WAL_WRITE_LOCK`, section 2.3.1 of its WAL file format).
+/// The byte of the shared-memory file that is the right to write (SQLite, `WAL_WRITE_LOCK`, section 2.3.1 of its WAL file format).
 const WRITE_LOCK: libc::off_t = 120;
-/// How long a busy writer may keep us waiting.
+/// How long the injection waits for a busy writer.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Shorter than the pause between two transactions of a busy writer.
+/// Shorter than the pause between two transactions of a busy writer; a longer one would find the lock taken every time.
 const PAUSE: Duration = Duration::from_micros(100);
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<File, FaultError> {
-    let path = shared_memory(order, part)?;
-    let file = OpenOptions::new().read(true).write(true).open(&path);
-    let file = file.map_err(|error| order.refused(format!("`{}`: {error}", path.display())))?;
-    let start = Instant::now();
-    loop {
-        match lock(&file) {
-            Ok(()) => return Ok(file),
-            Err(Errno::EAGAIN | Errno::EACCES) if start.elapsed() < DEADLINE => tokio::time::sleep(PAUSE).await,
-            Err(error) => return Err(order.refused(format!("`{}` cannot be locked: {error}", path.display()))),
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseLocked {
+    pub part: String,
+}
+
+impl Fault for DatabaseLocked {
+    fn kind(&self) -> &'static str {
+        "database_locked"
+    }
+
+    fn target(&self) -> String {
+        self.part.clone()
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        no_database(topology, &self.part, self.kind())
+    }
+
+    fn unsupported(&self, backend: &Backend) -> Option<String> {
+        match backend {
+            Backend::Process => None,
+            Backend::Docker => Some(
+                "locks a file of this machine, which `--backend docker` keeps in a container; use `--backend process`"
+                    .to_owned(),
+            ),
+            Backend::External { .. } => {
+                Some("needs a stack that the harness started; use `--backend process`".to_owned())
+            }
         }
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(async move {
+            let path = shared_memory(injection, &self.part)?;
+            let file = OpenOptions::new().read(true).write(true).open(&path);
+            let file = file.map_err(|error| injection.refused(format!("`{}`: {error}", path.display())))?;
+            let start = Instant::now();
+            loop {
+                match lock(&file) {
+                    Ok(()) => return Ok(Acting::held_by(file)),
+                    Err(Errno::EAGAIN | Errno::EACCES) if start.elapsed() < DEADLINE => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Err(error) => {
+                        return Err(injection.refused(format!("`{}` cannot be locked: {error}", path.display())));
+                    }
+                }
+            }
+        })
     }
 }
 
-/// The file next to the database through which its users agree.
-fn shared_memory(order: &Order<'_, '_>, part: &str) -> Result<PathBuf, FaultError> {
-    let database = order.stack().database(part);
-    let database = database.ok_or_else(|| order.refused(format!("`{part}` has no SQLite database on this machine")))?;
+/// Closing the file releases the lock.
+impl Hold for File {}
+
+/// The file beside a database in which the processes that use it take their locks.
+fn shared_memory(injection: &Injection<'_>, part: &str) -> Result<PathBuf, FaultError> {
+    let database = injection.stack.database(part);
+    let database =
+        database.ok_or_else(|| injection.refused(format!("`{part}` has no SQLite database on this machine")))?;
     let mut name = database.into_os_string();
     name.push("-shm");
     Ok(PathBuf::from(name))
 }
 
 fn lock(file: &File) -> Result<(), Errno> {
-    // A lock of the open file and not of the process: another look at the database from here must not release it.
     let wanted = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
@@ -49,5 +96,6 @@ fn lock(file: &File) -> Result<(), Errno> {
         l_len: 1,
         l_pid: 0,
     };
+    // A lock of the open file (OFD), not of the process: the latter is released when this process closes any other descriptor of the file.
     fcntl(file, FcntlArg::F_OFD_SETLK(&wanted)).map(|_| ())
 }

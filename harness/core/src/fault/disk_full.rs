@@ -1,36 +1,70 @@
-//! A part cannot write its files any more, as on a full disk: the system lets none of them be written at all. A limit at the size that they
-//! have would let a log that begins anew, as that of SQLite does, accept writes for a while. Logs are lost too, as they are on a full disk.
+//! `disk_full`: a part cannot write to its files, as on a full disk. Its log is lost too, as on a full disk.
 
-use super::book::Owed;
-use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
+use super::kind::{Acting, Fault, Step};
+use super::problems::no_database;
+use crate::plan::Backend;
+use crate::plan::topology::Topology;
 use crate::stack::undo::{FileSizeUndo, Undo, file_size, set_file_size};
+use serde::{Deserialize, Serialize};
 
-pub(super) fn inject(order: &Order<'_, '_>, part: &str) -> Result<Owed, FaultError> {
-    let (pid, started) = order.worker(&order.part(part)?)?;
-    let (soft, hard) = file_size(pid).map_err(|error| order.refused(error))?;
-    let owed = order.owe(Undo::FileSize(FileSizeUndo { pid, started, soft, hard }))?;
-    set_file_size(pid, Some(0), hard).map_err(|error| order.refused(error))?;
-    match file_size(pid) {
-        Ok((Some(0), _)) => Ok(owed),
-        Ok((found, _)) => Err(order.no_effect(format!("the limit of process {pid} is {found:?}"))),
-        Err(error) => Err(order.no_effect(error)),
-    }
-}
-
-/// Bit of the right to change the limits of processes of other users (CAP_SYS_RESOURCE; capabilities(7)).
+/// The bit of the right to change the limits of other users' processes (CAP_SYS_RESOURCE; capabilities(7)).
 const SYS_RESOURCE: u64 = 1 << 24;
 
-/// Why no process of another user can be limited from here; `None` where it can.
-pub(super) fn impossible_for_another_user() -> Option<String> {
-    let status = procfs::process::Process::myself().and_then(|process| process.status());
-    match status {
-        Ok(status) if status.capeff & SYS_RESOURCE != 0 => None,
-        Ok(_) => Some(
-            "the service runs as another user, whose limits only a harness with CAP_SYS_RESOURCE may change; grant it (`setcap \
-             cap_sys_resource+ep` on the harness), or use `--backend process`"
-                .to_owned(),
-        ),
-        Err(error) => Some(format!("what this process may do cannot be seen: {error}")),
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskFull {
+    pub part: String,
+}
+
+impl Fault for DiskFull {
+    fn kind(&self) -> &'static str {
+        "disk_full"
+    }
+
+    fn target(&self) -> String {
+        self.part.clone()
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        no_database(topology, &self.part, self.kind())
+    }
+
+    /// In its container a service runs as another user.
+    fn impossible_here(&self, backend: &Backend) -> Option<String> {
+        if *backend != Backend::Docker {
+            return None;
+        }
+        let status = procfs::process::Process::myself().and_then(|process| process.status());
+        match status {
+            Ok(status) if status.capeff & SYS_RESOURCE != 0 => None,
+            Ok(_) => Some(
+                "the service runs as another user, whose limits only a harness with CAP_SYS_RESOURCE may change; grant it (`setcap \
+                 cap_sys_resource+ep` on the harness), or use `--backend process`"
+                    .to_owned(),
+            ),
+            Err(error) => Some(format!("the capabilities of this process cannot be read: {error}")),
+        }
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(async move {
+            let (pid, started) = injection.worker(&injection.part(&self.part)?)?;
+            let (soft, hard) = file_size(pid).map_err(|error| injection.refused(error))?;
+            let guard = injection.must_undo(Undo::FileSize(FileSizeUndo { pid, started, soft, hard }))?;
+            // 0, not the present size: SQLite begins its log anew in the same file, and that would accept writes for a while. The hard limit
+            // stays, because only a privileged process could raise it again.
+            set_file_size(pid, Some(0), hard).map_err(|error| injection.refused(error))?;
+            match file_size(pid) {
+                Ok((Some(0), _)) => Ok(guard.into()),
+                Ok((soft, _)) => Err(injection.no_effect(format!("the file size limit of process {pid} is {soft:?}"))),
+                Err(error) => Err(injection.no_effect(error)),
+            }
+        })
+    }
+
+    /// The signal that comes with a write past the limit, SIGXFSZ, ends a process that does not ignore it.
+    fn recover<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, ()> {
+        Box::pin(injection.start_if_dead(&self.part))
     }
 }

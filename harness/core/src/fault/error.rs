@@ -1,63 +1,24 @@
 //! Why a fault could not be injected or healed.
 
 use crate::stack::StackError;
-use std::path::PathBuf;
+use crate::stack::undo::UndoLogError;
 
-/// What went wrong with a fault.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultError {
-    /// The stack did not do what it was told.
     #[error("the fault `{fault}` failed: {source}")]
-    Stack {
-        /// The fault.
-        fault: String,
-        /// What the stack said.
-        source: StackError,
-    },
-    /// There is no proxy on the way.
+    Stack { fault: String, source: StackError },
     #[error(
-        "the fault `{fault}` needs a proxy on its way\nhint: the topology of the stack must have that way `proxied`"
+        "the fault `{fault}` needs a proxy on its way\nhint: set this way to `proxied` in the topology of the stack"
     )]
-    NoProxy {
-        /// The fault.
-        fault: String,
-    },
-    /// It was ordered and does not act.
-    #[error("the fault `{fault}` was ordered and does not act: {why}")]
-    NoEffect {
-        /// The fault.
-        fault: String,
-        /// What was seen instead.
-        why: String,
-    },
+    NoProxy { fault: String },
+    /// Everything was done and the fault does not act.
+    #[error("the fault `{fault}` was injected and does not act: {why}")]
+    NoEffect { fault: String, why: String },
     /// The system, Redis or Docker refused it.
     #[error("the fault `{fault}` cannot be injected: {why}")]
-    Refused {
-        /// The fault.
-        fault: String,
-        /// What was said.
-        why: String,
-    },
-    /// It was ordered to end and is still there.
+    Refused { fault: String, why: String },
     #[error("the fault `{fault}` cannot be healed: {why}\nhint: `harness chaos recover` tries again")]
-    NotHealed {
-        /// The fault.
-        fault: String,
-        /// What was said.
-        why: String,
-    },
-    /// What would have to be undone cannot be written down.
-    #[error("`{}` cannot be written, and without it no fault is injected: {why}", path.display())]
-    Journal {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// The process that undoes what a dead harness left cannot be started.
-    #[error("the watchdog cannot be started, and without it no fault is injected: {why}")]
-    Watchdog {
-        /// What the system said.
-        why: String,
-    },
+    NotHealed { fault: String, why: String },
+    #[error(transparent)]
+    UndoLog(#[from] UndoLogError),
 }

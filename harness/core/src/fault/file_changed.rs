@@ -1,37 +1,73 @@
-//! A file of rules or patterns is another one, or gone, while a service watches its folder: a policy that became stricter, a pattern that was
-//! withdrawn. It takes the place of the old one as a whole, as in a careful rollout. What the service makes of it is for the checks to say.
+//! `file_changed`: a file of rules or patterns is replaced or removed while a service watches its folder, as when a policy becomes stricter or
+//! a pattern is withdrawn. The checks judge what the service makes of it.
 
-use super::book::Owed;
-use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
+use super::kind::{Acting, Fault, Step};
+use crate::plan::topology::Topology;
 use crate::stack::undo::Undo;
+use harness_history::experiment::FILE_CHANGED;
 use mcp_contracts::Service;
+use serde::{Deserialize, Serialize};
+use std::path::{Component, Path};
 
-pub(super) fn inject(
-    order: &Order<'_, '_>,
-    service: Service,
-    file: &str,
-    text: Option<&str>,
-) -> Result<Owed, FaultError> {
-    let stack = order.stack();
-    let path = stack.file(service, file).map_err(|error| order.stack_failed(error))?;
-    let undo = match std::fs::read_to_string(&path) {
-        Ok(text) => Undo::WriteFile { path, text },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Undo::RemoveFile { path },
-        Err(error) => return Err(order.refused(format!("`{}` cannot be read: {error}", path.display()))),
-    };
-    let owed = order.owe(undo)?;
-    let changed = match text {
-        Some(text) => stack.write_file(service, file, text),
-        None => stack.remove_file(service, file),
-    };
-    changed.map_err(|error| order.stack_failed(error))?;
-    Ok(owed)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileChanged {
+    /// `guardrails` or `patterns`.
+    pub service: Service,
+    /// Path of the file in the folder of the service.
+    pub file: String,
+    /// The new content; if omitted, the file is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
-/// What is wrong with the name of such a file; `None` where nothing is.
-pub(super) fn bad_name(file: &str) -> Option<String> {
-    let inside = std::path::Path::new(file).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+impl Fault for FileChanged {
+    fn kind(&self) -> &'static str {
+        FILE_CHANGED
+    }
+
+    fn target(&self) -> String {
+        self.service.name().to_owned()
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        let name = self.service.name();
+        let no_folder = match self.service {
+            Service::Guardrails | Service::Patterns => {
+                let missing = topology.of(self.service).next().is_none();
+                missing.then(|| format!("there is no `{name}` in this stack"))
+            }
+            Service::Memory | Service::Orchestrator => {
+                Some(format!("`{name}` reads no files that can change; `guardrails` and `patterns` do"))
+            }
+        };
+        no_folder.into_iter().chain(bad_path(&self.file)).collect()
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(async move {
+            let stack = injection.stack;
+            let path = stack.file(self.service, &self.file).map_err(|error| injection.stack_failed(error))?;
+            let undo = match std::fs::read_to_string(&path) {
+                Ok(text) => Undo::WriteFile { path, text },
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Undo::RemoveFile { path },
+                Err(error) => return Err(injection.refused(format!("`{}` cannot be read: {error}", path.display()))),
+            };
+            let guard = injection.must_undo(undo)?;
+            // The file is replaced as a whole, as in a careful rollout: a half-written file would be another fault.
+            let changed = match &self.text {
+                Some(text) => stack.write_file(self.service, &self.file, text),
+                None => stack.remove_file(self.service, &self.file),
+            };
+            changed.map_err(|error| injection.stack_failed(error))?;
+            Ok(guard.into())
+        })
+    }
+}
+
+fn bad_path(file: &str) -> Option<String> {
+    let inside = Path::new(file).components().all(|component| matches!(component, Component::Normal(_)));
     let read = file.ends_with(".yaml") || file.ends_with(".yml");
     (!inside || !read).then(|| {
         format!(
@@ -42,15 +78,15 @@ pub(super) fn bad_name(file: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::bad_name;
+    use super::bad_path;
 
     #[test]
-    fn only_what_a_service_reads_can_change() {
+    fn only_files_that_a_service_reads_can_change() {
         for good in ["stricter.yaml", "organisations/acme.yml"] {
-            assert_eq!(bad_name(good), None);
+            assert_eq!(bad_path(good), None);
         }
         for bad in ["", "rules.txt", "../rules.yaml", "/rules.yaml", "a/../../b.yaml"] {
-            assert!(bad_name(bad).is_some(), "{bad}");
+            assert!(bad_path(bad).is_some(), "{bad}");
         }
     }
 }

@@ -1,22 +1,80 @@
-//! Something happens on the way between two parts: a rule of the proxy on it. The proxy is part of the harness, so that with the harness
-//! every rule is gone, whatever ended it, and nothing has to be undone by anybody else.
+//! `network`: a rule of the proxy on a way between two parts, or from the clients to a part. The proxy runs in this process: when the harness
+//! ends, every rule is gone, so a rule needs no undo entry.
 
 use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
+use super::kind::{Acting, CountedHits, Fault, Hold, Step};
+use super::problems::unknown_way;
+use crate::plan::Backend;
+use crate::plan::topology::{CLIENT, Topology};
 use chaos_proxy::{Guard, Hits, Rule};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
-pub(super) fn inject(order: &Order<'_, '_>, from: &str, to: &str, rule: &Rule) -> Result<Guard, FaultError> {
-    let proxy = order.stack().proxy(from, to).ok_or_else(|| FaultError::NoProxy { fault: order.name.clone() })?;
-    proxy.add(rule.clone()).map_err(|error| order.refused(error))
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// A part, or `client`.
+    pub from: String,
+    pub to: String,
+    pub rule: Rule,
 }
 
-/// How many requests a rule hit so far.
-pub(super) fn hits(guard: &Guard) -> (u64, String) {
-    counted(guard.rule(), guard.hits())
+impl Fault for Network {
+    fn kind(&self) -> &'static str {
+        self.rule.toxic.kind()
+    }
+
+    fn target(&self) -> String {
+        format!("{} to {}", self.from, self.to)
+    }
+
+    fn way(&self) -> Option<(&str, &str)> {
+        Some((&self.from, &self.to))
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        let mut problems = unknown_way(topology, &self.from, &self.to);
+        let name = format!("{} {}", self.kind(), self.target());
+        problems.extend(self.rule.check().err().map(|error| format!("`{name}`: {error}")));
+        problems
+    }
+
+    fn unsupported(&self, backend: &Backend) -> Option<String> {
+        let external = matches!(backend, Backend::External { .. });
+        (external && self.from != CLIENT).then(|| {
+            format!(
+                "acts between two parts, and `--backend {}` has no proxy there; use `--backend process`, or the way from `{CLIENT}`",
+                backend.name()
+            )
+        })
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(async move {
+            let proxy = injection.stack.proxy(&self.from, &self.to);
+            let proxy = proxy.ok_or_else(|| FaultError::NoProxy { fault: injection.name.clone() })?;
+            let guard = proxy.add(self.rule.clone()).map_err(|error| injection.refused(error))?;
+            Ok(Acting::held_by(guard))
+        })
+    }
 }
 
-/// Requests where the proxy saw requests, connections where it ended these before any request.
-pub(super) fn counted(rule: &Rule, hits: Hits) -> (u64, String) {
+impl Hold for Guard {
+    fn hits(&self) -> Option<CountedHits> {
+        Some(counted(self.rule(), Self::hits(self)))
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, Option<CountedHits>> {
+        let rule = self.rule().clone();
+        // Counted after the rule is gone, so that a request which it hit in the last moment is included.
+        let hits = counted(&rule, self.remove());
+        Box::pin(async { Some(hits) })
+    }
+}
+
+/// Counts requests, or connections if the rule ended these before the proxy saw a request.
+fn counted(rule: &Rule, hits: Hits) -> CountedHits {
     let (count, what) = if hits.operations > 0 || hits.connections == 0 {
         (hits.operations, "requests")
     } else {

@@ -1,34 +1,60 @@
-//! A part stands still: its process is stopped by a signal, or its container is paused. Connections to it stay open and nobody answers. Behind
-//! a broken service that stands before it, the real one is stopped: what the broken one makes of its silence is what is tried.
+//! `pause`: a part stands still; its process is stopped by a signal, or its container is paused. Connections to it stay open and nothing
+//! answers. New connections are accepted too, by the kernel's backlog, so that a caller waits until its own timeout.
 
-use super::book::Owed;
-use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
+use super::kind::{Acting, Fault, Step};
+use super::problems::unknown_part;
+use crate::plan::topology::Topology;
 use crate::stack::undo::{ContainerUndo, ProcessUndo, Undo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str) -> Result<Owed, FaultError> {
-    let running = order.part(part)?;
-    let undo = match running.container.clone() {
-        Some(container) => {
-            Undo::Container(ContainerUndo { container, paused: true, cpu_quota: None, memory: None, memory_swap: None })
-        }
-        None => {
-            let (pid, started) = order.worker(&running)?;
-            Undo::Resume(ProcessUndo { pid, started })
-        }
-    };
-    let behind = match &undo {
-        Undo::Resume(worker) if running.pid != Some(worker.pid) => Some(worker.pid),
-        _ => None,
-    };
-    let owed = order.owe(undo)?;
-    match behind {
-        Some(pid) => {
-            kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP).map_err(|error| order.refused(error))?;
-        }
-        None => order.stack().pause(part).await.map_err(|error| order.stack_failed(error))?,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    pub part: String,
+}
+
+impl Fault for Pause {
+    fn kind(&self) -> &'static str {
+        "pause"
     }
-    Ok(owed)
+
+    fn target(&self) -> String {
+        self.part.clone()
+    }
+
+    fn takes_away(&self) -> Vec<&str> {
+        vec![&self.part]
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        unknown_part(topology, &self.part)
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(async move {
+            let running = injection.part(&self.part)?;
+            let (undo, worker) = match running.container {
+                Some(container) => {
+                    (Undo::Container(ContainerUndo { paused: true, ..ContainerUndo::of(container) }), None)
+                }
+                None => {
+                    let (pid, started) = injection.worker(&running)?;
+                    (Undo::Resume(ProcessUndo { pid, started }), Some(pid))
+                }
+            };
+            let guard = injection.must_undo(undo)?;
+            match worker {
+                // SIGSTOP, because a process can neither catch nor ignore it. The stack does not know the real service behind a broken one.
+                Some(pid) if running.pid != Some(pid) => {
+                    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP)
+                        .map_err(|error| injection.refused(error))?;
+                }
+                _ => injection.stack.pause(&self.part).await.map_err(|error| injection.stack_failed(error))?,
+            }
+            Ok(guard.into())
+        })
+    }
 }

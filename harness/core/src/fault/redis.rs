@@ -1,136 +1,174 @@
-//! A real Redis in a state in which it answers and does not serve, brought about by its own commands over a connection that is opened
-//! before.
+//! `redis`: a real Redis answers and does not serve. Its own commands bring it into that state, over a connection that is opened before: in
+//! most states a new one would not be let in.
 
 mod recipe;
-mod sign;
+mod state;
+mod symptom;
 
-use super::book::Owed;
-use super::order::Order;
-use super::{FaultError, RedisState};
-use crate::plan::topology::PartKind;
-use crate::stack::undo::{RedisUndo, Undo, connect, run_id, say};
-use recipe::{Goes, Recipe};
+pub use state::RedisState;
+
+use super::error::FaultError;
+use super::injection::Injection;
+use super::kind::{Acting, CountedHits, Fault, Hold, Step};
+use crate::plan::topology::{PartKind, Topology};
+use crate::stack::RunningPart;
+use crate::stack::undo::{RedisUndo, Undo, connect, query, run_id};
+use futures::future::BoxFuture;
+use recipe::{Ongoing, Recipe};
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// What the harness' connections are called, so that they can be told from those of the services.
+/// The name of the harness's connections at Redis, which tells them from those of the services.
 const NAME: &str = "harness-fault";
-/// Pause between two commands that are said again and again.
-const AGAIN: Duration = Duration::from_millis(100);
-/// How long a Redis may take to serve again.
+/// Pause between two repetitions of a command.
+const REPEAT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a Redis may take to serve again after the undo.
 const SERVES_DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What goes on at a Redis while the fault acts.
-pub(super) struct Acting {
-    url: String,
-    /// Connections that take places, or that must not be missed.
-    _held: Vec<MultiplexedConnection>,
-    going_on: JoinSet<()>,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    pub state: RedisState,
 }
 
-impl Acting {
-    /// Ends what goes on; the answer is where the Redis is.
-    pub(super) async fn end(mut self) -> String {
-        self.going_on.shutdown().await;
-        self.url
+impl Fault for Redis {
+    fn kind(&self) -> &'static str {
+        self.state.name()
+    }
+
+    fn target(&self) -> String {
+        "redis".to_owned()
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        let missing = !topology.parts.iter().any(|part| part.kind == PartKind::Redis);
+        let problem = missing.then(|| format!("`{} redis` needs a Redis, and this stack has none", self.kind()));
+        problem.into_iter().collect()
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(inject(self.state, injection))
+    }
+
+    fn recover<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, ()> {
+        Box::pin(async {
+            wait_until_it_serves(&redis_of(injection)?.url).await.map_err(|why| injection.not_healed(why))
+        })
     }
 }
 
-pub(super) async fn inject(order: &Order<'_, '_>, state: RedisState) -> Result<(Acting, Vec<Owed>), FaultError> {
-    let parts = order.stack().parts();
-    let part = parts.into_iter().find(|part| part.kind == PartKind::Redis);
-    let part = part.ok_or_else(|| order.refused("the stack has no Redis"))?;
-    let refused = |error: RedisError| order.refused(error);
-    let mut admin = named(&part.url).await.map_err(refused)?;
-    let life = run_id(&mut admin).await.map_err(refused)?;
-    let recipe = recipe::of(state, &mut admin).await.map_err(|why| order.refused(why))?;
+/// Connections and commands that keep a state going.
+struct StateHold {
+    /// Connections that take places, and the one that must not be lost.
+    connections: Vec<MultiplexedConnection>,
+    tasks: JoinSet<()>,
+}
 
-    let mut held = Vec::new();
+impl Hold for StateHold {
+    fn end(self: Box<Self>) -> BoxFuture<'static, Option<CountedHits>> {
+        Box::pin(async move {
+            let Self { connections, mut tasks } = *self;
+            tasks.shutdown().await;
+            drop(connections);
+            None
+        })
+    }
+}
+
+fn redis_of(injection: &Injection<'_>) -> Result<RunningPart, FaultError> {
+    let part = injection.stack.parts().into_iter().find(|part| part.kind == PartKind::Redis);
+    part.ok_or_else(|| injection.refused("the stack has no Redis"))
+}
+
+async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, FaultError> {
+    let part = redis_of(injection)?;
+    let refused = |error: RedisError| injection.refused(error);
+    let mut admin = connect_by_name(&part.url).await.map_err(refused)?;
+    let run_id = run_id(&mut admin).await.map_err(refused)?;
+    let recipe = state.recipe(&mut admin).await.map_err(|why| injection.refused(why))?;
+
+    let mut connections = Vec::new();
     for _ in 0..recipe.places {
-        held.push(named(&part.url).await.map_err(refused)?);
+        connections.push(connect_by_name(&part.url).await.map_err(refused)?);
     }
-    let mut owed = Vec::new();
+    let mut undo = Vec::new();
     let mut restore = recipe.restore.clone();
     if let Some(path) = &recipe.leaves {
-        // A file in a container cannot be removed from here; written anew it says how things are.
         if part.container.is_none() && !path.exists() {
-            owed.push(order.owe(Undo::RemoveFile { path: path.clone() })?);
+            undo.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
         } else {
+            // A file in a container cannot be removed from here, and one that existed before must stay: Redis writes it again without the
+            // keys of the fault.
             restore.push(vec!["SAVE".to_owned()]);
         }
     }
     if !restore.is_empty() {
-        let password = recipe.password.clone();
-        owed.push(order.owe(Undo::Redis(RedisUndo {
-            url: part.url.clone(),
-            password,
-            run_id: life,
-            commands: restore,
-        }))?);
+        let (url, password) = (part.url.clone(), recipe.password.clone());
+        undo.push(injection.must_undo(Undo::Redis(RedisUndo { url, password, run_id, commands: restore }))?);
     }
-    let going_on = begin(&part.url, &recipe, &mut admin).await.map_err(|why| order.refused(why))?;
-    sign::wait(&part.url, &recipe.sign, &mut admin).await.map_err(|why| order.no_effect(why))?;
-    held.push(admin);
-    Ok((Acting { url: part.url, _held: held, going_on }, owed))
+    let tasks = begin(&part.url, &recipe, &mut admin).await.map_err(|why| injection.refused(why))?;
+    symptom::wait(&part.url, &recipe.symptom, &mut admin).await.map_err(|why| injection.no_effect(why))?;
+    connections.push(admin);
+    Ok(Acting { hold: Some(Box::new(StateHold { connections, tasks })), undo })
 }
 
-/// Does what the recipe says.
 async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) -> Result<JoinSet<()>, String> {
-    tell(admin, &recipe.inject).await?;
-    let mut going_on = JoinSet::new();
-    match recipe.goes_on.clone() {
-        Goes::Over => {}
-        Goes::Endless(command) => {
-            let mut connection = named(url).await.map_err(|error| error.to_string())?;
-            // It is answered when the fault is healed.
+    query_all(admin, &recipe.inject).await?;
+    let mut tasks = JoinSet::new();
+    match recipe.ongoing.clone() {
+        Ongoing::Nothing => {}
+        Ongoing::Endless(command) => {
+            let mut connection = connect_by_name(url).await.map_err(|error| error.to_string())?;
+            // Redis answers only when the fault is healed.
             connection.set_response_timeout(Duration::MAX);
-            going_on.spawn(async move { drop(say(&mut connection, &command).await) });
+            tasks.spawn(async move { drop(query(&mut connection, &command).await) });
         }
-        Goes::Again(command) => {
-            let mut connection = named(url).await.map_err(|error| error.to_string())?;
+        Ongoing::Repeated(command) => {
+            let mut connection = connect_by_name(url).await.map_err(|error| error.to_string())?;
             let url = url.to_owned();
-            going_on.spawn(async move {
+            tasks.spawn(async move {
                 loop {
-                    // A Redis that is away for a moment is told again when it is back.
-                    if say(&mut connection, &command).await.is_err_and(|error| error.is_io_error())
-                        && let Ok(again) = named(&url).await
+                    // A Redis that was restarted meanwhile gets the command again.
+                    if query(&mut connection, &command).await.is_err_and(|error| error.is_io_error())
+                        && let Ok(reconnected) = connect_by_name(&url).await
                     {
-                        connection = again;
+                        connection = reconnected;
                     }
-                    tokio::time::sleep(AGAIN).await;
+                    tokio::time::sleep(REPEAT_PAUSE).await;
                 }
             });
         }
     }
     if recipe.cuts_off {
-        sign::cut_off_others(admin).await?;
-        tell(admin, &recipe.then).await?;
+        symptom::cut_off_others(admin).await?;
+        query_all(admin, &recipe.then).await?;
     }
-    Ok(going_on)
+    Ok(tasks)
 }
 
-async fn tell(admin: &mut MultiplexedConnection, commands: &[Vec<String>]) -> Result<(), String> {
+async fn query_all(admin: &mut MultiplexedConnection, commands: &[Vec<String>]) -> Result<(), String> {
     for command in commands {
         let first = command.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
-        say(admin, command).await.map_err(|error| format!("Redis refuses `{first}`: {error}"))?;
+        query(admin, command).await.map_err(|error| format!("Redis refuses `{first}`: {error}"))?;
     }
     Ok(())
 }
 
-/// Makes sure that a Redis serves: a script may write.
-pub(super) async fn serves(url: &str) -> Result<(), String> {
+/// Waits until a script may write, as those of the services do.
+async fn wait_until_it_serves(url: &str) -> Result<(), String> {
     let start = Instant::now();
     let mut last;
     loop {
         match connect(url, None).await {
-            Ok(mut connection) => match say(&mut connection, sign::WRITE).await {
+            Ok(mut connection) => match query(&mut connection, symptom::WRITE).await {
                 Ok(_) => return Ok(()),
                 Err(error) => last = error.to_string(),
             },
-            // One that was ended by something else has nothing of this fault.
+            // Another fault has ended this Redis, and this fault with it.
             Err(error) if error.is_connection_refusal() => return Ok(()),
             Err(error) => last = error.to_string(),
         }
@@ -141,8 +179,8 @@ pub(super) async fn serves(url: &str) -> Result<(), String> {
     }
 }
 
-async fn named(url: &str) -> Result<MultiplexedConnection, RedisError> {
+async fn connect_by_name(url: &str) -> Result<MultiplexedConnection, RedisError> {
     let mut connection = connect(url, None).await?;
-    say(&mut connection, &["CLIENT", "SETNAME", NAME]).await?;
+    query(&mut connection, &["CLIENT", "SETNAME", NAME]).await?;
     Ok(connection)
 }

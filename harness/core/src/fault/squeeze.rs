@@ -1,36 +1,26 @@
-//! A part gets less: so much of a core, or so much memory. Containers get other limits; a process is put into a control group of its own.
+//! Limits the processor time or the memory of a part; `cpu_squeeze` and `memory_squeeze` share it. A container gets other limits from Docker, a
+//! process is moved into a control group of its own.
 
 mod group;
 
-use super::book::Owed;
 use super::error::FaultError;
-use super::order::Order;
+use super::injection::Injection;
+use super::kind::Acting;
+use crate::plan::Backend;
 use crate::stack::labelled;
-use crate::stack::undo::{ContainerUndo, UNLIMITED, Undo};
+use crate::stack::undo::{ContainerUndo, UNLIMITED, Undo, UndoGuard};
 use bollard::models::ContainerUpdateBody;
-pub(super) use group::{CPU, MEMORY, impossible};
-use std::ops::RangeInclusive;
+pub(super) use group::{CPU, MEMORY};
 
-/// Hundredths of a core that a part may get.
-pub(super) const PERCENT: RangeInclusive<u32> = 1..=6_400;
-/// Memory that a part may get, in MiB.
-pub(super) const MEBIBYTES: RangeInclusive<u32> = 16..=1 << 20;
-/// The time in which a share of a core is given, in microseconds.
+/// The period in which a share of a core is granted; 100 ms is the default of the kernel and of Docker.
 const PERIOD_US: i64 = 100_000;
 
-/// What a part gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     /// Hundredths of a core.
-    Cpu {
-        /// So many.
-        percent: u32,
-    },
-    /// Memory; what a process has already stays counted where it was, a container's counts as a whole.
-    Memory {
-        /// In MiB.
-        mebibytes: u32,
-    },
+    Cpu { percent: u32 },
+    /// What a process has already stays counted in its old group; a container's memory counts as a whole.
+    Memory { mebibytes: u32 },
 }
 
 impl Limit {
@@ -44,33 +34,38 @@ impl Limit {
     }
 }
 
-pub(super) async fn inject(order: &Order<'_, '_>, part: &str, limit: Limit) -> Result<Owed, FaultError> {
-    let running = order.part(part)?;
-    Ok(match &running.container {
-        Some(container) => of_container(order, container, limit).await?,
-        None => {
-            let (pid, started) = order.worker(&running)?;
-            let squeezed = group::Squeezed::plan(pid, started, limit).map_err(|why| order.refused(why))?;
-            let owed = order.owe(squeezed.undo())?;
-            squeezed.enter().map_err(|why| order.refused(why))?;
-            owed
-        }
-    })
+/// Why this machine cannot limit a process by this controller. Docker's daemon does it for containers.
+pub(super) fn no_groups(controller: &str, backend: &Backend) -> Option<String> {
+    if *backend == Backend::Process { group::impossible(controller) } else { None }
 }
 
-async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<Owed, FaultError> {
-    let docker = labelled::connect().await.map_err(|error| order.refused(error))?;
-    let found = docker.inspect_container(id, None).await.map_err(|error| order.refused(error))?;
-    let has = found.host_config.unwrap_or_default();
+pub(super) async fn squeeze(injection: &Injection<'_>, part: &str, limit: Limit) -> Result<Acting, FaultError> {
+    let running = injection.part(part)?;
+    let guard = match &running.container {
+        Some(container) => limit_container(injection, container, limit).await?,
+        None => {
+            let (pid, started) = injection.worker(&running)?;
+            let squeezed = group::Squeezed::plan(pid, started, limit).map_err(|why| injection.refused(why))?;
+            let guard = injection.must_undo(squeezed.undo())?;
+            squeezed.enter().map_err(|why| injection.refused(why))?;
+            guard
+        }
+    };
+    Ok(guard.into())
+}
+
+async fn limit_container(injection: &Injection<'_>, id: &str, limit: Limit) -> Result<UndoGuard, FaultError> {
+    let docker = labelled::connect().await.map_err(|error| injection.refused(error))?;
+    let container = docker.inspect_container(id, None).await.map_err(|error| injection.refused(error))?;
+    let has = container.host_config.unwrap_or_default();
     if has.nano_cpus.unwrap_or_default() > 0 {
         return Err(
-            order.refused("its container has a limit on whole cores, which cannot be changed to a share of one")
+            injection.refused("its container has a limit on whole cores, which cannot be changed to a share of one")
         );
     }
-    // The daemon says 0 where there is no limit, and takes 0 for no change.
+    // The daemon reports 0 for no limit, but in an update 0 means no change.
     let before = |value: Option<i64>| Some(value.filter(|value| *value > 0).unwrap_or(UNLIMITED));
-    let mut undo =
-        ContainerUndo { container: id.to_owned(), paused: false, cpu_quota: None, memory: None, memory_swap: None };
+    let mut undo = ContainerUndo::of(id.to_owned());
     let mut body = ContainerUpdateBody::default();
     match limit {
         Limit::Cpu { percent } => {
@@ -79,11 +74,11 @@ async fn of_container(order: &Order<'_, '_>, id: &str, limit: Limit) -> Result<O
         }
         Limit::Memory { mebibytes } => {
             (undo.memory, undo.memory_swap) = (before(has.memory), before(has.memory_swap));
-            // As much with what is swapped out as without: none of it may be.
+            // The second value is memory and swap together; equal values forbid swap, which would only make the part slow.
             (body.memory, body.memory_swap) = (Some(Limit::bytes(mebibytes)), Some(Limit::bytes(mebibytes)));
         }
     }
-    let owed = order.owe(Undo::Container(undo))?;
-    docker.update_container(id, body).await.map_err(|error| order.refused(error))?;
-    Ok(owed)
+    let guard = injection.must_undo(Undo::Container(undo))?;
+    docker.update_container(id, body).await.map_err(|error| injection.refused(error))?;
+    Ok(guard)
 }

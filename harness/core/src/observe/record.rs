@@ -3,6 +3,7 @@
 
 use crate::plan::run_dir::HISTORY;
 use harness_history::Op;
+use parking_lot::Mutex;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// Bytes gathered before they are handed to the writer.
@@ -103,7 +103,7 @@ impl Recorder {
             return;
         }
         let full = {
-            let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut block = self.block.lock();
             serde_json::to_writer(&mut block.bytes, op).expect("an operation is always valid JSON");
             block.bytes.push(b'\n');
             block.ops += 1;
@@ -117,7 +117,7 @@ impl Recorder {
     /// Hands everything recorded so far to the writer without waiting for it.
     pub fn hand_over(&self) {
         let block = {
-            let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut block = self.block.lock();
             (block.ops > 0).then(|| self.replace(&mut block))
         };
         if let Some(block) = block {
@@ -158,13 +158,13 @@ impl Recorder {
     }
 
     fn replace(&self, block: &mut Block) -> Block {
-        let bytes = self.free.lock().unwrap_or_else(PoisonError::into_inner).try_recv().unwrap_or_default();
+        let bytes = self.free.lock().try_recv().unwrap_or_default();
         std::mem::replace(block, Block { bytes, ops: 0 })
     }
 
     fn send(&self, message: Message) {
         let blocks = {
-            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let writer = self.writer.lock();
             writer.as_ref().map(|writer| writer.blocks.clone())
         };
         if let Some(blocks) = blocks {
@@ -177,7 +177,7 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         let _ = self.flush();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self.writer.lock().take();
         if let Some(Writer { blocks, thread }) = writer {
             drop(blocks);
             let _ = thread.join();

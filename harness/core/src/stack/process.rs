@@ -8,11 +8,12 @@ use crate::plan::topology::{Part, PartKind};
 use crate::stack::reaper::{Reaper, start_time};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::process::Child;
 
@@ -88,7 +89,7 @@ impl Processes {
             };
             match self.run(request, &slot).await {
                 Ok(running) => {
-                    let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut slots = self.slots.lock();
                     slots.insert(part.name.clone(), Arc::new(slot));
                     return Ok(running);
                 }
@@ -193,7 +194,7 @@ impl Processes {
     }
 
     fn slot(&self, name: &str, what: &'static str) -> Result<Arc<Slot>, StackError> {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.slots.lock();
         slots.get(name).cloned().ok_or_else(|| StackError::control(name, what, "there is no such part"))
     }
 
@@ -211,7 +212,7 @@ impl Processes {
 
     /// Leaves everything running when the harness ends.
     pub(super) fn leave(self) {
-        let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let slots = std::mem::take(&mut *self.slots.lock());
         for slot in slots.into_values() {
             if let Ok(mut process) = slot.process.try_lock()
                 && let Some(process) = process.take()

@@ -1,29 +1,29 @@
-//! The reaper: a child that outlives the harness by a moment. It is told what was started and what will have to be undone, and when its
-//! input ends (whatever ended the harness, `kill -9` among it) it first undoes, then ends everything that was not struck from its list.
+//! The reaper: a child process that outlives the harness by a moment. The harness sends it what was started and what must be undone. When its
+//! input ends, whatever ended the harness (`kill -9` included), the reaper undoes the faults that are left and then ends the parts.
 
 mod list;
 
-use crate::stack::undo::Undo;
-use list::{List, Order};
+use crate::stack::undo::line::Line;
+use list::{List, Message};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
-use std::sync::Mutex;
 
-/// Subcommand that [`reap_from_stdin`] is reached by.
+/// The hidden subcommand that runs [`reap_from_stdin`].
 pub const SUBCOMMAND: &str = "__reap";
 
-/// Handle to the reaper.
+/// The harness's end of the pipe to its reaper.
 pub struct Reaper {
     input: Mutex<Option<ChildStdin>>,
     child: Mutex<Child>,
 }
 
 impl Reaper {
-    /// Starts one: `executable` is the harness itself.
+    /// Starts a reaper; `executable` is the harness itself.
     ///
     /// # Errors
     /// The process cannot be started.
@@ -33,82 +33,78 @@ impl Reaper {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // Ctrl-C in a terminal is sent to the whole group of the harness; the reaper must survive it.
             .process_group(0)
             .spawn()?;
         Ok(Self { input: Mutex::new(child.stdin.take()), child: Mutex::new(child) })
     }
 
-    /// Puts a process on the list.
+    /// Kills this process at the end, unless [`Reaper::release`] comes first.
     pub fn watch_process(&self, pid: u32) {
         if let Some(started) = start_time(pid) {
-            self.tell(&Order::Process { pid, started });
+            self.send(&Message::Process { pid, started });
         }
     }
 
-    /// Puts everything of Docker with this label on the list.
+    /// Removes everything in Docker that has this label at the end, unless [`Reaper::release`] comes first.
     pub fn watch_label(&self, label: &str) {
-        self.tell(&Order::Label { label: label.to_owned() });
+        self.send(&Message::Label { label: label.to_owned() });
     }
 
-    /// Puts something on the list that will have to be undone; `journal` is where it is struck then.
-    pub fn watch_undo(&self, id: &str, undo: &Undo, journal: &Path) {
-        self.tell(&Order::Undo { id: id.to_owned(), undo: undo.clone(), journal: journal.to_owned() });
+    /// Repeats a line that was written to an undo log.
+    pub(crate) fn record(&self, log: &Path, line: Line) {
+        self.send(&Message::Recorded { log: log.to_owned(), line });
     }
 
-    /// Strikes what is undone.
-    pub fn strike_undo(&self, id: &str) {
-        self.tell(&Order::Struck { id: id.to_owned() });
+    /// Undoes an entry of an undo log now and marks it there.
+    pub(crate) fn undo_now(&self, log: &Path, id: &str) {
+        self.send(&Message::UndoNow { log: log.to_owned(), id: id.to_owned() });
     }
 
-    /// Has something undone at once.
-    pub fn undo_now(&self, id: &str) {
-        self.tell(&Order::Now { id: id.to_owned() });
-    }
-
-    /// Strikes everything from the list: it was stopped in order.
+    /// Ends the reaper and leaves the parts alone, because the stack was stopped in order.
     pub fn release(&self) {
-        self.tell(&Order::Done);
+        self.send(&Message::Stopped);
         self.close();
     }
 
-    /// Ends it; what is on its list is undone and ended.
+    /// Ends the reaper, which undoes and ends what is left, and waits for it.
     pub fn close(&self) {
-        drop(self.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-        let _ = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner).wait();
+        drop(self.input.lock().take());
+        let _ = self.child.lock().wait();
     }
 
-    fn tell(&self, order: &Order) {
-        let Ok(line) = serde_json::to_string(order) else { return };
-        if let Some(input) = self.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut() {
+    fn send(&self, message: &Message) {
+        let Ok(line) = serde_json::to_string(message) else { return };
+        if let Some(input) = self.input.lock().as_mut() {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
         }
     }
 }
 
-/// Start of a process in clock ticks since boot: tells it from a later one with the same number.
+/// Returns the start of a process in clock ticks since boot. The system reuses process ids; the pair of both is unique.
 pub fn start_time(pid: u32) -> Option<u64> {
     procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok().map(|stat| stat.starttime)
 }
 
-/// Tells whether this very process is there and not a zombie.
+/// Returns true if this very process exists and is not a zombie.
 pub fn is_alive(pid: u32, started: u64) -> bool {
     let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat());
     stat.is_ok_and(|stat| stat.starttime == started && stat.state != 'Z')
 }
 
-/// Ends a process if it is still this very one.
+/// Sends a signal to a process, unless its id belongs to a later process by now.
 pub fn end_process(pid: u32, started: u64, signal: Signal) {
     if start_time(pid) == Some(started) {
         let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
     }
 }
 
-/// The reaper's own life: reads the list until its input ends, then undoes and ends what is on it.
+/// The main function of the reaper process: reads messages until its input ends, then undoes and ends what is left.
 pub fn reap_from_stdin() -> ExitCode {
     let mut list = List::default();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        if let Ok(order) = serde_json::from_str(&line) {
-            list.follow(order);
+        if let Ok(message) = serde_json::from_str(&line) {
+            list.take(message);
         }
     }
     list.end();

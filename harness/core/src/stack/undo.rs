@@ -1,10 +1,11 @@
 //! What has to be done so that a fault is gone: as data, since somebody else may have to do it. Everything here may be done twice, and
 //! where what it is about is gone it does nothing.
 
-pub(crate) mod journal;
+pub(crate) mod line;
 
 mod container;
 mod group;
+mod log;
 mod process;
 mod redis;
 
@@ -12,10 +13,12 @@ pub use container::ContainerUndo;
 pub(crate) use container::UNLIMITED;
 pub use group::GroupUndo;
 pub(crate) use group::MEMBERS;
+pub use log::UndoLogError;
+pub(crate) use log::{UndoGuard, UndoLog};
 pub use process::{FileSizeUndo, ProcessUndo};
 pub(crate) use process::{file_size, set_file_size};
 pub use redis::RedisUndo;
-pub(crate) use redis::{connect, run_id, say};
+pub(crate) use redis::{connect, query, run_id};
 
 use crate::plan::seal::write_whole;
 use serde::{Deserialize, Serialize};

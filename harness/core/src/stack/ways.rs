@@ -3,8 +3,9 @@
 use super::StackError;
 use chaos_proxy::toxic::Latency;
 use chaos_proxy::{Guard, Options, Proxy, Rule, Tap, Towards, Toxic};
+use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The proxies of a stack.
@@ -85,7 +86,7 @@ impl Ways {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Proxied>> {
-        self.proxies.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<Proxied>> {
+        self.proxies.lock()
     }
 }

@@ -173,7 +173,7 @@ impl Holder {
     /// Whether anything of the fault is left, and what.
     pub(crate) async fn left(&self, fault: &FaultKind, before: &Observed) -> Result<(), String> {
         struck(&self.dir().join("undo.jsonl"))?;
-        if let FaultKind::Kill { .. } | FaultKind::Stop { .. } | FaultKind::Restart { .. } = fault {
+        if let FaultKind::Kill(_) | FaultKind::Stop(_) | FaultKind::Restart(_) = fault {
             return Ok(());
         }
         let files = files(&self.dir().join("files"));

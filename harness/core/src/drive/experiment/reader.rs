@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
             }
         }
         for order in faults {
-            if let crate::fault::FaultKind::Network { from, to, .. } = &order.fault {
+            if let Some((from, to)) = order.fault.way() {
                 topology = topology.proxied(from, to);
             }
         }

@@ -5,7 +5,7 @@ use super::evidence::{Counters, Ways};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::Stage;
-use crate::fault::{FaultKind, FaultOrder, Injector};
+use crate::fault::{FaultOrder, Injector};
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
 use harness_history::experiment::{Experiment as Happened, Fault, Span};
@@ -139,18 +139,7 @@ impl<'s> Conductor<'s> {
 
     async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<(), String> {
         let FaultOrder { fault, lasts, .. } = order;
-        let takes_away = match fault {
-            FaultKind::Kill { .. } | FaultKind::Stop { .. } | FaultKind::Pause { .. } | FaultKind::Restart { .. } => {
-                fault.parts().into_iter().map(str::to_owned).collect()
-            }
-            FaultKind::Network { .. }
-            | FaultKind::Redis { .. }
-            | FaultKind::DiskFull { .. }
-            | FaultKind::DatabaseLocked { .. }
-            | FaultKind::FileChanged { .. }
-            | FaultKind::CpuSqueeze { .. }
-            | FaultKind::MemorySqueeze { .. } => Vec::new(),
-        };
+        let takes_away: Vec<String> = fault.parts().into_iter().map(str::to_owned).collect();
         let ordered_us = self.stage.now_us();
         let active = self.injector.inject(fault).await.map_err(|error| error.to_string())?;
         let active_us = self.stage.now_us();

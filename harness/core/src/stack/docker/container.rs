@@ -2,7 +2,7 @@
 
 use super::super::wiring::folder_variable;
 use super::super::{Given, StackError, StackRequest};
-use super::{Arc, BTreeMap, HashMap, LABEL, Mutex, PathBuf, PoisonError, REDIS_PORT, START_DEADLINE, given};
+use super::{Arc, BTreeMap, HashMap, LABEL, Mutex, PathBuf, REDIS_PORT, START_DEADLINE, given};
 use crate::plan::topology::{Part, PartKind, Topology};
 use bollard::models::{NetworkInspect, PortBinding};
 use mcp_contracts::env;
@@ -47,7 +47,7 @@ pub(super) fn request(
         .with_label(LABEL, label)
         .with_startup_timeout(START_DEADLINE)
         .with_log_consumer(move |frame: &LogFrame| {
-            let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(frame.bytes());
+            let _ = file.lock().write_all(frame.bytes());
         });
     if part.kind == PartKind::Redis {
         // Its network is the stack's own; a fault may reload its data.

@@ -1,88 +1,71 @@
-//! The reaper's list: what is on it, and what becomes of it.
+//! What the reaper must undo and end, and how it does so.
 
 use super::end_process;
 use crate::stack::labelled;
 use crate::stack::undo::Undo;
-use crate::stack::undo::journal::strike;
+use crate::stack::undo::line::{Line, Pending, mark_undone};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// What the reaper is told, one line each.
+/// A message to the reaper; one line of JSON each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Order {
-    /// A process was started.
-    Process {
-        pid: u32,
-        /// In clock ticks since boot.
-        started: u64,
-    },
-    /// Everything of Docker with this label was made.
+pub(super) enum Message {
+    /// A process was started; `started` is in clock ticks since boot.
+    Process { pid: u32, started: u64 },
+    /// Containers, networks and volumes with this label are being made.
     Label { label: String },
-    /// This will have to be undone.
-    Undo {
-        id: String,
-        undo: Undo,
-        /// Where it is struck once it is undone.
-        journal: PathBuf,
-    },
-    /// It is undone.
-    Struck { id: String },
-    /// It is to be undone at once.
-    Now { id: String },
-    /// Everything was stopped in order.
-    Done,
+    /// This line was written to the undo log.
+    Recorded { log: PathBuf, line: Line },
+    /// The harness cannot wait until this entry is undone.
+    UndoNow { log: PathBuf, id: String },
+    /// The stack was stopped in order.
+    Stopped,
 }
 
-/// Everything that is not struck.
 #[derive(Default)]
 pub(super) struct List {
     processes: BTreeMap<u32, u64>,
     labels: Vec<String>,
-    undos: Vec<Owed>,
+    /// The undo logs of the harness, in general one.
+    logs: BTreeMap<PathBuf, Pending>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
-struct Owed {
-    id: String,
-    undo: Undo,
-    journal: PathBuf,
-}
-
 impl List {
-    pub(super) fn follow(&mut self, order: Order) {
-        match order {
-            Order::Process { pid, started } => {
+    pub(super) fn take(&mut self, message: Message) {
+        match message {
+            Message::Process { pid, started } => {
                 self.processes.insert(pid, started);
             }
-            Order::Label { label } => self.labels.push(label),
-            Order::Undo { id, undo, journal } => self.undos.push(Owed { id, undo, journal }),
-            Order::Struck { id } => self.undos.retain(|owed| owed.id != id),
-            Order::Now { id } => {
-                if let Some(at) = self.undos.iter().position(|owed| owed.id == id) {
-                    let owed = self.undos.remove(at);
-                    if !self.undo(&owed) {
-                        // Tried again at the end.
-                        self.undos.insert(at, owed);
-                    }
+            Message::Label { label } => self.labels.push(label),
+            Message::Recorded { log, line } => self.logs.entry(log).or_default().read(line),
+            Message::UndoNow { log, id } => {
+                // An entry that cannot be undone now stays pending and is tried again at the end.
+                let undo = self.logs.get(&log).and_then(|pending| pending.get(&id)).cloned();
+                if undo.is_some_and(|undo| self.undo(&log, &id, &undo)) {
+                    self.logs.entry(log).or_default().read(Line::Undone { id });
                 }
             }
-            // What is still owed is undone all the same: a fault may be on something that outlives the stack.
-            Order::Done => {
+            // Undo entries stay: a fault may be on something that outlives the stack.
+            Message::Stopped => {
                 self.processes.clear();
                 self.labels.clear();
             }
         }
     }
 
-    /// Undoes what is owed, the last first, then ends what was started: what hangs on a part that stands still is undone while there is one.
+    /// Undoes faults before it ends parts, because an undo may need the part: a Redis that answers, a process that is resumed.
     pub(super) fn end(mut self) {
-        while let Some(owed) = self.undos.pop() {
-            self.undo(&owed);
+        for (log, pending) in std::mem::take(&mut self.logs) {
+            for (id, undo) in pending.newest_first() {
+                self.undo(&log, &id, &undo);
+            }
         }
         for (pid, started) in std::mem::take(&mut self.processes) {
+            // SIGKILL also ends a process that is stopped by SIGSTOP.
             end_process(pid, started, Signal::SIGKILL);
         }
         for label in std::mem::take(&mut self.labels) {
@@ -90,15 +73,16 @@ impl List {
         }
     }
 
-    fn undo(&mut self, owed: &Owed) -> bool {
-        let undone = matches!(self.block_on(owed.undo.apply()), Some(Ok(())));
+    fn undo(&mut self, log: &Path, id: &str, undo: &Undo) -> bool {
+        let undone = matches!(self.block_on(undo.apply()), Some(Ok(())));
         if undone {
-            // A journal that is gone with its folder needs no striking.
-            let _ = strike(&owed.journal, &owed.id);
+            // Fails if the run directory was removed meanwhile, and then nobody reads the log.
+            let _ = mark_undone(log, id);
         }
         undone
     }
 
+    /// The runtime is started with the first use: most reapers undo nothing.
     fn block_on<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         if self.runtime.is_none() {
             self.runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok();
@@ -109,35 +93,36 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-    use super::{List, Order};
-    use crate::stack::undo::Undo;
+    use super::{Line, List, Message, Undo};
 
     #[test]
-    fn what_is_not_struck_is_undone_now_or_in_the_end() {
+    fn pending_entries_are_undone_on_request_or_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("undo.jsonl");
-        std::fs::write(&journal, "").unwrap();
+        let log = folder.path().join("undo.jsonl");
+        std::fs::write(&log, "").unwrap();
         let mut list = List::default();
-        for id in ["now", "struck", "left"] {
+        for id in ["now", "healed", "left"] {
             let path = folder.path().join(id);
             std::fs::write(&path, "").unwrap();
-            list.follow(Order::Undo { id: id.to_owned(), undo: Undo::RemoveFile { path }, journal: journal.clone() });
+            let line = Line::MustUndo { id: id.to_owned(), undo: Undo::RemoveFile { path } };
+            list.take(Message::Recorded { log: log.clone(), line });
         }
-        list.follow(Order::Now { id: "now".to_owned() });
-        list.follow(Order::Struck { id: "struck".to_owned() });
+        list.take(Message::UndoNow { log: log.clone(), id: "now".to_owned() });
+        list.take(Message::Recorded { log: log.clone(), line: Line::Undone { id: "healed".to_owned() } });
         assert!(!folder.path().join("now").exists() && folder.path().join("left").exists());
         list.end();
-        assert!(folder.path().join("struck").exists() && !folder.path().join("left").exists());
-        let text = std::fs::read_to_string(&journal).unwrap();
-        assert_eq!(text.lines().count(), 2, "both are struck from the journal: {text}");
+        assert!(folder.path().join("healed").exists() && !folder.path().join("left").exists());
+        let text = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(text.lines().count(), 2, "both are marked as undone in the log: {text}");
     }
 
     #[test]
-    fn an_order_is_one_line() {
-        for order in [Order::Done, Order::Process { pid: 1, started: 2 }, Order::Label { label: "a\nb".to_owned() }] {
-            let line = serde_json::to_string(&order).unwrap();
+    fn a_message_is_one_line() {
+        let recorded = Message::Recorded { log: "/a\nb".into(), line: Line::Undone { id: "a".to_owned() } };
+        for message in [Message::Stopped, Message::Process { pid: 1, started: 2 }, recorded] {
+            let line = serde_json::to_string(&message).unwrap();
             assert!(!line.contains('\n'));
-            assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);
+            assert_eq!(serde_json::from_str::<Message>(&line).unwrap(), message);
         }
     }
 }

@@ -31,6 +31,11 @@ pub struct ContainerUndo {
 }
 
 impl ContainerUndo {
+    /// Restores nothing yet.
+    pub(crate) const fn of(container: String) -> Self {
+        Self { container, paused: false, cpu_quota: None, memory: None, memory_swap: None }
+    }
+
     pub(super) async fn restore(&self) -> Result<(), UndoError> {
         let docker = labelled::connect().await.map_err(UndoError::new)?;
         let Some(state) = self.state(&docker).await? else { return Ok(()) };

@@ -62,7 +62,7 @@ impl RedisUndo {
             return Ok(Attempt::Done);
         }
         for command in &self.commands {
-            match say(&mut connection, command).await {
+            match query(&mut connection, command).await {
                 Ok(_) => {}
                 // There is no script to end.
                 Err(error) if error.code() == Some("NOTBUSY") => {}
@@ -105,7 +105,7 @@ pub(crate) async fn connect(url: &str, password: Option<&str>) -> Result<Multipl
 }
 
 /// Says a command.
-pub(crate) async fn say<S: AsRef<str>>(
+pub(crate) async fn query<S: AsRef<str>>(
     connection: &mut MultiplexedConnection,
     words: &[S],
 ) -> Result<Value, RedisError> {

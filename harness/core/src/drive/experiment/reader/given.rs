@@ -2,7 +2,7 @@
 //! service watches a folder only where it was started with one.
 
 use super::{Reader, service};
-use crate::fault::{FaultKind, FaultOrder};
+use crate::fault::{FaultKind, FaultOrder, FileChanged};
 use crate::plan::Backend;
 use crate::plan::ProvidedFile;
 use crate::plan::topology::Topology;
@@ -41,7 +41,7 @@ impl Reader<'_> {
         };
         let file = ProvidedFile { service, file, text };
         // What could not be changed could not be given either.
-        let change = FaultKind::FileChanged { service, file: file.file.clone(), text: None };
+        let change = FaultKind::FileChanged(FileChanged { service, file: file.file.clone(), text: None });
         for problem in change.problems(topology, &Backend::Process) {
             self.notes.note(table.span(), "given", problem, "a file of rules or patterns");
         }
@@ -50,7 +50,7 @@ impl Reader<'_> {
 
     /// Whether a fault that changes a file finds a folder, and the file where it takes it away.
     fn can_change(&mut self, span: Option<Range<usize>>, order: &FaultOrder, given: &[ProvidedFile]) {
-        let FaultKind::FileChanged { service, file, text } = &order.fault else { return };
+        let FaultKind::FileChanged(FileChanged { service, file, text }) = &order.fault else { return };
         let mut of_service = given.iter().filter(|given| given.service == *service).peekable();
         if of_service.peek().is_none() {
             let what = format!("`{}` watches no folder of files, so that none can change", service.name());

@@ -1,0 +1,192 @@
+//! The states of a Redis: the list, and how each is reached. A new state is a variant, a line of `ALL`, its word and its recipe, all here.
+
+use super::NAME;
+use super::recipe::{Ongoing, Recipe, ask, command, permissions, setting, settings};
+use super::symptom::{Symptom, WRITE};
+use rand::RngExt;
+use rand::distr::Alphanumeric;
+use redis::aio::MultiplexedConnection;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Places that are held while no more clients are let in. When the harness dies they become free, so that the watchdog gets in although the
+/// services try too.
+const PLACES: usize = 32;
+/// The longest time that writes are paused, in milliseconds, if neither the harness nor the watchdog ends the pause.
+const PAUSED_MS: u32 = 600_000;
+/// How long a script runs before Redis answers others with `BUSY`, in milliseconds.
+const BUSY_AFTER_MS: u32 = 100;
+/// A port on which nothing listens.
+const DEAD_PORT: u16 = 1;
+/// Keys that are loaded, each of which takes this long: loading ends by itself after two minutes.
+const LOADED_KEYS: u32 = 12_000;
+const LOAD_DELAY_US: u32 = 10_000;
+/// Bytes of each key. Redis answers others once in this many loaded bytes, and accepts no smaller interval.
+const LOADED_BYTES: usize = 1_024;
+const FILL: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('SET', ARGV[1] .. i, ARGV[3], 'PX', ARGV[4]) end";
+const CLEAR: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('UNLINK', ARGV[1] .. i) end";
+const FILLER: &str = "harness:fault:filler:";
+
+/// A state in which Redis answers and does not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedisState {
+    /// It loads its data (`-LOADING`).
+    Loading,
+    /// It follows a dead master (`-READONLY`).
+    Readonly,
+    /// It has no memory for writes (`-OOM`).
+    Oom,
+    /// A script does not end (`-BUSY`).
+    Busy,
+    /// Writes wait (`CLIENT PAUSE WRITE`).
+    PausedWrites,
+    /// It forgets scripts again and again (`-NOSCRIPT`).
+    ScriptsFlushed,
+    /// All counters are gone.
+    CountersLost,
+    /// It lets no more clients in.
+    MaxClients,
+    /// The services' user may not run scripts (`-NOPERM`).
+    NoScripts,
+    /// It requires a password that no service has (`-NOAUTH`).
+    PasswordRequired,
+}
+
+impl RedisState {
+    pub const ALL: &[Self] = &[
+        Self::Loading,
+        Self::Readonly,
+        Self::Oom,
+        Self::Busy,
+        Self::PausedWrites,
+        Self::ScriptsFlushed,
+        Self::CountersLost,
+        Self::MaxClients,
+        Self::NoScripts,
+        Self::PasswordRequired,
+    ];
+
+    /// The word in experiments and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Readonly => "readonly",
+            Self::Oom => "oom",
+            Self::Busy => "busy",
+            Self::PausedWrites => "paused_writes",
+            Self::ScriptsFlushed => "scripts_flushed",
+            Self::CountersLost => "counters_lost",
+            Self::MaxClients => "max_clients",
+            Self::NoScripts => "no_scripts",
+            Self::PasswordRequired => "password_required",
+        }
+    }
+
+    /// Returns how this Redis is brought into the state and back; changes nothing yet.
+    pub(super) async fn recipe(self, admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
+        Ok(match self {
+            Self::Oom => {
+                // `noeviction` first: with an evicting policy, `maxmemory 1` would make Redis drop every key.
+                let (inject, restore) =
+                    settings(admin, &[("maxmemory-policy", "noeviction"), ("maxmemory", "1")]).await?;
+                Recipe::new(inject, restore, Symptom::Error { command: probe(), code: "OOM" })
+            }
+            Self::Readonly => readonly(admin).await?,
+            Self::Busy => {
+                let after = BUSY_AFTER_MS.to_string();
+                let (inject, mut restore) = settings(admin, &[("lua-time-limit", after.as_str())]).await?;
+                // While the script runs, Redis accepts this command alone.
+                restore.insert(0, command(&["SCRIPT", "KILL"]));
+                let symptom = Symptom::Error { command: command(&["PING"]), code: "BUSY" };
+                let ongoing = Ongoing::Endless(command(&["EVAL", "while true do end", "0"]));
+                Recipe { ongoing, ..Recipe::new(inject, restore, symptom) }
+            }
+            Self::PausedWrites => {
+                let pause = command(&["CLIENT", "PAUSE", &PAUSED_MS.to_string(), "WRITE"]);
+                Recipe::new(vec![pause], vec![command(&["CLIENT", "UNPAUSE"])], Symptom::Accepted)
+            }
+            Self::ScriptsFlushed => {
+                let flush = command(&["SCRIPT", "FLUSH"]);
+                let ongoing = Ongoing::Repeated(flush.clone());
+                Recipe { ongoing, ..Recipe::new(vec![flush], Vec::new(), Symptom::Accepted) }
+            }
+            Self::CountersLost => Recipe::new(vec![command(&["FLUSHALL"])], Vec::new(), Symptom::Accepted),
+            Self::MaxClients => {
+                let (inject, restore) = settings(admin, &[("maxclients", "1")]).await?;
+                // Room for the places and the admin's connection, which are open already, and for nothing else.
+                let then = vec![command(&["CONFIG", "SET", "maxclients", &(PLACES + 1).to_string()])];
+                let symptom = Symptom::Greeting { contains: "max number of clients" };
+                Recipe { cuts_off: true, then, places: PLACES, ..Recipe::new(inject, restore, symptom) }
+            }
+            Self::NoScripts => {
+                let forbid = command(&["ACL", "SETUSER", "default", "-@scripting"]);
+                let symptom = Symptom::Error { command: command(WRITE), code: "NOPERM" };
+                Recipe::new(vec![forbid], vec![permissions(admin).await?], symptom)
+            }
+            Self::PasswordRequired => password(admin).await?,
+            Self::Loading => loading(admin).await?,
+        })
+    }
+}
+
+async fn readonly(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
+    let info: String = ask(admin, &["INFO", "replication"]).await?;
+    if !info.lines().any(|line| line.trim() == "role:master") {
+        return Err("this Redis follows a master, and the harness could not restore that".to_owned());
+    }
+    let follow = command(&["REPLICAOF", "127.0.0.1", &DEAD_PORT.to_string()]);
+    let lead = command(&["REPLICAOF", "NO", "ONE"]);
+    Ok(Recipe::new(vec![follow], vec![lead], Symptom::Error { command: probe(), code: "READONLY" }))
+}
+
+async fn password(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
+    if !setting(admin, "requirepass").await?.is_empty() {
+        return Err("this Redis requires a password already".to_owned());
+    }
+    let password = random_text(32);
+    let inject = vec![command(&["CONFIG", "SET", "requirepass", &password])];
+    let restore = vec![command(&["CONFIG", "SET", "requirepass", ""])];
+    let recipe = Recipe::new(inject, restore, Symptom::NewConnection { error: "NOAUTH" });
+    // Connections that are open stay authenticated, so they are closed.
+    Ok(Recipe { cuts_off: true, password: Some(password), ..recipe })
+}
+
+/// Redis saves its data and slowly loads it again; meanwhile it answers as after a restart. A restart closes connections too.
+async fn loading(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
+    // Restored in reverse: if the interval were restored first, Redis would not read the command that ends the delay for a long time.
+    let slow = [
+        ("loading-process-events-interval-bytes", LOADED_BYTES.to_string()),
+        ("key-load-delay", LOAD_DELAY_US.to_string()),
+    ];
+    let slow = slow.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (mut inject, mut restore) = settings(admin, &slow).await?;
+    // Random text, because it cannot be compressed: it is as long in the file as in memory.
+    let (keys, filler) = (LOADED_KEYS.to_string(), random_text(LOADED_BYTES));
+    inject.push(command(&["EVAL", FILL, "0", FILLER, &keys, &filler, &PAUSED_MS.to_string()]));
+    restore.push(command(&["EVAL", CLEAR, "0", FILLER, &keys]));
+    let dump = PathBuf::from(setting(admin, "dir").await?).join(setting(admin, "dbfilename").await?);
+    let symptom = Symptom::Error { command: command(&["PING"]), code: "LOADING" };
+    let ongoing = Ongoing::Endless(command(&["DEBUG", "RELOAD"]));
+    Ok(Recipe { ongoing, cuts_off: true, leaves: Some(dump), ..Recipe::new(inject, restore, symptom) })
+}
+
+fn probe() -> Vec<String> {
+    command(&["SET", &format!("{NAME}:probe"), "1", "PX", "1"])
+}
+
+fn random_text(length: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RedisState;
+
+    #[test]
+    fn a_state_has_the_same_word_in_files_and_reports() {
+        for state in RedisState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+    }
+}

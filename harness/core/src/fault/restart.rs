@@ -1,0 +1,38 @@
+//! `restart`: a part ends by SIGTERM and is started again at once. The fault is over when the injection returns.
+
+use super::injection::Injection;
+use super::kind::{Acting, Fault, Step};
+use super::problems::unknown_part;
+use crate::plan::topology::Topology;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    pub part: String,
+}
+
+impl Fault for Restart {
+    fn kind(&self) -> &'static str {
+        "restart"
+    }
+
+    fn target(&self) -> String {
+        self.part.clone()
+    }
+
+    fn takes_away(&self) -> Vec<&str> {
+        vec![&self.part]
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        unknown_part(topology, &self.part)
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(async move {
+            injection.stack.restart(&self.part).await.map_err(|error| injection.stack_failed(error))?;
+            Ok(Acting::default())
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! `stop`: a part is asked to end by SIGTERM, as in a deployment. It is started again when the fault is healed.
+
+use super::injection::Injection;
+use super::kind::{Acting, Fault, Step};
+use super::problems::unknown_part;
+use crate::plan::topology::Topology;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    pub part: String,
+}
+
+impl Fault for Stop {
+    fn kind(&self) -> &'static str {
+        "stop"
+    }
+
+    fn target(&self) -> String {
+        self.part.clone()
+    }
+
+    fn takes_away(&self) -> Vec<&str> {
+        vec![&self.part]
+    }
+
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        unknown_part(topology, &self.part)
+    }
+
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+        Box::pin(async move {
+            // No undo entry, as for `kill`.
+            injection.stack.terminate(&self.part).await.map_err(|error| injection.stack_failed(error))?;
+            Ok(Acting::default())
+        })
+    }
+
+    fn recover<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, ()> {
+        Box::pin(injection.start_again(&self.part))
+    }
+}

@@ -1,0 +1,177 @@
+//! The undo log of a run while its faults are injected. What undoes a fault is on the disk, and known to the watchdog, before the fault is
+//! injected; a guard undoes it when the fault is healed.
+//!
+//! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it can be killed too: then
+//! `harness chaos recover` reads the file (decision 0016).
+
+use super::line::Line;
+use super::{Undo, UndoError};
+use crate::stack::reaper::{Reaper, start_time};
+use parking_lot::Mutex;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why no undo log can be kept, so that no fault may be injected.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoLogError {
+    #[error("the undo log `{}` cannot be written, so no fault is injected: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("the watchdog process cannot be started, so no fault is injected: {0}")]
+    Watchdog(io::Error),
+}
+
+/// The undo log of a run. The file and the watchdog are opened with the first entry: a run whose faults live in this process needs neither.
+pub(crate) struct UndoLog {
+    path: PathBuf,
+    executable: PathBuf,
+    stack_reaper: Option<Arc<Reaper>>,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    file: File,
+    watchdog: Arc<Reaper>,
+    /// True if this log started the watchdog and must end it.
+    own: bool,
+}
+
+impl UndoLog {
+    /// `stack_reaper` becomes the watchdog; a stack that outlives the harness has none, and the log starts one from `executable`.
+    pub(crate) fn new(path: PathBuf, stack_reaper: Option<Arc<Reaper>>, executable: &Path) -> Arc<Self> {
+        Arc::new(Self { path, executable: executable.to_owned(), stack_reaper, open: Mutex::default() })
+    }
+
+    /// Writes down how to undo a fault that is about to be injected; when this returns, the fault may be injected.
+    pub(crate) fn must_undo(self: &Arc<Self>, undo: Undo) -> Result<UndoGuard, UndoLogError> {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let line = Line::MustUndo { id: id.clone(), undo: undo.clone() };
+        let mut open = self.open.lock();
+        let open = match open.as_mut() {
+            Some(open) => open,
+            None => open.insert(self.open()?),
+        };
+        // The file first: if the harness dies between the two, `harness chaos recover` still finds the entry.
+        line.append(&mut open.file).map_err(|error| self.unwritable(error))?;
+        open.watchdog.record(&self.path, line);
+        Ok(UndoGuard { log: Arc::clone(self), id, undo, undone: false })
+    }
+
+    fn open(&self) -> Result<Open, UndoLogError> {
+        let mut file = self.create().map_err(|error| self.unwritable(error))?;
+        let pid = std::process::id();
+        let started = start_time(pid).ok_or_else(|| io::Error::other("this process is not in `/proc`"));
+        // `harness chaos recover` leaves the log of a running harness alone, and knows it by this line.
+        let line = started.map(|started| Line::Harness { pid, started });
+        line.and_then(|line| line.append(&mut file)).map_err(|error| self.unwritable(error))?;
+        let (watchdog, own) = match &self.stack_reaper {
+            Some(reaper) => (Arc::clone(reaper), false),
+            None => (Arc::new(Reaper::start(&self.executable).map_err(UndoLogError::Watchdog)?), true),
+        };
+        Ok(Open { file, watchdog, own })
+    }
+
+    fn create(&self) -> io::Result<File> {
+        let file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        // Syncing a file does not sync its name: without this a power failure could leave a fault and no log.
+        if let Some(folder) = self.path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(file)
+    }
+
+    fn unwritable(&self, source: io::Error) -> UndoLogError {
+        UndoLogError::File { path: self.path.clone(), source }
+    }
+
+    fn mark_undone(&self, id: &str) {
+        let line = Line::Undone { id: id.to_owned() };
+        if let Some(open) = self.open.lock().as_mut() {
+            // If the line is lost, the entry is undone a second time, which does no harm.
+            let _ = line.append(&mut open.file);
+            open.watchdog.record(&self.path, line);
+        }
+    }
+
+    fn undo_by_watchdog(&self, id: &str) {
+        if let Some(open) = self.open.lock().as_ref() {
+            open.watchdog.undo_now(&self.path, id);
+        }
+    }
+}
+
+impl Drop for UndoLog {
+    fn drop(&mut self) {
+        if let Some(Open { watchdog, own: true, .. }) = self.open.get_mut() {
+            watchdog.close();
+        }
+    }
+}
+
+/// An entry of the undo log that is not undone. Dropped, it is undone in the destructor if that needs no waiting, else by the watchdog.
+pub(crate) struct UndoGuard {
+    log: Arc<UndoLog>,
+    id: String,
+    undo: Undo,
+    undone: bool,
+}
+
+impl UndoGuard {
+    /// Undoes the entry, verifies that, and marks it in the log. If that fails, the guard is dropped, so the watchdog tries again.
+    pub(crate) async fn undo(mut self) -> Result<(), UndoError> {
+        self.undo.apply().await?;
+        self.undone = true;
+        self.log.mark_undone(&self.id);
+        Ok(())
+    }
+}
+
+impl Drop for UndoGuard {
+    fn drop(&mut self) {
+        if self.undone {
+            return;
+        }
+        // A destructor cannot wait, so it leaves a conversation with Redis or Docker to the watchdog.
+        match self.undo.at_once() {
+            Some(Ok(())) => self.log.mark_undone(&self.id),
+            Some(Err(_)) | None => self.log.undo_by_watchdog(&self.id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Undo, UndoLog};
+    use crate::stack::undo::line::read;
+
+    #[tokio::test]
+    async fn an_entry_is_in_the_file_until_it_is_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, file) = (folder.path().join("undo.jsonl"), folder.path().join("left"));
+        // Any program that ends with its input stands for the watchdog.
+        let log = UndoLog::new(path.clone(), None, "/bin/true".as_ref());
+        assert!(!path.exists(), "a run without an entry has no log");
+        std::fs::write(&file, "").unwrap();
+        let guard = log.must_undo(Undo::RemoveFile { path: file.clone() }).unwrap();
+        let content = read(&path).unwrap();
+        assert!(content.alive && !content.pending.is_empty(), "this process wrote it");
+        guard.undo().await.unwrap();
+        assert!(!file.exists() && read(&path).unwrap().pending.is_empty());
+
+        std::fs::write(&file, "").unwrap();
+        drop(log.must_undo(Undo::RemoveFile { path: file.clone() }).unwrap());
+        assert!(!file.exists() && read(&path).unwrap().pending.is_empty(), "a dropped guard undoes too");
+    }
+
+    #[test]
+    fn without_a_log_nothing_may_be_injected() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = UndoLog::new(folder.path().join("missing/undo.jsonl"), None, "/bin/true".as_ref());
+        let error = log.must_undo(Undo::RemoveFile { path: "a".into() }).err().unwrap().to_string();
+        assert!(error.contains("so no fault is injected"), "{error}");
+        let log = UndoLog::new(folder.path().join("undo.jsonl"), None, "/no/such/program".as_ref());
+        let error = log.must_undo(Undo::RemoveFile { path: "a".into() }).err().unwrap().to_string();
+        assert!(error.contains("the watchdog process cannot be started"), "{error}");
+    }
+}
