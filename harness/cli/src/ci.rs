@@ -1,21 +1,19 @@
-//! What a CI is told besides the exit code: an annotation for each run that does not pass, where GitHub Actions runs us, and the summary
-//! of its job.
+//! Output for a CI beside the exit code: on GitHub Actions, an annotation for each run that does not pass, and the summary of the job.
 
 use crate::exit::Failure;
 use std::io::Write;
 
-/// Most bytes of a job summary that GitHub takes, with room for what others write.
+/// Maximum size of our part of a job summary. GitHub accepts 1 MiB for the whole step.
 const MOST_SUMMARY_BYTES: usize = 900_000;
 
-/// Something that does not pass.
+/// A run that does not pass.
 pub(crate) struct Annotation {
-    /// What it is, such as `scenario quota`.
+    /// Such as `scenario quota: fail`.
     pub(crate) title: String,
-    /// Why.
     pub(crate) because: String,
 }
 
-/// Says it in the words of GitHub Actions, which reads stderr as well as stdout; stdout is for data.
+/// Writes annotations to stderr: GitHub Actions reads it as well as stdout, and stdout is for data.
 pub(crate) fn annotate(annotations: impl IntoIterator<Item = Annotation>) {
     if std::env::var_os("GITHUB_ACTIONS").is_none() {
         return;
@@ -25,7 +23,7 @@ pub(crate) fn annotate(annotations: impl IntoIterator<Item = Annotation>) {
     }
 }
 
-/// Appends to the summary of the job, where there is one.
+/// Appends to the summary of the job, if there is one.
 pub(crate) fn summarise(markdown: &str) -> Result<(), Failure> {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
     let end = markdown.floor_char_boundary(MOST_SUMMARY_BYTES);
@@ -36,7 +34,7 @@ pub(crate) fn summarise(markdown: &str) -> Result<(), Failure> {
     })
 }
 
-/// `::error title=…::…`, with what would end it early written as GitHub wants it.
+/// `::error title=…::…`, with the characters that would end it escaped as GitHub requires.
 fn command(annotation: &Annotation) -> String {
     let text = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = text(&annotation.title).replace(':', "%3A").replace(',', "%2C");

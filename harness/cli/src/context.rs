@@ -1,4 +1,4 @@
-//! What every command shares: the view, the interrupt, the runtime, the program itself.
+//! Shared by every command: the view, the interrupt, the runtime and the path of the program.
 
 use crate::arguments::{BackendArguments, BackendChoice, Colour, Output};
 use crate::exit::Failure;
@@ -15,22 +15,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-/// What every command shares.
 pub(crate) struct Context {
-    /// Shows what happens.
     pub(crate) view: Arc<dyn View>,
-    /// What the user asked to see.
     pub(crate) output: Output,
     /// Cancelled by Ctrl-C.
     pub(crate) cancel: CancellationToken,
-    /// Runs what waits.
     pub(crate) runtime: Runtime,
-    /// This program.
+    /// Path of this program, for child processes.
     pub(crate) executable: PathBuf,
 }
 
 impl Context {
-    /// Prepares a command.
     pub(crate) fn new(output: &Output) -> Result<Self, Failure> {
         match output.color {
             Colour::Auto => anstream::ColorChoice::Auto,
@@ -58,7 +53,7 @@ impl Context {
         let _ = writeln!(anstream::stdout(), "{line}");
     }
 
-    /// Writes a line for people to stderr, unless it should be quiet.
+    /// Writes a line for people to stderr, unless `--quiet` or `--json` is set.
     pub(crate) fn tell(&self, line: &str) {
         if !self.output.quiet && !self.output.json {
             let _ = writeln!(anstream::stderr(), "{line}");
@@ -72,7 +67,7 @@ impl Context {
         }
     }
 
-    /// The backend that was asked for, and the key of its tokens.
+    /// The backend of the arguments, and the key of its tokens.
     pub(crate) fn backend(&self, place: &BackendArguments) -> Result<(Backend, String), Failure> {
         let external = Backend::External { urls: place.url.iter().cloned().collect() };
         let backend = match (place.backend, place.url.is_empty()) {
@@ -81,7 +76,7 @@ impl Context {
             (BackendChoice::Auto | BackendChoice::Process, true) => Backend::Process,
             (BackendChoice::Docker, true) => Backend::Docker,
             (BackendChoice::Process | BackendChoice::Docker, false) => {
-                return Err(Failure::usage("`--url` names a stack that runs already; leave `--backend` away"));
+                return Err(Failure::usage("`--url` names a running stack; remove `--backend`"));
             }
         };
         let secret = match &backend {
@@ -92,17 +87,17 @@ impl Context {
     }
 }
 
-/// A key for one stack.
+/// A random key for one stack.
 pub(crate) fn random_secret() -> String {
     let halves = [(); 4].map(|()| uuid::Uuid::new_v4().simple().to_string());
     halves.concat()
 }
 
-/// Where the services are that the environment names.
+/// The URLs of services in the environment.
 fn urls_from_env() -> Result<BTreeMap<String, String>, Failure> {
     let url = |service: Service| {
         let url = std::env::var_os(client_variable(service))?.into_string().ok()?;
-        // One instance answers for all that are listed.
+        // A list names several instances; the first one is used.
         url.split(',').map(str::trim).find(|url| !url.is_empty()).map(|url| (service.name().to_owned(), url.to_owned()))
     };
     let urls: BTreeMap<String, String> = Service::ALL.into_iter().filter_map(url).collect();
@@ -117,10 +112,10 @@ fn urls_from_env() -> Result<BTreeMap<String, String>, Failure> {
 
 fn external_secret() -> Result<String, Failure> {
     let secret = std::env::var_os("JWT_SECRET").and_then(|secret| secret.into_string().ok());
-    secret.ok_or_else(|| Failure::usage("the tokens of that stack cannot be made: set JWT_SECRET to its key"))
+    secret.ok_or_else(|| Failure::usage("cannot sign tokens for that stack: set JWT_SECRET to its key"))
 }
 
-/// The first Ctrl-C asks; the second ends at once, and the reaper clears away what runs.
+/// The first Ctrl-C cancels the command; the second ends the process at once, and the reaper stops what it started.
 fn handle_interrupts(cancel: &CancellationToken) -> Result<(), Failure> {
     let cancel = cancel.clone();
     let asked = AtomicBool::new(false);
@@ -133,7 +128,7 @@ fn handle_interrupts(cancel: &CancellationToken) -> Result<(), Failure> {
     .map_err(Failure::internal)
 }
 
-#[expect(clippy::exit, reason = "a second Ctrl-C means now; what was started is on the reaper's list")]
+#[expect(clippy::exit, reason = "a second Ctrl-C ends at once; the reaper stops what was started")]
 fn leave() {
     std::process::exit(130)
 }

@@ -1,5 +1,4 @@
-//! The documents say what the harness understands: the reference is that of the arguments, and every command of the harness in a document
-//! is one.
+//! Holds the documents equal to the arguments: the reference is generated from them, and every `harness` command in a document parses.
 
 use crate::arguments::Arguments;
 use clap::Parser;
@@ -17,7 +16,7 @@ fn the_reference_is_that_of_the_arguments() {
         .show_footer(false)
         .show_table_of_contents(true);
     let current = clap_markdown::help_markdown_custom::<Arguments>(&options);
-    // What the terminal wraps, a page does not need to.
+    // A page needs no line breaks of the terminal.
     let lines: Vec<&str> = current.lines().map(str::trim_end).collect();
     let current = lines.join("\n") + "\n";
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
@@ -43,7 +42,7 @@ fn every_command_of_the_harness_in_a_document_is_understood() {
     assert!(seen > 20, "{seen}");
 }
 
-/// README and everything below `docs` but what is generated.
+/// README and every page below `docs` that is not generated.
 fn documents() -> Vec<PathBuf> {
     let (mut found, mut folders) = (vec![root().join("README.md")], vec![root().join("docs")]);
     while let Some(folder) = folders.pop() {
@@ -62,7 +61,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The commands in the blocks of a document that are for a shell, one by one, without comments, settings before them and what comes after a pipe.
+/// The commands in the shell blocks of a document, without comments, leading variables and what follows a pipe.
 fn commands(text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut shell = false;
@@ -86,7 +85,7 @@ fn commands(text: &str) -> Vec<String> {
     commands
 }
 
-/// Whether a word sets a variable for the command after it.
+/// Returns true if the word sets a variable for the command after it.
 fn is_setting(word: &str) -> bool {
     let name = word.split_once('=').map(|(name, _)| name);
     name.is_some_and(|name| name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'))

@@ -1,4 +1,4 @@
-//! Exit codes and the errors that lead to them: one exhaustive match.
+//! Exit codes, and the errors that lead to them.
 
 use harness_core::judge::JudgeError;
 use harness_core::plan::PlanError;
@@ -11,7 +11,6 @@ use harness_history::Verdict;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// How the harness ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Proven good.
@@ -20,23 +19,21 @@ pub(crate) enum Exit {
     Fail,
     /// Not proven either way.
     Unknown,
-    /// The arguments or the plan cannot be used.
+    /// Bad arguments or a bad plan; nothing was started.
     Usage,
-    /// The stack did not come up.
+    /// The stack did not start.
     Stack,
-    /// Our own bug, or a machine that does not let us work.
+    /// A bug of the harness, or an error of the machine.
     Internal,
-    /// Stopped by somebody.
+    /// Stopped by a signal.
     Interrupted,
 }
 
 impl Exit {
-    /// The code.
     pub(crate) fn code(self) -> ExitCode {
         ExitCode::from(self.number())
     }
 
-    /// The code as a number.
     pub(crate) const fn number(self) -> u8 {
         match self {
             Self::Pass => 0,
@@ -49,8 +46,8 @@ impl Exit {
         }
     }
 
-    /// The end of several runs: an interrupt first, then what was proven bad, then what kept a run from being one, then what is unknown.
-    /// Nothing at all is unknown.
+    /// The exit of several runs: an interrupt wins, then a failure, then a run that could not start, then an unknown one. No run at all is
+    /// unknown.
     pub(crate) fn merge(exits: impl IntoIterator<Item = Self>) -> Self {
         let weight = |exit: &Self| match exit {
             Self::Pass => 0,
@@ -64,7 +61,6 @@ impl Exit {
         exits.into_iter().max_by_key(weight).unwrap_or(Self::Unknown)
     }
 
-    /// The word for people.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -86,7 +82,7 @@ impl From<Verdict> for Exit {
     }
 }
 
-/// An error and the code it ends with.
+/// An error, with the exit code it leads to.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -94,27 +90,23 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Bad arguments.
     pub(crate) fn usage(text: impl ToString) -> Self {
         Self { exit: Exit::Usage, text: text.to_string() }
     }
 
-    /// Something that is not proven either way.
     pub(crate) fn unknown(text: impl ToString) -> Self {
         Self { exit: Exit::Unknown, text: text.to_string() }
     }
 
-    /// Anything that should not happen.
     pub(crate) fn internal(text: impl ToString) -> Self {
         Self { exit: Exit::Internal, text: text.to_string() }
     }
 
-    /// The code that it ends with.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// Says it on stderr.
+    /// Writes the error to stderr and returns its exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "harness: {}", self.text);
         self.exit.code()
@@ -132,7 +124,7 @@ impl From<RunError> for Failure {
         let exit = match &error {
             RunError::Stack(StackError::Interrupted) => Exit::Interrupted,
             RunError::Stack(_) => Exit::Stack,
-            // It began, and what it has is no proof of anything.
+            // The run started, but its record is incomplete, so it proves nothing.
             RunError::Unrecorded { .. } | RunError::Record(_) => Exit::Unknown,
             RunError::RunDir { .. } | RunError::Driver { .. } | RunError::NoScenario(_) | RunError::Report(_) => {
                 Exit::Internal

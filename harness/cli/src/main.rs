@@ -1,4 +1,4 @@
-//! The harness: proves a stack of MCP services, or says what is unknown. Here is only the way from arguments to an exit code.
+//! The `harness` program: from arguments to an exit code.
 
 mod arguments;
 mod ci;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.code() } else { Exit::Pass.code() };
         }
     };
-    // The two children of the harness handle signals themselves, each in its own way.
+    // The two child processes of the harness handle signals themselves.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),
         Command::Reap => return harness_core::stack::reaper::reap_from_stdin(),

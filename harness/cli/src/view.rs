@@ -1,4 +1,4 @@
-//! What a run shows while it goes on: on a terminal, in a pipe, as JSON, or nothing. Everything goes to stderr, but JSON.
+//! The progress of a run: on a terminal, in a pipe, as JSON, or none. JSON goes to stdout, everything else to stderr.
 
 mod json;
 mod lines;
@@ -10,7 +10,7 @@ use harness_history::Verdict;
 use owo_colors::OwoColorize;
 use std::sync::Arc;
 
-/// Chooses by what was asked for and where stderr goes.
+/// Chooses the view by the options and by whether stderr is a terminal.
 pub(crate) fn choose(output: &Output, terminal: bool) -> Arc<dyn View> {
     if output.json {
         Arc::new(json::Json)
@@ -30,12 +30,12 @@ impl View for Silent {
     fn show(&self, _event: Event) {}
 }
 
-/// Columns of the terminal that stdout is; as many as are wanted where it is none.
+/// Width of the terminal; unlimited if stdout is not a terminal.
 pub(crate) fn columns() -> usize {
     console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| columns.into())
 }
 
-/// A verdict as a word in its colour.
+/// The coloured word of a verdict.
 pub(crate) fn word(verdict: Verdict) -> String {
     match verdict {
         Verdict::Pass => "pass".green().bold().to_string(),
@@ -44,7 +44,7 @@ pub(crate) fn word(verdict: Verdict) -> String {
     }
 }
 
-/// How a run or a gate ended, as a word in its colour.
+/// The coloured word of an exit code.
 pub(crate) fn tone(word: &str) -> String {
     match word {
         "pass" => word.green().bold().to_string(),
@@ -53,7 +53,7 @@ pub(crate) fn tone(word: &str) -> String {
     }
 }
 
-/// Microseconds as people read them.
+/// Renders microseconds with a readable unit.
 fn millis(us: u64) -> String {
     if us >= 1_000_000 { format!("{:.2} s", us as f64 / 1e6) } else { format!("{:.1} ms", us as f64 / 1e3) }
 }

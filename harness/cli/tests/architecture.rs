@@ -1,4 +1,4 @@
-//! The arrows between our crates, held: what docs/ARCHITECTURE.md draws is what `cargo metadata` says.
+//! The edges between our crates: what docs/ARCHITECTURE.md draws equals what `cargo metadata` reports.
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};

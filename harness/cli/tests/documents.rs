@@ -1,5 +1,5 @@
 //! Every command in a document is run by a test, or the reason why not stands here. A command that is new in a document fails this test until
-//! somebody has decided, and so does a line here about a command that no document has any more.
+//! it is listed here, and a line here about a command that no document has any more fails it too.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/program.rs"]
@@ -36,7 +36,7 @@ const RUN: &[&str] = &[
 const SHORTER: &str = "end_to_end.rs runs it with fewer users and for less time";
 const BUILDS: &str = "it builds the workspace, which this test is part of";
 const GATE: &str = "it is a step of `.ci/run`, or all of it";
-const PORTS: &str = "it needs the ports of the services, which somebody else may have on this machine";
+const PORTS: &str = "it needs the ports of the services, which another program may use on this machine";
 
 /// Not run here: the beginning of a command, and where it is run or why it is not.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -150,7 +150,7 @@ fn collect(document: &Path, found: &mut BTreeSet<String>) {
     found.remove("");
 }
 
-/// Whether a word sets a variable for the command after it.
+/// Returns true if the word sets a variable for the command after it.
 fn is_setting(word: &str) -> bool {
     let name = word.split_once('=').map(|(name, _)| name);
     name.is_some_and(|name| name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'))

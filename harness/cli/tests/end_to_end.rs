@@ -1,4 +1,4 @@
-//! The harness as its users meet it: the real program, a real Redis, the real service, and everything that can go wrong.
+//! The harness from end to end: the real program, a real Redis, the real service, and what can go wrong with each.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/program.rs"]
@@ -22,7 +22,7 @@ fn only_run(folder: &Path) -> PathBuf {
 }
 
 /// Processes that work in `folder`: what a run has left behind, if it has.
-fn left_in(folder: &Path) -> Vec<i32> {
+fn processes_of(folder: &Path) -> Vec<i32> {
     let folder = folder.canonicalize().unwrap();
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -52,7 +52,7 @@ fn a_load_passes_with_every_report_and_is_judged_the_same_again() {
     assert_eq!((&report["verdict"], &report["plan"]["seed"]), (&Value::from("pass"), &Value::from(7)));
     assert!(report["operations"]["store_memory"]["ok"].as_u64().unwrap() > 0);
     assert!(report["parts"]["memory"]["rss_peak_bytes"].as_u64().unwrap() > 0);
-    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
     assert!(!directory.join("data").exists(), "the data of the stack was left");
     let plan = std::fs::read_to_string(directory.join("plan.json")).unwrap();
     assert!(!plan.contains("JWT_SECRET"), "the key is in the plan");
@@ -67,7 +67,7 @@ fn a_load_passes_with_every_report_and_is_judged_the_same_again() {
         let again = run(folder.path(), &[command]);
         assert_eq!(code(&again), 0, "{}", text(&again));
     }
-    // A record that vanished from the final read is a lost write, whoever judges it.
+    // A record that vanished from the final read is a lost write.
     let history = std::fs::read_to_string(directory.join("history.jsonl")).unwrap();
     let forged: Vec<String> = history.lines().map(lose).collect();
     std::fs::write(directory.join("history.jsonl"), forged.join("\n") + "\n").unwrap();
@@ -112,7 +112,7 @@ fn an_open_load_makes_its_arrivals() {
 }
 
 #[test]
-fn what_cannot_be_planned_is_told_as_a_whole_and_starts_nothing() {
+fn a_bad_plan_is_reported_as_a_whole_and_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let unknown = run(folder.path(), &["load", "memry"]);
     assert_eq!(code(&unknown), 64);
@@ -151,7 +151,7 @@ fn a_plan_is_printed_and_nothing_starts() {
 }
 
 #[test]
-fn a_service_that_is_missing_or_dies_is_told_with_its_last_words() {
+fn a_service_that_is_missing_or_dies_is_reported_with_the_end_of_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("harness");
     std::fs::copy(env!("CARGO_BIN_EXE_harness"), &alone).unwrap();
@@ -168,7 +168,7 @@ fn a_service_that_is_missing_or_dies_is_told_with_its_last_words() {
     let died = load();
     assert_eq!(code(&died), 69, "{}", text(&died));
     assert!(text(&died).contains("the disk is on fire"), "{}", text(&died));
-    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
 }
 
 fn started(folder: &Path) -> Child {
@@ -206,18 +206,18 @@ fn an_interrupt_stops_everything_and_leaves_a_partial_report() {
     let directory = only_run(folder.path());
     let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).unwrap()).unwrap();
     assert_eq!(report["interrupted"], true);
-    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
 }
 
 #[test]
-fn after_a_kill_of_the_harness_the_reaper_clears_away() {
+fn the_reaper_stops_everything_after_a_kill_of_the_harness() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = started(folder.path());
     wait_until("the load did not begin", || is_driving(folder.path()));
-    assert!(left_in(folder.path()).len() > 1, "the stack and the driver work in the folder of the run");
+    assert!(processes_of(folder.path()).len() > 1, "the stack and the driver work in the folder of the run");
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until("something was left running", || left_in(folder.path()).is_empty());
+    wait_until("something was left running", || processes_of(folder.path()).is_empty());
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_stack_stays_up_gives_tokens_and_goes_down() {
     assert_eq!(code(&run(folder.path(), &["token", "mint", "--lifetime", "2h"])), 64);
     let down = run(folder.path(), &["down"]);
     assert_eq!(code(&down), 0, "{}", text(&down));
-    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
 }
 
 #[test]
@@ -253,12 +253,12 @@ fn a_scenario_passes_writes_its_report_and_is_judged_the_same_again() {
     assert!(report["expectations"].as_array().unwrap().len() > 3, "{report}");
     let repeat = report["plan"]["command"].as_str().unwrap();
     assert!(repeat.starts_with("harness scenario idempotent-retry --seed "), "{repeat}");
-    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
     for command in ["check", "report"] {
         let again = run(folder.path(), &[command]);
         assert_eq!(code(&again), 0, "{}", text(&again));
     }
-    // An expectation that did not hold fails the run, whoever judges it.
+    // An expectation that did not hold fails the run.
     let path = directory.join("expectations.jsonl");
     let forged = std::fs::read_to_string(&path).unwrap().replacen("\"pass\"", "\"fail\"", 1);
     std::fs::write(&path, forged).unwrap();
@@ -268,7 +268,7 @@ fn a_scenario_passes_writes_its_report_and_is_judged_the_same_again() {
 }
 
 #[test]
-fn scenarios_are_listed_and_a_name_that_is_none_gets_the_nearest() {
+fn scenarios_are_listed_and_an_unknown_name_gets_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let list = run(folder.path(), &["scenario", "--list", "--json"]);
     let names: Vec<Value> =
@@ -276,8 +276,8 @@ fn scenarios_are_listed_and_a_name_that_is_none_gets_the_nearest() {
     assert!(names.iter().any(|scenario| scenario["name"] == "tenant-isolation"), "{}", text(&list));
     let unknown = run(folder.path(), &["scenario", "tenant-isolaton", "weather"]);
     assert_eq!(code(&unknown), 64);
-    for told in ["did you mean `tenant-isolation`", "there is no scenario `weather`"] {
-        assert!(text(&unknown).contains(told), "{}", text(&unknown));
+    for output in ["did you mean `tenant-isolation`", "there is no scenario `weather`"] {
+        assert!(text(&unknown).contains(output), "{}", text(&unknown));
     }
     let elsewhere = run(folder.path(), &["scenario", "quota", "--url", "memory=http://127.0.0.1:1"]);
     assert_eq!(code(&elsewhere), 64, "a key is missing: {}", text(&elsewhere));
@@ -288,7 +288,7 @@ fn scenarios_are_listed_and_a_name_that_is_none_gets_the_nearest() {
 }
 
 #[test]
-fn a_client_configuration_reaches_the_stack_that_is_up() {
+fn a_client_configuration_reaches_the_local_stack() {
     let folder = tempfile::tempdir().unwrap();
     let none = run(folder.path(), &["client-config", "cursor"]);
     assert_eq!(code(&none), 64, "{}", text(&none));
@@ -311,24 +311,24 @@ fn a_client_configuration_reaches_the_stack_that_is_up() {
 }
 
 #[test]
-fn the_flow_walks_a_piece_of_work_through_the_stack_that_is_up() {
+fn the_flow_sends_a_piece_of_work_through_the_local_stack() {
     let folder = tempfile::tempdir().unwrap();
     let up = run(folder.path(), &["up"]);
     assert_eq!(code(&up), 0, "{}", text(&up));
-    let told = run(folder.path(), &["flow"]);
+    let output = run(folder.path(), &["flow"]);
     let steps = run(folder.path(), &["flow", "--json"]);
     let quiet = run(folder.path(), &["flow", "--quiet"]);
     assert_eq!(code(&run(folder.path(), &["down"])), 0);
-    assert_eq!((code(&told), code(&steps)), (0, 0), "{} {}", text(&told), text(&steps));
+    assert_eq!((code(&output), code(&steps)), (0, 0), "{} {}", text(&output), text(&steps));
     assert_eq!((code(&quiet), text(&quiet).as_str()), (0, "verdict pass\n"));
     let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
     let steps: Vec<Value> = String::from_utf8_lossy(&steps.stdout).lines().map(parsed).collect();
     let services: Vec<&str> = steps.iter().map(|step| step["service"].as_str().unwrap()).collect();
     assert_eq!(services, ["guardrails", "memory", "patterns", "patterns", "orchestrator"]);
     assert!(steps.iter().all(|step| step["ok"] == true && step["took_ms"].is_number()), "{steps:?}");
-    assert!(text(&told).contains("Root-cause report"), "{}", text(&told));
-    assert!(text(&told).contains("impaired from 2026-03-04 10:02 at the latest"), "{}", text(&told));
-    assert_eq!(left_in(folder.path()), Vec::<i32>::new());
+    assert!(text(&output).contains("Root-cause report"), "{}", text(&output));
+    assert!(text(&output).contains("impaired from 2026-03-04 10:02 at the latest"), "{}", text(&output));
+    assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
 }
 
 /// Asks for the tools as a client of the older era does.

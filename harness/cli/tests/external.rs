@@ -1,4 +1,4 @@
-//! An experiment on a stack that somebody else runs: its callers are disturbed, its parts are let alone.
+//! An experiment on a running stack: faults act on the connections of its callers, never on its parts.
 
 #[path = "support/program.rs"]
 mod program;
@@ -34,7 +34,7 @@ lasts = "4s"
 "#;
 
 #[test]
-fn callers_of_a_running_stack_are_disturbed_and_what_only_its_owner_can_do_is_refused() {
+fn faults_on_a_running_stack_act_on_its_callers_only() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("cut-off.toml"), CUT_OFF).unwrap();
     let up = run(folder.path(), &["up", "--only", "memory"]);
@@ -51,8 +51,8 @@ fn callers_of_a_running_stack_are_disturbed_and_what_only_its_owner_can_do_is_re
     };
     let refused = chaos("redis-outage");
     assert_eq!(code(&refused), 64, "{}", text(&refused));
-    for told in ["`QUOTA_FREE_DAILY=80` of `memory`", "`kill redis` needs a stack that the harness started"] {
-        assert!(text(&refused).contains(told), "{}", text(&refused));
+    for expected in ["`QUOTA_FREE_DAILY=80` of `memory`", "`kill redis` needs a stack that the harness started"] {
+        assert!(text(&refused).contains(expected), "{}", text(&refused));
     }
     let disturbed = chaos("./cut-off.toml");
     let status = run(folder.path(), &["status"]);

@@ -1,4 +1,4 @@
-//! The gate as a CI meets it: one command, one verdict, every report; and what keeps it from passing is named where people look.
+//! The gate as a CI uses it: one command, one verdict, every report, and the reason of a failure where people look for it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/program.rs"]
@@ -39,7 +39,7 @@ fn report(dir: &Path) -> Value {
 }
 
 #[test]
-fn a_gate_passes_with_every_report_and_a_ci_is_told() {
+fn a_gate_passes_with_every_report_and_annotates_the_ci() {
     let folder = folder();
     let summary = folder.path().join("summary.md");
     let mut command = harness();
@@ -62,7 +62,7 @@ fn a_gate_passes_with_every_report_and_a_ci_is_told() {
     assert_eq!(std::fs::read_to_string(&summary).unwrap().trim_end(), read(gate, "report.md").trim_end());
     assert!(read(gate, "junit.xml").contains("name=\"threshold p95&lt;400 ms measured\""));
 
-    // It is judged the same again, and a record that was changed is told.
+    // A second judgement is the same, and a changed record is reported.
     let again = run(folder.path(), &["check"]);
     assert_eq!(code(&again), 0, "{}", text(&again));
     let driver = std::fs::read_dir(gate.join("runs")).unwrap().flatten().map(|run| run.path().join("driver.json"));
@@ -75,7 +75,7 @@ fn a_gate_passes_with_every_report_and_a_ci_is_told() {
 }
 
 /// What a planted regression must say in the terminal, in the page and for test viewers.
-fn is_found(output: &std::process::Output, folder: &Path, run: &str, check: &str) {
+fn names_the_failure(output: &std::process::Output, folder: &Path, run: &str, check: &str) {
     assert_eq!(code(output), 1, "{}", text(output));
     assert!(text(output).contains(&format!("  fail {run}: {check}: ")), "{}", text(output));
     assert!(text(output).contains("gate    ci fail in"), "{}", text(output));
@@ -102,7 +102,7 @@ fn with(folder: &Path, arguments: &[&str]) -> std::process::Output {
 fn a_memory_that_became_slow_fails_the_gate() {
     let folder = folder();
     let output = with(folder.path(), &["--slow", "memory=500ms"]);
-    is_found(&output, folder.path(), "short", "latency");
+    names_the_failure(&output, folder.path(), "short", "latency");
     let said = report(gates(folder.path()).last().unwrap());
     assert_eq!(said["phases"][0]["verdict"], "pass", "the rules still hold");
     let repeat = said["phases"][1]["runs"][0]["command"].as_str().unwrap();
@@ -113,15 +113,15 @@ fn a_memory_that_became_slow_fails_the_gate() {
 }
 
 #[test]
-fn guardrails_that_allow_everything_fail_the_gate_and_the_load_is_driven_all_the_same() {
+fn guardrails_that_allow_everything_fail_the_gate_and_the_load_still_runs() {
     let folder = folder();
     let output = with(folder.path(), &["--lie", "guardrails=block-not-honoured"]);
-    is_found(&output, folder.path(), "guardrail-block", "expectations-held");
+    names_the_failure(&output, folder.path(), "guardrail-block", "expectations-held");
     assert_eq!(report(gates(folder.path()).last().unwrap())["phases"][1]["verdict"], "pass", "{}", text(&output));
 }
 
 #[test]
-fn a_stack_that_does_not_come_up_ends_the_gate_with_what_was_not_run() {
+fn a_stack_that_does_not_start_ends_the_gate_and_the_report_lists_what_did_not_run() {
     let folder = folder();
     let alone = folder.path().join("harness");
     std::fs::copy(env!("CARGO_BIN_EXE_harness"), &alone).unwrap();
@@ -130,5 +130,5 @@ fn a_stack_that_does_not_come_up_ends_the_gate_with_what_was_not_run() {
     let said = report(&gates(folder.path())[0]);
     assert_eq!(said["phases"][0]["runs"][0]["verdict"], "error");
     assert_eq!(said["phases"][1]["runs"][0]["verdict"], "not run");
-    assert!(text(&output).contains("the stack did not come up for guardrail-block"), "{}", text(&output));
+    assert!(text(&output).contains("the stack did not start for guardrail-block"), "{}", text(&output));
 }

@@ -1,4 +1,4 @@
-//! The folder of the runs as its users meet it: what is kept, what is told of what was cut, and a disk that takes nothing.
+//! The folder of the runs: which runs are kept, how an incomplete run is reported, and a disk that is full.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/program.rs"]
@@ -69,16 +69,16 @@ fn the_newest_runs_are_kept_listed_opened_and_removed() {
 }
 
 #[test]
-fn a_folder_that_takes_nothing_is_told_in_one_line_before_anything_starts() {
+fn an_unwritable_folder_is_reported_in_one_line_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
     for command in [&["gate"][..], &QUICK, &["load", "memory"], &["chaos", "redis-outage"]] {
         for place in ["file", "/proc/runs"] {
             let output = run(folder.path(), &[command, &["--runs", place]].concat());
             assert_eq!(code(&output), 70, "{}", text(&output));
-            let told = text(&output);
-            assert!(told.starts_with("harness: the folder of the runs `"), "{told}");
-            assert!(told.contains("hint: choose another with `--runs`") && told.lines().count() == 2, "{told}");
+            let output = text(&output);
+            assert!(output.starts_with("harness: the folder of the runs `"), "{output}");
+            assert!(output.contains("hint: choose another with `--runs`") && output.lines().count() == 2, "{output}");
         }
     }
 }
@@ -137,7 +137,7 @@ fn a_disk_that_fills_while_a_load_is_recorded_ends_it_unknown_with_the_reason() 
 }
 
 #[test]
-fn a_disk_that_fills_while_a_scenario_is_recorded_leaves_nothing_that_passes_for_whole() {
+fn a_disk_that_fills_while_a_scenario_is_recorded_leaves_no_complete_run() {
     let folder = tempfile::tempdir().unwrap();
     // The limit is for the harness alone, not for the services that it starts.
     let scenario = "scenario tenant-isolation --seed 7";

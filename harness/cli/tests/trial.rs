@@ -1,4 +1,4 @@
-//! The checker on trial, as its users meet it: a lie that an experiment catches passes the trial, and one that it does not catch never does.
+//! `harness chaos --on-trial`: a caught lie passes the trial, and a lie that is not caught never does.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! `harness bench`: what a call costs, as ratios to a bare HTTP reply of the same service in the same run, and how fast a stack is
-//! there. Prints figures; asserts nothing, since machines differ.
+//! `harness bench`: measures the cost of a call as a ratio to a bare HTTP reply of the same service in the same run, and the time until a stack
+//! is ready. Prints figures and asserts nothing, because machines differ.
 
 use crate::arguments::BenchArguments;
 use crate::context::{Context, random_secret};
@@ -109,7 +109,7 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
 
 async fn costs(stack: &Stack, secret: &str, ready: Duration) -> Result<Round, Failure> {
     let part = stack.part("memory").ok_or_else(|| Failure::internal("no memory"))?;
-    let pid = part.pid.ok_or_else(|| Failure::internal("memory has no process here"))?;
+    let pid = part.pid.ok_or_else(|| Failure::internal("memory is not a process of this machine"))?;
     let endpoint: Arc<Endpoint> = Arc::new(format!("{}/mcp", part.url).parse().map_err(Failure::internal)?);
     let mut client = Client::new(Arc::clone(&endpoint), ClientOptions::default());
     client.set_token(&Minter::new(secret).mint(&Grant::memory("bench", "bench")).map_err(Failure::internal)?);
@@ -136,7 +136,7 @@ async fn calls(client: &mut Client, pid: u32, tool: &str, arguments: &Value, ok:
     Ok(cost(cpu(pid)? - before, times))
 }
 
-/// The cheapest reply of the same server: its liveness.
+/// The cheapest reply of the same server: `/healthz`.
 async fn bare(authority: &str, pid: u32) -> Result<Cost, Failure> {
     let mut stream = TcpStream::connect(authority).await?;
     stream.set_nodelay(true)?;
@@ -161,5 +161,5 @@ fn cost(cpu: Duration, mut times: Vec<Duration>) -> Cost {
 }
 
 fn cpu(pid: u32) -> Result<Duration, Failure> {
-    harness_core::observe::cpu_time(pid).ok_or_else(|| Failure::internal("the service is gone"))
+    harness_core::observe::cpu_time(pid).ok_or_else(|| Failure::internal("the service has ended"))
 }

@@ -1,9 +1,9 @@
-//! `harness chaos`: experiments, each on a stack of its own; a failed one does not keep the others from being run.
+//! `harness chaos`: runs experiments, each on a stack of its own. All of them run, even if one fails.
 
 mod self_test;
 mod trial;
 
-use super::plan::told;
+use super::plan::render;
 use super::play::{self, Folder, Played};
 use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
     let plans = resolve(experiments, arguments, &arguments.lies.lie, context)?;
     if arguments.dry_run {
         let plans: Vec<Plan> = plans.into_iter().map(|(_, plan, _)| plan).collect();
-        told::show(&plans, context);
+        render::show(&plans, context);
         return Ok(Exit::Pass);
     }
     let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;
@@ -48,12 +48,12 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
     play::conclude(played, many, &folder, context)
 }
 
-/// The plans of the experiments that were named.
+/// The plans of the named experiments.
 pub(crate) fn plans(arguments: &ChaosArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
     resolve(chosen(arguments)?, arguments, &arguments.lies.lie, context)
 }
 
-/// The experiments that were named, or all of them; every problem of every file together.
+/// The named experiments, or all of them. Reports every problem of every file together.
 fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
     let folder = arguments.experiments.as_deref();
     if arguments.all || arguments.list || arguments.names.is_empty() {
@@ -69,7 +69,7 @@ fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
     if problems.is_empty() { Ok(found) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// From experiments to plans, all problems together; nothing is started.
+/// Turns experiments into plans and reports all problems together. Starts nothing.
 pub(crate) fn resolve(
     experiments: Vec<Experiment>,
     arguments: &ChaosArguments,
@@ -90,14 +90,14 @@ pub(crate) fn resolve(
         };
         match Plan::resolve(wish) {
             Ok(plan) => plans.push((experiment, plan, secret)),
-            // Of the whole catalogue those are run that a stack can bear which somebody else has started.
+            // `--all` on a running stack skips the experiments that need a stack of their own.
             Err(_) if external && arguments.all => elsewhere += 1,
             Err(error) => problems.push(format!("{}: {error}", experiment.name)),
         }
     }
     if elsewhere > 0 {
         context.tell(&format!(
-            "{elsewhere} experiments need a stack of their own, or services that were not named; they are left out"
+            "{elsewhere} experiments are skipped: they need a stack of their own, or services without a `--url`"
         ));
     }
     if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
@@ -107,7 +107,7 @@ fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
     lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie))
 }
 
-/// The command that repeats one experiment alone.
+/// The command that repeats one experiment.
 fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Service, String)]) -> String {
     let typed = arguments.names.iter().find(|name| name.ends_with(".toml") && name.contains(&experiment.name));
     let mut words = vec!["harness chaos".to_owned(), typed.unwrap_or(&experiment.name).clone()];
@@ -122,7 +122,7 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
     words.join(" ")
 }
 
-/// Runs one after the other; an interrupt ends them all.
+/// Runs them one after another; an interrupt ends them all.
 pub(crate) fn play(plans: Vec<Resolved>, runs: &Path, context: &Context) -> Vec<Played> {
     let mut played = Vec::new();
     for (experiment, plan, secret) in plans {
@@ -149,7 +149,7 @@ fn list(experiments: &[Experiment], context: &Context) {
     }
 }
 
-/// Undoes what harnesses that died left behind.
+/// Undoes the faults that killed harnesses left behind.
 fn recover(runs: &Path, context: &Context) -> Result<Exit, Failure> {
     let recovered = context.runtime.block_on(fault::recover(runs));
     if context.output.json {
@@ -157,7 +157,7 @@ fn recover(runs: &Path, context: &Context) -> Result<Exit, Failure> {
             "event": "recovered", "found": recovered.found, "undone": recovered.undone, "failed": recovered.failed,
         }));
     } else {
-        context.print(&format!("{} faults were left behind, {} are undone", recovered.found, recovered.undone));
+        context.print(&format!("{} faults were left behind, {} have been undone", recovered.found, recovered.undone));
         recovered.failed.iter().for_each(|why| context.print(&format!("  not undone: {why}")));
     }
     Ok(if recovered.failed.is_empty() { Exit::Pass } else { Exit::Fail })

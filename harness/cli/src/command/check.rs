@@ -1,4 +1,4 @@
-//! `harness check`: judges a recorded run again, from its directory alone; of a gate every run.
+//! `harness check`: judges a recorded run again, from its directory alone; for a gate, every run of it.
 
 use super::gate;
 use super::runs::directory;

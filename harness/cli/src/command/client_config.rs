@@ -1,5 +1,5 @@
-//! `harness client-config`: what a client needs to know to reach a stack, in the shape of its own file, with a fresh token. The JSON goes to
-//! stdout, so that it can be written where it belongs; where that is goes to stderr.
+//! `harness client-config`: prints the configuration file of an MCP client, with a fresh token. The JSON goes to stdout, so that it can be
+//! redirected into the file; the path of that file goes to stderr.
 
 use super::token::{Key, key};
 use crate::arguments::{ClientConfigArguments, ClientName};
@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: &ClientConfigArguments, context: &Context) -> Resul
     let mut urls = arguments.url.clone();
     if urls.is_empty() {
         let state = state.ok_or_else(|| {
-            Failure::usage("no stack is up here and no `--url` was given\nhint: `harness up` starts one")
+            Failure::usage("no stack is running in this folder and `--url` is not set\nhint: `harness up` starts a stack")
         })?;
         let services = state.parts.into_iter().filter(|part| part.kind.service().is_some());
         urls.extend(services.map(|part| (part.name, part.url)));
@@ -30,13 +30,13 @@ pub(crate) fn run(arguments: &ClientConfigArguments, context: &Context) -> Resul
     context.print(&text);
     let minutes = arguments.lifetime.as_secs() / 60;
     context.tell(&format!(
-        "goes into {}; its token is valid for {minutes} min, then print it again",
+        "save this as {}; the token is valid for {minutes} min, then run this command again",
         place(arguments.client)
     ));
     Ok(Exit::Pass)
 }
 
-/// Where the file of a client is.
+/// Path of the client's configuration file.
 const fn place(client: ClientName) -> &'static str {
     match client {
         ClientName::Cursor => "`.cursor/mcp.json` of the project, or `~/.cursor/mcp.json`",
@@ -46,7 +46,7 @@ const fn place(client: ClientName) -> &'static str {
     }
 }
 
-/// The file of a client.
+/// Content of the client's configuration file.
 fn configuration(client: ClientName, urls: &[(String, String)], token: &str) -> Value {
     let servers: Map<String, Value> = urls
         .iter()

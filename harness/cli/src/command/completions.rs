@@ -1,4 +1,4 @@
-//! `harness completions`: what a shell needs to complete our arguments.
+//! `harness completions`: prints shell completions.
 
 use crate::arguments::{Arguments, CompletionsArguments};
 use crate::exit::{Exit, Failure};

@@ -1,4 +1,4 @@
-//! `harness down`: stops what `up` started, and nothing else.
+//! `harness down`: stops the stack that `harness up` started, and nothing else.
 
 use super::watch;
 use crate::arguments::DownArguments;

@@ -1,5 +1,4 @@
-//! `harness flow`: one piece of work on its way through a stack: guardrails, memory, patterns, agent. Says what was asked, what each service
-//! answered and how long it took.
+//! `harness flow`: sends one piece of work through a stack (guardrails, memory, patterns, agent) and prints each request, answer and duration.
 
 use crate::arguments::{BackendChoice, FlowArguments};
 use crate::context::Context;
@@ -20,15 +19,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What somebody wants to do in the sample.
+/// Intent of the sample.
 const INTENT: &str = "Find out why checkout was slow after the deploy of the ledger, and keep it from happening again";
-/// What is known of it.
+/// Text of the sample.
 const FACTS: &str = "2026-03-04 09:58 deploy of ledger 4.2 (adds an index on entries)\n\
     2026-03-04 10:02 alert: checkout p99 at 4.1 s, usually 0.3 s\n\
     2026-03-04 10:05 on-call sees waiting connections: the pool of 20 is exhausted\n\
     2026-03-04 10:19 ledger rolled back to 4.1\n\
     2026-03-04 10:23 checkout p99 back at 0.3 s; 1,140 orders were late, none lost";
-/// Most lines of an artefact that are shown.
+/// Maximum number of lines of an artefact that are printed.
 const MAX_LINES: usize = 18;
 
 struct Walk<'a> {
@@ -70,7 +69,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
     result
 }
 
-/// The stack at the URLs that were given, else the one that is up here, else one of our own.
+/// The stack at `--url`, else the one that `harness up` started, else a stack of its own.
 fn place(arguments: &FlowArguments, context: &Context) -> Result<(Backend, String), Failure> {
     if arguments.place.backend == BackendChoice::Auto
         && arguments.place.url.is_empty()
@@ -166,7 +165,7 @@ impl Walk<'_> {
         reply
     }
 
-    /// Lines for people, unless they want the verdict alone.
+    /// Prints lines for people, unless `--quiet` or `--json` is set.
     fn lines(&self, lines: &[String]) {
         if !self.context.output.quiet && !self.context.output.json {
             lines.iter().for_each(|line| self.context.print(line));
@@ -189,7 +188,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 fn say_verdict(reply: &Value) -> Vec<String> {
     let checked = &reply["rulesChecked"];
-    let mut lines = vec![format!("{} ({checked} rules asked)", text(reply, "verdict"))];
+    let mut lines = vec![format!("{} ({checked} rules checked)", text(reply, "verdict"))];
     let rules = reply["rules"].as_array().into_iter().flatten();
     lines.extend(
         rules.map(|rule| format!("{} {}: {}", text(rule, "id"), text(rule, "severity"), text(rule, "message"))),
@@ -200,7 +199,7 @@ fn say_verdict(reply: &Value) -> Vec<String> {
 fn say_memories(reply: &Value) -> Vec<String> {
     let hits = reply["hits"].as_array().cloned().unwrap_or_default();
     if hits.is_empty() {
-        return vec!["nothing is remembered of this yet".to_owned()];
+        return vec!["no memory matches yet".to_owned()];
     }
     hits.iter().map(|hit| format!("remembers: {:.90}", text(hit, "content").replace('\n', " "))).collect()
 }
@@ -240,7 +239,7 @@ fn say_execution(reply: &Value) -> Vec<String> {
     lines.extend(artefact.lines().take(MAX_LINES).map(str::to_owned));
     let left = artefact.lines().count().saturating_sub(MAX_LINES);
     if left > 0 {
-        lines.push(format!("… and {left} lines more"));
+        lines.push(format!("… and {left} more lines"));
     }
     lines
 }

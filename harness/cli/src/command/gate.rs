@@ -1,5 +1,5 @@
-//! `harness gate`: may this go on? The scenarios, the load and the experiments of a profile, on the embedded default; a failed step does not
-//! keep the others from being run. One verdict with its reasons, one page for all of it, and what a CI wants to know.
+//! `harness gate`: runs the scenarios, the load and the experiments of a profile on the process backend, and gives one verdict with its
+//! reasons. All steps run, even if one fails. Writes one page for the whole gate, and annotations for the CI.
 
 mod phases;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let phases = Phases::resolve(settings.gate(profile), arguments, seed, context)?;
     if phases.is_empty() {
         return Err(Failure::usage(format!(
-            "the profile `{}` has no phase\nhint: name scenarios, a load or experiments in `{FILE}`",
+            "the profile `{}` has no phase\nhint: add scenarios, a load or experiments to `{FILE}`",
             profile.name()
         )));
     }
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
 
     let recorded = record.write(&dir).and_then(|()| seal::seal(&dir));
     let unrecorded =
-        |why: String| Failure::unknown(format!("the gate could not be recorded in `{}`: {why}", dir.display()));
+        |why: String| Failure::unknown(format!("the gate cannot be recorded in `{}`: {why}", dir.display()));
     recorded.map_err(|error| unrecorded(error.to_string()))?;
     let summary = write(&dir, &record, &summaries).map_err(|error| unrecorded(error.to_string()))?;
     drop(lock);
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     Ok(exit)
 }
 
-/// Judges a recorded gate again and says what came of it.
+/// Judges a recorded gate again and prints the result.
 pub(crate) fn again(dir: &Path, context: &Context) -> Result<Exit, Failure> {
     let summary = write_again(dir)?;
     let exit = match summary.verdict.as_str() {
@@ -76,7 +76,7 @@ pub(crate) fn again(dir: &Path, context: &Context) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Plays every step in order. A stack that does not come up ends it, since the next would not either, and so does an interrupt.
+/// Runs every step in order. An interrupt ends the gate, and so does a stack that does not start, because the next one would not start either.
 fn play_all(phases: Phases, dir: &Path, record: &mut GateRecord, context: &Context) -> (Exit, Summaries) {
     let (mut exits, mut summaries, mut stop) = (Vec::new(), Summaries::new(), None);
     for (kind, steps) in phases.0 {
@@ -94,7 +94,7 @@ fn play_all(phases: Phases, dir: &Path, record: &mut GateRecord, context: &Conte
             let played = one(kind, step, dir, context);
             exits.push(played.exit);
             if played.exit == Exit::Stack {
-                stop = Some(format!("the stack did not come up for {}", played.name));
+                stop = Some(format!("the stack did not start for {}", played.name));
             }
             runs.push(recorded(played, &mut summaries));
         }
@@ -129,7 +129,7 @@ fn recorded(played: Played, summaries: &mut Summaries) -> RunRecord {
     RunRecord { name: played.name, about: played.about, took_ms: played.took.as_millis() as u64, end }
 }
 
-/// Tells a CI.
+/// Writes annotations and a summary for the CI.
 fn publish(summary: &GateSummary, dir: &Path) -> Result<(), Failure> {
     ci::annotate(summary.reasons.iter().map(|reason| Annotation {
         title: format!("{} {}: {}", reason.phase, reason.name, reason.verdict),
@@ -138,7 +138,7 @@ fn publish(summary: &GateSummary, dir: &Path) -> Result<(), Failure> {
     ci::summarise(&std::fs::read_to_string(dir.join(run_dir::REPORT_MARKDOWN))?)
 }
 
-/// The last screen: a verdict that somebody can paste into a chat.
+/// The last screen: a verdict that can be pasted into a chat.
 fn show(summary: &GateSummary, exit: Exit, dir: &Path, context: &Context) {
     let report = dir.join(run_dir::REPORT_HTML);
     if context.output.json {

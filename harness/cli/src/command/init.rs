@@ -1,4 +1,4 @@
-//! `harness init`: writes the settings with their defaults, and never over what somebody wrote.
+//! `harness init`: writes the default settings; never overwrites a file without `--force`.
 
 use crate::arguments::InitArguments;
 use crate::context::Context;
@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &InitArguments, context: &Context) -> Result<Exit, 
     let file = if arguments.force { File::create(path) } else { File::create_new(path) };
     let mut file = file.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::usage(format!(
-            "`{}` is there already\nhint: `--force` writes the default over it, or name another file",
+            "`{}` exists already\nhint: `--force` overwrites it; or name another file",
             path.display()
         )),
         _ => Failure::usage(format!("`{}` cannot be written: {error}", path.display())),
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &InitArguments, context: &Context) -> Result<Exit, 
     if context.output.json {
         context.print_json(&serde_json::json!({ "event": "written", "file": path }));
     } else {
-        context.print(&format!("wrote {}; `harness gate` takes it from this folder", path.display()));
+        context.print(&format!("wrote {}; `harness gate` reads it from this folder", path.display()));
     }
     Ok(Exit::Pass)
 }

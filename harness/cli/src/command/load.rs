@@ -1,4 +1,4 @@
-//! `harness load`: a load, and what it proves.
+//! `harness load`: drives load against a stack and judges the recorded history.
 
 use super::play::{self, Folder, command_line};
 use crate::arguments::{Changes, LoadArguments};
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &LoadArguments, context: &Context) -> Result<Exit, 
     play::conclude(vec![played], false, &folder, context)
 }
 
-/// From arguments to a plan; nothing is started. `command` is what repeats it, without a seed.
+/// Turns arguments into a plan. Starts nothing. `command` repeats the run, without a seed.
 pub(crate) fn resolve(
     arguments: &LoadArguments,
     command: String,
@@ -35,13 +35,13 @@ pub(crate) fn resolve(
     Ok((Plan::resolve(wish)?, secret))
 }
 
-/// The same with what was put before its services to see a run fail: lies, and a proxy that slows every call.
+/// Adds the lies and delays that break a stack on purpose.
 pub(crate) fn spoiled(topology: Topology, lies: &[(Service, String)], slow: &[(Service, Duration)]) -> Topology {
     let topology = lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie));
     slow.iter().fold(topology, |topology, (service, by)| topology.slowed(*service, *by))
 }
 
-/// The same as words of a command, each with a space before it.
+/// The lies and delays as options of a command, each with a leading space.
 pub(crate) fn spoiled_words(lies: &[(Service, String)], slow: &[(Service, Duration)]) -> String {
     let lies = lies.iter().map(|(service, lie)| format!(" --lie {}={lie}", service.name()));
     let slow = slow.iter().map(|(service, by)| format!(" --slow {}={}ms", service.name(), by.as_millis()));

@@ -1,4 +1,4 @@
-//! `harness logs`: the last lines of the logs of the parts and of the watch.
+//! `harness logs`: prints the last lines of the logs of each part and of the watch.
 
 use crate::arguments::LogsArguments;
 use crate::command::watch;

@@ -1,7 +1,7 @@
-//! `harness plan`: what a run would do. Starts nothing.
+//! `harness plan`: prints what a run would do. Starts nothing.
 
 mod experiment;
-pub(super) mod told;
+pub(super) mod render;
 
 use super::play::command_line;
 use super::{chaos, load, scenario};
@@ -20,6 +20,6 @@ pub(crate) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, 
             plans.into_iter().map(|(_, plan, _)| plan).collect()
         }
     };
-    told::show(&plans, context);
+    render::show(&plans, context);
     Ok(Exit::Pass)
 }

@@ -1,4 +1,4 @@
-//! From a plan to its verdict, and what is shown of it; what loads, scenarios and experiments have in common.
+//! Runs plans and shows their results: shared by loads, scenarios and experiments.
 
 use crate::ci::{self, Annotation};
 use crate::context::Context;
@@ -14,26 +14,25 @@ use owo_colors::OwoColorize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The folder of the runs, ready before anything starts, and how many of them stay.
+/// The folder of the runs, checked before anything starts, and the number of runs to keep.
 pub(crate) struct Folder {
     path: PathBuf,
     keep: u32,
 }
 
 impl Folder {
-    /// Makes sure that something can be written there.
+    /// Checks that the folder is writable.
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, Failure> {
         runs::prepare(path)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Ok(Self { path, keep: settings.runs.keep })
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the oldest runs, but none of those that were made just now.
+    /// Removes the oldest runs; keeps those of this command.
     pub(crate) fn keep_newest(&self, own: &[PathBuf], context: &Context) {
         if self.keep == 0 {
             return;
@@ -44,7 +43,7 @@ impl Folder {
     }
 }
 
-/// Runs a plan to its end and shows its result.
+/// Runs a plan and shows its result.
 pub(crate) fn execute(
     plan: Plan,
     secret: String,
@@ -67,23 +66,19 @@ pub(crate) fn execute(
     Ok((exit, outcome))
 }
 
-/// What came of one of several runs.
+/// The result of one of several runs.
 pub(crate) struct Played {
     /// `scenario` or `experiment`.
     pub(crate) kind: &'static str,
-    /// Its name.
     pub(crate) name: String,
-    /// What it shows.
     pub(crate) about: String,
-    /// How it ended.
     pub(crate) exit: Exit,
-    /// How long it took, its stack included.
+    /// Includes the start and the stop of its stack.
     pub(crate) took: Duration,
-    /// Its run, or why there is none.
+    /// The run, or why it did not start.
     pub(crate) result: Result<RunOutcome, Failure>,
 }
 
-/// One of several runs.
 pub(crate) fn one(
     kind: &'static str,
     name: &str,
@@ -103,8 +98,7 @@ pub(crate) fn one(
     Played { kind, name: name.to_owned(), about: about.to_owned(), exit, took: start.elapsed(), result }
 }
 
-/// The end of one or several runs: a summary where there were many, the failure itself where one was not even a run. A CI is told, and the
-/// oldest runs go.
+/// Ends a command: writes annotations for the CI, removes old runs, and prints a summary if there were several runs.
 pub(crate) fn conclude(played: Vec<Played>, many: bool, folder: &Folder, context: &Context) -> Result<Exit, Failure> {
     publish(&played)?;
     let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok());
@@ -119,7 +113,7 @@ pub(crate) fn conclude(played: Vec<Played>, many: bool, folder: &Folder, context
     Ok(Exit::merge(played.iter().map(|played| played.exit)))
 }
 
-/// Tells a CI.
+/// Writes annotations and a summary for the CI.
 fn publish(played: &[Played]) -> Result<(), Failure> {
     let failed = played.iter().filter(|played| played.exit != Exit::Pass);
     ci::annotate(failed.map(|played| Annotation {
@@ -139,10 +133,10 @@ fn because_of(result: &Result<RunOutcome, Failure>) -> String {
     }
 }
 
-/// One line for each, and where its report is.
+/// One line for each run, with the path of its report.
 pub(crate) fn summary(played: &[Played], context: &Context) {
     for played in played {
-        let (told, because, place) = match &played.result {
+        let (verdict, because, place) = match &played.result {
             Ok(outcome) => (
                 word(outcome.judgement.verdict),
                 harness_core::report::summary::because(&outcome.judgement),
@@ -157,15 +151,15 @@ pub(crate) fn summary(played: &[Played], context: &Context) {
             }));
         } else {
             let secs = played.took.as_secs_f64();
-            context.print(format!("{:<20} {told:<8} {secs:>5.1} s  {because}  {place}", played.name).trim_end());
+            context.print(format!("{:<20} {verdict:<8} {secs:>5.1} s  {because}  {place}", played.name).trim_end());
         }
     }
 }
 
-/// The command as it was typed, without a seed: the plan adds the one that was used.
+/// The command as typed, without a seed: the plan adds the one that was used.
 pub(crate) fn command_line() -> String {
     let mut words = vec!["harness".to_owned()];
-    // `harness plan load …` tells the command that would run.
+    // `harness plan load …` prints the command that would run.
     let mut arguments = std::env::args().skip(1).skip_while(|argument| argument == "plan");
     while let Some(argument) = arguments.next() {
         if argument == "--seed" {
@@ -199,7 +193,7 @@ fn show(outcome: &RunOutcome, has_figures: bool, context: &Context) {
         return;
     }
     if !context.output.quiet {
-        // The calls of a scenario are few; what it expected was shown while it went on.
+        // A scenario makes few calls, and its expectations were printed while it ran.
         if has_figures {
             context.print("");
             terminal::lines(&outcome.summary, columns()).iter().for_each(|line| context.print(line));

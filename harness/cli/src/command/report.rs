@@ -1,4 +1,4 @@
-//! `harness report`: writes the reports of a recorded run again; of a gate those of every run and its own.
+//! `harness report`: writes the reports of a recorded run again; for a gate, its own and those of its runs.
 
 use super::runs::directory;
 use crate::arguments::RunArguments;

@@ -1,4 +1,4 @@
-//! `harness runs`: what is in the folder of the runs, the report of one of them, and fewer of them.
+//! `harness runs`: lists the runs of a folder, opens a report, removes old runs.
 
 use crate::arguments::{RunsAction, RunsArguments};
 use crate::context::Context;
@@ -33,7 +33,7 @@ fn list(folder: &Path, context: &Context) -> Result<Exit, Failure> {
         }
     }
     if entries.is_empty() {
-        context.tell(&format!("there is no run in `{}`\nhint: `harness gate` makes one", folder.display()));
+        context.tell(&format!("there is no run in `{}`\nhint: `harness gate` creates one", folder.display()));
     }
     Ok(Exit::Pass)
 }
@@ -48,17 +48,17 @@ fn doubt(entry: &Entry) -> Option<String> {
 fn line(entry: &Entry) -> String {
     let said = match (&entry.state, &entry.said) {
         (State::Running, _) => "running".to_owned(),
-        // What a report says of a record that is not what was recorded is not to be believed.
+        // A report of a changed record proves nothing.
         (State::Recorded(Wholeness::Unsealed | Wholeness::Changed(_)), _) => {
             format!("{}: {}", entry.state.word(), doubt(entry).unwrap_or_default())
         }
         (State::Recorded(Wholeness::Whole), Some(said)) => format!("{}: {}", said.verdict, said.because),
-        (State::Recorded(Wholeness::Whole), None) => "it has no report: `harness report` writes it".to_owned(),
+        (State::Recorded(Wholeness::Whole), None) => "no report; `harness report` writes it".to_owned(),
     };
     format!("{}  {:>6.1} MB  {said}", entry.id, entry.bytes as f64 / 1e6)
 }
 
-/// Opens the report of a run with what the system opens pages with, and says where it is in any case.
+/// Opens the report of a run in the browser, and always prints its path.
 fn open(run: Option<&Path>, folder: &Path, context: &Context) -> Result<Exit, Failure> {
     let report = directory(run, folder)?.join(run_dir::REPORT_HTML);
     let report = std::path::absolute(&report).unwrap_or(report);
@@ -79,13 +79,13 @@ fn open(run: Option<&Path>, folder: &Path, context: &Context) -> Result<Exit, Fa
     } else {
         context.print(&report.display().to_string());
         if !opened {
-            context.tell("nothing here opens pages; open the file with a browser");
+            context.tell("no browser was found; open the file yourself");
         }
     }
     Ok(Exit::Pass)
 }
 
-/// What opens a page here: what the user chose, else what the desktop has.
+/// The program that opens pages: `BROWSER`, else the opener of the desktop.
 fn opener() -> Option<PathBuf> {
     if let Some(chosen) = std::env::var_os("BROWSER").filter(|chosen| !chosen.is_empty()) {
         return Some(chosen.into());
@@ -109,22 +109,22 @@ fn prune(keep: Option<u32>, dry_run: bool, folder: &Path, context: &Context) -> 
         let word = if dry_run { "would remove" } else { "removed" };
         pruned.removed.iter().for_each(|run| context.print(&format!("{word} {}", run.display())));
         pruned.spared.iter().for_each(|(run, why)| context.print(&format!("kept {}: {why}", run.display())));
-        context.tell(&format!("{} runs {word}, {} kept besides the newest", pruned.removed.len(), pruned.spared.len()));
+        context.tell(&format!("{} runs {word}, {} kept beside the newest", pruned.removed.len(), pruned.spared.len()));
     }
     Ok(Exit::Pass)
 }
 
-/// The run that was named, as a path or by its name in the folder; the newest one where none was.
+/// The named run, as a path or as a name in the folder; the newest if omitted.
 pub(crate) fn directory(run: Option<&Path>, folder: &Path) -> Result<PathBuf, Failure> {
     let Some(run) = run else {
         return runs::directories(folder).into_iter().next().ok_or_else(|| {
-            Failure::usage(format!("there is no run in `{}`\nhint: `harness gate` makes one", folder.display()))
+            Failure::usage(format!("there is no run in `{}`\nhint: `harness gate` creates one", folder.display()))
         });
     };
     let candidates = [run.to_owned(), folder.join(run)];
     candidates.into_iter().find(|path| runs::is_run(path)).ok_or_else(|| {
         Failure::usage(format!(
-            "`{}` is not the directory of a run\nhint: `harness runs list` names those that there are",
+            "`{}` is not the directory of a run\nhint: `harness runs list` lists the runs",
             run.display()
         ))
     })

@@ -1,4 +1,4 @@
-//! `harness scenario`: plays scenarios, each on a stack of its own, and goes on after a failed one.
+//! `harness scenario`: runs scenarios, each on a stack of its own. All of them run, even if one fails.
 
 use super::load::{spoiled, spoiled_words};
 use super::play::{self, Folder, Played};
@@ -28,12 +28,12 @@ pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Ex
 /// A scenario, its plan, and the key of its stack's tokens.
 pub(crate) type Resolved = (&'static Scenario, Plan, String);
 
-/// From arguments to plans, all problems together; nothing is started.
+/// Turns arguments into plans and reports all problems together. Starts nothing.
 pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
     let mut problems = Vec::new();
     let mut plans = Vec::new();
     for scenario in chosen(arguments, context)? {
-        // A stack of its own has a key of its own.
+        // Each stack has a key of its own.
         let (backend, secret) = context.backend(&arguments.place)?;
         let topology = spoiled((scenario.topology)(), &arguments.lies.lie, &arguments.delays.slow);
         let wish = PlanRequest {
@@ -51,21 +51,21 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
     if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// The scenarios that were named; of all of them those that can be played there.
+/// The named scenarios; with `--all`, those that this backend supports.
 fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'static Scenario>, Failure> {
     let (backend, _) = context.backend(&arguments.place)?;
     let fits = |scenario: &Scenario| -> Result<(), String> {
         let topology = (scenario.topology)();
         let needs = match (&backend, scenario.places) {
             (Backend::External { .. }, Places::OwnStack) => {
-                return Err(format!("`{}` needs a stack of its own; leave `--url` away", scenario.name));
+                return Err(format!("`{}` needs a stack of its own; remove `--url`", scenario.name));
             }
             (Backend::External { .. }, _) => topology.needs_own_stack(),
             (Backend::Docker, _) => topology.needs_processes(),
             (Backend::Process, _) => Vec::new(),
         };
         let needs = (!needs.is_empty()).then(|| needs.join("; "));
-        needs.map_or(Ok(()), |needs| Err(format!("`{}` cannot be played there: {needs}", scenario.name)))
+        needs.map_or(Ok(()), |needs| Err(format!("`{}` cannot run on this backend: {needs}", scenario.name)))
     };
     if arguments.all {
         return Ok(ALL.iter().filter(|scenario| fits(scenario).is_ok()).collect());
@@ -84,7 +84,7 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
     if problems.is_empty() { Ok(found) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// The command that repeats one scenario alone, whatever it was played among.
+/// The command that repeats one scenario.
 fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
     let mut words = vec!["harness scenario".to_owned(), scenario.name.to_owned()];
     match arguments.place.backend {
@@ -96,7 +96,7 @@ fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
     words.join(" ") + &spoiled_words(&arguments.lies.lie, &arguments.delays.slow)
 }
 
-/// Plays one after the other; a failed one does not keep the others from being played, an interrupt does.
+/// Runs them one after another. All of them run, even if one fails; an interrupt ends them.
 pub(crate) fn play(plans: Vec<Resolved>, runs: &std::path::Path, context: &Context) -> Vec<Played> {
     let mut played = Vec::new();
     for (scenario, plan, secret) in plans {

@@ -1,4 +1,4 @@
-//! `harness status`: how the parts of the stack are. Exit code 0 where all are ready, 1 where not.
+//! `harness status`: prints the state of each part of the stack. Exit code 0 if all are ready, else 1.
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};

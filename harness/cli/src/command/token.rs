@@ -1,4 +1,4 @@
-//! `harness token mint`: a token for a stack, for people and scripts that try it.
+//! `harness token mint`: prints an access token for a stack.
 
 use crate::arguments::{MintArguments, TokenAction, TokenArguments};
 use crate::context::Context;
@@ -21,18 +21,18 @@ pub(crate) fn run(arguments: &TokenArguments, context: &Context) -> Result<Exit,
     Ok(Exit::Pass)
 }
 
-/// The key that tokens are signed with, and the stack that is up, if one is.
+/// The key that signs tokens, and the stack that `harness up` started, if it is running.
 pub(crate) struct Key {
     pub(crate) secret: String,
     pub(crate) state: Option<StackState>,
 }
 
-/// The key that was given, else the one of the stack that is up here.
+/// The key of the arguments, else the one of the stack that `harness up` started.
 pub(crate) fn key(given: Option<&str>) -> Result<Key, Failure> {
     let state = state::load(Path::new(state::FOLDER)).ok();
     let secret = given.map(str::to_owned).or_else(|| state.as_ref().map(|state| state.secret.clone()));
     let secret = secret.ok_or_else(|| {
-        Failure::usage("there is no key to sign with: no stack is up here and JWT_SECRET is not set\nhint: `harness up` starts a stack")
+        Failure::usage("no key to sign with: no stack is running in this folder and JWT_SECRET is not set\nhint: `harness up` starts a stack")
     })?;
     Ok(Key { secret, state })
 }

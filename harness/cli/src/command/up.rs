@@ -1,4 +1,4 @@
-//! `harness up`: a stack that stays.
+//! `harness up`: starts a stack that keeps running.
 
 mod env_file;
 
@@ -17,12 +17,12 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         BackendChoice::Auto | BackendChoice::Process => Backend::Process,
         BackendChoice::Docker => Backend::Docker,
         BackendChoice::External => {
-            return Err(Failure::usage("an external stack is up already; use `--url` with `load` or `flow`"));
+            return Err(Failure::usage("an external stack runs already; use `--url` with `harness load` or `harness flow`"));
         }
     };
     let folder = Path::new(state::FOLDER);
     if arguments.watch && backend != Backend::Process {
-        return Err(Failure::usage("`--watch` is for processes; `make mcp-up` watches a stack of containers"));
+        return Err(Failure::usage("`--watch` supports processes only; `make mcp-up` watches a stack of containers"));
     }
     let topology = match arguments.only {
         Some(Only::Memory) => Topology::memory(),
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         context.print(&format!("{:<12} {}", part.name, part.url));
     }
     if !context.output.quiet {
-        context.print("\nharness client-config cursor    prints a client's configuration for it\nharness token mint              prints a token for it\nharness flow                    walks a piece of work through it\nharness status                  shows how it is\nharness down                    stops it");
+        context.print("\nharness client-config cursor    prints the configuration of a client\nharness token mint              prints a token\nharness flow                    sends a piece of work through the stack\nharness status                  shows how it is\nharness down                    stops it");
     }
     Ok(Exit::Pass)
 }

@@ -1,5 +1,5 @@
-//! `harness watch`: what was changed is built, and the services that it changed are started again, they alone. In place of that a command of
-//! the user's can be told which services these are.
+//! `harness watch`: rebuilds on every change and restarts only the services whose programs changed, or runs a command of the user with the
+//! names of those services.
 
 mod background;
 mod build;
@@ -21,18 +21,18 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Most changes that wait; a change that finds no room comes with others, which have it.
+/// Capacity of the queue of changes. A change beyond it may be dropped, because the queued ones cause the same rebuild.
 const MAX_WAITING: usize = 4_096;
-/// How often it is looked whether somebody wants an end.
+/// Interval between two checks for an interrupt or for `--stop`.
 const GLANCE: Duration = Duration::from_millis(100);
-/// How long nothing must change before it is built: editors write in several steps.
+/// A build starts when nothing has changed for this time, because editors write in several steps.
 const QUIET: Duration = Duration::from_millis(60);
 
 pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit, Failure> {
     let folder = Path::new(state::FOLDER);
     if arguments.stop {
-        let told = if stop(folder)? { "stopped the watch" } else { "no watch runs here" };
-        context.tell(told);
+        let line = if stop(folder)? { "stopped the watch" } else { "no watch is running here" };
+        context.tell(line);
         return Ok(Exit::Pass);
     }
     if arguments.background {
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
     Ok(Exit::Pass)
 }
 
-/// Watches the folders that are not watched yet.
+/// Starts watching the folders that are not watched yet.
 fn follow(watcher: &mut impl Watcher, sources: &Sources, watched: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
     for folder in sources.folders() {
         if !watched.contains(&folder) {
@@ -73,7 +73,7 @@ fn follow(watcher: &mut impl Watcher, sources: &Sources, watched: &mut BTreeSet<
     Ok(())
 }
 
-/// What has changed, once it is quiet again; nothing after a while without changes.
+/// The changed files, once nothing changes any more; empty after a while without changes.
 fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<PathBuf>, Failure> {
     let mut paths = BTreeSet::new();
     let mut wait = GLANCE;
@@ -86,7 +86,7 @@ fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<Pa
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return Err(Failure::internal(error)),
             Err(RecvTimeoutError::Timeout) => return Ok(paths),
-            Err(RecvTimeoutError::Disconnected) => return Err(Failure::internal("nobody watches any more")),
+            Err(RecvTimeoutError::Disconnected) => return Err(Failure::internal("the file watcher has ended")),
         }
         if paths.len() > MAX_WAITING {
             return Ok(paths);
@@ -94,17 +94,17 @@ fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<Pa
     }
 }
 
-/// Builds services and starts those again whose programs are others now. What fails is told; the next change is the next attempt.
+/// Builds services and restarts those whose programs changed. Reports a failure; the next change is the next attempt.
 fn renew(services: &[Service], arguments: &WatchArguments, context: &Context) {
     let since = Instant::now();
     let names = |services: &[Service]| services.iter().map(|service| service.name()).collect::<Vec<_>>().join(", ");
     context.print(&format!("{} changed: building", names(services)));
     let renewed = match build(&context.executable, services, arguments.make.as_deref(), &context.cancel) {
         Ok(renewed) => renewed,
-        Err(why) => return context.print(&format!("not built: {why}; what runs goes on as it is")),
+        Err(why) => return context.print(&format!("build failed: {why}; the running services stay")),
     };
     if renewed.is_empty() {
-        return context.print("built, and no program is another one now");
+        return context.print("built; no program changed");
     }
     let (built, since) = (since.elapsed(), Instant::now());
     let then = &arguments.then;
@@ -116,11 +116,11 @@ fn renew(services: &[Service], arguments: &WatchArguments, context: &Context) {
             built.as_secs_f64(),
             since.elapsed().as_secs_f64()
         )),
-        Err(why) => context.print(&format!("{}: built, but not started again: {why}", names(&renewed))),
+        Err(why) => context.print(&format!("{}: built, but the restart failed: {why}", names(&renewed))),
     }
 }
 
-/// Starts parts of the stack that is up here again; those that are no part of it are left out.
+/// Restarts parts of the local stack; ignores services that are not part of it.
 fn restart(services: &[Service], context: &Context) -> Result<(), String> {
     let folder = Path::new(state::FOLDER);
     let stack = state::load(folder).map_err(|error| error.to_string())?;
@@ -131,9 +131,9 @@ fn restart(services: &[Service], context: &Context) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs the user's command with the names of the services behind it.
+/// Runs the user's command with the names of the services as arguments.
 fn tell(services: &[Service], then: &[String]) -> Result<(), String> {
-    let (program, arguments) = then.split_first().ok_or("there is no command")?;
+    let (program, arguments) = then.split_first().ok_or("the command is empty")?;
     let status = Command::new(program).args(arguments).args(services.iter().map(|service| service.name())).status();
     match status {
         Ok(status) if status.success() => Ok(()),

@@ -1,4 +1,4 @@
-//! One JSON object per event on stdout, for programs.
+//! Writes one JSON object per event to stdout.
 
 use harness_core::stack::view::{Event, View};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Plain lines, for pipes and logs of a CI.
+//! Writes plain lines, for pipes and the logs of a CI.
 
 use super::{expectation_line, finding_line, millis};
 use harness_core::stack::view::{Event, View};

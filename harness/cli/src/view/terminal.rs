@@ -1,5 +1,5 @@
-//! What goes on, live on a terminal: the phase and how far it is, and below it the rate, the percentiles and the errors, in as many lines as the
-//! width needs. Load, experiments and the gate look the same.
+//! Live progress on a terminal: the phase and its progress, and below it the rate, the percentiles and the errors, wrapped to the width of the
+//! terminal. Loads, experiments and the gate look the same.
 
 use super::{expectation_line, finding_line, millis};
 use harness_core::stack::view::Progress;
@@ -11,7 +11,7 @@ use std::sync::Mutex;
 /// Shows a bar on stderr.
 pub(super) struct Terminal {
     bar: ProgressBar,
-    /// What goes on, and how long it was to go on when it was first told.
+    /// The current phase, and its length when it was first reported.
     phase: Mutex<Option<(String, u64)>>,
 }
 
@@ -79,7 +79,7 @@ fn bar() -> ProgressStyle {
     ProgressStyle::with_template("{prefix} {wide_bar}\n{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// The figures of a moment, the important ones first.
+/// The current figures, the important ones first.
 fn figures(progress: &Progress) -> Vec<String> {
     let errors = format!("{} not ok", progress.phase_errors);
     vec![
@@ -92,7 +92,7 @@ fn figures(progress: &Progress) -> Vec<String> {
     ]
 }
 
-/// Puts parts into lines of at most so many columns; a part that is longer has a line of its own.
+/// Joins parts into lines of at most `columns` characters; a longer part gets a line of its own.
 fn wrapped(parts: &[String], width: usize) -> String {
     const GAP: &str = "  ";
     let (mut text, mut column) = (String::new(), 0);

@@ -1,4 +1,4 @@
-//! `harness chaos self-test`: how faithful the faults of the proxy are on this machine, measured.
+//! `harness chaos self-test`: measures how accurately the proxy injects faults on this machine.
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};

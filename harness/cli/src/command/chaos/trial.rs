@@ -1,5 +1,5 @@
-//! The checker on trial: each experiment against the lies that it is named for. Every lie must be caught, which is a verdict of fail; a run
-//! that proves nothing catches nothing. The table is printed and written beside the runs.
+//! `harness chaos --on-trial`: runs each experiment against the lies that it names. A lie is caught only by a verdict of *fail*; an *unknown*
+//! run catches nothing. The table is printed and written beside the runs.
 
 use super::{Resolved, play, resolve};
 use crate::arguments::ChaosArguments;
@@ -40,11 +40,11 @@ pub(super) fn run(
     }
     let page = trial::write(&arguments.record.runs, &rows)
         .map_err(|error| Failure::internal(format!("{error}\nhint: check the folder of the runs")))?;
-    context.tell(&format!("{} of {} lies caught; the table is {}", trial::caught(&rows), rows.len(), page.display()));
+    context.tell(&format!("{} of {} lies caught; table: {}", trial::caught(&rows), rows.len(), page.display()));
     Ok(Exit::merge(exits))
 }
 
-/// Every experiment with every lie that it is named for.
+/// Every experiment with every lie that it names.
 fn trials(
     experiments: Vec<Experiment>,
     arguments: &ChaosArguments,
@@ -55,15 +55,15 @@ fn trials(
         for lie in experiment.catches.clone() {
             let parsed = lie.split_once('=').and_then(|(service, lie)| Some((service_of(service)?, lie.to_owned())));
             let parsed = parsed
-                .ok_or_else(|| Failure::usage(format!("`{}`: `{lie}` is not like `memory=lie`", experiment.name)))?;
+                .ok_or_else(|| Failure::usage(format!("`{}`: `{lie}` does not have the form `SERVICE=LIE`", experiment.name)))?;
             let resolved = resolve(vec![experiment.clone()], arguments, &[parsed], context)?;
             trials.extend(resolved.into_iter().map(|plan| (lie.clone(), plan)));
         }
     }
-    if trials.is_empty() { Err(Failure::usage("none of these experiments is named for a lie")) } else { Ok(trials) }
+    if trials.is_empty() { Err(Failure::usage("none of these experiments names a lie")) } else { Ok(trials) }
 }
 
-/// What the end of a run against a lie means for the trial: proven bad is what was wanted, and what was taken for good is not.
+/// The exit code of a trial: a run against a lie must fail, so *fail* counts as pass and *pass* as fail.
 const fn turned(exit: Exit) -> Exit {
     match exit {
         Exit::Fail => Exit::Pass,
@@ -72,7 +72,7 @@ const fn turned(exit: Exit) -> Exit {
     }
 }
 
-/// What the end of a run against a lie says of the lie.
+/// The word for the result of a run against a lie.
 const fn outcome(exit: Exit) -> TrialOutcome {
     match exit {
         Exit::Fail => TrialOutcome::Caught,

@@ -1,4 +1,4 @@
-//! What a gate will do: the phases of its profile as plans, all of them resolved before anything starts.
+//! The phases of a gate as plans, all of them resolved before anything starts.
 
 use crate::arguments::{
     BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, RecordArguments,
@@ -25,7 +25,7 @@ pub(super) struct Step {
 }
 
 impl Phases {
-    /// Resolves a profile; the problems of all phases are told together.
+    /// Resolves a profile and reports the problems of all phases together.
     pub(super) fn resolve(
         profile: &GateProfile,
         arguments: &GateArguments,
@@ -48,13 +48,13 @@ impl Phases {
         }
     }
 
-    /// Tells whether there is nothing to do.
+    /// Returns true if there is nothing to run.
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|(_, steps)| steps.is_empty())
     }
 }
 
-/// The profile that was asked for, else the one of the settings.
+/// The profile of `--profile`, else the one of the settings.
 pub(super) fn profile_name(arguments: &GateArguments, settings: &Settings) -> ProfileName {
     match arguments.profile {
         Some(Profile::Ci) => ProfileName::Ci,
@@ -67,7 +67,7 @@ const fn place() -> BackendArguments {
     BackendArguments { backend: BackendChoice::Process, url: Vec::new() }
 }
 
-/// The names, or nothing where `all` of them are meant.
+/// The names; `None` means all.
 fn named(names: &Names) -> Option<&[String]> {
     match names {
         Names::All => None,

@@ -1,10 +1,10 @@
-//! What an experiment would do to what.
+//! Renders an experiment: which parts and edges its faults act on, and what must hold.
 
 use harness_core::drive::experiment::Experiment;
 use harness_core::plan::topology::{Part, PartKind};
 use harness_history::Threshold;
 
-/// What would be done to which parts, who else depends on them, and what must hold.
+/// The faults and their targets, the parts that depend on them, and what must hold.
 pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
     let load = &experiment.load;
     let mix: Vec<String> = load.mix.iter().map(|(name, weight)| format!("{weight} {name}")).collect();
@@ -17,10 +17,10 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
     ];
     lines.extend(load.limited.iter().map(|limited| {
         let (name, limit, rate) = (&limited.organisation, limited.limit, limited.rate);
-        format!("limited      `{name}` may {limit} calls and asks {rate} times a second")
+        format!("limited      `{name}` may make {limit} calls and sends {rate} a second")
     }));
     lines.extend(
-        load.surge.iter().map(|surge| format!("surge        {} times the rate for {:?}", surge.times, surge.lasts)),
+        load.surge.iter().map(|surge| format!("surge        {} x the rate for {:?}", surge.times, surge.lasts)),
     );
     lines.extend(
         experiment.given.iter().map(|given| format!("given        {} of {}", given.file, given.service.name())),
@@ -40,26 +40,26 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
     let touched = touched(experiment, &hit);
     lines.push(format!(
         "touched      {}",
-        if touched.is_empty() { "nobody else".to_owned() } else { touched.join(", ") }
+        if touched.is_empty() { "no other part".to_owned() } else { touched.join(", ") }
     ));
     let (recovery, within) = (experiment.recovery.as_secs(), experiment.promises.recovery_us / 1_000);
     lines.push(format!("recovery     {recovery} s; steady again within {within} ms"));
-    lines.extend(held("before", &experiment.promises.steady));
-    lines.extend(held("during", &experiment.promises.during));
-    lines.extend(held("after", &experiment.promises.after));
+    lines.extend(thresholds_line("before", &experiment.promises.steady));
+    lines.extend(thresholds_line("during", &experiment.promises.during));
+    lines.extend(thresholds_line("after", &experiment.promises.after));
     let in_force = experiment.promises.in_force_us.iter();
     lines.extend(in_force.map(|us| format!("in force     within {} ms of a change", us / 1_000)));
     lines.extend(experiment.promises.withdrawn.iter().map(|pattern| format!("withdrawn    {pattern}")));
-    lines.extend(experiment.required.iter().map(|check| format!("must decide  {check}")));
+    lines.extend(experiment.required.iter().map(|check| format!("required     {check}")));
     lines
 }
 
-fn held(when: &str, thresholds: &[Threshold]) -> Option<String> {
+fn thresholds_line(when: &str, thresholds: &[Threshold]) -> Option<String> {
     let texts: Vec<String> = thresholds.iter().map(ToString::to_string).collect();
     (!texts.is_empty()).then(|| format!("{when:<12} {}", texts.join(", ")))
 }
 
-/// The parts and ways that a fault acts on.
+/// The parts and edges that the faults act on.
 fn hit(experiment: &Experiment) -> Vec<String> {
     let mut hit: Vec<String> = experiment.faults.iter().map(|order| order.fault.target()).collect();
     hit.sort_unstable();
@@ -67,7 +67,7 @@ fn hit(experiment: &Experiment) -> Vec<String> {
     hit
 }
 
-/// The parts that go a way that is hit, or talk to a part that is, and are not hit themselves.
+/// The parts that use an affected edge or call an affected part, and are not affected themselves.
 fn touched<'e>(experiment: &'e Experiment, hit: &[String]) -> Vec<&'e str> {
     let is_hit = |name: &str| hit.iter().any(|hit| hit == name);
     let goes = |part: &Part, to: &str| is_hit(to) || is_hit(&format!("{} to {to}", part.name));
@@ -80,7 +80,7 @@ mod tests {
     use super::{hit, touched};
     use harness_core::drive::experiment::find;
 
-    /// What an experiment of the catalogue hits and touches.
+    /// The targets of a built-in experiment, and the parts that depend on them.
     fn of(name: &str) -> (Vec<String>, Vec<String>) {
         let experiment = find(name, None).unwrap_or_else(|error| panic!("{error}"));
         let hit = hit(&experiment);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_hit_and_who_depends_on_it_is_told_of_every_kind_of_fault() {
+    fn targets_and_dependents_are_listed_for_every_kind_of_fault() {
         let words = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(of("guardrail-kill"), (words(&["guardrails"]), words(&["orchestrator"])));
         assert_eq!(of("verdict-late"), (words(&["orchestrator to guardrails"]), words(&["orchestrator"])));

@@ -1,5 +1,5 @@
-//! A file of settings (`NAME=value`, as in .env.mcp.local) for a stack that stays: read as a whole, every problem told with its line. What a
-//! stack decides by itself is not taken from it.
+//! Reads the settings file of a local stack (`NAME=value`, as in .env.mcp.local) and reports every problem with its line. Settings that the
+//! stack decides itself are ignored.
 
 use crate::exit::Failure;
 use harness_core::plan::data_file::{Problem, listed, nearest};
@@ -7,17 +7,16 @@ use harness_core::plan::topology::{Topology, client_variable};
 use mcp_contracts::{Service, env};
 use std::path::Path;
 
-/// What the stack decides: addresses, data and logs are its own.
+/// Variables that the stack decides itself: addresses, data and logs.
 const DECIDED: [&str; 6] =
     [env::LISTEN_ADDR, env::PUBLIC_URL, env::DATABASE_URL, env::REDIS_URL, env::LOG_DIR, env::RATE_LIMIT_INSTANCES];
-/// Folders, which are meant from where the command is given.
+/// Variables that hold folders, relative to the current folder.
 const FOLDERS: [&str; 2] = [env::RULES_DIR, env::CATALOG_DIR];
 
-/// A stack as a file of settings wants it.
+/// A stack as its settings file configures it.
 pub(super) struct Wanted {
-    /// Its parts, with their ports and settings.
     pub(super) topology: Topology,
-    /// The key of tokens, where the file has one.
+    /// The key of the tokens, if the file sets one.
     pub(super) secret: Option<String>,
 }
 
@@ -45,16 +44,16 @@ fn apply(file: &str, text: &str, topology: Topology) -> Result<Wanted, Vec<Probl
 }
 
 impl Wanted {
-    /// Takes one setting; the error says what is wrong and what would be right.
+    /// Applies one setting; an error holds what is wrong and what is allowed.
     fn take(&mut self, name: &str, value: &str) -> Result<(), (String, String)> {
         let Some(variable) = env::ALL.iter().find(|variable| variable.name == name) else {
             let near = nearest(name, env::ALL.iter().map(|variable| variable.name));
-            let what = near.map(|near| format!("nothing reads it; did you mean `{near}`?"));
+            let what = near.map(|near| format!("unknown variable; did you mean `{near}`?"));
             let allowed = "the names in .env.mcp.local.example".to_owned();
-            return Err((what.unwrap_or_else(|| "nothing reads it".to_owned()), allowed));
+            return Err((what.unwrap_or_else(|| "unknown variable".to_owned()), allowed));
         };
         if value.starts_with(['"', '\'']) {
-            return Err(("its value is in quotes".to_owned(), "a value as it is, without quotes".to_owned()));
+            return Err(("the value is in quotes".to_owned(), "a value without quotes".to_owned()));
         }
         if value.is_empty() || DECIDED.contains(&variable.name) {
             return Ok(());
@@ -70,7 +69,7 @@ impl Wanted {
             let allowed = format!("a URL such as `http://127.0.0.1:{}`", service.default_port());
             return port
                 .map(|_| ())
-                .ok_or_else(|| (format!("`{value}` is no address of this machine with a port"), allowed));
+                .ok_or_else(|| (format!("`{value}` is not an address of this machine with a port"), allowed));
         }
         let value = match std::path::absolute(value) {
             Ok(path) if FOLDERS.contains(&variable.name) => path.display().to_string(),
@@ -108,17 +107,17 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told_with_its_line() {
+    fn every_problem_is_reported_with_its_line() {
         let text = "LOG_LEVLE=debug\nLOG_LEVEL=\"debug\"\nMCP_PATTERNS_URL=https://patterns.example\nno assignment\n";
         let problems = apply("my.env", text, Topology::full()).err().unwrap();
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 4, "{told:?}");
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(lines.len(), 4, "{lines:?}");
         assert!(
-            told[0].starts_with("my.env:1: `LOG_LEVLE`") && told[0].contains("did you mean `LOG_LEVEL`"),
+            lines[0].starts_with("my.env:1: `LOG_LEVLE`") && lines[0].contains("did you mean `LOG_LEVEL`"),
             "{}",
-            told[0]
+            lines[0]
         );
-        assert!(told[1].contains("quotes") && told[2].contains("http://127.0.0.1:7422"), "{told:?}");
-        assert!(told[3].starts_with("my.env:4"), "{}", told[3]);
+        assert!(lines[1].contains("quotes") && lines[2].contains("http://127.0.0.1:7422"), "{lines:?}");
+        assert!(lines[3].starts_with("my.env:4"), "{}", lines[3]);
     }
 }

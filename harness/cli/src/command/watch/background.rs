@@ -1,4 +1,4 @@
-//! The one watch of a folder: it writes down that it runs, so that it can be left in the background and stopped later.
+//! The watch of a folder. It records its process id, so that it can run in the background and be stopped later.
 
 use crate::arguments::WatchArguments;
 use crate::context::Context;
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 
 const FILE: &str = "watch.json";
 const LOG: &str = "logs/watch.log";
-/// How long a watch may take to begin, and to end.
+/// Deadline for the start of a watch, and for its end.
 const DEADLINE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A watch that runs.
+/// A running watch.
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Watch {
     pid: u32,
     started: u64,
 }
 
-/// Strikes the watch off when it ends.
+/// Removes the record of the watch when it ends.
 pub(super) struct Registered(PathBuf);
 
 impl Drop for Registered {
@@ -34,11 +34,11 @@ impl Drop for Registered {
     }
 }
 
-/// Writes down that this process watches.
+/// Records this process as the watch of the folder.
 pub(super) fn register(folder: &Path) -> Result<Registered, Failure> {
     if let Some(watch) = running(folder) {
         let hint = "`harness watch --stop` stops it";
-        return Err(Failure::usage(format!("process {} watches here already\nhint: {hint}", watch.pid)));
+        return Err(Failure::usage(format!("process {} is already watching this folder\nhint: {hint}", watch.pid)));
     }
     let pid = std::process::id();
     let watch = Watch { pid, started: start_time(pid).unwrap_or_default() };
@@ -48,7 +48,7 @@ pub(super) fn register(folder: &Path) -> Result<Registered, Failure> {
     Ok(Registered(path))
 }
 
-/// Starts a watch that goes on when this process has ended, and waits until it watches.
+/// Starts a watch in the background and waits until it is watching.
 pub(in crate::command) fn start(folder: &Path, arguments: &WatchArguments, context: &Context) -> Result<(), Failure> {
     stop(folder)?;
     let path = folder.join(LOG);
@@ -57,7 +57,7 @@ pub(in crate::command) fn start(folder: &Path, arguments: &WatchArguments, conte
     let mut command = Command::new(&context.executable);
     command.arg("watch").args(arguments.make.iter().flat_map(|target| ["--make", target]));
     command.arg("--").args(&arguments.then);
-    // A group of its own: Ctrl-C in this terminal is not meant for it.
+    // It gets a process group of its own, so that Ctrl-C in this terminal does not end it.
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
     let mut child = command.spawn()?;
     let since = Instant::now();
@@ -65,15 +65,15 @@ pub(in crate::command) fn start(folder: &Path, arguments: &WatchArguments, conte
         let ended = child.try_wait()?.is_some();
         if ended || context.cancel.is_cancelled() || since.elapsed() > DEADLINE {
             let _ = child.kill().and_then(|()| child.wait().map(drop));
-            return Err(Failure::internal(format!("the watch did not begin; its last lines:\n{}", log_tail(&path))));
+            return Err(Failure::internal(format!("the watch did not start; its last lines:\n{}", log_tail(&path))));
         }
         std::thread::sleep(PAUSE);
     }
-    context.tell(&format!("watching the sources; `{}` says what is built", path.display()));
+    context.tell(&format!("watching the sources; log: `{}`", path.display()));
     Ok(())
 }
 
-/// Ends the watch of a folder, if there is one.
+/// Stops the watch of a folder. Returns false if there is none.
 pub(in crate::command) fn stop(folder: &Path) -> Result<bool, Failure> {
     let Some(watch) = running(folder) else { return Ok(false) };
     end_process(watch.pid, watch.started, Signal::SIGINT);
@@ -95,7 +95,7 @@ fn running(folder: &Path) -> Option<Watch> {
     is_alive(watch.pid, watch.started).then_some(watch)
 }
 
-/// What the watch of a folder has written, if there was one.
+/// The log of the watch, if there is one.
 pub(in crate::command) fn log(folder: &Path) -> Option<PathBuf> {
     Some(folder.join(LOG)).filter(|path| path.is_file())
 }

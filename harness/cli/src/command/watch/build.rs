@@ -1,4 +1,4 @@
-//! Builds programs the way those beside the harness were built, and says which are others now.
+//! Builds programs in the same way as those beside the harness, and returns which of them changed.
 
 use mcp_contracts::Service;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two looks whether it is done.
+/// Interval between two checks whether the build has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Builds the programs of services; what the compiler says goes to stderr.
+/// Builds the programs of services; the output of the compiler goes to stderr.
 pub(super) fn build(
     executable: &Path,
     services: &[Service],
@@ -21,7 +21,7 @@ pub(super) fn build(
     };
     let before: Vec<_> = services.iter().map(built_at).collect();
     let mut command = command(services, make);
-    // What a make above this one shares with its children ends with it.
+    // A parent `make` passes its job server to its children, and it would outlive that `make` here.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().map_err(|error| format!("{:?} cannot be run: {error}", command.get_program()))?;
     loop {
@@ -45,7 +45,7 @@ pub(super) fn build(
         .collect())
 }
 
-/// A debug build is cargo's own; how any other is made, a target of the Makefile knows.
+/// Without a target of the Makefile the build is a debug build of cargo.
 fn command(services: &[Service], make: Option<&str>) -> Command {
     let binaries: Vec<&str> = services.iter().map(|service| service.binary()).collect();
     let mut command = Command::new(if make.is_some() { "make" } else { "cargo" });

@@ -1,22 +1,22 @@
-//! Which files a service's program is made of: cargo writes that down beside each program it builds.
+//! The source files of each service, from the `.d` files that cargo writes beside the programs.
 
 use crate::exit::Failure;
 use mcp_contracts::Service;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The files of each service.
+/// The source files of each service.
 pub(super) struct Sources {
     of: Vec<(Service, BTreeSet<PathBuf>)>,
 }
 
 impl Sources {
-    /// Reads what lies beside the harness's own program.
+    /// Reads the `.d` files beside the program of the harness.
     pub(super) fn of(executable: &Path) -> Result<Self, Failure> {
         let read = |service: Service| {
             let path = executable.with_file_name(format!("{}.d", service.binary()));
             let text = std::fs::read_to_string(&path).map_err(|error| {
-                let hint = "run the harness out of the folder that cargo builds into: `make mcp-up` does";
+                let hint = "run the harness from the target folder of cargo, as `make mcp-up` does";
                 Failure::usage(format!("`{}` cannot be read: {error}\nhint: {hint}", path.display()))
             })?;
             Ok((service, files(&text)))
@@ -24,20 +24,20 @@ impl Sources {
         Ok(Self { of: Service::ALL.into_iter().map(read).collect::<Result<_, Failure>>()? })
     }
 
-    /// The folders that they are in.
+    /// The folders of all source files.
     pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let files = self.of.iter().flat_map(|(_, files)| files);
         files.filter_map(|file| file.parent()).filter(|folder| folder.is_dir()).map(Path::to_owned).collect()
     }
 
-    /// The services that one of these files is a part of.
+    /// The services that use at least one of these files.
     pub(super) fn affected(&self, changed: &BTreeSet<PathBuf>) -> Vec<Service> {
         let hit = self.of.iter().filter(|(_, files)| !files.is_disjoint(changed));
         hit.map(|(service, _)| *service).collect()
     }
 }
 
-/// The files behind the colon of a rule as `make` reads it; a space in a name has a backslash before it.
+/// The prerequisites of a rule of `make`; a backslash escapes a space in a name.
 fn files(text: &str) -> BTreeSet<PathBuf> {
     let rule = text.lines().next().unwrap_or_default();
     let behind = rule.split_once(": ").map_or("", |(_, files)| files).replace("\\ ", "\0");

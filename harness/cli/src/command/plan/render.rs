@@ -1,4 +1,4 @@
-//! A plan in words, as people read it before they let it run.
+//! Renders a plan for people.
 
 use super::experiment;
 use crate::context::Context;
@@ -7,7 +7,7 @@ use harness_core::plan::Script;
 use harness_core::plan::topology::EdgeMode;
 use harness_core::plan::workload::{Model, Workload};
 
-/// Says what each run would do.
+/// Prints what each run would do.
 pub(crate) fn show(plans: &[Plan], context: &Context) {
     for (number, plan) in plans.iter().enumerate() {
         if context.output.json {
@@ -49,7 +49,7 @@ fn script_lines(script: &Script, stack: String) -> Vec<String> {
         stack,
         format!("deadline     {} s", script.deadline.as_secs()),
     ];
-    lines.extend(script.required.iter().map(|check| format!("must decide  {check}")));
+    lines.extend(script.required.iter().map(|check| format!("required     {check}")));
     lines
 }
 
