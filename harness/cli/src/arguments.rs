@@ -16,7 +16,7 @@ pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
-pub(crate) use runs::{RunArguments, RunsAction, RunsArguments};
+pub(crate) use runs::{CheckArguments, RunArguments, RunsAction, RunsArguments};
 pub(crate) use scenario::ScenarioArguments;
 pub(crate) use stack::{
     BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
@@ -104,8 +104,9 @@ pub(crate) enum Command {
     Scenario(ScenarioArguments),
     /// Injects faults into a running stack under load, proves that they hit, and judges what came of it.
     Chaos(ChaosArguments),
-    /// Judges a recorded run again.
-    Check(RunArguments),
+    /// Judges a recorded run again, or lists the checks.
+    #[command(after_help = "Examples:\n  harness check\n  harness check --list")]
+    Check(CheckArguments),
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
     /// Lists the recorded runs, opens the report of one, removes old ones.

@@ -35,10 +35,21 @@ pub(crate) enum RunsAction {
     },
 }
 
-/// Arguments of `check` and `report`.
+/// Arguments of `check`.
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// The run to judge.
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+    /// Lists the checks, with what each proves and what it cannot see, and judges no run.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) list: bool,
+}
+
+/// Arguments of `report`, and the run of `check`.
 #[derive(Args)]
 pub(crate) struct RunArguments {
-    /// The run, as `runs/<id>` or its name; the newest one where absent.
+    /// The run, as `runs/<id>` or its name; the newest one if omitted.
     pub(crate) run: Option<PathBuf>,
     /// Folder of the runs.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
