@@ -18,7 +18,7 @@ pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
 pub(crate) use record::RecordArguments;
-pub(crate) use runs::{RunArguments, RunsAction, RunsArguments};
+pub(crate) use runs::{CheckArguments, RunArguments, RunsAction, RunsArguments};
 pub(crate) use scenario::ScenarioArguments;
 pub(crate) use stack::{
     BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
@@ -101,8 +101,9 @@ pub(crate) enum Command {
     Scenario(ScenarioArguments),
     /// Injects faults into a stack under load, proves that they took effect, and judges the result.
     Chaos(ChaosArguments),
-    /// Judges a recorded run again, from its directory alone.
-    Check(RunArguments),
+    /// Judges a recorded run again, from its directory alone, or lists the checks.
+    #[command(after_help = "Examples:\n  harness check\n  harness check --list")]
+    Check(CheckArguments),
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
     /// Lists recorded runs, opens a report, removes old runs.

@@ -1,7 +1,9 @@
-//! Holds the documents equal to the arguments: the reference is generated from them, and every `harness` command in a document parses.
+//! Documents agree with the code: the reference is generated from the arguments, docs/CHECKS.md from the checks, and every command of the harness
+//! in a document can be parsed.
 
 use crate::arguments::Arguments;
 use clap::Parser;
+use harness_history::check::{self, Check};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -18,11 +20,66 @@ fn the_reference_is_that_of_the_arguments() {
     let current = clap_markdown::help_markdown_custom::<Arguments>(&options);
     // A page needs no line breaks of the terminal.
     let lines: Vec<&str> = current.lines().map(str::trim_end).collect();
-    let current = lines.join("\n") + "\n";
+    assert_current(&path, &(lines.join("\n") + "\n"));
+}
+
+/// Asserts that a generated document is current; with `UPDATE_REFERENCE=1` it is written first.
+fn assert_current(path: &Path, current: &str) {
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
-        std::fs::write(&path, &current).unwrap();
+        std::fs::write(path, current).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), current, "run this test with UPDATE_REFERENCE=1");
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), current, "run this test with UPDATE_REFERENCE=1");
+}
+
+const CHECKS_HEAD: &str = "\
+# Checks
+
+What a `pass` of each check proves, and what it does not exclude. This page is generated from the checks in `harness/history/src/check/`;
+`harness check --list` prints the same.
+
+```sh
+harness check --list
+```
+
+A check takes the recorded history of a run and returns one finding. `fail`: the history has a violation, and the finding names the operations
+that prove it. `unknown`: the evidence is missing or leaves a violation open, or the check itself failed. `pass`: something was judged, and nothing
+contradicts it. The verdict of a run is the worst of its findings.
+
+All checks share these limits:
+
+- They judge what the harness sent and received. What no call of the run touched is not judged.
+- A call without an answer may have taken effect or not; a check judges only what holds in either case.
+- Times are those of the harness. A stall of the harness or of the machine looks like a stall of the stack, unless a check says otherwise.
+- A content is compared by a 64-bit digest.
+
+Beside these checks every run has the finding `run-is-evidence`. Of a load it proves that calls succeeded and were recorded to the end, that at least
+99 % of the planned arrivals were sent, and that the driver was neither saturated nor late; of a scenario, that it was played to its end. It never
+fails: without it a run is unknown. It sees totals, the busiest second of the driver and the 99th percentile of the send lag, so that a short pause of
+the driver passes.
+";
+
+#[test]
+fn the_page_of_the_checks_is_that_of_the_list() {
+    let sections: String = check::ALL.iter().map(section).collect();
+    assert_current(&root().join("docs/CHECKS.md"), &format!("{CHECKS_HEAD}{sections}"));
+}
+
+fn section(check: &Check) -> String {
+    let Check { name, proves, blind_to, evidence, .. } = check;
+    let blind_to: String = blind_to.iter().map(|sentence| format!("- {sentence}\n")).collect();
+    format!(
+        "\n## {name}\n\n**Proves:** {proves}.\n\n**Applies:** {}\n\n**Needs:** {evidence}\n\n**Cannot see:**\n\n{blind_to}",
+        check.applies()
+    )
+}
+
+#[test]
+fn every_check_says_what_it_proves_and_cannot_see_in_sentences() {
+    for check in check::ALL {
+        assert!(check.proves.len() > 20 && !check.proves.ends_with('.'), "{}", check.name);
+        assert!(check.evidence.ends_with('.') && !check.blind_to.is_empty(), "{}", check.name);
+        assert!(check.blind_to.iter().all(|sentence| sentence.ends_with('.')), "{}", check.name);
+    }
 }
 
 #[test]
@@ -42,7 +99,7 @@ fn every_command_of_the_harness_in_a_document_is_understood() {
     assert!(seen > 20, "{seen}");
 }
 
-/// README and every page below `docs` that is not generated.
+/// README and everything below `docs`, except the generated reference.
 fn documents() -> Vec<PathBuf> {
     let (mut found, mut folders) = (vec![root().join("README.md")], vec![root().join("docs")]);
     while let Some(folder) = folders.pop() {

@@ -15,6 +15,7 @@ use std::process::Command;
 const RUN: &[&str] = &[
     "harness plan load memory",
     "harness init",
+    "harness check --list",
     "harness runs list",
     "harness chaos --list",
     "harness chaos recover",

@@ -120,7 +120,7 @@ fn the_page_of_a_trial_shows_everything_everywhere() {
     let trials = [
         trial(TrialOutcome::Caught, "no-duplicate-effects: 74 contents followed, 39 under more than one id"),
         trial(TrialOutcome::Missed, "all 17 checks hold"),
-        trial(TrialOutcome::Unknown, "fault-hit: `kill orchestrator` hit 3 requests, at least 10 are needed"),
+        trial(TrialOutcome::Unknown, "fault-hit: `kill orchestrator` hit 3 requests, at least 10 required"),
     ];
     let page = trial::write(dir.path(), &trials).unwrap();
     is_fine(&std::fs::read_to_string(page).unwrap(), 0);

@@ -1,4 +1,4 @@
-//! A finding: what one check says about one history, with the operations that prove it.
+//! A finding: the result of one check on one history, with the operations that prove it.
 
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 pub struct Finding {
     /// Name of the check, such as `no-lost-writes`.
     pub check: String,
-    /// What it says.
+    /// Its verdict.
     pub verdict: Verdict,
-    /// One sentence with the figures that carry the verdict.
+    /// One sentence with the figures behind the verdict.
     pub summary: String,
-    /// How many facts were judged (writes, reads, calls); 0 never passes.
+    /// Number of facts that were judged (writes, reads, calls); 0 never passes.
     pub judged: u64,
-    /// How many of them violate the check.
+    /// Number of them that violate the check.
     pub violations: u64,
     /// The first violations, at most [`Finding::MAX_EVIDENCE`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -26,7 +26,7 @@ impl Finding {
     pub const MAX_EVIDENCE: usize = 10;
 }
 
-/// One violation: what was seen and in which operations.
+/// One violation or doubt, and the operations that show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// What is wrong, in one sentence.

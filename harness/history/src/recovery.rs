@@ -1,6 +1,6 @@
-//! How fast a stack that lost something is noticed, answers again and is steady again. Steady is what it was before the fault, window by
-//! window: one window of a second is noise, so it takes some in a row, and nearly all of those that follow until the load ends. Where others
-//! crowd the machine, a window that is only slow may be their doing.
+//! How long it takes until clients notice a fault, and until the stack answers and is steady again after it. Steady means as before the fault,
+//! window by window. One window of a second is noise, so several in a row must be steady, and nearly all that follow until the load ends. If other
+//! processes used the machine, a window that is only slow may be their doing.
 
 use crate::experiment::{Experiment, Span};
 use crate::figure::percentile_of;
@@ -8,54 +8,54 @@ use crate::history::History;
 use crate::op::{Effect, ErrorKind, Op, Outcome, WorkflowEnd};
 use serde::{Deserialize, Serialize};
 
-/// Length of a window in which throughput and latency are looked at.
+/// Length of a window in which throughput and latency are compared.
 pub const WINDOW_US: u64 = 1_000_000;
-/// A window begins every so often.
+/// Time from the start of one window to that of the next.
 pub const STEP_US: u64 = 100_000;
-/// So many windows one after the other must be as they were before the fault.
+/// Number of consecutive windows that must be as before the fault.
 pub const WINDOWS_IN_A_ROW: u64 = 3;
-/// Fewest calls that say what steady is, or whether it is so again.
+/// Fewest calls that define the steady state, or show that it is back.
 pub const LEAST_CALLS: u64 = 20;
 /// Least share of the throughput before the fault.
 const LEAST_THROUGHPUT: f64 = 0.95;
-/// Most that the 99th percentile may be of what it was before the fault, besides [`SLACK_US`].
+/// Most that the 99th percentile may grow over that before the fault, besides [`SLACK_US`].
 const MOST_SLOWER: f64 = 1.2;
 const SLACK_US: f64 = 5_000.0;
-/// Of a stack that is steady so many calls are slower than its 99th percentile.
+/// Share of the calls of a steady stack that are slower than its 99th percentile.
 const SLOW: f64 = 0.01;
-/// What a crowd explains of the 99th percentile: so many times what a steady window takes at most, and this much in any case.
+/// Latency that other processes on the machine excuse: this multiple of the slowest steady window, and at least this time.
 const CROWDED_TIMES: u64 = 5;
 const CROWDED_US: u64 = 300_000;
-/// Of so many windows that follow until the load ends one may not be so; one always may.
+/// One in this number of the later windows need not be steady; one never need.
 const ONE_BAD_WINDOW_OF: u64 = 10;
 
-/// How long it took; each `None` where it was not seen.
+/// The times of a recovery; each is `None` if it did not happen in the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// From when the first fault was in place until a caller was told of it: the first call that failed or was degraded.
+    /// From the first fault in place until a client noticed it: the first call that failed or was degraded.
     pub detect_us: Option<u64>,
-    /// From when the last fault was gone until the first call that ended well.
+    /// From the end of the last fault until the first call that ended well.
     pub first_success_us: Option<u64>,
-    /// From when the last fault was gone until throughput and latency were what they were before it.
+    /// From the end of the last fault until throughput and latency were as before it.
     pub steady_us: Option<u64>,
-    /// The same where windows that are only slow are laid at the door of those who crowded the machine meanwhile.
+    /// The same, if windows that are only slow while other processes used the machine count as steady.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_but_crowded_us: Option<u64>,
 }
 
-/// Throughput and latency of the calls that ended well before the fault, without those of organisations that have used up their limit.
+/// Throughput and latency of the good calls before the fault, without organisations that have used up their limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Baseline {
-    /// Calls per second.
+    /// Good calls per second.
     pub per_second: f64,
-    /// Their share of all that were sent.
+    /// Share of the calls sent that were good.
     pub share: f64,
     /// 99th percentile of their latency, in microseconds.
     pub p99_us: u64,
 }
 
 impl Baseline {
-    /// What was steady; `None` where too few calls tell.
+    /// Measures the steady state; `None` if there were too few calls.
     pub fn of(history: &History, steady: Span) -> Option<Self> {
         let (mut sent, mut latencies) = (0u64, Vec::new());
         for (_, op) in history.load_in(steady) {
@@ -70,20 +70,20 @@ impl Baseline {
         Some(Self { per_second, share, p99_us: percentile_of(&mut latencies, 99.0)? })
     }
 
-    /// The longest that the 99th percentile of a steady window takes.
+    /// The highest 99th percentile of a steady window, in microseconds.
     pub fn slowest_us(&self) -> u64 {
         (self.p99_us as f64 * MOST_SLOWER + SLACK_US) as u64
     }
 
-    /// Tells whether one call ended well, and as fast as such a window allows.
+    /// Returns true if a call ended well and within the highest steady latency.
     pub fn allows(&self, op: &Op) -> bool {
         latency_if_well(op).is_some_and(|latency| latency <= self.slowest_us())
     }
 
-    /// Tells whether of the calls sent within one window as many ended well as before, and as fast.
+    /// Returns true if the calls sent in one window ended well as often, and as fast, as before the fault.
     fn is_met_by(&self, sent: usize, latencies: &[u64], crowded: bool) -> bool {
         let well = latencies.len() as f64;
-        // A call may fall beside the edge of a window, but it may not fail instead.
+        // One call may fall just outside the window, but none may fail instead.
         let enough = well + 1.0 >= self.per_second * LEAST_THROUGHPUT * (WINDOW_US as f64 / 1e6);
         let as_often = well >= self.share * LEAST_THROUGHPUT * sent as f64;
         let explained_us = if crowded { CROWDED_US.max(self.slowest_us() * CROWDED_TIMES) } else { 0 };
@@ -93,20 +93,20 @@ impl Baseline {
     }
 }
 
-/// How many of so many calls may be slower than the 99th percentile of a stack that is steady. A window of 20 calls has no 99th percentile of
-/// its own: it would be its slowest call, and one window in five has a call that is slower though nothing is wrong. So this is the mean of the
-/// binomial distribution and two standard deviations, which one window in fifty exceeds: 1 of 20 calls, 3 of 100, 16 of 1,000.
+/// Returns how many calls of a steady window may be slower than the 99th percentile of the stack. A window of 20 calls has no 99th percentile of
+/// its own: it would be the slowest call, and one window in five has a slower one although nothing is wrong. The limit is the mean of the binomial
+/// distribution plus two standard deviations, which one window in fifty exceeds: 1 of 20 calls, 3 of 100, 16 of 1,000.
 fn slow_by_chance(calls: usize) -> usize {
     let mean = calls as f64 * SLOW;
     (mean + 2.0 * (mean * (1.0 - SLOW)).sqrt()).round() as usize
 }
 
-/// Says how long detection and recovery took.
+/// Measures how long detection and recovery took.
 pub fn recovery(history: &History, experiment: &Experiment) -> Recovery {
     let baseline = experiment.steady.and_then(|steady| Baseline::of(history, steady));
     let afterwards = experiment.afterwards();
     Recovery {
-        detect_us: detected(history, experiment),
+        detect_us: detection(history, experiment),
         first_success_us: afterwards.and_then(|span| first_success(history, span)),
         steady_us: baseline.zip(afterwards).and_then(|(baseline, span)| steady_again(history, &baseline, span, &[])),
         steady_but_crowded_us: baseline
@@ -116,16 +116,16 @@ pub fn recovery(history: &History, experiment: &Experiment) -> Recovery {
     }
 }
 
-fn detected(history: &History, experiment: &Experiment) -> Option<u64> {
+fn detection(history: &History, experiment: &Experiment) -> Option<u64> {
     let active_us = experiment.faults.iter().map(|fault| fault.active_us).min()?;
     let healed_us = experiment.healed_us().unwrap_or(u64::MAX);
     let within = |op: &Op| op.complete_us >= active_us && op.invoke_us < healed_us;
-    let told = history.calls().filter(|(_, op)| within(op) && tells_of_a_fault(op));
-    told.map(|(_, op)| op.complete_us - active_us).min()
+    let noticing = history.calls().filter(|(_, op)| within(op) && shows_a_fault(op));
+    noticing.map(|(_, op)| op.complete_us - active_us).min()
 }
 
-/// A refusal by quota and a question to the caller say nothing of a fault.
-fn tells_of_a_fault(op: &Op) -> bool {
+/// A refusal by quota and a question to the client do not show a fault.
+fn shows_a_fault(op: &Op) -> bool {
     match &op.outcome {
         Outcome::Ok => is_degraded(op),
         Outcome::Failed(kind) | Outcome::Unknown(kind) => !matches!(kind, ErrorKind::Quota | ErrorKind::InputRequired),
@@ -139,7 +139,7 @@ fn is_degraded(op: &Op) -> bool {
     }
 }
 
-/// A call ended well where it did what it does without a fault.
+/// A call ended well if it did what it does without a fault.
 fn ended_well(op: &Op) -> bool {
     op.outcome == Outcome::Ok && !is_degraded(op)
 }
@@ -159,7 +159,7 @@ fn steady_again(history: &History, baseline: &Baseline, span: Span, crowded: &[S
     calls.sort_unstable();
     let good = good_windows(&calls, baseline, span, crowded);
     let next = (WINDOW_US / STEP_US) as usize;
-    // For each window: how many of those that follow it one after the other are good without a break, how many at all, of how many.
+    // For each window and those that follow it end to end: the number of good ones in a row, of all good ones, and of all.
     let mut following = vec![(0u64, 0u64, 0u64); good.len() + next];
     for (at, good) in good.iter().enumerate().rev() {
         let (in_a_row, all, of) = following[at + next];
@@ -171,8 +171,8 @@ fn steady_again(history: &History, baseline: &Baseline, span: Span, crowded: &[S
     following.iter().position(is_steady).map(|at| at as u64 * STEP_US)
 }
 
-/// For each window that lies completely in the span: whether it is as it was before. `calls` are in order: when each was sent, and its latency
-/// where it ended well.
+/// Returns for each window that lies completely in the span whether it is as before the fault. `calls` are sorted: the time at which each was sent,
+/// and its latency if it ended well.
 fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, span: Span, crowded: &[Span]) -> Vec<bool> {
     let Some(last) = span.length_us().checked_sub(WINDOW_US) else { return Vec::new() };
     let mut latencies = Vec::new();
@@ -195,9 +195,9 @@ mod tests {
     use super::slow_by_chance;
 
     #[test]
-    fn so_many_calls_are_slow_by_chance() {
-        let known = [(0, 0), (1, 0), (20, 1), (50, 2), (100, 3), (1_000, 16), (100_000, 1_063)];
-        for (calls, slow) in known {
+    fn the_limit_of_slow_calls_is_that_of_chance() {
+        let cases = [(0, 0), (1, 0), (20, 1), (50, 2), (100, 3), (1_000, 16), (100_000, 1_063)];
+        for (calls, slow) in cases {
             assert_eq!(slow_by_chance(calls), slow, "{calls}");
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A bound on one figure of the measured phase, such as `p99<500ms` or `error_rate<1%`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
-    /// Operation it is about; `None` means all.
+    /// Operation that it bounds; `None` means all.
     pub operation: Option<String>,
     /// The figure.
     pub metric: Metric,
@@ -35,12 +35,12 @@ impl std::fmt::Display for Threshold {
     }
 }
 
-/// Microseconds as a person reads them.
+/// Formats microseconds as milliseconds or seconds.
 pub(crate) fn millis(us: f64) -> String {
     if us >= 1_000_000.0 { format!("{} s", round(us / 1_000_000.0)) } else { format!("{} ms", round(us / 1_000.0)) }
 }
 
-/// A ratio as a person reads it.
+/// Formats a ratio as a percentage.
 pub(crate) fn percent(ratio: f64) -> String {
     format!("{} %", round(ratio * 100.0))
 }

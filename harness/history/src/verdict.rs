@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a check, a phase or a run says. Ordered from best to worst.
+/// The result of a check, a phase or a run. Ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Proven good.
     Pass,
-    /// Not proven either way: too little evidence, or the harness itself was the bottleneck.
+    /// Not proven either way: too little evidence, or the harness itself was the limit.
     Unknown,
     /// Proven bad.
     Fail,
 }
 
 impl Verdict {
-    /// Merges verdicts by the worst. Nothing at all proves nothing: an empty iterator is [`Verdict::Unknown`].
+    /// Returns the worst verdict. Without any, nothing is proven: [`Verdict::Unknown`].
     pub fn merge(verdicts: impl IntoIterator<Item = Self>) -> Self {
         verdicts.into_iter().max().unwrap_or(Self::Unknown)
     }

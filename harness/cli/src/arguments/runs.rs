@@ -33,6 +33,15 @@ pub(crate) enum RunsAction {
 }
 
 #[derive(Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+    /// Lists the checks: what each proves and what it cannot see.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) list: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct RunArguments {
     /// The run, as a path or as its name; the newest if omitted.
     pub(crate) run: Option<PathBuf>,

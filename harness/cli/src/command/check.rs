@@ -1,17 +1,24 @@
-//! `harness check`: judges a recorded run again, from its directory alone; for a gate, every run of it.
+//! `harness check`: judges a recorded run again from its directory alone (of a gate every run), or lists the checks.
 
 use super::gate;
 use super::runs::directory;
-use crate::arguments::RunArguments;
+use crate::arguments::CheckArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::view::word;
 use harness_core::judge::judge;
 use harness_core::plan::run_dir;
 use harness_core::stack::view::Event;
+use harness_history::check;
+use owo_colors::OwoColorize;
+use serde_json::json;
 
-pub(crate) fn run(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
-    let directory = directory(arguments.run.as_deref(), &arguments.runs)?;
+pub(crate) fn run(arguments: &CheckArguments, context: &Context) -> Result<Exit, Failure> {
+    if arguments.list {
+        list(context);
+        return Ok(Exit::Pass);
+    }
+    let directory = directory(arguments.run.run.as_deref(), &arguments.run.runs)?;
     if directory.join(run_dir::GATE).is_file() {
         return gate::again(&directory, context);
     }
@@ -25,4 +32,19 @@ pub(crate) fn run(arguments: &RunArguments, context: &Context) -> Result<Exit, F
         context.print(&format!("verdict {}", word(judgement.verdict)));
     }
     Ok(judgement.verdict.into())
+}
+
+/// Prints what docs/CHECKS.md says of each check.
+fn list(context: &Context) {
+    for check in check::ALL {
+        if context.output.json {
+            context.print_json(&json!({
+                "check": check.name, "applies": check.applies(), "proves": check.proves, "evidence": check.evidence,
+                "blind_to": check.blind_to,
+            }));
+            continue;
+        }
+        context.print(&format!("{}\n  proves      {}.\n  cannot see", check.name.bold(), check.proves));
+        check.blind_to.iter().for_each(|sentence| context.print(&format!("  - {sentence}")));
+    }
 }

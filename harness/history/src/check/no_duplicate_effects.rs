@@ -67,21 +67,21 @@ impl<'h> Contents<'h> {
         digest: u64,
         finding: &mut FindingBuilder,
     ) {
-        let mut known = match self.first.entry(digest) {
+        let mut earlier = match self.first.entry(digest) {
             Entry::Vacant(vacant) => {
                 vacant.insert((key, at));
                 finding.judged += 1;
                 return;
             }
-            Entry::Occupied(known) => known,
+            Entry::Occupied(earlier) => earlier,
         };
-        let (first, since) = *known.get();
+        let (first, since) = *earlier.get();
         if first == key || self.reported.contains(&(digest, key)) {
             return;
         }
         let until_us = op.complete_us.max(history.op(since).complete_us);
         if may_be_deleted(history, first, until_us) || may_be_deleted(history, key, until_us) {
-            known.insert((key, at));
+            earlier.insert((key, at));
         } else {
             self.reported.insert((digest, key));
             finding.violation(|| format!("one content exists as `{first}` and as `{key}`"), &[since, at]);

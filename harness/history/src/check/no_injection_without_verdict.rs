@@ -42,10 +42,10 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
             (Effect::Inject { verdict, .. }, Outcome::Ok) => {
                 finding.judged += 1;
                 let verdict = verdict.as_deref().unwrap_or_default();
-                let given = verdicts.get(verdict).copied();
-                let is_single = given.is_some_and(|given| is_acknowledged(history.op(given)));
-                if let Some(why) = mismatch(history, op, given) {
-                    finding.violation(|| why, &given.into_iter().chain([at]).collect::<Vec<u32>>());
+                let verdict_at = verdicts.get(verdict).copied();
+                let is_single = verdict_at.is_some_and(|at| is_acknowledged(history.op(at)));
+                if let Some(why) = mismatch(history, op, verdict_at) {
+                    finding.violation(|| why, &verdict_at.into_iter().chain([at]).collect::<Vec<u32>>());
                 } else if let Some(first) = is_single.then(|| used.insert(verdict, at)).flatten() {
                     finding.violation(|| format!("the acknowledged verdict `{verdict}` was used twice"), &[first, at]);
                 }
@@ -79,21 +79,21 @@ fn is_acknowledged(op: &Op) -> bool {
 }
 
 /// Returns why the verdict at this position does not allow the injection.
-fn mismatch(history: &History, injection: &Op, given: Option<u32>) -> Option<String> {
+fn mismatch(history: &History, injection: &Op, verdict_at: Option<u32>) -> Option<String> {
     let Effect::Inject { pattern, execution, request, .. } = &injection.effect else { return None };
     let injected = format!("`{pattern}` was injected");
-    let Some(given) = given.map(|at| history.op(at)) else {
+    let Some(verdict) = verdict_at.map(|at| history.op(at)) else {
         return Some(format!("{injected} on a verdict that the guardrails did not give"));
     };
-    let Effect::Verdict { kind, execution: judged, request: judged_request, .. } = &given.effect else { return None };
-    if given.invoke_us > injection.complete_us {
+    let Effect::Verdict { kind, execution: judged, request: judged_request, .. } = &verdict.effect else { return None };
+    if verdict.invoke_us > injection.complete_us {
         return Some(format!("{injected} before its verdict was requested"));
     }
     if *kind == VerdictKind::Acknowledge {
         return Some(format!("{injected} on a verdict that was not acknowledged"));
     }
-    if given.tenant != injection.tenant {
-        return Some(format!("{injected} for `{}` on a verdict for `{}`", injection.tenant, given.tenant));
+    if verdict.tenant != injection.tenant {
+        return Some(format!("{injected} for `{}` on a verdict for `{}`", injection.tenant, verdict.tenant));
     }
     if judged != execution {
         return Some(format!("{injected} in execution `{execution}` on a verdict for `{judged}`"));

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
     name: "no-lost-writes",
-    proves: "Every record whose write was acknowledged was read back by its id after the load, with a content that the last write may have left",
+    proves: "Every record whose write was acknowledged was read back by its id after the load, with the content of a write that may have been the last",
     blind_to: &[
         "Of two acknowledged updates that overlapped, either content passes: a lost update among concurrent ones is not seen.",
         "It reads by id: a record that no search and no list returns any more counts as kept.",
@@ -82,7 +82,7 @@ fn may_be_deleted(history: &History, changes: &Changes) -> bool {
     })
 }
 
-/// Returns true if the last write may have left this content: no acknowledged write of another content began after a write of it had ended.
+/// Returns true if this may be the content of the last write: no acknowledged write of another content began after a write of this one ended.
 fn may_be_last(history: &History, changes: &Changes, digest: u64) -> bool {
     // The id of an unanswered create is not known, and it may take effect at any later time.
     let unanswered = history.writers(digest).iter().any(|at| {

@@ -1,13 +1,13 @@
-//! The form of an operation in `history.jsonl`: a line recorded earlier stays as it is, and a new field costs nothing where it is not used.
+//! The form of an operation in `history.jsonl`: a line that was recorded earlier stays as it is, and an unused field takes no space.
 
 use harness_history::{Canary, Effect, Op, Query, RecordState, Visibility};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+fn files(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
+        if path.is_dir() { files(&path, paths) } else { paths.push(path) }
     }
 }
 
