@@ -15,6 +15,7 @@ mod external;
 mod given;
 mod ports;
 mod ready;
+mod runtime;
 mod ways;
 mod wiring;
 
@@ -30,6 +31,7 @@ use crate::stack::view::{Event, View};
 use futures::future::try_join_all;
 use mcp_contracts::Service;
 use parking_lot::Mutex;
+use runtime::PartRuntime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -93,7 +95,7 @@ pub struct RunningPart {
 pub struct Stack {
     request: StackRequest,
     parts: Mutex<Vec<RunningPart>>,
-    running: Running,
+    runtime: Box<dyn PartRuntime>,
     ways: Ways,
     /// Where callers find a part that has a proxy before it.
     entrances: Mutex<BTreeMap<String, String>>,
@@ -103,12 +105,6 @@ pub struct Stack {
 
 /// Where the proxies of processes listen, and those before callers.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-enum Running {
-    Processes(process::Processes),
-    Containers(docker::Containers),
-    External,
-}
 
 impl Stack {
     /// Starts a stack and waits until it is ready. On an error nothing is left behind.
@@ -120,14 +116,15 @@ impl Stack {
         view: &Arc<dyn View>,
         cancel: &CancellationToken,
     ) -> Result<Self, StackError> {
-        let reaper = match (&request.backend, request.detached) {
-            (Backend::External { .. }, _) | (_, true) => None,
-            (Backend::Process | Backend::Docker, false) => {
+        // A stack that stays, or that the harness did not start, must not be ended with it.
+        let reaper = match request.backend {
+            Backend::Process | Backend::Docker if !request.detached => {
                 let reaper = Reaper::start(&request.executable).map_err(|error| StackError::start("reaper", error))?;
                 Some(Arc::new(reaper))
             }
+            _ => None,
         };
-        // Where this ends early, the reaper's list is not struck: closing its input ends what had been started.
+        // On an early return the reaper is dropped without `release`, so it ends what has been started.
         tokio::select! {
             result = Box::pin(Self::start_on(request, reaper, view)) => result,
             () = cancel.cancelled() => Err(StackError::Interrupted),
@@ -140,37 +137,32 @@ impl Stack {
         view: &Arc<dyn View>,
     ) -> Result<Self, StackError> {
         let asker = ready::asker()?;
-        if let Backend::External { urls } = &request.backend {
-            let parts = external::check(request, urls, &asker).await?;
-            let stack = Self::empty(request, Running::External, asker, reaper);
+        let runtime: Box<dyn PartRuntime> = match &request.backend {
+            Backend::Process => Box::new(process::Processes::new(reaper.clone(), asker.clone())),
+            Backend::Docker => Box::new(docker::Containers::prepare(request, reaper.as_deref(), asker.clone()).await?),
+            Backend::External { urls } => Box::new(external::External::check(request, urls, &asker).await?),
+        };
+        let running = runtime.running();
+        let (parts, entrances) = (Mutex::default(), Mutex::default());
+        let stack = Self { request: request.clone(), parts, runtime, ways: Ways::default(), entrances, asker, reaper };
+        if let Some(parts) = running {
             for part in &parts {
                 stack.open_entrance(part).await?;
             }
             *stack.lock() = parts;
             return Ok(stack);
         }
-        given::write_files(&request.dir, &request.topology, &request.given)?;
-        let running = match request.backend {
-            Backend::Docker => {
-                Running::Containers(docker::Containers::prepare(request, reaper.as_deref(), asker.clone()).await?)
-            }
-            Backend::Process | Backend::External { .. } => {
-                Running::Processes(process::Processes::new(reaper.clone(), asker.clone()))
-            }
+        let started = async {
+            given::write_files(&request.dir, &request.topology, &request.given)?;
+            stack.start_waves(view).await
         };
-        let stack = Self::empty(request, running, asker, reaper);
-        match stack.start_waves(view).await {
+        match started.await {
             Ok(()) => Ok(stack),
             Err(error) => {
                 stack.end_parts().await;
                 Err(error)
             }
         }
-    }
-
-    fn empty(request: &StackRequest, running: Running, asker: reqwest::Client, reaper: Option<Arc<Reaper>>) -> Self {
-        let (parts, entrances) = (Mutex::default(), Mutex::default());
-        Self { request: request.clone(), parts, running, ways: Ways::default(), entrances, asker, reaper }
     }
 
     async fn start_waves(&self, view: &Arc<dyn View>) -> Result<(), StackError> {
@@ -188,24 +180,16 @@ impl Stack {
         let mut addresses = Vec::new();
         for edge in &part.edges {
             let Some(target) = self.part(&edge.to) else { continue };
-            let address = match &self.running {
-                Running::Containers(containers) if edge.mode.is_direct() => containers.address(&target),
-                Running::Containers(containers) => {
-                    let way = (part.name.as_str(), edge.to.as_str());
-                    self.through(way, edge.mode, target.url.clone(), containers.gateway()).await?
-                }
-                Running::Processes(_) | Running::External => {
-                    self.through((&part.name, &edge.to), edge.mode, target.url.clone(), LOOPBACK).await?
-                }
+            let address = if edge.mode.is_direct() {
+                self.runtime.address(&target)
+            } else {
+                let way = (part.name.as_str(), edge.to.as_str());
+                self.through(way, edge.mode, target.url.clone(), self.runtime.proxy_address()).await?
             };
             addresses.push((target.kind, address));
         }
         let environment = wiring::environment(&self.request, part, &addresses);
-        let running = match &self.running {
-            Running::Processes(processes) => processes.start(&self.request, part, environment).await?,
-            Running::Containers(containers) => containers.start(&self.request, part, environment).await?,
-            Running::External => return Err(StackError::start(&part.name, "somebody else runs this stack")),
-        };
+        let running = self.runtime.start(&self.request, part, environment).await?;
         self.open_entrance(&running).await?;
         view.show(Event::PartReady { part: part.name.clone(), after: since.elapsed() });
         Ok(running)
@@ -265,10 +249,7 @@ impl Stack {
 
     /// The label of its containers, if it has any.
     pub fn label(&self) -> Option<&str> {
-        match &self.running {
-            Running::Containers(containers) => Some(containers.label()),
-            Running::Processes(_) | Running::External => None,
-        }
+        self.runtime.label()
     }
 
     /// MCP endpoint by part name: its proxy, where there is one on the way from callers to it.
@@ -292,23 +273,14 @@ impl Stack {
     }
 
     async fn end_parts(&self) {
-        let waves = self.request.topology.waves();
-        match &self.running {
-            Running::Processes(processes) => processes.stop(&waves).await,
-            Running::Containers(containers) => containers.stop(&waves).await,
-            Running::External => {}
-        }
+        self.runtime.stop(&self.request.topology.waves()).await;
         self.ways.close().await;
     }
 
     /// Leaves it running.
     pub fn leave(self) -> Vec<RunningPart> {
         let parts = self.parts();
-        match self.running {
-            Running::Processes(processes) => processes.leave(),
-            Running::Containers(containers) => containers.leave(),
-            Running::External => {}
-        }
+        self.runtime.leave();
         parts
     }
 

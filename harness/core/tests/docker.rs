@@ -36,7 +36,7 @@ async fn a_stack_of_containers_answers_on_loopback_and_is_gone_after_stop() {
     assert_eq!(stored.outcome, Outcome::Ok);
     assert!(stack.parts().iter().all(|part| part.container.is_some() && part.pid.is_some()));
     stack.stop().await;
-    assert_eq!(labelled::left(&label).await.unwrap(), 0);
+    assert_eq!(labelled::count(&label).await.unwrap(), 0);
     let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
     assert!(log.contains("draining"), "the service was not asked to end: {log}");
 }
@@ -58,7 +58,7 @@ async fn two_instances_share_one_database_and_one_survives_the_other() {
     assert_eq!(one.call("get_memory", &by_id).await.outcome, Outcome::Ok);
     assert_eq!(stack.log("memory-1").await.unwrap().matches("draining").count(), 1);
     stack.stop().await;
-    assert_eq!(labelled::left(&label).await.unwrap(), 0, "the volume is left");
+    assert_eq!(labelled::count(&label).await.unwrap(), 0, "the volume is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +87,7 @@ async fn what_is_dropped_without_a_stop_is_reaped() {
     // As after a panic: nobody calls `stop`.
     drop(stack);
     let since = Instant::now();
-    while labelled::left(&label).await.unwrap() > 0 {
+    while labelled::count(&label).await.unwrap() > 0 {
         assert!(since.elapsed() < REAPED, "containers or networks are left");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

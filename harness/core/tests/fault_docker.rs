@@ -70,7 +70,7 @@ async fn a_container_is_ended_or_stands_still_and_is_back_after_the_fault() {
     stack.pause("redis").await.unwrap();
     let label = stack.label().unwrap().to_owned();
     stack.stop().await;
-    assert_eq!(labelled::left(&label).await.unwrap(), 0, "a paused container is stopped too");
+    assert_eq!(labelled::count(&label).await.unwrap(), 0, "a paused container is stopped too");
 }
 
 #[tokio::test(flavor = "multi_thread")]
