@@ -33,7 +33,7 @@ pub use kind::CountedHits;
 pub use memory_squeeze::MemorySqueeze;
 pub use network::Network;
 pub use pause::Pause;
-pub use recover::{Recovered, owes, recover};
+pub use recover::{Recovered, has_pending_undo, recover};
 pub use restart::Restart;
 pub use stop::Stop;
 

@@ -1,4 +1,5 @@
-//! A running stack, wherever it runs: started wave by wave of its topology, ready when every part says so, stopped in reverse.
+//! A running stack on any backend: its parts are started in the waves of the topology, it is ready when every part is, and it is stopped in
+//! reverse.
 
 pub mod labelled;
 pub mod process;
@@ -15,6 +16,7 @@ mod external;
 mod given;
 mod ports;
 mod ready;
+mod runtime;
 mod ways;
 mod wiring;
 
@@ -30,6 +32,7 @@ use crate::stack::view::{Event, View};
 use futures::future::try_join_all;
 use mcp_contracts::Service;
 use parking_lot::Mutex;
+use runtime::PartRuntime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -39,95 +42,84 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use ways::{Way, Ways};
 
-/// How long a part may take from its start to ready.
+/// How long a part may take to become ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a part may take to end after it was asked to.
+/// How long a part may take to end after SIGTERM, before it is killed.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Tag of the services' images where nobody asks for another.
+/// The default tag of the services' images.
 pub const IMAGE_TAG: &str = "latest";
 
-/// What it takes to start a stack.
 #[derive(Clone)]
 pub struct StackRequest {
-    /// Where it runs.
     pub backend: Backend,
-    /// Its parts.
     pub topology: Topology,
     /// Folder for data and logs; must exist.
     pub dir: PathBuf,
-    /// Key of tokens.
+    /// The key that signs tokens.
     pub secret: String,
-    /// The harness's own program, next to which the services' are.
+    /// The harness's own program; those of the services are beside it.
     pub executable: PathBuf,
-    /// True leaves the stack running when the harness ends.
+    /// True if the stack stays running when the harness ends.
     pub detached: bool,
-    /// What its services find in place.
+    /// Files and databases that the services find when they start.
     pub given: Vec<Given>,
-    /// Tag of the services' images; only containers have any.
+    /// Tag of the services' images; used by the docker backend only.
     pub image_tag: String,
-    /// Seed of the run, which decides what the proxies on its ways choose.
+    /// The seed of the run, which decides the random choices of the proxies.
     pub seed: u64,
 }
 
-/// A part that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningPart {
-    /// Its name in the topology.
+    /// The name in the topology.
     pub name: String,
-    /// What it is.
     pub kind: PartKind,
-    /// Base URL of a service, or `redis://…`.
+    /// The base URL of a service, or `redis://…`.
     pub url: String,
-    /// Its process on this machine, if it has one that can be seen.
+    /// The process, if it is visible from this machine.
     pub pid: Option<u32>,
-    /// Start of that process in clock ticks since boot.
+    /// The start of that process, in clock ticks since boot.
     pub started: Option<u64>,
-    /// Its container, if it runs in one.
+    /// The id of the container, if it runs in one.
     pub container: Option<String>,
-    /// Where its log is.
+    /// The path of the log.
     pub log: Option<PathBuf>,
 }
 
-/// A stack that is ready.
 pub struct Stack {
     request: StackRequest,
     parts: Mutex<Vec<RunningPart>>,
-    running: Running,
+    runtime: Box<dyn PartRuntime>,
     ways: Ways,
-    /// Where callers find a part that has a proxy before it.
+    /// The URL of the proxy before a part, by the name of the part.
     entrances: Mutex<BTreeMap<String, String>>,
     asker: reqwest::Client,
     reaper: Option<Arc<Reaper>>,
 }
 
-/// Where the proxies of processes listen, and those before callers.
+/// The address of the proxies between processes, and of those between the clients and a part.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-enum Running {
-    Processes(process::Processes),
-    Containers(docker::Containers),
-    External,
-}
-
 impl Stack {
-    /// Starts a stack and waits until it is ready. On an error nothing is left behind.
+    /// Starts a stack and waits until it is ready. If that fails, nothing of it stays.
     ///
     /// # Errors
-    /// Says which part failed, why, and what its log said last.
+    /// A part did not become ready; the error has the last lines of its log.
     pub async fn start(
         request: &StackRequest,
         view: &Arc<dyn View>,
         cancel: &CancellationToken,
     ) -> Result<Self, StackError> {
-        let reaper = match (&request.backend, request.detached) {
-            (Backend::External { .. }, _) | (_, true) => None,
-            (Backend::Process | Backend::Docker, false) => {
+        // A stack that stays, or that the harness did not start, must not be ended with it.
+        let reaper = match request.backend {
+            Backend::Process | Backend::Docker if !request.detached => {
                 let reaper = Reaper::start(&request.executable).map_err(|error| StackError::start("reaper", error))?;
                 Some(Arc::new(reaper))
             }
+            _ => None,
         };
-        // Where this ends early, the reaper's list is not struck: closing its input ends what had been started.
+        // On an early return the reaper is dropped without `release`, so it ends what has been started.
         tokio::select! {
             result = Box::pin(Self::start_on(request, reaper, view)) => result,
             () = cancel.cancelled() => Err(StackError::Interrupted),
@@ -140,37 +132,32 @@ impl Stack {
         view: &Arc<dyn View>,
     ) -> Result<Self, StackError> {
         let asker = ready::asker()?;
-        if let Backend::External { urls } = &request.backend {
-            let parts = external::check(request, urls, &asker).await?;
-            let stack = Self::empty(request, Running::External, asker, reaper);
+        let runtime: Box<dyn PartRuntime> = match &request.backend {
+            Backend::Process => Box::new(process::Processes::new(reaper.clone(), asker.clone())),
+            Backend::Docker => Box::new(docker::Containers::prepare(request, reaper.as_deref(), asker.clone()).await?),
+            Backend::External { urls } => Box::new(external::External::check(request, urls, &asker).await?),
+        };
+        let running = runtime.running();
+        let (parts, entrances) = (Mutex::default(), Mutex::default());
+        let stack = Self { request: request.clone(), parts, runtime, ways: Ways::default(), entrances, asker, reaper };
+        if let Some(parts) = running {
             for part in &parts {
                 stack.open_entrance(part).await?;
             }
             *stack.lock() = parts;
             return Ok(stack);
         }
-        given::write_files(&request.dir, &request.topology, &request.given)?;
-        let running = match request.backend {
-            Backend::Docker => {
-                Running::Containers(docker::Containers::prepare(request, reaper.as_deref(), asker.clone()).await?)
-            }
-            Backend::Process | Backend::External { .. } => {
-                Running::Processes(process::Processes::new(reaper.clone(), asker.clone()))
-            }
+        let started = async {
+            given::write_files(&request.dir, &request.topology, &request.given)?;
+            stack.start_waves(view).await
         };
-        let stack = Self::empty(request, running, asker, reaper);
-        match stack.start_waves(view).await {
+        match started.await {
             Ok(()) => Ok(stack),
             Err(error) => {
                 stack.end_parts().await;
                 Err(error)
             }
         }
-    }
-
-    fn empty(request: &StackRequest, running: Running, asker: reqwest::Client, reaper: Option<Arc<Reaper>>) -> Self {
-        let (parts, entrances) = (Mutex::default(), Mutex::default());
-        Self { request: request.clone(), parts, running, ways: Ways::default(), entrances, asker, reaper }
     }
 
     async fn start_waves(&self, view: &Arc<dyn View>) -> Result<(), StackError> {
@@ -188,30 +175,22 @@ impl Stack {
         let mut addresses = Vec::new();
         for edge in &part.edges {
             let Some(target) = self.part(&edge.to) else { continue };
-            let address = match &self.running {
-                Running::Containers(containers) if edge.mode.is_direct() => containers.address(&target),
-                Running::Containers(containers) => {
-                    let way = (part.name.as_str(), edge.to.as_str());
-                    self.through(way, edge.mode, target.url.clone(), containers.gateway()).await?
-                }
-                Running::Processes(_) | Running::External => {
-                    self.through((&part.name, &edge.to), edge.mode, target.url.clone(), LOOPBACK).await?
-                }
+            let address = if edge.mode.is_direct() {
+                self.runtime.address(&target)
+            } else {
+                let way = (part.name.as_str(), edge.to.as_str());
+                self.through(way, edge.mode, target.url.clone(), self.runtime.proxy_address()).await?
             };
             addresses.push((target.kind, address));
         }
         let environment = wiring::environment(&self.request, part, &addresses);
-        let running = match &self.running {
-            Running::Processes(processes) => processes.start(&self.request, part, environment).await?,
-            Running::Containers(containers) => containers.start(&self.request, part, environment).await?,
-            Running::External => return Err(StackError::start(&part.name, "somebody else runs this stack")),
-        };
+        let running = self.runtime.start(&self.request, part, environment).await?;
         self.open_entrance(&running).await?;
         view.show(Event::PartReady { part: part.name.clone(), after: since.elapsed() });
         Ok(running)
     }
 
-    /// Puts on a way what its mode says; the answer is where those at its beginning find `url`.
+    /// Puts a proxy on the way if its mode needs one. Returns the URL by which the part at the beginning reaches `url`.
     async fn through(
         &self,
         (from, to): (&str, &str),
@@ -228,7 +207,7 @@ impl Stack {
         self.ways.put(Way { from, to, url: &url, tapped, listen, slow_ms, seed: self.request.seed }).await
     }
 
-    /// Puts on the way from callers to a part what the topology says.
+    /// Puts a proxy between the clients and a part if the topology has one there.
     async fn open_entrance(&self, part: &RunningPart) -> Result<(), StackError> {
         let mode = self.request.topology.way(CLIENT, &part.name).unwrap_or_default();
         if !mode.is_direct() {
@@ -238,12 +217,11 @@ impl Stack {
         Ok(())
     }
 
-    /// Its parts as they are now.
+    /// The present parts.
     pub fn parts(&self) -> Vec<RunningPart> {
         self.lock().clone()
     }
 
-    /// A part by its name, as it is now.
     pub fn part(&self, name: &str) -> Option<RunningPart> {
         self.lock().iter().find(|part| part.name == name).cloned()
     }
@@ -253,25 +231,22 @@ impl Stack {
         self.lock().iter().filter(|part| part.kind == PartKind::Service(service)).cloned().collect()
     }
 
-    /// What it was made from.
+    /// The request that it was started from.
     pub const fn request(&self) -> &StackRequest {
         &self.request
     }
 
-    /// Who ends its parts when the harness is gone; nobody where they stay.
+    /// The process that ends the parts if the harness dies; `None` if they stay.
     pub(crate) const fn reaper(&self) -> Option<&Arc<Reaper>> {
         self.reaper.as_ref()
     }
 
-    /// The label of its containers, if it has any.
+    /// The label of its containers, on the docker backend.
     pub fn label(&self) -> Option<&str> {
-        match &self.running {
-            Running::Containers(containers) => Some(containers.label()),
-            Running::Processes(_) | Running::External => None,
-        }
+        self.runtime.label()
     }
 
-    /// MCP endpoint by part name: its proxy, where there is one on the way from callers to it.
+    /// The MCP endpoints by part name; that of its proxy if there is one between the clients and the part.
     pub fn endpoints(&self) -> BTreeMap<String, String> {
         let entrances = self.entrances.lock();
         let parts = self.lock();
@@ -283,7 +258,7 @@ impl Stack {
         services.map(endpoint).collect()
     }
 
-    /// Stops it in reverse order and strikes it from the reaper's list.
+    /// Stops the parts in reverse order, then releases the reaper.
     pub async fn stop(self) {
         self.end_parts().await;
         if let Some(reaper) = self.reaper {
@@ -292,23 +267,14 @@ impl Stack {
     }
 
     async fn end_parts(&self) {
-        let waves = self.request.topology.waves();
-        match &self.running {
-            Running::Processes(processes) => processes.stop(&waves).await,
-            Running::Containers(containers) => containers.stop(&waves).await,
-            Running::External => {}
-        }
+        self.runtime.stop(&self.request.topology.waves()).await;
         self.ways.close().await;
     }
 
-    /// Leaves it running.
+    /// Leaves the parts running when the harness ends.
     pub fn leave(self) -> Vec<RunningPart> {
         let parts = self.parts();
-        match self.running {
-            Running::Processes(processes) => processes.leave(),
-            Running::Containers(containers) => containers.leave(),
-            Running::External => {}
-        }
+        self.runtime.leave();
         parts
     }
 

@@ -1,4 +1,4 @@
-//! The docker backend on a real daemon: a stack comes up on loopback, answers, and leaves nothing behind, however it ends.
+//! The docker backend on a real daemon: a stack starts on loopback, answers, and leaves nothing, however it ends.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]
@@ -17,7 +17,7 @@ use stack::start;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long the reaper may take to clear away.
+/// How long the reaper may take to remove everything.
 const REAPED: Duration = Duration::from_secs(30);
 
 fn request(dir: &Path) -> StackRequest {
@@ -25,7 +25,7 @@ fn request(dir: &Path) -> StackRequest {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_of_containers_answers_on_loopback_and_is_gone_after_stop() {
+async fn a_stack_of_containers_answers_on_loopback_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path())).await.unwrap();
     let label = stack.label().unwrap().to_owned();
@@ -36,9 +36,9 @@ async fn a_stack_of_containers_answers_on_loopback_and_is_gone_after_stop() {
     assert_eq!(stored.outcome, Outcome::Ok);
     assert!(stack.parts().iter().all(|part| part.container.is_some() && part.pid.is_some()));
     stack.stop().await;
-    assert_eq!(labelled::left(&label).await.unwrap(), 0);
+    assert_eq!(labelled::count(&label).await.unwrap(), 0);
     let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
-    assert!(log.contains("draining"), "the service was not asked to end: {log}");
+    assert!(log.contains("draining"), "the service got no SIGTERM: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,11 +58,11 @@ async fn two_instances_share_one_database_and_one_survives_the_other() {
     assert_eq!(one.call("get_memory", &by_id).await.outcome, Outcome::Ok);
     assert_eq!(stack.log("memory-1").await.unwrap().matches("draining").count(), 1);
     stack.stop().await;
-    assert_eq!(labelled::left(&label).await.unwrap(), 0, "the volume is left");
+    assert_eq!(labelled::count(&label).await.unwrap(), 0, "the volume is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_cannot_start_is_told_with_its_last_words_and_leaves_nothing() {
+async fn a_service_that_cannot_start_is_reported_with_the_end_of_its_log() {
     let dir = tempfile::tempdir().unwrap();
     let mut request = request(dir.path());
     request.topology.parts[1].settings.insert("DATABASE_URL".to_owned(), "oracle://nowhere".to_owned());
@@ -71,7 +71,7 @@ async fn a_service_that_cannot_start_is_told_with_its_last_words_and_leaves_noth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_image_is_named_with_what_makes_it() {
+async fn a_missing_image_is_reported_with_the_command_that_builds_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut request = request(dir.path());
     request.image_tag = "of-no-release".to_owned();
@@ -80,14 +80,14 @@ async fn a_missing_image_is_named_with_what_makes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_dropped_without_a_stop_is_reaped() {
+async fn a_stack_that_is_dropped_without_a_stop_is_reaped() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path())).await.unwrap();
     let label = stack.label().unwrap().to_owned();
-    // As after a panic: nobody calls `stop`.
+    // As after a panic, without a call of `stop`.
     drop(stack);
     let since = Instant::now();
-    while labelled::left(&label).await.unwrap() > 0 {
+    while labelled::count(&label).await.unwrap() > 0 {
         assert!(since.elapsed() < REAPED, "containers or networks are left");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

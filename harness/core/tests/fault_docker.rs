@@ -1,4 +1,4 @@
-//! Faults on containers: what is done to one, and that it is as before once it is healed, whoever undoes it.
+//! Faults on containers: each acts, and the container is as before once it is healed, by the harness or by its watchdog.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/stack.rs"]
@@ -15,9 +15,9 @@ use redis::AsyncConnectionConfig;
 use stack::{request, start};
 use std::time::{Duration, Instant};
 
-/// How long a service would wait for an answer, generously.
+/// Longer than a service waits for an answer.
 const ANSWER: Duration = Duration::from_secs(1);
-/// How long the watchdog may take.
+/// How long the watchdog may take to undo a fault.
 const UNDONE: Duration = Duration::from_secs(10);
 
 async fn only_redis() -> (tempfile::TempDir, Stack) {
@@ -46,7 +46,7 @@ fn redis_part() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_container_is_ended_or_stands_still_and_is_back_after_the_fault() {
+async fn a_container_that_was_ended_or_paused_is_back_after_the_fault() {
     let (dir, stack) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     for fault in [
@@ -65,22 +65,22 @@ async fn a_container_is_ended_or_stands_still_and_is_back_after_the_fault() {
     drop(injector.inject(&FaultKind::Pause(Pause { part: redis_part() })).await.unwrap());
     let start = Instant::now();
     while !answers(&stack).await {
-        assert!(start.elapsed() < UNDONE, "the watchdog did not let it go on");
+        assert!(start.elapsed() < UNDONE, "the watchdog did not resume it");
     }
     stack.pause("redis").await.unwrap();
     let label = stack.label().unwrap().to_owned();
     stack.stop().await;
-    assert_eq!(labelled::left(&label).await.unwrap(), 0, "a paused container is stopped too");
+    assert_eq!(labelled::count(&label).await.unwrap(), 0, "a paused container is stopped too");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_in_a_container_is_brought_into_every_state_and_back() {
+async fn a_redis_in_a_container_reaches_every_state_and_is_restored() {
     let (dir, stack) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     for &state in RedisState::ALL {
         let active = injector.inject(&FaultKind::Redis(Redis { state })).await.unwrap();
-        let goes_on = matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost);
-        assert_eq!(answers(&stack).await, goes_on, "during {state:?}");
+        let serves = matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost);
+        assert_eq!(answers(&stack).await, serves, "during {state:?}");
         active.heal().await.unwrap();
         assert!(answers(&stack).await, "after {state:?}");
     }
@@ -88,7 +88,7 @@ async fn a_redis_in_a_container_is_brought_into_every_state_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_container_that_is_squeezed_has_no_limit_after_the_fault() {
+async fn a_squeezed_container_has_no_limit_after_the_fault() {
     let (dir, stack) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let docker = labelled::connect().await.unwrap();
@@ -102,7 +102,10 @@ async fn a_container_that_is_squeezed_has_no_limit_after_the_fault() {
     assert_eq!(limits(&docker, &stack).await.memory, Some(64 << 20));
     active.heal().await.unwrap();
     let machine = docker.info().await.unwrap().mem_total.unwrap();
-    assert!(limits(&docker, &stack).await.memory.unwrap() >= machine, "more than there is does not limit");
+    assert!(
+        limits(&docker, &stack).await.memory.unwrap() >= machine,
+        "a limit above the memory of the machine does not limit"
+    );
     assert!(answers(&stack).await);
     stack.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Every kind of fault on real programs: it truly acts while it is there, and what it was done to is as before once it is healed.
+//! Every kind of fault on real programs: it has its effect while it acts, and its target is as before once it is healed.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]
@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 use stack::{SECRET, request, start};
 use std::time::{Duration, Instant};
 
-/// Long enough for what answers, short enough for what does not.
+/// Long enough for a part that answers, short enough for one that does not.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// How long something may take to show.
+/// How long an effect may take to show.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn memory() -> String {
@@ -41,7 +41,7 @@ async fn stack_of(topology: Topology) -> (tempfile::TempDir, Stack) {
     (dir, stack)
 }
 
-/// A user who does not wait for ever.
+/// A client with a short deadline.
 fn hurried(stack: &Stack) -> Client {
     client_with(stack, "memory", ClientOptions { deadline: DEADLINE, ..ClientOptions::default() })
 }
@@ -65,7 +65,7 @@ async fn metric(stack: &Stack, name: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_that_is_killed_or_stopped_is_gone_and_comes_back_with_its_data() {
+async fn a_part_that_is_killed_or_stopped_comes_back_with_its_data() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
@@ -74,7 +74,7 @@ async fn a_part_that_is_killed_or_stopped_is_gone_and_comes_back_with_its_data()
         let active = injector.inject(&fault).await.unwrap();
         assert_ne!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "{}", fault.name());
         let again = injector.inject(&fault).await;
-        assert!(matches!(again, Err(FaultError::Stack { .. })), "it is gone already");
+        assert!(matches!(again, Err(FaultError::Stack { .. })), "the part has ended already");
         assert_eq!(active.heal().await.unwrap().hits, None);
         assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "{}", fault.name());
     }
@@ -87,11 +87,11 @@ async fn a_part_that_is_killed_or_stopped_is_gone_and_comes_back_with_its_data()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_that_stands_still_answers_nothing_and_a_stack_with_one_can_be_stopped() {
+async fn a_paused_part_answers_nothing_and_its_stack_can_be_stopped() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = hurried(&stack);
-    let by_id = stored(&mut client, "before it stood still").await;
+    let by_id = stored(&mut client, "before the pause").await;
     let fault = FaultKind::Pause(Pause { part: memory() });
     let active = injector.inject(&fault).await.unwrap();
     let silent = client.call("get_memory", &by_id).await.outcome;
@@ -100,15 +100,15 @@ async fn a_part_that_stands_still_answers_nothing_and_a_stack_with_one_can_be_st
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
 
     drop(injector.inject(&fault).await.unwrap());
-    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "a guard that is dropped heals too");
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "a dropped guard heals too");
     stack.pause("memory").await.unwrap();
     stack.stop().await;
     let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
-    assert!(log.contains("draining"), "it was not stopped in order: {log}");
+    assert!(log.contains("draining"), "it was not stopped by SIGTERM: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rule_acts_on_its_way_alone_and_counts_what_it_hit() {
+async fn a_rule_acts_on_its_way_only_and_counts_its_hits() {
     let (dir, stack) = stack_of(Topology::memory().proxied(CLIENT, "memory").proxied("memory", "redis")).await;
     let injector = Injector::new(&stack, dir.path());
     let way = |from: &str, to: &str, toxic: Value| {
@@ -117,7 +117,7 @@ async fn a_rule_acts_on_its_way_alone_and_counts_what_it_hit() {
     };
     let mut client = hurried(&stack);
     let by_id = stored(&mut client, "through two proxies").await;
-    assert!(stack.proxy("memory", "redis").unwrap().tally().connections > 0, "the quota does not go through its proxy");
+    assert!(stack.proxy("memory", "redis").unwrap().tally().connections > 0, "the quota does not use its proxy");
 
     let hang = injector.inject(&way(CLIENT, "memory", json!({ "kind": "hang" }))).await.unwrap();
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Unknown(ErrorKind::Timeout));
@@ -127,19 +127,19 @@ async fn a_rule_acts_on_its_way_alone_and_counts_what_it_hit() {
 
     let unverified = metric(&stack, "mcp_rate_limit_unverified_total").await;
     let reset = injector.inject(&way("memory", "redis", json!({ "kind": "reset" }))).await.unwrap();
-    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "it goes on without its Redis");
+    assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "memory does not need its Redis");
     assert!(metric(&stack, "mcp_rate_limit_unverified_total").await > unverified, "Redis was reached");
     assert!(reset.hits().unwrap().0 >= 1);
     drop(reset);
-    assert_eq!(stack.proxy("memory", "redis").unwrap().rules(), 0, "a guard that is dropped takes its rule along");
+    assert_eq!(stack.proxy("memory", "redis").unwrap().rules(), 0, "a dropped guard removes its rule");
 
-    let absent = injector.inject(&way("redis", "memory", json!({ "kind": "hang" }))).await.err();
-    assert!(matches!(absent, Some(FaultError::NoProxy { .. })));
+    let missing = injector.inject(&way("redis", "memory", json!({ "kind": "hang" }))).await.err();
+    assert!(matches!(missing, Some(FaultError::NoProxy { .. })));
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_full_disk_writes_are_refused_by_name_and_reads_go_on() {
+async fn on_a_full_disk_writes_fail_as_storage_full_and_reads_succeed() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
@@ -157,7 +157,7 @@ async fn on_a_full_disk_writes_are_refused_by_name_and_reads_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_service_that_stands_before_a_real_one_does_not_take_its_faults() {
+async fn a_fault_hits_the_real_service_behind_a_broken_one() {
     let lying = Topology::memory().without_redis().lying(mcp_contracts::Service::Memory, "quota-not-counted");
     let (dir, stack) = stack_of(lying).await;
     let injector = Injector::new(&stack, dir.path());
@@ -171,7 +171,7 @@ async fn a_broken_service_that_stands_before_a_real_one_does_not_take_its_faults
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_somebody_else_writes_the_database_writes_wait_and_reads_go_on() {
+async fn while_the_database_is_locked_writes_fail_and_reads_succeed() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = hurried(&stack);
@@ -186,18 +186,18 @@ async fn while_somebody_else_writes_the_database_writes_wait_and_reads_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_of_a_changed_file_are_in_force_until_it_is_what_it_was() {
+async fn a_changed_rule_file_is_in_force_until_it_is_restored() {
     let experiment = find("policy-change", None).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let mut guardrails = Topology::full().without_redis();
     guardrails.parts.retain(|part| part.name == "guardrails");
     let given = experiment.given.iter().map(Given::from).collect();
-    let asked = StackRequest { given, ..request(dir.path(), Backend::Process, guardrails) };
-    let stack = start(&asked).await.unwrap();
+    let request = StackRequest { given, ..stack::request(dir.path(), Backend::Process, guardrails) };
+    let stack = start(&request).await.unwrap();
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "guardrails");
     client.set_token(&Minter::new(SECRET).mint(&Grant::everything("acme", "ann")).unwrap());
-    let mut judged = async |expected: &str| {
+    let mut expect_verdict = async |expected: &str| {
         let start = Instant::now();
         let about = json!({ "action": "answer", "intent": "p99 of checkout rose", "text": "a note" });
         loop {
@@ -209,16 +209,16 @@ async fn rules_of_a_changed_file_are_in_force_until_it_is_what_it_was() {
             assert!(start.elapsed() < PATIENCE, "{expected}: {reply}");
         }
     };
-    judged("allow").await;
+    expect_verdict("allow").await;
     let active = injector.inject(&experiment.faults[0].fault).await.unwrap();
-    judged("block").await;
+    expect_verdict("block").await;
     active.heal().await.unwrap();
-    judged("allow").await;
+    expect_verdict("allow").await;
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_that_is_squeezed_is_held_to_its_share() {
+async fn a_squeezed_part_gets_its_share_only() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
@@ -229,16 +229,16 @@ async fn a_part_that_is_squeezed_is_held_to_its_share() {
         return;
     }
     let active = injector.inject(&fault).await.unwrap();
-    let journal = std::fs::read_to_string(dir.path().join("undo.jsonl")).unwrap();
-    let owed = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let group = owed.filter_map(|line| line["owed"]["undo"]["group"].as_str().map(str::to_owned)).next().unwrap();
+    let log = std::fs::read_to_string(dir.path().join("undo.jsonl")).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let group = lines.filter_map(|line| line["owed"]["undo"]["group"].as_str().map(str::to_owned)).next().unwrap();
     let throttled = || {
         let text = std::fs::read_to_string(format!("{group}/cpu.stat")).unwrap();
         text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.parse::<u64>().ok()).unwrap()
     };
     let start = Instant::now();
     while throttled() == 0 {
-        assert!(start.elapsed() < PATIENCE, "it is not held back");
+        assert!(start.elapsed() < PATIENCE, "it is not throttled");
         store(&mut client, "work for a hundredth of a core").await;
     }
     active.heal().await.unwrap();
@@ -253,13 +253,13 @@ async fn a_part_that_is_squeezed_is_held_to_its_share() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_that_its_squeeze_has_ended_is_back_after_the_fault() {
+async fn a_part_that_ended_by_its_squeeze_is_back_after_the_fault() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let fault = FaultKind::MemorySqueeze(MemorySqueeze { part: memory(), mebibytes: 64 });
     if fault.impossible_here(&Backend::Process).is_none() {
         let active = injector.inject(&fault).await.unwrap();
-        // As the system does where memory does not suffice.
+        // As the system does if the memory does not suffice.
         let pid = stack.part("memory").unwrap().pid.unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::Signal::SIGKILL)
             .unwrap();

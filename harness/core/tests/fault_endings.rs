@@ -1,5 +1,5 @@
-//! Every fault and every way in which a harness can end: within two seconds nothing of the fault is left, although the stack is. The harness is
-//! a small program that injects one fault; its stack outlives it, so that there is something on which anything could be left.
+//! Every fault, and every way in which a harness can end: two seconds later nothing of the fault is left. The harness is a small program that
+//! injects one fault; its stack outlives it, so that something of the fault could be left on it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/holder.rs"]
@@ -14,7 +14,7 @@ use holder::{Ending, Holder, Stays, until};
 use mcp_contracts::Service;
 use std::time::Duration;
 
-/// How long it may take until nothing is left.
+/// How long it may take until nothing of the fault is left.
 const NOTHING_LEFT: Duration = Duration::from_secs(2);
 
 fn only_redis() -> Topology {
@@ -27,18 +27,22 @@ fn part(name: &str) -> String {
     name.to_owned()
 }
 
-/// Lets a harness inject the fault once for each ending, and looks what is left.
+/// Injects the fault once for each ending, and checks that nothing is left.
 async fn leaves_nothing(topology: Topology, fault: FaultKind) {
     for ending in Ending::ALL {
         let mut holder = Holder::start(&topology, Stays::Yes, &fault, ending);
         let before = holder.observe().await;
         holder.inject();
         if ending.is_awaited() && can_be_seen(&fault) {
-            assert!(holder.left(&fault, &before).await.is_err(), "`{}` acts and nothing of it is seen", fault.name());
+            assert!(
+                holder.nothing_left(&fault, &before).await.is_err(),
+                "`{}` acts and has no visible effect",
+                fault.name()
+            );
         }
         holder.end();
         let what = format!("after `{}` that ended by {ending:?}", fault.name());
-        until(&what, NOTHING_LEFT, async || holder.left(&fault, &before).await).await;
+        until(&what, NOTHING_LEFT, async || holder.nothing_left(&fault, &before).await).await;
     }
 }
 
@@ -58,12 +62,12 @@ async fn redis_leaves_nothing(state: RedisState) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_part_stands_still() {
+async fn no_part_stays_paused() {
     leaves_nothing(only_redis(), FaultKind::Pause(Pause { part: part("redis") })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_that_were_ended_leave_nothing() {
+async fn ended_parts_leave_nothing() {
     let redis = || part("redis");
     for fault in [
         FaultKind::Kill(Kill { part: redis() }),
@@ -75,7 +79,7 @@ async fn parts_that_were_ended_leave_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_rule_acts_on_a_way() {
+async fn no_rule_stays_on_a_way() {
     let rule = serde_json::from_value(serde_json::json!({ "toxic": { "kind": "hang" } })).unwrap();
     let fault = FaultKind::Network(Network { from: part(CLIENT), to: part("memory"), rule });
     leaves_nothing(Topology::memory().without_redis().proxied(CLIENT, "memory"), fault).await;
@@ -111,22 +115,22 @@ async fn no_redis_stays_out_of_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_redis_goes_on_following_a_dead_master() {
+async fn no_redis_stays_a_replica_of_a_dead_master() {
     redis_leaves_nothing(RedisState::Readonly).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_script_goes_on_for_ever() {
+async fn no_script_keeps_running() {
     redis_leaves_nothing(RedisState::Busy).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_writes_go_on_waiting() {
+async fn no_writes_stay_paused() {
     redis_leaves_nothing(RedisState::PausedWrites).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_redis_goes_on_loading() {
+async fn no_redis_stays_loading() {
     redis_leaves_nothing(RedisState::Loading).await;
 }
 
@@ -146,7 +150,7 @@ async fn no_password_stays_required() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn states_without_an_end_leave_nothing() {
+async fn states_without_an_undo_leave_nothing() {
     redis_leaves_nothing(RedisState::ScriptsFlushed).await;
     redis_leaves_nothing(RedisState::CountersLost).await;
 }
@@ -166,7 +170,7 @@ async fn no_limit_stays_on_a_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_that_dies_with_its_harness_dies_with_a_fault_on_it_too() {
+async fn a_stack_with_a_fault_dies_with_its_harness() {
     for fault in [FaultKind::Pause(Pause { part: part("memory") }), FaultKind::Redis(Redis { state: RedisState::Busy })]
     {
         let mut holder = Holder::start(&Topology::memory(), Stays::No, &fault, Ending::Kill);
@@ -182,7 +186,7 @@ async fn a_stack_that_dies_with_its_harness_dies_with_a_fault_on_it_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_even_the_watchdog_could_not_undo_is_undone_by_its_journal() {
+async fn recover_undoes_what_a_killed_watchdog_left() {
     for fault in [
         FaultKind::Pause(Pause { part: part("redis") }),
         FaultKind::Redis(Redis { state: RedisState::Oom }),
@@ -192,14 +196,14 @@ async fn what_even_the_watchdog_could_not_undo_is_undone_by_its_journal() {
         let before = holder.observe().await;
         holder.inject();
         let runs = holder.dir().parent().unwrap().to_owned();
-        assert_eq!(recover(&runs).await, Recovered::default(), "a harness that lives is left alone");
+        assert_eq!(recover(&runs).await, Recovered::default(), "the faults of a running harness stay");
         holder.kill_watchdog();
         holder.end();
-        assert!(holder.left(&fault, &before).await.is_err(), "`{}` went away by itself", fault.name());
+        assert!(holder.nothing_left(&fault, &before).await.is_err(), "`{}` ended by itself", fault.name());
         let recovered = recover(&runs).await;
         assert_eq!((recovered.found, recovered.undone, recovered.failed), (1, 1, Vec::new()), "{}", fault.name());
-        holder.left(&fault, &before).await.unwrap();
-        assert_eq!(recover(&runs).await, Recovered::default(), "twice does no harm");
-        holder.left(&fault, &before).await.unwrap();
+        holder.nothing_left(&fault, &before).await.unwrap();
+        assert_eq!(recover(&runs).await, Recovered::default(), "a second time there is nothing to undo");
+        holder.nothing_left(&fault, &before).await.unwrap();
     }
 }

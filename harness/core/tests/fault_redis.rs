@@ -1,4 +1,4 @@
-//! Every state of Redis on a real one: what a service would hear of it, on the connection that it has and on a new one.
+//! Every state of a real Redis: the replies that a service gets, on an open connection and on a new one.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]
@@ -16,11 +16,11 @@ use redis::{AsyncConnectionConfig, RedisError};
 use stack::{request, start};
 use std::time::{Duration, Instant};
 
-/// How long a service would wait for an answer, generously.
+/// Longer than a service waits for an answer.
 const ANSWER: Duration = Duration::from_millis(500);
-/// How long something may take to show.
+/// How long an effect may take to show.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A read, and what the services' limiter does: a script that writes.
+/// A read, and a script that writes, as the services' limiter sends it.
 const READ: &[&str] = &["GET", "kept"];
 const SCRIPT: &[&str] = &["EVAL", "return redis.call('INCR', KEYS[1])", "1", "counted"];
 
@@ -38,8 +38,8 @@ async fn connect(url: &str) -> Result<MultiplexedConnection, RedisError> {
     redis::Client::open(url).unwrap().get_multiplexed_async_connection_with_config(&config).await
 }
 
-/// What is heard: `ok`, the code of an error, or `silence`.
-async fn heard(connection: &mut MultiplexedConnection, words: &[&str]) -> String {
+/// The reply to a command: `ok`, the code of an error, `silence` or `cut off`.
+async fn reply_to(connection: &mut MultiplexedConnection, words: &[&str]) -> String {
     let mut command = redis::cmd(words[0]);
     for word in &words[1..] {
         command.arg(*word);
@@ -52,89 +52,88 @@ async fn heard(connection: &mut MultiplexedConnection, words: &[&str]) -> String
     }
 }
 
-/// What a new connection hears.
-async fn newcomer(url: &str, words: &[&str]) -> String {
+/// The reply to a command on a new connection.
+async fn reply_on_new_connection(url: &str, words: &[&str]) -> String {
     match connect(url).await {
-        Ok(mut connection) => heard(&mut connection, words).await,
+        Ok(mut connection) => reply_to(&mut connection, words).await,
         Err(error) => error.to_string(),
     }
 }
 
-/// Injects a state, looks what is heard of it on an old and a new connection, heals it, and looks again.
-async fn sounds(state: RedisState, old: [&str; 2], new: [&str; 2]) {
+/// Injects a state, compares the replies on an old and on a new connection, heals it, and compares again.
+async fn replies_are(state: RedisState, old: [&str; 2], new: [&str; 2]) {
     let (dir, stack, url) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let mut before = connect(&url).await.unwrap();
-    assert_eq!(heard(&mut before, &["SET", "kept", "1"]).await, "ok");
+    assert_eq!(reply_to(&mut before, &["SET", "kept", "1"]).await, "ok");
     let active = injector.inject(&FaultKind::Redis(Redis { state })).await.unwrap();
     for (words, [old, new]) in [(READ, [old[0], new[0]]), (SCRIPT, [old[1], new[1]])] {
-        let told = heard(&mut before, words).await;
-        assert!(told.starts_with(old), "{state:?}, old connection, {words:?}: {told}");
-        let told = newcomer(&url, words).await;
-        assert!(told.starts_with(new), "{state:?}, new connection, {words:?}: {told}");
+        let reply = reply_to(&mut before, words).await;
+        assert!(reply.starts_with(old), "{state:?}, old connection, {words:?}: {reply}");
+        let reply = reply_on_new_connection(&url, words).await;
+        assert!(reply.starts_with(new), "{state:?}, new connection, {words:?}: {reply}");
     }
     active.heal().await.unwrap();
     for words in [READ, SCRIPT] {
-        assert_eq!(newcomer(&url, words).await, "ok", "{state:?} is healed");
+        assert_eq!(reply_on_new_connection(&url, words).await, "ok", "{state:?} is healed");
     }
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_memory_scripts_fail_and_reads_go_on() {
-    sounds(RedisState::Oom, ["ok", "OOM"], ["ok", "OOM"]).await;
+async fn out_of_memory_scripts_fail_and_reads_succeed() {
+    replies_are(RedisState::Oom, ["ok", "OOM"], ["ok", "OOM"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_takes_no_writes() {
-    sounds(RedisState::Readonly, ["ok", "READONLY"], ["ok", "READONLY"]).await;
+async fn a_replica_refuses_writes() {
+    replies_are(RedisState::Readonly, ["ok", "READONLY"], ["ok", "READONLY"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_an_endless_script_everything_is_busy() {
-    sounds(RedisState::Busy, ["BUSY"; 2], ["BUSY"; 2]).await;
+async fn during_an_endless_script_every_command_is_refused() {
+    replies_are(RedisState::Busy, ["BUSY"; 2], ["BUSY"; 2]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn paused_writes_wait_and_reads_go_on() {
-    sounds(RedisState::PausedWrites, ["ok", "silence"], ["ok", "silence"]).await;
+async fn paused_writes_wait_and_reads_succeed() {
+    replies_are(RedisState::PausedWrites, ["ok", "silence"], ["ok", "silence"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_it_loads_it_cuts_off_and_refuses_everything() {
-    sounds(RedisState::Loading, ["cut off", ""], ["LOADING"; 2]).await;
+async fn while_it_loads_it_closes_connections_and_refuses_every_command() {
+    replies_are(RedisState::Loading, ["cut off", ""], ["LOADING"; 2]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_too_many_clients_are_in_nobody_else_is_let_in() {
-    let told = "ERR max number of clients reached";
+async fn at_max_clients_a_new_connection_is_refused() {
     let (dir, stack, url) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let mut before = connect(&url).await.unwrap();
     let active = injector.inject(&FaultKind::Redis(Redis { state: RedisState::MaxClients })).await.unwrap();
-    assert_eq!(heard(&mut before, READ).await, "cut off");
-    // What a client of its own framing hears; a library may only see the end of the connection.
+    assert_eq!(reply_to(&mut before, READ).await, "cut off");
+    // Read without a library, which may report only the end of the connection.
     let mut stream = std::net::TcpStream::connect(url.trim_start_matches("redis://")).unwrap();
     let mut text = String::new();
     std::io::Read::read_to_string(&mut stream, &mut text).unwrap();
-    assert!(text.contains(told), "{text}");
+    assert!(text.contains("ERR max number of clients reached"), "{text}");
     active.heal().await.unwrap();
-    assert_eq!(newcomer(&url, SCRIPT).await, "ok");
+    assert_eq!(reply_on_new_connection(&url, SCRIPT).await, "ok");
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_scripts_are_forbidden_reads_go_on() {
-    sounds(RedisState::NoScripts, ["ok", "NOPERM"], ["ok", "NOPERM"]).await;
+async fn without_the_right_to_run_scripts_reads_succeed() {
+    replies_are(RedisState::NoScripts, ["ok", "NOPERM"], ["ok", "NOPERM"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_that_nobody_has_shuts_everybody_out() {
-    sounds(RedisState::PasswordRequired, ["cut off", ""], ["NOAUTH"; 2]).await;
+async fn a_required_password_locks_every_client_out() {
+    replies_are(RedisState::PasswordRequired, ["cut off", ""], ["NOAUTH"; 2]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scripts_are_forgotten_again_and_again() {
+async fn scripts_are_flushed_repeatedly() {
     let (dir, stack, url) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let mut connection = connect(&url).await.unwrap();
@@ -143,22 +142,22 @@ async fn scripts_are_forgotten_again_and_again() {
         let loaded: String =
             redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();
         let start = Instant::now();
-        while !heard(&mut connection, &["EVALSHA", &loaded, "0"]).await.starts_with("NOSCRIPT") {
-            assert!(start.elapsed() < PATIENCE, "it remembers");
+        while !reply_to(&mut connection, &["EVALSHA", &loaded, "0"]).await.starts_with("NOSCRIPT") {
+            assert!(start.elapsed() < PATIENCE, "the script is still loaded");
         }
     }
     active.heal().await.unwrap();
     let loaded: String = redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();
-    assert_eq!(heard(&mut connection, &["EVALSHA", &loaded, "0"]).await, "ok");
+    assert_eq!(reply_to(&mut connection, &["EVALSHA", &loaded, "0"]).await, "ok");
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_counters_are_gone() {
+async fn all_counters_are_lost() {
     let (dir, stack, url) = only_redis().await;
     let injector = Injector::new(&stack, dir.path());
     let mut connection = connect(&url).await.unwrap();
-    assert_eq!(heard(&mut connection, SCRIPT).await, "ok");
+    assert_eq!(reply_to(&mut connection, SCRIPT).await, "ok");
     injector.inject(&FaultKind::Redis(Redis { state: RedisState::CountersLost })).await.unwrap().heal().await.unwrap();
     let counted: Option<u64> = redis::cmd("GET").arg("counted").query_async(&mut connection).await.unwrap();
     assert_eq!(counted, None);
@@ -166,7 +165,7 @@ async fn all_counters_are_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_goes_on_through_every_state_and_finds_back() {
+async fn a_service_works_in_every_state_and_after_it() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path(), Backend::Process, Topology::memory())).await.unwrap();
     let injector = Injector::new(&stack, dir.path());

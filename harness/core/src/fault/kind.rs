@@ -2,6 +2,7 @@
 
 use super::error::FaultError;
 use super::injection::Injection;
+use super::problems::unknown_part;
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
 use crate::stack::undo::UndoGuard;
@@ -31,8 +32,11 @@ pub(super) trait Fault: Sync {
         None
     }
 
-    /// What is wrong with the settings on a stack with this topology; one line for each problem.
-    fn problems(&self, topology: &Topology) -> Vec<String>;
+    /// What is wrong with the settings on a stack with this topology; one line for each problem. By default the target is a part that must
+    /// exist.
+    fn problems(&self, topology: &Topology) -> Vec<String> {
+        unknown_part(topology, &self.target())
+    }
 
     /// Why this backend cannot do it, as the predicate of a sentence about the fault.
     fn unsupported(&self, backend: &Backend) -> Option<String> {

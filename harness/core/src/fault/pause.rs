@@ -3,8 +3,6 @@
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
-use super::problems::unknown_part;
-use crate::plan::topology::Topology;
 use crate::stack::undo::{ContainerUndo, ProcessUndo, Undo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -27,10 +25,6 @@ impl Fault for Pause {
 
     fn takes_away(&self) -> Vec<&str> {
         vec![&self.part]
-    }
-
-    fn problems(&self, topology: &Topology) -> Vec<String> {
-        unknown_part(topology, &self.part)
     }
 
     fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {

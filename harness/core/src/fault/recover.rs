@@ -41,7 +41,7 @@ pub async fn recover(runs: &Path) -> Recovered {
 }
 
 /// Returns true if a run has faults that are still to undo.
-pub fn owes(run: &Path) -> bool {
+pub fn has_pending_undo(run: &Path) -> bool {
     logs(run).iter().any(|path| read(path).is_ok_and(|log| !log.pending.is_empty()))
 }
 

@@ -2,8 +2,6 @@
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
-use super::problems::unknown_part;
-use crate::plan::topology::Topology;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +21,6 @@ impl Fault for Stop {
 
     fn takes_away(&self) -> Vec<&str> {
         vec![&self.part]
-    }
-
-    fn problems(&self, topology: &Topology) -> Vec<String> {
-        unknown_part(topology, &self.part)
     }
 
     fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {

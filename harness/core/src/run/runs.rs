@@ -1,6 +1,6 @@
 //! The folder of the runs: what is in there, how each of them ended, whether it is still what was recorded, and which are kept.
 
-use crate::fault::owes;
+use crate::fault::has_pending_undo;
 use crate::plan::run_dir;
 use crate::plan::seal::{Wholeness, wholeness};
 use serde::Deserialize;
@@ -161,7 +161,7 @@ pub fn surplus(runs: &Path, keep: usize, own: &[PathBuf]) -> Pruned {
     for path in directories(runs).into_iter().skip(keep).filter(|path| !own.contains(path)) {
         if is_held(&path) {
             found.spared.push((path, "a harness works on it".to_owned()));
-        } else if owes(&path) {
+        } else if has_pending_undo(&path) {
             found.spared.push((path, "it has faults to undo: `harness chaos recover`".to_owned()));
         } else {
             found.removed.push(path);

@@ -1,7 +1,7 @@
-//! What may be done to a running stack: end, kill, pause and start a part at the same address, change its files, read its log, its metrics and
-//! what passed its tapped edges. Everything has its deadline.
+//! What a running stack can do: end, kill, pause and start a part at the same address, change its files, read its log, its metrics and what
+//! passed its tapped edges. Every wait has a deadline.
 
-use super::{Running, RunningPart, Stack, StackError, given, process, ready};
+use super::{RunningPart, Stack, StackError, given, ready};
 use crate::plan::topology::PartKind;
 use crate::stack::reaper::is_alive;
 use chaos_proxy::{Exchange, Proxy};
@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a part whose process is there may say nothing before it is taken for one that lives.
+/// How long [`Stack::lives`] waits for an answer of a part whose process exists. A process that is about to end is gone by then.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Pause between two questions whether it lives.
+/// Pause between two requests.
 const LIFE_PAUSE: Duration = Duration::from_millis(5);
 
 /// How a part ended.
@@ -26,7 +26,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Tells whether it ended as a service should: by itself, with 0.
+    /// Returns true if it ended by itself with exit code 0, as a service should.
     pub fn cleanly(self) -> bool {
         self.code == Some(0)
     }
@@ -36,69 +36,49 @@ impl Stack {
     /// Ends a part at once, as `kill -9` does, and waits until it is gone.
     ///
     /// # Errors
-    /// It does not run, or somebody else runs it.
+    /// It is not running, or the harness did not start it.
     pub async fn kill(&self, name: &str) -> Result<(), StackError> {
-        match &self.running {
-            Running::Processes(processes) => processes.kill(name).await,
-            Running::Containers(containers) => containers.kill(name).await,
-            Running::External => Err(StackError::control(name, "killed", "somebody else runs this stack")),
-        }
+        self.runtime.kill(name).await
     }
 
     /// Asks a part to end (SIGTERM) and waits until it has.
     ///
     /// # Errors
-    /// It does not run, somebody else runs it, or it did not end in time and was killed.
+    /// It is not running, the harness did not start it, or it did not end in time and was killed.
     pub async fn terminate(&self, name: &str) -> Result<Ended, StackError> {
-        match &self.running {
-            Running::Processes(processes) => processes.terminate(name).await,
-            Running::Containers(containers) => containers.terminate(name).await,
-            Running::External => Err(StackError::control(name, "stopped", "somebody else runs this stack")),
-        }
+        self.runtime.terminate(name).await
     }
 
-    /// Holds a part where it is: it keeps its connections and answers nothing. A part that is told to end goes on with that.
+    /// Pauses a part: it keeps its connections and answers nothing. [`Stack::terminate`] ends a paused part too.
     ///
     /// # Errors
-    /// It does not run, or somebody else runs it.
+    /// It is not running, or the harness did not start it.
     pub async fn pause(&self, name: &str) -> Result<(), StackError> {
-        match &self.running {
-            Running::Processes(processes) => processes.pause(name).await,
-            Running::Containers(containers) => containers.pause(name).await,
-            Running::External => Err(StackError::control(name, "paused", "somebody else runs this stack")),
-        }
+        self.runtime.pause(name).await
     }
 
-    /// Lets a paused part go on.
+    /// Resumes a paused part.
     ///
     /// # Errors
-    /// It does not run, or somebody else runs it.
+    /// It is not running, or the harness did not start it.
     pub async fn resume(&self, name: &str) -> Result<(), StackError> {
-        match &self.running {
-            Running::Processes(processes) => processes.resume(name).await,
-            Running::Containers(containers) => containers.resume(name).await,
-            Running::External => Err(StackError::control(name, "resumed", "somebody else runs this stack")),
-        }
+        self.runtime.resume(name).await
     }
 
     /// Starts a part that has ended, at its address and with its data, and waits until it is ready.
     ///
     /// # Errors
-    /// It runs already, or it does not come up.
+    /// It is running already, or it does not become ready.
     pub async fn start_again(&self, name: &str) -> Result<RunningPart, StackError> {
-        let running = match &self.running {
-            Running::Processes(processes) => processes.start_again(&self.request, name).await?,
-            Running::Containers(containers) => containers.start_again(&self.request, name).await?,
-            Running::External => return Err(StackError::control(name, "started", "somebody else runs this stack")),
-        };
+        let running = self.runtime.start_again(&self.request, name).await?;
         if let Some(part) = self.lock().iter_mut().find(|part| part.name == name) {
             *part = running.clone();
         }
         Ok(running)
     }
 
-    /// Tells whether a part lives: its process is there and answers. One that is being ended is there for a moment yet and answers nobody;
-    /// one that is only slow, or stands still, lives.
+    /// Returns true if a part is alive: its process exists, and answers or stays silent. A process that the system is ending exists for a
+    /// moment longer but does not answer, so the first look does not decide; a slow or paused one still exists after the wait.
     pub(crate) async fn lives(&self, name: &str) -> bool {
         let Some(part) = self.part(name) else { return false };
         let Some((pid, started)) = part.pid.zip(part.started) else { return true };
@@ -122,7 +102,7 @@ impl Stack {
         Ok(ended)
     }
 
-    /// Writes a file of rules or patterns, as a whole, where the service watches for changes.
+    /// Replaces a file of rules or patterns, as a whole, in the folder that the service watches.
     ///
     /// # Errors
     /// The stack was started without such a folder, or the file cannot be written.
@@ -132,13 +112,13 @@ impl Stack {
             .map_err(|error| StackError::control(service.name(), "given a file", error))
     }
 
-    /// Where such a file is on this machine, whether it is there or not.
+    /// The path of such a file on this machine; the file need not exist.
     ///
     /// # Errors
     /// The stack was started without such a folder.
     pub fn file(&self, service: Service, name: &str) -> Result<PathBuf, StackError> {
         if !given::has_folder(&self.request.given, service) {
-            let why = "the stack was started without a folder for it; give it a file at the start";
+            let why = "the stack was started without a folder of files for it; give it a file at the start";
             return Err(StackError::control(service.name(), "given a file", why));
         }
         Ok(given::folder(&self.request.dir, service).join(name))
@@ -156,25 +136,16 @@ impl Stack {
     /// Everything that a part has written to its log so far, over all its lives.
     ///
     /// # Errors
-    /// It cannot be read, or somebody else runs the part.
+    /// It cannot be read, or the harness did not start the part.
     pub async fn log(&self, name: &str) -> Result<String, StackError> {
-        let unreadable = |why: String| StackError::control(name, "read the log of", why);
-        if let Running::Containers(containers) = &self.running {
-            return containers.log(name).await;
-        }
-        let part = self.part(name).ok_or_else(|| unreadable("there is no such part".to_owned()))?;
-        let path = part.log.ok_or_else(|| unreadable("somebody else runs this stack".to_owned()))?;
-        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let missing = || StackError::control(name, "read the log of", "there is no such part");
+        self.runtime.log(&self.part(name).ok_or_else(missing)?).await
     }
 
-    /// The file of a part's SQLite database, where it is one of this machine.
+    /// The file of a part's SQLite database, if it is on this machine.
     pub(crate) fn database(&self, name: &str) -> Option<PathBuf> {
         let part = self.request.topology.part(name).filter(|part| part.kind != PartKind::Redis)?;
-        match &self.running {
-            Running::Processes(_) => process::database(&self.request, part),
-            Running::Containers(_) | Running::External => None,
-        }
+        self.runtime.database(&self.request, part)
     }
 
     /// The metrics of a part, as Prometheus text.
@@ -182,23 +153,22 @@ impl Stack {
     /// # Errors
     /// It does not answer.
     pub async fn metrics(&self, name: &str) -> Result<String, StackError> {
-        let silent = |why: String| StackError::control(name, "asked for its metrics", why);
+        let unreadable = |why: String| StackError::control(name, "asked for its metrics", why);
         let part = self.part(name).filter(|part| part.kind != PartKind::Redis);
-        let part = part.ok_or_else(|| silent("there is no such service".to_owned()))?;
+        let part = part.ok_or_else(|| unreadable("there is no such service".to_owned()))?;
         let reply = self.asker.get(format!("{}{METRICS_PATH}", part.url)).send().await;
         let reply = reply.and_then(reqwest::Response::error_for_status);
-        let text = reply.map_err(|error| silent(error.to_string()))?.text().await;
-        text.map_err(|error| silent(error.to_string()))
+        let text = reply.map_err(|error| unreadable(error.to_string()))?.text().await;
+        text.map_err(|error| unreadable(error.to_string()))
     }
 
-    /// The HTTP exchanges that passed a tapped edge so far, and how many had to leave the log; a proof of absence needs this to be 0.
-    /// `None` where the edge is not tapped.
+    /// The HTTP exchanges that passed a tapped edge so far, and the number of those that the log dropped; a proof of absence needs this
+    /// number to be 0. `None` if the edge is not tapped.
     pub fn tapped(&self, from: &str, to: &str) -> Option<(Vec<Arc<Exchange>>, u64)> {
         self.ways.tap(from, to).map(|tap| (tap.exchanges(), tap.missed()))
     }
 
-    /// The proxy on the way from one part, or from callers (`client`), to another: its rules, and what passed. `None` where the way is
-    /// direct. A rule on it needs no undoing by anybody else: the proxy is part of this process, and with it every rule is gone.
+    /// The proxy on the way from one part, or from the clients (`client`), to another. `None` if the way is direct.
     pub fn proxy(&self, from: &str, to: &str) -> Option<Arc<Proxy>> {
         self.ways.between(from, to)
     }

@@ -1,17 +1,19 @@
-//! The docker backend: testcontainers on a network of the stack's own, published on 127.0.0.1 alone. Everything carries the stack's
-//! label, so that the reaper finds it whatever happens to the harness.
+//! The docker backend: testcontainers on a network of the stack's own, published on 127.0.0.1 only. Everything has the stack's label, by which
+//! the reaper removes it if the harness dies.
 
 mod container;
 mod life;
 
 use super::ports::port_of;
 use super::ready::{log_tail, wait_ready};
+use super::runtime::{Action, PartRuntime};
 use super::{Ended, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest, given};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::labelled::{self, LABEL};
 use crate::stack::reaper::{Reaper, start_time};
 use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -28,7 +30,7 @@ pub(super) struct Containers {
     docker: Docker,
     asker: reqwest::Client,
     label: String,
-    /// This machine as its containers see it: there listen the proxies on the ways between them.
+    /// The address of this machine on the network; the proxies between containers listen there (decision 0018).
     gateway: IpAddr,
     held: Mutex<BTreeMap<String, Held>>,
 }
@@ -37,12 +39,130 @@ pub(super) struct Containers {
 struct Held {
     container: ContainerAsync<GenericImage>,
     running: RunningPart,
-    /// True where it has lived more than once: what it wrote since is not in its log file.
+    /// True if the container was started again; its later output is not in the log file.
     again: bool,
 }
 
+impl PartRuntime for Containers {
+    fn start<'r>(
+        &'r self,
+        request: &'r StackRequest,
+        part: &'r Part,
+        environment: BTreeMap<String, String>,
+    ) -> Action<'r, RunningPart> {
+        Box::pin(async move {
+            let port = port_of(part)?;
+            let log = request.dir.join("logs").join(format!("{}.log", part.name));
+            let wanted = container::request(request, part, (&self.label, self.gateway), port, environment, &log)?;
+            let started = Box::pin(wanted.start()).await;
+            let container =
+                started.map_err(|error| StackError::start(&part.name, format!("{error}\n{}", log_tail(&log))))?;
+            let id = container.id().to_owned();
+            let url = match part.kind {
+                PartKind::Redis => format!("redis://127.0.0.1:{port}"),
+                PartKind::Service(_) => format!("http://127.0.0.1:{port}"),
+            };
+            let mut running = RunningPart {
+                name: part.name.clone(),
+                kind: part.kind,
+                url,
+                pid: None,
+                started: None,
+                container: Some(id),
+                log: Some(log),
+            };
+            let held = Held { container, running: running.clone(), again: false };
+            self.lock().insert(part.name.clone(), held);
+            self.settle(&mut running).await?;
+            Ok(running)
+        })
+    }
+
+    fn start_again<'r>(&'r self, _request: &'r StackRequest, name: &'r str) -> Action<'r, RunningPart> {
+        Box::pin(async move {
+            let (id, mut running) = self.find(name, "started")?;
+            if life::process(&self.docker, &id).await.is_some() {
+                return Err(StackError::control(name, "started", "it is running already"));
+            }
+            let started = self.docker.start_container(&id, None).await;
+            started.map_err(|error| StackError::control(name, "started", error))?;
+            if let Some(held) = self.lock().get_mut(name) {
+                held.again = true;
+            }
+            self.settle(&mut running).await?;
+            Ok(running)
+        })
+    }
+
+    fn kill<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        Box::pin(async move {
+            life::end(&self.docker, name, &self.running_id(name, "killed").await?, "SIGKILL").await.map(drop)
+        })
+    }
+
+    fn terminate<'r>(&'r self, name: &'r str) -> Action<'r, Ended> {
+        Box::pin(
+            async move { life::end(&self.docker, name, &self.running_id(name, "stopped").await?, "SIGTERM").await },
+        )
+    }
+
+    fn pause<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        Box::pin(async move {
+            let id = self.running_id(name, "paused").await?;
+            self.docker.pause_container(&id).await.map_err(|error| StackError::control(name, "paused", error))
+        })
+    }
+
+    fn resume<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        Box::pin(async move {
+            let id = self.running_id(name, "resumed").await?;
+            self.docker.unpause_container(&id).await.map_err(|error| StackError::control(name, "resumed", error))
+        })
+    }
+
+    fn log<'r>(&'r self, part: &'r RunningPart) -> Action<'r, String> {
+        Box::pin(async move {
+            let (id, _) = self.find(&part.name, "read the log of")?;
+            let log = life::log(&self.docker, &id).await;
+            log.map_err(|error| StackError::control(&part.name, "read the log of", error))
+        })
+    }
+
+    fn stop<'r>(&'r self, waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
+        Box::pin(async move {
+            let mut held = std::mem::take(&mut *self.lock());
+            for wave in waves.iter().rev() {
+                let ending = wave.iter().filter_map(|part| held.remove(&part.name));
+                futures::future::join_all(ending.map(|held| self.end(held))).await;
+            }
+            let _ = labelled::remove_from(&self.docker, &self.label).await;
+        })
+    }
+
+    fn leave(self: Box<Self>) {
+        // A dropped handle removes its container.
+        std::mem::take(&mut *self.lock()).into_values().for_each(|held| std::mem::forget(held.container));
+    }
+
+    fn label(&self) -> Option<&str> {
+        Some(&self.label)
+    }
+
+    fn address(&self, part: &RunningPart) -> String {
+        let host = container::host(&self.label, &part.name);
+        match part.kind {
+            PartKind::Redis => format!("redis://{host}:{REDIS_PORT}"),
+            PartKind::Service(service) => format!("http://{host}:{}", service.default_port()),
+        }
+    }
+
+    fn proxy_address(&self) -> IpAddr {
+        self.gateway
+    }
+}
+
 impl Containers {
-    /// Looks for the images, and makes the network and the volumes.
+    /// Checks that the images exist, and makes the network and the volumes.
     pub(super) async fn prepare(
         request: &StackRequest,
         reaper: Option<&Reaper>,
@@ -60,7 +180,7 @@ impl Containers {
         if let Some(reaper) = reaper {
             reaper.watch_label(&label);
         }
-        // What is of our own making carries our label; what testcontainers makes would not.
+        // Made here and not by testcontainers, which would not set the label.
         let labels = HashMap::from([(LABEL.to_owned(), label.clone())]);
         let failed = |what: &str, error: bollard::errors::Error| StackError::start(what, error);
         let network = NetworkCreateRequest { name: label.clone(), labels: Some(labels.clone()), ..Default::default() };
@@ -75,59 +195,7 @@ impl Containers {
         Ok(Self { docker, asker, label, gateway, held: Mutex::default() })
     }
 
-    /// The label that everything of this stack carries.
-    pub(super) fn label(&self) -> &str {
-        &self.label
-    }
-
-    /// Address of this machine on the network of the stack.
-    pub(super) const fn gateway(&self) -> IpAddr {
-        self.gateway
-    }
-
-    /// Where the others on the network find a part.
-    pub(super) fn address(&self, part: &RunningPart) -> String {
-        match part.kind {
-            PartKind::Redis => format!("redis://{}:{REDIS_PORT}", container::host(&self.label, &part.name)),
-            PartKind::Service(service) => {
-                format!("http://{}:{}", container::host(&self.label, &part.name), service.default_port())
-            }
-        }
-    }
-
-    pub(super) async fn start(
-        &self,
-        request: &StackRequest,
-        part: &Part,
-        environment: BTreeMap<String, String>,
-    ) -> Result<RunningPart, StackError> {
-        let port = port_of(part)?;
-        let log = request.dir.join("logs").join(format!("{}.log", part.name));
-        let wanted = container::request(request, part, (&self.label, self.gateway), port, environment, &log)?;
-        let started = Box::pin(wanted.start()).await;
-        let container =
-            started.map_err(|error| StackError::start(&part.name, format!("{error}\n{}", log_tail(&log))))?;
-        let id = container.id().to_owned();
-        let url = match part.kind {
-            PartKind::Redis => format!("redis://127.0.0.1:{port}"),
-            PartKind::Service(_) => format!("http://127.0.0.1:{port}"),
-        };
-        let mut running = RunningPart {
-            name: part.name.clone(),
-            kind: part.kind,
-            url,
-            pid: None,
-            started: None,
-            container: Some(id),
-            log: Some(log),
-        };
-        let held = Held { container, running: running.clone(), again: false };
-        self.lock().insert(part.name.clone(), held);
-        self.settle(&mut running).await?;
-        Ok(running)
-    }
-
-    /// Waits until a part is ready, and looks which process it is.
+    /// Waits until a part is ready, and finds its process.
     async fn settle(&self, running: &mut RunningPart) -> Result<(), StackError> {
         let id = running.container.clone().unwrap_or_default();
         let log = running.log.clone().unwrap_or_default();
@@ -147,56 +215,9 @@ impl Containers {
         Ok(())
     }
 
-    pub(super) async fn kill(&self, name: &str) -> Result<(), StackError> {
-        life::end(&self.docker, name, &self.running_id(name, "killed").await?, "SIGKILL").await.map(|_| ())
-    }
-
-    pub(super) async fn terminate(&self, name: &str) -> Result<Ended, StackError> {
-        life::end(&self.docker, name, &self.running_id(name, "stopped").await?, "SIGTERM").await
-    }
-
-    pub(super) async fn pause(&self, name: &str) -> Result<(), StackError> {
-        let id = self.running_id(name, "paused").await?;
-        self.docker.pause_container(&id).await.map_err(|error| StackError::control(name, "paused", error))
-    }
-
-    pub(super) async fn resume(&self, name: &str) -> Result<(), StackError> {
-        let id = self.running_id(name, "resumed").await?;
-        self.docker.unpause_container(&id).await.map_err(|error| StackError::control(name, "resumed", error))
-    }
-
-    pub(super) async fn start_again(&self, _request: &StackRequest, name: &str) -> Result<RunningPart, StackError> {
-        let (id, mut running) = self.find(name, "started")?;
-        if life::process(&self.docker, &id).await.is_some() {
-            return Err(StackError::control(name, "started", "it runs already"));
-        }
-        let started = self.docker.start_container(&id, None).await;
-        started.map_err(|error| StackError::control(name, "started", error))?;
-        if let Some(held) = self.lock().get_mut(name) {
-            held.again = true;
-        }
-        self.settle(&mut running).await?;
-        Ok(running)
-    }
-
-    /// Everything that a part has written so far.
-    pub(super) async fn log(&self, name: &str) -> Result<String, StackError> {
-        let (id, _) = self.find(name, "read the log of")?;
-        life::log(&self.docker, &id).await.map_err(|error| StackError::control(name, "read the log of", error))
-    }
-
-    pub(super) async fn stop(&self, waves: &[Vec<&Part>]) {
-        let mut held = std::mem::take(&mut *self.lock());
-        for wave in waves.iter().rev() {
-            let ending = wave.iter().filter_map(|part| held.remove(&part.name));
-            futures::future::join_all(ending.map(|held| self.end(held))).await;
-        }
-        let _ = labelled::remove_from(&self.docker, &self.label).await;
-    }
-
     async fn end(&self, held: Held) {
         let seconds = i32::try_from(STOP_DEADLINE.as_secs()).unwrap_or(i32::MAX);
-        // A paused one cannot hear that it is to end; one that is not paused refuses this, which is all the same.
+        // A paused container does not receive the signal; this fails if it is not paused.
         let _ = self.docker.unpause_container(held.container.id()).await;
         let _ = held.container.stop_with_timeout(Some(seconds)).await;
         if let Some(log) = held.running.log.filter(|_| held.again)
@@ -207,17 +228,11 @@ impl Containers {
         let _ = held.container.rm().await;
     }
 
-    pub(super) fn leave(self) {
-        let held = std::mem::take(&mut *self.lock());
-        // Dropping a handle removes its container.
-        held.into_values().for_each(|held| std::mem::forget(held.container));
-    }
-
     async fn running_id(&self, name: &str, what: &'static str) -> Result<String, StackError> {
         let (id, _) = self.find(name, what)?;
         match life::process(&self.docker, &id).await {
             Some(_) => Ok(id),
-            None => Err(StackError::control(name, what, "it does not run")),
+            None => Err(StackError::control(name, what, "it is not running")),
         }
     }
 

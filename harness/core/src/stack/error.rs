@@ -1,97 +1,50 @@
-//! Why a stack did not come up, or a part of it did not do what it was told.
+//! Why a stack did not start, or an action on a part failed.
 
 use crate::stack::labelled::DockerError;
 
-/// What went wrong with a stack.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
-    /// The program of a part is not there.
-    #[error("`{binary}` is not there: looked in {looked}\nhint: {hint}")]
-    MissingBinary {
-        /// Its name.
-        binary: String,
-        /// Folders that were looked in.
-        looked: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A part cannot be started.
+    #[error("`{binary}` was not found in {looked}\nhint: {hint}")]
+    MissingBinary { binary: String, looked: String, hint: String },
     #[error("`{part}` cannot be started: {why}")]
-    Start {
-        /// Name of the part.
-        part: String,
-        /// What the system said.
-        why: String,
-    },
-    /// Somebody else has the port of a part.
+    Start { part: String, why: String },
     #[error(
         "`{part}` cannot listen on 127.0.0.1:{port}: {by} does already\nhint: stop that, or give `{part}` another port"
     )]
     PortTaken {
-        /// Name of the part.
         part: String,
-        /// The port.
         port: u16,
-        /// Who has it, as far as the system tells.
+        /// The process that uses the port.
         by: String,
     },
-    /// A part ended before it was ready.
-    #[error("`{part}` ended while it was starting ({status}); its last lines:\n{tail}")]
-    Died {
-        /// Name of the part.
-        part: String,
-        /// How it ended.
-        status: String,
-        /// End of its log.
-        tail: String,
-    },
-    /// A part did not become ready in time.
-    #[error("`{part}` was not ready after {seconds} s: {last}; its last lines:\n{tail}")]
+    #[error("`{part}` ended while it was starting ({status}); the last lines of its log:\n{tail}")]
+    Died { part: String, status: String, tail: String },
+    #[error("`{part}` was not ready after {seconds} s: {last}; the last lines of its log:\n{tail}")]
     NotReady {
-        /// Name of the part.
         part: String,
-        /// The deadline.
         seconds: u64,
-        /// What it answered last.
+        /// The last response, or why there was none.
         last: String,
-        /// End of its log.
         tail: String,
     },
-    /// A running stack was told something that it cannot do.
     #[error("`{part}` cannot be {what}: {why}")]
     Control {
-        /// Name of the part.
         part: String,
-        /// What was asked for, such as `killed`.
+        /// The action, such as `killed`.
         what: &'static str,
-        /// Why not.
         why: String,
     },
-    /// Docker does not answer.
     #[error("no Docker daemon answers: {why}\nhint: start Docker, or use `--backend process`, which needs none")]
-    NoDocker {
-        /// What was said.
-        why: String,
-    },
-    /// An image is missing.
-    #[error("image `{image}` is not there\nhint: make the images with `make images`, or use `--backend process`")]
-    MissingImage {
-        /// Its name.
-        image: String,
-    },
-    /// A stack that somebody else runs does not answer.
+    NoDocker { why: String },
+    #[error(
+        "the image `{image}` does not exist\nhint: build the images with `make images`, or use `--backend process`"
+    )]
+    MissingImage { image: String },
+    /// A part of a stack that the harness did not start does not answer.
     #[error(
         "`{part}` at `{url}` does not answer: {why}\nhint: start it, or let the harness start one with `--backend process`"
     )]
-    Unreachable {
-        /// Name of the part.
-        part: String,
-        /// Where it should be.
-        url: String,
-        /// What happened.
-        why: String,
-    },
-    /// Interrupted while starting.
+    Unreachable { part: String, url: String, why: String },
     #[error("interrupted while the stack was starting")]
     Interrupted,
 }

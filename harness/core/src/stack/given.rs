@@ -1,4 +1,4 @@
-//! What a part finds in place when it starts: an older database, or files of rules and patterns in a folder that may change while it runs.
+//! What a service finds when it starts: an older database, or files of rules or patterns in a folder that may change while it runs.
 
 use super::StackError;
 use crate::plan::ProvidedFile;
@@ -7,23 +7,15 @@ use mcp_contracts::Service;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Something that a service finds in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {
     /// A database, as the bytes of its file.
-    Database {
-        /// The service.
-        service: Service,
-        /// The file.
-        bytes: Arc<[u8]>,
-    },
+    Database { service: Service, bytes: Arc<[u8]> },
     /// A folder of rules or patterns, with this file in it.
     File {
-        /// The service.
         service: Service,
         /// Path of the file in the folder.
         name: String,
-        /// Its text.
         text: String,
     },
 }
@@ -35,7 +27,6 @@ impl From<&ProvidedFile> for Given {
 }
 
 impl Given {
-    /// The service that finds it.
     pub const fn service(&self) -> Service {
         match self {
             Self::Database { service, .. } | Self::File { service, .. } => *service,
@@ -43,22 +34,25 @@ impl Given {
     }
 }
 
-/// Where the files of a service are on this machine.
+/// Returns the folder of a service's files on this machine.
 pub(super) fn folder(dir: &Path, service: Service) -> PathBuf {
     dir.join("files").join(service.name())
 }
 
-/// Tells whether a service of this stack has a folder of files.
+/// Returns true if a service of this stack has a folder of files.
 pub(super) fn has_folder(given: &[Given], service: Service) -> bool {
     given.iter().any(|given| matches!(given, Given::File { .. }) && given.service() == service)
 }
 
-/// Puts the files in place, for every backend that can see this machine.
+/// Writes the files; containers mount their folder.
 pub(super) fn write_files(dir: &Path, topology: &Topology, given: &[Given]) -> Result<(), StackError> {
     for given in given {
         let service = given.service();
         if topology.of(service).next().is_none() {
-            return Err(StackError::start(service.name(), "something is given to it, and it is no part of the stack"));
+            return Err(StackError::start(
+                service.name(),
+                "it is given a file or a database, and is not a part of the stack",
+            ));
         }
         if let Given::File { name, text, .. } = given {
             write(&folder(dir, service), name, text).map_err(|error| StackError::start(service.name(), error))?;
@@ -67,7 +61,7 @@ pub(super) fn write_files(dir: &Path, topology: &Topology, given: &[Given]) -> R
     Ok(())
 }
 
-/// Writes a file as a whole or not at all, readable by everybody: a container has a user of its own.
+/// Writes a file as a whole or not at all. It is readable for every user, because a container has a user of its own.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
     let path = folder.join(name);
     let parent = path.parent().unwrap_or(folder);

@@ -1,4 +1,4 @@
-//! Everything in Docker that carries a stack's label: what is left of a stack is found and removed by it alone.
+//! Finds and removes everything in Docker that has the label of a stack.
 
 use bollard::Docker;
 use bollard::query_parameters::{
@@ -8,12 +8,11 @@ use bollard::query_parameters::{
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Label of everything that the harness makes in Docker.
+/// The key of the label on everything that the harness makes in Docker.
 pub const LABEL: &str = "harness.stack";
 /// How long the daemon may take to answer a ping.
 const PING_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Docker does not answer, or refuses.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct DockerError(String);
@@ -24,15 +23,15 @@ impl From<bollard::errors::Error> for DockerError {
     }
 }
 
-/// Connects to the daemon and asks whether it is there.
+/// Connects to the daemon and pings it: without the ping, only the first request would show that no daemon is running.
 ///
 /// # Errors
-/// It does not answer.
+/// The daemon does not answer.
 pub async fn connect() -> Result<Docker, DockerError> {
     let docker = Docker::connect_with_local_defaults()?;
     match tokio::time::timeout(PING_DEADLINE, docker.ping()).await {
         Ok(answer) => answer.map(|_| docker).map_err(DockerError::from),
-        Err(_) => Err(DockerError("no answer to a ping".to_owned())),
+        Err(_) => Err(DockerError(format!("no answer to a ping within {} s", PING_DEADLINE.as_secs()))),
     }
 }
 
@@ -44,7 +43,7 @@ pub async fn remove(label: &str) -> Result<(), DockerError> {
     remove_from(&connect().await?, label).await
 }
 
-/// The same on a connection that is there.
+/// As [`remove`], on an open connection.
 ///
 /// # Errors
 /// Docker does not answer, or refuses.
@@ -52,6 +51,7 @@ pub async fn remove_from(docker: &Docker, label: &str) -> Result<(), DockerError
     let Labelled { containers, networks, volumes } = list(docker, label).await?;
     for id in containers {
         let remove = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        // Fails if something else removes it at the same time; the network could not be removed before its containers.
         let _ = docker.remove_container(&id, Some(remove)).await;
     }
     for id in networks {
@@ -63,16 +63,15 @@ pub async fn remove_from(docker: &Docker, label: &str) -> Result<(), DockerError
     Ok(())
 }
 
-/// Counts the containers, networks and volumes that are left of a stack.
+/// Counts the containers, networks and volumes of a stack.
 ///
 /// # Errors
 /// Docker does not answer.
-pub async fn left(label: &str) -> Result<usize, DockerError> {
-    let left = list(&connect().await?, label).await?;
-    Ok(left.containers.len() + left.networks.len() + left.volumes.len())
+pub async fn count(label: &str) -> Result<usize, DockerError> {
+    let Labelled { containers, networks, volumes } = list(&connect().await?, label).await?;
+    Ok(containers.len() + networks.len() + volumes.len())
 }
 
-/// What carries a label.
 struct Labelled {
     containers: Vec<String>,
     networks: Vec<String>,
@@ -81,8 +80,8 @@ struct Labelled {
 
 async fn list(docker: &Docker, label: &str) -> Result<Labelled, DockerError> {
     let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
-    let every = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let containers = docker.list_containers(Some(every)).await?;
+    let all = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let containers = docker.list_containers(Some(all)).await?;
     let networks = docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await?;
     let volumes = docker.list_volumes(Some(ListVolumesOptionsBuilder::new().filters(&filters).build())).await?;
     Ok(Labelled {

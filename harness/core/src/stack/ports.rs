@@ -1,5 +1,6 @@
-//! Ports for the parts of a stack: the one that is asked for, where nobody else has it, or one outside the range that the system gives to outgoing connections, so that a part which is started again
-//! finds its port free, and nobody who knocks there meanwhile is connected to itself.
+//! Ports for the parts of a stack: the one of the topology, or a free one outside the range that the system uses for outgoing connections. In
+//! that range another connection could take the port of a part that is being restarted, and a client that connects to its own outgoing port
+//! is connected to itself.
 
 mod holder;
 
@@ -9,12 +10,12 @@ use rand::RngExt;
 use std::net::TcpListener;
 use std::ops::Range;
 
-/// Ports that are tried before the system chooses one.
+/// Number of ports that are tried before the system chooses one.
 const ATTEMPTS: usize = 64;
 /// Lowest port that is tried.
 const LOWEST: u16 = 10_240;
 
-/// The port of a part: its own, or one that was free a moment ago.
+/// Returns the part's port in the topology, or one that was free a moment ago.
 pub(super) fn port_of(part: &Part) -> Result<u16, StackError> {
     let Some(port) = part.port else { return free_port().map_err(|error| StackError::start(&part.name, error)) };
     match TcpListener::bind(("127.0.0.1", port)) {
@@ -38,7 +39,7 @@ fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// The ports below those of outgoing connections, `text` being what the system says of these.
+/// Returns the ports below those of outgoing connections; `text` is the content of `ip_local_port_range`.
 fn quiet_ports(text: &str) -> Range<u16> {
     let lowest_outgoing = text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(32_768);
     if lowest_outgoing > LOWEST + 1_000 { LOWEST..lowest_outgoing } else { LOWEST..u16::MAX }
@@ -54,19 +55,23 @@ mod tests {
     fn ports_lie_below_those_of_outgoing_connections() {
         assert_eq!(quiet_ports("32768\t60999\n"), 10_240..32_768);
         assert_eq!(quiet_ports(""), 10_240..32_768);
-        assert_eq!(quiet_ports("1024 65535"), 10_240..u16::MAX, "where they are everywhere there is no better choice");
+        assert_eq!(
+            quiet_ports("1024 65535"),
+            10_240..u16::MAX,
+            "if outgoing connections use every port, there is no better choice"
+        );
     }
 
     #[test]
-    fn a_port_that_somebody_has_is_told_with_who_has_it() {
-        let held = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = held.local_addr().unwrap().port();
+    fn a_port_in_use_is_reported_with_the_process_that_uses_it() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
         let topology = Topology::memory().at(Service::Memory, port);
         let memory = topology.part("memory").unwrap();
         let error = port_of(memory).unwrap_err();
         let StackError::PortTaken { by, .. } = &error else { panic!("{error}") };
         assert!(by.contains(&format!("process {}", std::process::id())), "{by}");
-        drop(held);
+        drop(listener);
         assert_eq!(port_of(memory).unwrap(), port);
     }
 

@@ -1,11 +1,14 @@
-//! The process backend: plain processes on loopback, data and logs in the stack's own folder. A part keeps its port over all its lives.
+//! The process backend: plain processes on loopback, with data and logs in the stack's own folder. A part that is started again keeps its port.
 
 mod command;
+
 use super::ports::port_of;
 use super::ready::{redis, wait_ready};
+use super::runtime::{Action, PartRuntime};
 use super::{Ended, Given, RunningPart, STOP_DEADLINE, StackError, StackRequest};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::reaper::{Reaper, start_time};
+use futures::future::BoxFuture;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
@@ -17,10 +20,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::process::Child;
 
-/// Attempts with another port where somebody else was faster.
+/// Attempts with another port if another program takes it between the search and the start.
 const PORT_ATTEMPTS: usize = 4;
-/// Pause between two looks whether a process is stopped.
-const HOLD_PAUSE: Duration = Duration::from_millis(2);
+/// Pause between two looks at the state of a process.
+const STATE_PAUSE: Duration = Duration::from_millis(2);
 
 /// The processes of a stack.
 pub(super) struct Processes {
@@ -29,7 +32,7 @@ pub(super) struct Processes {
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
 }
 
-/// The place of a part: what it takes to start it, again and again, and its process while it runs.
+/// What it takes to start a part again, and its process while it runs.
 struct Slot {
     part: Part,
     port: u16,
@@ -37,7 +40,6 @@ struct Slot {
     process: tokio::sync::Mutex<Option<PartProcess>>,
 }
 
-/// One process of the stack.
 struct PartProcess {
     child: Child,
     pid: u32,
@@ -52,9 +54,10 @@ impl PartProcess {
         let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
     }
 
-    /// Asks it to end, also where it is paused; `None` where it had to be killed.
+    /// Asks the process to end; `None` if it had to be killed.
     async fn end(mut self) -> Option<ExitStatus> {
         self.signal(Signal::SIGTERM);
+        // A paused process receives SIGTERM only when it continues.
         self.signal(Signal::SIGCONT);
         if let Ok(status) = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await {
             return status.ok();
@@ -64,48 +67,109 @@ impl PartProcess {
     }
 }
 
-impl Processes {
-    pub(super) fn new(reaper: Option<Arc<Reaper>>, asker: reqwest::Client) -> Self {
-        Self { reaper, asker, slots: Mutex::default() }
+impl PartRuntime for Processes {
+    fn start<'r>(
+        &'r self,
+        request: &'r StackRequest,
+        part: &'r Part,
+        environment: BTreeMap<String, String>,
+    ) -> Action<'r, RunningPart> {
+        Box::pin(async move {
+            put_database(request, part)?;
+            let mut attempt = 0;
+            loop {
+                attempt += 1;
+                let (port, environment) = (port_of(part)?, environment.clone());
+                let slot = Slot { part: part.clone(), port, environment, process: tokio::sync::Mutex::default() };
+                match self.run(request, &slot).await {
+                    Ok(running) => {
+                        self.slots.lock().insert(part.name.clone(), Arc::new(slot));
+                        return Ok(running);
+                    }
+                    Err(StackError::Died { ref tail, .. })
+                        if attempt < PORT_ATTEMPTS && part.port.is_none() && tail.contains("in use") => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        })
     }
 
-    /// Starts a part for the first time, on a port that nobody else has.
-    pub(super) async fn start(
-        &self,
-        request: &StackRequest,
-        part: &Part,
-        environment: BTreeMap<String, String>,
-    ) -> Result<RunningPart, StackError> {
-        put_database(request, part)?;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let port = port_of(part)?;
-            let slot = Slot {
-                part: part.clone(),
-                port,
-                environment: environment.clone(),
-                process: tokio::sync::Mutex::default(),
-            };
-            match self.run(request, &slot).await {
-                Ok(running) => {
-                    let mut slots = self.slots.lock();
-                    slots.insert(part.name.clone(), Arc::new(slot));
-                    return Ok(running);
-                }
-                Err(StackError::Died { ref tail, .. })
-                    if attempt < PORT_ATTEMPTS && part.port.is_none() && tail.contains("in use") => {}
-                Err(error) => return Err(error),
+    fn start_again<'r>(&'r self, request: &'r StackRequest, name: &'r str) -> Action<'r, RunningPart> {
+        Box::pin(async move {
+            let slot = self.slot(name, "started")?;
+            if slot.process.lock().await.is_some() {
+                return Err(StackError::control(name, "started", "it is running already"));
+            }
+            self.run(request, &slot).await
+        })
+    }
+
+    fn kill<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        Box::pin(async move {
+            let mut process = self.take(name, "killed").await?;
+            process.signal(Signal::SIGKILL);
+            match tokio::time::timeout(STOP_DEADLINE, process.child.wait()).await {
+                Ok(_) => Ok(()),
+                Err(_) => Err(StackError::control(name, "killed", "it did not end")),
+            }
+        })
+    }
+
+    fn terminate<'r>(&'r self, name: &'r str) -> Action<'r, Ended> {
+        Box::pin(async move {
+            let status = self.take(name, "stopped").await?.end().await;
+            let status = status.ok_or_else(|| {
+                let why = format!("it did not end within {} s and was killed", STOP_DEADLINE.as_secs());
+                StackError::control(name, "stopped", why)
+            })?;
+            Ok(Ended { code: status.code(), signal: status.signal() })
+        })
+    }
+
+    fn pause<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        Box::pin(self.signal_and_wait(name, "paused", Signal::SIGSTOP))
+    }
+
+    fn resume<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        Box::pin(self.signal_and_wait(name, "resumed", Signal::SIGCONT))
+    }
+
+    fn stop<'r>(&'r self, waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
+        Box::pin(async move {
+            for wave in waves.iter().rev() {
+                let ending = wave.iter().map(|part| async {
+                    if let Ok(process) = self.take(&part.name, "stopped").await {
+                        process.end().await;
+                    }
+                });
+                futures::future::join_all(ending).await;
+            }
+        })
+    }
+
+    fn leave(self: Box<Self>) {
+        for slot in std::mem::take(&mut *self.slots.lock()).into_values() {
+            if let Ok(mut process) = slot.process.try_lock()
+                && let Some(process) = process.take()
+            {
+                // A dropped handle kills its process.
+                std::mem::forget(process.child);
             }
         }
     }
 
-    pub(super) async fn start_again(&self, request: &StackRequest, name: &str) -> Result<RunningPart, StackError> {
-        let slot = self.slot(name, "started")?;
-        if slot.process.lock().await.is_some() {
-            return Err(StackError::control(name, "started", "it runs already"));
+    /// The database of the settings, if they name one.
+    fn database(&self, request: &StackRequest, part: &Part) -> Option<PathBuf> {
+        match part.settings.get(mcp_contracts::env::DATABASE_URL) {
+            Some(url) => url.strip_prefix("sqlite://").map(|path| request.dir.join(path)),
+            None => Some(database_of(request, part)),
         }
-        self.run(request, &slot).await
+    }
+}
+
+impl Processes {
+    pub(super) fn new(reaper: Option<Arc<Reaper>>, asker: reqwest::Client) -> Self {
+        Self { reaper, asker, slots: Mutex::default() }
     }
 
     async fn run(&self, request: &StackRequest, slot: &Slot) -> Result<RunningPart, StackError> {
@@ -120,7 +184,7 @@ impl Processes {
         };
         let output = std::fs::File::options().create(true).append(true).open(&log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
-        // A group of its own: Ctrl-C in a terminal reaches the harness alone, which then stops everything in order.
+        // Ctrl-C in a terminal is sent to the whole group of the harness; in a group of its own the part waits to be stopped in order.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).kill_on_drop(true);
         let child = command.spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(std::io::Error::other("it ended at once")))?;
@@ -144,87 +208,35 @@ impl Processes {
         })
     }
 
-    pub(super) async fn kill(&self, name: &str) -> Result<(), StackError> {
-        let mut process = self.take(name, "killed").await?;
-        process.signal(Signal::SIGKILL);
-        match tokio::time::timeout(STOP_DEADLINE, process.child.wait()).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(StackError::control(name, "killed", "it did not end")),
-        }
-    }
-
-    pub(super) async fn terminate(&self, name: &str) -> Result<Ended, StackError> {
-        match self.take(name, "stopped").await?.end().await {
-            Some(status) => Ok(Ended { code: status.code(), signal: status.signal() }),
-            None => Err(StackError::control(
-                name,
-                "stopped",
-                format!("it did not end within {} s and was killed", STOP_DEADLINE.as_secs()),
-            )),
-        }
-    }
-
-    pub(super) async fn pause(&self, name: &str) -> Result<(), StackError> {
-        self.hold(name, "paused", Signal::SIGSTOP).await
-    }
-
-    pub(super) async fn resume(&self, name: &str) -> Result<(), StackError> {
-        self.hold(name, "resumed", Signal::SIGCONT).await
-    }
-
-    /// Sends one of the two signals and waits until the process is as it wants it.
-    async fn hold(&self, name: &str, what: &'static str, signal: Signal) -> Result<(), StackError> {
+    /// Sends SIGSTOP or SIGCONT and waits until the process has stopped or continues: the kernel stops it a moment after the signal.
+    async fn signal_and_wait(&self, name: &str, what: &'static str, signal: Signal) -> Result<(), StackError> {
         let slot = self.slot(name, what)?;
         let process = slot.process.lock().await;
-        let process = process.as_ref().ok_or_else(|| StackError::control(name, what, "it does not run"))?;
+        let process = process.as_ref().ok_or_else(|| StackError::control(name, what, "it is not running"))?;
         process.signal(signal);
         let start = Instant::now();
         while is_stopped(process.pid) != (signal == Signal::SIGSTOP) {
             if start.elapsed() >= STOP_DEADLINE {
-                return Err(StackError::control(name, what, "the system did not do it in time"));
+                let why = format!("its process did not change within {} s", STOP_DEADLINE.as_secs());
+                return Err(StackError::control(name, what, why));
             }
-            tokio::time::sleep(HOLD_PAUSE).await;
+            tokio::time::sleep(STATE_PAUSE).await;
         }
         Ok(())
     }
 
     async fn take(&self, name: &str, what: &'static str) -> Result<PartProcess, StackError> {
-        let taken = self.slot(name, what)?.process.lock().await.take();
-        taken.ok_or_else(|| StackError::control(name, what, "it does not run"))
+        let process = self.slot(name, what)?.process.lock().await.take();
+        process.ok_or_else(|| StackError::control(name, what, "it is not running"))
     }
 
     fn slot(&self, name: &str, what: &'static str) -> Result<Arc<Slot>, StackError> {
         let slots = self.slots.lock();
         slots.get(name).cloned().ok_or_else(|| StackError::control(name, what, "there is no such part"))
     }
-
-    /// Stops everything that runs: those that nobody needs any more first, those of a wave together.
-    pub(super) async fn stop(&self, waves: &[Vec<&Part>]) {
-        for wave in waves.iter().rev() {
-            let ending = wave.iter().map(|part| async {
-                if let Ok(process) = self.take(&part.name, "stopped").await {
-                    process.end().await;
-                }
-            });
-            futures::future::join_all(ending).await;
-        }
-    }
-
-    /// Leaves everything running when the harness ends.
-    pub(super) fn leave(self) {
-        let slots = std::mem::take(&mut *self.slots.lock());
-        for slot in slots.into_values() {
-            if let Ok(mut process) = slot.process.try_lock()
-                && let Some(process) = process.take()
-            {
-                // Forgetting the handle is what keeps it from being killed with it.
-                std::mem::forget(process.child);
-            }
-        }
-    }
 }
 
-/// Tells whether the system keeps a process from running.
+/// Returns true if the process is stopped by a signal.
 fn is_stopped(pid: u32) -> bool {
     let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat());
     stat.is_ok_and(|stat| stat.state == 'T')
@@ -238,22 +250,14 @@ fn database_of(request: &StackRequest, part: &Part) -> PathBuf {
     request.dir.join("data").join(format!("{}.db", part.data))
 }
 
-/// The database that a part uses: that of its settings, where they name one.
-pub(super) fn database(request: &StackRequest, part: &Part) -> Option<PathBuf> {
-    match part.settings.get(mcp_contracts::env::DATABASE_URL) {
-        Some(url) => url.strip_prefix("sqlite://").map(|path| request.dir.join(path)),
-        None => Some(database_of(request, part)),
-    }
-}
-
-/// Puts a given database in place, once for all that share it.
+/// Puts the database of the request in place, once for all instances that share it.
 fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
-    let given = request.given.iter().find_map(|given| match given {
+    let bytes = request.given.iter().find_map(|given| match given {
         Given::Database { service, bytes } if part.kind == PartKind::Service(*service) => Some(bytes),
         Given::Database { .. } | Given::File { .. } => None,
     });
     let path = database_of(request, part);
-    match given {
+    match bytes {
         Some(bytes) if !path.exists() => {
             std::fs::write(&path, bytes).map_err(|error| StackError::start(&part.name, error))
         }
@@ -261,10 +265,10 @@ fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
     }
 }
 
-/// Looks for a program beside the harness.
+/// Finds a program beside the harness.
 fn find_binary(executable: &Path, name: &str) -> Result<PathBuf, StackError> {
     let folder = executable.parent().map(Path::to_owned).unwrap_or_default();
-    // A test program lies one folder deeper than the binaries of its build.
+    // A test program is one folder deeper than the binaries of its build.
     let candidates = [folder.join(name), folder.parent().map(|parent| parent.join(name)).unwrap_or_default()];
     candidates.iter().find(|file| file.is_file()).cloned().ok_or_else(|| StackError::MissingBinary {
         binary: name.to_owned(),

@@ -1,4 +1,4 @@
-//! Waits until a part says that it is ready, and shows its last words where it does not; asks one whether it answers at all.
+//! Waits until a part is ready; the error shows the last lines of its log. Also asks whether a part answers at all.
 
 pub(super) mod redis;
 
@@ -8,20 +8,20 @@ use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Pause between two questions whether a part is ready.
+/// Pause between two requests. Short, because it is added to every measured start.
 const READY_PAUSE: Duration = Duration::from_millis(5);
-/// How long one answer may take.
+/// How long one response may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
-/// Most lines of a log that an error shows.
+/// Number of log lines that an error shows.
 const TAIL_LINES: usize = 12;
 
-/// Asks parts about themselves; made once for a stack, since making one costs more than asking.
+/// The HTTP client for requests to parts; made once per stack, because making it costs more than a request.
 pub(super) fn asker() -> Result<reqwest::Client, StackError> {
     let client = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build();
     client.map_err(|error| StackError::start("harness", error))
 }
 
-/// Waits until the service at `base` says that it is ready; `ended` tells how it ended, if it did.
+/// Waits until the service at `base` is ready; `ended` returns how its process ended, if it did.
 pub(super) async fn wait_ready(
     asker: &reqwest::Client,
     part: &str,
@@ -46,7 +46,7 @@ pub(super) async fn wait_ready(
     Err(StackError::NotReady { part: part.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: log_tail(log) })
 }
 
-/// Tells whether a part answers, whatever it says.
+/// Returns true if a part answers, even with an error.
 pub(super) async fn answers(asker: &reqwest::Client, part: &RunningPart) -> bool {
     match part.kind {
         PartKind::Service(_) => asker.get(format!("{}{HEALTHZ_PATH}", part.url)).send().await.is_ok(),

@@ -1,11 +1,11 @@
-//! A stack that outlives the command that started it: `harness up` writes down what runs, `down`, `status` and `logs` read it.
+//! A stack that outlives the command that started it: `harness up` writes a file, and `down`, `status` and `logs` read it.
 
 use crate::plan::Backend;
 use crate::plan::topology::{PartKind, Topology};
 use crate::stack::labelled;
 use crate::stack::reaper::{end_process, is_alive};
 use crate::stack::view::View;
-use crate::stack::{IMAGE_TAG, RunningPart, Stack, StackError, StackRequest, again};
+use crate::stack::{IMAGE_TAG, RunningPart, STOP_DEADLINE, Stack, StackError, StackRequest, again};
 use mcp_contracts::service::READYZ_PATH;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -22,66 +22,48 @@ use tokio_util::sync::CancellationToken;
 /// Folder of the state, in the current one.
 pub const FOLDER: &str = ".harness";
 const FILE: &str = "stack.json";
-/// How long a part may take to end.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What runs.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StackState {
-    /// Where it runs.
     pub backend: Backend,
-    /// Its parts, in start order.
+    /// In start order.
     pub parts: Vec<RunningPart>,
-    /// What it was made from.
     #[serde(default = "Topology::full")]
     pub topology: Topology,
-    /// Label of its containers.
+    /// The label of its containers.
     pub label: Option<String>,
-    /// Key of tokens; the file is readable by its owner alone.
+    /// The key that signs tokens; the file is readable only for its owner.
     pub secret: String,
 }
 
-/// How a part is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartStatus {
-    /// Its name.
     pub name: String,
-    /// Where it is.
     pub url: String,
     /// `ready`, `not ready`, or `dead`.
     pub state: &'static str,
-    /// What it says of itself, where it is not ready.
+    /// The response of a part that is not ready, or the error.
     pub detail: String,
 }
 
-/// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// There is no stack.
     #[error("no stack is up here\nhint: `harness up` starts one")]
     None,
-    /// There is one already.
     #[error("a stack is up here already\nhint: `harness status` shows it, `harness down` stops it")]
     Already,
-    /// A file cannot be used.
     #[error("`{}` cannot be used: {why}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// The stack did not come up.
+    File { path: PathBuf, why: String },
     #[error(transparent)]
     Stack(#[from] StackError),
 }
 
-/// Starts a stack that stays, and writes it down in `folder`.
+/// Starts a detached stack and writes its state to `folder`.
 ///
 /// # Errors
-/// One is up already, or it does not come up.
+/// A stack is up already, or this one does not start.
 pub async fn up(
     folder: &Path,
     mut request: StackRequest,
@@ -109,10 +91,10 @@ pub async fn up(
     Ok(state)
 }
 
-/// What is up in `folder`.
+/// Reads the state of the stack that is up in `folder`.
 ///
 /// # Errors
-/// Nothing is.
+/// No stack is up.
 pub fn load(folder: &Path) -> Result<StackState, StateError> {
     let path = folder.join(FILE);
     let text = match std::fs::read(&path) {
@@ -132,10 +114,10 @@ fn save(folder: &Path, state: &StackState) -> Result<(), StateError> {
     write().map_err(|error: std::io::Error| StateError::File { path: path.clone(), why: error.to_string() })
 }
 
-/// Stops exactly what was started, and forgets it. Its data and logs stay.
+/// Stops the parts that `up` started and removes the state. Data and logs stay.
 ///
 /// # Errors
-/// Nothing is up, or Docker does not answer.
+/// No stack is up, or Docker does not answer.
 pub async fn down(folder: &Path) -> Result<StackState, StateError> {
     let state = load(folder)?;
     for part in state.parts.iter().rev() {
@@ -149,7 +131,7 @@ pub async fn down(folder: &Path) -> Result<StackState, StateError> {
     Ok(state)
 }
 
-/// Asks a process to end and waits until it has; one that does not is killed.
+/// Ends a process by SIGTERM, or by SIGKILL if it does not end within the deadline.
 async fn end(part: &RunningPart) {
     let (None, Some(pid), Some(started)) = (&part.container, part.pid, part.started) else { return };
     end_process(pid, started, Signal::SIGTERM);
@@ -160,18 +142,18 @@ async fn end(part: &RunningPart) {
     if is_alive(pid, started) {
         end_process(pid, started, Signal::SIGKILL);
     }
-    // One that this process started itself waits for a word of its parent; of any other there is nothing to hear.
+    // If the process is a child of this one, it stays a zombie until it is waited for; for any other this fails.
     let _ = waitpid(Pid::from_raw(pid.cast_signed()), Some(WaitPidFlag::WNOHANG));
 }
 
-/// Ends one part of the stack that is up and starts it again, as its program is now: at its port and with its data. All others go on.
+/// Ends one part of the stack that is up and starts its present program, at its port and with its data. The other parts keep running.
 ///
 /// # Errors
-/// Nothing is up, the part runs in a container, or it does not come up again.
+/// No stack is up, the part runs in a container, or it does not start.
 pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<RunningPart, StateError> {
     let mut state = load(folder)?;
     if state.backend != Backend::Process {
-        let why = "it does not run as a process";
+        let why = "it is not a process";
         return Err(StackError::control(name, "restarted", why).into());
     }
     let file = |error: std::io::Error| StateError::File { path: folder.to_owned(), why: error.to_string() };
@@ -197,7 +179,7 @@ pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<Run
     Ok(running)
 }
 
-/// Asks every part how it is.
+/// Asks every part whether it is ready.
 pub async fn status(state: &StackState) -> Vec<PartStatus> {
     let mut parts = Vec::new();
     for part in &state.parts {

@@ -1,5 +1,5 @@
-//! What has to be done so that a fault is gone: as data, since somebody else may have to do it. Everything here may be done twice, and
-//! where what it is about is gone it does nothing.
+//! How a fault is undone, as data, because the watchdog or a later harness may have to do it. Every undo may be applied twice, and does
+//! nothing if its process, container, Redis or file is gone or is another one by now.
 
 pub(crate) mod line;
 
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long one undoing may take.
+/// How long one undo may take. The watchdog applies them one after another, so one that hangs must not keep the others waiting.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -34,31 +34,26 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Undo {
-    /// A process goes on.
+    /// Resumes a process.
     Resume(ProcessUndo),
-    /// A process may write files as large as before.
+    /// Restores the file size limit of a process.
     FileSize(FileSizeUndo),
-    /// A process goes back to where it was among the control groups, and ours is removed.
+    /// Moves a process back to its control group and removes ours.
     Group(GroupUndo),
-    /// A container goes on, or has the limits that it had.
+    /// Resumes a container, or restores its limits.
     Container(ContainerUndo),
-    /// A Redis has the settings that it had.
+    /// Restores the settings of a Redis.
     Redis(RedisUndo),
-    /// A file is gone.
     RemoveFile {
-        /// The file.
         path: PathBuf,
     },
-    /// A file is what it was.
+    /// Restores the content of a file.
     WriteFile {
-        /// The file.
         path: PathBuf,
-        /// What was in it.
         text: String,
     },
 }
 
-/// Why something could not be undone.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UndoError(String);
@@ -70,7 +65,7 @@ impl UndoError {
 }
 
 impl Undo {
-    /// Undoes what can be undone without waiting for anybody; `None` where that is not possible.
+    /// Applies the undo without waiting, for a destructor; `None` if it needs a conversation with Redis, Docker or a busy group.
     pub(crate) fn at_once(&self) -> Option<Result<(), UndoError>> {
         match self {
             Self::Resume(process) => Some(process.resume()),
@@ -81,11 +76,11 @@ impl Undo {
         }
     }
 
-    /// Undoes it and makes sure that it is undone.
+    /// Applies the undo and verifies its effect.
     pub(crate) async fn apply(&self) -> Result<(), UndoError> {
-        let undoing = async {
+        let applying = async {
             match self {
-                Self::Resume(process) => process.resume_surely().await,
+                Self::Resume(process) => process.resume_and_wait().await,
                 Self::FileSize(limit) => limit.restore(),
                 Self::RemoveFile { path } => remove(path),
                 Self::WriteFile { path, text } => write(path, text),
@@ -94,8 +89,8 @@ impl Undo {
                 Self::Redis(redis) => redis.restore().await,
             }
         };
-        match tokio::time::timeout(DEADLINE, undoing).await {
-            Ok(undone) => undone,
+        match tokio::time::timeout(DEADLINE, applying).await {
+            Ok(result) => result,
             Err(_) => Err(UndoError(format!("it took longer than {} s", DEADLINE.as_secs()))),
         }
     }
@@ -109,7 +104,7 @@ fn remove(path: &Path) -> Result<(), UndoError> {
     }
 }
 
-/// Where its folder is gone, nobody reads it any more.
+/// If the folder is gone, the service that read the file is gone too.
 fn write(path: &Path, text: &str) -> Result<(), UndoError> {
     match write_whole(path, text.as_bytes()) {
         Ok(()) => Ok(()),
@@ -123,7 +118,7 @@ mod tests {
     use super::{ProcessUndo, Undo};
 
     #[tokio::test]
-    async fn what_is_gone_already_is_undone() {
+    async fn an_undo_of_something_gone_does_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = Undo::RemoveFile { path: folder.path().join("a") };
         std::fs::write(folder.path().join("a"), "").unwrap();
@@ -137,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_what_it_was_unless_its_folder_is_gone() {
+    async fn a_file_is_restored_unless_its_folder_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rules.yaml");
         std::fs::write(&path, "stricter").unwrap();
@@ -152,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undo_is_read_as_it_was_written() {
+    fn the_format_of_an_undo_stays() {
         let undo = Undo::Resume(ProcessUndo { pid: 7, started: 9 });
         let text = serde_json::to_string(&undo).unwrap();
         assert_eq!(text, r#"{"what":"resume","pid":7,"started":9}"#);

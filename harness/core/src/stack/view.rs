@@ -1,40 +1,35 @@
-//! What a run tells a person while it goes on. The terminal's own code is in the CLI; here is only the vocabulary.
+//! The events of a run that are shown while it goes on. How they are shown is the CLI's business.
 
 use harness_history::{Expectation, Finding, Phase, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// Something worth telling.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A stage of the run begins, such as `starting the stack`.
+    /// A step of the run begins, such as `starting the stack`.
     Stage(String),
-    /// A part of the stack is ready after so long.
+    /// A part of the stack is ready.
     PartReady {
-        /// Name of the part.
         part: String,
-        /// From its start to ready.
+        /// Time from its start to ready.
         after: std::time::Duration,
     },
-    /// The load goes on; told once a second.
+    /// The state of the load; sent once a second.
     Progress {
-        /// What goes on, in a word or two.
+        /// The phase, in a word or two.
         phase: String,
-        /// How it goes.
         progress: Progress,
     },
-    /// A scenario expected something, and what became of it.
+    /// The result of an expectation of a scenario.
     Expectation(Expectation),
-    /// A check said something.
+    /// The finding of a check.
     Finding(Finding),
-    /// Something a person should know that decides nothing.
+    /// A remark that does not change the verdict.
     Note(String),
-    /// The end.
     Verdict(Verdict),
 }
 
-/// Takes events; must return at once.
+/// Shows events; must return at once, because the run waits for it.
 pub trait View: Send + Sync {
-    /// Shows one event.
     fn show(&self, event: Event);
 }
 

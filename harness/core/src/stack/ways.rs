@@ -1,4 +1,4 @@
-//! The proxies on the ways of a stack: they live as long as the stack does, in this process, and every rule on them dies with it.
+//! The proxies on the ways of a stack. They live in this process, as long as the stack, and every rule on them dies with the process.
 
 use super::StackError;
 use chaos_proxy::toxic::Latency;
@@ -19,37 +19,37 @@ struct Proxied {
     to: String,
     tapped: bool,
     proxy: Arc<Proxy>,
-    /// What makes every call on it slower, as long as the way is there.
+    /// The rule that makes every call slower, if the topology has one.
     _slow: Option<Guard>,
 }
 
-/// A way on which a proxy is put.
+/// A way that gets a proxy.
 pub(super) struct Way<'a> {
     pub(super) from: &'a str,
     pub(super) to: &'a str,
-    /// Where it leads to, `http://host:port` or `redis://host:port`.
+    /// The target, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
     pub(super) tapped: bool,
-    /// Address of this machine that those at its beginning can reach.
+    /// The address of this machine that the part at the beginning can reach.
     pub(super) listen: IpAddr,
-    /// So many milliseconds later come replies.
+    /// Milliseconds by which replies are delayed.
     pub(super) slow_ms: Option<u64>,
     /// Seed of the run.
     pub(super) seed: u64,
 }
 
 impl Ways {
-    /// Puts a proxy on a way; the answer is the URL that those at its beginning get to know.
+    /// Puts a proxy on a way and returns its URL, for the part at the beginning.
     pub(super) async fn put(&self, way: Way<'_>) -> Result<String, StackError> {
         let Way { from, to, url, tapped, listen, slow_ms, seed } = way;
         let unreachable = || {
-            let why = format!("`{to}` at `{url}` cannot have a proxy before it: it has no address of this machine");
+            let why = format!("`{to}` at `{url}` cannot have a proxy: its address cannot be resolved on this machine");
             StackError::start(from, why)
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
-        let mut found = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
-        let upstream: SocketAddr = found.next().ok_or_else(unreachable)?;
+        let mut addresses = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
+        let upstream: SocketAddr = addresses.next().ok_or_else(unreachable)?;
         let options = Options { seed, tap: tapped, host: listen, port: 0 };
         let proxy = Proxy::start_with(&format!("{from} to {to}"), upstream, options).await;
         let proxy = Arc::new(proxy.map_err(|error| StackError::start(from, error))?);
@@ -69,7 +69,7 @@ impl Ways {
         proxies.iter().find(|way| way.from == from && way.to == to).map(|way| Arc::clone(&way.proxy))
     }
 
-    /// The log of the way from one part to another; none where it is not tapped.
+    /// The log of the way from one part to another; `None` if it is not tapped.
     pub(super) fn tap(&self, from: &str, to: &str) -> Option<Tap> {
         let proxies = self.lock();
         proxies.iter().find(|way| way.tapped && way.from == from && way.to == to).map(|way| way.proxy.tap())
@@ -79,7 +79,7 @@ impl Ways {
         let proxies = std::mem::take(&mut *self.lock());
         for way in proxies {
             way.proxy.clear();
-            // Whoever still looks at it holds it open; it ends with the last of them.
+            // A proxy that is still referenced ends with its last reference.
             if let Some(proxy) = Arc::into_inner(way.proxy) {
                 proxy.close().await;
             }

@@ -1,18 +1,18 @@
-//! What a part is told by its environment: settings of the topology, the key, and where those are that it talks to. Pure.
+//! The environment of a part: the settings of the topology, the key, and the addresses of the parts that it calls. Pure.
 
 use super::StackRequest;
 use crate::plan::topology::{Part, PartKind, peer_variable};
 use mcp_contracts::{Service, env};
 use std::collections::BTreeMap;
 
-/// The environment that a service gets whatever it runs in; `addresses` are those of its edges, in their order.
+/// Returns the environment of a service on every backend; `addresses` are those of its edges, in their order.
 pub(super) fn environment(
     request: &StackRequest,
     part: &Part,
     addresses: &[(PartKind, String)],
 ) -> BTreeMap<String, String> {
     let mut values = part.settings.clone();
-    // Services are tried as they serve customers, unless what is tried is what production refuses.
+    // Services run as in production, unless the topology tests something that production refuses.
     values.entry(env::APP_ENV.to_owned()).or_insert_with(|| "production".to_owned());
     values.insert(env::JWT_SECRET.to_owned(), request.secret.clone());
     for (kind, address) in addresses {
@@ -26,7 +26,7 @@ pub(super) fn environment(
     values
 }
 
-/// The variable that names a service's folder of files which may change while it runs.
+/// Returns the variable that names a service's folder of rules or patterns.
 pub(super) const fn folder_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Service(Service::Guardrails) => Some(env::RULES_DIR),
@@ -43,7 +43,7 @@ mod tests {
     use mcp_contracts::{Service, env};
 
     #[test]
-    fn a_part_is_told_where_everybody_is_that_it_talks_to() {
+    fn a_part_gets_the_addresses_of_the_parts_that_it_calls() {
         let request = StackRequest {
             backend: Backend::Process,
             topology: Topology::full(),
@@ -72,6 +72,6 @@ mod tests {
         assert_eq!((values[env::JWT_SECRET].as_str(), values[env::APP_ENV].as_str()), ("the-key", "production"));
         let part = Topology::full().setting(Service::Patterns, env::APP_ENV, "development");
         let values = environment(&request, part.part("patterns").unwrap(), &[]);
-        assert_eq!(values[env::APP_ENV], "development", "what the topology sets wins");
+        assert_eq!(values[env::APP_ENV], "development", "a setting of the topology wins");
     }
 }

@@ -1,4 +1,4 @@
-//! A harness of its own process that holds one fault, and what can be seen of its stack from outside.
+//! A harness in a process of its own that injects one fault, and the state of its stack as seen from outside.
 
 use harness_core::fault::FaultKind;
 use harness_core::plan::topology::{PartKind, Topology};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How long the harness may take to start, to inject and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
-/// The byte of the shared-memory file of SQLite that stands for the right to write.
+/// The byte of SQLite's shared-memory file that is the right to write.
 const WRITE_LOCK: libc::off_t = 120;
 
 /// How the harness ends.
@@ -37,20 +37,19 @@ impl Ending {
 }
 
 impl Ending {
-    /// Whether the fault acts until the harness is ended from outside.
+    /// Returns true if the fault acts until the harness is ended from outside.
     pub(crate) const fn is_awaited(self) -> bool {
         matches!(self, Self::Interrupt | Self::Terminate | Self::Kill)
     }
 }
 
-/// Whether its stack outlives it.
+/// Whether the stack outlives the harness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stays {
     Yes,
     No,
 }
 
-/// A harness that holds one fault.
 pub(crate) struct Holder {
     folder: tempfile::TempDir,
     child: Child,
@@ -59,7 +58,7 @@ pub(crate) struct Holder {
     parts: Vec<RunningPart>,
 }
 
-/// What a fault could have changed.
+/// Everything that a fault can change.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
     processes: Vec<String>,
@@ -111,13 +110,13 @@ impl Holder {
         self.folder.path().join("run")
     }
 
-    /// Lets it inject, and waits until the fault acts.
+    /// Makes the harness inject, and waits until the fault acts.
     pub(crate) fn inject(&mut self) {
         writeln!(self.child.stdin.as_mut().unwrap(), "go").unwrap();
         assert_eq!(self.line(), "active");
     }
 
-    /// Ends it in its way, and waits until it has ended.
+    /// Ends the harness in its way, and waits until it has ended.
     pub(crate) fn end(&mut self) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         match self.ending {
@@ -135,8 +134,8 @@ impl Holder {
             std::thread::sleep(PAUSE);
         };
         let in_order = !matches!(self.ending, Ending::Panic | Ending::Kill);
-        let said = self.line();
-        assert_eq!(status.success(), in_order, "{:?}: {status}, {said}", self.ending);
+        let output = self.line();
+        assert_eq!(status.success(), in_order, "{:?}: {status}, {output}", self.ending);
     }
 
     pub(crate) fn kill_watchdog(&self) {
@@ -152,7 +151,7 @@ impl Holder {
         kill(Pid::from_raw(watchdog.pid), Signal::SIGKILL).unwrap();
     }
 
-    /// Processes that work in its folder.
+    /// The processes that work in its folder.
     pub(crate) fn processes(&self) -> Vec<i32> {
         let folder = self.folder.path().canonicalize().unwrap();
         let all = procfs::process::all_processes().unwrap().flatten();
@@ -160,7 +159,7 @@ impl Holder {
         alive.filter(|process| process.cwd().is_ok_and(|cwd| cwd.starts_with(&folder))).map(|it| it.pid).collect()
     }
 
-    /// What a fault could change, as it is now.
+    /// The present state of everything that a fault can change.
     pub(crate) async fn observe(&self) -> Observed {
         let mut redis = Vec::new();
         for part in self.parts.iter().filter(|part| part.kind == PartKind::Redis) {
@@ -170,9 +169,9 @@ impl Holder {
         Observed { processes, redis, files: files(&self.dir().join("files")) }
     }
 
-    /// Whether anything of the fault is left, and what.
-    pub(crate) async fn left(&self, fault: &FaultKind, before: &Observed) -> Result<(), String> {
-        struck(&self.dir().join("undo.jsonl"))?;
+    /// Fails if anything of the fault is left; the error says what.
+    pub(crate) async fn nothing_left(&self, fault: &FaultKind, before: &Observed) -> Result<(), String> {
+        all_undone(&self.dir().join("undo.jsonl"))?;
         if let FaultKind::Kill(_) | FaultKind::Stop(_) | FaultKind::Restart(_) = fault {
             return Ok(());
         }
@@ -200,17 +199,17 @@ impl Drop for Holder {
     }
 }
 
-/// Looks until nothing is left, at most so long.
+/// Waits until `look` succeeds, at most `within`.
 pub(crate) async fn until(what: &str, within: Duration, look: impl AsyncFn() -> Result<(), String>) {
     let start = Instant::now();
     loop {
-        let Err(left) = look().await else { return };
-        assert!(start.elapsed() < within, "{what}: {left}");
+        let Err(why) = look().await else { return };
+        assert!(start.elapsed() < within, "{what}: {why}");
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Whether a process stands still, its limit and its groups.
+/// Whether a process is stopped, its file size limit and its control groups.
 fn process(part: &RunningPart) -> Result<String, String> {
     let process = procfs::process::Process::new(part.pid.unwrap().cast_signed()).map_err(|error| error.to_string())?;
     let stopped = process.stat().map_err(|error| error.to_string())?.state == 'T';
@@ -219,37 +218,37 @@ fn process(part: &RunningPart) -> Result<String, String> {
     Ok(format!("{} stopped {stopped} {limit:?} {groups:?}", part.name))
 }
 
-/// Everything below a folder, with what is in it.
+/// Every file below a folder, with its content.
 fn files(folder: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
+    let mut contents = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            found.extend(files(&path));
+            contents.extend(files(&path));
         } else if let Ok(text) = std::fs::read_to_string(&path) {
-            found.push((path, text));
+            contents.push((path, text));
         }
     }
-    found.sort();
-    found
+    contents.sort();
+    contents
 }
 
-/// Everything that is owed is struck, and no group is left.
-fn struck(journal: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(journal).unwrap_or_default();
+/// Fails if an entry of the undo log is not undone, or a control group is left.
+fn all_undone(log: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for owed in lines.iter().map(|line| &line["owed"]).filter(|owed| owed.is_object()) {
         if !lines.iter().any(|line| line["done"]["id"] == owed["id"]) {
-            return Err(format!("it is not struck: {owed}"));
+            return Err(format!("it is not undone: {owed}"));
         }
         if owed["undo"]["group"].as_str().is_some_and(|group| Path::new(group).exists()) {
-            return Err(format!("the group is there: {owed}"));
+            return Err(format!("the control group exists: {owed}"));
         }
     }
     Ok(())
 }
 
-/// Everything that a state of Redis changes, from a Redis that serves.
+/// Everything that a state of Redis changes; fails if Redis does not serve.
 async fn redis_settings(url: &str) -> Result<Vec<String>, String> {
     let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_millis(500)));
     let client = redis::Client::open(url).unwrap();
@@ -260,8 +259,8 @@ async fn redis_settings(url: &str) -> Result<Vec<String>, String> {
         for word in &words[1..] {
             command.arg(*word);
         }
-        let said: Result<redis::Value, _> = command.query_async(&mut connection).await;
-        said.map(|value| format!("{value:?}")).map_err(|error| format!("{words:?}: {error}"))
+        let reply: Result<redis::Value, _> = command.query_async(&mut connection).await;
+        reply.map(|value| format!("{value:?}")).map_err(|error| format!("{words:?}: {error}"))
     };
     ask(&["EVAL", "return redis.call('SET', KEYS[1], '1', 'PX', '1')", "1", "a-test"]).await?;
     let clients = ask(&["CLIENT", "LIST"]).await?;
@@ -269,12 +268,12 @@ async fn redis_settings(url: &str) -> Result<Vec<String>, String> {
         return Err("the harness is connected".to_owned());
     }
     let replication = ask(&["INFO", "replication"]).await?;
-    let role = if replication.contains("role:master") { "master" } else { "follower" };
+    let role = if replication.contains("role:master") { "master" } else { "replica" };
     let filler = ask(&["EXISTS", "harness:fault:filler:1"]).await?;
     Ok(vec![ask(&["CONFIG", "GET", "*"]).await?, ask(&["ACL", "LIST"]).await?, role.to_owned(), filler])
 }
 
-/// Whether somebody holds the right to write a database.
+/// Fails if another process holds the right to write a database.
 fn unlocked(shared_memory: &Path) -> Result<(), String> {
     let file =
         std::fs::File::options().read(true).write(true).open(shared_memory).map_err(|error| error.to_string())?;

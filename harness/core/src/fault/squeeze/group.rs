@@ -1,5 +1,5 @@
-//! A control group of its own for one process: below its present one where groups nest freely (version 1), beside it where a group with
-//! processes has no children that are limited (version 2).
+//! A control group of its own for one process. In version 1 it is a child of the present group. In version 2 it is a sibling, because a group
+//! with processes may not have children that are limited.
 
 use super::{Limit, PERIOD_US};
 use crate::stack::undo::{GroupUndo, MEMBERS, Undo};
@@ -7,16 +7,14 @@ use nix::unistd::{AccessFlags, access};
 use procfs::process::{MountInfo, Process};
 use std::path::{Path, PathBuf};
 
-/// The controller of processor time.
 pub(crate) const CPU: &str = "cpu";
-/// The controller of memory.
 pub(crate) const MEMORY: &str = "memory";
 
-/// Where a process is among the groups of a controller.
+/// Where a process is in the hierarchy of a controller.
 struct Place {
-    /// Folder of the group that it is in.
+    /// Folder of its present group.
     from: PathBuf,
-    /// Folder in which another can be made.
+    /// Folder in which a new group can be made.
     parent: PathBuf,
     version: Version,
 }
@@ -27,7 +25,7 @@ enum Version {
     Two,
 }
 
-/// A process that is about to be put into a group.
+/// A process that is about to be moved into a group of its own.
 pub(super) struct Squeezed {
     undo: GroupUndo,
     version: Version,
@@ -49,7 +47,7 @@ impl Squeezed {
         Undo::Group(self.undo.clone())
     }
 
-    /// Makes the group and puts the process into it.
+    /// Makes the group, sets its limit, and only then moves the process into it, so that it is never there without the limit.
     pub(super) fn enter(&self) -> Result<(), String> {
         let group = &self.undo.group;
         std::fs::create_dir(group).map_err(|error| format!("`{}` cannot be made: {error}", group.display()))?;
@@ -76,12 +74,12 @@ impl Squeezed {
         let members = std::fs::read_to_string(group.join(MEMBERS)).unwrap_or_default();
         match members.lines().any(|line| line == self.undo.pid.to_string()) {
             true => Ok(()),
-            false => Err(format!("process {} did not go into `{}`", self.undo.pid, group.display())),
+            false => Err(format!("process {} is not in `{}` after the move", self.undo.pid, group.display())),
         }
     }
 }
 
-/// Why a process of this machine cannot be put into a group of its own; `None` where it can.
+/// Returns why a process of this machine cannot be moved into a group of its own.
 pub(crate) fn impossible(controller: &str) -> Option<String> {
     place(std::process::id(), controller).err()
 }
@@ -92,7 +90,7 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
     let groups = process.cgroups().map_err(read)?;
     let mounts = Process::myself().and_then(|myself| myself.mountinfo()).map_err(read)?;
     let of_one = groups.0.iter().find(|group| group.controllers.iter().any(|name| name == controller));
-    let found = match of_one {
+    let group = match of_one {
         Some(group) => {
             let mount =
                 mounts.0.iter().find(|mount| mount.fs_type == "cgroup" && mount.super_options.contains_key(controller));
@@ -104,16 +102,17 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
             group.zip(mount).map(|(group, mount)| (Version::Two, folder(mount, &group.pathname), mount))
         }
     };
-    let (version, from, mount) = found.ok_or_else(|| format!("there are no control groups for `{controller}`"))?;
+    let (version, from, mount) = group.ok_or_else(|| format!("there are no control groups for `{controller}`"))?;
     let parent = match version {
         Version::One => from.clone(),
         Version::Two if from == mount.mount_point => from.clone(),
         Version::Two => from.parent().map_or_else(|| from.clone(), Path::to_owned),
     };
     if version == Version::Two {
-        let handed_on = std::fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
-        if !handed_on.split_whitespace().any(|name| name == controller) {
-            return Err(format!("the control group `{}` does not hand on `{controller}`", parent.display()));
+        // A group limits its children only by the controllers that it delegates.
+        let delegated = std::fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
+        if !delegated.split_whitespace().any(|name| name == controller) {
+            return Err(format!("the control group `{}` does not delegate `{controller}`", parent.display()));
         }
     }
     for folder in [&parent, &from.join(MEMBERS)] {
@@ -123,7 +122,7 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
     Ok(Place { from, parent, version })
 }
 
-/// The folder of a group, as it is mounted here.
+/// The folder of a group below this mount, which may show only a part of the hierarchy.
 fn folder(mount: &MountInfo, group: &str) -> PathBuf {
     let below = Path::new(group).strip_prefix(&mount.root).unwrap_or_else(|_| Path::new(group.trim_start_matches('/')));
     if below.as_os_str().is_empty() { mount.mount_point.clone() } else { mount.mount_point.join(below) }

@@ -1,4 +1,4 @@
-//! What the container of a part is made of.
+//! The container of a part: image, ports, environment, mounts.
 
 use super::super::wiring::folder_variable;
 use super::super::{Given, StackError, StackRequest};
@@ -14,9 +14,9 @@ use testcontainers::core::logs::LogFrame;
 use testcontainers::core::{AccessMode, IntoContainerPort, Mount, WaitFor, wait::LogWaitStrategy};
 use testcontainers::{ContainerRequest, CopyTargetOptions, GenericImage, ImageExt};
 
-/// Where a service keeps its data in its container.
+/// Folder of a service's data in its container.
 const DATA: &str = "/data";
-/// Where a service finds its folder of files.
+/// Folder of a service's rules or patterns in its container.
 const FILES: &str = "/files";
 
 pub(super) fn request(
@@ -39,7 +39,7 @@ pub(super) fn request(
     };
     let file = std::fs::File::options().create(true).append(true).open(log);
     let file = Arc::new(Mutex::new(file.map_err(|error| StackError::start(&part.name, error))?));
-    // The name on the network must not clash with another stack's on this machine.
+    // Container names are unique on a machine, so the name of the part alone would clash with another stack's.
     let mut container = generic
         .with_network(label)
         .with_container_name(host(label, &part.name))
@@ -50,11 +50,11 @@ pub(super) fn request(
             let _ = file.lock().write_all(frame.bytes());
         });
     if part.kind == PartKind::Redis {
-        // Its network is the stack's own; a fault may reload its data.
+        // Without protected mode the other containers may connect; the network is the stack's own. `DEBUG` is for the fault `loading`.
         container = container.with_cmd(["redis-server", "--protected-mode", "no", "--enable-debug-command", "yes"]);
     }
     if let PartKind::Service(service) = part.kind {
-        // What the topology sets wins over what the backend chooses.
+        // Set first, so that the settings of the topology overwrite it.
         let database = format!("sqlite://{DATA}/{}.db", part.data);
         container = container.with_env_var(env::DATABASE_URL, database);
         for (name, value) in environment {
@@ -62,7 +62,7 @@ pub(super) fn request(
         }
         container = container
             .with_env_var(env::LISTEN_ADDR, format!("0.0.0.0:{inside}"))
-            // Its peers call it by its name on the network, or by the address of the proxy before it; neither is loopback.
+            // The other parts call it by its name on the network, or by the address of the proxy before it; neither is loopback.
             .with_env_var(env::ALLOWED_HOSTS, format!("{},{gateway}", host(label, &part.name)))
             .with_cap_drop("ALL")
             .with_security_opt("no-new-privileges");
@@ -78,13 +78,13 @@ pub(super) fn request(
             if let Given::Database { service: of, bytes } = given
                 && *of == service
             {
-                // The service has a user of its own, which must be able to write it.
+                // In the container the service runs as another user, who must be able to write the file.
                 let target = CopyTargetOptions::new(format!("{DATA}/{}.db", part.data)).with_mode(0o666);
                 container = container.with_copy_to(target, bytes.to_vec());
             }
         }
     }
-    // A port of its own choosing would change with every restart; published on loopback alone.
+    // A fixed port, because Docker would choose another one at every restart; published on loopback only.
     Ok(container.with_host_config_modifier(move |host| {
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
         host.publish_all_ports = Some(false);
@@ -99,12 +99,12 @@ pub(super) fn image<'a>(request: &'a StackRequest, part: &Part) -> (&'static str
     }
 }
 
-/// The address that this machine has on a network.
+/// Returns the address of this machine on a network.
 pub(super) fn gateway(network: NetworkInspect) -> Result<IpAddr, String> {
     let configs = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let address = configs.into_iter().find_map(|config| config.gateway?.split('/').next()?.parse().ok());
     address.ok_or_else(|| {
-        "the network of the stack has no gateway, by which its containers would reach this machine".to_owned()
+        "the network of the stack has no gateway, so its containers cannot reach this machine".to_owned()
     })
 }
 
@@ -113,12 +113,12 @@ pub(super) fn host(label: &str, part: &str) -> String {
     format!("{part}-{label}")
 }
 
-/// The volume of data that several parts share.
+/// The name of the volume for data that several parts share.
 pub(super) fn volume(label: &str, data: &str) -> String {
     format!("{data}-{label}")
 }
 
-/// Names of the data that more than one part has.
+/// Returns the names of data that more than one part uses.
 pub(super) fn shared_data(topology: &Topology) -> BTreeSet<&str> {
     let names = || topology.parts.iter().map(|part| part.data.as_str());
     names().filter(|name| names().filter(|other| other == name).count() > 1).collect()
@@ -130,7 +130,7 @@ mod tests {
     use mcp_contracts::Service;
 
     #[test]
-    fn data_is_shared_where_a_service_has_instances() {
+    fn the_instances_of_a_service_share_its_data() {
         assert!(shared_data(&Topology::full()).is_empty());
         let two = Topology::full().instances(Service::Memory, 2);
         assert_eq!(shared_data(&two).into_iter().collect::<Vec<_>>(), ["memory"]);

@@ -1,4 +1,4 @@
-//! How a container lives, as the daemon tells it: whether it runs, how it ended, what it wrote.
+//! The life of a container, as the daemon reports it: whether it is running, how it ended, what it wrote.
 
 use super::{Ended, STOP_DEADLINE, StackError};
 use bollard::Docker;
@@ -6,18 +6,18 @@ use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptions};
 use futures::TryStreamExt;
 use std::time::{Duration, Instant};
 
-/// Pause between two questions whether a container has ended.
+/// Pause between two requests whether a container has ended.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Largest log that is read, in bytes.
 const MAX_LOG_BYTES: usize = 64 << 20;
-/// Exit codes above this are signals (as shells and the daemon count).
+/// Exit codes above this are signals, as in a shell.
 const SIGNALLED: i64 = 128;
 
-/// Returns when a container has ended, and says how.
+/// Waits until a container has ended and returns how.
 pub(super) async fn ended(docker: &Docker, id: &str) -> String {
     loop {
         if let Some(code) = exit_code(docker, id).await {
-            // What it wrote last is still on its way to the log.
+            // Its last output is still on its way to the log.
             tokio::time::sleep(PAUSE).await;
             return format!("exit code {code}");
         }
@@ -25,7 +25,7 @@ pub(super) async fn ended(docker: &Docker, id: &str) -> String {
     }
 }
 
-/// The process of a container, while it runs.
+/// Returns the main process of a running container.
 pub(super) async fn process(docker: &Docker, id: &str) -> Option<u32> {
     let state = docker.inspect_container(id, None).await.ok()?.state?;
     state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)
@@ -38,7 +38,7 @@ pub(super) async fn end(docker: &Docker, name: &str, id: &str, signal: &str) -> 
         docker.kill_container(id, Some(KillContainerOptionsBuilder::new().signal(signal).build())).await
     };
     send(signal).await.map_err(|error| StackError::control(name, what, error))?;
-    // A paused one does not hear it before it goes on; one that is not paused refuses this, which is all the same.
+    // A paused container receives the signal only when it continues; this fails if it is not paused.
     let _ = docker.unpause_container(id).await;
     let start = Instant::now();
     while start.elapsed() < STOP_DEADLINE {
@@ -53,7 +53,7 @@ pub(super) async fn end(docker: &Docker, name: &str, id: &str, signal: &str) -> 
     Err(StackError::control(name, what, format!("it did not end within {} s", STOP_DEADLINE.as_secs())))
 }
 
-/// Everything that a container wrote, over all its lives.
+/// Returns everything that a container wrote, over all its starts.
 pub(super) async fn log(docker: &Docker, id: &str) -> Result<String, bollard::errors::Error> {
     let options = LogsOptions { stdout: true, stderr: true, ..LogsOptions::default() };
     let mut frames = Box::pin(docker.logs(id, Some(options)));

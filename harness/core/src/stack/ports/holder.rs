@@ -1,15 +1,15 @@
-//! Who listens on a port of this machine, as far as the system tells: a process of another user keeps its name to itself.
+//! Finds the process that listens on a port of this machine. The open files of another user's process are not readable.
 
 use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 use procfs::process::{FDTarget, Process, all_processes};
 
-/// The one that listens on a port, in words.
+/// Describes the process that listens on a port.
 pub(super) fn of(port: u16) -> String {
     let entries = [tcp(), tcp6()].into_iter().filter_map(Result::ok).flatten();
     let listening = |entry: &TcpNetEntry| entry.state == TcpState::Listen && entry.local_address.port() == port;
     let sockets: Vec<u64> = entries.filter(listening).map(|entry| entry.inode).collect();
     let holder = all_processes().ok().and_then(|all| all.filter_map(Result::ok).find(|process| has(process, &sockets)));
-    holder.map_or_else(|| "a process of somebody else".to_owned(), |process| name(&process))
+    holder.map_or_else(|| "a process of another user".to_owned(), |process| name(&process))
 }
 
 fn has(process: &Process, sockets: &[u64]) -> bool {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// The program that stands before a service and lies.
+/// The program that stands before a service and makes it lie.
 const LIAR: &str = "liar";
 
 pub(super) fn service(
@@ -22,7 +22,7 @@ pub(super) fn service(
     let binary = find_binary(&request.executable, service.binary())?;
     let mut values = environment.clone();
     values.insert(env::LISTEN_ADDR.to_owned(), format!("127.0.0.1:{port}"));
-    // What the topology sets wins over what the backend chooses.
+    // A setting of the topology wins.
     let database = || format!("sqlite://{}", database_of(request, part).display());
     values.entry(env::DATABASE_URL.to_owned()).or_insert_with(database);
     if let Some(variable) = folder_variable(part.kind).filter(|_| given::has_folder(&request.given, service)) {
@@ -36,7 +36,7 @@ pub(super) fn service(
         command.args(part.lies.iter().flat_map(|lie| ["--lie", lie]));
         command
     };
-    // Nothing of the caller's environment decides about a run.
+    // The user's environment must not change a run.
     command.env_clear().envs(values).current_dir(&request.dir);
     Ok(command)
 }
@@ -46,8 +46,8 @@ pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Co
         ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from).to_vec();
     let on_path =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-    let found = on_path.iter().chain(&folders).map(|folder| folder.join("redis-server")).find(|file| file.is_file());
-    let binary = found.ok_or_else(|| StackError::MissingBinary {
+    let server = on_path.iter().chain(&folders).map(|folder| folder.join("redis-server")).find(|file| file.is_file());
+    let binary = server.ok_or_else(|| StackError::MissingBinary {
         binary: "redis-server".to_owned(),
         looked: "the folders of PATH".to_owned(),
         hint: "install it, for example with `make redis`".to_owned(),
@@ -63,10 +63,11 @@ pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Co
     Ok(command)
 }
 
-/// What lets a fault reload the data of a Redis, from this machine alone: from version 7 on that has to be allowed.
+/// The arguments that allow `DEBUG` from this machine, which the fault `loading` needs. Redis 7 forbids it by default; older ones do not know the
+/// argument.
 fn debug_allowed(binary: &Path) -> &'static [&'static str] {
-    let said = std::process::Command::new(binary).arg("--version").output().map(|output| output.stdout);
-    let said = String::from_utf8_lossy(&said.unwrap_or_default()).into_owned();
-    let version = said.split_whitespace().find_map(|word| word.strip_prefix("v=")?.split('.').next()?.parse().ok());
+    let output = std::process::Command::new(binary).arg("--version").output().map(|output| output.stdout);
+    let output = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
+    let version = output.split_whitespace().find_map(|word| word.strip_prefix("v=")?.split('.').next()?.parse().ok());
     if version.is_some_and(|version: u32| version >= 7) { &["--enable-debug-command", "local"] } else { &[] }
 }

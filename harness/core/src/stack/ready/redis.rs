@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Pause between two questions whether Redis is there.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub(in crate::stack) async fn wait(

@@ -76,7 +76,7 @@ impl List {
     fn undo(&mut self, log: &Path, id: &str, undo: &Undo) -> bool {
         let undone = matches!(self.block_on(undo.apply()), Some(Ok(())));
         if undone {
-            // Fails if the run directory was removed meanwhile, and then nobody reads the log.
+            // Fails if the run directory was removed meanwhile; then there is no log to read either.
             let _ = mark_undone(log, id);
         }
         undone

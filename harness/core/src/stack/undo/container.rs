@@ -1,4 +1,4 @@
-//! What was done to a container: it was paused, or its limits were changed.
+//! Undoes what was done to a container: it was paused, or its limits were changed.
 
 use super::UndoError;
 use crate::stack::labelled;
@@ -6,26 +6,25 @@ use bollard::Docker;
 use bollard::models::ContainerUpdateBody;
 use serde::{Deserialize, Serialize};
 
-/// No limit, as the daemon is told; 0 would mean no change.
+/// No limit, in an update of the CPU quota; 0 would mean no change.
 pub(crate) const UNLIMITED: i64 = -1;
-/// More memory than any machine has, and more still with what is swapped out: an update of memory takes no other word for no limit.
+/// An update of memory has no value for "no limit", so it gets more than any machine has: 1 EiB, and 2 EiB together with swap.
 const ALL_MEMORY: i64 = 1 << 60;
 const ALL_SWAP: i64 = 1 << 61;
 
-/// A container as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerUndo {
-    /// Its identity.
+    /// The container's id.
     pub container: String,
-    /// Whether it was paused.
+    /// True if it was paused by the fault.
     pub paused: bool,
-    /// Microseconds of a core in each period of 100 ms that it had, -1 without a limit; absent where that was not changed.
+    /// The quota to restore, in microseconds per period of 100 ms; -1: no limit, `None`: it was not changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<i64>,
-    /// Bytes of memory that it had, -1 without a limit; absent where that was not changed.
+    /// The memory limit to restore, in bytes; -1 and `None` as above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<i64>,
-    /// Bytes of memory and of what is swapped out that it had together; absent and -1 as above.
+    /// The limit of memory and swap together to restore, in bytes; -1 and `None` as above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_swap: Option<i64>,
 }
@@ -39,6 +38,7 @@ impl ContainerUndo {
     pub(super) async fn restore(&self) -> Result<(), UndoError> {
         let docker = labelled::connect().await.map_err(UndoError::new)?;
         let Some(state) = self.state(&docker).await? else { return Ok(()) };
+        // Docker refuses to resume a container that is not paused, and this undo may be applied twice.
         if self.paused && state.paused == Some(true) {
             docker.unpause_container(&self.container).await.map_err(UndoError::new)?;
         }
@@ -54,10 +54,10 @@ impl ContainerUndo {
         Ok(())
     }
 
-    /// How it is; nothing where it is gone.
+    /// Returns `None` if the container is gone.
     async fn state(&self, docker: &Docker) -> Result<Option<bollard::models::ContainerState>, UndoError> {
         match docker.inspect_container(&self.container, None).await {
-            Ok(found) => Ok(found.state),
+            Ok(container) => Ok(container.state),
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(error) => Err(UndoError::new(error)),
         }

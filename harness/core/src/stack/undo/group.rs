@@ -1,4 +1,4 @@
-//! A process that was put into a control group of its own.
+//! Moves a process back to its control group.
 
 use super::{PAUSE, UndoError};
 use crate::stack::reaper::start_time;
@@ -6,19 +6,17 @@ use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// File of a group that lists its processes, and takes them in.
+/// The file of a group that lists its processes; a process id written to it moves that process into the group.
 pub(crate) const MEMBERS: &str = "cgroup.procs";
 
-/// A process that goes back to the group it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupUndo {
-    /// The process.
     pub pid: u32,
-    /// When it started, in clock ticks since boot.
+    /// Start of the process, in clock ticks since boot.
     pub started: u64,
-    /// Folder of the group that it came from.
+    /// Folder of the group that the process came from.
     pub from: PathBuf,
-    /// Folder of our group, which is removed.
+    /// Folder of the harness's group, which is removed.
     pub group: PathBuf,
 }
 
@@ -27,15 +25,15 @@ impl GroupUndo {
         if start_time(self.pid) == Some(self.started) {
             match std::fs::write(self.from.join(MEMBERS), self.pid.to_string()) {
                 Ok(()) => {}
-                // It ended meanwhile.
+                // The process ended meanwhile.
                 Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => {}
                 Err(error) => {
                     let folder = self.from.display();
-                    return Err(UndoError(format!("process {} cannot go back to `{folder}`: {error}", self.pid)));
+                    return Err(UndoError(format!("process {} cannot be moved back to `{folder}`: {error}", self.pid)));
                 }
             }
         }
-        // A group is busy for a moment after its last process has left.
+        // The kernel reports a group as busy for a moment after its last process has left.
         loop {
             match std::fs::remove_dir(&self.group) {
                 Ok(()) => return Ok(()),

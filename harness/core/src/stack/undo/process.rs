@@ -1,4 +1,5 @@
-//! What was done to a process of this machine: it was stopped, or its limits were changed. A later process with the same number is left alone.
+//! Undoes what was done to a process of this machine: it was stopped, or its file size limit was changed. A later process that got the same
+//! id has another start time and is left alone.
 
 use super::{PAUSE, UndoError};
 use crate::stack::reaper::start_time;
@@ -6,15 +7,13 @@ use nix::sys::signal::{Signal, kill};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::{Deserialize, Serialize};
 
-/// What the system says of a process that a signal has stopped.
+/// The state in `/proc/PID/stat` of a process that a signal has stopped.
 const STOPPED: char = 'T';
 
-/// A process that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessUndo {
-    /// The process.
     pub pid: u32,
-    /// When it started, in clock ticks since boot.
+    /// Start of the process, in clock ticks since boot.
     pub started: u64,
 }
 
@@ -29,7 +28,8 @@ impl ProcessUndo {
         }
     }
 
-    pub(super) async fn resume_surely(&self) -> Result<(), UndoError> {
+    /// Waits too, because the kernel resumes a process a moment after the signal.
+    pub(super) async fn resume_and_wait(&self) -> Result<(), UndoError> {
         self.resume()?;
         while start_time(self.pid) == Some(self.started) && state(self.pid) == Some(STOPPED) {
             tokio::time::sleep(PAUSE).await;
@@ -42,16 +42,14 @@ fn state(pid: u32) -> Option<char> {
     procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok().map(|stat| stat.state)
 }
 
-/// A process whose files may be as large as before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSizeUndo {
-    /// The process.
     pub pid: u32,
-    /// When it started, in clock ticks since boot.
+    /// Start of the process, in clock ticks since boot.
     pub started: u64,
-    /// The limit that it had, in bytes; absent: none.
+    /// The limit to restore, in bytes; `None`: no limit.
     pub soft: Option<u64>,
-    /// The highest limit that it could set itself; absent: none.
+    /// The highest limit that the process may set itself; `None`: no limit.
     pub hard: Option<u64>,
 }
 
@@ -63,12 +61,14 @@ impl FileSizeUndo {
         match set_file_size(self.pid, self.soft, self.hard) {
             Ok(_) => Ok(()),
             Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => Ok(()),
-            Err(error) => Err(UndoError(format!("the limit of process {} cannot be restored: {error}", self.pid))),
+            Err(error) => {
+                Err(UndoError(format!("the file size limit of process {} cannot be restored: {error}", self.pid)))
+            }
         }
     }
 }
 
-/// Limits the files of a process; the answer is the limits that it had.
+/// Limits the size of the files that a process writes; returns the limits before.
 pub(crate) fn set_file_size(
     pid: u32,
     soft: Option<u64>,
@@ -79,7 +79,7 @@ pub(crate) fn set_file_size(
     Ok((before.current, before.maximum))
 }
 
-/// The limits that a process has.
+/// Returns the soft and the hard limit on the size of the files that a process writes.
 pub(crate) fn file_size(pid: u32) -> std::io::Result<(Option<u64>, Option<u64>)> {
     let process = procfs::process::Process::new(pid.cast_signed()).map_err(std::io::Error::other)?;
     let limit = process.limits().map_err(std::io::Error::other)?.max_file_size;

@@ -1,4 +1,4 @@
-//! A Redis that gets back what it had, over a new connection: whoever changed it may be gone with his.
+//! Restores Redis settings over a new connection, because the injector's connection may be closed.
 
 use super::{PAUSE, UndoError};
 use redis::aio::MultiplexedConnection;
@@ -6,27 +6,25 @@ use redis::{AsyncConnectionConfig, RedisError, Value};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a connection, and an answer, may take.
+/// How long Redis may take to accept a connection, and to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 
-/// A Redis as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedisUndo {
-    /// Where it is, `redis://host:port`.
+    /// `redis://host:port`.
     pub url: String,
-    /// Password that it may ask for; one that was drawn for the fault alone.
+    /// The password that the fault set; drawn for it, so it may be written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// Identity of its life: one that was started again has its settings from its own configuration.
+    /// A Redis that was restarted has another id, and the settings of its own configuration.
     pub run_id: String,
-    /// What it is told, in order; each may be said twice.
+    /// Sent in order; each may be sent twice.
     pub commands: Vec<Vec<String>>,
 }
 
-/// What came of an attempt.
 enum Attempt {
     Done,
-    /// It cannot answer yet.
+    /// Redis cannot answer yet; the text says why.
     Later(String),
 }
 
@@ -42,7 +40,7 @@ impl RedisUndo {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        // A little less than the deadline of every undoing, so that it can be said what was in the way.
+        // A tenth less than the deadline of every undo, so that this error with its reason comes before the general one.
         match tokio::time::timeout(super::DEADLINE - super::DEADLINE / 10, trying).await {
             Ok(done) => done,
             Err(_) => Err(UndoError(format!("`{}` cannot be restored: {last}", self.url))),
@@ -52,7 +50,7 @@ impl RedisUndo {
     async fn attempt(&self) -> Result<Attempt, UndoError> {
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
-            // Nobody is there: what was changed is gone with it.
+            // Redis has ended, and its settings with it.
             Err(error) if error.is_connection_refusal() => return Ok(Attempt::Done),
             Err(error) => return Ok(Attempt::Later(error.to_string())),
         };
@@ -64,18 +62,19 @@ impl RedisUndo {
         for command in &self.commands {
             match query(&mut connection, command).await {
                 Ok(_) => {}
-                // There is no script to end.
+                // `SCRIPT KILL` without a script: it has ended, or this undo runs a second time.
                 Err(error) if error.code() == Some("NOTBUSY") => {}
                 Err(error) if is_passing(&error) => return Ok(Attempt::Later(error.to_string())),
                 Err(error) => {
-                    let said = command.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
-                    return Err(UndoError(format!("`{}` refuses `{said}`: {error}", self.url)));
+                    let first = command.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
+                    return Err(UndoError(format!("`{}` refuses `{first}`: {error}", self.url)));
                 }
             }
         }
         Ok(Attempt::Done)
     }
 
+    /// Tries the password first: without it Redis accepts the connection and refuses every command.
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         if let Some(password) = &self.password
             && let Ok(connection) = connect(&self.url, Some(password)).await
@@ -86,7 +85,7 @@ impl RedisUndo {
     }
 }
 
-/// Tells whether an error says that Redis cannot answer at the moment.
+/// Returns true if Redis may answer a later attempt.
 fn is_passing(error: &RedisError) -> bool {
     let full = error.detail().is_some_and(|detail| detail.contains("max number of clients"));
     full || error.is_io_error() || matches!(error.code(), Some("LOADING" | "BUSY" | "NOAUTH"))
@@ -104,7 +103,6 @@ pub(crate) async fn connect(url: &str, password: Option<&str>) -> Result<Multipl
     redis::Client::open(full)?.get_multiplexed_async_connection_with_config(&config).await
 }
 
-/// Says a command.
 pub(crate) async fn query<S: AsRef<str>>(
     connection: &mut MultiplexedConnection,
     words: &[S],
@@ -116,9 +114,9 @@ pub(crate) async fn query<S: AsRef<str>>(
     command.query_async(connection).await
 }
 
-/// The identity of a Redis' life.
+/// Returns the id of this run of Redis; a restart changes it.
 pub(crate) async fn run_id(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
     let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
-    let found = info.lines().find_map(|line| line.strip_prefix("run_id:"));
-    Ok(found.unwrap_or_default().trim().to_owned())
+    let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+    Ok(run_id.unwrap_or_default().trim().to_owned())
 }

@@ -23,7 +23,7 @@ impl Reader<'_> {
     fn fault(&mut self, table: &Table) -> Option<FaultOrder> {
         let mut what = table.clone();
         WHEN.iter().for_each(|key| drop(what.remove(key)));
-        // The kinds are data of their own, so that an unknown kind or key is told by what reads them.
+        // Serde reads the kind's own keys, and reports an unknown kind or key by itself.
         let what: Result<FaultKind, _> = toml::from_str(&what.to_string());
         let times = self.notes.number(table, "times", 1..=1_000, Some(1));
         let every = self.notes.length(table, "every", LASTS, Some(Duration::ZERO));
@@ -39,11 +39,11 @@ impl Reader<'_> {
         match what {
             Ok(fault) => Some(FaultOrder { fault, after, lasts, times, every }),
             Err(error) => {
-                let said = error.message().lines().next().unwrap_or_default().to_owned();
+                let what = error.message().lines().next().unwrap_or_default().to_owned();
                 self.notes.note(
                     table.span(),
                     "fault",
-                    said,
+                    what,
                     "docs/adding-an-experiment.md lists every kind with its keys",
                 );
                 None

@@ -1,0 +1,98 @@
+//! What a stack needs of the backend that runs its parts: processes, containers, or an operator elsewhere. The default bodies are those of a
+//! stack that the harness did not start.
+
+use super::{Ended, LOOPBACK, RunningPart, StackError, StackRequest};
+use crate::plan::topology::Part;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// The future of an action on a part.
+pub(super) type Action<'r, T> = BoxFuture<'r, Result<T, StackError>>;
+
+/// Runs the parts of one stack.
+pub(super) trait PartRuntime: Send + Sync {
+    /// Returns the parts if they are running already; then none is started or stopped.
+    fn running(&self) -> Option<Vec<RunningPart>> {
+        None
+    }
+
+    /// Starts a part for the first time and waits until it is ready.
+    fn start<'r>(
+        &'r self,
+        _request: &'r StackRequest,
+        part: &'r Part,
+        _environment: BTreeMap<String, String>,
+    ) -> Action<'r, RunningPart> {
+        refuse(&part.name, "started")
+    }
+
+    /// Starts a part that has ended, at its address and with its data, and waits until it is ready.
+    fn start_again<'r>(&'r self, _request: &'r StackRequest, name: &'r str) -> Action<'r, RunningPart> {
+        refuse(name, "started")
+    }
+
+    /// Ends a part by SIGKILL.
+    fn kill<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        refuse(name, "killed")
+    }
+
+    /// Ends a part by SIGTERM.
+    fn terminate<'r>(&'r self, name: &'r str) -> Action<'r, Ended> {
+        refuse(name, "stopped")
+    }
+
+    fn pause<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        refuse(name, "paused")
+    }
+
+    fn resume<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
+        refuse(name, "resumed")
+    }
+
+    /// Everything that a part wrote, over all its lives.
+    fn log<'r>(&'r self, part: &'r RunningPart) -> Action<'r, String> {
+        Box::pin(async {
+            let unreadable = |why: String| StackError::control(&part.name, "read the log of", why);
+            let path = part.log.as_ref().ok_or_else(|| unreadable(NOT_OURS.to_owned()))?;
+            let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        })
+    }
+
+    /// Stops every part: the last wave first, because nothing needs it, and the parts of a wave together.
+    fn stop<'r>(&'r self, _waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
+        Box::pin(async {})
+    }
+
+    /// Leaves the parts running when the harness ends.
+    fn leave(self: Box<Self>) {}
+
+    /// The label of everything in Docker that belongs to the stack.
+    fn label(&self) -> Option<&str> {
+        None
+    }
+
+    /// Where the other parts find this one, without a proxy.
+    fn address(&self, part: &RunningPart) -> String {
+        part.url.clone()
+    }
+
+    /// The address of this machine at which the parts reach a proxy.
+    fn proxy_address(&self) -> IpAddr {
+        LOOPBACK
+    }
+
+    /// The file of a service's SQLite database, if it is on this machine.
+    fn database(&self, _request: &StackRequest, _part: &Part) -> Option<PathBuf> {
+        None
+    }
+}
+
+const NOT_OURS: &str = "the harness did not start this stack";
+
+fn refuse<'r, T: Send + 'r>(part: &str, what: &'static str) -> Action<'r, T> {
+    let error = StackError::control(part, what, NOT_OURS);
+    Box::pin(async { Err(error) })
+}
