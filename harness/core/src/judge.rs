@@ -1,4 +1,4 @@
-//! From a run directory to findings: reads what the run recorded, runs the checks, and asks whether the run itself can be believed.
+//! From a run directory to findings: reads the records, runs the checks, and judges whether the run itself is evidence.
 
 mod hits;
 
@@ -21,22 +21,22 @@ use std::sync::Arc;
 
 /// Name of the finding about the run itself.
 pub const EVIDENCE_CHECK: &str = "run-is-evidence";
-/// Least share of planned arrivals that must have been made.
+/// Minimum share of the planned arrivals that must have been sent.
 const LEAST_RATE: f64 = 0.99;
-/// Most of a core that the driver may use in any second.
+/// Maximum share of a core that the driver may use in any second.
 const MOST_DRIVER_CPU: f64 = 0.9;
-/// Most send lag at the 99th percentile, in microseconds.
+/// Maximum send lag at the 99th percentile, in microseconds.
 const MOST_SEND_LAG_US: u64 = 5_000;
 
-/// Everything that a run directory holds.
+/// The records of a run directory.
 pub struct Recorded {
     /// The plan.
     pub plan: Plan,
     /// Every operation.
     pub history: History,
-    /// What the driver said of itself; `None` where it did not come to that.
+    /// Report of the driver; `None` if the driver did not write it.
     pub driver: Option<DriverReport>,
-    /// How the scenario ended; `None` where the run is none, or it did not come to that.
+    /// End of the scenario; `None` if the run is not a scenario, or it did not end.
     pub scenario: Option<ScenarioReport>,
     /// What a scenario expected.
     pub expectations: Vec<Expectation>,
@@ -44,20 +44,20 @@ pub struct Recorded {
     pub samples: Vec<Sample>,
     /// Versions and machine.
     pub surroundings: Surroundings,
-    /// True where the last line of the history is incomplete.
+    /// True if the last line of the history is incomplete.
     pub torn: bool,
-    /// Whether it is what was recorded.
+    /// Whether the files are unchanged since the run ended.
     pub wholeness: Wholeness,
 }
 
-/// What a run proved.
+/// The findings of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// The worst of the findings.
     pub verdict: Verdict,
-    /// What each check said.
+    /// Finding of each check.
     pub findings: Vec<Finding>,
-    /// True where the run was interrupted.
+    /// True if the run was interrupted.
     pub interrupted: bool,
 }
 
@@ -65,21 +65,18 @@ pub struct Judgement {
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
     /// A file cannot be read or written.
-    #[error("`{}` cannot be used: {why}\nhint: give the directory of a run, as `runs/<id>`", path.display())]
+    #[error("`{}` cannot be read: {why}\nhint: pass the directory of a run, such as `runs/<id>`", path.display())]
     File {
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         why: String,
     },
-    /// A file does not hold what it should.
-    #[error("`{}` line {line} is not what a run records: {why}", path.display())]
+    /// A file has unexpected content.
+    #[error("`{}` line {line} is not a valid record: {why}", path.display())]
     Content {
-        /// The file.
         path: PathBuf,
-        /// Line, from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What is wrong.
+        /// Description of the violation.
         why: String,
     },
 }
@@ -99,7 +96,7 @@ pub fn judge(run_dir: &Path) -> Result<Judgement, JudgeError> {
 /// Reads a run directory.
 ///
 /// # Errors
-/// It is not that of a run.
+/// The directory is not that of a run.
 pub fn read(run_dir: &Path) -> Result<Recorded, JudgeError> {
     let (ops, torn) = lines::<Op>(&run_dir.join(run_dir::HISTORY), true)?;
     let mut names = HashSet::new();
@@ -130,12 +127,12 @@ pub fn read(run_dir: &Path) -> Result<Recorded, JudgeError> {
     })
 }
 
-/// Expectations as far as they are complete; a load has none.
+/// The complete expectations; a load has none.
 fn expectations(path: &Path) -> Result<Vec<Expectation>, JudgeError> {
     if path.exists() { lines(path, true).map(|(expectations, _)| expectations) } else { Ok(Vec::new()) }
 }
 
-/// Says what a run proved.
+/// Runs the checks over the records.
 pub fn conclude(recorded: &Recorded) -> Judgement {
     let (evidence, interrupted) = match &recorded.plan.subject {
         Subject::Load(_) => (evidence(recorded), recorded.driver.as_ref().is_none_or(|driver| driver.interrupted)),
@@ -149,7 +146,7 @@ pub fn conclude(recorded: &Recorded) -> Judgement {
     Judgement { verdict: Verdict::merge(findings.iter().map(|finding| finding.verdict)), findings, interrupted }
 }
 
-/// A record that is not what was recorded proves nothing good, whatever is in it.
+/// Changed files cannot prove a pass, whatever they hold.
 fn believed(mut evidence: Finding, wholeness: &Wholeness) -> Finding {
     if let Some(doubt) = wholeness.doubt() {
         let known = (evidence.verdict != Verdict::Pass).then(|| std::mem::take(&mut evidence.summary));
@@ -186,7 +183,7 @@ fn load_criteria(workload: &Workload) -> Criteria {
         Model::Closed { .. } => Some(workload.users),
         Model::Open { .. } => None,
     };
-    // What a load of this service writes and reads must be decided, not only where it happens to be.
+    // A load of this service must decide these checks; a load that judged nothing is not a pass.
     let required = match workload.service {
         mcp_contracts::Service::Memory => check::about_records().map(str::to_owned).collect(),
         mcp_contracts::Service::Guardrails
@@ -196,7 +193,7 @@ fn load_criteria(workload: &Workload) -> Criteria {
     Criteria { thresholds: workload.thresholds.clone(), users, required, ..Criteria::default() }
 }
 
-/// The history with what happened beside its calls, and with what its calls tell of that: requests that show a fault, and calls that need a way.
+/// The history with the events beside its calls, and with the evidence that its calls give: requests that a fault hit, and calls that need an edge.
 fn with_what_happened(run_dir: &Path, experiment: &Experiment, history: History) -> History {
     let Ok(mut happened) = document::<harness_history::experiment::Experiment>(&run_dir.join(run_dir::EXPERIMENT))
     else {
@@ -217,12 +214,12 @@ fn with_what_happened(run_dir: &Path, experiment: &Experiment, history: History)
     history.with_experiment(happened)
 }
 
-/// Asks whether a scenario can be believed: was it played to its end, and did it call anybody?
+/// Judges whether a scenario is evidence: it ran to its end and made calls.
 fn scenario_evidence(recorded: &Recorded) -> Finding {
     let calls = recorded.history.ops().len() as u64;
     let mut doubts = Vec::new();
     match &recorded.scenario {
-        None => doubts.push("it left no report".to_owned()),
+        None => doubts.push("the scenario wrote no report".to_owned()),
         Some(report) => doubts.extend(report.doubt()),
     }
     if calls == 0 {
@@ -231,22 +228,22 @@ fn scenario_evidence(recorded: &Recorded) -> Finding {
     if recorded.torn {
         doubts.push("the last line of the history is incomplete".to_owned());
     }
-    let told = format!("played to its end with {calls} calls");
-    evidence_of(calls, doubts, told)
+    let summary = format!("ran to its end with {calls} calls");
+    evidence_of(calls, doubts, summary)
 }
 
-fn evidence_of(judged: u64, doubts: Vec<String>, told: String) -> Finding {
+fn evidence_of(judged: u64, doubts: Vec<String>, summary: String) -> Finding {
     Finding {
         check: EVIDENCE_CHECK.to_owned(),
         verdict: if doubts.is_empty() { Verdict::Pass } else { Verdict::Unknown },
-        summary: if doubts.is_empty() { told } else { doubts.join("; ") },
+        summary: if doubts.is_empty() { summary } else { doubts.join("; ") },
         judged,
         violations: 0,
         evidence: doubts.into_iter().map(|what| Evidence { what, ops: Vec::new() }).collect(),
     }
 }
 
-/// Asks whether the run can be believed: did the load happen, at the rate that was asked for, and was it the services that were measured?
+/// Judges whether a load is evidence: the calls were made at the planned rate, and the driver was not the bottleneck.
 fn evidence(recorded: &Recorded) -> Finding {
     let (calls, succeeded) = recorded
         .history
@@ -260,15 +257,15 @@ fn evidence(recorded: &Recorded) -> Finding {
         doubts.push("the last line of the history is incomplete".to_owned());
     }
     match &recorded.driver {
-        None => doubts.push("the driver left no report".to_owned()),
+        None => doubts.push("the driver wrote no report".to_owned()),
         Some(driver) => doubts.extend(driver_doubts(driver)),
     }
     let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak);
-    let told = format!(
+    let summary = format!(
         "{calls} calls measured, {succeeded} of them ok; the driver used at most {:.0} % of a core",
         peak * 100.0
     );
-    evidence_of(calls, doubts, told)
+    evidence_of(calls, doubts, summary)
 }
 
 fn driver_doubts(driver: &DriverReport) -> Vec<String> {
@@ -279,7 +276,7 @@ fn driver_doubts(driver: &DriverReport) -> Vec<String> {
     if let Some(planned) = driver.planned_arrivals {
         let made = driver.calls as f64 / (planned as f64).max(1.0);
         if made < LEAST_RATE {
-            doubts.push(format!("{} of {planned} planned arrivals were made ({:.1} %)", driver.calls, made * 100.0));
+            doubts.push(format!("{} of {planned} planned arrivals were sent ({:.1} %)", driver.calls, made * 100.0));
         }
     }
     if driver.cpu_peak > MOST_DRIVER_CPU {
@@ -313,7 +310,7 @@ fn document<T: DeserializeOwned>(path: &Path) -> Result<T, JudgeError> {
     })
 }
 
-/// Reads one value per line; a last line without an end may be torn.
+/// Reads one value per line. A last line without a line end may be torn.
 fn lines<T: DeserializeOwned>(path: &Path, may_be_torn: bool) -> Result<(Vec<T>, bool), JudgeError> {
     let file = std::fs::File::open(path).map_err(|error| unusable(path, &error))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);

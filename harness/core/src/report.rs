@@ -1,4 +1,4 @@
-//! The report of a run, in every form: one summary, and one file for each form that shows it.
+//! The reports of a run: one summary, and one file for each format that renders it.
 
 mod chart;
 mod figures;
@@ -23,18 +23,14 @@ use summary::Summary;
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The run cannot be read.
     #[error(transparent)]
     Judge(#[from] JudgeError),
-    /// A file cannot be written.
     #[error("the report `{}` cannot be written: {why}", path.display())]
     Write {
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         why: String,
     },
-    /// A form cannot be rendered; our own bug.
+    /// A template cannot be rendered; a bug of the harness.
     #[error("the report cannot be rendered: {0}")]
     Render(String),
 }

@@ -49,7 +49,7 @@ pub struct RunOutcome {
     pub judgement: Judgement,
     /// The same in figures.
     pub summary: Summary,
-    /// True where somebody stopped it.
+    /// True if the experiment was interrupted.
     pub interrupted: bool,
 }
 
@@ -61,7 +61,6 @@ pub enum RunError {
     RunDir {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
         why: String,
     },
     /// The run began, and could not be recorded to its end.
@@ -73,14 +72,13 @@ pub enum RunError {
     Unrecorded {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
         why: String,
     },
     /// The stack did not come up.
     #[error(transparent)]
     Stack(#[from] StackError),
     /// The plan's scenario is none of this program's.
-    #[error("no scenario is called `{0}` in this program\nhint: `harness scenario --list` names them")]
+    #[error("there is no scenario `{0}`\nhint: `harness scenario --list` lists them")]
     NoScenario(String),
     /// What a scenario sees cannot be recorded.
     #[error(transparent)]

@@ -14,7 +14,9 @@ pub(crate) fn run(arguments: &ClientConfigArguments, context: &Context) -> Resul
     let mut urls = arguments.url.clone();
     if urls.is_empty() {
         let state = state.ok_or_else(|| {
-            Failure::usage("no stack is running in this folder and `--url` is not set\nhint: `harness up` starts a stack")
+            Failure::usage(
+                "no stack is running in this folder and `--url` is not set\nhint: `harness up` starts a stack",
+            )
         })?;
         let services = state.parts.into_iter().filter(|part| part.kind.service().is_some());
         urls.extend(services.map(|part| (part.name, part.url)));

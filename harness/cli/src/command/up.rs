@@ -17,7 +17,9 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         BackendChoice::Auto | BackendChoice::Process => Backend::Process,
         BackendChoice::Docker => Backend::Docker,
         BackendChoice::External => {
-            return Err(Failure::usage("an external stack runs already; use `--url` with `harness load` or `harness flow`"));
+            return Err(Failure::usage(
+                "an external stack runs already; use `--url` with `harness load` or `harness flow`",
+            ));
         }
     };
     let folder = Path::new(state::FOLDER);

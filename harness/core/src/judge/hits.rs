@@ -1,4 +1,4 @@
-//! Which calls of a history show that a fault hit them, where nothing else counted that.
+//! Counts the calls that a fault hit, for faults that nothing else counts.
 
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::called;
@@ -6,10 +6,10 @@ use harness_history::experiment::{FILE_CHANGED, Fault};
 use harness_history::{Effect, History, Op, Outcome};
 use mcp_contracts::Service;
 
-/// Kind of a fault under which writes wait and reads go on.
+/// Kind of the fault that blocks writes and not reads.
 const LOCKED: &str = "database_locked";
 
-/// How many calls show it, and in what way; `None` where calls cannot.
+/// The number of calls that the fault hit, and how they show it; `None` if calls cannot show it.
 pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &History) -> Option<(u64, &'static str)> {
     let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
     let until_us = fault.healed_us?;
@@ -19,25 +19,25 @@ pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &H
     }
     if fault.kind == FILE_CHANGED {
         let met = history.measured().filter(|op| is_decision_of(op, service) && falls_in(op, fault));
-        return Some((met.count() as u64, "calls that it decided while the file was another one"));
+        return Some((met.count() as u64, "calls that it decided while the file was changed"));
     }
     let shows = |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
     Some((history.measured().filter(shows).count() as u64, "calls that failed or were served without it"))
 }
 
-/// Tells whether a write was sent while a lock was held and not acknowledged until it was released.
+/// Returns true if a write was sent while the lock was held and acknowledged after its release.
 fn waited(op: &Op, fault: &Fault) -> bool {
     let Some(released_us) = fault.ending_us else { return false };
     let is_write = op.effect.contents().next().is_some();
     falls_in(op, fault) && is_write && (op.outcome != Outcome::Ok || op.complete_us >= released_us)
 }
 
-/// Tells whether a call was sent while a fault was in place.
+/// Returns true if the call was sent while the fault was active.
 fn falls_in(op: &Op, fault: &Fault) -> bool {
     op.invoke_us >= fault.active_us && fault.ending_us.is_some_and(|ending_us| op.invoke_us < ending_us)
 }
 
-/// Tells whether what a service reads from files decided a call: a verdict, or the pattern that was injected.
+/// Returns true if the files of a service decided the call: a verdict, or an injected pattern.
 fn is_decision_of(op: &Op, service: Service) -> bool {
     let of_guardrails = service == Service::Guardrails;
     op.outcome == Outcome::Ok
@@ -50,7 +50,7 @@ fn is_decision_of(op: &Op, service: Service) -> bool {
         }
 }
 
-/// Tells whether a call shows that a service was missing: it failed there, or a workflow says that it went on without.
+/// Returns true if the call shows that a service was missing: it failed, or a workflow went on without the service.
 fn shows_outage(op: &Op, service: Service) -> bool {
     if let Effect::Workflow(ended) = &op.effect {
         let singular = service.name().trim_end_matches('s');

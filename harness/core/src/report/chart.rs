@@ -1,5 +1,5 @@
-//! Charts as SVG text: lines over time, with spans told apart: the measured phase of a load, the faults of an experiment. Colours come from the page's style, so that
-//! they follow light and dark.
+//! Charts as SVG: lines over time, with shaded spans (the measured phase of a load, the faults of an experiment). Colours come from the style of
+//! the page, so that they follow light and dark mode.
 
 use super::ReportError;
 use plotters::prelude::{
@@ -7,53 +7,51 @@ use plotters::prelude::{
 };
 use plotters::style::Color;
 
-/// Size on a page, and on the screen of a phone, where the first one could not be read.
+/// Size on a page, and on a phone, where the large one is not readable.
 const WIDE: (u32, u32) = (860, 230);
 const NARROW: (u32, u32) = (400, 210);
-/// Size of the labels, in the units of the library, which are larger than pixels.
+/// Size of the labels in units of the library, which are larger than pixels.
 const LABEL: u32 = 15;
-/// Width of a letter of such a label in pixels, rather more than less.
+/// Upper estimate of the width of one letter of a label, in pixels.
 const LETTER: f64 = 7.4;
-/// Most names of spans in one chart.
+/// Maximum number of labelled spans in one chart.
 const MOST_NAMES: usize = 4;
-/// Colours of the lines, which the page's style replaces by its own.
+/// Placeholder colours of the lines; the style of the page replaces them.
 const COLOURS: [RGBColor; 5] =
     [RGBColor(1, 1, 1), RGBColor(2, 2, 2), RGBColor(3, 3, 3), RGBColor(4, 4, 4), RGBColor(5, 5, 5)];
 const INK: RGBColor = RGBColor(9, 9, 9);
 const GRID: RGBColor = RGBColor(8, 8, 8);
 const SHADE: RGBColor = RGBColor(7, 7, 7);
 
-/// A line: its name and its points.
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// A span that is told apart, with its name where it has one.
+/// A shaded span, with an optional label.
 pub(super) struct Span {
     pub(super) from: f64,
     pub(super) until: f64,
     pub(super) name: String,
 }
 
-/// A chart in words and in SVG.
 #[derive(serde::Serialize)]
 pub(super) struct Chart {
     pub(super) title: String,
     pub(super) unit: String,
-    /// What a reader who cannot see it is told.
+    /// Text for screen readers.
     pub(super) text: String,
     pub(super) legend: Vec<String>,
     pub(super) svg: String,
     pub(super) narrow: String,
 }
 
-/// What the horizontal axis counts.
+/// Unit of the horizontal axis.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Axis {
     /// Seconds of the run.
     Seconds,
-    /// Nines of a percentile: 1 is 90 %, 2 is 99 %, 3 is 99.9 %.
+    /// Number of nines of a percentile: 1 is 90 %, 2 is 99 %, 3 is 99.9 %.
     Nines,
 }
 
@@ -70,7 +68,7 @@ impl Axis {
     }
 }
 
-/// Draws lines; the spans are shaded.
+/// Draws lines and shades the spans.
 pub(super) fn draw(
     title: &str,
     unit: &str,
@@ -90,7 +88,7 @@ pub(super) fn draw(
         picture.paint(&mut svg, size).map_err(|error| ReportError::Render(error.to_string()))?;
         Ok::<_, ReportError>(styled(&svg, size))
     };
-    let told = lines.iter().map(|line| {
+    let parts = lines.iter().map(|line| {
         let peak = line.points.iter().map(|(_, y)| *y).fold(0.0, f64::max);
         format!("{} up to {}", line.name, short(peak))
     });
@@ -98,14 +96,14 @@ pub(super) fn draw(
     Ok(Some(Chart {
         title: title.to_owned(),
         unit: unit.to_owned(),
-        text: format!("{title} in {unit} from {from} to {until}: {}", told.collect::<Vec<_>>().join(", ")),
+        text: format!("{title} in {unit} from {from} to {until}: {}", parts.collect::<Vec<_>>().join(", ")),
         legend: lines.iter().map(|line| line.name.clone()).collect(),
         svg: paint(WIDE)?,
         narrow: paint(NARROW)?,
     }))
 }
 
-/// What is drawn, whatever its size.
+/// The content of a chart, independent of its size.
 struct Picture<'a> {
     axis: Axis,
     lines: &'a [Line],
@@ -154,13 +152,13 @@ impl Picture<'_> {
             chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
         }
         let mut named: Vec<&Span> = spans.iter().filter(shown).filter(|span| !span.name.is_empty()).collect();
-        // A fault that comes again is named once; the names of several lie below each other.
+        // A repeated fault is labelled once; the labels of several faults are placed below each other.
         named.dedup_by(|next, last| next.name == last.name);
         let plot = f64::from(size.0) - f64::from(left) - 16.0;
         let fits = (plot / LETTER).floor() as usize;
         chart.draw_series(named.iter().take(MOST_NAMES).enumerate().map(|(row, span)| {
             let name: String = span.name.chars().take(fits).collect();
-            // A name that begins far to the right is moved back until it ends within the picture.
+            // A label near the right edge is moved left until it ends within the picture.
             let length = name.chars().count() as f64 * LETTER * (last - first) / plot;
             let at = span.from.min(last - length).max(first);
             Text::new(name, (at, top * (0.99 - 0.1 * row as f64)), ("sans-serif", LABEL).into_font().color(&INK))
@@ -185,7 +183,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Puts the style's colours in the place of the markers, and lets the picture grow with the page.
+/// Replaces the placeholder colours by those of the style, and lets the picture scale with the page.
 fn styled(svg: &str, (width, height): (u32, u32)) -> String {
     let mut styled = svg.to_owned();
     for (number, marker) in (1..=5).zip(["#010101", "#020202", "#030303", "#040404", "#050505"]) {

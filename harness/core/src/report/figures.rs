@@ -1,4 +1,4 @@
-//! The figures of a run: what `report.json` holds. Its schema is published, so fields are added and never renamed.
+//! The content of `report.json`. Its schema is published, so fields may be added but never renamed.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,99 +7,99 @@ use std::collections::BTreeMap;
 /// A run in figures.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Summary {
-    /// Version of this document's form.
+    /// Version of the format of this document.
     pub format: u32,
     /// Identity of the run.
     pub run_id: String,
     /// `pass`, `unknown` or `fail`.
     pub verdict: String,
-    /// The one sentence why.
+    /// The reason of the verdict, in one sentence.
     pub because: String,
-    /// True where the run was interrupted and everything here is partial.
+    /// True if the run was interrupted, so that everything here is partial.
     pub interrupted: bool,
-    /// What was run.
+    /// The plan of the run.
     pub plan: PlanFigures,
     /// Versions and machine.
     pub surroundings: SurroundingFigures,
-    /// What each check said.
+    /// Finding of each check.
     pub findings: Vec<FindingFigures>,
-    /// What came of each threshold.
+    /// Result of each threshold.
     pub thresholds: Vec<ThresholdFigures>,
-    /// Every operation together.
+    /// All operations together.
     pub total: OperationFigures,
     /// Each operation by name.
     pub operations: BTreeMap<String, OperationFigures>,
-    /// Calls of each phase.
+    /// Number of calls in each phase.
     pub phases: BTreeMap<String, u64>,
-    /// One entry for each second of warm-up and measured phase.
+    /// One entry for each second of the warm-up and of the measured phase.
     pub seconds: Vec<SecondFigures>,
-    /// CPU and memory of each part, the driver among them.
+    /// CPU and memory of each part and of the driver.
     pub parts: BTreeMap<String, PartFigures>,
-    /// What the driver said of itself.
+    /// Report of the driver about itself.
     pub driver: Option<DriverFigures>,
-    /// What a scenario expected, in its order.
+    /// Expectations of a scenario, in their order.
     pub expectations: Vec<ExpectationFigures>,
-    /// What was done to the stack; absent where the run is no experiment.
+    /// Faults and recovery; missing if the run is not an experiment.
     pub experiment: Option<ExperimentFigures>,
 }
 
-/// What was done to a stack, and how it came back. Times are seconds of the run's clock.
+/// The faults of an experiment and the recovery of the stack. Times are seconds of the run's clock.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ExperimentFigures {
     /// Every fault, in the order of injection.
     pub faults: Vec<FaultFigures>,
-    /// From when the first fault was in place until a caller was told of it, in microseconds; absent where nobody was.
+    /// From the injection of the first fault until a caller noticed it, in microseconds; missing if no caller noticed it.
     pub detect_us: Option<u64>,
-    /// From when the last fault was gone until the first call that ended well, in microseconds.
+    /// From the end of the last fault until the first successful call, in microseconds.
     pub first_success_us: Option<u64>,
-    /// From when the last fault was gone until rate and latency were what they had been, in microseconds.
+    /// From the end of the last fault until rate and latency were back at their values before it, in microseconds.
     pub steady_us: Option<u64>,
-    /// Requests on ways between parts, retries among them.
+    /// Requests on edges between parts, retries included.
     pub ways: Vec<WayFigures>,
 }
 
-/// A fault as it happened.
+/// One injection of a fault.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FaultFigures {
-    /// What was done, such as `kill redis`.
+    /// Kind and target, such as `kill redis`.
     pub name: String,
-    /// When it was in place.
+    /// When it took effect.
     pub from: f64,
-    /// When it was gone; absent: it never was.
+    /// When it ended; missing if it never did.
     pub until: Option<f64>,
-    /// Requests that it is proven to have hit; absent where nothing counts them.
+    /// Number of requests that it provably hit; missing if nothing counts them.
     pub hits: Option<u64>,
-    /// What counted them.
+    /// What counted the hits.
     pub counted_by: String,
 }
 
-/// Requests on a way.
+/// Requests on an edge.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct WayFigures {
-    /// The way, as `orchestrator to memory`.
+    /// The edge, such as `orchestrator to memory`.
     pub name: String,
-    /// Requests that passed it.
+    /// Number of requests on the edge.
     pub requests: u64,
-    /// Requests that callers' calls need where nothing is repeated.
+    /// Number of requests that the calls need without retries.
     pub calls: u64,
 }
 
-/// What a scenario expected at one moment.
+/// One expectation of a scenario.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ExpectationFigures {
     /// When it was evaluated, in microseconds of the run's clock.
     pub at_us: u64,
     /// What was expected.
     pub expected: String,
-    /// `pass` where it held, `fail` where it did not, `unknown` where it could not be evaluated.
+    /// `pass` if it held, `fail` if it did not, `unknown` if it could not be evaluated.
     pub verdict: String,
-    /// What was seen.
+    /// The observed value.
     pub seen: String,
-    /// Lines of `history.jsonl` that show it, from 0.
+    /// Lines of `history.jsonl` that prove it, counted from 0.
     pub ops: Vec<u64>,
 }
 
-/// What was run.
+/// The plan of the run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PlanFigures {
     /// The command that repeats it.
@@ -110,23 +110,23 @@ pub struct PlanFigures {
     pub backend: String,
     /// `load`, `scenario` or `chaos`.
     pub subject: String,
-    /// What was run, as a title for people.
+    /// Title for people.
     pub title: String,
-    /// What it is about, in one sentence.
+    /// Its purpose, in one sentence.
     pub about: String,
-    /// Name of the workload, of the scenario or of the experiment.
+    /// Name of the workload, the scenario or the experiment.
     pub workload: String,
-    /// Users.
+    /// Number of users.
     pub users: u32,
-    /// Organisations.
+    /// Number of organisations.
     pub organisations: u32,
     /// `closed`, or the stages of the open model.
     pub model: String,
-    /// Warm-up, in seconds.
+    /// Length of the warm-up, in seconds.
     pub warmup_secs: f64,
-    /// Measured phase, in seconds.
+    /// Length of the measured phase, in seconds.
     pub duration_secs: f64,
-    /// Operations and their share of the calls, in percent.
+    /// Share of each operation, in percent of the calls.
     pub mix: BTreeMap<String, f64>,
 }
 
@@ -139,7 +139,7 @@ pub struct SurroundingFigures {
     pub harness_version: String,
     /// Version of each part.
     pub part_versions: BTreeMap<String, String>,
-    /// Cores.
+    /// Number of cores.
     pub cores: u32,
     /// Memory, in bytes.
     pub memory_bytes: u64,
@@ -149,24 +149,24 @@ pub struct SurroundingFigures {
     pub stack_start_us: u64,
 }
 
-/// What a check said.
+/// The finding of a check.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FindingFigures {
     /// Name of the check.
     pub check: String,
     /// `pass`, `unknown` or `fail`.
     pub verdict: String,
-    /// Its sentence.
+    /// The finding in one sentence.
     pub summary: String,
-    /// Facts judged.
+    /// Number of facts judged.
     pub judged: u64,
-    /// Facts that violate it.
+    /// Number of facts that violate the check.
     pub violations: u64,
-    /// What proves it.
+    /// Evidence of the violations.
     pub evidence: Vec<EvidenceFigures>,
 }
 
-/// What came of a threshold.
+/// The result of a threshold.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ThresholdFigures {
     /// The bound, such as `p99<1 s`.
@@ -175,39 +175,39 @@ pub struct ThresholdFigures {
     pub when: String,
     /// `pass`, `unknown` or `fail`.
     pub verdict: String,
-    /// What was seen.
+    /// The observed value.
     pub summary: String,
 }
 
 /// One violation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EvidenceFigures {
-    /// What is wrong.
+    /// Description of the violation.
     pub what: String,
-    /// Lines of `history.jsonl`, from 0.
+    /// Lines of `history.jsonl`, counted from 0.
     pub ops: Vec<u64>,
-    /// The first of these calls in words.
+    /// The first of these calls, described for people.
     pub calls: Vec<String>,
 }
 
-/// Figures of calls of the measured phase.
+/// Figures of the calls of the measured phase.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct OperationFigures {
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
-    /// Calls that were ok.
+    /// Number of calls that were ok.
     pub ok: u64,
     /// Calls per second.
     pub per_second: f64,
     /// Share of calls that were not ok.
     pub error_rate: f64,
-    /// Errors by kind.
+    /// Number of errors of each kind.
     pub errors: BTreeMap<String, u64>,
-    /// Latency; in the open model from the planned start.
+    /// Latency; in the open model it counts from the planned start.
     pub latency_us: Percentiles,
-    /// From the send to the reply.
+    /// Time from the send to the reply.
     pub service_us: Percentiles,
-    /// Latency over percentiles, as far as there are calls enough to tell them apart.
+    /// Latency over percentiles, up to the highest percentile that has enough calls.
     pub latency_curve: Vec<CurvePoint>,
 }
 
@@ -216,7 +216,7 @@ pub struct OperationFigures {
 pub struct CurvePoint {
     /// The percentile.
     pub percentile: f64,
-    /// So many microseconds are not exceeded by that share of the calls.
+    /// Latency that this share of the calls does not exceed, in microseconds.
     pub us: u64,
 }
 
@@ -233,7 +233,7 @@ pub struct Percentiles {
     pub p99: u64,
     /// 99.9th.
     pub p99_9: u64,
-    /// Longest.
+    /// Maximum.
     pub max: u64,
 }
 
@@ -242,13 +242,13 @@ pub struct Percentiles {
 pub struct SecondFigures {
     /// Seconds since the start of the run.
     pub at: u64,
-    /// True in the measured phase.
+    /// True if the second belongs to the measured phase.
     pub measured: bool,
-    /// Calls completed.
+    /// Number of completed calls.
     pub calls: u64,
-    /// Calls completed that were not ok.
+    /// Number of completed calls that were not ok.
     pub errors: u64,
-    /// Latency of the calls completed.
+    /// Latency of the completed calls.
     pub latency_us: Percentiles,
 }
 
@@ -257,17 +257,17 @@ pub struct SecondFigures {
 pub struct PartFigures {
     /// CPU time in the measured phase, in microseconds.
     pub cpu_us: u64,
-    /// The same for a thousand calls.
+    /// CPU time for 1,000 calls, in microseconds.
     pub cpu_us_per_1000_calls: f64,
     /// Share of a core in the measured phase.
     pub cores: f64,
     /// Highest resident memory, in bytes.
     pub rss_peak_bytes: u64,
-    /// Readings: seconds since the start of the run, share of a core, resident bytes.
+    /// Samples: seconds since the start of the run, share of a core, resident bytes.
     pub readings: Vec<(f64, f64, u64)>,
 }
 
-/// What the driver said of itself.
+/// Report of the driver about itself.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DriverFigures {
     /// CPU time in the measured phase, in microseconds.
@@ -278,7 +278,7 @@ pub struct DriverFigures {
     pub cpu_peak: f64,
     /// Highest resident memory, in bytes.
     pub rss_peak_bytes: u64,
-    /// Arrivals that the schedule asked for.
+    /// Number of arrivals of the schedule.
     pub planned_arrivals: Option<u64>,
     /// Send lag, in microseconds.
     pub send_lag_us_p50: Option<u64>,

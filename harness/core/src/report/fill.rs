@@ -1,10 +1,10 @@
-//! Templates, filled in.
+//! Renders templates.
 
 use super::ReportError;
 use super::words::add_filters;
 use minijinja::{AutoEscape, Environment, Value};
 
-/// Fills in a template; in a page, which ends with `.html`, no value means anything to a browser.
+/// Renders a template. In a template whose name ends with `.html`, every value is escaped.
 pub(super) fn fill(name: &str, template: &str, values: Value) -> Result<String, ReportError> {
     let mut environment = Environment::new();
     environment
@@ -26,7 +26,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_cannot_be_filled_in_is_told() {
+    fn a_template_that_cannot_be_rendered_is_reported() {
         assert!(fill("a.md", "{{ name", context! {}).unwrap_err().to_string().contains("cannot be rendered"));
     }
 }

@@ -1,4 +1,4 @@
-//! The report of a gate: one page that shows every phase, the verdict first, then why; each run keeps the report of its own beside it.
+//! The report of a gate: one page with the verdict, its reasons and every phase. Each run also has a report of its own.
 
 pub(super) mod form;
 pub mod record;
@@ -21,7 +21,7 @@ use std::path::Path;
 const PAGE: &str = include_str!("gate/report.html.j2");
 const MARKDOWN: &str = include_str!("gate/report.md.j2");
 
-/// Summaries of the runs of a gate, by the names of their directories.
+/// Summaries of the runs of a gate, by the name of their directory.
 pub type Summaries = BTreeMap<String, Summary>;
 
 /// Writes `report.json`, `report.html`, `report.md` and `junit.xml` of a gate into its directory.
@@ -48,7 +48,7 @@ pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<G
 /// Judges every run of a gate again, writes their reports and its own.
 ///
 /// # Errors
-/// The directory is not that of a gate, or a report cannot be written. A run that cannot be judged any more is told in the report.
+/// The directory is not that of a gate, or a report cannot be written. The report lists a run that cannot be judged any more.
 pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
     let path = dir.join(run_dir::GATE);
     let mut record = GateRecord::read(dir).map_err(|error| JudgeError::File { path, why: error.to_string() })?;
@@ -65,7 +65,7 @@ pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
     write(dir, &record, &summaries)
 }
 
-/// The exit code of what is not proven.
+/// The exit code of *unknown*.
 const UNKNOWN: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
@@ -82,7 +82,7 @@ fn of<'s>(run: &RunRecord, summaries: &'s Summaries) -> Option<&'s Summary> {
 }
 
 impl GateSummary {
-    /// Adds up a gate.
+    /// Summarises a gate.
     pub fn new(record: &GateRecord, summaries: &Summaries, wholeness: &Wholeness) -> Self {
         let phases: Vec<GatePhase> = record.phases.iter().map(|phase| phase_figures(phase, summaries)).collect();
         let mut reasons: Vec<GateReason> = phases.iter().flat_map(reasons).collect();
@@ -140,7 +140,7 @@ fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
     let (verdict, because) = match (&run.end, summary) {
         (RunEnd::Recorded(_), Some(summary)) if summary.interrupted => ("interrupted", summary.because.clone()),
         (RunEnd::Recorded(_), Some(summary)) => (summary.verdict.as_str(), summary.because.clone()),
-        (RunEnd::Recorded(name), None) => ("unknown", format!("its directory `{name}` is gone")),
+        (RunEnd::Recorded(name), None) => ("unknown", format!("its directory `{name}` is missing")),
         (RunEnd::Failed { exit: UNKNOWN, why }, _) => ("unknown", why.clone()),
         (RunEnd::Failed { exit: INTERRUPTED, why }, _) => ("interrupted", why.clone()),
         (RunEnd::Failed { why, .. }, _) => ("error", why.clone()),
@@ -167,7 +167,7 @@ fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
     }
 }
 
-/// Why a phase does not let the change go on: its runs that do not pass, those that were proven bad first.
+/// The reasons why a phase does not pass: its runs that do not pass, failed ones first.
 fn reasons(phase: &GatePhase) -> Vec<GateReason> {
     let mut found: Vec<&GateRun> = phase.runs.iter().filter(|run| run.verdict != "pass").collect();
     found.sort_by_key(|run| std::cmp::Reverse(weight(&run.verdict)));
@@ -181,7 +181,7 @@ fn reasons(phase: &GatePhase) -> Vec<GateReason> {
     found.into_iter().map(reason).collect()
 }
 
-/// How bad a word is; the exit code of a gate follows the same order.
+/// Severity of a result; the exit code of a gate follows the same order.
 fn weight(word: &str) -> u8 {
     match word {
         "pass" => 0,
@@ -197,14 +197,13 @@ fn worst<'w>(words: impl Iterator<Item = &'w str>) -> &'w str {
     words.max_by_key(|word| weight(word)).unwrap_or("unknown")
 }
 
-/// A phase as the page shows it.
 #[derive(serde::Serialize)]
 struct PagePhase<'a> {
     figures: &'a GatePhase,
     runs: Vec<PageRun<'a>>,
 }
 
-/// A run as the page shows it; only a load and an experiment have a course that says something.
+/// A run on the page. Only a load and an experiment have charts, because a scenario makes few calls.
 #[derive(serde::Serialize)]
 struct PageRun<'a> {
     figures: &'a GateRun,

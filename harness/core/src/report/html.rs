@@ -1,4 +1,4 @@
-//! `report.html`: one file for people, without scripts and without the network.
+//! `report.html`: one file for people. It needs no script and no network.
 
 use super::ReportError;
 use super::chart::{Axis, Chart, Line, Span, draw};
@@ -10,7 +10,7 @@ use minijinja::value::{Serde, Value};
 const TEMPLATE: &str = include_str!("report.html.j2");
 /// The style of every page.
 pub(super) const STYLE: &str = include_str!("style.css");
-/// Most operations whose latencies are drawn.
+/// Maximum number of operations in the latency chart.
 const MOST_CURVES: usize = 5;
 
 /// The charts of one run.
@@ -22,7 +22,7 @@ pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
     fill("report.html", TEMPLATE, values)
 }
 
-/// What is shaded: the faults of an experiment, else what was measured.
+/// The shaded spans: the faults of an experiment, else the measured phase.
 fn spans(summary: &Summary) -> Vec<Span> {
     if let Some(experiment) = &summary.experiment {
         let faults = experiment.faults.iter();
@@ -38,10 +38,10 @@ fn spans(summary: &Summary) -> Vec<Span> {
     if from <= until { vec![Span { from, until, name: String::new() }] } else { Vec::new() }
 }
 
-/// The course of a run: rate and errors, and latency, second by second.
+/// Rate, errors and latency for each second of a run.
 pub(super) fn course(summary: &Summary) -> Result<Charts, ReportError> {
     let span = &*spans(summary);
-    // The last second is not whole: drawn, it would look like an outage.
+    // The last second is incomplete; drawn, it would look like an outage.
     let whole = summary.seconds.len().saturating_sub(usize::from(summary.seconds.len() > 2));
     let series = |name: &str, value: &dyn Fn(&SecondFigures) -> f64| Line {
         name: name.to_owned(),
@@ -72,7 +72,7 @@ fn charts(summary: &Summary) -> Result<Charts, ReportError> {
     };
     let mut charts = course(summary)?;
     let drawn = [
-        draw("Latency curve", "milliseconds that so many of the calls stay below", Axis::Nines, &curves(summary), &[])?,
+        draw("Latency curve", "milliseconds that this share of the calls does not exceed", Axis::Nines, &curves(summary), &[])?,
         draw("CPU", "cores", Axis::Seconds, &parts(&|reading| reading.1), span)?,
         draw("Memory", "MB resident", Axis::Seconds, &parts(&|reading| reading.2 as f64 / 1e6), span)?,
     ];
@@ -80,7 +80,7 @@ fn charts(summary: &Summary) -> Result<Charts, ReportError> {
     Ok(charts)
 }
 
-/// The latencies of the operations that were called most, over the nines of their percentiles.
+/// Latency of the most frequent operations over the nines of the percentiles.
 fn curves(summary: &Summary) -> Vec<Line> {
     let mut operations: Vec<_> = summary.operations.iter().collect();
     operations.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.calls));

@@ -1,5 +1,5 @@
-//! `junit.xml`: one suite for each run; in it one test case for the run itself, one for each check and one for each threshold. A fail is a
-//! failure; an unknown is an error, since nothing was proved, and so is a run that never began.
+//! `junit.xml`: one suite for each run, with one test case for the run itself, one for each check and one for each threshold. *Fail* is a
+//! failure. *Unknown* is an error, because nothing was proven, and so is a run that did not start.
 
 use super::ReportError;
 use super::gate::form::{GateRun, GateSummary};
@@ -63,7 +63,7 @@ fn suite(summary: &Summary, took: Duration) -> TestSuite {
     suite
 }
 
-/// The suite of a run that has no directory.
+/// The suite of a run without a directory.
 fn without(kind: &str, run: &GateRun, took: Duration) -> TestSuite {
     let class = format!("harness.{kind}.{}", run.name);
     let mut suite = TestSuite::new(class.as_str());

@@ -1,4 +1,4 @@
-//! `report.md`: the short form, for the summary of a CI job.
+//! `report.md`: a short report, for the summary of a CI job.
 
 use super::ReportError;
 use super::fill::fill;

@@ -1,4 +1,4 @@
-//! Adds up a run: from what was recorded to the figures that every form of the report shows.
+//! Summarises a run: from its records to the figures that every report shows.
 
 pub use super::figures::{
     CurvePoint, DriverFigures, EvidenceFigures, ExpectationFigures, ExperimentFigures, FaultFigures, FindingFigures,
@@ -13,11 +13,11 @@ use crate::plan::workload::{Model, Workload};
 use harness_history::{Finding, History, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most calls of one piece of evidence that are told in words.
+/// Maximum number of calls of one piece of evidence that are described.
 const MOST_CALLS: usize = 3;
 
 impl Summary {
-    /// Adds up a run.
+    /// Summarises a run.
     pub fn new(recorded: &Recorded, judgement: &Judgement) -> Self {
         let (plan, history) = (&recorded.plan, &recorded.history);
         let span = measured_span(recorded);
@@ -76,7 +76,7 @@ fn measured_span(recorded: &Recorded) -> (u64, u64) {
     (from, measured().map(|op| op.complete_us).max().unwrap_or_default())
 }
 
-/// The verdict in one sentence: what decided it.
+/// The reason of the verdict, in one sentence.
 pub fn because(judgement: &Judgement) -> String {
     let decisive = judgement.findings.iter().find(|finding| finding.verdict == judgement.verdict);
     match judgement.verdict {
@@ -149,7 +149,7 @@ fn scenario_figures(figures: PlanFigures, script: &crate::plan::Script, recorded
     }
 }
 
-/// What was done to the stack, and how it came back.
+/// The faults of an experiment and the recovery of the stack.
 fn happened(history: &History) -> Option<ExperimentFigures> {
     let happened = history.experiment()?;
     let recovery = harness_history::recovery::recovery(history, happened);
@@ -200,7 +200,7 @@ fn model(workload: &Workload) -> String {
         Model::Closed { think_time } if think_time.is_zero() => "closed, no think time".to_owned(),
         Model::Closed { think_time } => format!("closed, {} ms think time", think_time.as_millis()),
         Model::Open { stages } => {
-            let told = stages.iter().map(|stage| {
+            let parts = stages.iter().map(|stage| {
                 let (from, to) = (stage.from_per_second, stage.to_per_second);
                 let secs = stage.duration.as_secs_f64();
                 if (from - to).abs() < f64::EPSILON {
@@ -209,7 +209,7 @@ fn model(workload: &Workload) -> String {
                     format!("{from}/s to {to}/s in {secs} s")
                 }
             });
-            format!("open, {}", told.collect::<Vec<_>>().join(", then "))
+            format!("open, {}", parts.collect::<Vec<_>>().join(", then "))
         }
     }
 }
@@ -250,14 +250,14 @@ fn finding_figures(finding: &Finding, history: &History) -> FindingFigures {
             .map(|evidence| EvidenceFigures {
                 what: evidence.what.clone(),
                 ops: evidence.ops.clone(),
-                calls: evidence.ops.iter().take(MOST_CALLS).filter_map(|line| told(*line, history)).collect(),
+                calls: evidence.ops.iter().take(MOST_CALLS).filter_map(|line| describe(*line, history)).collect(),
             })
             .collect(),
     }
 }
 
-/// A call in words: what was asked by whom, when, and what came of it.
-fn told(line: u64, history: &History) -> Option<String> {
+/// Describes a call for people: operation, tenant, user, time and outcome.
+fn describe(line: u64, history: &History) -> Option<String> {
     let op = history.ops().get(usize::try_from(line).ok()?)?;
     let end = match op.outcome.error() {
         None => "ok".to_owned(),
@@ -276,7 +276,7 @@ fn part_figures(recorded: &Recorded, span: (u64, u64), calls: u64) -> BTreeMap<S
         if let Some((at_us, cpu_us)) = last.insert(&sample.part, (sample.at_us, sample.cpu_us)) {
             let (wall, cpu) = (sample.at_us.saturating_sub(at_us).max(1), sample.cpu_us.saturating_sub(cpu_us));
             figures.readings.push((sample.at_us as f64 / 1e6, cpu as f64 / wall as f64, sample.rss_bytes));
-            // A reading counts by its share of the measured phase.
+            // A sample is weighted by its share of the measured phase.
             let inside = sample.at_us.min(span.1).saturating_sub(at_us.max(span.0));
             figures.cpu_us += (cpu as f64 * inside as f64 / wall as f64) as u64;
         }

@@ -1,19 +1,18 @@
-//! Counts and latencies: calls go in one by one, figures come out. Nothing here grows with the number of calls but one second's latencies.
+//! Counts calls and their latencies. Only the latencies of the current second grow with the number of calls.
 
 use super::figures::{CurvePoint, OperationFigures, Percentiles, SecondFigures};
 use harness_history::{Op, Outcome, Phase};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
-/// Highest latency that is told apart, in microseconds: an hour.
+/// Highest latency that a histogram can hold, in microseconds: one hour.
 const MAX_LATENCY_US: u64 = 3_600_000_000;
 /// Percentiles of a latency curve.
 const CURVE: [f64; 16] =
     [0.0, 25.0, 50.0, 75.0, 80.0, 85.0, 90.0, 95.0, 97.5, 99.0, 99.5, 99.75, 99.9, 99.95, 99.99, 99.999];
-/// Digits of a latency.
+/// Significant digits of a latency.
 const DIGITS: u8 = 3;
 
-/// Counts and latencies of one kind of call.
 pub(super) struct Tally {
     calls: u64,
     ok: u64,
@@ -109,7 +108,7 @@ fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
     }
 }
 
-/// Latency over percentiles; a percentile that less than one call lies beyond says nothing.
+/// Latency over percentiles. A percentile with less than one call beyond it is omitted.
 fn curve(histogram: &Histogram<u64>) -> Vec<CurvePoint> {
     let tell_apart = |percentile: &&f64| histogram.len() as f64 * (1.0 - **percentile / 100.0) >= 1.0;
     let point =

@@ -1,4 +1,4 @@
-//! The end of a run in a terminal: plain lines in as many columns as there are; the command line adds colour.
+//! The summary of a run for a terminal: plain lines that fit its width. The command line adds colour.
 
 use super::summary::{OperationFigures, Summary};
 use super::words::{duration, percent, thousands};
@@ -6,7 +6,7 @@ use super::words::{duration, percent, thousands};
 /// Width of the first column.
 const NAME: usize = 18;
 
-/// A column of the table: what is above it, how wide it is, how much it matters (the least first to go), and what it says.
+/// A column of the table: title, width, rank (the highest rank is dropped first) and content.
 struct Column {
     title: &'static str,
     width: usize,
@@ -24,7 +24,7 @@ const COLUMNS: [Column; 7] = [
     Column { title: "p99.9", width: 9, rank: 1, say: |figures| duration(figures.latency_us.p99_9 as f64) },
 ];
 
-/// The table of operations and what the parts used, as lines of at most `width` columns; columns that do not fit are left to the report.
+/// The table of operations and the resources of each part, as lines of at most `width` characters. Columns that do not fit are omitted.
 pub fn lines(summary: &Summary, width: usize) -> Vec<String> {
     let columns = fitting(width);
     let heads = columns.iter().map(|column| format!(" {:>1$}", column.title, column.width));
@@ -54,7 +54,7 @@ pub fn lines(summary: &Summary, width: usize) -> Vec<String> {
     lines
 }
 
-/// The columns that there is room for, those that matter most first.
+/// The columns that fit, the most important ones first.
 fn fitting(width: usize) -> Vec<&'static Column> {
     let mut by_rank: Vec<&Column> = COLUMNS.iter().collect();
     by_rank.sort_by_key(|column| std::cmp::Reverse(column.rank));

@@ -1,4 +1,4 @@
-//! Every threshold of a run by itself: the checks tell those of one kind together, test viewers and tables want one line for each.
+//! The result of each threshold. A check judges all thresholds of its kind together; tables and test viewers need one line for each.
 
 use super::figures::ThresholdFigures;
 use crate::judge::{Recorded, criteria};
@@ -22,7 +22,7 @@ impl When {
     }
 }
 
-/// What came of every threshold that the run promised.
+/// The result of every threshold of the run.
 pub(super) fn judged(recorded: &Recorded) -> Vec<ThresholdFigures> {
     let criteria = criteria(recorded);
     let promised = |pick: fn(&Promises) -> &Vec<Threshold>| criteria.experiment.as_ref().map(pick).cloned();
@@ -59,7 +59,7 @@ fn one(recorded: &Recorded, criteria: &Criteria, when: When, threshold: Threshol
 
 fn figures(threshold: String, when: When, finding: Option<Finding>) -> ThresholdFigures {
     let (verdict, summary) = finding.map_or_else(
-        || ("unknown".to_owned(), "nothing decides it".to_owned()),
+        || ("unknown".to_owned(), "no check decided it".to_owned()),
         |finding| (finding.verdict.name().to_owned(), finding.summary),
     );
     ThresholdFigures { threshold, when: when.word().to_owned(), verdict, summary }

@@ -1,4 +1,4 @@
-//! The report of a trial of the checker: each experiment against a lie that it is named for, whether it was caught, and why.
+//! The report of a trial: each experiment against a lie that it names, and whether the lie was caught.
 
 use super::fill::fill;
 use super::{ReportError, html};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The page, in the folder of the runs.
 pub const PAGE: &str = "trial.html";
-/// The short form beside it.
+/// The Markdown file beside it.
 pub const MARKDOWN: &str = "trial.md";
 
 /// An experiment against a lie.
@@ -21,23 +21,20 @@ pub struct Trial {
     pub experiment: String,
     /// The lie, as `service=lie`.
     pub lie: String,
-    /// What became of it.
     pub outcome: TrialOutcome,
-    /// Why.
     pub because: String,
-    /// Name of the run, where there was one.
+    /// Name of the run, if there was one.
     pub run: Option<String>,
 }
 
-/// What became of a lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialOutcome {
     /// The run failed.
     Caught,
-    /// The run passed: the lie was taken for the truth.
+    /// The run passed, so the lie was missed.
     Missed,
-    /// The run proved nothing.
+    /// The run was *unknown*.
     Unknown,
 }
 
@@ -60,7 +57,6 @@ impl TrialOutcome {
     }
 }
 
-/// A trial as the tables show it.
 #[derive(Serialize)]
 struct Row<'t> {
     trial: &'t Trial,
@@ -69,12 +65,12 @@ struct Row<'t> {
     report: Option<String>,
 }
 
-/// How many lies were caught.
+/// The number of caught lies.
 pub fn caught(trials: &[Trial]) -> usize {
     trials.iter().filter(|trial| trial.outcome == TrialOutcome::Caught).count()
 }
 
-/// Writes the table as a page and in its short form; the answer is where the page is.
+/// Writes the table as a page and as Markdown. Returns the path of the page.
 ///
 /// # Errors
 /// A file cannot be written.
@@ -117,7 +113,6 @@ mod tests {
         Trial { experiment, lie: lie.to_owned(), outcome, because, run: Some("r1".to_owned()) }
     }
 
-    /// The page and the short form.
     fn written(trials: &[Trial]) -> (String, String) {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), trials).unwrap();

@@ -1,8 +1,7 @@
-//! Figures and texts as people read them; what templates call filters.
+//! Renders figures and texts for people: the filters of the templates.
 
 use minijinja::Environment;
 
-/// Lets templates write them.
 pub(super) fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter("duration", |us: f64| duration(us));
     environment.add_filter("percent", |ratio: f64| percent(ratio));
@@ -32,7 +31,7 @@ pub(super) fn duration(us: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// A ratio in percent; a small one is never rounded to nothing.
+/// A ratio in percent; a small one is never rounded to 0.
 pub(super) fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     if percent == 0.0 {
@@ -44,7 +43,7 @@ pub(super) fn percent(ratio: f64) -> String {
     }
 }
 
-/// A number with its thousands apart.
+/// A number with separated thousands.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -57,7 +56,7 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
-/// Text that stays within its cell of a table and means nothing to a renderer.
+/// Text escaped for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

@@ -50,7 +50,7 @@ pub(super) async fn run(
     let (mut happened, probes, crowded, (), sampled) = tokio::join!(conducting, probing, crowding, driving, sampling);
     (happened.probes, happened.crowded) = (probes, crowded);
     sampled.map_err(|error| unrecorded(error.to_string()))?;
-    view.show(Event::Stage("reading back what was written".to_owned()));
+    view.show(Event::Stage("reading back all writes".to_owned()));
     stage.read_back().await;
     let interrupted = cancel.is_cancelled();
     let report = ScenarioReport {
@@ -64,7 +64,7 @@ pub(super) async fn run(
     (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
     happened.logs_elsewhere = matches!(request.plan.backend, Backend::External { .. });
     if happened.logs_elsewhere {
-        view.show(Event::Note("the logs of a stack that somebody else runs are not searched for secrets".to_owned()));
+        view.show(Event::Note("the logs of an external stack are not searched for secrets".to_owned()));
     }
     super::record(run_dir, run_dir::SCENARIO, &report)?;
     super::record(run_dir, run_dir::EXPERIMENT, &happened)

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub const DRIVE_SUBCOMMAND: &str = "__drive";
 /// Time that a driver may need besides warm-up and measuring: seeding, the final reads, its own end.
 const DRIVE_MARGIN: Duration = Duration::from_secs(300);
-/// Time that a driver has to end after it was interrupted.
+/// Time that a driver has to end after the experiment was interrupted.
 const INTERRUPT_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Drives the load.
@@ -102,7 +102,7 @@ async fn follow(
             },
             () = cancel.cancelled(), if !interrupted => {
                 interrupted = true;
-                view.show(Event::Stage("interrupted: the driver writes what it has".to_owned()));
+                view.show(Event::Stage("interrupted: the driver writes its partial record".to_owned()));
                 if let Some(pid) = child.id() {
                     let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT);
                 }
@@ -116,8 +116,8 @@ async fn follow(
     }
     let status = child.wait().await.map_err(|error| failed(format!("cannot be waited for: {error}")))?;
     // 2: the history is incomplete, which the judgement says.
-    let told = status.success() || status.code() == Some(2) || interrupted;
-    if told { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
+    let reported = status.success() || status.code() == Some(2) || interrupted;
+    if reported { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
 }
 
 /// What a phase of a load is called.

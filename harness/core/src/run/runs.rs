@@ -58,7 +58,7 @@ impl State {
 pub struct Said {
     /// Its verdict.
     pub verdict: String,
-    /// The one sentence why.
+    /// The reason of the verdict, in one sentence.
     pub because: String,
 }
 
@@ -160,9 +160,9 @@ pub fn surplus(runs: &Path, keep: usize, own: &[PathBuf]) -> Pruned {
     let mut found = Pruned::default();
     for path in directories(runs).into_iter().skip(keep).filter(|path| !own.contains(path)) {
         if is_held(&path) {
-            found.spared.push((path, "a harness works on it".to_owned()));
+            found.spared.push((path, "the run is in progress".to_owned()));
         } else if has_pending_undo(&path) {
-            found.spared.push((path, "it has faults to undo: `harness chaos recover`".to_owned()));
+            found.spared.push((path, "faults are still to undo: `harness chaos recover`".to_owned()));
         } else {
             found.removed.push(path);
         }
@@ -246,13 +246,13 @@ mod tests {
         let pruned = prune(folder.path(), 1, &paths[3..4]);
         assert_eq!(pruned.removed, paths[2..3]);
         let why: Vec<&str> = pruned.spared.iter().map(|(_, why)| why.as_str()).collect();
-        assert!(why[0].contains("works on it") && why[1].contains("faults to undo"), "{why:?}");
+        assert!(why[0].contains("in progress") && why[1].contains("faults to undo"), "{why:?}");
         assert_eq!(ids(folder.path()), ["e", "d", "b", "a"]);
         assert!(folder.path().join("notes").exists() && !folder.path().join(".gone-z").exists());
     }
 
     #[test]
-    fn a_folder_in_which_nothing_can_be_written_is_told_before_anything_starts() {
+    fn an_unwritable_folder_is_reported_before_anything_starts() {
         let folder = tempfile::tempdir().unwrap();
         prepare(&folder.path().join("deep/runs")).unwrap();
         assert_eq!(std::fs::read_dir(folder.path().join("deep/runs")).unwrap().count(), 0);

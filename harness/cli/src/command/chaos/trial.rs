@@ -54,8 +54,9 @@ fn trials(
     for experiment in experiments {
         for lie in experiment.catches.clone() {
             let parsed = lie.split_once('=').and_then(|(service, lie)| Some((service_of(service)?, lie.to_owned())));
-            let parsed = parsed
-                .ok_or_else(|| Failure::usage(format!("`{}`: `{lie}` does not have the form `SERVICE=LIE`", experiment.name)))?;
+            let parsed = parsed.ok_or_else(|| {
+                Failure::usage(format!("`{}`: `{lie}` does not have the form `SERVICE=LIE`", experiment.name))
+            })?;
             let resolved = resolve(vec![experiment.clone()], arguments, &[parsed], context)?;
             trials.extend(resolved.into_iter().map(|plan| (lie.clone(), plan)));
         }

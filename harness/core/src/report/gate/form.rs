@@ -1,4 +1,4 @@
-//! The figures of a gate: what its `report.json` holds. Its schema is published, so fields are added and never renamed.
+//! The content of a gate's `report.json`. Its schema is published, so fields may be added but never renamed.
 
 use crate::report::figures::{
     ExperimentFigures, FindingFigures, OperationFigures, SurroundingFigures, ThresholdFigures,
@@ -9,7 +9,7 @@ use serde::Serialize;
 /// A gate in figures.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct GateSummary {
-    /// Version of this document's form.
+    /// Version of the format of this document.
     pub format: u32,
     /// `gate`.
     pub kind: String,
@@ -17,11 +17,11 @@ pub struct GateSummary {
     pub run_id: String,
     /// `pass`, `unknown`, `fail`, `error` or `interrupted`.
     pub verdict: String,
-    /// The one sentence why.
+    /// The reason of the verdict, in one sentence.
     pub because: String,
     /// Every run that does not pass, in the order of the phases.
     pub reasons: Vec<GateReason>,
-    /// True where the gate was interrupted.
+    /// True if the gate was interrupted.
     pub interrupted: bool,
     /// Its profile.
     pub profile: String,
@@ -29,11 +29,11 @@ pub struct GateSummary {
     pub seed: u64,
     /// The command that repeats it.
     pub command: String,
-    /// When it began (RFC 3339, UTC).
+    /// Start time (RFC 3339, UTC).
     pub started_at: String,
-    /// How long it took, in seconds.
+    /// Duration, in seconds.
     pub took_secs: f64,
-    /// Versions and machine, from the first run that has them.
+    /// Versions and machine, from the first run that recorded them.
     pub surroundings: Option<SurroundingFigures>,
     /// Its phases, in their order.
     pub phases: Vec<GatePhase>,
@@ -46,11 +46,11 @@ pub struct GateReason {
     pub phase: String,
     /// The run.
     pub name: String,
-    /// What it ended with.
+    /// Its verdict.
     pub verdict: String,
     /// Why, in one sentence.
     pub because: String,
-    /// Its report, from the directory of the gate.
+    /// Path of its report, relative to the directory of the gate.
     pub report: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub struct GatePhase {
     pub verdict: String,
     /// Runs that pass.
     pub passed: u64,
-    /// How long it took, in seconds.
+    /// Duration, in seconds.
     pub took_secs: f64,
     /// Its runs, in their order.
     pub runs: Vec<GateRun>,
@@ -76,24 +76,24 @@ pub struct GatePhase {
 pub struct GateRun {
     /// Name of the scenario, the workload or the experiment.
     pub name: String,
-    /// What it shows.
+    /// Its purpose.
     pub about: String,
     /// `pass`, `unknown`, `fail`, `error`, `interrupted` or `not run`.
     pub verdict: String,
     /// Why, in one sentence.
     pub because: String,
-    /// How long it took, its stack included, in seconds.
+    /// Duration including its stack, in seconds.
     pub took_secs: f64,
-    /// Its own report, from the directory of the gate; absent where there is none.
+    /// Path of its report, relative to the directory of the gate; missing if there is none.
     pub report: Option<String>,
-    /// The command that repeats it alone.
+    /// The command that repeats this run.
     pub command: Option<String>,
-    /// What each check said.
+    /// Finding of each check.
     pub findings: Vec<FindingFigures>,
-    /// What came of each threshold.
+    /// Result of each threshold.
     pub thresholds: Vec<ThresholdFigures>,
     /// Its measured calls.
     pub total: OperationFigures,
-    /// What was done to the stack; absent where the run is no experiment.
+    /// Faults and recovery; missing if the run is not an experiment.
     pub experiment: Option<ExperimentFigures>,
 }

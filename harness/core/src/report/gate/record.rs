@@ -1,5 +1,5 @@
-//! What a gate did: phases, the runs of each in their order, and what kept a run from being one. From this and the runs themselves its
-//! report is made, now or later.
+//! The record of a gate: its phases, their runs in order, and why a run did not start. The report of the gate is made from this record and the
+//! runs, at once or later.
 
 use crate::plan::run_dir;
 use crate::plan::seal::write_whole;
@@ -18,26 +18,23 @@ pub struct GateRecord {
     pub seed: u64,
     /// Its profile.
     pub profile: String,
-    /// When it began (RFC 3339, UTC).
+    /// Start time (RFC 3339, UTC).
     pub started_at: String,
-    /// How long it took, in milliseconds.
+    /// Duration, in milliseconds.
     pub took_ms: u64,
-    /// True where somebody stopped it.
+    /// True if the experiment was interrupted.
     pub interrupted: bool,
     /// Its phases, in their order.
     pub phases: Vec<PhaseRecord>,
 }
 
-/// A phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRecord {
-    /// What it consists of.
     pub kind: PhaseKind,
     /// Its runs, in their order.
     pub runs: Vec<RunRecord>,
 }
 
-/// What a phase consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PhaseKind {
@@ -50,7 +47,6 @@ pub enum PhaseKind {
 }
 
 impl PhaseKind {
-    /// The word for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scenarios => "scenarios",
@@ -76,41 +72,38 @@ pub struct RunRecord {
     pub name: String,
     /// What it shows, in one sentence.
     pub about: String,
-    /// How long it took, its stack included, in milliseconds.
+    /// Duration including its stack, in milliseconds.
     pub took_ms: u64,
-    /// What came of it.
     pub end: RunEnd,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunEnd {
-    /// It has a directory of this name, in which everything is.
+    /// It was recorded in the directory of this name.
     Recorded(String),
-    /// There is nothing to judge.
+    /// It failed before anything could be judged.
     Failed {
-        /// The exit code that it alone would have had.
+        /// Its exit code.
         exit: u8,
-        /// Why.
-        why: String,
+            why: String,
     },
-    /// It never began.
+    /// It was not started.
     NotRun {
-        /// Why not.
         why: String,
     },
 }
 
 impl GateRecord {
-    /// A name for the directory of a gate that begins now.
+    /// A directory name for a gate that starts now.
     pub fn fresh_id(profile: &str) -> String {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
         let nonce: u16 = rand::random();
         format!("{now}-gate-{profile}-{nonce:04x}")
     }
 
-    /// Writes it into the directory of the gate.
+    /// Writes the record into the directory of the gate.
     ///
     /// # Errors
     /// It cannot be written.
@@ -118,10 +111,10 @@ impl GateRecord {
         write_whole(&dir.join(run_dir::GATE), &serde_json::to_vec_pretty(self)?)
     }
 
-    /// Reads it from the directory of a gate.
+    /// Reads the record from the directory of a gate.
     ///
     /// # Errors
-    /// It is not there, or it is none.
+    /// The file is missing or is not the record of a gate.
     pub fn read(dir: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&std::fs::read(dir.join(run_dir::GATE))?)?)
     }

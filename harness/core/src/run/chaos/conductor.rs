@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long users make connections before the steady state counts.
 const WARM_UP: Duration = Duration::from_secs(3);
-/// How often people are told how it goes.
+/// Interval between two reports of progress.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// How often the watch over the run looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -59,7 +59,7 @@ impl<'s> Conductor<'s> {
         let conducting = self.phases(&early);
         let watching = async {
             tokio::select! {
-                () = cancel.cancelled() => self.fails("it was interrupted"),
+                () = cancel.cancelled() => self.fails("the experiment was interrupted"),
                 why = self.gets_worse() => self.fails(&why),
                 () = over.cancelled() => {}
             }
@@ -116,7 +116,7 @@ impl<'s> Conductor<'s> {
         happened.recovery = Some(Span { from_us: healed_us, until_us });
         happened.ways = ways.after(self.stack, Span { from_us: fault_us, until_us });
         counters.count_hits(&mut self.faults.borrow_mut());
-        happened.counters = counters.told();
+        happened.counters = counters.finish();
         happened
     }
 
@@ -187,7 +187,7 @@ impl<'s> Conductor<'s> {
             let (share, calls) = self.traffic.bad_share(abort.within);
             if calls >= LEAST_CALLS && share > abort.error_share {
                 return format!(
-                    "it got worse than planned: {:.0} % of {calls} calls in {} s failed otherwise than the experiment allows",
+                    "stopped early: {:.0} % of {calls} calls in {} s failed in a way that the experiment does not allow",
                     share * 100.0,
                     abort.within.as_secs()
                 );

@@ -92,7 +92,7 @@ impl Counters {
     }
 
     /// What the experiment promised something of.
-    pub(super) fn told(self) -> Vec<Counter> {
+    pub(super) fn finish(self) -> Vec<Counter> {
         self.read
     }
 
