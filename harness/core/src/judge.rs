@@ -66,10 +66,7 @@ pub struct Judgement {
 pub enum JudgeError {
     /// A file cannot be read or written.
     #[error("`{}` cannot be read: {why}\nhint: pass the directory of a run, such as `runs/<id>`", path.display())]
-    File {
-        path: PathBuf,
-        why: String,
-    },
+    File { path: PathBuf, why: String },
     /// A file has unexpected content.
     #[error("`{}` line {line} is not a valid record: {why}", path.display())]
     Content {

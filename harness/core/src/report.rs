@@ -26,10 +26,7 @@ pub enum ReportError {
     #[error(transparent)]
     Judge(#[from] JudgeError),
     #[error("the report `{}` cannot be written: {why}", path.display())]
-    Write {
-        path: PathBuf,
-        why: String,
-    },
+    Write { path: PathBuf, why: String },
     /// A template cannot be rendered; a bug of the harness.
     #[error("the report cannot be rendered: {0}")]
     Render(String),

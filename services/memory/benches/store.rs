@@ -1,15 +1,15 @@
-//! What the store costs, as ratios to references of the same run: group commit against one transaction per write and against a bare
-//! loop over the same tables, a large store against a small one, a search among many strangers against one among few.
+//! The cost of the store, as ratios to references of the same run: group commit against one transaction per write and against a plain
+//! SQLite loop over the same tables, a large store against a small one, a search with many other tenants against one with few.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark ends at the first trouble and prints its figures"
+    reason = "a benchmark stops at the first error and prints its figures"
 )]
 
-use mcp_contracts::memory::{TagMatch, Visibility};
+use mcp_contracts::memory::Visibility;
 use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_memory::store::sqlite::SqliteStore;
-use mcp_memory::store::{NewMemory, SearchQuery, Selection, Store, TagFilter};
+use mcp_memory::store::{NewMemory, SearchQuery, Selection, Store};
 use mcp_memory::tenant::Tenant;
 use mcp_memory::terms;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -41,17 +41,17 @@ fn main() {
     let rounds: Vec<(f64, f64, f64)> = (0..3)
         .map(|round| {
             let group = store_rate(&runtime, &at(&format!("group{round}")), WRITERS);
-            let single = bare_rate(&at(&format!("single{round}")), 1);
-            let bare = bare_rate(&at(&format!("bare{round}")), WRITERS);
-            (group, single, bare)
+            let single = plain_rate(&at(&format!("single{round}")), 1);
+            let plain = plain_rate(&at(&format!("plain{round}")), WRITERS);
+            (group, single, plain)
         })
         .collect();
     let median = |value: fn(&(f64, f64, f64)) -> f64| median(rounds.iter().map(value).collect());
     println!("group commit, 100 writers             {:>10.0} writes/s", median(|round| round.0));
-    println!("one transaction per write, bare       {:>10.0} writes/s", median(|round| round.1));
-    println!("group commit, bare loop               {:>10.0} writes/s", median(|round| round.2));
+    println!("one transaction per write, plain loop {:>10.0} writes/s", median(|round| round.1));
+    println!("group commit, plain loop              {:>10.0} writes/s", median(|round| round.2));
     println!("group commit / one per write          {:>10.2}   (at least 1.50)", median(|round| round.0 / round.1));
-    println!("store / bare loop                     {:>10.2}   (at least 0.70)", median(|round| round.0 / round.2));
+    println!("store / plain loop                    {:>10.2}   (at least 0.70)", median(|round| round.0 / round.2));
 
     let few = filled(&runtime, &at("few"), 50, 20);
     let small = search_cost(&runtime, &few);
@@ -59,11 +59,11 @@ fn main() {
     let many = filled(&runtime, &at("many"), 50, 2_000);
     let write_large = write_cost(&runtime, &many);
     let (search, rss) = (search_cost(&runtime, &many), resident());
-    println!("write CPU among 100,000 / 1,000       {:>10.2}   (at most 1.20)", write_large / write_small);
-    println!("search CPU, 2,000 own of 100,000      {:>10.0} us (at most 2,000; among 1,000: {small:.0} us)", search);
+    println!("write CPU with 100,000 / 1,000        {:>10.2}   (at most 1.20)", write_large / write_small);
+    println!("search CPU, 2,000 own of 100,000      {:>10.0} us (at most 2,000; of 1,000: {small:.0} us)", search);
     println!("resident memory of this process       {:>10.0} MB", rss);
     let alone = filled(&runtime, &at("alone"), 5, 2_000);
-    println!("search CPU, 10 x more strangers       {:>10.2}   (below 1.20)", search / search_cost(&runtime, &alone));
+    println!("search CPU, 10 x more other tenants   {:>10.2}   (below 1.20)", search / search_cost(&runtime, &alone));
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -86,7 +86,7 @@ fn tenant(organisation: usize) -> Tenant {
     })
 }
 
-/// Some notes of the corpus and a number that makes them new: about thirty words.
+/// Two notes of the corpus and a number that makes the text unique: about thirty words.
 fn content(random: &mut ChaCha8Rng, number: usize) -> String {
     let notes: Vec<&str> = NOTES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let pick = |random: &mut ChaCha8Rng| notes[random.random_range(0..notes.len())];
@@ -104,7 +104,7 @@ fn memory(content: String) -> NewMemory {
     }
 }
 
-/// Writes per second of `writers` callers that each wait for their acknowledgement.
+/// Writes per second of `writers` concurrent callers, each of which waits for its reply before the next write.
 fn store_rate(runtime: &Runtime, path: &Path, writers: usize) -> f64 {
     let store = Arc::new(SqliteStore::open(path).unwrap());
     let start = Instant::now();
@@ -130,9 +130,9 @@ fn store_rate(runtime: &Runtime, path: &Path, writers: usize) -> f64 {
     rate
 }
 
-/// The same rows in the same tables by a bare loop, `batch` to a transaction.
-fn bare_rate(path: &Path, batch: usize) -> f64 {
-    drop_store(path);
+/// Writes per second of a plain SQLite loop that inserts the same rows, `batch` in each transaction.
+fn plain_rate(path: &Path, batch: usize) -> f64 {
+    create_tables(path);
     let mut connection = Connection::open(path).unwrap();
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384")
@@ -144,7 +144,7 @@ fn bare_rate(path: &Path, batch: usize) -> f64 {
     while start.elapsed() < SPAN {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
         for _ in 0..batch {
-            bare_insert(&transaction, &content(&mut random, written));
+            plain_insert(&transaction, &content(&mut random, written));
             written += 1;
         }
         transaction.commit().unwrap();
@@ -152,14 +152,13 @@ fn bare_rate(path: &Path, batch: usize) -> f64 {
     written as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Makes the tables as the store makes them, and closes it.
-fn drop_store(path: &Path) {
+fn create_tables(path: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = SqliteStore::open(path).unwrap();
     runtime.block_on(store.close());
 }
 
-fn bare_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
+fn plain_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
     use sha2::Digest;
     let (words, hash) = (terms::of(content), sha2::Sha256::digest(content));
     let indexed: String = words.iter().map(|word| format!("1x{word} ")).collect();
@@ -186,7 +185,7 @@ fn bare_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
         .unwrap();
 }
 
-/// A store with `each` memories of every one of `organisations`.
+/// A store with `each` memories for every organisation.
 fn filled(runtime: &Runtime, path: &Path, organisations: usize, each: usize) -> SqliteStore {
     let store = SqliteStore::open(path).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(2);
@@ -201,7 +200,7 @@ fn filled(runtime: &Runtime, path: &Path, organisations: usize, each: usize) -> 
     store
 }
 
-/// CPU of this process for one write, in microseconds: writes go through in batches of 100.
+/// CPU time of this process for one write, in microseconds, in batches of 100.
 fn write_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let costs = (0..40).map(|round| {
@@ -214,26 +213,21 @@ fn write_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
     median(costs.collect())
 }
 
-/// CPU of this process for one search, in microseconds; the median over tenants and queries.
+/// CPU time of this process for one search, in microseconds; the median over tenants and queries.
 fn search_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
     let mut costs = Vec::new();
     for round in 0..200 {
         let query = SearchQuery {
             terms: terms::of_query(QUERIES[round % QUERIES.len()]),
-            selection: Selection {
-                tags: TagFilter { tags: Vec::new(), tag_match: TagMatch::All },
-                kind: None,
-                created_from: None,
-                created_before: None,
-            },
+            selection: Selection::default(),
             limit: 20,
             as_of: jiff::Timestamp::now().as_microsecond(),
             after: None,
         };
         let before = cpu();
-        let found = runtime.block_on(store.search(&tenant(round % 5), query)).unwrap();
+        let hits = runtime.block_on(store.search(&tenant(round % 5), query)).unwrap();
         costs.push((cpu() - before).as_secs_f64() * 1e6);
-        assert!(round % QUERIES.len() != 0 || found.len() <= 20);
+        assert!(round % QUERIES.len() != 0 || hits.len() <= 20);
     }
     median(costs)
 }
@@ -245,7 +239,7 @@ fn cpu() -> Duration {
     time(usage.user_time()) + time(usage.system_time())
 }
 
-/// Resident memory now, in megabytes.
+/// Resident memory in megabytes.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

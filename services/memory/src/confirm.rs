@@ -1,5 +1,5 @@
-//! Confirmation tokens: what a dry run answers and the real call must bring. A token is good for one tenant, one selection,
-//! one count and five minutes; any instance that shares the key of the stack accepts it.
+//! Confirmation tokens: a dry run issues one and the real call must pass it. A token is valid for one tenant, one selection, one count and
+//! five minutes. It is signed and not stored, so every instance with the same secret accepts it.
 
 use crate::store::TagFilter;
 use crate::tenant::Tenant;
@@ -9,24 +9,24 @@ use hmac::{Hmac, KeyInit, Mac};
 use mcp_contracts::memory::TagMatch;
 use sha2::Sha256;
 
-/// How long a token is good for, in microseconds.
+/// Lifetime of a token in microseconds.
 pub const LIFETIME_US: i64 = 300_000_000;
 
-/// Makes and checks tokens.
+/// Issues and checks tokens.
 #[derive(Clone)]
 pub struct Confirmations {
     key: Hmac<Sha256>,
 }
 
 impl Confirmations {
-    /// Derives its own key from the secret of the stack.
     pub fn new(secret: &str) -> Self {
         let mut key = Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+        // Separates these tokens from everything else that is signed with the same secret.
         key.update(b"memory: delete_by_tag\0");
         Self { key }
     }
 
-    /// A token for deleting `count` memories until `expires_us`.
+    /// Issues a token that allows deleting `count` memories until `expires_us`.
     pub fn issue(&self, tenant: &Tenant, tags: &TagFilter, count: u64, expires_us: i64) -> String {
         let mut bytes = expires_us.to_be_bytes().to_vec();
         bytes.extend(count.to_be_bytes());
@@ -34,8 +34,8 @@ impl Confirmations {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The count that `token` confirms, if it is one of ours for this selection and `now_us` is before its end.
-    pub fn confirmed(&self, token: &str, tenant: &Tenant, tags: &TagFilter, now_us: i64) -> Option<u64> {
+    /// Returns the confirmed count, if the token is authentic, for this selection and not expired.
+    pub fn confirmed_count(&self, token: &str, tenant: &Tenant, tags: &TagFilter, now_us: i64) -> Option<u64> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let expires_us = i64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
         let count = u64::from_be_bytes(bytes.get(8..16)?.try_into().ok()?);
@@ -52,6 +52,7 @@ impl Confirmations {
             TagMatch::All => "all",
         };
         for part in [tenant.org(), tenant.workspace(), tenant.user(), matching].into_iter().chain(tags) {
+            // The length keeps `ab`, `c` apart from `a`, `bc`.
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }

@@ -1,22 +1,25 @@
-//! Page cursors: opaque to callers, good for one tenant and one query. They say where to go on, never what may be seen.
+//! Page cursors, opaque to clients. A cursor is a position and valid for one tenant and one query; it grants no access, because each page
+//! checks the tenant again.
 
 use crate::store::Rank;
 use crate::tenant::Tenant;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 const BINDING_BYTES: usize = 12;
 
-/// What a cursor belongs to: a tenant and the query without its page.
+/// The tenant and the query, without its page, that a cursor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding([u8; BINDING_BYTES]);
 
 impl Binding {
-    /// Binds to `query`, any text that is the same for every page.
-    pub fn new(tenant: &Tenant, query: &str) -> Self {
+    /// `request` must be the same for every page of the `query`.
+    pub fn new(tenant: &Tenant, query: &str, request: &impl Serialize) -> Self {
+        let query = format!("{query} {}", serde_json::to_string(request).unwrap_or_default());
         let mut hash = Sha256::new();
-        for part in [tenant.org(), tenant.workspace(), tenant.user(), query] {
+        for part in [tenant.org(), tenant.workspace(), tenant.user(), &query] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -30,7 +33,6 @@ impl Binding {
         self.encode(&[place.0, place.1])
     }
 
-    /// The place of a list cursor.
     pub fn parse_list(self, cursor: &str) -> Option<(i64, i64)> {
         self.decode::<2>(cursor).map(|[us, sequence]| (us, sequence))
     }
@@ -40,7 +42,6 @@ impl Binding {
         self.encode(&[as_of, rank.score.to_bits().cast_signed(), rank.sequence])
     }
 
-    /// The time and the place of a search cursor.
     pub fn parse_search(self, cursor: &str) -> Option<(i64, Rank)> {
         let [as_of, score, sequence] = self.decode::<3>(cursor)?;
         let score = f64::from_bits(score.cast_unsigned());

@@ -1,243 +1,188 @@
-//! What a store of memories does, whatever it is made of. Tools know this trait and nothing below it.
+//! The interface of a store of memories. Tools use this trait and nothing below it.
 
 pub mod sqlite;
 
 use crate::tenant::Tenant;
 use futures::future::BoxFuture;
 use mcp_contracts::memory::{Memory, TagCount, TagMatch, Visibility};
+use mcp_kit::database::DatabaseError;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The future of a store call.
-pub type Reply<T> = BoxFuture<'static, Result<T, StoreError>>;
+pub type StoreFuture<T> = BoxFuture<'static, Result<T, StoreError>>;
 
-/// A store of memories. Every call takes the tenant that it is for; one without does not compile:
+/// A store of memories. Every call requires a tenant; without one it does not compile:
 ///
 /// ```compile_fail
 /// # use mcp_memory::store::Store;
-/// fn read_anything(store: &dyn Store) {
+/// fn read_without_tenant(store: &dyn Store) {
 ///     let _ = store.get("an id".to_owned());
 /// }
 /// ```
 ///
-/// and a tenant cannot be made up, only taken from claims:
+/// and a tenant can only be made from claims:
 ///
 /// ```compile_fail
 /// # use mcp_memory::tenant::Tenant;
-/// let anybody = Tenant { org: "acme".into(), workspace: "default".into(), user: "ann".into(), admin: true };
+/// let forged = Tenant { org: "acme".into(), workspace: "default".into(), user: "ann".into(), admin: true };
 /// ```
+///
+/// A write is durable when its future completes.
 pub trait Store: Send + Sync + 'static {
-    /// Stores memories, all or none; durable when it answers.
-    fn insert(&self, tenant: &Tenant, memories: Vec<NewMemory>) -> Reply<Vec<Inserted>>;
-    /// Reads one memory.
-    fn get(&self, tenant: &Tenant, id: String) -> Reply<Memory>;
-    /// Finds memories by their words, best first.
-    fn search(&self, tenant: &Tenant, query: SearchQuery) -> Reply<Vec<Found>>;
+    /// Stores all memories or none.
+    fn insert(&self, tenant: &Tenant, memories: Vec<NewMemory>) -> StoreFuture<Vec<Inserted>>;
+    fn get(&self, tenant: &Tenant, id: String) -> StoreFuture<Memory>;
+    /// Finds memories that contain at least one of the terms, best first.
+    fn search(&self, tenant: &Tenant, query: SearchQuery) -> StoreFuture<Vec<SearchHit>>;
     /// Lists memories, newest first.
-    fn list(&self, tenant: &Tenant, query: ListQuery) -> Reply<Vec<Listed>>;
-    /// Changes a memory; durable when it answers.
-    fn update(&self, tenant: &Tenant, id: String, change: Change) -> Reply<Memory>;
-    /// Deletes a memory; durable when it answers.
-    fn delete(&self, tenant: &Tenant, id: String) -> Reply<()>;
-    /// Counts what [`Store::delete_by_tag`] would delete.
-    fn count_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> Reply<u64>;
-    /// Deletes the caller's memories with these tags if there are still `expected` of them; durable when it answers.
-    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: u64) -> Reply<u64>;
-    /// Counts what the tenant can see.
-    fn stats(&self, tenant: &Tenant) -> Reply<Stats>;
-    /// Ends the store after the last call.
+    fn list(&self, tenant: &Tenant, query: ListQuery) -> StoreFuture<Vec<Listed>>;
+    fn update(&self, tenant: &Tenant, id: String, change: Change) -> StoreFuture<Memory>;
+    fn delete(&self, tenant: &Tenant, id: String) -> StoreFuture<()>;
+    /// Counts the memories that [`Store::delete_by_tag`] would delete.
+    fn count_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> StoreFuture<u64>;
+    /// Deletes the user's own memories with these tags, if their number is still `expected`.
+    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: u64) -> StoreFuture<u64>;
+    /// Counts the memories that the tenant can see.
+    fn stats(&self, tenant: &Tenant) -> StoreFuture<Stats>;
+    /// Finishes queued writes; later calls fail.
     fn close(&self) -> BoxFuture<'static, ()>;
 }
 
-/// A memory to store, validated.
+/// A validated memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewMemory {
-    /// Text.
     pub content: String,
-    /// Free tags and `topic:`, sorted, without repetition.
+    /// Free tags and `topic:`, sorted and distinct.
     pub tags: Vec<String>,
-    /// Kind.
     pub kind: Option<String>,
-    /// Metadata.
     pub metadata: Map<String, Value>,
-    /// Who can read it.
     pub visibility: Visibility,
-    /// Makes a repetition harmless.
     pub idempotency: Option<Idempotency>,
 }
 
-/// A key, and a hash of the request that it came with.
+/// Makes a repeated request return the first result instead of another effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The caller's key.
     pub key: String,
-    /// SHA-256 of the request without the key.
+    /// SHA-256 of the request without the key. The same key with another request is refused.
     pub request: [u8; 32],
 }
 
-/// What became of a [`NewMemory`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The result of inserting a [`NewMemory`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inserted {
-    /// Id of the memory, the existing one where the content was there.
+    /// If the content was stored before, the id of that memory.
     pub id: String,
-    /// False where it was there.
+    /// False if the content was stored before. Not serialized with an idempotency key: a repeated request creates nothing.
+    #[serde(skip)]
     pub created: bool,
-    /// Version of the memory.
     pub version: u64,
     /// SHA-256 of the content.
     pub content_hash: [u8; 32],
-    /// Time of the first store, microseconds since the epoch.
+    /// Microseconds since the epoch.
     pub created_us: i64,
 }
 
-/// Which tags a memory must carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The tags that a memory must have; an empty list matches everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagFilter {
-    /// The tags; empty matches everything.
     pub tags: Vec<String>,
-    /// Whether any or all of them.
     pub tag_match: TagMatch,
 }
 
-/// Which memories are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Conditions that a memory must meet, all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Tags.
     pub tags: TagFilter,
-    /// Kind.
     pub kind: Option<String>,
     /// Created at this time or later, microseconds since the epoch.
     pub created_from: Option<i64>,
-    /// Created before this time.
+    /// Created before this time, microseconds since the epoch.
     pub created_before: Option<i64>,
 }
 
-/// A search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchQuery {
-    /// Distinct terms, as [`crate::terms::of`] makes them.
+    /// Distinct terms from [`crate::terms::of_query`].
     pub terms: Vec<String>,
-    /// Which memories to look in.
     pub selection: Selection,
-    /// Most hits.
     pub limit: usize,
-    /// Time that recency counts from, microseconds since the epoch; only memories created by then are seen.
+    /// Recency counts from this time (microseconds since the epoch), and memories created later are ignored, so that every page of a search
+    /// has the same scores.
     pub as_of: i64,
     /// Only hits after this one.
     pub after: Option<Rank>,
 }
 
-/// Place of a hit: by score, then by age, then by sequence.
+/// The place of a hit: by score, then by sequence number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rank {
-    /// The score.
     pub score: f64,
-    /// Sequence number of the row.
     pub sequence: i64,
 }
 
-/// A hit.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// The memory.
+pub struct SearchHit {
     pub memory: Memory,
-    /// Its place.
     pub rank: Rank,
 }
 
-/// A list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
-    /// Which memories to list.
     pub selection: Selection,
-    /// Most memories.
     pub limit: usize,
-    /// Only memories after this place: time of creation and sequence number.
+    /// Only memories after this [`Listed::place`].
     pub after: Option<(i64, i64)>,
 }
 
-/// A memory in a list, with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// The memory.
     pub memory: Memory,
-    /// Time of creation and sequence number.
+    /// Creation time in microseconds since the epoch, and sequence number.
     pub place: (i64, i64),
 }
 
-/// A change; what is `None` stays.
+/// Changes to a memory; `None` keeps the old value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
-    /// New text.
     pub content: Option<String>,
-    /// New free tags.
     pub tags: Option<Vec<String>>,
-    /// New kind.
     pub kind: Option<String>,
-    /// New metadata.
     pub metadata: Option<Map<String, Value>>,
-    /// New visibility.
     pub visibility: Option<Visibility>,
-    /// Version that the memory must have.
+    /// The change is refused if the memory has another version.
     pub expected_version: Option<u64>,
-    /// Makes a repetition harmless.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What a tenant can see, in figures.
+/// Counts of the memories that a tenant can see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Memories of the caller alone.
+    /// Private memories of the user.
     pub private: u64,
     /// Memories that the workspace shares.
     pub shared: u64,
     /// Bytes of content in both.
     pub bytes: u64,
-    /// Most used tags, most used first.
+    /// The most frequent tags first.
     pub tags: Vec<TagCount>,
-    /// Oldest and newest time of creation, microseconds since the epoch.
+    /// Oldest and newest creation time, microseconds since the epoch.
     pub span: Option<(i64, i64)>,
 }
 
-/// Why a store call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing with that id is visible to the tenant.
+    /// Does not say whether another tenant has a memory with this id.
     #[error("no memory `{0}` is visible to you")]
     NotFound(String),
-    /// The memory is shared by somebody else.
-    #[error("memory `{0}` belongs to somebody else of the workspace")]
-    NotYours(String),
-    /// The key was used for another request.
+    #[error("memory `{0}` belongs to another user of the workspace")]
+    NotOwner(String),
     #[error("idempotency key `{0}` was used for another request")]
     IdempotencyConflict(String),
-    /// The memory has another version.
     #[error("memory `{id}` has version {actual}, not {expected}")]
-    VersionConflict {
-        /// Its id.
-        id: String,
-        /// Version that it has.
-        actual: u64,
-        /// Version that the caller expected.
-        expected: u64,
-    },
-    /// There are more or fewer memories than were confirmed.
-    #[error("{actual} memories match now, {expected} were confirmed")]
-    SelectionChanged {
-        /// How many there are.
-        actual: u64,
-        /// How many were confirmed.
-        expected: u64,
-    },
-    /// Too many calls are waiting.
-    #[error("too many calls are waiting for the store")]
-    Overloaded,
-    /// The disk is full; nothing was changed.
-    #[error("the disk of the store is full")]
-    Full,
-    /// The store is closed.
-    #[error("the store is closed")]
-    Closed,
-    /// Anything else; for the log.
-    #[error("the store failed: {0}")]
-    Failed(String),
+    VersionConflict { id: String, actual: u64, expected: u64 },
+    #[error("{actual} memories match now, but {expected} were confirmed")]
+    SelectionChanged { actual: u64, expected: u64 },
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }

@@ -1,4 +1,4 @@
-//! Who a store call is for. It can only be made from checked claims, and no store call exists without one.
+//! The tenant of a store call. It can only be made from checked claims, and every store call requires one.
 
 use mcp_contracts::{Claims, Scope};
 use std::sync::Arc;
@@ -23,22 +23,19 @@ impl Tenant {
         }
     }
 
-    /// Organisation.
     pub fn org(&self) -> &str {
         &self.org
     }
 
-    /// Workspace.
     pub fn workspace(&self) -> &str {
         &self.workspace
     }
 
-    /// User.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// Tells whether the user may change what others of the workspace share.
+    /// An admin may change the memories that other users share with the workspace.
     pub fn is_admin(&self) -> bool {
         self.admin
     }

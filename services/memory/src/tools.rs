@@ -1,4 +1,4 @@
-//! The tools, one file each. Here is their list and what they share: the way from a store's error to the caller's.
+//! The list of tools, one file each, and how errors of the store are reported to the client.
 
 mod delete_by_tag;
 mod delete_memory;
@@ -14,68 +14,66 @@ mod validate;
 
 use crate::confirm::Confirmations;
 use crate::store::{Store, StoreError};
+use crate::tenant::Tenant;
 use mcp_contracts::{ErrorCode, ToolError};
-use mcp_kit::{Annotations, ToolSet};
+use mcp_kit::{Annotations, CallContext, Tool, ToolInfo, ToolSet};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 
-/// Promise of a tool that reads.
+/// Annotations of a tool that reads.
 const READS: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
-/// Promise of a tool that adds.
+/// Annotations of a tool that adds.
 const ADDS: Annotations = Annotations { read_only: false, destructive: false, idempotent: true };
-/// Promise of a tool that changes or removes.
+/// Annotations of a tool that changes or deletes.
 const CHANGES: Annotations = Annotations { read_only: false, destructive: true, idempotent: true };
 
 /// Every tool, in the order of `tools/list`.
 pub fn all(store: &Arc<dyn Store>, confirmations: Confirmations) -> ToolSet {
     ToolSet::new(vec![
-        store_memory::tool(Arc::clone(store)),
-        get_memory::tool(Arc::clone(store)),
-        search_memory::tool(Arc::clone(store)),
-        list_memories::tool(Arc::clone(store)),
-        update_memory::tool(Arc::clone(store)),
-        delete_memory::tool(Arc::clone(store)),
-        delete_by_tag::tool(Arc::clone(store), confirmations),
-        memory_stats::tool(Arc::clone(store)),
-        export_memories::tool(Arc::clone(store)),
-        import_memories::tool(Arc::clone(store)),
+        store_memory::tool(store),
+        get_memory::tool(store),
+        search_memory::tool(store),
+        list_memories::tool(store),
+        update_memory::tool(store),
+        delete_memory::tool(store),
+        delete_by_tag::tool(store, confirmations),
+        memory_stats::tool(store),
+        export_memories::tool(store),
+        import_memories::tool(store),
     ])
 }
 
-/// What a caller is told of a store's error.
-fn refused(error: StoreError) -> ToolError {
-    let (code, hint) = match &error {
-        StoreError::NotFound(_) => (
-            ErrorCode::NotFound,
-            Some("it may have been deleted, or belong to another user, workspace or organisation"),
-        ),
-        StoreError::NotYours(_) => {
-            (ErrorCode::InsufficientScope, Some("only its owner, or a token with the scope `admin`, may change it"))
+/// A tool that runs `call` on the store, for the tenant of the token.
+fn store_tool<Request, Response, Running>(
+    info: ToolInfo,
+    store: &Arc<dyn Store>,
+    call: impl Fn(Arc<dyn Store>, Tenant, Request) -> Running + Send + Sync + 'static,
+) -> Tool
+where
+    Request: DeserializeOwned + JsonSchema + Send + 'static,
+    Response: Serialize + JsonSchema + 'static,
+    Running: Future<Output = Result<Response, ToolError>> + Send + 'static,
+{
+    let store = Arc::clone(store);
+    Tool::new(info, move |context: CallContext, request| call(Arc::clone(&store), Tenant::of(&context.claims), request))
+}
+
+fn tool_error(error: StoreError) -> ToolError {
+    let message = error.to_string();
+    let (code, hint) = match error {
+        StoreError::NotFound(_) => {
+            (ErrorCode::NotFound, "it may have been deleted, or belong to another user, workspace or organisation")
         }
-        StoreError::IdempotencyConflict(_) => (ErrorCode::IdempotencyConflict, Some("use a new key for a new request")),
+        StoreError::NotOwner(_) => {
+            (ErrorCode::InsufficientScope, "only its owner, or a token with the scope `admin`, may change it")
+        }
+        StoreError::IdempotencyConflict(_) => (ErrorCode::IdempotencyConflict, "use a new key for a new request"),
         StoreError::VersionConflict { .. } => {
-            (ErrorCode::VersionConflict, Some("read it again and repeat the change on its version"))
+            (ErrorCode::VersionConflict, "read the memory again and repeat the change with its current version")
         }
-        StoreError::SelectionChanged { .. } => (ErrorCode::ConfirmationRequired, Some("make the dry run again")),
-        StoreError::Overloaded => (ErrorCode::Overloaded, Some("try again after a moment")),
-        StoreError::Full => (ErrorCode::StorageFull, Some("nothing was changed; the operator must free space")),
-        StoreError::Closed => (ErrorCode::Draining, Some("another instance will answer")),
-        StoreError::Failed(_) => (ErrorCode::Internal, None),
+        StoreError::SelectionChanged { .. } => (ErrorCode::ConfirmationRequired, "repeat the dry run"),
+        StoreError::Database(error) => return error.into(),
     };
-    let message = match &error {
-        StoreError::Failed(_) => "the store failed; the log has the details".to_owned(),
-        other => other.to_string(),
-    };
-    let refused = ToolError::new(code, message);
-    match hint {
-        Some(hint) => refused.with_hint(hint),
-        None => refused,
-    }
-}
-
-fn time_text(us: i64) -> String {
-    jiff::Timestamp::from_microsecond(us).unwrap_or_default().to_string()
-}
-
-fn now_us() -> i64 {
-    jiff::Timestamp::now().as_microsecond()
+    ToolError::new(code, message).with_hint(hint)
 }

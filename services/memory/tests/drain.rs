@@ -1,4 +1,4 @@
-//! A service that is told to end leaves like a guest: it says so first, finishes what it began, and ends with 0.
+//! A service that receives SIGTERM stops being ready first, still answers until the drain begins, and exits with 0.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/service.rs"]
@@ -11,7 +11,7 @@ use service::{PATIENCE, Service, client, content_of, database, store, token, tok
 use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn between_the_signal_and_the_drain_calls_are_answered_and_readiness_says_no() {
+async fn between_sigterm_and_drain_calls_are_answered_and_the_service_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Service::command(folder.path());
     command.env(env::DRAIN_NOTICE_MS, "600000");
@@ -26,16 +26,16 @@ async fn between_the_signal_and_the_drain_calls_are_answered_and_readiness_says_
             assert!(ready.text().await.unwrap().contains("draining"));
             break;
         }
-        assert!(since.elapsed() < PATIENCE, "readiness does not tell of the end");
+        assert!(since.elapsed() < PATIENCE, "the service still reports that it is ready");
     }
-    let id = store(&client, &service.url, &token, "stored while leaving").await;
-    // A second signal is impatience: the drain begins, and the end is clean all the same.
+    let id = store(&client, &service.url, &token, "stored after SIGTERM").await;
+    // A second signal begins the drain at once; the exit is still clean.
     kill(pid, Signal::SIGTERM).unwrap();
     assert!(service.child.wait().unwrap().success());
     let again = Service::start(folder.path()).await;
     assert_eq!(
         content_of(&client, &again.url, &token_of("acme", "ann", "default"), &id).await.unwrap(),
-        "stored while leaving"
+        "stored after SIGTERM"
     );
     assert!(database(folder.path()).exists());
     again.kill();

@@ -1,30 +1,31 @@
-//! What was acknowledged is there, whatever happens to the process or the disk; a file that cannot be trusted is refused as it is.
+//! Acknowledged writes survive kills and full disks; a file that cannot be used is refused and not changed.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/service.rs"]
 mod service;
 
 use mcp_contracts::env;
+use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use service::{PATIENCE, Service, call, client, content_of, database, store, token};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 20;
 const WRITERS: usize = 8;
 
-/// Makes a file that must be refused.
-type Make<'a> = &'a dyn Fn(&Path);
+/// Writes a file that the service must refuse.
+type WriteFile<'a> = &'a dyn Fn(&Path);
 
-fn refused(folder: &Path) -> Output {
+fn run_until_exit(folder: &Path) -> Output {
     Service::command(folder).env(env::LISTEN_ADDR, "127.0.0.1:0").stderr(Stdio::piped()).output().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_acknowledged_write_survives_kill_nine_again_and_again() {
+async fn every_acknowledged_write_survives_twenty_kills() {
     let folder = tempfile::tempdir().unwrap();
     let (token, client) = (token(), client());
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
@@ -40,13 +41,13 @@ async fn every_acknowledged_write_survives_kill_nine_again_and_again() {
                     let content = format!("round {round} writer {writer} number {number}");
                     let reply = call(&client, &url, &token, "store_memory", json!({ "content": content })).await;
                     let Some(Ok(stored)) = reply else { return };
-                    acknowledged.lock().unwrap().push((stored["id"].as_str().unwrap().to_owned(), content));
+                    acknowledged.lock().push((stored["id"].as_str().unwrap().to_owned(), content));
                 }
             });
         }
-        let before = acknowledged.lock().unwrap().len();
+        let before = acknowledged.lock().len();
         let since = Instant::now();
-        while acknowledged.lock().unwrap().len() == before {
+        while acknowledged.lock().len() == before {
             assert!(since.elapsed() < PATIENCE, "no write was acknowledged in round {round}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -55,20 +56,20 @@ async fn every_acknowledged_write_survives_kill_nine_again_and_again() {
         writers.join_all().await;
     }
     let service = Service::start(folder.path()).await;
-    let acknowledged = acknowledged.lock().unwrap().clone();
+    let acknowledged = acknowledged.lock().clone();
     assert!(acknowledged.len() >= ROUNDS);
     for (id, content) in &acknowledged {
         assert_eq!(
             content_of(&client, &service.url, &token, id).await.as_ref(),
             Some(content),
-            "{id} of {} is gone",
+            "{id} of {} is missing",
             acknowledged.len()
         );
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_trusted_is_refused_and_left_as_it_is() {
+fn a_newer_foreign_or_damaged_file_is_refused_and_not_changed() {
     let newer = |path: &Path| {
         let connection = rusqlite::Connection::open(path).unwrap();
         connection
@@ -76,27 +77,26 @@ fn a_file_that_cannot_be_trusted_is_refused_and_left_as_it_is() {
             .unwrap();
     };
     let foreign =
-        |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch("CREATE TABLE somebody (elses)").unwrap();
-    let nonsense =
-        |path: &Path| std::fs::write(path, "this is no database, but a letter to somebody".repeat(100)).unwrap();
-    let cases: [(&str, Make<'_>); 3] = [("version 99", &newer), ("another program", &foreign), ("damaged", &nonsense)];
-    for (told, make) in cases {
+        |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
+    let text = |path: &Path| std::fs::write(path, "this is text and not an SQLite database".repeat(100)).unwrap();
+    let cases: [(&str, WriteFile<'_>); 3] = [("version 99", &newer), ("another program", &foreign), ("damaged", &text)];
+    for (reason, write) in cases {
         let folder = tempfile::tempdir().unwrap();
-        make(&database(folder.path()));
+        write(&database(folder.path()));
         let before = std::fs::read(database(folder.path())).unwrap();
-        let output = refused(folder.path());
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let output = run_until_exit(folder.path());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            output.status.code().is_some_and(|code| code != 0) && text.contains(told) && text.contains("hint:"),
-            "{told}: {text}"
+            output.status.code().is_some_and(|code| code != 0) && error.contains(reason) && error.contains("hint:"),
+            "{reason}: {error}"
         );
         let after = std::fs::read(database(folder.path())).unwrap();
-        assert!(before == after, "{told}: the file was changed");
+        assert!(before == after, "{reason}: the file was changed");
     }
 }
 
 #[test]
-fn settings_that_cannot_be_used_are_told_together() {
+fn all_invalid_settings_are_reported_together() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Service::command(folder.path());
     command
@@ -114,7 +114,7 @@ fn settings_that_cannot_be_used_are_told_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_of_a_running_service_is_what_a_restore_brings_back() {
+async fn a_restore_brings_back_the_state_of_the_backup_while_the_service_runs() {
     let folder = tempfile::tempdir().unwrap();
     let (token, client) = (token(), client());
     let mut service = Service::start(folder.path()).await;
@@ -143,14 +143,15 @@ async fn a_backup_of_a_running_service_is_what_a_restore_brings_back() {
         nix::sys::signal::Signal::SIGTERM,
     )
     .unwrap();
-    assert_eq!(service.child.wait().unwrap().code(), Some(0), "SIGTERM ends it in order");
+    assert_eq!(service.child.wait().unwrap().code(), Some(0), "SIGTERM did not lead to a clean exit");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_refuses_writes_keeps_what_is_there_and_is_overcome() {
+async fn a_full_disk_refuses_writes_keeps_acknowledged_ones_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let (token, client) = (token(), client());
-    // The shell limits the size of files, which fails a write as a full disk does; the signal that comes with it must not end the service.
+    // The shell limits the size of files, so that writes fail as on a full disk. The service must survive the signal (SIGXFSZ) that the kernel
+    // sends with it.
     let mut command = Command::new("bash");
     command.args(["-c", "ulimit -S -f 1024; exec \"$0\"", env!("CARGO_BIN_EXE_mcp-memory")]);
     let template = Service::command(folder.path());
@@ -181,7 +182,7 @@ async fn a_full_disk_refuses_writes_keeps_what_is_there_and_is_overcome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_instances_share_one_file_and_lose_nothing_when_one_is_killed() {
+async fn two_instances_share_one_file_and_a_kill_of_one_loses_no_write() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = tokio::join!(Service::start(folder.path()), Service::start(folder.path()));
     let (token, client) = (token(), client());

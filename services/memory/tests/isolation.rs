@@ -1,4 +1,4 @@
-//! Nobody sees what is not theirs, whatever is called in whatever order; and a search is exactly what a simple model says.
+//! No tenant sees the memories of another, in any order of calls, and every reply equals that of a simple model.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::memory::{TagMatch, Visibility};
@@ -25,6 +25,10 @@ const WORDS: [&str; 8] = ["redis", "ledger", "deploy", "cache", "retry", "Redis-
 const TAGS: [&str; 3] = ["incident", "note", "topic:billing"];
 
 fn tenant(caller: usize) -> Tenant {
+    tenant_with(caller, vec![Scope::MemoryRead, Scope::MemoryWrite, Scope::MemoryDelete])
+}
+
+fn tenant_with(caller: usize, scopes: Vec<Scope>) -> Tenant {
     let (org, workspace, user) = CALLERS[caller];
     Tenant::of(&Claims {
         sub: user.into(),
@@ -32,7 +36,7 @@ fn tenant(caller: usize) -> Tenant {
         workspace_slug: workspace.into(),
         plan: Plan::Enterprise,
         role: Role::default(),
-        scopes: vec![Scope::MemoryRead, Scope::MemoryWrite, Scope::MemoryDelete],
+        scopes,
         exp: u64::MAX,
         iat: 0,
         jti: String::new(),
@@ -40,18 +44,18 @@ fn tenant(caller: usize) -> Tenant {
     })
 }
 
-/// What the model knows of a memory.
+/// A memory of the model.
 #[derive(Debug, Clone)]
-struct Known {
+struct ModelMemory {
     owner: usize,
     shared: bool,
     content: String,
     tags: Vec<String>,
-    /// Order of storing and changing.
+    /// Grows with each insert and update.
     sequence: u64,
 }
 
-impl Known {
+impl ModelMemory {
     fn visible_to(&self, caller: usize) -> bool {
         let (owner, reader) = (CALLERS[self.owner], CALLERS[caller]);
         (owner.0, owner.1) == (reader.0, reader.1) && (self.shared || owner.2 == reader.2)
@@ -89,22 +93,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..50)
 }
 
-/// The store and the model, side by side.
-struct Both {
+/// Runs each step on the store and on the model, and compares the replies.
+struct Comparison {
     runtime: Runtime,
     store: SqliteStore,
-    known: BTreeMap<String, Known>,
+    memories: BTreeMap<String, ModelMemory>,
     ids: Vec<String>,
     sequence: u64,
     _folder: tempfile::TempDir,
 }
 
-impl Both {
+impl Comparison {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store = SqliteStore::open(&folder.path().join("memory.db")).unwrap();
-        Self { runtime, store, known: BTreeMap::new(), ids: Vec::new(), sequence: 0, _folder: folder }
+        Self { runtime, store, memories: BTreeMap::new(), ids: Vec::new(), sequence: 0, _folder: folder }
     }
 
     fn run(&mut self, step: &Step) -> Result<(), TestCaseError> {
@@ -128,7 +132,7 @@ impl Both {
 
     fn text(&self, words: &[usize]) -> String {
         let words: Vec<&str> = words.iter().map(|word| WORDS[*word]).collect();
-        // Every content is its own, so that no two are taken for one.
+        // Every content is different, so that none is a duplicate.
         format!("{}, n{}.", words.join(" "), self.sequence)
     }
 
@@ -147,8 +151,10 @@ impl Both {
         prop_assert!(inserted[0].created);
         self.sequence += 1;
         self.ids.push(inserted[0].id.clone());
-        self.known
-            .insert(inserted[0].id.clone(), Known { owner: caller, shared, content, tags, sequence: self.sequence });
+        self.memories.insert(
+            inserted[0].id.clone(),
+            ModelMemory { owner: caller, shared, content, tags, sequence: self.sequence },
+        );
         Ok(())
     }
 
@@ -156,14 +162,14 @@ impl Both {
         (!self.ids.is_empty()).then(|| self.ids[which % self.ids.len()].clone())
     }
 
-    /// What a change by `caller` must answer: nothing to see, not yours, or done.
+    /// The result of a change by `caller`.
     fn expected(&self, caller: usize, id: &str) -> Result<(), StoreError> {
-        match self.known.get(id) {
-            Some(known) if known.visible_to(caller) => {
-                if CALLERS[known.owner].2 == CALLERS[caller].2 {
+        match self.memories.get(id) {
+            Some(memory) if memory.visible_to(caller) => {
+                if CALLERS[memory.owner].2 == CALLERS[caller].2 {
                     Ok(())
                 } else {
-                    Err(StoreError::NotYours(id.to_owned()))
+                    Err(StoreError::NotOwner(id.to_owned()))
                 }
             }
             Some(_) | None => Err(StoreError::NotFound(id.to_owned())),
@@ -172,78 +178,79 @@ impl Both {
 
     fn change(&mut self, caller: usize, which: usize, change: Change) -> Result<(), TestCaseError> {
         let Some(id) = self.id(which) else { return Ok(()) };
-        let answer = self.runtime.block_on(self.store.update(&tenant(caller), id.clone(), change.clone()));
+        let reply = self.runtime.block_on(self.store.update(&tenant(caller), id.clone(), change.clone()));
         let expected = self.expected(caller, &id);
-        prop_assert_eq!(answer.as_ref().map(|_| ()).map_err(Clone::clone), expected);
-        if let (Ok(memory), Some(known)) = (answer, self.known.get_mut(&id)) {
+        prop_assert_eq!(reply.as_ref().map(|_| ()).map_err(Clone::clone), expected);
+        if let (Ok(changed), Some(memory)) = (reply, self.memories.get_mut(&id)) {
             self.sequence += 1;
-            known.sequence = self.sequence;
-            known.content = change.content.unwrap_or_else(|| known.content.clone());
-            known.shared = change.visibility.map_or(known.shared, |visibility| visibility == Visibility::Workspace);
-            prop_assert_eq!(&memory.content, &known.content);
+            memory.sequence = self.sequence;
+            memory.content = change.content.unwrap_or_else(|| memory.content.clone());
+            memory.shared = change.visibility.map_or(memory.shared, |visibility| visibility == Visibility::Workspace);
+            prop_assert_eq!(&changed.content, &memory.content);
         }
         Ok(())
     }
 
     fn delete(&mut self, caller: usize, which: usize) -> Result<(), TestCaseError> {
         let Some(id) = self.id(which) else { return Ok(()) };
-        let answer = self.runtime.block_on(self.store.delete(&tenant(caller), id.clone()));
-        prop_assert_eq!(answer.clone(), self.expected(caller, &id));
-        if answer.is_ok() {
-            self.known.remove(&id);
+        let reply = self.runtime.block_on(self.store.delete(&tenant(caller), id.clone()));
+        prop_assert_eq!(reply.clone(), self.expected(caller, &id));
+        if reply.is_ok() {
+            self.memories.remove(&id);
         }
         Ok(())
     }
 
     fn delete_by_tag(&mut self, caller: usize, tag: usize) -> Result<(), TestCaseError> {
         let filter = filter(&[tag], false);
-        let mine = |known: &Known| {
-            known.visible_to(caller)
-                && CALLERS[known.owner].2 == CALLERS[caller].2
-                && known.tags.contains(&TAGS[tag].to_owned())
+        let is_own = |memory: &ModelMemory| {
+            memory.visible_to(caller)
+                && CALLERS[memory.owner].2 == CALLERS[caller].2
+                && memory.tags.contains(&TAGS[tag].to_owned())
         };
-        let expected = self.known.values().filter(|known| mine(known)).count() as u64;
+        let expected = self.memories.values().filter(|memory| is_own(memory)).count() as u64;
         let counted = self.runtime.block_on(self.store.count_by_tag(&tenant(caller), filter.clone())).unwrap();
         prop_assert_eq!(counted, expected);
         let wrong = self.runtime.block_on(self.store.delete_by_tag(&tenant(caller), filter.clone(), expected + 1));
         prop_assert_eq!(wrong, Err(StoreError::SelectionChanged { actual: expected, expected: expected + 1 }));
-        let gone = self.runtime.block_on(self.store.delete_by_tag(&tenant(caller), filter, expected)).unwrap();
-        prop_assert_eq!(gone, expected);
-        self.known.retain(|_, known| !mine(known));
+        let deleted = self.runtime.block_on(self.store.delete_by_tag(&tenant(caller), filter, expected)).unwrap();
+        prop_assert_eq!(deleted, expected);
+        self.memories.retain(|_, memory| !is_own(memory));
         Ok(())
     }
 
     fn get(&self, caller: usize, which: usize) -> Result<(), TestCaseError> {
         let Some(id) = self.id(which) else { return Ok(()) };
-        let answer =
+        let reply =
             self.runtime.block_on(self.store.get(&tenant(caller), id.clone())).ok().map(|memory| memory.content);
-        let expected = self.known.get(&id).filter(|known| known.visible_to(caller)).map(|known| known.content.clone());
-        prop_assert_eq!(answer, expected);
+        let expected =
+            self.memories.get(&id).filter(|memory| memory.visible_to(caller)).map(|memory| memory.content.clone());
+        prop_assert_eq!(reply, expected);
         Ok(())
     }
 
-    fn visible(&self, caller: usize) -> impl Iterator<Item = (&String, &Known)> {
-        self.known.iter().filter(move |(_, known)| known.visible_to(caller))
+    fn visible(&self, caller: usize) -> impl Iterator<Item = (&String, &ModelMemory)> {
+        self.memories.iter().filter(move |(_, memory)| memory.visible_to(caller))
     }
 
-    /// Pages through a search; the model must find the same memories with the same scores.
+    /// Reads all pages of a search; the model must find the same memories with the same scores.
     fn search(&self, caller: usize, words: &[usize], tags: TagFilter, page: usize) -> Result<(), TestCaseError> {
         let terms = terms::of_query(&words.iter().map(|word| WORDS[*word]).collect::<Vec<_>>().join(" "));
         let as_of = i64::MAX / 2;
-        let (mut found, mut after) = (Vec::new(), None);
+        let (mut results, mut after) = (Vec::new(), None);
         loop {
             let query = SearchQuery { terms: terms.clone(), selection: selection(&tags), limit: page, as_of, after };
             let hits = self.runtime.block_on(self.store.search(&tenant(caller), query)).unwrap();
             after = hits.last().map(|hit| hit.rank);
             let ended = hits.len() < page;
-            found.extend(hits.into_iter().map(|hit| (hit.memory.id, hit.rank.score)));
+            results.extend(hits.into_iter().map(|hit| (hit.memory.id, hit.rank.score)));
             if ended {
                 break;
             }
         }
         let expected = self.model_search(caller, &terms, &tags);
-        prop_assert_eq!(found.len(), expected.len(), "{:?} {:?}", found, expected);
-        for ((id, score), (expected_id, expected_score)) in found.iter().zip(&expected) {
+        prop_assert_eq!(results.len(), expected.len(), "{:?} {:?}", results, expected);
+        for ((id, score), (expected_id, expected_score)) in results.iter().zip(&expected) {
             prop_assert_eq!(id, expected_id);
             prop_assert!((score - expected_score).abs() < 1e-9);
         }
@@ -251,20 +258,20 @@ impl Both {
     }
 
     fn model_search(&self, caller: usize, words: &[String], tags: &TagFilter) -> Vec<(String, f64)> {
-        let texts: Vec<(&String, &Known, Vec<String>)> =
-            self.visible(caller).map(|(id, known)| (id, known, terms::of(&known.content))).collect();
+        let texts: Vec<(&String, &ModelMemory, Vec<String>)> =
+            self.visible(caller).map(|(id, memory)| (id, memory, terms::of(&memory.content))).collect();
         let corpus =
             Corpus { documents: texts.len() as u64, terms: texts.iter().map(|(_, _, terms)| terms.len() as u64).sum() };
         let count = |terms: &[String], word: &String| terms.iter().filter(|term| *term == word).count() as u64;
         let mut hits: Vec<(&String, f64, u64)> = Vec::new();
-        for (id, known, terms) in &texts {
+        for (id, memory, terms) in &texts {
             let mut relevance = 0.0;
             for word in words.iter().filter(|word| count(terms, word) > 0) {
                 let containing = texts.iter().filter(|(_, _, terms)| count(terms, word) > 0).count() as u64;
                 relevance += bm25(corpus, containing, count(terms, word), terms.len() as u64);
             }
-            if relevance > 0.0 && selected(known, tags) {
-                hits.push((id, with_recency(relevance, i64::MAX / 4), known.sequence));
+            if relevance > 0.0 && selected(memory, tags) {
+                hits.push((id, with_recency(relevance, i64::MAX / 4), memory.sequence));
             }
         }
         hits.sort_by(|one, other| other.1.total_cmp(&one.1).then(other.2.cmp(&one.2)));
@@ -284,7 +291,7 @@ impl Both {
             }
         }
         let mut expected: Vec<String> =
-            self.visible(caller).filter(|(_, known)| selected(known, &tags)).map(|(id, _)| id.clone()).collect();
+            self.visible(caller).filter(|(_, memory)| selected(memory, &tags)).map(|(id, _)| id.clone()).collect();
         let mut sorted = listed.clone();
         sorted.sort();
         expected.sort();
@@ -294,8 +301,8 @@ impl Both {
 
     fn stats(&self, caller: usize) -> Result<(), TestCaseError> {
         let stats = self.runtime.block_on(self.store.stats(&tenant(caller))).unwrap();
-        let count = |shared: bool| self.visible(caller).filter(|(_, known)| known.shared == shared).count() as u64;
-        let bytes: usize = self.visible(caller).map(|(_, known)| known.content.len()).sum();
+        let count = |shared: bool| self.visible(caller).filter(|(_, memory)| memory.shared == shared).count() as u64;
+        let bytes: usize = self.visible(caller).map(|(_, memory)| memory.content.len()).sum();
         prop_assert_eq!((stats.private, stats.shared, stats.bytes), (count(false), count(true), bytes as u64));
         Ok(())
     }
@@ -313,11 +320,11 @@ fn filter(tags: &[usize], any: bool) -> TagFilter {
 }
 
 fn selection(tags: &TagFilter) -> Selection {
-    Selection { tags: tags.clone(), kind: None, created_from: None, created_before: None }
+    Selection { tags: tags.clone(), ..Selection::default() }
 }
 
-fn selected(known: &Known, filter: &TagFilter) -> bool {
-    let carried = |tag: &String| known.tags.contains(tag);
+fn selected(memory: &ModelMemory, filter: &TagFilter) -> bool {
+    let carried = |tag: &String| memory.tags.contains(tag);
     match filter.tag_match {
         TagMatch::Any => filter.tags.is_empty() || filter.tags.iter().any(carried),
         TagMatch::All => filter.tags.iter().all(carried),
@@ -328,36 +335,52 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_answer_is_what_a_simple_model_says(steps in steps()) {
-        let mut both = Both::new();
+    fn every_reply_equals_that_of_a_simple_model(steps in steps()) {
+        let mut comparison = Comparison::new();
         for step in &steps {
-            both.run(step)?;
+            comparison.run(step)?;
         }
         for caller in 0..CALLERS.len() {
-            for which in 0..both.ids.len() {
-                both.get(caller, which)?;
+            for which in 0..comparison.ids.len() {
+                comparison.get(caller, which)?;
             }
         }
     }
 }
 
 #[test]
-fn a_filter_by_the_tags_of_the_service_never_widens_what_is_seen() {
-    let mut both = Both::new();
+fn a_filter_by_tags_of_the_service_never_shows_more_memories() {
+    let mut comparison = Comparison::new();
     for caller in 0..CALLERS.len() {
         for shared in [false, true] {
-            both.insert(caller, &[0], &[], shared).unwrap();
+            comparison.insert(caller, &[0], &[], shared).unwrap();
         }
     }
-    let ask = |caller: usize, tags: &[&str], tag_match| {
+    let count = |caller: usize, tags: &[&str], tag_match| {
         let tags = TagFilter { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), tag_match };
         let query = ListQuery { selection: selection(&tags), limit: 100, after: None };
-        both.runtime.block_on(both.store.list(&tenant(caller), query)).unwrap().len()
+        comparison.runtime.block_on(comparison.store.list(&tenant(caller), query)).unwrap().len()
     };
-    assert_eq!(ask(0, &[], TagMatch::All), 3, "two of her own, one shared by bob");
-    assert_eq!(ask(0, &["org:acme", "workspace:default"], TagMatch::All), 3);
-    assert_eq!(ask(0, &["user:bob"], TagMatch::All), 1, "only what bob shares");
-    assert_eq!(ask(0, &["org:zeta"], TagMatch::All), 0);
-    assert_eq!(ask(0, &["workspace:lab"], TagMatch::All), 0);
-    assert_eq!(ask(0, &["org:zeta", "user:zoe", "workspace:lab"], TagMatch::Any), 0);
+    assert_eq!(count(0, &[], TagMatch::All), 3, "two of her own, one shared by bob");
+    assert_eq!(count(0, &["org:acme", "workspace:default"], TagMatch::All), 3);
+    assert_eq!(count(0, &["user:bob"], TagMatch::All), 1, "only what bob shares");
+    assert_eq!(count(0, &["org:zeta"], TagMatch::All), 0);
+    assert_eq!(count(0, &["workspace:lab"], TagMatch::All), 0);
+    assert_eq!(count(0, &["org:zeta", "user:zoe", "workspace:lab"], TagMatch::Any), 0);
+}
+
+#[test]
+fn an_admin_can_make_a_shared_memory_of_another_user_private_and_gets_it_back() {
+    let mut comparison = Comparison::new();
+    let (ann, bob) = (0, 1);
+    comparison.insert(bob, &[0], &[], true).unwrap();
+    let (id, change) =
+        (comparison.ids[0].clone(), Change { visibility: Some(Visibility::Private), ..Change::default() });
+    let update = |tenant| comparison.runtime.block_on(comparison.store.update(&tenant, id.clone(), change.clone()));
+    assert_eq!(update(tenant(ann)).unwrap_err(), StoreError::NotOwner(id.clone()));
+    let changed = update(tenant_with(ann, vec![Scope::MemoryWrite, Scope::Admin])).unwrap();
+    assert_eq!((changed.visibility, changed.version), (Visibility::Private, 2));
+    assert!(changed.tags.contains(&"user:bob".to_owned()));
+    let read = |caller| comparison.runtime.block_on(comparison.store.get(&tenant(caller), id.clone()));
+    assert_eq!((read(bob), read(ann)), (Ok(changed), Err(StoreError::NotFound(id.clone()))));
 }

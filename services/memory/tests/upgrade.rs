@@ -1,4 +1,4 @@
-//! A file that an older release wrote is brought up to date with all that it holds, in place and from a backup.
+//! A database of an older release is migrated with all its memories, in place and from a backup.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/service.rs"]
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service::{Service, call, client, content_of, database, store, token, token_of};
 use std::path::Path;
 
-/// What the file of version 1 holds, as it was written down when the release that wrote it had written it.
+/// The memories in the file of version 1, recorded when the release that supports it wrote the file.
 fn written_by_version_one() -> Vec<Value> {
     serde_json::from_str(include_str!("../../../fixtures/databases/memory-v1.json")).unwrap()
 }
@@ -22,19 +22,19 @@ fn version_of(path: &Path) -> i64 {
     connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
 
-async fn holds_what_version_one_wrote(service: &Service) {
+async fn assert_has_memories_of_version_one(service: &Service) {
     let client = client();
     for memory in written_by_version_one() {
         let text = |name: &str| memory[name].as_str().unwrap().to_owned();
         let token = token_of(&text("org"), &text("user"), &text("workspace"));
-        let found = call(&client, &service.url, &token, "get_memory", json!({ "id": memory["id"] })).await.unwrap();
+        let reply = call(&client, &service.url, &token, "get_memory", json!({ "id": memory["id"] })).await.unwrap();
         let Some(content) = memory["content"].as_str() else {
-            assert_eq!(found.unwrap_err()["code"], "not_found");
+            assert_eq!(reply.unwrap_err()["code"], "not_found");
             continue;
         };
-        let found = found.unwrap();
+        let stored = reply.unwrap();
         assert_eq!(
-            (&found["content"], &found["version"], &found["type"]),
+            (&stored["content"], &stored["version"], &stored["type"]),
             (&memory["content"], &memory["version"], &memory["type"])
         );
         let word = content.split_whitespace().max_by_key(|word| word.len()).unwrap();
@@ -45,25 +45,25 @@ async fn holds_what_version_one_wrote(service: &Service) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_version_one_is_brought_up_to_date_with_all_that_it_holds() {
+async fn a_database_of_version_one_is_migrated_with_all_its_memories() {
     let folder = tempfile::tempdir().unwrap();
     version_one(&database(folder.path()));
     assert_eq!(version_of(&database(folder.path())), 1);
-    // Two instances that start at once both find it usable.
+    // Both of two instances that start at once can use it.
     let (one, two) = tokio::join!(Service::start(folder.path()), Service::start(folder.path()));
-    holds_what_version_one_wrote(&one).await;
+    assert_has_memories_of_version_one(&one).await;
     assert_eq!(version_of(&database(folder.path())), 2);
     let (client, cy) = (client(), token_of("acme", "cy", "default"));
     let items = call(&client, &one.url, &cy, "list_memories", json!({ "type": "action_item" }));
     assert_eq!(items.await.unwrap().unwrap()["memories"].as_array().unwrap().len(), 2);
-    // The same key of the older release still brings its reply back.
+    // An idempotency key that the older release stored still returns the first reply.
     let refund = json!({ "content": "Refunds above 500 euros need a second person", "tags": ["refund"], "type": "note", "visibility": "private",
         "metadata": { "ticket": 7 }, "idempotencyKey": "refund-1" });
     let again =
         call(&client, &two.url, &token_of("acme", "bob", "billing"), "store_memory", refund).await.unwrap().unwrap();
     assert!(written_by_version_one().iter().any(|memory| memory["id"] == again["id"]));
     one.kill();
-    holds_what_version_one_wrote(&two).await;
+    assert_has_memories_of_version_one(&two).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,14 +76,14 @@ async fn a_backup_of_version_one_is_restored_into_a_running_service() {
     version_one(&copy);
     let restored = Service::command(folder.path()).arg("restore").arg(&copy).output().unwrap();
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
-    holds_what_version_one_wrote(&service).await;
+    assert_has_memories_of_version_one(&service).await;
     assert_eq!(content_of(&client, &service.url, &token, &newer).await, None);
     assert_eq!((version_of(&database(folder.path())), version_of(&copy)), (2, 1));
     assert!(!folder.path().join("memory.restoring").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn instances_that_start_at_once_on_no_file_make_one_together() {
+async fn instances_that_start_at_once_without_a_file_create_one_together() {
     for _ in 0..8 {
         let folder = tempfile::tempdir().unwrap();
         let start = || Service::start(folder.path());

@@ -72,7 +72,13 @@ fn charts(summary: &Summary) -> Result<Charts, ReportError> {
     };
     let mut charts = course(summary)?;
     let drawn = [
-        draw("Latency curve", "milliseconds that this share of the calls does not exceed", Axis::Nines, &curves(summary), &[])?,
+        draw(
+            "Latency curve",
+            "milliseconds that this share of the calls does not exceed",
+            Axis::Nines,
+            &curves(summary),
+            &[],
+        )?,
         draw("CPU", "cores", Axis::Seconds, &parts(&|reading| reading.1), span)?,
         draw("Memory", "MB resident", Axis::Seconds, &parts(&|reading| reading.2 as f64 / 1e6), span)?,
     ];

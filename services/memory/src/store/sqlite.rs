@@ -1,171 +1,98 @@
-//! Memories in one SQLite file: one writer with group commit, readers beside it (WAL), full text with FTS5.
+//! The store in one SQLite file: the tables, and full-text search with FTS5. Opening, transactions and durability are in `mcp_kit::database`.
 
-mod backup;
-mod error;
+mod failure;
 mod read;
 mod schema;
 mod search;
 mod write;
-mod writer;
 
 use super::{
-    Change, Found, Inserted, ListQuery, Listed, NewMemory, Reply, SearchQuery, Stats, Store, StoreError, TagFilter,
+    Change, Inserted, ListQuery, Listed, NewMemory, SearchHit, SearchQuery, Stats, Store, StoreFuture, TagFilter,
 };
 use crate::tenant::Tenant;
-pub use backup::{backup, restore};
+use crate::time::now_us;
+use failure::{Failure, commit_refusal};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mcp_contracts::memory::Memory;
-use parking_lot::Mutex;
-use rusqlite::Connection;
-pub use schema::OpenError;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
-use write::{Write, Written};
-use writer::{WriteHandle, Writer};
+use mcp_kit::database::{Database, OpenError};
+use rusqlite::{Connection, Transaction};
+pub use schema::SCHEMA;
+use std::path::Path;
 
-/// Connections that read at the same time.
-const READERS: usize = 4;
-
-/// A store in one SQLite file.
 pub struct SqliteStore {
-    writer: Mutex<Option<Writer>>,
-    handle: WriteHandle,
-    readers: Arc<Readers>,
-}
-
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    database: Database,
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, or makes it where there is none.
+    /// Opens the file, or creates it if it does not exist.
     ///
     /// # Errors
-    /// Tells what is wrong with the file; it is never replaced by an empty one.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = schema::open(path)?;
-        let unreachable =
-            |error: std::io::Error| OpenError::Unreachable { path: path.display().to_string(), why: error.to_string() };
-        let writer = Writer::start(connection).map_err(unreachable)?;
-        let readers = Readers {
-            path: path.to_owned(),
-            idle: Mutex::new(vec![schema::open_reader(path)?]),
-            permits: Semaphore::new(READERS),
-        };
-        Ok(Self { handle: writer.handle(), writer: Mutex::new(Some(writer)), readers: Arc::new(readers) })
+    /// Fails if the file cannot be used; it is never replaced by an empty one.
+    pub fn open(file: &Path) -> Result<Self, OpenError> {
+        Ok(Self { database: SCHEMA.open(file)? })
     }
 
     fn read<T: Send + 'static>(
         &self,
         tenant: &Tenant,
-        work: impl FnOnce(&Connection, &Tenant) -> Result<T, StoreError> + Send + 'static,
-    ) -> Reply<T> {
-        let (readers, tenant) = (Arc::clone(&self.readers), tenant.clone());
-        async move {
-            let _permit = readers.permits.acquire().await.map_err(|_| StoreError::Closed)?;
-            let idle = readers.idle.lock().pop();
-            let again = Arc::clone(&readers);
-            let reading = tokio::task::spawn_blocking(move || {
-                let connection = match idle {
-                    Some(connection) => connection,
-                    None => schema::open_reader(&again.path).map_err(|error| StoreError::Failed(error.to_string()))?,
-                };
-                let result = work(&connection, &tenant);
-                again.idle.lock().push(connection);
-                result
-            });
-            reading.await.map_err(|error| StoreError::Failed(error.to_string()))?
-        }
-        .boxed()
+        work: impl FnOnce(&Connection, &Tenant) -> Result<T, Failure> + Send + 'static,
+    ) -> StoreFuture<T> {
+        let (database, tenant) = (self.database.clone(), tenant.clone());
+        async move { database.read(move |connection| commit_refusal(work(connection, &tenant))).await? }.boxed()
     }
 
+    /// `work` also gets the time, in microseconds since the epoch.
     fn write<T: Send + 'static>(
         &self,
-        write: Write,
-        take: impl FnOnce(Written) -> Option<T> + Send + 'static,
-    ) -> Reply<T> {
-        let handle = self.handle.clone();
-        async move {
-            let written = handle.write(write).await?;
-            take(written).ok_or_else(|| StoreError::Failed("the answer belongs to another write".to_owned()))
-        }
-        .boxed()
+        tenant: &Tenant,
+        work: impl Fn(&Transaction<'_>, &Tenant, i64) -> Result<T, Failure> + Send + 'static,
+    ) -> StoreFuture<T> {
+        let (database, tenant) = (self.database.clone(), tenant.clone());
+        let work = move |transaction: &Transaction<'_>| commit_refusal(work(transaction, &tenant, now_us()));
+        async move { database.write(work).await? }.boxed()
     }
 }
 
 impl Store for SqliteStore {
-    fn insert(&self, tenant: &Tenant, memories: Vec<NewMemory>) -> Reply<Vec<Inserted>> {
-        self.write(Write::Insert(tenant.clone(), memories), |written| match written {
-            Written::Inserted(inserted) => Some(inserted),
-            Written::Updated(_) | Written::Deleted(_) => None,
-        })
+    fn insert(&self, tenant: &Tenant, memories: Vec<NewMemory>) -> StoreFuture<Vec<Inserted>> {
+        self.write(tenant, move |transaction, tenant, now| write::insert(transaction, tenant, &memories, now))
     }
 
-    fn get(&self, tenant: &Tenant, id: String) -> Reply<Memory> {
+    fn get(&self, tenant: &Tenant, id: String) -> StoreFuture<Memory> {
         self.read(tenant, move |connection, tenant| read::get(connection, tenant, &id))
     }
 
-    fn search(&self, tenant: &Tenant, query: SearchQuery) -> Reply<Vec<Found>> {
-        self.read(tenant, move |connection, tenant| {
-            in_snapshot(connection, || search::search(connection, tenant, &query))
-        })
+    fn search(&self, tenant: &Tenant, query: SearchQuery) -> StoreFuture<Vec<SearchHit>> {
+        self.read(tenant, move |connection, tenant| Ok(search::search(connection, tenant, &query)?))
     }
 
-    fn list(&self, tenant: &Tenant, query: ListQuery) -> Reply<Vec<Listed>> {
-        self.read(tenant, move |connection, tenant| in_snapshot(connection, || read::list(connection, tenant, &query)))
+    fn list(&self, tenant: &Tenant, query: ListQuery) -> StoreFuture<Vec<Listed>> {
+        self.read(tenant, move |connection, tenant| Ok(read::list(connection, tenant, &query)?))
     }
 
-    fn update(&self, tenant: &Tenant, id: String, change: Change) -> Reply<Memory> {
-        self.write(Write::Update(tenant.clone(), id, change), |written| match written {
-            Written::Updated(memory) => Some(*memory),
-            Written::Inserted(_) | Written::Deleted(_) => None,
-        })
+    fn update(&self, tenant: &Tenant, id: String, change: Change) -> StoreFuture<Memory> {
+        self.write(tenant, move |transaction, tenant, now| write::update(transaction, tenant, &id, &change, now))
     }
 
-    fn delete(&self, tenant: &Tenant, id: String) -> Reply<()> {
-        self.write(Write::Delete(tenant.clone(), id), |written| match written {
-            Written::Deleted(_) => Some(()),
-            Written::Inserted(_) | Written::Updated(_) => None,
-        })
+    fn delete(&self, tenant: &Tenant, id: String) -> StoreFuture<()> {
+        self.write(tenant, move |transaction, tenant, _| write::delete(transaction, tenant, &id))
     }
 
-    fn count_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> Reply<u64> {
+    fn count_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> StoreFuture<u64> {
         self.read(tenant, move |connection, tenant| Ok(read::own_by_tag(connection, tenant, &tags)?.len() as u64))
     }
 
-    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: u64) -> Reply<u64> {
-        self.write(Write::DeleteByTag(tenant.clone(), tags, expected), |written| match written {
-            Written::Deleted(count) => Some(count),
-            Written::Inserted(_) | Written::Updated(_) => None,
-        })
+    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: u64) -> StoreFuture<u64> {
+        self.write(tenant, move |transaction, tenant, _| write::delete_by_tag(transaction, tenant, &tags, expected))
     }
 
-    fn stats(&self, tenant: &Tenant) -> Reply<Stats> {
-        self.read(tenant, |connection, tenant| in_snapshot(connection, || read::stats(connection, tenant)))
+    fn stats(&self, tenant: &Tenant) -> StoreFuture<Stats> {
+        self.read(tenant, |connection, tenant| Ok(read::stats(connection, tenant)?))
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
-        let writer = self.writer.lock().take();
-        let readers = Arc::clone(&self.readers);
-        async move {
-            readers.permits.close();
-            readers.idle.lock().clear();
-            if let Some(writer) = writer {
-                let _ = tokio::task::spawn_blocking(move || writer.close()).await;
-            }
-        }
-        .boxed()
+        let database = self.database.clone();
+        async move { database.close().await }.boxed()
     }
-}
-
-/// Runs several statements on one state of the database.
-fn in_snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let snapshot = connection.unchecked_transaction().map_err(|error| error::explain(&error))?;
-    let result = work();
-    drop(snapshot);
-    result
 }

@@ -1,58 +1,57 @@
-//! `delete_by_tag`: deletes the caller's memories with some tags, after a dry run that says how many there are.
+//! `delete_by_tag`: deletes the user's own memories with some tags. A dry run first counts them and returns a confirmation token.
 
-use super::{CHANGES, now_us, refused, time_text, validate};
+use super::{CHANGES, store_tool, tool_error, validate};
 use crate::confirm::{Confirmations, LIFETIME_US};
 use crate::store::{Store, TagFilter};
 use crate::tenant::Tenant;
+use crate::time::{now_us, time_text};
 use mcp_contracts::memory::{DeleteByTag, DeletedByTag, tool};
 use mcp_contracts::{ErrorCode, Scope, ToolError};
-use mcp_kit::{CallContext, Tool, ToolInfo};
+use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::DELETE_BY_TAG,
     title: "Delete memories by tag",
-    description: "First with `dryRun`: answers how many of your own memories match, and a confirmation token. Then again with the \
-                  token: deletes them, unless their number has changed meanwhile.",
+    description: "Deletes your own memories with the given tags permanently, in two calls. Call with `dryRun: true` first: it deletes nothing and \
+                  returns the number of matching memories and a `confirmationToken`, valid for 5 minutes. Then call with the same tags and \
+                  the token: it deletes them, unless their number has changed since the dry run.",
     annotations: CHANGES,
     scopes: &[Scope::MemoryDelete],
 };
 
-pub(super) fn tool(store: Arc<dyn Store>, confirmations: Confirmations) -> Tool {
-    Tool::new(INFO, move |context: CallContext, request: DeleteByTag| {
-        let (store, confirmations) = (Arc::clone(&store), confirmations.clone());
-        async move { delete(&*store, &confirmations, &Tenant::of(&context.claims), request).await }
-    })
+pub(super) fn tool(store: &Arc<dyn Store>, confirmations: Confirmations) -> Tool {
+    store_tool(INFO, store, move |store, tenant, request| run(store, confirmations.clone(), tenant, request))
 }
 
-async fn delete(
-    store: &dyn Store,
-    confirmations: &Confirmations,
-    tenant: &Tenant,
+async fn run(
+    store: Arc<dyn Store>,
+    confirmations: Confirmations,
+    tenant: Tenant,
     request: DeleteByTag,
 ) -> Result<DeletedByTag, ToolError> {
     let tags = TagFilter { tags: validate::own_tags(request.tags)?, tag_match: request.tag_match };
     if tags.tags.is_empty() {
-        return Err(validate::invalid("`tags` is empty; name at least one").with_hint("nothing was deleted"));
+        return Err(validate::invalid("`tags` is empty; it must have at least one").with_hint("nothing was deleted"));
     }
     if request.dry_run {
-        let count = store.count_by_tag(tenant, tags.clone()).await.map_err(refused)?;
+        let count = store.count_by_tag(&tenant, tags.clone()).await.map_err(tool_error)?;
         let expires_us = now_us() + LIFETIME_US;
         return Ok(DeletedByTag {
             count,
             dry_run: true,
-            confirmation_token: Some(confirmations.issue(tenant, &tags, count, expires_us)),
+            confirmation_token: Some(confirmations.issue(&tenant, &tags, count, expires_us)),
             expires_at: Some(time_text(expires_us)),
         });
     }
     let token = request.confirmation_token.as_deref().unwrap_or_default();
-    let Some(expected) = confirmations.confirmed(token, tenant, &tags, now_us()) else {
+    let Some(expected) = confirmations.confirmed_count(token, &tenant, &tags, now_us()) else {
         return Err(ToolError::new(
             ErrorCode::ConfirmationRequired,
             "`confirmationToken` is missing, expired or for another selection",
         )
-        .with_hint("call with `dryRun: true` first and bring the token that it answers"));
+        .with_hint("call with `dryRun: true` first and pass the token that it returns"));
     };
-    let count = store.delete_by_tag(tenant, tags, expected).await.map_err(refused)?;
+    let count = store.delete_by_tag(&tenant, tags, expected).await.map_err(tool_error)?;
     Ok(DeletedByTag { count, dry_run: false, confirmation_token: None, expires_at: None })
 }

@@ -1,26 +1,25 @@
-//! `export_memories`: the same pages as a list, under a name and a size made for taking everything along.
+//! `export_memories`: the pages of `list_memories`, as large as possible by default.
 
-use super::{READS, list_memories};
+use super::{READS, list_memories, store_tool};
 use crate::store::Store;
-use crate::tenant::Tenant;
 use mcp_contracts::Scope;
 use mcp_contracts::limits::MAX_PAGE;
 use mcp_contracts::memory::{ListMemories, tool};
-use mcp_kit::{CallContext, Tool, ToolInfo};
+use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::EXPORT,
     title: "Export memories",
-    description: "Pages through everything you can see, in the largest pages; `import_memories` takes it back.",
+    description: "Returns all memories you can see, in the largest pages, for backup or transfer; `import_memories` stores them again. If the \
+                  reply has a `nextCursor`, repeat the call with it as `cursor` for the next page.",
     annotations: READS,
     scopes: &[Scope::MemoryRead],
 };
 
-pub(super) fn tool(store: Arc<dyn Store>) -> Tool {
-    Tool::new(INFO, move |context: CallContext, mut request: ListMemories| {
-        let store = Arc::clone(&store);
-        request.limit = request.limit.or(Some(MAX_PAGE));
-        async move { list_memories::page(&*store, &Tenant::of(&context.claims), request).await }
+pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
+    store_tool(INFO, store, |store, tenant, request: ListMemories| {
+        let limit = request.limit.or(Some(MAX_PAGE));
+        list_memories::page(store, tenant, ListMemories { limit, ..request })
     })
 }

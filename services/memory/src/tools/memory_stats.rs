@@ -1,34 +1,35 @@
-//! `memory_stats`: figures of what the caller can see.
+//! `memory_stats`: counts of the memories that the user can see.
 
-use super::{READS, refused, time_text};
+use super::{READS, store_tool, tool_error};
 use crate::store::Store;
 use crate::tenant::Tenant;
-use mcp_contracts::Scope;
+use crate::time::time_text;
 use mcp_contracts::memory::{MemoryStats, MemoryStatsReply, tool};
-use mcp_kit::{CallContext, Tool, ToolInfo};
+use mcp_contracts::{Scope, ToolError};
+use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::STATS,
     title: "Count memories",
-    description: "Counts the memories you can see, their bytes and their most used tags.",
+    description: "Returns the number of memories you can see (your own private ones and those shared with your workspace), their size in bytes, \
+                  the most frequent tags, and the oldest and newest creation time.",
     annotations: READS,
     scopes: &[Scope::MemoryRead],
 };
 
-pub(super) fn tool(store: Arc<dyn Store>) -> Tool {
-    Tool::new(INFO, move |context: CallContext, _request: MemoryStats| {
-        let store = Arc::clone(&store);
-        async move {
-            let stats = store.stats(&Tenant::of(&context.claims)).await.map_err(refused)?;
-            Ok(MemoryStatsReply {
-                private: stats.private,
-                workspace: stats.shared,
-                content_bytes: stats.bytes,
-                tags: stats.tags,
-                oldest: stats.span.map(|(oldest, _)| time_text(oldest)),
-                newest: stats.span.map(|(_, newest)| time_text(newest)),
-            })
-        }
+pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
+    store_tool(INFO, store, run)
+}
+
+async fn run(store: Arc<dyn Store>, tenant: Tenant, _request: MemoryStats) -> Result<MemoryStatsReply, ToolError> {
+    let stats = store.stats(&tenant).await.map_err(tool_error)?;
+    Ok(MemoryStatsReply {
+        private: stats.private,
+        workspace: stats.shared,
+        content_bytes: stats.bytes,
+        tags: stats.tags,
+        oldest: stats.span.map(|(oldest, _)| time_text(oldest)),
+        newest: stats.span.map(|(_, newest)| time_text(newest)),
     })
 }

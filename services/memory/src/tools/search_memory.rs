@@ -1,62 +1,55 @@
 //! `search_memory`: finds memories by their words.
 
-use super::{READS, now_us, refused, validate};
+use super::{READS, store_tool, tool_error, validate};
 use crate::cursor::Binding;
 use crate::store::{SearchQuery, Store};
 use crate::tenant::Tenant;
 use crate::terms;
+use crate::time::now_us;
 use mcp_contracts::limits::MAX_QUERY_BYTES;
 use mcp_contracts::memory::{Hit, SearchMemory, SearchReply, tool};
 use mcp_contracts::{Scope, ToolError, metric};
-use mcp_kit::{CallContext, Tool, ToolInfo};
+use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::SEARCH,
     title: "Search memories",
-    description: "Finds memories that have at least one of the words, best first: rare words, short texts and recent memories \
-                  count more. Tags, type and time narrow it down.",
+    description: "Finds the memories you can see that contain at least one word of `query`, best match first: rare words, short texts and \
+                  recent memories score higher. `tags`, `type`, `createdAfter` and `createdBefore` narrow the search. If the reply has a \
+                  `nextCursor`, repeat the call with it as `cursor` for the next page.",
     annotations: READS,
     scopes: &[Scope::MemoryRead],
 };
 
-pub(super) fn tool(store: Arc<dyn Store>) -> Tool {
-    Tool::new(INFO, move |context: CallContext, request: SearchMemory| {
-        let store = Arc::clone(&store);
-        async move { search(&*store, &Tenant::of(&context.claims), request).await }
-    })
+pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
+    store_tool(INFO, store, run)
 }
 
-async fn search(store: &dyn Store, tenant: &Tenant, mut request: SearchMemory) -> Result<SearchReply, ToolError> {
-    if request.query.len() > MAX_QUERY_BYTES {
-        return Err(validate::invalid(format!(
-            "`query` has {} bytes, {MAX_QUERY_BYTES} are allowed",
-            request.query.len()
-        )));
+async fn run(store: Arc<dyn Store>, tenant: Tenant, mut request: SearchMemory) -> Result<SearchReply, ToolError> {
+    let bytes = request.query.len();
+    if bytes > MAX_QUERY_BYTES {
+        return Err(validate::invalid(format!("`query` has {bytes} bytes, {MAX_QUERY_BYTES} are allowed")));
     }
     let terms = terms::of_query(&request.query);
     if terms.is_empty() {
-        return Err(
-            validate::invalid("`query` has no word to look for").with_hint("use `list_memories` to see everything")
-        );
+        return Err(validate::invalid("`query` contains no word").with_hint("use `list_memories` to see all memories"));
     }
     let (limit, selection) = (validate::limit(request.limit)?, validate::selection(&request.filter)?);
     let cursor = request.cursor.take();
     request.limit = None;
-    let binding = Binding::new(tenant, &format!("search {}", serde_json::to_string(&request).unwrap_or_default()));
-    let (as_of, after) = match &cursor {
-        Some(cursor) => {
-            binding.parse_search(cursor).map(|(as_of, rank)| (as_of, Some(rank))).ok_or_else(validate::bad_cursor)?
-        }
-        None => (now_us(), None),
-    };
+    let binding = Binding::new(&tenant, "search", &request);
+    let parse = |cursor: String| binding.parse_search(&cursor).ok_or_else(validate::bad_cursor);
+    let (as_of, after) = cursor.map(parse).transpose()?.unzip();
+    let as_of = as_of.unwrap_or_else(now_us);
+    // One more than the page shows whether there is a next page.
     let query = SearchQuery { terms, selection, limit: limit + 1, as_of, after };
-    let mut found = store.search(tenant, query).await.map_err(refused)?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let outcome = if found.is_empty() { "miss" } else { "hit" };
+    let mut hits = store.search(&tenant, query).await.map_err(tool_error)?;
+    let has_more = hits.len() > limit;
+    hits.truncate(limit);
+    let outcome = if hits.is_empty() { "miss" } else { "hit" };
     metrics::counter!(metric::MEMORY_LOOKUPS_TOTAL, "outcome" => outcome).increment(1);
-    let next_cursor = found.last().filter(|_| more).map(|last| binding.search(as_of, last.rank));
-    let hits = found.into_iter().map(|found| Hit { memory: found.memory, score: found.rank.score }).collect();
+    let next_cursor = hits.last().filter(|_| has_more).map(|last| binding.search(as_of, last.rank));
+    let hits = hits.into_iter().map(|hit| Hit { memory: hit.memory, score: hit.rank.score }).collect();
     Ok(SearchReply { hits, next_cursor })
 }

@@ -1,41 +1,36 @@
-//! `store_memory`: stores one memory; durable before it answers.
+//! `store_memory`: stores one memory; it is durable before the reply.
 
-use super::{ADDS, refused, time_text, validate};
-use crate::store::{Inserted, Store, StoreError};
+use super::{ADDS, store_tool, tool_error, validate};
+use crate::store::Store;
 use crate::tenant::Tenant;
-use mcp_contracts::Scope;
+use crate::time::time_text;
 use mcp_contracts::memory::{StoreMemory, StoredMemory, tool};
-use mcp_kit::{CallContext, Tool, ToolInfo};
+use mcp_contracts::{Scope, ToolError};
+use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::STORE,
     title: "Store a memory",
-    description: "Stores a text so that it can be found in later sessions. Private to you unless `visibility` is `workspace`. \
-                  Storing the same text again answers the existing memory.",
+    description: "Stores a text so that later sessions can find it. The memory is private to you unless `visibility` is `workspace`. \
+                  If you stored the same text before, returns the existing memory and `created` is false.",
     annotations: ADDS,
     scopes: &[Scope::MemoryWrite],
 };
 
-pub(super) fn tool(store: Arc<dyn Store>) -> Tool {
-    Tool::new(INFO, move |context: CallContext, request: StoreMemory| {
-        let store = Arc::clone(&store);
-        async move {
-            let memory = validate::new_memory(request)?;
-            let stored = store.insert(&Tenant::of(&context.claims), vec![memory]).await.map_err(refused)?;
-            let stored =
-                stored.into_iter().next().ok_or_else(|| refused(StoreError::Failed("no answer".to_owned())))?;
-            Ok(reply(stored))
-        }
-    })
+pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
+    store_tool(INFO, store, run)
 }
 
-fn reply(stored: Inserted) -> StoredMemory {
-    StoredMemory {
-        id: stored.id,
-        created: stored.created,
-        version: stored.version,
-        content_hash: hex::encode(stored.content_hash),
-        created_at: time_text(stored.created_us),
-    }
+async fn run(store: Arc<dyn Store>, tenant: Tenant, request: StoreMemory) -> Result<StoredMemory, ToolError> {
+    let memory = validate::new_memory(request)?;
+    let mut inserted = store.insert(&tenant, vec![memory]).await.map_err(tool_error)?;
+    let inserted = inserted.pop().expect("a store returns one result for each memory");
+    Ok(StoredMemory {
+        id: inserted.id,
+        created: inserted.created,
+        version: inserted.version,
+        content_hash: hex::encode(inserted.content_hash),
+        created_at: time_text(inserted.created_us),
+    })
 }

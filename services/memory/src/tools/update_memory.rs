@@ -1,52 +1,43 @@
-//! `update_memory`: changes a memory; durable before it answers.
+//! `update_memory`: changes fields of a memory; the change is durable before the reply.
 
-use super::{CHANGES, refused, validate};
+use super::{CHANGES, store_tool, tool_error, validate};
 use crate::store::{Change, Store};
 use crate::tenant::Tenant;
-use mcp_contracts::memory::{UpdateMemory, tool};
+use mcp_contracts::memory::{Memory, UpdateMemory, tool};
 use mcp_contracts::{Scope, ToolError};
-use mcp_kit::{CallContext, Tool, ToolInfo};
+use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::UPDATE,
     title: "Change a memory",
-    description: "Changes what is given and keeps the rest. `expectedVersion` refuses the change if somebody else was faster.",
+    description: "Changes the fields of a memory that the request contains and keeps the others; `tags` and `metadata` are replaced as a whole. \
+                  Pass the version you read as `expectedVersion` to refuse the change if the memory was changed in the meantime. Only \
+                  its owner, or a token with the scope `admin`, can change a memory.",
     annotations: CHANGES,
     scopes: &[Scope::MemoryWrite],
 };
 
-pub(super) fn tool(store: Arc<dyn Store>) -> Tool {
-    Tool::new(INFO, move |context: CallContext, request: UpdateMemory| {
-        let store = Arc::clone(&store);
-        async move {
-            let (id, change) = change(request)?;
-            store.update(&Tenant::of(&context.claims), id, change).await.map_err(refused)
-        }
-    })
+pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
+    store_tool(INFO, store, run)
 }
 
-fn change(request: UpdateMemory) -> Result<(String, Change), ToolError> {
+async fn run(store: Arc<dyn Store>, tenant: Tenant, request: UpdateMemory) -> Result<Memory, ToolError> {
     let idempotency = validate::idempotency(
         request.idempotency_key.as_deref(),
         &UpdateMemory { idempotency_key: None, ..request.clone() },
     )?;
-    let change = Change {
+    let fields = Change {
         content: request.content.map(validate::content).transpose()?,
         tags: request.tags.map(validate::own_tags).transpose()?,
         kind: request.kind.map(validate::kind).transpose()?,
         metadata: request.metadata.map(validate::metadata).transpose()?,
         visibility: request.visibility,
-        expected_version: request.expected_version,
-        idempotency,
-    };
-    let nothing = Change {
-        expected_version: change.expected_version,
-        idempotency: change.idempotency.clone(),
         ..Change::default()
     };
-    if change == nothing {
-        return Err(validate::invalid("nothing to change was given"));
+    if fields == Change::default() {
+        return Err(validate::invalid("the request contains no field to change"));
     }
-    Ok((request.id, change))
+    let change = Change { expected_version: request.expected_version, idempotency, ..fields };
+    store.update(&tenant, request.id, change).await.map_err(tool_error)
 }

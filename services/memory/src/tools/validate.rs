@@ -1,4 +1,4 @@
-//! From what a caller sent to what a store takes: every bound of the contract is held here, once.
+//! Turns requests into the types of the store. Every limit of the contract is checked here, once.
 
 use crate::store::{Idempotency, NewMemory, Selection, TagFilter};
 use mcp_contracts::limits::{
@@ -24,13 +24,12 @@ pub(super) fn new_memory(request: StoreMemory) -> Result<NewMemory, ToolError> {
         idempotency(request.idempotency_key.as_deref(), &StoreMemory { idempotency_key: None, ..request.clone() })?;
     let mut tags = own_tags(request.tags)?;
     if let Some(intent) = request.intent {
+        // Checked apart, so that the tag of the intent does not count against `MAX_TAGS`.
         tags.extend(own_tags(vec![format!("topic:{intent}")])?);
-        tags.sort_unstable();
-        tags.dedup();
     }
     Ok(NewMemory {
         content: content(request.content)?,
-        tags,
+        tags: sorted(tags),
         kind: request.kind.map(kind).transpose()?,
         metadata: metadata(request.metadata)?,
         visibility: request.visibility,
@@ -51,7 +50,7 @@ pub(super) fn content(content: String) -> Result<String, ToolError> {
 
 pub(super) fn kind(kind: String) -> Result<String, ToolError> {
     if kind.is_empty() || kind.len() > MAX_KIND_BYTES || kind.chars().any(char::is_control) {
-        return Err(invalid(format!("`type` must be 1 to {MAX_KIND_BYTES} bytes of plain text")));
+        return Err(invalid(format!("`type` must have 1 to {MAX_KIND_BYTES} bytes and no control characters")));
     }
     Ok(kind)
 }
@@ -64,28 +63,27 @@ pub(super) fn metadata(metadata: Map<String, Value>) -> Result<Map<String, Value
     Ok(metadata)
 }
 
-/// Tags that a caller may give: sorted, without repetition, none of them reserved.
+/// Checks tags that a client sets: none may be reserved. Returns them sorted and distinct.
 pub(super) fn own_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
-    let mut tags = plain_tags(tags)?;
+    let tags = plain_tags(tags)?;
     let is_reserved = |tag: &&String| {
-        let lower = tag.trim().to_lowercase();
+        let lower = tag.to_lowercase();
         RESERVED_TAG_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
     };
     if let Some(reserved) = tags.iter().find(is_reserved) {
         return Err(ToolError::new(
             ErrorCode::ReservedTag,
-            format!("tag `{reserved}` is applied by the service alone"),
+            format!("tag `{reserved}` is reserved: only the service sets it"),
         )
         .with_hint("tags that begin with `org:`, `user:` or `workspace:` come from your token"));
     }
-    tags.sort_unstable();
-    tags.dedup();
     Ok(tags)
 }
 
+/// Checks the form of tags. Returns them sorted and distinct.
 fn plain_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
     if tags.len() > MAX_TAGS {
-        return Err(too_large(format!("{} tags were given, {MAX_TAGS} are allowed", tags.len())));
+        return Err(too_large(format!("the request has {} tags, {MAX_TAGS} are allowed", tags.len())));
     }
     for tag in &tags {
         if tag.len() > MAX_TAG_BYTES {
@@ -93,32 +91,36 @@ fn plain_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
         }
         if tag.trim().is_empty() || tag.trim() != tag || tag.chars().any(char::is_control) {
             return Err(invalid(format!(
-                "tag `{}` is empty, has spaces at its ends or control characters",
+                "tag `{}` is empty, or has spaces at its ends or control characters",
                 tag.escape_debug()
             )));
         }
     }
-    Ok(tags)
+    Ok(sorted(tags))
+}
+
+fn sorted(mut tags: Vec<String>) -> Vec<String> {
+    tags.sort_unstable();
+    tags.dedup();
+    tags
 }
 
 pub(super) fn selection(filter: &Filter) -> Result<Selection, ToolError> {
-    let mut tags = plain_tags(filter.tags.clone())?;
-    tags.sort_unstable();
-    tags.dedup();
-    let time = |name: &str, text: &Option<String>| {
-        let parse = |text: &String| {
-            text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond).map_err(|_| {
-                invalid(format!("`{name}` is `{}`, not a time such as `2026-01-31T12:00:00Z`", text.escape_debug()))
-            })
-        };
-        text.as_ref().map(parse).transpose()
-    };
     Ok(Selection {
-        tags: TagFilter { tags, tag_match: filter.tag_match },
+        tags: TagFilter { tags: plain_tags(filter.tags.clone())?, tag_match: filter.tag_match },
         kind: filter.kind.clone().map(kind).transpose()?,
-        created_from: time("createdAfter", &filter.created_after)?,
-        created_before: time("createdBefore", &filter.created_before)?,
+        created_from: time_us("createdAfter", filter.created_after.as_deref())?,
+        created_before: time_us("createdBefore", filter.created_before.as_deref())?,
     })
+}
+
+fn time_us(name: &str, text: Option<&str>) -> Result<Option<i64>, ToolError> {
+    let parse = |text: &str| {
+        text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond).map_err(|_| {
+            invalid(format!("`{name}` is `{}`, not a time such as `2026-01-31T12:00:00Z`", text.escape_debug()))
+        })
+    };
+    text.map(parse).transpose()
 }
 
 pub(super) fn limit(limit: Option<u32>) -> Result<usize, ToolError> {
@@ -129,14 +131,14 @@ pub(super) fn limit(limit: Option<u32>) -> Result<usize, ToolError> {
 }
 
 pub(super) fn bad_cursor() -> ToolError {
-    ToolError::new(ErrorCode::BadCursor, "`cursor` is not one of ours, or belongs to another query")
-        .with_hint("repeat the query without a cursor and go on from there")
+    ToolError::new(ErrorCode::BadCursor, "`cursor` is not valid, or belongs to another query")
+        .with_hint("repeat the query without a cursor to start at the first page")
 }
 
 pub(super) fn idempotency(key: Option<&str>, request: &impl Serialize) -> Result<Option<Idempotency>, ToolError> {
     let Some(key) = key else { return Ok(None) };
     if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY_BYTES {
-        return Err(invalid(format!("`idempotencyKey` must be 1 to {MAX_IDEMPOTENCY_KEY_BYTES} bytes")));
+        return Err(invalid(format!("`idempotencyKey` must have 1 to {MAX_IDEMPOTENCY_KEY_BYTES} bytes")));
     }
     let text = serde_json::to_vec(request).map_err(|error| invalid(error.to_string()))?;
     Ok(Some(Idempotency { key: key.to_owned(), request: Sha256::digest(text).into() }))

@@ -1,4 +1,4 @@
-//! The real service as a process of its own, and calls to it by hand.
+//! Runs the service as a process and calls its tools over HTTP.
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use mcp_contracts::env;
@@ -80,7 +80,7 @@ pub(crate) fn token_of(org: &str, user: &str, workspace: &str) -> String {
     encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 
-/// The structured content, or the error of the tool; `None` where no complete reply came.
+/// Returns the structured content or the error of the tool, or `None` if no complete reply arrives.
 pub(crate) async fn call(
     client: &reqwest::Client,
     url: &str,

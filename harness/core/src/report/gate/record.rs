@@ -87,12 +87,10 @@ pub enum RunEnd {
     Failed {
         /// Its exit code.
         exit: u8,
-            why: String,
-    },
-    /// It was not started.
-    NotRun {
         why: String,
     },
+    /// It was not started.
+    NotRun { why: String },
 }
 
 impl GateRecord {

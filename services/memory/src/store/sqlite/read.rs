@@ -1,25 +1,25 @@
-//! Reads. The scopes of the tenant are looked up inside each statement, so that no cached number can ever stand for
-//! somebody else's scope, and nothing is filtered afterwards.
+//! Reads. Each statement looks up the scopes of the tenant itself, because a cached scope number could belong to another tenant after a
+//! restore. Nothing is filtered after the query, because that would read what others store.
 
-use super::error::explain;
+use super::failure::Failure;
 use crate::store::{ListQuery, Listed, Selection, Stats, StoreError, TagFilter};
 use crate::tenant::Tenant;
+use crate::time::time_text;
 use mcp_contracts::memory::{Memory, TagCount, TagMatch, Visibility};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde_json::{Map, Value};
 
-/// Columns of a [`Row`], in order.
+/// Columns of a [`Row`], in order; [`SHARED`] is the last one.
 pub(super) const MEMORY_COLUMNS: &str =
     "sequence, id, scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
-/// Tells whether a row's scope is the whole workspace.
+/// True if the scope of a row is the whole workspace.
 pub(super) const SHARED: &str = "(SELECT s.owner = '' FROM scope s WHERE s.id = scope)";
 /// The scopes that the tenant of the first three parameters can read.
 pub(super) const VISIBLE: &str = "(SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, ''))";
-/// Most tags in `memory_stats`.
+/// Number of tags in `memory_stats`.
 const TOP_TAGS: usize = 20;
 
-/// A row of the table.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) sequence: i64,
@@ -37,9 +37,9 @@ pub(super) struct Row {
     pub(super) shared: bool,
 }
 
-/// A condition and its parameters, which follow the three of [`VISIBLE`].
+/// An SQL condition and its parameters.
 pub(super) struct Condition {
-    pub(super) text: String,
+    pub(super) sql: String,
     pub(super) values: Vec<SqlValue>,
 }
 
@@ -47,8 +47,8 @@ pub(super) fn id_text(bytes: &[u8]) -> String {
     uuid::Uuid::from_slice(bytes).unwrap_or_default().to_string()
 }
 
-pub(super) fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let json = |index: usize| -> rusqlite::Result<String> { row.get(index) };
+fn parse_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let json = |index: usize| row.get::<_, String>(index);
     Ok(Row {
         sequence: row.get(0)?,
         id: row.get(1)?,
@@ -66,32 +66,45 @@ pub(super) fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-/// The tenant as the first three parameters.
+/// The first three parameters of every statement.
 pub(super) fn identity(tenant: &Tenant) -> Vec<SqlValue> {
     [tenant.org(), tenant.workspace(), tenant.user()].map(|text| SqlValue::from(text.to_owned())).to_vec()
 }
 
-/// Parses an id; a text that is none cannot name a memory.
-fn id_bytes(id: &str) -> Result<Vec<u8>, StoreError> {
-    uuid::Uuid::try_parse(id).map(|id| id.as_bytes().to_vec()).map_err(|_| StoreError::NotFound(id.to_owned()))
+/// The rows of `memory m` that meet the condition `sql`, which must confine the scope.
+fn rows(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> rusqlite::Result<Vec<Row>> {
+    connection
+        .prepare_cached(&format!("SELECT {MEMORY_COLUMNS}, {SHARED} FROM memory m WHERE {sql}"))?
+        .query_map(params_from_iter(values), parse_row)?
+        .collect()
 }
 
-pub(super) fn row(connection: &Connection, tenant: &Tenant, id: &str) -> Result<Row, StoreError> {
+/// The visible row whose unique `column` has this value.
+pub(super) fn visible_row(
+    connection: &Connection,
+    tenant: &Tenant,
+    column: &str,
+    value: SqlValue,
+) -> rusqlite::Result<Row> {
     let mut values = identity(tenant);
-    values.push(SqlValue::from(id_bytes(id)?));
-    let text = format!("SELECT {MEMORY_COLUMNS}, {SHARED} FROM memory WHERE id = ?4 AND scope IN {VISIBLE}");
-    let found = connection
-        .prepare_cached(&text)
-        .and_then(|mut statement| statement.query_row(params_from_iter(values), row_of).optional())
-        .map_err(|error| explain(&error))?;
-    found.ok_or_else(|| StoreError::NotFound(id.to_owned()))
+    values.push(value);
+    rows(connection, &format!("{column} = ?4 AND scope IN {VISIBLE}"), values)?
+        .pop()
+        .ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-pub(super) fn get(connection: &Connection, tenant: &Tenant, id: &str) -> Result<Memory, StoreError> {
+pub(super) fn row(connection: &Connection, tenant: &Tenant, id: &str) -> Result<Row, Failure> {
+    let not_found = || StoreError::NotFound(id.to_owned());
+    let uuid = uuid::Uuid::try_parse(id).map_err(|_| not_found())?;
+    let row = visible_row(connection, tenant, "id", SqlValue::from(uuid.as_bytes().to_vec())).optional()?;
+    Ok(row.ok_or_else(not_found)?)
+}
+
+pub(super) fn get(connection: &Connection, tenant: &Tenant, id: &str) -> Result<Memory, Failure> {
     row(connection, tenant, id).map(|row| memory(tenant, row))
 }
 
-/// A memory as its readers see it: with the tags of the service.
+/// Adds the tags of the service, which are not stored because they follow from scope and owner.
 pub(super) fn memory(tenant: &Tenant, row: Row) -> Memory {
     let visibility = if row.shared { Visibility::Workspace } else { Visibility::Private };
     let mut tags = row.tags;
@@ -114,27 +127,18 @@ pub(super) fn memory(tenant: &Tenant, row: Row) -> Memory {
     }
 }
 
-fn time_text(us: i64) -> String {
-    jiff::Timestamp::from_microsecond(us).unwrap_or_default().to_string()
-}
-
-/// The conditions of a selection on the table `m`; parameters are numbered from `first`.
+/// The conditions of a selection on `memory m`, each after an ` AND `. Parameters are numbered from `first`.
 pub(super) fn condition(selection: &Selection, first: usize) -> Condition {
-    let mut condition = Condition { text: String::new(), values: Vec::new() };
-    let mut add = |text: String, value: SqlValue| {
-        condition.text.push_str(" AND ");
-        condition.text.push_str(&text.replace("??", &format!("?{}", first + condition.values.len())));
-        condition.values.push(value);
+    let mut condition = Condition { sql: String::new(), values: Vec::new() };
+    let mut add = |comparison: &str, value: Option<SqlValue>| {
+        if let Some(value) = value {
+            condition.sql.push_str(&format!(" AND m.{comparison} ?{}", first + condition.values.len()));
+            condition.values.push(value);
+        }
     };
-    if let Some(kind) = &selection.kind {
-        add("m.kind = ??".to_owned(), SqlValue::from(kind.clone()));
-    }
-    if let Some(from) = selection.created_from {
-        add("m.created_us >= ??".to_owned(), SqlValue::from(from));
-    }
-    if let Some(before) = selection.created_before {
-        add("m.created_us < ??".to_owned(), SqlValue::from(before));
-    }
+    add("kind =", selection.kind.clone().map(SqlValue::from));
+    add("created_us >=", selection.created_from.map(SqlValue::from));
+    add("created_us <", selection.created_before.map(SqlValue::from));
     add_tags(&mut condition, &selection.tags, first);
     condition
 }
@@ -146,8 +150,7 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
     let mut alternatives = Vec::new();
     for tag in &filter.tags {
         let parameter = first + condition.values.len();
-        // The tags of the service are not stored with each row: they follow from its scope and its owner.
-        let (text, value) = match tag.split_once(':') {
+        let (sql, value) = match tag.split_once(':') {
             Some(("org", org)) => (format!("?{parameter} = ?1"), org),
             Some(("workspace", workspace)) => (format!("?{parameter} = ?2"), workspace),
             Some(("user", user)) => (format!("m.owner = ?{parameter}"), user),
@@ -158,18 +161,19 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
                 tag.as_str(),
             ),
         };
-        alternatives.push(text);
+        alternatives.push(sql);
         condition.values.push(SqlValue::from(value.to_owned()));
     }
-    let joint = match filter.tag_match {
+    let operator = match filter.tag_match {
         TagMatch::Any => " OR ",
         TagMatch::All => " AND ",
     };
-    condition.text.push_str(&format!(" AND ({})", alternatives.join(joint)));
+    condition.sql.push_str(&format!(" AND ({})", alternatives.join(operator)));
 }
 
-/// The newest first, from one scope after the other and then merged: each is in the order of an index.
-pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) -> Result<Vec<Listed>, StoreError> {
+/// Newest first. Each scope is read by itself and then merged, because only within one scope an index has the order of the list; a query on
+/// both would sort all rows of the tenant for each page.
+pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) -> rusqlite::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for owner in [tenant.user(), ""] {
         let (after_us, after_sequence) = query.after.unwrap_or((i64::MAX, i64::MAX));
@@ -182,13 +186,12 @@ pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) 
         ]);
         let condition = condition(&query.selection, 8);
         values.extend(condition.values);
-        let text = format!(
-            "SELECT {MEMORY_COLUMNS}, {SHARED} FROM memory m
-             WHERE scope = (SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner = ?4 AND owner IN (?3, ''))
+        let sql = format!(
+            "scope = (SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner = ?4 AND owner IN (?3, ''))
              AND (created_us, sequence) < (?5, ?6){} ORDER BY created_us DESC, sequence DESC LIMIT ?7",
-            condition.text
+            condition.sql
         );
-        for row in rows(connection, &text, values)? {
+        for row in rows(connection, &sql, values)? {
             let place = (row.created_us, row.sequence);
             listed.push(Listed { memory: memory(tenant, row), place });
         }
@@ -198,37 +201,19 @@ pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) 
     Ok(listed)
 }
 
-/// The caller's own memories with these tags.
-pub(super) fn own_by_tag(connection: &Connection, tenant: &Tenant, tags: &TagFilter) -> Result<Vec<Row>, StoreError> {
-    let selection = Selection { tags: tags.clone(), kind: None, created_from: None, created_before: None };
+/// The user's own memories with these tags.
+pub(super) fn own_by_tag(connection: &Connection, tenant: &Tenant, tags: &TagFilter) -> rusqlite::Result<Vec<Row>> {
+    let selection = Selection { tags: tags.clone(), ..Selection::default() };
     let condition = condition(&selection, 4);
     let mut values = identity(tenant);
     values.extend(condition.values);
-    let text = format!(
-        "SELECT {MEMORY_COLUMNS}, {SHARED} FROM memory m WHERE scope IN {VISIBLE} AND m.owner = ?3{}",
-        condition.text
-    );
-    rows(connection, &text, values)
+    rows(connection, &format!("scope IN {VISIBLE} AND m.owner = ?3{}", condition.sql), values)
 }
 
-fn rows(connection: &Connection, text: &str, values: Vec<SqlValue>) -> Result<Vec<Row>, StoreError> {
-    let read = || {
-        connection
-            .prepare_cached(text)?
-            .query_map(params_from_iter(values), row_of)?
-            .collect::<rusqlite::Result<Vec<_>>>()
-    };
-    read().map_err(|error| explain(&error))
-}
-
-pub(super) fn stats(connection: &Connection, tenant: &Tenant) -> Result<Stats, StoreError> {
-    stats_of(connection, tenant).map_err(|error| explain(&error))
-}
-
-fn stats_of(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<Stats> {
+pub(super) fn stats(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<Stats> {
     let mut stats = Stats::default();
-    let text = "SELECT owner, documents, bytes FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, '')";
-    let mut statement = connection.prepare_cached(text)?;
+    let sql = "SELECT owner, documents, bytes FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, '')";
+    let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params_from_iter(identity(tenant)))?;
     while let Some(row) = rows.next()? {
         let (owner, documents, bytes): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -239,16 +224,18 @@ fn stats_of(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<Stats>
         }
         stats.bytes += bytes.unsigned_abs();
     }
-    let text = format!(
+    let sql = format!(
         "SELECT tag, count(*) FROM tag WHERE scope IN {VISIBLE} GROUP BY tag ORDER BY 2 DESC, 1 LIMIT {TOP_TAGS}"
     );
-    let mut statement = connection.prepare_cached(&text)?;
-    let counted =
+    let count =
         |row: &rusqlite::Row<'_>| Ok(TagCount { tag: row.get(0)?, count: row.get::<_, i64>(1)?.unsigned_abs() });
-    stats.tags = statement.query_map(params_from_iter(identity(tenant)), counted)?.collect::<rusqlite::Result<_>>()?;
-    let text = format!("SELECT min(created_us), max(created_us) FROM memory WHERE scope IN {VISIBLE}");
+    stats.tags = connection
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(identity(tenant)), count)?
+        .collect::<Result<_, _>>()?;
+    let sql = format!("SELECT min(created_us), max(created_us) FROM memory WHERE scope IN {VISIBLE}");
     let ends: (Option<i64>, Option<i64>) = connection
-        .prepare_cached(&text)?
+        .prepare_cached(&sql)?
         .query_row(params_from_iter(identity(tenant)), |row| Ok((row.get(0)?, row.get(1)?)))?;
     stats.span = ends.0.zip(ends.1);
     Ok(stats)

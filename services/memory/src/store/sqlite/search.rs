@@ -1,24 +1,22 @@
-//! Search: the words of the query are looked up in the full-text index with the scope inside each term, then scored over what
-//! the tenant can see. A memory is a hit if it has at least one of the words.
+//! Search: finds the terms of the query in the full-text index and scores each memory that has at least one of them.
 
-use super::error::explain;
-use super::read::{self, MEMORY_COLUMNS, VISIBLE};
+use super::read::{self, VISIBLE};
 use crate::ranking::{self, Corpus};
-use crate::store::{Found, Rank, SearchQuery, StoreError};
+use crate::store::{Rank, SearchHit, SearchQuery};
 use crate::tenant::Tenant;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// A text that has at least one of the words.
+/// A memory with at least one of the terms.
 struct Candidate {
     relevance: f64,
     created_us: i64,
     selected: bool,
 }
 
-/// One word in one text.
+/// One term in one memory.
 struct Posting {
     sequence: i64,
     frequency: u64,
@@ -27,41 +25,37 @@ struct Posting {
     selected: bool,
 }
 
-pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> Result<Vec<Found>, StoreError> {
-    let ranks = rank(connection, tenant, query).map_err(|error| explain(&error))?;
-    let mut found = Vec::with_capacity(ranks.len());
-    for rank in ranks {
-        let mut values = read::identity(tenant);
-        values.push(SqlValue::from(rank.sequence));
-        let text =
-            format!("SELECT {MEMORY_COLUMNS}, {} FROM memory WHERE sequence = ?4 AND scope IN {VISIBLE}", read::SHARED);
-        let row = connection
-            .prepare_cached(&text)
-            .and_then(|mut statement| statement.query_row(params_from_iter(values), read::row_of))
-            .map_err(|error| explain(&error))?;
-        found.push(Found { memory: read::memory(tenant, row), rank });
-    }
-    Ok(found)
+pub(super) fn search(
+    connection: &Connection,
+    tenant: &Tenant,
+    query: &SearchQuery,
+) -> rusqlite::Result<Vec<SearchHit>> {
+    // Only the memories of the page are read in full.
+    let hit = |rank: Rank| {
+        let row = read::visible_row(connection, tenant, "sequence", SqlValue::from(rank.sequence))?;
+        Ok(SearchHit { memory: read::memory(tenant, row), rank })
+    };
+    rank(connection, tenant, query)?.into_iter().map(hit).collect()
 }
 
-/// The places of the page, best first.
+/// The ranks of the page, best first.
 fn rank(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> rusqlite::Result<Vec<Rank>> {
     let (scopes, corpus) = scopes(connection, tenant)?;
     let mut candidates: HashMap<i64, Candidate> = HashMap::new();
     for term in &query.terms {
         let mut postings = Vec::new();
         for scope in &scopes {
-            postings.extend(look_up(connection, tenant, query, *scope, term)?);
+            postings.extend(read_postings(connection, tenant, query, *scope, term)?);
         }
+        // Memories that the filter excludes count here too, so that a filter does not change the score of the rest.
         let containing = postings.len() as u64;
         for posting in postings {
-            let gain = ranking::bm25(corpus, containing, posting.frequency, posting.length);
             let candidate = candidates.entry(posting.sequence).or_insert(Candidate {
                 relevance: 0.0,
                 created_us: posting.created_us,
                 selected: posting.selected,
             });
-            candidate.relevance += gain;
+            candidate.relevance += ranking::bm25(corpus, containing, posting.frequency, posting.length);
         }
     }
     let mut ranks: Vec<Rank> = candidates
@@ -78,14 +72,14 @@ fn rank(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> rusqli
     Ok(ranks)
 }
 
-/// Better first: higher score, then newer.
+/// Higher scores first, then newer memories.
 fn compare(one: &Rank, other: &Rank) -> Ordering {
     other.score.total_cmp(&one.score).then(other.sequence.cmp(&one.sequence))
 }
 
 fn scopes(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<(Vec<i64>, Corpus)> {
-    let text = "SELECT id, documents, terms FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, '')";
-    let mut statement = connection.prepare_cached(text)?;
+    let sql = "SELECT id, documents, terms FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, '')";
+    let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params_from_iter(read::identity(tenant)))?;
     let (mut scopes, mut corpus) = (Vec::new(), Corpus::default());
     while let Some(row) = rows.next()? {
@@ -96,8 +90,8 @@ fn scopes(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<(Vec<i64
     Ok((scopes, corpus))
 }
 
-/// Every text of `scope` with `term`; the statement holds the scope to the tenant once more.
-fn look_up(
+/// Reads the memories of `scope` that contain `term`.
+fn read_postings(
     connection: &Connection,
     tenant: &Tenant,
     query: &SearchQuery,
@@ -108,14 +102,16 @@ fn look_up(
     let mut values = read::identity(tenant);
     values.extend([SqlValue::from(format!("{scope}x{term}")), SqlValue::from(scope)]);
     values.extend(condition.values);
-    let text = format!(
+    // `CROSS JOIN` fixes the order: first the entries of the index, then their rows. The condition on the scope repeats what the term says
+    // already, so that an error in the index cannot show a memory of another tenant.
+    let sql = format!(
         "SELECT w.doc, w.frequency, m.terms, m.created_us, (1{})
          FROM (SELECT doc, count(*) AS frequency FROM word_at WHERE term = ?4 GROUP BY doc) w
          CROSS JOIN memory m ON m.sequence = w.doc
          WHERE m.scope = ?5 AND m.scope IN {VISIBLE}",
-        condition.text
+        condition.sql
     );
-    let mut statement = connection.prepare_cached(&text)?;
+    let mut statement = connection.prepare_cached(&sql)?;
     let posting = |row: &rusqlite::Row<'_>| {
         Ok(Posting {
             sequence: row.get(0)?,

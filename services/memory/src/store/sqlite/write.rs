@@ -1,5 +1,7 @@
-//! What each write does inside the transaction of its batch. Every statement is confined to the scopes of the tenant.
+//! Writes, each within the transaction of its batch. A write that is refused returns before it changes anything, because the transaction
+//! is not rolled back for it; only an insert of several memories needs a savepoint.
 
+use super::failure::Failure;
 use super::read::{self, MEMORY_COLUMNS, Row};
 use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError, TagFilter};
 use crate::tenant::Tenant;
@@ -10,107 +12,62 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// How long an idempotency key is remembered, in microseconds: a day.
+/// How long an idempotency key is kept, in microseconds: one day.
 const KEY_LIFETIME_US: i64 = 86_400_000_000;
-/// Most expired keys that one write clears away.
-const CLEARED_KEYS: i64 = 8;
+/// Expired keys that each write with a key removes, so that the table shrinks without one slow cleanup.
+const REMOVED_KEYS: i64 = 8;
 
-/// A write.
-pub(super) enum Write {
-    Insert(Tenant, Vec<NewMemory>),
-    Update(Tenant, String, Change),
-    Delete(Tenant, String),
-    DeleteByTag(Tenant, TagFilter, u64),
+type Result<T> = std::result::Result<T, Failure>;
+
+/// The result of a request, stored as JSON with its idempotency key.
+#[derive(Serialize, Deserialize)]
+enum StoredResult {
+    Inserted(Inserted),
+    Updated(Memory),
 }
 
-/// Its answer.
-pub(super) enum Written {
-    Inserted(Vec<Inserted>),
-    Updated(Box<Memory>),
-    Deleted(u64),
-}
-
-pub(super) enum WriteError {
-    /// An answer to the caller; nothing was changed.
-    Refused(StoreError),
-    /// Trouble of the database; the transaction is void.
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for WriteError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+/// Inserts all memories or none.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    memories: &[NewMemory],
+    now: i64,
+) -> Result<Vec<Inserted>> {
+    let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, memory, now)).collect();
+    if memories.len() == 1 {
+        return insert_all();
     }
-}
-
-impl From<StoreError> for WriteError {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-type Result<T> = std::result::Result<T, WriteError>;
-
-/// Runs one write at the time `now`, microseconds since the epoch.
-pub(super) fn run(transaction: &Transaction<'_>, write: &Write, now: i64) -> Result<Written> {
-    match write {
-        Write::Insert(tenant, memories) if memories.len() == 1 => {
-            insert(transaction, tenant, &memories[0], now).map(|inserted| Written::Inserted(vec![inserted]))
-        }
-        Write::Insert(tenant, memories) => all_or_none(transaction, || {
-            memories.iter().map(|memory| insert(transaction, tenant, memory, now)).collect()
-        })
-        .map(Written::Inserted),
-        Write::Update(tenant, id, change) => {
-            update(transaction, tenant, id, change, now).map(|memory| Written::Updated(Box::new(memory)))
-        }
-        Write::Delete(tenant, id) => {
-            let row = own_row(transaction, tenant, id)?;
-            remove(transaction, &row)?;
-            Ok(Written::Deleted(1))
-        }
-        Write::DeleteByTag(tenant, tags, expected) => {
-            delete_by_tag(transaction, tenant, tags, *expected).map(Written::Deleted)
-        }
-    }
-}
-
-fn all_or_none<T>(transaction: &Transaction<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     transaction.execute_batch("SAVEPOINT many")?;
-    let result = work();
+    let result = insert_all();
     let end = if result.is_ok() { "RELEASE many" } else { "ROLLBACK TO many; RELEASE many" };
     transaction.execute_batch(end)?;
     result
 }
 
-/// A reply that an idempotency key brings back.
-#[derive(Serialize, Deserialize)]
-enum Remembered {
-    Inserted { id: String, version: u64, content_hash: [u8; 32], created_us: i64 },
-    Updated(Memory),
-}
-
-fn insert(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, now: i64) -> Result<Inserted> {
-    if let Some(Remembered::Inserted { id, version, content_hash, created_us }) =
-        recall(transaction, tenant, new.idempotency.as_ref())?
-    {
-        return Ok(Inserted { id, created: false, version, content_hash, created_us });
+fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, now: i64) -> Result<Inserted> {
+    if let Some(StoredResult::Inserted(inserted)) = recall(transaction, tenant, new.idempotency.as_ref())? {
+        return Ok(inserted);
     }
-    let scope = scope_for_write(transaction, tenant, new.visibility)?;
+    let scope = scope_for_write(transaction, tenant, tenant.user(), new.visibility)?;
     let content_hash: [u8; 32] = Sha256::digest(&new.content).into();
-    let same = transaction
+    let duplicate = transaction
         .prepare_cached(
             "SELECT id, version, created_us FROM memory WHERE scope = ?1 AND content_hash = ?2 AND owner = ?3 ORDER BY sequence LIMIT 1",
         )?
         .query_row(params![scope, content_hash.as_slice(), tenant.user()], |row| {
-            Ok((read::id_text(&row.get::<_, Vec<u8>>(0)?), row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            Ok(Inserted {
+                id: read::id_text(&row.get::<_, Vec<u8>>(0)?),
+                created: false,
+                version: row.get::<_, i64>(1)?.unsigned_abs(),
+                content_hash,
+                created_us: row.get(2)?,
+            })
         })
         .optional()?;
-    let inserted = match same {
-        Some((id, version, created_us)) => {
-            Inserted { id, created: false, version: version.unsigned_abs(), content_hash, created_us }
-        }
+    let inserted = match duplicate {
+        Some(duplicate) => duplicate,
         None => {
+            // Version 7 begins with the time, so that new ids go to the end of their index.
             let id = uuid::Uuid::now_v7();
             let row = Row {
                 sequence: 0,
@@ -131,28 +88,27 @@ fn insert(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, now: 
             Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us: now }
         }
     };
-    let remembered = Remembered::Inserted {
-        id: inserted.id.clone(),
-        version: inserted.version,
-        content_hash,
-        created_us: inserted.created_us,
-    };
-    remember(transaction, tenant, new.idempotency.as_ref(), &remembered, now)?;
+    remember(transaction, tenant, new.idempotency.as_ref(), &StoredResult::Inserted(inserted.clone()), now)?;
     Ok(inserted)
 }
 
-fn update(transaction: &Transaction<'_>, tenant: &Tenant, id: &str, change: &Change, now: i64) -> Result<Memory> {
-    if let Some(Remembered::Updated(memory)) = recall(transaction, tenant, change.idempotency.as_ref())? {
+pub(super) fn update(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    id: &str,
+    change: &Change,
+    now: i64,
+) -> Result<Memory> {
+    if let Some(StoredResult::Updated(memory)) = recall(transaction, tenant, change.idempotency.as_ref())? {
         return Ok(memory);
     }
-    let old = own_row(transaction, tenant, id)?;
+    let mut row = writable_row(transaction, tenant, id)?;
     if let Some(expected) = change.expected_version
-        && expected != old.version
+        && expected != row.version
     {
-        return Err(StoreError::VersionConflict { id: id.to_owned(), actual: old.version, expected }.into());
+        return Err(StoreError::VersionConflict { id: id.to_owned(), actual: row.version, expected }.into());
     }
-    remove(transaction, &old)?;
-    let mut row = old;
+    remove(transaction, &row)?;
     if let Some(content) = &change.content {
         row.content_hash = Sha256::digest(content).to_vec();
         row.content.clone_from(content);
@@ -167,17 +123,30 @@ fn update(transaction: &Transaction<'_>, tenant: &Tenant, id: &str, change: &Cha
         row.metadata.clone_from(metadata);
     }
     if let Some(visibility) = change.visibility {
-        row.scope = scope_for_write_of(transaction, tenant, &row.owner, visibility)?;
+        row.scope = scope_for_write(transaction, tenant, &row.owner, visibility)?;
+        row.shared = visibility == Visibility::Workspace;
     }
     row.version += 1;
+    // The clock may have been set back.
     row.updated_us = now.max(row.created_us);
     add(transaction, &row)?;
-    let memory = read::get(transaction, tenant, id)?;
-    remember(transaction, tenant, change.idempotency.as_ref(), &Remembered::Updated(memory.clone()), now)?;
+    // Not read back: a memory that an admin makes private is no longer visible to the admin.
+    let memory = read::memory(tenant, row);
+    remember(transaction, tenant, change.idempotency.as_ref(), &StoredResult::Updated(memory.clone()), now)?;
     Ok(memory)
 }
 
-fn delete_by_tag(transaction: &Transaction<'_>, tenant: &Tenant, tags: &TagFilter, expected: u64) -> Result<u64> {
+pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<()> {
+    let row = writable_row(transaction, tenant, id)?;
+    Ok(remove(transaction, &row)?)
+}
+
+pub(super) fn delete_by_tag(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    tags: &TagFilter,
+    expected: u64,
+) -> Result<u64> {
     let rows = read::own_by_tag(transaction, tenant, tags)?;
     let actual = rows.len() as u64;
     if actual != expected {
@@ -189,47 +158,42 @@ fn delete_by_tag(transaction: &Transaction<'_>, tenant: &Tenant, tags: &TagFilte
     Ok(actual)
 }
 
-/// The row if the tenant sees it and may change it.
-fn own_row(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<Row> {
+/// The row, if the tenant can see it and may change it.
+fn writable_row(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<Row> {
     let row = read::row(transaction, tenant, id)?;
     if row.owner != tenant.user() && !tenant.is_admin() {
-        return Err(StoreError::NotYours(id.to_owned()).into());
+        return Err(StoreError::NotOwner(id.to_owned()).into());
     }
     Ok(row)
 }
 
-fn scope_for_write(transaction: &Transaction<'_>, tenant: &Tenant, visibility: Visibility) -> Result<i64> {
-    scope_for_write_of(transaction, tenant, tenant.user(), visibility)
-}
-
-fn scope_for_write_of(
+/// The scope of a memory of `user`; created if the user or workspace has none yet.
+fn scope_for_write(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
     user: &str,
     visibility: Visibility,
-) -> Result<i64> {
+) -> rusqlite::Result<i64> {
     let owner = match visibility {
         Visibility::Private => user,
         Visibility::Workspace => "",
     };
-    let known = transaction
+    let key = [tenant.org(), tenant.workspace(), owner];
+    let existing = transaction
         .prepare_cached("SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner = ?3")?
-        .query_row([tenant.org(), tenant.workspace(), owner], |row| row.get(0))
+        .query_row(key, |row| row.get(0))
         .optional()?;
-    if let Some(scope) = known {
+    if let Some(scope) = existing {
         return Ok(scope);
     }
-    transaction.prepare_cached("INSERT INTO scope (org, workspace, owner) VALUES (?1, ?2, ?3)")?.execute([
-        tenant.org(),
-        tenant.workspace(),
-        owner,
-    ])?;
+    transaction.prepare_cached("INSERT INTO scope (org, workspace, owner) VALUES (?1, ?2, ?3)")?.execute(key)?;
     Ok(transaction.last_insert_rowid())
 }
 
-/// Adds a row, its words and its tags. `row.sequence` is given by the table.
-fn add(transaction: &Transaction<'_>, row: &Row) -> Result<()> {
-    let words = terms::of(&row.content);
+/// Adds a row under a new sequence number, its terms and its tags. Statements instead of triggers keep the index, because a term needs
+/// `terms::of`, which SQL cannot call.
+fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
+    let terms = terms::of(&row.content);
     let tags = serde_json::to_string(&row.tags).unwrap_or_default();
     let metadata = serde_json::to_string(&row.metadata).unwrap_or_default();
     transaction
@@ -248,12 +212,12 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> Result<()> {
             tags,
             metadata,
             row.content,
-            words.len() as i64,
+            terms.len() as i64,
         ])?;
     let sequence = transaction.last_insert_rowid();
-    let mut indexed = String::with_capacity(row.content.len() + words.len() * 8);
-    for word in &words {
-        let _ = write!(indexed, "{}x{word} ", row.scope);
+    let mut indexed = String::with_capacity(row.content.len() + terms.len() * 8);
+    for term in &terms {
+        let _ = write!(indexed, "{}x{term} ", row.scope);
     }
     transaction
         .prepare_cached("INSERT INTO word (rowid, terms) VALUES (?1, ?2)")?
@@ -263,11 +227,10 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> Result<()> {
             .prepare_cached("INSERT OR IGNORE INTO tag (scope, tag, memory) VALUES (?1, ?2, ?3)")?
             .execute(params![row.scope, tag, sequence])?;
     }
-    count(transaction, row.scope, 1, words.len() as i64, row.content.len() as i64)
+    add_to_counts(transaction, row.scope, 1, terms.len() as i64, row.content.len() as i64)
 }
 
-/// Takes a row away, with its words and its tags.
-fn remove(transaction: &Transaction<'_>, row: &Row) -> Result<()> {
+fn remove(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM memory WHERE sequence = ?1")?.execute([row.sequence])?;
     transaction.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([row.sequence])?;
     for tag in &row.tags {
@@ -275,11 +238,17 @@ fn remove(transaction: &Transaction<'_>, row: &Row) -> Result<()> {
             .prepare_cached("DELETE FROM tag WHERE scope = ?1 AND tag = ?2 AND memory = ?3")?
             .execute(params![row.scope, tag, row.sequence])?;
     }
-    let words = terms::of(&row.content).len();
-    count(transaction, row.scope, -1, -(words as i64), -(row.content.len() as i64))
+    let terms = terms::of(&row.content).len();
+    add_to_counts(transaction, row.scope, -1, -(terms as i64), -(row.content.len() as i64))
 }
 
-fn count(transaction: &Transaction<'_>, scope: i64, documents: i64, terms: i64, bytes: i64) -> Result<()> {
+fn add_to_counts(
+    transaction: &Transaction<'_>,
+    scope: i64,
+    documents: i64,
+    terms: i64,
+    bytes: i64,
+) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
             "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4 WHERE id = ?1",
@@ -288,17 +257,18 @@ fn count(transaction: &Transaction<'_>, scope: i64, documents: i64, terms: i64, 
     Ok(())
 }
 
-fn recall(transaction: &Transaction<'_>, tenant: &Tenant, key: Option<&Idempotency>) -> Result<Option<Remembered>> {
+/// The stored result of an earlier request with the same key.
+fn recall(transaction: &Transaction<'_>, tenant: &Tenant, key: Option<&Idempotency>) -> Result<Option<StoredResult>> {
     let Some(Idempotency { key, request }) = key else { return Ok(None) };
-    let known: Option<(Vec<u8>, String)> = transaction
+    let stored: Option<(Vec<u8>, String)> = transaction
         .prepare_cached(
             "SELECT request, reply FROM idempotency WHERE org = ?1 AND workspace = ?2 AND owner = ?3 AND key = ?4",
         )?
         .query_row([tenant.org(), tenant.workspace(), tenant.user(), key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    match known {
+    match stored {
         None => Ok(None),
-        Some((known, reply)) if known == request => Ok(serde_json::from_str(&reply).ok()),
+        Some((stored_request, result)) if stored_request == request => Ok(serde_json::from_str(&result).ok()),
         Some(_) => Err(StoreError::IdempotencyConflict(key.clone()).into()),
     }
 }
@@ -307,16 +277,16 @@ fn remember(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
     key: Option<&Idempotency>,
-    reply: &Remembered,
+    result: &StoredResult,
     now: i64,
-) -> Result<()> {
+) -> rusqlite::Result<()> {
     let Some(Idempotency { key, request }) = key else { return Ok(()) };
     transaction
         .prepare_cached(
             "DELETE FROM idempotency WHERE (org, workspace, owner, key) IN
              (SELECT org, workspace, owner, key FROM idempotency WHERE stored_us < ?1 LIMIT ?2)",
         )?
-        .execute([now - KEY_LIFETIME_US, CLEARED_KEYS])?;
+        .execute([now - KEY_LIFETIME_US, REMOVED_KEYS])?;
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO idempotency (org, workspace, owner, key, request, reply, stored_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -327,7 +297,7 @@ fn remember(
             tenant.user(),
             key,
             request.as_slice(),
-            serde_json::to_string(reply).unwrap_or_default(),
+            serde_json::to_string(result).unwrap_or_default(),
             now
         ])?;
     Ok(())
