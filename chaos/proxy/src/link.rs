@@ -38,7 +38,7 @@ struct Held {
     content: BytesMut,
 }
 
-/// The bytes that a rule let pass one direction.
+/// The bytes that a rule let pass in one direction.
 struct Passed {
     rule: u64,
     direction: Direction,
@@ -87,7 +87,7 @@ impl Link {
         link
     }
 
-    /// How the connection must end now. `None`: it goes on.
+    /// How the connection must end now. `None`: it stays open.
     pub(crate) fn ending(&self) -> Option<Ending> {
         let finished = self.lanes.iter().all(|lane| lane.done);
         self.ending.or_else(|| finished.then_some(self.ending_of_finished_lanes()))

@@ -12,7 +12,7 @@ use crate::tally::add;
 use bytes::Bytes;
 use std::time::Instant;
 
-/// Most Redis commands of a connection that wait for their replies. Above this the connection is no longer followed. Reading must go on,
+/// Most Redis commands of a connection that wait for their replies. Above this the connection is no longer followed. Reading must continue,
 /// because a client may send its whole pipeline before it reads a reply.
 const MAX_FOLLOWED_COMMANDS: usize = 16_384;
 
@@ -77,7 +77,8 @@ impl Link {
         }
     }
 
-    /// Counts arriving bytes, and detects the protocol by the first byte from the client.
+    /// Counts arriving bytes, and detects the protocol by the first byte from the client. Bytes are counted here, before a rule can drop or
+    /// delay them, so that the tally shows what both ends sent.
     fn begin(&mut self, direction: Direction, bytes: &[u8]) {
         let counters = &self.edge.counters;
         add(if direction == Direction::Up { &counters.bytes_up } else { &counters.bytes_down }, bytes.len() as u64);
