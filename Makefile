@@ -30,14 +30,15 @@ help: ## Lists all targets
 gate: release redis ## Builds the release, runs scenarios, a load and experiments; prints the verdict and the path of the report
 	$(RELEASE_DIR)/harness gate
 
+# One build of programs and tests: programs alone would build the dependencies with other features, and then again.
 .PHONY: test
 test: tools redis readers ## Runs every test that needs no container
-	cargo build --workspace --bins --locked
+	cargo build --workspace --bins --tests --locked
 	cargo test --workspace --locked
 
 .PHONY: test-docker
 test-docker: images ## Runs the tests of the docker backend, which start containers on 127.0.0.1
-	cargo build --workspace --bins --locked
+	cargo build --workspace --bins --tests --locked
 	cargo test -p harness-core --features docker-tests --test docker --test fault_docker --test images --locked
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 	$(RELEASE_DIR)/harness chaos redis-outage guardrail-kill verdict-late --backend docker
@@ -125,7 +126,7 @@ endif
 # Prerequisites of the two kinds of stack.
 .PHONY: stack-process stack-docker static
 stack-process: tools redis
-	cargo build --workspace --bins --locked
+	cargo build --workspace --bins --tests --locked
 	@infra/local/settings
 stack-docker: docker static
 	@IMAGE_TAG=dev SBOM=no infra/images/build $(DEV_DIR) $(SERVICES)
