@@ -30,7 +30,7 @@ pub struct Experiment {
     pub crowded: Vec<Span>,
     /// Secrets found in logs.
     #[serde(default)]
-    pub secrets: Vec<SecretSeen>,
+    pub secrets: Vec<LeakedSecret>,
     /// Number of lines of logs that were searched for secrets.
     #[serde(default)]
     pub log_lines: u64,
@@ -153,9 +153,11 @@ pub struct Probe {
     /// The part.
     pub part: String,
     /// When the probe was sent.
-    pub asked_us: u64,
+    #[serde(rename = "asked_us")]
+    pub sent_us: u64,
     /// When it was answered, or given up.
-    pub told_us: u64,
+    #[serde(rename = "told_us")]
+    pub answered_us: u64,
     /// Status of `/healthz`.
     pub live: Option<u16>,
     /// Status of `/readyz`.
@@ -210,7 +212,7 @@ pub struct Counter {
 
 /// A line of a log that has a secret in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretSeen {
+pub struct LeakedSecret {
     /// The log.
     pub log: String,
     /// Line, from 1.

@@ -261,7 +261,7 @@ fn describe(line: u64, history: &History) -> Option<String> {
     let op = history.ops().get(usize::try_from(line).ok()?)?;
     let end = match op.outcome.error() {
         None => "ok".to_owned(),
-        Some(kind) => kind.told(),
+        Some(kind) => kind.label(),
     };
     let (at, took) = (op.invoke_us as f64 / 1e6, op.service_us() as f64 / 1e3);
     Some(format!("line {line}: {} by {} of {} at {at:.3} s, {end} after {took:.1} ms", op.name, op.user, op.tenant))

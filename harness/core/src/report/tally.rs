@@ -32,7 +32,7 @@ impl Tally {
         self.calls += 1;
         match op.outcome.error() {
             None => self.ok += 1,
-            Some(kind) => *self.errors.entry(kind.told()).or_default() += 1,
+            Some(kind) => *self.errors.entry(kind.label()).or_default() += 1,
         }
         self.latency.saturating_record(op.latency_us().max(1));
         self.service.saturating_record(op.service_us().max(1));

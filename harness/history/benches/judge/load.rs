@@ -236,13 +236,13 @@ const fn mixed(number: u64) -> u64 {
 pub(crate) fn experiment() -> Experiment {
     let fault = Span { from_us: STEADY_US, until_us: HEALED_US };
     let moments = (0..1_400).map(|number| number * SECOND_US / 10);
-    let probe = |asked_us: u64| Probe {
+    let probe = |sent_us: u64| Probe {
         part: "orchestrator".to_owned(),
-        asked_us,
-        told_us: asked_us + 1_000,
+        sent_us,
+        answered_us: sent_us + 1_000,
         live: Some(200),
         ready: Some(200),
-        degraded: fault.holds(asked_us),
+        degraded: fault.holds(sent_us),
     };
     let CounterPromise { part, metric, labels, .. } = counters().remove(0);
     Experiment {

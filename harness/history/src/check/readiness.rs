@@ -67,7 +67,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
 fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], finding: &mut FindingBuilder) -> String {
     let is_due = |probe: &&Probe| {
         in_place.iter().any(|span| {
-            probe.asked_us >= span.from_us.saturating_add(promise.within_us) && probe.told_us < span.until_us
+            probe.sent_us >= span.from_us.saturating_add(promise.within_us) && probe.answered_us < span.until_us
         })
     };
     let due: Vec<&Probe> = probes.iter().copied().filter(is_due).collect();
@@ -87,8 +87,8 @@ fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], find
 /// Judges whether a part that was stopped reported *not ready* for long enough before it was gone.
 fn judge_notice(fault: &Fault, probes: &[&Probe], notice_us: u64, finding: &mut FindingBuilder) -> String {
     let stopping = Span { from_us: fault.ordered_us, until_us: fault.active_us };
-    let is_notice = |probe: &&&Probe| stopping.holds(probe.asked_us) && reports(probe, ReadyWord::NotReady);
-    let noticed_us = probes.iter().find(is_notice).map_or(0, |probe| stopping.until_us - probe.asked_us);
+    let is_notice = |probe: &&&Probe| stopping.holds(probe.sent_us) && reports(probe, ReadyWord::NotReady);
+    let noticed_us = probes.iter().find(is_notice).map_or(0, |probe| stopping.until_us - probe.sent_us);
     finding.judged += 1;
     let notice = format!("`{}` reported not ready for {} before it was gone", fault.target, millis(noticed_us as f64));
     if noticed_us < notice_us {
@@ -99,7 +99,7 @@ fn judge_notice(fault: &Fault, probes: &[&Probe], notice_us: u64, finding: &mut 
 
 /// Judges whether a part that no fault touches answered that it is alive, from the fault to the end.
 fn judge_alive(part: &str, probes: &[&Probe], from_us: u64, finding: &mut FindingBuilder) -> bool {
-    let since: Vec<&Probe> = probes.iter().copied().filter(|probe| probe.asked_us >= from_us).collect();
+    let since: Vec<&Probe> = probes.iter().copied().filter(|probe| probe.sent_us >= from_us).collect();
     if since.len() < LEAST_PROBES {
         finding.doubt(format!(
             "`{part}` was probed {} times since the fault, at least {LEAST_PROBES} required",
@@ -118,7 +118,7 @@ fn judge_alive(part: &str, probes: &[&Probe], from_us: u64, finding: &mut Findin
 /// Judges whether a part was ready in its last probes. Until the promised time to recover is over, it need not be.
 fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> bool {
     let healed_us = run.experiment.healed_us();
-    let is_after = |probe: &&&Probe| healed_us.is_some_and(|healed_us| probe.asked_us >= healed_us);
+    let is_after = |probe: &&&Probe| healed_us.is_some_and(|healed_us| probe.sent_us >= healed_us);
     let after: Vec<&Probe> = probes.iter().filter(is_after).copied().collect();
     let Some(first) = after.len().checked_sub(LEAST_PROBES) else {
         finding.doubt(format!(
@@ -132,7 +132,7 @@ fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &m
     let is_unready = |probe: &&Probe| probe.live != Some(OK) || !reports(probe, ReadyWord::Ready);
     let unready: Vec<&Probe> = last.iter().copied().filter(is_unready).collect();
     let due_us = healed_us.unwrap_or_default().saturating_add(run.promises.recovery_us);
-    let (late, early): (Vec<&Probe>, Vec<&Probe>) = unready.iter().copied().partition(|probe| probe.asked_us >= due_us);
+    let (late, early): (Vec<&Probe>, Vec<&Probe>) = unready.iter().copied().partition(|probe| probe.sent_us >= due_us);
     let what = |probe: &Probe| format!("`{part}` is not ready at the end: it reported {}", report(probe));
     add_violations(&late, finding, what);
     if let Some(probe) = early.first().filter(|_| late.is_empty()) {
@@ -145,7 +145,7 @@ fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &m
 fn add_violations(wrong: &[&Probe], finding: &mut FindingBuilder, what: impl Fn(&Probe) -> String) {
     let Some(first) = wrong.first() else { return };
     let times = counted(wrong.len() as u64, "time", "times");
-    let first_at = millis(first.asked_us as f64);
+    let first_at = millis(first.sent_us as f64);
     finding.violation(|| format!("{}, {times}, first {first_at} into the run", what(first)), &[]);
     finding.violations += wrong.len() as u64 - 1;
 }

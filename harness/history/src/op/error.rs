@@ -44,7 +44,7 @@ impl ErrorKind {
     }
 
     /// The group with its status or code, such as `http 503`.
-    pub fn told(&self) -> String {
+    pub fn label(&self) -> String {
         match self {
             Self::Http(status) => format!("http {status}"),
             Self::JsonRpc(code) => format!("json_rpc {code}"),

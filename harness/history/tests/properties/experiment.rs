@@ -3,7 +3,7 @@
 
 use crate::stack::{FALLS_BACK, KILLED, Run, UNTOUCHED, counter, shapes};
 use crate::verdicts::{only, verdicts};
-use harness_history::experiment::SecretSeen;
+use harness_history::experiment::LeakedSecret;
 use harness_history::{ErrorKind, Outcome, Verdict};
 use proptest::prelude::*;
 
@@ -136,7 +136,7 @@ proptest! {
     #[test]
     fn one_wrong_probe_fails_readiness(shape in shapes(), which in 0..4usize) {
         let mut run = Run::of(&shape);
-        let (fault, last) = (run.fault(), run.experiment.probes.last().unwrap().asked_us);
+        let (fault, last) = (run.fault(), run.experiment.probes.last().unwrap().sent_us);
         match which {
             // It reports no missing dependency while it has fallen back.
             0 => run.probe(FALLS_BACK, fault.from_us + 400_000).degraded = false,
@@ -189,7 +189,7 @@ proptest! {
     fn one_secret_in_a_log_fails_and_without_searched_logs_the_check_is_unknown(shape in shapes()) {
         let mut run = Run::of(&shape);
         let (log, what) = ("memory.log".to_owned(), "token".to_owned());
-        run.experiment.secrets.push(SecretSeen { log, line: 7, what });
+        run.experiment.secrets.push(LeakedSecret { log, line: 7, what });
         only(&run, &["no-secret-in-logs"], Verdict::Fail)?;
         run.experiment.secrets.clear();
         run.experiment.log_lines = 0;

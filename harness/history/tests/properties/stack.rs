@@ -91,7 +91,7 @@ impl Run {
     /// The first probe of a part at this time or later.
     pub(crate) fn probe(&mut self, part: &str, from_us: u64) -> &mut Probe {
         let mut probes = self.experiment.probes.iter_mut();
-        probes.find(|probe| probe.part == part && probe.asked_us >= from_us).unwrap()
+        probes.find(|probe| probe.part == part && probe.sent_us >= from_us).unwrap()
     }
 
     /// Position of the first call that was sent at this time or later.
@@ -155,8 +155,8 @@ fn probes(shape: &Shape, until_us: u64) -> Vec<Probe> {
         .flat_map(|at_us| {
             let probe = |part: &str, live, degraded| Probe {
                 part: part.to_owned(),
-                asked_us: at_us,
-                told_us: at_us + 2_000,
+                sent_us: at_us,
+                answered_us: at_us + 2_000,
                 live,
                 ready: live,
                 degraded,

@@ -149,8 +149,8 @@ impl<'s> Reply<'s> {
     fn told(&self) -> String {
         let outcome = match &self.heard.outcome {
             Outcome::Ok => "ok".to_owned(),
-            Outcome::Failed(kind) => format!("failed ({})", kind.told()),
-            Outcome::Unknown(kind) => format!("unknown ({})", kind.told()),
+            Outcome::Failed(kind) => format!("failed ({})", kind.label()),
+            Outcome::Unknown(kind) => format!("unknown ({})", kind.label()),
         };
         let content = if self.heard.error.is_null() { self.value() } else { &self.heard.error };
         if content.is_null() { outcome } else { format!("{outcome} {content}") }

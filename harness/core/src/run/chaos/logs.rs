@@ -1,13 +1,13 @@
 //! Searches the logs of every part for what must never be in them: the key of tokens, tokens, contents of memories.
 
 use crate::stack::Stack;
-use harness_history::experiment::SecretSeen;
+use harness_history::experiment::LeakedSecret;
 
 /// Findings that are kept; one is enough to fail.
 const MOST: usize = 20;
 
 /// Searches everything that the parts have written; also tells how many lines that was.
-pub(super) async fn search(stack: &Stack, secret: &str) -> (Vec<SecretSeen>, u64) {
+pub(super) async fn search(stack: &Stack, secret: &str) -> (Vec<LeakedSecret>, u64) {
     let (mut seen, mut lines) = (Vec::new(), 0);
     for part in stack.parts() {
         let Ok(log) = stack.log(&part.name).await else { continue };
@@ -16,7 +16,7 @@ pub(super) async fn search(stack: &Stack, secret: &str) -> (Vec<SecretSeen>, u64
             if let Some(what) = found(line, secret)
                 && seen.len() < MOST
             {
-                seen.push(SecretSeen { log: part.name.clone(), line: number as u64 + 1, what: what.to_owned() });
+                seen.push(LeakedSecret { log: part.name.clone(), line: number as u64 + 1, what: what.to_owned() });
             }
         }
     }

@@ -19,7 +19,7 @@ pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken
     let parts = stack.parts().into_iter().filter(|part| part.kind != PartKind::Redis);
     let looking = parts.map(|part| look(client.clone(), stack, part.name, epoch_us, over));
     let mut probes: Vec<Probe> = futures::future::join_all(looking).await.into_iter().flatten().collect();
-    probes.sort_by_key(|probe| probe.asked_us);
+    probes.sort_by_key(|probe| probe.sent_us);
     probes
 }
 
@@ -39,7 +39,7 @@ async fn look(
             _ = tick.tick() => {}
         }
         let Some(part) = stack.part(&name) else { return probes };
-        let asked_us = monotonic_us().saturating_sub(epoch_us);
+        let sent_us = monotonic_us().saturating_sub(epoch_us);
         let (live, ready) = tokio::join!(
             ask(&client, format!("{}{HEALTHZ_PATH}", part.url)),
             ask(&client, format!("{}{READYZ_PATH}", part.url))
@@ -47,8 +47,8 @@ async fn look(
         let degraded = ready.as_ref().and_then(|(_, text)| serde_json::from_str::<Readiness>(text).ok());
         probes.push(Probe {
             part: name.clone(),
-            asked_us,
-            told_us: monotonic_us().saturating_sub(epoch_us),
+            sent_us,
+            answered_us: monotonic_us().saturating_sub(epoch_us),
             live: live.map(|(status, _)| status),
             ready: ready.map(|(status, _)| status),
             degraded: degraded.is_some_and(|reply| reply.degraded),
