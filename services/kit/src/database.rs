@@ -81,7 +81,7 @@ impl Database {
     /// does not affect the others. If a shared commit fails, `work` runs again, so it must not have effects outside the database.
     ///
     /// # Errors
-    /// Nothing was written, except that after [`DatabaseError::Closed`] the write may or may not be durable.
+    /// If this fails, nothing was written. The exception is [`DatabaseError::Closed`], after which the write may be durable.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,

@@ -14,10 +14,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Prepared statements that a connection caches; the default of 16 is less than the number of statements of a service.
 const STATEMENTS: usize = 64;
 
-// `WAL`: readers do not block the writer, nor the writer them.
 // `synchronous = FULL`: each commit is synced before the reply. With `NORMAL`, a power failure loses acknowledged writes. `NORMAL` wrote
 // 37,000-51,000 rows/s with one row per transaction, `FULL` 6,600-9,500; group commit (`writer.rs`) makes up for most of that.
-// `foreign_keys`: SQLite ignores them by default.
+// `foreign_keys`: SQLite's own default is off.
 // `cache_size`: 8 MiB, in KiB if negative. A service must fit into 0.5 GB.
 // `wal_autocheckpoint`: every 2,000 pages (8 MB). A checkpoint runs in the writer's thread and delays the writes behind it.
 // `journal_size_limit`: a checkpoint truncates a WAL that a burst or a long read let grow beyond 64 MiB.
@@ -109,7 +108,8 @@ fn migrate_one(file: &Path, connection: &mut Connection, schema: &Schema<'_>) ->
     Ok(true)
 }
 
-/// SQLite does not wait for another instance that sets the mode at the same time, so this function retries.
+/// In WAL mode, readers do not block the writer, and the writer does not block readers. SQLite does not wait for another instance that sets
+/// the mode at the same time, so this function retries.
 fn set_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
     let start = Instant::now();
     loop {

@@ -82,7 +82,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUED_WRITES);
         let thread = std::thread::Builder::new()
             .name("database-writer".to_owned())
-            .spawn(move || work_off(connection, jobs, on_commit))?;
+            .spawn(move || run_queue(connection, jobs, on_commit))?;
         Ok(Self { queue, thread })
     }
 
@@ -105,7 +105,7 @@ impl Writer {
     }
 }
 
-fn work_off(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, on_commit: fn(usize, Duration)) {
+fn run_queue(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, on_commit: fn(usize, Duration)) {
     let mut batch = Vec::with_capacity(BATCH);
     // No timer delays a batch: the next one gathers while this one is synced, so batches grow with the load only.
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {

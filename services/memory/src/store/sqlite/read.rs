@@ -71,7 +71,7 @@ pub(super) fn identity(tenant: &Tenant) -> Vec<SqlValue> {
     [tenant.org(), tenant.workspace(), tenant.user()].map(|text| SqlValue::from(text.to_owned())).to_vec()
 }
 
-/// The rows of `memory m` that meet the condition `sql`, which must confine the scope.
+/// The rows of `memory m` that meet the condition `sql`. It must restrict `scope` to the scopes of the tenant.
 fn rows(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> rusqlite::Result<Vec<Row>> {
     connection
         .prepare_cached(&format!("SELECT {MEMORY_COLUMNS}, {SHARED} FROM memory m WHERE {sql}"))?
@@ -79,7 +79,7 @@ fn rows(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> rusqlite::
         .collect()
 }
 
-/// The visible row whose unique `column` has this value.
+/// The row with this value in the unique `column`, if the tenant can see it.
 pub(super) fn visible_row(
     connection: &Connection,
     tenant: &Tenant,
