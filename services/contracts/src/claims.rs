@@ -1,14 +1,13 @@
-//! What a bearer token says: who calls, for which organisation and workspace, on which plan, with which scopes.
-//! Checking a signature is the kit's work; here are only the words.
+//! The claims of a bearer token: user, organisation, workspace, plan, role and scopes. The kit checks signatures.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The audience every token must carry (RFC 8707).
+/// The audience that every token must have (RFC 8707).
 pub const AUDIENCE: &str = "mcp";
 /// The longest time from `iat` to `exp`, in seconds.
 pub const MAX_TOKEN_LIFETIME_SECS: u64 = 3_600;
-/// The workspace of a token that names none.
+/// The workspace if a token names none.
 pub const DEFAULT_WORKSPACE: &str = "default";
 
 /// Claims of an access token (JWT, RFC 7519).
@@ -16,26 +15,26 @@ pub const DEFAULT_WORKSPACE: &str = "default";
 pub struct Claims {
     /// The user.
     pub sub: String,
-    /// The organisation; the outermost wall of isolation.
+    /// The organisation, which is the tenant: no request reads or changes data of another one.
     #[serde(rename = "orgId")]
     pub org_id: String,
     /// The workspace inside the organisation.
     #[serde(rename = "workspaceSlug", default = "default_workspace")]
     pub workspace_slug: String,
-    /// What the organisation pays for; decides quotas and gates.
+    /// The plan that the organisation pays for; it decides quotas and which rules and patterns apply.
     #[serde(default)]
     pub plan: Plan,
     /// Role of the user, such as `developer`.
     #[serde(default)]
     pub role: Role,
-    /// What the token allows.
+    /// Permissions of the token.
     #[serde(default)]
     pub scopes: Vec<Scope>,
     /// Expiry, seconds since the epoch; required.
     pub exp: u64,
     /// Time of issue, seconds since the epoch.
     pub iat: u64,
-    /// Identity of this token.
+    /// Id of this token.
     #[serde(default)]
     pub jti: String,
     /// Audience; must be [`AUDIENCE`].
@@ -43,7 +42,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Tells whether the token carries `scope` (`admin` carries all).
+    /// Returns true if the token has `scope` or `admin`, which includes all.
     pub fn allows(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
     }
@@ -57,14 +56,14 @@ fn default_workspace() -> String {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {
-    /// 100 calls a day and service.
+    /// 100 calls per day and service.
     #[default]
     Free,
-    /// 3,000 calls a day and service.
+    /// 3,000 calls per day and service.
     Pro,
-    /// 10,000 calls a day and service.
+    /// 10,000 calls per day and service.
     Team,
-    /// By setting.
+    /// Calls per day as the operator sets them.
     Enterprise,
 }
 
@@ -83,7 +82,7 @@ impl Plan {
     }
 }
 
-/// Role of a user inside an organisation; free text, defaults to `member`.
+/// Role of a user in the organisation: free text, `member` if the token names none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Role(pub String);
@@ -115,10 +114,10 @@ pub enum Scope {
     /// Run agents.
     #[serde(rename = "agents.run")]
     AgentsRun,
-    /// Everything.
+    /// All of the above.
     #[serde(rename = "admin")]
     Admin,
-    /// A scope of somebody else's; carried, never sufficient.
+    /// A scope that these services do not define; it is ignored.
     #[serde(other, rename = "unknown")]
     Unknown,
 }

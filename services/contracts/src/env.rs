@@ -4,11 +4,11 @@
 /// An environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
     /// Value if the variable is not set.
     pub default: Option<&'static str>,
-    /// What it does, in one sentence.
+    /// Its effect, in one sentence.
     pub about: &'static str,
 }
 

@@ -3,49 +3,49 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What went wrong with a tool call, for programs.
+/// Why a tool call failed, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// An argument is missing, malformed or out of range.
     InvalidArgument,
-    /// Nothing with that id is visible to the caller.
+    /// No item with this id is visible to the caller.
     NotFound,
-    /// The same idempotency key came with another request.
+    /// The idempotency key was used with another request.
     IdempotencyConflict,
-    /// A tag of the caller begins with a reserved prefix.
+    /// A tag in the request has a reserved prefix.
     ReservedTag,
-    /// The content, the tags or the metadata are larger than allowed.
+    /// A value in the request is larger than allowed.
     TooLarge,
-    /// A page cursor is not one of ours, or belongs to another query.
+    /// The page cursor was not issued by this service, or belongs to another query.
     BadCursor,
-    /// A confirmation token is missing, forged, expired or for another selection.
+    /// The confirmation token is missing, forged, expired or for another selection.
     ConfirmationRequired,
-    /// The memory was changed by somebody else since it was read.
+    /// The memory has changed since it was read.
     VersionConflict,
-    /// No verdict of the guardrails came with the call; nothing was injected.
+    /// The call has no verdict of the guardrails; nothing was injected.
     VerdictRequired,
     /// The verdict is forged, expired, or for another organisation, execution or request; nothing was injected.
     VerdictInvalid,
-    /// The verdict was for one use and was used before; nothing was injected.
+    /// The verdict can be used once and was used before; nothing was injected.
     VerdictUsed,
     /// The token lacks a scope.
     InsufficientScope,
-    /// The plan does not include this.
+    /// The plan of the organisation does not include this.
     PlanRequired,
     /// The quota of the organisation is used up.
     QuotaExceeded,
-    /// Something this service needs does not answer.
+    /// A dependency of the service does not answer.
     DependencyUnavailable,
-    /// The store cannot take writes because its disk is full.
+    /// The disk of the store is full, so it accepts no writes.
     StorageFull,
     /// The call did not finish within its deadline.
     DeadlineExceeded,
-    /// The service is finishing its work before it stops.
+    /// The service is stopping and accepts no new calls.
     Draining,
-    /// Too many calls are running; try again.
+    /// Too many calls are running.
     Overloaded,
-    /// Our own bug; the log has the details under the execution id.
+    /// A bug of the service; the log has the details under the execution id.
     Internal,
 }
 
@@ -74,7 +74,7 @@ impl ErrorCode {
         Self::Internal,
     ];
 
-    /// The code as it stands in replies, metrics and file names.
+    /// The name in replies, metrics and file names.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvalidArgument => "invalid_argument",
@@ -100,7 +100,7 @@ impl ErrorCode {
         }
     }
 
-    /// Tells whether the same call may succeed later without being changed.
+    /// Returns true if the same call may succeed later without a change.
     pub const fn retryable(self) -> bool {
         match self {
             Self::QuotaExceeded
@@ -127,32 +127,32 @@ impl ErrorCode {
     }
 }
 
-/// What a tool result with `isError: true` says, as JSON in its text block. It is not structured content, which clients hold to the
-/// output schema of the tool even where it is an error.
+/// The JSON in the text block of a tool result with `isError: true`. It is not structured content, because clients check structured
+/// content against the output schema of the tool even if the result is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolError {
     /// The stable code.
     pub code: ErrorCode,
-    /// What was attempted, on what, and why it failed; never a secret, never another tenant's data.
+    /// What was attempted, on what, and why it failed. Never contains a secret or data of another tenant.
     pub message: String,
-    /// Whether the same call may succeed later.
+    /// True if the same call may succeed later.
     pub retryable: bool,
-    /// What the caller can do.
+    /// What the client can do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// How long to wait before a retry, in milliseconds.
+    /// Time to wait before a retry, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }
 
 impl ToolError {
-    /// Builds an error whose `retryable` follows from its code.
+    /// Creates an error; its code decides `retryable`.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retryable: code.retryable(), hint: None, retry_after_ms: None }
     }
 
-    /// Adds what the caller can do.
+    /// Adds a hint for the client.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

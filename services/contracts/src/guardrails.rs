@@ -1,4 +1,4 @@
-//! The guardrails service: tool names, requests, replies, and the claims of the verdict that other services demand.
+//! The guardrails service: tool names, requests, replies, and the claims of verdict tokens.
 
 mod reply;
 mod request;
@@ -10,26 +10,26 @@ pub use verdict::*;
 
 /// Tool names, in the order of `tools/list`.
 pub mod tool {
-    /// Asks whether an action may go on.
+    /// Checks an action against the rules.
     pub const CHECK: &str = "check_guardrails";
-    /// Acknowledges what a check asked for.
+    /// Acknowledges broken rules.
     pub const ACKNOWLEDGE: &str = "acknowledge_guardrails";
-    /// Checks what a commit changes.
+    /// Checks a commit.
     pub const VALIDATE_COMMIT: &str = "validate_commit";
-    /// Checks statements of a database.
+    /// Checks SQL statements.
     pub const VALIDATE_DB_OPERATION: &str = "validate_db_operation";
     /// Checks the icons of a user interface.
     pub const VALIDATE_ICONS: &str = "validate_icons";
-    /// Looks for secrets, personal data, prompt injection and destructive statements.
+    /// Scans a text for secrets, personal data, prompt injection and destructive SQL.
     pub const SCAN_TEXT: &str = "scan_text";
 
     /// Every tool.
     pub const ALL: [&str; 6] = [CHECK, ACKNOWLEDGE, VALIDATE_COMMIT, VALIDATE_DB_OPERATION, VALIDATE_ICONS, SCAN_TEXT];
 }
 
-/// Name of the prompt that reminds an agent to consult the rules.
+/// Name of the prompt that tells an agent to check an action first.
 pub const BEFORE_ACTION_PROMPT: &str = "before_action";
-/// URI of the resource with every rule in force for the caller.
+/// URI of the resource with all rules that apply to the caller.
 pub const RULES_URI: &str = "guardrail://rules";
-/// URI of one rule, before its id.
+/// Prefix of the URI of a rule; its id follows.
 pub const RULE_URI_PREFIX: &str = "guardrail://rule/";

@@ -6,15 +6,15 @@ pub const MCP_PROTOCOL_VERSION: &str = "mcp-protocol-version";
 pub const MCP_METHOD: &str = "mcp-method";
 /// Name of the tool, prompt or resource in the body.
 pub const MCP_NAME: &str = "mcp-name";
-/// Limit of the window that is closest to used up.
+/// Limit of the quota window with the fewest calls remaining.
 pub const RATELIMIT_LIMIT: &str = "ratelimit-limit";
-/// What is left of it.
+/// Calls remaining in that window.
 pub const RATELIMIT_REMAINING: &str = "ratelimit-remaining";
-/// Seconds until it starts anew.
+/// Seconds until that window ends.
 pub const RATELIMIT_RESET: &str = "ratelimit-reset";
-/// `redis`, `local` (no Redis configured), or `fallback` (Redis did not answer).
+/// What decided about the quota: `redis`, `local` (no Redis is configured) or `fallback` (Redis did not answer).
 pub const RATELIMIT_MODE: &str = "x-ratelimit-mode";
-/// Identity of one execution, taken from the request or made by the service; in every log line.
+/// Id of the execution, from the request or created by the service; every log line has it.
 pub const EXECUTION_ID: &str = "x-execution-id";
 /// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";

@@ -1,5 +1,5 @@
-//! The contract between services, their callers and the harness: names, requests, replies and error codes.
-//! Pure data (serde and schemars only): nothing here may reach a network, a clock, a file or the environment.
+//! The contract between the services, their clients and the harness: names, requests, replies, error codes and limits.
+//! Pure data (serde and schemars only): nothing here reaches a network, a clock, a file or the environment.
 
 #![warn(missing_docs)]
 

@@ -22,9 +22,9 @@ pub mod tool {
     pub const DELETE: &str = "delete_memory";
     /// Deletes by tags, after a dry run.
     pub const DELETE_BY_TAG: &str = "delete_by_tag";
-    /// Counts of what the caller can see.
+    /// Returns counts of the memories that the caller can read.
     pub const STATS: &str = "memory_stats";
-    /// Pages through all that the caller can see.
+    /// Returns all memories that the caller can read, page by page.
     pub const EXPORT: &str = "export_memories";
     /// Stores many memories.
     pub const IMPORT: &str = "import_memories";
@@ -33,5 +33,5 @@ pub mod tool {
     pub const ALL: [&str; 10] = [STORE, GET, SEARCH, LIST, UPDATE, DELETE, DELETE_BY_TAG, STATS, EXPORT, IMPORT];
 }
 
-/// Prefixes of tags that only the service may apply.
+/// Prefixes of tags that only the service sets.
 pub const RESERVED_TAG_PREFIXES: [&str; 3] = ["org:", "user:", "workspace:"];

@@ -10,18 +10,18 @@ pub use request::*;
 pub mod tool {
     /// Recommends patterns.
     pub const SELECT: &str = "select_pattern";
-    /// Fills a pattern in, where a verdict allows it.
+    /// Returns a pattern with its variables filled in, if a verdict allows it.
     pub const INJECT: &str = "inject_pattern";
-    /// Tells what became of a pattern.
+    /// Logs the outcome of a pattern.
     pub const LOG_USAGE: &str = "log_pattern_usage";
 
     /// Every tool.
     pub const ALL: [&str; 3] = [SELECT, INJECT, LOG_USAGE];
 }
 
-/// URI of the catalogue; `?page=`, `category=` and `role=` narrow it.
+/// URI of the catalogue, with the optional parameters `page`, `category` and `role`.
 pub const CATALOG_URI: &str = "pattern://catalog";
-/// URI of one pattern, before its id.
+/// Prefix of the URI of a pattern; its id follows.
 pub const DETAIL_URI_PREFIX: &str = "pattern://detail/";
-/// URI of recommendations; `?role=` and `task=` say for what.
+/// URI of recommendations, with the optional parameters `role` and `task`.
 pub const RECOMMENDATIONS_URI: &str = "pattern://recommendations";

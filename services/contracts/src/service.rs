@@ -1,4 +1,4 @@
-//! The four services by name, their ports and paths. Where they run is the topology's business, not the contract's.
+//! The four services: their names, ports and paths.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// Every service, in start order: a service comes after what it depends on.
+    /// Every service, in start order: a service comes after its dependencies.
     pub const ALL: [Self; 4] = [Self::Memory, Self::Guardrails, Self::Patterns, Self::Orchestrator];
 
     /// The name used in paths (`/mcp/<name>`), logs, metrics and reports.
@@ -40,7 +40,7 @@ impl Service {
         }
     }
 
-    /// The port it listens on unless told otherwise.
+    /// The port unless `LISTEN_ADDR` sets another.
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Orchestrator => 7410,
@@ -51,20 +51,20 @@ impl Service {
     }
 }
 
-/// Path at which every service answers MCP; `/mcp/<service>` is the same endpoint.
+/// Path of the MCP endpoint of every service; `/mcp/<service>` is the same endpoint.
 pub const MCP_PATH: &str = "/mcp";
-/// Liveness: 200 while the process can answer at all.
+/// Liveness: 200 while the process answers.
 pub const HEALTHZ_PATH: &str = "/healthz";
-/// Readiness: 200 when every dependency latch is dropped, else 503 naming what is missing.
+/// Readiness: 200 if the service can serve requests, else 503 with a list of what is missing.
 pub const READYZ_PATH: &str = "/readyz";
 /// Prometheus text metrics.
 pub const METRICS_PATH: &str = "/metrics";
 /// Name, version and protocol revisions of the service.
 pub const VERSION_PATH: &str = "/version";
-/// RFC 9728 metadata prefix; the resource's path is inserted after it.
+/// Prefix of RFC 9728 metadata; the path of the resource follows it.
 pub const RESOURCE_METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
-/// The protocol revision spoken first (stateless).
+/// The newest protocol revision, which is stateless.
 pub const PROTOCOL_MODERN: &str = "2026-07-28";
 /// The newest revision with an `initialize` handshake.
 pub const PROTOCOL_LEGACY: &str = "2025-11-25";
@@ -72,15 +72,15 @@ pub const PROTOCOL_LEGACY: &str = "2025-11-25";
 /// Reply of `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// True when nothing is missing and the service is not draining.
+    /// True if nothing is missing and the service is not draining.
     pub ready: bool,
-    /// True when a dependency is down but a declared fallback serves.
+    /// True if a dependency is down and its fallback is in use.
     #[serde(default)]
     pub degraded: bool,
-    /// What is still missing, by latch name.
+    /// Names of what is missing.
     #[serde(default)]
     pub missing: Vec<String>,
-    /// What runs on a fallback, by dependency name.
+    /// Names of dependencies whose fallback is in use.
     #[serde(default)]
     pub fallbacks: Vec<String>,
 }
@@ -92,6 +92,6 @@ pub struct VersionInfo {
     pub name: String,
     /// Package version.
     pub version: String,
-    /// Protocol revisions spoken, newest first.
+    /// Supported protocol revisions, newest first.
     pub protocols: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! Takes a verdict that somebody acknowledges: once, over all instances, and with a line in the log that says who and why. What was to be
-//! written, run or sent is never logged.
+//! Uses up a verdict that a user acknowledges: once, over all instances, with a log line that names the user and the reason. The text of the
+//! action is never logged.
 
 use crate::detect;
 use crate::judge::{Judge, Judged};
@@ -8,22 +8,24 @@ use mcp_contracts::guardrails::{Detection, Verdict, VerdictClaims};
 use mcp_kit::CallContext;
 use mcp_kit::verdict::Binding;
 
-/// Most things that are masked in a reason.
+/// Most matches that are masked in a reason.
 const MAX_MASKED: usize = 100;
 
-/// A verdict that somebody acknowledges.
-pub(crate) struct Taken {
-    /// What its token says.
+/// An acknowledgement by a user.
+pub(crate) struct Acknowledgement {
+    /// Claims of the verdict token.
     pub(crate) claims: VerdictClaims,
-    /// Why the action goes on.
     pub(crate) reason: String,
-    /// What the rules say.
     pub(crate) judged: Judged,
 }
 
-/// Uses the verdict up and signs that it was acknowledged.
-pub(crate) async fn take(judge: &Judge, context: &CallContext, taken: Taken) -> Result<Verdict, ToolError> {
-    let Taken { claims, reason, judged } = taken;
+/// Uses the verdict up and signs the acknowledged one.
+pub(crate) async fn acknowledge(
+    judge: &Judge,
+    context: &CallContext,
+    acknowledgement: Acknowledgement,
+) -> Result<Verdict, ToolError> {
+    let Acknowledgement { claims, reason, judged } = acknowledgement;
     judge.single_use.take(&claims).await?;
     tracing::info!(
         executionId = claims.execution_id,
@@ -44,8 +46,8 @@ pub(crate) async fn take(judge: &Judge, context: &CallContext, taken: Taken) -> 
     judge.acknowledged(binding, judged)
 }
 
-/// A reason may quote what it is about; secrets and personal data stay out of the log.
+/// Masks secrets and personal data, because a reason may quote the text of the action and is logged.
 fn masked(reason: &str) -> String {
-    let found = detect::scan(reason, &[Detection::Secret, Detection::Pii], MAX_MASKED);
-    detect::redact(reason, &found.matches)
+    let scan = detect::scan(reason, &[Detection::Secret, Detection::Pii], MAX_MASKED);
+    detect::redact(reason, &scan.matches)
 }

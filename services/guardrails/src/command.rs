@@ -1,4 +1,4 @@
-//! The subcommands besides `serve`: what an author of rules runs before others do.
+//! Subcommands for authors of rules, besides `serve`.
 
 use crate::GuardrailsSettings;
 use crate::detect::measure;
@@ -11,19 +11,18 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Subcommands of the service.
 #[derive(Debug, Subcommand)]
 pub enum GuardrailsCommand {
-    /// Reads rule files as the service would and tells every problem, or how many rules there are.
+    /// Checks rule files as the service does: reports every problem, or the number of rules.
     CheckRules {
-        /// Folder of rule files; `RULES_DIR` where it is absent.
+        /// Folder of rule files; default is `RULES_DIR`.
         folder: Option<PathBuf>,
     },
     /// Prints the JSON Schema of rule files.
     RulesSchema,
-    /// Measures the detectors on the labelled texts that are built in.
+    /// Measures the detectors on the built-in labelled texts.
     Measure {
-        /// Prints JSON instead of a table.
+        /// Print JSON instead of a table.
         #[arg(long)]
         json: bool,
     },
@@ -40,13 +39,13 @@ impl OwnCommand<GuardrailsSettings> for GuardrailsCommand {
             Self::RulesSchema => schema::text(),
             Self::Measure { json } => measure::report(json)?,
         };
-        std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("the output cannot be written: {error}"))
+        std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot write the output: {error}"))
     }
 }
 
-/// How many rules there are, by area and severity.
+/// Renders the number of rules by category and severity.
 fn table(library: &Library) -> String {
-    let mut text = rows("rules of everybody", library.common());
+    let mut text = rows("rules of all organisations", library.common());
     let mut organisations: Vec<_> = library.organisations().collect();
     organisations.sort_by_key(|(organisation, _)| *organisation);
     for (organisation, rules) in organisations {
@@ -57,18 +56,18 @@ fn table(library: &Library) -> String {
 }
 
 fn rows(title: &str, rules: &Rules) -> String {
-    let mut areas: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    let mut categories: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
     for rule in rules.set.rules() {
-        let counts = areas.entry(rule.compiled.rule.category.as_str()).or_default();
+        let counts = categories.entry(rule.compiled.rule.category.as_str()).or_default();
         let column = Severity::ALL.iter().position(|severity| *severity == rule.severity).unwrap_or_default();
         counts[column] += 1;
     }
     let icons = rules.set.rules().iter().filter(|rule| rule.compiled.rule.subject == SubjectKind::Icon).count();
     let mut lines =
         vec![format!("{title}: {} ({icons} of them for icons), version {}", rules.set.rules().len(), rules.version)];
-    lines.push(format!("{:<20}{:>9}{:>9}{:>9}{:>9}", "area", "critical", "high", "medium", "low"));
-    for (area, [low, medium, high, critical]) in areas {
-        lines.push(format!("{area:<20}{critical:>9}{high:>9}{medium:>9}{low:>9}"));
+    lines.push(format!("{:<20}{:>9}{:>9}{:>9}{:>9}", "category", "critical", "high", "medium", "low"));
+    for (category, [low, medium, high, critical]) in categories {
+        lines.push(format!("{category:<20}{critical:>9}{high:>9}{medium:>9}{low:>9}"));
     }
     lines.push(String::new());
     lines.join("\n")

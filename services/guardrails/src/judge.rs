@@ -1,5 +1,5 @@
-//! From rules to verdicts: which rules an action breaks, what follows from the worst of them, and the token that says so. Knows no
-//! tool; every tool that judges goes through here.
+//! Turns broken rules into verdicts: the decision that follows from the most severe rule, and its signed token. Every tool that judges an
+//! action uses this module.
 
 use crate::rules::{Broken, Library, MAX_PLACES, Rules, Subject, SubjectKind};
 use jiff::Timestamp;
@@ -11,45 +11,41 @@ use mcp_kit::{CallContext, SingleUse, Verdicts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Largest work that is done where the call runs, in bytes; more goes to a thread of its own.
+/// Largest text that is judged on the thread of the call, in bytes. A larger one would delay the other calls of that thread.
 const INLINE_BYTES: usize = 32 << 10;
-/// Most rules that a token names, the worst first.
+/// Most rules in a token, so that its size stays below the limit of a token.
 const MAX_RULES_IN_TOKEN: usize = 200;
 
-/// What judges. Clones share everything.
+/// Judges actions. Clones share everything.
 #[derive(Clone)]
 pub struct Judge {
-    /// Rules in force.
     pub live: Live<Library>,
-    /// Signs and checks tokens.
     pub verdicts: Verdicts,
-    /// Remembers what was acknowledged.
     pub single_use: SingleUse,
 }
 
-/// What the rules say.
+/// Result of checking the rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
-    /// What follows from the worst broken rule.
+    /// Follows from the most severe broken rule.
     pub decision: Decision,
-    /// Broken rules, the worst first.
+    /// Broken rules, the most severe first.
     pub broken: Vec<BrokenRule>,
-    /// How many rules were looked at.
+    /// Number of rules checked.
     pub checked: u32,
-    /// Version of the rules.
     pub version: String,
 }
 
-/// Asks rules about the parts of one action.
+/// Checks the rules against the parts of an action.
 pub fn judge(rules: &Rules, plan: Plan, subjects: &[Subject<'_>]) -> Judged {
     let mut broken: BTreeMap<(std::cmp::Reverse<Severity>, String), BrokenRule> = BTreeMap::new();
     for subject in subjects {
-        for found in rules.set.broken(subject, plan) {
-            let told = told(&found);
+        for rule in rules.set.broken(subject, plan) {
+            let rule = broken_rule(&rule);
             let merged = broken
-                .entry((std::cmp::Reverse(told.severity), told.id.clone()))
-                .or_insert_with(|| BrokenRule { places: Vec::new(), ..told.clone() });
-            for place in told.places {
+                .entry((std::cmp::Reverse(rule.severity), rule.id.clone()))
+                .or_insert_with(|| BrokenRule { places: Vec::new(), ..rule.clone() });
+            for place in rule.places {
                 if merged.places.len() < MAX_PLACES && !merged.places.contains(&place) {
                     merged.places.push(place);
                 }
@@ -62,8 +58,8 @@ pub fn judge(rules: &Rules, plan: Plan, subjects: &[Subject<'_>]) -> Judged {
     Judged { decision, broken, checked, version: rules.version.clone() }
 }
 
-/// A broken rule as it is told.
-pub fn told(broken: &Broken<'_>) -> BrokenRule {
+/// Converts a broken rule for a reply.
+pub fn broken_rule(broken: &Broken<'_>) -> BrokenRule {
     let rule = &broken.rule.compiled.rule;
     BrokenRule {
         id: rule.id.clone(),
@@ -76,10 +72,10 @@ pub fn told(broken: &Broken<'_>) -> BrokenRule {
     }
 }
 
-/// Runs work over `bytes` of text where it delays nobody else.
+/// Runs work on `bytes` of text, on a separate thread if it takes long.
 ///
 /// # Errors
-/// The work panicked.
+/// Fails if the work panics.
 pub async fn run<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ToolError> {
     if bytes <= INLINE_BYTES {
         return Ok(work());
@@ -94,10 +90,10 @@ impl Judge {
         Arc::clone(self.live.get().of(&context.claims.org_id))
     }
 
-    /// Judges an action as a tool describes it.
+    /// Judges an action with the rules of the caller's organisation.
     ///
     /// # Errors
-    /// The work panicked.
+    /// Fails if the work panics.
     pub async fn judged(
         &self,
         context: &CallContext,
@@ -108,10 +104,10 @@ impl Judge {
         run(bytes, move || work(&rules, plan)).await
     }
 
-    /// Counts what was found and signs the verdict.
+    /// Counts the broken rules and signs the verdict.
     ///
     /// # Errors
-    /// The token cannot be signed.
+    /// Fails if the token cannot be signed.
     pub fn conclude(
         &self,
         context: &CallContext,
@@ -133,10 +129,10 @@ impl Judge {
         Ok(verdict(execution_id, judged, issued.as_ref()))
     }
 
-    /// Signs that somebody took the broken rules on.
+    /// Signs a verdict whose broken rules a user has acknowledged.
     ///
     /// # Errors
-    /// The token cannot be signed.
+    /// Fails if the token cannot be signed.
     pub fn acknowledged(&self, binding: Binding, judged: Judged) -> Result<Verdict, ToolError> {
         count("acknowledged");
         let execution_id = binding.execution_id.clone();
@@ -174,7 +170,7 @@ fn count(verdict: &'static str) {
     metrics::counter!(metric::GUARDRAIL_VERDICTS_TOTAL, "verdict" => verdict).increment(1);
 }
 
-/// A verdict as it is told; without a token where nothing was issued.
+/// Builds the reply; without a token if none was issued.
 pub fn verdict(execution_id: &str, judged: Judged, issued: Option<&Issued>) -> Verdict {
     let expiry = issued.and_then(|issued| Timestamp::from_second(issued.claims.exp as i64).ok());
     Verdict {

@@ -1,5 +1,5 @@
-//! The guardrails service: rules as data, consulted before risky actions. Rules know no tool and no token; tools know the rules in force
-//! by a handle that always has the last good set; nothing here reaches another service.
+//! The guardrails service: rules as data, checked before risky actions. Rules know no tool and no token; tools get the rules through a handle
+//! that always has the last good set; nothing here calls another service.
 
 mod acknowledge;
 mod command;
@@ -29,25 +29,25 @@ use tokio_util::task::TaskTracker;
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no good set of rules to begin with.
-    #[error("{0}\nhint: `mcp-guardrails check-rules DIR` tells the same without starting the service")]
+    /// The rules cannot be used.
+    #[error("{0}\nhint: `mcp-guardrails check-rules DIR` checks the rules without starting the service")]
     Rules(#[from] Problems),
 }
 
 /// Starts the service.
 ///
 /// # Errors
-/// Says what is wrong with the rules.
+/// Fails if the rules have problems.
 pub async fn start(start: Start<GuardrailsSettings>) -> Result<Application, StartError> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    // An instance that says that it is ready must answer its first call within the deadline that its callers have. The detectors get
-    // ready while the rules do.
-    let warming = start.readiness.latch("detectors");
+    // A ready instance must answer its first call within the deadline of its clients, so the detectors are warmed up before. It happens
+    // in parallel with loading the rules.
+    let detectors = start.readiness.latch("detectors");
     tasks.spawn_blocking(move || {
         warm::up();
-        drop(warming);
+        drop(detectors);
     });
-    let opening = start.readiness.latch("rules");
+    let loading = start.readiness.latch("rules");
     let live = match start.own.rules_dir {
         Some(folder) => {
             let (reloader, live) = Reloader::start(folder, start.readiness.clone())?;
@@ -56,7 +56,7 @@ pub async fn start(start: Start<GuardrailsSettings>) -> Result<Application, Star
         }
         None => Live::new(Library::built_in()?),
     };
-    drop(opening);
+    drop(loading);
     tasks.close();
     let judge = Judge { live: live.clone(), verdicts: start.verdicts, single_use: start.single_use };
     Ok(Application::new(tools::all(&judge))

@@ -1,26 +1,26 @@
-//! Patterns on an engine whose time is linear in the text. Beside the limits this is about starting: all patterns are compiled before an
-//! instance is ready, and the automaton that is built as texts come costs a third less to begin with than one that is built ahead.
+//! Regular expressions on an engine whose time is linear in the text. All patterns are compiled before an instance is ready, so the lazy
+//! automaton is used: it costs a third less to start than one that is built ahead.
 
 use regex_automata::meta::{BuildError, Builder, Config, Regex};
 use regex_automata::util::syntax;
 
 /// Largest compiled pattern, in bytes.
 const MAX_COMPILED_BYTES: usize = 1 << 20;
-/// Memory of the lazy automaton of one pattern, in bytes.
+/// Cache of the lazy automaton of one pattern, in bytes.
 const MAX_LAZY_BYTES: usize = 1 << 20;
 
-/// Compiles a pattern over UTF-8 text.
+/// Compiles a pattern for UTF-8 text.
 ///
 /// # Errors
-/// The pattern is none, or is too large.
+/// Fails if the pattern is invalid or too large.
 pub(crate) fn text(pattern: &str) -> Result<Regex, Box<BuildError>> {
     builder().build(pattern).map_err(Box::new)
 }
 
-/// Compiles a pattern over bytes whatever they are, within lines or not as `syntax` says.
+/// Compiles a pattern for arbitrary bytes; `syntax` decides about lines.
 ///
 /// # Errors
-/// The pattern is none, or is too large.
+/// Fails if the pattern is invalid or too large.
 pub(crate) fn bytes(pattern: &str, syntax: syntax::Config) -> Result<Regex, Box<BuildError>> {
     builder().syntax(syntax.unicode(false).utf8(false)).build(pattern).map_err(Box::new)
 }

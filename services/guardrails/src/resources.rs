@@ -1,4 +1,4 @@
-//! The rules as resources: all that are in force for the caller, and each one by its id.
+//! The rules as resources: all rules that apply to the caller, and each rule by its id.
 
 use crate::rules::{InForce, Library};
 use futures::future::BoxFuture;
@@ -11,13 +11,11 @@ use std::sync::Arc;
 
 const JSON: &str = "application/json";
 
-/// The resources of the service.
 pub(crate) struct RuleResources {
     live: Live<Library>,
 }
 
 impl RuleResources {
-    /// Shows the rules in force.
     pub(crate) fn new(live: Live<Library>) -> Self {
         Self { live }
     }
@@ -33,9 +31,7 @@ impl Resources for RuleResources {
             uri: RULES_URI.to_owned(),
             name: "rules".to_owned(),
             title: "Rules in force".to_owned(),
-            description:
-                "Every rule that your organisation is held to, with its severity and what is wrong when it is broken."
-                    .to_owned(),
+            description: "Every rule that applies to your organisation, with its severity and message.".to_owned(),
             mime_type: JSON,
         }]
     }
@@ -45,8 +41,7 @@ impl Resources for RuleResources {
             uri_template: format!("{RULE_URI_PREFIX}{{id}}"),
             name: "rule".to_owned(),
             title: "One rule".to_owned(),
-            description: "A rule with its condition, what to do instead, and the tests that show how it works."
-                .to_owned(),
+            description: "A rule with its condition, its remediation and its tests.".to_owned(),
             mime_type: JSON,
         }]
     }
@@ -63,7 +58,7 @@ impl Resources for RuleResources {
             };
             let document = document.ok_or_else(|| {
                 let shown: String = uri.chars().take(200).collect();
-                ToolError::new(ErrorCode::NotFound, format!("there is no `{shown}` among the rules in force for you"))
+                ToolError::new(ErrorCode::NotFound, format!("no rule `{shown}` applies to you"))
                     .with_hint(format!("`{RULES_URI}` lists them"))
             })?;
             Ok(ResourceText { mime_type: JSON, text: document.to_string() })
@@ -72,17 +67,17 @@ impl Resources for RuleResources {
 }
 
 fn summary(rule: &InForce) -> Value {
-    let written = &rule.compiled.rule;
+    let definition = &rule.compiled.rule;
     json!({
-        "id": written.id, "title": written.title, "category": written.category, "severity": rule.severity,
-        "subject": written.subject, "plan": written.plan, "locked": written.locked, "message": written.message,
-        "uri": format!("{RULE_URI_PREFIX}{}", written.id),
+        "id": definition.id, "title": definition.title, "category": definition.category, "severity": rule.severity,
+        "subject": definition.subject, "plan": definition.plan, "locked": definition.locked, "message": definition.message,
+        "uri": format!("{RULE_URI_PREFIX}{}", definition.id),
     })
 }
 
 fn detail(rule: &InForce) -> Value {
     let mut document = serde_json::to_value(&rule.compiled.rule).unwrap_or_default();
-    // An organisation may have another severity than the author of the rule.
+    // An organisation may have changed the severity that the author wrote.
     document["severity"] = json!(rule.severity);
     document
 }

@@ -1,5 +1,5 @@
-//! Rules as data: how they are written, read, proved, joined and asked. Pure but for `folder`, which reads files; knows no tool, no
-//! token and no caller but a plan.
+//! Rules as data: their form, reading, tests, merging and matching. Pure except for `folder`, which reads files. Knows no tool, no token,
+//! and of the caller only the plan.
 
 pub mod baseline;
 mod check;
@@ -7,9 +7,9 @@ pub mod folder;
 mod library;
 mod model;
 mod pattern;
-mod proof;
 mod read;
 mod read_condition;
+mod rule_tests;
 mod scan;
 pub mod schema;
 mod set;

@@ -1,4 +1,4 @@
-//! The tools, one file each. Here is their list and what they share.
+//! The tools, one file each, and what they share.
 
 mod acknowledge_guardrails;
 mod check_guardrails;
@@ -14,12 +14,12 @@ use mcp_kit::{Annotations, ToolSet};
 
 pub use check_guardrails::QUESTION;
 
-/// Every scope that a tool needs.
+/// Scopes of every tool.
 const SCOPES: &[Scope] = &[Scope::GuardrailsValidate];
-/// Promise of a tool that looks and tells.
-const LOOKS: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
-/// Promise of a tool that uses something up.
-const TAKES: Annotations = Annotations { read_only: false, destructive: false, idempotent: false };
+/// A tool that changes nothing.
+const READ_ONLY: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
+/// A tool that uses a verdict up.
+const SINGLE_USE: Annotations = Annotations { read_only: false, destructive: false, idempotent: false };
 
 /// Every tool, in the order of `tools/list`.
 pub fn all(judge: &Judge) -> ToolSet {

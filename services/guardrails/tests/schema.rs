@@ -9,6 +9,6 @@ fn the_published_schema_is_that_of_the_code() {
     let published = std::fs::read_to_string(PUBLISHED).unwrap_or_default();
     assert!(
         published == schema::text(),
-        "docs/rules.schema.json is not what `mcp-guardrails rules-schema` prints; write it anew and look at the difference"
+        "docs/rules.schema.json is out of date\nhint: mcp-guardrails rules-schema > docs/rules.schema.json"
     );
 }

@@ -1,4 +1,4 @@
-//! Who calls: checks bearer tokens (JWT, HS256). A refusal tells the log why and the caller nothing.
+//! Checks bearer tokens (JWT, HS256). The reason for a refusal goes to the log and the metric, never to the client.
 
 use crate::settings::{Secret, Settings};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -11,26 +11,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest accepted token, in bytes.
 const MAX_TOKEN_BYTES: usize = 4 << 10;
-/// Most checked tokens kept, so that a signature is not computed again for every call.
+/// Size of the cache of checked tokens, which saves computing the same signature for every call.
 const MAX_CHECKED_TOKENS: usize = 4_096;
-/// How far the clock of the issuer may be ahead, in seconds.
+/// Tolerance for an issuer whose clock is ahead, in seconds.
 const MAX_CLOCK_SKEW_SECS: u64 = 60;
 /// Longest organisation, user or workspace name, in bytes.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Checks tokens against the current key and the one before it.
+/// Checks tokens against the current key and the previous one.
 pub struct Authenticator {
     keys: Vec<DecodingKey>,
     validation: Validation,
     checked: RwLock<HashMap<Box<str>, Arc<Claims>>>,
 }
 
-/// Why a token was refused, for the log and the metric; the caller only learns that it was.
+/// Why a token was refused, as a label for the log and the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal(pub &'static str);
 
 impl Authenticator {
-    /// Takes the keys of the settings.
     pub fn new(settings: &Settings) -> Self {
         let key = |secret: &Secret| DecodingKey::from_secret(secret.reveal().as_bytes());
         let keys = std::iter::once(&settings.secret).chain(&settings.previous_secret).map(key).collect();
@@ -45,7 +44,7 @@ impl Authenticator {
     /// Checks the value of an `Authorization` header.
     ///
     /// # Errors
-    /// Says why, in a word for the log.
+    /// Returns the reason as a label.
     pub fn check(&self, header: Option<&[u8]>) -> Result<Arc<Claims>, Refusal> {
         let header = header.ok_or(Refusal("missing"))?;
         let header = std::str::from_utf8(header).map_err(|_| Refusal("malformed"))?;
@@ -60,15 +59,16 @@ impl Authenticator {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal("too_long"));
         }
-        let known = self.checked.read().get(token).map(Arc::clone);
-        if let Some(claims) = known {
+        let cached = self.checked.read().get(token).map(Arc::clone);
+        if let Some(claims) = cached {
             return if claims.exp > now { Ok(claims) } else { Err(Refusal("expired")) };
         }
         let claims = Arc::new(self.decode(token)?);
-        acceptable(&claims, now)?;
+        check_claims(&claims, now)?;
         let mut checked = self.checked.write();
         if checked.len() >= MAX_CHECKED_TOKENS {
             checked.retain(|_, claims| claims.exp > now);
+            // All cached tokens are still valid: dropping all of them costs one signature each, and an eviction order would cost every call.
             if checked.len() >= MAX_CHECKED_TOKENS {
                 checked.clear();
             }
@@ -94,6 +94,7 @@ impl Authenticator {
                 ErrorKind::MissingRequiredClaim(_) => "claim_missing",
                 _ => "malformed",
             });
+            // Only a wrong signature can become right with the other key.
             if refusal.0 != "signature" {
                 break;
             }
@@ -102,8 +103,8 @@ impl Authenticator {
     }
 }
 
-/// What the signature cannot say: the lifetime, and names that can be used as tags.
-fn acceptable(claims: &Claims, now: u64) -> Result<(), Refusal> {
+/// Checks what the library does not: the lifetime, and that names can be used as tags.
+fn check_claims(claims: &Claims, now: u64) -> Result<(), Refusal> {
     if claims.exp <= now {
         return Err(Refusal("expired"));
     }
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn both_keys_of_a_rotation_are_accepted_and_no_other() {
+    fn both_keys_of_a_rotation_are_accepted_and_no_others() {
         for key in [CURRENT, PREVIOUS] {
             let claims = check(&sign(&claims(), Algorithm::HS256, key)).unwrap();
             assert_eq!((claims.sub.as_str(), claims.workspace_slug.as_str()), ("ann", "default"));
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_of_a_token_is_refused() {
+    fn every_invalid_claim_is_refused_with_its_reason() {
         let now = now_secs();
         let cases = [
             ("expired", with(|claims| claims["exp"] = json!(now - 1))),
@@ -194,7 +195,7 @@ mod tests {
         for (reason, claims) in cases {
             let refusal = check(&sign(&claims, Algorithm::HS256, CURRENT)).unwrap_err();
             let acceptable = refusal.0 == reason || (reason == "malformed" && refusal.0 == "claim_missing");
-            assert!(acceptable, "{claims}: {refusal:?}, wanted {reason}");
+            assert!(acceptable, "{claims}: {refusal:?}, expected {reason}");
         }
     }
 
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_accepted_once_still_expires() {
+    fn a_cached_token_still_expires() {
         let authenticator = authenticator();
         let now = now_secs();
         let token = sign(&claims(), Algorithm::HS256, CURRENT);

@@ -1,5 +1,5 @@
-//! Tokens that a service makes to call another on behalf of its caller: the same user, organisation, workspace, plan and role, the scopes of
-//! that one call and no other, and a short life. The caller's own token never leaves the service it was sent to.
+//! Tokens with which a service calls another on behalf of its caller: the same user, organisation, workspace, plan and role, only the scopes
+//! of that one call, and a short lifetime. The caller's own token never leaves the service that received it.
 
 use crate::settings::Settings;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -7,22 +7,21 @@ use mcp_contracts::claims::AUDIENCE;
 use mcp_contracts::{Claims, ErrorCode, Scope, ToolError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Makes tokens for peers.
+/// Signs tokens for calls to other services.
 #[derive(Clone)]
 pub struct Delegate {
     key: EncodingKey,
 }
 
 impl Delegate {
-    /// Takes the key of the settings.
     pub fn new(settings: &Settings) -> Self {
         Self { key: EncodingKey::from_secret(settings.secret.reveal().as_bytes()) }
     }
 
-    /// Makes a token for `claims` with exactly these scopes.
+    /// Signs a token for the caller with exactly these scopes.
     ///
     /// # Errors
-    /// The signing library refused.
+    /// Fails if the token cannot be signed.
     pub fn mint(&self, claims: &Claims, scopes: &[Scope], lifetime: Duration) -> Result<String, ToolError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let delegated = Claims {
@@ -47,7 +46,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_delegated_token_is_for_the_same_person_and_for_less() {
+    fn a_delegated_token_has_the_same_user_and_fewer_scopes() {
         let settings = Settings::from_values(Service::Orchestrator, &BTreeMap::new()).unwrap();
         let caller = Claims {
             sub: "ann".into(),
@@ -62,14 +61,14 @@ mod tests {
             aud: AUDIENCE.into(),
         };
         let token = Delegate::new(&settings).mint(&caller, &[Scope::MemoryRead], Duration::from_secs(60)).unwrap();
-        let seen = Authenticator::new(&settings).check(Some(format!("Bearer {token}").as_bytes())).unwrap();
+        let claims = Authenticator::new(&settings).check(Some(format!("Bearer {token}").as_bytes())).unwrap();
         assert_eq!(
-            (&seen.sub, &seen.org_id, &seen.workspace_slug),
+            (&claims.sub, &claims.org_id, &claims.workspace_slug),
             (&caller.sub, &caller.org_id, &caller.workspace_slug)
         );
-        assert_eq!((seen.plan, &seen.role), (caller.plan, &caller.role));
-        assert!(seen.allows(Scope::MemoryRead) && !seen.allows(Scope::MemoryWrite));
-        assert_eq!(seen.exp - seen.iat, 60);
-        assert_ne!(seen.jti, caller.jti);
+        assert_eq!((claims.plan, &claims.role), (caller.plan, &caller.role));
+        assert!(claims.allows(Scope::MemoryRead) && !claims.allows(Scope::MemoryWrite));
+        assert_eq!(claims.exp - claims.iat, 60);
+        assert_ne!(claims.jti, caller.jti);
     }
 }

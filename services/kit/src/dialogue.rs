@@ -1,58 +1,58 @@
-//! How a tool asks its caller something before it answers (MCP 2026-07-28, multi round-trip requests): the first call ends with a
-//! question, the client repeats it with the answer. Nothing is kept between the two calls but what the question's state carries.
+//! Lets a tool ask the client's user a question before it replies (MCP 2026-07-28, multi round-trip requests). The first call ends with the
+//! question, and the client repeats the call with the answer. The service keeps nothing between the two calls; the state of the question
+//! travels through the client.
 
 use serde_json::{Map, Value};
 
-/// What the client can be asked, and what it has answered.
+/// Whether the client can be asked, and its answers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dialogue {
-    /// True where the client speaks the modern era and declared that it can ask its user for structured input.
+    /// True if the client speaks revision 2026-07-28 and declared that it can ask its user for structured input.
     pub can_ask: bool,
-    /// Its answers, where this call repeats an earlier one.
+    /// The answers, if this call repeats an earlier one.
     pub answered: Option<Answered>,
 }
 
-/// What came back with a repeated call. It comes from outside: nothing in it is trusted before it was checked.
+/// What the client sent with a repeated call. It is untrusted: a tool checks the state before it uses the responses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answered {
-    /// The state of the question, as the client says it got it.
+    /// State of the question.
     pub state: String,
-    /// Answers by the key of their question.
+    /// Responses by the key of their question.
     pub responses: Map<String, Value>,
 }
 
 impl Answered {
-    /// The content of an accepted answer; `None` where the user declined, cancelled or was not asked this.
+    /// Returns the content of an accepted response; `None` if the user declined, cancelled or was not asked.
     pub fn accepted(&self, key: &str) -> Option<&Map<String, Value>> {
         let response = self.responses.get(key)?;
         (response["action"] == "accept").then(|| response["content"].as_object())?
     }
 }
 
-/// What a tool answers: its reply, or a question first.
+/// Result of a tool: its reply, or a question.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer<T> {
-    /// The reply.
     Complete(T),
-    /// A question; the client calls again with the answer.
+    /// The client repeats the call with the answer.
     Ask(Question),
 }
 
 /// A question for the client's user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// Key of its answer.
+    /// Key of the response.
     pub key: &'static str,
-    /// What the user reads.
+    /// Text for the user.
     pub message: String,
-    /// JSON Schema of the answer: an object of plain fields.
+    /// JSON Schema of the response: an object of plain fields.
     pub schema: Value,
-    /// What comes back with the answer; it travels through the client, so it must be signed.
+    /// Comes back with the response. It must be signed, because it travels through the client.
     pub state: String,
 }
 
 impl Question {
-    /// The `input_required` result, without what every result carries.
+    /// Returns the fields of an `input_required` result.
     pub(crate) fn fields(&self) -> Map<String, Value> {
         let request = serde_json::json!({
             "method": "elicitation/create",
@@ -72,7 +72,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_an_accepted_answer_has_content() {
+    fn only_an_accepted_response_has_content() {
         let responses = json!({ "a": { "action": "accept", "content": { "yes": true } }, "b": { "action": "decline" }, "c": 7,
             "d": { "action": "cancel", "content": { "yes": true } } });
         let answered = Answered { state: String::new(), responses: responses.as_object().unwrap().clone() };

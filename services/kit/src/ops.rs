@@ -1,4 +1,4 @@
-//! Everything that is not MCP: liveness, readiness, metrics, version, and the metadata that tells clients where tokens come from.
+//! Paths beside MCP: liveness, readiness, metrics, version, and the metadata that tells clients where to get a token.
 
 use crate::mcp::{self, Endpoint};
 use crate::readiness::Readiness;
@@ -17,7 +17,7 @@ use mcp_contracts::{Scope, metric, rpc};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Every path of a service.
+/// Builds the router with every path of a service.
 pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry, readiness: Readiness) -> Router {
     let service = settings.service;
     let version = VersionInfo {
@@ -56,7 +56,7 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
         .route(MCP_PATH, any(answer.clone()))
         .route(&own_path, any(answer))
         .route(HEALTHZ_PATH, get(|| async { "ok\n" }))
-        .route(READYZ_PATH, get(move || async move { ready(&readiness) }))
+        .route(READYZ_PATH, get(move || async move { readyz(&readiness) }))
         .route(VERSION_PATH, get(move || async move { Json(version) }))
         .route(METRICS_PATH, get(move || async move { exposition(&telemetry) }));
     for path in [MCP_PATH.to_owned(), own_path] {
@@ -71,11 +71,14 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
         };
         app = app.route(path, get(answer));
     }
-    app.route("/mcp/{other}", any(move |Path(other): Path<String>| async move { elsewhere(service.name(), &other) }))
-        .fallback(|| async { nothing_here("no such path; MCP is at `/mcp`") })
+    app.route(
+        "/mcp/{other}",
+        any(move |Path(other): Path<String>| async move { wrong_service(service.name(), &other) }),
+    )
+    .fallback(|| async { not_found("no such path; the MCP endpoint is `/mcp`") })
 }
 
-/// A request that is being worked on; also one whose client leaves is counted down.
+/// Counts a request in the gauge until it is dropped, which also happens if its client disconnects.
 struct InFlight(metrics::Gauge);
 
 impl InFlight {
@@ -92,7 +95,7 @@ impl Drop for InFlight {
     }
 }
 
-fn ready(readiness: &Readiness) -> Response {
+fn readyz(readiness: &Readiness) -> Response {
     let reply = readiness.reply();
     let status = if reply.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(reply)).into_response()
@@ -102,16 +105,16 @@ fn exposition(telemetry: &Telemetry) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry.render()).into_response()
 }
 
-fn elsewhere(service: &str, other: &str) -> Response {
+fn wrong_service(service: &str, other: &str) -> Response {
     let other: String = other.chars().take(64).collect();
-    nothing_here(&format!("this is `{service}`, not `{other}`; send the request to that service"))
+    not_found(&format!("this service is `{service}`; send the request to `{other}`"))
 }
 
-fn nothing_here(message: &str) -> Response {
+fn not_found(message: &str) -> Response {
     mcp::refuse(StatusCode::NOT_FOUND, rpc::BAD_HTTP, message).map(axum::body::Body::new)
 }
 
-/// Statuses as labels without an allocation for each reply.
+// Static labels: a label built for each reply would cost an allocation per request.
 fn status_label(status: StatusCode) -> &'static str {
     match status.as_u16() {
         200 => "200",

@@ -1,9 +1,9 @@
-//! Where a request says it comes from and goes to: refuses foreign `Host` and `Origin` values, so that a web page
-//! cannot reach a local service through a name that it rebinds (MCP 2026-07-28, basic/transports, security).
+//! Refuses requests with a foreign `Host` or `Origin`, so that a web page cannot reach a local service through DNS rebinding
+//! (MCP 2026-07-28, basic/transports, security).
 
 use http::{HeaderMap, Uri, header};
 
-/// Accepted hosts and origins besides loopback.
+/// Allowed hosts and origins besides loopback.
 #[derive(Debug, Clone, Default)]
 pub struct OriginPolicy {
     hosts: Vec<String>,
@@ -11,13 +11,13 @@ pub struct OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Accepts loopback and these; `hosts` are names without a port, `origins` are like `https://app.example.com`.
+    /// Allows loopback and these; `hosts` are names without a port, `origins` are like `https://app.example.com`.
     pub fn new(hosts: Vec<String>, origins: Vec<String>) -> Self {
         Self { hosts, origins }
     }
 
-    /// Says which header is foreign, if one is.
-    pub fn refuses(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    /// Returns the name of the header that is not allowed, if any.
+    pub fn refused_header(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
         let host = uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok());
         if !host.is_some_and(|host| self.accepts_host(host)) {
@@ -61,7 +61,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        policy.refuses(&Uri::from_static("/mcp"), &headers)
+        policy.refused_header(&Uri::from_static("/mcp"), &headers)
     }
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_names_are_refused_also_where_they_look_like_ours() {
+    fn foreign_names_are_refused_even_if_they_resemble_allowed_ones() {
         for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "mcp.example.com.evil.example"]
         {
             assert_eq!(refused(host, None), Some("Host"), "{host}");
@@ -87,6 +87,6 @@ mod tests {
         {
             assert_eq!(refused("localhost", Some(origin)), Some("Origin"), "{origin}");
         }
-        assert_eq!(OriginPolicy::default().refuses(&Uri::from_static("/mcp"), &HeaderMap::new()), Some("Host"));
+        assert_eq!(OriginPolicy::default().refused_header(&Uri::from_static("/mcp"), &HeaderMap::new()), Some("Host"));
     }
 }

@@ -1,4 +1,4 @@
-//! Prompts that a service offers to people: texts that a client puts before its model.
+//! Prompts that a service offers: texts that a user picks and the client sends to its model.
 
 use crate::tool::CallContext;
 use futures::future::BoxFuture;
@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 /// The prompts of a service.
 pub trait Prompts: Send + Sync + 'static {
-    /// Every scope that getting one needs.
+    /// Scopes that reading a prompt needs, all of them.
     fn scopes(&self) -> &'static [Scope];
-    /// Every prompt, in a stable order.
+    /// Returns every prompt, in a stable order.
     fn list(&self) -> Vec<PromptInfo>;
-    /// Fills one in; [`mcp_contracts::ErrorCode::NotFound`] where there is none.
+    /// Fills a prompt in; fails with [`mcp_contracts::ErrorCode::NotFound`] if there is none of that name.
     fn get(
         &self,
         context: CallContext,
@@ -20,35 +20,24 @@ pub trait Prompts: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<PromptText, ToolError>>;
 }
 
-/// A prompt in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptInfo {
-    /// Its name for programs.
     pub name: String,
-    /// Its name for people.
     pub title: String,
-    /// What it is for.
     pub description: String,
-    /// What it takes.
     pub arguments: Vec<PromptArgument>,
 }
 
-/// An argument of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptArgument {
-    /// Its name.
     pub name: String,
-    /// What goes there.
     pub description: String,
-    /// Whether it must be given.
     pub required: bool,
 }
 
-/// A prompt, filled in.
+/// A filled-in prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptText {
-    /// What it is for.
     pub description: String,
-    /// Its text.
     pub text: String,
 }

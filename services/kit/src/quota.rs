@@ -1,5 +1,5 @@
-//! The quota of an organisation: calls per day by plan, and a burst limit per second. Redis decides, in one script; where it
-//! cannot, the declared fallback does, and every call admitted that way is counted. Nothing is ever bypassed silently.
+//! The quota of an organisation: calls per day by plan, and a burst limit per second. Redis decides in one script. If Redis does not answer,
+//! the configured fallback decides, and every call that it admits is counted in a metric, so that no bypass is silent.
 
 mod local;
 mod redis_link;
@@ -9,13 +9,14 @@ use crate::readiness::Readiness;
 use crate::settings::{Fallback, QuotaLimits, Settings};
 use local::{LocalLimiter, Share};
 use mcp_contracts::{Plan, Service, metric};
-pub use redis_link::Claimed;
-use redis_link::{Answer, RedisLink};
+pub use redis_link::ClaimResult;
+use redis_link::{RedisDecision, RedisLink};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use usage::{DAY_SECS, Scripted, Usage};
+use usage::{DAY_SECS, Usage, WindowDecision};
 
-/// How long a caller waits before it asks again when the quota cannot be checked.
+/// `Retry-After` of a call that is refused because the quota cannot be checked. One second, because the link to Redis retries at least
+/// that often.
 const REFUSED_RETRY: Duration = Duration::from_secs(1);
 
 /// Decides whether a call is admitted. Clones share everything.
@@ -33,42 +34,37 @@ struct Inner {
     redis: Option<RedisLink>,
 }
 
-/// Whose counters the usage was read from.
-pub type Used = Vec<(Service, QuotaState)>;
+/// Usage of an organisation by service.
+pub type UsageByService = Vec<(Service, QuotaState)>;
 
-/// What was decided.
+/// Decision about a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Go on.
     Admitted(QuotaState),
     /// Over the limit: 429.
     Limited(QuotaState),
-    /// Nobody can tell: 503.
+    /// The quota cannot be checked: 503.
     Refused {
-        /// When to ask again.
         retry_after: Duration,
     },
 }
 
-/// The window that is closest to used up.
+/// State of the window with the fewest calls remaining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaState {
     /// Calls that the window allows.
     pub limit: u64,
-    /// What is left of it.
     pub remaining: u64,
-    /// Seconds until it starts anew.
+    /// Seconds until the window ends.
     pub reset_secs: u64,
     /// `per day` or `per second`.
     pub window: &'static str,
-    /// Who decided.
     pub mode: Mode,
 }
 
-/// Who decided about a call.
+/// What decided about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Redis.
     Redis,
     /// The limiter of this process, because no Redis is configured.
     Local,
@@ -77,7 +73,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The word in headers and metrics.
+    /// Returns the name in headers and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Redis => "redis",
@@ -88,7 +84,7 @@ impl Mode {
 }
 
 impl Quota {
-    /// Takes the limits of the settings and, where Redis is configured, keeps a connection to it until `stop` is dropped.
+    /// Creates the quota. If Redis is configured, a background task keeps a connection to it until [`Quota::stop`].
     pub fn new(settings: &Settings, readiness: &Readiness) -> Self {
         let local = LocalLimiter::default();
         let redis = settings.redis_url.as_ref().map(|url| {
@@ -113,24 +109,24 @@ impl Quota {
         }
     }
 
-    /// Decides about one call of `org` on `plan`, and counts it if it is admitted.
+    /// Decides about a call of `org` on `plan`, and counts the call if it is admitted.
     pub async fn decide(&self, org: &str, plan: Plan) -> Decision {
         let inner = &*self.inner;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let decision = match &inner.redis {
             None => inner.decide_here(org, plan, now, Mode::Local),
             Some(redis) => match redis.decide(org, plan, inner.limits, now).await {
-                Answer::Decided(scripted) => {
-                    let usage = match scripted {
-                        Scripted::Admitted(usage) | Scripted::OverDay(usage) | Scripted::OverSecond(usage) => usage,
-                    };
-                    inner.local.learn(org, plan, day(now), usage.day);
-                    inner.decided(scripted, plan, now)
+                RedisDecision::Decided(decision) => {
+                    let usage = decision.usage();
+                    // Remembered so that the fallback starts from this count if Redis fails, and so that a Redis that lost its
+                    // counters gets this one back with the next call.
+                    inner.local.record_reported(org, plan, day(now), usage.day);
+                    inner.state(decision, plan, now, Mode::Redis)
                 }
-                Answer::Down => {
+                RedisDecision::Down => {
                     let decision = inner.fall_back(org, plan, now);
                     if matches!(decision, Decision::Admitted(_)) {
-                        redis.admitted_here();
+                        redis.note_local_admission();
                     }
                     decision
                 }
@@ -140,8 +136,8 @@ impl Quota {
         decision
     }
 
-    /// What an organisation has used today, by service. Without Redis this instance knows of its own calls alone.
-    pub async fn usage(&self, org: &str, plan: Plan) -> Used {
+    /// Returns the usage of an organisation today, by service. Without Redis only the calls of this instance are known.
+    pub async fn usage(&self, org: &str, plan: Plan) -> UsageByService {
         let inner = &*self.inner;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let of = |service, day, mode| {
@@ -163,15 +159,15 @@ impl Quota {
         vec![of(inner.service, inner.local.used(org, day(now)), mode)]
     }
 
-    /// Claims `name` for `lifetime`, once over all instances.
-    pub(crate) async fn claim(&self, name: &str, lifetime: Duration) -> Claimed {
+    /// Claims `name` for `lifetime`, once over all instances and services.
+    pub(crate) async fn claim(&self, name: &str, lifetime: Duration) -> ClaimResult {
         match &self.inner.redis {
-            None => Claimed::NobodyElse,
+            None => ClaimResult::NoRedis,
             Some(redis) => redis.claim(name, lifetime).await,
         }
     }
 
-    /// Stops the connection to Redis; settles nothing more.
+    /// Closes the connection to Redis. Calls admitted without Redis and not yet settled are lost.
     pub async fn stop(&self) {
         if let Some(redis) = &self.inner.redis {
             redis.stop().await;
@@ -201,15 +197,12 @@ impl Inner {
 
     fn decide_here(&self, org: &str, plan: Plan, now: Duration, mode: Mode) -> Decision {
         let share = if mode == Mode::Local { Share { instances: 1 } } else { self.share };
-        let scripted = self.local.decide(org, plan, self.limits, now, share, mode == Mode::Fallback);
-        self.state(scripted, plan, now, mode)
+        // Without a configured Redis there are no other instances to share with, whatever `RATE_LIMIT_INSTANCES` is.
+        let decision = self.local.decide(org, plan, self.limits, now, share, mode == Mode::Fallback);
+        self.state(decision, plan, now, mode)
     }
 
-    fn decided(&self, scripted: Scripted, plan: Plan, now: Duration) -> Decision {
-        self.state(scripted, plan, now, Mode::Redis)
-    }
-
-    fn state(&self, scripted: Scripted, plan: Plan, now: Duration, mode: Mode) -> Decision {
+    fn state(&self, decision: WindowDecision, plan: Plan, now: Duration, mode: Mode) -> Decision {
         let (daily, burst) = (self.limits.daily(plan), self.limits.burst_per_second);
         let of_day = |usage: Usage| QuotaState {
             limit: daily,
@@ -225,24 +218,24 @@ impl Inner {
             window: "per second",
             mode,
         };
-        match scripted {
-            Scripted::OverDay(usage) => Decision::Limited(of_day(usage)),
-            Scripted::OverSecond(usage) => Decision::Limited(of_second(usage)),
-            Scripted::Admitted(usage) if burst.saturating_sub(usage.second) < daily.saturating_sub(usage.day) => {
+        match decision {
+            WindowDecision::OverDay(usage) => Decision::Limited(of_day(usage)),
+            WindowDecision::OverSecond(usage) => Decision::Limited(of_second(usage)),
+            WindowDecision::Admitted(usage) if burst.saturating_sub(usage.second) < daily.saturating_sub(usage.day) => {
                 Decision::Admitted(of_second(usage))
             }
-            Scripted::Admitted(usage) => Decision::Admitted(of_day(usage)),
+            WindowDecision::Admitted(usage) => Decision::Admitted(of_day(usage)),
         }
     }
 
     fn count(&self, decision: &Decision) {
-        let (mode, word) = match decision {
+        let (mode, label) = match decision {
             Decision::Admitted(state) => (state.mode.name(), "admitted"),
             Decision::Limited(state) => (state.mode.name(), "limited"),
             Decision::Refused { .. } => (Mode::Fallback.name(), "refused"),
         };
         let service = self.service.name();
-        metrics::counter!(metric::QUOTA_DECISIONS_TOTAL, "service" => service, "mode" => mode, "decision" => word)
+        metrics::counter!(metric::QUOTA_DECISIONS_TOTAL, "service" => service, "mode" => mode, "decision" => label)
             .increment(1);
         if matches!(decision, Decision::Admitted(QuotaState { mode: Mode::Fallback, .. })) {
             metrics::counter!(metric::RATE_LIMIT_UNVERIFIED_TOTAL, "service" => service).increment(1);

@@ -1,6 +1,6 @@
-//! Ready means: every latch is dropped, and the service is not draining. Nothing here waits or guesses.
+//! Readiness of a service: ready if every latch is dropped and the service is not draining. Nothing here waits or polls.
 
-use mcp_contracts::service::Readiness as Reply;
+use mcp_contracts::service::Readiness as ReadinessReply;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,30 +13,32 @@ pub struct Readiness {
 
 #[derive(Debug, Default)]
 struct State {
+    // By number and not by name: several parts may hold a latch of the same name, and each releases its own.
     latches: BTreeMap<u64, String>,
     next: u64,
+    // Counted, because several parts of a service can lose the same dependency and recover at different times.
     fallbacks: BTreeMap<String, usize>,
     draining: bool,
 }
 
-/// Holds readiness back until it is dropped.
+/// Keeps the service not ready until it is dropped.
 #[derive(Debug)]
-#[must_use = "a latch that is dropped at once holds nothing back"]
+#[must_use = "a latch that is dropped at once has no effect"]
 pub struct Latch {
     readiness: Readiness,
     id: u64,
 }
 
-/// Says that a dependency is down and a declared fallback serves, until it is dropped.
+/// Reports that the fallback of a dependency is in use, until it is dropped.
 #[derive(Debug)]
-#[must_use = "a degradation that is dropped at once tells nobody"]
+#[must_use = "a value that is dropped at once reports nothing"]
 pub struct Degraded {
     readiness: Readiness,
     dependency: String,
 }
 
 impl Readiness {
-    /// Holds readiness back under `name` until the latch is dropped.
+    /// Keeps the service not ready until the latch is dropped; `/readyz` lists `name`.
     pub fn latch(&self, name: impl Into<String>) -> Latch {
         let mut state = self.state.lock();
         let id = state.next;
@@ -45,31 +47,31 @@ impl Readiness {
         Latch { readiness: self.clone(), id }
     }
 
-    /// Says that `dependency` is served by a fallback until the value is dropped.
+    /// Reports that the fallback of `dependency` is in use until the value is dropped. The service stays ready.
     pub fn degraded(&self, dependency: impl Into<String>) -> Degraded {
         let dependency = dependency.into();
         *self.state.lock().fallbacks.entry(dependency.clone()).or_default() += 1;
         Degraded { readiness: self.clone(), dependency }
     }
 
-    /// Stops being ready, for good.
+    /// Makes the service not ready for good: from here the endpoint refuses new calls.
     pub fn drain(&self) {
         self.state.lock().draining = true;
     }
 
-    /// Tells whether the service is draining.
     pub fn is_draining(&self) -> bool {
         self.state.lock().draining
     }
 
-    /// The reply of `/readyz`.
-    pub fn reply(&self) -> Reply {
+    /// Returns the reply of `/readyz`.
+    pub fn reply(&self) -> ReadinessReply {
         let state = self.state.lock();
         let mut missing: Vec<String> = state.latches.values().cloned().collect();
+        // `run` holds a latch of this name before the drain, so that the name is listed once.
         if state.draining && !missing.iter().any(|name| name == "draining") {
             missing.push("draining".to_owned());
         }
-        Reply {
+        ReadinessReply {
             ready: missing.is_empty(),
             degraded: !state.fallbacks.is_empty(),
             missing,
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_is_when_the_last_latch_is_dropped_and_never_again_after_drain() {
+    fn a_service_is_ready_after_the_last_latch_and_never_after_drain() {
         let readiness = Readiness::default();
         let (store, peers) = (readiness.latch("store"), readiness.latch("peers"));
         assert_eq!(readiness.reply().missing, ["store", "peers"]);
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fallback_is_named_while_anybody_relies_on_it() {
+    fn a_fallback_is_listed_until_its_last_user_recovers() {
         let readiness = Readiness::default();
         let (one, two) = (readiness.degraded("redis"), readiness.degraded("redis"));
         drop(one);

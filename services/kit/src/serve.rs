@@ -1,4 +1,4 @@
-//! The listener: accepts connections with their limits, and on shutdown lets what is running finish.
+//! The listener: accepts connections within limits and lets running requests finish on shutdown.
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -12,29 +12,28 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-/// Pause after a failed accept, such as too many open files.
+/// Pause after a failed accept. Without it a process that is out of file descriptors would fail in a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Most connections at once.
+/// Most concurrent connections.
 const MAX_CONNECTIONS: usize = 8_192;
 
-/// Limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeLimits {
-    /// How long a client may take to send a request head, its silence before included.
+    /// Deadline for receiving a request head; it starts when the connection becomes idle.
     pub header_read: Duration,
-    /// How long running requests may take after shutdown began.
+    /// Time for running requests to finish after shutdown begins.
     pub drain: Duration,
 }
 
-/// Serves `app` until `shutdown`, then drains. Tells whether everything finished within the deadline.
+/// Serves `app` until `shutdown`, then drains. Returns true if every request finished within the deadline.
 pub async fn serve(
     app: axum::Router,
     listener: TcpListener,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()>,
 ) -> bool {
-    // HTTP/1 alone: telling versions apart has no deadline of its own, and a silent client would stay for ever.
+    // HTTP/1 only: hyper waits without a deadline for the bytes that tell HTTP/2 from HTTP/1, so a silent client would stay for ever.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
@@ -42,7 +41,7 @@ pub async fn serve(
         .header_read_timeout(limits.header_read)
         .max_buf_size(MAX_HEADER_BYTES)
         .half_close(false);
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     tokio::pin!(shutdown);
@@ -51,34 +50,35 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "failed to accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
             () = &mut shutdown => break,
         };
-        // Beyond the limit a connection is closed at once; its client may try another instance.
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        // Without this a small reply waits for the peer's delayed acknowledgement.
+        // Beyond the limit a connection is closed at once, so that its client can try another instance.
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(app.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tasks.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended early");
+                tracing::debug!(error, "a connection ended with an error");
             }
-            drop(place);
+            drop(permit);
         });
     }
+    // The socket closes first, so that new connections are refused and not left waiting in its queue during the drain.
     drop(listener);
     tasks.close();
     let drained = tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok();
     if !drained {
         tracing::warn!(
             deadlineMs = limits.drain.as_millis() as u64,
-            "requests were still running when the drain deadline ended"
+            "the drain deadline passed while requests were running"
         );
     }
     drained

@@ -1,7 +1,7 @@
-//! Things that may be used once, over all instances: Redis remembers who took them, and each instance remembers what it took itself, so
-//! that a Redis that forgets gives nothing back to the same instance. Where Redis is configured and silent, nothing can be taken.
+//! Verdicts that can be used once, over all instances. Redis records which ones are used. Each instance records its own as well, so that a
+//! Redis that loses its data does not make them valid again on the same instance. If a configured Redis does not answer, none can be used.
 
-use crate::quota::{Claimed, Quota};
+use crate::quota::{ClaimResult, Quota};
 use mcp_contracts::guardrails::VerdictClaims;
 use mcp_contracts::{ErrorCode, ToolError};
 use parking_lot::Mutex;
@@ -9,54 +9,55 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Most things remembered here that have not expired.
+/// Most used verdicts recorded in this process that have not expired.
 const MAX_REMEMBERED: usize = 100_000;
 
-/// What was taken. Clones share it.
+/// The used verdicts. Clones share them.
 #[derive(Clone)]
 pub struct SingleUse {
     quota: Quota,
-    taken: Arc<Mutex<HashMap<String, u64>>>,
+    /// Expiry by id.
+    used: Arc<Mutex<HashMap<String, u64>>>,
 }
 
 impl SingleUse {
-    /// Shares the quota's connection to Redis.
+    /// Uses the quota's connection to Redis.
     pub fn new(quota: Quota) -> Self {
-        Self { quota, taken: Arc::default() }
+        Self { quota, used: Arc::default() }
     }
 
-    /// Takes a verdict; nobody can take it again.
+    /// Uses a verdict up.
     ///
     /// # Errors
-    /// [`ErrorCode::VerdictUsed`] where it was taken before, [`ErrorCode::DependencyUnavailable`] where nobody can tell.
+    /// Fails with [`ErrorCode::VerdictUsed`] if it was used before, and with [`ErrorCode::DependencyUnavailable`] if Redis does not answer.
     pub async fn take(&self, verdict: &VerdictClaims) -> Result<(), ToolError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-        self.remember(&verdict.jti, verdict.exp, now)?;
+        self.record(&verdict.jti, verdict.exp, now)?;
         let lifetime = Duration::from_secs(verdict.exp.saturating_sub(now).max(1));
         match self.quota.claim(&verdict.jti, lifetime).await {
-            Claimed::First | Claimed::NobodyElse => Ok(()),
-            Claimed::Before => Err(used()),
-            Claimed::Unknown => {
-                // Whether Redis has it is not known; the caller may come again, and then Redis decides.
-                self.taken.lock().remove(&verdict.jti);
+            ClaimResult::First | ClaimResult::NoRedis => Ok(()),
+            ClaimResult::Taken => Err(used()),
+            ClaimResult::Unknown => {
+                // Redis may have recorded it. The record here is removed, so that Redis decides about a retry.
+                self.used.lock().remove(&verdict.jti);
                 Err(ToolError::new(
                     ErrorCode::DependencyUnavailable,
-                    "nobody can tell now whether the verdict was used before",
+                    "Redis does not answer, so it is unknown whether the verdict was used before",
                 )
-                .with_hint("nothing was done; try again"))
+                .with_hint("nothing was done; retry"))
             }
         }
     }
 
-    fn remember(&self, id: &str, expiry: u64, now: u64) -> Result<(), ToolError> {
-        let mut taken = self.taken.lock();
-        if taken.len() >= MAX_REMEMBERED {
-            taken.retain(|_, expiry| *expiry > now);
-            if taken.len() >= MAX_REMEMBERED {
-                return Err(ToolError::new(ErrorCode::Overloaded, "too many verdicts are being used at once"));
+    fn record(&self, id: &str, expiry: u64, now: u64) -> Result<(), ToolError> {
+        let mut records = self.used.lock();
+        if records.len() >= MAX_REMEMBERED {
+            records.retain(|_, expiry| *expiry > now);
+            if records.len() >= MAX_REMEMBERED {
+                return Err(ToolError::new(ErrorCode::Overloaded, "too many verdicts are in use"));
             }
         }
-        match taken.insert(id.to_owned(), expiry) {
+        match records.insert(id.to_owned(), expiry) {
             None => Ok(()),
             Some(_) => Err(used()),
         }
@@ -64,6 +65,6 @@ impl SingleUse {
 }
 
 fn used() -> ToolError {
-    ToolError::new(ErrorCode::VerdictUsed, "the verdict was for one use and was used before")
-        .with_hint("ask the guardrails again and acknowledge again")
+    ToolError::new(ErrorCode::VerdictUsed, "the verdict can be used once and was used before")
+        .with_hint("call `check_guardrails` and acknowledge again")
 }

@@ -1,4 +1,4 @@
-//! What a service says of itself: logs, metrics, traces. One call of a tool is one log line, two metrics and one span.
+//! Logs, metrics and traces. A tool call is one log line, two metrics and one span.
 
 mod log;
 mod trace;
@@ -12,7 +12,7 @@ pub use trace::{CallSpan, inject};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Pause between two foldings of the metrics.
+/// Interval of the upkeep of the metrics.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 /// Upper bounds of the latency buckets, in seconds.
 const LATENCY_BUCKETS: [f64; 13] =
@@ -20,7 +20,7 @@ const LATENCY_BUCKETS: [f64; 13] =
 /// Upper bounds of the buckets of rows per commit.
 const ROW_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-/// Handle for recording calls. Clones share everything.
+/// Records calls. Clones share everything.
 #[derive(Clone)]
 pub struct Telemetry {
     service: Service,
@@ -28,33 +28,29 @@ pub struct Telemetry {
     tracer: Option<Arc<trace::Exporter>>,
 }
 
-/// Writes what is still buffered when it is dropped.
+/// Writes buffered log lines when it is dropped.
 pub struct TelemetryGuard {
     _writers: Vec<tracing_appender::non_blocking::WorkerGuard>,
     tracer: Option<Arc<trace::Exporter>>,
-    /// Ends the upkeep of the metrics when it is dropped.
+    /// Ends the thread for the upkeep of the metrics when it is dropped.
     _upkeep: mpsc::Sender<()>,
 }
 
 /// A finished call.
 #[derive(Debug)]
 pub struct CallRecord<'a> {
-    /// Name of the tool.
     pub tool: &'static str,
-    /// Who called.
     pub claims: &'a Claims,
-    /// Identity of the execution.
     pub execution_id: &'a str,
-    /// W3C trace id, if the call is part of a trace.
+    /// W3C trace id, if there is one.
     pub trace_id: Option<&'a str>,
     /// `ok`, or the code of the error.
     pub outcome: &'static str,
-    /// How long it took.
     pub duration: Duration,
 }
 
 impl Telemetry {
-    /// Starts logs, metrics and traces for this process; the first call of a process decides about its logs.
+    /// Starts logs, metrics and traces. The first call in a process sets up its logs.
     pub fn start(settings: &Settings) -> (Self, TelemetryGuard) {
         let (layer, writers) = log::layer(settings);
         let tracer = settings
@@ -62,14 +58,14 @@ impl Telemetry {
             .as_deref()
             .and_then(|endpoint| trace::Exporter::new(settings.service, endpoint))
             .map(Arc::new);
-        // A second service in one process, as in tests, logs through the first one's subscriber.
+        // A second service in the same process, as in tests, logs through the subscriber of the first.
         let _ = tracing_subscriber::registry().with(layer).try_init();
         let metrics = recorder();
         let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone(), _upkeep: keep_up(metrics.clone()) };
         (Self { service: settings.service, metrics, tracer }, guard)
     }
 
-    /// Begins the span of a call; where traces are off it only carries the trace on.
+    /// Begins the span of a call. If traces are off, only the trace context is passed on.
     pub fn span(
         &self,
         headers: &http::HeaderMap,
@@ -80,7 +76,7 @@ impl Telemetry {
         CallSpan::begin(self.tracer.as_deref(), headers, service, tool, execution_id)
     }
 
-    /// Records a finished call: one log line, one latency, one count.
+    /// Records a finished call: one log line, its duration and its count.
     pub fn record(&self, call: &CallRecord<'_>) {
         let service = self.service.name();
         metrics::histogram!(metric::TOOL_DURATION_SECONDS, "service" => service, "tool" => call.tool)
@@ -99,7 +95,7 @@ impl Telemetry {
         );
     }
 
-    /// The metrics in Prometheus' text format.
+    /// Returns the metrics in the text format of Prometheus.
     pub fn render(&self) -> String {
         self.metrics.run_upkeep();
         self.metrics.render()
@@ -107,7 +103,7 @@ impl Telemetry {
 }
 
 impl TelemetryGuard {
-    /// Sends the spans that are still buffered; returns after `deadline` at the latest.
+    /// Sends buffered spans; returns after `deadline` at the latest.
     pub async fn flush(&self, deadline: Duration) {
         if let Some(tracer) = self.tracer.clone() {
             let _ = tokio::time::timeout(deadline, tokio::task::spawn_blocking(move || tracer.shutdown())).await;
@@ -115,7 +111,7 @@ impl TelemetryGuard {
     }
 }
 
-/// Folds what histograms have gathered, whether or not anybody asks for the metrics: otherwise they would grow with every call.
+/// Aggregates the samples of histograms. Otherwise they would grow with every call until the metrics are scraped, or for ever if they are not.
 fn keep_up(metrics: PrometheusHandle) -> mpsc::Sender<()> {
     let (guard, ended) = mpsc::channel::<()>();
     let upkeep = move || {
@@ -123,12 +119,12 @@ fn keep_up(metrics: PrometheusHandle) -> mpsc::Sender<()> {
             metrics.run_upkeep();
         }
     };
-    // Without the thread the metrics are folded whenever they are asked for.
+    // If the thread cannot start, `render` still aggregates them.
     let _ = std::thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(upkeep);
     guard
 }
 
-/// The recorder is global to a process, as the `metrics` crate wants it.
+/// Returns the recorder, which is global to the process because the `metrics` crate allows only one.
 fn recorder() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let install = || {

@@ -1,5 +1,5 @@
-//! Verdict tokens: signed by guardrails, demanded by whoever acts on a verdict. A token is good for one organisation, one execution and one
-//! request, until it expires; nothing else about it is believed. Its key is derived, so that no access token passes for a verdict.
+//! Verdict tokens: guardrails sign them, and services that act on a verdict check them. A token is valid for one organisation, one execution
+//! and one request, until it expires. Its key is derived from that of access tokens, so that neither kind is accepted as the other.
 
 use crate::settings::{Secret, Settings};
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What the key of verdict tokens is derived with.
+/// Label from which the key of verdict tokens is derived.
 const KEY_LABEL: &[u8] = b"mcp verdict token 1";
 /// Longest accepted token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 << 10;
@@ -27,39 +27,32 @@ struct Keys {
     validation: Validation,
 }
 
-/// What a token is bound to.
+/// What a verdict is valid for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
-    /// Organisation.
     pub org_id: String,
-    /// User that asked.
     pub sub: String,
-    /// Execution.
     pub execution_id: String,
     /// See [`request_hash`].
     pub request_hash: String,
-    /// Version of the rules that decided.
     pub rules_version: String,
-    /// Rules that it leaves broken, by id.
+    /// Ids of the broken rules.
     pub rules: Vec<String>,
 }
 
-/// A new token.
+/// A signed token with its claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// The token.
     pub token: String,
-    /// What it says.
     pub claims: VerdictClaims,
 }
 
-/// The hash that binds a token to a request: SHA-256 of its canonical bytes, in hexadecimal.
+/// Returns the hash that binds a token to a request: SHA-256 of its canonical bytes, in hexadecimal.
 pub fn request_hash(request: &ActionRequest) -> String {
     hex::encode(Sha256::digest(request.canonical()))
 }
 
 impl Verdicts {
-    /// Derives the keys from those of the settings.
     pub fn new(settings: &Settings) -> Self {
         let current = derived(&settings.secret);
         let mut check = vec![DecodingKey::from_secret(&current)];
@@ -71,10 +64,10 @@ impl Verdicts {
         Self { inner: Arc::new(Keys { sign: EncodingKey::from_secret(&current), check, validation }) }
     }
 
-    /// Signs a verdict that is good from now on.
+    /// Signs a verdict that is valid from now.
     ///
     /// # Errors
-    /// The signing library refused.
+    /// Fails if the token cannot be signed.
     pub fn issue(&self, kind: VerdictKind, binding: Binding) -> Result<Issued, ToolError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let claims = VerdictClaims {
@@ -95,23 +88,23 @@ impl Verdicts {
         Ok(Issued { token, claims })
     }
 
-    /// Reads a token: its signature, its life, its audience and its organisation.
+    /// Checks signature, expiry, audience and organisation of a token, and returns its claims.
     ///
     /// # Errors
-    /// [`ErrorCode::VerdictInvalid`], and for what reason.
+    /// Fails with [`ErrorCode::VerdictInvalid`] and the reason.
     pub fn open(&self, token: &str, org_id: &str) -> Result<VerdictClaims, ToolError> {
         use jsonwebtoken::errors::ErrorKind;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(invalid("it is longer than any of ours"));
+            return Err(invalid("it is too long"));
         }
-        let mut why = "it is not one of ours";
+        let mut why = "it was not issued by these guardrails";
         for key in &self.inner.check {
             match decode::<VerdictClaims>(token, key, &self.inner.validation) {
                 Ok(data) if data.claims.org_id == org_id => return Ok(data.claims),
                 Ok(_) => return Err(invalid("it is for another organisation")),
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => return Err(invalid("it has expired")),
-                    ErrorKind::InvalidSignature => why = "its signature is not ours",
+                    ErrorKind::InvalidSignature => why = "its signature is wrong",
                     _ => {}
                 },
             }
@@ -119,10 +112,10 @@ impl Verdicts {
         Err(invalid(why))
     }
 
-    /// Reads a token that must allow this request of this execution.
+    /// Checks that a token allows this request of this execution, and returns its claims.
     ///
     /// # Errors
-    /// [`ErrorCode::VerdictRequired`] without a token, [`ErrorCode::VerdictInvalid`] where it does not allow exactly this.
+    /// Fails with [`ErrorCode::VerdictRequired`] without a token, and with [`ErrorCode::VerdictInvalid`] if it does not allow exactly this.
     pub fn check(
         &self,
         token: Option<&str>,
@@ -131,8 +124,8 @@ impl Verdicts {
         request_hash: &str,
     ) -> Result<VerdictClaims, ToolError> {
         let token = token.filter(|token| !token.is_empty()).ok_or_else(|| {
-            ToolError::new(ErrorCode::VerdictRequired, "no verdict of the guardrails came with the call")
-                .with_hint("call `check_guardrails` for the same request and bring its `verdictToken`")
+            ToolError::new(ErrorCode::VerdictRequired, "the call has no verdict of the guardrails")
+                .with_hint("call `check_guardrails` for the same request and send its `verdictToken`")
         })?;
         let claims = self.open(token, org_id)?;
         if claims.execution_id != execution_id {
@@ -151,7 +144,7 @@ impl Verdicts {
 fn invalid(why: &str) -> ToolError {
     metrics::counter!(metric::VERDICTS_REFUSED_TOTAL).increment(1);
     ToolError::new(ErrorCode::VerdictInvalid, format!("the verdict is not accepted: {why}"))
-        .with_hint("ask the guardrails again for exactly this request and execution")
+        .with_hint("call `check_guardrails` again for exactly this request and execution")
 }
 
 fn derived(secret: &Secret) -> Vec<u8> {
@@ -192,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_is_good_for_what_it_was_issued_for_and_for_nothing_else() {
+    fn a_verdict_is_valid_only_for_the_request_it_was_issued_for() {
         let verdicts = verdicts(ONE, None);
         let token = verdicts.issue(VerdictKind::Allow, binding()).unwrap().token;
         assert_eq!(verdicts.check(Some(&token), "acme", "e-1", "abc").unwrap().kind, VerdictKind::Allow);
@@ -204,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_that_must_be_acknowledged_allows_nothing_yet() {
+    fn a_verdict_that_must_be_acknowledged_allows_nothing() {
         let verdicts = verdicts(ONE, None);
         let token = verdicts.issue(VerdictKind::Acknowledge, binding()).unwrap().token;
         assert_eq!(code(verdicts.check(Some(&token), "acme", "e-1", "abc")), ErrorCode::VerdictInvalid);
@@ -212,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_forged_and_expired_tokens_are_refused_and_a_rotated_key_still_opens() {
+    fn foreign_forged_and_expired_tokens_are_refused_and_the_previous_key_is_accepted() {
         let old = verdicts(ONE, None);
         let token = old.issue(VerdictKind::Allow, binding()).unwrap().token;
         assert!(verdicts(TWO, Some(ONE)).check(Some(&token), "acme", "e-1", "abc").is_ok());

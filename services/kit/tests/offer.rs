@@ -1,4 +1,4 @@
-//! What a service offers besides tools, as clients of both eras meet it: resources, prompts, pages, and tools that ask first.
+//! Resources, prompts, pages and questions of a service, with clients of both eras.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use futures::future::BoxFuture;
@@ -47,7 +47,7 @@ impl Resources for Notes {
                 "note://mine" => {
                     Ok(ResourceText { mime_type: "text/plain", text: format!("of {}", context.claims.org_id) })
                 }
-                "note://broken" => panic!("as it was told to"),
+                "note://broken" => panic!("as the test expects"),
                 _ => Err(ToolError::new(ErrorCode::NotFound, format!("no note `{uri}`"))),
             }
         })
@@ -125,7 +125,7 @@ async fn start(values: &[(&str, &str)]) -> Server {
     let page = Page::new("/api/v1/test", |context| {
         Box::pin(async move {
             if context.claims.sub != "ann" {
-                return Err(ToolError::new(ErrorCode::DependencyUnavailable, "nobody home"));
+                return Err(ToolError::new(ErrorCode::DependencyUnavailable, "unavailable"));
             }
             Ok(serde_json::value::to_raw_value(&json!({ "user": context.claims.sub })).unwrap())
         })
@@ -179,7 +179,7 @@ async fn resources_are_listed_and_read_in_both_eras() {
 }
 
 #[tokio::test]
-async fn a_resource_that_is_not_there_is_an_error_of_the_request() {
+async fn an_unknown_resource_is_an_error_of_the_request() {
     let server = start(&[]).await;
     for reply in [
         legacy(&server, "resources/read", json!({ "uri": "note://other" })).await,
@@ -197,7 +197,7 @@ async fn a_resource_that_is_not_there_is_an_error_of_the_request() {
 async fn a_read_that_panics_is_one_failed_read() {
     let server = start(&[]).await;
     let reply = legacy(&server, "resources/read", json!({ "uri": "note://broken" })).await;
-    assert!(reply["error"]["message"].as_str().unwrap().contains("this read failed"), "{reply}");
+    assert!(reply["error"]["message"].as_str().unwrap().contains("the read failed"), "{reply}");
     assert_eq!(
         legacy(&server, "resources/read", json!({ "uri": "note://mine" })).await["result"]["contents"][0]["text"],
         "of acme"
@@ -237,7 +237,7 @@ async fn prompts_are_listed_and_filled_in() {
 }
 
 #[tokio::test]
-async fn a_tool_asks_those_who_can_be_asked_and_goes_on_with_the_answer() {
+async fn a_tool_asks_clients_that_support_it_and_continues_with_the_answer() {
     let server = start(&[]).await;
     let forms = json!({ "elicitation": { "form": {} } });
     let call = json!({ "name": "ask", "arguments": {} });
@@ -249,17 +249,17 @@ async fn a_tool_asks_those_who_can_be_asked_and_goes_on_with_the_answer() {
     let mut again = call.clone();
     again["requestState"] = result["requestState"].clone();
     again["inputResponses"] = json!({ "colour": { "action": "accept", "content": { "colour": "green" } } });
-    let said = modern(&server, "tools/call", "ask", forms, again).await;
-    assert_eq!(said["result"]["structuredContent"]["said"], "green, with sealed");
-    for said in
+    let reply = modern(&server, "tools/call", "ask", forms, again).await;
+    assert_eq!(reply["result"]["structuredContent"]["said"], "green, with sealed");
+    for reply in
         [modern(&server, "tools/call", "ask", json!({}), call.clone()).await, legacy(&server, "tools/call", call).await]
     {
-        assert_eq!(said["result"]["structuredContent"]["said"], "could not ask");
+        assert_eq!(reply["result"]["structuredContent"]["said"], "could not ask");
     }
 }
 
 #[tokio::test]
-async fn the_sdk_s_own_client_reads_and_answers_a_question() {
+async fn the_client_of_the_sdk_reads_and_answers_a_question() {
     use rmcp::model::{
         CallToolRequestParams, ClientCapabilities, ElicitRequestParams, ElicitResult, ElicitationAction,
         Implementation, ProtocolVersion, ReadResourceRequestParams,
@@ -297,13 +297,13 @@ async fn the_sdk_s_own_client_reads_and_answers_a_question() {
     let client = Person.serve_with_lifecycle(transport, mode).await.unwrap();
     let read = client.read_resource(ReadResourceRequestParams::new("note://mine")).await.unwrap();
     assert_eq!(serde_json::to_value(&read.contents).unwrap()[0]["text"], "of acme");
-    let said = client.call_tool(CallToolRequestParams::new("ask")).await.unwrap();
-    assert_eq!(said.structured_content.unwrap()["said"], "blue, with sealed");
+    let reply = client.call_tool(CallToolRequestParams::new("ask")).await.unwrap();
+    assert_eq!(reply.structured_content.unwrap()["said"], "blue, with sealed");
     client.cancel().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_page_needs_a_token_and_says_when_it_cannot_be_made() {
+async fn a_page_needs_a_token_and_reports_its_failure() {
     let server = start(&[]).await;
     let get = |bearer: String| server.http.get(format!("{}/api/v1/test", server.base)).bearer_auth(bearer).send();
     let page = get(Caller::new("acme", &[]).token()).await.unwrap();

@@ -123,21 +123,21 @@ async fn the_local_fallback_admits_its_share_and_settles_when_redis_is_back() {
         assert_eq!(mode(&decision), Some(Mode::Fallback));
         admitted += usize::from(matches!(decision, Decision::Admitted(_)));
     }
-    assert_eq!(admitted, 5, "half of the ten that were left");
+    assert_eq!(admitted, 5, "half of the ten remaining calls");
     let since = Instant::now();
     while !readiness.reply().degraded {
-        assert!(since.elapsed() < PATIENCE, "nobody was told");
+        assert!(since.elapsed() < PATIENCE, "readiness does not report the fallback");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     redis.signal("-CONT");
     let back = until(&quota, "acme", |decision| mode(decision) == Some(Mode::Redis)).await;
-    // Ten before, five without Redis, at most one that Redis ran although nobody waited for it, and this one.
+    // Ten before, five without Redis, this one, and at most one that Redis counted after its deadline.
     let Decision::Admitted(state) = back else { panic!("{back:?}") };
     assert!((3..=4).contains(&state.remaining), "{state:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_admitted_while_redis_comes_back_is_taken_over_as_well() {
+async fn calls_admitted_during_the_reconnect_are_settled() {
     const LIMIT: u64 = 100_000_000;
     let redis = Redis::start(None);
     let (quota, _readiness) = redis.quota(&[(env::QUOTA_FREE_DAILY, &LIMIT.to_string())]);
@@ -221,7 +221,7 @@ async fn an_error_reply_of_redis_is_an_outage_and_not_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counters_that_were_flushed_are_put_back_before_anybody_profits() {
+async fn flushed_counters_are_restored_before_a_call_is_admitted() {
     let redis = Redis::start(None);
     let (quota, _readiness) = redis.quota(&[(env::QUOTA_FREE_DAILY, "3")]);
     connected(&quota).await;
@@ -236,7 +236,7 @@ async fn counters_that_were_flushed_are_put_back_before_anybody_profits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_answers_but_takes_no_writes_is_not_back() {
+async fn a_redis_that_refuses_writes_stays_down() {
     let redis = Redis::start(None);
     let (quota, readiness) = redis.quota(&[(env::RATE_LIMIT_FALLBACK, "closed")]);
     connected(&quota).await;
@@ -276,7 +276,7 @@ fn verdict(id: &str) -> VerdictClaims {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_verdict_for_one_use_is_taken_once_over_all_instances() {
+async fn a_verdict_is_used_once_over_all_instances() {
     let redis = Redis::start(None);
     let mut instances = Vec::new();
     for _ in 0..3 {
@@ -298,7 +298,7 @@ async fn a_verdict_for_one_use_is_taken_once_over_all_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_nothing_that_is_for_one_use_can_be_taken_and_afterwards_it_can() {
+async fn a_verdict_cannot_be_used_without_redis_and_can_be_used_afterwards() {
     let redis = Redis::start(None);
     let (quota, _readiness) = redis.quota(&[(env::REDIS_DEADLINE_MS, "200")]);
     connected(&quota).await;
@@ -318,7 +318,7 @@ async fn without_redis_nothing_that_is_for_one_use_can_be_taken_and_afterwards_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn usage_is_told_for_every_service_and_without_redis_for_this_one() {
+async fn usage_covers_every_service_and_without_redis_only_this_one() {
     let redis = Redis::start(None);
     let (quota, _readiness) = redis.quota(&[]);
     connected(&quota).await;

@@ -1,4 +1,4 @@
-//! Spans reach a collector over OTLP, as part of the trace that the caller began.
+//! Spans reach a collector over OTLP, as part of the caller's trace.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use http::{HeaderMap, HeaderValue};
@@ -13,7 +13,7 @@ use std::time::Duration;
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Takes one request and answers 200; gives back its head and body.
+/// Accepts one request, replies with 200 and returns head and body.
 fn collect_one(listener: &TcpListener) -> Vec<u8> {
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -34,7 +34,7 @@ fn collect_one(listener: &TcpListener) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_a_span_of_its_callers_trace_and_carries_it_on() {
+async fn a_call_is_a_span_of_its_callers_trace_and_passes_it_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let values = BTreeMap::from([(env::OTEL_EXPORTER_OTLP_ENDPOINT.to_owned(), endpoint)]);

@@ -1,4 +1,4 @@
-//! The endpoint as clients meet it: over a socket, in both eras, with everything that can be wrong with a request.
+//! The endpoint over a socket, in both eras, with every kind of invalid request.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// What the tool `slow` was called with, in this process.
+/// Arguments of the calls of `slow`.
 static STARTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[derive(Deserialize, JsonSchema)]
@@ -40,7 +40,7 @@ fn tools() -> ToolSet {
             Err::<Echoed, _>(ToolError::new(ErrorCode::NotFound, "nothing \"here\"").with_hint("look elsewhere"))
         }),
         Tool::new(info("panic", &[]), |_: CallContext, echo: Echo| async move {
-            assert!(echo.text.is_empty(), "as it was told to");
+            assert!(echo.text.is_empty(), "as the test expects");
             Ok(Echoed { text: echo.text, user: String::new() })
         }),
         Tool::new(info("slow", &[]), |_: CallContext, echo: Echo| async move {
@@ -102,7 +102,7 @@ async fn a_tool_error_is_a_result_with_its_code_and_no_structured_content() {
 }
 
 #[tokio::test]
-async fn a_panic_is_one_failed_call_and_the_service_lives_on() {
+async fn a_panic_is_one_failed_call_and_the_service_continues() {
     let server = start(&[]).await;
     let reply = server.call("panic", json!({ "text": "x" })).await;
     assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("\"internal\""));
@@ -112,14 +112,14 @@ async fn a_panic_is_one_failed_call_and_the_service_lives_on() {
 }
 
 #[tokio::test]
-async fn a_call_past_its_deadline_is_told_so() {
+async fn a_call_beyond_its_deadline_gets_deadline_exceeded() {
     let server = start(&[(env::REQUEST_DEADLINE_MS, "50")]).await;
     let reply = server.call("slow", json!({ "text": "20000" })).await;
     assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("deadline_exceeded"));
 }
 
 #[tokio::test]
-async fn each_wrong_request_has_its_status_and_code() {
+async fn each_invalid_request_has_its_status_and_code() {
     let server = start(&[]).await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let big = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{}"}}}}"#, "x".repeat(1 << 20));
@@ -163,7 +163,7 @@ async fn each_wrong_request_has_its_status_and_code() {
 }
 
 #[tokio::test]
-async fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
+async fn without_a_valid_token_the_reply_only_tells_where_to_get_one() {
     let server = start(&[(env::AUTHORIZATION_SERVER_URL, "https://login.example.com")]).await;
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let forged = Caller::new("acme", &[Scope::Admin]).token_signed_with("another-key-another-key-another-key-1");
@@ -199,7 +199,7 @@ async fn every_missing_scope_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn the_newest_revision_is_spoken_without_a_handshake() {
+async fn the_newest_revision_needs_no_handshake() {
     let server = start(&[]).await;
     let send = |method: &'static str, name: Option<&'static str>, params: Value| {
         let mut request = server.post(modern(method, params).to_string());
@@ -222,7 +222,7 @@ async fn the_newest_revision_is_spoken_without_a_handshake() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_only_events_gets_the_same_document_as_an_event() {
+async fn a_client_that_accepts_only_events_gets_the_same_document_as_an_event() {
     let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": "x" } } });
     let reply = server.post(body.to_string()).header("accept", "application/json;q=0").send().await.unwrap();
@@ -239,7 +239,7 @@ async fn a_client_that_takes_only_events_gets_the_same_document_as_an_event() {
 }
 
 #[tokio::test]
-async fn a_quota_that_is_used_up_says_when_to_come_back() {
+async fn a_used_up_quota_has_retry_after() {
     let server = start(&[(env::QUOTA_ENTERPRISE_DAILY, "2")]).await;
     for remaining in ["1", "0"] {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": "" } } });
@@ -257,7 +257,7 @@ async fn a_quota_that_is_used_up_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn what_is_running_finishes_after_the_service_was_told_to_stop() {
+async fn running_requests_finish_after_shutdown_begins() {
     let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "401" } } });
     let running = server.post(body.to_string()).send();
@@ -273,7 +273,7 @@ async fn what_is_running_finishes_after_the_service_was_told_to_stop() {
 }
 
 #[tokio::test]
-async fn slow_and_silent_clients_are_cut_off() {
+async fn slow_and_silent_clients_are_disconnected() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let server = start(&[(env::HEADER_READ_DEADLINE_MS, "200")]).await;
     for beginning in [&b"POST /mcp HTTP/1.1\r\nhost: loc"[..], b"", b"PRI * HTTP/2.0\r\n"] {
@@ -286,11 +286,11 @@ async fn slow_and_silent_clients_are_cut_off() {
 }
 
 #[tokio::test]
-async fn a_call_whose_client_leaves_is_counted_all_the_same() {
+async fn a_call_whose_client_disconnects_is_counted() {
     let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "5001" } } });
-    let left = tokio::time::timeout(Duration::from_millis(300), server.post(body.to_string()).send()).await;
-    assert!(left.is_err(), "the call was answered before its client left");
+    let cancelled = tokio::time::timeout(Duration::from_millis(300), server.post(body.to_string()).send()).await;
+    assert!(cancelled.is_err(), "the call was answered before its client disconnected");
     let counted = async {
         loop {
             let metrics =
@@ -301,11 +301,11 @@ async fn a_call_whose_client_leaves_is_counted_all_the_same() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("nobody counted it");
+    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("the call was not counted");
 }
 
 #[tokio::test]
-async fn the_sdk_s_own_client_lists_and_calls() {
+async fn the_client_of_the_sdk_lists_and_calls() {
     use rmcp::model::{CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
     use rmcp::service::{ClientLifecycleMode, ClientServiceExt};
     use rmcp::transport::StreamableHttpClientTransport;

@@ -1,5 +1,5 @@
-//! Which words stand in which pattern, and what each is worth there (BM25 with fields: Robertson and Zaragoza 2009, section 3.6). All of it is
-//! worked out when a catalogue is read, so that a question only adds up.
+//! Search index: the words of each pattern and their weights (BM25 with fields: Robertson and Zaragoza 2009, section 3.6). Weights are computed
+//! when a catalogue is read, so that a search only adds them up.
 
 mod words;
 
@@ -7,37 +7,35 @@ pub use words::of as words_of;
 
 use std::collections::{BTreeSet, HashMap};
 
-/// How fast repetitions of a word stop counting.
+/// Saturation of repeated words.
 const K1: f64 = 1.2;
-/// How much the length of a field counts.
+/// Influence of the length of a field.
 const B: f64 = 0.6;
-/// What a word is worth by the field in which it stands: title, tags, category, summary, body.
+/// Weight of a word by field: title, tags, category, summary, body.
 const WEIGHTS: [f64; FIELDS] = [3.0, 3.0, 2.0, 2.0, 0.4];
 const FIELDS: usize = 5;
-/// How rare a word is, is told as among this many patterns at least; in a catalogue of three, no word would be rare.
+/// Rarity is computed as if the catalogue had at least this number of patterns, because in a catalogue of three no word would be rare.
 const SMALLEST: f64 = 100.0;
 
-/// The texts of one pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct Texts {
     pub(crate) title: String,
     pub(crate) tags: String,
     pub(crate) category: String,
     pub(crate) summary: String,
-    /// Without its variables.
+    /// The body without its variables.
     pub(crate) body: String,
 }
 
-/// Words of a catalogue.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// For each word: patterns by their place, and what the word adds there; always more than nothing.
+    /// For each word: positions of patterns, and the weight of the word there, which is positive.
     postings: HashMap<String, Vec<(u32, f64)>>,
     patterns: usize,
 }
 
 impl Index {
-    /// Works out the words of patterns, which are told apart by their place.
+    /// Builds the index; a pattern is named by its position.
     pub(crate) fn of(patterns: impl Iterator<Item = Texts>) -> Self {
         let texts: Vec<[Vec<String>; FIELDS]> = patterns.map(|texts| fields(&texts)).collect();
         let count = texts.len().max(1) as f64;
@@ -51,24 +49,24 @@ impl Index {
                 frequencies.entry(word.to_owned()).or_default().push((at as u32, frequency));
             }
         }
-        let among = count.max(SMALLEST);
+        let total = count.max(SMALLEST);
         for places in frequencies.values_mut() {
             let containing = places.len() as f64;
-            let rarity = (1.0 + (among - containing + 0.5) / (containing + 0.5)).ln();
-            for (_, worth) in places {
-                *worth = rarity * *worth * (K1 + 1.0) / (*worth + K1);
+            let rarity = (1.0 + (total - containing + 0.5) / (containing + 0.5)).ln();
+            for (_, weight) in places {
+                *weight = rarity * *weight * (K1 + 1.0) / (*weight + K1);
             }
         }
         Self { postings: frequencies, patterns: texts.len() }
     }
 
-    /// Every pattern in which any of the words stands, and what the distinct words add up to there.
+    /// Returns every pattern that contains any of the words, with the sum of the weights of the distinct words.
     pub(crate) fn matches(&self, words: &[String]) -> Vec<(usize, f64)> {
         let mut sums = vec![0.0; self.patterns];
-        // In the order of the words themselves, so that the same words always give the same sum.
+        // Sorted, because the sum of floating-point numbers depends on their order.
         for word in words.iter().collect::<BTreeSet<_>>() {
-            for (at, worth) in self.postings.get(word).into_iter().flatten() {
-                sums[*at as usize] += worth;
+            for (at, weight) in self.postings.get(word).into_iter().flatten() {
+                sums[*at as usize] += weight;
             }
         }
         sums.into_iter().enumerate().filter(|(_, sum)| *sum > 0.0).collect()
@@ -79,7 +77,7 @@ fn fields(texts: &Texts) -> [Vec<String>; FIELDS] {
     [&texts.title, &texts.tags, &texts.category, &texts.summary, &texts.body].map(|text| words::of(text))
 }
 
-/// How often each word stands in a pattern, weighted by field and by the field's length; by word.
+/// Returns the frequency of each word, weighted by field and by the length of the field.
 fn weighted<'a>(fields: &'a [Vec<String>; FIELDS], average: &[f64; FIELDS]) -> HashMap<&'a str, f64> {
     let mut frequencies = HashMap::new();
     for (field, words) in fields.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The patterns service: a catalogue of prompt patterns, recommended and injected. The catalogue and the score know nothing of callers; tools and
-//! resources know requests; nothing is injected without a verdict.
+//! The patterns service: a catalogue of prompt patterns, which it recommends and injects. The catalogue and the score know nothing of callers.
+//! Nothing is injected without a verdict.
 
 pub mod catalog;
 pub mod index;
@@ -27,7 +27,7 @@ use usage::UsageLog;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The catalogue cannot be used.
-    #[error("{0}\nhint: `mcp-patterns check-catalog DIR` reads it again")]
+    #[error("{0}\nhint: `mcp-patterns check-catalog DIR` checks the catalogue without starting the service")]
     Catalog(#[from] Problems),
     /// The database cannot be used.
     #[error(transparent)]
@@ -37,25 +37,21 @@ pub enum StartError {
     Database(#[from] mcp_kit::database::DatabaseError),
 }
 
-/// Everything that tools and resources work with. Clones share it.
+/// What tools and resources use. Clones share it.
 #[derive(Clone)]
 pub struct Parts {
-    /// The catalogue in use.
     pub catalog: Live<Catalog>,
-    /// What became of patterns.
     pub usage: UsageLog,
-    /// Checks verdicts.
     pub verdicts: Verdicts,
-    /// Remembers verdicts for one use.
     pub single_use: SingleUse,
 }
 
 /// Starts the service.
 ///
 /// # Errors
-/// Says what is wrong with the catalogue or the database.
+/// Fails if the catalogue or the database cannot be used.
 pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartError> {
-    let reading = start.readiness.latch("catalog");
+    let loading = start.readiness.latch("catalog");
     let (stop, mut reloading) = (CancellationToken::new(), JoinSet::new());
     let catalog = match start.own.catalog_dir {
         Some(folder) => {
@@ -65,10 +61,10 @@ pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartE
         }
         None => Live::new(Catalog::built_in()?),
     };
-    drop(reading);
+    drop(loading);
     let opening = start.readiness.latch("store");
     let usage = UsageLog::open(start.settings.database_url.reveal())?;
-    usage.announce().await?;
+    usage.publish_metrics().await?;
     drop(opening);
     let parts = Parts { catalog, usage, verdicts: start.verdicts.clone(), single_use: start.single_use.clone() };
     let closing = parts.usage.clone();
@@ -84,12 +80,11 @@ pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartE
     Ok(Application::new(tools::all(&parts)).with_resources(resources).with_shutdown(shutdown))
 }
 
-/// Subcommands besides `serve`.
 #[derive(Debug, Subcommand)]
 pub enum PatternsCommand {
-    /// Reads a catalogue and tells everything that is wrong with it.
+    /// Checks a catalogue and reports every problem.
     CheckCatalog {
-        /// Its folder; `CATALOG_DIR`, or the built-in catalogue, where it is absent.
+        /// Folder of the catalogue; default is `CATALOG_DIR`, else the built-in catalogue.
         folder: Option<PathBuf>,
     },
     /// Prints the JSON Schema of catalogue files.
@@ -108,6 +103,6 @@ impl OwnCommand<PatternsSettings> for PatternsCommand {
             }
             Self::CatalogSchema => catalog::schema(),
         };
-        std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("nothing can be printed: {error}"))
+        std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot write the output: {error}"))
     }
 }

@@ -1,4 +1,4 @@
-//! What can be read: the catalogue by pages, one pattern, recommendations. None is longer than [`MAX_RESOURCE_LINES`] lines.
+//! Resources: the catalogue in pages, one pattern, recommendations. None is longer than [`MAX_RESOURCE_LINES`] lines.
 
 mod address;
 
@@ -15,19 +15,17 @@ use mcp_contracts::{Claims, ErrorCode, Plan, Scope, ToolError};
 use mcp_kit::{CallContext, ResourceInfo, ResourceTemplate, ResourceText, Resources};
 use serde::Serialize;
 
-/// Patterns on one page of the catalogue, each on one line.
+/// Patterns on a page of the catalogue, one per line.
 pub const PAGE: usize = 50;
-/// Recommendations of a resource.
+/// Number of recommendations.
 const RECOMMENDATIONS: usize = 5;
 const JSON: &str = "application/json";
 
-/// The resources of this service.
 pub struct PatternResources {
     parts: Parts,
 }
 
 impl PatternResources {
-    /// Resources of these parts.
     pub const fn new(parts: Parts) -> Self {
         Self { parts }
     }
@@ -47,12 +45,12 @@ impl Resources for PatternResources {
             mime_type: JSON,
         };
         vec![
-            info(CATALOG_URI, "catalog", "Catalogue of patterns", "The first page of all patterns, one line each."),
+            info(CATALOG_URI, "catalog", "Catalogue of patterns", "The first page of all patterns, one per line."),
             info(
                 RECOMMENDATIONS_URI,
                 "recommendations",
                 "Patterns for your role",
-                "Patterns that are written for the role in your token, those first that were accepted most.",
+                "Patterns written for the role in your token, those with the best history first.",
             ),
         ]
     }
@@ -70,13 +68,13 @@ impl Resources for PatternResources {
                 format!("{CATALOG_URI}{{?page,category,role}}"),
                 "catalog-page",
                 "A page of the catalogue",
-                "Patterns of a category or for a role, 50 on a page.",
+                "Patterns of a category or for a role, 50 per page.",
             ),
             template(
                 format!("{DETAIL_URI_PREFIX}{{id}}"),
                 "detail",
                 "One pattern",
-                "A pattern with its text and its variables.",
+                "A pattern with its text and variables.",
             ),
             template(
                 format!("{RECOMMENDATIONS_URI}{{?role,task}}"),
@@ -107,7 +105,7 @@ impl Resources for PatternResources {
     }
 }
 
-/// What a page of the catalogue says of a pattern.
+/// A pattern on a page of the catalogue.
 #[derive(Serialize)]
 struct Line<'a> {
     id: &'a str,
@@ -118,11 +116,11 @@ struct Line<'a> {
     plan: &'a str,
     roles: &'a [String],
     tags: &'a [String],
-    /// Whether the caller's plan includes it.
+    /// True if the caller's plan includes it.
     available: bool,
 }
 
-/// A page, with each pattern on a line of its own.
+/// Renders a page, with each pattern on its own line.
 pub(crate) fn catalog_page(
     catalog: &Catalog,
     plan: Plan,
@@ -132,15 +130,15 @@ pub(crate) fn catalog_page(
 ) -> Result<String, ToolError> {
     category.map_or(Ok(()), |category| known_category(catalog, category))?;
     role.map_or(Ok(()), |role| bounded("role", role, MAX_PATTERN_ROLE_BYTES))?;
-    let wanted = |pattern: &&Pattern| {
+    let selected = |pattern: &&Pattern| {
         let detail = &pattern.detail;
         category.is_none_or(|category| detail.category == category)
-            && role.is_none_or(|role| detail.roles.iter().any(|written| written.eq_ignore_ascii_case(role)))
+            && role.is_none_or(|role| detail.roles.iter().any(|target| target.eq_ignore_ascii_case(role)))
     };
-    let found: Vec<&Pattern> = catalog.patterns().iter().filter(wanted).collect();
-    let pages = found.len().div_ceil(PAGE).max(1);
+    let patterns: Vec<&Pattern> = catalog.patterns().iter().filter(selected).collect();
+    let pages = patterns.len().div_ceil(PAGE).max(1);
     if page > pages {
-        let message = format!("there is no page {page}; the last one is {pages}");
+        let message = format!("there is no page {page}; the last page is {pages}");
         return Err(ToolError::new(ErrorCode::NotFound, message));
     }
     let line = |pattern: &&Pattern| {
@@ -158,9 +156,9 @@ pub(crate) fn catalog_page(
         };
         serde_json::to_string(&line).map(|line| format!("    {line}"))
     };
-    let lines: Result<Vec<String>, _> = found.iter().skip((page - 1) * PAGE).take(PAGE).map(line).collect();
-    let lines = lines.map_err(|error| unwritable(&error))?.join(",\n");
-    let (count, version) = (found.len(), catalog.version());
+    let lines: Result<Vec<String>, _> = patterns.iter().skip((page - 1) * PAGE).take(PAGE).map(line).collect();
+    let lines = lines.map_err(|error| not_serializable(&error))?.join(",\n");
+    let (count, version) = (patterns.len(), catalog.version());
     Ok(format!(
         "{{\n  \"page\": {page},\n  \"pages\": {pages},\n  \"count\": {count},\n  \"catalogVersion\": \"{version}\",\n  \"patterns\": [\n{lines}\n  ]\n}}"
     ))
@@ -197,17 +195,17 @@ fn recommendations(
 }
 
 fn pretty(value: &impl Serialize) -> Result<String, ToolError> {
-    serde_json::to_string_pretty(value).map_err(|error| unwritable(&error))
+    serde_json::to_string_pretty(value).map_err(|error| not_serializable(&error))
 }
 
-fn unwritable(error: &serde_json::Error) -> ToolError {
-    ToolError::new(ErrorCode::Internal, format!("the resource cannot be written: {error}"))
+fn not_serializable(error: &serde_json::Error) -> ToolError {
+    ToolError::new(ErrorCode::Internal, format!("failed to serialize the resource: {error}"))
 }
 
 fn within_lines(text: String) -> Result<String, ToolError> {
     let lines = text.lines().count();
     if lines > MAX_RESOURCE_LINES {
-        let message = format!("the resource has {lines} lines, which is more than {MAX_RESOURCE_LINES}");
+        let message = format!("the resource has {lines} lines; at most {MAX_RESOURCE_LINES} are allowed");
         return Err(ToolError::new(ErrorCode::TooLarge, message));
     }
     Ok(text)

@@ -1,5 +1,5 @@
-//! How well a pattern fits, and nothing else: intent match, role, history, novelty. Pure; the same question gets the same answer. Every part
-//! is a whole number of grains, and a grain is a power of two, so that the parts of a score add up to it exactly in any language.
+//! Scores patterns by intent, role, history and novelty. Pure: the same query gets the same result. Every part of a score is a whole number
+//! of grains, and a grain is a power of two, so that the parts add up to the score exactly in any language.
 
 use crate::catalog::{Catalog, Pattern};
 use crate::index::words_of;
@@ -9,51 +9,49 @@ use std::collections::HashMap;
 
 /// Smallest difference of two scores.
 pub const GRAIN: f64 = 1.0 / 4_096.0;
-/// A raw match of this size counts one half.
+/// The raw match that becomes an intent match of one half.
 const HALF_MATCH: f64 = 9.0;
-/// Below this, a match is chance: a common word or two in a long text.
+/// Least intent match. Below it, a match is chance: one or two common words in a long text.
 pub const LEAST_MATCH: f64 = 0.2;
-/// Added where a pattern is written for the role.
+/// Bonus if a pattern is written for the role.
 pub const ROLE_BOOST: f64 = 0.125;
-/// Most that history adds or takes away.
+/// Largest bonus or penalty from the history.
 pub const MAX_HISTORY: f64 = 0.125;
-/// Uses that nobody made, half of them good: what keeps the first real ones from deciding everything.
+/// Assumed uses, half of them good, so that the first real uses do not decide everything.
 const PRIOR_USES: f64 = 4.0;
-/// Taken away for each recent use.
+/// Penalty for each recent use.
 const NOVELTY_STEP: f64 = 0.0625;
-/// Most that is taken away for recent uses.
+/// Largest penalty for recent uses.
 pub const MAX_NOVELTY_PENALTY: f64 = 0.125;
 
-/// What somebody looks for.
+/// A search for patterns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query<'a> {
-    /// In their words.
+    /// The user's task in the user's own words.
     pub intent: &'a str,
-    /// Their role.
+    /// Role of the reader.
     pub role: &'a str,
-    /// The only category that is wanted.
+    /// If given, only patterns of this category.
     pub category: Option<&'a str>,
-    /// Ids of patterns used lately; an id may be there more than once.
+    /// Ids of recently used patterns; an id may be repeated.
     pub recent: &'a [String],
-    /// What they pay for.
     pub plan: Plan,
-    /// Most recommendations.
+    /// Most recommendations to return.
     pub limit: usize,
 }
 
-/// What became of a pattern in an organisation.
+/// Uses of a pattern in an organisation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
-    /// How often it was used.
     pub uses: u64,
-    /// How often it was accepted, as it was or changed.
+    /// Uses that were accepted or modified.
     pub good: u64,
 }
 
-/// The history of an organisation, by pattern.
+/// Histories of an organisation, by pattern id.
 pub type Histories = HashMap<String, History>;
 
-/// A pattern and its parts, in grains.
+/// A pattern with the parts of its score, in grains.
 struct Scored<'a> {
     pattern: &'a Pattern,
     parts: [i64; 4],
@@ -65,16 +63,16 @@ impl Scored<'_> {
     }
 }
 
-/// The patterns that fit best, best first; none where nothing matches.
+/// Returns the best patterns, best first; none if nothing matches.
 pub fn select(catalog: &Catalog, query: &Query<'_>, histories: &Histories) -> SelectedPatterns {
     let words = words_of(query.intent);
     let mut on_higher_plan = 0;
     let mut scored = Vec::new();
     for (at, raw) in catalog.index().matches(&words) {
         let pattern = &catalog.patterns()[at];
-        let intent_match = saturated(raw);
-        let wanted = query.category.is_none_or(|category| category == pattern.detail.category);
-        if intent_match < LEAST_MATCH || !wanted {
+        let intent_match = saturate(raw);
+        let in_category = query.category.is_none_or(|category| category == pattern.detail.category);
+        if intent_match < LEAST_MATCH || !in_category {
             continue;
         }
         if pattern.detail.plan > query.plan {
@@ -90,13 +88,13 @@ pub fn select(catalog: &Catalog, query: &Query<'_>, histories: &Histories) -> Se
     }
 }
 
-/// What a role reads without a task: the patterns written for it, the better their history the earlier.
+/// Returns the patterns written for a role, those with the best history first. Used if there is no task.
 pub fn for_role(catalog: &Catalog, query: &Query<'_>, histories: &Histories) -> SelectedPatterns {
-    let wanted = |pattern: &&Pattern| {
+    let matches = |pattern: &&Pattern| {
         written_for(pattern, query.role) && query.category.is_none_or(|category| category == pattern.detail.category)
     };
     let (mine, higher): (Vec<&Pattern>, Vec<&Pattern>) =
-        catalog.patterns().iter().filter(wanted).partition(|pattern| pattern.detail.plan <= query.plan);
+        catalog.patterns().iter().filter(matches).partition(|pattern| pattern.detail.plan <= query.plan);
     let scored = mine.into_iter().map(|pattern| score(pattern, 0.0, query, histories)).collect();
     SelectedPatterns {
         patterns: best(scored, query.limit),
@@ -108,12 +106,12 @@ pub fn for_role(catalog: &Catalog, query: &Query<'_>, histories: &Histories) -> 
 fn score<'a>(pattern: &'a Pattern, intent_match: f64, query: &Query<'_>, histories: &Histories) -> Scored<'a> {
     let id = pattern.detail.id.as_str();
     let role = if written_for(pattern, query.role) { ROLE_BOOST } else { 0.0 };
-    let history = histories.get(id).map_or(0.0, |history| success(*history));
+    let history = histories.get(id).map_or(0.0, |history| history_bonus(*history));
     let recent = query.recent.iter().filter(|recent| *recent == id).count();
-    Scored { pattern, parts: [intent_match, role, history, -novelty(recent)].map(grains) }
+    Scored { pattern, parts: [intent_match, role, history, -novelty_penalty(recent)].map(grains) }
 }
 
-/// Best first; where two are equal, by id.
+/// Sorts by score, then by id.
 fn best(mut scored: Vec<Scored<'_>>, limit: usize) -> Vec<Recommendation> {
     let order = |one: &Scored<'_>, other: &Scored<'_>| {
         other.total().cmp(&one.total()).then_with(|| one.pattern.detail.id.cmp(&other.pattern.detail.id))
@@ -146,26 +144,26 @@ fn recommendation(scored: &Scored<'_>) -> Recommendation {
     }
 }
 
-/// From a raw match, which has no upper end, to a share that never reaches 1; more never gives less.
-fn saturated(raw: f64) -> f64 {
+/// Maps a raw match, which has no upper limit, to a share below 1, monotonically.
+fn saturate(raw: f64) -> f64 {
     (raw / (raw + HALF_MATCH)).min(1.0 - GRAIN)
 }
 
-/// From the smoothed share of good uses; nothing where there were none.
-fn success(history: History) -> f64 {
+/// Computes the bonus from the smoothed share of good uses; 0 without uses.
+fn history_bonus(history: History) -> f64 {
     let uses = history.uses as f64;
     let good = (history.good.min(history.uses)) as f64;
     let share = (good + PRIOR_USES / 2.0) / (uses + PRIOR_USES);
     (share - 0.5) * 2.0 * MAX_HISTORY
 }
 
-/// What recent uses take away.
-fn novelty(recent: usize) -> f64 {
+/// Computes the penalty for recent uses.
+fn novelty_penalty(recent: usize) -> f64 {
     (recent as f64 * NOVELTY_STEP).min(MAX_NOVELTY_PENALTY)
 }
 
 fn written_for(pattern: &Pattern, role: &str) -> bool {
-    pattern.detail.roles.iter().any(|written| written.eq_ignore_ascii_case(role))
+    pattern.detail.roles.iter().any(|target| target.eq_ignore_ascii_case(role))
 }
 
 fn grains(part: f64) -> i64 {
@@ -177,17 +175,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn history_is_bounded_smoothed_and_nothing_without_uses() {
-        assert_eq!(success(History::default()), 0.0);
-        let once = success(History { uses: 1, good: 1 });
-        let often = success(History { uses: 1_000_000, good: 1_000_000 });
+    fn the_history_bonus_is_bounded_smoothed_and_0_without_uses() {
+        assert_eq!(history_bonus(History::default()), 0.0);
+        let once = history_bonus(History { uses: 1, good: 1 });
+        let often = history_bonus(History { uses: 1_000_000, good: 1_000_000 });
         assert!(0.0 < once && once < often && often <= MAX_HISTORY);
-        assert!(success(History { uses: 10, good: 0 }) < 0.0);
-        assert!(success(History { uses: u64::MAX, good: 0 }) >= -MAX_HISTORY);
+        assert!(history_bonus(History { uses: 10, good: 0 }) < 0.0);
+        assert!(history_bonus(History { uses: u64::MAX, good: 0 }) >= -MAX_HISTORY);
     }
 
     #[test]
-    fn novelty_takes_away_at_most_its_bound() {
-        assert_eq!([0, 1, 2, 3, 1_000_000].map(novelty), [0.0, 0.0625, 0.125, 0.125, 0.125]);
+    fn the_novelty_penalty_is_bounded() {
+        assert_eq!([0, 1, 2, 3, 1_000_000].map(novelty_penalty), [0.0, 0.0625, 0.125, 0.125, 0.125]);
     }
 }

@@ -1,5 +1,5 @@
-//! A pattern's text with its places: read once, filled many times. A value goes in as it is and is never read again, so a value that
-//! looks like a place stays a value.
+//! The text of a pattern with its placeholders: parsed once, filled many times. Values are inserted as they are and never parsed, so that a value
+//! that looks like a placeholder stays a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,40 +8,40 @@ const CLOSE: &str = "}}";
 /// Longest name of a variable, in bytes.
 pub const MAX_NAME_BYTES: usize = 40;
 
-/// A text with places.
+/// A parsed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Vec<Piece>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum Piece {
     Text(String),
-    Place(String),
+    Placeholder(String),
 }
 
-/// What is wrong with a text: on which of its lines, from 0.
+/// A malformed placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
-    /// Line inside the text, from 0.
+    /// Line of the text, from 0.
     pub line: usize,
     pub message: String,
 }
 
 impl Template {
-    /// Reads a text: the template, and every place that is none.
+    /// Parses a text; returns the template and every malformed placeholder.
     pub fn parse(text: &str) -> (Self, Vec<Malformed>) {
         let (mut parts, mut malformed) = (Vec::new(), Vec::new());
         let mut rest = text;
         while let Some(open) = rest.find(OPEN) {
             let line = || text[..text.len() - rest.len() + open].matches('\n').count();
             if open > 0 {
-                parts.push(Part::Text(rest[..open].to_owned()));
+                parts.push(Piece::Text(rest[..open].to_owned()));
             }
             let after = &rest[open + OPEN.len()..];
             match after.find(CLOSE).map(|close| (&after[..close], &after[close + CLOSE.len()..])) {
                 Some((name, next)) if is_name(name) => {
-                    parts.push(Part::Place(name.to_owned()));
+                    parts.push(Piece::Placeholder(name.to_owned()));
                     rest = next;
                 }
                 Some(_) | None => {
@@ -53,42 +53,42 @@ impl Template {
             }
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
+            parts.push(Piece::Text(rest.to_owned()));
         }
         (Self { parts }, malformed)
     }
 
-    /// Names of its places.
+    /// Returns the names of the placeholders.
     pub fn names(&self) -> BTreeSet<&str> {
         self.parts
             .iter()
             .filter_map(|part| match part {
-                Part::Place(name) => Some(name.as_str()),
-                Part::Text(_) => None,
+                Piece::Placeholder(name) => Some(name.as_str()),
+                Piece::Text(_) => None,
             })
             .collect()
     }
 
-    /// Fills every place; one without a value stays empty.
+    /// Fills every placeholder; one without a value becomes empty.
     pub fn fill(&self, values: &BTreeMap<&str, &str>) -> String {
-        let text = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Place(name) => values.get(name.as_str()).copied().unwrap_or_default().to_owned(),
+        let text = |part: &Piece| match part {
+            Piece::Text(text) => text.clone(),
+            Piece::Placeholder(name) => values.get(name.as_str()).copied().unwrap_or_default().to_owned(),
         };
         self.parts.iter().map(text).collect()
     }
 
-    /// Its words without the places, for the index.
+    /// Returns the text without the placeholders, for the index.
     pub fn plain(&self) -> String {
         let texts = self.parts.iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
-            Part::Place(_) => None,
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Placeholder(_) => None,
         });
         texts.collect::<Vec<_>>().join(" ")
     }
 }
 
-/// Tells whether `name` can name a variable.
+/// Returns true if `name` can be the name of a variable.
 pub fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -101,21 +101,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn values_are_never_read_again() {
+    fn values_are_never_parsed() {
         let template = Template::parse("{{a}} and {{b}}, {{a}}.").0;
         let values = BTreeMap::from([("a", "{{b}}"), ("b", "}} {{a}} $1 \\0")]);
         assert_eq!(template.fill(&values), "{{b}} and }} {{a}} $1 \\0, {{b}}.");
     }
 
     #[test]
-    fn every_place_that_is_none_is_told_with_its_line() {
+    fn every_malformed_placeholder_is_reported_with_its_line() {
         let malformed = Template::parse("ok {{a}}\n{{ b }}\nx {{\n{{C}}").1;
         assert_eq!(malformed.iter().map(|place| place.line).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     proptest! {
         #[test]
-        fn a_text_filled_with_its_own_places_is_itself(pieces in prop::collection::vec("[a-z {}\n]{0,8}|\\{\\{[a-z]{1,3}\\}\\}", 0..12)) {
+        fn a_text_filled_with_its_own_placeholders_is_unchanged(pieces in prop::collection::vec("[a-z {}\n]{0,8}|\\{\\{[a-z]{1,3}\\}\\}", 0..12)) {
             let text = pieces.concat();
             let (template, malformed) = Template::parse(&text);
             if malformed.is_empty() {

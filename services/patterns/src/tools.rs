@@ -1,4 +1,4 @@
-//! The tools, one file each. Here is their list and what they share: bounds of arguments, and how a pattern is found.
+//! The tools, one file each, and what they share: limits of arguments and access to patterns.
 
 mod inject_pattern;
 mod log_pattern_usage;
@@ -11,7 +11,7 @@ use mcp_contracts::{ErrorCode, Plan, Scope, ToolError};
 use mcp_kit::ToolSet;
 use mcp_kit::data::did_you_mean;
 
-/// What every tool and resource of this service needs.
+/// Scopes of every tool and resource of this service.
 pub(crate) const SCOPES: &[Scope] = &[Scope::PatternsSelect];
 
 /// Every tool, in the order of `tools/list`.
@@ -27,7 +27,7 @@ pub(crate) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ErrorCode::InvalidArgument, message)
 }
 
-/// The pattern with that id.
+/// Returns the pattern with this id.
 pub(crate) fn find<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Pattern, ToolError> {
     catalog.get(id).ok_or_else(|| {
         let ids = catalog.patterns().iter().map(|pattern| pattern.detail.id.as_str());
@@ -38,30 +38,31 @@ pub(crate) fn find<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Pattern, To
     })
 }
 
-/// Refuses a pattern that the plan does not include.
+/// Fails if the plan does not include the pattern.
 pub(crate) fn within_plan(pattern: &Pattern, plan: Plan) -> Result<(), ToolError> {
     let needed = pattern.detail.plan;
     if plan >= needed {
         return Ok(());
     }
-    let message = format!("`{}` is for the plan `{}`; yours is `{}`", pattern.detail.id, needed.name(), plan.name());
-    Err(ToolError::new(ErrorCode::PlanRequired, message).with_hint("`select_pattern` recommends patterns of your plan"))
+    let message = format!("`{}` needs the plan `{}`; yours is `{}`", pattern.detail.id, needed.name(), plan.name());
+    Err(ToolError::new(ErrorCode::PlanRequired, message)
+        .with_hint("`select_pattern` recommends patterns that your plan includes"))
 }
 
-/// Refuses a category that is not there.
+/// Fails if no pattern has this category.
 pub(crate) fn known_category(catalog: &Catalog, category: &str) -> Result<(), ToolError> {
-    let known = catalog.categories();
-    if known.contains(category) {
+    let categories = catalog.categories();
+    if categories.contains(category) {
         return Ok(());
     }
-    let list: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-    Err(invalid(format!("there is no such category; known are {}", list.join(", "))))
+    let list: Vec<String> = categories.iter().map(|category| format!("`{category}`")).collect();
+    Err(invalid(format!("unknown `category`; expected one of {}", list.join(", "))))
 }
 
-/// A text of 1 to `most` bytes that is not only space.
+/// Fails unless the text has 1 to `most` bytes and is not only white space.
 pub(crate) fn bounded(name: &str, text: &str, most: usize) -> Result<(), ToolError> {
     if text.trim().is_empty() || text.len() > most {
-        return Err(invalid(format!("`{name}` has {} bytes; it is a text of 1 to {most}", text.len())));
+        return Err(invalid(format!("`{name}` has {} bytes; it must be text of 1 to {most} bytes", text.len())));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What became of patterns, for each organisation apart: durable before it is acknowledged, and once for each execution.
+//! The log of pattern uses, by organisation. An entry is durable before the reply, and a pattern counts once per execution.
 
 use crate::score::{Histories, History};
 use mcp_contracts::metric;
@@ -6,9 +6,10 @@ use mcp_contracts::patterns::UsageOutcome;
 use mcp_kit::database::{Database, DatabaseError, OpenError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-/// How long an execution's uses are known one by one, in microseconds (400 days); after that only their count is left.
+/// Time for which single uses are kept, in microseconds (400 days). After that only the counts remain.
 const KEPT_US: i64 = 400 * 86_400 * 1_000_000;
-/// Most old uses that one new one clears away.
+/// Most old uses that a new one deletes. More than one, so that old uses disappear faster than new ones are added; few, so that no
+/// write takes long.
 const CLEARED: i64 = 16;
 
 const MIGRATIONS: [&str; 1] = ["
@@ -34,22 +35,16 @@ CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), uses INTEGER NOT NU
 INSERT INTO total VALUES (1, 0, 0);
 "];
 
-/// A use that somebody tells of.
+/// A use of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
-    /// Organisation.
     pub org: String,
-    /// User.
     pub user: String,
-    /// Execution.
     pub execution: String,
-    /// Pattern.
     pub pattern: String,
-    /// What became of it.
     pub outcome: UsageOutcome,
-    /// Why.
     pub note: Option<String>,
-    /// When, in microseconds since the epoch.
+    /// Time in microseconds since the epoch.
     pub at_us: i64,
 }
 
@@ -60,47 +55,45 @@ pub struct UsageLog {
 }
 
 impl UsageLog {
-    /// Opens the database.
-    ///
     /// # Errors
-    /// Tells what is wrong with it.
+    /// Fails if the database cannot be opened.
     pub fn open(url: &str) -> Result<Self, OpenError> {
         Ok(Self { database: Database::open(url, &MIGRATIONS)? })
     }
 
-    /// Logs a use once: whether it is new, and the organisation's history of the pattern.
+    /// Logs a use. Returns true if it is new, and the organisation's history of the pattern.
     ///
     /// # Errors
-    /// Tells why nothing was logged.
+    /// Fails if the use cannot be logged.
     pub async fn log(&self, used: Use) -> Result<(bool, History), DatabaseError> {
         let outcome = outcome_name(used.outcome);
         let (new, history, total) = self.database.write(move |transaction| write(transaction, &used)).await?;
         if new {
             metrics::counter!(metric::PATTERN_USAGE_TOTAL, "outcome" => outcome).increment(1);
         }
-        show(total);
+        publish_ratio(total);
         Ok((new, history))
     }
 
-    /// What became of patterns in `org`.
+    /// Returns the histories of all patterns in `org`.
     ///
     /// # Errors
-    /// Tells why it cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn histories(&self, org: &str) -> Result<Histories, DatabaseError> {
         let org = org.to_owned();
         self.database.read(move |connection| histories(connection, &org)).await
     }
 
-    /// Tells the metrics what was logged before this process began.
+    /// Sets the metrics to what was logged before this process started.
     ///
     /// # Errors
-    /// Tells why it cannot be read.
-    pub async fn announce(&self) -> Result<(), DatabaseError> {
-        show(self.database.read(total).await?);
+    /// Fails if the database cannot be read.
+    pub async fn publish_metrics(&self) -> Result<(), DatabaseError> {
+        publish_ratio(self.database.read(total).await?);
         Ok(())
     }
 
-    /// Finishes what is queued and lets the file go.
+    /// Finishes queued writes and closes the file.
     pub async fn close(&self) {
         self.database.close().await;
     }
@@ -144,8 +137,8 @@ fn history(row: &rusqlite::Row<'_>) -> rusqlite::Result<History> {
     Ok(History { uses: number(0)?, good: number(1)? })
 }
 
-/// The share of all uses that were good; not told before there is one.
-fn show(total: History) {
+/// Publishes the share of good uses; nothing before the first use, because 0 would look like rejections only.
+fn publish_ratio(total: History) {
     if total.uses > 0 {
         metrics::gauge!(metric::PATTERN_ACCEPTANCE_RATIO).set(total.good as f64 / total.uses as f64);
     }
@@ -177,24 +170,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_use_counts_once_for_its_execution_and_for_its_organisation_alone() {
+    async fn a_use_counts_once_per_execution_and_only_for_its_organisation() {
         let folder = tempfile::tempdir().unwrap();
         let log = UsageLog::open(&format!("sqlite://{}/p.db", folder.path().display())).unwrap();
         let history = |uses, good| History { uses, good };
         assert_eq!(log.log(used("acme", "e1", UsageOutcome::Accepted, 1)).await, Ok((true, history(1, 1))));
-        // The first word stands, whatever is said later.
+        // The first outcome of an execution counts.
         assert_eq!(log.log(used("acme", "e1", UsageOutcome::Rejected, 2)).await, Ok((false, history(1, 1))));
         assert_eq!(log.log(used("acme", "e2", UsageOutcome::Rejected, 3)).await, Ok((true, history(2, 1))));
         assert_eq!(log.log(used("acme", "e3", UsageOutcome::Modified, 4)).await, Ok((true, history(3, 2))));
         assert_eq!(log.log(used("zeta", "e1", UsageOutcome::Accepted, 5)).await, Ok((true, history(1, 1))));
         assert_eq!(log.histories("acme").await.unwrap(), Histories::from([("p".to_owned(), history(3, 2))]));
-        assert!(log.histories("nobody").await.unwrap().is_empty());
+        assert!(log.histories("unknown").await.unwrap().is_empty());
         log.close().await;
         assert_eq!(log.log(used("acme", "e4", UsageOutcome::Accepted, 6)).await, Err(DatabaseError::Closed));
     }
 
     #[tokio::test]
-    async fn uses_of_long_ago_are_cleared_away_and_their_count_stays() {
+    async fn old_uses_are_deleted_and_their_count_stays() {
         let folder = tempfile::tempdir().unwrap();
         let log = UsageLog::open(&format!("sqlite://{}/p.db", folder.path().display())).unwrap();
         for execution in ["old 1", "old 2"] {
@@ -202,9 +195,9 @@ mod tests {
         }
         let (_, history) = log.log(used("acme", "today", UsageOutcome::Accepted, KEPT_US + 2)).await.unwrap();
         assert_eq!(history.uses, 3);
-        let left = |connection: &Connection| {
+        let remaining = |connection: &Connection| {
             connection.query_row("SELECT count(*) FROM usage", [], |row| row.get::<_, i64>(0))
         };
-        assert_eq!(log.database.read(left).await, Ok(1));
+        assert_eq!(log.database.read(remaining).await, Ok(1));
     }
 }

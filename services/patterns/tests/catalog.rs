@@ -1,4 +1,4 @@
-//! The catalogue that every release brings, and what becomes of a bad one.
+//! The built-in catalogue, and problems of catalogue files.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::Plan;
@@ -10,7 +10,7 @@ const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/catalog
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/catalog");
 
 #[test]
-fn the_built_in_catalogue_is_that_of_the_folder_and_large_enough() {
+fn the_built_in_catalogue_equals_the_folder_and_is_large_enough() {
     let built_in = Catalog::built_in().unwrap();
     assert_eq!(built_in.version(), Catalog::load(FOLDER.as_ref()).unwrap().version());
     assert!(built_in.patterns().len() >= 60);
@@ -20,23 +20,27 @@ fn the_built_in_catalogue_is_that_of_the_folder_and_large_enough() {
 }
 
 #[test]
-fn every_pattern_is_a_prompt_of_its_own() {
+fn no_two_patterns_share_a_long_line() {
     let catalog = Catalog::built_in().unwrap();
-    let mut seen = BTreeSet::new();
+    let mut lines_so_far = BTreeSet::new();
     for pattern in catalog.patterns() {
         let detail = &pattern.detail;
         let lines = detail.body.lines().count();
         assert!((10..=45).contains(&lines), "`{}` has {lines} lines", detail.id);
-        assert!(detail.variables.iter().any(|variable| variable.default.is_none()), "`{}` needs nothing", detail.id);
+        assert!(
+            detail.variables.iter().any(|variable| variable.default.is_none()),
+            "`{}` has no required variable",
+            detail.id
+        );
         assert!(detail.summary.ends_with('.') && !detail.title.ends_with('.'), "`{}`", detail.id);
         for line in detail.body.lines().map(str::trim).filter(|line| line.len() > 45) {
-            assert!(seen.insert(line.to_owned()), "`{}` says what another says: {line}", detail.id);
+            assert!(lines_so_far.insert(line.to_owned()), "`{}` repeats a line of another pattern: {line}", detail.id);
         }
     }
 }
 
 #[test]
-fn the_published_schema_is_that_of_the_types_and_the_files_obey_it() {
+fn the_published_schema_is_current_and_the_files_match_it() {
     let published = std::fs::read_to_string(PUBLISHED).unwrap();
     assert_eq!(published, schema(), "hint: mcp-patterns catalog-schema > docs/catalog.schema.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(&published).unwrap()).unwrap();
@@ -104,26 +108,26 @@ patterns:
 }
 
 #[test]
-fn what_is_too_much_is_refused() {
+fn values_beyond_a_limit_are_refused() {
     let entry = |body: &str, title: &str| {
         format!(
             "category: x\npatterns:\n  - id: a\n    title: {title}\n    summary: s\n    tags: [t]\n    roles: [r]\n    level: beginner\n    plan: free\n    body: \"{body}\"\n"
         )
     };
     assert!(load(&[("x", &entry("short", "fine"))]).is_ok());
-    for (file, says) in [
+    for (file, message) in [
         (entry(&"x".repeat(17_000), "fine"), "at most 16384"),
         (entry("short", &"x".repeat(81)), "at most 80"),
         (entry("  ", "fine"), "is empty"),
         ("category: x\npatterns: []\n".to_owned(), "`patterns` is empty"),
     ] {
         let error = refused(&[("x.yaml", &file)]);
-        assert!(error.to_string().contains(says), "{error}");
+        assert!(error.to_string().contains(message), "{error}");
     }
 }
 
 #[test]
-fn folders_that_hold_no_catalogue_are_refused() {
+fn folders_without_a_catalogue_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     assert!(Catalog::load(folder.path()).unwrap_err().to_string().contains("no catalogue file"));
     assert!(Catalog::load(&folder.path().join("nowhere")).unwrap_err().to_string().contains("cannot be read"));

@@ -1,4 +1,4 @@
-//! The laws of the score, and its answers to what people ask.
+//! Properties of the score, and its results for tasks in users' words.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::Plan;
@@ -50,7 +50,7 @@ fn ask(intent: &str, plan: Plan) -> SelectedPatterns {
 }
 
 #[test]
-fn people_find_what_they_ask_for() {
+fn tasks_in_users_words_find_their_patterns() {
     let mut table = String::new();
     for (intent, wanted) in INTENTS {
         let found = ask(intent, Plan::Enterprise).patterns;
@@ -63,7 +63,7 @@ fn people_find_what_they_ask_for() {
 }
 
 #[test]
-fn what_matches_nothing_gets_nothing() {
+fn a_task_without_a_match_gets_nothing() {
     for intent in ["zzz qqq", "how do I do this", "!!!", "recipe for pancakes", "数据"] {
         let selected = ask(intent, Plan::Enterprise);
         assert!(selected.patterns.is_empty(), "{intent}: {:?}", selected.patterns.first());
@@ -72,7 +72,7 @@ fn what_matches_nothing_gets_nothing() {
 }
 
 #[test]
-fn equal_scores_are_in_the_order_of_their_ids() {
+fn equal_scores_are_sorted_by_id() {
     let entry = |number: u32| {
         let word = if number < 60 { "ledger" } else { "kettle" };
         format!(
@@ -95,13 +95,13 @@ fn equal_scores_are_in_the_order_of_their_ids() {
 }
 
 #[test]
-fn a_word_that_is_said_twice_counts_once() {
+fn a_repeated_word_counts_once() {
     let (once, twice) = (ask("slow query", Plan::Enterprise), ask("slow query query slow queries", Plan::Enterprise));
     assert_eq!(once, twice);
 }
 
 #[test]
-fn a_category_and_a_limit_hold() {
+fn category_and_limit_are_respected() {
     let category =
         Query { category: Some("security"), limit: 2, ..query("security review of a feature", &[], Plan::Enterprise) };
     let selected = score::select(&CATALOG, &category, &Histories::new());
@@ -136,7 +136,7 @@ fn find<'a>(selected: &'a SelectedPatterns, id: &str) -> Option<&'a Recommendati
 
 proptest! {
     #[test]
-    fn the_parts_add_up_and_keep_to_their_bounds(
+    fn the_parts_add_up_and_stay_within_their_bounds(
         words in prop::collection::vec(word(), 1..8), histories in histories(), plan in plan(),
         recent in prop::collection::vec(prop::sample::select(vec!["review-change", "adr-write", "gone"]), 0..6),
     ) {
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_question_gets_the_same_answer_in_any_order_of_its_words(
+    fn the_order_of_words_does_not_matter(
         words in prop::collection::vec(word(), 1..8), histories in histories(), plan in plan(),
     ) {
         let (forward, backward) = (words.join(" "), words.iter().rev().cloned().collect::<Vec<_>>().join(" "));
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn a_word_that_a_pattern_contains_never_lowers_it(words in prop::collection::vec(word(), 1..6), added in word()) {
+    fn a_matching_word_never_lowers_a_score(words in prop::collection::vec(word(), 1..6), added in word()) {
         let (few, more) = (words.join(" "), format!("{} {added}", words.join(" ")));
         let all = |intent: &str| {
             let query = Query { limit: usize::MAX, ..query(intent, &[], Plan::Enterprise) };
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cheaper_plan_sees_a_part_of_what_a_dearer_one_sees_and_is_told_of_the_rest(words in prop::collection::vec(word(), 1..6)) {
+    fn a_lower_plan_gets_a_subset_and_the_number_of_the_rest(words in prop::collection::vec(word(), 1..6)) {
         let intent = words.join(" ");
         let seen = |plan| {
             let selected = score::select(&CATALOG, &Query { limit: usize::MAX, ..query(&intent, &[], plan) }, &Histories::new());
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn recent_use_takes_away_no_more_than_its_bound(words in prop::collection::vec(word(), 1..6), times in 0..20usize) {
+    fn the_penalty_for_recent_use_is_bounded(words in prop::collection::vec(word(), 1..6), times in 0..20usize) {
         let intent = words.join(" ");
         let fresh = score::select(&CATALOG, &query(&intent, &[], Plan::Enterprise), &Histories::new());
         if let Some(first) = fresh.patterns.first() {
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn one_more_good_use_never_lowers_a_pattern(uses in 0..10_000u64, good in 0..10_000u64) {
+    fn one_more_good_use_never_lowers_a_score(uses in 0..10_000u64, good in 0..10_000u64) {
         let good = good.min(uses);
         let score = |uses, good| {
             let histories = Histories::from([("review-change".to_owned(), History { uses, good })]);

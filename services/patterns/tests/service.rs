@@ -1,4 +1,4 @@
-//! The service over a socket: nothing is injected without a verdict, plans and organisations are walls, what was logged stays.
+//! The service as a process: nothing is injected without a verdict, plans and organisations are separated, logged uses are durable.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, VerdictKind};
@@ -117,15 +117,15 @@ async fn nothing_is_injected_without_a_verdict_that_allows_exactly_this() {
 }
 
 #[tokio::test]
-async fn an_acknowledged_verdict_is_good_once_and_a_slip_does_not_use_it_up() {
+async fn an_acknowledged_verdict_is_valid_once_and_a_mistake_does_not_use_it_up() {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path()).await;
     let (acme, request) = (service.client.clone(), action());
     let once = signed(VerdictKind::Acknowledged, "acme", "e-1", &request);
     let arguments = inject("e-1", &request, Some(&once));
-    let mut slip = arguments.clone();
-    slip["variables"] = json!({ "purpos": "x", "diff": " " });
-    let error = acme.result(tool::INJECT, slip).await.unwrap_err();
+    let mut mistake = arguments.clone();
+    mistake["variables"] = json!({ "purpos": "x", "diff": " " });
+    let error = acme.result(tool::INJECT, mistake).await.unwrap_err();
     assert_eq!(error["code"], "invalid_argument");
     let message = error["message"].as_str().unwrap();
     for part in ["`purpos`; did you mean `purpose`?", "`purpose` is missing", "`diff` is missing"] {
@@ -136,7 +136,7 @@ async fn an_acknowledged_verdict_is_good_once_and_a_slip_does_not_use_it_up() {
         assert_eq!(acme.result(tool::INJECT, arguments.clone()).await.unwrap_err()["code"], "verdict_used");
     }
     assert_eq!(accepted(&service).await, 1.0);
-    // The other kind is good for any use of the same request.
+    // An `allow` verdict is valid for any number of uses of the same request.
     let allow = inject("e-1", &request, Some(&signed(VerdictKind::Allow, "acme", "e-1", &request)));
     for _ in 0..2 {
         assert!(acme.result(tool::INJECT, allow.clone()).await.is_ok());
@@ -155,7 +155,7 @@ async fn plans_scopes_and_bad_arguments_are_refused_by_name() {
         arguments
     };
     let long = "x".repeat(9_000);
-    for (tool, arguments, code, says) in [
+    for (tool, arguments, code, message) in [
         (tool::INJECT, with(&|it| it["patternId"] = "cost-unit-economics".into()), "plan_required", "enterprise"),
         (
             tool::INJECT,
@@ -186,7 +186,7 @@ async fn plans_scopes_and_bad_arguments_are_refused_by_name() {
     ] {
         let error = free.result(tool, arguments).await.unwrap_err();
         assert_eq!(error["code"], code, "{error}");
-        assert!(error["message"].as_str().unwrap().contains(says), "{says}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(message), "{message}: {error}");
     }
     let without_scope = service.with_scopes(&[Scope::MemoryRead, Scope::GuardrailsValidate]);
     for (method, params) in [
@@ -199,7 +199,7 @@ async fn plans_scopes_and_bad_arguments_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn what_became_of_a_pattern_counts_once_for_its_organisation_and_stays() {
+async fn an_outcome_counts_once_for_its_organisation_and_is_durable() {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path()).await;
     let acme = service.client.clone();
@@ -223,13 +223,13 @@ async fn what_became_of_a_pattern_counts_once_for_its_organisation_and_stays() {
     assert_eq!(acme.result(tool::LOG_USAGE, used("e-3", "modified")).await.unwrap()["recorded"], false);
     let after = acme.result(tool::SELECT, select.clone()).await.unwrap();
     assert!(after["patterns"][0]["scoreParts"]["successHistory"].as_f64().unwrap() > 0.0);
-    // Nobody else's recommendations move.
+    // The recommendations of other organisations do not change.
     assert_eq!(zeta.result(tool::SELECT, select).await.unwrap(), before);
     assert_eq!(zeta.result(tool::LOG_USAGE, used("e-1", "accepted")).await, logged(true, 1, 1.0));
 }
 
 #[tokio::test]
-async fn resources_read_as_they_should_and_none_is_too_long() {
+async fn resources_match_their_snapshots_and_none_is_too_long() {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path()).await;
     let (free, all) = (service.client.clone(), service.with(caller("acme", Plan::Enterprise)));
@@ -271,7 +271,7 @@ async fn resources_read_as_they_should_and_none_is_too_long() {
 }
 
 #[tokio::test]
-async fn a_changed_catalogue_is_used_at_once_and_a_bad_one_never() {
+async fn a_changed_catalogue_is_used_and_a_bad_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = folder.path().join("catalog");
     std::fs::create_dir(&catalog).unwrap();
@@ -293,7 +293,7 @@ async fn a_changed_catalogue_is_used_at_once_and_a_bad_one_never() {
     write(&file("Second title"));
     wait_until("the second title", async || title().await == "Second title").await;
     write("category: own\npatterns:\n  - id: broken\n");
-    wait_until("the bad file was seen", async || service.page("/readyz").await.contains("catalog")).await;
+    wait_until("the bad file was rejected", async || service.page("/readyz").await.contains("catalog")).await;
     assert_eq!(title().await, "Second title");
     assert_eq!(service.metric(metric::PATTERN_CATALOG_RELOADS_TOTAL, &["outcome=\"refused\""]).await, 1.0);
     write(&file("Third title"));
@@ -303,7 +303,7 @@ async fn a_changed_catalogue_is_used_at_once_and_a_bad_one_never() {
 }
 
 #[test]
-fn a_bad_catalogue_is_told_by_the_command_and_stops_the_start() {
+fn a_bad_catalogue_is_reported_by_the_command_and_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = folder.path().join("catalog");
     std::fs::create_dir(&catalog).unwrap();

@@ -4,20 +4,20 @@ use super::{Detection, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether an action may go on.
+/// Decision about an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// It may.
+    /// The action may continue.
     Allow,
-    /// It may once somebody has acknowledged the rules that it breaks.
+    /// The action may continue after a user has acknowledged the broken rules.
     Acknowledge,
-    /// It may not.
+    /// The action must not continue.
     Block,
 }
 
 impl Decision {
-    /// The word in replies, logs and metrics.
+    /// The name in replies, logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -26,7 +26,7 @@ impl Decision {
         }
     }
 
-    /// What a broken rule of this severity leads to.
+    /// Returns the decision that a broken rule of `severity` leads to.
     pub const fn of(severity: Severity) -> Self {
         match severity {
             Severity::Low | Severity::Medium => Self::Allow,
@@ -42,17 +42,17 @@ impl Decision {
 pub struct BrokenRule {
     /// Id of the rule, such as `SEC-001`.
     pub id: String,
-    /// Name for people.
+    /// Title of the rule.
     pub title: String,
-    /// Area, such as `security`.
+    /// Category of the rule, such as `security`.
     pub category: String,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// Description of the problem.
     pub message: String,
-    /// What to do instead.
+    /// How to fix the problem.
     pub remediation: String,
-    /// Where it was seen, such as `text, line 3` or the path of a file; never the matched text itself.
+    /// Places of the problem, such as `text, line 3` or the path of a file. The matched text is never included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<String>,
 }
@@ -61,46 +61,46 @@ pub struct BrokenRule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
-    /// Whether the action may go on; of an acknowledged request `allow`.
+    /// Decision about the action; `allow` if the broken rules were acknowledged.
     pub verdict: Decision,
-    /// Broken rules, the worst first.
+    /// Broken rules, the most severe first.
     pub rules: Vec<BrokenRule>,
-    /// True where `acknowledge_guardrails` must follow.
+    /// True if `acknowledge_guardrails` must be called before the action.
     pub requires_acknowledgement: bool,
-    /// True where the broken rules were acknowledged.
+    /// True if the broken rules were acknowledged.
     #[serde(default)]
     pub acknowledged: bool,
-    /// Signed verdict for other services; absent where the action is blocked.
+    /// Signed verdict for other services; omitted if the action is blocked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict_token: Option<String>,
-    /// When the token ends (RFC 3339, UTC).
+    /// Expiry of the token (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// Execution that the verdict is for.
     pub execution_id: String,
-    /// Version of the rules that decided: a digest of all of them.
+    /// Version of the rules: a digest of all of them.
     pub rules_version: String,
-    /// How many rules were looked at.
+    /// Number of rules checked.
     pub rules_checked: u32,
 }
 
-/// Something that `scan_text` found.
+/// A match of `scan_text`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Match {
-    /// What it is.
+    /// Kind of content.
     pub detection: Detection,
-    /// Which kind of it, such as `aws_access_key` or `email`.
+    /// Exact kind, such as `aws_access_key` or `email`.
     pub kind: String,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// First byte of it in the text.
+    /// Offset of its first byte in the text.
     pub start: usize,
-    /// Byte after its last.
+    /// Offset after its last byte.
     pub end: usize,
     /// Line of its first byte, from 1.
     pub line: usize,
-    /// What of it may be shown: its first characters and a mask.
+    /// Masked preview: the first characters of the match.
     pub preview: String,
 }
 
@@ -108,31 +108,31 @@ pub struct Match {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Scan {
-    /// What was found, in the order of the text, at most 200.
+    /// Matches in the order of the text, at most 200.
     pub matches: Vec<Match>,
-    /// True where there was more.
+    /// True if there are more matches.
     pub truncated: bool,
-    /// The worst severity; absent where nothing was found.
+    /// Highest severity; omitted if there are no matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<Severity>,
-    /// The text with what was found masked, where that was asked for.
+    /// The text with all matches masked; only if the request has `redact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redacted: Option<String>,
 }
 
-/// What is wrong with one icon.
+/// A problem of an icon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IconProblem {
     /// Name of the icon.
     pub icon: String,
-    /// The rule that it breaks, such as `ICON-001`.
+    /// Id of the broken rule, such as `ICON-001`.
     pub rule: String,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// Description of the problem.
     pub message: String,
-    /// What to do.
+    /// How to fix the problem.
     pub remediation: String,
 }
 
@@ -140,10 +140,10 @@ pub struct IconProblem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IconReport {
-    /// True where no problem is high or critical.
+    /// True if no problem has the severity high or critical.
     pub accepted: bool,
-    /// How many icons were looked at.
+    /// Number of icons checked.
     pub icons: u32,
-    /// What is wrong, the worst first.
+    /// Problems, the most severe first.
     pub problems: Vec<IconProblem>,
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What an agent is about to do. Rules apply to kinds of action; the kind also decides what happens without a verdict.
+/// Kind of an action. Rules apply to kinds of action, and the kind decides what a workflow does without a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionKind {
@@ -13,7 +13,7 @@ pub enum ActionKind {
     Edit,
     /// Runs tests or builds.
     Test,
-    /// Makes a request to a service outside.
+    /// Sends a request to an external service.
     Request,
     /// Changes settings or infrastructure descriptions.
     Configure,
@@ -21,14 +21,14 @@ pub enum ActionKind {
     Commit,
     /// Changes the data or the schema of a database.
     Database,
-    /// Releases to an environment that somebody uses.
+    /// Deploys to an environment with users.
     Deploy,
     /// Deletes data, files or resources.
     Delete,
 }
 
 impl ActionKind {
-    /// Every kind, from the least risky to the most.
+    /// Every kind, the least risky first.
     pub const ALL: [Self; 9] = [
         Self::Answer,
         Self::Edit,
@@ -41,7 +41,7 @@ impl ActionKind {
         Self::Delete,
     ];
 
-    /// The word in requests, rules, logs and metrics.
+    /// The name in requests, rules, logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Answer => "answer",
@@ -56,7 +56,7 @@ impl ActionKind {
         }
     }
 
-    /// How risky the kind is before any rule was asked.
+    /// Risk of the kind, before any rule is checked.
     pub const fn risk(self) -> Severity {
         match self {
             Self::Answer | Self::Test => Severity::Low,
@@ -67,17 +67,17 @@ impl ActionKind {
     }
 }
 
-/// How bad it is when a rule is broken.
+/// Severity of a broken rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing.
+    /// For information.
     Low,
-    /// Worth changing.
+    /// Should be changed.
     Medium,
-    /// Goes on only after somebody has acknowledged it.
+    /// The action may continue only after a user has acknowledged the rule.
     High,
-    /// Never goes on.
+    /// The action is blocked.
     Critical,
 }
 
@@ -85,7 +85,7 @@ impl Severity {
     /// Every severity, the mildest first.
     pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// The word in rules, replies, logs and metrics.
+    /// The name in rules, replies, logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Low => "low",
@@ -96,25 +96,25 @@ impl Severity {
     }
 }
 
-/// What a verdict is about. Its hash is in the verdict token, so that a token is good for this and nothing else.
+/// The action that a verdict is for. The verdict token has the hash of this request, so it is valid for no other request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ActionRequest {
     /// Kind of action.
     pub action: ActionKind,
-    /// What the agent wants to achieve, 1 byte to 4 KiB.
+    /// Purpose of the action, 1 byte to 4 KiB.
     pub intent: String,
-    /// Paths that it touches, at most 1,000.
+    /// Paths of the files that the action touches, at most 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
-    /// What it is about to write, run or send, at most 256 KiB.
+    /// Exact text that the action writes, runs or sends, at most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
 impl ActionRequest {
-    /// The canonical bytes that a verdict token's `requestHash` is the SHA-256 of: each field with its length before it, so that no two
-    /// requests have the same bytes.
+    /// Returns the canonical bytes; their SHA-256 is the `requestHash` of a verdict token. The length of each field precedes it, so that no
+    /// two requests have the same bytes.
     pub fn canonical(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 + self.intent.len() + self.text.as_deref().map_or(0, str::len));
         let mut field = |text: &str| {
@@ -143,21 +143,21 @@ impl ActionRequest {
 pub struct CheckGuardrails {
     /// Kind of action.
     pub action: ActionKind,
-    /// What the agent wants to achieve, 1 byte to 4 KiB.
+    /// Purpose of the action, 1 byte to 4 KiB.
     pub intent: String,
-    /// Paths that it touches, at most 1,000.
+    /// Paths of the files that the action touches, at most 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
-    /// What it is about to write, run or send, at most 256 KiB.
+    /// Exact text that the action writes, runs or sends, at most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Execution that the verdict is for; one is made where it is absent.
+    /// Execution that the verdict is for; if omitted, the id of the call is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_id: Option<String>,
 }
 
 impl CheckGuardrails {
-    /// What the verdict is about.
+    /// Returns the request that the verdict is for.
     pub fn request(&self) -> ActionRequest {
         ActionRequest {
             action: self.action,
@@ -172,9 +172,9 @@ impl CheckGuardrails {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AcknowledgeGuardrails {
-    /// Token of a check whose verdict is `acknowledge`; it can be acknowledged once.
+    /// Token of a check with the verdict `acknowledge`; it can be acknowledged once.
     pub verdict_token: String,
-    /// Why the action goes on nevertheless, 10 to 2,000 characters; it is logged.
+    /// The user's reason to continue, 10 to 2,000 characters; it is logged.
     pub reason: String,
 }
 
@@ -184,7 +184,7 @@ pub struct AcknowledgeGuardrails {
 pub struct CommitFile {
     /// Path in the repository.
     pub path: String,
-    /// What the commit adds or changes, as text or unified diff.
+    /// Change to the file, as text or unified diff.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
     /// Size of the file after the commit, in bytes.
@@ -200,10 +200,10 @@ pub struct ValidateCommit {
     pub message: String,
     /// Files of the commit, 1 to 1,000.
     pub files: Vec<CommitFile>,
-    /// Branch that it goes to.
+    /// Target branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// Execution that the verdict is for.
+    /// Execution that the verdict is for; if omitted, the id of the call is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_id: Option<String>,
 }
@@ -212,32 +212,32 @@ pub struct ValidateCommit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ValidateDbOperation {
-    /// SQL, one or several statements, at most 256 KiB.
+    /// One or more SQL statements, at most 256 KiB.
     pub statement: String,
-    /// Where it will run, such as `production` or `staging`; unknown counts as production.
+    /// Environment in which the statements will run, such as `staging`; an omitted or unknown environment counts as production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Whether there is a backup that was tried.
+    /// True if there is a tested backup.
     #[serde(default)]
     pub has_backup: bool,
-    /// Execution that the verdict is for.
+    /// Execution that the verdict is for; if omitted, the id of the call is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_id: Option<String>,
 }
 
-/// An icon as it is used.
+/// Use of an icon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IconUse {
     /// Name or path of the icon.
     pub name: String,
-    /// Its SVG source, where it is known.
+    /// SVG source of the icon, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub svg: Option<String>,
-    /// The text that stands for it, for people who do not see it.
+    /// Alternative text for users who cannot see the icon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// True for ornament, which needs no label.
+    /// True if the icon is decoration, which needs no label.
     #[serde(default)]
     pub decorative: bool,
 }
@@ -250,15 +250,15 @@ pub struct ValidateIcons {
     pub icons: Vec<IconUse>,
 }
 
-/// What `scan_text` can look for.
+/// Kind of content that `scan_text` detects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Detection {
-    /// Keys, tokens, passwords.
+    /// Keys, tokens and passwords.
     Secret,
     /// Personal data.
     Pii,
-    /// Text that tries to give orders to a model.
+    /// Text that tries to instruct a model.
     PromptInjection,
     /// SQL that destroys data.
     DestructiveSql,
@@ -268,7 +268,7 @@ impl Detection {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Secret, Self::Pii, Self::PromptInjection, Self::DestructiveSql];
 
-    /// The word in replies and metrics.
+    /// The name in replies and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Secret => "secret",
@@ -285,10 +285,10 @@ impl Detection {
 pub struct ScanText {
     /// The text, 1 byte to 256 KiB.
     pub text: String,
-    /// What to look for; everything where absent.
+    /// Kinds of content to detect; default all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detections: Vec<Detection>,
-    /// Also answers the text with what was found masked.
+    /// If true, the reply has the text with all matches masked.
     #[serde(default)]
     pub redact: bool,
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A memory as its readers see it.
+/// A memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
@@ -13,17 +13,17 @@ pub struct Memory {
     pub id: String,
     /// Text.
     pub content: String,
-    /// Tags of the service (`org:`, `user:`, `workspace:`, `topic:`) and of the caller, sorted.
+    /// Tags set by the service (`org:`, `user:`, `workspace:`, `topic:`) and by the client, sorted.
     pub tags: Vec<String>,
     /// Kind of memory.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// What the caller stored with it.
+    /// JSON that the client stored with the memory.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Who can read it.
     pub visibility: Visibility,
-    /// Counts changes, from 1.
+    /// Version, from 1; each change adds 1.
     pub version: u64,
     /// Time of the first store (RFC 3339, UTC).
     pub created_at: String,
@@ -31,13 +31,13 @@ pub struct Memory {
     pub updated_at: String,
 }
 
-/// Reply of `store_memory`; it is durable before it is sent.
+/// Reply of `store_memory`. The memory is durable before the reply is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredMemory {
-    /// Id of the memory, the existing one where the same content was stored before.
+    /// Id of the memory; that of the existing memory if the same owner stored the same content before.
     pub id: String,
-    /// False where an equal memory of the same owner existed already.
+    /// False if an equal memory of the same owner existed.
     pub created: bool,
     /// Version of the memory.
     pub version: u64,
@@ -54,7 +54,7 @@ pub struct Hit {
     /// The memory.
     #[serde(flatten)]
     pub memory: Memory,
-    /// Rank, higher is better; comparable within one reply only.
+    /// Score; higher is better. Comparable only within one reply.
     pub score: f64,
 }
 
@@ -64,7 +64,7 @@ pub struct Hit {
 pub struct SearchReply {
     /// Best first.
     pub hits: Vec<Hit>,
-    /// Cursor of the next page, absent on the last one.
+    /// Cursor of the next page; omitted on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
@@ -75,7 +75,7 @@ pub struct SearchReply {
 pub struct MemoryPage {
     /// Newest first.
     pub memories: Vec<Memory>,
-    /// Cursor of the next page, absent on the last one.
+    /// Cursor of the next page; omitted on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
@@ -84,7 +84,7 @@ pub struct MemoryPage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedMemory {
-    /// Id of the memory that is gone.
+    /// Id of the deleted memory.
     pub id: String,
     /// Always true: a missing memory is the error `not_found`.
     pub deleted: bool,
@@ -94,29 +94,29 @@ pub struct DeletedMemory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedByTag {
-    /// How many memories match (dry run) or are gone.
+    /// Number of memories that match (dry run) or were deleted.
     pub count: u64,
-    /// True where nothing was deleted.
+    /// True if this was a dry run, which deletes nothing.
     pub dry_run: bool,
-    /// What the real call needs; only from a dry run.
+    /// Token that the deletion needs; only in the reply to a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation_token: Option<String>,
-    /// When the token ends (RFC 3339, UTC).
+    /// Expiry of the token (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
 }
 
-/// Reply of `memory_stats`: what the caller can see, nothing of others.
+/// Reply of `memory_stats`: counts only memories that the caller can read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryStatsReply {
-    /// Memories of the caller alone.
+    /// Number of private memories.
     pub private: u64,
-    /// Memories that the whole workspace sees.
+    /// Number of memories shared with the workspace.
     pub workspace: u64,
     /// Bytes of content in both.
     pub content_bytes: u64,
-    /// The most used free tags, most used first, at most 20.
+    /// The 20 most used free tags, most used first.
     pub tags: Vec<TagCount>,
     /// Oldest creation time (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,12 +126,12 @@ pub struct MemoryStatsReply {
     pub newest: Option<String>,
 }
 
-/// A tag and how many visible memories carry it.
+/// A tag with its number of memories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TagCount {
     /// The tag.
     pub tag: String,
-    /// How many memories carry it.
+    /// Number of memories with the tag.
     pub count: u64,
 }
 
@@ -139,9 +139,9 @@ pub struct TagCount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportedMemories {
-    /// What was new.
+    /// Number of new memories.
     pub created: u64,
-    /// What existed already.
+    /// Number of memories that existed before.
     pub duplicates: u64,
     /// Ids, one for each memory of the request.
     pub ids: Vec<String>,

@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
-    /// Its user, in its workspace.
+    /// Its owner only, in the same workspace.
     #[default]
     Private,
-    /// Everyone of the organisation with that workspace in the token.
+    /// Every user of the organisation whose token names the same workspace.
     Workspace,
 }
 
-/// How several tags combine.
+/// How several tags are combined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TagMatch {
@@ -38,7 +38,7 @@ pub struct StoreMemory {
     /// Kind of memory, such as `decision`, `incident` or `note`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Anything the caller wants back with the memory, at most 8 KiB of JSON.
+    /// JSON object that is returned with the memory, at most 8 KiB.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Who can read it.
@@ -47,7 +47,7 @@ pub struct StoreMemory {
     /// Adds the tag `topic:<intent>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<String>,
-    /// Repeating the call with the same key has one effect and the same reply.
+    /// Idempotency key: repeating the call with the same key has no further effect and returns the same reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
 }
@@ -60,7 +60,7 @@ pub struct GetMemory {
     pub id: String,
 }
 
-/// Which memories a list, search, export or deletion is about. Everything given must hold.
+/// Selects memories. All given conditions must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Filter {
@@ -85,15 +85,15 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SearchMemory {
-    /// Words to look for, 1 byte to 1 KiB; ranked by BM25 and recency.
+    /// Words to search for, 1 byte to 1 KiB. Hits are ranked by BM25 and recency.
     pub query: String,
-    /// Which memories to look in.
+    /// Restricts the search to some memories.
     #[serde(flatten)]
     pub filter: Filter,
-    /// Most hits to answer, 1 to 100; 20 where absent.
+    /// Most hits to return, 1 to 100; default 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Cursor of the next page, as the last reply gave it.
+    /// `nextCursor` of the previous reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -105,15 +105,15 @@ pub struct ListMemories {
     /// Which memories to list.
     #[serde(flatten)]
     pub filter: Filter,
-    /// Most memories to answer, 1 to 100; 20 where absent.
+    /// Most memories to return, 1 to 100; default 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Cursor of the next page, as the last reply gave it.
+    /// `nextCursor` of the previous reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
 
-/// Arguments of `update_memory`. What is absent stays.
+/// Arguments of `update_memory`. Omitted fields keep their values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateMemory {
@@ -122,22 +122,22 @@ pub struct UpdateMemory {
     /// New text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// New free tags, in place of all old ones.
+    /// New free tags; they replace all old ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
     /// New kind.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// New metadata, in place of the old.
+    /// New metadata; it replaces the old metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
     /// New visibility.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
-    /// Refuses the change unless the memory still has this version.
+    /// If given, the memory is changed only if it still has this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<u64>,
-    /// Repeating the call with the same key has one effect and the same reply.
+    /// Idempotency key: repeating the call with the same key has no further effect and returns the same reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
 }
@@ -150,7 +150,7 @@ pub struct DeleteMemory {
     pub id: String,
 }
 
-/// Arguments of `delete_by_tag`: first with `dryRun`, then with the confirmation token that it answered.
+/// Arguments of `delete_by_tag`: call first with `dryRun`, then with the confirmation token from its reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteByTag {
@@ -159,10 +159,10 @@ pub struct DeleteByTag {
     /// Whether any or all of the tags must match.
     #[serde(default)]
     pub tag_match: TagMatch,
-    /// True only counts and answers a confirmation token.
+    /// If true, only counts the memories and returns a confirmation token.
     #[serde(default)]
     pub dry_run: bool,
-    /// The token of the dry run; the real call needs it.
+    /// Token from the dry run; required to delete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation_token: Option<String>,
 }
@@ -172,7 +172,7 @@ pub struct DeleteByTag {
 #[serde(deny_unknown_fields)]
 pub struct MemoryStats {}
 
-/// Arguments of `import_memories`: all or nothing.
+/// Arguments of `import_memories`. Either all memories are stored or none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImportMemories {

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkflowStatus {
-    /// Everything took part.
+    /// Every step succeeded.
     Completed,
-    /// Something was missing and a declared fallback stood in; `reasons` says what.
+    /// A dependency was not available and its fallback was used; `reasons` names it.
     Degraded,
-    /// The rules forbid it, or nobody could say that they do not.
+    /// The rules forbid the action, or the guardrails could not be asked and the action is too risky without a verdict.
     Blocked,
-    /// Somebody must acknowledge broken rules first: acknowledge the verdict token, then run the same request again with it.
+    /// A user must acknowledge broken rules first: acknowledge the verdict token, then repeat the request with the new token.
     AcknowledgementRequired,
 }
 
@@ -23,9 +23,9 @@ pub enum WorkflowStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Guardrails did not answer in time, or not with a verdict.
+    /// Guardrails did not answer in time, or without a valid verdict.
     GuardrailUnavailable,
-    /// Guardrails said no.
+    /// Guardrails blocked the action.
     GuardrailBlocked,
     /// Memory did not answer in time.
     MemoryUnavailable,
@@ -33,18 +33,18 @@ pub enum Reason {
     PatternsUnavailable,
     /// The patterns service did not accept the verdict.
     VerdictRefused,
-    /// The model did not answer in time, or not usably; the template answered.
+    /// The model did not answer in time or its answer was not usable; the template was used.
     LlmUnavailable,
-    /// The plan's budget for models is used up; the template answered.
+    /// The plan's budget for models is used up; the template was used.
     LlmBudget,
-    /// A peer refused because the organisation's quota there is used up.
+    /// The organisation's quota at a peer is used up.
     QuotaExceeded,
-    /// The workflow's own deadline ended a step.
+    /// The deadline of the workflow ended a step.
     DeadlineExceeded,
 }
 
 impl Reason {
-    /// The word in replies, logs and metrics.
+    /// The name in replies, logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::GuardrailUnavailable => "guardrail_unavailable",
@@ -60,23 +60,23 @@ impl Reason {
     }
 }
 
-/// A step of the lifecycle, in its order.
+/// A step of a workflow, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
-    /// Asks the guardrails.
+    /// Requests a verdict from the guardrails.
     Guardrails,
     /// Fetches context from memory.
     Memory,
     /// Selects a pattern.
     SelectPattern,
-    /// Injects it.
+    /// Injects the pattern.
     InjectPattern,
     /// Runs the agent.
     Execute,
     /// Logs usage to patterns.
     LogUsage,
-    /// Remembers the outcome.
+    /// Stores the outcome in memory.
     Remember,
 }
 
@@ -84,48 +84,48 @@ pub enum StepName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
-    /// As it should.
+    /// The step succeeded.
     Ok,
-    /// A fallback stood in.
+    /// The fallback was used.
     Fallback,
-    /// There was nothing to do.
+    /// The step was not needed.
     Skipped,
-    /// It failed and nothing stood in.
+    /// The step failed and has no fallback.
     Failed,
-    /// It is kept and will be done later.
+    /// The step is queued and will be done later.
     Deferred,
 }
 
-/// A step as it went.
+/// Result of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// Which one.
+    /// Name of the step.
     pub step: StepName,
     /// How it ended.
     pub outcome: StepOutcome,
-    /// Who answered, such as `guardrails`, `memory`, `template`, `model`, `static_context`, `outbox`.
+    /// Source of the result, such as `guardrails`, `memory`, `template`, `model`, `static_context`, `outbox`.
     pub source: String,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: f64,
-    /// How many attempts it took; 0 where nobody was asked.
+    /// Number of attempts; 0 if no peer was called.
     pub attempts: u32,
-    /// What to know about it, such as the code of an error.
+    /// Detail, such as the code of an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// What a model cost.
+/// Use of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelUsage {
-    /// Its name.
+    /// Name of the model.
     pub model: String,
-    /// Tokens that it read.
+    /// Number of prompt tokens.
     pub prompt_tokens: u64,
-    /// Tokens that it wrote.
+    /// Number of completion tokens.
     pub completion_tokens: u64,
-    /// Cost in micro-dollars, by the configured prices.
+    /// Cost in micro-dollars, at the configured prices.
     pub cost_micro_usd: u64,
 }
 
@@ -133,9 +133,9 @@ pub struct ModelUsage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedMemory {
-    /// Its id.
+    /// Id.
     pub id: String,
-    /// Its first words.
+    /// First words of its content.
     pub excerpt: String,
 }
 
@@ -143,27 +143,27 @@ pub struct UsedMemory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedPattern {
-    /// Its id.
+    /// Id.
     pub id: String,
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// Its text, filled in.
+    /// Text with the variables filled in.
     pub text: String,
-    /// Identity of the verdict that allowed it.
+    /// Id of the verdict that allowed it.
     pub verdict_id: String,
 }
 
-/// What an agent made.
+/// Result of an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Artefact {
     /// `root_cause_report`, `retrospective_plan` or `brief`.
     pub kind: String,
-    /// `template`, or `model` where a model completed the template.
+    /// `template`, or `model` if a model completed the template.
     pub written_by: String,
-    /// The artefact as Markdown, for people.
+    /// The artefact as Markdown.
     pub markdown: String,
-    /// The same as data; its shape depends on the kind.
+    /// The artefact as data; its form depends on the kind.
     pub data: serde_json::Value,
 }
 
@@ -177,41 +177,41 @@ pub struct Execution {
     pub agent: AgentName,
     /// Kind of action.
     pub action: ActionKind,
-    /// What was to be achieved.
+    /// Purpose from the request.
     pub intent: String,
     /// How it ended.
     pub status: WorkflowStatus,
     /// Why it is degraded or blocked.
     pub reasons: Vec<Reason>,
-    /// Whether the same call may end better later.
+    /// True if the same call may have a better result later.
     pub retryable: bool,
-    /// What the guardrails said; absent where they said nothing.
+    /// Decision of the guardrails; omitted if they gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Decision>,
     /// Rules that the request breaks.
     pub rules: Vec<BrokenRule>,
-    /// Version of the rules that decided; absent where the guardrails said nothing.
+    /// Version of the rules; omitted if the guardrails gave no verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules_version: Option<String>,
-    /// The token to acknowledge, where that is required.
+    /// Verdict token to acknowledge, if required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict_token: Option<String>,
     /// Every step of the lifecycle.
     pub steps: Vec<Step>,
     /// Memories used as context.
     pub memories: Vec<UsedMemory>,
-    /// The injected pattern; absent where nothing was injected.
+    /// Injected pattern; omitted if none was injected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<UsedPattern>,
-    /// What the agent made; absent where it did not run.
+    /// Result of the agent; omitted if it did not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artefact: Option<Artefact>,
-    /// What a model cost, where one took part.
+    /// Use of a model, if one was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<ModelUsage>,
-    /// When it began (RFC 3339, UTC).
+    /// Start time (RFC 3339, UTC).
     pub started_at: String,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: f64,
 }
 
@@ -229,9 +229,9 @@ pub struct ExecutionSummary {
     pub status: WorkflowStatus,
     /// Why it is degraded or blocked.
     pub reasons: Vec<Reason>,
-    /// When it began (RFC 3339, UTC).
+    /// Start time (RFC 3339, UTC).
     pub started_at: String,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: f64,
 }
 
@@ -241,22 +241,22 @@ pub struct ExecutionSummary {
 pub struct ExecutionList {
     /// Executions of the caller, newest first.
     pub executions: Vec<ExecutionSummary>,
-    /// Cursor of the next page; absent on the last one.
+    /// Cursor of the next page; omitted on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
-/// What is left at one service.
+/// Quota of the caller at one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceQuota {
     /// Name of the service.
     pub service: String,
-    /// Calls a day.
+    /// Calls allowed per day.
     pub limit: u64,
-    /// Calls of today.
+    /// Calls used today.
     pub used: u64,
-    /// What is left of them.
+    /// Calls remaining today.
     pub remaining: u64,
     /// Seconds until the day ends (UTC).
     pub reset_secs: u64,
@@ -270,12 +270,12 @@ pub struct QuotaPage {
     pub org_id: String,
     /// Its plan.
     pub plan: crate::Plan,
-    /// `redis`, `local` or `fallback`: who counted. Without Redis only this service's own count is known.
+    /// What counted: `redis`, `local` or `fallback`. Without Redis, only the count of this service is available.
     pub mode: String,
     /// Calls by service.
     pub services: Vec<ServiceQuota>,
     /// Spent on models today, in micro-dollars.
     pub llm_used_micro_usd: u64,
-    /// What the plan allows for models in a day, in micro-dollars.
+    /// Daily budget for models, in micro-dollars.
     pub llm_limit_micro_usd: u64,
 }

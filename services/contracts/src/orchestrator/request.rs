@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AgentName {
-    /// Incident facts in, a root-cause report out.
+    /// Turns facts of an incident into a root-cause report.
     Rca,
-    /// Team context in, a retrospective plan out; its action items are found next time.
+    /// Turns notes of a team into a plan for a retrospective; the next one picks up its action items.
     Retro,
-    /// Any other task: context and a pattern, without an artefact of its own.
+    /// Any other task: returns a brief with context and a pattern.
     General,
 }
 
@@ -20,7 +20,7 @@ impl AgentName {
     /// Every agent.
     pub const ALL: [Self; 3] = [Self::Rca, Self::Retro, Self::General];
 
-    /// The word in requests, logs and metrics.
+    /// The name in requests, logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rca => "rca",
@@ -34,27 +34,27 @@ impl AgentName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunWorkflow {
-    /// The agent.
+    /// Agent to run.
     pub agent: AgentName,
-    /// Kind of action that it prepares.
+    /// Kind of action that the workflow prepares.
     pub action: ActionKind,
-    /// What is to be achieved, 1 byte to 4 KiB.
+    /// Purpose, 1 byte to 4 KiB.
     pub intent: String,
-    /// Facts for the agent: of an incident, of a team, of a task; at most 256 KiB.
+    /// Facts about the incident, the team or the task, at most 256 KiB.
     pub text: String,
-    /// Paths that it is about.
+    /// Paths of the files concerned, at most 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
-    /// Role of the reader; the token's role where absent.
+    /// Role of the reader; default is the role in the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// An acknowledged verdict token, where an earlier run of the same request asked for one.
+    /// Acknowledged verdict token, if an earlier run of the same request required acknowledgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict_token: Option<String>,
-    /// Execution of that earlier run; with a verdict token it is required.
+    /// Execution id of that earlier run; required with a verdict token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_id: Option<String>,
-    /// Repeating the call with the same key answers the same execution and has no further effect.
+    /// Idempotency key: repeating the call with the same key has no further effect and returns the same execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
 }
@@ -74,10 +74,10 @@ pub struct ListExecutions {
     /// Only executions of this agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
-    /// Most executions to answer, 1 to 100; 20 where absent.
+    /// Most executions to return, 1 to 100; default 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Cursor of the next page, as the last reply gave it.
+    /// `nextCursor` of the previous reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }

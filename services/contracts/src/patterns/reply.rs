@@ -5,17 +5,17 @@ use crate::claims::Plan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a score comes from; the parts add up to it.
+/// Parts of a score; they add up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScoreParts {
-    /// How well the intent matches (BM25 over the catalogue).
+    /// Match of the intent (BM25 over the catalogue).
     pub intent_match: f64,
-    /// Added where the role fits.
+    /// Bonus if the pattern is written for the role.
     pub role_boost: f64,
-    /// From what became of it in the organisation before.
+    /// Bonus or penalty from earlier uses in the organisation.
     pub success_history: f64,
-    /// Taken away where it was used lately; never positive.
+    /// Penalty for recent uses; never positive.
     pub novelty_penalty: f64,
 }
 
@@ -25,19 +25,19 @@ pub struct ScoreParts {
 pub struct Recommendation {
     /// Id of the pattern.
     pub id: String,
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// Its category.
+    /// Category.
     pub category: String,
-    /// What it is for, in one sentence.
+    /// Purpose, in one sentence.
     pub summary: String,
-    /// How experienced its reader should be.
+    /// Experience that it expects of its reader.
     pub level: Level,
-    /// Names of its variables that have no default.
+    /// Names of the variables without a default; `inject_pattern` needs their values.
     pub variables: Vec<String>,
-    /// Rank, higher is better.
+    /// Score; higher is better.
     pub score: f64,
-    /// Where the score comes from.
+    /// Parts of the score.
     pub score_parts: ScoreParts,
 }
 
@@ -45,11 +45,11 @@ pub struct Recommendation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SelectedPatterns {
-    /// Recommendations, best first; empty where nothing matches.
+    /// Recommendations, best first; empty if no pattern matches.
     pub patterns: Vec<Recommendation>,
-    /// How many more would match on a higher plan.
+    /// Number of further matches that need a higher plan.
     pub on_higher_plan: u32,
-    /// Version of the catalogue: a digest of all of it.
+    /// Version of the catalogue: a digest of all patterns.
     pub catalog_version: String,
 }
 
@@ -59,13 +59,13 @@ pub struct SelectedPatterns {
 pub struct InjectedPattern {
     /// Id of the pattern.
     pub pattern_id: String,
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// The pattern with its variables filled in.
+    /// Text with the variables filled in.
     pub text: String,
-    /// Identity of the verdict that allowed it.
+    /// Id of the verdict that allowed it.
     pub verdict_id: String,
-    /// Execution that it is for.
+    /// Execution id from the request.
     pub execution_id: String,
     /// Version of the catalogue.
     pub catalog_version: String,
@@ -75,37 +75,37 @@ pub struct InjectedPattern {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoggedUsage {
-    /// False where this execution had logged the pattern before.
+    /// False if this execution had logged the pattern before.
     pub recorded: bool,
-    /// How often the organisation has used the pattern.
+    /// Number of uses of the pattern in the organisation.
     pub uses: u64,
-    /// Share of uses that were accepted or modified, 0 to 1.
+    /// Share of these uses that were accepted or modified, 0 to 1.
     pub acceptance_rate: f64,
 }
 
-/// A pattern as `pattern://detail/{id}` shows it.
+/// A pattern, as returned by `pattern://detail/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PatternDetail {
     /// Id of the pattern.
     pub id: String,
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// Its category.
+    /// Category.
     pub category: String,
-    /// What it is for, in one sentence.
+    /// Purpose, in one sentence.
     pub summary: String,
     /// Tags.
     pub tags: Vec<String>,
-    /// Roles that it is written for.
+    /// Roles for which it is written.
     pub roles: Vec<String>,
-    /// How experienced its reader should be.
+    /// Experience that it expects of its reader.
     pub level: Level,
-    /// Cheapest plan that has it.
+    /// Cheapest plan that includes it.
     pub plan: Plan,
-    /// Its text with `{{variable}}` places.
+    /// Text with `{{variable}}` placeholders.
     pub body: String,
-    /// Its variables.
+    /// Variables of the text.
     pub variables: Vec<PatternVariable>,
     /// Ids of related patterns.
     pub related: Vec<String>,
@@ -117,9 +117,9 @@ pub struct PatternDetail {
 pub struct PatternVariable {
     /// Name, as in `{{name}}`.
     pub name: String,
-    /// What goes there.
+    /// Description of the value.
     pub description: String,
-    /// Value where none is given; without one it is required.
+    /// Default value; a variable without one is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }

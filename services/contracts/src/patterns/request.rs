@@ -5,20 +5,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How experienced a pattern's reader should be.
+/// Experience that a pattern expects of its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Anybody.
+    /// No experience.
     Beginner,
-    /// Somebody who does this regularly.
+    /// Regular practice.
     Intermediate,
-    /// Somebody who answers for it.
+    /// Responsibility for the subject.
     Advanced,
 }
 
 impl Level {
-    /// The word in replies and catalogues.
+    /// The name in replies and catalogues.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Beginner => "beginner",
@@ -32,18 +32,18 @@ impl Level {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SelectPattern {
-    /// What somebody wants to do, in their words, 1 byte to 4 KiB.
+    /// The user's task in the user's own words, 1 byte to 4 KiB.
     pub intent: String,
-    /// Role of the reader, such as `sre`; the token's role where absent.
+    /// Role of the reader, such as `sre`; default is the role in the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// Only patterns of this category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// Ids of patterns used lately, which count as less new.
+    /// Ids of recently used patterns, at most 100; they rank lower.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<String>,
-    /// Most patterns to answer, 1 to 20; 3 where absent.
+    /// Most patterns to return, 1 to 20; default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -54,27 +54,27 @@ pub struct SelectPattern {
 pub struct InjectPattern {
     /// Id of the pattern.
     pub pattern_id: String,
-    /// The action that the guardrails were asked about, to the letter.
+    /// The action that the guardrails checked; it must be identical.
     pub request: ActionRequest,
-    /// Execution that they were asked for.
+    /// Execution id of that check.
     pub execution_id: String,
-    /// Their verdict: `allow`, or `acknowledged`. Without a valid one nothing is injected.
+    /// Verdict token of that check, of the kind `allow` or `acknowledged`. Required; without a valid one nothing is injected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict_token: Option<String>,
-    /// Values of the pattern's variables, at most 8 KiB each.
+    /// Values of the variables of the pattern, at most 8 KiB each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
 }
 
-/// What became of a pattern.
+/// Outcome of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UsageOutcome {
-    /// It was taken.
+    /// The user accepted it.
     Accepted,
-    /// It was taken after changes.
+    /// The user accepted it with changes.
     Modified,
-    /// It was not taken.
+    /// The user rejected it.
     Rejected,
 }
 
@@ -84,11 +84,11 @@ pub enum UsageOutcome {
 pub struct LogPatternUsage {
     /// Id of the pattern.
     pub pattern_id: String,
-    /// What became of it.
+    /// Outcome.
     pub outcome: UsageOutcome,
-    /// Execution in which it was used; a pattern counts once for each execution, so that repeating the call is harmless.
+    /// Execution in which the pattern was used. A pattern counts once per execution, so repeating the call has no further effect.
     pub execution_id: String,
-    /// Why, at most 1 KiB.
+    /// Reason for the outcome, at most 1 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The rules that every instance brings along, as files in `fixtures/rules`.
+//! The built-in rules, from the files in `fixtures/rules`.
 
 use super::library::{Origin, Source};
 
@@ -13,7 +13,6 @@ const FILES: [(&str, &str); 8] = [
     ("testing.yaml", include_str!("../../../../fixtures/rules/testing.yaml")),
 ];
 
-/// The built-in files.
 pub fn sources() -> Vec<Source> {
     let source = |(name, text): (&str, &str)| Source {
         name: format!("built-in {name}"),
@@ -30,22 +29,22 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_built_in_rule_holds_its_own_tests() {
-        // As rules of an operator they are proved.
-        let proved: Vec<Source> =
+    fn every_built_in_rule_passes_its_own_tests() {
+        // Tests are run for rules of an operator only.
+        let tested: Vec<Source> =
             sources().into_iter().map(|source| Source { origin: Origin::Operator, ..source }).collect();
-        if let Err(problems) = Library::build(&proved) {
+        if let Err(problems) = Library::build(&tested) {
             panic!("{problems}");
         }
     }
 
     #[test]
-    fn there_are_at_least_sixty_rules_over_every_area_and_no_two_say_the_same() {
+    fn there_are_at_least_sixty_rules_in_every_category_and_no_two_are_equal() {
         let library = Library::build(&sources()).unwrap();
         let rules: Vec<_> = library.common().set.rules().iter().map(|rule| &rule.compiled.rule).collect();
         let actions = rules.iter().filter(|rule| rule.subject == SubjectKind::Action).count();
         assert!(actions >= 60, "{actions}");
-        let areas: BTreeSet<&str> = rules.iter().map(|rule| rule.category.as_str()).collect();
+        let categories: BTreeSet<&str> = rules.iter().map(|rule| rule.category.as_str()).collect();
         let expected = [
             "availability",
             "data-integrity",
@@ -56,7 +55,7 @@ mod tests {
             "security",
             "testing",
         ];
-        assert_eq!(areas, BTreeSet::from(expected));
+        assert_eq!(categories, BTreeSet::from(expected));
         let texts: [fn(&crate::rules::Rule) -> &str; 3] =
             [|rule| &rule.title, |rule| &rule.message, |rule| &rule.remediation];
         for text in texts {
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_here_are_the_files_of_the_folder() {
+    fn the_list_has_every_file_of_the_folder() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/rules");
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()

@@ -1,44 +1,35 @@
-//! A condition, compiled: what must hold, over patterns and globs that are numbered within their rule.
+//! A compiled condition. Its patterns and globs are numbered within the rule.
 
 use super::model::Size;
 use super::pattern::Pattern;
 use globset::{Glob, GlobSet};
 use mcp_contracts::guardrails::{ActionKind, Detection};
 
-/// What must hold.
 #[derive(Debug)]
 pub(super) enum Check {
-    /// All of these.
     All(Vec<Self>),
-    /// One of these.
     Any(Vec<Self>),
-    /// Not this.
     Not(Box<Self>),
     /// The pattern with this number matches.
     Pattern(usize),
-    /// The glob with this number names a file.
+    /// The glob with this number matches a file.
     File(usize),
-    /// There is no file, or one that none of these names.
+    /// There is no file, or a file that none of these globs matches.
     Beside(GlobSet),
-    /// No file of the whole action has one of these names.
+    /// These globs match no file of the whole action.
     Without(GlobSet),
-    /// The branch has one of these names.
+    /// One of these globs matches the branch.
     Branch(GlobSet),
-    /// It is one of these actions.
     Action(Vec<ActionKind>),
-    /// Something is too large.
     Size(Size),
-    /// The text holds one of these.
+    /// The detectors find one of these in the text.
     Detects(Vec<Detection>),
-    /// It happens in production, or not.
     Production(bool),
-    /// There is a backup, or not.
     Backup(bool),
-    /// The icon is labelled, or not.
     Labelled(bool),
 }
 
-/// What the checks of one rule refer to by number.
+/// Patterns and globs of one rule, by number.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) patterns: Vec<Pattern>,
@@ -46,13 +37,11 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Adds a pattern.
     pub(super) fn pattern(&mut self, pattern: Pattern) -> Check {
         self.patterns.push(pattern);
         Check::Pattern(self.patterns.len() - 1)
     }
 
-    /// Adds a glob.
     pub(super) fn glob(&mut self, glob: Glob) -> Check {
         self.globs.push(glob);
         Check::File(self.globs.len() - 1)

@@ -1,9 +1,9 @@
-//! All rules of this process: those that were built in, those of the operator, and for each organisation what it changes. Pure: files
-//! come in as texts, and either everything fits or every problem is told and nothing changes.
+//! All rules of this process: the built-in rules, those of the operator, and the changes of each organisation. Pure: it takes the texts of the
+//! files. If any file has a problem, none of them is used.
 
 use super::model::Rule;
-use super::proof::prove;
 use super::read::{self, ReadFile, ReadRule};
+use super::rule_tests::run_tests;
 use super::scan::Use;
 use super::set::{Compiled, RuleSet};
 use mcp_contracts::guardrails::Severity;
@@ -14,41 +14,36 @@ use std::sync::Arc;
 
 /// Most rules in one set.
 pub const MAX_RULES: usize = 2_000;
-/// How much of the digest a version shows, in bytes.
+/// Bytes of the digest that a version shows.
 const VERSION_BYTES: usize = 16;
 
-/// Whose a file is.
+/// Owner of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Built into the binary.
     BuiltIn,
-    /// The operator's: may add rules, and replace, silence and reweigh built-in ones.
+    /// Adds rules for all organisations; may replace, switch off or change the severity of built-in ones.
     Operator,
-    /// One organisation's: the same for itself alone, except that it cannot weaken a locked rule.
+    /// Does the same for one organisation only, and cannot weaken a locked rule.
     Organisation(String),
 }
 
-/// A file as text.
+/// A rule file as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Its name in messages.
+    /// Name for messages.
     pub name: String,
-    /// Whose it is.
     pub origin: Origin,
-    /// Its text.
     pub text: String,
 }
 
-/// The rules that somebody is held to, and their version.
+/// A set of rules with its version.
 #[derive(Debug)]
 pub struct Rules {
-    /// The rules.
     pub set: RuleSet,
-    /// A digest of all of them.
+    /// Digest of all rules.
     pub version: String,
 }
 
-/// All rules of this process.
 #[derive(Debug)]
 pub struct Library {
     common: Arc<Rules>,
@@ -66,10 +61,10 @@ impl Library {
         Self::build(&super::baseline::sources())
     }
 
-    /// Builds the library.
+    /// Builds the library from files.
     ///
     /// # Errors
-    /// Every problem of every file.
+    /// Reports every problem of every file.
     pub fn build(sources: &[Source]) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let mut rules = ById::new();
@@ -82,7 +77,7 @@ impl Library {
             let mut file = read::file(&source.name, &source.text, &mut problems);
             if let Origin::Organisation(organisation) = &source.origin {
                 if organisations.iter().any(|(other, _): &(String, ReadFile)| other == organisation) {
-                    let message = format!("`{organisation}` has another file; join them");
+                    let message = format!("`{organisation}` has another file; merge them");
                     problems.push(Problem::of_file(file.name, message));
                 } else {
                     organisations.push((organisation.clone(), file));
@@ -94,7 +89,7 @@ impl Library {
                 let earlier: Option<(Origin, String)> =
                     owners.insert(id.clone(), (source.origin.clone(), source.name.clone()));
                 if let Some((_, other)) = earlier.filter(|(origin, _)| *origin == source.origin) {
-                    problems.push(at(&file.name, read.line, &id, format!("the id is taken by a rule of `{other}`")));
+                    problems.push(at(&file.name, read.line, &id, format!("the id is used by a rule in `{other}`")));
                 }
                 let compiled = compiled(&file.name, read, &source.origin, &mut problems);
                 let severity = compiled.rule.severity;
@@ -102,14 +97,14 @@ impl Library {
             }
             changes.push(file);
         }
-        // What is silenced or reweighed may be in a later file, so changes come last.
+        // Changes are applied last, because they may refer to a rule in a later file.
         changes.iter().for_each(|file| change(&mut rules, file, false, &mut problems));
-        let common = assemble("", rules.clone(), Use::Everybody, &mut problems);
+        let common = assemble("", rules.clone(), Use::AllOrganisations, &mut problems);
         let organisations: HashMap<String, Arc<Rules>> = organisations
             .into_iter()
             .filter_map(|(organisation, file)| {
-                let owner = Origin::Organisation(organisation.clone());
-                Some((organisation, of_organisation(&rules, file, &owner, &mut problems)?))
+                let origin = Origin::Organisation(organisation.clone());
+                Some((organisation, of_organisation(&rules, file, &origin, &mut problems)?))
             })
             .collect();
         match common {
@@ -118,17 +113,17 @@ impl Library {
         }
     }
 
-    /// The rules that an organisation is held to.
+    /// Returns the rules that apply to an organisation.
     pub fn of(&self, organisation: &str) -> &Arc<Rules> {
         self.organisations.get(organisation).unwrap_or(&self.common)
     }
 
-    /// The rules of everybody who has changed none.
+    /// Returns the rules of organisations without a file of their own.
     pub fn common(&self) -> &Arc<Rules> {
         &self.common
     }
 
-    /// The organisations with rules of their own.
+    /// Returns the organisations with a file of their own.
     pub fn organisations(&self) -> impl Iterator<Item = (&str, &Arc<Rules>)> {
         self.organisations.iter().map(|(organisation, rules)| (organisation.as_str(), rules))
     }
@@ -138,39 +133,39 @@ fn at(file: &str, line: usize, rule: &str, message: String) -> Problem {
     Problem { file: file.to_owned(), line, item: Some(rule.to_owned()), message }
 }
 
-/// Holds a rule to its own tests, unless it is built in: those are proved once, when this program is tested, and not at every start.
+/// Compiles a rule and runs its own tests. Tests of built-in rules are run when this program is tested, and not at every start.
 fn compiled(file: &str, read: ReadRule, origin: &Origin, problems: &mut Vec<Problem>) -> Arc<Compiled> {
     let ReadRule { line, rule, check, parts, case_lines } = read;
     let compiled = Arc::new(Compiled { rule, check, parts });
     if *origin != Origin::BuiltIn {
-        problems.extend(prove(file, line, &case_lines, &compiled));
+        problems.extend(run_tests(file, line, &case_lines, &compiled));
     }
     compiled
 }
 
-/// Silences and reweighs rules; `bound` means that locked ones stay as strict as they are.
+/// Applies `off` and `severities` of a file. If `bound`, locked rules cannot be weakened.
 fn change(rules: &mut ById, file: &ReadFile, bound: bool, problems: &mut Vec<Problem>) {
-    let known: Vec<String> = rules.keys().cloned().collect();
-    let unknown = |id: &str| did_you_mean(id, known.iter().map(String::as_str));
+    let ids: Vec<String> = rules.keys().cloned().collect();
+    let unknown = |id: &str| did_you_mean(id, ids.iter().map(String::as_str));
     for (line, id, severity) in &file.severities {
         match rules.get_mut(id) {
-            Some((compiled, now)) if bound && compiled.rule.locked && *severity < *now => problems.push(at(
+            Some((compiled, current)) if bound && compiled.rule.locked && *severity < *current => problems.push(at(
                 &file.name,
                 *line,
                 id,
-                format!("the rule is locked: its severity stays `{}` or worse", now.name()),
+                format!("the rule is locked: its severity must be at least `{}`", current.name()),
             )),
-            Some((_, now)) => *now = *severity,
-            None => problems.push(at(&file.name, *line, id, format!("there is no such rule{}", unknown(id)))),
+            Some((_, current)) => *current = *severity,
+            None => problems.push(at(&file.name, *line, id, format!("no rule has this id{}", unknown(id)))),
         }
     }
     for (line, id) in &file.off {
         match rules.get(id) {
             Some((compiled, _)) if bound && compiled.rule.locked => {
-                problems.push(at(&file.name, *line, id, "the rule is locked and stays in force".to_owned()));
+                problems.push(at(&file.name, *line, id, "the rule is locked and cannot be switched off".to_owned()));
             }
             Some(_) => drop(rules.remove(id)),
-            None => problems.push(at(&file.name, *line, id, format!("there is no such rule{}", unknown(id)))),
+            None => problems.push(at(&file.name, *line, id, format!("no rule has this id{}", unknown(id)))),
         }
     }
 }
@@ -178,26 +173,29 @@ fn change(rules: &mut ById, file: &ReadFile, bound: bool, problems: &mut Vec<Pro
 fn of_organisation(
     common: &ById,
     mut file: ReadFile,
-    owner: &Origin,
+    origin: &Origin,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<Rules>> {
     let mut rules = common.clone();
     change(&mut rules, &file, true, problems);
     for read in std::mem::take(&mut file.rules) {
         let (id, line) = (read.rule.id.clone(), read.line);
-        let compiled = compiled(&file.name, read, owner, problems);
+        let compiled = compiled(&file.name, read, origin, problems);
         let severity = compiled.rule.severity;
-        // An id that was silenced is taken all the same: two rules never share a name.
+        // The id of a rule that is switched off stays in use, so that an id never means two rules.
         if common.contains_key(&id) || rules.insert(id.clone(), (compiled, severity)).is_some() {
-            problems.push(at(&file.name, line, &id, "the id is taken; choose another".to_owned()));
+            problems.push(at(&file.name, line, &id, "the id is in use; choose another".to_owned()));
         }
     }
-    assemble(&file.name, rules, Use::Few, problems)
+    assemble(&file.name, rules, Use::One, problems)
 }
 
 fn assemble(file: &str, rules: ById, use_of: Use, problems: &mut Vec<Problem>) -> Option<Arc<Rules>> {
     if rules.len() > MAX_RULES {
-        problems.push(Problem::of_file(file, format!("{} rules together; at most {MAX_RULES}", rules.len())));
+        problems.push(Problem::of_file(
+            file,
+            format!("{} rules in all files; at most {MAX_RULES} are allowed", rules.len()),
+        ));
         return None;
     }
     let version = version(rules.values().map(|(compiled, severity)| (&compiled.rule, *severity)));
@@ -210,7 +208,7 @@ fn assemble(file: &str, rules: ById, use_of: Use, problems: &mut Vec<Problem>) -
     }
 }
 
-/// A digest of rules in the order of their ids: the same rules have the same version on every instance.
+/// Computes a digest of the rules in the order of their ids, so that the same rules have the same version on every instance.
 fn version<'r>(rules: impl Iterator<Item = (&'r Rule, Severity)>) -> String {
     let mut digest = Sha256::new();
     for (rule, severity) in rules {

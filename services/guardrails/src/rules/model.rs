@@ -1,5 +1,4 @@
-//! A rule as its author writes it. The published schema is made of these types; reading them from YAML, with the lines of every
-//! problem, is `read`'s work, and matching is `engine`'s.
+//! A rule as its author writes it. The published schema is generated from these types. `read` reads them from YAML, and `set` matches them.
 
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, Detection, Severity};
@@ -7,132 +6,132 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Schema of a list that may be written as its only item.
+/// Schema of a list; a single item stands for a list of one.
 #[derive(JsonSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "a schema, never a value")]
+#[expect(dead_code, reason = "used for the schema only")]
 enum OneOrMore<T> {
     One(T),
     More(Vec<T>),
 }
 
-/// Schema of a case: a text alone, or everything about it.
+/// Schema of a case; a text stands for a case with only that text.
 #[derive(JsonSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "a schema, never a value")]
+#[expect(dead_code, reason = "used for the schema only")]
 enum TextOrCase {
     Text(String),
     Case(Box<Case>),
 }
 
-/// A file of rules. In the folder `organisations` it is named after one organisation and changes its rules alone.
+/// A file of rules. A file in the folder `organisations` is named after an organisation and changes only the rules of that one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleFile {
-    /// Area of the rules of this file that name none, such as `security`.
+    /// Category of the rules in this file that do not set one, such as `security`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// Rules of other files that are out of force, by id.
+    /// Ids of rules in other files to switch off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub off: Vec<String>,
-    /// Rules of other files that have another severity, by id.
+    /// New severities of rules in other files, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub severities: BTreeMap<String, Severity>,
-    /// The rules.
+    /// Rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
 }
 
-/// One rule: when it is broken, how bad that is, and what to do instead.
+/// A rule: its condition, its severity and its remediation.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// Letters of the area and a number, such as `SEC-001`.
+    /// Letters and a number, such as `SEC-001`.
     #[schemars(regex(pattern = r"^[A-Z][A-Z0-9]{1,15}-[0-9]{3,6}$"))]
     pub id: String,
-    /// Name for people, at most 120 characters.
+    /// Title, at most 120 characters.
     #[schemars(length(min = 1, max = 120))]
     pub title: String,
-    /// Area; the file's where it is absent.
+    /// Category; default is that of the file.
     #[serde(default)]
     pub category: String,
-    /// How bad it is: `critical` blocks, `high` must be acknowledged, the others are told.
+    /// Severity of a broken rule: `critical` blocks the action, `high` requires acknowledgement, the others are reported.
     pub severity: Severity,
-    /// The cheapest plan for which the rule is in force.
+    /// Cheapest plan to which the rule applies.
     #[serde(default)]
     pub plan: Plan,
-    /// True where no organisation may switch it off or make it milder.
+    /// If true, an organisation cannot switch the rule off or lower its severity.
     #[serde(default)]
     pub locked: bool,
-    /// What it looks at.
+    /// What the rule checks.
     #[serde(default)]
     pub subject: SubjectKind,
-    /// When the rule is broken.
+    /// Condition under which the rule is broken.
     pub when: Condition,
-    /// What is wrong, for the one who reads the verdict.
+    /// Description of the problem, for the reader of the verdict.
     #[schemars(length(min = 1, max = 600))]
     pub message: String,
-    /// What to do instead.
+    /// How to fix the problem.
     #[schemars(length(min = 1, max = 1000))]
     pub remediation: String,
-    /// What shows that the rule works: at least one of each.
+    /// Tests of the rule, at least one of each kind.
     pub tests: Proofs,
 }
 
-/// What a rule looks at.
+/// What a rule checks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SubjectKind {
-    /// An action that is about to happen.
+    /// An action, before it happens.
     #[default]
     Action,
-    /// An icon of a user interface; its text is its SVG source, its file its name.
+    /// An icon of a user interface. Its SVG source is the text, its name is the file.
     Icon,
 }
 
-/// A condition. Every field that is given must hold. Patterns are regular expressions of a linear-time engine, without look-around and
-/// back-references; their classes are ASCII unless they say `(?u)`, and they tell capitals from small letters unless they say `(?i)`.
+/// A condition. All given fields must hold. Patterns are regular expressions of a linear-time engine, without look-around and
+/// back-references. Character classes are ASCII unless the pattern has `(?u)`, and matching is case-sensitive unless it has `(?i)`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Condition {
-    /// One of these words or phrases is in the text or the intent, in capitals or small letters.
+    /// The text or the intent contains one of these words or phrases, in upper or lower case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub keywords: Vec<String>,
-    /// One of these patterns matches within a line of the text. Of a diff the text is what it adds.
+    /// One of these patterns matches a line of the text. The text of a diff is what it adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub regex: Vec<String>,
-    /// A line that one of these patterns matches as well does not count for `regex`.
+    /// `regex` ignores lines that one of these patterns matches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub except: Vec<String>,
-    /// One of these patterns matches somewhere in the text, across lines.
+    /// One of these patterns matches the text, across lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub block: Vec<String>,
-    /// One of these patterns matches within a line that a diff removes.
+    /// One of these patterns matches a line that a diff removes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub removed: Vec<String>,
-    /// One of these patterns matches in the intent.
+    /// One of these patterns matches the intent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub intent: Vec<String>,
-    /// One of the files is named by one of these globs (`*` stays within a folder, `**` does not).
+    /// One of these globs matches one of the files (`*` matches within a folder, `**` across folders).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub files: Vec<String>,
-    /// Not every file is named by one of these globs: what only touches such files is left alone.
+    /// These globs do not match all files: an action that touches only such files does not break the rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub except_files: Vec<String>,
-    /// No file of the whole action is named by one of these globs.
+    /// None of these globs matches a file of the whole action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub without: Vec<String>,
-    /// The branch is named by one of these globs.
+    /// One of these globs matches the branch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub branches: Vec<String>,
@@ -140,44 +139,44 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<ActionKind>")]
     pub actions: Vec<ActionKind>,
-    /// Something is larger than this.
+    /// One of these sizes is exceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
-    /// The text holds one of these.
+    /// The detectors find one of these in the text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<Detection>")]
     pub detects: Vec<Detection>,
-    /// It happens where customers are; an unknown place counts as that.
+    /// The action happens in production. An unknown environment counts as production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub production: Option<bool>,
-    /// There is a backup that was tried; where nobody says so there is none.
+    /// There is a tested backup; default false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<bool>,
-    /// The icon has a text that stands for it, or needs none.
+    /// The icon has a label or needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labelled: Option<bool>,
-    /// One of these holds.
+    /// At least one of these conditions holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub any: Vec<Self>,
-    /// All of these hold.
+    /// All of these conditions hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub all: Vec<Self>,
-    /// This does not hold.
+    /// This condition does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not: Option<Box<Self>>,
 }
 
-/// Sizes; one of them is exceeded.
+/// Limits of sizes; at least one must be exceeded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Size {
-    /// The text has more bytes than this.
+    /// The text has more bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_bytes_over: Option<u64>,
-    /// There are more files than this.
+    /// The action has more files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files_over: Option<u64>,
-    /// A file has more bytes than this.
+    /// A file has more bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_bytes_over: Option<u64>,
 }
@@ -186,19 +185,19 @@ pub struct Size {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Proofs {
-    /// Cases that must break it.
+    /// Cases that must break the rule.
     #[schemars(with = "Vec<TextOrCase>", length(min = 1))]
     pub trips: Vec<Case>,
-    /// Near misses that must not.
+    /// Similar cases that must not break the rule.
     #[schemars(with = "Vec<TextOrCase>", length(min = 1))]
     pub passes: Vec<Case>,
 }
 
-/// A case of a rule's tests; what is absent is ordinary. A plain text stands for a case with nothing else.
+/// A test case of a rule. Omitted fields have ordinary values. A plain text stands for a case with only that text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Case {
-    /// Kind of action; the first that the rule names, or else `edit`.
+    /// Kind of action; default is the first kind that the rule names, else `edit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionKind>,
     /// Intent.
@@ -217,13 +216,13 @@ pub struct Case {
     /// Size of the file in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Where it happens, such as `staging`.
+    /// Environment, such as `staging`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Whether there is a backup.
+    /// True if there is a backup.
     #[serde(default)]
     pub backup: bool,
-    /// Text that stands for the icon.
+    /// Label of the icon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! One pattern, compiled: linear time, bounded memory, refused where it would match nearly every text.
+//! A compiled pattern: linear time, bounded memory. A pattern that matches nearly every text is refused.
 
 use super::words;
 use crate::linear;
@@ -10,17 +10,15 @@ use std::sync::Arc;
 
 /// Longest pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 2_048;
-/// Texts in which no rule has anything to look for; a pattern that matches all of them matches everything.
+/// Harmless texts. A pattern that matches all of them is taken to match everything.
 pub(super) const HARMLESS: [&str; 3] = ["a quiet word about the weather", "let total = left + right;", "12 34"];
 
-/// Where a pattern is looked for.
+/// Part of the subject that a pattern is matched against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In the text.
     Text,
-    /// In what a diff removes.
+    /// Lines that a diff removes.
     Removed,
-    /// In the intent.
     Intent,
 }
 
@@ -28,41 +26,39 @@ impl Place {
     pub(super) const ALL: [Self; 3] = [Self::Text, Self::Removed, Self::Intent];
 }
 
-/// How far a match may reach.
+/// Extent of a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Within a line.
     Line,
     /// Across lines.
     Whole,
 }
 
-/// A compiled pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub(super) place: Place,
     pub(super) reach: Reach,
     pub(super) regex: Regex,
-    /// Lines that these match do not count.
+    /// Lines that one of these matches are ignored.
     pub(super) except: Arc<[Regex]>,
-    /// At least one of these is in every match.
+    /// Every match contains at least one of these words.
     pub(super) words: Option<Vec<Vec<u8>>>,
 }
 
 impl Pattern {
-    /// Compiles a pattern that a rule is looked for by.
+    /// Compiles a pattern; refuses one that would match everything.
     pub(super) fn new(pattern: &str, place: Place, reach: Reach) -> Result<Self, String> {
         let (regex, hir) = compile(pattern)?;
         if regex.is_match(b"") {
-            return Err(format!("`{pattern}` matches an empty text, and so everything; say what must be there"));
+            return Err(format!("`{pattern}` matches an empty text, so it matches everything; make it more specific"));
         }
         if HARMLESS.iter().all(|text| regex.is_match(text.as_bytes())) {
-            return Err(format!("`{pattern}` would match everything; say what must be there"));
+            return Err(format!("`{pattern}` would match everything; make it more specific"));
         }
         Ok(Self { place, reach, regex, except: Arc::default(), words: words::required(&hir) })
     }
 
-    /// Compiles words and phrases, in capitals or small letters, whole words only.
+    /// Compiles words and phrases: whole words, in upper or lower case.
     pub(super) fn keywords(keywords: &[String], place: Place) -> Result<Self, String> {
         let phrase = |phrase: &String| {
             let escaped: Vec<String> = phrase.split_whitespace().map(regex_syntax::escape).collect();
@@ -76,7 +72,7 @@ impl Pattern {
         Self::new(&format!("(?i)(?:{})", phrases.join("|")), place, Reach::Line)
     }
 
-    /// The first bytes of those of `lines` in which it matches, at most `most`.
+    /// Returns the starts of the lines in which the pattern matches, at most `most`.
     pub(super) fn lines(
         &self,
         text: &str,
@@ -91,14 +87,14 @@ impl Pattern {
     }
 }
 
-/// Compiles a pattern that takes something out; it may match what it likes.
+/// Compiles a pattern for exceptions; it may match everything.
 pub(super) fn exception(pattern: &str) -> Result<Regex, String> {
     compile(pattern).map(|(regex, _)| regex)
 }
 
 fn compile(pattern: &str) -> Result<(Regex, regex_syntax::hir::Hir), String> {
     if pattern.len() > MAX_PATTERN_BYTES {
-        return Err(format!("a pattern of {} bytes; at most {MAX_PATTERN_BYTES}", pattern.len()));
+        return Err(format!("the pattern has {} bytes; at most {MAX_PATTERN_BYTES} are allowed", pattern.len()));
     }
     let hir = regex_syntax::ParserBuilder::new()
         .unicode(false)
@@ -107,16 +103,16 @@ fn compile(pattern: &str) -> Result<(Regex, regex_syntax::hir::Hir), String> {
         .crlf(true)
         .build()
         .parse(pattern)
-        .map_err(|error| format!("`{pattern}` is not a pattern: {}", told(&error)))?;
+        .map_err(|error| format!("`{pattern}` is not a valid pattern: {}", reason(&error)))?;
     if hir.properties().look_set().contains(Look::Start) || hir.properties().look_set().contains(Look::End) {
-        return Err(format!(r"`{pattern}` has `\A` or `\z`; patterns look at lines, use `^` and `$`"));
+        return Err(format!(r"`{pattern}` has `\A` or `\z`; patterns match lines, use `^` and `$`"));
     }
     let regex = linear::bytes(pattern, syntax::Config::new().multi_line(true).crlf(true))
-        .map_err(|error| format!("`{pattern}` cannot be used: {error}"))?;
+        .map_err(|error| format!("`{pattern}` cannot be compiled: {error}"))?;
     Ok((regex, hir))
 }
 
-fn told(error: &regex_syntax::Error) -> String {
+fn reason(error: &regex_syntax::Error) -> String {
     match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),
         regex_syntax::Error::Translate(error) => error.kind().to_string(),
@@ -140,10 +136,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_cannot_do_in_linear_time_is_refused_and_so_is_what_is_huge() {
+    fn patterns_that_need_more_than_linear_time_or_much_memory_are_refused() {
         assert!(refused(r"(?<=a)b").contains("look-around"));
         assert!(refused(r"(a)\1").contains("backreferences"));
-        assert!(refused(r"x{1000}{1000}").contains("cannot be used"));
+        assert!(refused(r"x{1000}{1000}").contains("cannot be compiled"));
         assert!(refused(&"x".repeat(4_000)).contains("at most"));
         assert!(refused(r"\Ax").contains("lines"));
     }

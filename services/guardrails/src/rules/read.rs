@@ -1,4 +1,4 @@
-//! Reads a file of rules: what fits is kept, what does not is noted, and nothing is judged across files here.
+//! Reads a file of rules. Relations between files are checked in `library`.
 
 use super::check::{Check, Parts};
 use super::library::MAX_RULES;
@@ -12,16 +12,13 @@ use mcp_kit::data::{Fields, FileReader, Problem};
 /// Largest file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
 
-/// The fields of a file.
 pub(super) const FILE_FIELDS: [&str; 4] = ["category", "off", "severities", "rules"];
-/// The fields of a rule.
 pub(super) const RULE_FIELDS: [&str; 11] =
     ["id", "title", "category", "severity", "plan", "locked", "subject", "when", "message", "remediation", "tests"];
-/// The fields of a case.
 pub(super) const CASE_FIELDS: [&str; 9] =
     ["action", "intent", "text", "files", "branch", "bytes", "environment", "backup", "label"];
 
-/// A file as it was read.
+/// A file.
 #[derive(Debug, Default)]
 pub(super) struct ReadFile {
     pub(super) name: String,
@@ -30,23 +27,22 @@ pub(super) struct ReadFile {
     pub(super) rules: Vec<ReadRule>,
 }
 
-/// A rule as it was read, compiled, with the line where it begins.
+/// A rule with its compiled condition and its line.
 #[derive(Debug)]
 pub(super) struct ReadRule {
     pub(super) line: usize,
     pub(super) rule: Rule,
     pub(super) check: Check,
     pub(super) parts: Parts,
-    /// Lines of the cases that must break it, and of those that must not.
+    /// Lines of the cases that must break the rule, and of those that must not.
     pub(super) case_lines: [Vec<usize>; 2],
 }
 
-/// Reads a file.
 pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadFile {
     let mut reader = FileReader::new(name, problems);
     let mut read = ReadFile { name: name.to_owned(), ..ReadFile::default() };
     if text.len() > MAX_FILE_BYTES {
-        reader.problem(1, format!("a file of {} bytes; at most {MAX_FILE_BYTES}", text.len()));
+        reader.problem(1, format!("a file of {} bytes; at most {MAX_FILE_BYTES} are allowed", text.len()));
         return read;
     }
     let Some(root) = reader.parse(text).filter(|root| root.value != Value::Empty) else { return read };
@@ -62,7 +58,7 @@ pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadF
     if let Some(node) = fields.get("rules") {
         let items = reader.list(node, "`rules`");
         if items.len() > MAX_RULES {
-            reader.problem(node.line, format!("{} rules in one file; at most {MAX_RULES}", items.len()));
+            reader.problem(node.line, format!("{} rules in one file; at most {MAX_RULES} are allowed", items.len()));
         }
         read.rules = items.iter().filter_map(|item| rule(&mut reader, item, category.as_deref())).collect();
     }
@@ -75,8 +71,7 @@ fn rule(reader: &mut FileReader<'_>, node: &Node, category: Option<&str>) -> Opt
     let fields = reader.fields(node, "a rule", &RULE_FIELDS)?;
     let id = reader.bounded(&fields, "id", 24);
     if let Some(id) = id.as_deref().filter(|id| !is_id(id)) {
-        reader
-            .problem(fields.line("id"), format!("`{id}` is not an id; it is letters and a number, such as `SEC-001`"));
+        reader.problem(fields.line("id"), format!("`{id}` is not an id; use letters and a number, such as `SEC-001`"));
     }
     reader.item.clone_from(&id);
     let category = match (fields.get("category"), category) {
@@ -135,14 +130,17 @@ fn is_id(id: &str) -> bool {
 fn proofs(reader: &mut FileReader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2]) {
     let (mut proofs, mut lines) = (Proofs::default(), [Vec::new(), Vec::new()]);
     let Some(node) = rule.get("tests") else {
-        reader.problem(rule.line("tests"), "`tests` is missing: one case under `trips`, one near miss under `passes`");
+        reader.problem(
+            rule.line("tests"),
+            "`tests` is missing; add a case under `trips` and a similar one under `passes`",
+        );
         return (proofs, lines);
     };
     let Some(fields) = reader.fields(node, "`tests`", &["trips", "passes"]) else { return (proofs, lines) };
     let [trips, passes] = &mut lines;
     for (key, into, lines) in [("trips", &mut proofs.trips, trips), ("passes", &mut proofs.passes, passes)] {
         let Some(node) = fields.get(key) else {
-            reader.problem(node.line, format!("`{key}` is missing: a rule shows that it works"));
+            reader.problem(node.line, format!("`{key}` is missing; a rule needs at least one such case"));
             continue;
         };
         for item in reader.list(node, &format!("`{key}`")) {

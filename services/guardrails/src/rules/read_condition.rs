@@ -1,4 +1,4 @@
-//! Reads a condition and compiles it at once, so that a pattern that cannot be used is told with its line.
+//! Reads and compiles a condition, so that an invalid pattern is reported with its line.
 
 use super::check::{Check, Parts};
 use super::model::{Condition, Size};
@@ -11,7 +11,6 @@ use mcp_kit::data::{Fields, FileReader};
 use regex_automata::util::syntax;
 use std::sync::Arc;
 
-/// The fields of a condition.
 pub(super) const FIELDS: [&str; 19] = [
     "keywords",
     "regex",
@@ -33,37 +32,34 @@ pub(super) const FIELDS: [&str; 19] = [
     "all",
     "not",
 ];
-/// The fields of a size.
 pub(super) const SIZE_FIELDS: [&str; 3] = ["textBytesOver", "filesOver", "fileBytesOver"];
 /// Deepest nesting of conditions.
 const MAX_DEPTH: usize = 8;
 /// Most keywords, patterns or globs in one list.
 const MAX_ITEMS: usize = 64;
-/// Paths that nothing is the matter with; a glob that names all of them names everything.
+/// Harmless paths. A glob that matches all of them is taken to match every file.
 const HARMLESS: [&str; 3] = ["readme", "src/main.rs", "a/deep/folder/of/notes.txt"];
 
-/// Makes a check of names.
 type MakeCheck = fn(GlobSet) -> Check;
 
-/// Reads the condition at `node`.
 pub(super) fn condition(
     reader: &mut FileReader<'_>,
     parts: &mut Parts,
     node: &Node,
     depth: usize,
 ) -> (Condition, Check) {
-    let nothing = (Condition::default(), Check::Any(Vec::new()));
-    let Some(fields) = reader.fields(node, "a condition", &FIELDS) else { return nothing };
+    let empty = (Condition::default(), Check::Any(Vec::new()));
+    let Some(fields) = reader.fields(node, "a condition", &FIELDS) else { return empty };
     if fields.is_empty() {
-        reader.problem(node.line, "an empty condition would match everything; say what must be there");
-        return nothing;
+        reader.problem(node.line, "an empty condition would match everything; add a field");
+        return empty;
     }
     if depth > MAX_DEPTH {
-        reader.problem(node.line, format!("conditions are nested deeper than {MAX_DEPTH}"));
-        return nothing;
+        reader.problem(node.line, format!("conditions are nested deeper than {MAX_DEPTH} levels"));
+        return empty;
     }
     let (mut condition, mut checks) = (Condition::default(), Vec::new());
-    // What costs little comes first: most rules end there.
+    // Cheap checks come first, because most rules fail there.
     facts(reader, &fields, &mut condition, &mut checks);
     names(reader, parts, &fields, &mut condition, &mut checks);
     patterns(reader, parts, &fields, &mut condition, &mut checks);
@@ -145,7 +141,7 @@ fn patterns(
         } = texts;
     }
     if !except.is_empty() && condition.regex.is_empty() {
-        reader.problem(fields.line("except"), "`except` takes lines out of `regex`, and there is no `regex`");
+        reader.problem(fields.line("except"), "`except` needs `regex`, whose lines it ignores");
     }
     condition.except = except.into_iter().map(|(_, text)| text).collect();
 }
@@ -179,7 +175,7 @@ fn names(
         match set.build() {
             Ok(set) if !items.is_empty() => checks.push(check(set)),
             Ok(_) => {}
-            Err(error) => reader.problem(fields.line(key), format!("`{key}` cannot be used: {error}")),
+            Err(error) => reader.problem(fields.line(key), format!("`{key}` cannot be compiled: {error}")),
         }
         *into = items.into_iter().map(|(_, text)| text).collect();
     }
@@ -203,7 +199,7 @@ fn facts(reader: &mut FileReader<'_>, fields: &Fields<'_>, condition: &mut Condi
             file_bytes_over: reader.number(&sizes, SIZE_FIELDS[2]),
         };
         if size == Size::default() {
-            reader.problem(node.line, "`size` has no limit that can be used");
+            reader.problem(node.line, "`size` has no valid limit");
         }
         condition.size = Some(size);
         checks.push(Check::Size(size));
@@ -219,7 +215,7 @@ fn facts(reader: &mut FileReader<'_>, fields: &Fields<'_>, condition: &mut Condi
 fn bounded(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(usize, String)> {
     let texts = reader.texts(fields, key);
     if texts.len() > MAX_ITEMS {
-        reader.problem(fields.line(key), format!("`{key}` has {} items; at most {MAX_ITEMS}", texts.len()));
+        reader.problem(fields.line(key), format!("`{key}` has {} items; at most {MAX_ITEMS} are allowed", texts.len()));
     }
     texts
 }
@@ -229,7 +225,7 @@ fn glob(reader: &mut FileReader<'_>, line: usize, text: &str) -> Option<Glob> {
         Ok(glob) => {
             let names = linear::bytes(glob.regex(), syntax::Config::new());
             if names.is_ok_and(|names| HARMLESS.iter().all(|path| names.is_match(path))) {
-                reader.problem(line, format!("`{text}` names every file; say which"));
+                reader.problem(line, format!("`{text}` matches every file; make it more specific"));
                 return None;
             }
             Some(glob)

@@ -1,4 +1,4 @@
-//! One pass over a text for the fixed words of every pattern: which patterns may match, and on which lines.
+//! Searches a text once for the fixed words of every pattern, and returns which patterns may match and on which lines.
 
 use super::pattern::{Pattern, Place, Reach};
 use super::subject::Subject;
@@ -6,41 +6,39 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Most lines that are noted for one pattern; past it the pattern is run on the whole text.
+/// Most lines recorded for one pattern. With more, one run over the whole text is cheaper.
 const MAX_LINES: usize = 64;
 
 /// Where a pattern may match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Possible {
-    /// Nowhere: none of its words is there.
+    /// Nowhere, because the text has none of its words.
     No,
-    /// On these lines.
     Lines(Vec<Range<usize>>),
-    /// Anywhere.
     Whole,
 }
 
-/// Who is held to a set, which decides what may be spent on it.
+/// Use of a set, which decides how much memory its search may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Everybody: the fastest search, which takes a megabyte or two.
-    Everybody,
-    /// One organisation, or a test: there may be many such sets, so each is small.
-    Few,
+    /// All organisations: the fastest search, which takes 1 to 2 MB.
+    AllOrganisations,
+    /// One organisation, or a test of a rule. There may be many such sets, so each is small.
+    One,
 }
 
 /// Finds the words of a set of patterns.
 #[derive(Debug)]
 pub(super) struct Scanner {
     words: AhoCorasick,
-    /// By word: the patterns that it is a word of.
+    /// Patterns by word.
     patterns: Vec<Vec<usize>>,
-    /// By pattern: where and how far it is looked for, and whether it has words.
+    /// By pattern: its place, its reach, and true if it has words.
     kinds: Vec<(Place, Reach, bool)>,
 }
 
 impl Scanner {
-    /// Collects the words of patterns, which are numbered in their order.
+    /// Collects the words of patterns; a pattern is named by its position.
     pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p Pattern>, use_of: Use) -> Result<Self, String> {
         let mut by_word: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         let mut kinds = Vec::new();
@@ -51,18 +49,18 @@ impl Scanner {
             }
         }
         let kind = match use_of {
-            Use::Everybody => AhoCorasickKind::DFA,
-            Use::Few => AhoCorasickKind::ContiguousNFA,
+            Use::AllOrganisations => AhoCorasickKind::DFA,
+            Use::One => AhoCorasickKind::ContiguousNFA,
         };
         let words = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)
             .kind(Some(kind))
             .build(by_word.keys())
-            .map_err(|error| format!("the words of all rules together are too many: {error}"))?;
+            .map_err(|error| format!("the rules have too many words: {error}"))?;
         Ok(Self { words, patterns: by_word.into_values().collect(), kinds })
     }
 
-    /// Where each pattern may match.
+    /// Returns where each pattern may match.
     pub(super) fn scan(&self, subject: &Subject<'_>) -> Vec<Possible> {
         let start = |(_, _, has_words): &(Place, Reach, bool)| if *has_words { Possible::No } else { Possible::Whole };
         let mut possible: Vec<Possible> = self.kinds.iter().map(start).collect();
@@ -81,7 +79,7 @@ impl Scanner {
                 for number in &self.patterns[found.pattern().as_usize()] {
                     let (wanted, reach, _) = self.kinds[*number];
                     if wanted == place {
-                        note(&mut possible[*number], &line, reach);
+                        add_line(&mut possible[*number], &line, reach);
                     }
                 }
             }
@@ -90,7 +88,7 @@ impl Scanner {
     }
 }
 
-fn note(possible: &mut Possible, line: &Range<usize>, reach: Reach) {
+fn add_line(possible: &mut Possible, line: &Range<usize>, reach: Reach) {
     match (&mut *possible, reach) {
         (_, Reach::Whole) => *possible = Possible::Whole,
         (Possible::No, Reach::Line) => *possible = Possible::Lines(vec![line.clone()]),
@@ -107,7 +105,7 @@ fn line_at(text: &str, byte: usize) -> Range<usize> {
     start..end
 }
 
-/// The lines of a text, as ranges without their ends.
+/// Returns the lines of a text, as ranges without the line ends.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     text.split('\n').map(move |line| {
@@ -125,7 +123,9 @@ mod tests {
     fn possible(patterns: &[&str], text: &str) -> Vec<Possible> {
         let patterns: Vec<Pattern> =
             patterns.iter().map(|pattern| Pattern::new(pattern, Place::Text, Reach::Line).unwrap()).collect();
-        Scanner::new(patterns.iter(), Use::Everybody).unwrap().scan(&Subject::bare(ActionKind::Edit).with_text(text))
+        Scanner::new(patterns.iter(), Use::AllOrganisations)
+            .unwrap()
+            .scan(&Subject::bare(ActionKind::Edit).with_text(text))
     }
 
     fn on(line: Range<usize>) -> Possible {
@@ -133,19 +133,19 @@ mod tests {
     }
 
     #[test]
-    fn only_lines_with_a_word_of_a_pattern_are_worth_a_look() {
+    fn only_lines_with_a_word_of_the_pattern_are_returned() {
         let found = possible(&["(?i)drop +table", "truncate", "[0-9]{16}"], "one\nDROP  Table\nthree");
         assert_eq!(found, [on(4..15), Possible::No, Possible::Whole]);
     }
 
     #[test]
-    fn a_text_full_of_a_word_is_looked_at_as_a_whole() {
+    fn a_text_with_many_matching_lines_is_searched_as_a_whole() {
         assert_eq!(possible(&["truncate"], &"truncate\n".repeat(MAX_LINES + 2)), [Possible::Whole]);
         assert_eq!(possible(&["truncate"], &"truncate ".repeat(1_000)), [on(0..9_000)]);
     }
 
     #[test]
-    fn lines_are_those_of_the_text() {
+    fn lines_are_ranges_of_the_text() {
         assert_eq!(lines("a\n\nbc").collect::<Vec<_>>(), [0..1, 2..2, 3..5]);
         assert_eq!(line_at("a\nbc\nd", 3), 2..4);
     }

@@ -1,12 +1,12 @@
-//! The JSON Schema of rule files, as editors and other programs get it.
+//! The JSON Schema of rule files, for editors and other programs.
 
 use super::model::RuleFile;
 
-/// The schema, as text with a line end.
+/// Returns the schema as text.
 pub fn text() -> String {
     let mut schema = schemars::schema_for!(RuleFile);
     schema.insert("title".to_owned(), "Rules of the guardrails service".into());
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain data");
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema can be serialized");
     text.push('\n');
     text
 }
@@ -18,7 +18,7 @@ mod tests {
     use mcp_kit::data::yaml::{self, Node};
     use serde_json::{Value, json};
 
-    /// A file as other programs read it.
+    /// Converts a file to JSON, as other programs read it.
     fn json(node: &Node) -> Value {
         match &node.value {
             yaml::Value::Empty => Value::Null,
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_files_keep_to_the_schema() {
+    fn the_built_in_files_match_the_schema() {
         let validator = validator();
         for source in baseline::sources() {
             let document = json(&yaml::parse(&source.text).unwrap());
@@ -73,17 +73,17 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_and_the_reader_know_the_same_fields() {
+    fn the_schema_and_the_reader_have_the_same_fields() {
         let schema: Value = serde_json::from_str(&text()).unwrap();
         let fields = |at: &str| {
             let properties = if at.is_empty() { &schema["properties"] } else { &schema["$defs"][at]["properties"] };
             properties.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<String>>()
         };
-        let known = |fields: &[&str]| fields.iter().map(|field| (*field).to_owned()).collect();
-        assert_eq!(fields(""), known(&read::FILE_FIELDS));
-        assert_eq!(fields("Rule"), known(&read::RULE_FIELDS));
-        assert_eq!(fields("Case"), known(&read::CASE_FIELDS));
-        assert_eq!(fields("Condition"), known(&read_condition::FIELDS));
-        assert_eq!(fields("Size"), known(&read_condition::SIZE_FIELDS));
+        let expected = |fields: &[&str]| fields.iter().map(|field| (*field).to_owned()).collect();
+        assert_eq!(fields(""), expected(&read::FILE_FIELDS));
+        assert_eq!(fields("Rule"), expected(&read::RULE_FIELDS));
+        assert_eq!(fields("Case"), expected(&read::CASE_FIELDS));
+        assert_eq!(fields("Condition"), expected(&read_condition::FIELDS));
+        assert_eq!(fields("Size"), expected(&read_condition::SIZE_FIELDS));
     }
 }

@@ -1,5 +1,5 @@
-//! A set of rules, ready to be asked. One search for the words of all patterns, and one for all globs, say which patterns are worth
-//! running and on which lines; every part is linear in the text, so no text and no rule can make it slow.
+//! A set of rules for matching. One search for the words of all patterns and one for all globs select the patterns to run and their lines.
+//! Every part takes time linear in the text, so no text and no rule can make it slow.
 
 use super::check::{Check, Parts};
 use super::model::{Rule, Size, SubjectKind};
@@ -15,26 +15,24 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Most places that are told of one broken rule.
+/// Most places reported for one broken rule.
 pub const MAX_PLACES: usize = 5;
-/// Longest path that is told, in characters.
+/// Longest path in a place, in characters.
 const MAX_PLACE_CHARS: usize = 200;
 
-/// A rule, compiled; it may be in several sets.
+/// A compiled rule; several sets may share it.
 #[derive(Debug)]
 pub struct Compiled {
-    /// As its author wrote it.
     pub rule: Rule,
     pub(super) check: Check,
     pub(super) parts: Parts,
 }
 
-/// A rule as it is in force in a set.
+/// A rule in a set.
 #[derive(Debug, Clone)]
 pub struct InForce {
-    /// The rule.
     pub compiled: Arc<Compiled>,
-    /// Its severity here.
+    /// Severity in this set.
     pub severity: Severity,
     patterns: usize,
     globs: usize,
@@ -43,13 +41,10 @@ pub struct InForce {
 /// A rule that a subject breaks.
 #[derive(Debug, Clone)]
 pub struct Broken<'s> {
-    /// The rule.
     pub rule: &'s InForce,
-    /// Where it was seen.
     pub places: Vec<String>,
 }
 
-/// A set of rules.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<InForce>,
@@ -58,7 +53,7 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// Puts rules together; an error is what the engine cannot hold.
+    /// Builds a set. Fails if its words or globs exceed the limits of the engine.
     pub(super) fn new(mut rules: Vec<(Arc<Compiled>, Severity)>, use_of: Use) -> Result<Self, String> {
         rules.sort_by(|a, b| a.0.rule.id.cmp(&b.0.rule.id));
         let (mut patterns, mut globs, mut set) = (0, 0, GlobSetBuilder::new());
@@ -73,27 +68,27 @@ impl RuleSet {
             (patterns, globs) = next;
         }
         let scanner = Scanner::new(in_force.iter().flat_map(|rule| &rule.compiled.parts.patterns), use_of)?;
-        let globs = set.build().map_err(|error| format!("the globs of all rules together are too large: {error}"))?;
+        let globs = set.build().map_err(|error| format!("the globs of the rules are too large: {error}"))?;
         Ok(Self { rules: in_force, scanner, globs })
     }
 
-    /// The rules, by id.
+    /// Returns the rules, by id.
     pub fn rules(&self) -> &[InForce] {
         &self.rules
     }
 
-    /// The rules of a kind that are in force for a plan.
+    /// Returns the rules for a kind of subject that apply to a plan.
     pub fn for_plan(&self, plan: Plan, kind: SubjectKind) -> impl Iterator<Item = &InForce> {
         self.rules.iter().filter(move |rule| rule.compiled.rule.plan <= plan && rule.compiled.rule.subject == kind)
     }
 
-    /// The rules that `subject` breaks, the worst first.
+    /// Returns the rules that `subject` breaks, the most severe first.
     pub fn broken(&self, subject: &Subject<'_>, plan: Plan) -> Vec<Broken<'_>> {
         let facts = Facts {
             subject,
             possible: self.scanner.scan(subject),
-            named: self.named(subject),
-            found: std::array::from_fn(|_| OnceCell::new()),
+            matched: self.matched_globs(subject),
+            detected: std::array::from_fn(|_| OnceCell::new()),
         };
         let mut broken: Vec<Broken<'_>> = self
             .for_plan(plan, subject.kind)
@@ -106,24 +101,24 @@ impl RuleSet {
         broken
     }
 
-    /// The globs that name a file, each with the first file that it names.
-    fn named(&self, subject: &Subject<'_>) -> Vec<Option<usize>> {
-        let mut named = vec![None; self.globs.len()];
+    /// Returns for each glob the first file that it matches.
+    fn matched_globs(&self, subject: &Subject<'_>) -> Vec<Option<usize>> {
+        let mut first_files = vec![None; self.globs.len()];
         let mut matched = Vec::new();
         for (file, path) in subject.files.iter().enumerate() {
             self.globs.matches_into(plain(path), &mut matched);
-            matched.iter().for_each(|glob| _ = named[*glob].get_or_insert(file));
+            matched.iter().for_each(|glob| _ = first_files[*glob].get_or_insert(file));
         }
-        named
+        first_files
     }
 }
 
-/// Everything that a check may ask about one subject.
+/// Facts about one subject that checks use.
 struct Facts<'s> {
     subject: &'s Subject<'s>,
     possible: Vec<Possible>,
-    named: Vec<Option<usize>>,
-    found: [OnceCell<bool>; Detection::ALL.len()],
+    matched: Vec<Option<usize>>,
+    detected: [OnceCell<bool>; Detection::ALL.len()],
 }
 
 impl Facts<'_> {
@@ -139,7 +134,7 @@ impl Facts<'_> {
                 held
             }
             Check::Any(checks) => {
-                // Every branch is asked, so that all places are told; what is cheap stays cheap.
+                // All branches are checked, so that the places of each are reported.
                 checks.iter().fold(false, |held, check| self.holds(rule, check, places) | held)
             }
             Check::Not(check) => !self.holds(rule, check, &mut Vec::new()),
@@ -167,51 +162,51 @@ impl Facts<'_> {
             Place::Removed => &self.subject.removed,
             Place::Intent => &self.subject.intent,
         };
-        let mut found = BTreeSet::new();
+        let mut starts = BTreeSet::new();
         match (&self.possible[rule.patterns + number], pattern.reach) {
             (Possible::No, _) => {}
             (Possible::Lines(lines), Reach::Line) => {
-                found.extend(pattern.lines(text, lines.iter().cloned(), MAX_PLACES))
+                starts.extend(pattern.lines(text, lines.iter().cloned(), MAX_PLACES))
             }
             (Possible::Whole, Reach::Line) => {
                 if pattern.regex.is_match(text.as_bytes()) {
-                    found.extend(pattern.lines(text, super::scan::lines(text), MAX_PLACES));
+                    starts.extend(pattern.lines(text, super::scan::lines(text), MAX_PLACES));
                 }
             }
             (Possible::Lines(_) | Possible::Whole, Reach::Whole) => {
-                found.extend(pattern.regex.find(text.as_bytes()).map(|found| found.start()));
+                starts.extend(pattern.regex.find(text.as_bytes()).map(|found| found.start()));
             }
         }
         let label: String = self.subject.place.chars().take(MAX_PLACE_CHARS).collect();
-        for start in &found {
+        for start in &starts {
             let line = 1 + text.as_bytes()[..*start].iter().filter(|byte| **byte == b'\n').count();
-            tell(places, || match pattern.place {
+            add_place(places, || match pattern.place {
                 Place::Text => format!("{label}, line {line}"),
                 Place::Removed => format!("{label}, removed line {line}"),
                 Place::Intent => "intent".to_owned(),
             });
         }
-        !found.is_empty()
+        !starts.is_empty()
     }
 
     fn names(&self, rule: &InForce, number: usize, places: &mut Vec<String>) -> bool {
-        let Some(file) = self.named[rule.globs + number] else { return false };
-        tell(places, || self.subject.files[file].chars().take(MAX_PLACE_CHARS).collect());
+        let Some(file) = self.matched[rule.globs + number] else { return false };
+        add_place(places, || self.subject.files[file].chars().take(MAX_PLACE_CHARS).collect());
         true
     }
 
     fn finds(&self, wanted: Detection) -> bool {
         let at = Detection::ALL.iter().position(|detection| *detection == wanted).unwrap_or_default();
-        *self.found[at].get_or_init(|| detect::any(&self.subject.text, wanted))
+        *self.detected[at].get_or_init(|| detect::any(&self.subject.text, wanted))
     }
 }
 
-/// A path without what does not name anything.
+/// Removes a leading `./` or `/`, so that globs match relative paths.
 fn plain(path: &str) -> &str {
     path.trim_start_matches("./").trim_start_matches('/')
 }
 
-fn tell(places: &mut Vec<String>, place: impl FnOnce() -> String) {
+fn add_place(places: &mut Vec<String>, place: impl FnOnce() -> String) {
     if places.len() < MAX_PLACES {
         let place = place();
         if !places.contains(&place) {

@@ -1,11 +1,11 @@
-//! What rules are asked about: one action, one file of a commit, one statement or one icon, as plain facts.
+//! The subject of a check: an action, a file of a commit, a statement or an icon, as plain facts.
 
 use super::model::{Case, Rule, SubjectKind};
 use mcp_contracts::guardrails::{ActionKind, ActionRequest};
 use std::borrow::Cow;
 
-/// Places where nobody is a customer; every other name, and none, counts as production.
-const REHEARSALS: [&str; 13] = [
+/// Environments without customers. Every other name, or none, counts as production, because a wrong guess must err on the safe side.
+const TEST_ENVIRONMENTS: [&str; 13] = [
     "dev",
     "development",
     "local",
@@ -21,39 +21,32 @@ const REHEARSALS: [&str; 13] = [
     "uat",
 ];
 
-/// The facts.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
-    /// An action or an icon.
     pub kind: SubjectKind,
-    /// Kind of action.
     pub action: ActionKind,
-    /// What is to be achieved.
     pub intent: Cow<'a, str>,
-    /// Paths.
     pub files: Cow<'a, [String]>,
-    /// Paths of the whole action that this is a part of.
+    /// Paths of the whole action, of which this may be a part.
     pub all_files: Cow<'a, [String]>,
-    /// What is written, run or sent; of a diff what it adds.
+    /// Text that is written, run or sent; of a diff, the lines that it adds or keeps.
     pub text: Cow<'a, str>,
-    /// What a diff removes.
+    /// Lines that a diff removes.
     pub removed: Cow<'a, str>,
-    /// Branch, where it is known.
     pub branch: Option<&'a str>,
-    /// Size of the file, where it is known.
+    /// Size of the file.
     pub bytes: Option<u64>,
-    /// Whether it happens where customers are.
+    /// True if the action happens in production.
     pub production: bool,
-    /// Whether there is a backup.
     pub backup: bool,
-    /// Whether an icon has a text that stands for it, or needs none.
+    /// True if the icon has a label or needs none.
     pub labelled: bool,
-    /// What the text is called in a place, such as `text` or a path.
+    /// Name of the text in reported places, such as `text` or a path.
     pub place: &'a str,
 }
 
 impl<'a> Subject<'a> {
-    /// An action of which nothing is known but its kind.
+    /// An action without details.
     pub fn bare(action: ActionKind) -> Self {
         Self {
             kind: SubjectKind::Action,
@@ -72,7 +65,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// An action as it is asked about; nothing says where it happens or whether there is a backup, so the worse is assumed.
+    /// An action from a request. The request has no environment and no backup, so the worst is assumed.
     pub fn of_request(request: &'a ActionRequest) -> Self {
         let subject = Self {
             intent: Cow::Borrowed(&request.intent),
@@ -83,7 +76,7 @@ impl<'a> Subject<'a> {
         subject.with_text(request.text.as_deref().unwrap_or_default())
     }
 
-    /// Adds a text. A change of files may come as a diff: what it removes is then no longer there to be judged.
+    /// Adds a text. If files are changed and the text is a diff, the lines that it removes are not judged as text.
     #[must_use]
     pub fn with_text(mut self, text: &'a str) -> Self {
         let changes = matches!(self.action, ActionKind::Edit | ActionKind::Commit);
@@ -97,14 +90,13 @@ impl<'a> Subject<'a> {
         self
     }
 
-    /// Sets where it happens.
     #[must_use]
     pub fn in_environment(mut self, environment: Option<&str>) -> Self {
         self.production = is_production(environment);
         self
     }
 
-    /// A case of a rule's tests; what it leaves out is ordinary.
+    /// A test case of a rule; omitted fields get ordinary values.
     pub(super) fn of_case(rule: &Rule, case: &'a Case) -> Self {
         let action = case.action.or_else(|| first_action(&rule.when)).unwrap_or(ActionKind::Edit);
         let subject = Self {
@@ -122,17 +114,17 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Tells whether customers are where `environment` is.
+/// Returns true unless `environment` is known to have no customers.
 pub fn is_production(environment: Option<&str>) -> bool {
-    environment.is_none_or(|name| !REHEARSALS.contains(&name.trim().to_ascii_lowercase().as_str()))
+    environment.is_none_or(|name| !TEST_ENVIRONMENTS.contains(&name.trim().to_ascii_lowercase().as_str()))
 }
 
 fn first_action(condition: &super::model::Condition) -> Option<ActionKind> {
     condition.actions.first().copied().or_else(|| condition.all.iter().chain(&condition.any).find_map(first_action))
 }
 
-/// What a unified diff adds or keeps, and what it removes, each with the other's lines left blank so that numbers stay; `None` for
-/// every other text.
+/// Splits a unified diff into the lines that it adds or keeps and those that it removes. Each part has blank lines in place of the other's, so
+/// that line numbers stay. Returns `None` if the text is not a diff.
 fn split_diff(text: &str) -> Option<(String, String)> {
     let is_hunk = |line: &str| line.starts_with("@@ -") && line[4..].contains(" +") && line[4..].contains(" @@");
     if !text.lines().any(is_hunk) {
@@ -152,7 +144,7 @@ fn split_diff(text: &str) -> Option<(String, String)> {
                 added.push_str(&line[1..]);
                 removed.push_str(end);
             }
-            // What is not of a hunk is judged as it stands: nothing can be hidden outside of one.
+            // Lines outside hunks are judged as text, so that nothing can be hidden there.
             Some(_) | None => {
                 added.push_str(line);
                 removed.push_str(end);
@@ -167,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_diff_is_what_it_adds_and_what_it_removes_with_the_lines_of_the_original() {
+    fn a_diff_is_split_and_line_numbers_stay() {
         let diff = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n";
         let (added, removed) = split_diff(diff).unwrap();
         assert_eq!(added, "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\nsame\n\nnew\n");
@@ -175,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_diff_is_judged_as_it_stands() {
+    fn text_that_only_resembles_a_diff_is_judged_as_text() {
         assert_eq!(split_diff("- DROP TABLE x\n+ nothing\n"), None);
         let subject = Subject::bare(ActionKind::Database).with_text("@@ -1 +1 @@\n-DROP TABLE x\n");
         assert!(subject.text.contains("DROP TABLE"));

@@ -1,30 +1,30 @@
-//! The fixed words of a pattern: a set of which at least one must be in every text that the pattern matches. One search for the words
-//! of all rules says which patterns are worth running. Knows patterns as syntax trees and nothing of rules.
+//! The fixed words of a pattern: every text that the pattern matches contains at least one of them. One search for the words of all rules
+//! selects the patterns to run. Works on syntax trees and knows nothing of rules.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// Shortest word that is worth searching for, in bytes.
+/// Shortest word, in bytes. A shorter one is in nearly every text.
 const MIN_WORD: usize = 3;
 /// Most words for one pattern.
 const MAX_WORDS: usize = 64;
-/// Most texts that a run of a sequence may stand for; a longer list is no better a word.
+/// Most texts into which a sequence is expanded; longer lists select no better.
 const MAX_RUN: usize = 16;
-/// Most letters of a class that are written out.
+/// Largest character class that is expanded.
 const MAX_LETTERS: u32 = 4;
-/// Longest word that is searched for, in bytes; of a longer one its beginning is.
+/// Longest word, in bytes; longer ones are cut.
 const MAX_WORD: usize = 24;
 
-/// The words of a pattern in small letters; `None` where it has none that help.
+/// Returns the words of a pattern in lower case; `None` if it has none.
 pub(super) fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let mut words = of(hir)?;
     words.iter_mut().for_each(|word| word.truncate(MAX_WORD));
     words.sort();
     words.dedup();
-    // A word that holds another one is found by it.
-    let held = |word: &Vec<u8>| words.iter().any(|other| other != word && holds(word, other));
-    let held: Vec<bool> = words.iter().map(held).collect();
-    let mut held = held.into_iter();
-    words.retain(|_| !held.next().unwrap_or(false));
+    // A word that contains another one is redundant.
+    let redundant = |word: &Vec<u8>| words.iter().any(|other| other != word && contains(word, other));
+    let redundant: Vec<bool> = words.iter().map(redundant).collect();
+    let mut redundant = redundant.into_iter();
+    words.retain(|_| !redundant.next().unwrap_or(false));
     Some(words)
 }
 
@@ -42,7 +42,7 @@ fn of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// The best of the runs of fixed texts and of the parts that have words themselves.
+/// Returns the best words of a sequence: of its runs of fixed texts, or of one of its parts.
 fn of_sequence(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
     let mut candidates = Vec::new();
     let mut run = vec![Vec::new()];
@@ -60,7 +60,7 @@ fn of_sequence(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
     candidates.into_iter().max_by_key(|words| worth(words))
 }
 
-/// Every text of `run` followed by every one of `texts`; `None` where there would be too many.
+/// Returns every text of `run` followed by every one of `texts`; `None` if there are too many.
 fn joined(run: &[Vec<u8>], texts: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     if run.len() * texts.len() > MAX_RUN {
         return None;
@@ -69,11 +69,11 @@ fn joined(run: &[Vec<u8>], texts: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     Some(run.iter().flat_map(join).collect())
 }
 
-fn holds(word: &[u8], other: &[u8]) -> bool {
+fn contains(word: &[u8], other: &[u8]) -> bool {
     word.windows(other.len()).any(|part| part == other)
 }
 
-/// Long words first, then few.
+/// Ranks words: the longer the better, then the fewer the better.
 fn worth(words: &[Vec<u8>]) -> (usize, usize) {
     (words.iter().map(Vec::len).min().unwrap_or(0).min(8), usize::MAX - words.len())
 }
@@ -83,7 +83,7 @@ fn useful(words: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
     fits.then_some(words)
 }
 
-/// The few texts that a part stands for, in small letters; `None` where they are many.
+/// Returns the texts that a part can match, in lower case; `None` if there are many.
 fn texts(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let few = |texts: Vec<Vec<u8>>| (texts.len() <= MAX_WORDS).then_some(texts);
     match hir.kind() {
@@ -110,20 +110,20 @@ fn texts(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// The few ASCII letters of a class, small and capital ones as one.
+/// Returns the ASCII letters of a small class, in lower case.
 fn letters(ranges: impl Iterator<Item = (u32, u32)>) -> Option<Vec<Vec<u8>>> {
-    let mut found = Vec::new();
+    let mut letters = Vec::new();
     for (start, end) in ranges {
         if end >= 128 || end - start >= MAX_LETTERS {
             return None;
         }
-        found.extend(
+        letters.extend(
             (start..=end).filter_map(|letter| u8::try_from(letter).ok()).map(|letter| letter.to_ascii_lowercase()),
         );
     }
-    found.sort_unstable();
-    found.dedup();
-    (found.len() <= MAX_LETTERS as usize).then(|| found.into_iter().map(|letter| vec![letter]).collect())
+    letters.sort_unstable();
+    letters.dedup();
+    (letters.len() <= MAX_LETTERS as usize).then(|| letters.into_iter().map(|letter| vec![letter]).collect())
 }
 
 #[cfg(test)]
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_looked_for_by_what_it_must_contain() {
+    fn words_are_what_every_match_contains() {
         let cases: &[(&str, Option<&[&str]>)] = &[
             (r"(?i)\bdrop\s+table\b", Some(&["table"])),
             (r"git push .*--force", Some(&["git push "])),

@@ -1,8 +1,8 @@
-//! `acknowledge_guardrails`: takes on the rules that a check found broken, for clients that cannot be asked within the check.
+//! `acknowledge_guardrails`: acknowledges broken rules, for clients that cannot be asked during the check.
 
-use super::{SCOPES, TAKES, validate};
-use crate::acknowledge::{self, Taken};
-use crate::judge::{Judge, Judged, told};
+use super::{SCOPES, SINGLE_USE, validate};
+use crate::acknowledge::{self, Acknowledgement};
+use crate::judge::{Judge, Judged, broken_rule};
 use crate::rules::{Broken, SubjectKind};
 use mcp_contracts::guardrails::{AcknowledgeGuardrails, Decision, Verdict, VerdictKind, tool};
 use mcp_contracts::{ErrorCode, ToolError};
@@ -11,9 +11,9 @@ use mcp_kit::{CallContext, Tool, ToolInfo};
 const INFO: ToolInfo = ToolInfo {
     name: tool::ACKNOWLEDGE,
     title: "Acknowledge broken rules",
-    description: "After a check answered `acknowledge` and a person has agreed: bring its `verdictToken` and the person's reason. \
-                  Answers a token that lets exactly that request go on, once. Never call it without having asked a person.",
-    annotations: TAKES,
+    description: "Call this after a check returned `acknowledge` and the user has agreed, with its `verdictToken` and the user's reason. \
+                  Returns a token that allows exactly that request, once. Never call it without asking the user first.",
+    annotations: SINGLE_USE,
     scopes: SCOPES,
 };
 
@@ -35,19 +35,24 @@ async fn acknowledge(
         Err(ToolError::new(ErrorCode::VerdictInvalid, format!("nothing was acknowledged: {why}")).with_hint(hint))
     };
     if claims.sub != context.claims.sub {
-        return refused("the verdict is for another user", "whoever asked acknowledges it");
+        return refused("the verdict is for another user", "the user who requested the check must acknowledge it");
     }
     match claims.kind {
         VerdictKind::Acknowledge => {}
-        VerdictKind::Allow => return refused("the verdict already allows the action", "use it as it is"),
-        VerdictKind::Acknowledged => return refused("it was acknowledged before", "use the token as it is"),
+        VerdictKind::Allow => {
+            return refused("the verdict already allows the action", "use it without acknowledgement");
+        }
+        VerdictKind::Acknowledged => return refused("it was acknowledged before", "use this token for the action"),
     }
     let rules = judge.rules(context);
     if claims.rules_version != rules.version {
-        return refused("the rules have changed since the check", "check again, and acknowledge what is broken then");
+        return refused(
+            "the rules have changed since the check",
+            "call `check_guardrails` again and acknowledge that verdict",
+        );
     }
     let in_force = rules.set.rules().iter().filter(|rule| claims.rules.contains(&rule.compiled.rule.id));
-    let mut broken: Vec<_> = in_force.map(|rule| told(&Broken { rule, places: Vec::new() })).collect();
+    let mut broken: Vec<_> = in_force.map(|rule| broken_rule(&Broken { rule, places: Vec::new() })).collect();
     broken.sort_by_key(|rule| std::cmp::Reverse(rule.severity));
     let judged = Judged {
         decision: Decision::Acknowledge,
@@ -55,5 +60,5 @@ async fn acknowledge(
         checked: rules.set.for_plan(context.claims.plan, SubjectKind::Action).count() as u32,
         version: rules.version.clone(),
     };
-    acknowledge::take(judge, context, Taken { claims, reason, judged }).await
+    acknowledge::acknowledge(judge, context, Acknowledgement { claims, reason, judged }).await
 }

@@ -1,8 +1,8 @@
-//! `check_guardrails`: asks whether an action may go on. A client of the newer era is asked to acknowledge within the call: it answers
-//! `input_required`, and the client repeats the call with its user's answer.
+//! `check_guardrails`: checks an action against the rules. If the client supports it, its user is asked to acknowledge broken rules: the call
+//! returns `input_required`, and the client repeats it with the answer.
 
-use super::{LOOKS, SCOPES, validate};
-use crate::acknowledge::{self, Taken};
+use super::{READ_ONLY, SCOPES, validate};
+use crate::acknowledge::{self, Acknowledgement};
 use crate::judge::{Judge, judge, verdict};
 use crate::rules::Subject;
 use mcp_contracts::guardrails::{ActionRequest, CheckGuardrails, Decision, Verdict, VerdictClaims, VerdictKind, tool};
@@ -16,14 +16,15 @@ use std::fmt::Write;
 const INFO: ToolInfo = ToolInfo {
     name: tool::CHECK,
     title: "Check an action against the rules",
-    description: "Call this before a risky action (commit, database, deploy, delete, a request to a service outside) with what you are \
-                  about to write, run or send in `text`. `allow`: go on, with the `verdictToken` for tools that demand one. \
-                  `acknowledge`: go on only after a person has acknowledged the rules. `block`: do not; follow the remediation.",
-    annotations: LOOKS,
+    description: "Call this before a risky action (commit, database, deploy, delete, a request to an external service), with the exact \
+                  text that you are about to write, run or send in `text`. Returns a verdict. `allow`: continue, and pass the \
+                  `verdictToken` to tools that require one. `acknowledge`: continue only after the user has acknowledged the broken \
+                  rules. `block`: do not act; follow the remediation.",
+    annotations: READ_ONLY,
     scopes: SCOPES,
 };
 
-/// Key of the question whether somebody takes the broken rules on.
+/// Key of the question that asks the user to acknowledge broken rules.
 pub const QUESTION: &str = "acknowledgement";
 /// Most rules that a question lists.
 const MAX_LISTED: usize = 10;
@@ -40,24 +41,24 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
     validate::files(request.files.iter().map(String::as_str))?;
     validate::text("text", request.text.as_deref().map_or(0, str::len))?;
     let execution_id = validate::execution_id(request.execution_id.as_deref(), context)?;
-    let (named, action) = (request.execution_id.clone(), request.request());
+    let (execution, action) = (request.execution_id.clone(), request.request());
     let bytes = request.text.as_deref().map_or(0, str::len);
-    let asked = action.clone();
+    let checked = action.clone();
     let judged =
-        judge.judged(context, bytes, move |rules, plan| self::judge(rules, plan, &[Subject::of_request(&asked)]));
+        judge.judged(context, bytes, move |rules, plan| self::judge(rules, plan, &[Subject::of_request(&checked)]));
     let judged = judged.await?;
     if let Some(answered) = &context.dialogue.answered {
-        let claims = state(judge, context, answered, &action, named.as_deref())?;
-        let known = judged.broken.iter().all(|rule| claims.rules.contains(&rule.id));
-        if judged.decision == Decision::Acknowledge && known {
+        let claims = check_state(judge, context, answered, &action, execution.as_deref())?;
+        let same_rules = judged.broken.iter().all(|rule| claims.rules.contains(&rule.id));
+        if judged.decision == Decision::Acknowledge && same_rules {
             let Some(reason) = consent(answered)? else {
-                // Nobody took it on: the verdict stands, and without a token nothing can be done with it.
+                // The user did not acknowledge: the verdict has no token, so the action cannot continue.
                 return Ok(Answer::Complete(verdict(&claims.execution_id, judged, None)));
             };
-            let taken = Taken { claims, reason, judged };
-            return acknowledge::take(judge, context, taken).await.map(Answer::Complete);
+            let acknowledgement = Acknowledgement { claims, reason, judged };
+            return acknowledge::acknowledge(judge, context, acknowledgement).await.map(Answer::Complete);
         }
-        // The rules have changed since the question, so the answer is to another one: judge anew.
+        // The rules have changed since the question, so the answer does not cover them: the user is asked again.
         let reply = judge.conclude(context, &claims.execution_id, &action, judged)?;
         return Ok(ask(context, reply));
     }
@@ -65,18 +66,18 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
     Ok(ask(context, reply))
 }
 
-/// What the question's state says, if it is ours and for this very request.
-fn state(
+/// Checks that the state was issued for this user and request, and returns its claims.
+fn check_state(
     judge: &Judge,
     context: &CallContext,
     answered: &Answered,
     action: &ActionRequest,
-    named: Option<&str>,
+    execution: Option<&str>,
 ) -> Result<VerdictClaims, ToolError> {
     let claims = judge.verdicts.open(&answered.state, &context.claims.org_id)?;
     let foreign = |why: &str| {
         Err(ToolError::new(ErrorCode::VerdictInvalid, format!("the answer is not accepted: its state is {why}"))
-            .with_hint("call again without `requestState`, and answer the new question"))
+            .with_hint("call again without `requestState` and answer the new question"))
     };
     if claims.kind != VerdictKind::Acknowledge {
         return foreign("not that of a question");
@@ -84,7 +85,7 @@ fn state(
     if claims.sub != context.claims.sub {
         return foreign("for another user");
     }
-    if named.is_some_and(|named| named != claims.execution_id) {
+    if execution.is_some_and(|execution| execution != claims.execution_id) {
         return foreign("for another execution");
     }
     if claims.request_hash != request_hash(action) {
@@ -93,7 +94,7 @@ fn state(
     Ok(claims)
 }
 
-/// The reason with which the user takes the rules on; `None` where the user does not.
+/// Returns the user's reason; `None` if the user did not acknowledge.
 fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
     let Some(content) = answered.accepted(QUESTION) else { return Ok(None) };
     if content.get("acknowledge") != Some(&json!(true)) {
@@ -103,7 +104,7 @@ fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
     validate::reason(reason).map(|reason| Some(reason.to_owned()))
 }
 
-/// Asks where the client can ask, and the verdict needs it.
+/// Asks a question if the verdict needs acknowledgement and the client can ask its user.
 fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
     match &reply.verdict_token {
         Some(state) if context.dialogue.can_ask && reply.verdict == Decision::Acknowledge => Answer::Ask(Question {
@@ -112,10 +113,10 @@ fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
             schema: json!({
                 "type": "object",
                 "properties": {
-                    "acknowledge": { "type": "boolean", "title": "Go on nevertheless" },
+                    "acknowledge": { "type": "boolean", "title": "Continue anyway" },
                     "reason": {
-                        "type": "string", "title": "Why", "minLength": REASON_CHARS.start(), "maxLength": REASON_CHARS.end(),
-                        "description": "It is logged with the rules.",
+                        "type": "string", "title": "Reason", "minLength": REASON_CHARS.start(), "maxLength": REASON_CHARS.end(),
+                        "description": "The reason is logged with the rules.",
                     },
                 },
                 "required": ["acknowledge"],
@@ -127,12 +128,12 @@ fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
 }
 
 fn message(reply: &Verdict) -> String {
-    let mut text = "The action breaks rules that a person must acknowledge before it goes on:".to_owned();
+    let mut text = "The action breaks rules that you must acknowledge before it continues:".to_owned();
     for rule in reply.rules.iter().take(MAX_LISTED) {
         let (id, severity) = (&rule.id, rule.severity.name());
         let _ = write!(text, "\n- {id} ({severity}) {}: {} {}", rule.title, rule.message, rule.remediation);
         if !rule.places.is_empty() {
-            let _ = write!(text, " Seen in {}.", rule.places.join("; "));
+            let _ = write!(text, " Found in {}.", rule.places.join("; "));
         }
     }
     if reply.rules.len() > MAX_LISTED {

@@ -1,6 +1,6 @@
-//! `scan_text`: looks for secrets, personal data, prompt injection and destructive statements, and masks them where that is asked for.
+//! `scan_text`: detects secrets, personal data, prompt injection and destructive SQL, and masks them on request.
 
-use super::{LOOKS, SCOPES, validate};
+use super::{READ_ONLY, SCOPES, validate};
 use crate::detect;
 use crate::judge::run;
 use mcp_contracts::guardrails::{Detection, Scan, ScanText, tool};
@@ -9,10 +9,10 @@ use mcp_kit::{CallContext, Tool, ToolInfo};
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::SCAN_TEXT,
-    title: "Look for secrets and personal data",
-    description: "Looks for keys and passwords, personal data, text that tries to give orders to a model, and SQL that destroys data. With \
-                  `redact` it also answers the text with all of that masked.",
-    annotations: LOOKS,
+    title: "Scan a text for secrets and personal data",
+    description: "Scans a text for keys and passwords, personal data, text that tries to instruct a model, and SQL that destroys data. With \
+                  `redact` it also returns the text with all matches masked.",
+    annotations: READ_ONLY,
     scopes: SCOPES,
 };
 
@@ -28,20 +28,20 @@ pub(super) fn tool() -> Tool {
 
 fn scan(request: &ScanText) -> Scan {
     let wanted = if request.detections.is_empty() { &Detection::ALL[..] } else { &request.detections };
-    let found = detect::scan(&request.text, wanted, MAX_MATCHES);
+    let scan = detect::scan(&request.text, wanted, MAX_MATCHES);
     Scan {
-        worst: found.matches.iter().map(|found| found.severity).max(),
-        redacted: request.redact.then(|| masked(&request.text, wanted, &found)),
-        truncated: found.truncated,
-        matches: found.matches,
+        worst: scan.matches.iter().map(|found| found.severity).max(),
+        redacted: request.redact.then(|| masked(&request.text, wanted, &scan)),
+        truncated: scan.truncated,
+        matches: scan.matches,
     }
 }
 
-/// Everything is masked, also what there were too many of to tell.
-fn masked(text: &str, wanted: &[Detection], found: &detect::Scanned) -> String {
-    if found.truncated {
+/// Masks all matches, also those beyond the limit of the reply.
+fn masked(text: &str, wanted: &[Detection], scan: &detect::Scanned) -> String {
+    if scan.truncated {
         detect::redact(text, &detect::scan(text, wanted, usize::MAX).matches)
     } else {
-        detect::redact(text, &found.matches)
+        detect::redact(text, &scan.matches)
     }
 }

@@ -1,4 +1,4 @@
-//! Turns arguments into what can be judged: bounds and forms, each with its name in the message.
+//! Checks limits and forms of arguments; every error names the argument.
 
 use mcp_contracts::limits::{
     MAX_EXECUTION_ID_BYTES, MAX_FILES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES, REASON_CHARS, is_execution_id,
@@ -12,12 +12,12 @@ pub(super) fn invalid(message: impl Into<String>) -> ToolError {
 
 fn too_large(what: &str, size: usize, unit: &str, most: usize) -> ToolError {
     ToolError::new(ErrorCode::TooLarge, format!("`{what}` has {size} {unit}; at most {most} are allowed"))
-        .with_hint("nothing was judged; ask about it in parts")
+        .with_hint("nothing was checked; split the request")
 }
 
 pub(super) fn intent(what: &str, intent: &str) -> Result<(), ToolError> {
     if intent.trim().is_empty() {
-        return Err(invalid(format!("`{what}` is empty; say what is to be achieved")));
+        return Err(invalid(format!("`{what}` is empty; describe the purpose of the action")));
     }
     if intent.len() > MAX_INTENT_BYTES {
         return Err(too_large(what, intent.len(), "bytes", MAX_INTENT_BYTES));
@@ -46,9 +46,9 @@ pub(super) fn files<'f>(files: impl ExactSizeIterator<Item = &'f str>) -> Result
     Ok(())
 }
 
-/// The execution that a verdict is for: the one that is named, or that of the call.
-pub(super) fn execution_id(given: Option<&str>, context: &CallContext) -> Result<String, ToolError> {
-    let Some(id) = given else { return Ok(context.execution_id.to_string()) };
+/// Returns the execution that a verdict is for: that of the request, or that of the call.
+pub(super) fn execution_id(requested: Option<&str>, context: &CallContext) -> Result<String, ToolError> {
+    let Some(id) = requested else { return Ok(context.execution_id.to_string()) };
     if is_execution_id(id) {
         Ok(id.to_owned())
     } else {
@@ -58,16 +58,16 @@ pub(super) fn execution_id(given: Option<&str>, context: &CallContext) -> Result
     }
 }
 
-/// A reason that somebody gave.
+/// Checks the length of a reason.
 pub(super) fn reason(reason: &str) -> Result<&str, ToolError> {
     let reason = reason.trim();
     match reason.chars().count() {
         length if REASON_CHARS.contains(&length) => Ok(reason),
         length => Err(invalid(format!(
-            "`reason` has {length} characters; {} to {} are needed",
+            "`reason` has {length} characters; {} to {} are required",
             REASON_CHARS.start(),
             REASON_CHARS.end()
         ))
-        .with_hint("say why the action goes on although it breaks these rules; the verdict can still be acknowledged")),
+        .with_hint("give the user's reason to continue although rules are broken; the verdict is not used up")),
     }
 }

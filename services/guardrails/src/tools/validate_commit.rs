@@ -1,6 +1,6 @@
-//! `validate_commit`: checks what a commit changes, file by file and as a whole.
+//! `validate_commit`: checks a commit, file by file and as a whole.
 
-use super::{LOOKS, SCOPES, validate};
+use super::{READ_ONLY, SCOPES, validate};
 use crate::judge::{Judge, Judged, judge};
 use crate::rules::{Rules, Subject};
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, ValidateCommit, Verdict, tool};
@@ -12,9 +12,9 @@ const INFO: ToolInfo = ToolInfo {
     name: tool::VALIDATE_COMMIT,
     title: "Check a commit",
     description: "Checks the files, the changes (as text or unified diff), the message and the branch of a commit before it is made. \
-                  The token is for the request with action `commit`, the message as intent, the paths as files, and as text each path \
-                  and its change, a line end after both.",
-    annotations: LOOKS,
+                  Returns a verdict like `check_guardrails`. Its token is valid for the request with action `commit`, the message as \
+                  intent, the paths as files, and as text each path and its change, each followed by a line end.",
+    annotations: READ_ONLY,
     scopes: SCOPES,
 };
 
@@ -28,20 +28,20 @@ pub(super) fn tool(judge: Judge) -> Tool {
 async fn check(judge: &Judge, context: &CallContext, commit: ValidateCommit) -> Result<Verdict, ToolError> {
     validate::intent("message", &commit.message)?;
     if commit.files.is_empty() {
-        return Err(validate::invalid("`files` is empty; a commit has at least one"));
+        return Err(validate::invalid("`files` is empty; a commit has at least one file"));
     }
     validate::files(commit.files.iter().map(|file| &*file.path))?;
     let bytes = commit.files.iter().filter_map(|file| file.change.as_deref()).map(str::len).sum();
     validate::text("files[].change", bytes)?;
     let execution_id = validate::execution_id(commit.execution_id.as_deref(), context)?;
     let request = request(&commit);
-    // The message is looked at beside every file.
+    // The message is checked again with every file.
     let work = bytes + commit.message.len() * commit.files.len();
     let judged = judge.judged(context, work, move |rules, plan| judged(rules, plan, &commit)).await?;
     judge.conclude(context, &execution_id, &request, judged)
 }
 
-/// The request that the token is for.
+/// Returns the request that the token is valid for.
 fn request(commit: &ValidateCommit) -> ActionRequest {
     let changes = commit.files.iter().filter_map(|file| Some((file.path.as_str(), file.change.as_deref()?)));
     let text: String = changes.flat_map(|(path, change)| [path, "\n", change, "\n"]).collect();
@@ -62,7 +62,7 @@ fn judged(rules: &Rules, plan: Plan, commit: &ValidateCommit) -> Judged {
         branch: commit.branch.as_deref(),
         ..Subject::bare(ActionKind::Commit)
     };
-    // A file by itself, so that a rule about some files never sees the text of others.
+    // Each file is a subject of its own, so that a rule for some files is never checked against the text of others.
     let parts = commit.files.iter().enumerate().filter(|(_, file)| file.change.is_some() || file.bytes.is_some());
     let parts = parts.map(|(at, file)| {
         let part =

@@ -1,6 +1,6 @@
-//! `validate_db_operation`: checks statements of a database before they run, by where they run and whether there is a backup.
+//! `validate_db_operation`: checks SQL before it runs, depending on the environment and on whether there is a backup.
 
-use super::{LOOKS, SCOPES, validate};
+use super::{READ_ONLY, SCOPES, validate};
 use crate::judge::{Judge, judge};
 use crate::rules::{Subject, is_production};
 use mcp_contracts::ToolError;
@@ -11,11 +11,12 @@ use std::borrow::Cow;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::VALIDATE_DB_OPERATION,
-    title: "Check statements of a database",
-    description: "Checks SQL before it runs. An environment that is not named, or not known as a rehearsal (`staging`, `dev`, `test` and \
-                  the like), counts as production. The token is for the request with action `database`, the statement as text, and the \
-                  intent `run statements in production without a backup`, or `… in a rehearsal …`, `… with a backup`.",
-    annotations: LOOKS,
+    title: "Check SQL statements",
+    description: "Checks SQL before it runs. Returns a verdict like `check_guardrails`. An environment that is omitted, or is not a known \
+                  test environment (`staging`, `dev`, `test` and the like), counts as production. The token is valid for the request \
+                  with action `database`, the statement as text, and the intent `run statements in production without a backup`, or \
+                  `… in a rehearsal …`, `… with a backup`.",
+    annotations: READ_ONLY,
     scopes: SCOPES,
 };
 
@@ -28,7 +29,7 @@ pub(super) fn tool(judge: Judge) -> Tool {
 
 async fn check(judge: &Judge, context: &CallContext, operation: ValidateDbOperation) -> Result<Verdict, ToolError> {
     if operation.statement.trim().is_empty() {
-        return Err(validate::invalid("`statement` is empty; it must hold at least one"));
+        return Err(validate::invalid("`statement` is empty; it must have at least one statement"));
     }
     validate::text("statement", operation.statement.len())?;
     if operation.environment.as_deref().is_some_and(|name| name.len() > MAX_ENVIRONMENT_BYTES) {
@@ -50,7 +51,8 @@ async fn check(judge: &Judge, context: &CallContext, operation: ValidateDbOperat
     judge.conclude(context, &execution_id, &request, judged.await?)
 }
 
-/// The request that the token is for. Where it runs is part of it, so that a verdict for a rehearsal is none for production.
+/// Returns the request that the token is valid for. The environment is part of the intent, so that a verdict for a test environment is not
+/// valid in production.
 fn request(operation: &ValidateDbOperation) -> ActionRequest {
     let place = if is_production(operation.environment.as_deref()) { "production" } else { "a rehearsal" };
     let backup = if operation.has_backup { "with" } else { "without" };

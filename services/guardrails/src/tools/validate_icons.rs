@@ -1,6 +1,6 @@
-//! `validate_icons`: checks the icons of a user interface: what is dangerous in them, and who cannot use them.
+//! `validate_icons`: checks the icons of a user interface for dangerous content and for accessibility.
 
-use super::{LOOKS, SCOPES, validate};
+use super::{READ_ONLY, SCOPES, validate};
 use crate::judge::{Judge, run};
 use crate::rules::{Rules, Subject, SubjectKind};
 use mcp_contracts::guardrails::{ActionKind, Decision, IconProblem, IconReport, IconUse, ValidateIcons, tool};
@@ -12,9 +12,9 @@ use std::borrow::Cow;
 const INFO: ToolInfo = ToolInfo {
     name: tool::VALIDATE_ICONS,
     title: "Check icons",
-    description: "Checks the icons of a user interface: scripts and calls to other servers in their SVG source, sizes that do not scale, \
-                  and icons that say nothing to people who do not see them.",
-    annotations: LOOKS,
+    description: "Checks the icons of a user interface: scripts and requests to other servers in their SVG source, sizes that do not \
+                  scale, and missing labels for users who cannot see the icon.",
+    annotations: READ_ONLY,
     scopes: SCOPES,
 };
 
@@ -27,7 +27,7 @@ pub(super) fn tool(judge: Judge) -> Tool {
 
 async fn check(judge: &Judge, context: &CallContext, request: ValidateIcons) -> Result<IconReport, ToolError> {
     if request.icons.is_empty() {
-        return Err(validate::invalid("`icons` is empty; name at least one"));
+        return Err(validate::invalid("`icons` is empty; it must have at least one icon"));
     }
     validate::count("icons", request.icons.len(), MAX_ICONS)?;
     if let Some(at) = request.icons.iter().position(|icon| icon.name.trim().is_empty()) {
@@ -47,7 +47,7 @@ async fn check(judge: &Judge, context: &CallContext, request: ValidateIcons) -> 
 
 fn report(rules: &Rules, plan: Plan, icons: &[IconUse]) -> IconReport {
     let mut problems: Vec<IconProblem> = icons.iter().flat_map(|icon| problems(rules, plan, icon)).collect();
-    // The sort is stable: within a severity the icons keep their order.
+    // The sort is stable: icons of the same severity keep their order.
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     let accepted = problems.iter().all(|problem| Decision::of(problem.severity) == Decision::Allow);
     IconReport { accepted, icons: icons.len() as u32, problems }
@@ -65,7 +65,7 @@ fn problems(rules: &Rules, plan: Plan, icon: &IconUse) -> Vec<IconProblem> {
         labelled: icon.decorative || icon.label.as_deref().is_some_and(|label| !label.trim().is_empty()),
         ..Subject::bare(ActionKind::Edit)
     };
-    let told = |broken: crate::rules::Broken<'_>| {
+    let problem = |broken: crate::rules::Broken<'_>| {
         let rule = &broken.rule.compiled.rule;
         IconProblem {
             icon: icon.name.clone(),
@@ -75,5 +75,5 @@ fn problems(rules: &Rules, plan: Plan, icon: &IconUse) -> Vec<IconProblem> {
             remediation: rule.remediation.clone(),
         }
     };
-    rules.set.broken(&subject, plan).into_iter().map(told).collect()
+    rules.set.broken(&subject, plan).into_iter().map(problem).collect()
 }

@@ -1,11 +1,11 @@
-//! Everything but tool calls, answered by the SDK: `initialize`, `server/discover`, `ping`, lists, resources, prompts. It can run tool
-//! calls as well, so that tests can hold our short way to the SDK's.
+//! Methods other than tool calls, answered by the SDK: `initialize`, `server/discover`, `ping`, lists, resources, prompts. It can run tool
+//! calls as well, so that a test can compare the fast path with the SDK.
 
-mod words;
+mod convert;
 
 use super::Body;
 use super::era::PROTOCOLS;
-use super::media::Wanted;
+use super::media::ResponseFormat;
 use crate::dialogue::Answer;
 use crate::offer::Offer;
 use crate::tool::CallContext;
@@ -30,14 +30,14 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-/// How long a client may keep the list of tools and the discovery, in milliseconds.
+/// Time for which a client may cache lists and the discovery, in milliseconds.
 const LIST_TTL_MS: u64 = 300_000;
-/// How long a client may keep what it read, which depends on who reads, in milliseconds.
+/// Time for which a client may cache what it read, in milliseconds. Short, because it depends on the caller and the data change.
 const READ_TTL_MS: u64 = 5_000;
 
 type Sdk = StreamableHttpService<Handler, NeverSessionManager>;
 
-/// The SDK's side of the endpoint.
+/// The SDK behind the endpoint.
 pub(super) struct Bridge {
     json: Sdk,
     events: Sdk,
@@ -56,11 +56,11 @@ struct Inner {
 
 impl Bridge {
     pub(super) fn new(service: Service, offer: &Offer) -> Self {
-        let listed = offer.tools.iter().map(words::tool).collect();
+        let listed = offer.tools.iter().map(convert::tool).collect();
         let handler = Handler { inner: Arc::new(Inner { service, offer: offer.clone(), listed }) };
         let sdk = |json: bool| {
             let handler = handler.clone();
-            // Host, Origin and size were judged before; the SDK would answer them with plain text.
+            // The endpoint has checked Host, Origin and size; the SDK would refuse them with plain text.
             let config = StreamableHttpServerConfig::default()
                 .with_legacy_session_mode(false)
                 .with_json_response(json)
@@ -72,12 +72,12 @@ impl Bridge {
         Self { json: sdk(true), events: sdk(false) }
     }
 
-    /// Hands a request over; its media types were judged before.
+    /// Passes a request to the SDK. The endpoint has checked its media types.
     pub(super) async fn answer(
         &self,
         headers: &HeaderMap,
         body: Bytes,
-        wanted: Wanted,
+        format: ResponseFormat,
         context: CallContext,
     ) -> Response<Body> {
         let mut request = Request::new(Full::new(body));
@@ -87,9 +87,9 @@ impl Bridge {
         request.headers_mut().insert(header::ACCEPT, both);
         request.headers_mut().remove(header::CONTENT_LENGTH);
         request.extensions_mut().insert(context);
-        let sdk = match wanted {
-            Wanted::Json => &self.json,
-            Wanted::Events => &self.events,
+        let sdk = match format {
+            ResponseFormat::Json => &self.json,
+            ResponseFormat::Events => &self.events,
         };
         let mut response = Box::pin(sdk.handle(request)).await;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -97,25 +97,27 @@ impl Bridge {
     }
 }
 
-/// What the endpoint knew of the caller when it handed the request over.
+/// Returns the context that the endpoint added to the request.
 fn caller(context: &RequestContext<RoleServer>) -> Result<CallContext, ErrorData> {
     let parts = context.extensions.get::<http::request::Parts>();
-    let known = parts.and_then(|parts| parts.extensions.get::<CallContext>()).cloned();
-    known.ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+    let caller = parts.and_then(|parts| parts.extensions.get::<CallContext>()).cloned();
+    caller.ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
 }
 
-/// Waits for what a service was asked; its panic is one failed read. The SDK would leave the caller waiting for ever.
-async fn unbroken<T>(work: BoxFuture<'static, Result<T, ToolError>>) -> Result<T, ErrorData> {
+/// Turns a panic of a read into an error. Without this the SDK never answers the request.
+async fn catch_panic<T>(work: BoxFuture<'static, Result<T, ToolError>>) -> Result<T, ErrorData> {
     match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(result) => result.map_err(|error| words::error(&error)),
-        Err(_) => Err(ErrorData::internal_error("this read failed; the log has it", None)),
+        Ok(result) => result.map_err(|error| convert::error(&error)),
+        Err(_) => Err(ErrorData::internal_error("the read failed; the log has the details", None)),
     }
 }
 
-/// Our lists have one page.
+/// Refuses a cursor, because every list has one page.
 fn first_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.is_some_and(|request| request.cursor.is_some()) {
-        true => Err(ErrorData::invalid_params("this list has one page; the cursor is not one of ours", None)),
+        true => {
+            Err(ErrorData::invalid_params("this list has one page; the cursor was not issued by this service", None))
+        }
         false => Ok(()),
     }
 }
@@ -135,7 +137,7 @@ impl ServerHandler for Handler {
 
     async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let mut versions = self.supported_protocol_versions().into_owned();
-        versions.sort_by_key(|version| PROTOCOLS.iter().position(|known| *known == version.as_str()));
+        versions.sort_by_key(|version| PROTOCOLS.iter().position(|protocol| *protocol == version.as_str()));
         let discovered = DiscoverResult::from_server_info(versions, self.get_info());
         Ok(discovered.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
@@ -168,9 +170,9 @@ impl ServerHandler for Handler {
                 Ok(result.into())
             }
             Ok(Answer::Ask(question)) => {
-                let asked: InputRequiredResult = serde_json::from_value(question.fields().into())
+                let question: InputRequiredResult = serde_json::from_value(question.fields().into())
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-                Ok(asked.into())
+                Ok(question.into())
             }
             Err(error) => {
                 let text = serde_json::to_string(&error).unwrap_or_default();
@@ -187,7 +189,7 @@ impl ServerHandler for Handler {
         first_page(request)?;
         let caller = caller(&context)?;
         let all = self.inner.offer.resources.as_ref().map(|resources| resources.list(&caller)).unwrap_or_default();
-        let list = ListResourcesResult::with_all_items(all.into_iter().map(words::resource).collect());
+        let list = ListResourcesResult::with_all_items(all.into_iter().map(convert::resource).collect());
         Ok(list.with_ttl_ms(READ_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
@@ -198,7 +200,7 @@ impl ServerHandler for Handler {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         first_page(request)?;
         let all = self.inner.offer.resources.as_ref().map(|resources| resources.templates()).unwrap_or_default();
-        let list = ListResourceTemplatesResult::with_all_items(all.into_iter().map(words::template).collect());
+        let list = ListResourceTemplatesResult::with_all_items(all.into_iter().map(convert::template).collect());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
@@ -207,9 +209,9 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let nothing = || ErrorData::invalid_params(format!("no resource `{}`", words::short(&request.uri)), None);
-        let resources = self.inner.offer.resources.as_ref().ok_or_else(nothing)?;
-        let read = unbroken(resources.read(caller(&context)?, request.uri.clone())).await?;
+        let not_found = || ErrorData::invalid_params(format!("no resource `{}`", convert::short(&request.uri)), None);
+        let resources = self.inner.offer.resources.as_ref().ok_or_else(not_found)?;
+        let read = catch_panic(resources.read(caller(&context)?, request.uri.clone())).await?;
         let contents = ResourceContents::text(read.text, request.uri).with_mime_type(read.mime_type);
         let result = ReadResourceResult::new(vec![contents]);
         Ok(result.with_ttl_ms(READ_TTL_MS).with_cache_scope(CacheScope::Private).into())
@@ -222,7 +224,7 @@ impl ServerHandler for Handler {
     ) -> Result<ListPromptsResult, ErrorData> {
         first_page(request)?;
         let all = self.inner.offer.prompts.as_ref().map(|prompts| prompts.list()).unwrap_or_default();
-        let list = ListPromptsResult::with_all_items(all.into_iter().map(words::prompt).collect());
+        let list = ListPromptsResult::with_all_items(all.into_iter().map(convert::prompt).collect());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
@@ -231,12 +233,12 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let nothing = || ErrorData::invalid_params(format!("no prompt `{}`", words::short(&request.name)), None);
-        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(nothing)?;
-        let arguments = words::arguments(request.arguments)?;
-        let got = unbroken(prompts.get(caller(&context)?, request.name, arguments)).await?;
-        let message = PromptMessage::new_text(Role::User, got.text);
-        Ok(GetPromptResult::new(vec![message]).with_description(got.description).into())
+        let not_found = || ErrorData::invalid_params(format!("no prompt `{}`", convert::short(&request.name)), None);
+        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(not_found)?;
+        let arguments = convert::arguments(request.arguments)?;
+        let prompt = catch_panic(prompts.get(caller(&context)?, request.name, arguments)).await?;
+        let message = PromptMessage::new_text(Role::User, prompt.text);
+        Ok(GetPromptResult::new(vec![message]).with_description(prompt.description).into())
     }
 }
 
@@ -266,7 +268,7 @@ mod tests {
         let info = ToolInfo {
             name: "echo",
             title: "Echo",
-            description: "Says it again.",
+            description: "Returns its arguments.",
             annotations: Annotations { read_only: true, destructive: false, idempotent: true },
             scopes: &[],
         };
@@ -294,7 +296,7 @@ mod tests {
         })
     }
 
-    /// What the short way and the SDK answer to the same request.
+    /// Returns the replies of the fast path and of the SDK to the same request.
     async fn both(body: &Value, era: Era, headers: &HeaderMap) -> (Value, Value) {
         let (tools, text) = (tools(), body.to_string());
         let envelope = envelope::parse(text.as_bytes(), 64).unwrap();
@@ -307,11 +309,11 @@ mod tests {
             deadline: Instant::now() + Duration::from_secs(5),
             dialogue: Dialogue::default(),
         };
-        let short = reply::result(envelope.id, &parsed.tool.call(context.clone(), arguments).await, era);
+        let fast = reply::result(envelope.id, &parsed.tool.call(context.clone(), arguments).await, era);
         let bridge = Bridge::new(Service::Memory, &tools.into());
-        let response = bridge.answer(headers, Bytes::from(text.clone()), Wanted::Json, context).await;
+        let response = bridge.answer(headers, Bytes::from(text.clone()), ResponseFormat::Json, context).await;
         let sdk = response.into_body().collect().await.unwrap().to_bytes();
-        (serde_json::from_slice(&short).unwrap(), serde_json::from_slice(&sdk).unwrap())
+        (serde_json::from_slice(&fast).unwrap(), serde_json::from_slice(&sdk).unwrap())
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -326,7 +328,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn the_short_way_answers_as_the_sdk_does(text in ".{0,40}", fail in any::<bool>(), number in any::<u32>(), modern in any::<bool>()) {
+        fn the_fast_path_answers_as_the_sdk_does(text in ".{0,40}", fail in any::<bool>(), number in any::<u32>(), modern in any::<bool>()) {
             let mut body = json!({ "jsonrpc": "2.0", "id": number, "method": "tools/call",
                 "params": { "name": "echo", "arguments": { "text": text, "fail": fail } } });
             let (era, headers) = if modern {
@@ -338,12 +340,12 @@ mod tests {
                 (Era::Legacy, headers(&[]))
             };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let (short, mut sdk) = runtime.block_on(both(&body, era, &headers));
-            // Who serves is told by the SDK in the metadata of every modern result; it is no part of the answer.
+            let (fast, mut sdk) = runtime.block_on(both(&body, era, &headers));
+            // The SDK adds the name of the server to the metadata of every modern result.
             if let Some(result) = sdk["result"].as_object_mut() {
                 result.remove("_meta");
             }
-            prop_assert_eq!(short, sdk);
+            prop_assert_eq!(fast, sdk);
         }
     }
 }

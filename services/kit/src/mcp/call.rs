@@ -1,4 +1,4 @@
-//! One tool call: finds the tool, runs it under its deadline, catches its panic, and tells telemetry once.
+//! A tool call: finds the tool, runs it with a deadline, catches a panic, and records the call once in telemetry.
 
 use super::envelope::Envelope;
 use super::failure::Failure;
@@ -17,18 +17,19 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A call that can be run.
+/// A parsed call.
 pub(super) struct Call<'a> {
     pub(super) tool: &'a Tool,
     arguments: Box<RawValue>,
     dialogue: Dialogue,
 }
 
-/// Outcome of a call whose client left before it was answered.
+/// Outcome of a call whose client disconnected before the reply.
 const CANCELLED: &str = "cancelled";
 
-/// Tells telemetry of the call when it ends, however it ends: when its client leaves, the call is dropped where it is.
-struct Record<'a> {
+/// Records the call in telemetry when it is dropped. If the client disconnects, the future of the call is dropped at any await, and no code
+/// after it runs.
+struct RecordOnDrop<'a> {
     telemetry: &'a Telemetry,
     tool: &'static str,
     claims: &'a Claims,
@@ -38,7 +39,7 @@ struct Record<'a> {
     outcome: &'static str,
 }
 
-impl Drop for Record<'_> {
+impl Drop for RecordOnDrop<'_> {
     fn drop(&mut self) {
         self.telemetry.record(&CallRecord {
             tool: self.tool,
@@ -51,7 +52,7 @@ impl Drop for Record<'_> {
     }
 }
 
-/// What came of it.
+/// Result of a call.
 pub(super) struct Outcome {
     pub(super) execution_id: Arc<str>,
     pub(super) result: ToolResult,
@@ -70,16 +71,15 @@ struct Params<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Reads the parameters of `tools/call`; an unknown tool is an error of the request.
+    /// Parses the parameters of `tools/call`. An unknown tool is an error of the request.
     pub(super) fn parse(envelope: &Envelope<'_>, tools: &'a ToolSet, can_ask: bool) -> Result<Self, Failure> {
         let bad = |status, message: String| Failure::new(status, rpc::INVALID_PARAMS, message);
         let params = envelope.params.map_or("{}", RawValue::get);
-        let params: Params<'_> = serde_json::from_str(params).map_err(|error| {
-            bad(StatusCode::BAD_REQUEST, format!("the parameters of `tools/call` do not fit: {error}"))
-        })?;
+        let params: Params<'_> = serde_json::from_str(params)
+            .map_err(|error| bad(StatusCode::BAD_REQUEST, format!("invalid parameters of `tools/call`: {error}")))?;
         let tool = tools.get(&params.name).ok_or_else(|| {
             let name: String = params.name.chars().take(128).collect();
-            bad(StatusCode::OK, format!("unknown tool `{name}`; `tools/list` names those that are here"))
+            bad(StatusCode::OK, format!("unknown tool `{name}`; `tools/list` returns the names of all tools"))
         })?;
         let arguments = match params.arguments {
             Some(arguments) if arguments.get().starts_with('{') => arguments.to_owned(),
@@ -88,13 +88,13 @@ impl<'a> Call<'a> {
             Some(_) => return Err(bad(StatusCode::BAD_REQUEST, "`arguments` must be an object".to_owned())),
         };
         let (state, responses) = (params.request_state, params.input_responses);
-        let repeated = state.is_some() || responses.is_some();
-        let answered =
-            repeated.then(|| Answered { state: state.unwrap_or_default(), responses: responses.unwrap_or_default() });
+        let is_repeated = state.is_some() || responses.is_some();
+        let answered = is_repeated
+            .then(|| Answered { state: state.unwrap_or_default(), responses: responses.unwrap_or_default() });
         Ok(Self { tool, arguments, dialogue: Dialogue { can_ask, answered } })
     }
 
-    /// Runs it to its end, its panic or its deadline.
+    /// Runs the call until it ends, panics or reaches its deadline.
     pub(super) async fn run(
         self,
         headers: &HeaderMap,
@@ -107,16 +107,17 @@ impl<'a> Call<'a> {
         let context = context(headers, claims, deadline, self.dialogue);
         let execution_id = Arc::clone(&context.execution_id);
         let work = self.tool.call(context.clone(), self.arguments);
-        let told = |answer: &Answer<Box<RawValue>>| match answer {
+        let outcome = |answer: &Answer<Box<RawValue>>| match answer {
             Answer::Complete(_) => "ok",
             Answer::Ask(_) => "input_required",
         };
-        let result = watch(&Work { name, service, deadline, headers, context: &context, telemetry }, work, told).await;
+        let result =
+            run_recorded(&Work { name, service, deadline, headers, context: &context, telemetry }, work, outcome).await;
         Outcome { execution_id, result }
     }
 }
 
-/// What is done under a deadline, and for whom.
+/// Work with a deadline, for a caller.
 pub(super) struct Work<'a> {
     pub(super) name: &'static str,
     pub(super) service: Service,
@@ -126,21 +127,21 @@ pub(super) struct Work<'a> {
     pub(super) telemetry: &'a Telemetry,
 }
 
-/// What a call needs to know of its caller.
+/// Creates the context of a call.
 pub(super) fn context(headers: &HeaderMap, claims: Arc<Claims>, deadline: Duration, dialogue: Dialogue) -> CallContext {
     CallContext { claims, execution_id: execution_id(headers), deadline: Instant::now() + deadline, dialogue }
 }
 
-/// Runs `work` to its end, its panic or its deadline, and tells telemetry of it once.
-pub(super) async fn watch<T>(
+/// Runs `work` until it ends, panics or reaches its deadline, and records it once in telemetry.
+pub(super) async fn run_recorded<T>(
     call: &Work<'_>,
     work: impl Future<Output = Result<T, ToolError>> + Send,
-    told: impl FnOnce(&T) -> &'static str,
+    outcome: impl FnOnce(&T) -> &'static str,
 ) -> Result<T, ToolError> {
     let Work { name, service, deadline, headers, context, telemetry } = *call;
     let execution_id = &*context.execution_id;
     let span = telemetry.span(headers, service, name, execution_id);
-    let mut record = Record {
+    let mut record = RecordOnDrop {
         telemetry,
         tool: name,
         claims: &context.claims,
@@ -154,20 +155,20 @@ pub(super) async fn watch<T>(
         Ok(Ok(result)) => result,
         Ok(Err(_)) => {
             metrics::counter!(metric::TOOL_PANICS_TOTAL, "service" => service.name(), "tool" => name).increment(1);
-            // Where it was is told by the panic hook; what it said may quote a memory.
+            // Only the panic hook logs the place. The text of the panic is not logged, because it may quote a memory.
             tracing::error!(tool = name, executionId = execution_id, "a tool panicked");
             Err(ToolError::new(
                 ErrorCode::Internal,
-                format!("`{name}` failed; the log has it under execution `{execution_id}`"),
+                format!("`{name}` failed; the log has the details under execution `{execution_id}`"),
             ))
         }
         Err(_) => Err(ToolError::new(
             ErrorCode::DeadlineExceeded,
-            format!("`{name}` did not finish within {} ms; a write may still have happened", deadline.as_millis()),
+            format!("`{name}` did not finish within {} ms; a write may have happened", deadline.as_millis()),
         )
         .with_hint("read the state, or repeat the call with the same idempotency key")),
     };
-    record.outcome = result.as_ref().map_or_else(|error| error.code.name(), told);
+    record.outcome = result.as_ref().map_or_else(|error| error.code.name(), outcome);
     drop(record);
     result
 }
@@ -176,8 +177,8 @@ fn empty_object() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
-/// The caller's own id where it is usable, else a new one.
+/// Returns the id in the request if it is valid, else a new one.
 fn execution_id(headers: &HeaderMap) -> Arc<str> {
-    let given = headers.get(headers::EXECUTION_ID).and_then(|value| value.to_str().ok());
-    given.filter(|id| is_execution_id(id)).map_or_else(|| Arc::from(uuid::Uuid::new_v4().to_string()), Arc::from)
+    let sent = headers.get(headers::EXECUTION_ID).and_then(|value| value.to_str().ok());
+    sent.filter(|id| is_execution_id(id)).map_or_else(|| Arc::from(uuid::Uuid::new_v4().to_string()), Arc::from)
 }

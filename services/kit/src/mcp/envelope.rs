@@ -1,5 +1,5 @@
-//! The JSON-RPC envelope of a request, borrowed from its body. Says what is wrong with a malformed one by the codes of
-//! JSON-RPC 2.0, which the SDK answers with bare HTTP errors.
+//! The JSON-RPC envelope of a request, borrowed from its body. A malformed one gets an error code of JSON-RPC 2.0; the SDK would return a
+//! bare HTTP error.
 
 use super::failure::Failure;
 use http::StatusCode;
@@ -11,11 +11,9 @@ use std::borrow::Cow;
 /// A request or a notification.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
-    /// A string or a whole number; absent in a notification.
+    /// A string or an integer; `None` in a notification.
     pub(super) id: Option<&'a RawValue>,
-    /// Name of the method.
     pub(super) method: Cow<'a, str>,
-    /// Parameters as they came.
     pub(super) params: Option<&'a RawValue>,
 }
 
@@ -31,36 +29,36 @@ struct Raw<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// Keeps a `null` apart from an absent field.
+/// Distinguishes `null` from a missing field.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// Reads the envelope of `body`, which may be nested at most `depth` deep.
+/// Parses the envelope of `body`, which may be nested at most `depth` levels.
 pub(super) fn parse(body: &[u8], depth: usize) -> Result<Envelope<'_>, Failure> {
     if deeper_than(body, depth) {
-        return Err(invalid(format!("the body is nested deeper than {depth}")));
+        return Err(invalid(format!("the body is nested deeper than {depth} levels")));
     }
-    let text = std::str::from_utf8(body).map_err(|error| broken(&error))?;
+    let text = std::str::from_utf8(body).map_err(|error| not_json(&error))?;
     let raw: Raw<'_> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => serde_json::from_str(text).map_err(|error| {
-            if error.is_data() { invalid(format!("the body is not a request: {error}")) } else { broken(&error) }
+            if error.is_data() { invalid(format!("the body is not a request: {error}")) } else { not_json(&error) }
         })?,
         Some(_) | None => {
-            let _: serde::de::IgnoredAny = serde_json::from_str(text).map_err(|error| broken(&error))?;
-            return Err(invalid("the body must be one JSON object; batches ended with revision 2025-06-18"));
+            let _: serde::de::IgnoredAny = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+            return Err(invalid("the body must be one JSON object; revision 2025-06-18 removed batches"));
         }
     };
     if raw.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
         return Err(invalid("`jsonrpc` must be \"2.0\""));
     }
     if let Some(id) = raw.id
-        && !acceptable_id(id.get())
+        && !is_valid_id(id.get())
     {
-        return Err(invalid("`id` must be a string or a whole number"));
+        return Err(invalid("`id` must be a string or an integer"));
     }
     let method = raw.method.ok_or_else(|| invalid("`method` is missing"))?;
-    // A name that borrows costs nothing; one with an escape is decoded.
+    // A name without escapes is borrowed, which costs nothing.
     let method = serde_json::from_str::<&str>(method.get()).map(Cow::Borrowed).or_else(|_| {
         serde_json::from_str::<String>(method.get()).map(Cow::Owned).map_err(|_| invalid("`method` must be a string"))
     });
@@ -71,7 +69,7 @@ pub(super) fn parse(body: &[u8], depth: usize) -> Result<Envelope<'_>, Failure> 
     Ok(Envelope { id: raw.id, method, params: raw.params })
 }
 
-fn acceptable_id(id: &str) -> bool {
+fn is_valid_id(id: &str) -> bool {
     match id.as_bytes().first() {
         Some(b'"') => true,
         Some(b'-' | b'0'..=b'9') => !id.contains(['.', 'e', 'E']),
@@ -79,7 +77,7 @@ fn acceptable_id(id: &str) -> bool {
     }
 }
 
-/// Counts brackets outside strings, so that nothing recursive ever sees a deep body.
+/// Counts brackets outside strings, so that no recursive parser gets a deeply nested body.
 fn deeper_than(body: &[u8], limit: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in body {
@@ -107,7 +105,7 @@ fn deeper_than(body: &[u8], limit: usize) -> bool {
     false
 }
 
-fn broken(error: &dyn std::fmt::Display) -> Failure {
+fn not_json(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(StatusCode::BAD_REQUEST, rpc::PARSE_ERROR, format!("the body is not JSON: {error}"))
 }
 

@@ -1,5 +1,5 @@
-//! Which era of the protocol a request speaks, and whether its headers say the same as its body
-//! (MCP 2026-07-28, basic/transports/streamable-http and basic/versioning).
+//! Determines the protocol era of a request and checks that its headers agree with its body (MCP 2026-07-28,
+//! basic/transports/streamable-http and basic/versioning).
 
 use super::envelope::Envelope;
 use super::failure::Failure;
@@ -11,15 +11,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Every revision spoken, newest first.
+/// Supported protocol revisions, newest first.
 pub(crate) const PROTOCOLS: [&str; 5] = [PROTOCOL_MODERN, "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
-/// An era.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Era {
-    /// 2026-07-28: every request stands alone.
+    /// 2026-07-28: requests are independent of each other.
     Modern,
-    /// Everything with `initialize`.
+    /// Revisions with `initialize`.
     Legacy,
 }
 
@@ -41,20 +40,20 @@ struct Meta<'a> {
     capabilities: Option<&'a RawValue>,
 }
 
-/// What a request speaks.
+/// What the client of a request supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spoken {
+pub(super) struct ClientProtocol {
     pub(super) era: Era,
-    /// True where the client can ask its user for structured input.
+    /// True if the client can ask its user for structured input.
     pub(super) can_ask: bool,
 }
 
-/// Decides the era and refuses what contradicts itself.
-pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Spoken, Failure> {
+/// Determines the era; fails if headers and body contradict each other.
+pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<ClientProtocol, Failure> {
     let header = text(headers, headers::MCP_PROTOCOL_VERSION)?;
     let params: Option<Params<'_>> = match envelope.params {
         Some(params) => {
-            Some(serde_json::from_str(params.get()).map_err(|error| invalid(format!("`params` do not fit: {error}")))?)
+            Some(serde_json::from_str(params.get()).map_err(|error| invalid(format!("invalid `params`: {error}")))?)
         }
         None => None,
     };
@@ -65,25 +64,25 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Spo
             return Err(Failure::new(
                 StatusCode::BAD_REQUEST,
                 rpc::UNSUPPORTED_VERSION,
-                format!("protocol revision `{named}` is not spoken here"),
+                format!("protocol revision `{named}` is not supported"),
             )
             .with_data(serde_json::json!({ "supported": PROTOCOLS, "requested": named })));
         }
     }
     if header.as_deref() != Some(PROTOCOL_MODERN) && version != Some(PROTOCOL_MODERN) {
-        return Ok(Spoken { era: Era::Legacy, can_ask: false });
+        return Ok(ClientProtocol { era: Era::Legacy, can_ask: false });
     }
     if envelope.id.is_some() {
         let Some(meta) = meta.filter(|meta| meta.version.is_some()) else {
-            return Err(invalid(format!("`_meta` must carry `{}`", headers::META_PROTOCOL_VERSION)));
+            return Err(invalid(format!("`_meta` must have `{}`", headers::META_PROTOCOL_VERSION)));
         };
         if !meta.capabilities.is_some_and(|capabilities| capabilities.get().starts_with('{')) {
-            return Err(invalid(format!("`_meta` must carry `{}`", headers::META_CLIENT_CAPABILITIES)));
+            return Err(invalid(format!("`_meta` must have `{}`", headers::META_CLIENT_CAPABILITIES)));
         }
-        same(headers::MCP_PROTOCOL_VERSION, header.as_deref(), version)?;
+        check_equal(headers::MCP_PROTOCOL_VERSION, header.as_deref(), version)?;
     }
     let method = text(headers, headers::MCP_METHOD)?;
-    same(headers::MCP_METHOD, method.as_deref(), Some(&envelope.method))?;
+    check_equal(headers::MCP_METHOD, method.as_deref(), Some(&envelope.method))?;
     let mirrored = params.as_ref().and_then(|params| match envelope.method.as_ref() {
         "tools/call" | "prompts/get" => params.name,
         "resources/read" => params.uri,
@@ -92,13 +91,13 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Spo
     if let Some(mirrored) = mirrored {
         let name = text(headers, headers::MCP_NAME)?;
         let body: Option<Cow<'_, str>> = serde_json::from_str(mirrored.get()).ok();
-        same(headers::MCP_NAME, name.as_deref(), body.as_deref())?;
+        check_equal(headers::MCP_NAME, name.as_deref(), body.as_deref())?;
     }
     let can_ask = meta.and_then(|meta| meta.capabilities).is_some_and(can_ask);
-    Ok(Spoken { era: Era::Modern, can_ask })
+    Ok(ClientProtocol { era: Era::Modern, can_ask })
 }
 
-/// Elicitation by form: declared by name, or by an empty declaration.
+/// Returns true if the client declared elicitation by form, by name or with an empty declaration.
 fn can_ask(capabilities: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Capabilities {
@@ -109,10 +108,10 @@ fn can_ask(capabilities: &RawValue) -> bool {
     declared.is_some_and(|kinds| kinds.is_empty() || kinds.contains_key("form"))
 }
 
-/// A header as text; `=?base64?…?=` carries what a header cannot.
+/// Reads a header as text. `=?base64?…?=` encodes characters that a header cannot have.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<Cow<'a, str>>, Failure> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    let unreadable = || mismatch(format!("header `{name}` is not readable"));
+    let unreadable = || mismatch(format!("header `{name}` cannot be decoded"));
     let value = value.to_str().map_err(|_| unreadable())?.trim();
     let Some(encoded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
         return Ok(Some(Cow::Borrowed(value)));
@@ -121,11 +120,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<Cow<'a, str>>, 
     String::from_utf8(bytes).map(|text| Some(Cow::Owned(text))).map_err(|_| unreadable())
 }
 
-fn same(name: &str, header: Option<&str>, body: Option<&str>) -> Result<(), Failure> {
+fn check_equal(name: &str, header: Option<&str>, body: Option<&str>) -> Result<(), Failure> {
     match (header, body) {
         (Some(header), Some(body)) if header == body => Ok(()),
         (None, _) => Err(mismatch(format!("header `{name}` is missing"))),
-        (Some(_), _) => Err(mismatch(format!("header `{name}` says something other than the body"))),
+        (Some(_), _) => Err(mismatch(format!("header `{name}` differs from the body"))),
     }
 }
 
@@ -149,7 +148,7 @@ mod tests {
         }
         let body = body.to_string();
         let envelope = super::super::envelope::parse(body.as_bytes(), 16).unwrap();
-        decide(&headers, &envelope).map(|spoken| spoken.era).map_err(|failure| failure.code())
+        decide(&headers, &envelope).map(|client| client.era).map_err(|failure| failure.code())
     }
 
     fn modern(name: &str) -> Value {
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_can_be_asked_only_where_it_declared_forms() {
+    fn a_client_can_be_asked_only_if_it_declared_forms() {
         let declared = [
             (json!({}), false),
             (json!({ "elicitation": {} }), true),
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_and_absences_have_their_codes() {
+    fn contradictions_and_missing_headers_have_their_codes() {
         let call = modern("a");
         for missing in ALL {
             let pairs: Vec<_> = ALL.into_iter().filter(|pair| *pair != missing).collect();

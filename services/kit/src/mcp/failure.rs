@@ -1,11 +1,10 @@
-//! A request that ends before any tool ran: its HTTP status, its JSON-RPC error, its headers.
+//! The response to a request that fails before a tool runs: HTTP status, JSON-RPC error and headers.
 
 use super::{Body, full};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use mcp_contracts::rpc;
 use serde_json::value::RawValue;
 
-/// A request that ends before any tool ran.
 #[derive(Debug)]
 pub(super) struct Failure {
     status: StatusCode,

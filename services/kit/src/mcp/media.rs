@@ -1,4 +1,4 @@
-//! Which media types a client sends and takes: JSON in; JSON out, or an event stream for those that take nothing else.
+//! Media types: a request is JSON; a response is JSON, or an event stream if the client accepts nothing else.
 
 use super::failure::Failure;
 use super::{Body, full};
@@ -6,26 +6,25 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use mcp_contracts::rpc;
 
-/// What the client takes.
+/// Format of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// One JSON document.
+pub(super) enum ResponseFormat {
     Json,
-    /// Server-sent events: one `message` with the same document.
+    /// Server-sent events: one `message` with the JSON document.
     Events,
 }
 
-/// Reads `Content-Type` and `Accept`.
-pub(super) fn wanted(headers: &HeaderMap) -> Result<Wanted, Failure> {
+/// Checks `Content-Type` and chooses the format from `Accept`.
+pub(super) fn response_format(headers: &HeaderMap) -> Result<ResponseFormat, Failure> {
     let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !essence(content).eq_ignore_ascii_case("application/json") {
         let text = "the body must be `Content-Type: application/json`";
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, rpc::BAD_HTTP, text));
     }
-    let (mut given, mut json, mut events) = (false, false, false);
+    let (mut has_accept, mut json, mut events) = (false, false, false);
     for value in headers.get_all(header::ACCEPT) {
         for item in value.to_str().unwrap_or_default().split(',') {
-            given = true;
+            has_accept = true;
             let accepted = !item
                 .split(';')
                 .skip(1)
@@ -35,13 +34,13 @@ pub(super) fn wanted(headers: &HeaderMap) -> Result<Wanted, Failure> {
             events |= accepted && matches!(name.as_str(), "text/event-stream" | "text/*" | "*/*");
         }
     }
-    match (given, json, events) {
-        (false, _, _) | (_, true, _) => Ok(Wanted::Json),
-        (true, false, true) => Ok(Wanted::Events),
+    match (has_accept, json, events) {
+        (false, _, _) | (_, true, _) => Ok(ResponseFormat::Json),
+        (true, false, true) => Ok(ResponseFormat::Events),
         (true, false, false) => Err(Failure::new(
             StatusCode::NOT_ACCEPTABLE,
             rpc::BAD_HTTP,
-            "the reply is `application/json` or `text/event-stream`; accept at least one of them",
+            "the response is `application/json` or `text/event-stream`; accept at least one of them",
         )),
     }
 }
@@ -50,8 +49,8 @@ fn essence(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-impl Wanted {
-    /// Sends a JSON document the way the client takes it.
+impl ResponseFormat {
+    /// Wraps a JSON document in a response.
     pub(super) fn response(self, document: Bytes) -> Response<Body> {
         let mut response = match self {
             Self::Json => Response::new(full(document)),

@@ -1,4 +1,4 @@
-//! Replies: results, errors, and the headers that go with them. JSON is put together from parts that are JSON already.
+//! Replies: results, errors and their headers. The body is concatenated from parts that are JSON already, which saves parsing them.
 
 use super::era::Era;
 use super::failure::Failure;
@@ -11,19 +11,19 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use mcp_contracts::{headers, rpc};
 use serde_json::value::RawValue;
 
-/// Answers with a bare JSON-RPC error.
+/// Returns a JSON-RPC error without an id.
 pub(super) fn reply_error(status: StatusCode, code: i64, message: &str) -> Response<Body> {
     Failure::new(status, code, message).into_response()
 }
 
-/// 202: the answer to every notification.
+/// Returns 202, the response to every notification.
 pub(super) fn accepted() -> Response<Body> {
     let mut response = Response::new(full(Bytes::new()));
     *response.status_mut() = StatusCode::ACCEPTED;
     response
 }
 
-/// 429 with the state of the quota.
+/// Returns 429 with the state of the quota.
 pub(super) fn limited(state: &QuotaState) -> Failure {
     let text = format!(
         "the quota of the organisation is used up: {} calls {}; retry after {} s",
@@ -37,15 +37,14 @@ pub(super) fn limited(state: &QuotaState) -> Failure {
     failure.with_headers(headers)
 }
 
-/// What the headers of an admitted call tell: what is left of the quota, and which execution it was.
-pub(super) fn told(headers: &mut HeaderMap, state: &QuotaState, execution_id: &str) {
+/// Sets the headers of an admitted call: the remaining quota and the execution id.
+pub(super) fn set_call_headers(headers: &mut HeaderMap, state: &QuotaState, execution_id: &str) {
     quota_headers(headers, state);
     if let Ok(value) = HeaderValue::from_str(execution_id) {
         headers.insert(headers::EXECUTION_ID, value);
     }
 }
 
-/// `RateLimit-*` fields of a reply.
 pub(super) fn quota_headers(headers: &mut HeaderMap, state: &QuotaState) {
     headers.insert(headers::RATELIMIT_LIMIT, HeaderValue::from(state.limit));
     headers.insert(headers::RATELIMIT_REMAINING, HeaderValue::from(state.remaining));
@@ -53,11 +52,11 @@ pub(super) fn quota_headers(headers: &mut HeaderMap, state: &QuotaState) {
     headers.insert(headers::RATELIMIT_MODE, HeaderValue::from_static(state.mode.name()));
 }
 
-/// The reply to a tool call. Structured content comes with the same JSON in a text block, since several hosts read only
-/// text; an error has the text alone, since clients hold structured content to the tool's output schema.
+/// Builds the reply to a tool call. A text block repeats the structured content, because several hosts read only text. An error has only
+/// the text, because clients check structured content against the output schema of the tool.
 pub(super) fn result(id: Option<&RawValue>, result: &ToolResult, era: Era) -> Bytes {
     let id = id.map_or("null", RawValue::get);
-    let resultant = match era {
+    let result_type = match era {
         Era::Modern => r#""resultType":"complete","#,
         Era::Legacy => "",
     };
@@ -77,7 +76,7 @@ pub(super) fn result(id: Option<&RawValue>, result: &ToolResult, era: Era) -> By
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     out.extend_from_slice(id.as_bytes());
     out.extend_from_slice(br#","result":{"#);
-    out.extend_from_slice(resultant.as_bytes());
+    out.extend_from_slice(result_type.as_bytes());
     out.extend_from_slice(br#""content":[{"type":"text","text":"#);
     serde_json::to_writer(&mut out, json).unwrap_or_default();
     out.extend_from_slice(b"}]");

@@ -1,8 +1,8 @@
-//! The limiter of this process: decides where no Redis is configured, and while a configured one does not answer. In the
-//! second case it goes on from the last counter that Redis told, admits its share of what was left, and keeps what it admitted until Redis
-//! has taken it over.
+//! The limiter of this process. It decides if no Redis is configured, and while a configured Redis does not answer. In the second case it
+//! starts from the last count that Redis reported, admits this instance's share of the remaining calls, and keeps the number of admitted
+//! calls until Redis has added them (a settlement).
 
-use super::usage::{DAY_SECS, Scripted, Usage};
+use super::usage::{DAY_SECS, Usage, WindowDecision};
 use crate::settings::QuotaLimits;
 use mcp_contracts::Plan;
 use parking_lot::Mutex;
@@ -10,22 +10,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most organisations kept; those of past days go first, and beyond it new ones are limited rather than remembered.
+/// Most organisations with a counter, so that tokens for invented organisations cannot fill the memory. Counters without unsettled calls
+/// are removed first; if all have some, further organisations are limited.
 const MAX_ORGANISATIONS: usize = 100_000;
 
-/// How an organisation's limit is divided while Redis is away.
+/// Part of a limit that this instance may use while Redis does not answer. Instances cannot see each other's counts then, so each admits
+/// an equal part and their sum stays within the limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share {
     pub(super) instances: u64,
 }
 
 impl Share {
-    /// At most this instance's part of what is left.
+    /// Rounded down: rounding up would let the instances admit more than the limit together.
     fn of(self, calls: u64) -> u64 {
         calls / self.instances.max(1)
     }
 
-    /// The same, but never nothing: a second that admits nobody would be an outage.
+    /// At least 1, because a burst limit of 0 would refuse every call of every second.
     fn at_least_one_of(self, calls: u64) -> u64 {
         self.of(calls).max(1)
     }
@@ -40,70 +42,70 @@ pub(super) struct LocalLimiter {
 #[derive(Debug, Default)]
 struct Counters {
     by_organisation: HashMap<Arc<str>, Counter>,
-    /// Batches of days that are over.
-    overdue: Vec<Unsettled>,
-    batches: u64,
+    /// Settlements of past days.
+    past: Vec<Settlement>,
+    /// Number of settlements so far; names the next one.
+    settlements: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Counter {
     day: u64,
     plan: Plan,
-    /// What Redis said last about this day.
-    known: u64,
-    /// Admitted here and in no batch yet.
+    /// Last count of this day that Redis reported.
+    reported: u64,
+    /// Calls admitted here and in no settlement yet.
     unsettled: u64,
-    /// The batch that Redis was asked to take over; it keeps its name until Redis has said that it did.
-    batch: Option<Unsettled>,
+    /// Settlement that was sent to Redis. It keeps its number until Redis has confirmed it: the reply may be lost after Redis counted it.
+    sent: Option<Settlement>,
     second: u64,
     in_second: u64,
 }
 
 impl Counter {
     fn new(day: u64, plan: Plan) -> Self {
-        Self { day, plan, known: 0, unsettled: 0, batch: None, second: 0, in_second: 0 }
+        Self { day, plan, reported: 0, unsettled: 0, sent: None, second: 0, in_second: 0 }
     }
 
-    /// Admitted here and not yet taken over.
+    /// Calls admitted here that Redis has not confirmed.
     fn admitted(&self) -> u64 {
-        self.unsettled + self.batch.as_ref().map_or(0, |batch| batch.calls)
+        self.unsettled + self.sent.as_ref().map_or(0, |settlement| settlement.calls)
     }
 }
 
-/// What one organisation was admitted without Redis on one day: one settlement, which has its effect once.
+/// Calls of one organisation and day that were admitted without Redis. Redis adds a settlement once, however often it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unsettled {
-    /// Tells it from every other settlement of this instance.
+pub(super) struct Settlement {
+    /// Unique among the settlements of this instance.
     pub(super) number: u64,
     pub(super) org: Arc<str>,
     pub(super) plan: Plan,
     pub(super) day: u64,
-    /// Admitted here.
     pub(super) calls: u64,
-    /// What Redis said last.
-    pub(super) known: u64,
+    /// Last count that Redis reported.
+    pub(super) reported: u64,
 }
 
 impl LocalLimiter {
-    /// Remembers what Redis said. A counter never goes back within a day.
-    pub(super) fn learn(&self, org: &str, plan: Plan, day: u64, used: u64) {
-        self.with(org, plan, day, |counter| counter.known = counter.known.max(used));
+    /// Records a count that Redis reported. The highest one is kept, because replies of concurrent calls may arrive in any order.
+    pub(super) fn record_reported(&self, org: &str, plan: Plan, day: u64, used: u64) {
+        self.with(org, plan, day, |counter| counter.reported = counter.reported.max(used));
     }
 
-    /// What Redis said last about this day.
-    pub(super) fn known(&self, org: &str, day: u64) -> u64 {
+    /// Returns the last count of the day that Redis reported.
+    pub(super) fn reported(&self, org: &str, day: u64) -> u64 {
         let counters = self.counters.lock();
-        counters.by_organisation.get(org).filter(|counter| counter.day == day).map_or(0, |counter| counter.known)
+        counters.by_organisation.get(org).filter(|counter| counter.day == day).map_or(0, |counter| counter.reported)
     }
 
-    /// Calls of this day as far as this instance knows: what Redis said last, and what was admitted here since.
+    /// Returns the calls of the day that this instance knows of: the last count of Redis, and the calls admitted here since.
     pub(super) fn used(&self, org: &str, day: u64) -> u64 {
         let counters = self.counters.lock();
         let counter = counters.by_organisation.get(org).filter(|counter| counter.day == day);
-        counter.map_or(0, |counter| counter.known + counter.admitted())
+        counter.map_or(0, |counter| counter.reported + counter.admitted())
     }
 
-    /// Decides from what is known here. `shared` tells whether other instances may be admitting at the same time.
+    /// Decides without Redis. `shared` is true if other instances may admit calls at the same time.
     pub(super) fn decide(
         &self,
         org: &str,
@@ -112,64 +114,65 @@ impl LocalLimiter {
         now: Duration,
         share: Share,
         shared: bool,
-    ) -> Scripted {
+    ) -> WindowDecision {
         let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
         let decided = self.with(org, plan, day, |counter| {
             if counter.second != second {
                 (counter.second, counter.in_second) = (second, 0);
             }
-            let left = limits.daily(plan).saturating_sub(counter.known);
-            let allowed = if shared { share.of(left) } else { left };
+            let remaining = limits.daily(plan).saturating_sub(counter.reported);
+            let allowed = if shared { share.of(remaining) } else { remaining };
             let burst = limits.burst_per_second;
             let burst = if shared { share.at_least_one_of(burst) } else { burst };
             let usage =
-                |counter: &Counter| Usage { day: counter.known + counter.admitted(), second: counter.in_second };
+                |counter: &Counter| Usage { day: counter.reported + counter.admitted(), second: counter.in_second };
             if counter.admitted() >= allowed {
-                return Scripted::OverDay(Usage { day: limits.daily(plan), ..usage(counter) });
+                return WindowDecision::OverDay(Usage { day: limits.daily(plan), ..usage(counter) });
             }
             if counter.in_second >= burst {
-                return Scripted::OverSecond(Usage { second: limits.burst_per_second, ..usage(counter) });
+                return WindowDecision::OverSecond(Usage { second: limits.burst_per_second, ..usage(counter) });
             }
             counter.unsettled += 1;
             counter.in_second += 1;
-            Scripted::Admitted(usage(counter))
+            WindowDecision::Admitted(usage(counter))
         });
-        decided.unwrap_or(Scripted::OverSecond(Usage { day: 0, second: limits.burst_per_second }))
+        decided.unwrap_or(WindowDecision::OverSecond(Usage { day: 0, second: limits.burst_per_second }))
     }
 
-    /// Counts a call that nothing limits.
+    /// Counts a call that is admitted without a limit.
     pub(super) fn admit_unlimited(&self, org: &str, plan: Plan, day: u64) {
         self.with(org, plan, day, |counter| counter.unsettled += 1);
     }
 
-    /// What Redis has to take over. A batch is the same, with the same number, until it is [`Self::settled`]; what is admitted
-    /// meanwhile waits for the next one.
-    pub(super) fn unsettled(&self) -> Vec<Unsettled> {
+    /// Returns the settlements to send. Each is the same, with the same number, until [`Self::confirm`]; calls admitted meanwhile go into
+    /// the next one.
+    pub(super) fn settlements(&self) -> Vec<Settlement> {
         let mut counters = self.counters.lock();
-        let Counters { by_organisation, overdue, batches } = &mut *counters;
-        let mut open = overdue.clone();
+        let Counters { by_organisation, past, settlements } = &mut *counters;
+        let mut open = past.clone();
         for (org, counter) in by_organisation.iter_mut() {
-            open.extend(freeze(org, counter, batches));
+            open.extend(settlement(org, counter, settlements));
         }
         open
     }
 
-    /// Redis took these over, and its counter now says `used`.
-    pub(super) fn settled(&self, taken: &Unsettled, used: u64) {
+    /// Redis has added a settlement, and its count is now `used`.
+    pub(super) fn confirm(&self, added: &Settlement, used: u64) {
         let mut counters = self.counters.lock();
-        counters.overdue.retain(|batch| batch.number != taken.number);
-        if let Some(counter) = counters.by_organisation.get_mut(&taken.org)
-            && counter.batch.as_ref().is_some_and(|batch| batch.number == taken.number)
+        counters.past.retain(|settlement| settlement.number != added.number);
+        if let Some(counter) = counters.by_organisation.get_mut(&added.org)
+            && counter.sent.as_ref().is_some_and(|settlement| settlement.number == added.number)
         {
-            counter.batch = None;
-            counter.known = counter.known.max(used);
+            counter.sent = None;
+            counter.reported = counter.reported.max(used);
         }
     }
 
-    /// Changes the counter of a day; `None` where there is no room for another organisation, or the day is over.
+    /// Changes the counter of a day. Returns `None` if there is no room for another organisation, or if the day is over: a call that began
+    /// before midnight may arrive after one of the next day.
     fn with<T>(&self, org: &str, plan: Plan, day: u64, change: impl FnOnce(&mut Counter) -> T) -> Option<T> {
         let mut counters = self.counters.lock();
-        let Counters { by_organisation, overdue, batches } = &mut *counters;
+        let Counters { by_organisation, past, settlements } = &mut *counters;
         if !by_organisation.contains_key(org) {
             if by_organisation.len() >= MAX_ORGANISATIONS {
                 by_organisation.retain(|_, counter| counter.day == day && counter.admitted() > 0);
@@ -184,9 +187,9 @@ impl LocalLimiter {
             return None;
         }
         if counter.day < day {
-            if overdue.len() < MAX_ORGANISATIONS {
-                overdue.extend(counter.batch.take());
-                overdue.extend(freeze(&Arc::from(org), counter, batches));
+            if past.len() < MAX_ORGANISATIONS {
+                past.extend(counter.sent.take());
+                past.extend(settlement(&Arc::from(org), counter, settlements));
             }
             *counter = Counter::new(day, plan);
         }
@@ -195,20 +198,20 @@ impl LocalLimiter {
     }
 }
 
-/// The batch of a counter: the one that is open, else a new one of what was admitted.
-fn freeze(org: &Arc<str>, counter: &mut Counter, batches: &mut u64) -> Option<Unsettled> {
-    if counter.batch.is_none() && counter.unsettled > 0 {
-        *batches += 1;
-        counter.batch = Some(Unsettled {
-            number: *batches,
+/// Returns the settlement of a counter: the one that was sent, else a new one for its unsettled calls.
+fn settlement(org: &Arc<str>, counter: &mut Counter, settlements: &mut u64) -> Option<Settlement> {
+    if counter.sent.is_none() && counter.unsettled > 0 {
+        *settlements += 1;
+        counter.sent = Some(Settlement {
+            number: *settlements,
             org: Arc::clone(org),
             plan: counter.plan,
             day: counter.day,
             calls: std::mem::take(&mut counter.unsettled),
-            known: counter.known,
+            reported: counter.reported,
         });
     }
-    counter.batch.clone()
+    counter.sent.clone()
 }
 
 #[cfg(test)]
@@ -220,11 +223,14 @@ mod tests {
     const ALONE: Share = Share { instances: 1 };
 
     fn admitted(limiter: &LocalLimiter, org: &str, at: u64, share: Share, shared: bool) -> bool {
-        matches!(limiter.decide(org, Plan::Free, LIMITS, Duration::from_secs(at), share, shared), Scripted::Admitted(_))
+        matches!(
+            limiter.decide(org, Plan::Free, LIMITS, Duration::from_secs(at), share, shared),
+            WindowDecision::Admitted(_)
+        )
     }
 
     #[test]
-    fn a_day_and_a_second_have_their_limits_and_start_anew() {
+    fn a_day_and_a_second_have_limits_of_their_own() {
         let limiter = LocalLimiter::default();
         let count = |at| (0..20).filter(|_| admitted(&limiter, "acme", at, ALONE, false)).count();
         assert_eq!((count(100), count(101), count(102)), (6, 4, 0));
@@ -232,44 +238,47 @@ mod tests {
     }
 
     #[test]
-    fn the_fallback_goes_on_from_the_last_counter_and_admits_its_share() {
+    fn the_fallback_starts_from_the_last_count_and_admits_its_share() {
         let limiter = LocalLimiter::default();
-        limiter.learn("acme", Plan::Free, 0, 4);
+        limiter.record_reported("acme", Plan::Free, 0, 4);
         let three = Share { instances: 3 };
         let count = (0..30).filter(|second| admitted(&limiter, "acme", *second, three, true)).count();
-        assert_eq!(count, 2, "a third of the six that were left");
-        let open = limiter.unsettled();
+        assert_eq!(count, 2, "a third of the six remaining calls");
+        let open = limiter.settlements();
         assert_eq!(open[0].calls, 2);
-        limiter.settled(&open[0], 9);
-        assert_eq!(limiter.unsettled(), []);
+        limiter.confirm(&open[0], 9);
+        assert_eq!(limiter.settlements(), []);
         assert!(admitted(&limiter, "acme", 60, ALONE, true) && !admitted(&limiter, "acme", 61, ALONE, true));
     }
 
     #[test]
-    fn a_batch_keeps_its_name_until_it_is_taken_over_and_outlives_its_day() {
+    fn a_settlement_keeps_its_number_until_it_is_confirmed_and_outlives_its_day() {
         let limiter = LocalLimiter::default();
         let admit =
             |at: u64, calls: usize| (0..calls).for_each(|_| assert!(admitted(&limiter, "acme", at, ALONE, true)));
         admit(10, 2);
-        let first = limiter.unsettled();
+        let first = limiter.settlements();
         admit(11, 3);
-        assert_eq!(limiter.unsettled(), first, "a reply that was lost must not make it a new one");
-        limiter.settled(&first[0], 2);
-        let second = limiter.unsettled();
+        assert_eq!(limiter.settlements(), first, "a lost reply must not create a new settlement");
+        limiter.confirm(&first[0], 2);
+        let second = limiter.settlements();
         assert_eq!((second[0].calls, second[0].number != first[0].number), (3, true));
         admit(DAY_SECS + 10, 1);
-        let open = limiter.unsettled();
-        assert_eq!(open.iter().map(|batch| (batch.day, batch.calls)).collect::<Vec<_>>(), [(0, 3), (1, 1)]);
-        limiter.learn("acme", Plan::Free, 0, 7);
-        assert_eq!(limiter.known("acme", 1), 0, "a late word about yesterday changes nothing");
-        open.iter().for_each(|batch| limiter.settled(batch, 1));
-        assert_eq!(limiter.unsettled(), []);
+        let open = limiter.settlements();
+        assert_eq!(
+            open.iter().map(|settlement| (settlement.day, settlement.calls)).collect::<Vec<_>>(),
+            [(0, 3), (1, 1)]
+        );
+        limiter.record_reported("acme", Plan::Free, 0, 7);
+        assert_eq!(limiter.reported("acme", 1), 0, "a late count of yesterday changes nothing");
+        open.iter().for_each(|settlement| limiter.confirm(settlement, 1));
+        assert_eq!(limiter.settlements(), []);
     }
 
     #[test]
-    fn one_call_that_is_left_is_nobody_s_among_three() {
+    fn one_remaining_call_is_admitted_by_none_of_three_instances() {
         let limiter = LocalLimiter::default();
-        limiter.learn("acme", Plan::Free, 0, 9);
+        limiter.record_reported("acme", Plan::Free, 0, 9);
         assert!(!admitted(&limiter, "acme", 1, Share { instances: 3 }, true));
     }
 

@@ -1,8 +1,8 @@
-//! The connection to Redis: one pipelined connection, one deadline per call, never a retry. When a call fails the link is
-//! down at once, so that no later call pays the deadline; a task brings it back, after Redis has taken over what was admitted meanwhile.
+//! The connection to Redis: one pipelined connection, a deadline per call, no retries. If a call fails, the link is marked as down at once,
+//! so that no later call waits for the deadline. A background task reconnects, and first settles the calls admitted meanwhile.
 
-use super::local::{LocalLimiter, Unsettled};
-use super::usage::{DAY_SECS, Scripted, Usage};
+use super::local::{LocalLimiter, Settlement};
+use super::usage::{DAY_SECS, Usage, WindowDecision};
 use crate::readiness::Readiness;
 use crate::settings::{QuotaLimits, Secret};
 use mcp_contracts::{Plan, Service, metric};
@@ -15,29 +15,29 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a day's counter is kept after its first call.
+/// Lifetime of a day's counter. Two days, so that a settlement of yesterday still finds its counter.
 const KEEP_DAY_SECS: u64 = 2 * DAY_SECS;
-/// Pause between two attempts to come back: the first, and the longest.
+/// First and longest pause between two attempts to reconnect.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How long connecting and settling may take at once.
+/// Deadline for connecting and settling together. Longer than that of a call, because no request waits for it.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Whether something was claimed.
+/// Result of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claimed {
-    /// By this call, and by nobody before it.
+pub enum ClaimResult {
+    /// This call is the first.
     First,
-    /// By somebody before.
-    Before,
-    /// No Redis is configured: there is no other instance to ask.
-    NobodyElse,
+    /// An earlier call has it.
+    Taken,
+    /// No Redis is configured, so there is no other instance.
+    NoRedis,
     /// Redis did not answer.
     Unknown,
 }
 
-/// What Redis says about a call.
-pub(super) enum Answer {
-    Decided(Scripted),
+/// Decision of Redis about a call.
+pub(super) enum RedisDecision {
+    Decided(WindowDecision),
     Down,
 }
 
@@ -53,8 +53,8 @@ struct Shared {
     deadline: Duration,
     link: RwLock<Link>,
     lost: Notify,
-    /// Something was admitted here that Redis does not know of, although it is back.
-    behind: Notify,
+    /// Calls were admitted here although the link is up again, so they must be settled.
+    unsettled: Notify,
     decide: Script,
     settle: Script,
     local: LocalLimiter,
@@ -62,7 +62,7 @@ struct Shared {
     instance: uuid::Uuid,
 }
 
-/// The connection, and how many there were: a failure of an old one must not take the new one down.
+/// The connection with its number: the failure of an old connection must not mark a new one as down.
 #[derive(Default)]
 struct Link {
     generation: u64,
@@ -84,7 +84,7 @@ impl RedisLink {
             deadline,
             link: RwLock::new(Link::default()),
             lost: Notify::new(),
-            behind: Notify::new(),
+            unsettled: Notify::new(),
             decide: Script::new(include_str!("decide.lua")),
             settle: Script::new(include_str!("settle.lua")),
             local,
@@ -93,72 +93,72 @@ impl RedisLink {
         });
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let first = readiness.latch("redis");
-        tracker.spawn(Arc::clone(&shared).keep(readiness, Some(first), stop.clone()));
+        tracker.spawn(Arc::clone(&shared).keep_connected(readiness, Some(first), stop.clone()));
         tracker.close();
         Self { shared, tracker, stop }
     }
 
-    pub(super) async fn decide(&self, org: &str, plan: Plan, limits: QuotaLimits, now: Duration) -> Answer {
+    pub(super) async fn decide(&self, org: &str, plan: Plan, limits: QuotaLimits, now: Duration) -> RedisDecision {
         let shared = &*self.shared;
         let (generation, connection) = {
             let link = shared.link.read();
             (link.generation, link.connection.clone())
         };
-        let Some(mut connection) = connection else { return Answer::Down };
+        let Some(mut connection) = connection else { return RedisDecision::Down };
         let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
         let mut call = shared.decide.key(shared.day_key(org, day));
         call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", shared.service.name()));
         call.arg(limits.daily(plan)).arg(limits.burst_per_second).arg(KEEP_DAY_SECS);
-        call.arg(shared.local.known(org, day));
-        let answer: RedisResult<(u8, u64, u64, u8)> =
+        call.arg(shared.local.reported(org, day));
+        let reply: RedisResult<(u8, u64, u64, u8)> =
             match tokio::time::timeout(shared.deadline, call.invoke_async(&mut connection)).await {
-                Ok(answer) => answer,
-                Err(_) => return shared.went_down(generation, "no answer within the deadline"),
+                Ok(reply) => reply,
+                Err(_) => return shared.mark_down(generation, "no answer within the deadline"),
             };
-        match answer {
+        match reply {
             Ok((decision, day, second, lost)) => {
                 if lost > 0 {
-                    shared.state_lost();
+                    shared.count_lost_state();
                 }
                 let usage = Usage { day, second };
-                Answer::Decided(match decision {
-                    0 => Scripted::Admitted(usage),
-                    1 => Scripted::OverDay(usage),
-                    _ => Scripted::OverSecond(usage),
+                RedisDecision::Decided(match decision {
+                    0 => WindowDecision::Admitted(usage),
+                    1 => WindowDecision::OverDay(usage),
+                    _ => WindowDecision::OverSecond(usage),
                 })
             }
-            Err(error) => shared.went_down(generation, &error.to_string()),
+            Err(error) => shared.mark_down(generation, &error.to_string()),
         }
     }
 
-    /// Says that a call was admitted without Redis. Where the link is down, its return takes the call over; where it has come back since the
-    /// call found it down, somebody has to be told.
-    pub(super) fn admitted_here(&self) {
+    /// Notes that a call was admitted without Redis. While the link is down, the reconnect settles it. If the link came up between the failed
+    /// call and now, that settlement may have missed the call, so another one is requested.
+    pub(super) fn note_local_admission(&self) {
         if self.shared.link.read().connection.is_some() {
-            self.shared.behind.notify_one();
+            self.shared.unsettled.notify_one();
         }
     }
 
-    /// Calls of `org` on `day`, by service; `None` where Redis does not answer.
+    /// Returns the calls of `org` on `day` by service; `None` if Redis does not answer.
     pub(super) async fn days(&self, org: &str, day: u64) -> Option<Vec<(Service, u64)>> {
         let keys: Vec<String> = Service::ALL.iter().map(|service| day_key(*service, org, day)).collect();
-        let used: Vec<Option<u64>> = self.ask(redis::cmd("MGET").arg(keys)).await?;
+        let used: Vec<Option<u64>> = self.run(redis::cmd("MGET").arg(keys)).await?;
         Some(Service::ALL.into_iter().zip(used.into_iter().map(Option::unwrap_or_default)).collect())
     }
 
     /// Claims `name`, once over all instances and services.
-    pub(super) async fn claim(&self, name: &str, lifetime: Duration) -> Claimed {
+    pub(super) async fn claim(&self, name: &str, lifetime: Duration) -> ClaimResult {
         let mut set = redis::cmd("SET");
         set.arg(format!("mcp:once:{name}")).arg(1).arg("NX").arg("EX").arg(lifetime.as_secs().max(1));
-        match self.ask::<Option<String>>(&set).await {
-            Some(Some(_)) => Claimed::First,
-            Some(None) => Claimed::Before,
-            None => Claimed::Unknown,
+        match self.run::<Option<String>>(&set).await {
+            Some(Some(_)) => ClaimResult::First,
+            Some(None) => ClaimResult::Taken,
+            None => ClaimResult::Unknown,
         }
     }
 
-    /// One command within the deadline; `None` where it failed, and then the link is down.
-    async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
+    /// Runs a command within the deadline. Returns `None` and marks the link as down if it fails.
+    async fn run<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
         let shared = &*self.shared;
         let (generation, connection) = {
             let link = shared.link.read();
@@ -166,11 +166,11 @@ impl RedisLink {
         };
         let mut connection = connection?;
         let why = match tokio::time::timeout(shared.deadline, command.query_async(&mut connection)).await {
-            Ok(Ok(answer)) => return Some(answer),
+            Ok(Ok(reply)) => return Some(reply),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer within the deadline".to_owned(),
         };
-        shared.went_down(generation, &why);
+        shared.mark_down(generation, &why);
         None
     }
 
@@ -191,23 +191,23 @@ impl Shared {
         day_key(self.service, org, day)
     }
 
-    /// Redis had forgotten calls that it told us of; they are put back, and it is counted.
-    fn state_lost(&self) {
+    /// Counts a loss of Redis' counters; the scripts restore them.
+    fn count_lost_state(&self) {
         metrics::counter!(metric::RATE_LIMIT_STATE_RESET_TOTAL, "service" => self.service.name()).increment(1);
     }
 
-    /// Marks the link as down; said once, by the call that noticed.
-    fn went_down(&self, generation: u64, why: &str) -> Answer {
+    /// Marks the link as down. Only the first call that notices logs it.
+    fn mark_down(&self, generation: u64, why: &str) -> RedisDecision {
         let mut link = self.link.write();
         if link.generation == generation && link.connection.take().is_some() {
-            tracing::warn!(why, "the quota goes on without redis");
+            tracing::warn!(why, "the quota continues without redis");
             self.lost.notify_one();
         }
-        Answer::Down
+        RedisDecision::Down
     }
 
-    /// Brings the connection back whenever it is lost, until `stop`.
-    async fn keep(
+    /// Reconnects whenever the connection is lost, until `stop` is cancelled.
+    async fn keep_connected(
         self: Arc<Self>,
         readiness: Readiness,
         mut first: Option<crate::readiness::Latch>,
@@ -219,12 +219,12 @@ impl Shared {
         loop {
             let mut pause = RETRY.0;
             loop {
-                let attempt = tokio::time::timeout(CONNECT_DEADLINE, self.come_back(&mut run_id));
+                let attempt = tokio::time::timeout(CONNECT_DEADLINE, self.connect(&mut run_id));
                 let result = tokio::select! {
                     () = stop.cancelled() => return,
                     result = attempt => result.unwrap_or_else(|_| Err("no answer within the deadline".to_owned())),
                 };
-                // Readiness waits for the first attempt alone: a service starts without Redis if it must.
+                // Readiness waits only for the first attempt, because a service must be able to start without Redis.
                 drop(first.take());
                 let Err(why) = result else { break };
                 if degraded.is_none() {
@@ -242,18 +242,18 @@ impl Shared {
                 tracing::info!("redis answers again");
             }
             gauge.set(0.0);
-            // What was admitted here while the others were being taken over.
-            self.behind.notify_one();
+            // Calls may have been admitted here while the reconnect settled the earlier ones.
+            self.unsettled.notify_one();
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = self.lost.notified() => break,
-                    () = self.behind.notified() => self.catch_up().await,
+                    () = self.unsettled.notified() => self.settle_late().await,
                 }
             }
             gauge.set(1.0);
             degraded = Some(readiness.degraded("redis"));
-            // A Redis that takes every connection and fails every call must not be asked without a pause.
+            // Without this pause, a Redis that accepts connections and fails every call would be reconnected in a busy loop.
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(RETRY.0) => {}
@@ -261,20 +261,20 @@ impl Shared {
         }
     }
 
-    async fn come_back(&self, run_id: &mut String) -> Result<(), String> {
-        let client = self.client.as_ref().ok_or("the URL of Redis cannot be used")?;
+    async fn connect(&self, run_id: &mut String) -> Result<(), String> {
+        let client = self.client.as_ref().ok_or("the URL of Redis is invalid")?;
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_DEADLINE)).set_response_timeout(None);
         let text = |error: redis::RedisError| error.to_string();
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(text)?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(text)?;
-        let now = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned();
-        if !run_id.is_empty() && *run_id != now {
-            tracing::warn!("redis was restarted: what it forgets is put back from what this instance knows");
-            self.state_lost();
+        let current = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned();
+        if !run_id.is_empty() && *run_id != current {
+            tracing::warn!("redis was restarted; its counters are restored from the counts that this instance has");
+            self.count_lost_state();
         }
-        *run_id = now;
-        // A Redis that answers but takes no writes is not back.
+        *run_id = current;
+        // A replica, or a Redis that is out of memory, answers reads and refuses writes. It is not usable, so a write is tried.
         let probe = format!("mcp:quota:{}:probe:{}", self.service.name(), self.instance);
         let mut set = redis::cmd("SET");
         set.arg(probe).arg(1).arg("EX").arg(10);
@@ -286,8 +286,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Has Redis take over what was admitted while it was coming back; a link that fails at it is down.
-    async fn catch_up(&self) {
+    /// Settles calls that were admitted during the reconnect; marks the link as down if that fails.
+    async fn settle_late(&self) {
         let (generation, connection) = {
             let link = self.link.read();
             (link.generation, link.connection.clone())
@@ -298,38 +298,43 @@ impl Shared {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer within the deadline".to_owned(),
         };
-        self.went_down(generation, &why);
+        self.mark_down(generation, &why);
     }
 
     async fn settle(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        for open in self.local.unsettled() {
-            self.take_over(connection, &open).await?;
+        for settlement in self.local.settlements() {
+            self.send(connection, &settlement).await?;
         }
         Ok(())
     }
 
-    async fn take_over(&self, connection: &mut MultiplexedConnection, open: &Unsettled) -> RedisResult<()> {
-        let mut call = self.settle.key(self.day_key(&open.org, open.day));
+    async fn send(&self, connection: &mut MultiplexedConnection, settlement: &Settlement) -> RedisResult<()> {
+        let mut call = self.settle.key(self.day_key(&settlement.org, settlement.day));
         call.key(format!(
             "mcp:quota:{}:{{{}}}:settled:{}:{}",
             self.service.name(),
-            open.org,
+            settlement.org,
             self.instance,
-            open.number
+            settlement.number
         ));
-        call.arg(open.calls).arg(KEEP_DAY_SECS).arg(open.known);
+        call.arg(settlement.calls).arg(KEEP_DAY_SECS).arg(settlement.reported);
         let used: u64 = call.invoke_async(connection).await?;
-        self.local.settled(open, used);
-        let over = used.saturating_sub(self.limits.daily(open.plan)).min(open.calls);
+        self.local.confirm(settlement, used);
+        let over = used.saturating_sub(self.limits.daily(settlement.plan)).min(settlement.calls);
         if over > 0 {
-            tracing::warn!(orgId = &*open.org, calls = over, "calls past the limit were admitted without redis");
+            tracing::warn!(
+                orgId = &*settlement.org,
+                calls = over,
+                "calls beyond the limit were admitted without redis"
+            );
             metrics::counter!(metric::RATE_LIMIT_BYPASS_TOTAL, "service" => self.service.name()).increment(over);
         }
         Ok(())
     }
 }
 
-/// Key of an organisation's calls to `service` on `day`.
+/// Returns the key of an organisation's calls to `service` on `day`. The braces make Redis Cluster keep all keys of an organisation on one
+/// node, which a script requires.
 fn day_key(service: Service, org: &str, day: u64) -> String {
     format!("mcp:quota:{}:{{{org}}}:d{day}", service.name())
 }

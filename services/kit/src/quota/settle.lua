@@ -1,8 +1,8 @@
--- Takes over calls that an instance admitted while Redis was away; once for each settlement, however often it is sent.
--- A counter that Redis lost is brought back to what it last told the instance.
+-- Adds calls that an instance admitted while Redis did not answer. The name of a settlement is set with NX, so that one that is sent
+-- again, because its reply was lost, is not counted twice. A counter that Redis lost is restored to what it reported last.
 -- KEYS: 1 calls of the organisation on that day, 2 name of this settlement
--- ARGV: 1 calls to add, 2 seconds to keep the day's key, 3 calls that the instance knows of
--- Answers the calls of that day.
+-- ARGV: 1 calls to add, 2 seconds to keep the day's key, 3 calls that Redis reported to the instance before
+-- Returns the calls of that day.
 local used = tonumber(redis.call('GET', KEYS[1]) or '0')
 if redis.call('SET', KEYS[2], 1, 'NX', 'EX', 3600) then
   used = math.max(used, tonumber(ARGV[3])) + tonumber(ARGV[1])

@@ -1,17 +1,24 @@
-//! What was counted and what that decides; the words that Redis and the local limiter share.
+//! Counts and decisions that Redis and the local limiter share.
 
-/// Seconds of a day.
 pub(super) const DAY_SECS: u64 = 86_400;
 
-/// What the script decided, with the counters after it.
+/// Decision about a call, with the counts after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scripted {
+pub(super) enum WindowDecision {
     Admitted(Usage),
     OverDay(Usage),
     OverSecond(Usage),
 }
 
-/// Calls counted in the two windows, and what they may reach.
+impl WindowDecision {
+    pub(super) const fn usage(self) -> Usage {
+        match self {
+            Self::Admitted(usage) | Self::OverDay(usage) | Self::OverSecond(usage) => usage,
+        }
+    }
+}
+
+/// Calls counted in the two windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) day: u64,

@@ -1,5 +1,5 @@
-//! Log lines: one JSON object each, with the fields that every service of the stack uses. Written by a thread of their own
-//! through a bounded queue, so that no request waits for a terminal or a disk.
+//! Log lines: one JSON object each, with the fields that every service uses. A separate thread writes them from a bounded queue, so that
+//! no request waits for a terminal or a disk.
 
 use crate::settings::Settings;
 use serde_json::{Map, Value};
@@ -14,14 +14,14 @@ use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-/// Most lines that wait for their writer; later ones are dropped.
+/// Longest queue of lines; further lines are dropped.
 const QUEUED_LINES: usize = 16_384;
-/// Days of log files that are kept.
+/// Number of log files kept, one per day.
 const KEPT_FILES: usize = 7;
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Builds the layer that writes lines to stdout and, where the settings name a folder, to files.
+/// Builds the layer that writes to stdout and, if `LOG_DIR` is set, to files.
 pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<WorkerGuard>) {
     let queue = |output: Box<dyn std::io::Write + Send>| -> (NonBlocking, WorkerGuard) {
         NonBlockingBuilder::default().buffered_lines_limit(QUEUED_LINES).lossy(true).finish(output)
@@ -52,7 +52,7 @@ fn formatted<W>(settings: &Settings, writer: W) -> BoxedLayer
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // The SDK repeats what callers sent, which belongs in no log; a level given for it wins, since it comes later.
+    // The SDK logs content of requests, which must not be logged. `LOG_LEVEL` comes later in the filter and can turn it on.
     let filter =
         EnvFilter::try_new(format!("rmcp=off,{}", settings.log_level)).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt::layer()
@@ -96,7 +96,7 @@ where
     }
 }
 
-/// Collects fields as JSON; `message` among them.
+/// Collects the fields of an event as JSON, `message` included.
 #[derive(Default)]
 struct Fields {
     values: Map<String, Value>,

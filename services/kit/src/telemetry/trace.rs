@@ -1,5 +1,5 @@
-//! Traces: W3C context in, spans over OTLP out, context for the next hop. Without an endpoint there are no spans, but the trace id goes on
-//! into the log and to the next hop all the same.
+//! Traces: reads the W3C context of a request, sends spans over OTLP, and passes the context to the next hop. Without an endpoint there are
+//! no spans, but the log and the next hop still get the trace id.
 
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue};
@@ -14,17 +14,16 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use std::future::Future;
 use std::time::Duration;
 
-/// How long the collector may take for one batch.
+/// Deadline for sending a batch to the collector.
 const EXPORT_DEADLINE: Duration = Duration::from_secs(3);
 
-/// Sends spans.
 pub(super) struct Exporter {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
 }
 
 impl Exporter {
-    /// Prepares sending to `endpoint`, the base URL of a collector.
+    /// Creates an exporter to `endpoint`, the base URL of a collector.
     pub(super) fn new(service: Service, endpoint: &str) -> Option<Self> {
         let exporter = SpanExporter::builder()
             .with_http()
@@ -35,7 +34,7 @@ impl Exporter {
         let exporter = match exporter {
             Ok(exporter) => exporter,
             Err(error) => {
-                tracing::warn!(%error, endpoint, "traces are off: the exporter cannot be built");
+                tracing::warn!(%error, endpoint, "traces are off: cannot build the exporter");
                 return None;
             }
         };
@@ -45,7 +44,7 @@ impl Exporter {
         Some(Self { provider, tracer })
     }
 
-    /// Sends what is buffered and stops; blocks.
+    /// Sends buffered spans and stops; blocks.
     pub(super) fn shutdown(&self) {
         let _ = self.provider.shutdown();
     }
@@ -66,7 +65,7 @@ impl CallSpan {
         execution_id: &str,
     ) -> Self {
         let parent = headers.get(headers::TRACEPARENT).and_then(|value| parse(value.to_str().ok()?));
-        let Some(exporter) = exporter else { return Self::carried(parent) };
+        let Some(exporter) = exporter else { return Self::without_exporter(parent) };
         let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
         let attributes = [
             KeyValue::new("mcp.tool", tool),
@@ -84,8 +83,8 @@ impl CallSpan {
         Self { context: Some(context), trace_id: Some(trace_id) }
     }
 
-    /// Without an exporter there is no span, but the trace goes on: the caller's, or a new one that nobody samples.
-    fn carried(parent: Option<SpanContext>) -> Self {
+    /// Passes on the trace of the caller, or a new one that is not sampled, without a span.
+    fn without_exporter(parent: Option<SpanContext>) -> Self {
         let (trace_id, flags) = match &parent {
             Some(parent) => (parent.trace_id(), parent.trace_flags()),
             None => (TraceId::from_bytes(rand::random()), TraceFlags::default()),
@@ -94,12 +93,11 @@ impl CallSpan {
         Self { context: Some(Context::new().with_remote_span_context(here)), trace_id: Some(trace_id.to_string()) }
     }
 
-    /// The W3C trace id.
     pub fn trace_id(&self) -> Option<&str> {
         self.trace_id.as_deref()
     }
 
-    /// Runs `work` inside the span, so that calls to other services carry it on.
+    /// Runs `work` inside the span, so that calls to other services get its context.
     pub fn follow<'a, F: Future + Send + 'a>(
         &self,
         work: F,
@@ -120,7 +118,7 @@ impl Drop for CallSpan {
     }
 }
 
-/// Puts the context of the current span into the headers of an outgoing request.
+/// Adds the context of the current span to the headers of an outgoing request.
 pub fn inject(headers: &mut HeaderMap) {
     let context = Context::current();
     let span = context.span();
@@ -133,7 +131,7 @@ pub fn inject(headers: &mut HeaderMap) {
     }
 }
 
-/// Reads `traceparent` (W3C Trace Context, section 3.2).
+/// Parses `traceparent` (W3C Trace Context, section 3.2).
 fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.trim().split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -153,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_well_formed_contexts_are_taken() {
+    fn only_well_formed_contexts_are_accepted() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert_eq!(parse(good).unwrap().trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
         for bad in [

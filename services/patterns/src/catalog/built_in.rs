@@ -1,8 +1,8 @@
-//! The catalogue files that are part of the program.
+//! The built-in catalogue files.
 
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
-        /// Names and texts.
+        /// Names and texts of the files.
         pub(super) const FILES: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../../../../fixtures/catalog/", $name)))),+];
     };

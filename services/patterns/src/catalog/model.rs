@@ -1,4 +1,4 @@
-//! A catalogue file as its author writes it; what the published schema is made of.
+//! A catalogue file as its author writes it. The published schema is generated from these types.
 
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Level, PatternVariable};
@@ -9,10 +9,10 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields, title = "Catalogue file of the patterns service")]
 pub struct CatalogFile {
-    /// Category of all patterns of the file, such as `code-review`.
+    /// Category of all patterns in the file, such as `code-review`.
     #[schemars(regex(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$"), length(max = 64))]
     pub category: String,
-    /// The patterns.
+    /// Patterns of the category.
     #[schemars(length(min = 1))]
     pub patterns: Vec<Entry>,
 }
@@ -21,37 +21,37 @@ pub struct CatalogFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Entry {
-    /// Identity over all files, such as `review-change`.
+    /// Id, unique over all files, such as `review-change`.
     #[schemars(regex(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$"), length(max = 64))]
     pub id: String,
-    /// What it is called, in one line.
+    /// Title, in one line.
     #[schemars(length(min = 1, max = 80))]
     pub title: String,
-    /// What it is for, in one sentence.
+    /// Purpose, in one sentence.
     #[schemars(length(min = 1, max = 240))]
     pub summary: String,
-    /// Words that people search by.
+    /// Search words.
     #[schemars(length(min = 1, max = 12))]
     pub tags: Vec<String>,
-    /// Roles that it is written for.
+    /// Roles for which it is written.
     #[schemars(length(min = 1, max = 8))]
     pub roles: Vec<String>,
-    /// How experienced its reader should be.
+    /// Experience that it expects of its reader.
     pub level: Level,
-    /// Cheapest plan that has it.
+    /// Cheapest plan that includes it.
     pub plan: Plan,
     /// Ids of related patterns.
     #[schemars(default, length(max = 8))]
     pub related: Vec<String>,
-    /// Its variables; each stands in the text, and nothing else does.
+    /// Variables; exactly those that the body uses.
     #[schemars(default, length(max = 16))]
     pub variables: Vec<PatternVariable>,
-    /// Its text with `{{variable}}` places.
+    /// Text with `{{variable}}` placeholders.
     #[schemars(length(min = 1, max = 16384))]
     pub body: String,
 }
 
-/// The published schema of a catalogue file, as text.
+/// Returns the published schema of a catalogue file as text.
 pub fn schema() -> String {
     let schema = schemars::SchemaGenerator::default().into_root_schema_for::<CatalogFile>();
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();

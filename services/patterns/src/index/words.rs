@@ -1,11 +1,11 @@
-//! How text becomes words that can be matched: lower case, without the words that every question has, and without the endings of English.
-//! Index and question must agree, so both come here.
+//! Splits text into words for matching: lower case, without stop words, without English endings. The index and the search must agree, so both
+//! use this module.
 
-/// Longest word that is told apart, in bytes.
+/// Longest word, in bytes; longer ones are skipped.
 const MAX_WORD_BYTES: usize = 40;
 
-/// Words that say nothing about what somebody wants.
-const EMPTY_WORDS: &[&str] = &[
+/// Stop words: words that say nothing about the task. Sorted, for binary search.
+const STOP_WORDS: &[&str] = &[
     "a",
     "about",
     "after",
@@ -166,17 +166,17 @@ const EMPTY_WORDS: &[&str] = &[
     "your",
 ];
 
-/// Words of `text` in order, with repetitions.
+/// Returns the words of `text` in order, with repetitions.
 pub fn of(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words
         .map(str::to_lowercase)
-        .filter(|word| word.len() <= MAX_WORD_BYTES && EMPTY_WORDS.binary_search(&word.as_str()).is_err())
+        .filter(|word| word.len() <= MAX_WORD_BYTES && STOP_WORDS.binary_search(&word.as_str()).is_err())
         .map(|word| stem(&word).to_owned())
         .collect()
 }
 
-/// A word without its ending. Coarse on purpose: two forms of a word should meet, and it does not matter where.
+/// Removes the ending of a word. Coarse on purpose: the forms of a word must get the same stem, and the stem itself is never shown.
 fn stem(word: &str) -> &str {
     if !word.is_ascii() {
         return word;
@@ -188,12 +188,12 @@ fn stem(word: &str) -> &str {
         _ => word,
     };
     let ending = ["ations", "ation", "ating", "ated", "ate", "ing", "ed", "e", "y"];
-    let found = ending.iter().find(|ending| plural.len() >= ending.len() + 3 && plural.ends_with(**ending));
-    let root = found.map_or(plural, |ending| cut(plural, ending.len()));
-    // `planning` and `plan` meet when the doubled letter goes.
+    let matched = ending.iter().find(|ending| plural.len() >= ending.len() + 3 && plural.ends_with(**ending));
+    let root = matched.map_or(plural, |ending| cut(plural, ending.len()));
+    // The doubled letter is removed, so that `planning` gets the stem of `plan`.
     let bytes = root.as_bytes();
     match bytes {
-        [.., before, last] if found.is_some() && before == last && root.len() > 3 && !b"ls".contains(last) => {
+        [.., before, last] if matched.is_some() && before == last && root.len() > 3 && !b"ls".contains(last) => {
             cut(root, 1)
         }
         _ => root,
@@ -209,12 +209,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_empty_words_are_in_order_so_that_they_can_be_found() {
-        assert!(EMPTY_WORDS.is_sorted());
+    fn the_stop_words_are_sorted() {
+        assert!(STOP_WORDS.is_sorted());
     }
 
     #[test]
-    fn forms_of_a_word_meet_and_empty_words_are_gone() {
+    fn forms_of_a_word_have_the_same_stem_and_stop_words_are_removed() {
         for forms in [
             &["review", "reviews", "reviewing", "reviewed"][..],
             &["plan", "plans", "planning", "planned"],

@@ -1,4 +1,4 @@
-//! From a resource's URI to what it asks for. Every parameter that is unknown, repeated or empty is refused by name.
+//! Parses the URI of a resource. A parameter that is unknown, repeated or empty is refused by name.
 
 use mcp_contracts::patterns::{CATALOG_URI, DETAIL_URI_PREFIX, RECOMMENDATIONS_URI};
 use mcp_contracts::{ErrorCode, ToolError};
@@ -17,7 +17,7 @@ pub(super) enum Address {
 
 pub(super) fn parse(uri: &str) -> Result<Address, ToolError> {
     if uri.len() > MAX_URI_BYTES {
-        return Err(invalid(format!("the URI has {} bytes; at most {MAX_URI_BYTES}", uri.len())));
+        return Err(invalid(format!("the URI has {} bytes; at most {MAX_URI_BYTES} are allowed", uri.len())));
     }
     let (path, query) = uri.split_once('?').map_or((uri, None), |(path, query)| (path, Some(query)));
     if path == CATALOG_URI {
@@ -32,7 +32,7 @@ pub(super) fn parse(uri: &str) -> Result<Address, ToolError> {
     match path.strip_prefix(DETAIL_URI_PREFIX) {
         Some(id) if !id.is_empty() => {
             parameters(query, &[])?;
-            Ok(Address::Detail { id: decoded(id, false)? })
+            Ok(Address::Detail { id: decode(id, false)? })
         }
         Some(_) | None => Err(unknown(uri)),
     }
@@ -41,27 +41,27 @@ pub(super) fn parse(uri: &str) -> Result<Address, ToolError> {
 fn unknown(uri: &str) -> ToolError {
     let shown: String = uri.chars().take(200).collect();
     ToolError::new(ErrorCode::NotFound, format!("there is no resource `{shown}`")).with_hint(format!(
-        "there are `{CATALOG_URI}{{?page,category,role}}`, `{DETAIL_URI_PREFIX}{{id}}` and `{RECOMMENDATIONS_URI}{{?role,task}}`"
+        "the resources are `{CATALOG_URI}{{?page,category,role}}`, `{DETAIL_URI_PREFIX}{{id}}` and `{RECOMMENDATIONS_URI}{{?role,task}}`"
     ))
 }
 
-fn parameters(query: Option<&str>, known: &[&str]) -> Result<BTreeMap<String, String>, ToolError> {
+fn parameters(query: Option<&str>, names: &[&str]) -> Result<BTreeMap<String, String>, ToolError> {
     let mut parameters = BTreeMap::new();
     for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decoded(name, true)?, decoded(value, true)?);
-        if !known.contains(&name.as_str()) {
-            let known = match known {
-                [] => "it has none".to_owned(),
-                known => format!("known are `{}`", known.join("`, `")),
+        let (name, value) = (decode(name, true)?, decode(value, true)?);
+        if !names.contains(&name.as_str()) {
+            let hint = match names {
+                [] => "it has no parameters".to_owned(),
+                names => format!("expected one of `{}`", names.join("`, `")),
             };
-            return Err(invalid(format!("the resource has no parameter `{name}`; {known}")));
+            return Err(invalid(format!("the resource has no parameter `{name}`; {hint}")));
         }
         if value.trim().is_empty() {
-            return Err(invalid(format!("the parameter `{name}` is empty; leave it out instead")));
+            return Err(invalid(format!("the parameter `{name}` is empty; omit it")));
         }
         if parameters.insert(name.clone(), value).is_some() {
-            return Err(invalid(format!("the parameter `{name}` is there twice")));
+            return Err(invalid(format!("the parameter `{name}` is repeated")));
         }
     }
     Ok(parameters)
@@ -69,11 +69,11 @@ fn parameters(query: Option<&str>, known: &[&str]) -> Result<BTreeMap<String, St
 
 fn number(text: &str) -> Result<usize, ToolError> {
     let page = text.parse().ok().filter(|page| *page >= 1);
-    page.ok_or_else(|| invalid(format!("`{text}` is no page; pages are counted from 1")))
+    page.ok_or_else(|| invalid(format!("`{text}` is not a page number; pages start at 1")))
 }
 
-/// Percent-encoding undone (RFC 3986); in a query `+` is a space.
-fn decoded(text: &str, plus: bool) -> Result<String, ToolError> {
+/// Decodes percent-encoding (RFC 3986); in a query `+` is a space.
+fn decode(text: &str, plus: bool) -> Result<String, ToolError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -84,7 +84,7 @@ fn decoded(text: &str, plus: bool) -> Result<String, ToolError> {
                 let byte = digits.filter(|two| two.bytes().all(|digit| digit.is_ascii_hexdigit()));
                 let byte = byte.and_then(|two| u8::from_str_radix(two, 16).ok());
                 rest = &after[after.len().min(2)..];
-                byte.ok_or_else(|| invalid("the URI has a `%` without two hexadecimal digits after it"))?
+                byte.ok_or_else(|| invalid("the URI has a `%` that two hexadecimal digits do not follow"))?
             }
             b'+' if plus => b' ',
             other => *other,
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_uri_asks_for() {
+    fn uris_are_parsed() {
         let text = |text: &str| Some(text.to_owned());
         for (uri, address) in [
             ("pattern://catalog", Address::Catalog { page: 1, category: None, role: None }),
@@ -124,27 +124,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_resource_is_refused_and_says_what_there_is() {
+    fn invalid_uris_are_refused_with_a_reason() {
         let long = format!("pattern://detail/{}", "x".repeat(9_000));
-        for (uri, code, says) in [
+        for (uri, code, message) in [
             ("pattern://nothing", ErrorCode::NotFound, "no resource"),
             ("pattern://detail/", ErrorCode::NotFound, "no resource"),
             ("pattern://catalog/", ErrorCode::NotFound, "no resource"),
             ("", ErrorCode::NotFound, "no resource"),
-            ("pattern://catalog?pages=2", ErrorCode::InvalidArgument, "known are `page`, `category`, `role`"),
-            ("pattern://catalog?page=0", ErrorCode::InvalidArgument, "no page"),
-            ("pattern://catalog?page=-1", ErrorCode::InvalidArgument, "no page"),
-            ("pattern://catalog?page=1&page=2", ErrorCode::InvalidArgument, "twice"),
+            ("pattern://catalog?pages=2", ErrorCode::InvalidArgument, "expected one of `page`, `category`, `role`"),
+            ("pattern://catalog?page=0", ErrorCode::InvalidArgument, "not a page number"),
+            ("pattern://catalog?page=-1", ErrorCode::InvalidArgument, "not a page number"),
+            ("pattern://catalog?page=1&page=2", ErrorCode::InvalidArgument, "repeated"),
             ("pattern://catalog?role=", ErrorCode::InvalidArgument, "empty"),
             ("pattern://catalog?role=%zz", ErrorCode::InvalidArgument, "hexadecimal"),
             ("pattern://catalog?role=%ff", ErrorCode::InvalidArgument, "UTF-8"),
             ("pattern://catalog?role=%4", ErrorCode::InvalidArgument, "hexadecimal"),
-            ("pattern://detail/x?y=1", ErrorCode::InvalidArgument, "it has none"),
+            ("pattern://detail/x?y=1", ErrorCode::InvalidArgument, "no parameters"),
             (&long, ErrorCode::InvalidArgument, "bytes"),
         ] {
             let error = parse(uri).unwrap_err();
             assert_eq!(error.code, code, "{uri}");
-            assert!(error.message.contains(says), "{uri}: {}", error.message);
+            assert!(error.message.contains(message), "{uri}: {}", error.message);
         }
     }
 }

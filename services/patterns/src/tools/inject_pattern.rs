@@ -1,4 +1,5 @@
-//! `inject_pattern`: fills a pattern in, where a verdict of the guardrails allows exactly this. Without one nothing is injected, whoever asks.
+//! `inject_pattern`: returns a pattern with its variables filled in, if a verdict of the guardrails allows exactly this request. Without a
+//! verdict nothing is injected.
 
 use super::{SCOPES, execution_id, find, invalid, within_plan};
 use crate::Parts;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 const INFO: ToolInfo = ToolInfo {
     name: tool::INJECT,
     title: "Use a pattern",
-    description: "Answers the text of a pattern with its variables filled in. Needs the `verdictToken` of `check_guardrails` for the same \
+    description: "Returns the text of a pattern with its variables filled in. Needs the `verdictToken` of `check_guardrails` for the same \
                   request and execution; without a valid one nothing is injected.",
     annotations: Annotations { read_only: false, destructive: false, idempotent: false },
     scopes: SCOPES,
@@ -36,7 +37,8 @@ pub(super) fn tool(parts: Parts) -> Tool {
     })
 }
 
-/// The verdict is looked at first, so that a caller without one learns nothing; it is used up last, so that a slip does not cost it.
+/// The verdict is checked first, so that a caller without one learns nothing about the catalogue. It is used up last, so that a mistake in the
+/// arguments does not use it up.
 async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -> Result<InjectedPattern, ToolError> {
     execution_id(&request.execution_id)?;
     let hash = request_hash(&request.request);
@@ -63,25 +65,25 @@ async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -
     })
 }
 
-/// The value of every variable: the caller's, or its default. Everything that is wrong is told at once.
+/// Returns the value of every variable: the caller's or its default. All problems are reported together.
 fn values<'a>(
     pattern: &'a Pattern,
-    given: &'a BTreeMap<String, String>,
+    arguments: &'a BTreeMap<String, String>,
 ) -> Result<BTreeMap<&'a str, &'a str>, ToolError> {
     let declared = &pattern.detail.variables;
     let mut problems = Vec::new();
-    for (name, value) in given {
+    for (name, value) in arguments {
         if !declared.iter().any(|variable| variable.name == *name) {
             let shown: String = name.chars().take(crate::template::MAX_NAME_BYTES).collect();
             let near = did_you_mean(&shown, declared.iter().map(|variable| variable.name.as_str()));
             problems.push(format!("there is no variable `{shown}`{near}"));
         } else if value.len() > MAX_VALUE_BYTES {
-            problems.push(format!("`{name}` has {} bytes; at most {MAX_VALUE_BYTES}", value.len()));
+            problems.push(format!("`{name}` has {} bytes; at most {MAX_VALUE_BYTES} are allowed", value.len()));
         }
     }
     let mut values = BTreeMap::new();
     for variable in declared {
-        let value = given.get(&variable.name).filter(|value| !value.trim().is_empty()).map(String::as_str);
+        let value = arguments.get(&variable.name).filter(|value| !value.trim().is_empty()).map(String::as_str);
         match value.or(variable.default.as_deref()) {
             Some(value) => drop(values.insert(variable.name.as_str(), value)),
             None => problems.push(format!("`{}` is missing: {}", variable.name, variable.description)),
@@ -91,8 +93,8 @@ fn values<'a>(
         return Ok(values);
     }
     problems.truncate(MAX_PROBLEMS);
-    Err(invalid(format!("the variables of `{}` do not fit: {}", pattern.detail.id, problems.join("; "))))
+    Err(invalid(format!("invalid variables for `{}`: {}", pattern.detail.id, problems.join("; "))))
 }
 
-/// Most problems of variables that are told.
+/// Most problems in one error.
 const MAX_PROBLEMS: usize = 40;

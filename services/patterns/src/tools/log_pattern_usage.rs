@@ -1,4 +1,4 @@
-//! `log_pattern_usage`: tells what became of a pattern; durable before it answers, and once for each execution.
+//! `log_pattern_usage`: logs the outcome of a pattern, once per execution. The log entry is durable before the reply.
 
 use super::{SCOPES, bounded, execution_id, find};
 use crate::Parts;
@@ -10,9 +10,9 @@ use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::LOG_USAGE,
-    title: "Tell what became of a pattern",
-    description: "Logs whether a pattern was accepted, modified or rejected, so that recommendations get better in your organisation. A \
-                  pattern counts once for each execution; repeating the call is harmless.",
+    title: "Log the outcome of a pattern",
+    description: "Logs whether the user accepted, modified or rejected a pattern, which improves recommendations in your organisation. A \
+                  pattern counts once per execution; repeating the call has no further effect.",
     annotations: Annotations { read_only: false, destructive: false, idempotent: true },
     scopes: SCOPES,
 };

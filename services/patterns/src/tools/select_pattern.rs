@@ -1,4 +1,4 @@
-//! `select_pattern`: recommends patterns and says why.
+//! `select_pattern`: recommends patterns with the parts of their scores.
 
 use super::{SCOPES, bounded, invalid, known_category};
 use crate::Parts;
@@ -11,8 +11,8 @@ use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
 const INFO: ToolInfo = ToolInfo {
     name: tool::SELECT,
     title: "Recommend patterns",
-    description: "Recommends prompt patterns for what you want to do, best first, with the parts of each score. Answers an empty list where \
-                  nothing fits. Use a recommendation with `inject_pattern`.",
+    description: "Recommends prompt patterns for a task, best first, with the parts of each score. Returns an empty list if no pattern \
+                  matches. Use `inject_pattern` to get the text of a recommended pattern.",
     annotations: Annotations { read_only: true, destructive: false, idempotent: true },
     scopes: SCOPES,
 };
@@ -30,11 +30,11 @@ async fn select(parts: &Parts, context: &CallContext, request: &SelectPattern) -
     request.role.as_deref().map_or(Ok(()), |role| bounded("role", role, MAX_PATTERN_ROLE_BYTES))?;
     request.category.as_deref().map_or(Ok(()), |category| known_category(&catalog, category))?;
     if request.recent.len() > MAX_RECENT {
-        return Err(invalid(format!("`recent` has {} ids; at most {MAX_RECENT}", request.recent.len())));
+        return Err(invalid(format!("`recent` has {} ids; at most {MAX_RECENT} are allowed", request.recent.len())));
     }
     let limit = request.limit.unwrap_or(DEFAULT_SELECTED);
     if !(1..=MAX_SELECTED).contains(&limit) {
-        return Err(invalid(format!("`limit` is {limit}; it is 1 to {MAX_SELECTED}")));
+        return Err(invalid(format!("`limit` is {limit}; it must be 1 to {MAX_SELECTED}")));
     }
     let query = Query {
         intent: &request.intent,

@@ -1,4 +1,4 @@
-//! From our words to the SDK's: tools, resources, prompts and errors as its types.
+//! Converts tools, resources, prompts and errors to the types of the SDK.
 
 use crate::prompt::PromptInfo;
 use crate::resource::{ResourceInfo, ResourceTemplate};
@@ -9,7 +9,7 @@ use rmcp::model::{JsonObject, Prompt, PromptArgument, Resource, ToolAnnotations}
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Most of a name that an error repeats, in characters.
+/// Longest part of a name that an error repeats, in characters.
 const MAX_NAME_CHARS: usize = 128;
 
 pub(super) fn tool(tool: &Tool) -> rmcp::model::Tool {
@@ -49,16 +49,16 @@ pub(super) fn prompt(info: PromptInfo) -> Prompt {
     Prompt::new(info.name, Some(info.description), Some(arguments.collect())).with_title(info.title)
 }
 
-/// Arguments of a prompt are texts.
-pub(super) fn arguments(given: Option<JsonObject>) -> Result<BTreeMap<String, String>, ErrorData> {
+/// Converts the arguments of a prompt, which must be text.
+pub(super) fn arguments(arguments: Option<JsonObject>) -> Result<BTreeMap<String, String>, ErrorData> {
     let text = |(name, value): (String, serde_json::Value)| match value {
         serde_json::Value::String(text) => Ok((name, text)),
-        _ => Err(ErrorData::invalid_params(format!("argument `{}` must be a text", short(&name)), None)),
+        _ => Err(ErrorData::invalid_params(format!("argument `{}` must be text", short(&name)), None)),
     };
-    given.unwrap_or_default().into_iter().map(text).collect()
+    arguments.unwrap_or_default().into_iter().map(text).collect()
 }
 
-/// The error of a read: what the caller did wrong is `-32602`, which since 2026-07-28 includes a resource that is not there.
+/// Converts the error of a read. Errors of the caller are `-32602`; since 2026-07-28 that includes an unknown resource.
 pub(super) fn error(error: &ToolError) -> ErrorData {
     let data = serde_json::to_value(error).ok();
     match error.code {
@@ -67,7 +67,7 @@ pub(super) fn error(error: &ToolError) -> ErrorData {
     }
 }
 
-/// As much of a name as an error repeats.
+/// Cuts a name for an error.
 pub(super) fn short(name: &str) -> String {
     name.chars().take(MAX_NAME_CHARS).collect()
 }

@@ -1,4 +1,4 @@
-//! Holds a rule to its own tests, and to being a rule at all: one that ordinary actions break says nothing.
+//! Runs the tests of a rule, and refuses a rule that ordinary actions break.
 
 use super::model::SubjectKind;
 use super::pattern::HARMLESS;
@@ -11,17 +11,22 @@ use mcp_kit::data::Problem;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What is wrong with a rule by its own account.
-pub(super) fn prove(file: &str, line: usize, case_lines: &[Vec<usize>; 2], compiled: &Arc<Compiled>) -> Vec<Problem> {
+/// Runs the tests of a rule and returns its problems.
+pub(super) fn run_tests(
+    file: &str,
+    line: usize,
+    case_lines: &[Vec<usize>; 2],
+    compiled: &Arc<Compiled>,
+) -> Vec<Problem> {
     let rule = &compiled.rule;
     let problem = |line, message: String| Problem { file: file.to_owned(), line, item: Some(rule.id.clone()), message };
-    let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)], Use::Few) {
+    let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)], Use::One) {
         Ok(set) => set,
         Err(why) => return vec![problem(line, why)],
     };
     let breaks = |subject: &Subject<'_>| !set.broken(subject, Plan::Enterprise).is_empty();
     if breaks_everything(rule.subject, &breaks) {
-        return vec![problem(line, "it would match everything; say what must be there".to_owned())];
+        return vec![problem(line, "the rule would match everything; make it more specific".to_owned())];
     }
     let [trips, passes] = case_lines;
     let of = |cases| std::iter::zip(cases, [&rule.tests.trips, &rule.tests.passes]);
