@@ -140,7 +140,7 @@ fn a_past_incident_that_looks_alike_is_named_with_its_reason_and_its_actions_are
     assert_eq!(related[0]["id"], "m-past");
     assert!(related[0]["why"].as_str().unwrap().contains("checkout-api"));
     let actions = drafted.artefact.data["actions"].to_string();
-    assert!(actions.contains("what became of the actions of the incident that looks alike"), "{actions}");
+    assert!(actions.contains("what became of the actions of the similar incident"), "{actions}");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn an_item_that_is_still_open_goes_on_and_gets_no_twin() {
     let actions = second.artefact.data["actions"].as_array().unwrap();
     assert!(actions.iter().any(|action| action["carries"].is_string()), "{actions:?}");
     let new: Vec<&NewMemory> = second.remember.iter().filter(|new| new.kind == "action_item").collect();
-    assert!(new.iter().all(|item| !item.content.contains("Go on with last time")), "{new:?}");
+    assert!(new.iter().all(|item| !item.content.contains("Continue last time")), "{new:?}");
 }
 
 #[test]

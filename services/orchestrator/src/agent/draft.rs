@@ -1,5 +1,4 @@
-//! A draft: an artefact whose prose may still be worded better. Which fields are prose is decided here by the artefacts
-//! themselves; facts, figures, dates, order and structure are never among them.
+//! A draft: an artefact whose prose a model may reword. Facts, figures, dates, order and structure are no prose.
 
 use super::AgentInput;
 use super::general::Brief;
@@ -10,12 +9,12 @@ use mcp_contracts::orchestrator::Artefact;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Longest text of one field, in characters.
+/// Longest prose of one field, in characters.
 pub const MAX_PROSE_CHARS: usize = 1_200;
-/// Longest guidance that is passed on, in characters.
+/// Longest guidance for the model, in characters.
 const MAX_GUIDANCE_CHARS: usize = 4_000;
 
-/// An artefact whose prose is open.
+/// An artefact whose prose may be reworded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     report: Report,
@@ -23,7 +22,6 @@ pub struct Draft {
     by_model: bool,
 }
 
-/// What an agent wrote.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Report {
     Rca(Box<RootCauseReport>),
@@ -31,53 +29,35 @@ pub(crate) enum Report {
     General(Box<Brief>),
 }
 
-impl From<RootCauseReport> for Report {
-    fn from(report: RootCauseReport) -> Self {
-        Self::Rca(Box::new(report))
-    }
-}
-
-impl From<RetrospectivePlan> for Report {
-    fn from(plan: RetrospectivePlan) -> Self {
-        Self::Retro(Box::new(plan))
-    }
-}
-
-impl From<Brief> for Report {
-    fn from(brief: Brief) -> Self {
-        Self::General(Box::new(brief))
-    }
-}
-
-/// A field that no draft of this kind has, or that a model may not write.
+/// A field that the draft does not have, or that a model may not write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}` is no prose field of the draft")]
+#[error("`{field}` is not a prose field of the draft")]
 pub struct UnknownField {
-    /// Its name.
+    /// Name of the field.
     pub field: String,
 }
 
 impl Draft {
-    pub(crate) fn new(report: impl Into<Report>, input: &AgentInput<'_>) -> Self {
+    pub(crate) fn new(report: Report, input: &AgentInput<'_>) -> Self {
         let guidance = input.pattern.map(|pattern| pattern.chars().take(MAX_GUIDANCE_CHARS).collect());
-        Self { report: report.into(), guidance, by_model: false }
+        Self { report, guidance, by_model: false }
     }
 
-    /// The pattern that guides the wording, where one was injected.
+    /// The injected pattern, which guides the wording.
     pub fn guidance(&self) -> Option<&str> {
         self.guidance.as_deref()
     }
 
-    /// Names and present texts of the prose fields, in the order of the artefact.
+    /// Names and texts of the prose fields, in the order of the artefact.
     pub fn prose(&self) -> Vec<(String, String)> {
         let mut report = self.report.clone();
         report.fields().into_iter().map(|(name, text)| (name, text.clone())).collect()
     }
 
-    /// The draft with some of its prose in other words; each becomes one line of bounded length, blank ones are passed over.
+    /// The draft with some of its prose reworded; each text becomes one line of bounded length, and a blank one changes nothing.
     ///
     /// # Errors
-    /// Names a field that is none; nothing is taken then.
+    /// Fails if a name is not that of a prose field.
     pub fn completed(&self, wording: &BTreeMap<String, String>) -> Result<Self, UnknownField> {
         let mut draft = self.clone();
         let mut fields: BTreeMap<String, &mut String> = draft.report.fields().into_iter().collect();
@@ -92,7 +72,6 @@ impl Draft {
         Ok(draft)
     }
 
-    /// The artefact as data.
     pub fn data(&self) -> Value {
         let data = match &self.report {
             Report::Rca(report) => serde_json::to_value(report),
@@ -102,7 +81,6 @@ impl Draft {
         data.expect("reports have string keys and no failing serializer")
     }
 
-    /// The artefact.
     pub fn artefact(&self) -> Artefact {
         let (kind, markdown) = match &self.report {
             Report::Rca(report) => ("root_cause_report", report.markdown()),
@@ -125,41 +103,35 @@ impl Report {
 }
 
 impl RootCauseReport {
-    /// The summary, the answered whys (an open one stays open) and the wording of the actions.
     fn prose(&mut self) -> Vec<(String, &mut String)> {
         let mut fields = vec![("summary".to_owned(), &mut self.summary)];
-        for (index, why) in self.whys.iter_mut().enumerate() {
-            fields.extend(why.answer.as_mut().map(|answer| (format!("why_{}", index + 1), answer)));
-        }
-        fields.extend(
-            self.actions
-                .iter_mut()
-                .enumerate()
-                .map(|(index, action)| (format!("action_{}", index + 1), &mut action.what)),
-        );
+        // Only answered questions: a model must not answer one that the text leaves open.
+        let answers = self.whys.iter_mut().enumerate().filter_map(|(index, why)| Some((index, why.answer.as_mut()?)));
+        fields.extend(answers.map(|(index, answer)| (format!("why_{}", index + 1), answer)));
+        fields.extend(numbered("action", self.actions.iter_mut().map(|action| &mut action.what)));
         fields
     }
 }
 
 impl RetrospectivePlan {
-    /// The summary and the wording of the proposed actions.
     fn prose(&mut self) -> Vec<(String, &mut String)> {
         let mut fields = vec![("summary".to_owned(), &mut self.summary)];
-        fields.extend(
-            self.actions
-                .iter_mut()
-                .enumerate()
-                .map(|(index, action)| (format!("action_{}", index + 1), &mut action.what)),
-        );
+        fields.extend(numbered("action", self.actions.iter_mut().map(|action| &mut action.what)));
         fields
     }
 }
 
 impl Brief {
-    /// The summary and the wording of the steps.
     fn prose(&mut self) -> Vec<(String, &mut String)> {
         let mut fields = vec![("summary".to_owned(), &mut self.summary)];
-        fields.extend(self.steps.iter_mut().enumerate().map(|(index, step)| (format!("step_{}", index + 1), step)));
+        fields.extend(numbered("step", self.steps.iter_mut()));
         fields
     }
+}
+
+fn numbered<'a>(
+    name: &str,
+    texts: impl Iterator<Item = &'a mut String>,
+) -> impl Iterator<Item = (String, &'a mut String)> {
+    texts.enumerate().map(move |(index, text)| (format!("{name}_{}", index + 1), text))
 }

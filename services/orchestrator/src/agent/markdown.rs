@@ -1,9 +1,10 @@
-//! Markdown whose structure is ours alone: every text of a caller goes through [`inline`], so that it can neither open a
-//! heading, a table cell or a link nor bring HTML. What the sections say is not known here.
+//! Markdown that a user's text cannot restructure: every such text goes through [`inline`], so that it cannot open a heading, a
+//! table cell or a link, nor bring HTML.
 
+use super::{Evidence, Figure, Related};
 use std::fmt::Write;
 
-/// `text` as part of a line: rendered, it reads as it was written.
+/// Escapes `text` so that it is rendered as it was written.
 pub(crate) fn inline(text: &str) -> String {
     let characters: Vec<char> =
         text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
@@ -42,53 +43,51 @@ fn numbered(before: &[char]) -> bool {
     (1..=9).contains(&before.len()) && before.iter().all(char::is_ascii_digit)
 }
 
-/// A page that is being written.
-#[derive(Debug, Default)]
+/// A page in the making. Its methods take text that is escaped already.
+#[derive(Debug)]
 pub(crate) struct Page {
     text: String,
 }
 
 impl Page {
-    /// A page with a title; the title is a text of a caller.
+    /// Opens a page; `title` comes from a user and is escaped here.
     pub(crate) fn new(kind: &str, title: &str) -> Self {
         Self { text: format!("# {kind}: {}\n", inline(title)) }
     }
 
-    /// Opens a section.
     pub(crate) fn section(&mut self, name: &str) {
         let _ = write!(self.text, "\n## {name}\n\n");
     }
 
-    /// Opens a part of a section; `name` is escaped already.
-    pub(crate) fn part(&mut self, name: &str) {
-        let _ = write!(self.text, "\n### {name}\n\n");
-    }
-
-    /// A line of its own; `text` is escaped already.
     pub(crate) fn line(&mut self, text: &str) {
         let _ = writeln!(self.text, "{text}");
     }
 
-    /// A paragraph; `text` is escaped already.
     pub(crate) fn paragraph(&mut self, text: &str) {
         let _ = write!(self.text, "{text}\n\n");
     }
 
-    /// An item of a list; `text` is escaped already.
     pub(crate) fn item(&mut self, text: &str) {
         let _ = writeln!(self.text, "- {text}");
     }
 
-    /// A table; cells are escaped already.
+    /// A section with a list, or with the sentence `empty` if the list has no item.
+    pub(crate) fn list(&mut self, name: &str, items: impl IntoIterator<Item = String>, empty: &str) {
+        self.section(name);
+        let before = self.text.len();
+        items.into_iter().for_each(|item| self.item(&item));
+        if self.text.len() == before {
+            self.paragraph(empty);
+        }
+    }
+
     pub(crate) fn table(&mut self, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        let _ = writeln!(self.text, "| {} |", head.join(" | "));
-        let _ = writeln!(self.text, "|{}", " --- |".repeat(head.len()));
+        let _ = writeln!(self.text, "| {} |\n|{}", head.join(" | "), " --- |".repeat(head.len()));
         for row in rows {
             let _ = writeln!(self.text, "| {} |", row.join(" | "));
         }
     }
 
-    /// The page.
     pub(crate) fn finish(mut self) -> String {
         while self.text.contains("\n\n\n") {
             self.text = self.text.replace("\n\n\n", "\n\n");
@@ -99,9 +98,22 @@ impl Page {
     }
 }
 
-/// A statement of the caller with its line.
-pub(crate) fn quote(evidence: &super::Evidence) -> String {
+/// A statement with its line.
+pub(crate) fn quote(evidence: &Evidence) -> String {
     format!("“{}” (line {})", inline(&evidence.text), evidence.line)
+}
+
+/// A related memory with its reason.
+pub(crate) fn related(related: &Related) -> String {
+    let (excerpt, created_at, id) = (inline(&related.excerpt), inline(&related.created_at), inline(&related.id));
+    format!("{excerpt} ({created_at}, {id}): {}", inline(&related.why))
+}
+
+/// Figures on one line, or nothing if there is none.
+pub(crate) fn numbers(figures: &[Figure]) -> Option<String> {
+    let numbers: Vec<String> =
+        figures.iter().map(|figure| format!("{} (line {})", inline(&figure.value), figure.line)).collect();
+    (!numbers.is_empty()).then(|| numbers.join(" · "))
 }
 
 #[cfg(test)]
