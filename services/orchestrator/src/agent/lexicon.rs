@@ -69,20 +69,22 @@ impl TryFrom<Phrases> for Cues {
 
 /// The pattern of one phrase. Edges are checked only next to an ASCII word character; see [`expression`].
 fn pattern(phrase: &str) -> String {
+    // At the end of a phrase the rest of the word need not be matched: without it the regexes are a tenth of the size.
+    let (phrase, is_open) = phrase.strip_suffix('*').map_or((phrase, false), |start| (start, true));
     let is_word = |character: Option<char>| character.is_some_and(|character| character.is_ascii_alphanumeric());
     let mut pattern = String::from(if is_word(phrase.chars().next()) { r"(?:\b|_)" } else { "" });
     let phrase = phrase.replace(" ... ", "…");
     for character in phrase.chars() {
         match character {
-            ' ' => pattern.push_str(r"[\s:=-]{1,3}"),
-            '…' => pattern.push_str(r"[\s-]+(?:[^\s,;]+\s+){0,3}?"),
-            '*' => pattern.push_str(r"\w*"),
+            ' ' => pattern.push_str("[ :=-]{1,3}"),
+            '…' => pattern.push_str("[ -]+(?:[^ ,;]+ +){0,3}?"),
+            '*' => pattern.push_str("[^ ]*?"),
             '#' => pattern.push_str(&format!(r"~?{NUMBER}\+?")),
             '\'' => pattern.push_str("['’]?"),
             other => pattern.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
         }
     }
-    if is_word(phrase.chars().next_back()) {
+    if !is_open && is_word(phrase.chars().next_back()) {
         pattern.push_str(r"\b");
     }
     pattern

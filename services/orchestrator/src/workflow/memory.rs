@@ -1,0 +1,98 @@
+//! The memory step: what was known before about this kind of task. Without memory the agent stands on its own.
+
+use super::steps::{StepResult, StepTimer, reason};
+use super::{Run, Workflow};
+use crate::agent::{RCA_TAG, RETRO_ACTION_TAG, topic};
+use crate::peer::{PeerReply, PeerError};
+use crate::peers::{LIST, SEARCH};
+use mcp_contracts::limits::{MAX_QUERY_BYTES, MAX_TAG_BYTES};
+use mcp_contracts::memory::{Filter, ListMemories, Memory, MemoryPage, SearchMemory, SearchReply, TagMatch};
+use mcp_contracts::metric;
+use mcp_contracts::orchestrator::{AgentName, Reason, StepName, StepOutcome, UsedMemory};
+
+/// Most memories that an agent gets.
+const MAX_MEMORIES: u32 = 8;
+/// Most open action items that a retrospective gets.
+const MAX_ACTION_ITEMS: u32 = 20;
+/// Longest excerpt of a memory in the reply, in characters.
+const EXCERPT_CHARS: usize = 160;
+
+/// What memory knew.
+#[derive(Debug)]
+pub(super) struct RecalledMemories {
+    pub(super) memories: Vec<Memory>,
+    /// Why memory did not answer, where it did not.
+    pub(super) missing: Option<PeerError>,
+    pub(super) step: StepResult,
+}
+
+impl RecalledMemories {
+    /// The memories as the reply names them.
+    pub(super) fn used(&self) -> Vec<UsedMemory> {
+        let excerpt = |memory: &Memory| {
+            let words: Vec<&str> = memory.content.split_whitespace().take(EXCERPT_CHARS / 2).collect();
+            words.join(" ").chars().take(EXCERPT_CHARS).collect()
+        };
+        self.memories.iter().map(|memory| UsedMemory { id: memory.id.clone(), excerpt: excerpt(memory) }).collect()
+    }
+}
+
+impl Workflow {
+    /// Fetches what belongs to the agent's work: action items for a retrospective, what is like it for the others.
+    pub(super) async fn recall(&self, run: &Run<'_>) -> RecalledMemories {
+        let timer = StepTimer::begin(StepName::Memory);
+        let topic = topic(&run.request.action.intent).map(|topic| format!("topic:{topic}"));
+        let tagged = |tag: &str| {
+            let mut tags = vec![tag.to_owned()];
+            tags.extend(topic.filter(|topic| topic.len() <= MAX_TAG_BYTES));
+            Filter { tags, tag_match: TagMatch::Any, ..Filter::default() }
+        };
+        let called = match run.request.agent {
+            AgentName::Retro => self.list(run, tagged(RETRO_ACTION_TAG)).await,
+            AgentName::Rca => self.search(run, tagged(RCA_TAG)).await,
+            AgentName::General => self.search(run, Filter::default()).await,
+        };
+        let outcome = match &called.result {
+            Ok(memories) if memories.is_empty() => "miss",
+            Ok(_) => "hit",
+            Err(_) => "error",
+        };
+        metrics::counter!(metric::MEMORY_LOOKUPS_TOTAL, "outcome" => outcome).increment(1);
+        let step = match &called.result {
+            Ok(_) => timer.ok("memory", &called),
+            Err(error) => timer
+                .end(StepOutcome::Fallback, "static_context", called.attempts)
+                .because(error.name())
+                .degraded(reason(error, Reason::MemoryUnavailable)),
+        };
+        let (memories, missing) = match called.result {
+            Ok(memories) => (memories, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        RecalledMemories { memories, missing, step }
+    }
+
+    async fn list(&self, run: &Run<'_>, filter: Filter) -> PeerReply<Vec<Memory>> {
+        let arguments = ListMemories { filter, limit: Some(MAX_ACTION_ITEMS), cursor: None };
+        let called = self.peers.memory.call::<_, MemoryPage>(&run.call(LIST, true), &arguments).await;
+        PeerReply { result: called.result.map(|page| page.memories), attempts: called.attempts }
+    }
+
+    async fn search(&self, run: &Run<'_>, filter: Filter) -> PeerReply<Vec<Memory>> {
+        let query = cut(run.request.action.intent.trim(), MAX_QUERY_BYTES).to_owned();
+        let arguments = SearchMemory { query, filter, limit: Some(MAX_MEMORIES), cursor: None };
+        let called = self.peers.memory.call::<_, SearchReply>(&run.call(SEARCH, true), &arguments).await;
+        let result: Result<Vec<Memory>, PeerError> =
+            called.result.map(|reply| reply.hits.into_iter().map(|hit| hit.memory).collect());
+        PeerReply { result, attempts: called.attempts }
+    }
+}
+
+/// The first `most` bytes of a text, or fewer where a character would be cut.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
