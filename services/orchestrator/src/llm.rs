@@ -1,22 +1,22 @@
 //! Completing a draft by a model behind an OpenAI-compatible endpoint, held to the plan's budget. The model words prose and
 //! nothing else; every failure leaves the template's artefact as it was. Which workflow asks is not known here.
 
+mod completion;
 mod ledger;
 mod price;
 mod prompt;
-mod reply;
 mod wire;
 
+pub use completion::MAX_REPLY_BYTES;
 pub use ledger::{Ledger, MemorySpend, SpendError, SpendStore};
 pub use prompt::MAX_PROMPT_BYTES;
-pub use reply::MAX_REPLY_BYTES;
 
 use crate::agent::Draft;
+use completion::Completion;
 use mcp_contracts::orchestrator::{Artefact, ModelUsage, Reason};
 use mcp_contracts::{Plan, metric};
 use mcp_kit::settings::LlmSettings;
 use price::Prices;
-use reply::Reply;
 use std::time::{Duration, Instant};
 use wire::Wire;
 
@@ -130,14 +130,14 @@ impl Model {
         let most = self.prices.most(request.len(), MAX_COMPLETION_TOKENS);
         let reservation = self.ledger.reserve(org, plan, most).await?;
         // a future that is dropped from here on leaves the reservation in the ledger: what the endpoint did is not known
-        let body = match self.wire.ask(request, left).await {
+        let body = match self.wire.send(request, left).await {
             Ok(body) => body,
             Err(failure) => {
                 reservation.settle(if failure.may_have_cost { most } else { 0 }).await;
                 return Err(failure.error);
             }
         };
-        let reply = match Reply::read(&body) {
+        let reply = match Completion::read(&body) {
             Ok(reply) => reply,
             Err(error) => {
                 reservation.settle(most).await;
@@ -154,7 +154,7 @@ impl Model {
     }
 
     /// What the reply cost; without figures of the endpoint, the most that it can have cost.
-    fn usage(&self, reply: &Reply, most: u64) -> ModelUsage {
+    fn usage(&self, reply: &Completion, most: u64) -> ModelUsage {
         let (prompt_tokens, completion_tokens) = reply.tokens().unwrap_or((0, 0));
         let cost_micro_usd = match reply.tokens() {
             Some((prompt, completion)) => self.prices.cost(prompt, completion),

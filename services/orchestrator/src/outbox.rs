@@ -1,9 +1,9 @@
 //! Delivers what peers did not take when it was due: one task, in the order of promising, with backoff. A delivery may be made twice, after
 //! a reply that was lost or a restart; its identity makes the second one an echo of the first.
 
-use crate::peer::{Call, Called, PeerError};
+use crate::peer::{Call, PeerError, PeerReply};
 use crate::peers::{LOG_USAGE, Peers, REMEMBER};
-use crate::store::{Kind, MAX_AGE, Retention, Store, StoreError, Waiting};
+use crate::store::{DeliveryKind, MAX_AGE, PendingDelivery, Retention, Store, StoreError};
 use mcp_contracts::{ErrorCode, metric};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct Outbox {
 }
 
 /// What became of one delivery.
-enum Delivered {
+enum DeliveryResult {
     Yes,
     /// It can never be.
     Refused,
@@ -44,7 +44,7 @@ enum Delivered {
     /// Not now: the organisation's quota there is used up.
     NoQuota(Option<Duration>),
     /// Not now: the peer answers, but not to this.
-    Undigested,
+    Rejected,
 }
 
 /// What a pass found.
@@ -65,11 +65,11 @@ impl Outbox {
     }
 
     /// Something was put in; `gone` had to go for it.
-    pub fn added(&self, count: usize, gone: &[Kind]) {
+    pub fn added(&self, count: usize, gone: &[DeliveryKind]) {
         if count == 0 {
             return;
         }
-        dropped(gone, "full");
+        report_dropped(gone, "full");
         metrics::gauge!(metric::OUTBOX_DEPTH).increment(count as f64 - gone.len() as f64);
         self.wake.notify_one();
     }
@@ -105,32 +105,32 @@ impl Outbox {
         let due = self.store.due(PASS).await.unwrap_or_default();
         let (mut down, mut without_quota) = (Vec::new(), Vec::new());
         pass.more = due.len() == PASS as usize;
-        for waiting in due {
-            let kind = waiting.entry.kind;
-            let org = &waiting.entry.claims.org_id;
+        for pending in due {
+            let kind = pending.delivery.kind;
+            let org = &pending.delivery.claims.org_id;
             if down.contains(&kind) || without_quota.contains(org) {
                 continue;
             }
-            let settled = match self.deliver(&waiting).await {
-                Delivered::Yes => {
+            let settled = match self.deliver(&pending).await {
+                DeliveryResult::Yes => {
                     pass.delivered += 1;
                     metrics::counter!(metric::OUTBOX_DELIVERED_TOTAL, "kind" => kind.name()).increment(1);
-                    self.store.done(waiting.id).await
+                    self.store.remove(pending.id).await
                 }
-                Delivered::Refused => {
-                    dropped(&[kind], "refused");
-                    self.store.done(waiting.id).await
+                DeliveryResult::Refused => {
+                    report_dropped(&[kind], "refused");
+                    self.store.remove(pending.id).await
                 }
-                Delivered::PeerDown => {
+                DeliveryResult::PeerDown => {
                     down.push(kind);
                     Ok(())
                 }
-                Delivered::NoQuota(pause) => {
+                DeliveryResult::NoQuota(pause) => {
                     without_quota.push(org.clone());
-                    self.store.put_organisation_off(org.clone(), pause.unwrap_or(QUOTA_PAUSE)).await
+                    self.store.postpone_organisation(org.clone(), pause.unwrap_or(QUOTA_PAUSE)).await
                 }
-                Delivered::Undigested => {
-                    self.store.put_off(waiting.id, backoff(waiting.attempts + 1, LONGEST_PUT_OFF)).await
+                DeliveryResult::Rejected => {
+                    self.store.postpone(pending.id, backoff(pending.attempts + 1, LONGEST_PUT_OFF)).await
                 }
             };
             if let Err(error) = settled {
@@ -143,36 +143,38 @@ impl Outbox {
         pass
     }
 
-    async fn deliver(&self, waiting: &Waiting) -> Delivered {
-        let entry = &waiting.entry;
-        let (peer, tool) = match entry.kind {
-            Kind::Remember => (&self.peers.memory, REMEMBER),
-            Kind::LogUsage => (&self.peers.patterns, LOG_USAGE),
+    async fn deliver(&self, pending: &PendingDelivery) -> DeliveryResult {
+        let delivery = &pending.delivery;
+        let (peer, tool) = match delivery.kind {
+            DeliveryKind::Remember => (&self.peers.memory, REMEMBER),
+            DeliveryKind::LogUsage => (&self.peers.patterns, LOG_USAGE),
         };
-        let Ok(arguments) = serde_json::from_str::<&RawValue>(&entry.payload) else { return Delivered::Refused };
+        let Ok(arguments) = serde_json::from_str::<&RawValue>(&delivery.payload) else {
+            return DeliveryResult::Refused;
+        };
         let call = Call {
             tool,
-            claims: &entry.claims,
-            execution_id: &entry.execution_id,
+            claims: &delivery.claims,
+            execution_id: &delivery.execution_id,
             deadline: Instant::now() + self.attempt_deadline * 2,
             // What fails is tried again by the next pass.
             repeatable: false,
         };
-        let called: Called<Box<RawValue>> = peer.call(&call, &arguments).await;
+        let called: PeerReply<Box<RawValue>> = peer.call(&call, &arguments).await;
         match called.result {
-            Ok(_) => Delivered::Yes,
-            Err(PeerError::Tool(error)) if error.code == ErrorCode::IdempotencyConflict => Delivered::Yes,
-            Err(error) if error.permanent() => {
+            Ok(_) => DeliveryResult::Yes,
+            Err(PeerError::Tool(error)) if error.code == ErrorCode::IdempotencyConflict => DeliveryResult::Yes,
+            Err(error) if error.is_permanent() => {
                 tracing::warn!(
-                    executionId = entry.execution_id,
-                    orgId = entry.claims.org_id,
-                    kind = entry.kind.name(),
+                    executionId = delivery.execution_id,
+                    orgId = delivery.claims.org_id,
+                    kind = delivery.kind.name(),
                     why = error.name(),
                     "what was to be delivered is refused for good"
                 );
-                Delivered::Refused
+                DeliveryResult::Refused
             }
-            Err(PeerError::Quota { retry_after }) => Delivered::NoQuota(retry_after),
+            Err(PeerError::Quota { retry_after }) => DeliveryResult::NoQuota(retry_after),
             Err(
                 PeerError::Refused
                 | PeerError::Cut
@@ -180,18 +182,18 @@ impl Outbox {
                 | PeerError::Deadline
                 | PeerError::Busy { .. }
                 | PeerError::Open,
-            ) => Delivered::PeerDown,
-            Err(_) => Delivered::Undigested,
+            ) => DeliveryResult::PeerDown,
+            Err(_) => DeliveryResult::Rejected,
         }
     }
 
     /// Lets go what is too old.
     async fn tidy(&self) {
-        match self.store.give_up_older_than(MAX_AGE).await {
-            Ok(gone) => dropped(&gone, "old"),
+        match self.store.delete_older_than(MAX_AGE).await {
+            Ok(gone) => report_dropped(&gone, "old"),
             Err(error) => tracing::error!(%error, "the outbox cannot be tidied"),
         }
-        if let Err(error) = self.store.forget(RETENTION).await {
+        if let Err(error) = self.store.delete_old_executions(RETENTION).await {
             tracing::error!(%error, "the log of executions cannot be tidied");
         }
     }
@@ -205,7 +207,7 @@ impl Outbox {
     }
 }
 
-fn dropped(kinds: &[Kind], reason: &'static str) {
+fn report_dropped(kinds: &[DeliveryKind], reason: &'static str) {
     for kind in kinds {
         metrics::counter!(metric::OUTBOX_DROPPED_TOTAL, "kind" => kind.name(), "reason" => reason).increment(1);
         tracing::warn!(kind = kind.name(), reason, "something that was to be delivered is given up");

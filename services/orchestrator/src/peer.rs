@@ -15,7 +15,7 @@ pub use probe::watch;
 pub use token::Tokens;
 pub use transport::Transport;
 
-use breaker::{Pass, State};
+use breaker::{Admission, State};
 use budget::Budget;
 use instance::Instance;
 use mcp_contracts::{Claims, Scope, Service, metric};
@@ -27,10 +27,10 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use transport::Letter;
+use transport::PreparedCall;
 
 /// Attempts that cost budget, besides one at each instance.
-const MAX_REPETITIONS: u32 = 1;
+const MAX_RETRIES: u32 = 1;
 
 /// One tool of a peer: where it is and what it needs.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,7 @@ pub struct Call<'a> {
 
 /// What came of a call.
 #[derive(Debug)]
-pub struct Called<R> {
+pub struct PeerReply<R> {
     /// The reply, or why there is none.
     pub result: Result<R, PeerError>,
     /// How many attempts it took; 0 where nobody was asked.
@@ -83,14 +83,14 @@ struct Permit<'a> {
     peer: &'a Peer,
     instance: &'a Instance,
     index: usize,
-    pass: Pass,
+    admission: Admission,
     health: Health,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if let Some(state) = self.instance.settle(Instant::now(), self.pass, self.health) {
-            self.peer.turned(self.instance, state);
+        if let Some(state) = self.instance.settle(Instant::now(), self.admission, self.health) {
+            self.peer.circuit_changed(self.instance, state);
         }
     }
 }
@@ -128,7 +128,7 @@ impl Peer {
     }
 
     /// Calls a tool. Dropping the future closes the request's stream, which tells the peer that nobody waits.
-    pub async fn call<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> Called<R> {
+    pub async fn call<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> PeerReply<R> {
         let start = Instant::now();
         let called = self.attempts(call, arguments).await;
         let outcome = called.result.as_ref().map_or_else(PeerError::name, |_| "ok");
@@ -138,46 +138,46 @@ impl Peer {
         called
     }
 
-    async fn attempts<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> Called<R> {
+    async fn attempts<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> PeerReply<R> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let letter = match self.transport.letter(call, id, arguments) {
-            Ok(letter) => letter,
-            Err(error) => return Called { result: Err(error), attempts: 0 },
+        let prepared = match self.transport.prepare(call, id, arguments) {
+            Ok(prepared) => prepared,
+            Err(error) => return PeerReply { result: Err(error), attempts: 0 },
         };
-        self.budget.lock().pay_in();
+        self.budget.lock().deposit();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let (mut tried, mut attempts, mut repetitions) = (vec![false; self.instances.len()], 0, 0);
+        let (mut tried, mut attempts, mut retries) = (vec![false; self.instances.len()], 0, 0);
         let mut last = PeerError::Open;
         while let Some(permit) = self.permit(turn, &tried) {
             let index = permit.index;
             attempts += 1;
-            last = match self.attempt(permit, &letter, call.deadline).await {
-                Ok(reply) => return Called { result: Ok(reply), attempts },
+            last = match self.attempt(permit, &prepared, call.deadline).await {
+                Ok(reply) => return PeerReply { result: Ok(reply), attempts },
                 Err(error) => error,
             };
             tried[index] = true;
             let fresh = tried.contains(&false);
-            if fresh && last.untouched() {
+            if fresh && last.is_unprocessed() {
                 continue;
             }
-            let allowed = (call.repeatable || last.untouched()) && last.worth_repeating(!fresh);
-            if !allowed || repetitions == MAX_REPETITIONS || !self.pause(&last, fresh, call.deadline).await {
+            let allowed = (call.repeatable || last.is_unprocessed()) && last.may_retry(!fresh);
+            if !allowed || retries == MAX_RETRIES || !self.pause(&last, fresh, call.deadline).await {
                 break;
             }
-            repetitions += 1;
+            retries += 1;
             if !fresh {
                 tried.fill(false);
             }
             metrics::counter!(metric::PEER_RETRIES_TOTAL, "peer" => self.name()).increment(1);
         }
-        Called { result: Err(last), attempts }
+        PeerReply { result: Err(last), attempts }
     }
 
     /// Pays for a repetition and waits before it; false where there is no budget or no time for it.
     async fn pause(&self, error: &PeerError, elsewhere: bool, deadline: Instant) -> bool {
         let asked = if elsewhere { None } else { error.retry_after() };
-        let Some(wait) = budget::wait(asked, rand::random()) else { return false };
-        if Instant::now() + wait >= deadline || !self.budget.lock().take() {
+        let Some(wait) = budget::retry_delay(asked, rand::random()) else { return false };
+        if Instant::now() + wait >= deadline || !self.budget.lock().withdraw() {
             return false;
         }
         tokio::time::sleep(wait).await;
@@ -190,43 +190,43 @@ impl Peer {
         let count = self.instances.len();
         let mut order: Vec<usize> = (0..count).map(|step| (turn + step) % count).filter(|at| !tried[*at]).collect();
         order.sort_by_key(|at| self.instances[*at].rank(now));
-        order.into_iter().find_map(|index| self.pass(index, now, Duration::ZERO))
+        order.into_iter().find_map(|index| self.admit(index, now, Duration::ZERO))
     }
 
-    fn pass(&self, index: usize, now: Instant, patience: Duration) -> Option<Permit<'_>> {
+    fn admit(&self, index: usize, now: Instant, patience: Duration) -> Option<Permit<'_>> {
         let instance = &self.instances[index];
-        let pass = instance.admit(now, patience)?;
-        if pass == Pass::Probe {
-            self.turned(instance, State::HalfOpen);
+        let admission = instance.admit(now, patience)?;
+        if admission == Admission::Probe {
+            self.circuit_changed(instance, State::HalfOpen);
         }
-        Some(Permit { peer: self, instance, index, pass, health: Health::Unknown })
+        Some(Permit { peer: self, instance, index, admission, health: Health::Unknown })
     }
 
     async fn attempt<R: DeserializeOwned>(
         &self,
         mut permit: Permit<'_>,
-        letter: &Letter,
+        prepared: &PreparedCall,
         deadline: Instant,
     ) -> Result<R, PeerError> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(PeerError::Deadline);
         }
-        let sending = self.transport.send(&permit.instance.endpoint, letter);
+        let sending = self.transport.send(&permit.instance.endpoint, prepared);
         let result = match tokio::time::timeout(left.min(self.attempt_deadline), sending).await {
-            Ok(answered) => answered.and_then(|answered| answered.read(letter.id)),
+            Ok(reply) => reply.and_then(|reply| reply.read(prepared.id)),
             Err(_) if left < self.attempt_deadline => Err(PeerError::Deadline),
             Err(_) => Err(PeerError::Slow),
         };
         if let Err(error) = &result {
-            permit.instance.heed(error, Instant::now());
+            permit.instance.pause_if_requested(error, Instant::now());
         }
-        permit.health = result.as_ref().map_or_else(PeerError::health, |_| Health::Well);
+        permit.health = result.as_ref().map_or_else(PeerError::health, |_| Health::Healthy);
         result
     }
 
     /// A circuit changed: metrics, and `/readyz` while no instance can be asked.
-    fn turned(&self, instance: &Instance, state: State) {
+    fn circuit_changed(&self, instance: &Instance, state: State) {
         let (peer, to) = (self.name(), state.name());
         gauge(self.service, instance, state);
         metrics::counter!(metric::BREAKER_TRANSITIONS_TOTAL, "peer" => peer, "to" => to).increment(1);

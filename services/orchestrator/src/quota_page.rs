@@ -12,11 +12,11 @@ use serde_json::value::{RawValue, to_raw_value};
 pub fn page(quota: Quota, ledger: Ledger) -> Page {
     Page::new(QUOTA_PATH, move |context: CallContext| {
         let (quota, ledger) = (quota.clone(), ledger.clone());
-        async move { told(&context, &quota, &ledger).await }.boxed()
+        async move { quota_page(&context, &quota, &ledger).await }.boxed()
     })
 }
 
-async fn told(context: &CallContext, quota: &Quota, ledger: &Ledger) -> Result<Box<RawValue>, ToolError> {
+async fn quota_page(context: &CallContext, quota: &Quota, ledger: &Ledger) -> Result<Box<RawValue>, ToolError> {
     let (org, plan) = (&context.claims.org_id, context.claims.plan);
     let used = quota.usage(org, plan).await;
     let spent = ledger

@@ -5,8 +5,8 @@ mod executions;
 mod outbox;
 mod spend;
 
-pub use executions::{Begun, Ended, Listing, Page, Retention, Wanted};
-pub use outbox::{Entry, Kind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, Waiting};
+pub use executions::{BeginResult, ExecutionQuery, FinishedRun, NewRun, Page, Retention};
+pub use outbox::{Delivery, DeliveryKind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, PendingDelivery};
 pub use spend::Spend;
 
 use mcp_contracts::Claims;

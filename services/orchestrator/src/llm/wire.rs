@@ -2,7 +2,7 @@
 //! away). What is asked and what an answer means is not known here.
 
 use super::LlmError;
-use super::reply::MAX_REPLY_BYTES;
+use super::completion::MAX_REPLY_BYTES;
 use mcp_kit::settings::{LlmSettings, Secret};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
@@ -37,7 +37,7 @@ impl Wire {
     }
 
     /// Sends `body` and reads the answer, both within `limit`.
-    pub(super) async fn ask(&self, body: Vec<u8>, limit: Duration) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn send(&self, body: Vec<u8>, limit: Duration) -> Result<Vec<u8>, Failure> {
         tokio::time::timeout(limit, self.exchange(body)).await.unwrap_or_else(|_| Err(unknown("its deadline passed")))
     }
 

@@ -46,7 +46,7 @@ impl State {
 
 /// What a permitted attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
+pub enum Admission {
     /// One of many.
     Call,
     /// The probe that decides whether the circuit closes.
@@ -77,28 +77,28 @@ impl Breaker {
     }
 
     /// Asks for a pass; `patience` is how long a due probe is left to others first.
-    pub fn admit(&mut self, now: Instant, patience: Duration) -> Option<Pass> {
+    pub fn admit(&mut self, now: Instant, patience: Duration) -> Option<Admission> {
         match self.state {
-            State::Closed => Some(Pass::Call),
+            State::Closed => Some(Admission::Call),
             State::HalfOpen => None,
             State::Open if now.saturating_duration_since(self.since) >= PROBE_PERIOD + patience => {
                 self.enter(State::HalfOpen, now);
-                Some(Pass::Probe)
+                Some(Admission::Probe)
             }
             State::Open => None,
         }
     }
 
     /// Tells what became of a pass.
-    pub fn settle(&mut self, now: Instant, pass: Pass, health: Health) {
-        match (pass, self.state) {
-            (Pass::Probe, State::HalfOpen) => match health {
-                Health::Well => self.enter(State::Closed, now),
-                Health::Ill | Health::Unknown => self.enter(State::Open, now),
+    pub fn settle(&mut self, now: Instant, admission: Admission, health: Health) {
+        match (admission, self.state) {
+            (Admission::Probe, State::HalfOpen) => match health {
+                Health::Healthy => self.enter(State::Closed, now),
+                Health::Unhealthy | Health::Unknown => self.enter(State::Open, now),
             },
-            (Pass::Call, State::Closed) => self.count(now, health),
+            (Admission::Call, State::Closed) => self.count(now, health),
             // An attempt that began before the circuit opened says nothing about the instance of now.
-            (Pass::Call, State::Open | State::HalfOpen) | (Pass::Probe, State::Open | State::Closed) => {}
+            (Admission::Call, State::Open | State::HalfOpen) | (Admission::Probe, State::Open | State::Closed) => {}
         }
     }
 
@@ -108,8 +108,8 @@ impl Breaker {
         }
         match health {
             Health::Unknown => return,
-            Health::Well => self.in_a_row = 0,
-            Health::Ill => {
+            Health::Healthy => self.in_a_row = 0,
+            Health::Unhealthy => {
                 self.in_a_row += 1;
                 self.failures += 1;
             }
@@ -134,7 +134,7 @@ mod tests {
 
     fn failing(breaker: &mut Breaker, now: Instant, times: u32) {
         for _ in 0..times {
-            breaker.settle(now, Pass::Call, Health::Ill);
+            breaker.settle(now, Admission::Call, Health::Unhealthy);
         }
     }
 
@@ -143,9 +143,9 @@ mod tests {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         failing(&mut breaker, start, 4);
-        breaker.settle(start, Pass::Call, Health::Well);
+        breaker.settle(start, Admission::Call, Health::Healthy);
         failing(&mut breaker, start, 4);
-        assert_eq!(breaker.admit(start, NOW), Some(Pass::Call));
+        assert_eq!(breaker.admit(start, NOW), Some(Admission::Call));
         failing(&mut breaker, start, 1);
         assert_eq!(breaker.state(), State::Open);
         assert_eq!(breaker.admit(start, NOW), None);
@@ -156,8 +156,8 @@ mod tests {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         let pair = |breaker: &mut Breaker, now| {
-            breaker.settle(now, Pass::Call, Health::Well);
-            breaker.settle(now, Pass::Call, Health::Ill);
+            breaker.settle(now, Admission::Call, Health::Healthy);
+            breaker.settle(now, Admission::Call, Health::Unhealthy);
         };
         (0..9).for_each(|_| pair(&mut breaker, start));
         assert_eq!(breaker.state(), State::Closed);
@@ -175,12 +175,12 @@ mod tests {
         let just_before = start + PROBE_PERIOD - Duration::from_millis(1);
         assert_eq!(breaker.admit(just_before, NOW), None);
         let first = start + PROBE_PERIOD;
-        assert_eq!(breaker.admit(first, NOW), Some(Pass::Probe));
+        assert_eq!(breaker.admit(first, NOW), Some(Admission::Probe));
         assert_eq!(breaker.admit(first, NOW), None, "one probe at a time");
-        breaker.settle(first, Pass::Probe, Health::Ill);
+        breaker.settle(first, Admission::Probe, Health::Unhealthy);
         assert_eq!(breaker.admit(first + PROBE_PERIOD / 2, NOW), None);
-        assert_eq!(breaker.admit(first + PROBE_PERIOD, NOW), Some(Pass::Probe));
-        breaker.settle(first + PROBE_PERIOD, Pass::Probe, Health::Well);
+        assert_eq!(breaker.admit(first + PROBE_PERIOD, NOW), Some(Admission::Probe));
+        breaker.settle(first + PROBE_PERIOD, Admission::Probe, Health::Healthy);
         assert_eq!(breaker.state(), State::Closed);
         failing(&mut breaker, first + PROBE_PERIOD, 4);
         assert_eq!(breaker.state(), State::Closed, "old failures are forgotten");
@@ -191,14 +191,14 @@ mod tests {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         failing(&mut breaker, start, 5);
-        breaker.settle(start, Pass::Call, Health::Well);
+        breaker.settle(start, Admission::Call, Health::Healthy);
         assert_eq!(breaker.state(), State::Open);
         let due = start + PROBE_PERIOD;
         assert_eq!(breaker.admit(due, PROBE_PERIOD), None, "the patient wait longer");
-        assert_eq!(breaker.admit(due, NOW), Some(Pass::Probe));
-        breaker.settle(due, Pass::Call, Health::Well);
+        assert_eq!(breaker.admit(due, NOW), Some(Admission::Probe));
+        breaker.settle(due, Admission::Call, Health::Healthy);
         assert_eq!(breaker.state(), State::HalfOpen);
-        breaker.settle(due, Pass::Probe, Health::Unknown);
+        breaker.settle(due, Admission::Probe, Health::Unknown);
         assert_eq!(breaker.state(), State::Open);
     }
 }

@@ -26,12 +26,12 @@ impl Default for Budget {
 
 impl Budget {
     /// A call begins.
-    pub fn pay_in(&mut self) {
+    pub fn deposit(&mut self) {
         self.parts = (self.parts + 1).min(MAX_SAVED_RETRIES * CALLS_PER_RETRY);
     }
 
     /// Takes one repetition out; false where there is none.
-    pub fn take(&mut self) -> bool {
+    pub fn withdraw(&mut self) -> bool {
         let left = self.parts.checked_sub(CALLS_PER_RETRY);
         self.parts = left.unwrap_or(self.parts);
         left.is_some()
@@ -39,7 +39,7 @@ impl Budget {
 }
 
 /// How long to wait before a repetition, `random` from 0 to 1; `None` where the peer wants to be left alone for longer.
-pub fn wait(retry_after: Option<Duration>, random: f64) -> Option<Duration> {
+pub fn retry_delay(retry_after: Option<Duration>, random: f64) -> Option<Duration> {
     let wait = retry_after.unwrap_or_default() + RETRY_JITTER.mul_f64(random.clamp(0.0, 1.0));
     (wait <= MAX_RETRY_WAIT).then_some(wait)
 }
@@ -54,9 +54,9 @@ mod tests {
             let mut budget = Budget::default();
             let (mut made, mut repeated) = (0u32, 0u32);
             for wanted in calls {
-                budget.pay_in();
+                budget.deposit();
                 made += 1;
-                repeated += (0..wanted).filter(|_| budget.take()).count() as u32;
+                repeated += (0..wanted).filter(|_| budget.withdraw()).count() as u32;
                 proptest::prop_assert!(repeated <= 1 + made / CALLS_PER_RETRY);
             }
         }
@@ -64,11 +64,11 @@ mod tests {
         #[test]
         fn a_wait_is_never_shorter_than_asked_and_never_long(random in 0.0f64..1.0, asked in 0u64..2_000) {
             let asked = Duration::from_millis(asked);
-            match wait(Some(asked), random) {
+            match retry_delay(Some(asked), random) {
                 Some(wait) => proptest::prop_assert!((asked..=MAX_RETRY_WAIT).contains(&wait)),
                 None => proptest::prop_assert!(asked + RETRY_JITTER > MAX_RETRY_WAIT),
             }
-            proptest::prop_assert!(wait(None, random).is_some_and(|wait| wait <= RETRY_JITTER));
+            proptest::prop_assert!(retry_delay(None, random).is_some_and(|wait| wait <= RETRY_JITTER));
         }
     }
 }

@@ -58,9 +58,9 @@ pub enum PeerError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     /// It answers.
-    Well,
+    Healthy,
     /// It does not, or not usably.
-    Ill,
+    Unhealthy,
     /// The attempt ended before anybody could tell.
     Unknown,
 }
@@ -94,19 +94,19 @@ impl PeerError {
             | Self::Busy { .. }
             | Self::Status(_)
             | Self::Version
-            | Self::Malformed(_) => Health::Ill,
+            | Self::Malformed(_) => Health::Unhealthy,
             Self::Deadline | Self::Open => Health::Unknown,
-            Self::Quota { .. } | Self::Denied(_) | Self::Rpc(_) | Self::Tool(_) => Health::Well,
+            Self::Quota { .. } | Self::Denied(_) | Self::Rpc(_) | Self::Tool(_) => Health::Healthy,
         }
     }
 
     /// True where the peer certainly did nothing, so that another instance can be asked at once, whatever the call is.
-    pub fn untouched(&self) -> bool {
+    pub fn is_unprocessed(&self) -> bool {
         matches!(self, Self::Refused | Self::Busy { .. })
     }
 
     /// True where a repeatable call may be made once more; a slow, foreign or confused instance is not asked again itself.
-    pub fn worth_repeating(&self, same_instance: bool) -> bool {
+    pub fn may_retry(&self, same_instance: bool) -> bool {
         match self {
             Self::Refused | Self::Busy { .. } | Self::Cut | Self::Status(_) => true,
             Self::Slow | Self::Version | Self::Malformed(_) => !same_instance,
@@ -123,7 +123,7 @@ impl PeerError {
     }
 
     /// True where the same call can never succeed, however often it is made.
-    pub fn permanent(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         match self {
             Self::Tool(error) => !error.retryable && error.code != ErrorCode::Internal,
             Self::Denied(_) | Self::Rpc(_) => true,

@@ -1,6 +1,6 @@
 //! One instance of a peer: where it is, and whether it may be asked now.
 
-use super::breaker::{Breaker, Pass, State};
+use super::breaker::{Admission, Breaker, State};
 use super::error::{Health, PeerError};
 use mcp_contracts::service::{MCP_PATH, READYZ_PATH};
 use parking_lot::Mutex;
@@ -16,10 +16,10 @@ pub(super) struct Instance {
     pub(super) ready: String,
     /// Host and port, for metrics.
     pub(super) label: String,
-    state: Mutex<Standing>,
+    state: Mutex<InstanceState>,
 }
 
-struct Standing {
+struct InstanceState {
     breaker: Breaker,
     paused_until: Option<Instant>,
 }
@@ -34,7 +34,7 @@ impl Instance {
             endpoint: if path == url.len() { format!("{origin}{MCP_PATH}") } else { url.to_owned() },
             ready: format!("{origin}{READYZ_PATH}"),
             label: origin[scheme..].to_owned(),
-            state: Mutex::new(Standing { breaker: Breaker::new(now), paused_until: None }),
+            state: Mutex::new(InstanceState { breaker: Breaker::new(now), paused_until: None }),
         }
     }
 
@@ -52,20 +52,20 @@ impl Instance {
         }
     }
 
-    pub(super) fn admit(&self, now: Instant, patience: Duration) -> Option<Pass> {
+    pub(super) fn admit(&self, now: Instant, patience: Duration) -> Option<Admission> {
         self.state.lock().breaker.admit(now, patience)
     }
 
     /// Tells what became of a pass; answers the new state of the circuit where it changed.
-    pub(super) fn settle(&self, now: Instant, pass: Pass, health: Health) -> Option<State> {
+    pub(super) fn settle(&self, now: Instant, admission: Admission, health: Health) -> Option<State> {
         let breaker = &mut self.state.lock().breaker;
         let before = breaker.state();
-        breaker.settle(now, pass, health);
+        breaker.settle(now, admission, health);
         Some(breaker.state()).filter(|after| *after != before)
     }
 
     /// Remembers that it asked to be left alone.
-    pub(super) fn heed(&self, error: &PeerError, now: Instant) {
+    pub(super) fn pause_if_requested(&self, error: &PeerError, now: Instant) {
         if let PeerError::Busy { retry_after: Some(pause) } = error {
             self.state.lock().paused_until = Some(now + (*pause).min(MAX_PAUSE));
         }
@@ -94,7 +94,7 @@ mod tests {
     fn an_instance_that_asked_for_a_pause_is_asked_last_until_it_is_over() {
         let now = Instant::now();
         let instance = Instance::new("http://a", now);
-        instance.heed(&PeerError::Busy { retry_after: Some(Duration::from_secs(60)) }, now);
+        instance.pause_if_requested(&PeerError::Busy { retry_after: Some(Duration::from_secs(60)) }, now);
         assert_eq!(instance.rank(now), 1);
         assert_eq!(instance.rank(now + MAX_PAUSE), 0);
     }

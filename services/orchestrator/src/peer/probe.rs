@@ -13,14 +13,14 @@ impl Peer {
     async fn look(&self) {
         let now = Instant::now();
         let due = (0..self.instances.len()).filter(|at| self.instances[*at].rank(now) == 2);
-        let passes = due.filter_map(|index| self.pass(index, now, PROBE_PERIOD));
+        let passes = due.filter_map(|index| self.admit(index, now, PROBE_PERIOD));
         join_all(passes.map(|permit| self.ask(permit))).await;
     }
 
     async fn ask(&self, mut permit: Permit<'_>) {
         let asking = self.transport.is_ready(&permit.instance.ready);
         let ready = tokio::time::timeout(self.attempt_deadline, asking).await.unwrap_or(false);
-        permit.health = if ready { Health::Well } else { Health::Ill };
+        permit.health = if ready { Health::Healthy } else { Health::Unhealthy };
     }
 }
 

@@ -25,23 +25,23 @@ pub struct Transport {
 }
 
 /// A call ready to be sent, as often as need be.
-pub(super) struct Letter {
+pub(super) struct PreparedCall {
     pub(super) id: u64,
     headers: HeaderMap,
     body: Bytes,
 }
 
 /// What came back.
-pub(super) struct Answered {
+pub(super) struct HttpReply {
     status: StatusCode,
     retry_after: Option<Duration>,
     body: Vec<u8>,
 }
 
-impl Answered {
+impl HttpReply {
     /// Reads it as the reply to call `id`.
     pub(super) fn read<R: DeserializeOwned>(&self, id: u64) -> Result<R, PeerError> {
-        wire::reply(self.status, self.retry_after, &self.body, id)
+        wire::parse_reply(self.status, self.retry_after, &self.body, id)
     }
 }
 
@@ -64,7 +64,12 @@ impl Transport {
         Ok(Self { client, tokens: Tokens::new(settings) })
     }
 
-    pub(super) fn letter<A: Serialize>(&self, call: &Call<'_>, id: u64, arguments: &A) -> Result<Letter, PeerError> {
+    pub(super) fn prepare<A: Serialize>(
+        &self,
+        call: &Call<'_>,
+        id: u64,
+        arguments: &A,
+    ) -> Result<PreparedCall, PeerError> {
         let bearer = self.tokens.bearer(call.claims, call.tool.scopes, Instant::now()).map_err(PeerError::Tool)?;
         let text = |value: &str| HeaderValue::from_str(value).map_err(|_| PeerError::Malformed("unusable header"));
         let mut all = HeaderMap::with_capacity(8);
@@ -78,11 +83,11 @@ impl Transport {
         bearer.set_sensitive(true);
         all.insert(AUTHORIZATION, bearer);
         mcp_kit::telemetry::inject(&mut all);
-        Ok(Letter { id, headers: all, body: wire::request(id, call.tool.name, arguments)?.into() })
+        Ok(PreparedCall { id, headers: all, body: wire::encode_request(id, call.tool.name, arguments)?.into() })
     }
 
-    pub(super) async fn send(&self, endpoint: &str, letter: &Letter) -> Result<Answered, PeerError> {
-        let request = self.client.post(endpoint).headers(letter.headers.clone()).body(letter.body.clone());
+    pub(super) async fn send(&self, endpoint: &str, prepared: &PreparedCall) -> Result<HttpReply, PeerError> {
+        let request = self.client.post(endpoint).headers(prepared.headers.clone()).body(prepared.body.clone());
         let mut response = request.send().await.map_err(|error| lost(&error))?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let mut body = Vec::new();
@@ -92,7 +97,7 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answered { status: response.status(), retry_after: retry_after.map(Duration::from_secs), body })
+        Ok(HttpReply { status: response.status(), retry_after: retry_after.map(Duration::from_secs), body })
     }
 
     /// Asks an instance whether it is ready.

@@ -31,7 +31,7 @@ struct Params<'a, A> {
 }
 
 /// The body of a call.
-pub fn request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u8>, PeerError> {
+pub fn encode_request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u8>, PeerError> {
     let meta = serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
         headers::META_CLIENT_CAPABILITIES: {},
@@ -43,19 +43,19 @@ pub fn request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u
 }
 
 #[derive(Deserialize)]
-struct Reply<'a> {
+struct RpcReply<'a> {
     #[serde(borrow, default)]
     jsonrpc: Cow<'a, str>,
     #[serde(default)]
     id: Option<serde_json::Value>,
     #[serde(borrow, default)]
-    result: Option<Outcome<'a>>,
+    result: Option<ToolResult<'a>>,
     #[serde(default)]
     error: Option<RpcError>,
 }
 
 #[derive(Deserialize)]
-struct Outcome<'a> {
+struct ToolResult<'a> {
     #[serde(borrow, default, rename = "resultType")]
     result_type: Option<Cow<'a, str>>,
     #[serde(default, rename = "isError")]
@@ -67,7 +67,7 @@ struct Outcome<'a> {
 }
 
 #[derive(Deserialize)]
-struct Block<'a> {
+struct ContentBlock<'a> {
     #[serde(borrow, default)]
     text: Cow<'a, str>,
 }
@@ -81,7 +81,7 @@ struct RpcError {
 ///
 /// # Errors
 /// Says why it is no usable reply to it.
-pub fn reply<R: DeserializeOwned>(
+pub fn parse_reply<R: DeserializeOwned>(
     status: StatusCode,
     retry_after: Option<Duration>,
     body: &[u8],
@@ -95,7 +95,7 @@ pub fn reply<R: DeserializeOwned>(
         500.. => return Err(PeerError::Status(status.as_u16())),
         _ => return Err(refused(body)),
     }
-    let reply: Reply<'_> = serde_json::from_slice(body).map_err(|_| PeerError::Malformed("no JSON-RPC reply"))?;
+    let reply: RpcReply<'_> = serde_json::from_slice(body).map_err(|_| PeerError::Malformed("no JSON-RPC reply"))?;
     if reply.jsonrpc != "2.0" {
         return Err(PeerError::Malformed("no JSON-RPC 2.0 reply"));
     }
@@ -122,8 +122,8 @@ pub fn reply<R: DeserializeOwned>(
 
 /// A status below 500 that is no answer: what the body says of it.
 fn refused(body: &[u8]) -> PeerError {
-    match serde_json::from_slice::<Reply<'_>>(body) {
-        Ok(Reply { error: Some(error), .. }) => rpc_error(error.code),
+    match serde_json::from_slice::<RpcReply<'_>>(body) {
+        Ok(RpcReply { error: Some(error), .. }) => rpc_error(error.code),
         Ok(_) | Err(_) => PeerError::Malformed("an HTTP status that no MCP endpoint answers with"),
     }
 }
@@ -138,7 +138,7 @@ fn rpc_error(code: i64) -> PeerError {
 }
 
 fn tool_error(content: Option<&RawValue>) -> PeerError {
-    let blocks = content.and_then(|content| serde_json::from_str::<Vec<Block<'_>>>(content.get()).ok());
+    let blocks = content.and_then(|content| serde_json::from_str::<Vec<ContentBlock<'_>>>(content.get()).ok());
     let error = blocks.and_then(|blocks| serde_json::from_str::<ToolError>(&blocks.first()?.text).ok());
     match error {
         Some(ToolError { code: ErrorCode::Draining | ErrorCode::Overloaded, retry_after_ms, .. }) => {
@@ -155,7 +155,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read(status: u16, body: &str) -> Result<Value, PeerError> {
-        reply(StatusCode::from_u16(status).unwrap(), Some(Duration::from_secs(2)), body.as_bytes(), 7)
+        parse_reply(StatusCode::from_u16(status).unwrap(), Some(Duration::from_secs(2)), body.as_bytes(), 7)
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
             assert!(matches!(read(200, cut), Err(PeerError::Malformed(_))), "{cut}");
         }
         let typed: Result<mcp_contracts::guardrails::Verdict, _> =
-            reply(StatusCode::OK, None, good.to_string().as_bytes(), 7);
+            parse_reply(StatusCode::OK, None, good.to_string().as_bytes(), 7);
         assert!(matches!(typed, Err(PeerError::Malformed(_))));
     }
 
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_request_says_its_revision_in_its_body() {
-        let body: Value = serde_json::from_slice(&request(3, "t", &json!({"x": 1})).unwrap()).unwrap();
+        let body: Value = serde_json::from_slice(&encode_request(3, "t", &json!({"x": 1})).unwrap()).unwrap();
         assert_eq!(body["id"], 3);
         assert_eq!(body["params"]["arguments"]["x"], 1);
         assert_eq!(body["params"]["_meta"][headers::META_PROTOCOL_VERSION], PROTOCOL_MODERN);
@@ -215,7 +215,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_body_panics(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), status in 100u16..600) {
-            let _ = reply::<Value>(StatusCode::from_u16(status).unwrap(), None, &body, 1);
+            let _ = parse_reply::<Value>(StatusCode::from_u16(status).unwrap(), None, &body, 1);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The log of executions. Every read is confined to its reader inside the statement. An execution that came with an idempotency key is
 //! written down before it begins, so that a repetition finds it whatever happened in between.
 
-use super::outbox::{self, Entry, Kind};
+use super::outbox::{self, Delivery, DeliveryKind};
 use super::{Owner, Store, StoreError, now_us};
 use mcp_contracts::orchestrator::{AgentName, Execution, ExecutionSummary};
 use rusqlite::types::Value;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// A run that wants to begin.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct NewRun {
     /// Whose it is.
     pub owner: Owner,
     /// The id it would have.
@@ -27,7 +27,7 @@ pub struct Wanted {
 
 /// Whether it begins.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Begun {
+pub enum BeginResult {
     /// It does, under this id.
     Fresh(String),
     /// It is a repetition; this was the answer.
@@ -35,25 +35,25 @@ pub enum Begun {
     /// The key belongs to another request.
     Conflict,
     /// The execution that it would go on with has ended.
-    Over,
+    Finished,
 }
 
 /// A run that has ended.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct FinishedRun {
     /// What wanted to begin.
-    pub wanted: Wanted,
+    pub new_run: NewRun,
     /// What is answered.
     pub execution: Execution,
     /// False where a repetition with the same key shall run again.
     pub settled: bool,
     /// What is to be delivered later.
-    pub later: Vec<Entry>,
+    pub later: Vec<Delivery>,
 }
 
 /// Which executions a list is about.
 #[derive(Debug, Clone)]
-pub struct Listing {
+pub struct ExecutionQuery {
     /// Who asks.
     pub reader: Owner,
     /// True where the reader may see the whole organisation.
@@ -93,15 +93,15 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn begin(&self, wanted: Wanted) -> Result<Begun, StoreError> {
-        if wanted.key.is_none() {
-            return self.database.read(move |connection| decide(connection, &wanted)).await;
+    pub async fn begin(&self, new_run: NewRun) -> Result<BeginResult, StoreError> {
+        if new_run.key.is_none() {
+            return self.database.read(move |connection| decide(connection, &new_run)).await;
         }
         self.database
             .write(move |transaction| {
-                let begun = decide(transaction, &wanted)?;
-                if let Begun::Fresh(id) = &begun {
-                    put(transaction, &wanted, id, false, None)?;
+                let begun = decide(transaction, &new_run)?;
+                if let BeginResult::Fresh(id) = &begun {
+                    put(transaction, &new_run, id, false, None)?;
                 }
                 Ok(begun)
             })
@@ -112,12 +112,12 @@ impl Store {
     ///
     /// # Errors
     /// Nothing was written.
-    pub async fn end(&self, ended: Ended) -> Result<Vec<Kind>, StoreError> {
+    pub async fn end(&self, finished: FinishedRun) -> Result<Vec<DeliveryKind>, StoreError> {
         self.database
             .write(move |transaction| {
-                let id = &ended.execution.execution_id;
-                put(transaction, &ended.wanted, id, ended.settled, Some(&ended.execution))?;
-                outbox::put(transaction, &ended.later)
+                let id = &finished.execution.execution_id;
+                put(transaction, &finished.new_run, id, finished.settled, Some(&finished.execution))?;
+                outbox::put(transaction, &finished.later)
             })
             .await
     }
@@ -148,7 +148,7 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn executions(&self, listing: Listing) -> Result<Page, StoreError> {
+    pub async fn executions(&self, listing: ExecutionQuery) -> Result<Page, StoreError> {
         self.database.read(move |connection| list(connection, &listing)).await
     }
 
@@ -156,7 +156,7 @@ impl Store {
     ///
     /// # Errors
     /// Nothing was changed.
-    pub async fn forget(&self, retention: Retention) -> Result<usize, StoreError> {
+    pub async fn delete_old_executions(&self, retention: Retention) -> Result<usize, StoreError> {
         let oldest = now_us().saturating_sub(i64::try_from(retention.age.as_micros()).unwrap_or(i64::MAX));
         self.database
             .write(move |transaction| {
@@ -175,43 +175,43 @@ impl Store {
 }
 
 /// What is known of an execution that may be the same.
-struct Known {
+struct StoredRun {
     id: String,
     request: String,
     settled: bool,
     body: Option<String>,
 }
 
-fn known(connection: &Connection, owner: &Owner, column: &str, value: &str) -> rusqlite::Result<Option<Known>> {
+fn find_run(connection: &Connection, owner: &Owner, column: &str, value: &str) -> rusqlite::Result<Option<StoredRun>> {
     let text = format!("SELECT id, request, settled, body FROM execution WHERE {OWNED} AND {column} = ?4");
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Known { id: row.get(0)?, request: row.get(1)?, settled: row.get(2)?, body: row.get(3)? })
+        Ok(StoredRun { id: row.get(0)?, request: row.get(1)?, settled: row.get(2)?, body: row.get(3)? })
     };
     connection.prepare_cached(&text)?.query_row(params![owner.org, owner.workspace, owner.user, value], read).optional()
 }
 
-fn decide(connection: &Connection, wanted: &Wanted) -> rusqlite::Result<Begun> {
-    if let Some(key) = &wanted.key
-        && let Some(known) = known(connection, &wanted.owner, "key", key)?
+fn decide(connection: &Connection, new_run: &NewRun) -> rusqlite::Result<BeginResult> {
+    if let Some(key) = &new_run.key
+        && let Some(known) = find_run(connection, &new_run.owner, "key", key)?
     {
-        if known.request != wanted.request || (wanted.resumed && known.id != wanted.id) {
-            return Ok(Begun::Conflict);
+        if known.request != new_run.request || (new_run.resumed && known.id != new_run.id) {
+            return Ok(BeginResult::Conflict);
         }
         let body = known.body.filter(|_| known.settled).and_then(|body| serde_json::from_str(&body).ok());
-        return Ok(body.map_or(Begun::Fresh(known.id), |execution| Begun::Repeated(Box::new(execution))));
+        return Ok(body.map_or(BeginResult::Fresh(known.id), |execution| BeginResult::Repeated(Box::new(execution))));
     }
-    match known(connection, &wanted.owner, "id", &wanted.id)? {
-        None => Ok(Begun::Fresh(wanted.id.clone())),
-        Some(known) if wanted.resumed && known.settled => Ok(Begun::Over),
-        Some(_) if wanted.resumed => Ok(Begun::Fresh(wanted.id.clone())),
+    match find_run(connection, &new_run.owner, "id", &new_run.id)? {
+        None => Ok(BeginResult::Fresh(new_run.id.clone())),
+        Some(known) if new_run.resumed && known.settled => Ok(BeginResult::Finished),
+        Some(_) if new_run.resumed => Ok(BeginResult::Fresh(new_run.id.clone())),
         // The caller used an id before; an execution has one of its own.
-        Some(_) => Ok(Begun::Fresh(uuid::Uuid::new_v4().to_string())),
+        Some(_) => Ok(BeginResult::Fresh(uuid::Uuid::new_v4().to_string())),
     }
 }
 
 fn put(
     transaction: &Transaction<'_>,
-    wanted: &Wanted,
+    new_run: &NewRun,
     id: &str,
     settled: bool,
     execution: Option<&Execution>,
@@ -225,7 +225,7 @@ fn put(
          ON CONFLICT (org, workspace, user, id) DO UPDATE SET
              settled = excluded.settled, key = coalesce(excluded.key, key), request = excluded.request,
              summary = coalesce(excluded.summary, summary), body = coalesce(excluded.body, body)";
-    let (owner, agent) = (&wanted.owner, wanted.agent.name());
+    let (owner, agent) = (&new_run.owner, new_run.agent.name());
     transaction.prepare_cached(text)?.execute(params![
         owner.org,
         owner.workspace,
@@ -234,8 +234,8 @@ fn put(
         agent,
         now_us(),
         settled,
-        wanted.key,
-        wanted.request,
+        new_run.key,
+        new_run.request,
         summary,
         body
     ])?;
@@ -254,7 +254,7 @@ fn summary(execution: &Execution) -> ExecutionSummary {
     }
 }
 
-fn list(connection: &Connection, listing: &Listing) -> rusqlite::Result<Page> {
+fn list(connection: &Connection, listing: &ExecutionQuery) -> rusqlite::Result<Page> {
     let reader = &listing.reader;
     let mut values: Vec<Value> =
         [&reader.org, &reader.workspace, &reader.user].map(|text| text.clone().into()).to_vec();

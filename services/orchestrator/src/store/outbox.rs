@@ -15,14 +15,14 @@ pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DeliveryKind {
     /// Memories to store.
     Remember,
     /// Use of a pattern to log.
     LogUsage,
 }
 
-impl Kind {
+impl DeliveryKind {
     /// The word in the table and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,9 +38,9 @@ impl Kind {
 
 /// Something to deliver.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct Delivery {
     /// What it is.
-    pub kind: Kind,
+    pub kind: DeliveryKind,
     /// On whose behalf.
     pub claims: Claims,
     /// The execution that promised it.
@@ -51,20 +51,20 @@ pub struct Entry {
 
 /// Something that waits.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Waiting {
+pub struct PendingDelivery {
     /// Its place.
     pub id: i64,
     /// How often its delivery failed.
     pub attempts: u32,
     /// What it is.
-    pub entry: Entry,
+    pub delivery: Delivery,
 }
 
 /// Writes entries; answers what had to go for them.
-pub(super) fn put(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<Vec<Kind>> {
+pub(super) fn put(transaction: &Transaction<'_>, deliveries: &[Delivery]) -> rusqlite::Result<Vec<DeliveryKind>> {
     let mut gone = Vec::new();
-    for entry in entries {
-        let claims = serde_json::to_string(&entry.claims)
+    for delivery in deliveries {
+        let claims = serde_json::to_string(&delivery.claims)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
         let now = now_us();
         transaction
@@ -73,17 +73,17 @@ pub(super) fn put(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite:
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 0)",
             )?
             .execute(params![
-                entry.claims.org_id,
-                entry.claims.workspace_slug,
-                entry.claims.sub,
-                entry.kind.name(),
-                entry.execution_id,
+                delivery.claims.org_id,
+                delivery.claims.workspace_slug,
+                delivery.claims.sub,
+                delivery.kind.name(),
+                delivery.execution_id,
                 claims,
-                entry.payload,
+                delivery.payload,
                 now
             ])?;
         let over = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE org = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2) RETURNING kind";
-        gone.extend(removed(transaction, over, params![entry.claims.org_id, MAX_PER_ORGANISATION])?);
+        gone.extend(removed(transaction, over, params![delivery.claims.org_id, MAX_PER_ORGANISATION])?);
         let over =
             "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id DESC LIMIT -1 OFFSET ?1) RETURNING kind";
         gone.extend(removed(transaction, over, params![MAX_WAITING])?);
@@ -91,17 +91,21 @@ pub(super) fn put(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite:
     Ok(gone)
 }
 
-fn removed(transaction: &Transaction<'_>, text: &str, values: impl rusqlite::Params) -> rusqlite::Result<Vec<Kind>> {
+fn removed(
+    transaction: &Transaction<'_>,
+    text: &str,
+    values: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<DeliveryKind>> {
     let mut statement = transaction.prepare_cached(text)?;
     let kinds = statement.query_map(values, |row| row.get::<_, String>(0))?;
-    kinds.map(|kind| Ok(Kind::of(&kind?))).filter_map(Result::transpose).collect()
+    kinds.map(|kind| Ok(DeliveryKind::of(&kind?))).filter_map(Result::transpose).collect()
 }
 
-fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<Waiting>> {
+fn pending(row: &Row<'_>) -> rusqlite::Result<Option<PendingDelivery>> {
     let (kind, claims): (String, String) = (row.get(2)?, row.get(3)?);
-    let (Some(kind), Ok(claims)) = (Kind::of(&kind), serde_json::from_str(&claims)) else { return Ok(None) };
-    let entry = Entry { kind, claims, execution_id: row.get(4)?, payload: row.get(5)? };
-    Ok(Some(Waiting { id: row.get(0)?, attempts: row.get(1)?, entry }))
+    let (Some(kind), Ok(claims)) = (DeliveryKind::of(&kind), serde_json::from_str(&claims)) else { return Ok(None) };
+    let delivery = Delivery { kind, claims, execution_id: row.get(4)?, payload: row.get(5)? };
+    Ok(Some(PendingDelivery { id: row.get(0)?, attempts: row.get(1)?, delivery }))
 }
 
 impl Store {
@@ -109,11 +113,11 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn due(&self, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+    pub async fn due(&self, limit: u32) -> Result<Vec<PendingDelivery>, StoreError> {
         let read = move |connection: &Connection| {
             let text = "SELECT id, attempts, kind, claims, execution, payload FROM outbox WHERE due_us <= ?1 ORDER BY id LIMIT ?2";
             let mut statement = connection.prepare_cached(text)?;
-            let rows = statement.query_map(params![now_us(), limit], waiting)?;
+            let rows = statement.query_map(params![now_us(), limit], pending)?;
             rows.filter_map(Result::transpose).collect()
         };
         self.database.read(read).await
@@ -137,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// It is still there.
-    pub async fn done(&self, id: i64) -> Result<(), StoreError> {
+    pub async fn remove(&self, id: i64) -> Result<(), StoreError> {
         self.database
             .write(move |transaction| transaction.execute("DELETE FROM outbox WHERE id = ?1", [id]).map(drop))
             .await
@@ -147,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// It is due as before.
-    pub async fn put_off(&self, id: i64, pause: Duration) -> Result<(), StoreError> {
+    pub async fn postpone(&self, id: i64, pause: Duration) -> Result<(), StoreError> {
         let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         self.database
             .write(move |transaction| {
@@ -161,7 +165,7 @@ impl Store {
     ///
     /// # Errors
     /// It is due as before.
-    pub async fn put_organisation_off(&self, org: String, pause: Duration) -> Result<(), StoreError> {
+    pub async fn postpone_organisation(&self, org: String, pause: Duration) -> Result<(), StoreError> {
         let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         self.database
             .write(move |transaction| {
@@ -175,7 +179,7 @@ impl Store {
     ///
     /// # Errors
     /// Nothing was changed.
-    pub async fn give_up_older_than(&self, age: Duration) -> Result<Vec<Kind>, StoreError> {
+    pub async fn delete_older_than(&self, age: Duration) -> Result<Vec<DeliveryKind>, StoreError> {
         let oldest = now_us().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
         self.database
             .write(move |transaction| {

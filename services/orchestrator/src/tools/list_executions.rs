@@ -1,7 +1,7 @@
 //! `list_executions`: executions of the caller, newest first; with `admin` those of the organisation.
 
 use super::{READS, SCOPES, sees_all};
-use crate::store::{Listing, Owner, Store};
+use crate::store::{ExecutionQuery, Owner, Store};
 use crate::workflow::invalid;
 use mcp_contracts::limits::{DEFAULT_PAGE, MAX_PAGE};
 use mcp_contracts::orchestrator::{AgentName, ExecutionList, ListExecutions, tool};
@@ -36,7 +36,8 @@ async fn list(store: &Store, context: &CallContext, request: ListExecutions) -> 
     let whole_organisation = sees_all(context);
     let binding = binding(&reader, whole_organisation, request.agent);
     let before = request.cursor.map(|cursor| place(&binding, &cursor)).transpose()?;
-    let page = store.executions(Listing { reader, whole_organisation, agent: request.agent, before, limit }).await?;
+    let page =
+        store.executions(ExecutionQuery { reader, whole_organisation, agent: request.agent, before, limit }).await?;
     let next_cursor = page.next.map(|place| hex::encode([&binding[..], &place.to_be_bytes()].concat()));
     Ok(ExecutionList { executions: page.executions, next_cursor })
 }

@@ -34,7 +34,9 @@ impl FinalStep {
 impl Workflow {
     /// Tells patterns that its pattern was used.
     pub(super) async fn log_usage(&self, run: &Run<'_>, pattern: Option<&UsedPattern>) -> FinalStep {
-        let Some(pattern) = pattern else { return FinalStep::done(StepTimer::skipped(StepName::LogUsage, "no pattern")) };
+        let Some(pattern) = pattern else {
+            return FinalStep::done(StepTimer::skipped(StepName::LogUsage, "no pattern"));
+        };
         let timer = StepTimer::begin(StepName::LogUsage);
         let arguments = LogPatternUsage {
             pattern_id: pattern.id.clone(),
@@ -45,9 +47,15 @@ impl Workflow {
         let called = self.peers.patterns.call::<_, LoggedUsage>(&run.call(LOG_USAGE, true), &arguments).await;
         match called.result {
             Ok(_) => FinalStep::done(timer.end(StepOutcome::Ok, "patterns", called.attempts)),
-            Err(error) => {
-                defer(run, timer, DeliveryKind::LogUsage, &arguments, called.attempts, &error, Reason::PatternsUnavailable)
-            }
+            Err(error) => defer(
+                run,
+                timer,
+                DeliveryKind::LogUsage,
+                &arguments,
+                called.attempts,
+                &error,
+                Reason::PatternsUnavailable,
+            ),
         }
     }
 

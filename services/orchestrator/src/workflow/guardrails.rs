@@ -71,7 +71,13 @@ impl Workflow {
                 let rules_version = Some(claims.rules_version.clone());
                 let step = timer.end(StepOutcome::Ok, "verdict_token", 0).because("acknowledged");
                 let permission = Permission::Granted(Box::new(Grant { token: token.clone(), claims }));
-                Ok(GuardrailResult { permission, decision: Some(Decision::Allow), rules: Vec::new(), rules_version, step })
+                Ok(GuardrailResult {
+                    permission,
+                    decision: Some(Decision::Allow),
+                    rules: Vec::new(),
+                    rules_version,
+                    step,
+                })
             }
             PriorVerdict::Answered { token, reason: None } => {
                 let step = timer.end(StepOutcome::Ok, "verdict_token", 0).because("not acknowledged");
@@ -107,7 +113,13 @@ impl Workflow {
     }
 
     /// The user has taken the rules on: guardrails signs that, once.
-    async fn acknowledge(&self, run: &Run<'_>, timer: StepTimer, token: &str, why: &str) -> Result<GuardrailResult, ToolError> {
+    async fn acknowledge(
+        &self,
+        run: &Run<'_>,
+        timer: StepTimer,
+        token: &str,
+        why: &str,
+    ) -> Result<GuardrailResult, ToolError> {
         let arguments = AcknowledgeGuardrails { verdict_token: token.to_owned(), reason: why.to_owned() };
         let called = self.peers.guardrails.call::<_, Verdict>(&run.call(ACKNOWLEDGE, false), &arguments).await;
         let failed = match called.result {

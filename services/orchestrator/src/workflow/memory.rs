@@ -3,7 +3,7 @@
 use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
 use crate::agent::{RCA_TAG, RETRO_ACTION_TAG, topic};
-use crate::peer::{PeerReply, PeerError};
+use crate::peer::{PeerError, PeerReply};
 use crate::peers::{LIST, SEARCH};
 use mcp_contracts::limits::{MAX_QUERY_BYTES, MAX_TAG_BYTES};
 use mcp_contracts::memory::{Filter, ListMemories, Memory, MemoryPage, SearchMemory, SearchReply, TagMatch};

@@ -1,9 +1,9 @@
 //! The two pattern steps. Selecting changes nothing and may run beside the guardrails; injecting needs a [`Grant`], which only a
 //! verdict makes, so that no other way to a pattern exists.
 
-use super::judge::Grant;
-use super::recall::cut;
-use super::trail::{Taken, Taking, reason};
+use super::guardrails::Grant;
+use super::memory::cut;
+use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
 use crate::peer::PeerError;
 use crate::peers::{INJECT, SELECT};
@@ -38,44 +38,44 @@ const FACTS: [&str; 16] = [
 #[derive(Debug)]
 pub(super) struct Selected {
     pub(super) best: Option<Recommendation>,
-    pub(super) taken: Taken,
+    pub(super) step: StepResult,
 }
 
 /// What came of an injection.
 #[derive(Debug)]
 pub(super) struct Injected {
     pub(super) pattern: Option<UsedPattern>,
-    pub(super) taken: Taken,
+    pub(super) step: StepResult,
 }
 
 impl Injected {
     /// Nothing was injected, and nobody was asked to.
     pub(super) fn not(why: &str) -> Self {
-        Self { pattern: None, taken: Taking::skipped(StepName::InjectPattern, why) }
+        Self { pattern: None, step: StepTimer::skipped(StepName::InjectPattern, why) }
     }
 }
 
 impl Workflow {
     /// Asks for the pattern that fits best.
     pub(super) async fn select(&self, run: &Run<'_>) -> Selected {
-        let taking = Taking::begin(StepName::SelectPattern);
+        let timer = StepTimer::begin(StepName::SelectPattern);
         let arguments = SelectPattern {
-            intent: run.order.action.intent.clone(),
-            role: Some(run.order.role.clone()),
+            intent: run.request.action.intent.clone(),
+            role: Some(run.request.role.clone()),
             category: None,
             recent: Vec::new(),
             limit: Some(1),
         };
         let called = self.peers.patterns.call::<_, SelectedPatterns>(&run.call(SELECT, true), &arguments).await;
-        let taken = match &called.result {
-            Ok(selected) if selected.patterns.is_empty() => taking.ok("patterns", &called).because("nothing fits"),
-            Ok(_) => taking.ok("patterns", &called),
-            Err(error) => taking
+        let step = match &called.result {
+            Ok(selected) if selected.patterns.is_empty() => timer.ok("patterns", &called).because("nothing fits"),
+            Ok(_) => timer.ok("patterns", &called),
+            Err(error) => timer
                 .end(StepOutcome::Fallback, "none", called.attempts)
                 .because(error.name())
                 .degraded(reason(error, Reason::PatternsUnavailable)),
         };
-        Selected { best: called.result.ok().and_then(|selected| selected.patterns.into_iter().next()), taken }
+        Selected { best: called.result.ok().and_then(|selected| selected.patterns.into_iter().next()), step }
     }
 
     /// Injects `best` under `grant`. A verdict that was acknowledged is used up by this, whether or not a pattern came of it.
@@ -99,10 +99,10 @@ impl Workflow {
     }
 
     async fn fill(&self, run: &Run<'_>, grant: &Grant, best: &Recommendation) -> Result<Injected, ToolError> {
-        let taking = Taking::begin(StepName::InjectPattern);
+        let timer = StepTimer::begin(StepName::InjectPattern);
         let arguments = InjectPattern {
             pattern_id: best.id.clone(),
-            request: run.order.action.clone(),
+            request: run.request.action.clone(),
             execution_id: run.id.to_owned(),
             verdict_token: Some(grant.token.clone()),
             variables: variables(run, best),
@@ -118,8 +118,8 @@ impl Workflow {
         match result {
             Ok(injected) => {
                 let InjectedPattern { pattern_id: id, title, text, verdict_id, .. } = injected;
-                let taken = taking.end(StepOutcome::Ok, "patterns", called.attempts);
-                Ok(Injected { pattern: Some(UsedPattern { id, title, text, verdict_id }), taken })
+                let step = timer.end(StepOutcome::Ok, "patterns", called.attempts);
+                Ok(Injected { pattern: Some(UsedPattern { id, title, text, verdict_id }), step })
             }
             Err(PeerError::Tool(error)) if error.code == ErrorCode::VerdictUsed => Err(error),
             Err(error) => {
@@ -130,8 +130,8 @@ impl Workflow {
                     },
                     other => reason(other, Reason::PatternsUnavailable),
                 };
-                let taken = taking.end(StepOutcome::Fallback, "none", called.attempts).because(error.name());
-                Ok(Injected { pattern: None, taken: taken.degraded(why) })
+                let step = timer.end(StepOutcome::Fallback, "none", called.attempts).because(error.name());
+                Ok(Injected { pattern: None, step: step.degraded(why) })
             }
         }
     }
@@ -139,10 +139,10 @@ impl Workflow {
 
 /// A value for each variable that has no default.
 fn variables(run: &Run<'_>, best: &Recommendation) -> BTreeMap<String, String> {
-    let action = &run.order.action;
+    let action = &run.request.action;
     let facts = action.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let value = |name: &str| match name {
-        "role" | "audience" | "readers" => run.order.role.as_str(),
+        "role" | "audience" | "readers" => run.request.role.as_str(),
         name if FACTS.contains(&name) => facts.unwrap_or(&action.intent),
         _ => &action.intent,
     };

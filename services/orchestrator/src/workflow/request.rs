@@ -1,6 +1,6 @@
 //! From what a caller sent to what a workflow runs: every bound of the contract is held here, once.
 
-use crate::store::{Owner, NewRun};
+use crate::store::{NewRun, Owner};
 use mcp_contracts::guardrails::{ActionRequest, VerdictKind};
 use mcp_contracts::limits::MAX_IDEMPOTENCY_KEY_BYTES;
 use mcp_contracts::orchestrator::{AgentName, RunWorkflow};

@@ -1,6 +1,6 @@
 //! What runs in this process now: two calls that are the same execution go one after the other, so that the second finds what the first did.
 
-use crate::store::{Owner, Wanted};
+use crate::store::{NewRun, Owner};
 use mcp_contracts::{ErrorCode, ToolError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -16,24 +16,24 @@ type Turn = OwnedMutexGuard<()>;
 
 /// The lanes of running executions.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct RunLocks {
     lanes: Mutex<HashMap<Lane, Weak<tokio::sync::Mutex<()>>>>,
 }
 
-impl Running {
+impl RunLocks {
     /// Waits until no other call is the same execution. An id that is merely repeated is exchanged for a new one instead.
-    pub(super) async fn enter(&self, wanted: &mut Wanted, deadline: Instant) -> Result<Vec<Turn>, ToolError> {
+    pub(super) async fn enter(&self, new_run: &mut NewRun, deadline: Instant) -> Result<Vec<Turn>, ToolError> {
         let mut turns = Vec::with_capacity(2);
-        if let Some(key) = &wanted.key {
-            turns.push(wait(self.lane(&wanted.owner, &format!("key {key}")), deadline).await?);
+        if let Some(key) = &new_run.key {
+            turns.push(wait(self.lane(&new_run.owner, &format!("key {key}")), deadline).await?);
         }
-        let lane = self.lane(&wanted.owner, &format!("id {}", wanted.id));
-        if wanted.resumed {
+        let lane = self.lane(&new_run.owner, &format!("id {}", new_run.id));
+        if new_run.resumed {
             turns.push(wait(lane, deadline).await?);
         } else if let Ok(turn) = lane.try_lock_owned() {
             turns.push(turn);
         } else {
-            wanted.id = uuid::Uuid::new_v4().to_string();
+            new_run.id = uuid::Uuid::new_v4().to_string();
         }
         Ok(turns)
     }
@@ -66,8 +66,8 @@ mod tests {
     use mcp_contracts::orchestrator::AgentName;
     use std::time::Duration;
 
-    fn wanted(key: Option<&str>) -> Wanted {
-        Wanted {
+    fn new_run(key: Option<&str>) -> NewRun {
+        NewRun {
             owner: Owner { org: "acme".into(), workspace: "default".into(), user: "ann".into() },
             id: "e-1".into(),
             resumed: false,
@@ -79,16 +79,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_key_waits_its_turn_and_the_same_id_gets_another() {
-        let running = Running::default();
+        let running = RunLocks::default();
         let soon = || Instant::now() + Duration::from_millis(20);
-        let mut first = wanted(Some("k"));
+        let mut first = new_run(Some("k"));
         let turn = running.enter(&mut first, soon()).await.unwrap();
-        let refused = running.enter(&mut wanted(Some("k")), soon()).await.unwrap_err();
+        let refused = running.enter(&mut new_run(Some("k")), soon()).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::DeadlineExceeded);
-        let mut other = wanted(None);
+        let mut other = new_run(None);
         running.enter(&mut other, soon()).await.unwrap();
         assert_ne!(other.id, first.id);
         drop(turn);
-        running.enter(&mut wanted(Some("k")), soon()).await.unwrap();
+        running.enter(&mut new_run(Some("k")), soon()).await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! How the steps of a workflow went: what its reply tells, and what its status follows from.
 
-use crate::peer::{PeerReply, PeerError};
+use crate::peer::{PeerError, PeerReply};
 use mcp_contracts::orchestrator::{Reason, Step, StepName, StepOutcome};
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! How peers are called: which instance, how often, and when not at all.
 
-use crate::fake::{Fake, Mood};
+use crate::fake::{Behaviour, Fake};
 use crate::stage::{HASTY, PATIENT, Stage, ann, request, settings, step, until};
 use futures::future::{Either, join_all, select};
 use mcp_contracts::guardrails::ActionKind;
@@ -9,7 +9,7 @@ use mcp_contracts::orchestrator::{StepName, StepOutcome, WorkflowStatus};
 use mcp_contracts::patterns::tool as patterns;
 use mcp_contracts::{Service, env};
 use mcp_kit::Readiness;
-use mcp_orchestrator::peer::{Call, Called, Peer, PeerError, Transport};
+use mcp_orchestrator::peer::{Call, Peer, PeerError, PeerReply, Transport};
 use mcp_orchestrator::peers::{CHECK, LIST, REMEMBER};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -28,7 +28,7 @@ async fn fake() -> Fake {
     Fake::start(&settings(Path::new("/nowhere"), &[])).await
 }
 
-async fn list(peer: &Peer, repeatable: bool) -> Called<Value> {
+async fn list(peer: &Peer, repeatable: bool) -> PeerReply<Value> {
     let claims = ann();
     let deadline = Instant::now() + LATER;
     let call = Call { tool: LIST, claims: &claims, execution_id: "e-1", deadline, repeatable };
@@ -38,7 +38,7 @@ async fn list(peer: &Peer, repeatable: bool) -> Called<Value> {
 #[tokio::test]
 async fn an_instance_that_is_dead_or_stopping_costs_a_step_to_the_next_one_and_no_more() {
     let (dead, stopping, well) = (Fake::dead_url().await, fake().await, fake().await);
-    stopping.always(Mood::Status(503, Some(1)));
+    stopping.always(Behaviour::Status(503, Some(1)));
     let peer = peer(&[dead, stopping.url.clone(), well.url.clone()], LATER, &Readiness::default());
     for _ in 0..20 {
         let called = list(&peer, false).await;
@@ -60,45 +60,45 @@ async fn calls_go_round_the_instances() {
 
 #[tokio::test]
 async fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
-    for mood in [Mood::Status(500, None), Mood::CutAfterWork] {
+    for behaviour in [Behaviour::Status(500, None), Behaviour::CutAfterWork] {
         let (one, peer_of) =
             (fake().await, |fake: &Fake| peer(std::slice::from_ref(&fake.url), LATER, &Readiness::default()));
-        one.next(memory::LIST, mood.clone());
+        one.next(memory::LIST, behaviour.clone());
         let called = list(&peer_of(&one), true).await;
-        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{mood:?}");
+        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{behaviour:?}");
         let two = fake().await;
-        two.next(memory::LIST, mood.clone());
+        two.next(memory::LIST, behaviour.clone());
         let called = list(&peer_of(&two), false).await;
-        assert_eq!((called.result.is_err(), called.attempts), (true, 1), "{mood:?}");
+        assert_eq!((called.result.is_err(), called.attempts), (true, 1), "{behaviour:?}");
     }
 }
 
 #[tokio::test]
 async fn a_slow_or_confused_instance_is_not_asked_again_and_another_one_is() {
-    for mood in [Mood::Hang, Mood::Garbage, Mood::OtherVersion] {
+    for behaviour in [Behaviour::Hang, Behaviour::Garbage, Behaviour::OtherVersion] {
         let (ill, well) = (fake().await, fake().await);
-        ill.always(mood.clone());
+        ill.always(behaviour.clone());
         let alone = peer(std::slice::from_ref(&ill.url), SOON, &Readiness::default());
-        assert_eq!(list(&alone, true).await.attempts, 1, "{mood:?}");
+        assert_eq!(list(&alone, true).await.attempts, 1, "{behaviour:?}");
         let both = peer(&[ill.url.clone(), well.url.clone()], LATER.min(SOON * 8), &Readiness::default());
         let called = list(&both, true).await;
-        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{mood:?}");
+        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{behaviour:?}");
     }
 }
 
 #[tokio::test]
 async fn a_used_up_quota_a_refusal_and_a_longer_pause_than_there_is_time_are_final() {
     let cases = [
-        Mood::Status(429, Some(1)),
-        Mood::Status(403, None),
-        Mood::Status(503, Some(30)),
-        Mood::Refuses(mcp_contracts::ErrorCode::NotFound),
+        Behaviour::Status(429, Some(1)),
+        Behaviour::Status(403, None),
+        Behaviour::Status(503, Some(30)),
+        Behaviour::Refuses(mcp_contracts::ErrorCode::NotFound),
     ];
-    for mood in cases {
+    for behaviour in cases {
         let one = fake().await;
-        one.always(mood.clone());
+        one.always(behaviour.clone());
         let called = list(&peer(std::slice::from_ref(&one.url), LATER, &Readiness::default()), true).await;
-        assert_eq!((called.result.is_err(), one.calls(memory::LIST)), (true, 1), "{mood:?}");
+        assert_eq!((called.result.is_err(), one.calls(memory::LIST)), (true, 1), "{behaviour:?}");
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_failing_peer_gets_at_most_half_as_many_calls_again() {
     for round in 0..calls {
         // Every other call fails, so that the circuit stays closed for long.
         if round % 2 == 0 {
-            one.next(memory::LIST, Mood::Status(503, None));
+            one.next(memory::LIST, Behaviour::Status(503, None));
         }
         let _ = list(&peer, true).await;
     }
@@ -120,7 +120,7 @@ async fn a_failing_peer_gets_at_most_half_as_many_calls_again() {
 #[tokio::test]
 async fn five_failures_open_the_circuit_and_a_peer_that_is_back_is_used_again_by_itself() {
     let stage = Stage::new(HASTY).await;
-    stage.guardrails.always(Mood::Hang);
+    stage.guardrails.always(Behaviour::Hang);
     let request = request(ActionKind::Answer);
     for execution in join_all((0..5).map(|_| stage.run(&request))).await {
         assert_eq!(execution.status, WorkflowStatus::Degraded);
@@ -132,7 +132,7 @@ async fn five_failures_open_the_circuit_and_a_peer_that_is_back_is_used_again_by
     let execution = stage.run(&request).await;
     let guardrails = step(&execution, StepName::Guardrails);
     assert!(guardrails.attempts <= 1, "{guardrails:?}");
-    stage.guardrails.always(Mood::Well);
+    stage.guardrails.always(Behaviour::Healthy);
     until("the circuit closes without a call", || async { !stage.orchestrator.readiness.reply().degraded }).await;
     assert_eq!(stage.run(&request).await.status, WorkflowStatus::Completed);
 }
@@ -140,7 +140,7 @@ async fn five_failures_open_the_circuit_and_a_peer_that_is_back_is_used_again_by
 #[tokio::test]
 async fn an_open_circuit_asks_nobody() {
     let one = fake().await;
-    one.always(Mood::Status(500, None));
+    one.always(Behaviour::Status(500, None));
     let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
     let (start, mut errors) = (Instant::now(), Vec::new());
     for _ in 0..12 {
@@ -155,7 +155,7 @@ async fn an_open_circuit_asks_nobody() {
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_any_more_is_ended_at_its_peer() {
     let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "60000")]).await;
-    stage.memory.always(Mood::Hang);
+    stage.memory.always(Behaviour::Hang);
     let request = request(ActionKind::Answer);
     let running = Box::pin(stage.run(&request));
     let asked = Box::pin(until("memory was asked", || async { stage.memory.calls(memory::SEARCH) == 1 }));
@@ -168,7 +168,7 @@ async fn a_call_that_nobody_waits_for_any_more_is_ended_at_its_peer() {
 #[tokio::test]
 async fn a_reply_that_comes_too_late_is_not_heard() {
     let stage = Stage::new(HASTY).await;
-    stage.guardrails.always(Mood::Late(Duration::from_secs(3)));
+    stage.guardrails.always(Behaviour::Late(Duration::from_secs(3)));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(step(&execution, StepName::Guardrails).detail.as_deref(), Some("slow"));
     // The allowing verdict was made meanwhile; nothing must ever come of it.
@@ -180,7 +180,7 @@ async fn a_reply_that_comes_too_late_is_not_heard() {
 #[tokio::test]
 async fn steps_say_how_often_they_were_tried() {
     let stage = Stage::new(PATIENT).await;
-    stage.memory.next(memory::SEARCH, Mood::Status(500, None));
+    stage.memory.next(memory::SEARCH, Behaviour::Status(500, None));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     let recalled = step(&execution, StepName::Memory);
     assert_eq!((recalled.outcome, recalled.attempts), (StepOutcome::Ok, 2));
@@ -195,8 +195,8 @@ async fn a_token_for_a_peer_is_for_the_scopes_of_its_call_alone() {
     for tool in [LIST, REMEMBER, CHECK] {
         let deadline = Instant::now() + LATER;
         let call = Call { tool, claims: &claims, execution_id: "e-1", deadline, repeatable: true };
-        one.next(tool.name, Mood::Says(json!({})));
-        let _: Called<Value> = peer.call(&call, &json!({})).await;
+        one.next(tool.name, Behaviour::Says(json!({})));
+        let _: PeerReply<Value> = peer.call(&call, &json!({})).await;
         assert_eq!(one.seen().pop().unwrap().claims.scopes, tool.scopes);
     }
 }

@@ -1,6 +1,6 @@
 //! The log of executions: who sees what, what a repetition answers, what is refused before anything runs; and the quota's page.
 
-use crate::fake::{Mood, Verdict};
+use crate::fake::{Behaviour, Verdict};
 use crate::stage::{PATIENT, Stage, ann, complete, context, request, until};
 use futures::future::{Either, select};
 use mcp_contracts::guardrails::{self, ActionKind};
@@ -107,8 +107,8 @@ async fn two_calls_with_one_key_at_once_are_one_execution() {
 async fn a_run_that_was_cut_in_the_middle_is_completed_once_by_its_repetition() {
     let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "60000")]).await;
     let keyed = RunWorkflow { idempotency_key: Some("k-1".into()), ..request(ActionKind::Answer) };
-    stage.memory.next(memory::tool::SEARCH, Mood::Well);
-    stage.memory.next(memory::tool::IMPORT, Mood::Hang);
+    stage.memory.next(memory::tool::SEARCH, Behaviour::Healthy);
+    stage.memory.next(memory::tool::IMPORT, Behaviour::Hang);
     let running = Box::pin(stage.run(&keyed));
     let asked = Box::pin(until("memory was asked", || async { stage.memory.calls(memory::tool::IMPORT) == 1 }));
     let Either::Right(((), running)) = select(running, asked).await else { panic!("it ended") };
@@ -126,10 +126,10 @@ async fn a_run_that_was_cut_in_the_middle_is_completed_once_by_its_repetition() 
 async fn what_may_end_better_runs_again_under_its_key() {
     let stage = Stage::new(PATIENT).await;
     let keyed = RunWorkflow { idempotency_key: Some("k-1".into()), ..request(ActionKind::Deploy) };
-    stage.guardrails.always(Mood::Status(500, None));
+    stage.guardrails.always(Behaviour::Status(500, None));
     let blocked = stage.run(&keyed).await;
     assert_eq!((blocked.status, blocked.retryable), (WorkflowStatus::Blocked, true));
-    stage.guardrails.always(Mood::Well);
+    stage.guardrails.always(Behaviour::Healthy);
     let completed = stage.run(&keyed).await;
     assert_eq!((completed.status, &completed.execution_id), (WorkflowStatus::Completed, &blocked.execution_id));
     stage.guardrails.judges(Verdict::Block);

@@ -22,8 +22,8 @@ use tokio::task::JoinSet;
 
 /// How it answers a call.
 #[derive(Debug, Clone)]
-pub(crate) enum Mood {
-    Well,
+pub(crate) enum Behaviour {
+    Healthy,
     /// Never.
     Hang,
     /// Well, but after this time.
@@ -66,8 +66,8 @@ pub(crate) struct Seen {
 
 #[derive(Default)]
 struct Script {
-    always: Option<Mood>,
-    next: HashMap<String, VecDeque<Mood>>,
+    always: Option<Behaviour>,
+    next: HashMap<String, VecDeque<Behaviour>>,
     verdict: Verdict,
     memories: Vec<Value>,
     nothing_fits: bool,
@@ -122,13 +122,13 @@ impl Fake {
     }
 
     /// From now on, whatever is called.
-    pub(crate) fn always(&self, mood: Mood) {
-        self.inner.script.lock().always = Some(mood);
+    pub(crate) fn always(&self, behaviour: Behaviour) {
+        self.inner.script.lock().always = Some(behaviour);
     }
 
     /// The next call of a tool.
-    pub(crate) fn next(&self, tool: &str, mood: Mood) {
-        self.inner.script.lock().next.entry(tool.to_owned()).or_default().push_back(mood);
+    pub(crate) fn next(&self, tool: &str, behaviour: Behaviour) {
+        self.inner.script.lock().next.entry(tool.to_owned()).or_default().push_back(behaviour);
     }
 
     pub(crate) fn judges(&self, verdict: Verdict) {
@@ -173,18 +173,18 @@ impl Fake {
 }
 
 impl Inner {
-    fn mood(&self, tool: &str) -> Mood {
+    fn behaviour(&self, tool: &str) -> Behaviour {
         let mut script = self.script.lock();
         let next = script.next.get_mut(tool).and_then(VecDeque::pop_front);
-        next.or_else(|| script.always.clone()).unwrap_or(Mood::Well)
+        next.or_else(|| script.always.clone()).unwrap_or(Behaviour::Healthy)
     }
 }
 
 async fn ready(State(inner): State<Arc<Inner>>) -> StatusCode {
     let always = inner.script.lock().always.clone();
     match always {
-        None | Some(Mood::Well) => StatusCode::OK,
-        Some(Mood::Hang) => std::future::pending().await,
+        None | Some(Behaviour::Healthy) => StatusCode::OK,
+        Some(Behaviour::Hang) => std::future::pending().await,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -223,38 +223,38 @@ async fn respond(inner: &Inner, id: Value, tool: &str, arguments: &Value, claims
         };
         json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()
     };
-    match inner.mood(tool) {
-        Mood::Well => reply(id, well()).into_response(),
-        Mood::Hang => std::future::pending().await,
-        Mood::Late(after) => {
+    match inner.behaviour(tool) {
+        Behaviour::Healthy => reply(id, well()).into_response(),
+        Behaviour::Hang => std::future::pending().await,
+        Behaviour::Late(after) => {
             tokio::time::sleep(after).await;
             reply(id, well()).into_response()
         }
-        Mood::Status(status, retry_after) => {
+        Behaviour::Status(status, retry_after) => {
             let mut response = StatusCode::from_u16(status).unwrap().into_response();
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert("retry-after", seconds.into());
             }
             response
         }
-        Mood::Garbage => "<html>it works</html>".into_response(),
-        Mood::Truncated => {
+        Behaviour::Garbage => "<html>it works</html>".into_response(),
+        Behaviour::Truncated => {
             let text = reply(id, well());
             text[..text.len() / 2].to_owned().into_response()
         }
-        Mood::OtherId => reply(json!(999_999_999), well()).into_response(),
-        Mood::OtherVersion => {
+        Behaviour::OtherId => reply(json!(999_999_999), well()).into_response(),
+        Behaviour::OtherVersion => {
             json!({"jsonrpc": "2.0", "id": id, "result": {"content": [], "structuredContent": well().ok()}})
                 .to_string()
                 .into_response()
         }
-        Mood::CutAfterWork => {
+        Behaviour::CutAfterWork => {
             let _ = well();
             let broken = futures::stream::iter([Ok("{\"jsonrpc\":"), Err(std::io::Error::other("cut"))]);
             Body::from_stream(broken).into_response()
         }
-        Mood::Says(content) => reply(id, Ok(content)).into_response(),
-        Mood::Refuses(code) => reply(id, Err(ToolError::new(code, "as told"))).into_response(),
+        Behaviour::Says(content) => reply(id, Ok(content)).into_response(),
+        Behaviour::Refuses(code) => reply(id, Err(ToolError::new(code, "as told"))).into_response(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What counts as a verdict, and what happens with each: nothing is injected without one, whoever says what.
 
-use crate::fake::{Mood, Verdict, binding};
+use crate::fake::{Behaviour, Verdict, binding};
 use crate::stage::{PATIENT, Stage, ann, complete, context, request, step};
 use mcp_contracts::guardrails::{self, ActionKind, ActionRequest, VerdictKind};
 use mcp_contracts::orchestrator::{Execution, Reason, RunWorkflow, StepName, StepOutcome, WorkflowStatus, tool};
@@ -57,7 +57,7 @@ async fn a_reply_that_is_no_verdict_on_this_request_is_none() {
     ];
     for (case, said) in cases {
         let stage = Stage::new(PATIENT).await;
-        stage.guardrails.always(Mood::Says(said));
+        stage.guardrails.always(Behaviour::Says(said));
         let context = CallContext { execution_id: "e-1".into(), ..context(&mine) };
         let execution: Execution =
             complete(stage.orchestrator.call(tool::RUN_WORKFLOW, context, &request).await).unwrap();
@@ -115,7 +115,7 @@ async fn what_was_acknowledged_goes_on_as_the_same_execution_once() {
 async fn an_acknowledged_verdict_is_used_up_even_where_no_pattern_is_injected() {
     let stage = Stage::new(PATIENT).await;
     let (_, again) = acknowledged(&stage, &request(ActionKind::Deploy)).await;
-    stage.patterns.always(Mood::Status(500, None));
+    stage.patterns.always(Behaviour::Status(500, None));
     let execution = stage.run(&again).await;
     assert_eq!(execution.reasons, [Reason::PatternsUnavailable]);
     let verdicts = Verdicts::new(&stage.orchestrator.settings);
@@ -127,7 +127,7 @@ async fn an_acknowledged_verdict_is_used_up_even_where_no_pattern_is_injected() 
 async fn a_verdict_that_patterns_saw_before_ends_the_run() {
     let stage = Stage::new(PATIENT).await;
     let (_, again) = acknowledged(&stage, &request(ActionKind::Deploy)).await;
-    stage.patterns.next(patterns::tool::INJECT, Mood::Refuses(ErrorCode::VerdictUsed));
+    stage.patterns.next(patterns::tool::INJECT, Behaviour::Refuses(ErrorCode::VerdictUsed));
     assert_eq!(stage.orchestrator.run(&ann(), &again).await.unwrap_err().code, ErrorCode::VerdictUsed);
     assert_eq!(stage.memory.calls(memory::tool::IMPORT), 0);
 }
@@ -249,7 +249,7 @@ async fn without_guardrails_nothing_is_acknowledged_however_small_the_risk() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Answer);
     let asked = question(&stage, &request).await;
-    stage.guardrails.always(Mood::Status(500, None));
+    stage.guardrails.always(Behaviour::Status(500, None));
     let yes = json!({"action": "accept", "content": {"acknowledge": true, "reason": "long enough a reason"}});
     let execution = complete(ask(&stage, &request, answer(&asked.state, yes)).await).unwrap();
     assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true));
@@ -262,7 +262,7 @@ async fn what_the_guardrails_refuse_to_acknowledge_is_told_to_the_caller() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Answer);
     let asked = question(&stage, &request).await;
-    stage.guardrails.next(guardrails::tool::ACKNOWLEDGE, Mood::Refuses(ErrorCode::InvalidArgument));
+    stage.guardrails.next(guardrails::tool::ACKNOWLEDGE, Behaviour::Refuses(ErrorCode::InvalidArgument));
     let short = json!({"action": "accept", "content": {"acknowledge": true, "reason": "x"}});
     let error = ask(&stage, &request, answer(&asked.state, short)).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidArgument);
