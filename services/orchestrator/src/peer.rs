@@ -1,5 +1,5 @@
-//! The orchestrator's own client of its peers: several instances each, deadlines, a retry budget, a circuit breaker for each instance. It
-//! knows MCP and nothing of what the tools mean. The harness's measuring client does none of this, and shares nothing with it.
+//! The client for calls to peers: several instances each, deadlines, a retry budget, a circuit breaker for each instance. It speaks MCP
+//! and does not know what the tools mean. The harness's measuring client has none of this and shares no code with it.
 
 pub mod breaker;
 pub mod budget;
@@ -29,43 +29,35 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use transport::PreparedCall;
 
-/// Attempts that cost budget, besides one at each instance.
+/// Retries that cost budget, in addition to one attempt at each instance.
 const MAX_RETRIES: u32 = 1;
 
-/// One tool of a peer: where it is and what it needs.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoteTool {
-    /// Its name.
     pub name: &'static str,
-    /// Every scope it needs; the token of the call has exactly these.
+    /// The token of a call has exactly these scopes.
     pub scopes: &'static [Scope],
 }
 
-/// A call on behalf of somebody.
+/// A call on behalf of a user.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
-    /// The tool.
     pub tool: RemoteTool,
-    /// Who it is for.
     pub claims: &'a Claims,
-    /// The execution that it is part of.
     pub execution_id: &'a str,
-    /// When nobody waits any more.
+    /// After this time the caller has given up.
     pub deadline: Instant,
-    /// True where a second call has no further effect.
+    /// True if a second call has no further effect, so that a call with an unknown outcome may be retried.
     pub repeatable: bool,
 }
 
-/// What came of a call.
 #[derive(Debug)]
 pub struct PeerReply<R> {
-    /// The reply, or why there is none.
     pub result: Result<R, PeerError>,
-    /// How many attempts it took; 0 where nobody was asked.
+    /// Number of attempts; 0 if no instance could be called.
     pub attempts: u32,
 }
 
-/// A peer with all its instances.
 pub struct Peer {
     service: Service,
     instances: Vec<Instance>,
@@ -78,7 +70,8 @@ pub struct Peer {
     degraded: Mutex<Option<Degraded>>,
 }
 
-/// An attempt that was let through; where it is dropped unfinished, nobody learnt anything.
+/// An attempt that the breaker admitted. If it is dropped unfinished (a cancelled request), its health stays unknown: it proves neither
+/// that the instance works nor that it fails.
 struct Permit<'a> {
     peer: &'a Peer,
     instance: &'a Instance,
@@ -96,7 +89,6 @@ impl Drop for Permit<'_> {
 }
 
 impl Peer {
-    /// A peer at these URLs.
     pub fn new(
         service: Service,
         urls: &[String],
@@ -122,12 +114,11 @@ impl Peer {
         }
     }
 
-    /// Its name in replies, logs and metrics.
     pub fn name(&self) -> &'static str {
         self.service.name()
     }
 
-    /// Calls a tool. Dropping the future closes the request's stream, which tells the peer that nobody waits.
+    /// Calls a tool. Dropping the future closes the connection of the request, so that the peer can stop working on it.
     pub async fn call<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> PeerReply<R> {
         let start = Instant::now();
         let called = self.attempts(call, arguments).await;
@@ -156,16 +147,17 @@ impl Peer {
                 Err(error) => error,
             };
             tried[index] = true;
-            let fresh = tried.contains(&false);
-            if fresh && last.is_unprocessed() {
+            let has_other = tried.contains(&false);
+            // The instance did not start the work, so another one may do it at once: this costs no budget.
+            if has_other && last.is_unprocessed() {
                 continue;
             }
-            let allowed = (call.repeatable || last.is_unprocessed()) && last.may_retry(!fresh);
-            if !allowed || retries == MAX_RETRIES || !self.pause(&last, fresh, call.deadline).await {
+            let allowed = (call.repeatable || last.is_unprocessed()) && last.may_retry(!has_other);
+            if !allowed || retries == MAX_RETRIES || !self.pause(&last, has_other, call.deadline).await {
                 break;
             }
             retries += 1;
-            if !fresh {
+            if !has_other {
                 tried.fill(false);
             }
             metrics::counter!(metric::PEER_RETRIES_TOTAL, "peer" => self.name()).increment(1);
@@ -173,10 +165,11 @@ impl Peer {
         PeerReply { result: Err(last), attempts }
     }
 
-    /// Pays for a repetition and waits before it; false where there is no budget or no time for it.
-    async fn pause(&self, error: &PeerError, elsewhere: bool, deadline: Instant) -> bool {
-        let asked = if elsewhere { None } else { error.retry_after() };
-        let Some(wait) = budget::retry_delay(asked, rand::random()) else { return false };
+    /// Waits before a retry; returns false if the budget or the time does not allow one.
+    async fn pause(&self, error: &PeerError, at_other: bool, deadline: Instant) -> bool {
+        // Only the instance that sent `Retry-After` has to be spared.
+        let retry_after = if at_other { None } else { error.retry_after() };
+        let Some(wait) = budget::retry_delay(retry_after, rand::random()) else { return false };
         if Instant::now() + wait >= deadline || !self.budget.lock().withdraw() {
             return false;
         }
@@ -184,7 +177,7 @@ impl Peer {
         true
     }
 
-    /// The next instance that may be asked: round robin over those not known bad, the others after them.
+    /// The next instance: round robin over the healthy ones, then the others, so that a peer whose circuits are all open is still probed.
     fn permit(&self, turn: usize, tried: &[bool]) -> Option<Permit<'_>> {
         let now = Instant::now();
         let count = self.instances.len();
@@ -208,14 +201,15 @@ impl Peer {
         prepared: &PreparedCall,
         deadline: Instant,
     ) -> Result<R, PeerError> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        if time_left.is_zero() {
             return Err(PeerError::Deadline);
         }
         let sending = self.transport.send(&permit.instance.endpoint, prepared);
-        let result = match tokio::time::timeout(left.min(self.attempt_deadline), sending).await {
+        let result = match tokio::time::timeout(time_left.min(self.attempt_deadline), sending).await {
             Ok(reply) => reply.and_then(|reply| reply.read(prepared.id)),
-            Err(_) if left < self.attempt_deadline => Err(PeerError::Deadline),
+            // The attempt had less than its full time, so its timeout does not count against the instance.
+            Err(_) if time_left < self.attempt_deadline => Err(PeerError::Deadline),
             Err(_) => Err(PeerError::Slow),
         };
         if let Err(error) = &result {
@@ -225,19 +219,19 @@ impl Peer {
         result
     }
 
-    /// A circuit changed: metrics, and `/readyz` while no instance can be asked.
+    /// Updates the metrics. `/readyz` reports the peer as degraded while none of its instances can be called.
     fn circuit_changed(&self, instance: &Instance, state: State) {
         let (peer, to) = (self.name(), state.name());
         gauge(self.service, instance, state);
         metrics::counter!(metric::BREAKER_TRANSITIONS_TOTAL, "peer" => peer, "to" => to).increment(1);
         match state {
-            State::Open => tracing::warn!(peer, instance = instance.label, "the circuit opened"),
-            State::Closed => tracing::info!(peer, instance = instance.label, "the circuit closed"),
+            State::Open => tracing::warn!(peer, instance = instance.label, "circuit opened"),
+            State::Closed => tracing::info!(peer, instance = instance.label, "circuit closed"),
             State::HalfOpen => {}
         }
         let mut degraded = self.degraded.lock();
-        let none_left = self.instances.iter().all(|instance| instance.state() != State::Closed);
-        match (none_left, degraded.is_some()) {
+        let none_usable = self.instances.iter().all(|instance| instance.state() != State::Closed);
+        match (none_usable, degraded.is_some()) {
             (true, false) => *degraded = Some(self.readiness.degraded(peer)),
             (false, true) => *degraded = None,
             (true, true) | (false, false) => {}

@@ -1,5 +1,4 @@
-//! The lifecycle of one run: guardrails, memory, patterns, the agent, the log, in `Workflow::lifecycle`. How a step is taken and what
-//! stands in for it is in the step's own file; how a peer is reached is not known here.
+//! The lifecycle of one run: guardrails, memory, patterns, agent, log; see `Workflow::lifecycle`. Each step and its fallback have a file.
 
 mod execute;
 mod final_steps;
@@ -39,40 +38,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use steps::StepLog;
 
-/// Key of the question that a client's user is asked; the guardrails use the same.
+/// Key of the question to the client's user; the guardrails use the same.
 pub const QUESTION: &str = "acknowledgement";
-/// Longest part of a workflow's time that is kept for writing it down.
+/// Time that is reserved for writing the execution; at most a quarter of what is left of the deadline.
 const WRITING: Duration = Duration::from_millis(250);
-/// Most rules named in a question.
 const MAX_LISTED_RULES: usize = 10;
 
-/// Runs workflows.
 pub struct Workflow {
-    /// Whom it asks.
     pub peers: Arc<Peers>,
-    /// Checks verdicts.
     pub verdicts: Verdicts,
-    /// Remembers acknowledged verdicts that no pattern used up.
+    /// Records the use of acknowledged verdicts that no pattern used up.
     pub single_use: SingleUse,
-    /// Words what agents draft, where there is one.
+    /// Rewords drafts; `None` if no model is configured.
     pub model: Option<Model>,
-    /// Writes runs down.
     pub store: Store,
-    /// Delivers what peers did not take.
     pub outbox: Arc<Outbox>,
-    /// How long a run may take.
     pub deadline: Duration,
-    /// How long one attempt at a peer may take.
     pub peer_deadline: Duration,
     running: RunLocks,
 }
 
-/// One run.
 struct Run<'a> {
     request: &'a WorkflowRequest,
     claims: &'a Claims,
     id: &'a str,
-    /// When its steps end; what is left is for writing it down.
+    /// Deadline of the steps; the time after it is for writing the execution.
     deadline: Instant,
 }
 
@@ -82,7 +72,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What came of a run.
 struct Outcome {
     status: WorkflowStatus,
     steps: StepLog,
@@ -94,14 +83,12 @@ struct Outcome {
     later: Vec<Delivery>,
 }
 
-/// When a run began.
 struct StartTime {
     at: Instant,
     time: jiff::Timestamp,
 }
 
 impl Workflow {
-    /// Puts the parts together.
     pub fn new(
         peers: Arc<Peers>,
         store: Store,
@@ -122,10 +109,7 @@ impl Workflow {
         }
     }
 
-    /// Runs a request to its end, or to the question that stands before it.
-    ///
-    /// # Errors
-    /// Says what is wrong with the request or its verdict, or that it cannot be written down.
+    /// Runs a request to its end, or to a question to the client's user.
     pub async fn run(&self, context: CallContext, request: RunWorkflow) -> Result<Answer<Execution>, ToolError> {
         let began = StartTime { at: Instant::now(), time: jiff::Timestamp::now() };
         let deadline = context.deadline.min(began.at + self.deadline);
@@ -140,7 +124,7 @@ impl Workflow {
         let run = Run { request: &request, claims: &context.claims, id: &id, deadline: deadline - writing };
         let outcome = Box::pin(self.lifecycle(&run)).await?;
         let question = question(&context, &request, &outcome);
-        let execution = self.write_down(new_run, &run, outcome, &began, deadline).await;
+        let execution = self.write(new_run, &run, outcome, &began, deadline).await;
         metrics::counter!(metric::WORKFLOWS_TOTAL, "agent" => request.agent.name(), "status" => status_name(execution.status))
             .increment(1);
         Ok(question.map_or(Answer::Complete(execution), Answer::Ask))
@@ -153,7 +137,7 @@ impl Workflow {
             BeginResult::Repeated(execution) => Ok(Either::Right(execution)),
             BeginResult::Conflict => Err(ToolError::new(
                 ErrorCode::IdempotencyConflict,
-                "`idempotencyKey` belongs to another request of yours",
+                "`idempotencyKey` belongs to another of your requests",
             )
             .with_hint("use a new key for a new request")),
             BeginResult::Finished => {
@@ -163,11 +147,11 @@ impl Workflow {
         }
     }
 
-    /// Every step in its order. Reading from memory and patterns may run beside the guardrails; nothing that a verdict must allow does.
+    /// Every step in order. Reading from memory and patterns runs beside the guardrails check; nothing that a verdict must allow does.
     async fn lifecycle(&self, run: &Run<'_>) -> Result<Outcome, ToolError> {
         let (judged, read) = self.judge_and_read(run).await?;
         let mut outcome = Outcome::begin(judged);
-        let (recalled, selected) = match (stopped(&outcome.judged.permission, run.request.action.action), read) {
+        let (recalled, selected) = match (early_end(&outcome.judged.permission, run.request.action.action), read) {
             (None, Some(read)) => read,
             (stopped, _) => return Ok(outcome.stop(stopped.unwrap_or(WorkflowStatus::Blocked))),
         };
@@ -176,7 +160,9 @@ impl Workflow {
         outcome.steps.add(selected.step);
         let injected = match &outcome.judged.permission {
             Permission::Granted(grant) => self.inject(run, grant, selected.best.as_ref()).await?,
-            Permission::NoVerdict | Permission::MustAcknowledge(_) | Permission::Refused => Injected::not("no verdict"),
+            Permission::NoVerdict | Permission::MustAcknowledge(_) | Permission::Refused => {
+                Injected::skipped("no verdict")
+            }
         };
         outcome.pattern = injected.pattern;
         outcome.steps.add(injected.step);
@@ -196,7 +182,7 @@ impl Workflow {
         Ok(outcome)
     }
 
-    /// Asks the three peers at once; the answers of the other two are worth nothing where the first one stops the run.
+    /// Calls the three peers concurrently; if the verdict stops the run, the replies of the other two are not used.
     async fn judge_and_read(
         &self,
         run: &Run<'_>,
@@ -207,7 +193,7 @@ impl Workflow {
             Either::Left((judged, reading)) => (judged?, Either::Left(reading)),
             Either::Right((read, judging)) => (judging.await?, Either::Right(read)),
         };
-        if stopped(&judged.permission, run.request.action.action).is_some() {
+        if early_end(&judged.permission, run.request.action.action).is_some() {
             return Ok((judged, None));
         }
         let read = match reading {
@@ -217,8 +203,8 @@ impl Workflow {
         Ok((judged, Some(read)))
     }
 
-    /// Writes the run and what it leaves for the outbox down in one step. Where that fails, what was to be done later is not promised.
-    async fn write_down(
+    /// Writes the run and its deferred deliveries in one transaction. If that fails, the deferred steps are reported as failed.
+    async fn write(
         &self,
         new_run: NewRun,
         run: &Run<'_>,
@@ -227,22 +213,23 @@ impl Workflow {
         deadline: Instant,
     ) -> Execution {
         let later = std::mem::take(&mut outcome.later);
-        let promised = later.len();
+        let deferred = later.len();
         let mut execution = outcome.execution(run, began);
-        let kept = Execution { verdict_token: None, ..execution.clone() };
+        // The stored execution has no verdict token.
+        let stored = Execution { verdict_token: None, ..execution.clone() };
         let settled = match execution.status {
             WorkflowStatus::Completed | WorkflowStatus::Degraded => true,
             WorkflowStatus::Blocked => !execution.retryable,
             WorkflowStatus::AcknowledgementRequired => false,
         };
-        let finished = FinishedRun { new_run, execution: kept, settled, later };
+        let finished = FinishedRun { new_run, execution: stored, settled, later };
         let written = tokio::time::timeout_at(deadline.into(), self.store.end(finished)).await;
         match written.map_err(|_| StoreError::Overloaded).and_then(|written| written) {
-            Ok(gone) => self.outbox.added(promised, &gone),
+            Ok(displaced) => self.outbox.added(deferred, &displaced),
             Err(error) => {
-                tracing::error!(executionId = run.id, orgId = run.claims.org_id, %error, "an execution was not written down");
-                let deferred = execution.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Deferred);
-                deferred.for_each(|step| {
+                tracing::error!(executionId = run.id, orgId = run.claims.org_id, %error, "an execution could not be written");
+                let steps = execution.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Deferred);
+                steps.for_each(|step| {
                     (step.outcome, step.source) = (StepOutcome::Failed, "none".to_owned());
                 });
             }
@@ -260,7 +247,6 @@ impl Outcome {
         Self { status, steps, judged, memories, pattern: None, artefact: None, usage: None, later }
     }
 
-    /// Ends before anything was done.
     fn stop(mut self, status: WorkflowStatus) -> Self {
         use StepName::{Execute, InjectPattern, LogUsage, Memory, Remember, SelectPattern};
         self.steps.skip(&[Memory, SelectPattern, InjectPattern, Execute, LogUsage, Remember], "not permitted");
@@ -297,8 +283,8 @@ impl Outcome {
     }
 }
 
-/// How a run ends before anything is done; `None` where it goes on. Without a verdict only what is not risky does.
-fn stopped(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus> {
+/// How a run ends before the agent runs; `None` if it proceeds. Without a verdict only actions of low and medium risk proceed.
+fn early_end(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus> {
     match permission {
         Permission::Granted(_) => None,
         Permission::Refused => Some(WorkflowStatus::Blocked),
@@ -310,7 +296,7 @@ fn stopped(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus
     }
 }
 
-/// The question to the client's user, where one has to be asked and was not yet.
+/// The question to the client's user, if the client can ask and the user was not asked before.
 fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome) -> Option<Question> {
     let (Permission::MustAcknowledge(token), PriorVerdict::None) = (&outcome.judged.permission, &request.verdict)
     else {
@@ -319,7 +305,7 @@ fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome)
     if !context.dialogue.can_ask {
         return None;
     }
-    let mut message = "The workflow breaks rules that a person must acknowledge before it goes on:".to_owned();
+    let mut message = "The workflow breaks rules that a person must acknowledge before it continues:".to_owned();
     for rule in outcome.judged.rules.iter().take(MAX_LISTED_RULES) {
         let severity = rule.severity.name();
         let _ = write!(message, "\n- {} ({severity}) {}: {} {}", rule.id, rule.title, rule.message, rule.remediation);
@@ -327,7 +313,7 @@ fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome)
     let schema = serde_json::json!({
         "type": "object",
         "properties": {
-            "acknowledge": { "type": "boolean", "title": "Go on nevertheless" },
+            "acknowledge": { "type": "boolean", "title": "Continue anyway" },
             "reason": {
                 "type": "string", "title": "Why", "minLength": 10, "maxLength": 2000,
                 "description": "It is logged with the rules.",

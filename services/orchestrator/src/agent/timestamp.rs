@@ -163,16 +163,16 @@ fn parse_date(text: &str, today: Date) -> Option<Date> {
 
 fn clock_times(statement: &str, dates: &[(Range<usize>, Option<Date>)]) -> Vec<ClockTime> {
     let mut times = Vec::new();
-    for found in TIME.captures_iter(statement) {
-        let Some(whole) = found.get(0) else { continue };
+    for captures in TIME.captures_iter(statement) {
+        let Some(whole) = captures.get(0) else { continue };
         // After a date the time may follow a letter or a colon: 2026-11-24T13:58, 24/Nov/2026:13:58.
         let after_date = dates.iter().any(|(date, _)| date.end == whole.start() || date.end + 1 == whole.start());
         if !stands_alone(statement, whole.range(), after_date) {
             continue;
         }
-        let number = |group: usize| found.get(group).map_or(Some(0), |number| number.as_str().parse::<i8>().ok());
-        let hour = if found.name("half_hour").is_some() { number(7) } else { number(1) };
-        let half = found.name("half").or(found.name("half_hour")).map(|half| half.as_str().to_lowercase());
+        let number = |group: usize| captures.get(group).map_or(Some(0), |number| number.as_str().parse::<i8>().ok());
+        let hour = if captures.name("half_hour").is_some() { number(7) } else { number(1) };
+        let half = captures.name("half").or(captures.name("half_hour")).map(|half| half.as_str().to_lowercase());
         let hour = match (hour, half.as_deref()) {
             (Some(hour @ 1..=12), Some("p")) => Some(hour % 12 + 12),
             (Some(hour @ 1..=12), Some(_)) => Some(hour % 12),
@@ -181,8 +181,8 @@ fn clock_times(statement: &str, dates: &[(Range<usize>, Option<Date>)]) -> Vec<C
         };
         let (Some(hour), Some(minute), Some(second)) = (hour, number(2), number(3)) else { continue };
         let Ok(time) = Time::new(hour, minute, second, 0) else { continue };
-        let zone = found.name("zone").map(|zone| (zone.start(), LEXICON.words.zones.get(zone.as_str()).copied()));
-        let offset = found.name("offset").and_then(|offset| parse_offset(offset.as_str()));
+        let zone = captures.name("zone").map(|zone| (zone.start(), LEXICON.words.zones.get(zone.as_str()).copied()));
+        let offset = captures.name("offset").and_then(|offset| parse_offset(offset.as_str()));
         // Capitals that name no zone, such as WARN, belong to what follows the time.
         let end = zone.filter(|(_, zone)| zone.is_none()).map_or(whole.end(), |(start, _)| start);
         let offset_minutes = offset.or(zone.and_then(|(_, zone)| zone));

@@ -1,5 +1,5 @@
-//! The log of executions. Every read is confined to its reader inside the statement. An execution that came with an idempotency key is
-//! written down before it begins, so that a repetition finds it whatever happened in between.
+//! The log of executions. Every read is confined to its reader inside the SQL statement. An execution with an idempotency key is written before it
+//! begins, so that a retry finds it even after a crash in between.
 
 use super::outbox::{self, Delivery, DeliveryKind};
 use super::{Owner, Store, StoreError, now_us};
@@ -8,91 +8,68 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 use std::time::Duration;
 
-/// A run that wants to begin.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// Whose it is.
     pub owner: Owner,
-    /// The id it would have.
     pub id: String,
-    /// True where it goes on with an earlier execution and can have no other id.
+    /// True if it continues an earlier execution and must keep its id.
     pub resumed: bool,
-    /// The agent.
     pub agent: AgentName,
-    /// What makes a repetition known.
+    /// Idempotency key.
     pub key: Option<String>,
-    /// Digest of the request.
     pub request: String,
 }
 
-/// Whether it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BeginResult {
-    /// It does, under this id.
+    /// The run begins, under this id.
     Fresh(String),
-    /// It is a repetition; this was the answer.
+    /// A retry; the reply of the first call.
     Repeated(Box<Execution>),
-    /// The key belongs to another request.
     Conflict,
-    /// The execution that it would go on with has ended.
+    /// The execution to continue has ended.
     Finished,
 }
 
-/// A run that has ended.
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
-    /// What wanted to begin.
     pub new_run: NewRun,
-    /// What is answered.
     pub execution: Execution,
-    /// False where a repetition with the same key shall run again.
+    /// False if a retry with the same key runs again.
     pub settled: bool,
-    /// What is to be delivered later.
     pub later: Vec<Delivery>,
 }
 
-/// Which executions a list is about.
 #[derive(Debug, Clone)]
 pub struct ExecutionQuery {
-    /// Who asks.
     pub reader: Owner,
-    /// True where the reader may see the whole organisation.
+    /// True if the reader may see all executions of the organisation.
     pub whole_organisation: bool,
-    /// Only this agent.
     pub agent: Option<AgentName>,
-    /// Only those older than this place.
+    /// Only executions before this sequence number.
     pub before: Option<i64>,
-    /// Most to answer.
     pub limit: usize,
 }
 
-/// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// Newest first.
     pub executions: Vec<ExecutionSummary>,
-    /// Place of the last one where there are more.
+    /// Sequence number of the last one, if there are more.
     pub next: Option<i64>,
 }
 
-/// What is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// Most executions of one organisation.
     pub per_organisation: u32,
-    /// Oldest that is kept.
     pub age: Duration,
 }
 
-/// The reader as parameters 1 to 4.
+/// Parameters 1 to 4 are the reader.
 const VISIBLE: &str = "org = ?1 AND (?4 OR (workspace = ?2 AND user = ?3))";
 const OWNED: &str = "org = ?1 AND workspace = ?2 AND user = ?3";
 
 impl Store {
-    /// Decides whether a run begins. With a key it is on the disk before it does.
-    ///
-    /// # Errors
-    /// The database does not answer.
+    /// Decides whether a run begins. With a key the run is on disk before it does.
     pub async fn begin(&self, new_run: NewRun) -> Result<BeginResult, StoreError> {
         if new_run.key.is_none() {
             return self.database.read(move |connection| decide(connection, &new_run)).await;
@@ -108,10 +85,7 @@ impl Store {
             .await
     }
 
-    /// Writes down how a run ended, and what of it is to be delivered later, in one step; answers what the outbox had to let go.
-    ///
-    /// # Errors
-    /// Nothing was written.
+    /// Writes the run and its deferred deliveries in one transaction; returns the kinds of the deliveries that they displaced.
     pub async fn end(&self, finished: FinishedRun) -> Result<Vec<DeliveryKind>, StoreError> {
         self.database
             .write(move |transaction| {
@@ -122,10 +96,7 @@ impl Store {
             .await
     }
 
-    /// The execution with this id, if `reader` may see it and it has ended.
-    ///
-    /// # Errors
-    /// The database does not answer.
+    /// The execution, if `reader` may see it and it has ended.
     pub async fn execution(
         &self,
         reader: Owner,
@@ -144,18 +115,11 @@ impl Store {
         Ok(self.database.read(read).await?.and_then(|body| serde_json::from_str(&body).ok()))
     }
 
-    /// A page of executions.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn executions(&self, listing: ExecutionQuery) -> Result<Page, StoreError> {
         self.database.read(move |connection| list(connection, &listing)).await
     }
 
-    /// Lets go what is past its time or beyond what is kept; answers how many executions that were.
-    ///
-    /// # Errors
-    /// Nothing was changed.
+    /// Deletes old executions and those beyond the number to keep; returns their number.
     pub async fn delete_old_executions(&self, retention: Retention) -> Result<usize, StoreError> {
         let oldest = now_us().saturating_sub(i64::try_from(retention.age.as_micros()).unwrap_or(i64::MAX));
         self.database
@@ -174,7 +138,6 @@ impl Store {
     }
 }
 
-/// What is known of an execution that may be the same.
 struct StoredRun {
     id: String,
     request: String,
@@ -192,19 +155,19 @@ fn find_run(connection: &Connection, owner: &Owner, column: &str, value: &str) -
 
 fn decide(connection: &Connection, new_run: &NewRun) -> rusqlite::Result<BeginResult> {
     if let Some(key) = &new_run.key
-        && let Some(known) = find_run(connection, &new_run.owner, "key", key)?
+        && let Some(earlier) = find_run(connection, &new_run.owner, "key", key)?
     {
-        if known.request != new_run.request || (new_run.resumed && known.id != new_run.id) {
+        if earlier.request != new_run.request || (new_run.resumed && earlier.id != new_run.id) {
             return Ok(BeginResult::Conflict);
         }
-        let body = known.body.filter(|_| known.settled).and_then(|body| serde_json::from_str(&body).ok());
-        return Ok(body.map_or(BeginResult::Fresh(known.id), |execution| BeginResult::Repeated(Box::new(execution))));
+        let body = earlier.body.filter(|_| earlier.settled).and_then(|body| serde_json::from_str(&body).ok());
+        return Ok(body.map_or(BeginResult::Fresh(earlier.id), |execution| BeginResult::Repeated(Box::new(execution))));
     }
     match find_run(connection, &new_run.owner, "id", &new_run.id)? {
         None => Ok(BeginResult::Fresh(new_run.id.clone())),
-        Some(known) if new_run.resumed && known.settled => Ok(BeginResult::Finished),
+        Some(earlier) if new_run.resumed && earlier.settled => Ok(BeginResult::Finished),
         Some(_) if new_run.resumed => Ok(BeginResult::Fresh(new_run.id.clone())),
-        // The caller used an id before; an execution has one of its own.
+        // Two executions never share an id, even if the client reuses its own.
         Some(_) => Ok(BeginResult::Fresh(uuid::Uuid::new_v4().to_string())),
     }
 }

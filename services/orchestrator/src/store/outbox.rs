@@ -1,29 +1,24 @@
-//! What was promised to peers and not yet taken by them. Bounded by count and by age, for each organisation and for all; the oldest goes
-//! first. An execution promises a thing once, however often it is written.
+//! Deliveries that a peer has not accepted yet, bounded by count and by age, for each organisation and in total; the oldest goes first. An execution
+//! has at most one delivery of a kind, however often it is written.
 
 use super::{Store, StoreError, now_us};
 use mcp_contracts::Claims;
 use rusqlite::{Connection, Row, Transaction, params};
 use std::time::Duration;
 
-/// Most that waits for one organisation.
+/// An organisation cannot fill the outbox of the others.
 pub const MAX_PER_ORGANISATION: u32 = 1_000;
-/// Most that waits at all.
 pub const MAX_WAITING: u32 = 10_000;
-/// Oldest that is still delivered.
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryKind {
-    /// Memories to store.
     Remember,
-    /// Use of a pattern to log.
     LogUsage,
 }
 
 impl DeliveryKind {
-    /// The word in the table and in metrics.
+    /// Name in the table and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Remember => "remember",
@@ -36,33 +31,26 @@ impl DeliveryKind {
     }
 }
 
-/// Something to deliver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// What it is.
     pub kind: DeliveryKind,
-    /// On whose behalf.
     pub claims: Claims,
-    /// The execution that promised it.
     pub execution_id: String,
     /// Arguments of the peer's tool, as JSON.
     pub payload: String,
 }
 
-/// Something that waits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PendingDelivery {
-    /// Its place.
     pub id: i64,
-    /// How often its delivery failed.
+    /// Number of failed deliveries.
     pub attempts: u32,
-    /// What it is.
     pub delivery: Delivery,
 }
 
-/// Writes entries; answers what had to go for them.
+/// Writes deliveries; returns the kinds of the older ones that had to make room.
 pub(super) fn put(transaction: &Transaction<'_>, deliveries: &[Delivery]) -> rusqlite::Result<Vec<DeliveryKind>> {
-    let mut gone = Vec::new();
+    let mut displaced = Vec::new();
     for delivery in deliveries {
         let claims = serde_json::to_string(&delivery.claims)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
@@ -83,12 +71,12 @@ pub(super) fn put(transaction: &Transaction<'_>, deliveries: &[Delivery]) -> rus
                 now
             ])?;
         let over = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE org = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2) RETURNING kind";
-        gone.extend(removed(transaction, over, params![delivery.claims.org_id, MAX_PER_ORGANISATION])?);
+        displaced.extend(removed(transaction, over, params![delivery.claims.org_id, MAX_PER_ORGANISATION])?);
         let over =
             "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id DESC LIMIT -1 OFFSET ?1) RETURNING kind";
-        gone.extend(removed(transaction, over, params![MAX_WAITING])?);
+        displaced.extend(removed(transaction, over, params![MAX_WAITING])?);
     }
-    Ok(gone)
+    Ok(displaced)
 }
 
 fn removed(
@@ -109,10 +97,7 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Option<PendingDelivery>> {
 }
 
 impl Store {
-    /// What is due, the longest waiting first.
-    ///
-    /// # Errors
-    /// The database does not answer.
+    /// The deliveries that are due, the oldest first.
     pub async fn due(&self, limit: u32) -> Result<Vec<PendingDelivery>, StoreError> {
         let read = move |connection: &Connection| {
             let text = "SELECT id, attempts, kind, claims, execution, payload FROM outbox WHERE due_us <= ?1 ORDER BY id LIMIT ?2";
@@ -123,10 +108,7 @@ impl Store {
         self.database.read(read).await
     }
 
-    /// How much waits, and how long until the first of it is due.
-    ///
-    /// # Errors
-    /// The database does not answer.
+    /// The number of deliveries, and the time until the next one is due.
     pub async fn depth(&self) -> Result<(u64, Option<Duration>), StoreError> {
         let read = |connection: &Connection| {
             let mut statement = connection.prepare_cached("SELECT count(*), min(due_us) FROM outbox")?;
@@ -137,20 +119,12 @@ impl Store {
         Ok((count.unsigned_abs(), wait))
     }
 
-    /// Takes an entry out: it was delivered, or never can be.
-    ///
-    /// # Errors
-    /// It is still there.
     pub async fn remove(&self, id: i64) -> Result<(), StoreError> {
         self.database
             .write(move |transaction| transaction.execute("DELETE FROM outbox WHERE id = ?1", [id]).map(drop))
             .await
     }
 
-    /// Puts an entry off.
-    ///
-    /// # Errors
-    /// It is due as before.
     pub async fn postpone(&self, id: i64, pause: Duration) -> Result<(), StoreError> {
         let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         self.database
@@ -161,10 +135,7 @@ impl Store {
             .await
     }
 
-    /// Puts everything of an organisation off: a peer counts its calls and has had enough of them.
-    ///
-    /// # Errors
-    /// It is due as before.
+    /// Postpones all deliveries of an organisation, because a peer counts its calls and refuses more.
     pub async fn postpone_organisation(&self, org: String, pause: Duration) -> Result<(), StoreError> {
         let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         self.database
@@ -175,10 +146,7 @@ impl Store {
             .await
     }
 
-    /// Lets go what is too old; answers what that was.
-    ///
-    /// # Errors
-    /// Nothing was changed.
+    /// Deletes deliveries that are too old; returns their kinds.
     pub async fn delete_older_than(&self, age: Duration) -> Result<Vec<DeliveryKind>, StoreError> {
         let oldest = now_us().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
         self.database

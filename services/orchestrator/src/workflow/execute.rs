@@ -1,5 +1,5 @@
-//! The agent's step: a draft out of facts, context and pattern, and its prose by a model where there is one and time for it. The template's
-//! artefact stands whatever the model does.
+//! The step of the agent: a draft from facts, context and pattern, reworded by a model if one is configured and there is time. If the model fails,
+//! the template's artefact is used.
 
 use super::memory::RecalledMemories;
 use super::steps::{StepResult, StepTimer};
@@ -7,7 +7,6 @@ use super::{Run, Workflow};
 use crate::agent::{self, AgentInput, NewMemory};
 use mcp_contracts::orchestrator::{Artefact, ModelUsage, StepName, StepOutcome, UsedPattern};
 
-/// What was made.
 #[derive(Debug)]
 pub(super) struct AgentOutput {
     pub(super) artefact: Artefact,
@@ -17,7 +16,6 @@ pub(super) struct AgentOutput {
 }
 
 impl Workflow {
-    /// Runs the agent.
     pub(super) async fn execute(
         &self,
         run: &Run<'_>,
@@ -45,6 +43,7 @@ impl Workflow {
             let step = timer.end(StepOutcome::Ok, "template", 0);
             return AgentOutput { artefact: drafted.artefact, usage: None, remember, step };
         };
+        // The last steps (log, remember) need the time of one call to a peer.
         let until = run.deadline.checked_sub(self.peer_deadline).unwrap_or(run.deadline);
         match model.complete(&drafted.draft, &run.claims.org_id, run.claims.plan, until).await {
             Ok((artefact, usage)) => {

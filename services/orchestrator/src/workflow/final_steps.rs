@@ -1,5 +1,5 @@
-//! The last two steps: the use of a pattern is logged, the outcome remembered. What a peer does not take now is handed to the outbox, under
-//! the same identity, so that it is done once whether or not the first try was heard.
+//! The last two steps: the use of the pattern is logged, and the outcome is remembered. If a peer does not accept one now, it goes to the outbox with
+//! the same idempotency key, so that it takes effect once even if the first call succeeded and its reply was lost.
 
 use super::execute::AgentOutput;
 use super::steps::{StepResult, StepTimer, reason};
@@ -16,10 +16,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// Longest execution id that is an idempotency key as it is.
+/// A longer execution id is hashed, because `memory` bounds the length of keys.
 const MAX_PLAIN_KEY_BYTES: usize = 96;
 
-/// A step that may have left something for the outbox.
 pub(super) struct FinalStep {
     pub(super) step: StepResult,
     pub(super) later: Option<Delivery>,
@@ -32,7 +31,7 @@ impl FinalStep {
 }
 
 impl Workflow {
-    /// Tells patterns that its pattern was used.
+    /// Logs the use of the pattern.
     pub(super) async fn log_usage(&self, run: &Run<'_>, pattern: Option<&UsedPattern>) -> FinalStep {
         let Some(pattern) = pattern else {
             return FinalStep::done(StepTimer::skipped(StepName::LogUsage, "no pattern"));
@@ -59,7 +58,7 @@ impl Workflow {
         }
     }
 
-    /// Remembers the outcome; a memory that did not answer before is not waited for again.
+    /// Remembers the outcome. If memory was down in the memory step, it is not called again: the entry goes to the outbox at once.
     pub(super) async fn remember(&self, run: &Run<'_>, made: &AgentOutput, missing: Option<&PeerError>) -> FinalStep {
         if made.remember.is_empty() {
             return FinalStep::done(StepTimer::skipped(StepName::Remember, "nothing to remember"));
@@ -73,7 +72,7 @@ impl Workflow {
         let called = self.peers.memory.call::<_, ImportedMemories>(&run.call(REMEMBER, true), &arguments).await;
         match called.result {
             Ok(_) => FinalStep::done(timer.end(StepOutcome::Ok, "memory", called.attempts)),
-            // An earlier run of this execution was cut after memory had taken its outcome.
+            // An earlier run of this execution stored its outcome and was interrupted before it ended.
             Err(PeerError::Tool(error)) if error.code == ErrorCode::IdempotencyConflict => {
                 FinalStep::done(timer.end(StepOutcome::Ok, "memory", called.attempts).because("remembered before"))
             }

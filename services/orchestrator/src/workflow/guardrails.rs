@@ -1,5 +1,5 @@
-//! The first step: may this go on? Only a well-formed verdict on exactly this request counts; everything else counts as none. Nothing
-//! here decides what happens without one but [`Permission::NoVerdict`]'s readers.
+//! The first step: may the action proceed? Only a well-formed verdict on exactly this request counts; any other reply counts as none. The callers
+//! of this step decide what happens without a verdict ([`Permission::NoVerdict`]).
 
 use super::request::PriorVerdict;
 use super::steps::{StepResult, StepTimer, reason};
@@ -12,20 +12,17 @@ use mcp_contracts::guardrails::{
 use mcp_contracts::orchestrator::{Reason, StepName, StepOutcome};
 use mcp_contracts::{ToolError, metric};
 
-/// What may happen.
 #[derive(Debug, Clone)]
 pub(super) enum Permission {
-    /// It may go on.
     Granted(Box<Grant>),
-    /// Nobody said whether it may.
+    /// Guardrails gave no verdict.
     NoVerdict,
-    /// Somebody must acknowledge it first; the token to do so.
+    /// A person must acknowledge the broken rules; with the token for it.
     MustAcknowledge(String),
-    /// It may not.
     Refused,
 }
 
-/// A verdict that lets a pattern be injected.
+/// A verdict that allows an injection.
 #[derive(Debug, Clone)]
 pub(super) struct Grant {
     pub(super) token: String,
@@ -33,13 +30,12 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// Good once, and not to be tried twice.
+    /// True if the verdict may be used once, so that its call must not be retried.
     pub(super) fn single_use(&self) -> bool {
         self.claims.kind == VerdictKind::Acknowledged
     }
 }
 
-/// What came of the step.
 #[derive(Debug, Clone)]
 pub(super) struct GuardrailResult {
     pub(super) permission: Permission,
@@ -61,7 +57,6 @@ impl GuardrailResult {
 }
 
 impl Workflow {
-    /// Learns whether the run may go on.
     pub(super) async fn judge(&self, run: &Run<'_>) -> Result<GuardrailResult, ToolError> {
         let timer = StepTimer::begin(StepName::Guardrails);
         match &run.request.verdict {
@@ -112,7 +107,7 @@ impl Workflow {
         }
     }
 
-    /// The user has taken the rules on: guardrails signs that, once.
+    /// The user accepted the broken rules: guardrails signs that once.
     async fn acknowledge(
         &self,
         run: &Run<'_>,
@@ -130,16 +125,16 @@ impl Workflow {
                 }
                 Err(why) => invalid_verdict(run, timer, called.attempts, why),
             },
-            // The caller's own slip, such as a reason that is too short, or a question answered twice.
+            // The user's mistake, such as a reason that is too short, or a second answer to one question.
             Err(PeerError::Tool(error)) if !error.retryable => return Err(error),
             Err(PeerError::Malformed(why)) => invalid_verdict(run, timer, called.attempts, why),
             Err(error) => no_verdict(run, timer, called.attempts, &error),
         };
-        // Rules are known to be broken, so nothing goes on without the acknowledgement, however small the risk.
+        // The rules are broken, so nothing proceeds without the acknowledgement, however low the risk.
         Ok(GuardrailResult { permission: Permission::Refused, ..failed })
     }
 
-    /// What a reply of guardrails permits, if it is a verdict on this run at all.
+    /// The permission of a reply, if it is a verdict on this run.
     fn well_formed(&self, run: &Run<'_>, verdict: &Verdict, wanted: VerdictKind) -> Result<Permission, &'static str> {
         if verdict.execution_id != run.id {
             return Err("it is for another execution");
@@ -171,11 +166,16 @@ impl Workflow {
 
 fn invalid_verdict(run: &Run<'_>, timer: StepTimer, attempts: u32, why: &'static str) -> GuardrailResult {
     metrics::counter!(metric::GUARDRAIL_INVALID_VERDICT_TOTAL).increment(1);
-    tracing::warn!(executionId = run.id, orgId = run.claims.org_id, why, "a reply of guardrails is no verdict");
+    tracing::warn!(
+        executionId = run.id,
+        orgId = run.claims.org_id,
+        why,
+        "a reply of guardrails is not a valid verdict"
+    );
     no_verdict(run, timer, attempts, &PeerError::Malformed(why))
 }
 
-/// No verdict: counted and logged as a violation, as severe as the action is risky.
+/// Counts and logs a missing verdict as a violation, with the risk of the action as its severity.
 fn no_verdict(run: &Run<'_>, timer: StepTimer, attempts: u32, error: &PeerError) -> GuardrailResult {
     let severity = run.request.action.action.risk().name();
     metrics::counter!(metric::GUARDRAIL_FAIL_CLOSED_TOTAL, "severity" => severity).increment(1);
@@ -187,7 +187,7 @@ fn no_verdict(run: &Run<'_>, timer: StepTimer, attempts: u32, error: &PeerError)
         orgId = run.claims.org_id,
         userId = run.claims.sub,
         why = error.name(),
-        "no verdict of the guardrails: no pattern is injected"
+        "no verdict from guardrails: no pattern is injected"
     );
     let step = timer.end(StepOutcome::Fallback, "none", attempts).because(error.name());
     let step = step.degraded(Reason::GuardrailUnavailable).degraded(reason(error, Reason::GuardrailUnavailable));

@@ -1,4 +1,4 @@
-//! The memory step: what was known before about this kind of task. Without memory the agent stands on its own.
+//! The memory step: earlier outcomes of this kind of task. Without memory the agent works from its input alone.
 
 use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
@@ -10,24 +10,20 @@ use mcp_contracts::memory::{Filter, ListMemories, Memory, MemoryPage, SearchMemo
 use mcp_contracts::metric;
 use mcp_contracts::orchestrator::{AgentName, Reason, StepName, StepOutcome, UsedMemory};
 
-/// Most memories that an agent gets.
 const MAX_MEMORIES: u32 = 8;
-/// Most open action items that a retrospective gets.
 const MAX_ACTION_ITEMS: u32 = 20;
-/// Longest excerpt of a memory in the reply, in characters.
 const EXCERPT_CHARS: usize = 160;
 
-/// What memory knew.
 #[derive(Debug)]
 pub(super) struct RecalledMemories {
     pub(super) memories: Vec<Memory>,
-    /// Why memory did not answer, where it did not.
+    /// Set if memory did not answer.
     pub(super) missing: Option<PeerError>,
     pub(super) step: StepResult,
 }
 
 impl RecalledMemories {
-    /// The memories as the reply names them.
+    /// The memories as the reply lists them.
     pub(super) fn used(&self) -> Vec<UsedMemory> {
         let excerpt = |memory: &Memory| {
             let words: Vec<&str> = memory.content.split_whitespace().take(EXCERPT_CHARS / 2).collect();
@@ -38,7 +34,7 @@ impl RecalledMemories {
 }
 
 impl Workflow {
-    /// Fetches what belongs to the agent's work: action items for a retrospective, what is like it for the others.
+    /// Fetches action items for a retrospective, and similar memories for the other agents.
     pub(super) async fn recall(&self, run: &Run<'_>) -> RecalledMemories {
         let timer = StepTimer::begin(StepName::Memory);
         let topic = topic(&run.request.action.intent).map(|topic| format!("topic:{topic}"));
@@ -88,7 +84,7 @@ impl Workflow {
     }
 }
 
-/// The first `most` bytes of a text, or fewer where a character would be cut.
+/// The first `most` bytes of a text, cut at a character boundary.
 pub(super) fn cut(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {

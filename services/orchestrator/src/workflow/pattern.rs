@@ -1,5 +1,5 @@
-//! The two pattern steps. Selecting changes nothing and may run beside the guardrails; injecting needs a [`Grant`], which only a
-//! verdict makes, so that no other way to a pattern exists.
+//! The two pattern steps. Selecting has no effect and may run beside the guardrails; injecting needs a [`Grant`], which only a verdict creates, so
+//! that there is no other way to a pattern.
 
 use super::guardrails::Grant;
 use super::memory::cut;
@@ -12,9 +12,8 @@ use mcp_contracts::patterns::{InjectPattern, InjectedPattern, Recommendation, Se
 use mcp_contracts::{ErrorCode, ToolError};
 use std::collections::BTreeMap;
 
-/// Longest value of a variable, in bytes.
 const MAX_VALUE_BYTES: usize = 2 << 10;
-/// Variables that the facts are put into; the others get the intent.
+/// Variables that get the text of the request; the others get its intent.
 const FACTS: [&str; 16] = [
     "actions",
     "changes",
@@ -34,14 +33,12 @@ const FACTS: [&str; 16] = [
     "text",
 ];
 
-/// What was recommended.
 #[derive(Debug)]
 pub(super) struct Selected {
     pub(super) best: Option<Recommendation>,
     pub(super) step: StepResult,
 }
 
-/// What came of an injection.
 #[derive(Debug)]
 pub(super) struct Injected {
     pub(super) pattern: Option<UsedPattern>,
@@ -49,14 +46,13 @@ pub(super) struct Injected {
 }
 
 impl Injected {
-    /// Nothing was injected, and nobody was asked to.
-    pub(super) fn not(why: &str) -> Self {
+    /// No call was made.
+    pub(super) fn skipped(why: &str) -> Self {
         Self { pattern: None, step: StepTimer::skipped(StepName::InjectPattern, why) }
     }
 }
 
 impl Workflow {
-    /// Asks for the pattern that fits best.
     pub(super) async fn select(&self, run: &Run<'_>) -> Selected {
         let timer = StepTimer::begin(StepName::SelectPattern);
         let arguments = SelectPattern {
@@ -78,10 +74,9 @@ impl Workflow {
         Selected { best: called.result.ok().and_then(|selected| selected.patterns.into_iter().next()), step }
     }
 
-    /// Injects `best` under `grant`. A verdict that was acknowledged is used up by this, whether or not a pattern came of it.
+    /// Injects `best`. An acknowledged verdict is used up by this, whether or not a pattern was injected.
     ///
-    /// # Errors
-    /// The verdict was used before, or nobody can tell.
+    /// Fails if the verdict was used before, or if that is unknown.
     pub(super) async fn inject(
         &self,
         run: &Run<'_>,
@@ -90,7 +85,7 @@ impl Workflow {
     ) -> Result<Injected, ToolError> {
         let injected = match best {
             Some(best) => self.fill(run, grant, best).await?,
-            None => Injected::not("no pattern"),
+            None => Injected::skipped("no pattern"),
         };
         if injected.pattern.is_none() && grant.single_use() {
             self.single_use.take(&grant.claims).await?;
@@ -113,7 +108,7 @@ impl Workflow {
             let ours = injected.pattern_id == best.id
                 && injected.execution_id == run.id
                 && injected.verdict_id == grant.claims.jti;
-            if ours { Ok(injected) } else { Err(PeerError::Malformed("the pattern is not the one that was asked for")) }
+            if ours { Ok(injected) } else { Err(PeerError::Malformed("the pattern is not the selected one")) }
         });
         match result {
             Ok(injected) => {
@@ -137,7 +132,7 @@ impl Workflow {
     }
 }
 
-/// A value for each variable that has no default.
+/// A value for each variable without a default.
 fn variables(run: &Run<'_>, best: &Recommendation) -> BTreeMap<String, String> {
     let action = &run.request.action;
     let facts = action.text.as_deref().map(str::trim).filter(|text| !text.is_empty());

@@ -1,4 +1,4 @@
-//! From what a caller sent to what a workflow runs: every bound of the contract is held here, once.
+//! Validates a request: every bound of the contract is checked here, once.
 
 use crate::store::{NewRun, Owner};
 use mcp_contracts::guardrails::{ActionRequest, VerdictKind};
@@ -9,64 +9,49 @@ use mcp_kit::verdict::request_hash;
 use mcp_kit::{Answered, CallContext, Verdicts};
 use sha2::{Digest, Sha256};
 
-/// Longest intent, in bytes.
 pub const MAX_INTENT_BYTES: usize = 4 << 10;
-/// Longest text, in bytes.
 pub const MAX_TEXT_BYTES: usize = 256 << 10;
-/// Most paths.
 pub const MAX_FILES: usize = 1_000;
-/// Longest path, in bytes.
 pub const MAX_PATH_BYTES: usize = 1 << 10;
-/// Longest role, in bytes.
 pub const MAX_ROLE_BYTES: usize = 128;
-/// Longest execution id, in bytes.
 const MAX_EXECUTION_ID_BYTES: usize = 128;
 
-/// What is to be run.
+/// A valid request.
 #[derive(Debug, Clone)]
 pub struct WorkflowRequest {
-    /// The agent.
     pub agent: AgentName,
-    /// What the guardrails are asked about.
+    /// What the guardrails check.
     pub action: ActionRequest,
-    /// Its hash, which binds a verdict to it.
+    /// Hash of the action; a verdict is bound to it.
     pub hash: String,
-    /// Role of the reader.
     pub role: String,
-    /// What is known of a verdict already.
     pub verdict: PriorVerdict,
-    /// What makes a repetition known.
+    /// Idempotency key.
     pub key: Option<String>,
-    /// The execution that it goes on with.
+    /// The execution to continue.
     pub resumes: Option<String>,
 }
 
-/// What a call brings along of a verdict.
+/// The verdict that a call brings along.
 #[derive(Debug, Clone)]
 pub enum PriorVerdict {
-    /// Nothing: the guardrails are asked.
+    /// None: the guardrails are called.
     None,
-    /// An acknowledged token of an earlier run.
     Acknowledged(String),
-    /// The answer of the client's user to our own question.
+    /// The answer of the client's user to the workflow's question.
     Answered {
-        /// Token of the verdict that has to be acknowledged.
         token: String,
-        /// Why the action goes on nevertheless; `None` where the user does not want it to.
+        /// Why the action proceeds; `None` if the user declined.
         reason: Option<String>,
     },
 }
 
 impl WorkflowRequest {
-    /// Checks a request.
-    ///
-    /// # Errors
-    /// Names the argument that does not do, or says why the verdict is not accepted.
     pub fn new(context: &CallContext, request: RunWorkflow, verdicts: &Verdicts) -> Result<Self, ToolError> {
         bounded("intent", &request.intent, 1, MAX_INTENT_BYTES)?;
         bounded("text", &request.text, 0, MAX_TEXT_BYTES)?;
         if request.files.len() > MAX_FILES {
-            let text = format!("`files` has {} paths, {MAX_FILES} are allowed", request.files.len());
+            let text = format!("`files` has {} paths; at most {MAX_FILES} are allowed", request.files.len());
             return Err(ToolError::new(ErrorCode::TooLarge, text));
         }
         request.files.iter().try_for_each(|file| bounded("files", file, 1, MAX_PATH_BYTES))?;
@@ -95,7 +80,6 @@ impl WorkflowRequest {
         Ok(Self { agent: request.agent, action, hash, role, verdict, key: request.idempotency_key, resumes })
     }
 
-    /// What the store is asked before it begins.
     pub fn new_run(&self, context: &CallContext) -> NewRun {
         let mut request = Sha256::new();
         for part in [self.agent.name(), &self.role, &self.hash] {
@@ -113,7 +97,7 @@ impl WorkflowRequest {
     }
 }
 
-/// What a verdict must be for.
+/// What a verdict must be bound to.
 struct VerdictCheck<'a> {
     context: &'a CallContext,
     verdicts: &'a Verdicts,
@@ -129,16 +113,16 @@ impl VerdictCheck<'_> {
         match claims.kind {
             VerdictKind::Acknowledged => Ok(PriorVerdict::Acknowledged(token.to_owned())),
             VerdictKind::Allow | VerdictKind::Acknowledge => {
-                Err(not_accepted("it was not acknowledged; where nothing is to be acknowledged, leave it out"))
+                Err(not_accepted("it was not acknowledged; if nothing has to be acknowledged, omit `verdictToken`"))
             }
         }
     }
 
-    /// The state of a question travelled through the client, so it is believed only as far as it is signed.
+    /// The state of a question passed through the client, so only its signature is trusted.
     fn answered(&self, answered: &Answered) -> Result<(PriorVerdict, Option<String>), ToolError> {
         let claims = self.verdicts.open(&answered.state, &self.context.claims.org_id)?;
         if claims.kind != VerdictKind::Acknowledge {
-            return Err(not_accepted("the state of the answer is not that of a question"));
+            return Err(not_accepted("the state of the answer does not belong to a question"));
         }
         if claims.sub != self.context.claims.sub {
             return Err(not_accepted("the state of the answer is for another user"));
@@ -154,10 +138,6 @@ impl VerdictCheck<'_> {
     }
 }
 
-/// Checks the id of an execution.
-///
-/// # Errors
-/// It cannot be one of ours.
 pub fn execution_id(id: &str) -> Result<(), ToolError> {
     let usable = (1..=MAX_EXECUTION_ID_BYTES).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
@@ -169,7 +149,7 @@ pub fn execution_id(id: &str) -> Result<(), ToolError> {
 
 fn bounded(name: &str, text: &str, least: usize, most: usize) -> Result<(), ToolError> {
     if text.len() > most {
-        let text = format!("`{name}` has {} bytes, {most} are allowed", text.len());
+        let text = format!("`{name}` has {} bytes; at most {most} are allowed", text.len());
         return Err(ToolError::new(ErrorCode::TooLarge, text));
     }
     if least > 0 && text.trim().is_empty() {
@@ -178,7 +158,6 @@ fn bounded(name: &str, text: &str, least: usize, most: usize) -> Result<(), Tool
     Ok(())
 }
 
-/// An argument that does not do.
 pub(crate) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ErrorCode::InvalidArgument, message)
 }

@@ -45,10 +45,10 @@ fn names_affected(fact: &Fact) -> bool {
 /// From the beginning to the end. If the beginning is only the first alert, a duration that the text states comes first.
 fn duration(facts: &Facts, milestones: &Milestones<'_>) -> (Option<i64>, String) {
     let computed = computed(milestones);
-    let found =
+    let duration =
         if milestones.started_at_latest { stated(facts).or(computed) } else { computed.or_else(|| stated(facts)) };
     let unknown = || (None, "the text names no beginning and end".to_owned());
-    found.map_or_else(unknown, |(minutes, basis)| (Some(minutes), basis))
+    duration.map_or_else(unknown, |(minutes, basis)| (Some(minutes), basis))
 }
 
 fn computed(milestones: &Milestones<'_>) -> Option<(i64, String)> {

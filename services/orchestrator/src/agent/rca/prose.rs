@@ -116,8 +116,8 @@ pub(super) fn open_questions(report: &RootCauseReport, facts: &Facts, timestamps
         open.extend(gap.map(|gap| format!("What happened in the {gap} before {} (line {})?", entry.at, entry.line)));
     }
     let asks = |fact: &&Fact| fact.text.ends_with('?') && fact.text.split_whitespace().count() >= MIN_QUESTION_WORDS;
-    let asked: Vec<&Fact> = facts.all.iter().filter(asks).collect();
-    let last = &asked[asked.len().saturating_sub(MAX_ASKED)..];
+    let questions: Vec<&Fact> = facts.all.iter().filter(asks).collect();
+    let last = &questions[questions.len().saturating_sub(MAX_ASKED)..];
     open.truncate(MAX_QUESTIONS - last.len());
     open.extend(last.iter().map(|fact| format!("Asked in line {}: “{}”", fact.line, fact.text)));
     open
