@@ -1,4 +1,4 @@
-//! What memory did not take is delivered later: exactly once, over lost replies and restarts, and within bounds.
+//! Deliveries that memory did not accept are sent later: exactly once, over lost replies and restarts, and within bounds.
 
 use crate::fake::Behaviour;
 use crate::stage::{HASTY, PATIENT, Stage, ann, request, step, until};
@@ -18,7 +18,7 @@ fn keys_of<'a>(stage: &Stage, execution: &'a Execution) -> (usize, &'a str) {
 }
 
 #[tokio::test]
-async fn an_outcome_that_memory_did_not_take_is_delivered_once_it_is_back() {
+async fn an_outcome_that_memory_did_not_accept_is_delivered_when_it_is_back() {
     let stage = Stage::new(PATIENT).await;
     stage.memory.always(Behaviour::Status(500, None));
     let execution = stage.run(&request(ActionKind::Answer)).await;
@@ -26,29 +26,29 @@ async fn an_outcome_that_memory_did_not_take_is_delivered_once_it_is_back() {
     assert_eq!(keys_of(&stage, &execution).0, 0);
     stage.memory.always(Behaviour::Healthy);
     until("it is delivered", || async { keys_of(&stage, &execution).0 == 1 }).await;
-    let delivery = stage.memory.seen().pop().unwrap();
+    let delivery = stage.memory.recorded().pop().unwrap();
     assert_eq!((&*delivery.claims.sub, &*delivery.claims.org_id), ("ann", "acme"));
     assert_eq!(delivery.execution_id, execution.execution_id);
 }
 
 #[tokio::test]
-async fn a_delivery_whose_reply_was_lost_is_repeated_under_the_same_key() {
+async fn a_delivery_whose_reply_was_lost_is_retried_with_the_same_key() {
     let stage = Stage::new(PATIENT).await;
     stage.memory.next(memory::SEARCH, Behaviour::Healthy);
     stage.memory.always(Behaviour::CutAfterWork);
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Deferred);
-    assert_eq!(keys_of(&stage, &execution).0, 1, "memory has it, and nobody heard so");
+    assert_eq!(keys_of(&stage, &execution).0, 1, "memory has it, and its reply was lost");
     let tried = stage.memory.calls(memory::IMPORT);
     stage.memory.always(Behaviour::Healthy);
     until("it is repeated", || async { stage.memory.calls(memory::IMPORT) > tried }).await;
     assert_eq!(keys_of(&stage, &execution).0, 1);
-    let imports: Vec<_> = stage.memory.seen().into_iter().filter(|seen| seen.tool == memory::IMPORT).collect();
-    assert!(imports.windows(2).all(|pair| pair[0].arguments == pair[1].arguments), "to the letter");
+    let imports: Vec<_> = stage.memory.recorded().into_iter().filter(|call| call.tool == memory::IMPORT).collect();
+    assert!(imports.windows(2).all(|pair| pair[0].arguments == pair[1].arguments), "byte for byte");
 }
 
 #[tokio::test]
-async fn what_waits_survives_a_restart_and_is_not_delivered_twice() {
+async fn pending_deliveries_survive_a_restart_and_are_not_delivered_twice() {
     let stage = Stage::new(HASTY).await;
     stage.memory.always(Behaviour::Hang);
     let execution = stage.run(&request(ActionKind::Answer)).await;
@@ -58,12 +58,12 @@ async fn what_waits_survives_a_restart_and_is_not_delivered_twice() {
     let delivered = stage.memory.calls(memory::IMPORT);
     let stage = stage.restart().await;
     assert_eq!(stage.run(&request(ActionKind::Answer)).await.status, WorkflowStatus::Completed);
-    // The new run's own outcome, and nothing of the old one.
+    // Only the outcome of the new run.
     assert_eq!(stage.memory.calls(memory::IMPORT), delivered + 1);
 }
 
 #[tokio::test]
-async fn use_of_a_pattern_is_logged_later_where_it_cannot_be_now() {
+async fn the_use_of_a_pattern_is_logged_later_if_patterns_is_down() {
     let stage = Stage::new(PATIENT).await;
     for _ in 0..2 {
         stage.patterns.next(patterns::LOG_USAGE, Behaviour::Status(500, None));
@@ -76,7 +76,7 @@ async fn use_of_a_pattern_is_logged_later_where_it_cannot_be_now() {
 }
 
 #[tokio::test]
-async fn what_memory_remembers_already_is_done_and_what_it_refuses_for_good_is_told() {
+async fn a_delivery_that_memory_has_already_is_done_and_a_permanent_refusal_is_reported() {
     let stage = Stage::new(PATIENT).await;
     stage.memory.next(memory::IMPORT, Behaviour::Refuses(ErrorCode::IdempotencyConflict));
     let execution = stage.run(&request(ActionKind::Answer)).await;
@@ -146,7 +146,7 @@ async fn one_organisation_cannot_fill_the_outbox_of_the_others_and_the_oldest_go
     assert!(store.end(finished(&acme, "a", many)).await.unwrap().is_empty());
     let gone =
         store.end(finished(&acme, "b", vec![delivery(&acme, "a-last"), delivery(&acme, "a-last")])).await.unwrap();
-    assert_eq!(gone, [DeliveryKind::Remember], "a promise that is made twice is one");
+    assert_eq!(gone, [DeliveryKind::Remember], "the same delivery is stored once");
     assert_eq!(store.depth().await.unwrap().0, u64::from(MAX_PER_ORGANISATION) + 1);
     let due = store.due(3).await.unwrap();
     let waiting: Vec<&str> = due.iter().map(|pending| &*pending.delivery.execution_id).collect();
@@ -154,7 +154,7 @@ async fn one_organisation_cannot_fill_the_outbox_of_the_others_and_the_oldest_go
 }
 
 #[tokio::test]
-async fn what_was_put_off_is_not_due_and_what_is_too_old_is_given_up() {
+async fn a_postponed_delivery_is_not_due_and_an_old_one_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let (acme, zeta) = (ann(), Claims { org_id: "zeta".into(), ..ann() });
