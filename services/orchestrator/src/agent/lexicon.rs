@@ -69,7 +69,7 @@ impl TryFrom<Phrases> for Cues {
 
 /// The pattern of one phrase. Edges are checked only next to an ASCII word character; see [`expression`].
 fn pattern(phrase: &str) -> String {
-    // At the end of a phrase the rest of the word need not be matched: without it the regexes are a tenth of the size.
+    // At the end of a phrase the rest of the word is not matched, because Unicode word characters make a regex large.
     let (phrase, is_open) = phrase.strip_suffix('*').map_or((phrase, false), |start| (start, true));
     let is_word = |character: Option<char>| character.is_some_and(|character| character.is_ascii_alphanumeric());
     let mut pattern = String::from(if is_word(phrase.chars().next()) { r"(?:\b|_)" } else { "" });

@@ -9,20 +9,31 @@ use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-const MONTHS: &str = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec";
 /// A time that lies this far before the one above it is of the next day.
 const PAST_MIDNIGHT: SignedDuration = SignedDuration::from_hours(12);
 /// A statement that begins with a time has at most this many letters before it (`[`, `at`, `um`).
 const MAX_LETTERS_BEFORE: usize = 3;
 
 static DATE: LazyLock<Regex> = LazyLock::new(|| {
-    expression(&String::from(
-        r"(?i)\b(?:\d{4}[-/]\d\d[-/]\d\d|\d{1,2}\.\d{1,2}\.\d{4}|\d\d/[a-z]{3}/\d{4}|(?P<slashed>\d{1,2}/\d{1,2}/\d{2,4})\b|\d{1,2} [a-z]{3,9} \d{4}\b|[a-z]{3,9} +\d{1,2},? \d{4}\b|(?:{MONTHS})[a-z]* +\d{1,2}\b|\d{1,2} (?:{MONTHS})[a-z]*\b)"
-    ).replace("{MONTHS}", MONTHS))
+    expression(
+        r"(?ix)\b(?:
+            \d{4}[-/]\d\d[-/]\d\d
+            | \d{1,2}\.\d{1,2}\.\d{4}
+            | \d\d/[a-z]{3}/\d{4}
+            | (?P<slashed>\d{1,2}/\d{1,2}/\d{2,4})\b
+            | \d{1,2}\ [a-z]{3,9}\ \d{4}\b
+            | [a-z]{3,9}\ +\d{1,2},?\ \d{4}\b
+            | (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\ +\d{1,2}\b
+            | \d{1,2}\ (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b
+        )",
+    )
 });
 static TIME: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?:\b|T)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?(?: ?(?P<offset>[+-]\d\d:?\d\d)\b)?)?(?: ?(?P<half>[AaPp])[Mm]\b)?(?: ?(?P<zone>[A-Z]{1,4})\b)?|\b(\d{1,2}) ?(?P<half_hour>[AaPp])[Mm]\b",
+        r"(?x)
+        (?:\b|T)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?(?:\ ?(?P<offset>[+-]\d\d:?\d\d)\b)?)?
+            (?:\ ?(?P<half>[AaPp])[Mm]\b)?(?:\ ?(?P<zone>[A-Z]{1,4})\b)?
+        | \b(\d{1,2})\ ?(?P<half_hour>[AaPp])[Mm]\b",
     )
 });
 
@@ -148,13 +159,8 @@ impl TimestampParser {
 fn parse_date(text: &str, today: Date) -> Option<Date> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let text = words.join(" ");
-    let parse = |text: &str| {
-        LEXICON
-            .words
-            .date_formats
-            .iter()
-            .find_map(|format| strtime::parse(format, text).and_then(|parsed| parsed.to_date()).ok())
-    };
+    let formats = &LEXICON.words.date_formats;
+    let parse = |text: &str| formats.iter().find_map(|format| strtime::parse(format, text).ok()?.to_date().ok());
     let with_year = |year: i16| parse(&format!("{text} {year}"));
     parse(&text)
         .or_else(|| with_year(today.year()).filter(|date| *date <= today))

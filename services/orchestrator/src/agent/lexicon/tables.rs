@@ -59,7 +59,8 @@ tables! {
         cues,
     }
     Incident {
-        part_endings: Vec<String>, plain_parts: Vec<String>, factor: HashMap<String, FactorRule>, why: Vec<WhyRule>;
+        part_endings: Vec<String>, plain_parts: Vec<String>, factor: HashMap<String, FactorRule>, why: Vec<WhyRule>,
+        question: Vec<HintRule>;
         resolved, mitigated, without_effect, detected, by_customer, by_alert, change, failure, bad_metric,
         good_metric, rise, fall, health, response, onset, root_cause, unknown_cause, because, led_to, outside, title, to_do,
         went_well, affected, lasted_minutes, lasted_hours, minutes,

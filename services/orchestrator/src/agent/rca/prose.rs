@@ -80,37 +80,19 @@ pub(super) fn went_well(facts: &Facts) -> Vec<String> {
 
 pub(super) fn open_questions(report: &RootCauseReport, facts: &Facts, timestamps: &TimestampParser) -> Vec<String> {
     let impact = &report.impact;
-    let questions = [
-        (
-            impact.started.is_none() || impact.started_at_latest,
-            "When did the impact begin? Look at error rate and latency before the first record",
-        ),
-        (report.response.detected_by.is_none(), "Who or what noticed it first, and when?"),
-        (impact.ended.is_none(), "When was it over, and how was that checked?"),
-        (
-            report.trigger.basis == TriggerBasis::LastChange,
-            "Does undoing or repeating the suspected change stop or start the failure? Until then it is a suspicion",
-        ),
-        (
-            report.trigger.basis == TriggerBasis::Outside,
-            "Does the provider's own report confirm the time and the kind of its failure?",
-        ),
-        (
-            report.trigger.basis == TriggerBasis::Unknown,
-            "What changed before the first symptom: releases, settings, data, traffic, providers?",
-        ),
-        (
-            !impact.scope.iter().any(|scope| scope.text.contains(|c: char| c.is_ascii_digit())),
-            "How many users, requests or orders were affected? The text names no number",
-        ),
-        (timestamps.zoned && timestamps.unzoned, "Are the times without a zone UTC? They are ordered as if they were"),
-        (
-            timestamps.ambiguous_day,
-            "Which is the day and which the month in dates such as 03/04? Times with such a date were not read",
-        ),
+    let is_number = |digit: char| digit.is_ascii_digit();
+    let conditions = [
+        ("no beginning", impact.started.is_none() || impact.started_at_latest),
+        ("not noticed", report.response.detected_by.is_none()),
+        ("no end", impact.ended.is_none()),
+        ("no number", !impact.scope.iter().any(|scope| scope.text.contains(is_number))),
+        ("mixed zones", timestamps.zoned && timestamps.unzoned),
+        ("ambiguous day", timestamps.ambiguous_day),
     ];
-    let mut open: Vec<String> =
-        questions.iter().filter(|(is_open, _)| *is_open).map(|(_, question)| (*question).to_owned()).collect();
+    let trigger = name(&report.trigger.basis);
+    let holds = |when: &str| when == trigger || conditions.contains(&(when, true));
+    let questions = LEXICON.incident.question.iter().filter(|rule| holds(&rule.when));
+    let mut open: Vec<String> = questions.map(|rule| rule.text.clone()).collect();
     for entry in &report.timeline.entries {
         let gap = entry.silence_minutes.map(duration_text);
         open.extend(gap.map(|gap| format!("What happened in the {gap} before {} (line {})?", entry.at, entry.line)));

@@ -303,3 +303,17 @@ impl Priority {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::lexicon::WhyRule;
+
+    #[test]
+    fn every_category_has_a_rule_and_every_answer_a_category() {
+        assert_eq!(Category::ALL.map(Category::rule).len(), LEXICON.incident.factor.len());
+        let categories = Category::ALL.map(|category| name(&category));
+        let answered_by = |rule: &WhyRule| rule.answered_by.as_ref().is_none_or(|name| categories.contains(name));
+        assert!(LEXICON.incident.why.iter().all(answered_by));
+    }
+}

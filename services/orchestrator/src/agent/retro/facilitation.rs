@@ -1,12 +1,10 @@
 //! Format, agenda and hints: tables of the lexicon whose rows apply if their condition holds.
 
-use super::plan::{ActionStatus, CarriedAction, Format, Slot, TeamContext, Theme};
+use super::plan::{ActionStatus, CarriedAction, Format, Situation, Slot, TeamContext, Theme};
 use super::themes;
 use crate::agent::lexicon::LEXICON;
-use crate::agent::name;
 use crate::agent::source::cut;
 use std::cmp::Reverse;
-use std::collections::HashSet;
 
 /// Open items from which on following through comes before anything new.
 const MANY_OPEN: usize = 3;
@@ -23,7 +21,7 @@ const MAX_HINTS: usize = 7;
 
 /// The conditions of the tables and the values of their placeholders.
 pub(super) struct Facilitation<'a> {
-    holding: HashSet<String>,
+    conditions: Vec<(&'static str, bool)>,
     values: Vec<(&'static str, String)>,
     themes: &'a [Theme],
     box_minutes: u32,
@@ -38,7 +36,8 @@ impl<'a> Facilitation<'a> {
         let setting = context.setting.as_deref();
         // With less time the most important themes are chosen already.
         let many_themes = themes.len() >= MANY_THEMES && themes::most(context.box_minutes) >= MANY_THEMES;
-        let conditions = [
+        let is = |situation| context.situations.contains(&situation);
+        let conditions = vec![
             ("always", true),
             ("many open", open >= MANY_OPEN),
             ("long sprint", context.sprint_days >= LONG_SPRINT_DAYS),
@@ -55,8 +54,14 @@ impl<'a> Facilitation<'a> {
             ("themes", !themes.is_empty()),
             ("no theme", themes.is_empty()),
             ("one theme", themes.len() == 1),
+            ("tension", is(Situation::Tension)),
+            ("fatigue", is(Situation::Fatigue)),
+            ("incident", is(Situation::Incident)),
+            ("shipped", is(Situation::Shipped)),
+            ("new team", is(Situation::NewTeam)),
+            ("quiet", is(Situation::Quiet)),
+            ("all praise", is(Situation::AllPraise)),
         ];
-        let holding = conditions.into_iter().filter(|(_, holds)| *holds).map(|(condition, _)| condition.to_owned());
         let values = vec![
             ("{open}", open.to_string()),
             ("{overdue}", overdue.to_string()),
@@ -65,12 +70,12 @@ impl<'a> Facilitation<'a> {
             ("{box}", context.box_minutes.to_string()),
             ("{people}", people.unwrap_or_default().to_string()),
         ];
-        let situations = context.situations.iter().map(name);
-        Self { holding: holding.chain(situations).collect(), values, themes, box_minutes: context.box_minutes }
+        Self { conditions, values, themes, box_minutes: context.box_minutes }
     }
 
     fn holds(&self, condition: &str) -> bool {
-        self.holding.contains(condition)
+        let known = self.conditions.iter().find(|(name, _)| *name == condition);
+        known.expect("a test evaluates every condition of the lexicon").1
     }
 
     fn fill(&self, template: &str) -> String {
@@ -79,14 +84,16 @@ impl<'a> Facilitation<'a> {
 
     /// The first format whose condition holds.
     pub(super) fn format(&self) -> Format {
-        let rule = LEXICON.retrospective.format.iter().find(|rule| self.holds(&rule.when));
-        let rule = rule.expect("the last format of the lexicon always holds");
+        let formats = LEXICON.retrospective.format.iter().filter(|rule| self.holds(&rule.when));
+        let rule = formats.reduce(|first, _| first).expect("the last format of the lexicon always holds");
         Format { name: rule.name.clone(), columns: rule.columns.clone(), reason: self.fill(&rule.reason) }
     }
 
     pub(super) fn hints(&self) -> Vec<String> {
         let hints = LEXICON.retrospective.hint.iter().filter(|rule| self.holds(&rule.when));
-        hints.take(MAX_HINTS).map(|rule| self.fill(&rule.text)).collect()
+        let mut hints: Vec<String> = hints.map(|rule| self.fill(&rule.text)).collect();
+        hints.truncate(MAX_HINTS);
+        hints
     }
 
     pub(super) fn agenda(&self, format: &Format) -> Vec<Slot> {
