@@ -22,7 +22,7 @@ pub use retro::RetrospectivePlan;
 pub use source::Evidence;
 pub use words::topic;
 
-use draft::Report;
+use draft::Kind;
 use jiff::civil::Date;
 use mcp_contracts::memory::{Memory, Visibility};
 use mcp_contracts::orchestrator::{AgentName, Artefact};
@@ -79,24 +79,20 @@ pub struct NewMemory {
 
 /// Runs an agent.
 pub fn run(agent: AgentName, input: &AgentInput<'_>) -> Drafted {
-    let (report, remember) = match agent {
+    let (draft, remember) = match agent {
         AgentName::Rca => {
             let report = rca::report(input);
-            let remember = rca::remember(&report, input);
-            (Report::Rca(Box::new(report)), remember)
+            (Draft::new(Kind::RootCauseReport, &report, input), rca::remember(&report, input))
         }
         AgentName::Retro => {
             let plan = retro::plan(input);
-            let remember = retro::remember(&plan, input);
-            (Report::Retro(Box::new(plan)), remember)
+            (Draft::new(Kind::RetrospectivePlan, &plan, input), retro::remember(&plan, input))
         }
         AgentName::General => {
             let brief = general::brief(input);
-            let remember = general::remember(&brief, input);
-            (Report::General(Box::new(brief)), remember)
+            (Draft::new(Kind::Brief, &brief, input), general::remember(&brief, input))
         }
     };
-    let draft = Draft::new(report, input);
     Drafted { artefact: draft.artefact(), draft, remember }
 }
 

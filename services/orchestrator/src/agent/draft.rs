@@ -1,11 +1,10 @@
 //! A draft: an artefact whose prose a model may reword. Facts, figures, dates, order and structure are no prose.
 
 use super::AgentInput;
-use super::general::Brief;
-use super::rca::RootCauseReport;
-use super::retro::RetrospectivePlan;
+use super::markdown::render;
 use super::source::{clean, cut};
 use mcp_contracts::orchestrator::Artefact;
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -13,34 +12,39 @@ use std::collections::BTreeMap;
 pub const MAX_PROSE_CHARS: usize = 1_200;
 /// Longest guidance for the model, in characters.
 const MAX_GUIDANCE_CHARS: usize = 4_000;
+/// Lists whose items have prose: the name of the field, the list, and the key in an item. An open why has no answer, so a model
+/// cannot answer what the text leaves open.
+const PROSE: [(&str, &str, &str); 3] =
+    [("why", "whys", "/answer"), ("action", "actions", "/what"), ("step", "steps", "")];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    RootCauseReport,
+    RetrospectivePlan,
+    Brief,
+}
 
 /// An artefact whose prose may be reworded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    report: Report,
+    kind: Kind,
+    data: Value,
     guidance: Option<String>,
     by_model: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Report {
-    Rca(Box<RootCauseReport>),
-    Retro(Box<RetrospectivePlan>),
-    General(Box<Brief>),
 }
 
 /// A field that the draft does not have, or that a model may not write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` is not a prose field of the draft")]
 pub struct UnknownField {
-    /// Name of the field.
     pub field: String,
 }
 
 impl Draft {
-    pub(crate) fn new(report: Report, input: &AgentInput<'_>) -> Self {
+    pub(crate) fn new(kind: Kind, report: &impl Serialize, input: &AgentInput<'_>) -> Self {
+        let data = serde_json::to_value(report).expect("reports have string keys and no failing serializer");
         let guidance = input.pattern.map(|pattern| pattern.chars().take(MAX_GUIDANCE_CHARS).collect());
-        Self { report, guidance, by_model: false }
+        Self { kind, data, guidance, by_model: false }
     }
 
     /// The injected pattern, which guides the wording.
@@ -50,88 +54,51 @@ impl Draft {
 
     /// Names and texts of the prose fields, in the order of the artefact.
     pub fn prose(&self) -> Vec<(String, String)> {
-        let mut report = self.report.clone();
-        report.fields().into_iter().map(|(name, text)| (name, text.clone())).collect()
+        let text = |pointer: &String| self.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        self.pointers().into_iter().filter_map(|(name, pointer)| Some((name, text(&pointer)?))).collect()
+    }
+
+    /// Names and JSON pointers of the prose fields.
+    fn pointers(&self) -> Vec<(String, String)> {
+        let mut pointers = vec![("summary".to_owned(), "/summary".to_owned())];
+        for (name, list, key) in PROSE {
+            let count = self.data[list].as_array().map_or(0, Vec::len);
+            let of_item = |index| (format!("{name}_{}", index + 1), format!("/{list}/{index}{key}"));
+            let has_text = |(_, pointer): &(String, String)| self.data.pointer(pointer).is_some_and(Value::is_string);
+            pointers.extend((0..count).map(of_item).filter(has_text));
+        }
+        pointers
     }
 
     /// The draft with some of its prose reworded; each text becomes one line of bounded length, and a blank one changes nothing.
-    ///
-    /// # Errors
     /// Fails if a name is not that of a prose field.
     pub fn completed(&self, wording: &BTreeMap<String, String>) -> Result<Self, UnknownField> {
-        let mut draft = self.clone();
-        let mut fields: BTreeMap<String, &mut String> = draft.report.fields().into_iter().collect();
+        let pointers: BTreeMap<String, String> = self.pointers().into_iter().collect();
+        let mut draft = Self { by_model: true, ..self.clone() };
         for (name, text) in wording {
-            let field = fields.get_mut(name).ok_or_else(|| UnknownField { field: cut(&clean(name), 60) })?;
+            let pointer = pointers.get(name).ok_or_else(|| UnknownField { field: cut(&clean(name), 60) })?;
             let text = cut(&clean(text), MAX_PROSE_CHARS);
-            if text.chars().any(char::is_alphanumeric) {
-                **field = text;
+            if text.chars().any(char::is_alphanumeric)
+                && let Some(field) = draft.data.pointer_mut(pointer)
+            {
+                *field = Value::String(text);
             }
         }
-        draft.by_model = true;
         Ok(draft)
     }
 
-    pub fn data(&self) -> Value {
-        let data = match &self.report {
-            Report::Rca(report) => serde_json::to_value(report),
-            Report::Retro(plan) => serde_json::to_value(plan),
-            Report::General(brief) => serde_json::to_value(brief),
-        };
-        data.expect("reports have string keys and no failing serializer")
+    pub fn data(&self) -> &Value {
+        &self.data
     }
 
     pub fn artefact(&self) -> Artefact {
-        let (kind, markdown) = match &self.report {
-            Report::Rca(report) => ("root_cause_report", report.markdown()),
-            Report::Retro(plan) => ("retrospective_plan", plan.markdown()),
-            Report::General(brief) => ("brief", brief.markdown()),
+        let (kind, template) = match self.kind {
+            Kind::RootCauseReport => ("root_cause_report", include_str!("../../templates/rca.md")),
+            Kind::RetrospectivePlan => ("retrospective_plan", include_str!("../../templates/retro.md")),
+            Kind::Brief => ("brief", include_str!("../../templates/brief.md")),
         };
         let written_by = if self.by_model { "model" } else { "template" };
-        Artefact { kind: kind.to_owned(), written_by: written_by.to_owned(), markdown, data: self.data() }
+        let markdown = render(template, &self.data);
+        Artefact { kind: kind.to_owned(), written_by: written_by.to_owned(), markdown, data: self.data.clone() }
     }
-}
-
-impl Report {
-    fn fields(&mut self) -> Vec<(String, &mut String)> {
-        match self {
-            Self::Rca(report) => report.prose(),
-            Self::Retro(plan) => plan.prose(),
-            Self::General(brief) => brief.prose(),
-        }
-    }
-}
-
-impl RootCauseReport {
-    fn prose(&mut self) -> Vec<(String, &mut String)> {
-        let mut fields = vec![("summary".to_owned(), &mut self.summary)];
-        // Only answered questions: a model must not answer one that the text leaves open.
-        let answers = self.whys.iter_mut().enumerate().filter_map(|(index, why)| Some((index, why.answer.as_mut()?)));
-        fields.extend(answers.map(|(index, answer)| (format!("why_{}", index + 1), answer)));
-        fields.extend(numbered("action", self.actions.iter_mut().map(|action| &mut action.what)));
-        fields
-    }
-}
-
-impl RetrospectivePlan {
-    fn prose(&mut self) -> Vec<(String, &mut String)> {
-        let mut fields = vec![("summary".to_owned(), &mut self.summary)];
-        fields.extend(numbered("action", self.actions.iter_mut().map(|action| &mut action.what)));
-        fields
-    }
-}
-
-impl Brief {
-    fn prose(&mut self) -> Vec<(String, &mut String)> {
-        let mut fields = vec![("summary".to_owned(), &mut self.summary)];
-        fields.extend(numbered("step", self.steps.iter_mut()));
-        fields
-    }
-}
-
-fn numbered<'a>(
-    name: &str,
-    texts: impl Iterator<Item = &'a mut String>,
-) -> impl Iterator<Item = (String, &'a mut String)> {
-    texts.enumerate().map(move |(index, text)| (format!("{name}_{}", index + 1), text))
 }

@@ -1,7 +1,6 @@
 //! The general agent: any task in, a brief out. It plans the task and does nothing.
 
 use super::lexicon::{Cues, LEXICON};
-use super::markdown::{self, Page, inline, quote};
 use super::source::{MAX_STATEMENT_CHARS, Source, capitalised, clean, cut, sentences, without_bullet};
 use super::words::topic;
 use super::{AgentInput, Evidence, NewMemory, Related, counted, related, remembered};
@@ -180,32 +179,6 @@ fn open_questions(statements: &[Evidence], no_requirement: bool) -> Vec<String> 
         open.push("What must hold for this to be done? The text states no requirement".to_owned());
     }
     open
-}
-
-impl Brief {
-    /// The sections and their order do not depend on the text.
-    pub(crate) fn markdown(&self) -> String {
-        let mut page = Page::new("Brief", &self.goal);
-        page.section("Summary");
-        page.paragraph(&inline(&self.summary));
-        page.item(&format!("For: {}", inline(&self.role)));
-        for file in &self.files {
-            page.item(&format!("Path: {}", inline(file)));
-        }
-        page.list("Requirements", self.requirements.iter().map(quote), "The text states none.");
-        page.list("Constraints", self.constraints.iter().map(quote), "The text states none.");
-        page.list("Context from memory", self.context.iter().map(markdown::related), &format!("{}.", self.memory));
-        page.list("Pattern", self.pattern.iter().map(|line| inline(without_bullet(line))), "None was injected.");
-        page.section("Steps");
-        for (index, step) in self.steps.iter().enumerate() {
-            page.line(&format!("{}. {}", index + 1, inline(step)));
-        }
-        let risk = |risk: &Risk| format!("{}: {} (from {})", risk.risk, risk.answer, inline(&risk.because));
-        page.list("Risks", self.risks.iter().map(risk), "The text mentions none of the known risks.");
-        page.list("Done when", self.done_when.iter().map(|done| inline(done)), "");
-        page.list("Open questions", self.open_questions.iter().map(|question| inline(question)), "None.");
-        page.finish()
-    }
 }
 
 pub(crate) fn remember(brief: &Brief, input: &AgentInput<'_>) -> Vec<NewMemory> {

@@ -6,7 +6,6 @@ mod causes;
 mod facts;
 mod impact;
 mod milestones;
-mod page;
 mod prose;
 mod report;
 mod timeline;

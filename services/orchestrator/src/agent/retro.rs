@@ -6,7 +6,6 @@ mod carried;
 mod context;
 mod facilitation;
 mod notes;
-mod page;
 mod plan;
 mod themes;
 
@@ -63,8 +62,10 @@ fn summary(plan: &RetrospectivePlan) -> String {
     let open = plan.carried.iter().filter(|action| action.status == ActionStatus::Open).count();
     let carried = match (plan.carried.len(), open) {
         (0, _) => String::new(),
-        (total, 0) => format!(" All {total} earlier action item(s) are reported done; check that they had an effect."),
-        (total, open) => format!(" Of {total} earlier action item(s), {open} are still open; they come first."),
+        (total, 0) => {
+            format!(" Earlier action items reported done: {total} of {total}; check that they had an effect.")
+        }
+        (total, open) => format!(" Earlier action items still open: {open} of {total}; they come first."),
     };
     let titles: Vec<String> = plan.themes.iter().take(3).map(|theme| theme.title.to_lowercase()).collect();
     let themes = match titles.as_slice() {

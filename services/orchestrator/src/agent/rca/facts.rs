@@ -149,7 +149,7 @@ fn mark(text: &str) -> Mark {
         Mark::Symptom
     } else if rules.response.hold(text) {
         Mark::Response
-    } else if rules.change.hold(text) && !monitoring_failed(text) {
+    } else if rules.change.hold(text) && !monitoring_failed(text) && !Category::Process.rule().cues.occur(text) {
         Mark::Change
     } else {
         Mark::Note

@@ -3,6 +3,7 @@
 use super::facts::{Fact, Facts};
 use super::report::{Mark, RootCauseReport, TriggerBasis};
 use crate::agent::lexicon::LEXICON;
+use crate::agent::markdown::duration_text;
 use crate::agent::name;
 use crate::agent::source::{capitalised, cut};
 use crate::agent::timestamp::TimestampParser;
@@ -15,15 +16,6 @@ const MAX_ASKED: usize = 4;
 const MIN_QUESTION_WORDS: usize = 4;
 /// Longest quote in the summary, in characters.
 const MAX_QUOTE_CHARS: usize = 140;
-
-/// Minutes for people: `1 h 20 min`.
-pub(super) fn duration_text(minutes: i64) -> String {
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
-}
 
 pub(super) fn summary(report: &RootCauseReport, facts: &Facts) -> String {
     let impact = &report.impact;
