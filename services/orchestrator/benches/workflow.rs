@@ -1,5 +1,5 @@
-//! What a workflow costs beyond the calls that it makes, at 20 users, and what an agent costs on a small and on the largest text. Peers are
-//! the tests' own, in the same process, so the CPU is that of four services and their clients.
+//! Cost of a workflow beyond the calls that it makes, at 20 users, and cost of an agent on a small and on the largest text. The peers are the tests'
+//! fakes in the same process, so the CPU is that of four services and their clients.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -53,7 +53,7 @@ fn main() {
     }
 }
 
-/// Time of each run, and of the longest chain of its steps.
+/// Duration of each run and of its longest chain of steps.
 async fn rounds(stage: &Stage, user: usize) -> Vec<(f64, f64)> {
     let claims = mcp_contracts::Claims { sub: format!("user-{user}"), ..ann() };
     let mut runs = Vec::with_capacity(ROUNDS);
@@ -104,7 +104,6 @@ fn quantile(values: impl Iterator<Item = f64>, at: f64) -> f64 {
     values[((values.len() - 1) as f64 * at) as usize]
 }
 
-/// CPU that this process has used.
 fn cpu() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
     let time = |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec() as u64, time.tv_usec() as u32 * 1_000);

@@ -1,17 +1,16 @@
-//! The agents: facts in, an artefact and what to remember of it out. Everything below is pure: the same input makes the same
-//! artefact, so no clock, no network, no store and no chance may ever get in.
+//! The agents: facts in, an artefact and what to remember of it out. They are pure: the same input makes the same artefact, so they
+//! use no clock, no network, no store and no randomness.
 
 mod draft;
 mod figures;
 mod general;
 mod lexicon;
 mod markdown;
-mod moment;
 mod rca;
 mod related;
 mod retro;
-mod schema;
 mod source;
+mod timestamp;
 mod words;
 
 pub use draft::{Draft, MAX_PROSE_CHARS, UnknownField};
@@ -20,69 +19,61 @@ pub use general::Brief;
 pub use rca::RootCauseReport;
 pub use related::Related;
 pub use retro::RetrospectivePlan;
-pub use schema::schema;
 pub use source::Evidence;
 pub use words::topic;
 
+use draft::Kind;
 use jiff::civil::Date;
 use mcp_contracts::memory::{Memory, Visibility};
 use mcp_contracts::orchestrator::{AgentName, Artefact};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
 
-/// Tag of every remembered root-cause report.
+/// Tag of a remembered root-cause report.
 pub const RCA_TAG: &str = "rca";
-/// Tag of every remembered action item of a retrospective; the next one looks for it.
+/// Tag of a remembered action item; the next retrospective looks for it.
 pub const RETRO_ACTION_TAG: &str = "retro-action";
-/// Tag of every remembered retrospective.
+/// Tag of a remembered retrospective.
 pub const RETRO_TAG: &str = "retro";
-/// Most bytes of one remembered text.
+/// Longest remembered text, in bytes.
 pub const MAX_REMEMBERED_BYTES: usize = 8 << 10;
 
-/// What an agent is given. Texts are untrusted: they are quoted, never obeyed.
+/// Input of an agent. All texts are untrusted: agents quote them and never follow them.
 #[derive(Debug, Clone, Copy)]
 pub struct AgentInput<'a> {
-    /// What is to be achieved.
     pub intent: &'a str,
-    /// The facts.
     pub text: &'a str,
-    /// Paths that it is about.
     pub files: &'a [String],
     /// Role of the reader.
     pub role: &'a str,
-    /// What memory holds about it.
     pub memories: &'a [Memory],
-    /// True where memory did not answer and the agent stands on its own.
+    /// True if memory did not answer.
     pub static_context: bool,
     /// The injected pattern.
     pub pattern: Option<&'a str>,
-    /// The day on which it is written; due dates count from here.
+    /// The day of the run; due dates count from here.
     pub today: Date,
-    /// Identity of the execution, kept in what is remembered.
     pub execution_id: &'a str,
 }
 
-/// What an agent made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drafted {
     /// The artefact as the template writes it.
     pub artefact: Artefact,
-    /// The same, open for a model to complete its prose.
+    /// The same artefact, for a model to reword its prose.
     pub draft: Draft,
-    /// What to remember of it.
     pub remember: Vec<NewMemory>,
 }
 
 /// A text to remember.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMemory {
-    /// The text.
     pub content: String,
-    /// Free tags.
     pub tags: Vec<String>,
-    /// Kind of memory.
     pub kind: &'static str,
     /// Becomes the tag `topic:<intent>`.
     pub intent: Option<String>,
-    /// Who can read it.
     pub visibility: Visibility,
 }
 
@@ -91,19 +82,56 @@ pub fn run(agent: AgentName, input: &AgentInput<'_>) -> Drafted {
     let (draft, remember) = match agent {
         AgentName::Rca => {
             let report = rca::report(input);
-            let remember = rca::remember(&report, input);
-            (Draft::new(report, input), remember)
+            (Draft::new(Kind::RootCauseReport, &report, input), rca::remember(&report, input))
         }
         AgentName::Retro => {
             let plan = retro::plan(input);
-            let remember = retro::remember(&plan, input);
-            (Draft::new(plan, input), remember)
+            (Draft::new(Kind::RetrospectivePlan, &plan, input), retro::remember(&plan, input))
         }
         AgentName::General => {
             let brief = general::brief(input);
-            let remember = general::remember(&brief, input);
-            (Draft::new(brief, input), remember)
+            (Draft::new(Kind::Brief, &brief, input), general::remember(&brief, input))
         }
     };
     Drafted { artefact: draft.artefact(), draft, remember }
+}
+
+/// `1 note`, `2 notes`, `no note`.
+fn counted(count: usize, noun: &str) -> String {
+    match count {
+        0 => format!("no {noun}"),
+        1 => format!("1 {noun}"),
+        more => format!("{more} {noun}s"),
+    }
+}
+
+/// The serialized name of a unit variant in words: `all_praise` as `all praise`.
+fn name(variant: &impl Serialize) -> String {
+    let value = serde_json::to_value(variant).expect("a unit variant serializes to its name");
+    value.as_str().unwrap_or_default().replace('_', " ")
+}
+
+/// The content of a memory: bounded, with its execution at the end.
+fn remembered(mut content: String, input: &AgentInput<'_>) -> String {
+    content.push_str(&format!("Execution: {}\n", input.execution_id));
+    content.truncate(content.floor_char_boundary(MAX_REMEMBERED_BYTES));
+    content
+}
+
+/// Data of an artefact, by the agent that made it.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase", tag = "agent", content = "data")]
+#[expect(dead_code, reason = "read by the schema generator alone")]
+enum AgentData {
+    /// `root_cause_report`.
+    Rca(Box<RootCauseReport>),
+    /// `retrospective_plan`.
+    Retro(Box<RetrospectivePlan>),
+    /// `brief`.
+    General(Box<Brief>),
+}
+
+/// The published JSON Schema (draft 2020-12) of `artefact.data`, wrapped as `{"agent": …, "data": …}`.
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<AgentData>()
 }

@@ -1,5 +1,5 @@
-//! The orchestrator: joins guardrails, memory and patterns into workflows. It reaches its peers by URL and contract alone; none of their code
-//! may ever get in. Tools know workflows and the store, workflows know peers and agents, agents know nothing but their input.
+//! The orchestrator joins guardrails, memory and patterns into workflows. It reaches its peers by URL and contract only and links none of their
+//! code. Tools know workflows and the store, workflows know peers and agents, and agents know only their input.
 
 pub mod agent;
 pub mod llm;
@@ -26,24 +26,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workflow::Workflow;
 
-/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The database cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The client of the peers cannot be made.
     #[error("the client of the peers cannot be made: {0}")]
     Client(#[from] reqwest::Error),
-    /// The client of the model cannot be made.
     #[error("the client of the model cannot be made: {0}")]
     Model(#[from] LlmError),
 }
 
-/// Starts the service. It waits for no peer: one that is down is what the fallbacks are for.
-///
-/// # Errors
-/// Says what is wrong with the database or the client.
+/// Starts the service. It does not wait for its peers: the fallbacks cover one that is down.
 pub async fn start(start: Start<OrchestratorSettings>) -> Result<Application, StartError> {
     let settings = &start.own;
     let opening = start.readiness.latch("store");

@@ -1,44 +1,40 @@
-//! Completing a draft by a model behind an OpenAI-compatible endpoint, held to the plan's budget. The model words prose and
-//! nothing else; every failure leaves the template's artefact as it was. Which workflow asks is not known here.
+//! Completes a draft by a model behind an OpenAI-compatible endpoint, within the plan's budget. The model rewords prose only; after any failure the
+//! template's artefact stays as it was.
 
+mod completion;
 mod ledger;
 mod price;
 mod prompt;
-mod reply;
 mod wire;
 
+pub use completion::MAX_REPLY_BYTES;
 pub use ledger::{Ledger, MemorySpend, SpendError, SpendStore};
 pub use prompt::MAX_PROMPT_BYTES;
-pub use reply::MAX_REPLY_BYTES;
 
 use crate::LlmSettings;
 use crate::agent::Draft;
+use completion::Completion;
 use mcp_contracts::orchestrator::{Artefact, ModelUsage, Reason};
 use mcp_contracts::{Plan, metric};
 use price::Prices;
-use reply::Reply;
 use std::time::{Duration, Instant};
 use wire::Wire;
 
-/// Most tokens that a model may write.
 pub const MAX_COMPLETION_TOKENS: u64 = 2_000;
 
-/// Why a model did not complete a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
-    /// It could not be reached, refused, or took too long.
-    #[error("the model did not answer: {0}; the template's artefact stands")]
+    /// The model could not be reached, refused the request, or timed out.
+    #[error("the model did not answer: {0}; the template's artefact is used")]
     Unavailable(&'static str),
-    /// The plan's budget does not cover the call.
-    #[error("the plan's daily budget for models does not cover the call; the template's artefact stands")]
+    #[error("the plan's daily budget for models does not cover the call; the template's artefact is used")]
     Budget,
-    /// It answered something that cannot be used.
-    #[error("the model's answer cannot be used: {0}; the template's artefact stands")]
+    /// The answer cannot be used.
+    #[error("the model's answer cannot be used: {0}; the template's artefact is used")]
     Unusable(&'static str),
 }
 
 impl LlmError {
-    /// The reason that a workflow gives.
     pub const fn reason(self) -> Reason {
         match self {
             Self::Unavailable(_) | Self::Unusable(_) => Reason::LlmUnavailable,
@@ -55,7 +51,6 @@ impl LlmError {
     }
 }
 
-/// A model and the ledger that it is paid from.
 #[derive(Debug)]
 pub struct Model {
     name: String,
@@ -66,10 +61,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// A model as the settings describe it.
-    ///
-    /// # Errors
-    /// [`LlmError::Unavailable`] where no HTTP client can be made, as without usable TLS roots.
     pub fn new(settings: &LlmSettings, ledger: Ledger) -> Result<Self, LlmError> {
         Ok(Self {
             name: settings.model.clone(),
@@ -80,15 +71,12 @@ impl Model {
         })
     }
 
-    /// The ledger that the model is paid from.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Has the prose of `draft` completed before `deadline`, once, at the cost of `org`.
-    ///
-    /// # Errors
-    /// Says why the template's artefact stands; what the attempt cost is in the ledger nevertheless.
+    /// Rewords the prose of `draft` in one call before `deadline`, at the cost of `org`. A failed call is in the ledger too if it may have cost
+    /// something.
     pub async fn complete(
         &self,
         draft: &Draft,
@@ -109,7 +97,7 @@ impl Model {
                 "a model completed a draft"
             ),
             Err(error) => {
-                tracing::warn!(orgId = org, model = self.name, outcome, %error, "no model completed the draft")
+                tracing::warn!(orgId = org, model = self.name, outcome, %error, "the model did not complete the draft")
             }
         }
         completed
@@ -122,22 +110,22 @@ impl Model {
         plan: Plan,
         deadline: Instant,
     ) -> Result<(Artefact, ModelUsage), LlmError> {
-        let left = deadline.saturating_duration_since(Instant::now()).min(self.deadline);
-        if left.is_zero() {
-            return Err(LlmError::Unavailable("no time was left to ask it"));
+        let time_left = deadline.saturating_duration_since(Instant::now()).min(self.deadline);
+        if time_left.is_zero() {
+            return Err(LlmError::Unavailable("no time was left for the call"));
         }
         let request = prompt::request(&self.name, draft);
         let most = self.prices.most(request.len(), MAX_COMPLETION_TOKENS);
         let reservation = self.ledger.reserve(org, plan, most).await?;
-        // a future that is dropped from here on leaves the reservation in the ledger: what the endpoint did is not known
-        let body = match self.wire.ask(request, left).await {
+        // If this future is dropped from here on, the reservation stays in the ledger, because it is unknown what the endpoint did.
+        let body = match self.wire.send(request, time_left).await {
             Ok(body) => body,
             Err(failure) => {
                 reservation.settle(if failure.may_have_cost { most } else { 0 }).await;
                 return Err(failure.error);
             }
         };
-        let reply = match Reply::read(&body) {
+        let reply = match Completion::read(&body) {
             Ok(reply) => reply,
             Err(error) => {
                 reservation.settle(most).await;
@@ -147,14 +135,13 @@ impl Model {
         let usage = self.usage(&reply, most);
         reservation.settle(usage.cost_micro_usd).await;
         let wording = reply.wording()?;
-        let completed = draft
-            .completed(&wording)
-            .map_err(|_| LlmError::Unusable("it wrote a field that is none of the draft's"))?;
+        let completed =
+            draft.completed(&wording).map_err(|_| LlmError::Unusable("it has a field that the draft does not have"))?;
         Ok((completed.artefact(), usage))
     }
 
-    /// What the reply cost; without figures of the endpoint, the most that it can have cost.
-    fn usage(&self, reply: &Reply, most: u64) -> ModelUsage {
+    /// The cost of the reply; the highest possible cost if the endpoint reports no usage.
+    fn usage(&self, reply: &Completion, most: u64) -> ModelUsage {
         let (prompt_tokens, completion_tokens) = reply.tokens().unwrap_or((0, 0));
         let cost_micro_usd = match reply.tokens() {
             Some((prompt, completion)) => self.prices.cost(prompt, completion),

@@ -1,4 +1,4 @@
-//! The orchestrator's process; everything it does is in the library.
+//! The orchestrator's process; see the library.
 
 use mcp_contracts::Service;
 use std::process::ExitCode;

@@ -1,9 +1,9 @@
-//! Delivers what peers did not take when it was due: one task, in the order of promising, with backoff. A delivery may be made twice, after
-//! a reply that was lost or a restart; its identity makes the second one an echo of the first.
+//! Delivers later what a peer did not accept: one task, oldest first, with backoff. A delivery may be sent twice, after a lost reply or a restart;
+//! its idempotency key gives the second one no effect.
 
-use crate::peer::{Call, Called, PeerError};
+use crate::peer::{Call, PeerError, PeerReply};
 use crate::peers::{LOG_USAGE, Peers, REMEMBER};
-use crate::store::{Kind, MAX_AGE, Retention, Store, StoreError, Waiting};
+use crate::store::{DeliveryKind, MAX_AGE, PendingDelivery, Retention, Store, StoreError};
 use mcp_contracts::{ErrorCode, metric};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -11,22 +11,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Most that one pass takes up.
 const PASS: u32 = 64;
-/// Longest time without a pass; also how often old things are let go.
+/// Longest time between two passes; also how often old entries are deleted.
 const IDLE: Duration = Duration::from_secs(30);
-/// The pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause while a peer is down; so long a delivery may wait once it is back.
+/// Once a peer is back, a delivery waits at most this long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// The longest pause of one thing that its peer cannot digest.
-const LONGEST_PUT_OFF: Duration = Duration::from_secs(600);
-/// How long an organisation without quota is left alone where the peer does not say.
+/// Longest pause of one entry that its peer rejects for now.
+const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(600);
+/// Pause of an organisation without quota if the peer sends no `Retry-After`.
 const QUOTA_PAUSE: Duration = Duration::from_secs(60);
-/// What the log of executions keeps.
 pub const RETENTION: Retention = Retention { per_organisation: 1_000, age: Duration::from_secs(30 * 24 * 3_600) };
 
-/// The outbox.
 pub struct Outbox {
     store: Store,
     peers: Arc<Peers>,
@@ -34,64 +30,59 @@ pub struct Outbox {
     wake: Notify,
 }
 
-/// What became of one delivery.
-enum Delivered {
+enum DeliveryResult {
     Yes,
-    /// It can never be.
+    /// It can never be delivered.
     Refused,
-    /// Not now: the peer does not answer anybody.
+    /// The peer answers no one, so that other deliveries to it wait too.
     PeerDown,
-    /// Not now: the organisation's quota there is used up.
+    /// The organisation has used up its quota at the peer; others continue.
     NoQuota(Option<Duration>),
-    /// Not now: the peer answers, but not to this.
-    Undigested,
+    /// The peer answers but does not accept this delivery now.
+    Rejected,
 }
 
-/// What a pass found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
-    /// How much was delivered.
     pub delivered: usize,
-    /// True where a peer was down.
     pub peer_down: bool,
-    /// True where there may be more to do at once.
+    /// True if more entries may be due at once.
     pub more: bool,
 }
 
 impl Outbox {
-    /// An outbox over what `store` keeps.
     pub fn new(store: Store, peers: Arc<Peers>, attempt_deadline: Duration) -> Self {
         Self { store, peers, attempt_deadline, wake: Notify::new() }
     }
 
-    /// Something was put in; `gone` had to go for it.
-    pub fn added(&self, count: usize, gone: &[Kind]) {
+    /// Reports new entries, and the kinds of older ones that they displaced.
+    pub fn added(&self, count: usize, displaced: &[DeliveryKind]) {
         if count == 0 {
             return;
         }
-        dropped(gone, "full");
-        metrics::gauge!(metric::OUTBOX_DEPTH).increment(count as f64 - gone.len() as f64);
+        report_dropped(displaced, "full");
+        metrics::gauge!(metric::OUTBOX_DEPTH).increment(count as f64 - displaced.len() as f64);
         self.wake.notify_one();
     }
 
-    /// Delivers until it is told to stop; a delivery that is cut then is made again later.
+    /// Delivers until `stop`. A delivery that is interrupted is sent again after the restart.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(self.work()).await;
     }
 
     async fn work(&self) {
         let mut failures = 0;
-        let mut tidied: Option<Instant> = None;
+        let mut last_cleanup: Option<Instant> = None;
         loop {
-            if tidied.is_none_or(|at| at.elapsed() >= IDLE) {
-                self.tidy().await;
-                tidied = Some(Instant::now());
+            if last_cleanup.is_none_or(|at| at.elapsed() >= IDLE) {
+                self.delete_old().await;
+                last_cleanup = Some(Instant::now());
             }
             let pass = self.pass().await;
             failures = if pass.peer_down { failures + 1 } else { 0 };
             let due = self.measure().await;
             if pass.peer_down {
-                // New work does not shorten the pause: it would only ask a peer that is down.
+                // A new entry does not end this pause: it would only call a peer that is down.
                 tokio::time::sleep(backoff(failures, LONGEST_PAUSE)).await;
             } else if !pass.more {
                 let _ = tokio::time::timeout(due.unwrap_or(IDLE).min(IDLE), self.wake.notified()).await;
@@ -99,38 +90,37 @@ impl Outbox {
         }
     }
 
-    /// Delivers what is due now.
     pub async fn pass(&self) -> Pass {
         let mut pass = Pass { delivered: 0, peer_down: false, more: false };
         let due = self.store.due(PASS).await.unwrap_or_default();
         let (mut down, mut without_quota) = (Vec::new(), Vec::new());
         pass.more = due.len() == PASS as usize;
-        for waiting in due {
-            let kind = waiting.entry.kind;
-            let org = &waiting.entry.claims.org_id;
+        for pending in due {
+            let kind = pending.delivery.kind;
+            let org = &pending.delivery.claims.org_id;
             if down.contains(&kind) || without_quota.contains(org) {
                 continue;
             }
-            let settled = match self.deliver(&waiting).await {
-                Delivered::Yes => {
+            let settled = match self.deliver(&pending).await {
+                DeliveryResult::Yes => {
                     pass.delivered += 1;
                     metrics::counter!(metric::OUTBOX_DELIVERED_TOTAL, "kind" => kind.name()).increment(1);
-                    self.store.done(waiting.id).await
+                    self.store.remove(pending.id).await
                 }
-                Delivered::Refused => {
-                    dropped(&[kind], "refused");
-                    self.store.done(waiting.id).await
+                DeliveryResult::Refused => {
+                    report_dropped(&[kind], "refused");
+                    self.store.remove(pending.id).await
                 }
-                Delivered::PeerDown => {
+                DeliveryResult::PeerDown => {
                     down.push(kind);
                     Ok(())
                 }
-                Delivered::NoQuota(pause) => {
+                DeliveryResult::NoQuota(pause) => {
                     without_quota.push(org.clone());
-                    self.store.put_organisation_off(org.clone(), pause.unwrap_or(QUOTA_PAUSE)).await
+                    self.store.postpone_organisation(org.clone(), pause.unwrap_or(QUOTA_PAUSE)).await
                 }
-                Delivered::Undigested => {
-                    self.store.put_off(waiting.id, backoff(waiting.attempts + 1, LONGEST_PUT_OFF)).await
+                DeliveryResult::Rejected => {
+                    self.store.postpone(pending.id, backoff(pending.attempts + 1, LONGEST_POSTPONEMENT)).await
                 }
             };
             if let Err(error) = settled {
@@ -143,36 +133,39 @@ impl Outbox {
         pass
     }
 
-    async fn deliver(&self, waiting: &Waiting) -> Delivered {
-        let entry = &waiting.entry;
-        let (peer, tool) = match entry.kind {
-            Kind::Remember => (&self.peers.memory, REMEMBER),
-            Kind::LogUsage => (&self.peers.patterns, LOG_USAGE),
+    async fn deliver(&self, pending: &PendingDelivery) -> DeliveryResult {
+        let delivery = &pending.delivery;
+        let (peer, tool) = match delivery.kind {
+            DeliveryKind::Remember => (&self.peers.memory, REMEMBER),
+            DeliveryKind::LogUsage => (&self.peers.patterns, LOG_USAGE),
         };
-        let Ok(arguments) = serde_json::from_str::<&RawValue>(&entry.payload) else { return Delivered::Refused };
+        let Ok(arguments) = serde_json::from_str::<&RawValue>(&delivery.payload) else {
+            return DeliveryResult::Refused;
+        };
         let call = Call {
             tool,
-            claims: &entry.claims,
-            execution_id: &entry.execution_id,
+            claims: &delivery.claims,
+            execution_id: &delivery.execution_id,
             deadline: Instant::now() + self.attempt_deadline * 2,
-            // What fails is tried again by the next pass.
+            // The next pass retries.
             repeatable: false,
         };
-        let called: Called<Box<RawValue>> = peer.call(&call, &arguments).await;
+        let called: PeerReply<Box<RawValue>> = peer.call(&call, &arguments).await;
         match called.result {
-            Ok(_) => Delivered::Yes,
-            Err(PeerError::Tool(error)) if error.code == ErrorCode::IdempotencyConflict => Delivered::Yes,
-            Err(error) if error.permanent() => {
+            Ok(_) => DeliveryResult::Yes,
+            // The key is taken by an earlier delivery of the same execution.
+            Err(PeerError::Tool(error)) if error.code == ErrorCode::IdempotencyConflict => DeliveryResult::Yes,
+            Err(error) if error.is_permanent() => {
                 tracing::warn!(
-                    executionId = entry.execution_id,
-                    orgId = entry.claims.org_id,
-                    kind = entry.kind.name(),
+                    executionId = delivery.execution_id,
+                    orgId = delivery.claims.org_id,
+                    kind = delivery.kind.name(),
                     why = error.name(),
-                    "what was to be delivered is refused for good"
+                    "a deferred delivery is refused permanently"
                 );
-                Delivered::Refused
+                DeliveryResult::Refused
             }
-            Err(PeerError::Quota { retry_after }) => Delivered::NoQuota(retry_after),
+            Err(PeerError::Quota { retry_after }) => DeliveryResult::NoQuota(retry_after),
             Err(
                 PeerError::Refused
                 | PeerError::Cut
@@ -180,23 +173,22 @@ impl Outbox {
                 | PeerError::Deadline
                 | PeerError::Busy { .. }
                 | PeerError::Open,
-            ) => Delivered::PeerDown,
-            Err(_) => Delivered::Undigested,
+            ) => DeliveryResult::PeerDown,
+            Err(_) => DeliveryResult::Rejected,
         }
     }
 
-    /// Lets go what is too old.
-    async fn tidy(&self) {
-        match self.store.give_up_older_than(MAX_AGE).await {
-            Ok(gone) => dropped(&gone, "old"),
-            Err(error) => tracing::error!(%error, "the outbox cannot be tidied"),
+    async fn delete_old(&self) {
+        match self.store.delete_older_than(MAX_AGE).await {
+            Ok(old) => report_dropped(&old, "old"),
+            Err(error) => tracing::error!(%error, "old entries of the outbox cannot be deleted"),
         }
-        if let Err(error) = self.store.forget(RETENTION).await {
-            tracing::error!(%error, "the log of executions cannot be tidied");
+        if let Err(error) = self.store.delete_old_executions(RETENTION).await {
+            tracing::error!(%error, "old executions cannot be deleted");
         }
     }
 
-    /// Tells the metrics how much waits; answers how long until the first of it is due.
+    /// Updates the gauge; returns the time until the next entry is due.
     async fn measure(&self) -> Option<Duration> {
         let depth: Result<_, StoreError> = self.store.depth().await;
         let (count, wait) = depth.ok()?;
@@ -205,14 +197,14 @@ impl Outbox {
     }
 }
 
-fn dropped(kinds: &[Kind], reason: &'static str) {
+fn report_dropped(kinds: &[DeliveryKind], reason: &'static str) {
     for kind in kinds {
         metrics::counter!(metric::OUTBOX_DROPPED_TOTAL, "kind" => kind.name(), "reason" => reason).increment(1);
-        tracing::warn!(kind = kind.name(), reason, "something that was to be delivered is given up");
+        tracing::warn!(kind = kind.name(), reason, "a deferred delivery is dropped");
     }
 }
 
-/// A pause drawn between half and all of a time that doubles with each failure.
+/// Exponential backoff with jitter: between half of the pause and all of it, so that instances do not retry together.
 fn backoff(failures: u32, longest: Duration) -> Duration {
     let whole = FIRST_PAUSE.saturating_mul(1 << failures.clamp(1, 16)).min(longest);
     whole.mul_f64(0.5 + rand::random::<f64>() / 2.0)

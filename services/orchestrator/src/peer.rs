@@ -1,5 +1,5 @@
-//! The orchestrator's own client of its peers: several instances each, deadlines, a retry budget, a circuit breaker for each instance. It
-//! knows MCP and nothing of what the tools mean. The harness's measuring client does none of this, and shares nothing with it.
+//! The client for calls to peers: several instances each, deadlines, a retry budget, a circuit breaker for each instance. It speaks MCP
+//! and does not know what the tools mean. The harness's measuring client has none of this and shares no code with it.
 
 pub mod breaker;
 pub mod budget;
@@ -15,7 +15,7 @@ pub use probe::watch;
 pub use token::Tokens;
 pub use transport::Transport;
 
-use breaker::{Pass, State};
+use breaker::{Admission, State};
 use budget::Budget;
 use instance::Instance;
 use mcp_contracts::{Claims, Scope, Service, metric};
@@ -27,45 +27,37 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use transport::Letter;
+use transport::PreparedCall;
 
-/// Attempts that cost budget, besides one at each instance.
-const MAX_REPETITIONS: u32 = 1;
+/// Retries that cost budget, in addition to one attempt at each instance.
+const MAX_RETRIES: u32 = 1;
 
-/// One tool of a peer: where it is and what it needs.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoteTool {
-    /// Its name.
     pub name: &'static str,
-    /// Every scope it needs; the token of the call has exactly these.
+    /// The token of a call has exactly these scopes.
     pub scopes: &'static [Scope],
 }
 
-/// A call on behalf of somebody.
+/// A call on behalf of a user.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
-    /// The tool.
     pub tool: RemoteTool,
-    /// Who it is for.
     pub claims: &'a Claims,
-    /// The execution that it is part of.
     pub execution_id: &'a str,
-    /// When nobody waits any more.
+    /// After this time the caller has given up.
     pub deadline: Instant,
-    /// True where a second call has no further effect.
+    /// True if a second call has no further effect, so that a call with an unknown outcome may be retried.
     pub repeatable: bool,
 }
 
-/// What came of a call.
 #[derive(Debug)]
-pub struct Called<R> {
-    /// The reply, or why there is none.
+pub struct PeerReply<R> {
     pub result: Result<R, PeerError>,
-    /// How many attempts it took; 0 where nobody was asked.
+    /// Number of attempts; 0 if no instance could be called.
     pub attempts: u32,
 }
 
-/// A peer with all its instances.
 pub struct Peer {
     service: Service,
     instances: Vec<Instance>,
@@ -78,25 +70,25 @@ pub struct Peer {
     degraded: Mutex<Option<Degraded>>,
 }
 
-/// An attempt that was let through; where it is dropped unfinished, nobody learnt anything.
+/// An attempt that the breaker admitted. If it is dropped unfinished (a cancelled request), its health stays unknown: it proves neither
+/// that the instance works nor that it fails.
 struct Permit<'a> {
     peer: &'a Peer,
     instance: &'a Instance,
     index: usize,
-    pass: Pass,
+    admission: Admission,
     health: Health,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if let Some(state) = self.instance.settle(Instant::now(), self.pass, self.health) {
-            self.peer.turned(self.instance, state);
+        if let Some(state) = self.instance.settle(Instant::now(), self.admission, self.health) {
+            self.peer.circuit_changed(self.instance, state);
         }
     }
 }
 
 impl Peer {
-    /// A peer at these URLs.
     pub fn new(
         service: Service,
         urls: &[String],
@@ -122,13 +114,12 @@ impl Peer {
         }
     }
 
-    /// Its name in replies, logs and metrics.
     pub fn name(&self) -> &'static str {
         self.service.name()
     }
 
-    /// Calls a tool. Dropping the future closes the request's stream, which tells the peer that nobody waits.
-    pub async fn call<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> Called<R> {
+    /// Calls a tool. Dropping the future closes the connection of the request, so that the peer can stop working on it.
+    pub async fn call<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> PeerReply<R> {
         let start = Instant::now();
         let called = self.attempts(call, arguments).await;
         let outcome = called.result.as_ref().map_or_else(PeerError::name, |_| "ok");
@@ -138,106 +129,109 @@ impl Peer {
         called
     }
 
-    async fn attempts<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> Called<R> {
+    async fn attempts<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> PeerReply<R> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let letter = match self.transport.letter(call, id, arguments) {
-            Ok(letter) => letter,
-            Err(error) => return Called { result: Err(error), attempts: 0 },
+        let prepared = match self.transport.prepare(call, id, arguments) {
+            Ok(prepared) => prepared,
+            Err(error) => return PeerReply { result: Err(error), attempts: 0 },
         };
-        self.budget.lock().pay_in();
+        self.budget.lock().deposit();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let (mut tried, mut attempts, mut repetitions) = (vec![false; self.instances.len()], 0, 0);
+        let (mut tried, mut attempts, mut retries) = (vec![false; self.instances.len()], 0, 0);
         let mut last = PeerError::Open;
         while let Some(permit) = self.permit(turn, &tried) {
             let index = permit.index;
             attempts += 1;
-            last = match self.attempt(permit, &letter, call.deadline).await {
-                Ok(reply) => return Called { result: Ok(reply), attempts },
+            last = match self.attempt(permit, &prepared, call.deadline).await {
+                Ok(reply) => return PeerReply { result: Ok(reply), attempts },
                 Err(error) => error,
             };
             tried[index] = true;
-            let fresh = tried.contains(&false);
-            if fresh && last.untouched() {
+            let has_other = tried.contains(&false);
+            // The instance did not start the work, so another one may do it at once: this costs no budget.
+            if has_other && last.is_unprocessed() {
                 continue;
             }
-            let allowed = (call.repeatable || last.untouched()) && last.worth_repeating(!fresh);
-            if !allowed || repetitions == MAX_REPETITIONS || !self.pause(&last, fresh, call.deadline).await {
+            let allowed = (call.repeatable || last.is_unprocessed()) && last.may_retry(!has_other);
+            if !allowed || retries == MAX_RETRIES || !self.pause(&last, has_other, call.deadline).await {
                 break;
             }
-            repetitions += 1;
-            if !fresh {
+            retries += 1;
+            if !has_other {
                 tried.fill(false);
             }
             metrics::counter!(metric::PEER_RETRIES_TOTAL, "peer" => self.name()).increment(1);
         }
-        Called { result: Err(last), attempts }
+        PeerReply { result: Err(last), attempts }
     }
 
-    /// Pays for a repetition and waits before it; false where there is no budget or no time for it.
-    async fn pause(&self, error: &PeerError, elsewhere: bool, deadline: Instant) -> bool {
-        let asked = if elsewhere { None } else { error.retry_after() };
-        let Some(wait) = budget::wait(asked, rand::random()) else { return false };
-        if Instant::now() + wait >= deadline || !self.budget.lock().take() {
+    /// Waits before a retry; returns false if the budget or the time does not allow one.
+    async fn pause(&self, error: &PeerError, at_other: bool, deadline: Instant) -> bool {
+        // Only the instance that sent `Retry-After` has to be spared.
+        let retry_after = if at_other { None } else { error.retry_after() };
+        let Some(wait) = budget::retry_delay(retry_after, rand::random()) else { return false };
+        if Instant::now() + wait >= deadline || !self.budget.lock().withdraw() {
             return false;
         }
         tokio::time::sleep(wait).await;
         true
     }
 
-    /// The next instance that may be asked: round robin over those not known bad, the others after them.
+    /// The next instance: round robin over the healthy ones, then the others, so that a peer whose circuits are all open is still probed.
     fn permit(&self, turn: usize, tried: &[bool]) -> Option<Permit<'_>> {
         let now = Instant::now();
         let count = self.instances.len();
         let mut order: Vec<usize> = (0..count).map(|step| (turn + step) % count).filter(|at| !tried[*at]).collect();
         order.sort_by_key(|at| self.instances[*at].rank(now));
-        order.into_iter().find_map(|index| self.pass(index, now, Duration::ZERO))
+        order.into_iter().find_map(|index| self.admit(index, now, Duration::ZERO))
     }
 
-    fn pass(&self, index: usize, now: Instant, patience: Duration) -> Option<Permit<'_>> {
+    fn admit(&self, index: usize, now: Instant, patience: Duration) -> Option<Permit<'_>> {
         let instance = &self.instances[index];
-        let pass = instance.admit(now, patience)?;
-        if pass == Pass::Probe {
-            self.turned(instance, State::HalfOpen);
+        let admission = instance.admit(now, patience)?;
+        if admission == Admission::Probe {
+            self.circuit_changed(instance, State::HalfOpen);
         }
-        Some(Permit { peer: self, instance, index, pass, health: Health::Unknown })
+        Some(Permit { peer: self, instance, index, admission, health: Health::Unknown })
     }
 
     async fn attempt<R: DeserializeOwned>(
         &self,
         mut permit: Permit<'_>,
-        letter: &Letter,
+        prepared: &PreparedCall,
         deadline: Instant,
     ) -> Result<R, PeerError> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        if time_left.is_zero() {
             return Err(PeerError::Deadline);
         }
-        let sending = self.transport.send(&permit.instance.endpoint, letter);
-        let result = match tokio::time::timeout(left.min(self.attempt_deadline), sending).await {
-            Ok(answered) => answered.and_then(|answered| answered.read(letter.id)),
-            Err(_) if left < self.attempt_deadline => Err(PeerError::Deadline),
+        let sending = self.transport.send(&permit.instance.endpoint, prepared);
+        let result = match tokio::time::timeout(time_left.min(self.attempt_deadline), sending).await {
+            Ok(reply) => reply.and_then(|reply| reply.read(prepared.id)),
+            // The attempt had less than its full time, so its timeout does not count against the instance.
+            Err(_) if time_left < self.attempt_deadline => Err(PeerError::Deadline),
             Err(_) => Err(PeerError::Slow),
         };
         if let Err(error) = &result {
-            permit.instance.heed(error, Instant::now());
+            permit.instance.pause_if_requested(error, Instant::now());
         }
-        permit.health = result.as_ref().map_or_else(PeerError::health, |_| Health::Well);
+        permit.health = result.as_ref().map_or_else(PeerError::health, |_| Health::Healthy);
         result
     }
 
-    /// A circuit changed: metrics, and `/readyz` while no instance can be asked.
-    fn turned(&self, instance: &Instance, state: State) {
+    /// Updates the metrics. `/readyz` reports the peer as degraded while none of its instances can be called.
+    fn circuit_changed(&self, instance: &Instance, state: State) {
         let (peer, to) = (self.name(), state.name());
         gauge(self.service, instance, state);
         metrics::counter!(metric::BREAKER_TRANSITIONS_TOTAL, "peer" => peer, "to" => to).increment(1);
         match state {
-            State::Open => tracing::warn!(peer, instance = instance.label, "the circuit opened"),
-            State::Closed => tracing::info!(peer, instance = instance.label, "the circuit closed"),
+            State::Open => tracing::warn!(peer, instance = instance.label, "circuit opened"),
+            State::Closed => tracing::info!(peer, instance = instance.label, "circuit closed"),
             State::HalfOpen => {}
         }
         let mut degraded = self.degraded.lock();
-        let none_left = self.instances.iter().all(|instance| instance.state() != State::Closed);
-        match (none_left, degraded.is_some()) {
+        let none_usable = self.instances.iter().all(|instance| instance.state() != State::Closed);
+        match (none_usable, degraded.is_some()) {
             (true, false) => *degraded = Some(self.readiness.degraded(peer)),
             (false, true) => *degraded = None,
             (true, true) | (false, false) => {}

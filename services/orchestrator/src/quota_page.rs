@@ -1,4 +1,4 @@
-//! The page that tells an organisation what is left of its quota at each service, and of its budget for models.
+//! The page with an organisation's remaining quota at each service and its budget for models.
 
 use crate::llm::Ledger;
 use futures::FutureExt;
@@ -8,15 +8,14 @@ use mcp_kit::quota::Quota;
 use mcp_kit::{CallContext, Page};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The page.
 pub fn page(quota: Quota, ledger: Ledger) -> Page {
     Page::new(QUOTA_PATH, move |context: CallContext| {
         let (quota, ledger) = (quota.clone(), ledger.clone());
-        async move { told(&context, &quota, &ledger).await }.boxed()
+        async move { quota_page(&context, &quota, &ledger).await }.boxed()
     })
 }
 
-async fn told(context: &CallContext, quota: &Quota, ledger: &Ledger) -> Result<Box<RawValue>, ToolError> {
+async fn quota_page(context: &CallContext, quota: &Quota, ledger: &Ledger) -> Result<Box<RawValue>, ToolError> {
     let (org, plan) = (&context.claims.org_id, context.claims.plan);
     let used = quota.usage(org, plan).await;
     let spent = ledger

@@ -1,18 +1,17 @@
-//! What the orchestrator keeps: executions, the outbox, what models cost. One SQLite file; whatever is acknowledged is on the disk. Which
-//! step of a workflow writes what is not known here.
+//! The orchestrator's data: executions, the outbox, spend on models. One SQLite file; a write is on disk before it is acknowledged.
 
 mod executions;
 mod outbox;
 mod spend;
 
-pub use executions::{Begun, Ended, Listing, Page, Retention, Wanted};
-pub use outbox::{Entry, Kind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, Waiting};
+pub use executions::{BeginResult, ExecutionQuery, FinishedRun, NewRun, Page, Retention};
+pub use outbox::{Delivery, DeliveryKind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, PendingDelivery};
 pub use spend::Spend;
 
 use mcp_contracts::Claims;
 use mcp_kit::database::{Database, DatabaseError, OpenError};
 
-/// Each step of the schema; a step that was released never changes.
+/// Steps of the schema. A released step never changes.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE execution (
         sequence INTEGER PRIMARY KEY,
@@ -53,46 +52,39 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// Whose something is: nobody else sees it.
+/// The owner of an execution; no other user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// Organisation.
     pub org: String,
-    /// Workspace in it.
     pub workspace: String,
-    /// User in that.
     pub user: String,
 }
 
 impl Owner {
-    /// Whoever the token is for.
     pub fn of(claims: &Claims) -> Self {
         Self { org: claims.org_id.clone(), workspace: claims.workspace_slug.clone(), user: claims.sub.clone() }
     }
 }
 
-/// The store. Clones share it.
+/// Clones share one database.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
 }
 
 impl Store {
-    /// Opens the file that `url` names, or makes it.
-    ///
-    /// # Errors
-    /// Tells what is wrong with the URL or the file.
+    /// Opens the file of `url`, or creates it.
     pub fn open(url: &str) -> Result<Self, OpenError> {
         Ok(Self { database: Database::open(url, MIGRATIONS)? })
     }
 
-    /// Lets it go; what was queued is written first.
+    /// Closes it after the queued writes.
     pub async fn close(&self) {
         self.database.close().await;
     }
 }
 
-/// What a store says of a failure; where it failed is in the log already.
+/// The failed statement is in the log already.
 pub type StoreError = DatabaseError;
 
 fn now_us() -> i64 {

@@ -1,4 +1,4 @@
-//! The tools, one file each. Here is their list.
+//! The list of the tools; each has a file.
 
 mod get_execution;
 mod list_executions;
@@ -10,12 +10,10 @@ use mcp_contracts::Scope;
 use mcp_kit::{Annotations, CallContext, ToolSet};
 use std::sync::Arc;
 
-/// Promise of a tool that reads.
 const READS: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
-/// What every tool needs.
 const SCOPES: &[Scope] = &[Scope::AgentsRun];
 
-/// Every tool, in the order of `tools/list`.
+/// In the order of `tools/list`.
 pub fn all(workflow: Arc<Workflow>, store: &Store) -> ToolSet {
     ToolSet::new(vec![
         run_workflow::tool(workflow),
@@ -24,7 +22,7 @@ pub fn all(workflow: Arc<Workflow>, store: &Store) -> ToolSet {
     ])
 }
 
-/// Whether the caller may see what others of the organisation did.
-fn sees_all(context: &CallContext) -> bool {
+/// Returns true if the user may see the executions of the whole organisation.
+fn sees_organisation(context: &CallContext) -> bool {
     context.claims.allows(Scope::Admin)
 }

@@ -1,25 +1,24 @@
-//! The lifecycle of one run: guardrails, memory, patterns, the agent, the log, in `Workflow::lifecycle`. How a step is taken and what
-//! stands in for it is in the step's own file; how a peer is reached is not known here.
+//! The lifecycle of one run: guardrails, memory, patterns, agent, log; see `Workflow::lifecycle`. Each step and its fallback have a file.
 
 mod execute;
-mod judge;
-mod keep;
-mod order;
+mod final_steps;
+mod guardrails;
+mod memory;
 mod pattern;
-mod recall;
+mod request;
 mod running;
-mod trail;
+mod steps;
 
-pub(crate) use order::invalid;
-pub use order::{Order, execution_id};
+pub(crate) use request::invalid;
+pub use request::{WorkflowRequest, execution_id};
 
 use crate::llm::Model;
 use crate::outbox::Outbox;
 use crate::peer::{Call, RemoteTool};
 use crate::peers::Peers;
-use crate::store::{Begun, Ended, Entry, Store, StoreError, Wanted};
+use crate::store::{BeginResult, Delivery, FinishedRun, NewRun, Store, StoreError};
 use futures::future::{Either, join, select};
-use judge::{Judged, Permission};
+use guardrails::{GuardrailResult, Permission};
 use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_contracts::orchestrator::{
     Artefact, Execution, ModelUsage, Reason, RunWorkflow, StepName, StepOutcome, UsedMemory, UsedPattern,
@@ -27,50 +26,41 @@ use mcp_contracts::orchestrator::{
 };
 use mcp_contracts::{Claims, ErrorCode, ToolError, metric};
 use mcp_kit::{Answer, CallContext, Question, SingleUse, Verdicts};
-use order::Known;
+use memory::RecalledMemories;
 use pattern::{Injected, Selected};
-use recall::Recalled;
-use running::Running;
+use request::PriorVerdict;
+use running::RunLocks;
 use std::fmt::Write;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use trail::Trail;
+use steps::StepLog;
 
-/// Key of the question that a client's user is asked; the guardrails use the same.
+/// Key of the question to the client's user; the guardrails use the same.
 pub const QUESTION: &str = "acknowledgement";
-/// Longest part of a workflow's time that is kept for writing it down.
+/// Time that is reserved for writing the execution; at most a quarter of what is left of the deadline.
 const WRITING: Duration = Duration::from_millis(250);
-/// Most rules named in a question.
 const MAX_LISTED_RULES: usize = 10;
 
-/// Runs workflows.
 pub struct Workflow {
-    /// Whom it asks.
     pub peers: Arc<Peers>,
-    /// Checks verdicts.
     pub verdicts: Verdicts,
-    /// Remembers acknowledged verdicts that no pattern used up.
+    /// Records the use of acknowledged verdicts that no pattern used up.
     pub single_use: SingleUse,
-    /// Words what agents draft, where there is one.
+    /// Rewords drafts; `None` if no model is configured.
     pub model: Option<Model>,
-    /// Writes runs down.
     pub store: Store,
-    /// Delivers what peers did not take.
     pub outbox: Arc<Outbox>,
-    /// How long a run may take.
     pub deadline: Duration,
-    /// How long one attempt at a peer may take.
     pub peer_deadline: Duration,
-    running: Running,
+    running: RunLocks,
 }
 
-/// One run.
 struct Run<'a> {
-    order: &'a Order,
+    request: &'a WorkflowRequest,
     claims: &'a Claims,
     id: &'a str,
-    /// When its steps end; what is left is for writing it down.
+    /// Deadline of the steps; the time after it is for writing the execution.
     deadline: Instant,
 }
 
@@ -80,26 +70,23 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What came of a run.
 struct Outcome {
     status: WorkflowStatus,
-    trail: Trail,
-    judged: Judged,
+    steps: StepLog,
+    judged: GuardrailResult,
     memories: Vec<UsedMemory>,
     pattern: Option<UsedPattern>,
     artefact: Option<Artefact>,
     usage: Option<ModelUsage>,
-    later: Vec<Entry>,
+    later: Vec<Delivery>,
 }
 
-/// When a run began.
-struct Began {
+struct StartTime {
     at: Instant,
     time: jiff::Timestamp,
 }
 
 impl Workflow {
-    /// Puts the parts together.
     pub fn new(
         peers: Arc<Peers>,
         store: Store,
@@ -116,93 +103,95 @@ impl Workflow {
             outbox,
             deadline: start.own.workflow_deadline,
             peer_deadline: start.own.peer_deadline,
-            running: Running::default(),
+            running: RunLocks::default(),
         }
     }
 
-    /// Runs a request to its end, or to the question that stands before it.
-    ///
-    /// # Errors
-    /// Says what is wrong with the request or its verdict, or that it cannot be written down.
+    /// Runs a request to its end, or to a question to the client's user.
     pub async fn run(&self, context: CallContext, request: RunWorkflow) -> Result<Answer<Execution>, ToolError> {
-        let began = Began { at: Instant::now(), time: jiff::Timestamp::now() };
+        let began = StartTime { at: Instant::now(), time: jiff::Timestamp::now() };
         let deadline = context.deadline.min(began.at + self.deadline);
-        let order = Order::new(&context, request, &self.verdicts)?;
-        let mut wanted = order.wanted(&context);
-        let _turns = self.running.enter(&mut wanted, deadline).await?;
-        let id = match self.begin(&wanted, deadline).await? {
+        let request = WorkflowRequest::new(&context, request, &self.verdicts)?;
+        let mut new_run = request.new_run(&context);
+        let _turns = self.running.enter(&mut new_run, deadline).await?;
+        let id = match self.begin(&new_run, deadline).await? {
             Either::Left(id) => id,
             Either::Right(execution) => return Ok(Answer::Complete(*execution)),
         };
         let writing = WRITING.min(deadline.saturating_duration_since(Instant::now()) / 4);
-        let run = Run { order: &order, claims: &context.claims, id: &id, deadline: deadline - writing };
+        let run = Run { request: &request, claims: &context.claims, id: &id, deadline: deadline - writing };
         let outcome = Box::pin(self.lifecycle(&run)).await?;
-        let question = question(&context, &order, &outcome);
-        let execution = self.write_down(wanted, &run, outcome, &began, deadline).await;
-        metrics::counter!(metric::WORKFLOWS_TOTAL, "agent" => order.agent.name(), "status" => status_name(execution.status))
+        let question = question(&context, &request, &outcome);
+        let execution = self.write(new_run, &run, outcome, &began, deadline).await;
+        metrics::counter!(metric::WORKFLOWS_TOTAL, "agent" => request.agent.name(), "status" => status_name(execution.status))
             .increment(1);
         Ok(question.map_or(Answer::Complete(execution), Answer::Ask))
     }
 
-    async fn begin(&self, wanted: &Wanted, deadline: Instant) -> Result<Either<String, Box<Execution>>, ToolError> {
-        let begun = tokio::time::timeout_at(deadline.into(), self.store.begin(wanted.clone())).await;
+    async fn begin(&self, new_run: &NewRun, deadline: Instant) -> Result<Either<String, Box<Execution>>, ToolError> {
+        let begun = tokio::time::timeout_at(deadline.into(), self.store.begin(new_run.clone())).await;
         match begun.map_err(|_| StoreError::Overloaded).and_then(|begun| begun)? {
-            Begun::Fresh(id) => Ok(Either::Left(id)),
-            Begun::Repeated(execution) => Ok(Either::Right(execution)),
-            Begun::Conflict => Err(ToolError::new(
+            BeginResult::Fresh(id) => Ok(Either::Left(id)),
+            BeginResult::Repeated(execution) => Ok(Either::Right(execution)),
+            BeginResult::Conflict => Err(ToolError::new(
                 ErrorCode::IdempotencyConflict,
-                "`idempotencyKey` belongs to another request of yours",
+                "`idempotencyKey` belongs to another of your requests",
             )
             .with_hint("use a new key for a new request")),
-            Begun::Over => {
-                let text = format!("execution `{}` has ended; its verdict was used", wanted.id);
+            BeginResult::Finished => {
+                let text = format!("execution `{}` has ended; its verdict was used", new_run.id);
                 Err(ToolError::new(ErrorCode::VerdictUsed, text).with_hint("run the request again without a verdict"))
             }
         }
     }
 
-    /// Every step in its order. Reading from memory and patterns may run beside the guardrails; nothing that a verdict must allow does.
+    /// Every step in order. Reading from memory and patterns runs beside the guardrails check; nothing that a verdict must allow does.
     async fn lifecycle(&self, run: &Run<'_>) -> Result<Outcome, ToolError> {
         let (judged, read) = self.judge_and_read(run).await?;
         let mut outcome = Outcome::begin(judged);
-        let (recalled, selected) = match (stopped(&outcome.judged.permission, run.order.action.action), read) {
+        let (recalled, selected) = match (early_end(&outcome.judged.permission, run.request.action.action), read) {
             (None, Some(read)) => read,
             (stopped, _) => return Ok(outcome.stop(stopped.unwrap_or(WorkflowStatus::Blocked))),
         };
         outcome.memories = recalled.used();
-        outcome.trail.add(recalled.taken.clone());
-        outcome.trail.add(selected.taken);
+        outcome.steps.add(recalled.step.clone());
+        outcome.steps.add(selected.step);
         let injected = match &outcome.judged.permission {
             Permission::Granted(grant) => self.inject(run, grant, selected.best.as_ref()).await?,
-            Permission::Unheard | Permission::MustAcknowledge(_) | Permission::Refused => Injected::not("no verdict"),
+            Permission::NoVerdict | Permission::MustAcknowledge(_) | Permission::Refused => {
+                Injected::skipped("no verdict")
+            }
         };
         outcome.pattern = injected.pattern;
-        outcome.trail.add(injected.taken);
+        outcome.steps.add(injected.step);
         let made = self.execute(run, &recalled, outcome.pattern.as_ref()).await;
         let pattern = outcome.pattern.as_ref();
         let (logged, remembered) =
             join(self.log_usage(run, pattern), self.remember(run, &made, recalled.missing.as_ref())).await;
-        outcome.trail.add(made.taken);
+        outcome.steps.add(made.step);
         outcome.artefact = Some(made.artefact);
         outcome.usage = made.usage;
         for kept in [logged, remembered] {
-            outcome.trail.add(kept.taken);
+            outcome.steps.add(kept.step);
             outcome.later.extend(kept.later);
         }
         outcome.status =
-            if outcome.trail.reasons().is_empty() { WorkflowStatus::Completed } else { WorkflowStatus::Degraded };
+            if outcome.steps.reasons().is_empty() { WorkflowStatus::Completed } else { WorkflowStatus::Degraded };
         Ok(outcome)
     }
 
-    /// Asks the three peers at once; the answers of the other two are worth nothing where the first one stops the run.
-    async fn judge_and_read(&self, run: &Run<'_>) -> Result<(Judged, Option<(Recalled, Selected)>), ToolError> {
+    /// Calls the three peers concurrently; if the verdict stops the run, the replies of the other two are not used.
+    async fn judge_and_read(
+        &self,
+        run: &Run<'_>,
+    ) -> Result<(GuardrailResult, Option<(RecalledMemories, Selected)>), ToolError> {
         let judging = pin!(self.judge(run));
         let reading = pin!(join(self.recall(run), self.select(run)));
         let (judged, reading) = match select(judging, reading).await {
             Either::Left((judged, reading)) => (judged?, Either::Left(reading)),
             Either::Right((read, judging)) => (judging.await?, Either::Right(read)),
         };
-        if stopped(&judged.permission, run.order.action.action).is_some() {
+        if early_end(&judged.permission, run.request.action.action).is_some() {
             return Ok((judged, None));
         }
         let read = match reading {
@@ -212,32 +201,33 @@ impl Workflow {
         Ok((judged, Some(read)))
     }
 
-    /// Writes the run and what it leaves for the outbox down in one step. Where that fails, what was to be done later is not promised.
-    async fn write_down(
+    /// Writes the run and its deferred deliveries in one transaction. If that fails, the deferred steps are reported as failed.
+    async fn write(
         &self,
-        wanted: Wanted,
+        new_run: NewRun,
         run: &Run<'_>,
         mut outcome: Outcome,
-        began: &Began,
+        began: &StartTime,
         deadline: Instant,
     ) -> Execution {
         let later = std::mem::take(&mut outcome.later);
-        let promised = later.len();
+        let deferred = later.len();
         let mut execution = outcome.execution(run, began);
-        let kept = Execution { verdict_token: None, ..execution.clone() };
+        // The stored execution has no verdict token.
+        let stored = Execution { verdict_token: None, ..execution.clone() };
         let settled = match execution.status {
             WorkflowStatus::Completed | WorkflowStatus::Degraded => true,
             WorkflowStatus::Blocked => !execution.retryable,
             WorkflowStatus::AcknowledgementRequired => false,
         };
-        let ended = Ended { wanted, execution: kept, settled, later };
-        let written = tokio::time::timeout_at(deadline.into(), self.store.end(ended)).await;
+        let finished = FinishedRun { new_run, execution: stored, settled, later };
+        let written = tokio::time::timeout_at(deadline.into(), self.store.end(finished)).await;
         match written.map_err(|_| StoreError::Overloaded).and_then(|written| written) {
-            Ok(gone) => self.outbox.added(promised, &gone),
+            Ok(displaced) => self.outbox.added(deferred, &displaced),
             Err(error) => {
-                tracing::error!(executionId = run.id, orgId = run.claims.org_id, %error, "an execution was not written down");
-                let deferred = execution.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Deferred);
-                deferred.for_each(|step| {
+                tracing::error!(executionId = run.id, orgId = run.claims.org_id, %error, "an execution could not be written");
+                let steps = execution.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Deferred);
+                steps.for_each(|step| {
                     (step.outcome, step.source) = (StepOutcome::Failed, "none".to_owned());
                 });
             }
@@ -247,33 +237,32 @@ impl Workflow {
 }
 
 impl Outcome {
-    fn begin(judged: Judged) -> Self {
-        let mut trail = Trail::default();
-        trail.add(judged.taken.clone());
+    fn begin(judged: GuardrailResult) -> Self {
+        let mut steps = StepLog::default();
+        steps.add(judged.step.clone());
         let status = WorkflowStatus::Blocked;
         let (memories, later) = (Vec::new(), Vec::new());
-        Self { status, trail, judged, memories, pattern: None, artefact: None, usage: None, later }
+        Self { status, steps, judged, memories, pattern: None, artefact: None, usage: None, later }
     }
 
-    /// Ends before anything was done.
     fn stop(mut self, status: WorkflowStatus) -> Self {
         use StepName::{Execute, InjectPattern, LogUsage, Memory, Remember, SelectPattern};
-        self.trail.skip(&[Memory, SelectPattern, InjectPattern, Execute, LogUsage, Remember], "not permitted");
+        self.steps.skip(&[Memory, SelectPattern, InjectPattern, Execute, LogUsage, Remember], "not permitted");
         self.status = status;
         self
     }
 
-    fn execution(self, run: &Run<'_>, began: &Began) -> Execution {
-        let (steps, reasons) = self.trail.into_parts();
+    fn execution(self, run: &Run<'_>, began: &StartTime) -> Execution {
+        let (steps, reasons) = self.steps.into_parts();
         let verdict_token = match (self.status, self.judged.permission) {
             (WorkflowStatus::AcknowledgementRequired, Permission::MustAcknowledge(token)) => Some(token),
             _ => None,
         };
         Execution {
             execution_id: run.id.to_owned(),
-            agent: run.order.agent,
-            action: run.order.action.action,
-            intent: run.order.action.intent.clone(),
+            agent: run.request.agent,
+            action: run.request.action.action,
+            intent: run.request.action.intent.clone(),
             status: self.status,
             retryable: self.status == WorkflowStatus::Blocked && reasons.contains(&Reason::GuardrailUnavailable),
             reasons,
@@ -292,28 +281,29 @@ impl Outcome {
     }
 }
 
-/// How a run ends before anything is done; `None` where it goes on. Without a verdict only what is not risky does.
-fn stopped(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus> {
+/// How a run ends before the agent runs; `None` if it proceeds. Without a verdict only actions of low and medium risk proceed.
+fn early_end(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus> {
     match permission {
         Permission::Granted(_) => None,
         Permission::Refused => Some(WorkflowStatus::Blocked),
         Permission::MustAcknowledge(_) => Some(WorkflowStatus::AcknowledgementRequired),
-        Permission::Unheard => match action.risk() {
+        Permission::NoVerdict => match action.risk() {
             Severity::Low | Severity::Medium => None,
             Severity::High | Severity::Critical => Some(WorkflowStatus::Blocked),
         },
     }
 }
 
-/// The question to the client's user, where one has to be asked and was not yet.
-fn question(context: &CallContext, order: &Order, outcome: &Outcome) -> Option<Question> {
-    let (Permission::MustAcknowledge(token), Known::Nothing) = (&outcome.judged.permission, &order.verdict) else {
+/// The question to the client's user, if the client can ask and the user was not asked before.
+fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome) -> Option<Question> {
+    let (Permission::MustAcknowledge(token), PriorVerdict::None) = (&outcome.judged.permission, &request.verdict)
+    else {
         return None;
     };
     if !context.dialogue.can_ask {
         return None;
     }
-    let mut message = "The workflow breaks rules that a person must acknowledge before it goes on:".to_owned();
+    let mut message = "The workflow breaks rules that a person must acknowledge before it continues:".to_owned();
     for rule in outcome.judged.rules.iter().take(MAX_LISTED_RULES) {
         let severity = rule.severity.name();
         let _ = write!(message, "\n- {} ({severity}) {}: {} {}", rule.id, rule.title, rule.message, rule.remediation);
@@ -321,7 +311,7 @@ fn question(context: &CallContext, order: &Order, outcome: &Outcome) -> Option<Q
     let schema = serde_json::json!({
         "type": "object",
         "properties": {
-            "acknowledge": { "type": "boolean", "title": "Go on nevertheless" },
+            "acknowledge": { "type": "boolean", "title": "Continue anyway" },
             "reason": {
                 "type": "string", "title": "Why", "minLength": 10, "maxLength": 2000,
                 "description": "It is logged with the rules.",

@@ -1,5 +1,5 @@
-//! The agents on texts as people hand them in: clean, messy, tiny, huge, in other languages, hostile. Snapshots show every
-//! artefact whole, so that a change of wording is read by a person before it is accepted.
+//! The agents on texts as people write them: clean, messy, tiny, huge, in other languages, hostile. Snapshots hold whole artefacts, so that a person
+//! reads every change of wording before accepting it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use jiff::civil::{Date, date};
@@ -108,7 +108,7 @@ fn the_data_of_a_retrospective_plan_is_the_plan() {
 }
 
 #[test]
-fn a_brief_takes_steps_from_the_text_and_says_what_it_must_keep() {
+fn a_brief_takes_steps_and_requirements_from_the_text() {
     let files = ["src/session/store.rs".to_owned(), "migrations/0007_sessions.sql".to_owned()];
     let memories = [memory(
         "m-1",
@@ -131,7 +131,7 @@ fn stored_all(memories: &[NewMemory], created_at: &str) -> Vec<Memory> {
 }
 
 #[test]
-fn a_past_incident_that_looks_alike_is_named_with_its_reason_and_its_actions_are_checked() {
+fn a_similar_past_incident_is_named_with_its_reason_and_its_actions_are_checked() {
     let memories = [past_incident(), memory("m-other", "incident", RCA_TAG, "Incident: printer out of paper")];
     let text = read("rca-clean.txt");
     let drafted = run(AgentName::Rca, &AgentInput { memories: &memories, ..input("Checkout failures", &text) });
@@ -140,11 +140,11 @@ fn a_past_incident_that_looks_alike_is_named_with_its_reason_and_its_actions_are
     assert_eq!(related[0]["id"], "m-past");
     assert!(related[0]["why"].as_str().unwrap().contains("checkout-api"));
     let actions = drafted.artefact.data["actions"].to_string();
-    assert!(actions.contains("what became of the actions of the incident that looks alike"), "{actions}");
+    assert!(actions.contains("what became of the actions of the similar incident"), "{actions}");
 }
 
 #[test]
-fn without_memory_both_agents_say_so() {
+fn without_memory_every_agent_reports_it() {
     for (agent, file) in [
         (AgentName::Rca, "rca-clean.txt"),
         (AgentName::Retro, "retro-clean.txt"),
@@ -157,7 +157,7 @@ fn without_memory_both_agents_say_so() {
 }
 
 #[test]
-fn what_a_report_remembers_is_found_by_the_next_one() {
+fn the_next_report_finds_the_memory_of_a_report() {
     let first = rca("Why did checkouts fail?", "rca-clean.txt");
     assert_eq!(first.remember.len(), 1);
     assert_eq!(
@@ -194,7 +194,7 @@ fn action_items_of_one_retrospective_open_the_next_one() {
 }
 
 #[test]
-fn an_item_that_was_reported_done_does_not_come_back() {
+fn an_item_that_was_reported_done_is_not_carried_again() {
     let first = retro("Retrospective of sprint 42", "retro-clean.txt");
     let mut memories = stored_all(&first.remember, "2026-11-25T10:00:00Z");
     let second = run(
@@ -208,7 +208,7 @@ fn an_item_that_was_reported_done_does_not_come_back() {
 }
 
 #[test]
-fn an_item_that_is_still_open_goes_on_and_gets_no_twin() {
+fn an_open_item_continues_and_is_not_stored_twice() {
     let first = retro("Retrospective of sprint 42", "retro-clean.txt");
     let memories = stored_all(&first.remember, "2026-11-25T10:00:00Z");
     let text = read("retro-clean.txt");
@@ -216,11 +216,11 @@ fn an_item_that_is_still_open_goes_on_and_gets_no_twin() {
     let actions = second.artefact.data["actions"].as_array().unwrap();
     assert!(actions.iter().any(|action| action["carries"].is_string()), "{actions:?}");
     let new: Vec<&NewMemory> = second.remember.iter().filter(|new| new.kind == "action_item").collect();
-    assert!(new.iter().all(|item| !item.content.contains("Go on with last time")), "{new:?}");
+    assert!(new.iter().all(|item| !item.content.contains("Continue last time")), "{new:?}");
 }
 
 #[test]
-fn items_that_people_stored_in_their_own_words_are_read_as_well() {
+fn items_in_the_words_of_people_are_read_too() {
     let memories = [
         memory("m-1", "note", RETRO_ACTION_TAG, "[x] Buy a whiteboard"),
         memory("m-2", "note", RETRO_ACTION_TAG, "Automate the release notes\nowner: Kim\ndue: 2026-11-20"),
@@ -232,7 +232,7 @@ fn items_that_people_stored_in_their_own_words_are_read_as_well() {
 }
 
 #[test]
-fn the_agenda_adds_up_to_the_box_whatever_the_notes_say() {
+fn the_agenda_adds_up_to_the_time_box_for_all_notes() {
     for minutes in [15, 30, 45, 60, 90, 240] {
         for file in ["retro-clean.txt", "retro-messy.txt", "retro-tiny.txt", "retro-hostile.txt"] {
             let text = format!("{}\ntime box: {minutes} minutes\n", read(file));
@@ -246,21 +246,21 @@ fn the_agenda_adds_up_to_the_box_whatever_the_notes_say() {
 }
 
 #[test]
-fn no_text_changes_the_sections_of_an_artefact_or_brings_html() {
+fn no_text_changes_the_sections_of_an_artefact_or_adds_html() {
     let hostile = [read("rca-hostile.txt"), read("retro-hostile.txt")].join("\n");
     let quiet = "all quiet\n";
     for agent in AgentName::ALL {
         let expected = run(agent, &input("x", quiet)).artefact.markdown;
         let memories =
             [memory("m-1", "incident", RETRO_ACTION_TAG, &hostile), memory("## m", "incident", RCA_TAG, &hostile)];
-        let given = AgentInput {
+        let input = AgentInput {
             memories: &memories,
             pattern: Some(&hostile),
             files: std::slice::from_ref(&hostile),
             role: &hostile,
             ..input(&hostile, &hostile)
         };
-        let attacked = run(agent, &given).artefact.markdown;
+        let attacked = run(agent, &input).artefact.markdown;
         assert_eq!(headings(&attacked), headings(&expected), "{agent:?}");
         for line in attacked.lines() {
             assert!(
@@ -277,7 +277,7 @@ fn no_text_changes_the_sections_of_an_artefact_or_brings_html() {
 }
 
 #[test]
-fn a_huge_text_is_read_within_bounds_and_says_what_was_left_out() {
+fn a_huge_text_is_read_within_bounds_and_the_rest_is_counted() {
     let mut log = read("rca-log.txt");
     for minute in 0..7_000_u32 {
         let (hour, minute) = (6 + minute / 60 % 12, minute % 60);
@@ -299,7 +299,7 @@ fn a_huge_text_is_read_within_bounds_and_says_what_was_left_out() {
 }
 
 #[test]
-fn a_single_line_of_a_quarter_megabyte_is_no_danger() {
+fn a_line_of_a_quarter_megabyte_makes_a_bounded_artefact() {
     for word in ["ü ", "a. ", "14:02, ", "\u{202e}", "- | ` ", "because because "] {
         let text = word.repeat((256 << 10) / word.len());
         for agent in AgentName::ALL {
@@ -314,7 +314,7 @@ fn a_single_line_of_a_quarter_megabyte_is_no_danger() {
 }
 
 #[test]
-fn an_empty_text_makes_an_artefact_that_asks_for_facts() {
+fn an_empty_text_makes_an_artefact_with_open_questions() {
     for agent in AgentName::ALL {
         let drafted = run(agent, &input("", ""));
         assert!(drafted.artefact.markdown.contains("## "), "{agent:?}");
@@ -331,10 +331,10 @@ fn the_same_input_makes_the_same_artefact() {
 }
 
 #[test]
-fn a_wording_changes_prose_and_nothing_else_and_an_unknown_field_changes_nothing() {
+fn wording_changes_only_prose_and_an_unknown_field_changes_nothing() {
     let drafted = rca("Why did checkouts fail?", "rca-clean.txt");
     let names: Vec<String> = drafted.draft.prose().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names[..4], ["summary", "why_1", "why_2", "why_3"], "open whys stay open");
+    assert_eq!(names[..4], ["summary", "why_1", "why_2", "why_3"], "an open question is not prose");
     let wording =
         [("summary".to_owned(), "Short\n# and <b>bold</b>".to_owned()), ("why_1".to_owned(), "  ".to_owned())].into();
     let completed = drafted.draft.completed(&wording).unwrap();

@@ -1,5 +1,4 @@
-//! Completion by a model, against a server on loopback that answers what was recorded: good answers, bad ones, none, and what
-//! each of them costs.
+//! Completion by a model, against a loopback server with recorded answers: good ones, bad ones, none, and the cost of each.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use axum::Router;
@@ -26,7 +25,7 @@ use tokio::task::JoinSet;
 /// Micro-dollars for a million tokens.
 const PROMPT_PRICE: u64 = 150_000;
 const COMPLETION_PRICE: u64 = 600_000;
-/// What the recorded usage costs by these prices: 1,200 tokens read, 180 written.
+/// Cost of the recorded usage at these prices: 1,200 prompt tokens and 180 completion tokens.
 const RECORDED_COST: u64 = 288;
 const AMPLE: [u64; 4] = [1_000_000; 4];
 const KEY: &str = "sk-recorded-key-that-no-log-may-show";
@@ -131,12 +130,12 @@ impl Bench {
         self.store.spent("acme", date(2026, 11, 25)).await.unwrap()
     }
 
-    fn asked(&self) -> usize {
+    fn calls(&self) -> usize {
         self.endpoint.requests.lock().unwrap().len()
     }
 }
 
-/// The most that the request of [`draft`] can cost.
+/// The highest possible cost of the request of [`draft`].
 async fn most() -> u64 {
     let bench = bench(Behaviour::Recorded("usage-missing.json"), AMPLE).await;
     bench.complete().await.unwrap();
@@ -144,7 +143,7 @@ async fn most() -> u64 {
 }
 
 #[tokio::test]
-async fn a_good_answer_words_the_prose_and_is_paid_by_its_usage() {
+async fn a_good_answer_rewords_the_prose_and_is_charged_by_its_usage() {
     let bench = bench(Behaviour::Recorded("good.json"), AMPLE).await;
     let template = draft().artefact();
     let (artefact, usage) = bench.complete().await.unwrap();
@@ -158,7 +157,7 @@ async fn a_good_answer_words_the_prose_and_is_paid_by_its_usage() {
 }
 
 #[tokio::test]
-async fn the_request_carries_the_key_the_rules_the_facts_and_the_guidance_and_no_tenant() {
+async fn the_request_has_the_key_the_rules_the_facts_and_the_guidance_but_no_tenant() {
     let bench = bench(Behaviour::Recorded("fenced.json"), AMPLE).await;
     assert!(bench.complete().await.is_ok());
     let requests = bench.endpoint.requests.lock().unwrap();
@@ -175,7 +174,7 @@ async fn the_request_carries_the_key_the_rules_the_facts_and_the_guidance_and_no
 }
 
 #[tokio::test]
-async fn wording_cannot_bring_structure() {
+async fn wording_cannot_add_structure() {
     let bench = bench(Behaviour::Recorded("structure.json"), AMPLE).await;
     let (artefact, _) = bench.complete().await.unwrap();
     let sections = |markdown: &str| markdown.lines().filter(|line| line.starts_with('#')).count();
@@ -184,7 +183,7 @@ async fn wording_cannot_bring_structure() {
 }
 
 #[tokio::test]
-async fn an_unusable_answer_is_said_to_be_one_and_is_paid_all_the_same() {
+async fn an_unusable_answer_is_reported_and_charged() {
     for name in ["not-json.json", "unknown-keys.json", "refusal.json"] {
         let bench = bench(Behaviour::Recorded(name), AMPLE).await;
         let error = bench.complete().await.unwrap_err();
@@ -195,14 +194,14 @@ async fn an_unusable_answer_is_said_to_be_one_and_is_paid_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_huge_answer_is_not_read_to_its_end_and_costs_the_most_it_can() {
+async fn a_huge_answer_is_not_read_to_its_end_and_is_charged_in_full() {
     let bench = bench(Behaviour::Huge, AMPLE).await;
     assert_eq!(bench.complete().await.unwrap_err(), LlmError::Unusable("it is too long"));
     assert_eq!(bench.spent().await, most().await);
 }
 
 #[tokio::test]
-async fn an_answer_without_usage_costs_the_most_it_can() {
+async fn an_answer_without_usage_is_charged_in_full() {
     let bench = bench(Behaviour::Recorded("usage-missing.json"), AMPLE).await;
     let (_, usage) = bench.complete().await.unwrap();
     assert_eq!((usage.prompt_tokens, usage.completion_tokens), (0, 0));
@@ -211,12 +210,12 @@ async fn an_answer_without_usage_costs_the_most_it_can() {
 }
 
 #[tokio::test]
-async fn a_refused_request_costs_nothing_and_is_not_repeated() {
+async fn a_refused_request_costs_nothing_and_is_not_retried() {
     for status in [400, 401, 404, 429, 500, 503] {
         let bench = bench(Behaviour::Status(status), AMPLE).await;
         let error = bench.complete().await.unwrap_err();
         assert!(matches!(error, LlmError::Unavailable(_)), "{status}: {error}");
-        assert_eq!((bench.asked(), bench.spent().await), (1, 0), "{status}");
+        assert_eq!((bench.calls(), bench.spent().await), (1, 0), "{status}");
         assert!(!format!("{error} {:?}", bench.model).contains(KEY));
     }
 }
@@ -224,11 +223,14 @@ async fn a_refused_request_costs_nothing_and_is_not_repeated() {
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let bench = bench(Behaviour::Redirect, AMPLE).await;
-    assert_eq!(bench.complete().await.unwrap_err(), LlmError::Unavailable("it redirects, which is not followed"));
+    assert_eq!(
+        bench.complete().await.unwrap_err(),
+        LlmError::Unavailable("it redirects, and redirects are not followed")
+    );
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_not_there_costs_nothing() {
+async fn an_unreachable_endpoint_costs_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
@@ -241,29 +243,29 @@ async fn an_endpoint_that_is_not_there_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_silent_endpoint_is_given_up_at_the_deadline_and_counts_as_paid() {
+async fn a_silent_endpoint_times_out_and_is_charged() {
     let bench = bench_within(Behaviour::Silent, AMPLE, Duration::from_millis(200)).await;
-    assert_eq!(bench.complete().await.unwrap_err(), LlmError::Unavailable("its deadline passed"));
+    assert_eq!(bench.complete().await.unwrap_err(), LlmError::Unavailable("it timed out"));
     assert_eq!(bench.spent().await, most().await);
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_counts_as_paid() {
+async fn an_incomplete_answer_is_charged() {
     let bench = bench(Behaviour::Truncated, AMPLE).await;
     assert!(matches!(bench.complete().await, Err(LlmError::Unavailable(_))));
     assert_eq!(bench.spent().await, most().await);
 }
 
 #[tokio::test]
-async fn without_time_nobody_is_asked() {
+async fn without_time_no_call_is_made() {
     let bench = bench(Behaviour::Recorded("good.json"), AMPLE).await;
     let completed = bench.model.complete(&draft(), "acme", Plan::Team, Instant::now()).await;
     assert!(matches!(completed, Err(LlmError::Unavailable(_))));
-    assert_eq!((bench.asked(), bench.spent().await), (0, 0));
+    assert_eq!((bench.calls(), bench.spent().await), (0, 0));
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_by_its_caller_counts_as_paid() {
+async fn a_cancelled_call_is_charged() {
     let bench = bench(Behaviour::Silent, AMPLE).await;
     tokio::select! {
         completed = bench.complete() => panic!("a silent endpoint answered: {completed:?}"),
@@ -273,12 +275,12 @@ async fn a_call_that_is_given_up_by_its_caller_counts_as_paid() {
 }
 
 #[tokio::test]
-async fn a_budget_that_is_used_up_asks_nobody() {
+async fn without_budget_no_call_is_made() {
     let bench = bench(Behaviour::Recorded("good.json"), [0, 0, most().await, 0]).await;
     assert!(bench.complete().await.is_ok());
     let error = bench.complete().await.unwrap_err();
     assert_eq!((error, error.reason()), (LlmError::Budget, Reason::LlmBudget));
-    assert_eq!((bench.asked(), bench.spent().await), (1, RECORDED_COST));
+    assert_eq!((bench.calls(), bench.spent().await), (1, RECORDED_COST));
 }
 
 #[tokio::test]
@@ -291,7 +293,7 @@ async fn each_plan_has_its_own_budget_and_each_organisation_its_own_spend() {
 }
 
 #[tokio::test]
-async fn two_calls_at_once_with_budget_for_one_are_one_call() {
+async fn two_concurrent_calls_with_budget_for_one_are_one_call() {
     let bench = bench(Behaviour::Silent, [0, 0, most().await, 0]).await;
     let both = async { tokio::join!(bench.complete(), bench.complete()) };
     tokio::pin!(both);
@@ -303,5 +305,5 @@ async fn two_calls_at_once_with_budget_for_one_are_one_call() {
         completed = &mut both => panic!("a silent endpoint answered: {completed:?}"),
         refused = second => assert_eq!(refused.unwrap_err(), LlmError::Budget),
     }
-    assert_eq!((bench.asked(), bench.spent().await), (1, most().await));
+    assert_eq!((bench.calls(), bench.spent().await), (1, most().await));
 }

@@ -1,9 +1,125 @@
-//! Markdown whose structure is ours alone: every text of a caller goes through [`inline`], so that it can neither open a
-//! heading, a table cell or a link nor bring HTML. What the sections say is not known here.
+//! Markdown from data and a template. A user's text cannot restructure it: every string of the data is escaped here, so that it
+//! cannot open a heading, a table cell or a link, nor bring HTML.
+//!
+//! In a template `{a.b}` is a value and `{.}` the current item; `{a|filter}` applies a filter. `{#a}…{:else}…{/}` repeats its
+//! content for each item of a list, whose number is `{@}`, or renders it once with an object or a scalar; the part after
+//! `{:else}` is for a value that is missing, false or empty. `{#a?}` renders its content once if the list is not empty, or the
+//! number not zero.
 
-use std::fmt::Write;
+use super::source::{capitalised, without_bullet};
+use serde_json::Value;
 
-/// `text` as part of a line: rendered, it reads as it was written.
+/// Renders a template; blank lines are folded.
+pub(crate) fn render(template: &str, data: &Value) -> String {
+    // A tag that is alone on its line leaves no line behind.
+    let line = |line: &str| {
+        let is_tag = line.starts_with("{#") || line == "{:else}" || line == "{/}";
+        let is_alone = is_tag && line.matches('{').count() == 1;
+        if is_alone { line.to_owned() } else { format!("{line}\n") }
+    };
+    let template: String = template.lines().map(line).collect();
+    let mut page = String::new();
+    block(&template, &[data], 0, &mut page);
+    while page.contains("\n\n\n") {
+        page = page.replace("\n\n\n", "\n\n");
+    }
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    page
+}
+
+fn block(template: &str, scopes: &[&Value], number: usize, page: &mut String) {
+    let mut rest = template;
+    while let Some(start) = rest.find('{') {
+        page.push_str(&rest[..start]);
+        let (tag, after) = rest[start + 1..].split_once('}').expect("a tag of a template is closed");
+        rest = after;
+        if let Some(path) = tag.strip_prefix('#') {
+            let (content, otherwise, after) = section(rest);
+            rest = after;
+            repeat(path, content, otherwise, scopes, page);
+        } else if tag == "@" {
+            page.push_str(&number.to_string());
+        } else {
+            let (path, filter) = tag.split_once('|').unwrap_or((tag, ""));
+            page.push_str(&shown(lookup(path, scopes), filter));
+        }
+    }
+    page.push_str(rest);
+}
+
+/// The content of a section, the part after its `{:else}`, and what follows the section.
+fn section(template: &str) -> (&str, &str, &str) {
+    let (mut depth, mut otherwise) = (0, None);
+    for (at, _) in template.match_indices('{') {
+        let tag = &template[at..];
+        if tag.starts_with("{#") {
+            depth += 1;
+        } else if tag.starts_with("{:else}") && depth == 0 {
+            otherwise = Some(at);
+        } else if tag.starts_with("{/}") && depth > 0 {
+            depth -= 1;
+        } else if tag.starts_with("{/}") {
+            let end = otherwise.unwrap_or(at);
+            let otherwise = otherwise.map_or("", |start| &template[start + "{:else}".len()..at]);
+            return (&template[..end], otherwise, &tag["{/}".len()..]);
+        }
+    }
+    panic!("a section of a template is closed")
+}
+
+fn repeat(path: &str, content: &str, otherwise: &str, scopes: &[&Value], page: &mut String) {
+    let value = lookup(path.trim_end_matches('?'), scopes);
+    let within = |scope| [scopes, &[scope]].concat();
+    match value {
+        Value::Null | Value::Bool(false) => block(otherwise, scopes, 0, page),
+        Value::Array(items) if items.is_empty() => block(otherwise, scopes, 0, page),
+        Value::Number(number) if path.ends_with('?') && number.as_u64() == Some(0) => block(otherwise, scopes, 0, page),
+        Value::Array(items) if !path.ends_with('?') => {
+            items.iter().enumerate().for_each(|(index, item)| block(content, &within(item), index + 1, page));
+        }
+        Value::Object(_) => block(content, &within(value), 0, page),
+        _ => block(content, scopes, 0, page),
+    }
+}
+
+/// The value of a path in the innermost scope that has it.
+fn lookup<'a>(path: &str, scopes: &[&'a Value]) -> &'a Value {
+    const MISSING: &Value = &Value::Null;
+    if path == "." {
+        return scopes.last().copied().unwrap_or(MISSING);
+    }
+    let pointer = format!("/{}", path.replace('.', "/"));
+    scopes.iter().rev().find_map(|scope| scope.pointer(&pointer)).unwrap_or(MISSING)
+}
+
+fn shown(value: &Value, filter: &str) -> String {
+    match (value, filter) {
+        (Value::String(text), "capital") => inline(&capitalised(text)),
+        (Value::String(text), "words") => inline(&text.replace('_', " ")),
+        (Value::String(text), "item") => inline(without_bullet(text)),
+        (Value::String(text), _) => inline(text),
+        (Value::Number(number), "signed") => number.as_i64().map_or_else(String::new, |number| format!("{number:+}")),
+        (Value::Number(number), "duration") => duration_text(number.as_i64().unwrap_or_default()),
+        (Value::Number(number), "clock") => {
+            let minutes = number.as_u64().unwrap_or_default();
+            format!("{:02}:{:02}", minutes / 60, minutes % 60)
+        }
+        (Value::Number(number), _) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Minutes for people: `1 h 20 min`.
+pub(crate) fn duration_text(minutes: i64) -> String {
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// Escapes `text` so that it is rendered as it was written.
 pub(crate) fn inline(text: &str) -> String {
     let characters: Vec<char> =
         text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
@@ -42,71 +158,10 @@ fn numbered(before: &[char]) -> bool {
     (1..=9).contains(&before.len()) && before.iter().all(char::is_ascii_digit)
 }
 
-/// A page that is being written.
-#[derive(Debug, Default)]
-pub(crate) struct Page {
-    text: String,
-}
-
-impl Page {
-    /// A page with a title; the title is a text of a caller.
-    pub(crate) fn new(kind: &str, title: &str) -> Self {
-        Self { text: format!("# {kind}: {}\n", inline(title)) }
-    }
-
-    /// Opens a section.
-    pub(crate) fn section(&mut self, name: &str) {
-        let _ = write!(self.text, "\n## {name}\n\n");
-    }
-
-    /// Opens a part of a section; `name` is escaped already.
-    pub(crate) fn part(&mut self, name: &str) {
-        let _ = write!(self.text, "\n### {name}\n\n");
-    }
-
-    /// A line of its own; `text` is escaped already.
-    pub(crate) fn line(&mut self, text: &str) {
-        let _ = writeln!(self.text, "{text}");
-    }
-
-    /// A paragraph; `text` is escaped already.
-    pub(crate) fn paragraph(&mut self, text: &str) {
-        let _ = write!(self.text, "{text}\n\n");
-    }
-
-    /// An item of a list; `text` is escaped already.
-    pub(crate) fn item(&mut self, text: &str) {
-        let _ = writeln!(self.text, "- {text}");
-    }
-
-    /// A table; cells are escaped already.
-    pub(crate) fn table(&mut self, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        let _ = writeln!(self.text, "| {} |", head.join(" | "));
-        let _ = writeln!(self.text, "|{}", " --- |".repeat(head.len()));
-        for row in rows {
-            let _ = writeln!(self.text, "| {} |", row.join(" | "));
-        }
-    }
-
-    /// The page.
-    pub(crate) fn finish(mut self) -> String {
-        while self.text.contains("\n\n\n") {
-            self.text = self.text.replace("\n\n\n", "\n\n");
-        }
-        self.text.truncate(self.text.trim_end().len());
-        self.text.push('\n');
-        self.text
-    }
-}
-
-/// A statement of the caller with its line.
-pub(crate) fn quote(evidence: &super::Evidence) -> String {
-    format!("“{}” (line {})", inline(&evidence.text), evidence.line)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::inline;
+    use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_would_be_structure_is_text() {
@@ -143,5 +198,13 @@ mod tests {
         ] {
             assert_eq!(inline(plain), plain);
         }
+    }
+
+    #[test]
+    fn a_template_repeats_lists_and_falls_back_if_they_are_empty() {
+        let template = "# {title}\n{#items?}\nItems:\n{#items}\n{@}. {name|words}{#note} ({note}){/}\n{:else}\nnone\n{/}\n{:else}\nno list\n{/}\n{n|duration}";
+        let data = json!({ "title": "a | b", "items": [{ "name": "x_y", "note": "<b>" }, { "name": "z" }], "n": 80 });
+        assert_eq!(render(template, &data), "# a \\| b\nItems:\n1. x y (&lt;b>)\n2. z\n1 h 20 min\n");
+        assert_eq!(render(template, &json!({ "title": "t", "items": [] })), "# t\nno list\n");
     }
 }

@@ -1,125 +1,100 @@
-//! The retro agent: what a team says about its last weeks in, the plan of a retrospective out, with the action items of the one
-//! before. It prepares a conversation; verdicts about people must never get in.
+//! The retrospective agent: a team's notes in, the plan of a retrospective out, with the action items of the last one. It prepares
+//! a conversation and judges no person.
 
 mod actions;
-mod agenda;
 mod carried;
 mod context;
-mod format;
-mod hints;
+mod facilitation;
 mod notes;
-mod page;
 mod plan;
-mod subjects;
 mod themes;
 
 pub use plan::*;
 
 use super::source::{Source, clean, cut};
 use super::words::topic;
-use super::{AgentInput, MAX_REMEMBERED_BYTES, NewMemory, RETRO_ACTION_TAG, RETRO_TAG};
+use super::{AgentInput, NewMemory, RETRO_ACTION_TAG, RETRO_TAG, counted, remembered};
+use facilitation::Facilitation;
 use mcp_contracts::memory::Visibility;
 
 /// Kind of a remembered plan.
 const KIND: &str = "retrospective";
 /// Kind of a remembered action item.
 const ACTION_KIND: &str = "action_item";
+const MAX_TITLE_CHARS: usize = 120;
 
-/// Writes the plan.
 pub(crate) fn plan(input: &AgentInput<'_>) -> RetrospectivePlan {
     let source = Source::read(input.text);
     let notes = notes::read(&source);
     let context = context::read(&notes, input);
     let carried = carried::read(input, &notes);
     let mut themes = themes::cluster(&notes);
-    let parked = themes
-        .split_off(themes.len().min(themes::most(context.box_minutes)))
-        .into_iter()
-        .map(|theme| theme.title)
-        .collect();
-    let format = format::choose(&context, &carried, themes.len());
-    let actions = actions::propose(&themes, &carried, &context, input.today);
+    let parked = themes.split_off(themes.len().min(themes::most(context.box_minutes)));
+    let facilitation = Facilitation::new(&context, &carried, &themes);
+    let format = facilitation.format();
     let mut plan = RetrospectivePlan {
-        title: cut(&clean(input.intent), 120),
+        title: cut(&clean(input.intent), MAX_TITLE_CHARS),
         summary: String::new(),
         basis: Basis {
-            lines_read: source.read_lines(),
+            lines_read: source.lines.len(),
             lines_left_out: source.left_out,
             notes: notes.iter().filter(|note| note.tone != notes::Tone::Fact).count(),
-            memory: memory(input, carried.len()),
+            memory: match (input.static_context, carried.len()) {
+                (true, _) => "memory did not answer: bring the action items of last time yourselves".to_owned(),
+                (false, count) => format!("{} of earlier retrospectives", counted(count, "action item")),
+            },
         },
-        agenda: agenda::agenda(&context, &format, &carried, &themes),
-        hints: hints::hints(&context, &carried, &themes),
+        agenda: facilitation.agenda(&format),
+        hints: facilitation.hints(),
+        parked: parked.into_iter().map(|theme| theme.title).collect(),
+        actions: actions::propose(&themes, &carried, &context, input.today),
         format,
         context,
         carried,
         themes,
-        parked,
-        actions,
     };
     plan.summary = summary(&plan);
     plan
 }
 
-fn memory(input: &AgentInput<'_>, carried: usize) -> String {
-    match (input.static_context, carried) {
-        (true, _) => "memory did not answer: bring last time's action items yourselves".to_owned(),
-        (false, 0) => "memory holds no open action item of an earlier retrospective".to_owned(),
-        (false, 1) => "1 action item of earlier retrospectives from memory".to_owned(),
-        (false, more) => format!("{more} action items of earlier retrospectives from memory"),
-    }
-}
-
 fn summary(plan: &RetrospectivePlan) -> String {
-    let mut sentences =
-        vec![format!("{} minutes, format {}: {}.", plan.context.box_minutes, plan.format.name, plan.format.reason)];
+    let (minutes, format, reason) = (plan.context.box_minutes, &plan.format.name, &plan.format.reason);
     let open = plan.carried.iter().filter(|action| action.status == ActionStatus::Open).count();
-    match (plan.carried.len(), open) {
-        (0, _) => {}
-        (total, 0) => sentences
-            .push(format!("All {total} earlier action item(s) are reported done; check that they had an effect.")),
-        (total, open) => {
-            sentences.push(format!("Of {total} earlier action item(s), {open} are still open; they come first."))
+    let carried = match (plan.carried.len(), open) {
+        (0, _) => String::new(),
+        (total, 0) => {
+            format!(" Earlier action items reported done: {total} of {total}; check that they had an effect.")
         }
-    }
-    let named: Vec<String> = plan.themes.iter().take(3).map(|theme| theme.title.to_lowercase()).collect();
-    if named.is_empty() {
-        sentences.push("The notes name no theme yet: the first round collects them.".to_owned());
-    } else {
-        sentences.push(format!("Themes in the notes, heaviest first: {}.", named.join("; ")));
-    }
-    sentences.join(" ")
+        (total, open) => format!(" Earlier action items still open: {open} of {total}; they come first."),
+    };
+    let titles: Vec<String> = plan.themes.iter().take(3).map(|theme| theme.title.to_lowercase()).collect();
+    let themes = match titles.as_slice() {
+        [] => "The notes name no theme yet: the first round collects them.".to_owned(),
+        titles => format!("Themes in the notes, most important first: {}.", titles.join("; ")),
+    };
+    format!("{minutes} minutes, format {format}: {reason}.{carried} {themes}")
 }
 
-/// What to remember: each action item for the next retrospective, each one that was reported done, and the plan in short.
+/// Each new item for the next retrospective, each one that is reported done, and a digest of the plan.
 pub(crate) fn remember(plan: &RetrospectivePlan, input: &AgentInput<'_>) -> Vec<NewMemory> {
-    let item = |content: String| NewMemory {
+    let memory = |content: String, tag: &str, kind: &'static str, intent: Option<String>| NewMemory {
         content,
-        tags: vec![RETRO_ACTION_TAG.to_owned()],
-        kind: ACTION_KIND,
-        intent: None,
+        tags: vec![tag.to_owned()],
+        kind,
+        intent,
         visibility: Visibility::Workspace,
     };
-    let mut memories: Vec<NewMemory> = plan
-        .actions
-        .iter()
-        .filter(|action| action.carries.is_none())
-        .map(|action| item(carried::written(action, input.today)))
-        .collect();
+    let new = plan.actions.iter().filter(|action| action.carries.is_none());
+    let new = new.map(|action| carried::open_memory(action, input.today));
     let done = plan.carried.iter().filter(|action| action.status == ActionStatus::Done);
-    memories.extend(done.map(|action| item(carried::closed(action, input.today))));
+    let done = done.map(|action| carried::done_memory(action, input.today));
+    let mut memories: Vec<NewMemory> =
+        new.chain(done).map(|content| memory(content, RETRO_ACTION_TAG, ACTION_KIND, None)).collect();
     let mut content = format!("Retrospective: {}\n{}\n", plan.title, plan.summary);
     for theme in &plan.themes {
         content.push_str(&format!("Theme: {} ({} notes)\n", theme.title, theme.quotes.len() + theme.more));
     }
-    content.push_str(&format!("Held: {}\nExecution: {}\n", input.today, input.execution_id));
-    content.truncate(content.floor_char_boundary(MAX_REMEMBERED_BYTES));
-    memories.push(NewMemory {
-        content,
-        tags: vec![RETRO_TAG.to_owned()],
-        kind: KIND,
-        intent: topic(input.intent),
-        visibility: Visibility::Workspace,
-    });
+    content.push_str(&format!("Held: {}\n", input.today));
+    memories.push(memory(remembered(content, input), RETRO_TAG, KIND, topic(input.intent)));
     memories
 }

@@ -1,42 +1,39 @@
-//! The text of a caller as numbered statements: cleaned of what a terminal or a renderer would act on, bounded in number and
-//! length, split where one line tells several things. What the words mean is not known here.
+//! A text as numbered statements: without control characters, bounded in number and length, split into sentences. The meaning of
+//! the words is left to the agents.
 
+use super::lexicon::LEXICON;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Most lines of a text that are read; the report says how many were not.
+/// Further lines are not read; the report states their number.
 pub(crate) const MAX_LINES: usize = 5_000;
-/// Longest line that is read as one, in bytes; what is longer is read in pieces, so that no work grows with the square of a line.
+/// A longer line is read in pieces, so that no work grows with the square of its length.
 const MAX_LINE_BYTES: usize = 1_000;
-/// Most statements of one line.
 const MAX_STATEMENTS_PER_LINE: usize = 200;
-/// Longest statement, in characters; the rest becomes an ellipsis.
+/// The rest of a longer statement becomes an ellipsis.
 pub(crate) const MAX_STATEMENT_CHARS: usize = 240;
 
-/// Words of a sentence after which the next one may begin in lower case.
+/// A full stop before a lower-case word ends a sentence only if the sentence has this number of words.
 const LOWER_CASE_WORDS: usize = 5;
 
-/// A statement of the text and where it stands.
+/// A statement of the text, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// Line of the text, from 1.
     pub line: usize,
-    /// What it says.
+    /// The statement.
     pub text: String,
 }
 
-/// A text in lines.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Lines that say something, cleaned.
     pub(crate) lines: Vec<Evidence>,
-    /// How many lines were past the bound.
+    /// Number of lines beyond [`MAX_LINES`].
     pub(crate) left_out: usize,
 }
 
 impl Source {
-    /// Reads `text`.
     pub(crate) fn read(text: &str) -> Self {
         let mut lines: Vec<Evidence> = Vec::new();
         let mut left_out = 0;
@@ -55,14 +52,9 @@ impl Source {
         }
         Self { lines, left_out }
     }
-
-    /// How many lines were read.
-    pub(crate) fn read_lines(&self) -> usize {
-        self.lines.len()
-    }
 }
 
-/// A line in pieces of bounded length, cut at spaces where there are any.
+/// Cuts a line into pieces of bounded length, at spaces if it has any.
 fn pieces(line: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = line;
@@ -76,7 +68,7 @@ fn pieces(line: &str) -> Vec<&str> {
     pieces
 }
 
-/// `text` without control characters, escape sequences and marks that change the direction of writing; spaces folded.
+/// Removes control characters, escape sequences and marks that change the writing direction; folds spaces.
 pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut characters = text.chars();
@@ -102,7 +94,7 @@ pub(crate) fn clean(text: &str) -> String {
     cleaned
 }
 
-/// `text` cut to `most` characters at the end of a word where one is near, with an ellipsis where something is missing.
+/// Cuts `text` to `most` characters, at the end of a word if one is near, and appends an ellipsis.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
     let head = &text[..end];
@@ -111,13 +103,12 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     format!("{}…", head[..stop].trim_end_matches([' ', ',', ';']))
 }
 
-/// `text` with a capital at its head.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// `text` without what marks it as an item of a list, a quote or a heading.
+/// Removes the mark of a list item, a checkbox, a quote or a heading.
 pub(crate) fn without_bullet(text: &str) -> &str {
     let mut rest = text.trim_start_matches(['#', '>', ' ', '|']);
     if let Some(item) = ["- ", "* ", "+ ", "• ", "– ", "— "].iter().find_map(|bullet| rest.strip_prefix(bullet)) {
@@ -131,28 +122,27 @@ pub(crate) fn without_bullet(text: &str) -> &str {
     if numbered { rest[digits + 2..].trim_start() } else { rest }
 }
 
-/// The sentences of a line of prose.
 pub(crate) fn sentences(text: &str) -> Vec<&str> {
-    let mut found = Vec::new();
+    let mut sentences = Vec::new();
     let mut start = 0;
     let characters: Vec<(usize, char)> = text.char_indices().collect();
     for window in characters.windows(3) {
         let [(stop, mark), (gap, space), (next, first)] = [window[0], window[1], window[2]];
         let ends = matches!(mark, '.' | '!' | '?' | ';') && space == ' ';
         let begins = mark != '.' || !first.is_lowercase() || text[start..stop].split(' ').count() >= LOWER_CASE_WORDS;
-        if ends && begins && !abbreviated(&text[start..stop]) && found.len() < MAX_STATEMENTS_PER_LINE {
-            found.push(text[start..gap].trim());
+        if ends && begins && !abbreviated(&text[start..stop]) && sentences.len() < MAX_STATEMENTS_PER_LINE {
+            sentences.push(text[start..gap].trim());
             start = next;
         }
     }
-    found.push(text[start..].trim());
-    found.retain(|sentence| sentence.chars().any(char::is_alphanumeric));
-    found
+    sentences.push(text[start..].trim());
+    sentences.retain(|sentence| sentence.chars().any(char::is_alphanumeric));
+    sentences
 }
 
 fn abbreviated(before: &str) -> bool {
     let last = before.rsplit([' ', '(']).next().unwrap_or_default().to_lowercase();
-    matches!(last.as_str(), "e.g" | "i.e" | "approx" | "ca" | "vs" | "etc" | "no" | "z.b" | "ggf" | "dr" | "mr" | "ms")
+    LEXICON.words.abbreviations.contains(&last)
         || (!last.is_empty() && last.len() <= 2 && last.chars().all(|digit| digit.is_ascii_digit()))
 }
 
@@ -175,7 +165,7 @@ mod tests {
     #[test]
     fn lines_past_the_bound_are_counted() {
         let source = Source::read(&"x\n".repeat(MAX_LINES + 7));
-        assert_eq!((source.read_lines(), source.left_out), (MAX_LINES, 7));
+        assert_eq!((source.lines.len(), source.left_out), (MAX_LINES, 7));
     }
 
     #[test]

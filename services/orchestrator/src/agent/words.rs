@@ -1,32 +1,21 @@
-//! Words of a text that tell one subject from another. No list here is about incidents or teams.
+//! Words that distinguish one subject from another.
 
+use super::lexicon::LEXICON;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-/// Longest word that is compared, in bytes.
+/// Longer words are ids or data.
 const MAX_WORD_BYTES: usize = 48;
-/// Most words of one text.
 const MAX_WORDS: usize = 2_000;
-/// Longest topic, in bytes; with its prefix it fits a tag.
+/// With its prefix `topic:` a topic fits a tag.
 const MAX_TOPIC_BYTES: usize = 48;
 
-const COMMON: &str = " a about above after again all also an and any are around as at be because been before being below \
-between both but by can could did do does doing done down during each even every few find first for from further get got \
-had has have having he her here him his how i if in into is it its itself just last let like made make many me more most \
-much my near new no nobody nor not now of off on once one only or other our out over own per please same she should since \
-so some still such take than that the their them then there these they this those through to together too two under until \
-up us use used using very was way we were what when where which while who whole why will with without work would yet you \
-your report write plan make need needs want help prepare run \
-der die das und oder ein eine ist war wir sie nicht mit von zu für auf den dem des im am bei nach aus es \
-el la los las y de que en un una con por para no se del al fue \
-le les et des du dans pour par sur pas est une qui que ";
-
-/// The words of `text` that carry meaning, lower case, without common ones and without numbers.
+/// The distinguishing words of `text`: in lower case and in singular, without common words and numbers.
 pub(crate) fn significant(text: &str) -> BTreeSet<String> {
     ordered(text).into_iter().collect()
 }
 
-/// The same in the order of the text, repeated as they repeat.
+/// The same words in the order of the text, with repetitions.
 pub(crate) fn ordered(text: &str) -> Vec<String> {
     text.split(|character: char| !(character.is_alphanumeric() || matches!(character, '-' | '_')))
         .map(|word| word.trim_matches(['-', '_']))
@@ -39,11 +28,10 @@ pub(crate) fn ordered(text: &str) -> Vec<String> {
 }
 
 fn is_common(word: &str) -> bool {
-    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| COMMON.split(' ').collect());
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| LEXICON.words.common.split_whitespace().collect());
     WORDS.contains(word)
 }
 
-/// One form for singular and plural.
 fn stem(word: &str) -> String {
     match word.strip_suffix('s') {
         Some(one) if one.len() > 3 && !one.ends_with(['s', 'u', 'i']) => one.to_owned(),
@@ -51,13 +39,13 @@ fn stem(word: &str) -> String {
     }
 }
 
-/// How much two sets share, 0 to 1 of the smaller one.
+/// The shared part of the smaller set, 0 to 1.
 pub(crate) fn overlap(left: &BTreeSet<String>, right: &BTreeSet<String>) -> f64 {
     let smaller = left.len().min(right.len());
     if smaller == 0 { 0.0 } else { left.intersection(right).count() as f64 / smaller as f64 }
 }
 
-/// The topic of an intent as a tag: its first meaningful words.
+/// The first distinguishing words of an intent, as a tag.
 pub fn topic(intent: &str) -> Option<String> {
     let mut topic = String::new();
     for word in ordered(intent).into_iter().take(4) {

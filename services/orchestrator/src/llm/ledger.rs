@@ -1,5 +1,5 @@
-//! What organisations spend on models in a day. Money is reserved before a call and settled after it, so that calls at the same
-//! time cannot spend the same budget twice, and a call that nobody heard the end of counts as spent.
+//! Spend of organisations on models by day. Money is reserved before a call and settled after it, so that concurrent calls cannot spend the same
+//! budget twice, and a call whose end is unknown counts as spent.
 
 use super::LlmError;
 use futures::future::BoxFuture;
@@ -11,22 +11,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// A store of spend failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the spend of `{org}` could not be {attempted}: {why}")]
 pub struct SpendError {
-    /// Whose spend.
     pub org: String,
-    /// What was attempted: `reserved`, `settled`, `read`.
+    /// `reserved`, `settled` or `read`.
     pub attempted: &'static str,
-    /// Why it failed.
     pub why: String,
 }
 
-/// Keeps what organisations have spent, reservations included, by day.
 pub trait SpendStore: Send + Sync + 'static {
-    /// Adds `amount` to the spend of `org` on `day` unless the sum would pass `limit`, in one step, durable before it answers
-    /// true.
+    /// Adds `amount` to the spend of `org` on `day` in one step and returns true, unless the sum would exceed `limit`. Durable before it returns.
     fn reserve<'a>(
         &'a self,
         org: &'a str,
@@ -35,7 +30,7 @@ pub trait SpendStore: Send + Sync + 'static {
         limit: u64,
     ) -> BoxFuture<'a, Result<bool, SpendError>>;
 
-    /// Replaces a reservation by what was really spent.
+    /// Replaces a reservation by the real cost.
     fn settle<'a>(
         &'a self,
         org: &'a str,
@@ -44,11 +39,10 @@ pub trait SpendStore: Send + Sync + 'static {
         spent: u64,
     ) -> BoxFuture<'a, Result<(), SpendError>>;
 
-    /// What `org` has spent on `day`, reservations included.
+    /// Includes reservations.
     fn spent<'a>(&'a self, org: &'a str, day: Date) -> BoxFuture<'a, Result<u64, SpendError>>;
 }
 
-/// Budgets by plan and a store of spend.
 #[derive(Clone)]
 pub struct Ledger {
     store: Arc<dyn SpendStore>,
@@ -63,31 +57,27 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// A ledger with the daily budgets of the plans in the order of [`Plan::ALL`], in micro-dollars; days are UTC.
+    /// `budgets` are micro-dollars a day, in the order of [`Plan::ALL`]; days are UTC.
     pub fn new(store: Arc<dyn SpendStore>, budgets: [u64; 4]) -> Self {
         Self { store, budgets, today: || Offset::UTC.to_datetime(jiff::Timestamp::now()).date() }
     }
 
-    /// The same on days that `today` tells.
+    /// Replaces the clock.
     #[must_use]
     pub fn on(self, today: fn() -> Date) -> Self {
         Self { today, ..self }
     }
 
-    /// What an organisation on `plan` may spend in a day.
     pub fn budget(&self, plan: Plan) -> u64 {
         Plan::ALL.iter().position(|known| *known == plan).map_or(0, |index| self.budgets[index])
     }
 
-    /// What `org` has spent today, reservations included.
-    ///
-    /// # Errors
-    /// The store does not answer.
+    /// Includes reservations.
     pub async fn spent_today(&self, org: &str) -> Result<u64, SpendError> {
         self.store.spent(org, (self.today)()).await
     }
 
-    /// Sets money aside. Without the store's word there is no call: a budget that cannot be read is not a budget.
+    /// Reserves money. If the store fails, no call is made, because the budget is unknown.
     pub(super) async fn reserve<'a>(
         &'a self,
         org: &'a str,
@@ -100,13 +90,13 @@ impl Ledger {
             Ok(false) => Err(LlmError::Budget),
             Err(error) => {
                 tracing::error!(orgId = org, %error, "no budget could be reserved");
-                Err(LlmError::Unavailable("its budget could not be reserved"))
+                Err(LlmError::Unavailable("no budget could be reserved for it"))
             }
         }
     }
 }
 
-/// Money set aside for one call. Dropped unsettled, it stays spent.
+/// Money for one call. If it is dropped unsettled, it stays spent.
 #[derive(Debug)]
 pub(super) struct Reservation<'a> {
     ledger: &'a Ledger,
@@ -116,15 +106,15 @@ pub(super) struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    /// Replaces it by what was spent; where that fails the reservation stands, which is on the safe side.
+    /// If this fails, the reservation stays, which is the safe side.
     pub(super) async fn settle(self, spent: u64) {
         if let Err(error) = self.ledger.store.settle(self.org, self.day, self.amount, spent).await {
-            tracing::error!(orgId = self.org, %error, "a reservation stands although its call has ended");
+            tracing::error!(orgId = self.org, %error, "a reservation could not be settled");
         }
     }
 }
 
-/// Spend of one process; it ends with it.
+/// Spend in memory; it is lost with the process.
 #[derive(Debug, Default)]
 pub struct MemorySpend {
     days: Mutex<BTreeMap<(Date, String), u64>>,
@@ -139,7 +129,7 @@ impl SpendStore for MemorySpend {
         limit: u64,
     ) -> BoxFuture<'a, Result<bool, SpendError>> {
         let mut days = self.days.lock();
-        // a call that began yesterday may still be settled today; what is older is history
+        // A call of yesterday may still be settled; older days are not needed.
         let oldest = day.yesterday().unwrap_or(day);
         days.retain(|(known, _), _| *known >= oldest);
         let spent = days.entry((day, org.to_owned())).or_default();
@@ -176,7 +166,7 @@ mod tests {
     use jiff::civil::date;
 
     #[test]
-    fn what_is_reserved_cannot_be_reserved_again_and_what_is_released_can() {
+    fn reserved_money_cannot_be_reserved_again_and_released_money_can() {
         let store = MemorySpend::default();
         let day = date(2026, 11, 25);
         assert_eq!(block_on(store.reserve("acme", day, 60, 100)), Ok(true));
@@ -196,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_past_every_number_does_not_fit() {
+    fn a_sum_that_overflows_does_not_fit() {
         let store = MemorySpend::default();
         let day = date(2026, 11, 25);
         assert_eq!(block_on(store.reserve("acme", day, 1, u64::MAX)), Ok(true));

@@ -1,9 +1,8 @@
-//! From tokens to money, in whole micro-dollars, rounded up: a call is never cheaper in the ledger than on the bill.
+//! Cost of tokens in whole micro-dollars, rounded up: a call never costs less in the ledger than on the bill.
 
-/// Tokens that a price is for.
 const PER_TOKENS: u128 = 1_000_000;
 
-/// Prices of a million tokens, in micro-dollars.
+/// Micro-dollars for a million tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prices {
     pub(super) prompt: u64,
@@ -11,14 +10,13 @@ pub(super) struct Prices {
 }
 
 impl Prices {
-    /// What a call costs.
     pub(super) fn cost(self, prompt_tokens: u64, completion_tokens: u64) -> u64 {
         let prompt = u128::from(self.prompt) * u128::from(prompt_tokens);
         let exact = prompt.saturating_add(u128::from(self.completion) * u128::from(completion_tokens));
         u64::try_from(exact.div_ceil(PER_TOKENS)).unwrap_or(u64::MAX)
     }
 
-    /// The most that a request of `bytes` can cost: a token is at least one byte.
+    /// The highest possible cost of a request: a token has at least one byte.
     pub(super) fn most(self, bytes: usize, completion_tokens: u64) -> u64 {
         self.cost(u64::try_from(bytes).unwrap_or(u64::MAX), completion_tokens)
     }

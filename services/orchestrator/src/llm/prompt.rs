@@ -1,16 +1,14 @@
-//! The request to a model: the rules, the fields it may word, the facts it may use. Nothing of a token, an organisation or a
-//! user gets in.
+//! The request to a model: the rules, the fields to reword, the facts. It never has a token, an organisation or a user in it.
 
 use super::MAX_COMPLETION_TOKENS;
 use crate::agent::Draft;
 use serde_json::{Map, Value, json};
 
-/// Most bytes of the material; facts that are longer stay out, and the fields go alone.
+/// If fields and facts are longer than this, only the fields are sent.
 pub const MAX_PROMPT_BYTES: usize = 48 << 10;
 
 const RULES: &str = include_str!("../../templates/complete.md");
 
-/// The body of the request.
 pub(super) fn request(model: &str, draft: &Draft) -> Vec<u8> {
     let fields: Map<String, Value> =
         draft.prose().into_iter().map(|(name, text)| (name, Value::String(text))).collect();

@@ -1,15 +1,14 @@
-//! One request to the endpoint: bounded in time and in size, never repeated, never redirected (a redirect would carry the key
-//! away). What is asked and what an answer means is not known here.
+//! One request to the endpoint: bounded in time and size, never retried (it may have cost money), never redirected (a redirect would receive the
+//! key).
 
 use super::LlmError;
-use super::reply::MAX_REPLY_BYTES;
+use super::completion::MAX_REPLY_BYTES;
 use crate::LlmSettings;
 use mcp_kit::settings::Secret;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 use std::time::Duration;
 
-/// The way to the endpoint.
 #[derive(Debug)]
 pub(super) struct Wire {
     client: Client,
@@ -17,11 +16,10 @@ pub(super) struct Wire {
     key: Option<Secret>,
 }
 
-/// A request that brought nothing.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: LlmError,
-    /// Whether the endpoint may have worked on it all the same.
+    /// True if the endpoint may have done the work.
     pub(super) may_have_cost: bool,
 }
 
@@ -37,9 +35,9 @@ impl Wire {
         Ok(Self { client, url, key: settings.api_key.clone() })
     }
 
-    /// Sends `body` and reads the answer, both within `limit`.
-    pub(super) async fn ask(&self, body: Vec<u8>, limit: Duration) -> Result<Vec<u8>, Failure> {
-        tokio::time::timeout(limit, self.exchange(body)).await.unwrap_or_else(|_| Err(unknown("its deadline passed")))
+    /// Sends `body` and reads the reply within `limit`.
+    pub(super) async fn send(&self, body: Vec<u8>, limit: Duration) -> Result<Vec<u8>, Failure> {
+        tokio::time::timeout(limit, self.exchange(body)).await.unwrap_or_else(|_| Err(unknown("it timed out")))
     }
 
     async fn exchange(&self, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
@@ -54,15 +52,17 @@ impl Wire {
         if !response.status().is_success() {
             let error = match response.status().as_u16() {
                 401 | 403 => LlmError::Unavailable("it does not accept the key"),
-                429 => LlmError::Unavailable("it asks for fewer requests"),
-                300..=399 => LlmError::Unavailable("it redirects, which is not followed"),
+                429 => LlmError::Unavailable("its rate limit is reached"),
+                300..=399 => LlmError::Unavailable("it redirects, and redirects are not followed"),
                 400..=499 => LlmError::Unavailable("it refuses the request"),
                 _ => LlmError::Unavailable("it failed"),
             };
             return Err(Failure { error, may_have_cost: false });
         }
         let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| unknown("its answer broke off"))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|_| unknown("the connection closed before the answer was complete"))?
+        {
             if answer.len() + chunk.len() > MAX_REPLY_BYTES {
                 return Err(Failure { error: LlmError::Unusable("it is too long"), may_have_cost: true });
             }

@@ -1,31 +1,27 @@
-//! The circuit breaker of one instance, as data: it is told what happened and when, and says whether the instance may be asked. It opens
-//! after a run of failures or a bad share of many calls, and then lets one probe through each second.
+//! The circuit breaker of one instance, as data: time and outcomes are arguments. It opens after a run of failures or a bad share of many calls,
+//! and then admits one probe a second.
 
 use super::error::Health;
 use std::time::{Duration, Instant};
 
-/// Failures in a row that open it.
+/// Five failed attempts take 1.5 s at the default `PEER_DEADLINE_MS` of 300; after that calls fail at once.
 pub const MAX_FAILURES_IN_A_ROW: u32 = 5;
-/// Fewest calls of a window whose share of failures is judged.
+/// The share of failures is judged from this number of calls on: one failure of two calls proves nothing.
 pub const MIN_JUDGED_CALLS: u32 = 20;
-/// How long a window is.
 pub const WINDOW: Duration = Duration::from_secs(10);
-/// Pause before each probe of an open circuit.
+/// Pause between probes: a peer that is back is used again after about a second, and one that is down gets one call a second.
 pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
-/// Where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// The instance is asked.
     Closed,
-    /// One probe is on its way.
+    /// A probe is in flight.
     HalfOpen,
-    /// The instance is left alone.
+    /// No call is admitted until a probe is due.
     Open,
 }
 
 impl State {
-    /// The word in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -34,7 +30,7 @@ impl State {
         }
     }
 
-    /// The number in the gauge.
+    /// Value of the gauge `mcp_breaker_state`.
     pub const fn number(self) -> f64 {
         match self {
             Self::Closed => 0.0,
@@ -44,20 +40,17 @@ impl State {
     }
 }
 
-/// What a permitted attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
-    /// One of many.
+pub enum Admission {
     Call,
-    /// The probe that decides whether the circuit closes.
+    /// Decides whether the circuit closes.
     Probe,
 }
 
-/// A breaker.
 #[derive(Debug)]
 pub struct Breaker {
     state: State,
-    /// When the state was entered, or in `Open` when the last probe failed.
+    /// When the state was entered, or the last probe failed.
     since: Instant,
     in_a_row: u32,
     window_began: Instant,
@@ -66,39 +59,37 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A closed one.
     pub fn new(now: Instant) -> Self {
         Self { state: State::Closed, since: now, in_a_row: 0, window_began: now, calls: 0, failures: 0 }
     }
 
-    /// Where it stands.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Asks for a pass; `patience` is how long a due probe is left to others first.
-    pub fn admit(&mut self, now: Instant, patience: Duration) -> Option<Pass> {
+    /// Admits an attempt or not. A probe that is due is admitted only after `patience`: the watcher leaves it to calls at first.
+    pub fn admit(&mut self, now: Instant, patience: Duration) -> Option<Admission> {
         match self.state {
-            State::Closed => Some(Pass::Call),
+            State::Closed => Some(Admission::Call),
             State::HalfOpen => None,
             State::Open if now.saturating_duration_since(self.since) >= PROBE_PERIOD + patience => {
                 self.enter(State::HalfOpen, now);
-                Some(Pass::Probe)
+                Some(Admission::Probe)
             }
             State::Open => None,
         }
     }
 
-    /// Tells what became of a pass.
-    pub fn settle(&mut self, now: Instant, pass: Pass, health: Health) {
-        match (pass, self.state) {
-            (Pass::Probe, State::HalfOpen) => match health {
-                Health::Well => self.enter(State::Closed, now),
-                Health::Ill | Health::Unknown => self.enter(State::Open, now),
+    /// Records the outcome of an admitted attempt.
+    pub fn settle(&mut self, now: Instant, admission: Admission, health: Health) {
+        match (admission, self.state) {
+            (Admission::Probe, State::HalfOpen) => match health {
+                Health::Healthy => self.enter(State::Closed, now),
+                Health::Unhealthy | Health::Unknown => self.enter(State::Open, now),
             },
-            (Pass::Call, State::Closed) => self.count(now, health),
-            // An attempt that began before the circuit opened says nothing about the instance of now.
-            (Pass::Call, State::Open | State::HalfOpen) | (Pass::Probe, State::Open | State::Closed) => {}
+            (Admission::Call, State::Closed) => self.count(now, health),
+            // An attempt that began before the circuit opened says nothing about the instance's present state.
+            (Admission::Call, State::Open | State::HalfOpen) | (Admission::Probe, State::Open | State::Closed) => {}
         }
     }
 
@@ -108,8 +99,8 @@ impl Breaker {
         }
         match health {
             Health::Unknown => return,
-            Health::Well => self.in_a_row = 0,
-            Health::Ill => {
+            Health::Healthy => self.in_a_row = 0,
+            Health::Unhealthy => {
                 self.in_a_row += 1;
                 self.failures += 1;
             }
@@ -134,7 +125,7 @@ mod tests {
 
     fn failing(breaker: &mut Breaker, now: Instant, times: u32) {
         for _ in 0..times {
-            breaker.settle(now, Pass::Call, Health::Ill);
+            breaker.settle(now, Admission::Call, Health::Unhealthy);
         }
     }
 
@@ -143,9 +134,9 @@ mod tests {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         failing(&mut breaker, start, 4);
-        breaker.settle(start, Pass::Call, Health::Well);
+        breaker.settle(start, Admission::Call, Health::Healthy);
         failing(&mut breaker, start, 4);
-        assert_eq!(breaker.admit(start, NOW), Some(Pass::Call));
+        assert_eq!(breaker.admit(start, NOW), Some(Admission::Call));
         failing(&mut breaker, start, 1);
         assert_eq!(breaker.state(), State::Open);
         assert_eq!(breaker.admit(start, NOW), None);
@@ -156,8 +147,8 @@ mod tests {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         let pair = |breaker: &mut Breaker, now| {
-            breaker.settle(now, Pass::Call, Health::Well);
-            breaker.settle(now, Pass::Call, Health::Ill);
+            breaker.settle(now, Admission::Call, Health::Healthy);
+            breaker.settle(now, Admission::Call, Health::Unhealthy);
         };
         (0..9).for_each(|_| pair(&mut breaker, start));
         assert_eq!(breaker.state(), State::Closed);
@@ -175,30 +166,30 @@ mod tests {
         let just_before = start + PROBE_PERIOD - Duration::from_millis(1);
         assert_eq!(breaker.admit(just_before, NOW), None);
         let first = start + PROBE_PERIOD;
-        assert_eq!(breaker.admit(first, NOW), Some(Pass::Probe));
+        assert_eq!(breaker.admit(first, NOW), Some(Admission::Probe));
         assert_eq!(breaker.admit(first, NOW), None, "one probe at a time");
-        breaker.settle(first, Pass::Probe, Health::Ill);
+        breaker.settle(first, Admission::Probe, Health::Unhealthy);
         assert_eq!(breaker.admit(first + PROBE_PERIOD / 2, NOW), None);
-        assert_eq!(breaker.admit(first + PROBE_PERIOD, NOW), Some(Pass::Probe));
-        breaker.settle(first + PROBE_PERIOD, Pass::Probe, Health::Well);
+        assert_eq!(breaker.admit(first + PROBE_PERIOD, NOW), Some(Admission::Probe));
+        breaker.settle(first + PROBE_PERIOD, Admission::Probe, Health::Healthy);
         assert_eq!(breaker.state(), State::Closed);
         failing(&mut breaker, first + PROBE_PERIOD, 4);
         assert_eq!(breaker.state(), State::Closed, "old failures are forgotten");
     }
 
     #[test]
-    fn a_probe_that_nobody_finished_is_no_proof_and_a_late_success_closes_nothing() {
+    fn an_unfinished_probe_is_no_proof_and_a_late_success_closes_nothing() {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         failing(&mut breaker, start, 5);
-        breaker.settle(start, Pass::Call, Health::Well);
+        breaker.settle(start, Admission::Call, Health::Healthy);
         assert_eq!(breaker.state(), State::Open);
         let due = start + PROBE_PERIOD;
-        assert_eq!(breaker.admit(due, PROBE_PERIOD), None, "the patient wait longer");
-        assert_eq!(breaker.admit(due, NOW), Some(Pass::Probe));
-        breaker.settle(due, Pass::Call, Health::Well);
+        assert_eq!(breaker.admit(due, PROBE_PERIOD), None, "the watcher waits longer");
+        assert_eq!(breaker.admit(due, NOW), Some(Admission::Probe));
+        breaker.settle(due, Admission::Call, Health::Healthy);
         assert_eq!(breaker.state(), State::HalfOpen);
-        breaker.settle(due, Pass::Probe, Health::Unknown);
+        breaker.settle(due, Admission::Probe, Health::Unknown);
         assert_eq!(breaker.state(), State::Open);
     }
 }

@@ -1,45 +1,44 @@
-//! How much may be repeated: each call pays a part of a token in, each repetition takes a whole one out. Whatever peers do, repetitions stay
-//! a fixed share of calls, so that an outage is not made worse by those who suffer from it.
+//! The retry budget: a call deposits a fifth of a retry, a retry withdraws a whole one. Whatever peers do, retries stay at most a fifth of the
+//! calls, so that an outage is not made worse by its victims.
 
 use std::time::Duration;
 
-/// Calls that pay for one repetition.
+/// Calls that pay for one retry.
 pub const CALLS_PER_RETRY: u32 = 5;
-/// Most repetitions that are saved up.
+/// More are not saved up: after a quiet hour a burst of retries would hit a peer that has just failed.
 pub const MAX_SAVED_RETRIES: u32 = 10;
-/// Longest wait before a repetition; who asks for a longer one is not asked again by the same workflow.
+/// Longest wait before a retry. If a peer asks for a longer one, the workflow uses its fallback instead.
 pub const MAX_RETRY_WAIT: Duration = Duration::from_millis(250);
-/// The wait before a repetition is drawn from zero to this.
+/// Jitter: the wait is drawn from zero to this, so that clients that failed together do not retry together.
 pub const RETRY_JITTER: Duration = Duration::from_millis(50);
 
-/// The budget of one peer, in parts of a repetition.
+/// In fifths of a retry. A new process may retry once.
 #[derive(Debug)]
 pub struct Budget {
-    parts: u32,
+    fifths: u32,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { parts: CALLS_PER_RETRY }
+        Self { fifths: CALLS_PER_RETRY }
     }
 }
 
 impl Budget {
-    /// A call begins.
-    pub fn pay_in(&mut self) {
-        self.parts = (self.parts + 1).min(MAX_SAVED_RETRIES * CALLS_PER_RETRY);
+    pub fn deposit(&mut self) {
+        self.fifths = (self.fifths + 1).min(MAX_SAVED_RETRIES * CALLS_PER_RETRY);
     }
 
-    /// Takes one repetition out; false where there is none.
-    pub fn take(&mut self) -> bool {
-        let left = self.parts.checked_sub(CALLS_PER_RETRY);
-        self.parts = left.unwrap_or(self.parts);
-        left.is_some()
+    /// Returns false if the budget has no whole retry.
+    pub fn withdraw(&mut self) -> bool {
+        let rest = self.fifths.checked_sub(CALLS_PER_RETRY);
+        self.fifths = rest.unwrap_or(self.fifths);
+        rest.is_some()
     }
 }
 
-/// How long to wait before a repetition, `random` from 0 to 1; `None` where the peer wants to be left alone for longer.
-pub fn wait(retry_after: Option<Duration>, random: f64) -> Option<Duration> {
+/// The wait before a retry, with `random` from 0 to 1; `None` if the peer asks for a longer one than [`MAX_RETRY_WAIT`].
+pub fn retry_delay(retry_after: Option<Duration>, random: f64) -> Option<Duration> {
     let wait = retry_after.unwrap_or_default() + RETRY_JITTER.mul_f64(random.clamp(0.0, 1.0));
     (wait <= MAX_RETRY_WAIT).then_some(wait)
 }
@@ -50,25 +49,25 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn repetitions_are_at_most_a_fifth_of_the_calls_and_one(calls in proptest::collection::vec(0u32..4, 1..400)) {
+        fn retries_are_at_most_a_fifth_of_the_calls_and_one(calls in proptest::collection::vec(0u32..4, 1..400)) {
             let mut budget = Budget::default();
-            let (mut made, mut repeated) = (0u32, 0u32);
+            let (mut made, mut retried) = (0u32, 0u32);
             for wanted in calls {
-                budget.pay_in();
+                budget.deposit();
                 made += 1;
-                repeated += (0..wanted).filter(|_| budget.take()).count() as u32;
-                proptest::prop_assert!(repeated <= 1 + made / CALLS_PER_RETRY);
+                retried += (0..wanted).filter(|_| budget.withdraw()).count() as u32;
+                proptest::prop_assert!(retried <= 1 + made / CALLS_PER_RETRY);
             }
         }
 
         #[test]
-        fn a_wait_is_never_shorter_than_asked_and_never_long(random in 0.0f64..1.0, asked in 0u64..2_000) {
-            let asked = Duration::from_millis(asked);
-            match wait(Some(asked), random) {
-                Some(wait) => proptest::prop_assert!((asked..=MAX_RETRY_WAIT).contains(&wait)),
-                None => proptest::prop_assert!(asked + RETRY_JITTER > MAX_RETRY_WAIT),
+        fn a_wait_is_never_shorter_than_requested_and_never_long(random in 0.0f64..1.0, requested in 0u64..2_000) {
+            let requested = Duration::from_millis(requested);
+            match retry_delay(Some(requested), random) {
+                Some(wait) => proptest::prop_assert!((requested..=MAX_RETRY_WAIT).contains(&wait)),
+                None => proptest::prop_assert!(requested + RETRY_JITTER > MAX_RETRY_WAIT),
             }
-            proptest::prop_assert!(wait(None, random).is_some_and(|wait| wait <= RETRY_JITTER));
+            proptest::prop_assert!(retry_delay(None, random).is_some_and(|wait| wait <= RETRY_JITTER));
         }
     }
 }

@@ -1,31 +1,30 @@
-//! One instance of a peer: where it is, and whether it may be asked now.
+//! One instance of a peer: its URLs, its breaker, and the pause that it requested.
 
-use super::breaker::{Breaker, Pass, State};
+use super::breaker::{Admission, Breaker, State};
 use super::error::{Health, PeerError};
 use mcp_contracts::service::{MCP_PATH, READYZ_PATH};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// Longest time that an instance is asked last because it asked to be left alone.
+/// A longer `Retry-After` is cut to this.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct Instance {
-    /// URL of its MCP endpoint.
     pub(super) endpoint: String,
-    /// URL that tells whether it is ready.
+    /// URL of its readiness probe.
     pub(super) ready: String,
-    /// Host and port, for metrics.
+    /// Host and port, a label of metrics.
     pub(super) label: String,
-    state: Mutex<Standing>,
+    state: Mutex<InstanceState>,
 }
 
-struct Standing {
+struct InstanceState {
     breaker: Breaker,
     paused_until: Option<Instant>,
 }
 
 impl Instance {
-    /// `url` is a base URL, or where it names a path the endpoint itself, as behind a load balancer that routes by path.
+    /// `url` is a base URL; a URL with a path is the endpoint itself, as behind a load balancer that routes by path.
     pub(super) fn new(url: &str, now: Instant) -> Self {
         let scheme = url.find("://").map_or(0, |at| at + 3);
         let path = url[scheme..].find('/').map_or(url.len(), |at| scheme + at);
@@ -34,7 +33,7 @@ impl Instance {
             endpoint: if path == url.len() { format!("{origin}{MCP_PATH}") } else { url.to_owned() },
             ready: format!("{origin}{READYZ_PATH}"),
             label: origin[scheme..].to_owned(),
-            state: Mutex::new(Standing { breaker: Breaker::new(now), paused_until: None }),
+            state: Mutex::new(InstanceState { breaker: Breaker::new(now), paused_until: None }),
         }
     }
 
@@ -42,30 +41,29 @@ impl Instance {
         self.state.lock().breaker.state()
     }
 
-    /// How gladly it is asked: 0 at once, 1 after a pause that it asked for, 2 while its circuit is open.
+    /// Order in which instances are tried: 0 healthy, 1 in a requested pause, 2 circuit open.
     pub(super) fn rank(&self, now: Instant) -> u8 {
-        let standing = self.state.lock();
-        match standing.breaker.state() {
-            State::Closed if standing.paused_until.is_none_or(|until| until <= now) => 0,
+        let state = self.state.lock();
+        match state.breaker.state() {
+            State::Closed if state.paused_until.is_none_or(|until| until <= now) => 0,
             State::Closed => 1,
             State::HalfOpen | State::Open => 2,
         }
     }
 
-    pub(super) fn admit(&self, now: Instant, patience: Duration) -> Option<Pass> {
+    pub(super) fn admit(&self, now: Instant, patience: Duration) -> Option<Admission> {
         self.state.lock().breaker.admit(now, patience)
     }
 
-    /// Tells what became of a pass; answers the new state of the circuit where it changed.
-    pub(super) fn settle(&self, now: Instant, pass: Pass, health: Health) -> Option<State> {
+    /// Records an outcome; returns the new state if the circuit changed.
+    pub(super) fn settle(&self, now: Instant, admission: Admission, health: Health) -> Option<State> {
         let breaker = &mut self.state.lock().breaker;
         let before = breaker.state();
-        breaker.settle(now, pass, health);
+        breaker.settle(now, admission, health);
         Some(breaker.state()).filter(|after| *after != before)
     }
 
-    /// Remembers that it asked to be left alone.
-    pub(super) fn heed(&self, error: &PeerError, now: Instant) {
+    pub(super) fn pause_if_requested(&self, error: &PeerError, now: Instant) {
         if let PeerError::Busy { retry_after: Some(pause) } = error {
             self.state.lock().paused_until = Some(now + (*pause).min(MAX_PAUSE));
         }
@@ -91,10 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_that_asked_for_a_pause_is_asked_last_until_it_is_over() {
+    fn an_instance_in_a_requested_pause_is_called_last() {
         let now = Instant::now();
         let instance = Instance::new("http://a", now);
-        instance.heed(&PeerError::Busy { retry_after: Some(Duration::from_secs(60)) }, now);
+        instance.pause_if_requested(&PeerError::Busy { retry_after: Some(Duration::from_secs(60)) }, now);
         assert_eq!(instance.rank(now), 1);
         assert_eq!(instance.rank(now + MAX_PAUSE), 0);
     }

@@ -1,5 +1,5 @@
-//! Looks after instances whose circuit is open while no call comes by, so that `/readyz` tells the truth and a peer that is back is used
-//! again without anybody's call being the test. Calls come first: a probe of theirs says more.
+//! Probes instances whose circuit is open while there are no calls, so that `/readyz` is right and a peer that is back is used again without a
+//! user's call as the test. Calls come first, because their result says more.
 
 use super::breaker::PROBE_PERIOD;
 use super::{Health, Peer, Permit};
@@ -9,24 +9,23 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 impl Peer {
-    /// Asks each instance that has long been due for a probe whether it is ready.
-    async fn look(&self) {
+    async fn probe_open_instances(&self) {
         let now = Instant::now();
         let due = (0..self.instances.len()).filter(|at| self.instances[*at].rank(now) == 2);
-        let passes = due.filter_map(|index| self.pass(index, now, PROBE_PERIOD));
-        join_all(passes.map(|permit| self.ask(permit))).await;
+        let passes = due.filter_map(|index| self.admit(index, now, PROBE_PERIOD));
+        join_all(passes.map(|permit| self.probe(permit))).await;
     }
 
-    async fn ask(&self, mut permit: Permit<'_>) {
-        let asking = self.transport.is_ready(&permit.instance.ready);
-        let ready = tokio::time::timeout(self.attempt_deadline, asking).await.unwrap_or(false);
-        permit.health = if ready { Health::Well } else { Health::Ill };
+    async fn probe(&self, mut permit: Permit<'_>) {
+        let probe = self.transport.is_ready(&permit.instance.ready);
+        let ready = tokio::time::timeout(self.attempt_deadline, probe).await.unwrap_or(false);
+        permit.health = if ready { Health::Healthy } else { Health::Unhealthy };
     }
 }
 
-/// Looks after `peers` until it is told to stop.
+/// Probes until `stop`. Twice a period, so that a due probe is at most half a second late.
 pub async fn watch(peers: Vec<Arc<Peer>>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(PROBE_PERIOD / 2)).await.is_some() {
-        join_all(peers.iter().map(|peer| peer.look())).await;
+        join_all(peers.iter().map(|peer| peer.probe_open_instances())).await;
     }
 }

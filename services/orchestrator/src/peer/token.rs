@@ -1,4 +1,5 @@
-//! Tokens for calls on behalf of a caller, kept for a short time: signing one for each call would cost more than some calls do.
+//! Tokens for calls on behalf of a user (decision 0010), cached for a short time because signing one for each call would cost more than some
+//! calls do.
 
 use mcp_contracts::{Claims, Plan, Scope, ToolError};
 use mcp_kit::{Delegate, Settings};
@@ -7,11 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a delegated token is good.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How long one is used again; the rest of its life is for the call that carries it.
+/// A token is reused for half of its lifetime, so that the call that carries it has at least the other half.
 const REUSED_FOR: Duration = Duration::from_secs(30);
-/// Most tokens kept.
 const MAX_KEPT: usize = 4_096;
 
 #[derive(PartialEq, Eq, Hash)]
@@ -24,22 +23,17 @@ struct Key {
     scopes: &'static [Scope],
 }
 
-/// Makes and keeps tokens.
 pub struct Tokens {
     delegate: Delegate,
     kept: Mutex<HashMap<Key, (Instant, Arc<str>)>>,
 }
 
 impl Tokens {
-    /// Signs with the key of the settings.
     pub fn new(settings: &Settings) -> Self {
         Self { delegate: Delegate::new(settings), kept: Mutex::default() }
     }
 
-    /// The value of `Authorization` for a call with exactly these scopes.
-    ///
-    /// # Errors
-    /// The token cannot be signed.
+    /// The `Authorization` header for a call with exactly these scopes.
     pub fn bearer(&self, claims: &Claims, scopes: &'static [Scope], now: Instant) -> Result<Arc<str>, ToolError> {
         let key = Key {
             org: claims.org_id.clone(),

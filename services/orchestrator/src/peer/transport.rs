@@ -1,4 +1,4 @@
-//! One HTTP exchange with one instance: kept-alive connections, no proxy, no redirect, no second try of the library's own, a bounded body.
+//! One HTTP exchange with one instance: keep-alive connections, no proxy, no redirect, no retry by the library, a bounded body.
 
 use super::error::PeerError;
 use super::token::Tokens;
@@ -13,43 +13,35 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
-/// How long an unused connection is kept: less than the peers keep one, so that none is used that is about to be closed.
+/// Shorter than the peers' own keep-alive, so that no connection is used that the peer is about to close.
 const IDLE_CONNECTION: Duration = Duration::from_secs(10);
-/// Most unused connections to one instance.
 const MAX_IDLE_CONNECTIONS: usize = 128;
 
-/// Sends calls.
 pub struct Transport {
     client: reqwest::Client,
     tokens: Tokens,
 }
 
-/// A call ready to be sent, as often as need be.
-pub(super) struct Letter {
+/// A call that can be sent several times: a retry has the same id, token and body.
+pub(super) struct PreparedCall {
     pub(super) id: u64,
     headers: HeaderMap,
     body: Bytes,
 }
 
-/// What came back.
-pub(super) struct Answered {
+pub(super) struct HttpReply {
     status: StatusCode,
     retry_after: Option<Duration>,
     body: Vec<u8>,
 }
 
-impl Answered {
-    /// Reads it as the reply to call `id`.
+impl HttpReply {
     pub(super) fn read<R: DeserializeOwned>(&self, id: u64) -> Result<R, PeerError> {
-        wire::reply(self.status, self.retry_after, &self.body, id)
+        wire::parse_reply(self.status, self.retry_after, &self.body, id)
     }
 }
 
 impl Transport {
-    /// Prepares connections; none is made yet.
-    ///
-    /// # Errors
-    /// The system offers no TLS.
     pub fn new(settings: &Settings, connect_deadline: Duration) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -64,9 +56,16 @@ impl Transport {
         Ok(Self { client, tokens: Tokens::new(settings) })
     }
 
-    pub(super) fn letter<A: Serialize>(&self, call: &Call<'_>, id: u64, arguments: &A) -> Result<Letter, PeerError> {
+    pub(super) fn prepare<A: Serialize>(
+        &self,
+        call: &Call<'_>,
+        id: u64,
+        arguments: &A,
+    ) -> Result<PreparedCall, PeerError> {
         let bearer = self.tokens.bearer(call.claims, call.tool.scopes, Instant::now()).map_err(PeerError::Tool)?;
-        let text = |value: &str| HeaderValue::from_str(value).map_err(|_| PeerError::Malformed("unusable header"));
+        let text = |value: &str| {
+            HeaderValue::from_str(value).map_err(|_| PeerError::Malformed("a value is not a valid header"))
+        };
         let mut all = HeaderMap::with_capacity(8);
         all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         all.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -78,29 +77,28 @@ impl Transport {
         bearer.set_sensitive(true);
         all.insert(AUTHORIZATION, bearer);
         mcp_kit::telemetry::inject(&mut all);
-        Ok(Letter { id, headers: all, body: wire::request(id, call.tool.name, arguments)?.into() })
+        Ok(PreparedCall { id, headers: all, body: wire::encode_request(id, call.tool.name, arguments)?.into() })
     }
 
-    pub(super) async fn send(&self, endpoint: &str, letter: &Letter) -> Result<Answered, PeerError> {
-        let request = self.client.post(endpoint).headers(letter.headers.clone()).body(letter.body.clone());
-        let mut response = request.send().await.map_err(|error| lost(&error))?;
+    pub(super) async fn send(&self, endpoint: &str, prepared: &PreparedCall) -> Result<HttpReply, PeerError> {
+        let request = self.client.post(endpoint).headers(prepared.headers.clone()).body(prepared.body.clone());
+        let mut response = request.send().await.map_err(|error| send_error(&error))?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|_| PeerError::Cut)? {
             if body.len() + chunk.len() > wire::MAX_REPLY_BYTES {
-                return Err(PeerError::Malformed("the reply is larger than any of ours"));
+                return Err(PeerError::Malformed("the reply is too large"));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answered { status: response.status(), retry_after: retry_after.map(Duration::from_secs), body })
+        Ok(HttpReply { status: response.status(), retry_after: retry_after.map(Duration::from_secs), body })
     }
 
-    /// Asks an instance whether it is ready.
     pub(super) async fn is_ready(&self, url: &str) -> bool {
         self.client.get(url).send().await.is_ok_and(|response| response.status() == StatusCode::OK)
     }
 }
 
-fn lost(error: &reqwest::Error) -> PeerError {
+fn send_error(error: &reqwest::Error) -> PeerError {
     if error.is_connect() { PeerError::Refused } else { PeerError::Cut }
 }

@@ -1,5 +1,5 @@
-//! The words of one call on the wire (MCP 2026-07-28, streamable HTTP, stateless): the body that is sent, and what a reply must be before
-//! anything in it is believed. No socket here.
+//! One call on the wire (MCP 2026-07-28, streamable HTTP, stateless): the body of the request, and what a reply must be before any of it is
+//! used. No sockets here.
 
 use super::error::PeerError;
 use http::StatusCode;
@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Largest reply that is read, in bytes.
 pub const MAX_REPLY_BYTES: usize = 8 << 20;
 
 #[derive(Serialize)]
@@ -30,8 +29,7 @@ struct Params<'a, A> {
     meta: serde_json::Value,
 }
 
-/// The body of a call.
-pub fn request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u8>, PeerError> {
+pub fn encode_request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u8>, PeerError> {
     let meta = serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
         headers::META_CLIENT_CAPABILITIES: {},
@@ -43,19 +41,19 @@ pub fn request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u
 }
 
 #[derive(Deserialize)]
-struct Reply<'a> {
+struct RpcReply<'a> {
     #[serde(borrow, default)]
     jsonrpc: Cow<'a, str>,
     #[serde(default)]
     id: Option<serde_json::Value>,
     #[serde(borrow, default)]
-    result: Option<Outcome<'a>>,
+    result: Option<ToolResult<'a>>,
     #[serde(default)]
     error: Option<RpcError>,
 }
 
 #[derive(Deserialize)]
-struct Outcome<'a> {
+struct ToolResult<'a> {
     #[serde(borrow, default, rename = "resultType")]
     result_type: Option<Cow<'a, str>>,
     #[serde(default, rename = "isError")]
@@ -67,7 +65,7 @@ struct Outcome<'a> {
 }
 
 #[derive(Deserialize)]
-struct Block<'a> {
+struct ContentBlock<'a> {
     #[serde(borrow, default)]
     text: Cow<'a, str>,
 }
@@ -77,11 +75,8 @@ struct RpcError {
     code: i64,
 }
 
-/// Reads the reply to call `id`.
-///
-/// # Errors
-/// Says why it is no usable reply to it.
-pub fn reply<R: DeserializeOwned>(
+/// Parses the reply to call `id`.
+pub fn parse_reply<R: DeserializeOwned>(
     status: StatusCode,
     retry_after: Option<Duration>,
     body: &[u8],
@@ -95,12 +90,12 @@ pub fn reply<R: DeserializeOwned>(
         500.. => return Err(PeerError::Status(status.as_u16())),
         _ => return Err(refused(body)),
     }
-    let reply: Reply<'_> = serde_json::from_slice(body).map_err(|_| PeerError::Malformed("no JSON-RPC reply"))?;
+    let reply: RpcReply<'_> = serde_json::from_slice(body).map_err(|_| PeerError::Malformed("not a JSON-RPC reply"))?;
     if reply.jsonrpc != "2.0" {
-        return Err(PeerError::Malformed("no JSON-RPC 2.0 reply"));
+        return Err(PeerError::Malformed("not a JSON-RPC 2.0 reply"));
     }
     if reply.id.as_ref().and_then(serde_json::Value::as_u64) != Some(id) {
-        return Err(PeerError::Malformed("the reply is to another call"));
+        return Err(PeerError::Malformed("the reply belongs to another call"));
     }
     if let Some(error) = reply.error {
         return Err(rpc_error(error.code));
@@ -109,7 +104,7 @@ pub fn reply<R: DeserializeOwned>(
     match outcome.result_type.as_deref() {
         Some("complete") => {}
         Some(_) => return Err(PeerError::Malformed("the result is not complete")),
-        // Every result of our revision says what it is; older revisions know no such field.
+        // Every result of this revision names its type; older revisions have no such field.
         None => return Err(PeerError::Version),
     }
     if outcome.is_error {
@@ -117,14 +112,14 @@ pub fn reply<R: DeserializeOwned>(
     }
     let structured = outcome.structured.ok_or(PeerError::Malformed("no structured content"))?;
     serde_json::from_str(structured.get())
-        .map_err(|_| PeerError::Malformed("the structured content is not what the tool promises"))
+        .map_err(|_| PeerError::Malformed("the structured content does not match the contract of the tool"))
 }
 
-/// A status below 500 that is no answer: what the body says of it.
+/// The error of a reply with a status below 500.
 fn refused(body: &[u8]) -> PeerError {
-    match serde_json::from_slice::<Reply<'_>>(body) {
-        Ok(Reply { error: Some(error), .. }) => rpc_error(error.code),
-        Ok(_) | Err(_) => PeerError::Malformed("an HTTP status that no MCP endpoint answers with"),
+    match serde_json::from_slice::<RpcReply<'_>>(body) {
+        Ok(RpcReply { error: Some(error), .. }) => rpc_error(error.code),
+        Ok(_) | Err(_) => PeerError::Malformed("an HTTP status that no MCP endpoint returns"),
     }
 }
 
@@ -138,7 +133,7 @@ fn rpc_error(code: i64) -> PeerError {
 }
 
 fn tool_error(content: Option<&RawValue>) -> PeerError {
-    let blocks = content.and_then(|content| serde_json::from_str::<Vec<Block<'_>>>(content.get()).ok());
+    let blocks = content.and_then(|content| serde_json::from_str::<Vec<ContentBlock<'_>>>(content.get()).ok());
     let error = blocks.and_then(|blocks| serde_json::from_str::<ToolError>(&blocks.first()?.text).ok());
     match error {
         Some(ToolError { code: ErrorCode::Draining | ErrorCode::Overloaded, retry_after_ms, .. }) => {
@@ -155,11 +150,11 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read(status: u16, body: &str) -> Result<Value, PeerError> {
-        reply(StatusCode::from_u16(status).unwrap(), Some(Duration::from_secs(2)), body.as_bytes(), 7)
+        parse_reply(StatusCode::from_u16(status).unwrap(), Some(Duration::from_secs(2)), body.as_bytes(), 7)
     }
 
     #[test]
-    fn only_a_complete_reply_to_this_call_is_believed() {
+    fn only_a_complete_reply_to_this_call_is_used() {
         let good = json!({"jsonrpc": "2.0", "id": 7, "result": {"resultType": "complete", "content": [], "structuredContent": {"a": 1}}});
         assert_eq!(read(200, &good.to_string()).unwrap(), json!({"a": 1}));
         let changed = |pointer: &str, value: Value| {
@@ -177,7 +172,7 @@ mod tests {
             assert!(matches!(read(200, cut), Err(PeerError::Malformed(_))), "{cut}");
         }
         let typed: Result<mcp_contracts::guardrails::Verdict, _> =
-            reply(StatusCode::OK, None, good.to_string().as_bytes(), 7);
+            parse_reply(StatusCode::OK, None, good.to_string().as_bytes(), 7);
         assert!(matches!(typed, Err(PeerError::Malformed(_))));
     }
 
@@ -204,8 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn a_request_says_its_revision_in_its_body() {
-        let body: Value = serde_json::from_slice(&request(3, "t", &json!({"x": 1})).unwrap()).unwrap();
+    fn a_request_names_its_revision_in_its_body() {
+        let body: Value = serde_json::from_slice(&encode_request(3, "t", &json!({"x": 1})).unwrap()).unwrap();
         assert_eq!(body["id"], 3);
         assert_eq!(body["params"]["arguments"]["x"], 1);
         assert_eq!(body["params"]["_meta"][headers::META_PROTOCOL_VERSION], PROTOCOL_MODERN);
@@ -215,7 +210,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_body_panics(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), status in 100u16..600) {
-            let _ = reply::<Value>(StatusCode::from_u16(status).unwrap(), None, &body, 1);
+            let _ = parse_reply::<Value>(StatusCode::from_u16(status).unwrap(), None, &body, 1);
         }
     }
 }

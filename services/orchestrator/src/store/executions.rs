@@ -1,131 +1,102 @@
-//! The log of executions. Every read is confined to its reader inside the statement. An execution that came with an idempotency key is
-//! written down before it begins, so that a repetition finds it whatever happened in between.
+//! The log of executions. Every read is confined to its reader inside the SQL statement. An execution with an idempotency key is written before it
+//! begins, so that a retry finds it even after a crash in between.
 
-use super::outbox::{self, Entry, Kind};
+use super::outbox::{self, Delivery, DeliveryKind};
 use super::{Owner, Store, StoreError, now_us};
 use mcp_contracts::orchestrator::{AgentName, Execution, ExecutionSummary};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 use std::time::Duration;
 
-/// A run that wants to begin.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Whose it is.
+pub struct NewRun {
     pub owner: Owner,
-    /// The id it would have.
     pub id: String,
-    /// True where it goes on with an earlier execution and can have no other id.
+    /// True if it continues an earlier execution and must keep its id.
     pub resumed: bool,
-    /// The agent.
     pub agent: AgentName,
-    /// What makes a repetition known.
+    /// Idempotency key.
     pub key: Option<String>,
-    /// Digest of the request.
     pub request: String,
 }
 
-/// Whether it begins.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Begun {
-    /// It does, under this id.
+pub enum BeginResult {
+    /// The run begins, under this id.
     Fresh(String),
-    /// It is a repetition; this was the answer.
+    /// A retry; the reply of the first call.
     Repeated(Box<Execution>),
-    /// The key belongs to another request.
     Conflict,
-    /// The execution that it would go on with has ended.
-    Over,
+    /// The execution to continue has ended.
+    Finished,
 }
 
-/// A run that has ended.
 #[derive(Debug, Clone)]
-pub struct Ended {
-    /// What wanted to begin.
-    pub wanted: Wanted,
-    /// What is answered.
+pub struct FinishedRun {
+    pub new_run: NewRun,
     pub execution: Execution,
-    /// False where a repetition with the same key shall run again.
+    /// False if a retry with the same key runs again.
     pub settled: bool,
-    /// What is to be delivered later.
-    pub later: Vec<Entry>,
+    pub later: Vec<Delivery>,
 }
 
-/// Which executions a list is about.
 #[derive(Debug, Clone)]
-pub struct Listing {
-    /// Who asks.
+pub struct ExecutionQuery {
     pub reader: Owner,
-    /// True where the reader may see the whole organisation.
+    /// True if the reader may see all executions of the organisation.
     pub whole_organisation: bool,
-    /// Only this agent.
     pub agent: Option<AgentName>,
-    /// Only those older than this place.
+    /// Only executions before this sequence number.
     pub before: Option<i64>,
-    /// Most to answer.
     pub limit: usize,
 }
 
-/// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// Newest first.
     pub executions: Vec<ExecutionSummary>,
-    /// Place of the last one where there are more.
+    /// Sequence number of the last one, if there are more.
     pub next: Option<i64>,
 }
 
-/// What is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// Most executions of one organisation.
     pub per_organisation: u32,
-    /// Oldest that is kept.
     pub age: Duration,
 }
 
-/// The reader as parameters 1 to 4.
+/// Parameters 1 to 4 are the reader.
 const VISIBLE: &str = "org = ?1 AND (?4 OR (workspace = ?2 AND user = ?3))";
 const OWNED: &str = "org = ?1 AND workspace = ?2 AND user = ?3";
 
 impl Store {
-    /// Decides whether a run begins. With a key it is on the disk before it does.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn begin(&self, wanted: Wanted) -> Result<Begun, StoreError> {
-        if wanted.key.is_none() {
-            return self.database.read(move |connection| decide(connection, &wanted)).await;
+    /// Decides whether a run begins. With a key the run is on disk before it does.
+    pub async fn begin(&self, new_run: NewRun) -> Result<BeginResult, StoreError> {
+        if new_run.key.is_none() {
+            return self.database.read(move |connection| decide(connection, &new_run)).await;
         }
         self.database
             .write(move |transaction| {
-                let begun = decide(transaction, &wanted)?;
-                if let Begun::Fresh(id) = &begun {
-                    put(transaction, &wanted, id, false, None)?;
+                let begun = decide(transaction, &new_run)?;
+                if let BeginResult::Fresh(id) = &begun {
+                    put(transaction, &new_run, id, false, None)?;
                 }
                 Ok(begun)
             })
             .await
     }
 
-    /// Writes down how a run ended, and what of it is to be delivered later, in one step; answers what the outbox had to let go.
-    ///
-    /// # Errors
-    /// Nothing was written.
-    pub async fn end(&self, ended: Ended) -> Result<Vec<Kind>, StoreError> {
+    /// Writes the run and its deferred deliveries in one transaction; returns the kinds of the deliveries that they displaced.
+    pub async fn end(&self, finished: FinishedRun) -> Result<Vec<DeliveryKind>, StoreError> {
         self.database
             .write(move |transaction| {
-                let id = &ended.execution.execution_id;
-                put(transaction, &ended.wanted, id, ended.settled, Some(&ended.execution))?;
-                outbox::put(transaction, &ended.later)
+                let id = &finished.execution.execution_id;
+                put(transaction, &finished.new_run, id, finished.settled, Some(&finished.execution))?;
+                outbox::put(transaction, &finished.later)
             })
             .await
     }
 
-    /// The execution with this id, if `reader` may see it and it has ended.
-    ///
-    /// # Errors
-    /// The database does not answer.
+    /// The execution, if `reader` may see it and it has ended.
     pub async fn execution(
         &self,
         reader: Owner,
@@ -144,19 +115,12 @@ impl Store {
         Ok(self.database.read(read).await?.and_then(|body| serde_json::from_str(&body).ok()))
     }
 
-    /// A page of executions.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn executions(&self, listing: Listing) -> Result<Page, StoreError> {
+    pub async fn executions(&self, listing: ExecutionQuery) -> Result<Page, StoreError> {
         self.database.read(move |connection| list(connection, &listing)).await
     }
 
-    /// Lets go what is past its time or beyond what is kept; answers how many executions that were.
-    ///
-    /// # Errors
-    /// Nothing was changed.
-    pub async fn forget(&self, retention: Retention) -> Result<usize, StoreError> {
+    /// Deletes old executions and those beyond the number to keep; returns their number.
+    pub async fn delete_old_executions(&self, retention: Retention) -> Result<usize, StoreError> {
         let oldest = now_us().saturating_sub(i64::try_from(retention.age.as_micros()).unwrap_or(i64::MAX));
         self.database
             .write(move |transaction| {
@@ -174,44 +138,43 @@ impl Store {
     }
 }
 
-/// What is known of an execution that may be the same.
-struct Known {
+struct StoredRun {
     id: String,
     request: String,
     settled: bool,
     body: Option<String>,
 }
 
-fn known(connection: &Connection, owner: &Owner, column: &str, value: &str) -> rusqlite::Result<Option<Known>> {
+fn find_run(connection: &Connection, owner: &Owner, column: &str, value: &str) -> rusqlite::Result<Option<StoredRun>> {
     let text = format!("SELECT id, request, settled, body FROM execution WHERE {OWNED} AND {column} = ?4");
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Known { id: row.get(0)?, request: row.get(1)?, settled: row.get(2)?, body: row.get(3)? })
+        Ok(StoredRun { id: row.get(0)?, request: row.get(1)?, settled: row.get(2)?, body: row.get(3)? })
     };
     connection.prepare_cached(&text)?.query_row(params![owner.org, owner.workspace, owner.user, value], read).optional()
 }
 
-fn decide(connection: &Connection, wanted: &Wanted) -> rusqlite::Result<Begun> {
-    if let Some(key) = &wanted.key
-        && let Some(known) = known(connection, &wanted.owner, "key", key)?
+fn decide(connection: &Connection, new_run: &NewRun) -> rusqlite::Result<BeginResult> {
+    if let Some(key) = &new_run.key
+        && let Some(earlier) = find_run(connection, &new_run.owner, "key", key)?
     {
-        if known.request != wanted.request || (wanted.resumed && known.id != wanted.id) {
-            return Ok(Begun::Conflict);
+        if earlier.request != new_run.request || (new_run.resumed && earlier.id != new_run.id) {
+            return Ok(BeginResult::Conflict);
         }
-        let body = known.body.filter(|_| known.settled).and_then(|body| serde_json::from_str(&body).ok());
-        return Ok(body.map_or(Begun::Fresh(known.id), |execution| Begun::Repeated(Box::new(execution))));
+        let body = earlier.body.filter(|_| earlier.settled).and_then(|body| serde_json::from_str(&body).ok());
+        return Ok(body.map_or(BeginResult::Fresh(earlier.id), |execution| BeginResult::Repeated(Box::new(execution))));
     }
-    match known(connection, &wanted.owner, "id", &wanted.id)? {
-        None => Ok(Begun::Fresh(wanted.id.clone())),
-        Some(known) if wanted.resumed && known.settled => Ok(Begun::Over),
-        Some(_) if wanted.resumed => Ok(Begun::Fresh(wanted.id.clone())),
-        // The caller used an id before; an execution has one of its own.
-        Some(_) => Ok(Begun::Fresh(uuid::Uuid::new_v4().to_string())),
+    match find_run(connection, &new_run.owner, "id", &new_run.id)? {
+        None => Ok(BeginResult::Fresh(new_run.id.clone())),
+        Some(earlier) if new_run.resumed && earlier.settled => Ok(BeginResult::Finished),
+        Some(_) if new_run.resumed => Ok(BeginResult::Fresh(new_run.id.clone())),
+        // Two executions never share an id, even if the client reuses its own.
+        Some(_) => Ok(BeginResult::Fresh(uuid::Uuid::new_v4().to_string())),
     }
 }
 
 fn put(
     transaction: &Transaction<'_>,
-    wanted: &Wanted,
+    new_run: &NewRun,
     id: &str,
     settled: bool,
     execution: Option<&Execution>,
@@ -225,7 +188,7 @@ fn put(
          ON CONFLICT (org, workspace, user, id) DO UPDATE SET
              settled = excluded.settled, key = coalesce(excluded.key, key), request = excluded.request,
              summary = coalesce(excluded.summary, summary), body = coalesce(excluded.body, body)";
-    let (owner, agent) = (&wanted.owner, wanted.agent.name());
+    let (owner, agent) = (&new_run.owner, new_run.agent.name());
     transaction.prepare_cached(text)?.execute(params![
         owner.org,
         owner.workspace,
@@ -234,8 +197,8 @@ fn put(
         agent,
         now_us(),
         settled,
-        wanted.key,
-        wanted.request,
+        new_run.key,
+        new_run.request,
         summary,
         body
     ])?;
@@ -254,7 +217,7 @@ fn summary(execution: &Execution) -> ExecutionSummary {
     }
 }
 
-fn list(connection: &Connection, listing: &Listing) -> rusqlite::Result<Page> {
+fn list(connection: &Connection, listing: &ExecutionQuery) -> rusqlite::Result<Page> {
     let reader = &listing.reader;
     let mut values: Vec<Value> =
         [&reader.org, &reader.workspace, &reader.user].map(|text| text.clone().into()).to_vec();

@@ -1,4 +1,4 @@
-//! What organisations have spent on models, by day, reservations included.
+//! Spend on models by organisation and day, including reservations.
 
 use super::{Store, StoreError};
 use crate::llm::{SpendError, SpendStore};
@@ -7,7 +7,6 @@ use futures::future::BoxFuture;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// Spend in the store.
 pub struct Spend(pub Store);
 
 fn amount(connection: &Connection, org: &str, day: &str) -> rusqlite::Result<u64> {
@@ -31,7 +30,7 @@ fn failed(org: &str, attempted: &'static str) -> impl FnOnce(StoreError) -> Spen
 impl SpendStore for Spend {
     fn reserve<'a>(&'a self, org: &'a str, day: Date, sum: u64, limit: u64) -> BoxFuture<'a, Result<bool, SpendError>> {
         let (owned, text) = (org.to_owned(), day.to_string());
-        // A call that began yesterday may still be settled today; what is older is history.
+        // A call of yesterday may still be settled; older days are not needed.
         let oldest = day.yesterday().unwrap_or(day).to_string();
         let work = self.0.database.write(move |transaction| {
             transaction.execute("DELETE FROM spend WHERE day < ?1", [&oldest])?;

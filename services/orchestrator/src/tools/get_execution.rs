@@ -1,6 +1,6 @@
-//! `get_execution`: shows one execution of the caller; with `admin` one of the organisation.
+//! `get_execution`: one execution of the user; with the scope `admin` one of the organisation.
 
-use super::{READS, SCOPES, sees_all};
+use super::{READS, SCOPES, sees_organisation};
 use crate::store::{Owner, Store};
 use crate::workflow;
 use mcp_contracts::orchestrator::{Execution, GetExecution, tool};
@@ -10,7 +10,7 @@ use mcp_kit::{CallContext, Tool, ToolInfo};
 const INFO: ToolInfo = ToolInfo {
     name: tool::GET_EXECUTION,
     title: "Show an execution",
-    description: "Shows what an earlier run of an agent did, step by step, and what it made.",
+    description: "Returns an earlier run of an agent: every step, how it ended, and the artefact.",
     annotations: READS,
     scopes: SCOPES,
 };
@@ -25,9 +25,9 @@ pub(super) fn tool(store: Store) -> Tool {
 async fn show(store: &Store, context: &CallContext, request: GetExecution) -> Result<Execution, ToolError> {
     let id = request.execution_id;
     workflow::execution_id(&id)?;
-    let found = store.execution(Owner::of(&context.claims), sees_all(context), id.clone()).await?;
-    found.ok_or_else(|| {
-        ToolError::new(ErrorCode::NotFound, format!("no execution `{id}` that has ended is visible to you"))
-            .with_hint("it may be running still, be too old, or belong to another user, workspace or organisation")
+    let execution = store.execution(Owner::of(&context.claims), sees_organisation(context), id.clone()).await?;
+    execution.ok_or_else(|| {
+        ToolError::new(ErrorCode::NotFound, format!("no ended execution `{id}` is visible to you"))
+            .with_hint("it may still be running, be deleted because of its age, or belong to another user, workspace or organisation")
     })
 }

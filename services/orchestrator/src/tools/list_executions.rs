@@ -1,7 +1,7 @@
-//! `list_executions`: executions of the caller, newest first; with `admin` those of the organisation.
+//! `list_executions`: executions of the user, newest first; with the scope `admin` those of the organisation.
 
-use super::{READS, SCOPES, sees_all};
-use crate::store::{Listing, Owner, Store};
+use super::{READS, SCOPES, sees_organisation};
+use crate::store::{ExecutionQuery, Owner, Store};
 use crate::workflow::invalid;
 use mcp_contracts::limits::{DEFAULT_PAGE, MAX_PAGE};
 use mcp_contracts::orchestrator::{AgentName, ExecutionList, ListExecutions, tool};
@@ -9,13 +9,13 @@ use mcp_contracts::{ErrorCode, ToolError};
 use mcp_kit::{CallContext, Tool, ToolInfo};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a cursor that bind it to its reader and query.
+/// Bytes of a cursor that bind it to its reader and its query.
 const BINDING_BYTES: usize = 12;
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::LIST_EXECUTIONS,
     title: "List executions",
-    description: "Lists earlier runs of agents, newest first.",
+    description: "Lists earlier runs of agents, newest first, in pages.",
     annotations: READS,
     scopes: SCOPES,
 };
@@ -33,10 +33,11 @@ async fn list(store: &Store, context: &CallContext, request: ListExecutions) -> 
         other => return Err(invalid(format!("`limit` is {other}; it must be 1 to {MAX_PAGE}"))),
     };
     let reader = Owner::of(&context.claims);
-    let whole_organisation = sees_all(context);
+    let whole_organisation = sees_organisation(context);
     let binding = binding(&reader, whole_organisation, request.agent);
     let before = request.cursor.map(|cursor| place(&binding, &cursor)).transpose()?;
-    let page = store.executions(Listing { reader, whole_organisation, agent: request.agent, before, limit }).await?;
+    let page =
+        store.executions(ExecutionQuery { reader, whole_organisation, agent: request.agent, before, limit }).await?;
     let next_cursor = page.next.map(|place| hex::encode([&binding[..], &place.to_be_bytes()].concat()));
     Ok(ExecutionList { executions: page.executions, next_cursor })
 }
@@ -58,7 +59,7 @@ fn place(binding: &[u8], cursor: &str) -> Result<i64, ToolError> {
         Some(i64::from_be_bytes(place.try_into().ok()?))
     });
     place.ok_or_else(|| {
-        ToolError::new(ErrorCode::BadCursor, "`cursor` is not one of ours, or belongs to another query")
-            .with_hint("repeat the query without a cursor and go on from there")
+        ToolError::new(ErrorCode::BadCursor, "`cursor` is not a cursor of this query")
+            .with_hint("repeat the query without `cursor`, then use the cursors of its pages")
     })
 }

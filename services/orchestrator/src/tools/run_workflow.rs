@@ -9,9 +9,9 @@ use std::sync::Arc;
 const INFO: ToolInfo = ToolInfo {
     name: tool::RUN_WORKFLOW,
     title: "Run an agent",
-    description: "Runs an agent: `rca` makes a root-cause report of incident facts, `retro` a retrospective plan of a team's notes, \
-                  `general` a brief of any task. The guardrails are asked first; what was learnt before is looked up, a fitting pattern \
-                  is used, the outcome is remembered. The reply tells every step, and what stood in where something was down.",
+    description: "Runs an agent: `rca` writes a root-cause report from incident facts, `retro` a retrospective plan from a team's notes, \
+                  `general` a brief for any other task. Checks the guardrails first, looks up related memories, injects the best pattern, and \
+                  remembers the outcome. The reply lists every step and the fallback of each service that was down.",
     annotations: Annotations { read_only: false, destructive: false, idempotent: false },
     scopes: SCOPES,
 };

@@ -1,9 +1,9 @@
-//! The two pattern steps. Selecting changes nothing and may run beside the guardrails; injecting needs a [`Grant`], which only a
-//! verdict makes, so that no other way to a pattern exists.
+//! The two pattern steps. Selecting has no effect and may run beside the guardrails; injecting needs a [`Grant`], which only a verdict creates, so
+//! that there is no other way to a pattern.
 
-use super::judge::Grant;
-use super::recall::cut;
-use super::trail::{Taken, Taking, reason};
+use super::guardrails::Grant;
+use super::memory::cut;
+use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
 use crate::peer::PeerError;
 use crate::peers::{INJECT, SELECT};
@@ -12,9 +12,8 @@ use mcp_contracts::patterns::{InjectPattern, InjectedPattern, Recommendation, Se
 use mcp_contracts::{ErrorCode, ToolError};
 use std::collections::BTreeMap;
 
-/// Longest value of a variable, in bytes.
 const MAX_VALUE_BYTES: usize = 2 << 10;
-/// Variables that the facts are put into; the others get the intent.
+/// Variables that get the text of the request; the others get its intent.
 const FACTS: [&str; 16] = [
     "actions",
     "changes",
@@ -34,54 +33,50 @@ const FACTS: [&str; 16] = [
     "text",
 ];
 
-/// What was recommended.
 #[derive(Debug)]
 pub(super) struct Selected {
     pub(super) best: Option<Recommendation>,
-    pub(super) taken: Taken,
+    pub(super) step: StepResult,
 }
 
-/// What came of an injection.
 #[derive(Debug)]
 pub(super) struct Injected {
     pub(super) pattern: Option<UsedPattern>,
-    pub(super) taken: Taken,
+    pub(super) step: StepResult,
 }
 
 impl Injected {
-    /// Nothing was injected, and nobody was asked to.
-    pub(super) fn not(why: &str) -> Self {
-        Self { pattern: None, taken: Taking::skipped(StepName::InjectPattern, why) }
+    /// No call was made.
+    pub(super) fn skipped(why: &str) -> Self {
+        Self { pattern: None, step: StepTimer::skipped(StepName::InjectPattern, why) }
     }
 }
 
 impl Workflow {
-    /// Asks for the pattern that fits best.
     pub(super) async fn select(&self, run: &Run<'_>) -> Selected {
-        let taking = Taking::begin(StepName::SelectPattern);
+        let timer = StepTimer::begin(StepName::SelectPattern);
         let arguments = SelectPattern {
-            intent: run.order.action.intent.clone(),
-            role: Some(run.order.role.clone()),
+            intent: run.request.action.intent.clone(),
+            role: Some(run.request.role.clone()),
             category: None,
             recent: Vec::new(),
             limit: Some(1),
         };
         let called = self.peers.patterns.call::<_, SelectedPatterns>(&run.call(SELECT, true), &arguments).await;
-        let taken = match &called.result {
-            Ok(selected) if selected.patterns.is_empty() => taking.ok("patterns", &called).because("nothing fits"),
-            Ok(_) => taking.ok("patterns", &called),
-            Err(error) => taking
+        let step = match &called.result {
+            Ok(selected) if selected.patterns.is_empty() => timer.ok("patterns", &called).because("nothing fits"),
+            Ok(_) => timer.ok("patterns", &called),
+            Err(error) => timer
                 .end(StepOutcome::Fallback, "none", called.attempts)
                 .because(error.name())
                 .degraded(reason(error, Reason::PatternsUnavailable)),
         };
-        Selected { best: called.result.ok().and_then(|selected| selected.patterns.into_iter().next()), taken }
+        Selected { best: called.result.ok().and_then(|selected| selected.patterns.into_iter().next()), step }
     }
 
-    /// Injects `best` under `grant`. A verdict that was acknowledged is used up by this, whether or not a pattern came of it.
+    /// Injects `best`. An acknowledged verdict is used up by this, whether or not a pattern was injected.
     ///
-    /// # Errors
-    /// The verdict was used before, or nobody can tell.
+    /// Fails if the verdict was used before, or if that is unknown.
     pub(super) async fn inject(
         &self,
         run: &Run<'_>,
@@ -90,7 +85,7 @@ impl Workflow {
     ) -> Result<Injected, ToolError> {
         let injected = match best {
             Some(best) => self.fill(run, grant, best).await?,
-            None => Injected::not("no pattern"),
+            None => Injected::skipped("no pattern"),
         };
         if injected.pattern.is_none() && grant.single_use() {
             self.single_use.take(&grant.claims).await?;
@@ -99,10 +94,10 @@ impl Workflow {
     }
 
     async fn fill(&self, run: &Run<'_>, grant: &Grant, best: &Recommendation) -> Result<Injected, ToolError> {
-        let taking = Taking::begin(StepName::InjectPattern);
+        let timer = StepTimer::begin(StepName::InjectPattern);
         let arguments = InjectPattern {
             pattern_id: best.id.clone(),
-            request: run.order.action.clone(),
+            request: run.request.action.clone(),
             execution_id: run.id.to_owned(),
             verdict_token: Some(grant.token.clone()),
             variables: variables(run, best),
@@ -113,13 +108,13 @@ impl Workflow {
             let ours = injected.pattern_id == best.id
                 && injected.execution_id == run.id
                 && injected.verdict_id == grant.claims.jti;
-            if ours { Ok(injected) } else { Err(PeerError::Malformed("the pattern is not the one that was asked for")) }
+            if ours { Ok(injected) } else { Err(PeerError::Malformed("the pattern is not the selected one")) }
         });
         match result {
             Ok(injected) => {
                 let InjectedPattern { pattern_id: id, title, text, verdict_id, .. } = injected;
-                let taken = taking.end(StepOutcome::Ok, "patterns", called.attempts);
-                Ok(Injected { pattern: Some(UsedPattern { id, title, text, verdict_id }), taken })
+                let step = timer.end(StepOutcome::Ok, "patterns", called.attempts);
+                Ok(Injected { pattern: Some(UsedPattern { id, title, text, verdict_id }), step })
             }
             Err(PeerError::Tool(error)) if error.code == ErrorCode::VerdictUsed => Err(error),
             Err(error) => {
@@ -130,19 +125,19 @@ impl Workflow {
                     },
                     other => reason(other, Reason::PatternsUnavailable),
                 };
-                let taken = taking.end(StepOutcome::Fallback, "none", called.attempts).because(error.name());
-                Ok(Injected { pattern: None, taken: taken.degraded(why) })
+                let step = timer.end(StepOutcome::Fallback, "none", called.attempts).because(error.name());
+                Ok(Injected { pattern: None, step: step.degraded(why) })
             }
         }
     }
 }
 
-/// A value for each variable that has no default.
+/// A value for each variable without a default.
 fn variables(run: &Run<'_>, best: &Recommendation) -> BTreeMap<String, String> {
-    let action = &run.order.action;
+    let action = &run.request.action;
     let facts = action.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let value = |name: &str| match name {
-        "role" | "audience" | "readers" => run.order.role.as_str(),
+        "role" | "audience" | "readers" => run.request.role.as_str(),
         name if FACTS.contains(&name) => facts.unwrap_or(&action.intent),
         _ => &action.intent,
     };

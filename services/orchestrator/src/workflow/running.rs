@@ -1,6 +1,7 @@
-//! What runs in this process now: two calls that are the same execution go one after the other, so that the second finds what the first did.
+//! Locks of the executions that run in this process: two calls of one execution run one after the other, so that the second finds the result of the
+//! first.
 
-use crate::store::{Owner, Wanted};
+use crate::store::{NewRun, Owner};
 use mcp_contracts::{ErrorCode, ToolError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -8,55 +9,54 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::sync::OwnedMutexGuard;
 
-/// Lanes looked at before those that nobody is in are forgotten.
-const FORGET_EVERY: usize = 1_024;
+/// Unused locks are removed when there are this many.
+const MAX_UNUSED: usize = 1_024;
 
-type Lane = (Owner, String);
-type Turn = OwnedMutexGuard<()>;
+type Key = (Owner, String);
+type Guard = OwnedMutexGuard<()>;
 
-/// The lanes of running executions.
 #[derive(Default)]
-pub(super) struct Running {
-    lanes: Mutex<HashMap<Lane, Weak<tokio::sync::Mutex<()>>>>,
+pub(super) struct RunLocks {
+    locks: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
 }
 
-impl Running {
-    /// Waits until no other call is the same execution. An id that is merely repeated is exchanged for a new one instead.
-    pub(super) async fn enter(&self, wanted: &mut Wanted, deadline: Instant) -> Result<Vec<Turn>, ToolError> {
-        let mut turns = Vec::with_capacity(2);
-        if let Some(key) = &wanted.key {
-            turns.push(wait(self.lane(&wanted.owner, &format!("key {key}")), deadline).await?);
+impl RunLocks {
+    /// Waits until no other call runs the same execution. A run that only reuses an id of the client gets a new id instead of waiting.
+    pub(super) async fn enter(&self, new_run: &mut NewRun, deadline: Instant) -> Result<Vec<Guard>, ToolError> {
+        let mut guards = Vec::with_capacity(2);
+        if let Some(key) = &new_run.key {
+            guards.push(wait(self.lock(&new_run.owner, &format!("key {key}")), deadline).await?);
         }
-        let lane = self.lane(&wanted.owner, &format!("id {}", wanted.id));
-        if wanted.resumed {
-            turns.push(wait(lane, deadline).await?);
-        } else if let Ok(turn) = lane.try_lock_owned() {
-            turns.push(turn);
+        let lock = self.lock(&new_run.owner, &format!("id {}", new_run.id));
+        if new_run.resumed {
+            guards.push(wait(lock, deadline).await?);
+        } else if let Ok(guard) = lock.try_lock_owned() {
+            guards.push(guard);
         } else {
-            wanted.id = uuid::Uuid::new_v4().to_string();
+            new_run.id = uuid::Uuid::new_v4().to_string();
         }
-        Ok(turns)
+        Ok(guards)
     }
 
-    fn lane(&self, owner: &Owner, name: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut lanes = self.lanes.lock();
-        if lanes.len() >= FORGET_EVERY {
-            lanes.retain(|_, lane| lane.strong_count() > 0);
+    fn lock(&self, owner: &Owner, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.locks.lock();
+        if locks.len() >= MAX_UNUSED {
+            locks.retain(|_, lock| lock.strong_count() > 0);
         }
-        let lane = lanes.entry((owner.clone(), name.to_owned())).or_default();
-        if let Some(known) = lane.upgrade() {
-            return known;
+        let lock = locks.entry((owner.clone(), name.to_owned())).or_default();
+        if let Some(held) = lock.upgrade() {
+            return held;
         }
         let fresh = Arc::new(tokio::sync::Mutex::new(()));
-        *lane = Arc::downgrade(&fresh);
+        *lock = Arc::downgrade(&fresh);
         fresh
     }
 }
 
-async fn wait(lane: Arc<tokio::sync::Mutex<()>>, deadline: Instant) -> Result<Turn, ToolError> {
-    tokio::time::timeout_at(deadline.into(), lane.lock_owned()).await.map_err(|_| {
+async fn wait(lock: Arc<tokio::sync::Mutex<()>>, deadline: Instant) -> Result<Guard, ToolError> {
+    tokio::time::timeout_at(deadline.into(), lock.lock_owned()).await.map_err(|_| {
         ToolError::new(ErrorCode::DeadlineExceeded, "the same execution is still running")
-            .with_hint("repeat the call with the same idempotency key")
+            .with_hint("retry with the same idempotency key")
     })
 }
 
@@ -66,8 +66,8 @@ mod tests {
     use mcp_contracts::orchestrator::AgentName;
     use std::time::Duration;
 
-    fn wanted(key: Option<&str>) -> Wanted {
-        Wanted {
+    fn new_run(key: Option<&str>) -> NewRun {
+        NewRun {
             owner: Owner { org: "acme".into(), workspace: "default".into(), user: "ann".into() },
             id: "e-1".into(),
             resumed: false,
@@ -78,17 +78,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_same_key_waits_its_turn_and_the_same_id_gets_another() {
-        let running = Running::default();
+    async fn the_same_key_waits_and_the_same_id_gets_a_new_one() {
+        let running = RunLocks::default();
         let soon = || Instant::now() + Duration::from_millis(20);
-        let mut first = wanted(Some("k"));
-        let turn = running.enter(&mut first, soon()).await.unwrap();
-        let refused = running.enter(&mut wanted(Some("k")), soon()).await.unwrap_err();
+        let mut first = new_run(Some("k"));
+        let guard = running.enter(&mut first, soon()).await.unwrap();
+        let refused = running.enter(&mut new_run(Some("k")), soon()).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::DeadlineExceeded);
-        let mut other = wanted(None);
+        let mut other = new_run(None);
         running.enter(&mut other, soon()).await.unwrap();
         assert_ne!(other.id, first.id);
-        drop(turn);
-        running.enter(&mut wanted(Some("k")), soon()).await.unwrap();
+        drop(guard);
+        running.enter(&mut new_run(Some("k")), soon()).await.unwrap();
     }
 }

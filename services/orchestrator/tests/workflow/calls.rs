@@ -1,6 +1,6 @@
 //! How peers are called: which instance, how often, and when not at all.
 
-use crate::fake::{Fake, Mood};
+use crate::fake::{Behaviour, Fake};
 use crate::stage::{HASTY, PATIENT, Stage, ann, request, settings, step, until};
 use futures::future::{Either, join_all, select};
 use mcp_contracts::guardrails::ActionKind;
@@ -9,7 +9,7 @@ use mcp_contracts::orchestrator::{StepName, StepOutcome, WorkflowStatus};
 use mcp_contracts::patterns::tool as patterns;
 use mcp_contracts::{Service, env};
 use mcp_kit::Readiness;
-use mcp_orchestrator::peer::{Call, Called, Peer, PeerError, Transport};
+use mcp_orchestrator::peer::{Call, Peer, PeerError, PeerReply, Transport};
 use mcp_orchestrator::peers::{CHECK, LIST, REMEMBER};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -28,7 +28,7 @@ async fn fake() -> Fake {
     Fake::start(&settings(Path::new("/nowhere"), &[])).await
 }
 
-async fn list(peer: &Peer, repeatable: bool) -> Called<Value> {
+async fn list(peer: &Peer, repeatable: bool) -> PeerReply<Value> {
     let claims = ann();
     let deadline = Instant::now() + LATER;
     let call = Call { tool: LIST, claims: &claims, execution_id: "e-1", deadline, repeatable };
@@ -36,20 +36,20 @@ async fn list(peer: &Peer, repeatable: bool) -> Called<Value> {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_dead_or_stopping_costs_a_step_to_the_next_one_and_no_more() {
+async fn a_dead_or_stopping_instance_costs_one_step_to_the_next_one() {
     let (dead, stopping, well) = (Fake::dead_url().await, fake().await, fake().await);
-    stopping.always(Mood::Status(503, Some(1)));
+    stopping.always(Behaviour::Status(503, Some(1)));
     let peer = peer(&[dead, stopping.url.clone(), well.url.clone()], LATER, &Readiness::default());
     for _ in 0..20 {
         let called = list(&peer, false).await;
         assert!(called.result.is_ok(), "{called:?}");
     }
     assert_eq!(well.calls(memory::LIST), 20);
-    assert_eq!(stopping.calls(memory::LIST), 1, "it asked to be left alone");
+    assert_eq!(stopping.calls(memory::LIST), 1, "it requested a pause");
 }
 
 #[tokio::test]
-async fn calls_go_round_the_instances() {
+async fn calls_rotate_over_the_instances() {
     let (one, two) = (fake().await, fake().await);
     let peer = peer(&[one.url.clone(), two.url.clone()], LATER, &Readiness::default());
     for _ in 0..10 {
@@ -59,58 +59,58 @@ async fn calls_go_round_the_instances() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
-    for mood in [Mood::Status(500, None), Mood::CutAfterWork] {
+async fn a_call_with_an_unknown_outcome_is_retried_only_if_it_is_repeatable() {
+    for behaviour in [Behaviour::Status(500, None), Behaviour::CutAfterWork] {
         let (one, peer_of) =
             (fake().await, |fake: &Fake| peer(std::slice::from_ref(&fake.url), LATER, &Readiness::default()));
-        one.next(memory::LIST, mood.clone());
+        one.next(memory::LIST, behaviour.clone());
         let called = list(&peer_of(&one), true).await;
-        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{mood:?}");
+        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{behaviour:?}");
         let two = fake().await;
-        two.next(memory::LIST, mood.clone());
+        two.next(memory::LIST, behaviour.clone());
         let called = list(&peer_of(&two), false).await;
-        assert_eq!((called.result.is_err(), called.attempts), (true, 1), "{mood:?}");
+        assert_eq!((called.result.is_err(), called.attempts), (true, 1), "{behaviour:?}");
     }
 }
 
 #[tokio::test]
-async fn a_slow_or_confused_instance_is_not_asked_again_and_another_one_is() {
-    for mood in [Mood::Hang, Mood::Garbage, Mood::OtherVersion] {
+async fn a_slow_or_incomprehensible_instance_is_not_retried_but_another_one_is() {
+    for behaviour in [Behaviour::Hang, Behaviour::Garbage, Behaviour::OtherVersion] {
         let (ill, well) = (fake().await, fake().await);
-        ill.always(mood.clone());
+        ill.always(behaviour.clone());
         let alone = peer(std::slice::from_ref(&ill.url), SOON, &Readiness::default());
-        assert_eq!(list(&alone, true).await.attempts, 1, "{mood:?}");
+        assert_eq!(list(&alone, true).await.attempts, 1, "{behaviour:?}");
         let both = peer(&[ill.url.clone(), well.url.clone()], LATER.min(SOON * 8), &Readiness::default());
         let called = list(&both, true).await;
-        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{mood:?}");
+        assert_eq!((called.result.is_ok(), called.attempts), (true, 2), "{behaviour:?}");
     }
 }
 
 #[tokio::test]
-async fn a_used_up_quota_a_refusal_and_a_longer_pause_than_there_is_time_are_final() {
+async fn a_used_up_quota_a_refusal_and_a_pause_longer_than_the_deadline_are_final() {
     let cases = [
-        Mood::Status(429, Some(1)),
-        Mood::Status(403, None),
-        Mood::Status(503, Some(30)),
-        Mood::Refuses(mcp_contracts::ErrorCode::NotFound),
+        Behaviour::Status(429, Some(1)),
+        Behaviour::Status(403, None),
+        Behaviour::Status(503, Some(30)),
+        Behaviour::Refuses(mcp_contracts::ErrorCode::NotFound),
     ];
-    for mood in cases {
+    for behaviour in cases {
         let one = fake().await;
-        one.always(mood.clone());
+        one.always(behaviour.clone());
         let called = list(&peer(std::slice::from_ref(&one.url), LATER, &Readiness::default()), true).await;
-        assert_eq!((called.result.is_err(), one.calls(memory::LIST)), (true, 1), "{mood:?}");
+        assert_eq!((called.result.is_err(), one.calls(memory::LIST)), (true, 1), "{behaviour:?}");
     }
 }
 
 #[tokio::test]
-async fn a_failing_peer_gets_at_most_half_as_many_calls_again() {
+async fn a_failing_peer_gets_at_most_half_as_many_retries_as_calls() {
     let one = fake().await;
     let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
     let calls = 60;
     for round in 0..calls {
-        // Every other call fails, so that the circuit stays closed for long.
+        // Every other call fails, so that the circuit stays closed.
         if round % 2 == 0 {
-            one.next(memory::LIST, Mood::Status(503, None));
+            one.next(memory::LIST, Behaviour::Status(503, None));
         }
         let _ = list(&peer, true).await;
     }
@@ -118,29 +118,29 @@ async fn a_failing_peer_gets_at_most_half_as_many_calls_again() {
 }
 
 #[tokio::test]
-async fn five_failures_open_the_circuit_and_a_peer_that_is_back_is_used_again_by_itself() {
+async fn five_failures_open_the_circuit_and_a_peer_that_is_back_is_used_again() {
     let stage = Stage::new(HASTY).await;
-    stage.guardrails.always(Mood::Hang);
+    stage.guardrails.always(Behaviour::Hang);
     let request = request(ActionKind::Answer);
     for execution in join_all((0..5).map(|_| stage.run(&request))).await {
         assert_eq!(execution.status, WorkflowStatus::Degraded);
     }
     until("readiness tells", || async { stage.orchestrator.readiness.reply().fallbacks == ["guardrails"] }).await;
     assert!(stage.orchestrator.readiness.reply().ready, "a fallback serves");
-    let asked = stage.guardrails.seen().len();
+    let asked = stage.guardrails.recorded().len();
     assert_eq!(asked, 5);
     let execution = stage.run(&request).await;
     let guardrails = step(&execution, StepName::Guardrails);
     assert!(guardrails.attempts <= 1, "{guardrails:?}");
-    stage.guardrails.always(Mood::Well);
+    stage.guardrails.always(Behaviour::Healthy);
     until("the circuit closes without a call", || async { !stage.orchestrator.readiness.reply().degraded }).await;
     assert_eq!(stage.run(&request).await.status, WorkflowStatus::Completed);
 }
 
 #[tokio::test]
-async fn an_open_circuit_asks_nobody() {
+async fn an_open_circuit_makes_no_call() {
     let one = fake().await;
-    one.always(Mood::Status(500, None));
+    one.always(Behaviour::Status(500, None));
     let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
     let (start, mut errors) = (Instant::now(), Vec::new());
     for _ in 0..12 {
@@ -153,9 +153,9 @@ async fn an_open_circuit_asks_nobody() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_waits_for_any_more_is_ended_at_its_peer() {
+async fn a_cancelled_call_ends_at_its_peer() {
     let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "60000")]).await;
-    stage.memory.always(Mood::Hang);
+    stage.memory.always(Behaviour::Hang);
     let request = request(ActionKind::Answer);
     let running = Box::pin(stage.run(&request));
     let asked = Box::pin(until("memory was asked", || async { stage.memory.calls(memory::SEARCH) == 1 }));
@@ -166,21 +166,21 @@ async fn a_call_that_nobody_waits_for_any_more_is_ended_at_its_peer() {
 }
 
 #[tokio::test]
-async fn a_reply_that_comes_too_late_is_not_heard() {
+async fn a_reply_after_the_timeout_is_ignored() {
     let stage = Stage::new(HASTY).await;
-    stage.guardrails.always(Mood::Late(Duration::from_secs(3)));
+    stage.guardrails.always(Behaviour::Late(Duration::from_secs(3)));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(step(&execution, StepName::Guardrails).detail.as_deref(), Some("slow"));
-    // The allowing verdict was made meanwhile; nothing must ever come of it.
+    // The verdict that allows the run arrived too late; it must have no effect.
     until("the verdict was made", || async { stage.guardrails.finished() == 1 || stage.guardrails.waiting() == 0 })
         .await;
     assert_eq!(stage.patterns.calls(patterns::INJECT), 0);
 }
 
 #[tokio::test]
-async fn steps_say_how_often_they_were_tried() {
+async fn steps_report_their_attempts() {
     let stage = Stage::new(PATIENT).await;
-    stage.memory.next(memory::SEARCH, Mood::Status(500, None));
+    stage.memory.next(memory::SEARCH, Behaviour::Status(500, None));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     let recalled = step(&execution, StepName::Memory);
     assert_eq!((recalled.outcome, recalled.attempts), (StepOutcome::Ok, 2));
@@ -188,15 +188,15 @@ async fn steps_say_how_often_they_were_tried() {
 }
 
 #[tokio::test]
-async fn a_token_for_a_peer_is_for_the_scopes_of_its_call_alone() {
+async fn a_token_for_a_peer_has_only_the_scopes_of_its_call() {
     let one = fake().await;
     let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
     let claims = ann();
     for tool in [LIST, REMEMBER, CHECK] {
         let deadline = Instant::now() + LATER;
         let call = Call { tool, claims: &claims, execution_id: "e-1", deadline, repeatable: true };
-        one.next(tool.name, Mood::Says(json!({})));
-        let _: Called<Value> = peer.call(&call, &json!({})).await;
-        assert_eq!(one.seen().pop().unwrap().claims.scopes, tool.scopes);
+        one.next(tool.name, Behaviour::Says(json!({})));
+        let _: PeerReply<Value> = peer.call(&call, &json!({})).await;
+        assert_eq!(one.recorded().pop().unwrap().claims.scopes, tool.scopes);
     }
 }

@@ -1,6 +1,6 @@
-//! The log of executions: who sees what, what a repetition answers, what is refused before anything runs; and the quota's page.
+//! The log of executions: who sees which, what a retry returns, what is refused before anything runs; and the quota page.
 
-use crate::fake::{Mood, Verdict};
+use crate::fake::{Behaviour, Verdict};
 use crate::stage::{PATIENT, Stage, ann, complete, context, request, until};
 use futures::future::{Either, select};
 use mcp_contracts::guardrails::{self, ActionKind};
@@ -26,7 +26,7 @@ fn ids(list: &ExecutionList) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn an_execution_is_seen_by_its_user_in_its_workspace_and_by_the_admin_of_its_organisation() {
+async fn an_execution_is_visible_to_its_user_in_its_workspace_and_to_the_admin_of_its_organisation() {
     let stage = Stage::new(PATIENT).await;
     let execution = stage.run(&request(ActionKind::Answer)).await;
     let id = execution.execution_id.as_str();
@@ -48,7 +48,7 @@ async fn an_execution_is_seen_by_its_user_in_its_workspace_and_by_the_admin_of_i
 }
 
 #[tokio::test]
-async fn a_list_goes_from_new_to_old_in_pages_and_a_cursor_is_good_for_its_query_alone() {
+async fn a_list_is_paged_from_new_to_old_and_a_cursor_is_valid_for_its_query_only() {
     let stage = Stage::new(PATIENT).await;
     let mut expected = Vec::new();
     for agent in [AgentName::Rca, AgentName::Retro, AgentName::Rca, AgentName::General, AgentName::Rca] {
@@ -77,7 +77,7 @@ async fn a_list_goes_from_new_to_old_in_pages_and_a_cursor_is_good_for_its_query
 }
 
 #[tokio::test]
-async fn the_same_key_answers_the_same_execution_and_another_request_under_it_is_refused() {
+async fn the_same_key_returns_the_same_execution_and_another_request_with_it_is_refused() {
     let stage = Stage::new(PATIENT).await;
     let keyed = RunWorkflow { idempotency_key: Some("k-1".into()), ..request(ActionKind::Answer) };
     let first = stage.run(&keyed).await;
@@ -95,7 +95,7 @@ async fn the_same_key_answers_the_same_execution_and_another_request_under_it_is
 }
 
 #[tokio::test]
-async fn two_calls_with_one_key_at_once_are_one_execution() {
+async fn two_concurrent_calls_with_one_key_are_one_execution() {
     let stage = Stage::new(PATIENT).await;
     let keyed = RunWorkflow { idempotency_key: Some("k-1".into()), ..request(ActionKind::Answer) };
     let (one, two) = futures::join!(stage.run(&keyed), stage.run(&keyed));
@@ -104,15 +104,15 @@ async fn two_calls_with_one_key_at_once_are_one_execution() {
 }
 
 #[tokio::test]
-async fn a_run_that_was_cut_in_the_middle_is_completed_once_by_its_repetition() {
+async fn an_interrupted_run_is_completed_once_by_its_retry() {
     let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "60000")]).await;
     let keyed = RunWorkflow { idempotency_key: Some("k-1".into()), ..request(ActionKind::Answer) };
-    stage.memory.next(memory::tool::SEARCH, Mood::Well);
-    stage.memory.next(memory::tool::IMPORT, Mood::Hang);
+    stage.memory.next(memory::tool::SEARCH, Behaviour::Healthy);
+    stage.memory.next(memory::tool::IMPORT, Behaviour::Hang);
     let running = Box::pin(stage.run(&keyed));
     let asked = Box::pin(until("memory was asked", || async { stage.memory.calls(memory::tool::IMPORT) == 1 }));
     let Either::Right(((), running)) = select(running, asked).await else { panic!("it ended") };
-    let promised = stage.memory.seen().pop().unwrap().execution_id;
+    let promised = stage.memory.recorded().pop().unwrap().execution_id;
     drop(running);
     assert_eq!(show(&stage, &ann(), &promised).await.unwrap_err().code, ErrorCode::NotFound, "it has not ended");
     let stage = stage.restart().await;
@@ -123,20 +123,20 @@ async fn a_run_that_was_cut_in_the_middle_is_completed_once_by_its_repetition() 
 }
 
 #[tokio::test]
-async fn what_may_end_better_runs_again_under_its_key() {
+async fn a_retryable_run_runs_again_with_its_key() {
     let stage = Stage::new(PATIENT).await;
     let keyed = RunWorkflow { idempotency_key: Some("k-1".into()), ..request(ActionKind::Deploy) };
-    stage.guardrails.always(Mood::Status(500, None));
+    stage.guardrails.always(Behaviour::Status(500, None));
     let blocked = stage.run(&keyed).await;
     assert_eq!((blocked.status, blocked.retryable), (WorkflowStatus::Blocked, true));
-    stage.guardrails.always(Mood::Well);
+    stage.guardrails.always(Behaviour::Healthy);
     let completed = stage.run(&keyed).await;
     assert_eq!((completed.status, &completed.execution_id), (WorkflowStatus::Completed, &blocked.execution_id));
     stage.guardrails.judges(Verdict::Block);
     let keyed = RunWorkflow { idempotency_key: Some("k-2".into()), ..keyed };
     let forbidden = stage.run(&keyed).await;
     stage.guardrails.judges(Verdict::Allow);
-    assert_eq!(stage.run(&keyed).await, forbidden, "what the rules said stays said");
+    assert_eq!(stage.run(&keyed).await, forbidden, "a verdict of the rules is final");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn an_execution_id_that_was_used_before_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_verdict_token_is_never_kept() {
+async fn a_verdict_token_is_never_stored() {
     let stage = Stage::new(PATIENT).await;
     stage.guardrails.judges(Verdict::Acknowledge);
     let execution = stage.run(&request(ActionKind::Deploy)).await;
@@ -164,7 +164,7 @@ async fn a_verdict_token_is_never_kept() {
 }
 
 #[tokio::test]
-async fn what_is_out_of_bounds_is_refused_before_anybody_is_asked() {
+async fn an_argument_out_of_bounds_is_refused_before_any_peer_is_called() {
     let stage = Stage::new(PATIENT).await;
     let good = request(ActionKind::Answer);
     let cases = [
@@ -188,18 +188,18 @@ async fn what_is_out_of_bounds_is_refused_before_anybody_is_asked() {
         assert_eq!(error.code, ErrorCode::InvalidArgument);
         assert!(error.message.contains(value) && error.message.contains(known), "{error}");
     }
-    assert_eq!(stage.guardrails.seen().len(), 0);
+    assert_eq!(stage.guardrails.recorded().len(), 0);
 }
 
 #[tokio::test]
-async fn the_page_tells_what_is_left_of_calls_and_of_the_budget_for_models() {
+async fn the_page_shows_the_remaining_calls_and_the_budget_for_models() {
     let stage = Stage::with(PATIENT, &[(env::LLM_DAILY_BUDGETS, "0,1,2000,3")]).await;
     stage.orchestrator.quota.decide("acme", Plan::Team).await;
     let page = stage.orchestrator.offer.pages.iter().find(|page| page.path == QUOTA_PATH).unwrap();
-    let told = page.run(context(&ann())).await.unwrap();
-    let told: QuotaPage = serde_json::from_str(told.get()).unwrap();
-    assert_eq!((&*told.org_id, told.plan, &*told.mode), ("acme", Plan::Team, "local"));
-    assert_eq!((told.llm_used_micro_usd, told.llm_limit_micro_usd), (0, 2_000));
-    let own = &told.services[0];
+    let reply = page.run(context(&ann())).await.unwrap();
+    let page: QuotaPage = serde_json::from_str(reply.get()).unwrap();
+    assert_eq!((&*page.org_id, page.plan, &*page.mode), ("acme", Plan::Team, "local"));
+    assert_eq!((page.llm_used_micro_usd, page.llm_limit_micro_usd), (0, 2_000));
+    let own = &page.services[0];
     assert_eq!((&*own.service, own.limit, own.used, own.remaining), ("orchestrator", 10_000, 1, 9_999));
 }

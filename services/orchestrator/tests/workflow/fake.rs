@@ -1,5 +1,5 @@
-//! A peer that does what it is told: answers well, or in one of the ways in which peers go wrong. It notes every call. One kind of it stands
-//! for all three peers; what a good answer is follows from the tool's name.
+//! A fake peer that follows a script: it answers correctly, or fails in one of the ways in which peers fail. It records every call. One type plays
+//! all three peers; the name of the tool decides what a correct answer is.
 
 use axum::Router;
 use axum::body::Body;
@@ -20,33 +20,31 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// How it answers a call.
 #[derive(Debug, Clone)]
-pub(crate) enum Mood {
-    Well,
-    /// Never.
+pub(crate) enum Behaviour {
+    Healthy,
+    /// Never answers.
     Hang,
-    /// Well, but after this time.
+    /// Answers correctly after this time.
     Late(Duration),
-    /// With an HTTP status, and perhaps `Retry-After` in seconds.
+    /// An HTTP status, with an optional `Retry-After` in seconds.
     Status(u16, Option<u64>),
-    /// With something that is no JSON.
+    /// A body that is not JSON.
     Garbage,
-    /// With the first half of a good answer.
+    /// The first half of a correct answer.
     Truncated,
-    /// With a good answer to another call.
+    /// A correct answer to another call.
     OtherId,
-    /// As a service of an older revision does.
+    /// The answer of a service with an older revision.
     OtherVersion,
-    /// It does its work, and then the connection ends.
+    /// Does its work, then closes the connection.
     CutAfterWork,
-    /// With another structured content.
+    /// Another structured content.
     Says(Value),
-    /// With an error of the tool.
+    /// An error of the tool.
     Refuses(ErrorCode),
 }
 
-/// What the guardrails say of a check.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Verdict {
     #[default]
@@ -55,9 +53,8 @@ pub(crate) enum Verdict {
     Block,
 }
 
-/// A call as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct RecordedCall {
     pub(crate) tool: String,
     pub(crate) arguments: Value,
     pub(crate) claims: Claims,
@@ -66,19 +63,19 @@ pub(crate) struct Seen {
 
 #[derive(Default)]
 struct Script {
-    always: Option<Mood>,
-    next: HashMap<String, VecDeque<Mood>>,
+    always: Option<Behaviour>,
+    next: HashMap<String, VecDeque<Behaviour>>,
     verdict: Verdict,
     memories: Vec<Value>,
     nothing_fits: bool,
-    seen: Vec<Seen>,
+    recorded: Vec<RecordedCall>,
     stored: BTreeMap<String, Value>,
     injected: usize,
     waiting: usize,
     finished: usize,
 }
 
-/// A request that is being worked on; it ends when it is answered, or when its client leaves.
+/// Counts a request in progress until it is answered or its client leaves.
 struct Working(Arc<Inner>);
 
 impl Drop for Working {
@@ -93,7 +90,6 @@ struct Inner {
     authenticator: Authenticator,
 }
 
-/// A running peer.
 pub(crate) struct Fake {
     pub(crate) url: String,
     inner: Arc<Inner>,
@@ -115,20 +111,20 @@ impl Fake {
         Self { url, inner, _serving: serving }
     }
 
-    /// An address where nobody listens.
+    /// An address without a listener.
     pub(crate) async fn dead_url() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     }
 
-    /// From now on, whatever is called.
-    pub(crate) fn always(&self, mood: Mood) {
-        self.inner.script.lock().always = Some(mood);
+    /// From now on, for every tool.
+    pub(crate) fn always(&self, behaviour: Behaviour) {
+        self.inner.script.lock().always = Some(behaviour);
     }
 
-    /// The next call of a tool.
-    pub(crate) fn next(&self, tool: &str, mood: Mood) {
-        self.inner.script.lock().next.entry(tool.to_owned()).or_default().push_back(mood);
+    /// For the next call of a tool only.
+    pub(crate) fn next(&self, tool: &str, behaviour: Behaviour) {
+        self.inner.script.lock().next.entry(tool.to_owned()).or_default().push_back(behaviour);
     }
 
     pub(crate) fn judges(&self, verdict: Verdict) {
@@ -143,48 +139,48 @@ impl Fake {
         self.inner.script.lock().nothing_fits = true;
     }
 
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.inner.script.lock().seen.clone()
+    pub(crate) fn recorded(&self) -> Vec<RecordedCall> {
+        self.inner.script.lock().recorded.clone()
     }
 
     pub(crate) fn calls(&self, tool: &str) -> usize {
-        self.inner.script.lock().seen.iter().filter(|seen| seen.tool == tool).count()
+        self.inner.script.lock().recorded.iter().filter(|call| call.tool == tool).count()
     }
 
-    /// What was stored, by idempotency key.
+    /// The stored memories by idempotency key.
     pub(crate) fn stored(&self) -> BTreeMap<String, Value> {
         self.inner.script.lock().stored.clone()
     }
 
-    /// How many requests are being worked on.
+    /// Number of requests in progress.
     pub(crate) fn waiting(&self) -> usize {
         self.inner.script.lock().waiting
     }
 
-    /// How many requests got as far as an answer, heard or not.
+    /// Number of requests with an answer, whether or not the client received it.
     pub(crate) fn finished(&self) -> usize {
         self.inner.script.lock().finished
     }
 
-    /// How many patterns were really injected.
+    /// Number of injected patterns.
     pub(crate) fn injected(&self) -> usize {
         self.inner.script.lock().injected
     }
 }
 
 impl Inner {
-    fn mood(&self, tool: &str) -> Mood {
+    fn behaviour(&self, tool: &str) -> Behaviour {
         let mut script = self.script.lock();
         let next = script.next.get_mut(tool).and_then(VecDeque::pop_front);
-        next.or_else(|| script.always.clone()).unwrap_or(Mood::Well)
+        next.or_else(|| script.always.clone()).unwrap_or(Behaviour::Healthy)
     }
 }
 
 async fn ready(State(inner): State<Arc<Inner>>) -> StatusCode {
     let always = inner.script.lock().always.clone();
     match always {
-        None | Some(Mood::Well) => StatusCode::OK,
-        Some(Mood::Hang) => std::future::pending().await,
+        None | Some(Behaviour::Healthy) => StatusCode::OK,
+        Some(Behaviour::Hang) => std::future::pending().await,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -196,7 +192,7 @@ async fn answer(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Strin
     assert_eq!(text("mcp-name").as_deref(), Some(&*tool));
     let claims = inner.authenticator.check(headers.get("authorization").map(|value| value.as_bytes())).unwrap();
     let arguments = request["params"]["arguments"].clone();
-    inner.script.lock().seen.push(Seen {
+    inner.script.lock().recorded.push(RecordedCall {
         tool: tool.clone(),
         arguments: arguments.clone(),
         claims: (*claims).clone(),
@@ -223,38 +219,38 @@ async fn respond(inner: &Inner, id: Value, tool: &str, arguments: &Value, claims
         };
         json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()
     };
-    match inner.mood(tool) {
-        Mood::Well => reply(id, well()).into_response(),
-        Mood::Hang => std::future::pending().await,
-        Mood::Late(after) => {
+    match inner.behaviour(tool) {
+        Behaviour::Healthy => reply(id, well()).into_response(),
+        Behaviour::Hang => std::future::pending().await,
+        Behaviour::Late(after) => {
             tokio::time::sleep(after).await;
             reply(id, well()).into_response()
         }
-        Mood::Status(status, retry_after) => {
+        Behaviour::Status(status, retry_after) => {
             let mut response = StatusCode::from_u16(status).unwrap().into_response();
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert("retry-after", seconds.into());
             }
             response
         }
-        Mood::Garbage => "<html>it works</html>".into_response(),
-        Mood::Truncated => {
+        Behaviour::Garbage => "<html>it works</html>".into_response(),
+        Behaviour::Truncated => {
             let text = reply(id, well());
             text[..text.len() / 2].to_owned().into_response()
         }
-        Mood::OtherId => reply(json!(999_999_999), well()).into_response(),
-        Mood::OtherVersion => {
+        Behaviour::OtherId => reply(json!(999_999_999), well()).into_response(),
+        Behaviour::OtherVersion => {
             json!({"jsonrpc": "2.0", "id": id, "result": {"content": [], "structuredContent": well().ok()}})
                 .to_string()
                 .into_response()
         }
-        Mood::CutAfterWork => {
+        Behaviour::CutAfterWork => {
             let _ = well();
             let broken = futures::stream::iter([Ok("{\"jsonrpc\":"), Err(std::io::Error::other("cut"))]);
             Body::from_stream(broken).into_response()
         }
-        Mood::Says(content) => reply(id, Ok(content)).into_response(),
-        Mood::Refuses(code) => reply(id, Err(ToolError::new(code, "as told"))).into_response(),
+        Behaviour::Says(content) => reply(id, Ok(content)).into_response(),
+        Behaviour::Refuses(code) => reply(id, Err(ToolError::new(code, "as scripted"))).into_response(),
     }
 }
 
@@ -312,15 +308,15 @@ fn work(inner: &Inner, tool: &str, arguments: &Value, claims: &Claims) -> Result
                 "executionId": execution, "catalogVersion": "c1"})
         }
         patterns::tool::LOG_USAGE => json!({"recorded": true, "uses": 1, "acceptanceRate": 1.0}),
-        other => panic!("nobody calls `{other}`"),
+        other => panic!("no test calls `{other}`"),
     })
 }
 
 fn check(inner: &Inner, verdict: Verdict, arguments: &Value, claims: &Claims) -> Value {
-    let asked: CheckGuardrails = serde_json::from_value(arguments.clone()).unwrap();
-    let execution = asked.execution_id.clone().unwrap();
+    let request: CheckGuardrails = serde_json::from_value(arguments.clone()).unwrap();
+    let execution = request.execution_id.clone().unwrap();
     let rule = json!({"id": "SEC-1", "title": "No", "category": "security", "severity": "high", "message": "m", "remediation": "r"});
-    let signed = |kind| inner.verdicts.issue(kind, binding(claims, &execution, &asked.request())).unwrap().token;
+    let signed = |kind| inner.verdicts.issue(kind, binding(claims, &execution, &request.request())).unwrap().token;
     let (word, token, rules) = match verdict {
         Verdict::Allow => ("allow", Some(signed(VerdictKind::Allow)), json!([])),
         Verdict::Acknowledge => ("acknowledge", Some(signed(VerdictKind::Acknowledge)), json!([rule])),
@@ -330,7 +326,6 @@ fn check(inner: &Inner, verdict: Verdict, arguments: &Value, claims: &Claims) ->
         "executionId": execution, "rulesVersion": "v1", "rulesChecked": 1})
 }
 
-/// What a verdict on this request is bound to.
 pub(crate) fn binding(claims: &Claims, execution: &str, request: &ActionRequest) -> Binding {
     Binding {
         org_id: claims.org_id.clone(),

@@ -1,6 +1,6 @@
 //! The fallback table, row by row, and every way in which a peer can be down.
 
-use crate::fake::{Fake, Mood};
+use crate::fake::{Behaviour, Fake};
 use crate::stage::{HASTY, PATIENT, Stage, has, request, step};
 use mcp_contracts::guardrails::{ActionKind, Decision, Severity};
 use mcp_contracts::orchestrator::{AgentName, Execution, Reason, RunWorkflow, StepName, StepOutcome, WorkflowStatus};
@@ -8,25 +8,25 @@ use mcp_contracts::{ErrorCode, Scope, env, guardrails, memory, patterns};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-fn ways_to_be_down() -> Vec<Mood> {
+fn ways_to_be_down() -> Vec<Behaviour> {
     vec![
-        Mood::Hang,
-        Mood::Late(Duration::from_secs(3)),
-        Mood::Status(500, None),
-        Mood::Status(503, Some(1)),
-        Mood::Garbage,
-        Mood::Truncated,
-        Mood::OtherId,
-        Mood::OtherVersion,
-        Mood::CutAfterWork,
-        Mood::Says(json!({})),
+        Behaviour::Hang,
+        Behaviour::Late(Duration::from_secs(3)),
+        Behaviour::Status(500, None),
+        Behaviour::Status(503, Some(1)),
+        Behaviour::Garbage,
+        Behaviour::Truncated,
+        Behaviour::OtherId,
+        Behaviour::OtherVersion,
+        Behaviour::CutAfterWork,
+        Behaviour::Says(json!({})),
     ]
 }
 
-/// Only who does not answer is waited for in haste, so that who does is never taken for slow on a busy machine.
-fn patience(mood: &Mood) -> &'static str {
-    match mood {
-        Mood::Hang | Mood::Late(_) => HASTY,
+/// The deadline is short only for peers that never answer, so that one that answers is not taken for slow on a busy machine.
+fn patience(behaviour: &Behaviour) -> &'static str {
+    match behaviour {
+        Behaviour::Hang | Behaviour::Late(_) => HASTY,
         _ => PATIENT,
     }
 }
@@ -41,7 +41,7 @@ fn outcomes(execution: &Execution) -> Vec<(StepName, StepOutcome)> {
 }
 
 #[tokio::test]
-async fn with_everything_there_every_step_is_taken_once_on_behalf_of_the_caller() {
+async fn with_every_peer_up_every_step_runs_once_on_behalf_of_the_user() {
     let stage = Stage::new(PATIENT).await;
     stage.memory.knows(vec![a_memory("Checkout failed before, after a deploy.")]);
     let execution = stage.run(&request(ActionKind::Deploy)).await;
@@ -53,7 +53,7 @@ async fn with_everything_there_every_step_is_taken_once_on_behalf_of_the_caller(
     assert_eq!(execution.pattern.as_ref().unwrap().text, "Breathe, then look.");
     assert_eq!(execution.memories[0].excerpt, "Checkout failed before, after a deploy.");
     assert_eq!(execution.artefact.as_ref().unwrap().kind, "root_cause_report");
-    let calls = [stage.guardrails.seen(), stage.memory.seen(), stage.patterns.seen()].concat();
+    let calls = [stage.guardrails.recorded(), stage.memory.recorded(), stage.patterns.recorded()].concat();
     assert_eq!(calls.len(), 6);
     for call in &calls {
         assert_eq!((&*call.claims.sub, &*call.claims.org_id, &*call.claims.workspace_slug), ("ann", "acme", "billing"));
@@ -66,13 +66,13 @@ async fn with_everything_there_every_step_is_taken_once_on_behalf_of_the_caller(
 }
 
 #[tokio::test]
-async fn without_guardrails_nothing_is_injected_and_only_what_is_not_risky_goes_on() {
-    for mood in ways_to_be_down() {
-        let stage = Stage::new(patience(&mood)).await;
-        stage.guardrails.always(mood.clone());
+async fn without_guardrails_nothing_is_injected_and_only_actions_of_low_risk_proceed() {
+    for behaviour in ways_to_be_down() {
+        let stage = Stage::new(patience(&behaviour)).await;
+        stage.guardrails.always(behaviour.clone());
         let requests = ActionKind::ALL.map(request);
         for execution in futures::future::join_all(requests.iter().map(|request| stage.run(request))).await {
-            let case = format!("{mood:?} {execution:#?}");
+            let case = format!("{behaviour:?} {execution:#?}");
             assert!(has(&execution, Reason::GuardrailUnavailable), "{case}");
             assert_eq!((execution.verdict, &execution.pattern), (None, &None), "{case}");
             assert_eq!(step(&execution, StepName::Guardrails).outcome, StepOutcome::Fallback, "{case}");
@@ -85,19 +85,19 @@ async fn without_guardrails_nothing_is_injected_and_only_what_is_not_risky_goes_
                 assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Ok, "{case}");
             }
         }
-        assert_eq!(stage.patterns.calls(patterns::tool::INJECT), 0, "{mood:?}");
+        assert_eq!(stage.patterns.calls(patterns::tool::INJECT), 0, "{behaviour:?}");
         let risky = ActionKind::ALL.iter().filter(|action| action.risk() >= Severity::High).count();
-        assert_eq!(stage.memory.calls(memory::tool::IMPORT), ActionKind::ALL.len() - risky, "{mood:?}");
+        assert_eq!(stage.memory.calls(memory::tool::IMPORT), ActionKind::ALL.len() - risky, "{behaviour:?}");
     }
 }
 
 #[tokio::test]
-async fn without_memory_the_agent_stands_on_its_own_and_the_outcome_is_kept_for_later() {
-    for mood in ways_to_be_down() {
-        let stage = Stage::new(patience(&mood)).await;
-        stage.memory.always(mood.clone());
+async fn without_memory_the_agent_runs_without_context_and_the_outcome_is_deferred() {
+    for behaviour in ways_to_be_down() {
+        let stage = Stage::new(patience(&behaviour)).await;
+        stage.memory.always(behaviour.clone());
         let execution = stage.run(&request(ActionKind::Commit)).await;
-        let case = format!("{mood:?} {execution:#?}");
+        let case = format!("{behaviour:?} {execution:#?}");
         assert_eq!(execution.status, WorkflowStatus::Degraded, "{case}");
         assert_eq!(execution.reasons, [Reason::MemoryUnavailable], "{case}");
         let recalled = step(&execution, StepName::Memory);
@@ -109,12 +109,12 @@ async fn without_memory_the_agent_stands_on_its_own_and_the_outcome_is_kept_for_
 }
 
 #[tokio::test]
-async fn without_patterns_it_goes_on_without_a_pattern() {
-    for mood in ways_to_be_down() {
-        let stage = Stage::new(patience(&mood)).await;
-        stage.patterns.always(mood.clone());
+async fn without_patterns_the_run_proceeds_without_a_pattern() {
+    for behaviour in ways_to_be_down() {
+        let stage = Stage::new(patience(&behaviour)).await;
+        stage.patterns.always(behaviour.clone());
         let execution = stage.run(&request(ActionKind::Deploy)).await;
-        let case = format!("{mood:?} {execution:#?}");
+        let case = format!("{behaviour:?} {execution:#?}");
         assert_eq!(execution.status, WorkflowStatus::Degraded, "{case}");
         assert_eq!(execution.reasons, [Reason::PatternsUnavailable], "{case}");
         assert_eq!((execution.pattern.is_none(), execution.artefact.is_some()), (true, true), "{case}");
@@ -124,7 +124,7 @@ async fn without_patterns_it_goes_on_without_a_pattern() {
 }
 
 #[tokio::test]
-async fn peers_where_nobody_listens_are_peers_that_are_down() {
+async fn a_peer_without_a_listener_is_down() {
     let dead = Fake::dead_url().await;
     let urls = [(env::MCP_GUARDRAILS_URL, &*dead), (env::MCP_MEMORY_URL, &*dead), (env::MCP_PATTERNS_URL, &*dead)];
     let stage = Stage::with(PATIENT, &urls).await;
@@ -136,7 +136,7 @@ async fn peers_where_nobody_listens_are_peers_that_are_down() {
 }
 
 #[tokio::test]
-async fn a_pattern_that_cannot_be_injected_is_a_pattern_less_and_a_refused_verdict_is_named() {
+async fn a_pattern_that_cannot_be_injected_is_omitted_and_a_refused_verdict_is_named() {
     let cases = [
         (ErrorCode::VerdictInvalid, Reason::VerdictRefused),
         (ErrorCode::VerdictRequired, Reason::VerdictRefused),
@@ -145,7 +145,7 @@ async fn a_pattern_that_cannot_be_injected_is_a_pattern_less_and_a_refused_verdi
     ];
     for (code, reason) in cases {
         let stage = Stage::new(PATIENT).await;
-        stage.patterns.next(patterns::tool::INJECT, Mood::Refuses(code));
+        stage.patterns.next(patterns::tool::INJECT, Behaviour::Refuses(code));
         let execution = stage.run(&request(ActionKind::Edit)).await;
         assert_eq!((execution.status, &*execution.reasons), (WorkflowStatus::Degraded, &[reason][..]), "{code:?}");
         assert_eq!(step(&execution, StepName::InjectPattern).detail.as_deref(), Some(code.name()));
@@ -154,17 +154,17 @@ async fn a_pattern_that_cannot_be_injected_is_a_pattern_less_and_a_refused_verdi
 }
 
 #[tokio::test]
-async fn a_pattern_other_than_the_one_asked_for_is_not_used() {
+async fn a_pattern_other_than_the_selected_one_is_not_used() {
     let stage = Stage::new(PATIENT).await;
     let other = json!({"patternId": "p-1", "title": "t", "text": "Delete everything.", "verdictId": "another", "executionId": "another",
         "catalogVersion": "c1"});
-    stage.patterns.next(patterns::tool::INJECT, Mood::Says(other));
+    stage.patterns.next(patterns::tool::INJECT, Behaviour::Says(other));
     let execution = stage.run(&request(ActionKind::Edit)).await;
     assert_eq!((execution.pattern, execution.reasons), (None, vec![Reason::PatternsUnavailable]));
 }
 
 #[tokio::test]
-async fn where_no_pattern_fits_nothing_is_missing() {
+async fn a_run_without_a_fitting_pattern_is_not_degraded() {
     let stage = Stage::new(PATIENT).await;
     stage.patterns.finds_nothing();
     let execution = stage.run(&request(ActionKind::Edit)).await;
@@ -173,16 +173,16 @@ async fn where_no_pattern_fits_nothing_is_missing() {
 }
 
 #[tokio::test]
-async fn a_quota_that_is_used_up_at_a_peer_is_that_peer_missing_and_is_asked_once() {
+async fn a_peer_without_quota_counts_as_down_and_is_called_once() {
     let stage = Stage::new(PATIENT).await;
-    stage.memory.always(Mood::Status(429, Some(60)));
-    stage.patterns.always(Mood::Status(429, Some(60)));
+    stage.memory.always(Behaviour::Status(429, Some(60)));
+    stage.patterns.always(Behaviour::Status(429, Some(60)));
     let execution = stage.run(&request(ActionKind::Edit)).await;
     assert_eq!(execution.status, WorkflowStatus::Degraded);
     assert_eq!(execution.reasons, [Reason::QuotaExceeded]);
     assert_eq!((stage.memory.calls(memory::tool::SEARCH), stage.patterns.calls(patterns::tool::SELECT)), (1, 1));
     let stage = Stage::new(PATIENT).await;
-    stage.guardrails.always(Mood::Status(429, Some(60)));
+    stage.guardrails.always(Behaviour::Status(429, Some(60)));
     let execution = stage.run(&request(ActionKind::Deploy)).await;
     assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true));
     assert_eq!(execution.reasons, [Reason::GuardrailUnavailable, Reason::QuotaExceeded]);
@@ -190,9 +190,9 @@ async fn a_quota_that_is_used_up_at_a_peer_is_that_peer_missing_and_is_asked_onc
 }
 
 #[tokio::test]
-async fn the_workflow_answers_within_its_own_deadline_although_every_peer_hangs() {
+async fn the_workflow_answers_within_its_deadline_if_every_peer_hangs() {
     let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "900")]).await;
-    [&stage.guardrails, &stage.memory, &stage.patterns].into_iter().for_each(|peer| peer.always(Mood::Hang));
+    [&stage.guardrails, &stage.memory, &stage.patterns].into_iter().for_each(|peer| peer.always(Behaviour::Hang));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(execution.status, WorkflowStatus::Degraded);
     assert!(
@@ -204,7 +204,7 @@ async fn the_workflow_answers_within_its_own_deadline_although_every_peer_hangs(
 }
 
 #[tokio::test]
-async fn a_retrospective_looks_for_the_action_items_of_the_last_one_and_leaves_its_own() {
+async fn a_retrospective_reads_the_action_items_of_the_last_one_and_stores_its_own() {
     let stage = Stage::new(PATIENT).await;
     let retro = RunWorkflow {
         agent: AgentName::Retro,
@@ -216,7 +216,7 @@ async fn a_retrospective_looks_for_the_action_items_of_the_last_one_and_leaves_i
     };
     let execution = stage.run(&retro).await;
     assert_eq!(execution.status, WorkflowStatus::Completed, "{execution:#?}");
-    let asked = stage.memory.seen();
+    let asked = stage.memory.recorded();
     assert_eq!(asked[0].tool, memory::tool::LIST);
     assert!(asked[0].arguments["tags"].as_array().unwrap().contains(&json!("retro-action")));
     let stored = stage.memory.stored();

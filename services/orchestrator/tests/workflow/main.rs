@@ -1,4 +1,4 @@
-//! Workflows before peers that go wrong in every way they can: what is answered, what is never done, what is done exactly once.
+//! Workflows with failing peers: what is returned, what never happens, what happens exactly once.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 mod calls;

@@ -1,13 +1,15 @@
-//! What memory did not take is delivered later: exactly once, over lost replies and restarts, and within bounds.
+//! Deliveries that memory did not accept are sent later: exactly once, over lost replies and restarts, and within bounds.
 
-use crate::fake::Mood;
+use crate::fake::Behaviour;
 use crate::stage::{HASTY, PATIENT, Stage, ann, request, step, until};
 use mcp_contracts::guardrails::ActionKind;
 use mcp_contracts::memory::tool as memory;
 use mcp_contracts::orchestrator::{AgentName, Execution, Reason, StepName, StepOutcome, WorkflowStatus};
 use mcp_contracts::patterns::tool as patterns;
 use mcp_contracts::{Claims, ErrorCode};
-use mcp_orchestrator::store::{Ended, Entry, Kind, MAX_PER_ORGANISATION, Owner, Retention, Store, Wanted};
+use mcp_orchestrator::store::{
+    Delivery, DeliveryKind, FinishedRun, MAX_PER_ORGANISATION, NewRun, Owner, Retention, Store,
+};
 use std::time::Duration;
 
 fn keys_of<'a>(stage: &Stage, execution: &'a Execution) -> (usize, &'a str) {
@@ -16,55 +18,55 @@ fn keys_of<'a>(stage: &Stage, execution: &'a Execution) -> (usize, &'a str) {
 }
 
 #[tokio::test]
-async fn an_outcome_that_memory_did_not_take_is_delivered_once_it_is_back() {
+async fn an_outcome_that_memory_did_not_accept_is_delivered_when_it_is_back() {
     let stage = Stage::new(PATIENT).await;
-    stage.memory.always(Mood::Status(500, None));
+    stage.memory.always(Behaviour::Status(500, None));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Deferred);
     assert_eq!(keys_of(&stage, &execution).0, 0);
-    stage.memory.always(Mood::Well);
+    stage.memory.always(Behaviour::Healthy);
     until("it is delivered", || async { keys_of(&stage, &execution).0 == 1 }).await;
-    let delivery = stage.memory.seen().pop().unwrap();
+    let delivery = stage.memory.recorded().pop().unwrap();
     assert_eq!((&*delivery.claims.sub, &*delivery.claims.org_id), ("ann", "acme"));
     assert_eq!(delivery.execution_id, execution.execution_id);
 }
 
 #[tokio::test]
-async fn a_delivery_whose_reply_was_lost_is_repeated_under_the_same_key() {
+async fn a_delivery_whose_reply_was_lost_is_retried_with_the_same_key() {
     let stage = Stage::new(PATIENT).await;
-    stage.memory.next(memory::SEARCH, Mood::Well);
-    stage.memory.always(Mood::CutAfterWork);
+    stage.memory.next(memory::SEARCH, Behaviour::Healthy);
+    stage.memory.always(Behaviour::CutAfterWork);
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Deferred);
-    assert_eq!(keys_of(&stage, &execution).0, 1, "memory has it, and nobody heard so");
+    assert_eq!(keys_of(&stage, &execution).0, 1, "memory has it, and its reply was lost");
     let tried = stage.memory.calls(memory::IMPORT);
-    stage.memory.always(Mood::Well);
+    stage.memory.always(Behaviour::Healthy);
     until("it is repeated", || async { stage.memory.calls(memory::IMPORT) > tried }).await;
     assert_eq!(keys_of(&stage, &execution).0, 1);
-    let imports: Vec<_> = stage.memory.seen().into_iter().filter(|seen| seen.tool == memory::IMPORT).collect();
-    assert!(imports.windows(2).all(|pair| pair[0].arguments == pair[1].arguments), "to the letter");
+    let imports: Vec<_> = stage.memory.recorded().into_iter().filter(|call| call.tool == memory::IMPORT).collect();
+    assert!(imports.windows(2).all(|pair| pair[0].arguments == pair[1].arguments), "byte for byte");
 }
 
 #[tokio::test]
-async fn what_waits_survives_a_restart_and_is_not_delivered_twice() {
+async fn pending_deliveries_survive_a_restart_and_are_not_delivered_twice() {
     let stage = Stage::new(HASTY).await;
-    stage.memory.always(Mood::Hang);
+    stage.memory.always(Behaviour::Hang);
     let execution = stage.run(&request(ActionKind::Answer)).await;
     let stage = stage.restart().await;
-    stage.memory.always(Mood::Well);
+    stage.memory.always(Behaviour::Healthy);
     until("it is delivered", || async { keys_of(&stage, &execution).0 == 1 }).await;
     let delivered = stage.memory.calls(memory::IMPORT);
     let stage = stage.restart().await;
     assert_eq!(stage.run(&request(ActionKind::Answer)).await.status, WorkflowStatus::Completed);
-    // The new run's own outcome, and nothing of the old one.
+    // Only the outcome of the new run.
     assert_eq!(stage.memory.calls(memory::IMPORT), delivered + 1);
 }
 
 #[tokio::test]
-async fn use_of_a_pattern_is_logged_later_where_it_cannot_be_now() {
+async fn the_use_of_a_pattern_is_logged_later_if_patterns_is_down() {
     let stage = Stage::new(PATIENT).await;
     for _ in 0..2 {
-        stage.patterns.next(patterns::LOG_USAGE, Mood::Status(500, None));
+        stage.patterns.next(patterns::LOG_USAGE, Behaviour::Status(500, None));
     }
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(execution.reasons, [Reason::PatternsUnavailable]);
@@ -74,27 +76,32 @@ async fn use_of_a_pattern_is_logged_later_where_it_cannot_be_now() {
 }
 
 #[tokio::test]
-async fn what_memory_remembers_already_is_done_and_what_it_refuses_for_good_is_told() {
+async fn a_delivery_that_memory_has_already_is_done_and_a_permanent_refusal_is_reported() {
     let stage = Stage::new(PATIENT).await;
-    stage.memory.next(memory::IMPORT, Mood::Refuses(ErrorCode::IdempotencyConflict));
+    stage.memory.next(memory::IMPORT, Behaviour::Refuses(ErrorCode::IdempotencyConflict));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(
         (execution.status, step(&execution, StepName::Remember).outcome),
         (WorkflowStatus::Completed, StepOutcome::Ok)
     );
-    stage.memory.next(memory::IMPORT, Mood::Refuses(ErrorCode::TooLarge));
+    stage.memory.next(memory::IMPORT, Behaviour::Refuses(ErrorCode::TooLarge));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     let remembered = step(&execution, StepName::Remember);
     assert_eq!((remembered.outcome, remembered.detail.as_deref()), (StepOutcome::Failed, Some("too_large")));
     assert_eq!(execution.status, WorkflowStatus::Degraded);
 }
 
-fn entry(claims: &Claims, execution: &str) -> Entry {
-    Entry { kind: Kind::Remember, claims: claims.clone(), execution_id: execution.into(), payload: "{}".into() }
+fn delivery(claims: &Claims, execution: &str) -> Delivery {
+    Delivery {
+        kind: DeliveryKind::Remember,
+        claims: claims.clone(),
+        execution_id: execution.into(),
+        payload: "{}".into(),
+    }
 }
 
-fn ended(claims: &Claims, id: &str, later: Vec<Entry>) -> Ended {
-    let wanted = Wanted {
+fn finished(claims: &Claims, id: &str, later: Vec<Delivery>) -> FinishedRun {
+    let new_run = NewRun {
         owner: Owner::of(claims),
         id: id.into(),
         resumed: false,
@@ -122,7 +129,7 @@ fn ended(claims: &Claims, id: &str, later: Vec<Entry>) -> Ended {
         started_at: "2026-01-01T00:00:00Z".into(),
         duration_ms: 1.0,
     };
-    Ended { wanted, execution, settled: true, later }
+    FinishedRun { new_run, execution, settled: true, later }
 }
 
 fn store(folder: &tempfile::TempDir) -> Store {
@@ -134,35 +141,36 @@ async fn one_organisation_cannot_fill_the_outbox_of_the_others_and_the_oldest_go
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let (acme, zeta) = (ann(), Claims { org_id: "zeta".into(), ..ann() });
-    store.end(ended(&zeta, "z-1", vec![entry(&zeta, "z-1")])).await.unwrap();
-    let many = (0..MAX_PER_ORGANISATION).map(|number| entry(&acme, &format!("a-{number}"))).collect();
-    assert!(store.end(ended(&acme, "a", many)).await.unwrap().is_empty());
-    let gone = store.end(ended(&acme, "b", vec![entry(&acme, "a-last"), entry(&acme, "a-last")])).await.unwrap();
-    assert_eq!(gone, [Kind::Remember], "a promise that is made twice is one");
+    store.end(finished(&zeta, "z-1", vec![delivery(&zeta, "z-1")])).await.unwrap();
+    let many = (0..MAX_PER_ORGANISATION).map(|number| delivery(&acme, &format!("a-{number}"))).collect();
+    assert!(store.end(finished(&acme, "a", many)).await.unwrap().is_empty());
+    let gone =
+        store.end(finished(&acme, "b", vec![delivery(&acme, "a-last"), delivery(&acme, "a-last")])).await.unwrap();
+    assert_eq!(gone, [DeliveryKind::Remember], "the same delivery is stored once");
     assert_eq!(store.depth().await.unwrap().0, u64::from(MAX_PER_ORGANISATION) + 1);
     let due = store.due(3).await.unwrap();
-    let waiting: Vec<&str> = due.iter().map(|waiting| &*waiting.entry.execution_id).collect();
+    let waiting: Vec<&str> = due.iter().map(|pending| &*pending.delivery.execution_id).collect();
     assert_eq!(waiting, ["z-1", "a-1", "a-2"]);
 }
 
 #[tokio::test]
-async fn what_was_put_off_is_not_due_and_what_is_too_old_is_given_up() {
+async fn a_postponed_delivery_is_not_due_and_an_old_one_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let (acme, zeta) = (ann(), Claims { org_id: "zeta".into(), ..ann() });
-    store.end(ended(&acme, "a", vec![entry(&acme, "a-1"), entry(&acme, "a-2")])).await.unwrap();
-    store.end(ended(&zeta, "z", vec![entry(&zeta, "z-1")])).await.unwrap();
+    store.end(finished(&acme, "a", vec![delivery(&acme, "a-1"), delivery(&acme, "a-2")])).await.unwrap();
+    store.end(finished(&zeta, "z", vec![delivery(&zeta, "z-1")])).await.unwrap();
     let hour = Duration::from_secs(3_600);
     let first = store.due(9).await.unwrap()[0].id;
-    store.put_off(first, hour).await.unwrap();
+    store.postpone(first, hour).await.unwrap();
     assert_eq!(store.due(9).await.unwrap().len(), 2);
-    store.put_organisation_off("acme".into(), hour).await.unwrap();
-    assert_eq!(store.due(9).await.unwrap()[0].entry.claims.org_id, "zeta");
-    store.done(store.due(9).await.unwrap()[0].id).await.unwrap();
+    store.postpone_organisation("acme".into(), hour).await.unwrap();
+    assert_eq!(store.due(9).await.unwrap()[0].delivery.claims.org_id, "zeta");
+    store.remove(store.due(9).await.unwrap()[0].id).await.unwrap();
     let (count, wait) = store.depth().await.unwrap();
     assert!(count == 2 && wait.is_some_and(|wait| wait > hour / 2 && wait <= hour), "{count} {wait:?}");
-    assert!(store.give_up_older_than(hour).await.unwrap().is_empty());
-    assert_eq!(store.give_up_older_than(Duration::ZERO).await.unwrap().len(), 2);
+    assert!(store.delete_older_than(hour).await.unwrap().is_empty());
+    assert_eq!(store.delete_older_than(Duration::ZERO).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -171,13 +179,13 @@ async fn the_log_of_executions_keeps_the_newest_of_each_organisation() {
     let store = store(&folder);
     let (acme, zeta) = (ann(), Claims { org_id: "zeta".into(), ..ann() });
     for number in 0..5 {
-        store.end(ended(&acme, &format!("a-{number}"), Vec::new())).await.unwrap();
+        store.end(finished(&acme, &format!("a-{number}"), Vec::new())).await.unwrap();
     }
-    store.end(ended(&zeta, "z-0", Vec::new())).await.unwrap();
+    store.end(finished(&zeta, "z-0", Vec::new())).await.unwrap();
     let retention = Retention { per_organisation: 2, age: Duration::from_secs(3_600) };
-    assert_eq!(store.forget(retention).await.unwrap(), 3);
+    assert_eq!(store.delete_old_executions(retention).await.unwrap(), 3);
     let of = |claims: &Claims, id: &str| store.execution(Owner::of(claims), false, id.to_owned());
     assert!(of(&acme, "a-2").await.unwrap().is_none() && of(&acme, "a-3").await.unwrap().is_some());
     assert!(of(&zeta, "z-0").await.unwrap().is_some());
-    assert_eq!(store.forget(Retention { age: Duration::ZERO, ..retention }).await.unwrap(), 3);
+    assert_eq!(store.delete_old_executions(Retention { age: Duration::ZERO, ..retention }).await.unwrap(), 3);
 }

@@ -1,4 +1,4 @@
-//! The orchestrator in this process, before three peers that do what they are told.
+//! The orchestrator in the test's process, with three scripted peers.
 
 use crate::fake::Fake;
 use mcp_contracts::guardrails::ActionKind;
@@ -16,11 +16,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Long enough for a peer that answers, on a machine that is busy.
+/// For peers that answer, on a busy machine.
 pub(crate) const PATIENT: &str = "3000";
-/// Short enough to wait for a peer that does not.
+/// For peers that do not answer.
 pub(crate) const HASTY: &str = "1000";
-/// How long a test waits for something that must happen.
+/// Timeout of `until`.
 pub(crate) const MUST_HAPPEN: Duration = Duration::from_secs(20);
 
 pub(crate) struct Stage {
@@ -63,12 +63,10 @@ impl Stage {
         Self { guardrails, memory, patterns, orchestrator, _folder: folder }
     }
 
-    /// Runs a request to its end.
     pub(crate) async fn run(&self, request: &RunWorkflow) -> Execution {
         self.orchestrator.run(&ann(), request).await.unwrap()
     }
 
-    /// Stops the orchestrator and starts another on the same data.
     pub(crate) async fn restart(mut self) -> Self {
         let settings = ((*self.orchestrator.settings).clone(), self.orchestrator.own.clone());
         self.orchestrator.stop().await;
@@ -109,11 +107,11 @@ impl Orchestrator {
     }
 }
 
-/// The reply of a call that asks nothing.
+/// The reply of a call without a question.
 pub(crate) fn complete<R>(answer: Result<Answer<R>, ToolError>) -> Result<R, ToolError> {
     match answer? {
         Answer::Complete(reply) => Ok(reply),
-        Answer::Ask(question) => panic!("nobody can be asked `{}`", question.message),
+        Answer::Ask(question) => panic!("this client cannot ask `{}`", question.message),
     }
 }
 
@@ -176,7 +174,7 @@ pub(crate) fn has(execution: &Execution, reason: Reason) -> bool {
     execution.reasons.contains(&reason)
 }
 
-/// Waits until `condition` holds, and fails where it never does.
+/// Waits until `condition` holds; panics after a timeout.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let waiting = async {
         while !condition().await {

@@ -1,6 +1,6 @@
-//! What counts as a verdict, and what happens with each: nothing is injected without one, whoever says what.
+//! What counts as a verdict, and what follows from each: nothing is injected without one.
 
-use crate::fake::{Mood, Verdict, binding};
+use crate::fake::{Behaviour, Verdict, binding};
 use crate::stage::{PATIENT, Stage, ann, complete, context, request, step};
 use mcp_contracts::guardrails::{self, ActionKind, ActionRequest, VerdictKind};
 use mcp_contracts::orchestrator::{Execution, Reason, RunWorkflow, StepName, StepOutcome, WorkflowStatus, tool};
@@ -25,7 +25,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn a_reply_that_is_no_verdict_on_this_request_is_none() {
+async fn a_reply_that_is_not_a_verdict_on_this_request_counts_as_none() {
     let request = request(ActionKind::Answer);
     let stage = Stage::new(PATIENT).await;
     let mine = ann();
@@ -57,7 +57,7 @@ async fn a_reply_that_is_no_verdict_on_this_request_is_none() {
     ];
     for (case, said) in cases {
         let stage = Stage::new(PATIENT).await;
-        stage.guardrails.always(Mood::Says(said));
+        stage.guardrails.always(Behaviour::Says(said));
         let context = CallContext { execution_id: "e-1".into(), ..context(&mine) };
         let execution: Execution =
             complete(stage.orchestrator.call(tool::RUN_WORKFLOW, context, &request).await).unwrap();
@@ -69,7 +69,7 @@ async fn a_reply_that_is_no_verdict_on_this_request_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_blocked_goes_no_further() {
+async fn a_blocked_run_ends() {
     let stage = Stage::new(PATIENT).await;
     stage.guardrails.judges(Verdict::Block);
     let execution = stage.run(&request(ActionKind::Answer)).await;
@@ -81,7 +81,7 @@ async fn what_is_blocked_goes_no_further() {
     assert_eq!((stage.patterns.injected(), stage.memory.calls(memory::tool::IMPORT)), (0, 0));
 }
 
-/// A run that must be acknowledged, and the run after somebody has.
+/// A run that needs an acknowledgement, and the same run after a person gave it.
 async fn acknowledged(stage: &Stage, request: &RunWorkflow) -> (Execution, RunWorkflow) {
     stage.guardrails.judges(Verdict::Acknowledge);
     let first = stage.run(request).await;
@@ -96,7 +96,7 @@ async fn acknowledged(stage: &Stage, request: &RunWorkflow) -> (Execution, RunWo
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_goes_on_as_the_same_execution_once() {
+async fn an_acknowledged_run_continues_once_as_the_same_execution() {
     let stage = Stage::new(PATIENT).await;
     let (first, again) = acknowledged(&stage, &request(ActionKind::Deploy)).await;
     assert_eq!((stage.patterns.injected(), &first.artefact), (0, &None));
@@ -104,7 +104,7 @@ async fn what_was_acknowledged_goes_on_as_the_same_execution_once() {
     assert_eq!(execution.status, WorkflowStatus::Completed, "{execution:#?}");
     assert_eq!(execution.execution_id, first.execution_id);
     assert_eq!(step(&execution, StepName::Guardrails).source, "verdict_token");
-    assert_eq!(stage.guardrails.calls(guardrails::tool::CHECK), 1, "it is not asked again");
+    assert_eq!(stage.guardrails.calls(guardrails::tool::CHECK), 1, "guardrails are not called again");
     assert_eq!(stage.patterns.injected(), 1);
     let replayed = stage.orchestrator.run(&ann(), &again).await.unwrap_err();
     assert_eq!(replayed.code, ErrorCode::VerdictUsed);
@@ -112,10 +112,10 @@ async fn what_was_acknowledged_goes_on_as_the_same_execution_once() {
 }
 
 #[tokio::test]
-async fn an_acknowledged_verdict_is_used_up_even_where_no_pattern_is_injected() {
+async fn an_acknowledged_verdict_is_used_up_even_if_no_pattern_is_injected() {
     let stage = Stage::new(PATIENT).await;
     let (_, again) = acknowledged(&stage, &request(ActionKind::Deploy)).await;
-    stage.patterns.always(Mood::Status(500, None));
+    stage.patterns.always(Behaviour::Status(500, None));
     let execution = stage.run(&again).await;
     assert_eq!(execution.reasons, [Reason::PatternsUnavailable]);
     let verdicts = Verdicts::new(&stage.orchestrator.settings);
@@ -124,46 +124,46 @@ async fn an_acknowledged_verdict_is_used_up_even_where_no_pattern_is_injected() 
 }
 
 #[tokio::test]
-async fn a_verdict_that_patterns_saw_before_ends_the_run() {
+async fn a_verdict_that_patterns_has_used_before_ends_the_run() {
     let stage = Stage::new(PATIENT).await;
     let (_, again) = acknowledged(&stage, &request(ActionKind::Deploy)).await;
-    stage.patterns.next(patterns::tool::INJECT, Mood::Refuses(ErrorCode::VerdictUsed));
+    stage.patterns.next(patterns::tool::INJECT, Behaviour::Refuses(ErrorCode::VerdictUsed));
     assert_eq!(stage.orchestrator.run(&ann(), &again).await.unwrap_err().code, ErrorCode::VerdictUsed);
     assert_eq!(stage.memory.calls(memory::tool::IMPORT), 0);
 }
 
 #[tokio::test]
-async fn forged_foreign_and_misplaced_tokens_are_refused_before_anybody_is_asked() {
+async fn forged_foreign_and_misplaced_tokens_are_refused_before_any_peer_is_called() {
     let stage = Stage::new(PATIENT).await;
-    let asked = request(ActionKind::Deploy);
-    let other = RunWorkflow { text: "another text".into(), ..asked.clone() };
+    let request = request(ActionKind::Deploy);
+    let other = RunWorkflow { text: "another text".into(), ..request.clone() };
     let kind = VerdictKind::Acknowledged;
     let (zeta, bob) = (Claims { org_id: "zeta".into(), ..ann() }, Claims { sub: "bob".into(), ..ann() });
     let with = |token: String, execution: &str| RunWorkflow {
         verdict_token: Some(token),
         execution_id: Some(execution.into()),
-        ..asked.clone()
+        ..request.clone()
     };
     let refused = [
         with("a.b.c".into(), "e-1"),
         with(stage.token(kind, &ann(), "e-1", &other), "e-1"),
-        with(stage.token(kind, &ann(), "e-2", &asked), "e-1"),
-        with(stage.token(kind, &zeta, "e-1", &asked), "e-1"),
-        with(stage.token(kind, &bob, "e-1", &asked), "e-1"),
-        with(stage.token(VerdictKind::Acknowledge, &ann(), "e-1", &asked), "e-1"),
-        with(stage.token(VerdictKind::Allow, &ann(), "e-1", &asked), "e-1"),
+        with(stage.token(kind, &ann(), "e-2", &request), "e-1"),
+        with(stage.token(kind, &zeta, "e-1", &request), "e-1"),
+        with(stage.token(kind, &bob, "e-1", &request), "e-1"),
+        with(stage.token(VerdictKind::Acknowledge, &ann(), "e-1", &request), "e-1"),
+        with(stage.token(VerdictKind::Allow, &ann(), "e-1", &request), "e-1"),
     ];
     for request in refused {
         let error = stage.orchestrator.run(&ann(), &request).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::VerdictInvalid, "{error}");
     }
-    let alone = RunWorkflow { execution_id: None, ..with(stage.token(kind, &ann(), "e-1", &asked), "e-1") };
+    let alone = RunWorkflow { execution_id: None, ..with(stage.token(kind, &ann(), "e-1", &request), "e-1") };
     assert_eq!(stage.orchestrator.run(&ann(), &alone).await.unwrap_err().code, ErrorCode::InvalidArgument);
-    let calls = [&stage.guardrails, &stage.memory, &stage.patterns].map(|peer| peer.seen().len());
+    let calls = [&stage.guardrails, &stage.memory, &stage.patterns].map(|peer| peer.recorded().len());
     assert_eq!(calls, [0; 3]);
 }
 
-/// A call of a client that can ask its user, perhaps with an answer.
+/// A call of a client that can ask its user, with or without an answer.
 async fn ask(
     stage: &Stage,
     request: &RunWorkflow,
@@ -177,7 +177,7 @@ async fn question(stage: &Stage, request: &RunWorkflow) -> Question {
     stage.guardrails.judges(Verdict::Acknowledge);
     match ask(stage, request, None).await.unwrap() {
         Answer::Ask(question) => question,
-        Answer::Complete(execution) => panic!("nobody was asked: {execution:#?}"),
+        Answer::Complete(execution) => panic!("no question was asked: {execution:#?}"),
     }
 }
 
@@ -187,7 +187,7 @@ fn answer(state: &str, response: Value) -> Option<Answered> {
 }
 
 #[tokio::test]
-async fn a_client_that_can_ask_its_user_is_asked_and_the_run_goes_on_with_the_answer() {
+async fn a_client_that_can_ask_its_user_gets_the_question_and_the_run_continues_with_the_answer() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Deploy);
     let asked = question(&stage, &request).await;
@@ -196,7 +196,7 @@ async fn a_client_that_can_ask_its_user_is_asked_and_the_run_goes_on_with_the_an
     let yes = json!({"action": "accept", "content": {"acknowledge": true, "reason": "the window closes at noon"}});
     let execution = complete(ask(&stage, &request, answer(&asked.state, yes.clone())).await).unwrap();
     assert_eq!(execution.status, WorkflowStatus::Completed, "{execution:#?}");
-    let acknowledged = stage.guardrails.seen().pop().unwrap();
+    let acknowledged = stage.guardrails.recorded().pop().unwrap();
     assert_eq!(acknowledged.tool, guardrails::tool::ACKNOWLEDGE);
     assert_eq!(acknowledged.arguments["reason"], "the window closes at noon");
     assert_eq!(stage.patterns.injected(), 1);
@@ -205,7 +205,7 @@ async fn a_client_that_can_ask_its_user_is_asked_and_the_run_goes_on_with_the_an
 }
 
 #[tokio::test]
-async fn a_user_who_does_not_want_it_ends_the_run_and_is_not_asked_again() {
+async fn a_user_who_declines_ends_the_run_and_is_not_asked_again() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Deploy);
     let asked = question(&stage, &request).await;
@@ -224,7 +224,7 @@ async fn a_user_who_does_not_want_it_ends_the_run_and_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_state_that_is_not_ours_or_not_for_this_is_refused() {
+async fn an_answer_with_a_foreign_or_forged_state_is_refused() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Deploy);
     let other = RunWorkflow { intent: "Something else".into(), ..request.clone() };
@@ -241,15 +241,15 @@ async fn an_answer_with_a_state_that_is_not_ours_or_not_for_this_is_refused() {
         let error = ask(&stage, &request, answer(&state, yes.clone())).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::VerdictInvalid);
     }
-    assert_eq!(stage.guardrails.seen().len(), 0);
+    assert_eq!(stage.guardrails.recorded().len(), 0);
 }
 
 #[tokio::test]
-async fn without_guardrails_nothing_is_acknowledged_however_small_the_risk() {
+async fn without_guardrails_nothing_is_acknowledged_however_low_the_risk() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Answer);
     let asked = question(&stage, &request).await;
-    stage.guardrails.always(Mood::Status(500, None));
+    stage.guardrails.always(Behaviour::Status(500, None));
     let yes = json!({"action": "accept", "content": {"acknowledge": true, "reason": "long enough a reason"}});
     let execution = complete(ask(&stage, &request, answer(&asked.state, yes)).await).unwrap();
     assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true));
@@ -258,11 +258,11 @@ async fn without_guardrails_nothing_is_acknowledged_however_small_the_risk() {
 }
 
 #[tokio::test]
-async fn what_the_guardrails_refuse_to_acknowledge_is_told_to_the_caller() {
+async fn a_refused_acknowledgement_is_returned_to_the_user() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Answer);
     let asked = question(&stage, &request).await;
-    stage.guardrails.next(guardrails::tool::ACKNOWLEDGE, Mood::Refuses(ErrorCode::InvalidArgument));
+    stage.guardrails.next(guardrails::tool::ACKNOWLEDGE, Behaviour::Refuses(ErrorCode::InvalidArgument));
     let short = json!({"action": "accept", "content": {"acknowledge": true, "reason": "x"}});
     let error = ask(&stage, &request, answer(&asked.state, short)).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidArgument);

@@ -1,43 +1,25 @@
-//! The statements of an incident, each with its line, its time where it has one, and the kind of event it tells of. Lines of a
-//! log that differ in numbers alone are one fact with a count.
+//! The statements of an incident: each with its line, its time if it has one, and the kind of event that it reports. Log lines
+//! that differ in numbers only are one fact with a count.
 
-use super::cues;
-use super::report::Mark;
-use crate::agent::lexicon::{HYPOTHETICAL, WITHOUT_EFFECT};
-use crate::agent::moment::{Clock, Moment, Placed};
+use super::report::{Category, Mark};
+use crate::agent::lexicon::{LEXICON, clauses, is_hypothetical};
 use crate::agent::source::{MAX_STATEMENT_CHARS, Source, cut, sentences, without_bullet};
+use crate::agent::timestamp::{TimedPart, Timestamp, TimestampParser};
 use crate::agent::{AgentInput, Evidence};
 use std::collections::{BTreeMap, HashMap};
 
-/// Most facts of a text, after lines of the same form were joined.
+/// Further facts are not read; the report states their number.
 const MAX_FACTS: usize = 1_500;
-/// Most words of a line that only says who speaks and when.
+/// Shorter lines are not folded into others: they are words of people rather than log lines.
+const MIN_LOG_LINE_BYTES: usize = 24;
+/// A chat line with a time and at most this number of capitalised words names the speaker of the lines below it.
 const MAX_SPEAKER_WORDS: usize = 3;
 
-/// Parts of a system by their plain names, for texts that name none by its own.
-const PLAIN_PARTS: [&str; 14] = [
-    "db",
-    "database",
-    "website",
-    "login",
-    "checkout",
-    "search",
-    "dashboard",
-    "api",
-    "payments",
-    "app",
-    "cache",
-    "queue",
-    "network",
-    "storage",
-];
-
-/// A statement of the text.
 #[derive(Debug, Clone)]
 pub(super) struct Fact {
     pub(super) line: usize,
     pub(super) text: String,
-    pub(super) moment: Option<Moment>,
+    pub(super) timestamp: Option<Timestamp>,
     pub(super) mark: Mark,
     pub(super) occurrences: usize,
 }
@@ -47,166 +29,158 @@ impl Fact {
         Evidence { line: self.line, text: self.text.clone() }
     }
 
-    /// Whether it tells what was, not what may be.
-    pub(super) fn is_told(&self) -> bool {
-        !HYPOTHETICAL.hold(&self.text)
+    /// Returns true if the statement reports what happened rather than a plan, praise or a supposition.
+    pub(super) fn is_report(&self) -> bool {
+        let rules = &LEXICON.incident;
+        !is_hypothetical(&self.text) && !rules.to_do.occur(&self.text) && !rules.went_well.hold(&self.text)
     }
 }
 
-/// The statements of an incident.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Facts {
     /// In the order of the text.
     pub(super) all: Vec<Fact>,
-    /// How many were past the bound.
+    /// Number of facts beyond [`MAX_FACTS`].
     pub(super) left_out: usize,
-    /// The part of the system that is named most.
+    /// The part of the system that the text names most often.
     pub(super) subject: Option<String>,
+    shapes: HashMap<String, usize>,
 }
 
 impl Facts {
-    pub(super) fn read(source: &Source, clock: &mut Clock, input: &AgentInput<'_>) -> Self {
-        let mut reader = Reader::default();
-        let mut speaking: Option<(Moment, usize)> = None;
+    pub(super) fn read(source: &Source, timestamps: &mut TimestampParser, input: &AgentInput<'_>) -> Self {
+        let mut facts = Self::default();
+        let mut speaking: Option<(Timestamp, usize)> = None;
         for line in &source.lines {
-            let placed = parts(without_bullet(&line.text), clock);
-            if line.text.starts_with('#')
-                || (line.line == 1 && cues::TITLE.occur(&line.text) && !line.text.ends_with('.'))
-            {
+            let parts = parts(without_bullet(&line.text), timestamps);
+            let is_timed = parts.iter().any(|part| part.timestamp.is_some());
+            let names_incident = LEXICON.incident.title.occur(&line.text) && !line.text.ends_with('.');
+            let is_title = line.line == 1 && names_incident && !is_timed;
+            if is_title || line.text.starts_with('#') {
                 continue;
             }
-            if speaking.is_some_and(|(_, last)| line.line > last + 1) {
-                speaking = None;
-            }
-            if let Some(moment) = speaker(&placed) {
-                speaking = Some((moment, line.line));
+            if let Some(timestamp) = speaker(&parts) {
+                speaking = Some((timestamp, line.line));
                 continue;
             }
-            if placed.iter().any(|part| part.moment.is_some()) {
-                speaking = None;
+            // A blank line or a line with a time of its own ends what the speaker said.
+            speaking = speaking.filter(|(_, last)| !is_timed && line.line <= last + 1);
+            for part in parts {
+                let timestamp = part.timestamp.or(speaking.map(|(timestamp, _)| timestamp));
+                facts.add(line.line, TimedPart { timestamp, ..part });
             }
-            for mut part in placed {
-                if part.moment.is_none() {
-                    part.moment = speaking.map(|(moment, _)| moment);
-                }
-                reader.take(line.line, part);
-            }
-            speaking = speaking.map(|(moment, _)| (moment, line.line));
+            speaking = speaking.map(|(timestamp, _)| (timestamp, line.line));
         }
-        let subject = subject(&reader.all, input);
-        Self { all: reader.all, left_out: reader.left_out, subject }
+        facts.subject = subject(&facts.all, input);
+        facts
     }
 
-    /// The subject in words.
     pub(super) fn subject(&self) -> &str {
         self.subject.as_deref().unwrap_or("the affected service")
     }
 
-    /// Facts that `wanted` accepts and that tell what was.
-    pub(super) fn told(&self, wanted: impl Fn(&Fact) -> bool) -> impl Iterator<Item = &Fact> {
-        self.all.iter().filter(move |fact| wanted(fact) && fact.is_told())
+    /// The facts that report what happened.
+    pub(super) fn reports(&self) -> impl Iterator<Item = &Fact> {
+        self.all.iter().filter(|fact| fact.is_report())
     }
-}
 
-/// A line as parts: whole where a time is its head (a log, a chat), in sentences where it is prose.
-fn parts(text: &str, clock: &mut Clock) -> Vec<Placed> {
-    let head: String = text.chars().take(24).collect();
-    let heads_with_time = head.chars().filter(char::is_ascii_digit).count() >= 3
-        && head
-            .trim_start_matches(|character: char| !character.is_alphanumeric())
-            .starts_with(|first: char| first.is_ascii_digit());
-    if heads_with_time {
-        return clock.place(text);
-    }
-    sentences(text).into_iter().flat_map(|sentence| clock.place(sentence)).collect()
-}
-
-/// The time of a line such as `Ann Becker  2:02 PM`, whose next lines are what she says.
-fn speaker(placed: &[Placed]) -> Option<Moment> {
-    let [Placed { moment: Some(moment), text, .. }] = placed else { return None };
-    let words: Vec<&str> = text.split(' ').filter(|word| word.chars().any(char::is_alphabetic)).collect();
-    let told = words.iter().filter(|word| !matches!(word.to_lowercase().as_str(), "am" | "pm")).count();
-    let is_name = words.iter().all(|word| word.starts_with(char::is_uppercase) || word.starts_with('@'));
-    (told <= MAX_SPEAKER_WORDS && is_name && text.chars().any(|character| character.is_ascii_digit()))
-        .then_some(*moment)
-}
-
-#[derive(Default)]
-struct Reader {
-    all: Vec<Fact>,
-    left_out: usize,
-    shapes: HashMap<String, usize>,
-}
-
-impl Reader {
-    fn take(&mut self, line: usize, part: Placed) {
+    fn add(&mut self, line: usize, part: TimedPart) {
         let mark = if part.since { Mark::Symptom } else { mark(&part.text) };
-        if matches!(mark, Mark::Symptom | Mark::Note) && part.text.len() > 24 {
+        if matches!(mark, Mark::Symptom | Mark::Note) && part.text.len() > MIN_LOG_LINE_BYTES && !part.since {
             let shape = shape(&part.text);
-            match self.shapes.get(&shape) {
-                Some(&known) if !part.since => {
-                    self.all[known].occurrences += 1;
-                    return;
-                }
-                Some(_) | None => drop(self.shapes.insert(shape, self.all.len())),
+            if let Some(&first) = self.shapes.get(&shape) {
+                self.all[first].occurrences += 1;
+                return;
             }
+            self.shapes.insert(shape, self.all.len());
         }
         if self.all.len() >= MAX_FACTS {
             self.left_out += 1;
             return;
         }
         let text = cut(part.text.trim_end_matches([';', ',', ' ']), MAX_STATEMENT_CHARS);
-        self.all.push(Fact { line, text, moment: part.moment, mark, occurrences: 1 });
+        self.all.push(Fact { line, text, timestamp: part.timestamp, mark, occurrences: 1 });
     }
 }
 
-/// A line without what differs between lines of the same form.
+/// A line that begins with a time (a log, a chat) is one statement; other lines are prose and are split into sentences.
+fn parts(text: &str, timestamps: &mut TimestampParser) -> Vec<TimedPart> {
+    let is_digit = |character: char| character.is_ascii_digit();
+    let head: String = text.chars().take(24).skip_while(|character| !character.is_alphanumeric()).collect();
+    if head.starts_with(is_digit) && head.matches(is_digit).count() >= 3 {
+        return timestamps.split(text);
+    }
+    sentences(text).into_iter().flat_map(|sentence| timestamps.split(sentence)).collect()
+}
+
+fn speaker(parts: &[TimedPart]) -> Option<Timestamp> {
+    let [TimedPart { timestamp: Some(timestamp), text, .. }] = parts else { return None };
+    let mut words = text.split(' ').filter(|word| word.chars().any(char::is_alphabetic));
+    let is_name = words.clone().all(|word| word.starts_with(char::is_uppercase) || word.starts_with('@'));
+    // The time stands behind the name, so it is still part of the text.
+    (is_name && words.nth(MAX_SPEAKER_WORDS).is_none() && text.contains(':')).then_some(*timestamp)
+}
+
+/// A log line without its numbers and ids.
 fn shape(text: &str) -> String {
+    let words = text.split(|character: char| !(character.is_alphanumeric() || character == '-'));
     let word =
-        |word: &str| if word.bytes().any(|byte| byte.is_ascii_digit()) { "#".to_owned() } else { word.to_lowercase() };
-    text.split(|character: char| !(character.is_alphanumeric() || character == '-'))
-        .map(word)
-        .collect::<Vec<_>>()
-        .join(" ")
+        |word: &str| if word.contains(|c: char| c.is_ascii_digit()) { "#".to_owned() } else { word.to_lowercase() };
+    words.map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The kind of event that a statement tells of.
+/// The kind of event that a statement reports; a note if its words do not decide it.
 fn mark(text: &str) -> Mark {
-    if WITHOUT_EFFECT.occur(text) && (cues::MITIGATED.occur(text) || text.len() < 60) {
-        return Mark::Attempt;
+    let rules = &LEXICON.incident;
+    let monitoring_failed = |text: &str| Category::Detection.rule().cues.occur(text);
+    // "Status page set to degraded", "no alert on errors": such a clause names a failure and reports none.
+    let is_about_response = |clause: &str| monitoring_failed(clause) || rules.response.hold(clause);
+    if is_hypothetical(text) {
+        Mark::Note
+    } else if rules.without_effect.occur(text) && rules.mitigated.occur(text) {
+        Mark::Attempt
+    } else if rules.resolved.hold(text) {
+        Mark::Resolved
+    } else if rules.mitigated.hold(text) {
+        Mark::Mitigated
+    } else if rules.detected.hold(text) && !monitoring_failed(text) {
+        Mark::Detected
+    } else if clauses(text).any(|clause| is_symptom(clause) && !is_about_response(clause)) {
+        Mark::Symptom
+    } else if rules.response.hold(text) {
+        Mark::Response
+    } else if rules.change.hold(text) && !monitoring_failed(text) && !Category::Process.rule().cues.occur(text) {
+        Mark::Change
+    } else {
+        Mark::Note
     }
-    if cues::UNDETECTED.occur(text) {
-        return Mark::Note;
-    }
-    let told = !HYPOTHETICAL.hold(text);
-    if told && cues::RESOLVED.hold(text) && !text.to_lowercase().contains("unresolved") {
-        return Mark::Resolved;
-    }
-    if told && cues::MITIGATED.hold(text) {
-        return Mark::Mitigated;
-    }
-    if told && cues::DETECTED.hold(text) {
-        return Mark::Detected;
-    }
-    if told && cues::CHANGE.hold(text) && !cues::SYMPTOM.hold(text) && !text.to_lowercase().contains("status page") {
-        return Mark::Change;
-    }
-    if told && cues::ACTING.hold(text) {
-        return Mark::Response;
-    }
-    if told && cues::SYMPTOM.hold(text) {
-        return Mark::Symptom;
-    }
-    if cues::RESPONSE.occur(text) || (!told && cues::MITIGATED.occur(text)) {
-        return Mark::Response;
-    }
-    Mark::Note
 }
 
-/// The name of a part that the text names most: `checkout-api`, `orders_db`, `payment-service`.
+/// Returns true if a clause reports a failure, a rise of something bad or a fall of something good. A clause that says all is
+/// well or that something bad falls reports none, and the name of a metric alone says nothing.
+pub(super) fn is_symptom(clause: &str) -> bool {
+    let rules = &LEXICON.incident;
+    if rules.health.hold(clause) {
+        return false;
+    }
+    let (is_bad, is_good) = (rules.bad_metric.occur(clause), rules.good_metric.occur(clause));
+    let (rises, fall) = (rules.rise.hold(clause), rules.fall.affirmed(clause).next());
+    let names_metric = |at: usize| rules.bad_metric.find_all(clause).any(|metric| metric.contains(&at));
+    let failure = rules.failure.affirmed(clause).find(|failure| !names_metric(failure.start));
+    match (failure, fall) {
+        (Some(failure), Some(fall)) => is_good || fall.start < failure.start,
+        (Some(_), None) => true,
+        (None, Some(_)) => is_good && !rises,
+        (None, None) => is_bad && rises,
+    }
+}
+
+/// The name that the text uses most for a part of the system, such as `checkout-api` or `orders_db`; a plain word such as
+/// `database` if it uses no name.
 fn subject(facts: &[Fact], input: &AgentInput<'_>) -> Option<String> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let telling = facts.iter().map(|fact| {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    // A part that was changed or failed is the subject rather than one that a note mentions.
+    let weighted = facts.iter().map(|fact| {
         let weight = match fact.mark {
             Mark::Change | Mark::Mitigated | Mark::Attempt => 3,
             Mark::Symptom | Mark::Detected => 2,
@@ -214,36 +188,27 @@ fn subject(facts: &[Fact], input: &AgentInput<'_>) -> Option<String> {
         };
         (fact.text.as_str(), weight)
     });
-    for (text, weight) in telling.chain([(input.intent, 3)]) {
-        for word in text.split(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_')))
-        {
-            if names_a_part(word) {
-                *counts.entry(word.to_owned()).or_default() += weight;
-            }
+    for (text, weight) in weighted.chain([(input.intent, 3)]) {
+        let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || "-_".contains(character)));
+        for word in words.filter(|word| names_a_part(word)) {
+            *counts.entry(word).or_default() += weight;
         }
     }
-    if counts.is_empty() {
+    let plain = || {
         let texts = facts.iter().map(|fact| fact.text.as_str()).chain([input.intent]);
-        let mut words =
-            texts.flat_map(|text| text.split(|character: char| !character.is_alphanumeric())).map(str::to_lowercase);
-        return words.find(|word| PLAIN_PARTS.contains(&word.as_str()));
-    }
-    counts
-        .into_iter()
-        .max_by(|left, right| left.1.cmp(&right.1).then_with(|| right.0.cmp(&left.0)))
-        .map(|(word, _)| word)
+        let mut words = texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).map(str::to_lowercase);
+        words.find(|word| LEXICON.incident.plain_parts.contains(word))
+    };
+    let most = counts.into_iter().max_by(|left, right| left.1.cmp(&right.1).then_with(|| right.0.cmp(left.0)));
+    most.map(|(word, _)| word.to_owned()).or_else(plain)
 }
 
 fn names_a_part(word: &str) -> bool {
-    const ENDINGS: [&str; 18] = [
-        "service", "svc", "api", "db", "gateway", "worker", "queue", "cache", "proxy", "cluster", "server", "backend",
-        "frontend", "app", "web", "consumer", "lb", "redis",
-    ];
-    let lower = word.starts_with(|first: char| first.is_ascii_lowercase());
     let parts: Vec<&str> = word.split(['-', '_']).collect();
-    lower
+    let ends = |last: &&str| LEXICON.incident.part_endings.iter().any(|ending| ending == last);
+    word.starts_with(|first: char| first.is_ascii_lowercase())
         && (2..=4).contains(&parts.len())
         && word.len() <= 40
         && parts.iter().all(|part| !part.is_empty())
-        && parts.last().is_some_and(|last| ENDINGS.contains(last))
+        && parts.last().is_some_and(ends)
 }

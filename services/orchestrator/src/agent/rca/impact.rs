@@ -1,112 +1,73 @@
-//! Who and what was hit, for how long, by the numbers that the text names. No number is computed but the duration.
+//! Who was affected, for how long, and the numbers of the text. Only the duration is computed.
 
-use super::cues;
-use super::facts::{Fact, Facts};
+use super::facts::{Fact, Facts, is_symptom};
+use super::milestones::Milestones;
 use super::report::{Impact, Mark};
-use super::response::Milestones;
-use super::timeline::shown;
-use crate::agent::lexicon::expression;
-use crate::agent::{Evidence, figures};
-use regex::Regex;
-use std::sync::LazyLock;
+use super::timeline::time_text;
+use crate::agent::figures::{figures, stands_alone};
+use crate::agent::lexicon::{Cues, LEXICON, clauses};
 
-/// Most statements about who was hit.
 const MAX_SCOPE: usize = 5;
-/// Most numbers.
 const MAX_NUMBERS: usize = 12;
 
-static LASTED: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(?:for|lasted|took|duration:?|outage of|down for|dauerte|durante|pendant)\s+(?:about|around|approx\.?|roughly|~|ca\.?|etwa|nearly|almost)?\s*(?:(\d{1,3})\s?(?:h|hours?|hrs?|stunden?|horas?|heures?)\b)?\s*(?:and\s+)?(?:(\d{1,4})\s?(?:m|min|mins|minutes?|minuten|minutos)\b)?",
-    )
-});
-
-/// Reads it.
 pub(super) fn impact(facts: &Facts, milestones: &Milestones<'_>) -> Impact {
     let time = |fact: Option<&Fact>| {
-        let moment = fact?.moment?;
-        Some(if moment.dated {
-            format!("{} {}", moment.at.date(), shown(moment, true, false))
-        } else {
-            shown(moment, true, false)
-        })
+        let timestamp = fact?.timestamp?;
+        let date = if timestamp.dated { format!("{} ", timestamp.at.date()) } else { String::new() };
+        Some(format!("{date}{}", time_text(timestamp, true, false)))
     };
     let (duration_minutes, duration_basis) = duration(facts, milestones);
+    let reports: Vec<_> = facts.reports().map(Fact::evidence).collect();
     Impact {
         started: time(milestones.started),
         started_at_latest: milestones.started_at_latest,
         ended: time(milestones.resolved),
         duration_minutes,
         duration_basis,
-        scope: scope(facts),
-        numbers: figures::find(
-            &facts.told(|fact| !cues::TO_DO.occur(&fact.text)).map(Fact::evidence).collect::<Vec<_>>(),
-            MAX_NUMBERS,
-        ),
+        scope: facts.reports().filter(|fact| names_affected(fact)).take(MAX_SCOPE).map(Fact::evidence).collect(),
+        numbers: figures(&reports, MAX_NUMBERS),
     }
 }
 
-fn scope(facts: &Facts) -> Vec<Evidence> {
-    let is_something_else = |fact: &Fact| {
-        let traced = fact.text.starts_with("at ") && fact.text.ends_with(')');
-        let alerted = fact.mark == Mark::Detected && cues::ALERT.hold(&fact.text);
-        let told_elsewhere = matches!(fact.mark, Mark::Resolved | Mark::Mitigated | Mark::Change);
-        traced || alerted || told_elsewhere || cues::TO_DO.occur(&fact.text) || cues::CAUSE.hold(&fact.text)
+/// Alerts quote thresholds and changes name regions; neither says who was affected.
+fn names_affected(fact: &Fact) -> bool {
+    let rules = &LEXICON.incident;
+    let by_alert = fact.mark == Mark::Detected && rules.by_alert.hold(&fact.text);
+    let is_none = |clause: &str| rules.affected.numbers(clause).is_some_and(|numbers| numbers.first() == Some(&0.0));
+    let is_affected = |clause: &str| {
+        !is_none(clause)
+            && rules.affected.affirmed(clause).any(|cue| stands_alone(clause, &cue))
+            && !rules.health.hold(clause)
     };
-    let tells_of_harm = |fact: &Fact| {
-        fact.mark == Mark::Symptom
-            || cues::SYMPTOM.occur(&fact.text)
-            || fact.text.bytes().any(|byte| byte.is_ascii_digit() || byte == b'%')
-    };
-    let hit =
-        |fact: &Fact| cues::SCOPE.hold(&without_names(&fact.text)) && tells_of_harm(fact) && !is_something_else(fact);
-    let mut found: Vec<&Fact> = facts.told(hit).collect();
-    found.sort_by_key(|fact| (std::cmp::Reverse(cues::SCOPE.count(&fact.text).min(3)), fact.line));
-    found.dedup_by_key(|fact| (fact.line, fact.text.as_str()));
-    found.truncate(MAX_SCOPE);
-    found.sort_by_key(|fact| fact.line);
-    found.into_iter().map(Fact::evidence).collect()
+    fact.mark != Mark::Change && !by_alert && clauses(&fact.text).any(is_affected)
 }
 
-/// A text without the names of parts and the fields of a log: `orders-worker` is no order, `order=7` is none either.
-fn without_names(text: &str) -> String {
-    let is_name = |word: &&str| !word.trim_matches(|edge: char| !edge.is_alphanumeric()).contains(['-', '_', '=', '[']);
-    text.split(' ').filter(is_name).collect::<Vec<_>>().join(" ")
-}
-
-/// Between the ends of the text; where its beginning is no more than the first alert, what the text says of it comes first.
+/// From the beginning to the end. If the beginning is only the first alert, a duration that the text states comes first.
 fn duration(facts: &Facts, milestones: &Milestones<'_>) -> (Option<i64>, String) {
-    let between = between(milestones);
-    let said = || lasted(facts);
-    let found = if milestones.started_at_latest { said().or(between) } else { between.or_else(said) };
-    found.map_or_else(
-        || (None, "the text names no beginning and end".to_owned()),
-        |(minutes, basis)| (Some(minutes), basis),
-    )
+    let computed = computed(milestones);
+    let duration =
+        if milestones.started_at_latest { stated(facts).or(computed) } else { computed.or_else(|| stated(facts)) };
+    let unknown = || (None, "the text names no beginning and end".to_owned());
+    duration.map_or_else(unknown, |(minutes, basis)| (Some(minutes), basis))
 }
 
-fn between(milestones: &Milestones<'_>) -> Option<(i64, String)> {
+fn computed(milestones: &Milestones<'_>) -> Option<(i64, String)> {
     let (start, end) = milestones.started.zip(milestones.resolved)?;
-    let minutes = end.moment?.minutes_since(start.moment?);
-    let basis = if milestones.started_at_latest {
-        format!("at least, from the first alert in line {} to line {}", start.line, end.line)
-    } else {
-        format!("from line {} to line {}", start.line, end.line)
-    };
-    Some((minutes, basis))
+    let minutes = end.timestamp?.minutes_since(start.timestamp?);
+    let from = if milestones.started_at_latest { "at least, from the first alert in" } else { "from" };
+    Some((minutes, format!("{from} line {} to line {}", start.line, end.line)))
 }
 
-fn lasted(facts: &Facts) -> Option<(i64, String)> {
-    for fact in facts.told(|fact| cues::SYMPTOM.occur(&fact.text) || LASTED.is_match(&fact.text)) {
-        for lasted in LASTED.captures_iter(&fact.text) {
-            let part = |index: usize| lasted.get(index).and_then(|part| part.as_str().parse::<i64>().ok());
-            if let (hours, minutes) = (part(1), part(2))
-                && (hours.is_some() || minutes.is_some())
-            {
-                let total = hours.unwrap_or(0) * 60 + minutes.unwrap_or(0);
-                return Some((total, format!("as line {} says", fact.line)));
-            }
-        }
-    }
-    None
+fn stated(facts: &Facts) -> Option<(i64, String)> {
+    facts.reports().find_map(|fact| {
+        let minutes = clauses(&fact.text).filter(|clause| is_symptom(clause)).find_map(lasted)?;
+        Some((minutes, format!("as line {} says", fact.line)))
+    })
+}
+
+fn lasted(clause: &str) -> Option<i64> {
+    let rules = &LEXICON.incident;
+    let number = |cues: &Cues| cues.numbers(clause)?.first().copied();
+    let hours = number(&rules.lasted_hours).filter(|_| !rules.minutes.occur(clause)).map(|hours| hours * 60.0);
+    number(&rules.lasted_minutes).or(hours).map(|minutes| minutes as i64)
 }

@@ -1,6 +1,7 @@
-//! The shape of a root-cause report as data. How it is found or printed is not known here.
+//! A root-cause report as data; its JSON Schema is published.
 
-use crate::agent::{Evidence, Figure, Related};
+use crate::agent::lexicon::{FactorRule, LEXICON};
+use crate::agent::{Evidence, Figure, Related, name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -8,35 +9,35 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RootCauseReport {
-    /// What was asked for.
+    /// The intent of the request.
     pub title: String,
     /// The incident in a few sentences.
     pub summary: String,
-    /// What the report rests on.
+    /// What the report is based on.
     pub basis: Basis,
-    /// Who and what was hit.
+    /// Who and what was affected.
     pub impact: Impact,
-    /// What happened, in order.
+    /// What happened, in the order of time.
     pub timeline: Timeline,
-    /// What set it off.
+    /// What triggered the incident.
     pub trigger: Trigger,
-    /// What made it possible or worse, strongest first.
+    /// What made the incident possible or worse, strongest evidence first.
     pub factors: Vec<Factor>,
-    /// Five questions, each about the answer before it.
+    /// The five whys.
     pub whys: Vec<Why>,
-    /// How fast it was noticed and ended.
+    /// How fast the incident was noticed and ended.
     pub response: Response,
     /// What helped.
     pub went_well: Vec<String>,
     /// What to change.
     pub actions: Vec<CorrectiveAction>,
-    /// Past incidents that look alike.
+    /// Similar incidents of the past.
     pub related: Vec<Related>,
-    /// What the text does not tell.
+    /// Questions that the text leaves open.
     pub open_questions: Vec<String>,
 }
 
-/// What the report rests on.
+/// What the report is based on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Basis {
@@ -44,47 +45,47 @@ pub struct Basis {
     pub lines_read: usize,
     /// Lines and statements past the bounds.
     pub lines_left_out: usize,
-    /// The part of the system that the text names most.
+    /// The part of the system that the text names most often; omitted if it names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// How times were read.
+    /// Zone of the times.
     pub times: String,
     /// What memory contributed.
     pub memory: String,
 }
 
-/// Who and what was hit.
+/// Who and what was affected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Impact {
-    /// When it began, as shown in the timeline.
+    /// When the impact began; omitted if the text does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
-    /// True where `started` is the first alert: the text knows no symptom before it, so that the impact began then at the latest.
+    /// True if `started` is the first alert, because the text names no symptom before it: the impact began then or earlier.
     pub started_at_latest: bool,
-    /// When it ended.
+    /// When the impact ended; omitted if the text does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
-    /// How long it lasted.
+    /// Duration of the impact in minutes; omitted if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_minutes: Option<i64>,
-    /// Where the duration comes from.
+    /// The lines from which the duration follows, or what is missing.
     pub duration_basis: String,
-    /// Statements about who was hit.
+    /// Statements about who was affected.
     pub scope: Vec<Evidence>,
     /// Numbers that the text names.
     pub numbers: Vec<Figure>,
 }
 
-/// What happened, in order.
+/// What happened, in the order of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
     /// Entries, earliest first.
     pub entries: Vec<TimelineEntry>,
-    /// Entries that were left out because others say more.
+    /// Number of less important entries that were omitted.
     pub left_out: usize,
-    /// Telling statements without a time.
+    /// Events without a time.
     pub unplaced: Vec<Evidence>,
 }
 
@@ -94,23 +95,23 @@ pub struct Timeline {
 pub struct TimelineEntry {
     /// The time.
     pub at: String,
-    /// Minutes from the beginning of the impact, negative before it.
+    /// Minutes since the beginning of the impact; negative before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<i64>,
-    /// What kind of event it is.
+    /// Kind of event.
     pub mark: Mark,
     /// Line of the text, from 1.
     pub line: usize,
-    /// What it says.
+    /// The statement.
     pub text: String,
-    /// How often lines of this form occur.
+    /// Number of lines that differ from this one in numbers only, plus one.
     pub occurrences: usize,
-    /// Minutes before it of which the text tells nothing, where that is long.
+    /// Length of a long gap before this entry, in minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence_minutes: Option<i64>,
 }
 
-/// What kind of event a statement tells of.
+/// Kind of event that a statement reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
@@ -118,45 +119,29 @@ pub enum Mark {
     Change,
     /// Something failed.
     Symptom,
-    /// Somebody or something noticed.
+    /// A person or a monitor noticed the incident.
     Detected,
-    /// Somebody acted or looked.
+    /// A person acted or investigated.
     Response,
-    /// Something was tried and did not help.
+    /// An action that did not help.
     Attempt,
-    /// Something was done about it.
+    /// An action that reduced the impact.
     Mitigated,
-    /// It ended.
+    /// The impact ended.
     Resolved,
     /// Anything else.
     Note,
 }
 
-impl Mark {
-    /// The word in reports.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Change => "change",
-            Self::Symptom => "symptom",
-            Self::Detected => "detected",
-            Self::Response => "response",
-            Self::Attempt => "attempt without effect",
-            Self::Mitigated => "mitigation",
-            Self::Resolved => "resolved",
-            Self::Note => "note",
-        }
-    }
-}
-
-/// What set it off.
+/// What triggered the incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trigger {
-    /// In one sentence.
+    /// The trigger in one sentence.
     pub statement: String,
-    /// How sure it is.
+    /// How the trigger is known.
     pub basis: TriggerBasis,
-    /// The statement behind it.
+    /// The statements behind it.
     pub evidence: Vec<Evidence>,
 }
 
@@ -168,9 +153,9 @@ pub enum TriggerBasis {
     Stated,
     /// The last change before the first symptom; a suspicion.
     LastChange,
-    /// The first event of the text is a failure of something that others run; a suspicion.
+    /// The first event of the text is a failure of an external provider; a suspicion.
     Outside,
-    /// The text does not tell.
+    /// The text does not say.
     Unknown,
 }
 
@@ -178,11 +163,11 @@ pub enum TriggerBasis {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Factor {
-    /// Its kind.
+    /// Kind of factor.
     pub category: Category,
-    /// How sure it is.
+    /// How well the text supports it.
     pub confidence: Confidence,
-    /// What it means here.
+    /// What the factor means.
     pub reading: String,
     /// The statements behind it.
     pub evidence: Vec<Evidence>,
@@ -196,20 +181,19 @@ pub enum Category {
     Change,
     /// Load met a limit.
     Capacity,
-    /// Something that others run.
+    /// An external service or another team's service failed.
     Dependency,
     /// A setting, certificate or permission.
     Configuration,
-    /// Data that code did not expect.
+    /// Data that the code did not expect.
     Data,
     /// The way of working.
     Process,
-    /// It was noticed late, or not by us.
+    /// The incident was noticed late, or by customers first.
     Detection,
 }
 
 impl Category {
-    /// Every kind, in the order of reports.
     pub const ALL: [Self; 7] = [
         Self::Change,
         Self::Capacity,
@@ -220,41 +204,21 @@ impl Category {
         Self::Detection,
     ];
 
-    /// The word in reports.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Change => "Change",
-            Self::Capacity => "Capacity",
-            Self::Dependency => "Dependency",
-            Self::Configuration => "Configuration",
-            Self::Data => "Data",
-            Self::Process => "Process",
-            Self::Detection => "Detection",
-        }
+    pub(super) fn rule(self) -> &'static FactorRule {
+        &LEXICON.incident.factor[&name(&self)]
     }
 }
 
-/// How sure a factor is.
+/// How well the text supports a factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// One statement hints at it.
+    /// One statement suggests it.
     Possible,
-    /// Several statements point to it.
+    /// Several statements suggest it.
     Likely,
     /// The text names it as a cause.
     Stated,
-}
-
-impl Confidence {
-    /// The word in reports.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Possible => "possible",
-            Self::Likely => "likely",
-            Self::Stated => "stated in the text",
-        }
-    }
 }
 
 /// One of the five whys.
@@ -263,41 +227,41 @@ impl Confidence {
 pub struct Why {
     /// The question.
     pub question: String,
-    /// The answer, where the text has one.
+    /// The answer; omitted if the text has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// The statements behind the answer.
     pub evidence: Vec<Evidence>,
-    /// What to find out, where the text has no answer.
+    /// What to find out; omitted if the question has an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub find_out: Option<String>,
 }
 
-/// How fast it was noticed and ended, from the beginning of the impact.
+/// How fast the incident was noticed and ended, from the beginning of the impact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
-    /// Until somebody noticed.
+    /// Until it was noticed.
     pub detect: Interval,
-    /// Until somebody acted on it.
+    /// Until the first action.
     pub act: Interval,
-    /// Until something helped.
+    /// Until the last action that helped.
     pub mitigate: Interval,
-    /// Until it was over.
+    /// Until the impact ended.
     pub resolve: Interval,
-    /// Who noticed: `alert`, `customer`, `person`.
+    /// Who noticed it: `alert`, `customer` or `person`; omitted if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detected_by: Option<String>,
 }
 
-/// A time span and where it comes from.
+/// A duration and the lines from which it follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interval {
-    /// Whole minutes.
+    /// Whole minutes; omitted if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<i64>,
-    /// The lines it comes from, or what is missing.
+    /// The lines from which it follows, or what is missing.
     pub basis: String,
 }
 
@@ -307,19 +271,19 @@ pub struct Interval {
 pub struct CorrectiveAction {
     /// What to do.
     pub what: String,
-    /// Why: the factor or the line.
+    /// The factor or the line that calls for it.
     pub why: String,
-    /// Role that owns it.
+    /// Name or role of the owner.
     pub owner: String,
-    /// How urgent it is.
+    /// Urgency.
     pub priority: Priority,
-    /// When it must be done (ISO 8601 date).
+    /// Due date (ISO 8601).
     pub due: String,
-    /// How to see that it works.
+    /// How to verify that it works.
     pub verification: String,
 }
 
-/// How urgent an action is; it decides the due date.
+/// Urgency of an action; it decides the due date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Priority {
     /// Within a week.
@@ -331,21 +295,25 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// The word in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::P1 => "P1",
-            Self::P2 => "P2",
-            Self::P3 => "P3",
-        }
-    }
-
-    /// Days until it is due.
-    pub const fn days(self) -> i64 {
+    pub(super) const fn days(self) -> i64 {
         match self {
             Self::P1 => 7,
             Self::P2 => 30,
             Self::P3 => 90,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::lexicon::WhyRule;
+
+    #[test]
+    fn every_category_has_a_rule_and_every_answer_a_category() {
+        assert_eq!(Category::ALL.map(Category::rule).len(), LEXICON.incident.factor.len());
+        let categories = Category::ALL.map(|category| name(&category));
+        let answered_by = |rule: &WhyRule| rule.answered_by.as_ref().is_none_or(|name| categories.contains(name));
+        assert!(LEXICON.incident.why.iter().all(answered_by));
     }
 }

@@ -1,44 +1,35 @@
-//! What the team may decide to do: one item for each of the heaviest themes, with an owner, a date and a measure. An item that is
-//! still open from last time goes on instead of getting a twin.
+//! Proposed action items: one for each of the most important themes, with an owner, a date and a measure. An item that is still
+//! open continues instead of being proposed twice.
 
 use super::plan::{ActionStatus, CarriedAction, ProposedAction, TeamContext, Theme};
-use crate::agent::lexicon::expression;
+use crate::agent::lexicon::LEXICON;
 use crate::agent::source::{capitalised, cut};
-use crate::agent::{figures, words};
+use crate::agent::words;
 use jiff::ToSpan;
 use jiff::civil::Date;
-use regex::Regex;
-use std::sync::LazyLock;
 
-/// Most items: more are not done.
+/// A team that decides more items completes fewer.
 const MAX_ACTIONS: usize = 3;
-/// Share of words that makes an earlier item the same.
+/// An earlier item that shares this part of its words is the same.
 const SAME: f64 = 0.6;
+const MAX_IDEA_CHARS: usize = 160;
 
-/// The words by which somebody introduces an idea.
-static INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)^(?:(?:maybe|perhaps|vielleicht) )?(?:(?:we|i) (?:could|should|want to|would like to|propose to)|could we|let['’]s|how about|what if we|try(?: to)?|wir sollten|podríamos|on pourrait)\s+",
-    )
-});
-
-/// Proposes them.
 pub(super) fn propose(
     themes: &[Theme],
     carried: &[CarriedAction],
     context: &TeamContext,
     today: Date,
 ) -> Vec<ProposedAction> {
-    let due = today.saturating_add(i64::from(context.sprint_days).days());
-    let wanting = themes.iter().filter(|theme| theme.badly + theme.ideas > 0);
-    let mut actions: Vec<ProposedAction> =
-        wanting.take(MAX_ACTIONS).map(|theme| for_theme(theme, carried, due)).collect();
+    let due = today.saturating_add(i64::from(context.sprint_days).days()).to_string();
+    let open = themes.iter().filter(|theme| theme.badly + theme.ideas > 0).take(MAX_ACTIONS);
+    let mut actions: Vec<ProposedAction> = open.map(|theme| for_theme(theme, carried, &due)).collect();
     if actions.is_empty() {
+        let theme = themes.first().map_or("Working together", |theme| &theme.title);
         actions.push(ProposedAction {
             what: "Choose the one practice that helped most in this sprint, and write down in two sentences how we keep it".to_owned(),
-            theme: themes.first().map_or_else(|| "Working together".to_owned(), |theme| theme.title.clone()),
+            theme: theme.to_owned(),
             owner: "Facilitator".to_owned(),
-            due: due.to_string(),
+            due,
             measure: "At the next retrospective at least half of the team can name it and has used it".to_owned(),
             carries: None,
         });
@@ -46,37 +37,35 @@ pub(super) fn propose(
     actions
 }
 
-fn for_theme(theme: &Theme, carried: &[CarriedAction], due: Date) -> ProposedAction {
-    let (mut what, owner, mut measure) = match theme.subject.map(super::subjects::Subject::knowledge) {
-        Some(knowledge) => (knowledge.action.to_owned(), knowledge.owner, knowledge.measure.to_owned()),
+fn for_theme(theme: &Theme, carried: &[CarriedAction], due: &str) -> ProposedAction {
+    let (mut what, owner, measure) = match theme.subject.map(|place| &LEXICON.retrospective.subject[place]) {
+        Some(subject) => (subject.action.clone(), subject.owner.as_str(), subject.measure.as_str()),
         None => (
             format!("Find the first step on {} that is in our own hands, and try it for one sprint", theme.title),
-            "Whoever named it, with a second person",
-            "At the next retrospective the team says keep, change or stop, by a show of hands".to_owned(),
+            "The person who named it, with a second one",
+            "At the next retrospective the team says keep, change or stop, by a show of hands",
         ),
     };
     if let Some(idea) = &theme.idea {
-        let idea = INTRODUCTION.replace(&idea.text, "");
-        what = format!("Try for one sprint: {}", capitalised(cut(&idea, 160).trim_end_matches(['.', '!', '?'])));
+        let introduction = LEXICON.retrospective.introduction.find(&idea.text).filter(|cue| cue.start == 0);
+        let idea = idea.text[introduction.map_or(0, |cue| cue.end)..].trim_start();
+        what =
+            format!("Try for one sprint: {}", capitalised(cut(idea, MAX_IDEA_CHARS).trim_end_matches(['.', '!', '?'])));
     }
-    let baseline = theme.quotes.iter().find_map(|quote| figures::find([quote], 1).into_iter().next());
-    if let Some(figure) = baseline {
-        measure = format!("{measure}; today the notes say {} (line {})", figure.value, figure.line);
-    }
-    let wanted = words::significant(&what);
-    let same = |action: &&CarriedAction| {
-        action.status == ActionStatus::Open && words::overlap(&words::significant(&action.what), &wanted) >= SAME
+    let words = words::significant(&what);
+    let is_same = |action: &&CarriedAction| {
+        action.status == ActionStatus::Open && words::overlap(&words::significant(&action.what), &words) >= SAME
     };
-    let going_on = carried.iter().find(same);
-    if let Some(action) = going_on {
-        what = format!("Go on with last time's item, and remove what stopped it: {}", action.what);
+    let earlier = carried.iter().find(is_same);
+    if let Some(action) = earlier {
+        what = format!("Continue last time's item, and remove what stopped it: {}", action.what);
     }
     ProposedAction {
         what,
         theme: theme.title.clone(),
-        owner: going_on.and_then(|action| action.owner.clone()).unwrap_or_else(|| owner.to_owned()),
-        due: due.to_string(),
-        measure,
-        carries: going_on.and_then(|action| action.id.clone()),
+        owner: earlier.and_then(|action| action.owner.clone()).unwrap_or_else(|| owner.to_owned()),
+        due: due.to_owned(),
+        measure: measure.to_owned(),
+        carries: earlier.and_then(|action| action.id.clone()),
     }
 }

@@ -1,124 +1,68 @@
-//! The team as its notes show it: size, sprint, setting, time box, mood, numbers, situation. What follows from it is decided
-//! elsewhere.
+//! The team as its notes show it: size, sprint, setting, time box, mood, numbers, situation.
 
 use super::notes::{Note, Tone};
 use super::plan::{Situation, TeamContext};
-use crate::agent::lexicon::{Cues, expression};
-use crate::agent::{AgentInput, figures};
-use regex::Regex;
-use std::sync::LazyLock;
+use crate::agent::AgentInput;
+use crate::agent::figures::figures;
+use crate::agent::lexicon::{Cues, LEXICON};
 
-/// Minutes where nobody names a box.
-const DEFAULT_BOX: u32 = 60;
-/// Shortest and longest box, in minutes.
-const BOX: std::ops::RangeInclusive<u32> = 15..=240;
-/// Days of a sprint where nobody names them.
-const DEFAULT_SPRINT_DAYS: u32 = 14;
-/// Most numbers.
+const DEFAULT_BOX_MINUTES: f64 = 60.0;
+const SHORTEST_BOX_MINUTES: f64 = 15.0;
+const LONGEST_BOX_MINUTES: f64 = 240.0;
+const DEFAULT_SPRINT_DAYS: f64 = 14.0;
+/// Larger numbers are not what they seem.
+const MOST_SPRINT_DAYS: f64 = 60.0;
+const MOST_MINUTES: f64 = 600.0;
+const MOST_PEOPLE: f64 = 99.0;
 const MAX_METRICS: usize = 10;
-/// Share of the scale below which a mood is low.
+/// Below this part of its scale a mood is low.
 const LOW_MOOD: f64 = 0.55;
+/// Notes of praise from which on a lack of complaints is remarkable.
+const MANY_PRAISE: usize = 3;
 
-static SIZE: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(?:team (?:of|size:?|has)|team,? |we are|we're|size:|equipo de|équipe de|wir sind(?: zu)?)\s*(\d{1,2})\b|\b(\d{1,2}) (?:people|engineers|developers|devs|members|persons|participants|leute|personen|personas|personnes|of us)\b",
-    )
-});
-static SPRINT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(one|two|three|four|six|\d{1,2})[ -]?(week|day|wochen?|semanas?|semaines?)s?[ -](?:long )?(?:sprint|iteration|cycle)|(?:sprint(?: length)?|iteration|cycle)\s*(?:length)?\s*[:=]?\s*(?:is |of |was )?(one|two|three|four|six|\d{1,2})\s?(weeks?|w\b|days?|d\b|wochen|semanas|semaines)",
-    )
-});
-static BOX_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(?:box|time ?box|retro(?:spective)?|meeting|session|slot|have|within|only|duration|haben|tenemos|avons)\b[^.\d]{0,24}?(\d{1,3}(?:\.5)?)\s?(minutes?|mins?|min\b|minuten|minutos|hours?|h\b|stunden?)|(\d{1,3}(?:\.5)?)[ -]?(minutes?|mins?|min|hours?|h)\b[^.;\d]{0,14}\b(?:retro|box|slot|session|meeting|timebox)",
-    )
-});
-static MOOD: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(?:mood|happiness|morale|energy|stimmung|ánimo|humeur|moral)\b[^.;\d]{0,24}(\d{1,2}(?:[.,]\d)?)\s?(?:/|out of|von|de|sur)\s?(\d{1,2})",
-    )
-});
-static MOOD_WORD: LazyLock<Cues> = LazyLock::new(|| Cues::new(r"mood|morale|energy level|stimmung|ánimo|humeur"));
-
-macro_rules! cue {
-    ($visible:vis $name:ident, $words:literal) => {
-        $visible static $name: LazyLock<Cues> = LazyLock::new(|| Cues::new($words));
-    };
-}
-cue!(
-    pub(super) TENSION,
-    r"conflict|tension|tense|blam|argu(?:ed|ment)|shout|hostile|at odds|personal attack|finger.?point|disrespect|talk(?:ed|ing)? over|insult|rude\b|streit|konflikt|schuld|conflicto|culp|tensions?|dispute"
-);
-cue!(
-    FATIGUE,
-    r"tired|exhaust|burn(?:ed|t)?[ -]?out|burnout|overtime|late nights|weekend work|worked (?:the|all) weekend|stress|fried|drained|erschöpft|müde|überstunden|cansad|agotad|fatigu|épuis|crunch"
-);
-cue!(INCIDENT, r"incident|outage|sev ?[0-3]\b|postmortem|post-mortem|p1\b|downtime|ausfall|störung|caída|panne");
-cue!(SHIPPED, r"shipped|launched|released|go-?live|went live|delivered|milestone|ausgeliefert|lanzamos|livr[eé]");
-cue!(
-    NEW_TEAM,
-    r"new (?:team|members?|joiners?|hires?|colleagues?|starter)|just formed|first (?:retro|sprint)|joined (?:us|the team)|onboard|neues team|neue kolleg|equipo nuevo|nouvelle équipe|nuevos?\b"
-);
-cue!(
-    QUIET,
-    r"quiet|silent|nobody (?:speaks|said|talks)|same (?:two|three|few|people)|dominat|few speak|camera(?:s)? off|shy|schweig|callad|silencieu"
-);
-cue!(REMOTE, r"remote|distributed|time ?zones?|home ?office|zoom\b|teams call|verteilt|a distancia|à distance|remoto");
-cue!(HYBRID, r"hybrid|half (?:of us )?(?:remote|in the office)|some remote");
-cue!(ON_SITE, r"co-?located|on-?site|in the (?:same )?(?:office|room)|same room|vor ort|im büro|presencial|présentiel");
-
-/// Reads it.
 pub(super) fn read(notes: &[Note], input: &AgentInput<'_>) -> TeamContext {
-    let texts = || notes.iter().map(|note| note.text.as_str()).chain([input.intent]);
-    let first = |expression: &Regex, read: fn(&[String]) -> Option<u32>| {
-        texts().find_map(|text| expression.captures_iter(text).find_map(|found| read(&text_parts(&found))))
+    let rules = &LEXICON.retrospective;
+    let texts: Vec<String> =
+        notes.iter().map(|note| note.text.as_str()).chain([input.intent]).map(with_digits).collect();
+    let number = |cues: &Cues, unit: f64, most: f64| {
+        let in_text = |text: &String| cues.numbers(text)?.first().map(|number| number * unit);
+        texts.iter().find_map(|text| in_text(text).filter(|number| (1.0..=most).contains(number)))
     };
-    let mood = notes
-        .iter()
-        .find(|note| MOOD.is_match(&note.text))
-        .or_else(|| notes.iter().find(|note| MOOD_WORD.hold(&note.text)));
+    let days = |cues, unit| number(cues, unit, MOST_SPRINT_DAYS);
+    let minutes = |cues, unit| number(cues, unit, MOST_MINUTES);
+    let sprint_days = days(&rules.sprint_days, 1.0).or_else(|| days(&rules.sprint_weeks, 7.0));
+    let box_minutes = minutes(&rules.box_minutes, 1.0).or_else(|| minutes(&rules.box_hours, 60.0));
+    let box_minutes = box_minutes.unwrap_or(DEFAULT_BOX_MINUTES).clamp(SHORTEST_BOX_MINUTES, LONGEST_BOX_MINUTES);
+    let mood = notes.iter().find(|note| rules.mood_score.occur(&note.text));
+    let mood = mood.or_else(|| notes.iter().find(|note| rules.mood.hold(&note.text)));
     let evidence: Vec<_> = notes.iter().filter(|note| note.tone != Tone::Idea).map(Note::evidence).collect();
     TeamContext {
-        team_size: first(&SIZE, |parts| parts.first()?.parse().ok().filter(|size| *size > 0)),
-        sprint_days: first(&SPRINT, days).unwrap_or(DEFAULT_SPRINT_DAYS),
+        team_size: number(&rules.team_size, 1.0, MOST_PEOPLE).map(|size| size as u32),
+        sprint_days: sprint_days.unwrap_or(DEFAULT_SPRINT_DAYS) as u32,
         setting: setting(notes).map(str::to_owned),
-        box_minutes: first(&BOX_TEXT, minutes).unwrap_or(DEFAULT_BOX).clamp(*BOX.start(), *BOX.end()),
+        box_minutes: box_minutes as u32,
         mood: mood.map(Note::evidence),
         situations: situations(notes, input),
-        metrics: figures::find(&evidence, MAX_METRICS),
+        metrics: figures(&evidence, MAX_METRICS),
     }
 }
 
-/// The groups of a match that took part.
-fn text_parts(found: &regex::Captures<'_>) -> Vec<String> {
-    found.iter().skip(1).flatten().map(|part| part.as_str().to_lowercase()).collect()
-}
-
-fn days(parts: &[String]) -> Option<u32> {
-    let [count, unit, ..] = parts else { return None };
-    let count: u32 = match count.as_str() {
-        "one" => 1,
-        "two" => 2,
-        "three" => 3,
-        "four" => 4,
-        "six" => 6,
-        digits => digits.parse().ok()?,
+/// `two-week sprint` as `2-week sprint`.
+fn with_digits(text: &str) -> String {
+    let words = text.to_lowercase();
+    let words = words.split_inclusive(|edge: char| !edge.is_alphanumeric());
+    let digits = |word: &str| {
+        let (name, edge) = word.split_at(word.trim_end_matches(|edge: char| !edge.is_alphanumeric()).len());
+        let number = LEXICON.retrospective.number_words.get(name);
+        number.map_or_else(|| word.to_owned(), |number| format!("{number}{edge}"))
     };
-    let days = if unit.starts_with('d') { count } else { count * 7 };
-    (1..=60).contains(&days).then_some(days)
-}
-
-fn minutes(parts: &[String]) -> Option<u32> {
-    let [count, unit, ..] = parts else { return None };
-    let count: f64 = count.parse().ok()?;
-    let minutes = if unit.starts_with('h') || unit.starts_with("st") { count * 60.0 } else { count };
-    (5.0..=600.0).contains(&minutes).then_some(minutes as u32)
+    words.map(digits).collect()
 }
 
 fn setting(notes: &[Note]) -> Option<&'static str> {
-    let holds = |cues: &Cues| notes.iter().any(|note| cues.hold(&note.text));
-    match (holds(&HYBRID), holds(&REMOTE), holds(&ON_SITE)) {
+    let rules = &LEXICON.retrospective;
+    let hold = |cues: &Cues| notes.iter().any(|note| cues.hold(&note.text));
+    match (hold(&rules.hybrid), hold(&rules.remote), hold(&rules.on_site)) {
         (true, _, _) | (false, true, true) => Some("hybrid"),
         (false, true, false) => Some("remote"),
         (false, false, true) => Some("on_site"),
@@ -127,72 +71,20 @@ fn setting(notes: &[Note]) -> Option<&'static str> {
 }
 
 fn situations(notes: &[Note], input: &AgentInput<'_>) -> Vec<Situation> {
-    let holds = |cues: &Cues| cues.hold(input.intent) || notes.iter().any(|note| cues.hold(&note.text));
-    let low_mood = notes.iter().any(|note| {
-        MOOD.captures(&note.text).is_some_and(|found| {
-            let part = |index: usize| found[index].replace(',', ".").parse::<f64>().unwrap_or(0.0);
-            part(2) > 0.0 && part(1) / part(2) < LOW_MOOD
-        })
-    });
-    let count = |wanted: Tone| notes.iter().filter(|note| note.tone == wanted).count();
-    let all_praise = count(Tone::Well) + count(Tone::Thanks) >= 3 && count(Tone::Badly) == 0;
-    [
-        (Situation::Tension, holds(&TENSION)),
-        (Situation::Fatigue, holds(&FATIGUE) || low_mood),
-        (Situation::Incident, holds(&INCIDENT)),
-        (Situation::Shipped, holds(&SHIPPED)),
-        (Situation::NewTeam, holds(&NEW_TEAM)),
-        (Situation::Quiet, holds(&QUIET)),
+    let cues = &LEXICON.retrospective.situations;
+    let hold = |cues: &Cues| cues.hold(input.intent) || notes.iter().any(|note| cues.hold(&note.text));
+    let is_low = |score: Vec<f64>| score[1] > 0.0 && score[0] / score[1] < LOW_MOOD;
+    let low_mood = notes.iter().filter_map(|note| LEXICON.retrospective.mood_score.numbers(&note.text)).any(is_low);
+    let count = |tone: Tone| notes.iter().filter(|note| note.tone == tone).count();
+    let all_praise = count(Tone::Well) + count(Tone::Thanks) >= MANY_PRAISE && count(Tone::Badly) == 0;
+    let situations = [
+        (Situation::Tension, hold(&cues.tension)),
+        (Situation::Fatigue, hold(&cues.fatigue) || low_mood),
+        (Situation::Incident, hold(&cues.incident)),
+        (Situation::Shipped, hold(&cues.shipped)),
+        (Situation::NewTeam, hold(&cues.new_team)),
+        (Situation::Quiet, hold(&cues.quiet)),
         (Situation::AllPraise, all_praise),
-    ]
-    .into_iter()
-    .filter_map(|(situation, holds)| holds.then_some(situation))
-    .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::agent::source::Source;
-
-    fn context(text: &str) -> TeamContext {
-        let input = AgentInput {
-            intent: "retro",
-            text,
-            files: &[],
-            role: "developer",
-            memories: &[],
-            static_context: false,
-            pattern: None,
-            today: jiff::civil::date(2026, 11, 25),
-            execution_id: "e",
-        };
-        read(&super::super::notes::read(&Source::read(text)), &input)
-    }
-
-    #[test]
-    fn size_sprint_setting_and_box_are_read_in_the_ways_people_write_them() {
-        for (text, expected) in [
-            ("Team of 7, two-week sprints, fully remote, we have 45 minutes", (Some(7), 14, Some("remote"), 45)),
-            ("8 engineers, sprint length: 3 weeks, in the office, 90 min retro", (Some(8), 21, Some("on_site"), 90)),
-            ("we are 12, hybrid, 10 day sprint, time box: 1.5 hours", (Some(12), 10, Some("hybrid"), 90)),
-            ("90 minutes for the retro", (None, 14, None, 90)),
-            ("nothing", (None, 14, None, 60)),
-            ("time box: 5 minutes", (None, 14, None, 15)),
-        ] {
-            let found = context(text);
-            assert_eq!(
-                (found.team_size, found.sprint_days, found.setting.as_deref(), found.box_minutes),
-                expected,
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_low_mood_is_fatigue_and_a_good_one_is_not() {
-        assert_eq!(context("mood: 2,5 / 5").situations, [Situation::Fatigue]);
-        assert!(context("Mood 8 out of 10").situations.is_empty());
-        assert!(context("no incident this time").situations.is_empty());
-    }
+    ];
+    situations.into_iter().filter_map(|(situation, holds)| holds.then_some(situation)).collect()
 }

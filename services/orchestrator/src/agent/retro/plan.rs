@@ -1,4 +1,4 @@
-//! The shape of a retrospective plan as data. How it is found or printed is not known here.
+//! A retrospective plan as data; its JSON Schema is published.
 
 use crate::agent::{Evidence, Figure};
 use schemars::JsonSchema;
@@ -8,40 +8,40 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetrospectivePlan {
-    /// What was asked for.
+    /// The intent of the request.
     pub title: String,
     /// The plan in a few sentences.
     pub summary: String,
-    /// What it rests on.
+    /// What the plan is based on.
     pub basis: Basis,
     /// The team as the notes show it.
     pub context: TeamContext,
-    /// The form of the conversation.
+    /// The format of the conversation.
     pub format: Format,
     /// Action items of earlier retrospectives.
     pub carried: Vec<CarriedAction>,
-    /// The minutes; they add up to the box.
+    /// The slots of the meeting; their minutes add up to the time box.
     pub agenda: Vec<Slot>,
-    /// What the notes are about, heaviest first.
+    /// What the notes are about, most important first.
     pub themes: Vec<Theme>,
     /// Themes for which there is no time.
     pub parked: Vec<String>,
     /// What the team may decide to do.
     pub actions: Vec<ProposedAction>,
-    /// What helps whoever facilitates.
+    /// Hints for the facilitator.
     pub hints: Vec<String>,
 }
 
-/// What a plan rests on.
+/// What a plan is based on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "RetrospectiveBasis")]
 pub struct Basis {
     /// Lines of the text that were read.
     pub lines_read: usize,
-    /// Lines past the bound.
+    /// Lines beyond the limit, which were not read.
     pub lines_left_out: usize,
-    /// Statements that were understood as notes.
+    /// Number of statements that are notes of the team.
     pub notes: usize,
     /// What memory contributed.
     pub memory: String,
@@ -51,17 +51,17 @@ pub struct Basis {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TeamContext {
-    /// People, where the notes say so.
+    /// Number of people; omitted if the notes do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team_size: Option<u32>,
-    /// Days of a sprint; 14 where the notes do not say.
+    /// Days of a sprint; 14 if the notes do not say.
     pub sprint_days: u32,
-    /// `remote`, `hybrid` or `on_site`, where the notes say so.
+    /// `remote`, `hybrid` or `on_site`; omitted if the notes do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setting: Option<String>,
-    /// Minutes of the retrospective.
+    /// Minutes of the retrospective; 60 if the notes do not say.
     pub box_minutes: u32,
-    /// Mood as written.
+    /// The note about the mood; omitted if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mood: Option<Evidence>,
     /// What the notes show about the situation.
@@ -70,7 +70,7 @@ pub struct TeamContext {
     pub metrics: Vec<Figure>,
 }
 
-/// Something that changes how one facilitates.
+/// A situation that needs its own way of facilitating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Situation {
@@ -90,15 +90,15 @@ pub enum Situation {
     AllPraise,
 }
 
-/// The form of the conversation.
+/// The format of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Format {
     /// Its name.
     pub name: String,
-    /// Its columns or stations.
+    /// Its columns.
     pub columns: Vec<String>,
-    /// Why this one.
+    /// Why this one was chosen.
     pub reason: String,
 }
 
@@ -106,12 +106,12 @@ pub struct Format {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CarriedAction {
-    /// Id of the memory; absent where the notes alone tell of it.
+    /// Id of the memory; omitted if only the notes mention the item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What was to be done.
+    /// What to do.
     pub what: String,
-    /// Who owns it.
+    /// Name or role of the owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// When it was due.
@@ -120,59 +120,60 @@ pub struct CarriedAction {
     /// How to see that it works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measure: Option<String>,
-    /// Whether it is done, by memory and by the notes.
+    /// State of the item by memory and by the notes.
     pub status: ActionStatus,
-    /// Whether its date has passed while it is open.
+    /// True if the item is open and its due date has passed.
     pub overdue: bool,
     /// What the notes say about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said: Option<Evidence>,
 }
 
-/// Whether an action item is done.
+/// State of an action item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionStatus {
-    /// Not yet, as far as memory and the notes tell.
+    /// Not reported as done.
     Open,
-    /// Somebody said so.
+    /// Reported as done.
     Done,
 }
 
-/// Some minutes of the agenda.
+/// A slot of the agenda.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Slot {
-    /// Minute at which it begins, from 0.
+    /// Minute of the meeting at which it begins, from 0.
     pub start_minute: u32,
-    /// How long it is.
+    /// Duration in minutes.
     pub minutes: u32,
-    /// What it is.
+    /// Title.
     pub title: String,
     /// How to do it.
     pub how: String,
 }
 
-/// What several notes are about.
+/// A subject of one or several notes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Theme {
     /// Its name.
     pub title: String,
-    /// Notes that say it went well.
+    /// Number of notes that say it went well.
     pub well: usize,
-    /// Notes that say it did not.
+    /// Number of notes that say it did not.
     pub badly: usize,
-    /// Notes that propose something.
+    /// Number of notes that propose something.
     pub ideas: usize,
-    /// Notes, as written.
+    /// Some of the notes, as written.
     pub quotes: Vec<Evidence>,
-    /// Notes that are not quoted.
+    /// Number of notes that are not quoted.
     pub more: usize,
     /// Open questions about it.
     pub questions: Vec<String>,
+    /// Index of its subject in the lexicon.
     #[serde(skip)]
-    pub(super) subject: Option<super::subjects::Subject>,
+    pub(super) subject: Option<usize>,
     #[serde(skip)]
     pub(super) idea: Option<Evidence>,
 }
@@ -185,9 +186,9 @@ pub struct ProposedAction {
     pub what: String,
     /// Its theme.
     pub theme: String,
-    /// Role that owns it.
+    /// Name or role of the owner.
     pub owner: String,
-    /// When it is due (ISO 8601 date).
+    /// Due date (ISO 8601).
     pub due: String,
     /// How to see that it worked.
     pub measure: String,

@@ -1,6 +1,6 @@
-//! From what a caller sent to what a workflow runs: every bound of the contract is held here, once.
+//! Validates a request: every bound of the contract is checked here, once.
 
-use crate::store::{Owner, Wanted};
+use crate::store::{NewRun, Owner};
 use mcp_contracts::guardrails::{ActionRequest, VerdictKind};
 use mcp_contracts::limits::{
     MAX_EXECUTION_ID_BYTES, MAX_FILES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES,
@@ -12,51 +12,42 @@ use mcp_kit::verdict::request_hash;
 use mcp_kit::{Answered, CallContext, Verdicts};
 use sha2::{Digest, Sha256};
 
-/// What is to be run.
+/// A valid request.
 #[derive(Debug, Clone)]
-pub struct Order {
-    /// The agent.
+pub struct WorkflowRequest {
     pub agent: AgentName,
-    /// What the guardrails are asked about.
+    /// What the guardrails check.
     pub action: ActionRequest,
-    /// Its hash, which binds a verdict to it.
+    /// Hash of the action; a verdict is bound to it.
     pub hash: String,
-    /// Role of the reader.
     pub role: String,
-    /// What is known of a verdict already.
-    pub verdict: Known,
-    /// What makes a repetition known.
+    pub verdict: PriorVerdict,
+    /// Idempotency key.
     pub key: Option<String>,
-    /// The execution that it goes on with.
+    /// The execution to continue.
     pub resumes: Option<String>,
 }
 
-/// What a call brings along of a verdict.
+/// The verdict that a call brings along.
 #[derive(Debug, Clone)]
-pub enum Known {
-    /// Nothing: the guardrails are asked.
-    Nothing,
-    /// An acknowledged token of an earlier run.
+pub enum PriorVerdict {
+    /// None: the guardrails are called.
+    None,
     Acknowledged(String),
-    /// The answer of the client's user to our own question.
+    /// The answer of the client's user to the workflow's question.
     Answered {
-        /// Token of the verdict that has to be acknowledged.
         token: String,
-        /// Why the action goes on nevertheless; `None` where the user does not want it to.
+        /// Why the action proceeds; `None` if the user declined.
         reason: Option<String>,
     },
 }
 
-impl Order {
-    /// Checks a request.
-    ///
-    /// # Errors
-    /// Names the argument that does not do, or says why the verdict is not accepted.
+impl WorkflowRequest {
     pub fn new(context: &CallContext, request: RunWorkflow, verdicts: &Verdicts) -> Result<Self, ToolError> {
         bounded("intent", &request.intent, 1, MAX_INTENT_BYTES)?;
         bounded("text", &request.text, 0, MAX_TEXT_BYTES)?;
         if request.files.len() > MAX_FILES {
-            let text = format!("`files` has {} paths, {MAX_FILES} are allowed", request.files.len());
+            let text = format!("`files` has {} paths; at most {MAX_FILES} are allowed", request.files.len());
             return Err(ToolError::new(ErrorCode::TooLarge, text));
         }
         request.files.iter().try_for_each(|file| bounded("files", file, 1, MAX_PATH_BYTES))?;
@@ -73,26 +64,25 @@ impl Order {
             text: Some(request.text).filter(|text| !text.is_empty()),
         };
         let hash = request_hash(&action);
-        let asked = Asked { context, verdicts, hash: &hash };
+        let check = VerdictCheck { context, verdicts, hash: &hash };
         let (verdict, resumes) = match (&request.verdict_token, &request.execution_id, &context.dialogue.answered) {
-            (Some(token), Some(execution), _) => (asked.acknowledged(token, execution)?, Some(execution.clone())),
+            (Some(token), Some(execution), _) => (check.acknowledged(token, execution)?, Some(execution.clone())),
             (Some(_), None, _) => {
                 return Err(invalid("`verdictToken` needs the `executionId` of the run that asked for it"));
             }
-            (None, None, Some(answered)) => asked.answered(answered)?,
-            (None, _, None) | (None, Some(_), Some(_)) => (Known::Nothing, request.execution_id.clone()),
+            (None, None, Some(answered)) => check.answered(answered)?,
+            (None, _, None) | (None, Some(_), Some(_)) => (PriorVerdict::None, request.execution_id.clone()),
         };
         Ok(Self { agent: request.agent, action, hash, role, verdict, key: request.idempotency_key, resumes })
     }
 
-    /// What the store is asked before it begins.
-    pub fn wanted(&self, context: &CallContext) -> Wanted {
+    pub fn new_run(&self, context: &CallContext) -> NewRun {
         let mut request = Sha256::new();
         for part in [self.agent.name(), &self.role, &self.hash] {
             request.update((part.len() as u64).to_be_bytes());
             request.update(part);
         }
-        Wanted {
+        NewRun {
             owner: Owner::of(&context.claims),
             id: self.resumes.clone().unwrap_or_else(|| context.execution_id.to_string()),
             resumed: self.resumes.is_some(),
@@ -103,51 +93,47 @@ impl Order {
     }
 }
 
-/// What a verdict must be for.
-struct Asked<'a> {
+/// What a verdict must be bound to.
+struct VerdictCheck<'a> {
     context: &'a CallContext,
     verdicts: &'a Verdicts,
     hash: &'a str,
 }
 
-impl Asked<'_> {
-    fn acknowledged(&self, token: &str, execution: &str) -> Result<Known, ToolError> {
+impl VerdictCheck<'_> {
+    fn acknowledged(&self, token: &str, execution: &str) -> Result<PriorVerdict, ToolError> {
         let claims = self.verdicts.check(Some(token), &self.context.claims.org_id, execution, self.hash)?;
         if claims.sub != self.context.claims.sub {
-            return Err(foreign("it is for another user"));
+            return Err(not_accepted("it is for another user"));
         }
         match claims.kind {
-            VerdictKind::Acknowledged => Ok(Known::Acknowledged(token.to_owned())),
+            VerdictKind::Acknowledged => Ok(PriorVerdict::Acknowledged(token.to_owned())),
             VerdictKind::Allow | VerdictKind::Acknowledge => {
-                Err(foreign("it was not acknowledged; where nothing is to be acknowledged, leave it out"))
+                Err(not_accepted("it was not acknowledged; if nothing has to be acknowledged, omit `verdictToken`"))
             }
         }
     }
 
-    /// The state of a question travelled through the client, so it is believed only as far as it is signed.
-    fn answered(&self, answered: &Answered) -> Result<(Known, Option<String>), ToolError> {
+    /// The state of a question passed through the client, so only its signature is trusted.
+    fn answered(&self, answered: &Answered) -> Result<(PriorVerdict, Option<String>), ToolError> {
         let claims = self.verdicts.open(&answered.state, &self.context.claims.org_id)?;
         if claims.kind != VerdictKind::Acknowledge {
-            return Err(foreign("the state of the answer is not that of a question"));
+            return Err(not_accepted("the state of the answer does not belong to a question"));
         }
         if claims.sub != self.context.claims.sub {
-            return Err(foreign("the state of the answer is for another user"));
+            return Err(not_accepted("the state of the answer is for another user"));
         }
         if claims.request_hash != self.hash {
-            return Err(foreign("the state of the answer is for another request"));
+            return Err(not_accepted("the state of the answer is for another request"));
         }
         let content = answered.accepted(super::QUESTION);
         let agreed = content.filter(|content| content.get("acknowledge") == Some(&serde_json::Value::Bool(true)));
         let reason = agreed
             .map(|content| content.get("reason").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned());
-        Ok((Known::Answered { token: answered.state.clone(), reason }, Some(claims.execution_id)))
+        Ok((PriorVerdict::Answered { token: answered.state.clone(), reason }, Some(claims.execution_id)))
     }
 }
 
-/// Checks the id of an execution.
-///
-/// # Errors
-/// It cannot be one of ours.
 pub fn execution_id(id: &str) -> Result<(), ToolError> {
     if is_execution_id(id) {
         return Ok(());
@@ -157,7 +143,7 @@ pub fn execution_id(id: &str) -> Result<(), ToolError> {
 
 fn bounded(name: &str, text: &str, least: usize, most: usize) -> Result<(), ToolError> {
     if text.len() > most {
-        let text = format!("`{name}` has {} bytes, {most} are allowed", text.len());
+        let text = format!("`{name}` has {} bytes; at most {most} are allowed", text.len());
         return Err(ToolError::new(ErrorCode::TooLarge, text));
     }
     if least > 0 && text.trim().is_empty() {
@@ -166,12 +152,11 @@ fn bounded(name: &str, text: &str, least: usize, most: usize) -> Result<(), Tool
     Ok(())
 }
 
-/// An argument that does not do.
 pub(crate) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ErrorCode::InvalidArgument, message)
 }
 
-fn foreign(why: &str) -> ToolError {
+fn not_accepted(why: &str) -> ToolError {
     ToolError::new(ErrorCode::VerdictInvalid, format!("the verdict is not accepted: {why}"))
         .with_hint("run the request again without a verdict, and acknowledge the new one")
 }

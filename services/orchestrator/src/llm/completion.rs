@@ -1,16 +1,13 @@
-//! The answer of a model, read strictly: one JSON object from names to texts. Whether a name is a field of the draft is the
-//! draft's to say.
+//! The answer of a model, parsed strictly: one JSON object from field names to texts. The draft checks the names.
 
 use super::LlmError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Largest body of an answer.
 pub const MAX_REPLY_BYTES: usize = 64 << 10;
 
-/// What a chat completion says that matters here.
 #[derive(Debug, Deserialize)]
-pub(super) struct Reply {
+pub(super) struct Completion {
     choices: Vec<Choice>,
     #[serde(default)]
     usage: Option<Usage>,
@@ -33,32 +30,30 @@ struct Usage {
     completion_tokens: u64,
 }
 
-impl Reply {
-    /// Reads a body.
+impl Completion {
     pub(super) fn read(body: &[u8]) -> Result<Self, LlmError> {
-        serde_json::from_slice(body).map_err(|_| LlmError::Unusable("its body is no chat completion"))
+        serde_json::from_slice(body).map_err(|_| LlmError::Unusable("its body is not a chat completion"))
     }
 
-    /// Tokens read and written, where the endpoint tells.
+    /// Tokens of the prompt and of the completion, if the endpoint reports them.
     pub(super) fn tokens(&self) -> Option<(u64, u64)> {
         self.usage.as_ref().map(|usage| (usage.prompt_tokens, usage.completion_tokens))
     }
 
-    /// The texts by field.
     pub(super) fn wording(&self) -> Result<BTreeMap<String, String>, LlmError> {
         let content = self.choices.first().and_then(|choice| choice.message.content.as_deref());
         let content = content.ok_or(LlmError::Unusable("it has no content"))?;
         let wording: BTreeMap<String, String> = serde_json::from_str(unfenced(content))
-            .map_err(|_| LlmError::Unusable("its content is no JSON object of texts"))?;
+            .map_err(|_| LlmError::Unusable("its content is not a JSON object of texts"))?;
         if wording.values().any(|text| text.chars().any(char::is_alphanumeric)) {
             Ok(wording)
         } else {
-            Err(LlmError::Unusable("it words nothing"))
+            Err(LlmError::Unusable("it has no text"))
         }
     }
 }
 
-/// The content without the code fence that many models put around JSON.
+/// Removes the code fence that many models put around JSON.
 fn unfenced(content: &str) -> &str {
     let content = content.trim();
     let inner = content.strip_prefix("```json").or_else(|| content.strip_prefix("```"));
@@ -72,7 +67,7 @@ mod tests {
 
     fn wording(content: &str) -> Result<BTreeMap<String, String>, LlmError> {
         let body = json!({ "choices": [{ "message": { "role": "assistant", "content": content } }] }).to_string();
-        Reply::read(body.as_bytes()).unwrap().wording()
+        Completion::read(body.as_bytes()).unwrap().wording()
     }
 
     #[test]
@@ -96,8 +91,8 @@ mod tests {
             assert!(matches!(wording(content), Err(LlmError::Unusable(_))), "{content}");
         }
         for body in ["", "null", "{}", r#"{"choices":{}}"#] {
-            assert!(Reply::read(body.as_bytes()).is_err(), "{body}");
+            assert!(Completion::read(body.as_bytes()).is_err(), "{body}");
         }
-        assert!(Reply::read(br#"{"choices":[]}"#).unwrap().wording().is_err());
+        assert!(Completion::read(br#"{"choices":[]}"#).unwrap().wording().is_err());
     }
 }

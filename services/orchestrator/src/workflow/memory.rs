@@ -1,33 +1,29 @@
-//! The memory step: what was known before about this kind of task. Without memory the agent stands on its own.
+//! The memory step: earlier outcomes of this kind of task. Without memory the agent works from its input alone.
 
-use super::trail::{Taken, Taking, reason};
+use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
 use crate::agent::{RCA_TAG, RETRO_ACTION_TAG, topic};
-use crate::peer::{Called, PeerError};
+use crate::peer::{PeerError, PeerReply};
 use crate::peers::{LIST, SEARCH};
 use mcp_contracts::limits::{MAX_QUERY_BYTES, MAX_TAG_BYTES};
 use mcp_contracts::memory::{Filter, ListMemories, Memory, MemoryPage, SearchMemory, SearchReply, TagMatch};
 use mcp_contracts::metric;
 use mcp_contracts::orchestrator::{AgentName, Reason, StepName, StepOutcome, UsedMemory};
 
-/// Most memories that an agent gets.
 const MAX_MEMORIES: u32 = 8;
-/// Most open action items that a retrospective gets.
 const MAX_ACTION_ITEMS: u32 = 20;
-/// Longest excerpt of a memory in the reply, in characters.
 const EXCERPT_CHARS: usize = 160;
 
-/// What memory knew.
 #[derive(Debug)]
-pub(super) struct Recalled {
+pub(super) struct RecalledMemories {
     pub(super) memories: Vec<Memory>,
-    /// Why memory did not answer, where it did not.
+    /// Set if memory did not answer.
     pub(super) missing: Option<PeerError>,
-    pub(super) taken: Taken,
+    pub(super) step: StepResult,
 }
 
-impl Recalled {
-    /// The memories as the reply names them.
+impl RecalledMemories {
+    /// The memories as the reply lists them.
     pub(super) fn used(&self) -> Vec<UsedMemory> {
         let excerpt = |memory: &Memory| {
             let words: Vec<&str> = memory.content.split_whitespace().take(EXCERPT_CHARS / 2).collect();
@@ -38,19 +34,19 @@ impl Recalled {
 }
 
 impl Workflow {
-    /// Fetches what belongs to the agent's work: action items for a retrospective, what is like it for the others.
-    pub(super) async fn recall(&self, run: &Run<'_>) -> Recalled {
-        let taking = Taking::begin(StepName::Memory);
-        let topic = topic(&run.order.action.intent).map(|topic| format!("topic:{topic}"));
+    /// Fetches action items for a retrospective, and similar memories for the other agents.
+    pub(super) async fn recall(&self, run: &Run<'_>) -> RecalledMemories {
+        let timer = StepTimer::begin(StepName::Memory);
+        let topic = topic(&run.request.action.intent).map(|topic| format!("topic:{topic}"));
         let tagged = |tag: &str| {
             let mut tags = vec![tag.to_owned()];
             tags.extend(topic.filter(|topic| topic.len() <= MAX_TAG_BYTES));
             Filter { tags, tag_match: TagMatch::Any, ..Filter::default() }
         };
-        let called = match run.order.agent {
-            AgentName::Retro => self.listed(run, tagged(RETRO_ACTION_TAG)).await,
-            AgentName::Rca => self.found(run, tagged(RCA_TAG)).await,
-            AgentName::General => self.found(run, Filter::default()).await,
+        let called = match run.request.agent {
+            AgentName::Retro => self.list(run, tagged(RETRO_ACTION_TAG)).await,
+            AgentName::Rca => self.search(run, tagged(RCA_TAG)).await,
+            AgentName::General => self.search(run, Filter::default()).await,
         };
         let outcome = match &called.result {
             Ok(memories) if memories.is_empty() => "miss",
@@ -58,9 +54,9 @@ impl Workflow {
             Err(_) => "error",
         };
         metrics::counter!(metric::MEMORY_LOOKUPS_TOTAL, "outcome" => outcome).increment(1);
-        let taken = match &called.result {
-            Ok(_) => taking.ok("memory", &called),
-            Err(error) => taking
+        let step = match &called.result {
+            Ok(_) => timer.ok("memory", &called),
+            Err(error) => timer
                 .end(StepOutcome::Fallback, "static_context", called.attempts)
                 .because(error.name())
                 .degraded(reason(error, Reason::MemoryUnavailable)),
@@ -69,26 +65,26 @@ impl Workflow {
             Ok(memories) => (memories, None),
             Err(error) => (Vec::new(), Some(error)),
         };
-        Recalled { memories, missing, taken }
+        RecalledMemories { memories, missing, step }
     }
 
-    async fn listed(&self, run: &Run<'_>, filter: Filter) -> Called<Vec<Memory>> {
+    async fn list(&self, run: &Run<'_>, filter: Filter) -> PeerReply<Vec<Memory>> {
         let arguments = ListMemories { filter, limit: Some(MAX_ACTION_ITEMS), cursor: None };
         let called = self.peers.memory.call::<_, MemoryPage>(&run.call(LIST, true), &arguments).await;
-        Called { result: called.result.map(|page| page.memories), attempts: called.attempts }
+        PeerReply { result: called.result.map(|page| page.memories), attempts: called.attempts }
     }
 
-    async fn found(&self, run: &Run<'_>, filter: Filter) -> Called<Vec<Memory>> {
-        let query = cut(run.order.action.intent.trim(), MAX_QUERY_BYTES).to_owned();
+    async fn search(&self, run: &Run<'_>, filter: Filter) -> PeerReply<Vec<Memory>> {
+        let query = cut(run.request.action.intent.trim(), MAX_QUERY_BYTES).to_owned();
         let arguments = SearchMemory { query, filter, limit: Some(MAX_MEMORIES), cursor: None };
         let called = self.peers.memory.call::<_, SearchReply>(&run.call(SEARCH, true), &arguments).await;
         let result: Result<Vec<Memory>, PeerError> =
             called.result.map(|reply| reply.hits.into_iter().map(|hit| hit.memory).collect());
-        Called { result, attempts: called.attempts }
+        PeerReply { result, attempts: called.attempts }
     }
 }
 
-/// The first `most` bytes of a text, or fewer where a character would be cut.
+/// The first `most` bytes of a text, cut at a character boundary.
 pub(super) fn cut(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {

@@ -1,47 +1,43 @@
-//! How the steps of a workflow went: what its reply tells, and what its status follows from.
+//! The steps of a workflow: the reply lists them, and the status follows from them.
 
-use crate::peer::{Called, PeerError};
+use crate::peer::{PeerError, PeerReply};
 use mcp_contracts::orchestrator::{Reason, Step, StepName, StepOutcome};
 use std::time::Instant;
 
-/// A step that is being taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Taking {
+pub(super) struct StepTimer {
     step: StepName,
     began: Instant,
 }
 
-impl Taking {
+impl StepTimer {
     pub(super) fn begin(step: StepName) -> Self {
         Self { step, began: Instant::now() }
     }
 
-    /// The step as it went.
-    pub(super) fn end(self, outcome: StepOutcome, source: &str, attempts: u32) -> Taken {
+    pub(super) fn end(self, outcome: StepOutcome, source: &str, attempts: u32) -> StepResult {
         let duration_ms = self.began.elapsed().as_secs_f64() * 1_000.0;
         let step = Step { step: self.step, outcome, source: source.to_owned(), duration_ms, attempts, detail: None };
-        Taken { step, reasons: Vec::new() }
+        StepResult { step, reasons: Vec::new() }
     }
 
-    /// The step of a call that went well.
-    pub(super) fn ok<R>(self, source: &str, called: &Called<R>) -> Taken {
+    pub(super) fn ok<R>(self, source: &str, called: &PeerReply<R>) -> StepResult {
         self.end(StepOutcome::Ok, source, called.attempts)
     }
 
-    /// The step that had nothing to do.
-    pub(super) fn skipped(step: StepName, why: &str) -> Taken {
+    pub(super) fn skipped(step: StepName, why: &str) -> StepResult {
         Self::begin(step).end(StepOutcome::Skipped, "none", 0).because(why)
     }
 }
 
-/// A step that was taken, and why the workflow is degraded by it, if it is.
+/// A step that ended, and the reasons why it degrades the workflow.
 #[derive(Debug, Clone)]
-pub(super) struct Taken {
+pub(super) struct StepResult {
     pub(super) step: Step,
     pub(super) reasons: Vec<Reason>,
 }
 
-impl Taken {
+impl StepResult {
     pub(super) fn because(mut self, detail: impl Into<String>) -> Self {
         self.step.detail = Some(detail.into());
         self
@@ -53,40 +49,38 @@ impl Taken {
     }
 }
 
-/// Every step so far.
 #[derive(Debug, Default)]
-pub(super) struct Trail {
+pub(super) struct StepLog {
     steps: Vec<Step>,
     reasons: Vec<Reason>,
 }
 
-impl Trail {
-    pub(super) fn add(&mut self, taken: Taken) {
-        self.steps.push(taken.step);
-        for reason in taken.reasons {
+impl StepLog {
+    pub(super) fn add(&mut self, step: StepResult) {
+        self.steps.push(step.step);
+        for reason in step.reasons {
             if !self.reasons.contains(&reason) {
                 self.reasons.push(reason);
             }
         }
     }
 
-    /// Notes that nothing after this was tried.
     pub(super) fn skip(&mut self, steps: &[StepName], why: &str) {
-        steps.iter().for_each(|step| self.add(Taking::skipped(*step, why)));
+        steps.iter().for_each(|step| self.add(StepTimer::skipped(*step, why)));
     }
 
     pub(super) fn reasons(&self) -> &[Reason] {
         &self.reasons
     }
 
-    /// Steps in the order of the lifecycle, whichever ended first.
+    /// In the order of the lifecycle, because some steps run concurrently.
     pub(super) fn into_parts(mut self) -> (Vec<Step>, Vec<Reason>) {
         self.steps.sort_by_key(|step| step.step);
         (self.steps, self.reasons)
     }
 }
 
-/// What the failure of a peer means for a workflow; `down` is the word for a peer that gave no usable answer.
+/// The reason that the failure of a peer gives a workflow; `down` is that of a peer without a usable answer.
 pub(super) fn reason(error: &PeerError, down: Reason) -> Reason {
     match error {
         PeerError::Quota { .. } => Reason::QuotaExceeded,
