@@ -1,7 +1,7 @@
 //! What is written and how it is recognised: English entries of the corpora, each ending with the canary of its writer.
 
 use crate::directory::{Directory, Identity};
-use harness_history::op::{Canary, Seen};
+use harness_history::op::{Canary, RecordState};
 use rand::{Rng, RngExt as _};
 use std::fmt::Write as _;
 use xxhash_rust::xxh3::xxh3_64;
@@ -72,9 +72,9 @@ impl Corpus {
 }
 
 /// What the harness remembers of a content: its digest, and the canary at its end.
-pub(crate) fn seen(content: &str, directory: &Directory) -> Seen {
+pub(crate) fn seen(content: &str, directory: &Directory) -> RecordState {
     let last = content.rsplit(char::is_whitespace).next().unwrap_or_default();
-    Seen { digest: xxh3_64(content.as_bytes()), canary: canary(last, directory) }
+    RecordState::of_content(xxh3_64(content.as_bytes()), canary(last, directory))
 }
 
 fn canary(text: &str, directory: &Directory) -> Option<Canary> {
@@ -89,6 +89,7 @@ fn canary(text: &str, directory: &Directory) -> Option<Canary> {
     parts.next().is_none().then(|| Canary {
         tenant: directory.name(tenant),
         user: directory.name(user),
+        workspace: None,
         shared,
         number,
     })

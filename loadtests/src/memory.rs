@@ -7,7 +7,7 @@ use crate::content::{Corpus, seen};
 use crate::directory::{Directory, Identity};
 use harness_core::drive::client::{Call, Client};
 use harness_core::drive::token::{Grant, Minter, TokenError};
-use harness_history::op::{Canary, Seen};
+use harness_history::op::{Canary, RecordState};
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
 use known::{Ring, Rings};
 use mcp_contracts::memory::{Visibility, tool};
@@ -187,8 +187,8 @@ impl User {
             visibility: if shared { Visibility::Workspace } else { Visibility::Private },
         };
         let Identity { tenant, user, .. } = &self.identity;
-        let canary = Canary { tenant: Arc::clone(tenant), user: Arc::clone(user), shared, number };
-        let value = Seen { digest: xxh3_64(self.text.as_bytes()), canary: Some(canary) };
+        let canary = Canary { tenant: Arc::clone(tenant), user: Arc::clone(user), workspace: None, shared, number };
+        let value = RecordState::of_content(xxh3_64(self.text.as_bytes()), Some(canary));
         let call = self.client.call(tool::STORE, &arguments).await;
         let times = times(&call);
         let (outcome, key) = match parsed::<wire::Stored<'_>>(&call) {
@@ -199,7 +199,7 @@ impl User {
             self.own.keep(Arc::clone(key));
             world.rings.keep(self.identity.organisation, key, shared);
         }
-        self.op(world, Operation::Store, when, times, outcome, Effect::Write { key, value })
+        self.op(world, Operation::Store, when, times, outcome, Effect::Write { key, value, existing: false })
     }
 
     /// Reads one memory by its id; `not_found` is an answer, not an error.
@@ -233,12 +233,14 @@ impl User {
             process: self.identity.process,
             tenant: Arc::clone(&self.identity.tenant),
             user: Arc::clone(&self.identity.user),
+            workspace: None,
             name: Arc::clone(&world.names[operation as usize]),
             phase: when.phase,
             planned_us: when.planned_us,
             invoke_us,
             complete_us,
             outcome,
+            strays: Vec::new(),
             effect,
         }
     }
@@ -265,7 +267,7 @@ fn scan(found: Result<Vec<wire::Record<'_>>, Outcome>, directory: &Directory) ->
     match found {
         Ok(found) => {
             let hit = |record: &wire::Record<'_>| (Arc::<str>::from(&*record.id), seen(&record.content, directory));
-            (Outcome::Ok, Effect::Scan { hits: found.iter().map(hit).collect() })
+            (Outcome::Ok, Effect::Scan { hits: found.iter().map(hit).collect(), query: None })
         }
         Err(outcome) => (outcome, Effect::None),
     }

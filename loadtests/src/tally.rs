@@ -146,12 +146,14 @@ mod tests {
             process: 0,
             tenant: "o".into(),
             user: "u".into(),
+            workspace: None,
             name: "get_memory".into(),
             phase,
             planned_us: None,
             invoke_us: 10,
             complete_us: 10 + latency_us,
             outcome,
+            strays: Vec::new(),
             effect: Effect::None,
         }
     }

@@ -74,7 +74,7 @@ async fn run(server: &Server, workload: Workload, listen: impl Fn(&Progress) -> 
 fn acknowledged(ops: &[Op]) -> HashMap<&str, (&Op, u64)> {
     ops.iter()
         .filter_map(|op| match (&op.outcome, &op.effect) {
-            (Outcome::Ok, Effect::Write { key: Some(key), value }) => Some((&**key, (op, value.digest))),
+            (Outcome::Ok, Effect::Write { key: Some(key), value, .. }) => Some((&**key, (op, value.digest?))),
             _ => None,
         })
         .collect()
@@ -90,7 +90,7 @@ async fn every_acknowledged_write_is_read_back_by_its_writer() {
     for op in finals {
         let Effect::Read { key, value: Some(value) } = &op.effect else { panic!("{op:?}") };
         let (writer, digest) = writes[&**key];
-        assert_eq!((op.process, value.digest), (writer.process, digest));
+        assert_eq!((op.process, value.digest), (writer.process, Some(digest)));
         assert_eq!(value.canary.as_ref().map(|canary| &canary.user), Some(&writer.user));
     }
     assert!(ops.iter().all(|op| op.outcome == Outcome::Ok), "a memory of others that is not found is an answer");
@@ -143,9 +143,9 @@ async fn the_same_seed_gives_every_user_the_same_sequence() {
     for _ in 0..2 {
         let server = Server::start(Behaviour::default());
         let Run { ops, .. } = run(&server, small(|_| {}), |_| true).await;
-        let mut users: BTreeMap<u32, Vec<(String, u64)>> = BTreeMap::new();
+        let mut users: BTreeMap<u32, Vec<(String, Option<u64>)>> = BTreeMap::new();
         for op in ops.iter().filter(|op| op.phase != Phase::Final) {
-            let written = if let Effect::Write { value, .. } = &op.effect { value.digest } else { 0 };
+            let written = if let Effect::Write { value, .. } = &op.effect { value.digest } else { None };
             users.entry(op.process).or_default().push((op.name.to_string(), written));
         }
         sequences.push(users);

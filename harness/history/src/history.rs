@@ -1,7 +1,7 @@
 //! A whole history, with the indices that the checks share.
 
 use crate::experiment::{Experiment, Span};
-use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, Seen};
+use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, RecordState, Visibility};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Changes {
     pub writes: Vec<u32>,
     /// Deletions that were acknowledged, or may have happened.
     pub deletes: Vec<u32>,
+    /// Updates that made the record readable for its whole workspace, or may have.
+    pub shares: Vec<u32>,
 }
 
 /// One record as somebody saw it.
@@ -33,7 +35,7 @@ pub struct Sight<'a> {
     /// Id of the record.
     pub key: &'a Arc<str>,
     /// Its content.
-    pub value: &'a Seen,
+    pub value: &'a RecordState,
 }
 
 impl FromIterator<Op> for History {
@@ -44,11 +46,11 @@ impl FromIterator<Op> for History {
             if matches!(op.outcome, Outcome::Failed(_)) {
                 continue;
             }
-            for (key, value) in op.effect.contents() {
+            for (key, digest, _) in op.effect.contents() {
                 if let Some(key) = key {
                     history.keys.entry(Arc::clone(key)).or_default().writes.push(at);
                 }
-                history.digests.entry(value.digest).or_default().push(at);
+                history.digests.entry(digest).or_default().push(at);
             }
             let deleted = match &op.effect {
                 Effect::Delete { key } => std::slice::from_ref(key),
@@ -57,6 +59,11 @@ impl FromIterator<Op> for History {
             };
             for key in deleted {
                 history.keys.entry(Arc::clone(key)).or_default().deletes.push(at);
+            }
+            if let Effect::Update { key, value, .. } = &op.effect
+                && value.visibility == Some(Visibility::Workspace)
+            {
+                history.keys.entry(Arc::clone(key)).or_default().shares.push(at);
             }
         }
         for changes in history.keys.values_mut() {
@@ -141,7 +148,7 @@ impl History {
     }
 
     /// Reads by id that were answered: position, operation, id, and what came back.
-    pub fn reads(&self) -> impl Iterator<Item = (u32, &Op, &Arc<str>, Option<&Seen>)> {
+    pub fn reads(&self) -> impl Iterator<Item = (u32, &Op, &Arc<str>, Option<&RecordState>)> {
         self.answered().filter_map(|(at, op)| match &op.effect {
             Effect::Read { key, value } => Some((at, op, key, value.as_ref())),
             _ => None,
@@ -156,7 +163,7 @@ impl History {
                 _ => None,
             };
             let many = match &op.effect {
-                Effect::Scan { hits } => hits.as_slice(),
+                Effect::Scan { hits, .. } => hits.as_slice(),
                 _ => &[],
             };
             one.into_iter().chain(many.iter().map(move |(key, value)| Sight { at, op, key, value }))

@@ -19,7 +19,9 @@ pub use expectation::Expectation;
 pub use experiment::{Experiment, Promises};
 pub use finding::{Evidence, Finding};
 pub use history::History;
-pub use op::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
+pub use op::{
+    Canary, Effect, ErrorKind, Op, Outcome, Phase, Query, RecordState, VerdictKind, Visibility, Workflow, WorkflowEnd,
+};
 pub use recovery::Recovery;
 pub use threshold::{Metric, Threshold};
 pub use verdict::Verdict;

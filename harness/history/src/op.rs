@@ -13,6 +13,9 @@ pub struct Op {
     pub tenant: Arc<str>,
     /// User of the caller inside the organisation.
     pub user: Arc<str>,
+    /// Workspace of the caller; omitted if it is the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Arc<str>>,
     /// Name of the operation, such as `store_memory`.
     pub name: Arc<str>,
     /// Part of the run it belongs to.
@@ -26,6 +29,9 @@ pub struct Op {
     pub complete_us: u64,
     /// How it ended.
     pub outcome: Outcome,
+    /// Marks of contents in the reply outside the records of `effect`, such as in an error text or an unknown field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<Canary>,
     /// What it did or saw, as far as the client can tell.
     #[serde(default, skip_serializing_if = "Effect::is_none")]
     pub effect: Effect,
@@ -144,18 +150,31 @@ pub enum Effect {
     /// Nothing that a check follows.
     #[default]
     None,
-    /// Tried to write `value`; `key` is known once it was acknowledged.
+    /// Tried to create a record.
     Write {
-        /// Id that the service gave.
+        /// Id that the service gave it; omitted unless the write was acknowledged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Arc<str>>,
-        /// What was sent.
-        value: Seen,
+        /// The state that was sent, with the version that was acknowledged.
+        value: RecordState,
+        /// True if the service answered that an equal record existed, so that it wrote nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        existing: bool,
     },
-    /// Wrote several records at once, all or none.
+    /// Created several records at once, all or none.
     Writes {
-        /// Id and content of each.
-        records: Vec<(Arc<str>, Seen)>,
+        /// Id and state of each.
+        records: Vec<(Arc<str>, RecordState)>,
+    },
+    /// Tried to change a record that exists. Histories recorded before this variant existed have a `Write` with the id of the record instead.
+    Update {
+        /// Id of the record.
+        key: Arc<str>,
+        /// The fields that were sent, with the version that was acknowledged; the record keeps its own value for an omitted field.
+        value: RecordState,
+        /// Version that the record had to have; omitted if the change was unconditional. A refusal is `Failed(Tool("version_conflict"))`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<u64>,
     },
     /// Tried to delete `key`.
     Delete {
@@ -167,18 +186,21 @@ pub enum Effect {
         /// Their ids.
         keys: Vec<Arc<str>>,
     },
-    /// Read one record by its id; `None`: the service said that there is none.
+    /// Read one record by its id.
     Read {
         /// Id of the record.
         key: Arc<str>,
-        /// What came back.
+        /// The state in the reply; `None` if the service answered that there is no such record.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        value: Option<Seen>,
+        value: Option<RecordState>,
     },
-    /// Read several records by a query or a list.
+    /// Read several records by a search, a list or an export: one page.
     Scan {
-        /// What came back: id and content of each.
-        hits: Vec<(Arc<str>, Seen)>,
+        /// Id and state of each record in the reply, in its order.
+        hits: Vec<(Arc<str>, RecordState)>,
+        /// What was requested; omitted in histories recorded before this field existed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        query: Option<Box<Query>>,
     },
     /// Got a verdict of the guardrails that other services accept.
     Verdict {
@@ -306,42 +328,102 @@ impl Effect {
         matches!(self, Self::None)
     }
 
-    /// What it tried to write: id, where it is known, and content.
-    pub fn contents(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Seen)> {
+    /// Returns every content that the call tried to write: the id of its record, if it is known, its digest, and the state it belongs to.
+    pub fn contents(&self) -> impl Iterator<Item = (Option<&Arc<str>>, u64, &RecordState)> {
         let one = match self {
-            Self::Write { key, value } => Some((key.as_ref(), value)),
+            Self::Write { key, value, .. } => Some((key.as_ref(), value)),
+            Self::Update { key, value, .. } => Some((Some(key), value)),
             _ => None,
         };
-        let many: &[(Arc<str>, Seen)] = match self {
+        let many: &[(Arc<str>, RecordState)] = match self {
             Self::Writes { records } => records,
             _ => &[],
         };
-        one.into_iter().chain(many.iter().map(|(key, value)| (Some(key), value)))
+        let states = one.into_iter().chain(many.iter().map(|(key, value)| (Some(key), value)));
+        states.filter_map(|(key, value)| Some((key, value.digest?, value)))
     }
 
-    /// Tells whether it tried to write this content.
-    pub fn wrote(&self, digest: u64) -> bool {
-        self.contents().any(|(_, value)| value.digest == digest)
+    /// Returns true if the call tried to write this content.
+    pub fn wrote(&self, content: u64) -> bool {
+        self.contents().any(|(_, digest, _)| digest == content)
     }
 }
 
-/// A content as the harness knows it: a digest, and the canary that says who wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Seen {
+/// State of a record, as it was sent or as it came back. A field is `None` if it was not sent, not returned, or not recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RecordState {
     /// XXH3 (64 bit) of the content.
-    pub digest: u64,
-    /// Owner written into the content by the harness; `None`: no canary was found, so the harness did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<u64>,
+    /// Who wrote the content, according to the mark inside it; `None` also if there is no mark, because the harness did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
+    /// Counts the changes of the record, from 1. In a write: the version that the reply acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// Who may read the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
+    /// Digest of the tags that the caller gave the record (the service's own are not part of it), in any order. 32 bits, because a record costs
+    /// 10 bytes less than with 64 in the file, and one wrong set in 4 billion goes unnoticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<u32>,
 }
 
-/// The owner that the harness writes into every content, as `canary:<tenant>/<user>/<p|w>/<number>`.
+impl RecordState {
+    /// Returns a state of which the content alone is known.
+    pub fn of_content(digest: u64, canary: Option<Canary>) -> Self {
+        Self { digest: Some(digest), canary, ..Self::default() }
+    }
+}
+
+/// Who may read a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Visibility {
+    /// Its user alone, in its workspace.
+    #[serde(rename = "p")]
+    Private,
+    /// Every user of its organisation in the same workspace.
+    #[serde(rename = "w")]
+    Workspace,
+}
+
+/// What a scan requested. A list of everything has neither words nor tags. The pages of one walk are the scans of one process that follow
+/// each other with the same words and tags, from page 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// Digest of the words that were searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<u32>,
+    /// Digest of the tags that were filtered by, computed as [`RecordState::tags`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<u32>,
+    /// Number of the page, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub page: u32,
+    /// True if the reply has a cursor for another page.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// Id of the record that the words, tags or cursor belong to alone. If the caller may see that record, it must be the only hit;
+    /// otherwise the scan is an attempt at a record of another user, workspace or organisation, and there must be no hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Arc<str>>,
+}
+
+const fn is_zero(page: &u32) -> bool {
+    *page == 0
+}
+
+/// The mark that the harness writes into every content, as `canary:<tenant>/<user>/<p|w>/<number>`: who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Canary {
     /// Organisation that wrote it.
     pub tenant: Arc<str>,
     /// User that wrote it.
     pub user: Arc<str>,
+    /// Workspace of that user; omitted if it is the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Arc<str>>,
     /// Whether the whole workspace may read it (`w`), or its user alone (`p`).
     pub shared: bool,
     /// Counts the writes of that user.

@@ -33,12 +33,14 @@ fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<
                     process,
                     tenant: "org".into(),
                     user: "user".into(),
+                    workspace: None,
                     name: "get_memory".into(),
                     phase: turn.phase,
                     planned_us: turn.planned_us,
                     invoke_us,
                     complete_us: clock.now_us(),
                     outcome: Outcome::Ok,
+                    strays: Vec::new(),
                     effect: Effect::None,
                 };
                 tally.end(&op, turn.send_lag_us(invoke_us));

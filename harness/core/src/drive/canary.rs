@@ -1,6 +1,6 @@
 //! The mark that the harness puts at the end of every content it writes: who wrote it, and whether others may read it. Pure.
 
-use harness_history::{Canary, Seen};
+use harness_history::{Canary, RecordState};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a canary begins with.
@@ -13,9 +13,9 @@ pub(crate) fn marked(text: &str, canary: &Canary) -> String {
 }
 
 /// What the harness remembers of a content: its digest, and the canary at its end.
-pub(crate) fn seen(content: &str) -> Seen {
+pub(crate) fn seen(content: &str) -> RecordState {
     let last = content.rsplit(char::is_whitespace).next().unwrap_or_default();
-    Seen { digest: xxh3_64(content.as_bytes()), canary: canary(last) }
+    RecordState::of_content(xxh3_64(content.as_bytes()), canary(last))
 }
 
 fn canary(text: &str) -> Option<Canary> {
@@ -27,7 +27,7 @@ fn canary(text: &str) -> Option<Canary> {
         _ => return None,
     };
     let number = parts.next()?.parse().ok()?;
-    parts.next().is_none().then(|| Canary { tenant: tenant.into(), user: user.into(), shared, number })
+    parts.next().is_none().then(|| Canary { tenant: tenant.into(), user: user.into(), workspace: None, shared, number })
 }
 
 #[cfg(test)]
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn a_marked_content_is_recognised_and_any_other_is_not() {
         for shared in [true, false] {
-            let canary = Canary { tenant: "acme-1".into(), user: "ann".into(), shared, number: 17 };
+            let canary = Canary { tenant: "acme-1".into(), user: "ann".into(), workspace: None, shared, number: 17 };
             assert_eq!(seen(&marked("the ledger was slow", &canary)).canary, Some(canary));
         }
         for other in ["", "hello", "canary:a/b/x/1", "canary:a/b/p", "canary:a/b/p/1/2", "canary:a/b/p/1 more"] {

@@ -3,7 +3,7 @@
 use crate::drive::canary::seen;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use harness_history::{Effect, ErrorKind, Outcome, Seen, VerdictKind, Workflow, WorkflowEnd};
+use harness_history::{Effect, ErrorKind, Outcome, RecordState, VerdictKind, Workflow, WorkflowEnd};
 use mcp_contracts::guardrails::{self, ActionKind, ActionRequest, Severity, VerdictClaims};
 use mcp_contracts::orchestrator::{self, Execution, StepOutcome, WorkflowStatus};
 use mcp_contracts::{memory, patterns};
@@ -17,11 +17,13 @@ pub fn of(tool: &str, arguments: &Value, outcome: &Outcome, reply: &Value) -> (O
     let text = |value: &Value| value.as_str().map(Arc::<str>::from);
     let effect = match tool {
         memory::tool::STORE => match arguments["content"].as_str() {
-            Some(content) => Effect::Write { key: text(&reply["id"]).filter(|_| ok), value: seen(content) },
+            Some(content) => {
+                Effect::Write { key: text(&reply["id"]).filter(|_| ok), value: seen(content), existing: false }
+            }
             None => Effect::None,
         },
         memory::tool::UPDATE => match (text(&arguments["id"]), arguments["content"].as_str()) {
-            (key @ Some(_), Some(content)) => Effect::Write { key, value: seen(content) },
+            (Some(key), Some(content)) => Effect::Update { key, value: seen(content), expected: None },
             _ => Effect::None,
         },
         memory::tool::DELETE => text(&arguments["id"]).map_or(Effect::None, |key| Effect::Delete { key }),
@@ -57,14 +59,15 @@ fn read(arguments: &Value, outcome: &Outcome, reply: &Value) -> (Outcome, Effect
 
 fn scan(memories: &Value) -> Effect {
     let hit = |memory: &Value| Some((Arc::<str>::from(memory["id"].as_str()?), seen(memory["content"].as_str()?)));
-    Effect::Scan { hits: memories.as_array().into_iter().flatten().filter_map(hit).collect() }
+    Effect::Scan { hits: memories.as_array().into_iter().flatten().filter_map(hit).collect(), query: None }
 }
 
 fn import(arguments: &Value, reply: &Value) -> Effect {
     let ids = reply["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let memories = arguments["memories"].as_array().into_iter().flatten();
     let contents = memories.map(|memory| memory["content"].as_str().unwrap_or_default());
-    let records: Vec<(Arc<str>, Seen)> = ids.zip(contents).map(|(id, content)| (id.into(), seen(content))).collect();
+    let records: Vec<(Arc<str>, RecordState)> =
+        ids.zip(contents).map(|(id, content)| (id.into(), seen(content))).collect();
     if records.is_empty() { Effect::None } else { Effect::Writes { records } }
 }
 
@@ -142,7 +145,7 @@ mod tests {
     #[test]
     fn a_write_is_known_by_its_content_and_once_it_is_acknowledged_by_its_id() {
         let arguments = json!({ "content": "a canary:acme/ann/p/1" });
-        let (_, Effect::Write { key, value }) = of("store_memory", &arguments, &Outcome::Ok, &json!({ "id": "k" }))
+        let (_, Effect::Write { key, value, .. }) = of("store_memory", &arguments, &Outcome::Ok, &json!({ "id": "k" }))
         else {
             panic!("no write")
         };

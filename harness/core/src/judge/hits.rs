@@ -64,7 +64,7 @@ mod tests {
     use super::{LOCKED, shown_by_calls};
     use crate::drive::experiment;
     use harness_history::experiment::Fault;
-    use harness_history::{Effect, ErrorKind, History, Op, Outcome, Phase, Seen};
+    use harness_history::{Effect, ErrorKind, History, Op, Outcome, Phase, RecordState};
 
     fn fault(kind: &str) -> Fault {
         Fault {
@@ -81,17 +81,19 @@ mod tests {
     }
 
     fn op(name: &str, invoke_us: u64, complete_us: u64, outcome: Outcome) -> Op {
-        let write = Effect::Write { key: Some("k".into()), value: Seen { digest: 1, canary: None } };
+        let write = Effect::Write { key: Some("k".into()), value: RecordState::of_content(1, None), existing: false };
         Op {
             process: 0,
             tenant: "acme".into(),
             user: "ann".into(),
+            workspace: None,
             name: name.into(),
             phase: Phase::Measured,
             planned_us: None,
             invoke_us,
             complete_us,
             outcome,
+            strays: Vec::new(),
             effect: if name == "store_memory" { write } else { Effect::None },
         }
     }

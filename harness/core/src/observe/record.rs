@@ -221,12 +221,14 @@ mod tests {
             process,
             tenant: "org".into(),
             user: "user".into(),
+            workspace: None,
             name: "get_memory".into(),
             phase: Phase::Measured,
             planned_us: None,
             invoke_us: at,
             complete_us: at + 1,
             outcome: Outcome::Ok,
+            strays: Vec::new(),
             effect: Effect::None,
         }
     }

@@ -14,7 +14,7 @@ use harness_core::plan::topology::Topology;
 use harness_core::plan::workload::{Metric, Model, Threshold, Workload};
 use harness_core::report::write_all;
 use harness_history::experiment::{Experiment, Fault, Span};
-use harness_history::{Canary, Effect, Op, Outcome, Phase, Seen};
+use harness_history::{Canary, Effect, Op, Outcome, Phase, RecordState};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -48,20 +48,22 @@ pub(crate) fn plan() -> Plan {
 pub(crate) fn ops() -> Vec<Op> {
     let mut ops = Vec::new();
     for (process, (tenant, user)) in [("acme", "ann"), ("zeta", "zoe")].into_iter().enumerate() {
-        let seen = |number: u64| Seen {
-            digest: number + 1_000 * process as u64,
-            canary: Some(Canary { tenant: tenant.into(), user: user.into(), shared: false, number }),
+        let seen = |number: u64| {
+            let canary = Canary { tenant: tenant.into(), user: user.into(), workspace: None, shared: false, number };
+            RecordState::of_content(number + 1_000 * process as u64, Some(canary))
         };
         let op = |name: &str, phase, at: u64, took: u64, effect| Op {
             process: process as u32,
             tenant: tenant.into(),
             user: user.into(),
+            workspace: None,
             name: name.into(),
             phase,
             planned_us: None,
             invoke_us: at,
             complete_us: at + took,
             outcome: Outcome::Ok,
+            strays: Vec::new(),
             effect,
         };
         for number in 0..50u64 {
@@ -73,7 +75,7 @@ pub(crate) fn ops() -> Vec<Op> {
                 phase,
                 at,
                 2_000 + number * 10,
-                Effect::Write { key: Some(key.clone()), value: seen(number) },
+                Effect::Write { key: Some(key.clone()), value: seen(number), existing: false },
             ));
             ops.push(op(
                 "get_memory",

@@ -4,7 +4,7 @@
 use harness_history::experiment::{
     Counter, CounterFigure, CounterPromise, Experiment, FILE_CHANGED, Fault, Probe, Readiness, ReadyWord, Span, Way,
 };
-use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, Seen, VerdictKind, Workflow, WorkflowEnd};
+use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, RecordState, VerdictKind, Workflow, WorkflowEnd};
 use std::sync::Arc;
 
 pub(crate) const USERS: u64 = 200;
@@ -61,7 +61,7 @@ struct Making {
 struct Record {
     user: u64,
     key: Arc<str>,
-    value: Seen,
+    value: RecordState,
     deleted: bool,
 }
 
@@ -92,11 +92,11 @@ impl Making {
         }
     }
 
-    fn content(&mut self, user: u64) -> Seen {
+    fn content(&mut self, user: u64) -> RecordState {
         self.contents += 1;
         let (tenant, name) = self.names[user as usize].clone();
-        let canary = Canary { tenant, user: name, shared: false, number: self.contents };
-        Seen { digest: mixed(self.contents), canary: Some(canary) }
+        let canary = Canary { tenant, user: name, workspace: None, shared: false, number: self.contents };
+        RecordState::of_content(mixed(self.contents), Some(canary))
     }
 
     fn store(&mut self, user: u64, at_us: u64) {
@@ -104,7 +104,7 @@ impl Making {
         let key: Arc<str> = format!("0198c0de-0000-7000-8000-{:012}", self.records.len()).into();
         self.own[user as usize].push(self.records.len());
         self.records.push(Record { user, key: Arc::clone(&key), value: value.clone(), deleted: false });
-        self.op(user, "store_memory", Phase::Measured, at_us, Effect::Write { key: Some(key), value });
+        self.op(user, "store_memory", Phase::Measured, at_us, Effect::Write { key: Some(key), value, existing: false });
     }
 
     /// A record of the user; every second time the one that is used most.
@@ -120,8 +120,8 @@ impl Making {
         }
         let value = self.content(user);
         self.records[record].value = value.clone();
-        let key = Some(Arc::clone(&self.records[record].key));
-        self.op(user, "update_memory", Phase::Measured, at_us, Effect::Write { key, value });
+        let key = Arc::clone(&self.records[record].key);
+        self.op(user, "update_memory", Phase::Measured, at_us, Effect::Update { key, value, expected: None });
     }
 
     fn delete(&mut self, user: u64, at_us: u64, draw: u64) {
@@ -144,7 +144,7 @@ impl Making {
         let records = (0..5).map(|turn| &self.records[self.some(user, mixed(draw + turn))]);
         let there = records.filter(|record| !record.deleted);
         let hits = there.map(|record| (Arc::clone(&record.key), record.value.clone())).collect();
-        self.op(user, "search_memory", Phase::Measured, at_us, Effect::Scan { hits });
+        self.op(user, "search_memory", Phase::Measured, at_us, Effect::Scan { hits, query: None });
     }
 
     fn run_workflow(&mut self, user: u64, at_us: u64, number: u64) {
@@ -193,12 +193,14 @@ impl Making {
             process: user as u32,
             tenant,
             user: user_name,
+            workspace: None,
             name,
             phase,
             planned_us: Some(at_us),
             invoke_us: at_us,
             complete_us: at_us + CALL_US + mixed(at_us) % 500,
             outcome: Outcome::Ok,
+            strays: Vec::new(),
             effect,
         });
     }

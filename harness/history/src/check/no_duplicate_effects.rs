@@ -5,7 +5,7 @@
 use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome, Seen, Workflow, WorkflowEnd};
+use crate::op::{Effect, Op, Outcome, RecordState, Workflow, WorkflowEnd};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -39,8 +39,8 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
                 );
             }
         }
-        for (key, seen) in records(&op.effect).filter(|(_, seen)| seen.canary.is_some()) {
-            let mut home = match homes.entry(seen.digest) {
+        for (key, digest) in records(&op.effect) {
+            let mut home = match homes.entry(digest) {
                 Entry::Vacant(vacant) => {
                     vacant.insert((key, at));
                     judging.judged += 1;
@@ -49,14 +49,14 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
                 Entry::Occupied(home) => home,
             };
             let (first, since) = *home.get();
-            if first == key || told.contains(&(seen.digest, key)) {
+            if first == key || told.contains(&(digest, key)) {
                 continue;
             }
             let until_us = op.complete_us.max(history.op(since).complete_us);
             if deleted_by(history, first, until_us) || deleted_by(history, key, until_us) {
                 home.insert((key, at));
             } else {
-                told.insert((seen.digest, key));
+                told.insert((digest, key));
                 judging.violation(|| format!("one content exists as `{first}` and as `{key}`"), &[since, at]);
             }
         }
@@ -83,18 +83,19 @@ fn execution(effect: &Effect) -> Option<(&str, &str)> {
     }
 }
 
-/// Records that certainly exist with their contents: those of an acknowledged write, and those that somebody saw.
-fn records(effect: &Effect) -> impl Iterator<Item = (&Arc<str>, &Seen)> {
-    let written = effect.contents().filter_map(|(key, seen)| Some((key?, seen)));
+/// Returns the marked contents that certainly exist, with the ids of their records: those of an acknowledged write, and those that were read.
+fn records(effect: &Effect) -> impl Iterator<Item = (&Arc<str>, u64)> {
+    let written = effect.contents().filter_map(|(key, _, value)| Some((key?, value)));
     let read = match effect {
-        Effect::Read { key, value: Some(seen) } => Some((key, seen)),
+        Effect::Read { key, value: Some(value) } => Some((key, value)),
         _ => None,
     };
-    let scanned: &[(Arc<str>, Seen)] = match effect {
-        Effect::Scan { hits } => hits,
+    let scanned: &[(Arc<str>, RecordState)] = match effect {
+        Effect::Scan { hits, .. } => hits,
         _ => &[],
     };
-    written.chain(read).chain(scanned.iter().map(|(key, seen)| (key, seen)))
+    let all = written.chain(read).chain(scanned.iter().map(|(key, value)| (key, value)));
+    all.filter(|(_, value)| value.canary.is_some()).filter_map(|(key, value)| Some((key, value.digest?)))
 }
 
 /// Tells whether a record may have been deleted by then, so that its content may be written anew.

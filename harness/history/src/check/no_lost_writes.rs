@@ -4,7 +4,7 @@
 use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::{Changes, History};
-use crate::op::{Effect, Outcome, Phase, Seen};
+use crate::op::{Effect, Outcome, Phase, RecordState};
 use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
-    let mut last_reads: HashMap<&str, (u32, Option<&Seen>)> = HashMap::new();
+    let mut last_reads: HashMap<&str, (u32, Option<&RecordState>)> = HashMap::new();
     for (at, op, key, value) in history.reads() {
         if op.phase == Phase::Final {
             last_reads.insert(key, (at, value));
@@ -35,7 +35,7 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
             None if deletable(history, changes) => {}
             None => judging.violation(|| format!("`{key}` was acknowledged and is gone"), &[*last_ok, *read]),
             Some(seen) => {
-                if !could_be_last(history, changes, seen) {
+                if seen.digest.is_some_and(|digest| !could_be_last(history, changes, digest)) {
                     judging.violation(
                         || format!("`{key}` has another content than the last acknowledged write"),
                         &[*last_ok, *read],
@@ -59,7 +59,7 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
 /// What was acknowledged without an id can never be found again.
 fn nameless(history: &History, judging: &mut Judging) {
     for (at, op) in history.ops().iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok) {
-        if op.effect.contents().any(|(key, _)| key.is_none()) {
+        if op.effect.contents().any(|(key, _, _)| key.is_none()) {
             judging.judged += 1;
             judging
                 .violation(|| "a write was acknowledged without the id of what was written".to_owned(), &[at as u32]);
@@ -80,23 +80,23 @@ fn deletable(history: &History, changes: &Changes) -> bool {
         })
 }
 
-/// Tells whether `seen` may be what the last write left: nothing acknowledged began after its own write had ended.
-fn could_be_last(history: &History, changes: &Changes, seen: &Seen) -> bool {
+/// Returns true if this content may be what the last write left: nothing acknowledged began after its own write had ended.
+fn could_be_last(history: &History, changes: &Changes, digest: u64) -> bool {
     // A write without an answer has no known key, and may take effect at any later time.
-    let unanswered = history.writers(seen.digest).iter().any(|at| {
+    let unanswered = history.writers(digest).iter().any(|at| {
         let op = history.op(*at);
         op.outcome != Outcome::Ok && matches!(&op.effect, Effect::Write { key: None, .. })
     });
     unanswered
         || changes.writes.iter().any(|at| {
             let write = history.op(*at);
-            write.effect.wrote(seen.digest)
+            write.effect.wrote(digest)
                 && (write.outcome != Outcome::Ok
                     || !changes.writes.iter().any(|other| {
                         let other = history.op(*other);
                         other.outcome == Outcome::Ok
                             && other.invoke_us > write.complete_us
-                            && !other.effect.wrote(seen.digest)
+                            && !other.effect.wrote(digest)
                     }))
         })
 }

@@ -16,7 +16,7 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
     let mut judging = Judging::new(CHECK.name);
     for sight in history.sights() {
         judging.judged += 1;
-        if !written(history, &sight) {
+        if sight.value.digest.is_some_and(|digest| !written(history, &sight, digest)) {
             judging.violation(
                 || format!("`{}` was read with a content that nobody had written to it", sight.key),
                 &[sight.at],
@@ -37,11 +37,11 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
 }
 
 /// Tells whether somebody had sent this content for this record before the read ended.
-fn written(history: &History, sight: &Sight<'_>) -> bool {
-    history.writers(sight.value.digest).iter().any(|at| {
+fn written(history: &History, sight: &Sight<'_>, digest: u64) -> bool {
+    history.writers(digest).iter().any(|at| {
         let write = history.op(*at);
-        let mut written = write.effect.contents().filter(|(_, value)| value.digest == sight.value.digest);
-        let same_record = written.any(|(key, _)| key.is_none_or(|key| key == sight.key));
+        let mut written = write.effect.contents().filter(|(_, written, _)| *written == digest);
+        let same_record = written.any(|(key, _, _)| key.is_none_or(|key| key == sight.key));
         same_record && write.invoke_us <= sight.op.complete_us
     })
 }

@@ -4,7 +4,7 @@
 use super::{Check, Criteria, Judging, Kind, counted};
 use crate::finding::Finding;
 use crate::history::{Changes, History};
-use crate::op::{Op, Outcome, Phase, Seen};
+use crate::op::{Op, Outcome, Phase};
 use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
@@ -26,7 +26,7 @@ fn run(history: &History, _criteria: &Criteria) -> Option<Finding> {
         match seen {
             None if maybe_deleted(history, changes, read) => {}
             None => judging.violation(|| format!("`{}` did not see its own `{key}`", read.user), &[mine, at]),
-            Some(seen) if stale(history, key, seen, history.op(mine), read) => {
+            Some(seen) if seen.digest.is_some_and(|digest| stale(history, key, digest, history.op(mine), read)) => {
                 judging.violation(|| format!("`{}` saw an older content of its own `{key}`", read.user), &[mine, at]);
             }
             Some(_) => {}
@@ -63,12 +63,12 @@ fn maybe_deleted(history: &History, changes: &Changes, read: &Op) -> bool {
 }
 
 /// Tells whether what was seen was certainly overwritten by `mine`: every write of it to this record had ended before `mine` began.
-fn stale(history: &History, key: &Arc<str>, seen: &Seen, mine: &Op, read: &Op) -> bool {
-    if mine.effect.wrote(seen.digest) {
+fn stale(history: &History, key: &Arc<str>, digest: u64, mine: &Op, read: &Op) -> bool {
+    if mine.effect.wrote(digest) {
         return false;
     }
-    let to_this = |op: &&Op| op.effect.contents().any(|(to, value)| to == Some(key) && value.digest == seen.digest);
-    let writers = history.writers(seen.digest).iter().map(|at| history.op(*at));
+    let to_this = |op: &&Op| op.effect.contents().any(|(to, written, _)| to == Some(key) && written == digest);
+    let writers = history.writers(digest).iter().map(|at| history.op(*at));
     let mut candidates = writers.filter(to_this).peekable();
     candidates.peek().is_some()
         && candidates

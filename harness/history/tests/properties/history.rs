@@ -8,12 +8,14 @@ pub(crate) fn call(process: u32, at: u64, took: u64, ok: bool) -> Op {
         process,
         tenant: "acme".into(),
         user: format!("user{process}").into(),
+        workspace: None,
         name: "get_memory".into(),
         phase: Phase::Measured,
         planned_us: None,
         invoke_us: at,
         complete_us: at + took,
         outcome: outcome(ok),
+        strays: Vec::new(),
         effect: Effect::None,
     }
 }

@@ -4,6 +4,7 @@
 mod experiment;
 mod figures;
 mod files;
+mod form;
 mod guards;
 mod history;
 mod quota;

@@ -1,7 +1,7 @@
 //! Records that are written, changed, deleted, read and searched.
 
 use crate::history::{call, every_standing_check, outcome};
-use harness_history::{Canary, Effect, History, Op, Outcome, Phase, Seen, Verdict, judge};
+use harness_history::{Canary, Effect, History, Op, Outcome, Phase, RecordState, Verdict, judge};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ struct Record {
     key: Arc<str>,
     owner: usize,
     shared: bool,
-    value: Seen,
+    value: RecordState,
     there: bool,
     known: bool,
 }
@@ -78,7 +78,7 @@ impl Correct {
                     there: true,
                     known: answered,
                 });
-                let effect = Effect::Write { key: answered.then_some(key), value };
+                let effect = Effect::Write { key: answered.then_some(key), value, existing: false };
                 self.op(user, "store_memory", Phase::Measured, outcome(answered), effect);
             }
             Step::Update { record } => {
@@ -86,7 +86,7 @@ impl Correct {
                 let (owner, shared) = (self.records[record].owner, self.records[record].shared);
                 let value = self.content(owner, shared);
                 self.records[record].value = value.clone();
-                let effect = Effect::Write { key: Some(self.records[record].key.clone()), value };
+                let effect = Effect::Update { key: self.records[record].key.clone(), value, expected: None };
                 self.op(owner, "update_memory", Phase::Measured, Outcome::Ok, effect);
             }
             Step::Delete { record, answered } => {
@@ -104,7 +104,7 @@ impl Correct {
                 let hits = (0..self.records.len()).filter(|record| self.visible(user, *record));
                 let hits =
                     hits.map(|record| (self.records[record].key.clone(), self.records[record].value.clone())).collect();
-                self.op(user, "search_memory", Phase::Measured, Outcome::Ok, Effect::Scan { hits });
+                self.op(user, "search_memory", Phase::Measured, Outcome::Ok, Effect::Scan { hits, query: None });
             }
         }
     }
@@ -124,11 +124,12 @@ impl Correct {
         Effect::Read { key: self.records[record].key.clone(), value }
     }
 
-    fn content(&mut self, user: usize, shared: bool) -> Seen {
+    fn content(&mut self, user: usize, shared: bool) -> RecordState {
         self.contents += 1;
         let (tenant, name) = USERS[user];
-        let canary = Canary { tenant: tenant.into(), user: name.into(), shared, number: self.contents };
-        Seen { digest: self.contents, canary: Some(canary) }
+        let canary =
+            Canary { tenant: tenant.into(), user: name.into(), workspace: None, shared, number: self.contents };
+        RecordState::of_content(self.contents, Some(canary))
     }
 
     fn op(&mut self, user: usize, name: &str, phase: Phase, outcome: Outcome, effect: Effect) {
@@ -138,12 +139,14 @@ impl Correct {
             process: user as u32,
             tenant: tenant.into(),
             user: user_name.into(),
+            workspace: None,
             name: name.into(),
             phase,
             planned_us: None,
             invoke_us: self.now,
             complete_us: self.now + 5,
             outcome,
+            strays: Vec::new(),
             effect,
         });
     }
@@ -189,16 +192,16 @@ proptest! {
         let mut ops = Correct::run(&steps);
         // Somebody of the other organisation, or a colleague, sees what it must not.
         let Some(at) = position(&ops, |op| match &op.effect {
-            Effect::Write { key: Some(_), value } => op.outcome == Outcome::Ok && (!private || !value.canary.as_ref().unwrap().shared),
+            Effect::Write { key: Some(_), value, .. } => op.outcome == Outcome::Ok && (!private || !value.canary.as_ref().unwrap().shared),
             _ => false,
         }) else { return Ok(()) };
-        let Effect::Write { key: Some(key), value } = ops[at].effect.clone() else { unreachable!() };
+        let Effect::Write { key: Some(key), value, .. } = ops[at].effect.clone() else { unreachable!() };
         let mut leak = ops[at].clone();
         let thief = USERS.iter().position(|(tenant, user)| (**tenant == *leak.tenant) == private && **user != *leak.user).unwrap();
         (leak.tenant, leak.user, leak.name) = (USERS[thief].0.into(), USERS[thief].1.into(), "search_memory".into());
         leak.invoke_us += 1;
         leak.complete_us += 1;
-        leak.effect = Effect::Scan { hits: vec![(key, value)] };
+        leak.effect = Effect::Scan { hits: vec![(key, value)], query: None };
         ops.insert(at + 1, leak);
         let verdicts = verdicts(&ops);
         prop_assert_eq!(verdicts["tenant-isolation"], Verdict::Fail);
@@ -210,7 +213,7 @@ proptest! {
         let mut ops = Correct::run(&steps);
         let Some(read) = position(&ops, |op| matches!(op.effect, Effect::Read { value: Some(_), .. })) else { return Ok(()) };
         let Effect::Read { value: Some(value), .. } = &mut ops[read].effect else { unreachable!() };
-        value.digest = u64::MAX;
+        value.digest = Some(u64::MAX);
         prop_assert_eq!(verdicts(&ops)["no-phantom-reads"], Verdict::Fail);
     }
 
@@ -238,7 +241,7 @@ proptest! {
         }) else { return Ok(()) };
         let Effect::Write { value, .. } = ops[at].effect.clone() else { unreachable!() };
         let mut twice = ops[at].clone();
-        twice.effect = Effect::Scan { hits: vec![("another".into(), value)] };
+        twice.effect = Effect::Scan { hits: vec![("another".into(), value)], query: None };
         (twice.invoke_us, twice.complete_us) = (ops[at].complete_us + 1, ops[at].complete_us + 2);
         ops.insert(at + 1, twice);
         let finding = judge(&ops.iter().cloned().collect(), &every_standing_check()).into_iter().find(|finding| finding.check == "no-duplicate-effects").unwrap();
@@ -259,9 +262,9 @@ proptest! {
         writes in prop::collection::vec((0..300u64, 1..80u64), 1..20), read_us in 0..400u64, seen in 0..20usize,
     ) {
         let seen = seen % writes.len();
-        let content = |number: usize| Seen { digest: number as u64, canary: None };
+        let content = |number: usize| RecordState::of_content(number as u64, None);
         let write = |(number, (at, took)): (usize, &(u64, u64))| Op {
-            effect: Effect::Write { key: Some("k".into()), value: content(number) },
+            effect: Effect::Write { key: Some("k".into()), value: content(number), existing: false },
             ..call(0, *at, *took, true)
         };
         let mut ops: Vec<Op> = writes.iter().enumerate().map(write).collect();

@@ -111,7 +111,7 @@ impl<'s> Actor<'s> {
         self.contents += 1;
         let (tenant, user) = (self.grant.organisation.as_str().into(), self.identity().as_str().into());
         let number = u64::from(self.process) * 1_000_000 + self.contents;
-        marked(text, &Canary { tenant, user, shared, number })
+        marked(text, &Canary { tenant, user, workspace: None, shared, number })
     }
 
     /// Calls a tool of the service that has it.
@@ -180,13 +180,15 @@ impl<'s> Actor<'s> {
             process: self.process,
             tenant: self.grant.organisation.as_str().into(),
             user: self.identity().as_str().into(),
+            workspace: None,
             name: "had before".into(),
             phase: Phase::Setup,
             planned_us: None,
             invoke_us: now,
             complete_us: now,
             outcome: Outcome::Ok,
-            effect: Effect::Write { key: Some(id.into()), value: seen(content) },
+            strays: Vec::new(),
+            effect: Effect::Write { key: Some(id.into()), value: seen(content), existing: false },
         };
         self.stage.ledger().remember(&self.grant, Vec::new(), &op.outcome, &op.effect);
         self.stage.ledger().record(&op);
@@ -203,12 +205,14 @@ impl<'s> Actor<'s> {
             process: self.process,
             tenant: self.grant.organisation.as_str().into(),
             user: self.identity().as_str().into(),
+            workspace: None,
             name: ask.label().into(),
             phase: self.phase,
             planned_us: None,
             invoke_us: heard.invoke_us,
             complete_us: heard.complete_us,
             outcome,
+            strays: Vec::new(),
             effect,
         }
     }

@@ -138,12 +138,14 @@ impl Stage<'_> {
             process: 0,
             tenant: HARNESS.into(),
             user: HARNESS.into(),
+            workspace: None,
             name: name.into(),
             phase: Phase::Setup,
             planned_us: None,
             invoke_us: since,
             complete_us: self.ledger().now_us(),
             outcome: Outcome::Ok,
+            strays: Vec::new(),
             effect,
         });
     }

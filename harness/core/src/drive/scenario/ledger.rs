@@ -99,7 +99,7 @@ impl Ledger {
             return;
         }
         let mut written = lock(&self.written);
-        for key in effect.contents().filter_map(|(key, _)| key) {
+        for key in effect.contents().filter_map(|(key, _, _)| key) {
             let record = || Written { grant: grant.clone(), tags: tags.clone(), deleted: false };
             written.entry(Arc::clone(key)).or_insert_with(record);
         }

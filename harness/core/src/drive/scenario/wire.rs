@@ -93,12 +93,14 @@ impl Stage<'_> {
             process: 0,
             tenant: tenant.into(),
             user: from.into(),
+            workspace: None,
             name: call.tool.as_str().into(),
             phase: Phase::Measured,
             planned_us: None,
             invoke_us,
             complete_us: invoke_us.saturating_add(took),
             outcome,
+            strays: Vec::new(),
             effect,
         }))
     }
