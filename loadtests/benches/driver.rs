@@ -88,7 +88,7 @@ async fn driver(address: SocketAddr) -> DriverReport {
         think_time: Some(Duration::ZERO),
         ..Overrides::default()
     };
-    let workload = Workload { final_read_concurrency: 1, ..workload("memory", &overrides).unwrap() };
+    let workload = Workload { final_read_concurrency: 1, ..workload("memory-classic", &overrides).unwrap() };
     let dir = tempfile::tempdir().unwrap();
     let assignment = Assignment {
         run_dir: dir.path().to_owned(),

@@ -1,15 +1,11 @@
-//! The driver: reads its assignment, seeds, drives the load, reads back, and says how it went. Runs as a process of its
-//! own, so that its costs are its own and its end is its parent's to decide.
+//! The driver: reads its assignment, seeds, drives the load, reads back, and reports how it went. Runs as a process of its own, so that its
+//! CPU and memory can be measured apart, and its parent can end it.
 
-pub(crate) mod driver;
-mod error;
+pub use crate::error::DriveError;
 
-use driver::Driver;
-pub use error::DriveError;
-
+use crate::driver::{Driver, Measured};
 use crate::usage::Usage;
-use crate::{goose_run, interrupt, quiet};
-use driver::Measured;
+use crate::{error, goose_run, interrupt, seed};
 use harness_core::drive::{Assignment, DriverReport};
 use harness_core::observe::clock::monotonic_us;
 use harness_core::plan::run_dir::DRIVER;
@@ -25,7 +21,6 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// How often the driver says how it goes.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads an [`Assignment`] on stdin, drives it, writes [`Progress`] lines on stdout. Exit code 0: done, 2: the history is
@@ -36,11 +31,11 @@ pub fn drive_from_stdin() -> ExitCode {
         Ok(report) if report.interrupted => ExitCode::from(130),
         Ok(report) if report.problems.is_empty() => ExitCode::SUCCESS,
         Ok(report) => {
-            report.problems.iter().for_each(|problem| error::tell(problem));
+            report.problems.iter().for_each(|problem| error::print(problem));
             ExitCode::from(2)
         }
         Err(error) => {
-            error::tell(&error.to_string());
+            error::print(&error.to_string());
             error.exit_code()
         }
     }
@@ -53,20 +48,20 @@ fn driven(stop: &CancellationToken) -> Result<DriverReport, DriveError> {
     interrupt::install(stop).map_err(|error| start(&error))?;
     let mut progress = take_stdout().map_err(|error| start(&error))?;
     let assignment = read_assignment(std::io::stdin().lock())?;
-    // One thread: a driver that needs more is told to be the bottleneck, and threads would cost every call something.
+    // One thread: threads would cost every call something, and a driver that needs more than a core is reported as the bottleneck.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| start(&error))?;
-    runtime.block_on(drive(assignment, stop.clone(), move |line| say(&mut progress, line)))
+    runtime.block_on(drive(assignment, stop.clone(), move |line| write_line(&mut progress, line)))
 }
 
-/// Takes stdout for the progress lines alone: goose prints to it whatever it is configured to, which goes nowhere now.
+/// Takes stdout for the progress lines alone: goose prints to it whatever its configuration is. Its output goes to /dev/null.
 fn take_stdout() -> std::io::Result<File> {
     let stdout = std::io::stdout().as_fd().try_clone_to_owned()?;
     nix::unistd::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
     Ok(File::from(stdout))
 }
 
-/// Writes one line; fails where nobody reads any more.
-fn say(stdout: &mut File, progress: &Progress) -> std::io::Result<()> {
+/// Writes one line; fails if the reader has closed the pipe.
+fn write_line(stdout: &mut File, progress: &Progress) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(progress)?;
     line.push(b'\n');
     stdout.write_all(&line)
@@ -78,8 +73,8 @@ fn read_assignment(input: impl Read) -> Result<Assignment, DriveError> {
         .map_err(|error| DriveError::Assignment(error.to_string()))
 }
 
-/// Drives one assignment to its end, or until `stop` is cancelled. `say` gets a line about every second; when it fails,
-/// nobody listens any more, and the drive stops.
+/// Drives one assignment to its end, or until `stop` is cancelled. `report` gets a line about every second; when it fails, its reader is
+/// gone, and the drive stops.
 ///
 /// # Errors
 /// The assignment cannot be carried out, or `driver.json` cannot be written. A history that is incomplete is no
@@ -87,13 +82,14 @@ fn read_assignment(input: impl Read) -> Result<Assignment, DriveError> {
 pub async fn drive(
     assignment: Assignment,
     stop: CancellationToken,
-    say: impl FnMut(&Progress) -> std::io::Result<()> + Send + 'static,
+    report: impl FnMut(&Progress) -> std::io::Result<()> + Send + 'static,
 ) -> Result<DriverReport, DriveError> {
-    let host = driver::endpoint(&assignment)?.to_owned();
-    let driver = Arc::new(Driver::new(assignment, stop)?);
+    let shares = seed::shares(&assignment.workload);
+    let seeds = shares.iter().map(|share| u64::from(*share)).sum();
+    let driver = Arc::new(Driver::new(assignment, seeds, stop)?);
     let (mut ticker, done) = (JoinSet::new(), CancellationToken::new());
-    ticker.spawn(tick(Arc::clone(&driver), done.clone(), say));
-    let result = phases(&driver, &host).await;
+    ticker.spawn(tick(Arc::clone(&driver), done.clone(), report));
+    let result = phases(&driver, &shares).await;
     done.cancel();
     let cpu_peak = ticker.join_next().await.and_then(Result::ok).unwrap_or_default();
     let report = driver.report(result?, cpu_peak);
@@ -105,15 +101,16 @@ pub async fn drive(
     Ok(report)
 }
 
-async fn phases(driver: &Arc<Driver>, host: &str) -> Result<Measured, DriveError> {
-    quiet::seed(driver).await;
+async fn phases(driver: &Arc<Driver>, shares: &[u32]) -> Result<Measured, DriveError> {
+    seed::seed(driver, shares).await;
     if driver.stop.is_cancelled() {
         return Ok(Measured::default());
     }
-    let load = async { goose_run::run(driver, host).await.map_err(|error| DriveError::Load(format!("{error:?}"))) };
-    let ((), measured) = tokio::try_join!(load, async { Ok(driver.meter().await) })?;
+    let load = async { goose_run::run(driver).await.map_err(|error| DriveError::Load(format!("{error:?}"))) };
+    let (transactions, measured) = tokio::try_join!(load, async { Ok(driver.meter().await) })?;
+    driver.note_transactions(transactions);
     if driver.flushed() && !driver.stop.is_cancelled() {
-        if let Err(error) = quiet::read_back(driver).await {
+        if let Err(error) = seed::read_back(driver).await {
             driver.give_up(format!("cannot read the history back for the final reads: {error}"));
         }
         driver.flushed();
@@ -121,11 +118,11 @@ async fn phases(driver: &Arc<Driver>, host: &str) -> Result<Measured, DriveError
     Ok(measured)
 }
 
-/// Says how it goes until `done`, once more at the end; the busiest second of the measured phase as a share of a core.
+/// Reports progress until `done`, and once more at the end. Returns the share of a core used in the busiest second of the measured phase.
 async fn tick(
     driver: Arc<Driver>,
     done: CancellationToken,
-    mut say: impl FnMut(&Progress) -> std::io::Result<()>,
+    mut report: impl FnMut(&Progress) -> std::io::Result<()>,
 ) -> f64 {
     let mut every = tokio::time::interval(PROGRESS_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -137,7 +134,7 @@ async fn tick(
             () = done.cancelled() => true,
             _ = every.tick() => false,
         };
-        if say(&driver.progress()).is_err() {
+        if report(&driver.progress()).is_err() {
             driver.stop.cancel();
         }
         let now = driver.is_measuring().then(|| (monotonic_us(), Usage::now().cpu_us));

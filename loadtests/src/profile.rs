@@ -2,7 +2,7 @@
 //! reported, all together, with file, line, key and what is allowed.
 
 mod error;
-mod reader;
+mod parser;
 
 pub use error::ProfileError;
 pub use harness_core::plan::data_file::Problem;
@@ -12,9 +12,19 @@ use harness_core::plan::workload::{Model, Stage, Workload};
 use std::path::Path;
 use std::time::Duration;
 
+macro_rules! built_in {
+    ($($name:literal),+) => {
+        &[$((
+            $name,
+            concat!("loadtests/profiles/", $name, ".toml"),
+            include_str!(concat!("../profiles/", $name, ".toml")),
+        )),+]
+    };
+}
+
 /// The profiles that are built in: name, file, text.
 const BUILT_IN: &[(&str, &str, &str)] =
-    &[("memory", "loadtests/profiles/memory.toml", include_str!("../profiles/memory.toml"))];
+    built_in!["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"];
 
 /// What the command line changes of a profile.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -65,9 +75,9 @@ pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileEr
 /// # Errors
 /// Every problem of the profile and of the overrides.
 pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
-    let mut reader = reader::Reader::new(file, text);
-    let workload = reader.workload(name);
-    let mut problems = reader.problems();
+    let mut parser = parser::ProfileParser::new(file, text);
+    let workload = parser.workload(name);
+    let mut problems = parser.problems();
     let workload = workload.map(|workload| overridden(workload, overrides, &mut problems));
     match workload {
         Some(workload) if problems.is_empty() => Ok(workload),
@@ -85,8 +95,8 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
         });
     };
     match overrides.users {
-        Some(users) if !reader::USERS.contains(&users) => {
-            refuse("--users", format!("`{users}` is out of range"), &range_text(&reader::USERS));
+        Some(users) if !parser::USERS.contains(&users) => {
+            refuse("--users", format!("`{users}` is out of range"), &range_text(&parser::USERS));
         }
         Some(users) => {
             workload.users = users;
@@ -105,10 +115,14 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
         workload.warmup = warmup;
     }
     if let Some(duration) = overrides.duration {
-        if !reader::DURATION.contains(&duration) {
+        if !parser::DURATION.contains(&duration) {
             refuse("--duration", format!("`{duration:?}` is out of range"), "1s to 24h");
         } else if overrides.stages.is_some() {
-            refuse("--duration", "the stages decide how long is measured".to_owned(), "leave it away with `--stages`");
+            refuse(
+                "--duration",
+                "the stages decide how long is measured".to_owned(),
+                "remove `--duration` or `--stages`",
+            );
         } else {
             workload.duration = duration;
             if let Model::Open { stages } = &mut workload.model {
@@ -122,10 +136,10 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
     } else if let Some(think_time) = overrides.think_time {
         workload.model = Model::Closed { think_time };
     } else if let Some(rate) = overrides.rate {
-        if reader::RATE.contains(&rate) {
-            workload.model = constant(rate, workload.duration);
+        if parser::RATE.contains(&rate) {
+            workload.model = parser::constant(rate, workload.duration);
         } else {
-            refuse("--rate", format!("`{rate}` is out of range"), reader::RATE_TEXT);
+            refuse("--rate", format!("`{rate}` is out of range"), parser::RATE_TEXT);
         }
     } else if let Some(text) = &overrides.stages {
         match stages(text) {
@@ -146,11 +160,6 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
         }
     }
     workload
-}
-
-/// The open model at one rate.
-pub(crate) fn constant(rate: f64, duration: Duration) -> Model {
-    Model::Open { stages: vec![Stage { from_per_second: rate, to_per_second: rate, duration }] }
 }
 
 /// Makes the stages together as long as `duration`, each by the same factor.

@@ -28,7 +28,7 @@ fn small(change: impl FnOnce(&mut Overrides)) -> Workload {
         ..Overrides::default()
     };
     change(&mut overrides);
-    let mut workload = workload("memory", &overrides).unwrap();
+    let mut workload = workload("memory-classic", &overrides).unwrap();
     workload.seed_memories = 3;
     workload.call_deadline = Duration::from_secs(60);
     workload
@@ -100,10 +100,55 @@ async fn every_acknowledged_write_is_read_back_by_its_writer() {
     let measured = ops.iter().filter(|op| op.phase == Phase::Measured);
     assert_eq!(measured.clone().count() as u64, report.calls);
     let names: HashSet<&str> = measured.map(|op| &*op.name).collect();
-    assert_eq!(names, loadtests::OPERATIONS.iter().copied().collect());
+    let mix = workload("memory-classic", &Overrides::default()).unwrap().mix;
+    assert_eq!(names, mix.keys().map(String::as_str).collect());
+    let load = ops.iter().filter(|op| matches!(op.phase, Phase::Warmup | Phase::Measured)).count();
+    assert_eq!(report.transactions, Some(load as u64), "goose counts every call of the load, and nothing else");
     assert_eq!(report.measured_until_us - report.measured_from_us, 1_000_000);
     assert!(report.cpu_us > 0 && report.rss_peak_bytes > 0 && !report.interrupted && report.problems.is_empty());
-    assert!(progress.iter().map(|line| line.calls).sum::<u64>() == ops.len() as u64, "every call was told");
+    assert!(progress.iter().map(|line| line.calls).sum::<u64>() == ops.len() as u64, "every call was reported");
+}
+
+#[tokio::test]
+async fn updates_deletions_and_walks_are_recorded_with_their_versions_and_pages() {
+    let server = Server::start(Behaviour::default());
+    let mut changing = small(|_| {});
+    let mix = [
+        ("store_memory", 4),
+        ("update_memory", 2),
+        ("update_if_unchanged", 2),
+        ("delete_memory", 1),
+        ("walk_memories", 1),
+    ];
+    changing.mix = mix.map(|(name, weight)| (name.to_owned(), weight)).into();
+    let Run { ops, report, .. } = run(&server, changing, |_| true).await;
+    assert!(ops.iter().all(|op| op.outcome == Outcome::Ok), "the versions that a user knows are right");
+    let mut versions: HashMap<&str, u64> = HashMap::new();
+    let (mut updates, mut conditional, mut pages) = (0, 0, 0);
+    for op in &ops {
+        match &op.effect {
+            Effect::Write { key: Some(key), value, .. } => drop(versions.insert(key, value.version.unwrap())),
+            Effect::Update { key, value, expected } => {
+                let before = versions.insert(key, value.version.unwrap()).unwrap();
+                assert_eq!(value.version, Some(before + 1));
+                assert!(expected.is_none_or(|expected| expected == before), "{op:?}");
+                (updates, conditional) = (updates + 1, conditional + u64::from(expected.is_some()));
+            }
+            Effect::Scan { query: Some(query), .. } => pages = pages.max(query.page),
+            _ => {}
+        }
+    }
+    assert!(conditional > 0 && updates > conditional && pages > 0, "{conditional} of {updates}, {pages} pages");
+    let deleted: HashSet<&str> =
+        ops.iter().filter_map(|op| if let Effect::Delete { key } = &op.effect { Some(&**key) } else { None }).collect();
+    let gone = |op: &&Op| matches!(&op.effect, Effect::Read { key, value: None } if deleted.contains(&**key));
+    assert_eq!(
+        (ops.iter().filter(gone).count(), deleted.is_empty()),
+        (deleted.len(), false),
+        "each is read at the end"
+    );
+    let load = ops.iter().filter(|op| matches!(op.phase, Phase::Warmup | Phase::Measured)).count();
+    assert_eq!(report.transactions, Some(load as u64), "each call of a walk is a transaction");
 }
 
 #[tokio::test]
@@ -205,7 +250,7 @@ async fn a_real_stall_is_in_the_latencies_to_the_last_arrival() {
             "the server saw it between its send and its end: {op:?}"
         );
     }
-    // Six users wait in the stall; whoever was due meanwhile waited too, and only the plan shows it.
+    // Six users wait in the stall; calls that were due meanwhile waited too, and only the plan shows it.
     let slow = |latency: fn(&Op) -> u64| measured.iter().filter(|op| latency(op) > 100_000).count();
     assert!(slow(Op::latency_us) > 60, "{} of about 80", slow(Op::latency_us));
     assert!(slow(Op::latency_us) > slow(Op::service_us));

@@ -3,12 +3,13 @@
 //! operation in `history.jsonl` and ends with a [`DriverReport`].
 
 pub mod client;
-pub mod effect;
 pub mod experiment;
 pub mod scenario;
 pub mod token;
+pub mod traffic;
 
 mod canary;
+mod effect;
 mod subject;
 
 pub use subject::{Plan, PlanRequest, Subject};
@@ -44,8 +45,15 @@ pub struct DriverReport {
     pub measured_until_us: u64,
     /// Calls made in the measured phase.
     pub calls: u64,
-    /// Arrivals that the schedule asked for in the measured phase; only in the open model.
+    /// Arrivals planned in the measured phase; only in the open model.
     pub planned_arrivals: Option<u64>,
+    /// Arrivals that were sent in the measured phase. A call that follows from a reply is no arrival. Omitted in the closed model and by
+    /// older versions, which made no such calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<u64>,
+    /// Calls of the load (warm-up and measured phase) by goose's own count; the history must have as many. Omitted by older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<u64>,
     /// Send lag at the 50th percentile, in microseconds; only in the open model. It is the driver's own delay, from the
     /// planned start (or from when a user was free, if later) to the send; waiting for a slow service is in the latency.
     pub send_lag_us_p50: Option<u64>,

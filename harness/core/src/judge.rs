@@ -5,13 +5,14 @@ mod hits;
 use crate::drive::DriverReport;
 use crate::drive::experiment::Experiment;
 use crate::drive::scenario::ScenarioReport;
+use crate::drive::traffic::operations::service_of;
 use crate::drive::{Plan, Subject};
 use crate::observe::sample::{Sample, Surroundings};
 use crate::plan::run_dir;
 use crate::plan::seal::{Wholeness, wholeness, write_whole};
 use crate::plan::workload::{Model, Workload};
 use harness_history::{
-    Criteria, Evidence, Expectation, Finding, History, Op, Outcome, Verdict, check, judge as judge_history,
+    Criteria, Evidence, Expectation, Finding, History, Op, Outcome, Phase, Verdict, check, judge as judge_history,
 };
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
@@ -180,13 +181,10 @@ fn load_criteria(workload: &Workload) -> Criteria {
         Model::Closed { .. } => Some(workload.users),
         Model::Open { .. } => None,
     };
-    // A load of this service must decide these checks; a load that judged nothing is not a pass.
-    let required = match workload.service {
-        mcp_contracts::Service::Memory => check::about_records().map(str::to_owned).collect(),
-        mcp_contracts::Service::Guardrails
-        | mcp_contracts::Service::Patterns
-        | mcp_contracts::Service::Orchestrator => Vec::new(),
-    };
+    // A load that writes records must come to a decision about them.
+    let memory = Some(mcp_contracts::Service::Memory.name());
+    let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
+    let required = if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
     Criteria { thresholds: workload.thresholds.clone(), users, required, ..Criteria::default() }
 }
 
@@ -246,6 +244,8 @@ fn evidence(recorded: &Recorded) -> Finding {
         .history
         .measured()
         .fold((0u64, 0u64), |(calls, succeeded), op| (calls + 1, succeeded + u64::from(op.outcome == Outcome::Ok)));
+    let of_load = |op: &&Op| matches!(op.phase, Phase::Warmup | Phase::Measured);
+    let recorded_calls = recorded.history.ops().iter().filter(of_load).count() as u64;
     let mut doubts = Vec::new();
     if succeeded == 0 {
         doubts.push("no call of the measured phase succeeded".to_owned());
@@ -255,7 +255,7 @@ fn evidence(recorded: &Recorded) -> Finding {
     }
     match &recorded.driver {
         None => doubts.push("the driver wrote no report".to_owned()),
-        Some(driver) => doubts.extend(driver_doubts(driver)),
+        Some(driver) => doubts.extend(driver_doubts(driver, recorded_calls)),
     }
     let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak);
     let summary = format!(
@@ -265,15 +265,20 @@ fn evidence(recorded: &Recorded) -> Finding {
     evidence_of(calls, doubts, summary)
 }
 
-fn driver_doubts(driver: &DriverReport) -> Vec<String> {
+fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
     let mut doubts = driver.problems.clone();
+    // A recorder that loses a record would otherwise go unnoticed: everything else is derived from what it wrote.
+    if let Some(counted) = driver.transactions.filter(|counted| *counted != recorded_calls) {
+        doubts.push(format!("goose counted {counted} calls, but the history has {recorded_calls}"));
+    }
     if driver.interrupted {
         doubts.push("the run was interrupted".to_owned());
     }
     if let Some(planned) = driver.planned_arrivals {
-        let made = driver.calls as f64 / (planned as f64).max(1.0);
+        let arrivals = driver.arrivals.unwrap_or(driver.calls);
+        let made = arrivals as f64 / (planned as f64).max(1.0);
         if made < LEAST_RATE {
-            doubts.push(format!("{} of {planned} planned arrivals were sent ({:.1} %)", driver.calls, made * 100.0));
+            doubts.push(format!("{arrivals} of {planned} planned arrivals were sent ({:.1} %)", made * 100.0));
         }
     }
     if driver.cpu_peak > MOST_DRIVER_CPU {

@@ -5,10 +5,10 @@
 mod recorded;
 
 use harness_core::drive::DriverReport;
-use harness_core::judge::judge;
+use harness_core::judge::{EVIDENCE_CHECK, judge};
 use harness_core::plan::run_dir;
 use harness_core::report::{schema, write_all};
-use harness_history::{ErrorKind, Op, Outcome, Phase, Verdict};
+use harness_history::{Effect, ErrorKind, Op, Outcome, Phase, Verdict};
 use recorded::{driver, ops, write_run};
 use std::path::Path;
 
@@ -68,6 +68,29 @@ fn a_run_that_proves_nothing_is_unknown_for_a_reason() {
         assert!(read(dir.path(), run_dir::REPORT_MARKDOWN).contains(reason), "{reason}");
         assert!(read(dir.path(), run_dir::JUNIT).contains(r#"errors="2""#), "{reason}: the run itself and its check");
     }
+}
+
+#[test]
+fn a_recorder_that_loses_one_record_in_10_000_is_noticed() {
+    let run = ops();
+    let kept = |lost: Option<usize>| {
+        let all = (0..10_000).map(|number: u64| {
+            let (invoke_us, phase) = (number * 400, if number < 2_500 { Phase::Warmup } else { Phase::Measured });
+            let of_either_user = run[number as usize % 2 * 150].clone();
+            Op { phase, invoke_us, complete_us: invoke_us + 300, effect: Effect::None, ..of_either_user }
+        });
+        all.enumerate().filter(|(at, _)| Some(*at) != lost).map(|(_, op)| op).collect::<Vec<_>>()
+    };
+    let judged = |lost| {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = DriverReport { calls: 7_500, transactions: Some(10_000), ..driver() };
+        let judgement = write_run(dir.path(), &kept(lost), Some(driver));
+        judgement.findings.into_iter().find(|finding| finding.check == EVIDENCE_CHECK).unwrap()
+    };
+    assert_eq!(judged(None).verdict, Verdict::Pass);
+    let noticed = judged(Some(7_000));
+    assert_eq!(noticed.verdict, Verdict::Unknown);
+    assert!(noticed.summary.contains("goose counted 10000 calls, but the history has 9999"), "{}", noticed.summary);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Good profiles become workloads; of bad ones every problem is told.
+//! Good profiles become workloads; every problem of a bad one is reported.
 
 use super::{BUILT_IN, Overrides, ProfileError, known_workloads, read, stages, threshold, workload};
 use harness_core::plan::data_file::duration;
@@ -29,8 +29,11 @@ fn every_built_in_profile_is_good() {
 #[test]
 fn the_memory_profile_is_a_hundred_users_that_write_and_read_half_and_half() {
     let workload = workload("memory", &Overrides::default()).unwrap();
-    let writes = workload.mix["store_memory"];
+    let writes = ["store_memory", "update_memory", "update_if_unchanged", "delete_memory"];
+    let writes: u32 = writes.iter().map(|name| workload.mix[*name]).sum();
     assert_eq!((workload.users, writes * 2), (100, workload.mix.values().sum()));
+    let classic = super::workload("memory-classic", &Overrides::default()).unwrap();
+    assert_eq!(classic.mix["store_memory"] * 2, classic.mix.values().sum::<u32>());
     assert!(workload.organisations > 1 && workload.duration >= Duration::from_secs(30));
     assert!(workload.warmup > Duration::ZERO);
 }
@@ -55,7 +58,7 @@ fn the_command_line_changes_a_profile() {
 }
 
 #[test]
-fn all_problems_are_told_together_with_their_lines() {
+fn all_problems_are_reported_together_with_their_lines() {
     let text = "service = \"memory\"\nuserz = 5\nusers = -1\nduration = \"5\"\nmodel = \"open\"\nthink_time = \"1s\"\n\
         [mix]\nstore_memori = 1\nget_memory = \"x\"\n[thresholds]\nall = [\"p99\", \"p200<1s\", 7]\nstore = []\n";
     let overrides = Overrides { users: Some(0), stages: Some("x".to_owned()), ..Overrides::default() };
@@ -77,10 +80,19 @@ fn a_key_of_the_other_model_is_refused() {
 }
 
 #[test]
+fn a_service_that_does_not_run_beside_memory_alone_is_refused() {
+    let mixed = format!("{GOOD}run_workflow = 1\n");
+    let problem = problems(&mixed, &Overrides::default()).concat();
+    assert!(problem.contains("mine.toml:6 mix.run_workflow it calls `orchestrator`"), "{problem}");
+    let full = mixed.replace("\"memory\"", "\"orchestrator\"");
+    assert!(read("mine", "mine.toml", &full, &Overrides::default()).is_ok());
+}
+
+#[test]
 fn an_unknown_workload_names_the_known_ones() {
     let error = workload("memroy", &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("did you mean `memory`?") && error.contains("known workloads: `memory`"), "{error}");
-    assert_eq!(known_workloads(), ["memory"]);
+    assert_eq!(known_workloads(), ["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"]);
     let error = workload("absent/profile.toml", &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("absent/profile.toml"), "{error}");
 }

@@ -54,6 +54,7 @@ struct Memory {
     user: String,
     shared: bool,
     content: String,
+    version: u64,
 }
 
 impl Server {
@@ -193,7 +194,7 @@ impl Shared {
         let mut memories = self.memories.lock().unwrap();
         let visible =
             |memory: &Memory| self.behaviour.leak || memory.tenant == tenant && (memory.shared || memory.user == user);
-        let shown = |(id, memory): (&String, &Memory)| json!({ "id": id, "content": memory.content });
+        let shown = |(id, memory): (&String, &Memory)| json!({ "id": id, "content": memory.content, "version": memory.version });
         match tool {
             "store_memory" => {
                 let id = format!("00000000-0000-4000-9000-{:012}", memories.len());
@@ -202,9 +203,25 @@ impl Shared {
                     user: user.to_owned(),
                     shared: arguments["visibility"] == "workspace",
                     content: arguments["content"].as_str().unwrap().to_owned(),
+                    version: 1,
                 };
                 memories.insert(id.clone(), memory);
-                Ok(json!({ "id": id, "created": true }))
+                Ok(json!({ "id": id, "created": true, "version": 1 }))
+            }
+            "update_memory" => {
+                let memory = memories.get_mut(arguments["id"].as_str().unwrap()).ok_or("not_found")?;
+                if arguments["expectedVersion"].as_u64().is_some_and(|expected| expected != memory.version) {
+                    return Err("version_conflict");
+                }
+                memory.version += 1;
+                arguments["content"].as_str().unwrap().clone_into(&mut memory.content);
+                Ok(json!({ "id": arguments["id"], "content": memory.content, "version": memory.version }))
+            }
+            "delete_memory" => {
+                let memory = memories.get_mut(arguments["id"].as_str().unwrap()).ok_or("not_found")?;
+                // No user sees it any more. It stays, because ids follow from the number of memories.
+                (memory.tenant, memory.user) = (String::new(), String::new());
+                Ok(json!({ "id": arguments["id"], "deleted": true }))
             }
             "get_memory" => {
                 let id = arguments["id"].as_str().unwrap();
@@ -213,7 +230,11 @@ impl Shared {
             "search_memory" | "list_memories" => {
                 let found: Vec<Value> =
                     memories.iter().filter(|(_, memory)| visible(memory)).take(3).map(shown).collect();
-                Ok(if tool == "search_memory" { json!({ "hits": found }) } else { json!({ "memories": found }) })
+                Ok(match arguments["cursor"].as_str() {
+                    _ if tool == "search_memory" => json!({ "hits": found }),
+                    None => json!({ "memories": found, "nextCursor": "second" }),
+                    Some(_) => json!({ "memories": found }),
+                })
             }
             _ => Err("invalid_argument"),
         }

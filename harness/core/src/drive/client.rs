@@ -16,8 +16,7 @@ use framing::{Frame, Received};
 use harness_history::{ErrorKind, Outcome};
 use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,28 +59,13 @@ pub struct Call<'a> {
     pub structured: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Request<'a, A: ?Sized> {
-    jsonrpc: &'a str,
-    id: u64,
-    method: &'a str,
-    params: Params<'a, A>,
-}
-
-#[derive(Serialize)]
-struct Params<'a, A: ?Sized> {
-    name: &'a str,
-    arguments: &'a A,
-    #[serde(rename = "_meta")]
-    meta: &'a RawValue,
-}
-
 /// One user's connection to one service.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Arc<Endpoint>,
     options: ClientOptions,
-    meta: Box<RawValue>,
+    /// `_meta` of every request (MCP 2026-07-28, basic).
+    meta: String,
     head: Vec<u8>,
     token: Option<String>,
     body: Vec<u8>,
@@ -98,7 +82,7 @@ impl Client {
         Self {
             endpoint,
             options,
-            meta: request_meta(),
+            meta: request_meta().to_string(),
             head,
             token: None,
             body: Vec::with_capacity(1 << 10),
@@ -115,12 +99,15 @@ impl Client {
         self.token = Some(token.to_owned());
     }
 
-    /// Calls a tool once and waits for the complete reply, at most for the deadline.
-    pub async fn call<A: Serialize + ?Sized>(&mut self, tool: &str, arguments: &A) -> Call<'_> {
+    /// See [`Client::call_json`].
+    pub async fn call(&mut self, tool: &str, arguments: &Value) -> Call<'_> {
+        self.call_json(tool, &arguments.to_string()).await
+    }
+
+    /// Calls a tool once and waits for the complete reply, at most for the deadline. `arguments` is a JSON object.
+    pub async fn call_json(&mut self, tool: &str, arguments: &str) -> Call<'_> {
         let invoke_us = self.now_us();
-        if let Err(outcome) = self.render(tool, arguments) {
-            return Call { invoke_us, complete_us: self.now_us(), outcome, structured: None };
-        }
+        self.render(tool, arguments);
         let (complete_us, received) = self.converse().await;
         match received {
             Ok(received) => {
@@ -153,25 +140,20 @@ impl Client {
         monotonic_us().saturating_sub(self.options.epoch_us)
     }
 
-    fn render<A: Serialize + ?Sized>(&mut self, tool: &str, arguments: &A) -> Result<(), Outcome> {
+    /// Writes the request by hand: the arguments are JSON already, and a serializer would have to parse them to embed them.
+    fn render(&mut self, tool: &str, arguments: &str) {
         self.last_id += 1;
         self.body.clear();
-        let request = Request {
-            jsonrpc: "2.0",
-            id: self.last_id,
-            method: "tools/call",
-            params: Params { name: tool, arguments, meta: &self.meta },
-        };
-        serde_json::to_writer(&mut self.body, &request).map_err(|error| {
-            let why = format!("the arguments cannot be written as JSON: {error}");
-            Outcome::Failed(ErrorKind::Malformed(Arc::from(why)))
-        })?;
+        let (id, meta) = (self.last_id, &self.meta);
+        write!(self.body, r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"#)
+            .and_then(|()| Ok(serde_json::to_writer(&mut self.body, tool)?))
+            .and_then(|()| write!(self.body, r#","arguments":{arguments},"_meta":{meta}}}}}"#))
+            .expect("a vector takes every write");
         self.request.clear();
         self.request.extend_from_slice(&self.head);
         write!(self.request, "{}: {tool}\r\ncontent-length: {}\r\n\r\n", headers::MCP_NAME, self.body.len())
             .expect("a vector takes every write");
         self.request.extend_from_slice(&self.body);
-        Ok(())
     }
 
     /// Sends the rendered request and reads the whole reply; `sent` is true as soon as a byte may have left.
@@ -228,14 +210,12 @@ fn malformed(why: &str) -> Outcome {
     Outcome::Unknown(ErrorKind::Malformed(Arc::from(why)))
 }
 
-/// `_meta` of every request (MCP 2026-07-28, basic).
-fn request_meta() -> Box<RawValue> {
-    let meta = serde_json::json!({
+fn request_meta() -> Value {
+    serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
         headers::META_CLIENT_CAPABILITIES: {},
         headers::META_CLIENT_INFO: { "name": "harness", "version": env!("CARGO_PKG_VERSION") },
-    });
-    serde_json::value::to_raw_value(&meta).expect("a JSON value is valid JSON")
+    })
 }
 
 fn render_head(endpoint: &Endpoint, token: Option<&str>) -> Vec<u8> {

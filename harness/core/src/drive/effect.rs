@@ -1,9 +1,11 @@
 //! What a call did or saw, read from its arguments and its reply: the part of it that checks follow. Pure.
 
-use crate::drive::canary::seen;
+mod record;
+
+use crate::drive::canary::{Names, state_of};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use harness_history::{Effect, ErrorKind, Outcome, RecordState, VerdictKind, Workflow, WorkflowEnd};
+use harness_history::{Effect, Outcome, RecordState, VerdictKind, Workflow, WorkflowEnd};
 use mcp_contracts::guardrails::{self, ActionKind, ActionRequest, Severity, VerdictClaims};
 use mcp_contracts::orchestrator::{self, Execution, StepOutcome, WorkflowStatus};
 use mcp_contracts::{memory, patterns};
@@ -11,68 +13,56 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// The effect of a tool call, and its outcome: `not_found` is an answer to a read, not an error.
-pub fn of(tool: &str, arguments: &Value, outcome: &Outcome, reply: &Value) -> (Outcome, Effect) {
+/// Returns the effect of a tool call, and its outcome: `not_found` is an answer to a read, and a reply that is not one of this tool is
+/// malformed. `arguments` and `reply` (the structured content) are JSON, because a load never builds a tree of its replies.
+pub(crate) fn of(
+    tool: &str,
+    arguments: &str,
+    outcome: &Outcome,
+    reply: Option<&str>,
+    names: &Names,
+) -> (Outcome, Effect) {
+    match tool {
+        memory::tool::STORE => return record::store(arguments, outcome, reply, names),
+        memory::tool::UPDATE => return record::update(arguments, outcome, reply, names),
+        memory::tool::GET => return record::get(arguments, outcome, reply, names),
+        memory::tool::SEARCH | memory::tool::LIST | memory::tool::EXPORT => {
+            return record::scan(arguments, outcome, reply, names);
+        }
+        memory::tool::DELETE => return (outcome.clone(), record::delete(arguments)),
+        _ => {}
+    }
     let ok = *outcome == Outcome::Ok;
-    let text = |value: &Value| value.as_str().map(Arc::<str>::from);
+    let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let reply = || reply.map(tree).unwrap_or_default();
     let effect = match tool {
-        memory::tool::STORE => match arguments["content"].as_str() {
-            Some(content) => {
-                Effect::Write { key: text(&reply["id"]).filter(|_| ok), value: seen(content), existing: false }
-            }
-            None => Effect::None,
-        },
-        memory::tool::UPDATE => match (text(&arguments["id"]), arguments["content"].as_str()) {
-            (Some(key), Some(content)) => Effect::Update { key, value: seen(content), expected: None },
-            _ => Effect::None,
-        },
-        memory::tool::DELETE => text(&arguments["id"]).map_or(Effect::None, |key| Effect::Delete { key }),
-        memory::tool::GET => return read(arguments, outcome, reply),
-        memory::tool::SEARCH if ok => scan(&reply["hits"]),
-        memory::tool::LIST | memory::tool::EXPORT if ok => scan(&reply["memories"]),
-        memory::tool::IMPORT if ok => import(arguments, reply),
+        memory::tool::IMPORT if ok => import(&tree(arguments), &reply(), names),
         guardrails::tool::CHECK
         | guardrails::tool::ACKNOWLEDGE
         | guardrails::tool::VALIDATE_COMMIT
         | guardrails::tool::VALIDATE_DB_OPERATION
             if ok =>
         {
-            reply["verdictToken"].as_str().and_then(verdict_claims).map_or(Effect::None, |claims| verdict(&claims))
+            reply()["verdictToken"].as_str().and_then(verdict_claims).map_or(Effect::None, |claims| verdict(&claims))
         }
-        patterns::tool::INJECT => inject(arguments, reply),
-        orchestrator::tool::RUN_WORKFLOW if ok => workflow(arguments, reply),
+        patterns::tool::INJECT => inject(&tree(arguments), &reply()),
+        orchestrator::tool::RUN_WORKFLOW if ok => workflow(&tree(arguments), &reply()),
         _ => Effect::None,
     };
     (outcome.clone(), effect)
 }
 
-fn read(arguments: &Value, outcome: &Outcome, reply: &Value) -> (Outcome, Effect) {
-    let Some(key) = arguments["id"].as_str().map(Arc::<str>::from) else { return (outcome.clone(), Effect::None) };
-    match outcome {
-        Outcome::Ok => (Outcome::Ok, Effect::Read { key, value: reply["content"].as_str().map(seen) }),
-        Outcome::Failed(ErrorKind::Tool(code)) if **code == *"not_found" => {
-            (Outcome::Ok, Effect::Read { key, value: None })
-        }
-        Outcome::Failed(_) | Outcome::Unknown(_) => (outcome.clone(), Effect::None),
-    }
-}
-
-fn scan(memories: &Value) -> Effect {
-    let hit = |memory: &Value| Some((Arc::<str>::from(memory["id"].as_str()?), seen(memory["content"].as_str()?)));
-    Effect::Scan { hits: memories.as_array().into_iter().flatten().filter_map(hit).collect(), query: None }
-}
-
-fn import(arguments: &Value, reply: &Value) -> Effect {
+fn import(arguments: &Value, reply: &Value, names: &Names) -> Effect {
     let ids = reply["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let memories = arguments["memories"].as_array().into_iter().flatten();
     let contents = memories.map(|memory| memory["content"].as_str().unwrap_or_default());
     let records: Vec<(Arc<str>, RecordState)> =
-        ids.zip(contents).map(|(id, content)| (id.into(), seen(content))).collect();
+        ids.zip(contents).map(|(id, content)| (id.into(), state_of(content, names))).collect();
     if records.is_empty() { Effect::None } else { Effect::Writes { records } }
 }
 
-/// What a verdict token claims; its signature is the services' business.
-pub fn verdict_claims(token: &str) -> Option<VerdictClaims> {
+/// Reads the claims of a verdict token. Its signature is checked by the services.
+pub(crate) fn verdict_claims(token: &str) -> Option<VerdictClaims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()
 }
@@ -129,7 +119,7 @@ fn workflow(arguments: &Value, reply: &Value) -> Effect {
     })
 }
 
-/// Tells whether nothing stands in for a verdict on it.
+/// Returns true if a workflow with this action must not go on without a verdict.
 const fn is_risky(action: ActionKind) -> bool {
     match action.risk() {
         Severity::Low | Severity::Medium => false,
@@ -139,36 +129,12 @@ const fn is_risky(action: ActionKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Effect, ErrorKind, Outcome, of};
-    use serde_json::json;
-
-    #[test]
-    fn a_write_is_known_by_its_content_and_once_it_is_acknowledged_by_its_id() {
-        let arguments = json!({ "content": "a canary:acme/ann/p/1" });
-        let (_, Effect::Write { key, value, .. }) = of("store_memory", &arguments, &Outcome::Ok, &json!({ "id": "k" }))
-        else {
-            panic!("no write")
-        };
-        assert_eq!((key.as_deref(), value.canary.unwrap().number), (Some("k"), 1));
-        let lost = Outcome::Unknown(ErrorKind::Timeout);
-        let (outcome, Effect::Write { key: None, .. }) = of("store_memory", &arguments, &lost, &json!(null)) else {
-            panic!("no write")
-        };
-        assert_eq!(outcome, lost);
-    }
-
-    #[test]
-    fn what_is_not_there_is_an_answer_to_a_read() {
-        let refused = Outcome::Failed(ErrorKind::Tool("not_found".into()));
-        let (outcome, effect) = of("get_memory", &json!({ "id": "k" }), &refused, &json!(null));
-        assert_eq!((outcome, effect), (Outcome::Ok, Effect::Read { key: "k".into(), value: None }));
-        let refused = Outcome::Failed(ErrorKind::Tool("not_found".into()));
-        assert_eq!(of("delete_memory", &json!({ "id": "k" }), &refused, &json!(null)).0, refused);
-    }
+    use super::{Effect, Names, Outcome, of};
 
     #[test]
     fn a_call_that_no_check_follows_has_no_effect() {
-        assert_eq!(of("memory_stats", &json!({}), &Outcome::Ok, &json!({ "private": 1 })).1, Effect::None);
-        assert_eq!(of("run_workflow", &json!({}), &Outcome::Ok, &json!({ "surprise": 1 })).1, Effect::None);
+        let effect = |tool, reply| of(tool, "{}", &Outcome::Ok, Some(reply), &Names::default()).1;
+        assert_eq!(effect("memory_stats", r#"{"private":1}"#), Effect::None);
+        assert_eq!(effect("run_workflow", r#"{"surprise":1}"#), Effect::None);
     }
 }

@@ -12,7 +12,6 @@ mod wire;
 
 pub use actor::Actor;
 pub use ask::Ask;
-pub(crate) use ask::service_of;
 pub(crate) use observe::sum;
 pub use reply::Reply;
 pub use stage::{Stage, StageRequest};

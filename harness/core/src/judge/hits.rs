@@ -1,7 +1,7 @@
 //! Counts the calls that a fault hit, for faults that nothing else counts.
 
 use crate::drive::experiment::Experiment;
-use crate::drive::experiment::traffic::called;
+use crate::drive::traffic::operations::service_of;
 use harness_history::experiment::{FILE_CHANGED, Fault};
 use harness_history::{Effect, History, Op, Outcome};
 use mcp_contracts::Service;
@@ -14,7 +14,7 @@ pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &H
     let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
     let until_us = fault.healed_us?;
     if fault.kind == LOCKED {
-        let waited = history.measured().filter(|op| called(&op.name) == Some(service) && waited(op, fault));
+        let waited = history.measured().filter(|op| service_of(&op.name) == Some(service.name()) && waited(op, fault));
         return Some((waited.count() as u64, "writes that were not acknowledged while the lock was held"));
     }
     if fault.kind == FILE_CHANGED {
@@ -56,7 +56,7 @@ fn shows_outage(op: &Op, service: Service) -> bool {
         let singular = service.name().trim_end_matches('s');
         return ended.reasons.iter().any(|reason| reason.ends_with("_unavailable") && reason.starts_with(singular));
     }
-    op.outcome != Outcome::Ok && called(&op.name) == Some(service)
+    op.outcome != Outcome::Ok && service_of(&op.name) == Some(service.name())
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(super) async fn run(
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (watched, over) = (observe::watched(&stack.parts()), CancellationToken::new());
-    let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors);
+    let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors, &over);
     let conductor = Conductor::new(experiment, &stage, stack, &traffic, run_dir, view);
     let conducting = async {
         let happened = Box::pin(conductor.conduct(cancel, &over)).await;

@@ -130,7 +130,7 @@ impl Client {
 
 /// `_meta` of a request, with or without the capability to ask the user.
 fn meta(can_ask: bool) -> Value {
-    let mut meta: Value = serde_json::from_str(request_meta().get()).unwrap_or_default();
+    let mut meta = request_meta();
     if can_ask {
         meta[headers::META_CLIENT_CAPABILITIES] = json!({ "elicitation": { "form": {} } });
     }

@@ -4,8 +4,8 @@ mod fault;
 mod given;
 mod promise;
 
-use super::traffic::OPERATIONS;
 use super::{Abort, CounterName, Experiment, Limited, Load, Surge, WayWish};
+use crate::drive::traffic::operations::names;
 use crate::plan::data_file::{MAX_RATE, Notes, Problem, written};
 use crate::plan::topology::Topology;
 use mcp_contracts::{Plan as PaidPlan, Service, env};
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
                 Duration::from_millis(10)..=Duration::from_secs(60),
                 Some(Duration::from_secs(3)),
             ),
-            mix: self.notes.weights(load, "mix", OPERATIONS),
+            mix: self.notes.weights(load, "mix", &names()),
             limited: self.limited(table),
             surge: self.surge(table),
         }

@@ -1,7 +1,7 @@
 //! Somebody who calls services: one user of one organisation, with a token of its own and one connection to each part it talks to.
 
 use super::{Ask, Reply, Stage};
-use crate::drive::canary::{marked, seen};
+use crate::drive::canary::{Names, append, state_of};
 use crate::drive::client::{Client, ClientOptions, Endpoint, Heard};
 use crate::drive::effect;
 use crate::drive::token::Grant;
@@ -30,7 +30,8 @@ pub struct Actor<'s> {
 }
 
 impl<'s> Actor<'s> {
-    pub(super) fn new(stage: &'s Stage<'s>, grant: Grant, process: u32) -> Self {
+    pub(super) fn new(stage: &'s Stage<'s>, grant: Grant) -> Self {
+        let process = stage.enlist(&grant);
         let token = Some(stage.mint(&grant));
         let phase = Phase::Measured;
         Self { stage, grant, token, process, phase, deadline: CALL_DEADLINE, clients: BTreeMap::new(), contents: 0 }
@@ -82,6 +83,8 @@ impl<'s> Actor<'s> {
 
     fn changed(mut self, change: impl FnOnce(&mut Grant)) -> Self {
         change(&mut self.grant);
+        // What it wrote before is read back with the grant that it had then.
+        self.process = self.stage.enlist(&self.grant);
         self.token = Some(self.stage.mint(&self.grant));
         self.clients.clear();
         self
@@ -111,7 +114,9 @@ impl<'s> Actor<'s> {
         self.contents += 1;
         let (tenant, user) = (self.grant.organisation.as_str().into(), self.identity().as_str().into());
         let number = u64::from(self.process) * 1_000_000 + self.contents;
-        marked(text, &Canary { tenant, user, workspace: None, shared, number })
+        let mut content = text.to_owned();
+        append(&mut content, &Canary { tenant, user, workspace: None, shared, number });
+        content
     }
 
     /// Calls a tool of the service that has it.
@@ -121,24 +126,11 @@ impl<'s> Actor<'s> {
 
     /// Sends any request, once.
     pub async fn send(&mut self, ask: Ask) -> Reply<'s> {
-        self.send_planned(ask, None).await
-    }
-
-    /// Sends any request, once, that an arrival schedule wanted sent at a time of the run's clock.
-    pub(crate) async fn send_planned(&mut self, ask: Ask, planned_us: Option<u64>) -> Reply<'s> {
-        let (heard, op) = match self.stage.target(&ask).await {
-            Some(part) => {
-                let heard = self.client(&part).await.ask(&ask.message).await;
-                let op = self.op(&ask, &heard);
-                (heard, op)
-            }
-            None => {
-                let heard = nobody(self.stage.ledger().now_us());
-                let op = self.op(&ask, &heard);
-                (heard, op)
-            }
+        let heard = match self.stage.target(&ask).await {
+            Some(part) => self.client(&part).await.ask(&ask.message).await,
+            None => nobody(self.stage.ledger().now_us()),
         };
-        let op = Op { planned_us, ..op };
+        let op = self.op(&ask, &heard);
         let tags = tags_of(&ask);
         self.stage.ledger().remember(&self.grant, tags, &op.outcome, &op.effect);
         let at = self.stage.ledger().record(&op);
@@ -188,7 +180,11 @@ impl<'s> Actor<'s> {
             complete_us: now,
             outcome: Outcome::Ok,
             strays: Vec::new(),
-            effect: Effect::Write { key: Some(id.into()), value: seen(content), existing: false },
+            effect: Effect::Write {
+                key: Some(id.into()),
+                value: state_of(content, &Names::default()),
+                existing: false,
+            },
         };
         self.stage.ledger().remember(&self.grant, Vec::new(), &op.outcome, &op.effect);
         self.stage.ledger().record(&op);
@@ -198,7 +194,10 @@ impl<'s> Actor<'s> {
         let reply = &heard.result["structuredContent"];
         let (outcome, effect) = match ask.tool_name() {
             Some(tool::DELETE_BY_TAG) => (heard.outcome.clone(), self.deletes(ask, &heard.outcome)),
-            Some(tool) => effect::of(tool, ask.arguments(), &heard.outcome, reply),
+            Some(tool) => {
+                let (arguments, reply) = (ask.arguments().to_string(), (!reply.is_null()).then(|| reply.to_string()));
+                effect::of(tool, &arguments, &heard.outcome, reply.as_deref(), &Names::default())
+            }
             None => (heard.outcome.clone(), Effect::None),
         };
         Op {
@@ -206,7 +205,7 @@ impl<'s> Actor<'s> {
             tenant: self.grant.organisation.as_str().into(),
             user: self.identity().as_str().into(),
             workspace: None,
-            name: ask.label().into(),
+            name: ask.name().into(),
             phase: self.phase,
             planned_us: None,
             invoke_us: heard.invoke_us,

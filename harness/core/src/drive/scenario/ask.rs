@@ -2,7 +2,8 @@
 
 use super::Reply;
 use crate::drive::client::{Era, Message};
-use mcp_contracts::{Service, guardrails, headers, memory, orchestrator, patterns};
+use crate::drive::traffic::operations::service_of_tool;
+use mcp_contracts::{Service, headers};
 use serde_json::{Map, Value, json};
 
 /// A request to be sent.
@@ -11,7 +12,6 @@ pub struct Ask {
     pub(super) service: Service,
     pub(super) part: Option<String>,
     pub(super) ready_one: bool,
-    label: Option<&'static str>,
     pub(super) message: Message,
 }
 
@@ -21,7 +21,7 @@ impl Ask {
     /// # Panics
     /// No service has that tool; [`Ask::tool_of`] calls it nevertheless.
     pub fn tool(name: &str, arguments: Value) -> Self {
-        let service = service_of(name).unwrap_or_else(|| panic!("no service has a tool `{name}`"));
+        let service = service_of_tool(name).unwrap_or_else(|| panic!("no service has a tool `{name}`"));
         Self::tool_of(service, name, arguments)
     }
 
@@ -47,7 +47,7 @@ impl Ask {
             _ => Map::new(),
         };
         let message = Message { method: method.to_owned(), params, ..Message::default() };
-        Self { service, part: None, ready_one: false, label: None, message }
+        Self { service, part: None, ready_one: false, message }
     }
 
     /// The same to one instance, such as `memory-2`.
@@ -61,13 +61,6 @@ impl Ask {
     #[must_use]
     pub fn at_a_ready_one(mut self) -> Self {
         self.ready_one = true;
-        self
-    }
-
-    /// The same under a name of its own in the history.
-    #[must_use]
-    pub fn called(mut self, label: &'static str) -> Self {
-        self.label = Some(label);
         self
     }
 
@@ -123,16 +116,6 @@ impl Ask {
         (self.message.method == "tools/call").then(|| self.message.params["name"].as_str())?
     }
 
-    /// The service that it goes to.
-    pub(crate) const fn service(&self) -> Service {
-        self.service
-    }
-
-    /// The name in the history.
-    pub(super) fn label(&self) -> &str {
-        self.label.unwrap_or_else(|| self.name())
-    }
-
     /// The tool, else the method.
     pub fn name(&self) -> &str {
         self.tool_name().unwrap_or(&self.message.method)
@@ -141,17 +124,6 @@ impl Ask {
     pub(super) fn arguments(&self) -> &Value {
         self.message.params.get("arguments").unwrap_or(&Value::Null)
     }
-}
-
-/// The service that has a tool.
-pub(crate) fn service_of(tool: &str) -> Option<Service> {
-    let tools: [(Service, &[&str]); 4] = [
-        (Service::Memory, &memory::tool::ALL),
-        (Service::Guardrails, &guardrails::tool::ALL),
-        (Service::Patterns, &patterns::tool::ALL),
-        (Service::Orchestrator, &orchestrator::tool::ALL),
-    ];
-    tools.into_iter().find(|(_, tools)| tools.contains(&tool)).map(|(service, _)| service)
 }
 
 #[cfg(test)]

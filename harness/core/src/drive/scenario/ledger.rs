@@ -1,5 +1,4 @@
-//! Everything that happens on a stage, written down at once: operations in `history.jsonl`, expectations in `expectations.jsonl`, and, for the
-//! final read, what was written.
+//! Everything that happens on a stage, written down at once: operations in `history.jsonl`, expectations in `expectations.jsonl`.
 
 use crate::drive::token::Grant;
 use crate::observe::clock::monotonic_us;
@@ -33,11 +32,9 @@ struct Expectations {
     failure: Option<String>,
 }
 
-/// A record that must be there at the end, or must be gone.
-#[derive(Clone)]
-pub(super) struct Written {
-    /// Who wrote it.
-    pub(super) grant: Grant,
+/// A record, its writer and its tags, for deletions by tag.
+struct Written {
+    grant: Grant,
     tags: Vec<String>,
     deleted: bool,
 }
@@ -129,9 +126,9 @@ impl Ledger {
         mine.map(|(key, _)| Arc::clone(key)).collect()
     }
 
-    /// Everything that was written, deleted or not.
-    pub(super) fn written(&self) -> Vec<(Arc<str>, Written)> {
-        lock(&self.written).iter().map(|(key, record)| (Arc::clone(key), record.clone())).collect()
+    /// Writes everything recorded so far to the history.
+    pub(super) fn flush(&self) -> Result<(), RecordError> {
+        self.recorder.flush()
     }
 
     pub(super) fn promise(&self, quota: Quota) {

@@ -6,6 +6,7 @@ use super::reply::word;
 use super::{Actor, Ask};
 use crate::drive::client::Endpoint;
 use crate::drive::token::{Grant, Minter};
+use crate::drive::traffic::final_read::{Read, read_back};
 use crate::observe::record::RecordError;
 use crate::stack::Stack;
 use crate::stack::view::View;
@@ -15,8 +16,7 @@ use mcp_contracts::service::READYZ_PATH;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,6 +26,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long reading back may take.
 const READ_BACK_DEADLINE: Duration = Duration::from_secs(20);
+const READ_BACK_LANES: u32 = 4;
 /// Most calls of one actor during something else.
 const MAX_MEANWHILE_CALLS: u32 = 50_000;
 /// How long a token of an actor is valid; longer than any scenario.
@@ -58,7 +59,9 @@ pub struct Stage<'a> {
     seed: u64,
     endpoints: BTreeMap<String, Arc<Endpoint>>,
     pages: reqwest::Client,
-    processes: AtomicU32,
+    /// Grants of the processes in the history, from number 1 on; 0 is the harness itself.
+    grants: Mutex<Vec<Grant>>,
+    run_dir: &'a Path,
     pub(super) down: Mutex<BTreeSet<String>>,
     pub(super) heard_on_edges: Mutex<BTreeMap<(String, String), usize>>,
 }
@@ -84,7 +87,8 @@ impl<'a> Stage<'a> {
             seed: request.seed,
             endpoints: endpoints(&request.stack.endpoints()),
             pages,
-            processes: AtomicU32::new(1),
+            grants: Mutex::default(),
+            run_dir: request.run_dir,
             down: Mutex::default(),
             heard_on_edges: Mutex::default(),
         })
@@ -97,7 +101,7 @@ impl<'a> Stage<'a> {
 
     /// A user of an organisation that no other run has used: on the enterprise plan, with every scope but `admin`.
     pub fn user(&'a self, user: &str, organisation: &str) -> Actor<'a> {
-        self.user_exactly(user, &format!("{organisation}-{}", self.mark))
+        self.actor(self.grant(user, organisation))
     }
 
     /// A user of exactly that organisation, for data that was there before.
@@ -107,7 +111,33 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn actor(&'a self, grant: Grant) -> Actor<'a> {
-        Actor::new(self, grant, self.processes.fetch_add(1, Ordering::Relaxed))
+        Actor::new(self, grant)
+    }
+
+    /// Returns the number in the history of a new user with this grant. What it writes is read back with the grant.
+    pub(crate) fn enlist(&self, grant: &Grant) -> u32 {
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.push(grant.clone());
+        grants.len() as u32
+    }
+
+    /// The grant of a user of an organisation that no other run has used.
+    pub(crate) fn grant(&self, user: &str, organisation: &str) -> Grant {
+        let organisation = format!("{organisation}-{}", self.mark);
+        Grant { lifetime: TOKEN_LIFETIME, ..Grant::everything(organisation, user) }
+    }
+
+    pub(crate) const fn minter(&self) -> &Minter {
+        &self.minter
+    }
+
+    /// Value of the monotonic clock that is time 0 of the run.
+    pub(crate) const fn epoch_us(&self) -> u64 {
+        self.ledger.epoch_us()
+    }
+
+    pub(crate) fn record(&self, op: &harness_history::Op) {
+        self.ledger.record(op);
     }
 
     /// A token for a grant; what a grant of a stage asks for is always allowed.
@@ -185,16 +215,13 @@ impl<'a> Stage<'a> {
         });
     }
 
-    /// Reads back everything that was written, each by its writer: what was deleted must be gone.
+    /// Reads back every acknowledged write by its writer.
     pub(crate) async fn read_back(&'a self) {
-        let reading = async {
-            for (key, written) in self.ledger.written() {
-                let mut reader = self.actor(written.grant).in_phase(Phase::Final);
-                let _ = reader.call("get_memory", json!({ "id": &*key })).await;
-            }
-        };
-        // What is not read back in time stays open, which its check says.
-        let _ = tokio::time::timeout(READ_BACK_DEADLINE, reading).await;
+        // What is not read back in time, or cannot be, stays open, and its check reports that.
+        if self.ledger.flush().is_ok() {
+            let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
+            let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(self.run_dir, lanes)).await;
+        }
     }
 
     pub(crate) fn quotas(&self) -> Vec<Quota> {
@@ -221,14 +248,27 @@ impl<'a> Stage<'a> {
         if !ask.ready_one {
             return self.instance(ask.service);
         }
-        let instances = self.stack.instances(ask.service);
-        // They are asked one after the other: while the last one says that it goes, the first may have come back.
+        self.ready_instance(ask.service).await
+    }
+
+    async fn ready_instance(&self, service: Service) -> Option<String> {
+        let instances = self.stack.instances(service);
+        // One after the other, several times: while the last one says that it goes, the first may have come back.
         for part in instances.iter().cycle().take(instances.len() * instances.len()) {
             if self.is_ready(&part.name).await {
                 return Some(part.name.clone());
             }
         }
         None
+    }
+
+    /// Returns the instance that a call goes to and its endpoint: of several instances a ready one, as a load balancer chooses.
+    pub(crate) async fn instance_for(&self, service: &str) -> Option<(String, Arc<Endpoint>)> {
+        let service = Service::ALL.into_iter().find(|known| known.name() == service)?;
+        let several = self.stack.instances(service).len() > 1;
+        let part = if several { self.ready_instance(service).await } else { self.instance(service) }?;
+        let endpoint = self.endpoint(&part);
+        Some((part, endpoint))
     }
 
     /// The first instance of a service.
@@ -259,5 +299,25 @@ impl<'a> Stage<'a> {
             }
             Err(_) => (None, Value::Null),
         }
+    }
+}
+
+/// A lane of the final read.
+struct Lane<'a> {
+    stage: &'a Stage<'a>,
+}
+
+impl Read for Lane<'_> {
+    async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
+        let writer = (process as usize).checked_sub(1);
+        let grant = {
+            let grants = self.stage.grants.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.and_then(|at| grants.get(at).cloned())
+        };
+        if let Some(grant) = grant {
+            let mut reader = self.stage.actor(grant).in_phase(Phase::Final);
+            let _ = reader.call("get_memory", json!({ "id": &*id })).await;
+        }
+        true
     }
 }

@@ -2,6 +2,7 @@
 //! among them become operations of the history.
 
 use super::{Broken, Stage};
+use crate::drive::canary::Names;
 use crate::drive::effect;
 use chaos_proxy::Exchange;
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
@@ -79,7 +80,8 @@ impl Stage<'_> {
             Outcome::Unknown(ErrorKind::Reset)
         };
         let structured = &call.result["structuredContent"];
-        let (outcome, effect) = effect::of(&call.tool, &call.arguments, &outcome, structured);
+        let (arguments, reply) = (call.arguments.to_string(), structured.to_string());
+        let (outcome, effect) = effect::of(&call.tool, &arguments, &outcome, Some(&reply), &Names::default());
         if !matches!(effect, Effect::Verdict { .. } | Effect::Inject { .. }) {
             return None;
         }

@@ -23,7 +23,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// How often the watch over the run looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// Fewer calls than this say nothing about how a run goes.
-const LEAST_CALLS: usize = 50;
+const LEAST_CALLS: u64 = 50;
 
 pub(super) struct Conductor<'s> {
     experiment: &'s Experiment,
@@ -184,7 +184,7 @@ impl<'s> Conductor<'s> {
         let abort = &self.experiment.abort;
         loop {
             tokio::time::sleep(LOOK).await;
-            let (share, calls) = self.traffic.bad_share(abort.within);
+            let (share, calls) = self.traffic.error_share(abort.within);
             if calls >= LEAST_CALLS && share > abort.error_share {
                 return format!(
                     "stopped early: {:.0} % of {calls} calls in {} s failed in a way that the experiment does not allow",
@@ -209,6 +209,7 @@ impl<'s> Conductor<'s> {
 
     fn show(&self, what: &str, word: &str, length: Duration) {
         let from_us = self.stage.now_us();
+        self.traffic.begin_phase();
         *self.now.borrow_mut() = (word.to_owned(), Span { from_us, until_us: from_us + length.as_micros() as u64 });
         self.view.show(Event::Stage(what.to_owned()));
     }
@@ -219,7 +220,7 @@ impl<'s> Conductor<'s> {
         loop {
             ticks.tick().await;
             let (phase, span) = self.now.borrow().clone();
-            let mut progress = self.traffic.progress(span.from_us);
+            let mut progress = self.traffic.progress();
             progress.left_us = span.until_us.saturating_sub(progress.at_us);
             if progress.phase_calls > 0 {
                 self.view.show(Event::Progress { phase, progress });

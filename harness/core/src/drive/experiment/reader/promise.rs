@@ -2,7 +2,7 @@
 
 use super::{Reader, labels};
 use crate::drive::experiment::Load;
-use crate::drive::experiment::traffic::OPERATIONS;
+use crate::drive::traffic::operations::names;
 use crate::plan::data_file::{duration, written};
 use harness_history::experiment::{CounterFigure, CounterPromise, Promises, Readiness, ReadyWord};
 use std::ops::RangeInclusive;
@@ -42,9 +42,9 @@ impl Reader<'_> {
             least_hits: u64::from(self.notes.number(expect, "least_hits", 1..=1_000_000, Some(30))),
             rate_per_second: load.rate,
             least_baseline: self.share(expect, "baseline", 0.95),
-            steady: self.notes.thresholds(table, "before", OPERATIONS),
-            during: self.notes.thresholds(table, "during", OPERATIONS),
-            after: self.notes.thresholds(table, "after", OPERATIONS),
+            steady: self.notes.thresholds(table, "before", &names()),
+            during: self.notes.thresholds(table, "during", &names()),
+            after: self.notes.thresholds(table, "after", &names()),
             call_bound_us: micros(bound),
             errors: self.notes.texts(expect, "errors", "a list such as `[\"quota\", \"dependency_unavailable\"]`"),
             readiness: self.readiness(expect),

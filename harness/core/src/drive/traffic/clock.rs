@@ -1,7 +1,7 @@
-//! Time for those who pace: now, and waiting until then. The real clock wakes from a thread of its own, because the
-//! runtime's timer is a millisecond coarse; the virtual one of the tests moves only when everybody waits.
+//! Time as the pacing sees it: now, and waiting until a time. The real clock wakes from a thread of its own, because the runtime's timer
+//! has a resolution of 1 ms; the virtual clock of the tests moves only when every user waits.
 
-use harness_core::observe::clock::monotonic_us;
+use crate::observe::clock::monotonic_us;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::future::Future;
@@ -11,21 +11,20 @@ use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Time as the pacing sees it, in microseconds of the run.
-pub(crate) trait Clock: Send + Sync {
-    /// Now.
+/// Time in microseconds of the run.
+pub trait Clock: Send + Sync {
     fn now_us(&self) -> u64;
-    /// Those who wait.
+    /// The wakers of those who wait.
     fn alarms(&self) -> &Alarms;
 }
 
-/// Waits until `at_us` of the clock; returns at once where that is past.
-pub(crate) const fn sleep_until<C: Clock>(clock: &C, at_us: u64) -> Sleep<'_, C> {
+/// Waits until `at_us` of the clock; returns at once if that is past.
+pub const fn sleep_until<C: Clock>(clock: &C, at_us: u64) -> Sleep<'_, C> {
     Sleep { clock, at_us, set: false }
 }
 
 /// See [`sleep_until`].
-pub(crate) struct Sleep<'a, C> {
+pub struct Sleep<'a, C> {
     clock: &'a C,
     at_us: u64,
     set: bool,
@@ -38,7 +37,7 @@ impl<C: Clock> Future for Sleep<'_, C> {
         if self.clock.now_us() >= self.at_us {
             return Poll::Ready(());
         }
-        // One alarm is enough: whoever polls earlier is woken again by it.
+        // One alarm is enough: a task that is polled earlier is woken again by it.
         if !self.set {
             self.set = true;
             self.clock.alarms().set(self.at_us, context.waker().clone());
@@ -49,7 +48,7 @@ impl<C: Clock> Future for Sleep<'_, C> {
 
 /// Wakers by the time at which they are due.
 #[derive(Default)]
-pub(crate) struct Alarms {
+pub struct Alarms {
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
@@ -112,7 +111,7 @@ impl Alarms {
 }
 
 /// The clock of a real run.
-pub(crate) struct RealClock {
+pub struct RealClock {
     epoch_us: u64,
     alarms: Arc<Alarms>,
     thread: Option<JoinHandle<()>>,
@@ -120,7 +119,7 @@ pub(crate) struct RealClock {
 
 impl RealClock {
     /// Starts the clock whose time 0 is `epoch_us` of the monotonic clock.
-    pub(crate) fn start(epoch_us: u64) -> Self {
+    pub fn start(epoch_us: u64) -> Self {
         let alarms = Arc::new(Alarms::default());
         let thread = std::thread::spawn({
             let alarms = Arc::clone(&alarms);
@@ -150,7 +149,7 @@ impl Drop for RealClock {
     }
 }
 
-/// Wakes whoever is due until the clock is dropped.
+/// Wakes the tasks that are due, until the clock is dropped.
 fn ring(alarms: &Alarms, epoch_us: u64) {
     let mut due = Vec::new();
     let mut waiting = alarms.lock();
@@ -175,7 +174,7 @@ fn ring(alarms: &Alarms, epoch_us: u64) {
 
 #[cfg(test)]
 pub(crate) mod virtual_time {
-    //! Time that moves only when everybody waits: hours in milliseconds, and the same every time.
+    //! Time that moves only when every task waits: hours in milliseconds, and the same every time.
 
     use super::{Alarms, Clock, Reverse};
     use futures::StreamExt as _;
@@ -216,7 +215,7 @@ pub(crate) mod virtual_time {
                 Poll::Ready(Some(())) => continue,
                 Poll::Pending => {}
             }
-            let Reverse(next) = clock.alarms.lock().heap.pop().expect("whoever is not done waits for an alarm");
+            let Reverse(next) = clock.alarms.lock().heap.pop().expect("a task that is not done waits for an alarm");
             clock.now_us.fetch_max(next.at_us, Ordering::Relaxed);
             next.waker.wake();
         }

@@ -1,6 +1,6 @@
 //! From the TOML of a profile to a workload: one pass, every problem noted with its line, nothing guessed.
 
-use crate::memory::OPERATIONS;
+use harness_core::drive::traffic::operations::{names, service_of};
 use harness_core::plan::data_file::{MAX_RATE, Notes, Problem, STAGES_TEXT, stages, written};
 use harness_core::plan::workload::{Model, Stage, Workload};
 use mcp_contracts::Service;
@@ -8,11 +8,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml_edit::{Document, Item, Table};
 
-/// How many users a run may have.
 pub(super) const USERS: RangeInclusive<u32> = 1..=10_000;
-/// How long may be measured.
 pub(super) const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
-/// How many arrivals a second may have.
 pub(super) const RATE: RangeInclusive<f64> = 0.001..=MAX_RATE;
 /// [`RATE`] in words.
 pub(super) const RATE_TEXT: &str = "arrivals per second, above 0 and up to 100000";
@@ -35,23 +32,22 @@ const KEYS: &[&str] = &[
     "thresholds",
 ];
 
-/// Reads one profile and notes what is wrong with it.
-pub(super) struct Reader<'a> {
+/// Parses one profile and notes every problem.
+pub(super) struct ProfileParser<'a> {
     text: &'a str,
     notes: Notes<'a>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ProfileParser<'a> {
     pub(super) const fn new(file: &'a str, text: &'a str) -> Self {
         Self { text, notes: Notes::new(file, text) }
     }
 
-    /// Everything that was noted.
     pub(super) fn problems(self) -> Vec<Problem> {
         self.notes.problems()
     }
 
-    /// The workload, as far as it can be read; it is only good where no problem was noted.
+    /// Returns the workload as far as it can be read. It is only usable if no problem was noted.
     pub(super) fn workload(&mut self, name: &str) -> Option<Workload> {
         let document = match Document::parse(self.text) {
             Ok(document) => document,
@@ -63,7 +59,7 @@ impl<'a> Reader<'a> {
         let table = document.as_table();
         self.notes.unknown_keys(table, "", KEYS);
         let users = self.notes.number(table, "users", USERS, None);
-        // The stages say how long where there are any.
+        // Stages, if there are any, decide how long is measured.
         let staged = table.contains_key("stages").then_some(*DURATION.start());
         let length = self.notes.length(table, "duration", DURATION, staged);
         let (model, length) = self.model(table, length);
@@ -82,27 +78,40 @@ impl<'a> Reader<'a> {
                 Duration::from_millis(1)..=Duration::from_secs(600),
                 Some(Duration::from_secs(5)),
             ),
-            mix: self.notes.weights(table, "mix", OPERATIONS),
+            mix: self.notes.weights(table, "mix", &names()),
             seed_memories: self.notes.number(table, "seed_memories", 0..=1_000_000, Some(0)),
             final_read_concurrency: self.notes.number(table, "final_read_concurrency", 1..=1_000, Some(32)),
-            thresholds: self.notes.thresholds(table, "thresholds", OPERATIONS),
+            thresholds: self.notes.thresholds(table, "thresholds", &names()),
         };
         Some(workload)
     }
 
+    /// The service decides the stack: memory runs alone, every other service needs all of them.
     fn service(&mut self, table: &Table) -> Service {
-        let name = self.notes.string(table, "service", None);
-        match name {
-            None | Some("memory") => {}
-            Some(other) => {
-                let span = table.get("service").and_then(Item::span);
-                self.notes.note(span, "service", format!("no load is written for `{other}`"), "`memory`");
-            }
+        let Some(name) = self.notes.string(table, "service", None) else { return Service::Memory };
+        let service = Service::ALL.into_iter().find(|service| service.name() == name).unwrap_or_else(|| {
+            let span = table.get("service").and_then(Item::span);
+            let allowed = Service::ALL.map(|service| format!("`{}`", service.name())).join(", ");
+            self.notes.note(span, "service", format!("`{name}` is not a service"), &allowed);
+            Service::Memory
+        });
+        if service == Service::Memory {
+            self.only_memory(table);
         }
-        Service::Memory
+        service
     }
 
-    /// The model, and how long it measures.
+    fn only_memory(&mut self, table: &Table) {
+        let mix = table.get("mix").and_then(Item::as_table_like);
+        for (name, item) in mix.into_iter().flat_map(|mix| mix.iter()) {
+            if let Some(other) = service_of(name).filter(|other| *other != Service::Memory.name()) {
+                let what = format!("it calls `{other}`, which does not run beside `service = \"memory\"`");
+                self.notes.note(item.span(), &format!("mix.{name}"), what, &format!("`service = \"{other}\"`"));
+            }
+        }
+    }
+
+    /// Returns the model, and how long it measures.
     fn model(&mut self, table: &Table, length: Duration) -> (Model, Duration) {
         let closed = Model::Closed { think_time: Duration::ZERO };
         let span = |key: &str| table.get(key).and_then(Item::span);
@@ -139,14 +148,14 @@ impl<'a> Reader<'a> {
                     self.notes.note(item.span(), "rate", format!("`{}` is not a rate", written(item)), RATE_TEXT);
                     return empty;
                 };
-                (super::constant(rate, length), length)
+                (constant(rate, length), length)
             }
             (None, Some(item)) => match item.as_str().map(stages) {
                 Some(Ok(stages)) => {
                     let sum = stages.iter().map(|stage: &Stage| stage.duration).sum();
                     if table.contains_key("duration") {
                         let span = table.get("duration").and_then(Item::span);
-                        self.notes.note(span, "duration", "the stages decide how long".to_owned(), "leave it away");
+                        self.notes.note(span, "duration", "the stages decide how long".to_owned(), "remove `duration`");
                     }
                     (Model::Open { stages }, sum)
                 }
@@ -166,4 +175,9 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// The open model at one rate.
+pub(super) fn constant(rate: f64, duration: Duration) -> Model {
+    Model::Open { stages: vec![Stage { from_per_second: rate, to_per_second: rate, duration }] }
 }

@@ -1,16 +1,24 @@
-//! The arrival schedule of the open model: when the n-th call of the whole run is planned. Pure, except for the one
-//! shared counter that hands every arrival to exactly one user.
+//! The arrival schedule of the open model: when the n-th call of the whole run is planned. Pure, except for the shared counter that gives
+//! every arrival to exactly one user, and for a surge, which begins when a fault does.
 
-use harness_core::plan::workload::Stage;
+use crate::plan::workload::Stage;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Arrivals of stages one after the other, as evenly spread as their rates allow.
+/// Arrivals of consecutive stages, as evenly spread as their rates allow.
 #[derive(Debug)]
-pub struct Arrivals {
+pub(super) struct Arrivals {
+    planned: Legs,
+    /// The schedule from the begin of a surge on; it has the same arrivals before.
+    surged: OnceLock<Legs>,
+    next: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Legs {
     stages: Vec<Leg>,
     total: u64,
-    next: AtomicU64,
 }
 
 /// One stage with what came before it.
@@ -29,7 +37,7 @@ impl Leg {
         self.from * secs + (self.to - self.from) * secs * secs / (2.0 * self.secs)
     }
 
-    /// When so many arrivals of this stage are reached, in seconds after its start: the inverse of [`Leg::within`].
+    /// When this number of arrivals is reached, in seconds after the start of the stage: the inverse of [`Leg::within`].
     fn reached(&self, arrivals: f64) -> f64 {
         let slope = (self.to - self.from) / self.secs;
         // The stable form of the root: it has no difference of near numbers where the slope is small.
@@ -39,27 +47,26 @@ impl Leg {
     }
 }
 
-/// What rounding may add or take away at the end of a stage, in arrivals.
+/// What rounding may add or remove at the end of a stage, in arrivals.
 const ROUNDING: f64 = 1e-6;
 
-impl Arrivals {
-    /// Plans the stages after a warm-up at the rate with which the first one begins.
-    pub fn new(warmup: Duration, stages: &[Stage]) -> Self {
-        let rate = stages.first().map_or(0.0, |stage| stage.from_per_second);
-        let warmup = Stage { from_per_second: rate, to_per_second: rate, duration: warmup };
-        let (mut legs, mut start_secs, mut before) = (Vec::with_capacity(stages.len() + 1), 0.0, 0.0);
-        for stage in std::iter::once(&warmup).chain(stages).filter(|stage| !stage.duration.is_zero()) {
+/// Length of a schedule without an end: a year, longer than any run.
+const ENDLESS: Duration = Duration::from_secs(365 * 86_400);
+
+impl Legs {
+    fn new(stages: impl IntoIterator<Item = Stage>) -> Self {
+        let (mut legs, mut start_secs, mut before) = (Vec::new(), 0.0, 0.0);
+        for stage in stages.into_iter().filter(|stage| !stage.duration.is_zero()) {
             let secs = stage.duration.as_secs_f64();
             let leg = Leg { start_secs, before, from: stage.from_per_second, to: stage.to_per_second, secs };
             before += leg.within(secs);
             start_secs += secs;
             legs.push(leg);
         }
-        Self { stages: legs, total: (before - ROUNDING).ceil().max(0.0) as u64, next: AtomicU64::new(0) }
+        Self { stages: legs, total: (before - ROUNDING).ceil().max(0.0) as u64 }
     }
 
-    /// Planned time of arrival `index` (from 0), in microseconds after the start; `None` past the end.
-    pub fn planned_us(&self, index: u64) -> Option<u64> {
+    fn planned_us(&self, index: u64) -> Option<u64> {
         if index >= self.total {
             return None;
         }
@@ -68,10 +75,38 @@ impl Arrivals {
         let secs = leg.start_secs + leg.reached((index as f64 - leg.before).max(0.0));
         Some((secs * 1e6).round() as u64)
     }
+}
 
-    /// Arrivals planned at this time or later.
-    pub fn planned_from(&self, at_us: u64) -> u64 {
-        let (mut low, mut high) = (0, self.total);
+impl Arrivals {
+    /// Plans the stages after a warm-up at the rate with which the first one begins.
+    pub(super) fn new(warmup: Duration, stages: &[Stage]) -> Self {
+        let warmup = constant(stages.first().map_or(0.0, |stage| stage.from_per_second), warmup);
+        let planned = Legs::new(std::iter::once(warmup).chain(stages.iter().cloned()));
+        Self { planned, surged: OnceLock::new(), next: AtomicU64::new(0) }
+    }
+
+    /// Plans one rate without an end.
+    pub(super) fn endless(rate: f64) -> Self {
+        Self::new(Duration::ZERO, &[constant(rate, ENDLESS)])
+    }
+
+    /// Makes an endless schedule `times` as fast from `from_us` on, for `lasts`. A schedule surges once.
+    pub(super) fn surge(&self, from_us: u64, times: f64, lasts: Duration) {
+        let rate = self.planned.stages.first().map_or(0.0, |leg| leg.from);
+        let before = constant(rate, Duration::from_micros(from_us));
+        let surged = Legs::new([before, constant(rate * times, lasts), constant(rate, ENDLESS)]);
+        let _ = self.surged.set(surged);
+    }
+
+    /// Planned time of arrival `index` (from 0), in microseconds after the start; `None` past the end.
+    pub(super) fn planned_us(&self, index: u64) -> Option<u64> {
+        self.surged.get().unwrap_or(&self.planned).planned_us(index)
+    }
+
+    /// Returns the number of arrivals planned at this time or later.
+    pub(super) fn planned_from(&self, at_us: u64) -> u64 {
+        let total = self.planned.total;
+        let (mut low, mut high) = (0, total);
         while low < high {
             let middle = low + (high - low) / 2;
             if self.planned_us(middle).is_some_and(|planned| planned < at_us) {
@@ -80,24 +115,29 @@ impl Arrivals {
                 high = middle;
             }
         }
-        self.total - low
+        total - low
     }
 
-    /// Takes the next arrival for one user: its planned time, in microseconds after the start.
-    pub fn take(&self) -> Option<u64> {
-        self.planned_us(self.next.fetch_add(1, Ordering::Relaxed))
+    /// Takes the next arrival for one user: its number, and its planned time in microseconds after the start.
+    pub(super) fn take(&self) -> Option<(u64, u64)> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        Some((index, self.planned_us(index)?))
     }
+}
+
+const fn constant(rate: f64, duration: Duration) -> Stage {
+    Stage { from_per_second: rate, to_per_second: rate, duration }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Arrivals, Duration, Stage};
-    use harness_core::plan::data_file::stages;
+    use crate::plan::data_file::stages;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
     fn planned(warmup: u64, text: &str) -> Vec<u64> {
         let arrivals = Arrivals::new(Duration::from_secs(warmup), &stages(text).unwrap());
-        std::iter::from_fn(|| arrivals.take()).collect()
+        std::iter::from_fn(|| Some(arrivals.take()?.1)).collect()
     }
 
     #[test]
@@ -127,6 +167,15 @@ mod tests {
     }
 
     #[test]
+    fn a_surge_brings_more_arrivals_for_a_while_and_changes_none_before_it() {
+        let arrivals = Arrivals::endless(50.0);
+        arrivals.surge(10_000_000, 5.0, Duration::from_secs(2));
+        let due = |number| arrivals.planned_us(number).unwrap();
+        assert_eq!((due(250), due(500), due(750), due(1_000)), (5_000_000, 10_000_000, 11_000_000, 12_000_000));
+        assert_eq!(due(1_050), 13_000_000);
+    }
+
+    #[test]
     fn a_pause_has_no_arrivals() {
         assert_eq!(planned(0, "1s:2,1s:0-0,1s:2-2"), [0, 500_000, 2_000_000, 2_500_000]);
     }
@@ -147,7 +196,7 @@ mod tests {
             let length: u64 = rates.iter().map(|(_, _, millis)| millis * 1_000).sum();
             let mean: f64 = rates.iter().map(|(from, to, millis)| (from + to) / 2.0 * *millis as f64 / 1e3).sum();
             let arrivals = Arrivals::new(Duration::ZERO, &stages);
-            let planned: Vec<u64> = std::iter::from_fn(|| arrivals.take()).collect();
+            let planned: Vec<u64> = std::iter::from_fn(|| Some(arrivals.take()?.1)).collect();
             prop_assert!(planned.is_sorted());
             prop_assert!(planned.iter().all(|at| *at <= length));
             prop_assert!((planned.len() as f64 - mean).abs() <= 1.0, "{} of {}", planned.len(), mean);

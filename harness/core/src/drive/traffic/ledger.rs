@@ -1,0 +1,126 @@
+//! What is known of the records that were written: the latest of each user and of each organisation. A ring has a fixed size, so that
+//! memory does not grow with the length of a run.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const RING: usize = 32;
+
+/// A record whose write was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub id: Arc<str>,
+    /// Version as of the last acknowledged write.
+    pub version: Option<u64>,
+    /// True if every user of its organisation may read it.
+    pub shared: bool,
+}
+
+/// The latest records of one source.
+#[derive(Debug, Default)]
+pub struct Ring {
+    records: Vec<Known>,
+    kept: usize,
+}
+
+impl Ring {
+    /// Adds a record, in place of the oldest one if the ring is full.
+    pub(super) fn keep(&mut self, record: Known) {
+        if self.records.len() < RING {
+            self.records.push(record);
+        } else {
+            self.records[self.kept % RING] = record;
+        }
+        self.kept += 1;
+    }
+
+    /// Returns one of them, by a random number.
+    pub(super) fn pick(&self, choice: u32) -> Option<Known> {
+        let index = (choice as usize).checked_rem(self.records.len())?;
+        self.records.get(index).cloned()
+    }
+
+    /// Records the version that an acknowledged update left.
+    pub(super) fn updated(&mut self, id: &str, version: Option<u64>) {
+        if let Some(record) = self.records.iter_mut().find(|record| &*record.id == id) {
+            record.version = version;
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: &str) {
+        self.records.retain(|record| &*record.id != id);
+    }
+}
+
+/// The latest records of every organisation.
+#[derive(Debug)]
+pub struct Ledger {
+    organisations: Vec<(Mutex<Ring>, Mutex<Ring>)>,
+}
+
+impl Ledger {
+    pub(super) fn new(organisations: usize) -> Self {
+        Self { organisations: (0..organisations).map(|_| Default::default()).collect() }
+    }
+
+    pub(super) fn keep(&self, organisation: usize, record: &Known) {
+        let (shared, all) = &self.organisations[organisation];
+        if record.shared {
+            lock(shared).keep(record.clone());
+        }
+        lock(all).keep(record.clone());
+    }
+
+    /// Returns a record that every user of the organisation may read.
+    pub(super) fn shared(&self, organisation: usize, choice: u32) -> Option<Known> {
+        lock(&self.organisations[organisation].0).pick(choice)
+    }
+
+    /// Returns a record of another organisation, which `other` chooses.
+    pub(super) fn foreign(&self, organisation: usize, other: u32, choice: u32) -> Option<Known> {
+        let others = self.organisations.len().checked_sub(1).filter(|others| *others > 0)?;
+        let other = (organisation + 1 + other as usize % others) % self.organisations.len();
+        lock(&self.organisations[other].1).pick(choice)
+    }
+}
+
+fn lock(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, Ledger, RING, Ring};
+
+    fn record(id: &str, shared: bool) -> Known {
+        Known { id: id.into(), version: Some(1), shared }
+    }
+
+    #[test]
+    fn a_ring_keeps_the_latest() {
+        let mut ring = Ring::default();
+        assert_eq!(ring.pick(7), None);
+        (0..RING * 2 + 1).for_each(|n| ring.keep(record(&n.to_string(), false)));
+        let kept: Vec<usize> = (0..RING as u32).map(|n| ring.pick(n).unwrap().id.parse().unwrap()).collect();
+        assert!(kept.iter().all(|n| *n > RING) && ring.records.len() == RING, "{kept:?}");
+    }
+
+    #[test]
+    fn an_update_changes_the_version_and_a_deletion_ends_it() {
+        let mut ring = Ring::default();
+        ring.keep(record("a", false));
+        ring.updated("a", Some(2));
+        assert_eq!(ring.pick(0).unwrap().version, Some(2));
+        ring.forget("a");
+        assert_eq!(ring.pick(0), None);
+    }
+
+    #[test]
+    fn private_records_are_offered_to_probes_alone() {
+        let ledger = Ledger::new(2);
+        ledger.keep(1, &record("private", false));
+        assert_eq!((ledger.shared(1, 0), ledger.foreign(0, 0, 0).unwrap().id.as_ref()), (None, "private"));
+        ledger.keep(1, &record("shared", true));
+        assert_eq!((ledger.shared(1, 5).unwrap().id.as_ref(), ledger.foreign(1, 0, 0)), ("shared", None));
+        assert_eq!(Ledger::new(1).foreign(0, 3, 0), None);
+    }
+}

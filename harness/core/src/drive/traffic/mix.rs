@@ -1,0 +1,74 @@
+//! Which operation the n-th call of a run makes. The answer follows from the seed and the number of the call, so that a seed repeats a
+//! run whoever of the users makes the call, and whenever.
+
+use super::operation::Operation;
+use super::operations::OPERATIONS;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+/// Weighted operations, and the random numbers of every call.
+pub struct Mix {
+    /// Each operation with the sum of the weights up to it.
+    sums: Vec<(&'static dyn Operation, u32)>,
+    rng: ChaCha8Rng,
+}
+
+impl Mix {
+    /// Takes the weights by name. A name that is no operation has been refused when the file was read.
+    pub fn new(seed: u64, weights: &BTreeMap<String, u32>) -> Self {
+        let mut sum = 0;
+        let weighted = OPERATIONS.iter().filter_map(|operation| {
+            sum += weights.get(operation.name()).copied().filter(|weight| *weight > 0)?;
+            Some((*operation, sum))
+        });
+        Self { sums: weighted.collect(), rng: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    /// Returns the operation of a call, and the random numbers that it draws from.
+    pub(super) fn draw(&self, number: u64) -> (&'static dyn Operation, ChaCha8Rng) {
+        let mut rng = self.numbers_of(number);
+        let drawn = rng.random_range(0..self.sums.last().map_or(1, |(_, sum)| *sum));
+        let operation = self.sums.iter().find(|(_, until)| drawn < *until);
+        (operation.expect("a mix has a weight above 0").0, rng)
+    }
+
+    pub(super) fn numbers_of(&self, number: u64) -> ChaCha8Rng {
+        let mut rng = self.rng.clone();
+        rng.set_stream(number);
+        rng
+    }
+
+    /// Services that its operations begin with.
+    pub fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.sums.iter().map(|(operation, _)| operation.service())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BTreeMap, Mix};
+
+    fn drawn(seed: u64) -> Vec<String> {
+        let weights = [("store_memory", 3), ("get_memory", 1), ("run_workflow", 0)];
+        let weights: BTreeMap<_, _> = weights.map(|(name, weight)| (name.to_owned(), weight)).into();
+        let mix = Mix::new(seed, &weights);
+        // In any order: a call does not depend on the calls before it.
+        let mut drawn: Vec<_> = (0..4_000).rev().map(|number| mix.draw(number).0.name().to_owned()).collect();
+        drawn.reverse();
+        drawn
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_operation_for_the_same_call() {
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+    }
+
+    #[test]
+    fn operations_are_drawn_as_often_as_they_weigh() {
+        let stores = drawn(7).iter().filter(|name| *name == "store_memory").count();
+        assert!((2_850..3_150).contains(&stores), "{stores} of 4,000 instead of 3,000");
+        assert!(!drawn(7).contains(&"run_workflow".to_owned()));
+    }
+}

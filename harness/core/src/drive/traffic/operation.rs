@@ -1,0 +1,164 @@
+//! What a mix can weigh. An operation decides what it sends and what follows from a reply; where the call goes, when it is made and how it
+//! is recorded is not its business. Services and tools are names, so that an operation can also come from data.
+
+use super::content::Corpus;
+use super::directory::Identity;
+use super::ledger::{Known, Ledger, Ring};
+use harness_history::{Canary, Outcome};
+use rand::{Rng as _, RngExt as _};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tags that memories get.
+const TAGS: &[&str] =
+    &["incident", "deploy", "billing", "database", "latency", "review", "security", "cache", "release", "onboarding"];
+/// Intents of workflows and of requests to the guardrails and patterns. No rule of the guardrails objects to them.
+const INTENTS: &[&str] = &[
+    "the ledger was slow after the deploy",
+    "p99 of checkout rose to four seconds",
+    "the invoice export skipped a customer",
+    "review of the migration plan for billing",
+    "cache stampede after the failover",
+    "on-call handover notes of the payments team",
+];
+/// An id that no memory has. Reading it is a real call whose right answer is known.
+pub(super) const UNUSED_ID: &str = "00000000-0000-4000-8000-000000000000";
+
+/// One call, or a few that belong together.
+pub trait Operation: Sync {
+    /// Name in mixes, histories and reports.
+    fn name(&self) -> &str;
+
+    /// Service of its first call.
+    fn service(&self) -> &str;
+
+    /// Returns the first request.
+    fn request(&self, draw: &mut Draw<'_>) -> Request;
+
+    /// Returns the request that follows a reply to `sent`. `None` ends the operation.
+    fn follow_up(&self, _sent: &Request, _reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+        None
+    }
+}
+
+/// One request to a tool.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub service: Cow<'static, str>,
+    pub tool: Cow<'static, str>,
+    /// Name of the call in the history.
+    pub name: Cow<'static, str>,
+    /// A JSON object.
+    pub arguments: String,
+    /// Number of the page that it requests, from 0.
+    pub page: u32,
+    /// How often the same request was sent before.
+    pub repeats: u32,
+    /// Pause before it is sent.
+    pub pause: Duration,
+    /// What a later request of the operation needs.
+    pub context: Value,
+}
+
+impl Request {
+    /// Returns a request that the history names after its tool.
+    pub fn new(service: &'static str, tool: &'static str, arguments: &impl Serialize) -> Self {
+        Self {
+            service: service.into(),
+            tool: tool.into(),
+            name: tool.into(),
+            arguments: serde_json::to_string(arguments).expect("arguments of operations are maps with text keys"),
+            page: 0,
+            repeats: 0,
+            pause: Duration::ZERO,
+            context: Value::Null,
+        }
+    }
+
+    #[must_use]
+    pub fn named(self, name: &'static str) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    #[must_use]
+    pub fn with_context(self, context: Value) -> Self {
+        Self { context, ..self }
+    }
+
+    /// Returns the same request for another attempt, as a client sends it that has an idempotency key and no answer. `None` if there was an
+    /// answer, or after the last attempt.
+    pub fn repeated(&self, outcome: &Outcome) -> Option<Self> {
+        const REPEATS: u32 = 5;
+        const PAUSE: Duration = Duration::from_millis(200);
+        use harness_history::ErrorKind::Connect;
+        let unanswered = matches!(outcome, Outcome::Unknown(_) | Outcome::Failed(Connect));
+        let repeats = self.repeats + 1;
+        (unanswered && self.repeats < REPEATS).then(|| Self { repeats, pause: PAUSE, ..self.clone() })
+    }
+}
+
+/// How one request was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    pub outcome: &'a Outcome,
+    /// The structured content as JSON.
+    pub structured: Option<&'a str>,
+}
+
+impl Reply<'_> {
+    /// Returns the structured content of a result; null if there is none.
+    pub fn value(&self) -> Value {
+        let ok = *self.outcome == Outcome::Ok;
+        self.structured.filter(|_| ok).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+/// What an operation chooses from. The random numbers follow from the seed and the number of the call alone.
+pub struct Draw<'a> {
+    pub rng: &'a mut ChaCha8Rng,
+    /// Number of the call; unique in the run.
+    pub number: u64,
+    pub identity: &'a Identity,
+    pub corpus: &'a Corpus,
+    /// Records of the user itself.
+    pub own: &'a Ring,
+    /// Records of everyone.
+    pub ledger: &'a Ledger,
+}
+
+impl Draw<'_> {
+    /// Returns a new content with the mark of the user.
+    pub(super) fn content(&mut self, shared: bool) -> String {
+        let mut content = self.corpus.entry(self.rng).to_owned();
+        let Identity { tenant, user, .. } = self.identity;
+        let (tenant, user, number) = (Arc::clone(tenant), Arc::clone(user), self.number);
+        crate::drive::canary::append(&mut content, &Canary { tenant, user, workspace: None, shared, number });
+        content
+    }
+
+    pub(super) fn words(&mut self) -> String {
+        self.corpus.words(self.rng)
+    }
+
+    pub(super) fn tag(&mut self) -> &'static str {
+        TAGS[self.rng.random_range(0..TAGS.len())]
+    }
+
+    pub(super) fn intent(&mut self) -> &'static str {
+        INTENTS[self.rng.random_range(0..INTENTS.len())]
+    }
+
+    /// Returns an idempotency key, or the id of an execution.
+    pub(super) fn key(&mut self) -> String {
+        format!("{:032x}", self.rng.random::<u128>())
+    }
+
+    /// Returns one of the user's own records.
+    pub(super) fn own_record(&mut self) -> Option<Known> {
+        self.own.pick(self.rng.next_u32())
+    }
+}

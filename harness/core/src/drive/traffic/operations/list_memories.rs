@@ -1,0 +1,37 @@
+//! Lists memories by a tag.
+
+use crate::drive::traffic::operation::{Draw, Operation, Request};
+use mcp_contracts::Service;
+use mcp_contracts::memory::tool;
+use serde::Serialize;
+
+pub(super) struct ListMemories;
+
+const LIMIT: u32 = 10;
+
+#[derive(Serialize)]
+struct Arguments<'a> {
+    tags: [&'a str; 1],
+    limit: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
+}
+
+/// Returns a request for one page of the memories with this tag.
+pub(super) fn request(tag: &str, cursor: Option<&str>) -> Request {
+    Request::new(Service::Memory.name(), tool::LIST, &Arguments { tags: [tag], limit: LIMIT, cursor })
+}
+
+impl Operation for ListMemories {
+    fn name(&self) -> &str {
+        tool::LIST
+    }
+
+    fn service(&self) -> &str {
+        Service::Memory.name()
+    }
+
+    fn request(&self, draw: &mut Draw<'_>) -> Request {
+        request(draw.tag(), None)
+    }
+}

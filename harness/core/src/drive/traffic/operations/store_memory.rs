@@ -1,0 +1,51 @@
+//! Stores a memory. One in three is for the whole workspace, so that colleagues have something to read.
+
+use crate::drive::traffic::operation::{Draw, Operation, Request};
+use mcp_contracts::Service;
+use mcp_contracts::memory::{Visibility, tool};
+use rand::RngExt as _;
+use serde::Serialize;
+
+pub(crate) struct StoreMemory;
+
+const KINDS: &[&str] = &["note", "decision", "incident", "runbook"];
+const SHARED_OF: u32 = 3;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Arguments<'a> {
+    content: String,
+    tags: [&'a str; 1],
+    #[serde(rename = "type")]
+    kind: &'a str,
+    visibility: Visibility,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+}
+
+/// Returns a request with a new content. With an idempotency key it may be sent again.
+pub(super) fn request(draw: &mut Draw<'_>, idempotency_key: Option<String>) -> Request {
+    let shared = draw.rng.random_range(0..SHARED_OF) == 0;
+    let arguments = Arguments {
+        content: draw.content(shared),
+        tags: [draw.tag()],
+        kind: KINDS[draw.rng.random_range(0..KINDS.len())],
+        visibility: if shared { Visibility::Workspace } else { Visibility::Private },
+        idempotency_key,
+    };
+    Request::new(Service::Memory.name(), tool::STORE, &arguments)
+}
+
+impl Operation for StoreMemory {
+    fn name(&self) -> &str {
+        tool::STORE
+    }
+
+    fn service(&self) -> &str {
+        Service::Memory.name()
+    }
+
+    fn request(&self, draw: &mut Draw<'_>) -> Request {
+        request(draw, None)
+    }
+}

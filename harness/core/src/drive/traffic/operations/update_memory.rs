@@ -1,0 +1,41 @@
+//! Replaces the content of one of the user's own memories, whatever its version is.
+
+use super::store_memory;
+use crate::drive::traffic::operation::{Draw, Operation, Request};
+use mcp_contracts::Service;
+use mcp_contracts::memory::tool;
+use serde::Serialize;
+
+pub(super) struct UpdateMemory;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Arguments<'a> {
+    id: &'a str,
+    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_version: Option<u64>,
+}
+
+/// Returns a request that changes a memory of the user, if `conditional` only from the version that the user knows. A user without a
+/// memory stores one.
+pub(super) fn request(draw: &mut Draw<'_>, conditional: bool) -> Request {
+    let Some(record) = draw.own_record() else { return store_memory::request(draw, None) };
+    let expected_version = record.version.filter(|_| conditional);
+    let arguments = Arguments { id: &record.id, content: draw.content(record.shared), expected_version };
+    Request::new(Service::Memory.name(), tool::UPDATE, &arguments)
+}
+
+impl Operation for UpdateMemory {
+    fn name(&self) -> &str {
+        tool::UPDATE
+    }
+
+    fn service(&self) -> &str {
+        Service::Memory.name()
+    }
+
+    fn request(&self, draw: &mut Draw<'_>) -> Request {
+        request(draw, false)
+    }
+}

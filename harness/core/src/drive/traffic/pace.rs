@@ -1,0 +1,164 @@
+//! When a user makes its next call: the closed and the open model. Independent of what is called.
+
+use super::arrivals::Arrivals;
+use super::clock::{Clock, sleep_until};
+use crate::plan::workload::{Model, Workload};
+use harness_history::Phase;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The phases of a run in time, in microseconds of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Begin of the warm-up.
+    pub from_us: u64,
+    pub measured_from_us: u64,
+    pub until_us: u64,
+}
+
+impl Window {
+    /// Returns the phases of a workload that starts at `from_us`.
+    pub fn new(workload: &Workload, from_us: u64) -> Self {
+        let measured_from_us = from_us + workload.warmup.as_micros() as u64;
+        Self { from_us, measured_from_us, until_us: measured_from_us + workload.duration.as_micros() as u64 }
+    }
+
+    /// The phase of a call that is due at this time.
+    const fn phase(&self, at_us: u64) -> Phase {
+        if at_us < self.measured_from_us { Phase::Warmup } else { Phase::Measured }
+    }
+}
+
+/// Decides for all users together.
+pub struct Pace {
+    window: Window,
+    kind: Kind,
+    stop: CancellationToken,
+}
+
+enum Kind {
+    Closed { think_us: u64 },
+    Open(Arrivals),
+}
+
+/// How long a user of the closed model waits after a refused connection, in microseconds: without it, a hundred users fill a disk with
+/// refusals.
+const NO_CONNECTION_PAUSE_US: u64 = 50_000;
+
+/// What a user did before its turn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum After {
+    /// Nothing. It waits for this share (0 to 1) of the think time, because users that start together would call in step.
+    Start(f64),
+    Call,
+    NoConnection,
+}
+
+/// One call that is due now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    pub phase: Phase,
+    /// Time and number of the arrival in the schedule; only in the open model.
+    pub planned_us: Option<u64>,
+    pub number: Option<u64>,
+    /// When it could be sent at the earliest: planned, and its user free. A later send is the driver's own delay.
+    ready_us: u64,
+}
+
+impl Turn {
+    /// A call outside the schedule, before or after the load.
+    pub const fn quiet(phase: Phase) -> Self {
+        Self { phase, planned_us: None, number: None, ready_us: 0 }
+    }
+
+    /// How late a call was sent by the driver's own fault; microseconds, `None` unless it was planned. Waiting for a user that is still
+    /// busy is not part of it: the service is slow, and the latency shows it.
+    pub fn send_lag_us(&self, invoke_us: u64) -> Option<u64> {
+        self.planned_us.map(|_| invoke_us.saturating_sub(self.ready_us))
+    }
+}
+
+impl Pace {
+    /// The pace of a workload; it ends early when `stop` is cancelled.
+    pub fn new(workload: &Workload, window: Window, stop: CancellationToken) -> Self {
+        let kind = match &workload.model {
+            Model::Closed { think_time } => Kind::Closed { think_us: think_time.as_micros() as u64 },
+            Model::Open { stages } => Kind::Open(Arrivals::new(workload.warmup, stages)),
+        };
+        Self { window, kind, stop }
+    }
+
+    /// Arrivals at one rate until `stop` is cancelled, all of them measured.
+    pub fn endless(rate: f64, stop: CancellationToken) -> Self {
+        let window = Window { from_us: 0, measured_from_us: 0, until_us: u64::MAX };
+        Self { window, kind: Kind::Open(Arrivals::endless(rate)), stop }
+    }
+
+    /// Arrivals planned in the measured phase; only in the open model.
+    pub fn planned_arrivals(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Closed { .. } => None,
+            Kind::Open(arrivals) => Some(arrivals.planned_from(self.window.measured_from_us - self.window.from_us)),
+        }
+    }
+
+    /// Makes an open schedule `times` as fast from now on, for `lasts`.
+    pub fn surge(&self, now_us: u64, times: f64, lasts: Duration) {
+        if let Kind::Open(arrivals) = &self.kind {
+            arrivals.surge(now_us - self.window.from_us, times, lasts);
+        }
+    }
+
+    /// Waits for the next turn of a user that is free now; `None` when the run is over.
+    pub async fn next<C: Clock>(&self, clock: &C, after: After) -> Option<Turn> {
+        let free_us = clock.now_us();
+        match &self.kind {
+            Kind::Closed { think_us } => {
+                let pause_us = match after {
+                    After::Start(share) => (*think_us as f64 * share) as u64,
+                    After::Call => *think_us,
+                    After::NoConnection => (*think_us).max(NO_CONNECTION_PAUSE_US),
+                };
+                self.unplanned(clock, (free_us + pause_us).max(self.window.from_us)).await
+            }
+            Kind::Open(arrivals) => {
+                let (number, planned_us) = arrivals.take()?;
+                let planned_us = planned_us + self.window.from_us;
+                if !self.wait(clock, planned_us).await {
+                    return None;
+                }
+                let (phase, ready_us) = (self.window.phase(planned_us), planned_us.max(free_us));
+                Some(Turn { phase, planned_us: Some(planned_us), number: Some(number), ready_us })
+            }
+        }
+    }
+
+    /// Waits until a call may follow the one before it after a pause; `None` when the run is over.
+    pub async fn follow_up<C: Clock>(&self, clock: &C, pause: Duration) -> Option<Turn> {
+        self.unplanned(clock, clock.now_us() + pause.as_micros() as u64).await
+    }
+
+    async fn unplanned<C: Clock>(&self, clock: &C, due_us: u64) -> Option<Turn> {
+        if due_us >= self.window.until_us || !self.wait(clock, due_us).await {
+            return None;
+        }
+        let now_us = clock.now_us();
+        let phase = self.window.phase(now_us);
+        (now_us < self.window.until_us).then_some(Turn { phase, planned_us: None, number: None, ready_us: now_us })
+    }
+
+    /// Waits until then; returns false if the run was stopped.
+    async fn wait<C: Clock>(&self, clock: &C, at_us: u64) -> bool {
+        if clock.now_us() < at_us {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {}
+                () = sleep_until(clock, at_us) => {}
+            }
+        }
+        !self.stop.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests;

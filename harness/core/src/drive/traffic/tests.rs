@@ -1,0 +1,121 @@
+//! What every operation must hold to: the requests are those of the contract, and a name stands for one operation.
+
+use super::content::Corpus;
+use super::directory::users_of_load;
+use super::ledger::{Known, Ledger, Ring};
+use super::mix::Mix;
+use super::operation::{Draw, Operation, Reply, Request};
+use super::operations::{OPERATIONS, names, service_of};
+use harness_history::{ErrorKind, Outcome};
+use mcp_contracts::{guardrails, memory, orchestrator, patterns};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashSet};
+
+/// Runs `act` with a draw of a user that has one record.
+fn with_draw<T>(number: u64, act: impl FnOnce(&mut Draw<'_>) -> T) -> T {
+    let (identities, ledger) = (users_of_load(1, 2, 2), Ledger::new(2));
+    let mut own = Ring::default();
+    own.keep(Known { id: "k".into(), version: Some(4), shared: true });
+    ledger.keep(1, &Known { id: "foreign".into(), version: Some(1), shared: false });
+    let mut rng = Mix::new(1, &BTreeMap::new()).numbers_of(number);
+    let (identity, corpus) = (&identities[0], &Corpus::built_in());
+    act(&mut Draw { rng: &mut rng, number, identity, corpus, own: &own, ledger: &ledger })
+}
+
+fn is_of_the_contract(request: &Request) {
+    fn parse<T: DeserializeOwned>(request: &Request) {
+        serde_json::from_str::<T>(&request.arguments).unwrap_or_else(|error| panic!("{request:?}: {error}"));
+    }
+    match &*request.tool {
+        memory::tool::STORE => parse::<memory::StoreMemory>(request),
+        memory::tool::GET => parse::<memory::GetMemory>(request),
+        memory::tool::SEARCH => parse::<memory::SearchMemory>(request),
+        memory::tool::LIST => parse::<memory::ListMemories>(request),
+        memory::tool::UPDATE => parse::<memory::UpdateMemory>(request),
+        memory::tool::DELETE => parse::<memory::DeleteMemory>(request),
+        memory::tool::STATS => parse::<memory::MemoryStats>(request),
+        guardrails::tool::CHECK => parse::<guardrails::CheckGuardrails>(request),
+        guardrails::tool::VALIDATE_COMMIT => parse::<guardrails::ValidateCommit>(request),
+        guardrails::tool::SCAN_TEXT => parse::<guardrails::ScanText>(request),
+        patterns::tool::SELECT => parse::<patterns::SelectPattern>(request),
+        patterns::tool::INJECT => parse::<patterns::InjectPattern>(request),
+        patterns::tool::LOG_USAGE => parse::<patterns::LogPatternUsage>(request),
+        orchestrator::tool::RUN_WORKFLOW => parse::<orchestrator::RunWorkflow>(request),
+        orchestrator::tool::LIST_EXECUTIONS => parse::<orchestrator::ListExecutions>(request),
+        orchestrator::tool::GET_EXECUTION => parse::<orchestrator::GetExecution>(request),
+        other => panic!("`{other}` has no request in this table"),
+    }
+}
+
+/// A reply that has what any operation reads of one.
+fn rich_reply() -> Value {
+    json!({
+        "verdictToken": "t", "executionId": "e", "patterns": [{ "id": "p", "variables": ["service"] }],
+        "executions": [{ "executionId": "e" }], "nextCursor": "c",
+    })
+}
+
+/// Every request of an operation whose calls are all answered with `outcome`.
+fn requests(operation: &dyn Operation, outcome: &Outcome) -> Vec<Request> {
+    let structured = rich_reply().to_string();
+    with_draw(17, |draw| {
+        let mut requests = vec![operation.request(draw)];
+        let reply = Reply { outcome, structured: Some(&structured) };
+        while let Some(next) = operation.follow_up(requests.last().unwrap(), &reply, draw) {
+            requests.push(next);
+            assert!(requests.len() < 10, "`{}` does not end", operation.name());
+        }
+        requests
+    })
+}
+
+#[test]
+fn requests_are_those_of_the_contract_and_go_to_the_service_of_their_tool() {
+    for operation in OPERATIONS {
+        let requests = requests(*operation, &Outcome::Ok);
+        assert_eq!(requests[0].service, operation.service(), "{}", operation.name());
+        for request in requests {
+            is_of_the_contract(&request);
+            assert_eq!(service_of(&request.name), Some(&*request.service), "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn a_name_stands_for_one_operation() {
+    assert_eq!(names().into_iter().collect::<HashSet<_>>().len(), OPERATIONS.len());
+    assert_eq!((service_of("inject_pattern"), service_of("unheard_of")), (Some("patterns"), None));
+}
+
+#[test]
+fn an_operation_with_a_key_repeats_the_same_request_until_it_is_answered() {
+    let find = |name: &str| *OPERATIONS.iter().find(|operation| operation.name() == name).unwrap();
+    let lost = Outcome::Unknown(ErrorKind::Timeout);
+    for name in ["store_once", "run_once"] {
+        let repeated = requests(find(name), &lost);
+        assert_eq!(repeated.len(), 6, "{name}");
+        assert!(repeated.iter().all(|request| request.arguments == repeated[0].arguments));
+        assert_eq!(requests(find(name), &Outcome::Ok).len(), 1, "{name}");
+        assert_eq!(requests(find(name), &Outcome::Failed(ErrorKind::Quota)).len(), 1, "{name}");
+    }
+    let last = with_draw(1, |draw| {
+        let first = find("run_once").request(draw);
+        let second = find("run_once").follow_up(&first, &Reply { outcome: &lost, structured: None }, draw).unwrap();
+        find("run_once").follow_up(&second, &Reply { outcome: &Outcome::Ok, structured: None }, draw)
+    });
+    assert_eq!(last.expect("a repeated workflow is confirmed").repeats, 1);
+}
+
+#[test]
+fn a_conditional_update_expects_the_known_version_and_a_walk_carries_the_cursor() {
+    let find = |name: &str| *OPERATIONS.iter().find(|operation| operation.name() == name).unwrap();
+    let expected = |name: &str| {
+        let arguments: Value = serde_json::from_str(&requests(find(name), &Outcome::Ok)[0].arguments).unwrap();
+        arguments["expectedVersion"].clone()
+    };
+    assert_eq!((expected("update_if_unchanged"), expected("update_memory")), (json!(4), Value::Null));
+    let walk = requests(find("walk_memories"), &Outcome::Ok);
+    let cursors = walk.iter().filter(|request| request.arguments.contains(r#""cursor":"c""#)).count();
+    assert_eq!((walk.len(), cursors, walk.last().unwrap().page), (5, 4, 4));
+}

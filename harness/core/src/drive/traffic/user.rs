@@ -1,0 +1,225 @@
+//! One virtual user: its connections, its own records, and the call that it makes next.
+
+use super::clock::Clock;
+use super::content::Corpus;
+use super::directory::Identity;
+use super::ledger::{Known, Ledger, Ring};
+use super::mix::Mix;
+use super::operation::{Draw, Operation, Reply, Request};
+use super::operations::get_memory;
+use super::operations::store_memory::StoreMemory;
+use super::pace::{After, Pace, Turn};
+use crate::drive::canary::Names;
+use crate::drive::client::{Client, ClientOptions, Endpoint};
+use crate::drive::effect;
+use crate::drive::token::{Grant, Minter, TokenError};
+use crate::observe::clock::monotonic_us;
+use harness_history::{Effect, ErrorKind, Op, Outcome, Visibility};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+/// A token is replaced this long before its end, in microseconds.
+const REFRESH_BEFORE_US: u64 = 300_000_000;
+
+/// What all users of a run share.
+pub struct Scene {
+    mix: Mix,
+    users: u64,
+    /// Number of the first call of the mix; smaller numbers belong to the calls before the load.
+    first_call: u64,
+    corpus: Corpus,
+    ledger: Ledger,
+    names: Names,
+    options: ClientOptions,
+}
+
+impl Scene {
+    /// Prepares a run of a mix by these users. The first calls of the run, `seeds` of them, store memories before the load.
+    pub fn new(mix: Mix, identities: &[Identity], seeds: u64, options: ClientOptions) -> Self {
+        let organisations = identities.iter().map(|identity| identity.organisation + 1).max().unwrap_or_default();
+        let names = identities.iter().flat_map(|identity| [&identity.tenant, &identity.user]).cloned();
+        let operations = super::operations::names().into_iter().map(Arc::from);
+        Self {
+            mix,
+            users: identities.len() as u64,
+            first_call: seeds,
+            corpus: Corpus::built_in(),
+            ledger: Ledger::new(organisations),
+            names: names.chain(operations).collect(),
+            options,
+        }
+    }
+}
+
+/// A call that is due.
+pub struct Due {
+    call: Call,
+    pub turn: Turn,
+}
+
+impl Due {
+    /// The service that it goes to.
+    pub fn service(&self) -> &str {
+        &self.call.request.service
+    }
+}
+
+struct Call {
+    operation: &'static dyn Operation,
+    number: u64,
+    rng: ChaCha8Rng,
+    request: Request,
+}
+
+/// A virtual user. Its calls never overlap.
+pub struct User {
+    identity: Identity,
+    grant: Grant,
+    token: String,
+    token_until_us: u64,
+    /// A connection to each instance that it has called. A run has a handful of them.
+    clients: Vec<(Arc<str>, Client)>,
+    own: Ring,
+    index: u64,
+    turns: u64,
+    after: After,
+    follow_up: Option<Call>,
+}
+
+impl User {
+    /// Makes user number `index` (from 0) of a scene.
+    pub fn new(identity: Identity, grant: Grant, index: u64, scene: &Scene) -> Self {
+        Self {
+            identity,
+            grant,
+            token: String::new(),
+            token_until_us: 0,
+            clients: Vec::new(),
+            own: Ring::default(),
+            index,
+            turns: 0,
+            after: After::Start(index as f64 / scene.users as f64),
+            follow_up: None,
+        }
+    }
+
+    /// Replaces the token if it ends soon.
+    ///
+    /// # Errors
+    /// The token cannot be signed.
+    pub fn refresh(&mut self, minter: &Minter, now_us: u64) -> Result<(), TokenError> {
+        if now_us + REFRESH_BEFORE_US >= self.token_until_us {
+            self.token = minter.mint(&self.grant)?;
+            self.token_until_us = now_us + self.grant.lifetime.as_micros() as u64;
+            self.clients.iter_mut().for_each(|(_, client)| client.set_token(&self.token));
+        }
+        Ok(())
+    }
+
+    /// Waits for the next call of this user: the one that follows its last, or one of the mix. `None` when the run is over.
+    pub async fn next<C: Clock>(&mut self, scene: &Scene, pace: &Pace, clock: &C) -> Option<Due> {
+        if let Some(call) = self.follow_up.take() {
+            let turn = pace.follow_up(clock, call.request.pause).await?;
+            return Some(Due { call, turn });
+        }
+        let turn = pace.next(clock, self.after).await?;
+        // In the closed model a user makes every n-th call, so that a seed gives each user the same sequence.
+        let number = turn.number.unwrap_or(self.turns * scene.users + self.index) + scene.first_call;
+        self.turns += 1;
+        let (operation, rng) = scene.mix.draw(number);
+        Some(Due { call: self.call(scene, operation, number, rng), turn })
+    }
+
+    /// The call that stores memory `number` before the load.
+    pub fn seed(&self, scene: &Scene, number: u64, turn: Turn) -> Due {
+        Due { call: self.call(scene, &StoreMemory, number, scene.mix.numbers_of(number)), turn }
+    }
+
+    /// The call that reads a record after the load.
+    pub fn read(&self, scene: &Scene, id: &str, turn: Turn) -> Due {
+        let (rng, request) = (scene.mix.numbers_of(0), get_memory::request(Some(id)));
+        Due { call: Call { operation: &get_memory::GetMemory, number: 0, rng, request }, turn }
+    }
+
+    fn call(&self, scene: &Scene, operation: &'static dyn Operation, number: u64, mut rng: ChaCha8Rng) -> Call {
+        let request = operation.request(&mut draw(scene, &self.identity, &self.own, number, &mut rng));
+        Call { operation, number, rng, request }
+    }
+
+    /// Sends a call to an instance, and learns from the reply. Without an instance that can be called, the call has no connection.
+    pub async fn send(&mut self, scene: &Scene, instance: Option<(&str, &Arc<Endpoint>)>, due: Due) -> Op {
+        let Due { call: Call { operation, number, mut rng, request }, turn } = due;
+        let now_us = || monotonic_us().saturating_sub(scene.options.epoch_us);
+        let (tool, arguments) = (&*request.tool, &*request.arguments);
+        let (invoke_us, complete_us, answered, structured) = match instance {
+            Some((name, endpoint)) => {
+                let client = client(&mut self.clients, name, endpoint, scene.options, &self.token);
+                let call = client.call_json(tool, arguments).await;
+                (call.invoke_us, call.complete_us, call.outcome, call.structured)
+            }
+            None => (now_us(), now_us(), Outcome::Failed(ErrorKind::Connect), None),
+        };
+        let (outcome, mut effect) = effect::of(tool, arguments, &answered, structured, &scene.names);
+        if let Effect::Scan { query: Some(query), .. } = &mut effect {
+            query.page = request.page;
+        }
+        let reply = Reply { outcome: &outcome, structured };
+        let mut draw = draw(scene, &self.identity, &self.own, number, &mut rng);
+        let next = operation.follow_up(&request, &reply, &mut draw);
+        let op = Op {
+            process: self.identity.process,
+            tenant: Arc::clone(&self.identity.tenant),
+            user: Arc::clone(&self.identity.user),
+            workspace: None,
+            name: scene.names.get(&request.name),
+            phase: turn.phase,
+            planned_us: turn.planned_us,
+            invoke_us,
+            complete_us,
+            outcome,
+            strays: Vec::new(),
+            effect,
+        };
+        self.after = if op.outcome == Outcome::Failed(ErrorKind::Connect) { After::NoConnection } else { After::Call };
+        self.follow_up = next.map(|request| Call { operation, number, rng, request });
+        self.learn(scene, &op);
+        op
+    }
+
+    /// Keeps what the reply shows of the user's records.
+    fn learn(&mut self, scene: &Scene, op: &Op) {
+        match (&op.effect, &op.outcome) {
+            (Effect::Write { key: Some(id), value, .. }, Outcome::Ok) => {
+                let shared = value.visibility == Some(Visibility::Workspace);
+                let record = Known { id: Arc::clone(id), version: value.version, shared };
+                scene.ledger.keep(self.identity.organisation, &record);
+                self.own.keep(record);
+            }
+            (Effect::Update { key, value, .. }, Outcome::Ok) => self.own.updated(key, value.version),
+            // Whether it took effect is not known, so that nothing may be built on this record any more.
+            (Effect::Update { key, .. }, Outcome::Unknown(_))
+            | (Effect::Delete { key }, Outcome::Ok | Outcome::Unknown(_)) => self.own.forget(key),
+            _ => {}
+        }
+    }
+}
+
+fn draw<'a>(scene: &'a Scene, identity: &'a Identity, own: &'a Ring, number: u64, rng: &'a mut ChaCha8Rng) -> Draw<'a> {
+    Draw { rng, number, identity, corpus: &scene.corpus, own, ledger: &scene.ledger }
+}
+
+fn client<'c>(
+    clients: &'c mut Vec<(Arc<str>, Client)>,
+    instance: &str,
+    endpoint: &Arc<Endpoint>,
+    options: ClientOptions,
+    token: &str,
+) -> &'c mut Client {
+    let at = clients.iter().position(|(name, _)| &**name == instance).unwrap_or_else(|| {
+        let mut client = Client::new(Arc::clone(endpoint), options);
+        client.set_token(token);
+        clients.push((instance.into(), client));
+        clients.len() - 1
+    });
+    &mut clients[at].1
+}

@@ -1,0 +1,262 @@
+//! What the users of one drive share, and how one call of a user is paced, made, counted and recorded.
+
+use crate::error::DriveError;
+use crate::usage::Usage;
+use harness_core::drive::client::{ClientOptions, Endpoint};
+use harness_core::drive::token::{Grant, Minter};
+use harness_core::drive::traffic::clock::{Clock as _, RealClock, sleep_until};
+use harness_core::drive::traffic::directory::{Identity, users_of_load};
+use harness_core::drive::traffic::mix::Mix;
+use harness_core::drive::traffic::pace::{Pace, Turn, Window};
+use harness_core::drive::traffic::tally::Tally;
+use harness_core::drive::traffic::user::{Due, Scene, User};
+use harness_core::drive::{Assignment, DriverReport};
+use harness_core::observe::record::Recorder;
+use harness_core::stack::view::Progress;
+use harness_history::{Effect, Op, Outcome, Phase};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
+use tokio::sync::{Barrier, Mutex};
+use tokio_util::sync::CancellationToken;
+
+/// From the last user's start to the first planned arrival, in microseconds.
+const LEAD_US: u64 = 5_000;
+
+/// Everything the users of one drive work with.
+pub(crate) struct Driver {
+    pub(crate) assignment: Assignment,
+    pub(crate) stop: CancellationToken,
+    scene: Scene,
+    users: Vec<Mutex<User>>,
+    endpoints: BTreeMap<String, Arc<Endpoint>>,
+    minter: Minter,
+    clock: RealClock,
+    recorder: Recorder,
+    tally: Tally,
+    /// Users, and the task that measures, begin together.
+    gate: Barrier,
+    plan: OnceLock<(Window, Pace)>,
+    quiet_left: AtomicU64,
+    acknowledged: AtomicU64,
+    transactions: OnceLock<u64>,
+    problems: std::sync::Mutex<Vec<String>>,
+}
+
+/// The measured phase, and the CPU time of this process in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Measured {
+    from_us: u64,
+    until_us: u64,
+    cpu_us: u64,
+}
+
+impl Driver {
+    /// Prepares everything; nothing is called yet. The first `seeds` calls store memories before the load.
+    pub(crate) fn new(assignment: Assignment, seeds: u64, stop: CancellationToken) -> Result<Self, DriveError> {
+        let workload = &assignment.workload;
+        let mix = Mix::new(assignment.seed, &workload.mix);
+        if let Some(missing) = mix.services().find(|service| !assignment.endpoints.contains_key(*service)) {
+            return Err(DriveError::NoEndpoint(missing.to_owned()));
+        }
+        let parse = |(name, url): (&String, &String)| Ok((name.clone(), Arc::new(url.parse()?)));
+        let endpoints = assignment.endpoints.iter().map(parse).collect::<Result<_, DriveError>>()?;
+        let (deadline, epoch_us) = (workload.call_deadline, assignment.epoch_us);
+        let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
+        let identities = users_of_load(assignment.seed, workload.users, workload.organisations);
+        let scene = Scene::new(mix, &identities, seeds, options);
+        let user = |(identity, index): (Identity, u64)| {
+            let grant = Grant::everything(&*identity.tenant, &*identity.user);
+            Mutex::new(User::new(identity, grant, index, &scene))
+        };
+        let users: Vec<_> = identities.into_iter().zip(0..).map(user).collect();
+        Ok(Self {
+            stop,
+            gate: Barrier::new(users.len() + 1),
+            users,
+            scene,
+            endpoints,
+            minter: Minter::new(&assignment.jwt_secret),
+            clock: RealClock::start(assignment.epoch_us),
+            recorder: Recorder::create(&assignment.run_dir)?,
+            tally: Tally::default(),
+            plan: OnceLock::new(),
+            quiet_left: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            transactions: OnceLock::new(),
+            problems: std::sync::Mutex::default(),
+            assignment,
+        })
+    }
+
+    /// Waits until every user has started, or the run is stopped.
+    pub(crate) async fn begin(&self) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            _ = self.gate.wait() => drop(self.plan()),
+        }
+        self.tally.user_starts();
+    }
+
+    pub(crate) fn user_ends(&self) {
+        self.tally.user_ends();
+    }
+
+    /// The first user that starts decides when the phases begin.
+    fn plan(&self) -> &(Window, Pace) {
+        self.plan.get_or_init(|| {
+            let workload = &self.assignment.workload;
+            let window = Window::new(workload, self.clock.now_us() + LEAD_US);
+            (window, Pace::new(workload, window, self.stop.clone()))
+        })
+    }
+
+    /// Waits for the next call of a user and makes it; returns false when the load is over.
+    pub(crate) async fn turn(&self, process: usize) -> bool {
+        let Some((_, pace)) = self.plan.get() else { return false };
+        let mut user = self.users[process].lock().await;
+        match user.next(&self.scene, pace, &self.clock).await {
+            Some(due) => self.make(&mut user, due).await,
+            None => false,
+        }
+    }
+
+    /// Stores memory `number` before the load.
+    pub(crate) async fn store_quietly(&self, process: usize, number: u64) {
+        let mut user = self.users[process].lock().await;
+        let due = user.seed(&self.scene, number, Turn::quiet(Phase::Setup));
+        self.make_quietly(&mut user, due).await;
+    }
+
+    /// Reads one memory after the load, as its writer.
+    pub(crate) async fn read_quietly(&self, process: usize, id: &str) {
+        let mut user = self.users[process].lock().await;
+        let due = user.read(&self.scene, id, Turn::quiet(Phase::Final));
+        self.make_quietly(&mut user, due).await;
+    }
+
+    async fn make_quietly(&self, user: &mut User, due: Due) {
+        if self.make(user, due).await {
+            self.quiet_left.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes, counts and records one call; returns false if the user has no token.
+    async fn make(&self, user: &mut User, due: Due) -> bool {
+        if let Err(error) = user.refresh(&self.minter, self.clock.now_us()) {
+            self.give_up(error.to_string());
+            return false;
+        }
+        let turn = due.turn;
+        let instance = self.endpoints.get_key_value(due.service()).map(|(name, endpoint)| (name.as_str(), endpoint));
+        self.tally.begin();
+        let op = user.send(&self.scene, instance, due).await;
+        self.finish(&op, turn.send_lag_us(op.invoke_us));
+        true
+    }
+
+    fn finish(&self, op: &Op, send_lag_us: Option<u64>) {
+        if matches!((&op.outcome, &op.effect), (Outcome::Ok, Effect::Write { key: Some(_), .. })) {
+            self.acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tally.end(op, send_lag_us);
+        self.recorder.record(op);
+    }
+
+    /// Returns the number of writes acknowledged so far.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Announces this number of quiet calls, from which the time left is estimated.
+    pub(crate) fn expect(&self, calls: u64) {
+        self.quiet_left.store(calls, Ordering::Relaxed);
+    }
+
+    /// Notes how many calls of the load goose counted.
+    pub(crate) fn note_transactions(&self, transactions: u64) {
+        let _ = self.transactions.set(transactions);
+    }
+
+    /// Waits until everything recorded so far is on disk. If it cannot be, notes the reason and returns false.
+    pub(crate) fn flushed(&self) -> bool {
+        self.recorder.flush().map_err(|error| self.give_up(error.to_string())).is_ok()
+    }
+
+    /// Notes why the run cannot be judged, and ends it.
+    pub(crate) fn give_up(&self, problem: String) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+        self.stop.cancel();
+    }
+
+    /// Waits for the measured phase, and measures the CPU time of this process in it.
+    pub(crate) async fn meter(&self) -> Measured {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Measured::default(),
+            _ = self.gate.wait() => {}
+        }
+        let window = self.plan().0;
+        self.until(window.measured_from_us).await;
+        let (from_us, before) = (self.clock.now_us().min(window.measured_from_us), Usage::now());
+        self.until(window.until_us).await;
+        let until_us = self.clock.now_us().min(window.until_us);
+        Measured { from_us, until_us, cpu_us: Usage::now().cpu_us - before.cpu_us }
+    }
+
+    async fn until(&self, at_us: u64) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = sleep_until(&self.clock, at_us) => {}
+        }
+    }
+
+    /// Returns how the drive goes. Also hands over to the disk what was recorded, and ends the run if that fails.
+    pub(crate) fn progress(&self) -> Progress {
+        self.recorder.hand_over();
+        if let Some(failure) = self.recorder.failure() {
+            self.give_up(failure.to_string());
+        }
+        let now_us = self.clock.now_us();
+        let mut progress = self.tally.progress(now_us);
+        progress.left_us = match (progress.phase, self.plan.get()) {
+            (Phase::Warmup, Some((window, _))) => window.measured_from_us.saturating_sub(now_us),
+            (Phase::Measured, Some((window, _))) => window.until_us.saturating_sub(now_us),
+            // An estimate: the quiet calls go on as fast as in the last second.
+            _ => self.quiet_left.load(Ordering::Relaxed).saturating_mul(1_000_000) / progress.calls.max(1),
+        };
+        progress
+    }
+
+    pub(crate) fn is_measuring(&self) -> bool {
+        let now_us = self.clock.now_us();
+        self.plan.get().is_some_and(|(window, _)| (window.measured_from_us..window.until_us).contains(&now_us))
+    }
+
+    pub(crate) fn report(&self, measured: Measured, cpu_peak: f64) -> DriverReport {
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mean = measured.cpu_us as f64 / (measured.until_us - measured.from_us).max(1) as f64;
+        let planned_arrivals = self.plan.get().and_then(|(_, pace)| pace.planned_arrivals());
+        DriverReport {
+            measured_from_us: measured.from_us,
+            measured_until_us: measured.until_us,
+            calls: self.tally.measured_calls(),
+            planned_arrivals,
+            arrivals: planned_arrivals.map(|_| self.tally.measured_arrivals()),
+            transactions: self.transactions.get().copied(),
+            send_lag_us_p50: self.tally.send_lag_us(50.0),
+            send_lag_us_p99: self.tally.send_lag_us(99.0),
+            cpu_us: measured.cpu_us,
+            cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
+            rss_peak_bytes: Usage::now().rss_peak_bytes,
+            users_peak: self.tally.peak(),
+            interrupted: self.stop.is_cancelled() && problems.is_empty(),
+            problems,
+        }
+    }
+}

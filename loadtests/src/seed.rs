@@ -1,0 +1,100 @@
+//! The quiet calls around the load: storing what must be there before it, and the final read after it.
+
+use crate::driver::Driver;
+use harness_core::drive::traffic::final_read::{self, Read};
+use harness_core::drive::traffic::operations::service_of;
+use harness_core::plan::workload::Workload;
+use mcp_contracts::Service;
+use std::sync::Arc;
+
+/// Returns how many memories each user stores before the load, so that every organisation has what the workload wants. Every user stores
+/// at least one, unless the workload has no operation on memories.
+pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
+    let Workload { users, organisations, seed_memories, .. } = *workload;
+    let weighted = workload.mix.iter().filter(|(_, weight)| **weight > 0);
+    if !weighted.into_iter().any(|(name, _)| service_of(name) == Some(Service::Memory.name())) {
+        return vec![0; users as usize];
+    }
+    let share = |process: u32| {
+        let (organisation, rank) = (process % organisations, process / organisations);
+        let mates = (users - organisation).div_ceil(organisations);
+        (seed_memories / mates + u32::from(rank < seed_memories % mates)).max(1)
+    };
+    (0..users).map(share).collect()
+}
+
+/// Stores the memories that each user has at the start.
+pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
+    driver.expect(shares.iter().map(|share| u64::from(*share)).sum());
+    // Each memory has a number of its own, because its content follows from it.
+    let firsts = shares.iter().scan(0, |next, share| {
+        *next += u64::from(*share);
+        Some(*next - u64::from(*share))
+    });
+    let users: Vec<(usize, u64, u32)> =
+        firsts.zip(shares).enumerate().map(|(user, (first, share))| (user, first, *share)).collect();
+    let lanes = lanes(driver);
+    let storing = (0..lanes).map(|lane| {
+        let users = users.iter().skip(lane).step_by(lanes);
+        async move {
+            for (process, first, share) in users {
+                for number in *first..first + u64::from(*share) {
+                    if driver.stop.is_cancelled() {
+                        return;
+                    }
+                    driver.store_quietly(*process, number).await;
+                }
+            }
+        }
+    });
+    futures::future::join_all(storing).await;
+}
+
+/// Reads every acknowledged write of the history back, each by its writer.
+///
+/// # Errors
+/// The history cannot be read.
+pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
+    driver.expect(driver.acknowledged());
+    let lanes = (0..lanes(driver)).map(|_| Lane(driver)).collect();
+    final_read::read_back(&driver.assignment.run_dir, lanes).await
+}
+
+struct Lane<'a>(&'a Driver);
+
+impl Read for Lane<'_> {
+    async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
+        if !self.0.stop.is_cancelled() {
+            self.0.read_quietly(process as usize, &id).await;
+        }
+        !self.0.stop.is_cancelled()
+    }
+}
+
+fn lanes(driver: &Driver) -> usize {
+    let workload = &driver.assignment.workload;
+    workload.final_read_concurrency.min(workload.users).max(1) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+    use crate::profile::{Overrides, workload};
+
+    #[test]
+    fn every_organisation_gets_its_memories_and_every_user_stores_one() {
+        let overrides = Overrides { users: Some(23), organisations: Some(5), ..Overrides::default() };
+        let mut workload = workload("memory", &overrides).unwrap();
+        for seeds in [50, 7, 0] {
+            workload.seed_memories = seeds;
+            let shares = shares(&workload);
+            for organisation in 0..5 {
+                let mine: Vec<u32> = shares.iter().copied().skip(organisation).step_by(5).collect();
+                assert!(mine.iter().all(|share| *share >= 1));
+                assert_eq!(mine.iter().sum::<u32>(), seeds.max(mine.len() as u32), "{mine:?}");
+            }
+        }
+        workload.mix = [("check_guardrails".to_owned(), 1)].into();
+        assert_eq!(shares(&workload), vec![0; 23]);
+    }
+}
