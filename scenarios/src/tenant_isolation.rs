@@ -1,8 +1,9 @@
 //! No service gives a user access to the data of another organisation, of a colleague, or of another workspace: memories, executions, verdicts
-//! and counters, one file each.
+//! and counters, one file each; `tools` lists what is tried.
 
 mod counts;
 mod memory;
+mod tools;
 mod verdicts;
 mod workflows;
 
@@ -21,5 +22,6 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     memory::play(stage).await?;
     workflows::play(stage).await?;
     verdicts::play(stage).await?;
-    counts::play(stage).await
+    counts::play(stage).await?;
+    tools::play(stage).await
 }

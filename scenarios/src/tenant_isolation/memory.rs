@@ -9,6 +9,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let (mut bob, mut zoe) = (stage.user("bob", "acme"), stage.user("zoe", "zeta"));
     let mut elsewhere = stage.user("ann", "acme").in_workspace("elsewhere");
 
+    repeated_key(&mut ann, &mut zoe).await?;
     let private = store(&mut ann, "Deploys of billing wait for the ledger", false).await?;
     let shared = store(&mut ann, "Standup is at ten", true).await?;
     store(&mut zoe, "Deploys of zeta never wait", false).await?;
@@ -33,6 +34,22 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let _ = zoe.call("store_memory", forged).await.refuses("a forged tag is rejected", ErrorCode::ReservedTag);
     let own = ann.call("get_memory", json!({ "id": private })).await;
     let _ = own.gives("the memory is unchanged for its owner", |reply| reply["version"] == 1);
+    Ok(())
+}
+
+/// The first memory of each organisation, so that the counts are known: the same idempotency key names another memory in each.
+async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken> {
+    let note = |content: String| json!({ "memories": [{ "content": content, "idempotencyKey": "note-1" }] });
+    let first = ann.call("import_memories", note(ann.private("Backups run at four"))).await.or_stop()?;
+    let second = zoe.call("import_memories", note(zoe.private("Backups of zeta run at five"))).await;
+    let second = second.gives("an idempotency key of another organisation is free", |reply| {
+        reply["created"] == 1 && reply["ids"][0].is_string() && reply["ids"][0] != first["ids"][0]
+    });
+    let stats = zoe.call("memory_stats", json!({})).await;
+    let _ = stats.gives("the statistics of another organisation count only its own memories", |reply| {
+        reply["private"] == 1 && reply["workspace"] == 0
+    });
+    let _ = second.or_stop()?;
     Ok(())
 }
 
