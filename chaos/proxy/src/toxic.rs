@@ -1,7 +1,5 @@
 //! The toxics: everything that the proxy can do to an edge, one file for each kind. A kind is its parameters and the hooks of
 //! [`effect::Effect`]; when a hook is called, and for which operations, is the link's business.
-//!
-//! The name of a kind in experiments and reports is the name of its file.
 
 mod abort;
 mod bandwidth;
@@ -40,7 +38,7 @@ macro_rules! kinds {
             /// Returns the name of the kind in experiments and reports.
             pub const fn kind(&self) -> &'static str {
                 match self {
-                    $(Self::$kind(_) => stringify!($module),)+
+                    $(Self::$kind(_) => $module::KIND.name,)+
                 }
             }
 
@@ -53,7 +51,7 @@ macro_rules! kinds {
 
         /// Every kind, in the order of the documentation.
         pub const ALL: &[Kind] = &[
-            $(Kind { name: stringify!($module), about: $kind::about, example: $kind::example },)+
+            $($module::KIND,)+
         ];
     };
 }
@@ -78,11 +76,12 @@ kinds! {
 /// A kind of toxic, as the documentation lists it.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
+    /// Name in experiments and reports; a test holds it equal to the serialized name and to the name of the file.
     pub name: &'static str,
-    /// Returns one line that says what the toxic does.
-    pub about: fn() -> &'static str,
-    /// Returns the toxic as it stands in an experiment file.
-    pub example: fn() -> &'static str,
+    /// What the toxic does, in one line.
+    pub about: &'static str,
+    /// The toxic as it stands in an experiment file. The tests run every toxic with these values.
+    pub example: &'static str,
 }
 
 /// How a connection ends.
@@ -160,8 +159,10 @@ mod tests {
             toxic: Toxic,
         }
         for kind in ALL {
-            let Line { toxic } = toml::from_str(&format!("toxic = {}", (kind.example)())).expect(kind.name);
+            let Line { toxic } = toml::from_str(&format!("toxic = {}", kind.example)).expect(kind.name);
             assert_eq!((toxic.kind(), toxic.effect().problem()), (kind.name, None));
+            let file = format!("{}/src/toxic/{}.rs", env!("CARGO_MANIFEST_DIR"), kind.name);
+            assert!(std::path::Path::new(&file).is_file(), "{file}");
             let text = toml::to_string(&toxic).unwrap();
             assert!(text.contains(&format!("kind = \"{}\"", kind.name)), "{text}");
             assert_eq!(parse(&text).unwrap(), toxic);

@@ -409,7 +409,7 @@ fn all() -> Vec<Toxic> {
     struct Line {
         toxic: Toxic,
     }
-    let example = |kind: &Kind| toml::from_str::<Line>(&format!("toxic = {}", (kind.example)())).unwrap().toxic;
+    let example = |kind: &Kind| toml::from_str::<Line>(&format!("toxic = {}", kind.example)).unwrap().toxic;
     ALL.iter().map(example).collect()
 }
 

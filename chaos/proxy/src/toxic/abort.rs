@@ -3,8 +3,14 @@
 //! an event stream inside an event.
 
 use super::effect::{Effect, RequestEffect};
-use super::{Ending, Moment, Protocol};
+use super::{Ending, Kind, Moment, Protocol};
 use serde::{Deserialize, Serialize};
+
+pub(super) const KIND: Kind = Kind {
+    name: "abort",
+    about: "HTTP: ends the connection before the request reaches the upstream, or inside its reply",
+    example: r#"{ kind = "abort", moment = "reply", after_bytes = 20, ending = "reset" }"#,
+};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,14 +25,6 @@ pub struct Abort {
 }
 
 impl Effect for Abort {
-    fn about() -> &'static str {
-        "HTTP: ends the connection before the request reaches the upstream, or inside its reply"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "abort", moment = "reply", after_bytes = 20, ending = "reset" }"#
-    }
-
     fn protocol(&self) -> Option<Protocol> {
         Some(Protocol::Http)
     }

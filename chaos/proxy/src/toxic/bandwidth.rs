@@ -1,8 +1,15 @@
 //! Bandwidth: bytes arrive at a limited rate.
 
+use super::Kind;
 use super::effect::{Departure, Effect, Passage, Place, Waiting};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+pub(super) const KIND: Kind = Kind {
+    name: "bandwidth",
+    about: "limits the rate at which bytes arrive",
+    example: r#"{ kind = "bandwidth", bytes_per_second = 1048576 }"#,
+};
 
 /// Pieces of about 10 ms each. Much smaller ones could not be timed: tokio's timer has a resolution of 1 ms.
 const PIECES_PER_SECOND: u64 = 100;
@@ -25,14 +32,6 @@ impl Bandwidth {
 }
 
 impl Effect for Bandwidth {
-    fn about() -> &'static str {
-        "limits the rate at which bytes arrive"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "bandwidth", bytes_per_second = 1048576 }"#
-    }
-
     fn problem(&self) -> Option<&'static str> {
         (self.bytes_per_second == 0).then_some("`bytes_per_second` must be at least 1; to let nothing pass, use `hang`")
     }

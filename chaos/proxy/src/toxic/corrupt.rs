@@ -1,9 +1,13 @@
 //! Corruption: one bit of some bytes is flipped; the number of bytes stays the same.
 
+use super::Kind;
 use super::effect::{Effect, Passage, Place};
 use crate::draw::next;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
+
+pub(super) const KIND: Kind =
+    Kind { name: "corrupt", about: "flips one bit of some bytes", example: r#"{ kind = "corrupt", one_in = 1000 }"# };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,14 +33,6 @@ impl Corrupt {
 }
 
 impl Effect for Corrupt {
-    fn about() -> &'static str {
-        "flips one bit of some bytes"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "corrupt", one_in = 1000 }"#
-    }
-
     fn problem(&self) -> Option<&'static str> {
         (self.one_in == 0).then_some("`one_in` must be at least 1")
     }

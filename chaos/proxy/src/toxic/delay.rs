@@ -1,9 +1,15 @@
 //! HTTP delay: a request or its reply is passed on later. Everything after it on the same connection waits too.
 
 use super::effect::{Effect, RequestEffect};
-use super::{Moment, Protocol, millis};
+use super::{Kind, Moment, Protocol, millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+pub(super) const KIND: Kind = Kind {
+    name: "delay",
+    about: "HTTP: passes a request or its reply on later",
+    example: r#"{ kind = "delay", delay_ms = 4, moment = "reply" }"#,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,14 +22,6 @@ pub struct Delay {
 }
 
 impl Effect for Delay {
-    fn about() -> &'static str {
-        "HTTP: passes a request or its reply on later"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "delay", delay_ms = 4, moment = "reply" }"#
-    }
-
     fn protocol(&self) -> Option<Protocol> {
         Some(Protocol::Http)
     }

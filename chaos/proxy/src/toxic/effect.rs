@@ -10,16 +10,6 @@ use std::time::{Duration, Instant};
 /// A rule with a share below 1 or with a filter, and every rule of a kind that needs a protocol, acts only on the operations that it was
 /// drawn for. The link asks no hook about any other operation.
 pub(crate) trait Effect {
-    /// What the toxic does, in one line of the documentation.
-    fn about() -> &'static str
-    where
-        Self: Sized;
-
-    /// The toxic as it stands in an experiment file. The tests run every toxic with these values.
-    fn example() -> &'static str
-    where
-        Self: Sized;
-
     /// The protocol that the edge must speak. `None`: the toxic acts on any bytes.
     fn protocol(&self) -> Option<Protocol> {
         None

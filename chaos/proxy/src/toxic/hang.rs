@@ -1,22 +1,21 @@
 //! Hang: nothing passes and nothing is lost. Bytes and ends of connections that arrive in the meantime pass when the toxic is removed. A
 //! client sees the same from a network partition that heals before TCP gives up, and from a stopped process.
 
+use super::Kind;
 use super::effect::{Departure, Effect, Passage, Place, Waiting};
 use serde::{Deserialize, Serialize};
+
+pub(super) const KIND: Kind = Kind {
+    name: "hang",
+    about: "holds back everything until the toxic is removed; nothing is lost",
+    example: r#"{ kind = "hang" }"#,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hang {}
 
 impl Effect for Hang {
-    fn about() -> &'static str {
-        "holds back everything until the toxic is removed; nothing is lost"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "hang" }"#
-    }
-
     fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
         passage.bytes.len()
     }

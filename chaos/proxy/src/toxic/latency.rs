@@ -2,10 +2,16 @@
 //! its pieces, and the order never changes.
 
 use super::effect::{Effect, Passage, Place};
-use super::{Moment, millis};
+use super::{Kind, Moment, millis};
 use crate::draw::unit;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+pub(super) const KIND: Kind = Kind {
+    name: "latency",
+    about: "delays everything; with `jitter_ms` by a random time around the mean",
+    example: r#"{ kind = "latency", delay_ms = 3, jitter_ms = 2 }"#,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,14 +25,6 @@ pub struct Latency {
 }
 
 impl Effect for Latency {
-    fn about() -> &'static str {
-        "delays everything; with `jitter_ms` by a random time around the mean"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "latency", delay_ms = 3, jitter_ms = 2 }"#
-    }
-
     fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
         passage.bytes.len()
     }

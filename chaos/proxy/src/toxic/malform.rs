@@ -1,9 +1,15 @@
 //! HTTP malformed reply: the upstream does the work, and the client receives something else in place of its reply.
 
-use super::Protocol;
 use super::effect::{Effect, RequestEffect, Rewritten, UpstreamReply};
+use super::{Kind, Protocol};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
+
+pub(super) const KIND: Kind = Kind {
+    name: "malform",
+    about: "HTTP: replaces the upstream's reply with a wrong or broken one",
+    example: r#"{ kind = "malform", shape = "half_content" }"#,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,14 +35,6 @@ pub struct Malform {
 }
 
 impl Effect for Malform {
-    fn about() -> &'static str {
-        "HTTP: replaces the upstream's reply with a wrong or broken one"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "malform", shape = "half_content" }"#
-    }
-
     fn protocol(&self) -> Option<Protocol> {
         Some(Protocol::Http)
     }

@@ -3,9 +3,15 @@
 //! are treated like any other: the upstream does not know that one of them failed.
 
 use super::effect::{Effect, RequestEffect};
-use super::{Ending, Protocol};
+use super::{Ending, Kind, Protocol};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+pub(super) const KIND: Kind = Kind {
+    name: "redis_error",
+    about: "Redis: answers commands with an error or an invalid reply; the upstream never sees them",
+    example: r#"{ kind = "redis_error", commands = ["EVALSHA"], text = "LOADING Redis is loading the dataset in memory" }"#,
+};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,14 +61,6 @@ impl RedisError {
 }
 
 impl Effect for RedisError {
-    fn about() -> &'static str {
-        "Redis: answers commands with an error or an invalid reply; the upstream never sees them"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "redis_error", commands = ["EVALSHA"], text = "LOADING Redis is loading the dataset in memory" }"#
-    }
-
     fn protocol(&self) -> Option<Protocol> {
         Some(Protocol::Redis)
     }

@@ -1,9 +1,15 @@
 //! Slice: bytes arrive in small pieces, each in its own packet.
 
 use super::effect::{Departure, Effect, Passage, Place, Waiting};
-use super::millis;
+use super::{Kind, millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+pub(super) const KIND: Kind = Kind {
+    name: "slice",
+    about: "delivers bytes in small pieces, each in its own packet",
+    example: r#"{ kind = "slice", size = 700, gap_ms = 1 }"#,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,14 +22,6 @@ pub struct Slice {
 }
 
 impl Effect for Slice {
-    fn about() -> &'static str {
-        "delivers bytes in small pieces, each in its own packet"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "slice", size = 700, gap_ms = 1 }"#
-    }
-
     fn problem(&self) -> Option<&'static str> {
         (self.size == 0).then_some("`size` must be at least 1")
     }

@@ -1,9 +1,15 @@
 //! Slow close: bytes pass as they arrive, but the end of a connection is passed on late.
 
 use super::effect::{Departure, Effect, Waiting};
-use super::millis;
+use super::{Kind, millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+pub(super) const KIND: Kind = Kind {
+    name: "slow_close",
+    about: "passes the end of a connection (FIN) on later",
+    example: r#"{ kind = "slow_close", delay_ms = 5 }"#,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,14 +19,6 @@ pub struct SlowClose {
 }
 
 impl Effect for SlowClose {
-    fn about() -> &'static str {
-        "passes the end of a connection (FIN) on later"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "slow_close", delay_ms = 5 }"#
-    }
-
     fn holds_end(&self) -> bool {
         true
     }

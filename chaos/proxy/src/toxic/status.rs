@@ -1,9 +1,15 @@
 //! HTTP status: the proxy answers in place of the upstream, which never sees the request. The connection stays open.
 
-use super::Protocol;
 use super::effect::{Effect, RequestEffect};
+use super::{Kind, Protocol};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+pub(super) const KIND: Kind = Kind {
+    name: "status",
+    about: "HTTP: answers with a status; the upstream never sees the request",
+    example: r#"{ kind = "status", status = 503, retry_after_secs = 1, body = "{}" }"#,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,14 +44,6 @@ impl Status {
 }
 
 impl Effect for Status {
-    fn about() -> &'static str {
-        "HTTP: answers with a status; the upstream never sees the request"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "status", status = 503, retry_after_secs = 1, body = "{}" }"#
-    }
-
     fn protocol(&self) -> Option<Protocol> {
         Some(Protocol::Http)
     }

@@ -1,9 +1,15 @@
 //! Truncation: a number of bytes pass, then the connection ends. An unconditional rule counts the bytes of a direction from the time when
 //! the rule was added or the connection opened; a rule with a share or a filter counts the bytes of each drawn operation.
 
-use super::Ending;
 use super::effect::{Effect, Passage, Place};
+use super::{Ending, Kind};
 use serde::{Deserialize, Serialize};
+
+pub(super) const KIND: Kind = Kind {
+    name: "truncate",
+    about: "ends the connection after a number of bytes",
+    example: r#"{ kind = "truncate", bytes = 1500, ending = "reset" }"#,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,14 +21,6 @@ pub struct Truncate {
 }
 
 impl Effect for Truncate {
-    fn about() -> &'static str {
-        "ends the connection after a number of bytes"
-    }
-
-    fn example() -> &'static str {
-        r#"{ kind = "truncate", bytes = 1500, ending = "reset" }"#
-    }
-
     fn on_bytes(&self, passage: &mut Passage, place: Place) -> usize {
         let arriving = passage.bytes.len();
         let room = usize::try_from(self.bytes.saturating_sub(place.passed)).unwrap_or(usize::MAX);
