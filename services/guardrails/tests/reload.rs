@@ -32,7 +32,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 fn broken(live: &Live<Library>, text: &str) -> Vec<String> {
     let request =
         ActionRequest { action: ActionKind::Edit, intent: "do it".into(), files: Vec::new(), text: Some(text.into()) };
-    let judged = judge(&live.get().of("acme"), Plan::Enterprise, &[Subject::of_request(&request)]);
+    let judged = judge(live.get().of("acme"), Plan::Enterprise, &[Subject::of_request(&request)]);
     judged.broken.into_iter().map(|rule| rule.id).collect()
 }
 
