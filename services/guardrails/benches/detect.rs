@@ -1,5 +1,5 @@
-//! What detection costs per byte, over texts of three lengths and three kinds: a clean one, one that is full of what is looked for, and hostile
-//! ones that are full of its beginnings. A ratio near 1 from length to length says that time grows with the text and no faster.
+//! Cost of detection per byte, for texts of three lengths and three kinds: clean, full of matches, and hostile (full of beginnings of matches).
+//! A ratio near 1 between lengths shows that the time is linear in the text.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -15,7 +15,7 @@ use std::time::Instant;
 const SIZES: [usize; 3] = [8 << 10, 64 << 10, 256 << 10];
 const NOTES: &str = include_str!("../../../fixtures/corpora/on-call-notes.txt");
 const CODE: &str = include_str!("../src/judge.rs");
-/// Beginnings that cost each detector most.
+/// Beginnings of matches that are the most expensive for each detector.
 const HOSTILE: [(&str, &str); 10] = [
     ("names", "password token secret api_key = "),
     ("addresses", "a://b:c@"),
@@ -47,7 +47,7 @@ fn main() {
     println!("clean, 8 KiB, all four           {:>9.1} us (at most 300)", cost / 1e3);
 }
 
-/// Prints the cost of a byte at each length, and how it grows; answers the cost at the shortest.
+/// Prints the cost per byte at each length and its growth; returns the cost at the shortest length.
 fn row(name: &str, piece: &str, base: Option<f64>) -> f64 {
     let costs = SIZES.map(|size| {
         let text = filled(piece, size);
@@ -63,7 +63,7 @@ fn row(name: &str, piece: &str, base: Option<f64>) -> f64 {
     costs[0]
 }
 
-/// `piece` over and over, of about `size` bytes.
+/// Repeats `piece` to about `size` bytes.
 fn filled(piece: &str, size: usize) -> String {
     let mut text = piece.repeat(size / piece.len() + 1);
     let end = (0..=size).rev().find(|end| text.is_char_boundary(*end)).unwrap();
@@ -71,7 +71,7 @@ fn filled(piece: &str, size: usize) -> String {
     text
 }
 
-/// The median of a few runs.
+/// Returns the median of several runs.
 fn nanoseconds<T>(mut work: impl FnMut() -> T) -> f64 {
     const RUNS: usize = 15;
     black_box(work());

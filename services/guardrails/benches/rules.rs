@@ -1,5 +1,5 @@
-//! What a check costs, as figures and as ratios of the same run: 200 rules against 50, a hostile text against an ordinary one, a long text
-//! against a short one, and the start with all built-in rules.
+//! Cost of a check, in absolute figures and as ratios within one run: 200 rules against 50, a hostile text against an ordinary one, a long
+//! text against a short one, and the start with all built-in rules.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -53,7 +53,7 @@ fn main() {
     );
 }
 
-/// A set of `rules` action rules: the built-in ones, cut or filled up with more of their kind.
+/// A set of `rules` action rules: the built-in ones, cut or extended with similar ones.
 fn library(rules: usize) -> Library {
     let built_in = Library::build(&baseline::sources()).unwrap();
     let ids: Vec<String> = built_in
@@ -96,7 +96,7 @@ const WORDS: [&str; 12] = [
     "auto_approve",
 ];
 
-/// Ordinary texts: notes and code of about `size` bytes, all different.
+/// Ordinary texts: distinct notes and code of about `size` bytes.
 fn texts(size: usize, seed: u64) -> Vec<String> {
     let lines: Vec<&str> = NOTES.lines().chain(CODE.lines()).filter(|line| !line.is_empty()).collect();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -111,7 +111,7 @@ fn texts(size: usize, seed: u64) -> Vec<String> {
     (0..32).map(|_| text()).collect()
 }
 
-/// A text that is full of the words that rules look for and breaks few of them.
+/// A text with many words that rules search for, which breaks few rules.
 fn hostile(size: usize) -> String {
     let words = "git push rm -r verify curl | sh chmod eval( requests.get(url, timeout=1) DROP TRUNCATE DELETE FROM select * from \
                  password token secret ingress 0.0.0.0/0 for x in y: except catch retries image: terraform kubectl delete LIKE float amount ";

@@ -6,7 +6,7 @@ use mcp_contracts::guardrails::{ActionKind, ActionRequest};
 use mcp_guardrails::judge::judge;
 use mcp_guardrails::rules::{Library, Subject};
 use mcp_kit::Readiness;
-use mcp_kit::data::{Live, Outcome, Reloader};
+use mcp_kit::data::{Live, ReloadOutcome, Reloader};
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, Once};
@@ -32,7 +32,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 fn broken(live: &Live<Library>, text: &str) -> Vec<String> {
     let request =
         ActionRequest { action: ActionKind::Edit, intent: "do it".into(), files: Vec::new(), text: Some(text.into()) };
-    let judged = judge(&live.get().of("acme"), Plan::Enterprise, &[Subject::of_request(&request)]);
+    let judged = judge(live.get().of("acme"), Plan::Enterprise, &[Subject::of_request(&request)]);
     judged.broken.into_iter().map(|rule| rule.id).collect()
 }
 
@@ -63,13 +63,13 @@ fn a_bad_file_changes_nothing_and_is_reported_until_it_is_repaired() {
     let folder = tempfile::tempdir().unwrap();
     let readiness = Readiness::default();
     let (mut reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), readiness.clone()).unwrap();
-    assert_eq!((reloader.reload(), broken(&live, "an apple")), (Outcome::Unchanged, vec![]));
+    assert_eq!((reloader.reload(), broken(&live, "an apple")), (ReloadOutcome::Unchanged, vec![]));
     write(folder.path(), "own.yaml", APPLE);
-    assert_eq!((reloader.reload(), broken(&live, "an apple")), (Outcome::Applied, vec!["OWN-001".to_owned()]));
+    assert_eq!((reloader.reload(), broken(&live, "an apple")), (ReloadOutcome::Applied, vec!["OWN-001".to_owned()]));
     let version = live.get().of("acme").version.clone();
 
     write(folder.path(), "own.yaml", &APPLE.replace("critical", "catastrophic"));
-    assert_eq!(reloader.reload(), Outcome::Rejected);
+    assert_eq!(reloader.reload(), ReloadOutcome::Rejected);
     let log = log_text();
     let line = log.lines().find(|line| line.contains("catastrophic")).unwrap();
     for word in ["own.yaml", "line=5", "OWN-001"] {
@@ -78,10 +78,10 @@ fn a_bad_file_changes_nothing_and_is_reported_until_it_is_repaired() {
     assert_eq!(broken(&live, "an apple"), ["OWN-001"], "the last good rules stay");
     assert_eq!(live.get().of("acme").version, version);
     assert_eq!((readiness.reply().fallbacks, readiness.reply().ready), (vec!["rules".to_owned()], true));
-    assert_eq!(reloader.reload(), Outcome::Unchanged, "the same bad file is reported once");
+    assert_eq!(reloader.reload(), ReloadOutcome::Unchanged, "the same bad file is reported once");
 
     write(folder.path(), "own.yaml", &APPLE.replace("critical", "low"));
-    assert_eq!(reloader.reload(), Outcome::Applied);
+    assert_eq!(reloader.reload(), ReloadOutcome::Applied);
     assert!(!readiness.reply().degraded);
     assert_ne!(live.get().of("acme").version, version);
 }
@@ -93,7 +93,7 @@ fn one_bad_file_rejects_the_whole_set() {
     let (mut reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), Readiness::default()).unwrap();
     write(folder.path(), "own.yaml", &APPLE.replace("apple", "pear"));
     write(folder.path(), "two.yaml", "rules: [");
-    assert_eq!(reloader.reload(), Outcome::Rejected);
+    assert_eq!(reloader.reload(), ReloadOutcome::Rejected);
     assert_eq!((broken(&live, "an apple"), broken(&live, "a pear")), (vec!["OWN-001".to_owned()], vec![]));
 }
 
@@ -106,7 +106,7 @@ fn the_last_good_rules_stay_if_the_folder_is_removed() {
     let readiness = Readiness::default();
     let (mut reloader, live) = Reloader::<Library>::start(inner.clone(), readiness.clone()).unwrap();
     std::fs::remove_dir_all(&inner).unwrap();
-    assert_eq!(reloader.reload(), Outcome::Rejected);
+    assert_eq!(reloader.reload(), ReloadOutcome::Rejected);
     assert_eq!(broken(&live, "an apple"), ["OWN-001"]);
     assert!(readiness.reply().degraded);
 }

@@ -11,5 +11,5 @@ pub mod yaml;
 pub use folder::DataFile;
 pub use problem::{Problem, Problems};
 pub use reader::{Fields, FileReader};
-pub use reload::{FolderData, Live, Outcome, Reloader};
+pub use reload::{FolderData, Live, ReloadOutcome, Reloader};
 pub use suggest::{did_you_mean, expected_one_of, nearest};

@@ -13,7 +13,7 @@ use crate::auth::{Authenticator, Refusal};
 use crate::dialogue::Dialogue;
 use crate::offer::{Offer, Page};
 use crate::origin::OriginPolicy;
-use crate::quota::{Decision, Quota, QuotaState};
+use crate::quota::{Quota, QuotaDecision, QuotaState};
 use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
@@ -208,9 +208,9 @@ impl Endpoint {
             return Err(self.missing_scopes(&missing, request.path).with_id(id));
         }
         match self.quota.decide(&claims.org_id, claims.plan).await {
-            Decision::Admitted(state) => Ok(state),
-            Decision::Limited(state) => Err(reply::limited(&state).with_id(id)),
-            Decision::Refused { retry_after } => {
+            QuotaDecision::Admitted(state) => Ok(state),
+            QuotaDecision::Limited(state) => Err(reply::limited(&state).with_id(id)),
+            QuotaDecision::Refused { retry_after } => {
                 let seconds = retry_after.as_secs().max(1);
                 Err(Failure::unavailable("the quota cannot be checked; retry", seconds).with_id(id))
             }

@@ -39,7 +39,7 @@ pub type UsageByService = Vec<(Service, QuotaState)>;
 
 /// Decision about a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum QuotaDecision {
     Admitted(QuotaState),
     /// Over the limit: 429.
     Limited(QuotaState),
@@ -110,7 +110,7 @@ impl Quota {
     }
 
     /// Decides about a call of `org` on `plan`, and counts the call if it is admitted.
-    pub async fn decide(&self, org: &str, plan: Plan) -> Decision {
+    pub async fn decide(&self, org: &str, plan: Plan) -> QuotaDecision {
         let inner = &*self.inner;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let decision = match &inner.redis {
@@ -125,7 +125,7 @@ impl Quota {
                 }
                 RedisDecision::Down => {
                     let decision = inner.fall_back(org, plan, now);
-                    if matches!(decision, Decision::Admitted(_)) {
+                    if matches!(decision, QuotaDecision::Admitted(_)) {
                         redis.note_local_admission();
                     }
                     decision
@@ -176,15 +176,15 @@ impl Quota {
 }
 
 impl Inner {
-    fn fall_back(&self, org: &str, plan: Plan, now: Duration) -> Decision {
+    fn fall_back(&self, org: &str, plan: Plan, now: Duration) -> QuotaDecision {
         match self.fallback {
-            Fallback::Closed => Decision::Refused { retry_after: REFUSED_RETRY },
+            Fallback::Closed => QuotaDecision::Refused { retry_after: REFUSED_RETRY },
             Fallback::Local => self.decide_here(org, plan, now, Mode::Fallback),
             Fallback::Open => {
                 self.local.admit_unlimited(org, plan, day(now));
                 let limit = self.limits.daily(plan);
                 let reset_secs = DAY_SECS - now.as_secs() % DAY_SECS;
-                Decision::Admitted(QuotaState {
+                QuotaDecision::Admitted(QuotaState {
                     limit,
                     remaining: limit,
                     reset_secs,
@@ -195,14 +195,14 @@ impl Inner {
         }
     }
 
-    fn decide_here(&self, org: &str, plan: Plan, now: Duration, mode: Mode) -> Decision {
+    fn decide_here(&self, org: &str, plan: Plan, now: Duration, mode: Mode) -> QuotaDecision {
         let share = if mode == Mode::Local { Share { instances: 1 } } else { self.share };
         // Without a configured Redis there are no other instances to share with, whatever `RATE_LIMIT_INSTANCES` is.
         let decision = self.local.decide(org, plan, self.limits, now, share, mode == Mode::Fallback);
         self.state(decision, plan, now, mode)
     }
 
-    fn state(&self, decision: WindowDecision, plan: Plan, now: Duration, mode: Mode) -> Decision {
+    fn state(&self, decision: WindowDecision, plan: Plan, now: Duration, mode: Mode) -> QuotaDecision {
         let (daily, burst) = (self.limits.daily(plan), self.limits.burst_per_second);
         let of_day = |usage: Usage| QuotaState {
             limit: daily,
@@ -219,25 +219,25 @@ impl Inner {
             mode,
         };
         match decision {
-            WindowDecision::OverDay(usage) => Decision::Limited(of_day(usage)),
-            WindowDecision::OverSecond(usage) => Decision::Limited(of_second(usage)),
+            WindowDecision::OverDay(usage) => QuotaDecision::Limited(of_day(usage)),
+            WindowDecision::OverSecond(usage) => QuotaDecision::Limited(of_second(usage)),
             WindowDecision::Admitted(usage) if burst.saturating_sub(usage.second) < daily.saturating_sub(usage.day) => {
-                Decision::Admitted(of_second(usage))
+                QuotaDecision::Admitted(of_second(usage))
             }
-            WindowDecision::Admitted(usage) => Decision::Admitted(of_day(usage)),
+            WindowDecision::Admitted(usage) => QuotaDecision::Admitted(of_day(usage)),
         }
     }
 
-    fn count(&self, decision: &Decision) {
+    fn count(&self, decision: &QuotaDecision) {
         let (mode, label) = match decision {
-            Decision::Admitted(state) => (state.mode.name(), "admitted"),
-            Decision::Limited(state) => (state.mode.name(), "limited"),
-            Decision::Refused { .. } => (Mode::Fallback.name(), "refused"),
+            QuotaDecision::Admitted(state) => (state.mode.name(), "admitted"),
+            QuotaDecision::Limited(state) => (state.mode.name(), "limited"),
+            QuotaDecision::Refused { .. } => (Mode::Fallback.name(), "refused"),
         };
         let service = self.service.name();
         metrics::counter!(metric::QUOTA_DECISIONS_TOTAL, "service" => service, "mode" => mode, "decision" => label)
             .increment(1);
-        if matches!(decision, Decision::Admitted(QuotaState { mode: Mode::Fallback, .. })) {
+        if matches!(decision, QuotaDecision::Admitted(QuotaState { mode: Mode::Fallback, .. })) {
             metrics::counter!(metric::RATE_LIMIT_UNVERIFIED_TOTAL, "service" => service).increment(1);
         }
     }

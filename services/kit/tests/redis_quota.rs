@@ -1,9 +1,9 @@
-//! The quota with a real Redis: exact under concurrency, and honest about every call it admitted without it.
+//! The quota with a real Redis: exact under concurrency, and every call admitted without Redis is reported.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::guardrails::{VerdictClaims, VerdictKind};
 use mcp_contracts::{ErrorCode, Plan, Service, env};
-use mcp_kit::quota::{Decision, Mode, Quota};
+use mcp_kit::quota::{Mode, Quota, QuotaDecision};
 use mcp_kit::{Readiness, Settings, SingleUse};
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A Redis of its own, ended with the test.
+/// A Redis process that ends with the test.
 struct Redis {
     child: Child,
     port: u16,
@@ -63,18 +63,18 @@ impl Drop for Redis {
     }
 }
 
-async fn decide(quota: &Quota, org: &str) -> Decision {
+async fn decide(quota: &Quota, org: &str) -> QuotaDecision {
     quota.decide(org, Plan::Free).await
 }
 
-fn mode(decision: &Decision) -> Option<Mode> {
+fn mode(decision: &QuotaDecision) -> Option<Mode> {
     match decision {
-        Decision::Admitted(state) | Decision::Limited(state) => Some(state.mode),
-        Decision::Refused { .. } => None,
+        QuotaDecision::Admitted(state) | QuotaDecision::Limited(state) => Some(state.mode),
+        QuotaDecision::Refused { .. } => None,
     }
 }
 
-async fn until(quota: &Quota, org: &str, wanted: impl Fn(&Decision) -> bool) -> Decision {
+async fn until(quota: &Quota, org: &str, wanted: impl Fn(&QuotaDecision) -> bool) -> QuotaDecision {
     let since = Instant::now();
     loop {
         let decision = decide(quota, org).await;
@@ -100,7 +100,7 @@ async fn several_instances_together_admit_exactly_the_limit() {
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..150 {
         let quota = quotas[number % 3].clone();
-        calls.spawn(async move { matches!(decide(&quota, "acme").await, Decision::Admitted(_)) });
+        calls.spawn(async move { matches!(decide(&quota, "acme").await, QuotaDecision::Admitted(_)) });
     }
     let admitted = calls.join_all().await.into_iter().filter(|admitted| *admitted).count();
     assert_eq!(admitted, 50);
@@ -115,13 +115,13 @@ async fn the_local_fallback_admits_its_share_and_settles_when_redis_is_back() {
     for _ in 0..10 {
         assert_eq!(mode(&decide(&quota, "acme").await), Some(Mode::Redis));
     }
-    // A pause that keeps the counters: Redis is there again with what it knew.
+    // SIGSTOP keeps the counters, so Redis continues with them.
     redis.signal("-STOP");
     let mut admitted = 0;
     for _ in 0..20 {
         let decision = decide(&quota, "acme").await;
         assert_eq!(mode(&decision), Some(Mode::Fallback));
-        admitted += usize::from(matches!(decision, Decision::Admitted(_)));
+        admitted += usize::from(matches!(decision, QuotaDecision::Admitted(_)));
     }
     assert_eq!(admitted, 5, "half of the ten remaining calls");
     let since = Instant::now();
@@ -132,7 +132,7 @@ async fn the_local_fallback_admits_its_share_and_settles_when_redis_is_back() {
     redis.signal("-CONT");
     let back = until(&quota, "acme", |decision| mode(decision) == Some(Mode::Redis)).await;
     // Ten before, five without Redis, this one, and at most one that Redis counted after its deadline.
-    let Decision::Admitted(state) = back else { panic!("{back:?}") };
+    let QuotaDecision::Admitted(state) = back else { panic!("{back:?}") };
     assert!((3..=4).contains(&state.remaining), "{state:?}");
 }
 
@@ -142,7 +142,7 @@ async fn calls_admitted_during_the_reconnect_are_settled() {
     let redis = Redis::start(None);
     let (quota, _readiness) = redis.quota(&[(env::QUOTA_FREE_DAILY, &LIMIT.to_string())]);
     connected(&quota).await;
-    // Calls never cease, so that many find the link down a moment before it is back.
+    // Calls continue without a pause, so that many find the link down just before it is up again.
     let over = Arc::new(AtomicBool::new(false));
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..4 {
@@ -150,7 +150,7 @@ async fn calls_admitted_during_the_reconnect_are_settled() {
         calls.spawn(async move {
             let mut admitted = 0;
             while !over.load(Ordering::Relaxed) {
-                admitted += u64::from(matches!(decide(&quota, "acme").await, Decision::Admitted(_)));
+                admitted += u64::from(matches!(decide(&quota, "acme").await, QuotaDecision::Admitted(_)));
                 tokio::task::yield_now().await;
             }
             admitted
@@ -187,7 +187,7 @@ async fn a_redis_that_lost_its_counters_gets_them_back() {
     connected(&quota).await;
     let mut admitted = 0;
     for _ in 0..10 {
-        admitted += usize::from(matches!(decide(&quota, "acme").await, Decision::Admitted(_)));
+        admitted += usize::from(matches!(decide(&quota, "acme").await, QuotaDecision::Admitted(_)));
     }
     assert_eq!(admitted, 2, "eight of ten were used before Redis was restarted");
 }
@@ -200,10 +200,10 @@ async fn closed_refuses_and_open_admits_without_redis() {
     connected(&closed).await;
     connected(&open).await;
     redis.kill();
-    until(&closed, "acme", |decision| matches!(decision, Decision::Refused { .. })).await;
+    until(&closed, "acme", |decision| matches!(decision, QuotaDecision::Refused { .. })).await;
     until(&open, "acme", |decision| mode(decision) == Some(Mode::Fallback)).await;
     for _ in 0..10 {
-        assert!(matches!(decide(&open, "acme").await, Decision::Admitted(_)));
+        assert!(matches!(decide(&open, "acme").await, QuotaDecision::Admitted(_)));
     }
 }
 
@@ -217,7 +217,7 @@ async fn an_error_reply_of_redis_is_an_outage_and_not_a_refusal() {
     let mut config = redis::cmd("CONFIG");
     let _: () = config.arg("SET").arg("maxmemory").arg("1").query_async(&mut connection).await.unwrap();
     let decision = decide(&quota, "acme").await;
-    assert!(matches!(decision, Decision::Admitted(state) if state.mode == Mode::Fallback), "{decision:?}");
+    assert!(matches!(decision, QuotaDecision::Admitted(state) if state.mode == Mode::Fallback), "{decision:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,13 +226,13 @@ async fn flushed_counters_are_restored_before_a_call_is_admitted() {
     let (quota, _readiness) = redis.quota(&[(env::QUOTA_FREE_DAILY, "3")]);
     connected(&quota).await;
     for _ in 0..3 {
-        assert!(matches!(decide(&quota, "acme").await, Decision::Admitted(_)));
+        assert!(matches!(decide(&quota, "acme").await, QuotaDecision::Admitted(_)));
     }
     let client = redis::Client::open(format!("redis://127.0.0.1:{}", redis.port)).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
     let decision = decide(&quota, "acme").await;
-    assert!(matches!(decision, Decision::Limited(state) if state.mode == Mode::Redis), "{decision:?}");
+    assert!(matches!(decision, QuotaDecision::Limited(state) if state.mode == Mode::Redis), "{decision:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,9 +248,9 @@ async fn a_redis_that_refuses_writes_stays_down() {
         config
     };
     let _: () = limit("1").query_async(&mut connection).await.unwrap();
-    until(&quota, "acme", |decision| matches!(decision, Decision::Refused { .. })).await;
+    until(&quota, "acme", |decision| matches!(decision, QuotaDecision::Refused { .. })).await;
     for _ in 0..20 {
-        assert!(matches!(decide(&quota, "acme").await, Decision::Refused { .. }));
+        assert!(matches!(decide(&quota, "acme").await, QuotaDecision::Refused { .. }));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(readiness.reply().degraded);
@@ -311,7 +311,7 @@ async fn a_verdict_cannot_be_used_without_redis_and_can_be_used_afterwards() {
     connected(&quota).await;
     assert!(single.take(&verdict("one")).await.is_ok());
     assert_eq!(single.take(&verdict("one")).await.unwrap_err().code, ErrorCode::VerdictUsed);
-    // A Redis that forgets gives nothing back to an instance that remembers.
+    // A Redis that lost its data does not make the verdict valid again on the instance that used it.
     Command::new("redis-cli").args(["-p", &redis.port.to_string(), "flushall"]).stdout(Stdio::null()).status().unwrap();
     assert_eq!(single.take(&verdict("one")).await.unwrap_err().code, ErrorCode::VerdictUsed);
     quota.stop().await;

@@ -1,4 +1,4 @@
-//! What a selection costs over 1,000 patterns, as figures and as ratios within the same run.
+//! Cost of a selection from 1,000 patterns, in absolute figures and as ratios within one run.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -40,7 +40,7 @@ fn main() {
     println!("an intent of 4 KiB, with history, median  {of_longest:>8.1} us");
 }
 
-/// Copies of the built-in patterns under ids of their own, a third of whose words are of their own as well.
+/// Copies of the built-in patterns with new ids; a third of their words is new as well.
 fn catalog(count: usize) -> Catalog {
     let built_in = Catalog::built_in().unwrap();
     let mut file = String::from("category: bench\npatterns:\n");
@@ -61,7 +61,7 @@ fn catalog(count: usize) -> Catalog {
     Catalog::from_files(vec![DataFile { name: "bench.yaml".to_owned(), text: file }]).unwrap()
 }
 
-/// Median and 99th percentile of the time of a selection, and its CPU, in microseconds.
+/// Returns median and 99th percentile of the duration of a selection, and its CPU time, in microseconds.
 fn measure(catalog: &Catalog, histories: &Histories, intents: &[&str]) -> (f64, f64, f64) {
     let mut times = Vec::with_capacity(ROUNDS);
     let before = cpu();

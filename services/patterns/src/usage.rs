@@ -37,7 +37,7 @@ INSERT INTO total VALUES (1, 0, 0);
 
 /// A use of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
+pub struct PatternUse {
     pub org: String,
     pub user: String,
     pub execution: String,
@@ -65,7 +65,7 @@ impl UsageLog {
     ///
     /// # Errors
     /// Fails if the use cannot be logged.
-    pub async fn log(&self, used: Use) -> Result<(bool, History), DatabaseError> {
+    pub async fn log(&self, used: PatternUse) -> Result<(bool, History), DatabaseError> {
         let outcome = outcome_name(used.outcome);
         let (new, history, total) = self.database.write(move |transaction| write(transaction, &used)).await?;
         if new {
@@ -99,7 +99,7 @@ impl UsageLog {
     }
 }
 
-fn write(transaction: &Transaction<'_>, used: &Use) -> rusqlite::Result<(bool, History, History)> {
+fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(bool, History, History)> {
     let insert = "INSERT INTO usage (org, execution, pattern, outcome, note, user, logged_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                   ON CONFLICT DO NOTHING";
     let values =
@@ -156,9 +156,9 @@ const fn outcome_name(outcome: UsageOutcome) -> &'static str {
 mod tests {
     use super::*;
 
-    fn used(org: &str, execution: &str, outcome: UsageOutcome, at_us: i64) -> Use {
+    fn used(org: &str, execution: &str, outcome: UsageOutcome, at_us: i64) -> PatternUse {
         let text = str::to_owned;
-        Use {
+        PatternUse {
             org: text(org),
             user: text("ann"),
             execution: text(execution),

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::built_in().unwrap());
 
-/// What people ask, and the pattern that they should find among the first three.
+/// Tasks in users' words, with the pattern that must be among the first three results.
 const INTENTS: [(&str, &str); 25] = [
     ("production is down and I was just paged", "incident-first-fifteen"),
     ("should we roll back the deploy or fix forward", "incident-rollback-or-fix"),
@@ -79,7 +79,7 @@ fn equal_scores_are_sorted_by_id() {
             "  - id: {word}-{number:03}\n    title: {word}\n    summary: A.\n    tags: [{word}]\n    roles: [x]\n    level: beginner\n    plan: free\n    body: A.\n"
         )
     };
-    // Many, and few of them asked for, so that no order survives by chance.
+    // Many patterns and a small limit, so that the order is not right by chance.
     let entries: String = (0..600).rev().map(entry).collect();
     let catalog = Catalog::from_files(vec![DataFile {
         name: "x".to_owned(),
@@ -109,7 +109,7 @@ fn category_and_limit_are_respected() {
     assert!(selected.patterns.iter().all(|found| found.category == "security"));
 }
 
-/// A word of the catalogue's own.
+/// A word that the catalogue contains.
 fn word() -> impl Strategy<Value = String> {
     let words: Vec<String> = CATALOG
         .patterns()
@@ -152,7 +152,7 @@ proptest! {
             prop_assert!((-MAX_NOVELTY_PENALTY..=0.0).contains(&parts.novelty_penalty));
             prop_assert!(recent.contains(&found.id) == (parts.novelty_penalty < 0.0));
             prop_assert!(CATALOG.get(&found.id).unwrap().detail.plan <= plan);
-            // What is read back from the wire still adds up.
+            // The parts still add up after serialization.
             let wire: Recommendation = serde_json::from_str(&serde_json::to_string(found).unwrap()).unwrap();
             prop_assert_eq!(&wire, found);
         }

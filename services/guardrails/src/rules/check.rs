@@ -31,12 +31,12 @@ pub(super) enum Check {
 
 /// Patterns and globs of one rule, by number.
 #[derive(Debug, Default)]
-pub(super) struct Parts {
+pub(super) struct RuleParts {
     pub(super) patterns: Vec<Pattern>,
     pub(super) globs: Vec<Glob>,
 }
 
-impl Parts {
+impl RuleParts {
     pub(super) fn pattern(&mut self, pattern: Pattern) -> Check {
         self.patterns.push(pattern);
         Check::Pattern(self.patterns.len() - 1)

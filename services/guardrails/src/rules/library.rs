@@ -4,7 +4,7 @@
 use super::model::Rule;
 use super::read::{self, ReadFile, ReadRule};
 use super::rule_tests::run_tests;
-use super::scan::Use;
+use super::scan::SetUse;
 use super::set::{Compiled, RuleSet};
 use mcp_contracts::guardrails::Severity;
 use mcp_kit::data::{Problem, Problems, did_you_mean};
@@ -99,7 +99,7 @@ impl Library {
         }
         // Changes are applied last, because they may refer to a rule in a later file.
         changes.iter().for_each(|file| change(&mut rules, file, false, &mut problems));
-        let common = assemble("", rules.clone(), Use::AllOrganisations, &mut problems);
+        let common = assemble("", rules.clone(), SetUse::AllOrganisations, &mut problems);
         let organisations: HashMap<String, Arc<Rules>> = organisations
             .into_iter()
             .filter_map(|(organisation, file)| {
@@ -187,10 +187,10 @@ fn of_organisation(
             problems.push(at(&file.name, line, &id, "the id is in use; choose another".to_owned()));
         }
     }
-    assemble(&file.name, rules, Use::One, problems)
+    assemble(&file.name, rules, SetUse::One, problems)
 }
 
-fn assemble(file: &str, rules: ById, use_of: Use, problems: &mut Vec<Problem>) -> Option<Arc<Rules>> {
+fn assemble(file: &str, rules: ById, use_of: SetUse, problems: &mut Vec<Problem>) -> Option<Arc<Rules>> {
     if rules.len() > MAX_RULES {
         problems.push(Problem::of_file(
             file,

@@ -1,6 +1,6 @@
 //! Reads a file of rules. Relations between files are checked in `library`.
 
-use super::check::{Check, Parts};
+use super::check::{Check, RuleParts};
 use super::library::MAX_RULES;
 use super::model::{Case, Proofs, Rule, SubjectKind};
 use super::read_condition::condition;
@@ -33,7 +33,7 @@ pub(super) struct ReadRule {
     pub(super) line: usize,
     pub(super) rule: Rule,
     pub(super) check: Check,
-    pub(super) parts: Parts,
+    pub(super) parts: RuleParts,
     /// Lines of the cases that must break the rule, and of those that must not.
     pub(super) case_lines: [Vec<usize>; 2],
 }
@@ -84,7 +84,7 @@ fn rule(reader: &mut FileReader<'_>, node: &Node, category: Option<&str>) -> Opt
     let subject = fields
         .get("subject")
         .and_then(|node| reader.word(node, "`subject`", &[SubjectKind::Action, SubjectKind::Icon], subject_name));
-    let mut parts = Parts::default();
+    let mut parts = RuleParts::default();
     let when = reader.required(&fields, "when").map(|node| condition(reader, &mut parts, node, 0));
     let title = reader.bounded(&fields, "title", 120);
     let message = reader.bounded(&fields, "message", 600);

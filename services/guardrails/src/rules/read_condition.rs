@@ -1,6 +1,6 @@
 //! Reads and compiles a condition, so that an invalid pattern is reported with its line.
 
-use super::check::{Check, Parts};
+use super::check::{Check, RuleParts};
 use super::model::{Condition, Size};
 use super::pattern::{Pattern, Place, Reach, exception};
 use crate::linear;
@@ -44,7 +44,7 @@ type MakeCheck = fn(GlobSet) -> Check;
 
 pub(super) fn condition(
     reader: &mut FileReader<'_>,
-    parts: &mut Parts,
+    parts: &mut RuleParts,
     node: &Node,
     depth: usize,
 ) -> (Condition, Check) {
@@ -81,7 +81,7 @@ pub(super) fn condition(
 
 fn patterns(
     reader: &mut FileReader<'_>,
-    parts: &mut Parts,
+    parts: &mut RuleParts,
     fields: &Fields<'_>,
     condition: &mut Condition,
     checks: &mut Vec<Check>,
@@ -148,7 +148,7 @@ fn patterns(
 
 fn names(
     reader: &mut FileReader<'_>,
-    parts: &mut Parts,
+    parts: &mut RuleParts,
     fields: &Fields<'_>,
     condition: &mut Condition,
     checks: &mut Vec<Check>,

@@ -2,7 +2,7 @@
 
 use super::model::SubjectKind;
 use super::pattern::HARMLESS;
-use super::scan::Use;
+use super::scan::SetUse;
 use super::set::{Compiled, RuleSet};
 use super::subject::Subject;
 use mcp_contracts::Plan;
@@ -20,7 +20,7 @@ pub(super) fn run_tests(
 ) -> Vec<Problem> {
     let rule = &compiled.rule;
     let problem = |line, message: String| Problem { file: file.to_owned(), line, item: Some(rule.id.clone()), message };
-    let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)], Use::One) {
+    let set = match RuleSet::new(vec![(Arc::clone(compiled), rule.severity)], SetUse::One) {
         Ok(set) => set,
         Err(why) => return vec![problem(line, why)],
     };

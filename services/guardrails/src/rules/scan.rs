@@ -20,7 +20,7 @@ pub(super) enum Possible {
 
 /// Use of a set, which decides how much memory its search may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum SetUse {
     /// All organisations: the fastest search, which takes 1 to 2 MB.
     AllOrganisations,
     /// One organisation, or a test of a rule. There may be many such sets, so each is small.
@@ -39,7 +39,7 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// Collects the words of patterns; a pattern is named by its position.
-    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p Pattern>, use_of: Use) -> Result<Self, String> {
+    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p Pattern>, use_of: SetUse) -> Result<Self, String> {
         let mut by_word: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         let mut kinds = Vec::new();
         for (number, pattern) in patterns.enumerate() {
@@ -49,8 +49,8 @@ impl Scanner {
             }
         }
         let kind = match use_of {
-            Use::AllOrganisations => AhoCorasickKind::DFA,
-            Use::One => AhoCorasickKind::ContiguousNFA,
+            SetUse::AllOrganisations => AhoCorasickKind::DFA,
+            SetUse::One => AhoCorasickKind::ContiguousNFA,
         };
         let words = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)
@@ -123,7 +123,7 @@ mod tests {
     fn possible(patterns: &[&str], text: &str) -> Vec<Possible> {
         let patterns: Vec<Pattern> =
             patterns.iter().map(|pattern| Pattern::new(pattern, Place::Text, Reach::Line).unwrap()).collect();
-        Scanner::new(patterns.iter(), Use::AllOrganisations)
+        Scanner::new(patterns.iter(), SetUse::AllOrganisations)
             .unwrap()
             .scan(&Subject::bare(ActionKind::Edit).with_text(text))
     }

@@ -1,10 +1,10 @@
 //! A set of rules for matching. One search for the words of all patterns and one for all globs select the patterns to run and their lines.
 //! Every part takes time linear in the text, so no text and no rule can make it slow.
 
-use super::check::{Check, Parts};
+use super::check::{Check, RuleParts};
 use super::model::{Rule, Size, SubjectKind};
 use super::pattern::{Place, Reach};
-use super::scan::{Possible, Scanner, Use};
+use super::scan::{Possible, Scanner, SetUse};
 use super::subject::Subject;
 use crate::detect;
 use globset::{GlobSet, GlobSetBuilder};
@@ -25,7 +25,7 @@ const MAX_PLACE_CHARS: usize = 200;
 pub struct Compiled {
     pub rule: Rule,
     pub(super) check: Check,
-    pub(super) parts: Parts,
+    pub(super) parts: RuleParts,
 }
 
 /// A rule in a set.
@@ -54,7 +54,7 @@ pub struct RuleSet {
 
 impl RuleSet {
     /// Builds a set. Fails if its words or globs exceed the limits of the engine.
-    pub(super) fn new(mut rules: Vec<(Arc<Compiled>, Severity)>, use_of: Use) -> Result<Self, String> {
+    pub(super) fn new(mut rules: Vec<(Arc<Compiled>, Severity)>, use_of: SetUse) -> Result<Self, String> {
         rules.sort_by(|a, b| a.0.rule.id.cmp(&b.0.rule.id));
         let (mut patterns, mut globs, mut set) = (0, 0, GlobSetBuilder::new());
         let mut in_force = Vec::with_capacity(rules.len());

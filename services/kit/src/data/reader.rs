@@ -1,7 +1,7 @@
 //! Reads typed values out of a YAML tree. A value that does not fit becomes a problem and reading goes on, so that all problems of a file
 //! are reported together.
 
-use super::yaml::{self, Entry, Node, Value};
+use super::yaml::{self, MapEntry, Node, Value};
 use super::{Problem, expected_one_of};
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct FileReader<'a> {
 /// The fields of a map, by key.
 pub struct Fields<'n> {
     line: usize,
-    by_key: BTreeMap<&'n str, &'n Entry>,
+    by_key: BTreeMap<&'n str, &'n MapEntry>,
 }
 
 impl<'n> Fields<'n> {
@@ -73,7 +73,7 @@ impl<'a> FileReader<'a> {
     }
 
     /// Reads a map with any keys; repeated ones are problems.
-    pub fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Entry] {
+    pub fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [MapEntry] {
         let Value::Map(entries) = &node.value else {
             self.problem(node.line, format!("{what} is {}; it must be a map", node.value.kind()));
             return &[];

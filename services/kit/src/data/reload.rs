@@ -84,7 +84,7 @@ impl<T> Clone for Live<T> {
 
 /// Result of looking at the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ReloadOutcome {
     /// The files have not changed.
     Unchanged,
     /// The files have changed and are in force.
@@ -117,11 +117,11 @@ impl<T: FolderData> Reloader<T> {
     }
 
     /// Loads the files if they have changed. Blocks on the disk.
-    pub fn reload(&mut self) -> Outcome {
+    pub fn reload(&mut self) -> ReloadOutcome {
         let mut files = T::read_files(&self.folder);
         let mut now = fingerprint(&files);
         if now == self.fingerprint {
-            return Outcome::Unchanged;
+            return ReloadOutcome::Unchanged;
         }
         for _ in 0..MAX_SETTLE_ROUNDS {
             std::thread::sleep(SETTLE_TIME);
@@ -139,12 +139,12 @@ impl<T: FolderData> Reloader<T> {
                 tracing::info!(data = T::NAME, version = data.version(), "changed files are in force");
                 self.live.replace(data);
                 self.degraded = None;
-                (Outcome::Applied, applied)
+                (ReloadOutcome::Applied, applied)
             }
             Err(problems) => {
                 log_problems::<T>(&problems);
                 self.degraded.get_or_insert_with(|| self.readiness.degraded(T::NAME));
-                (Outcome::Rejected, rejected)
+                (ReloadOutcome::Rejected, rejected)
             }
         };
         metrics::counter!(T::METRIC, "outcome" => label).increment(1);

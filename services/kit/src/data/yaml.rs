@@ -29,11 +29,11 @@ pub enum Value {
     },
     List(Vec<Node>),
     /// Entries in the order of the file.
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct MapEntry {
     /// Line of the key.
     pub line: usize,
     pub key: String,
@@ -163,7 +163,7 @@ impl<'a> Events<'a> {
             };
             let (event, span) = self.next()?;
             let node = self.node(event, span, depth + 1)?;
-            entries.push(Entry { line, key, node });
+            entries.push(MapEntry { line, key, node });
         }
     }
 }

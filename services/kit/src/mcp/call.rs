@@ -53,13 +53,13 @@ impl Drop for RecordOnDrop<'_> {
 }
 
 /// Result of a call.
-pub(super) struct Outcome {
+pub(super) struct CallOutcome {
     pub(super) execution_id: Arc<str>,
     pub(super) result: ToolResult,
 }
 
 #[derive(Deserialize)]
-struct Params<'a> {
+struct CallParams<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
     pub(super) fn parse(envelope: &Envelope<'_>, tools: &'a ToolSet, can_ask: bool) -> Result<Self, Failure> {
         let bad = |status, message: String| Failure::new(status, rpc::INVALID_PARAMS, message);
         let params = envelope.params.map_or("{}", RawValue::get);
-        let params: Params<'_> = serde_json::from_str(params)
+        let params: CallParams<'_> = serde_json::from_str(params)
             .map_err(|error| bad(StatusCode::BAD_REQUEST, format!("invalid parameters of `tools/call`: {error}")))?;
         let tool = tools.get(&params.name).ok_or_else(|| {
             let name: String = params.name.chars().take(128).collect();
@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
         service: Service,
         deadline: Duration,
         telemetry: &Telemetry,
-    ) -> Outcome {
+    ) -> CallOutcome {
         let name = self.tool.name;
         let context = context(headers, claims, deadline, self.dialogue);
         let execution_id = Arc::clone(&context.execution_id);
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         };
         let result =
             run_recorded(&Work { name, service, deadline, headers, context: &context, telemetry }, work, outcome).await;
-        Outcome { execution_id, result }
+        CallOutcome { execution_id, result }
     }
 }
 

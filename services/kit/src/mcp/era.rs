@@ -23,7 +23,7 @@ pub(super) enum Era {
 }
 
 #[derive(Deserialize)]
-struct Params<'a> {
+struct EraParams<'a> {
     #[serde(borrow, default, rename = "_meta")]
     meta: Option<Meta<'a>>,
     #[serde(borrow, default)]
@@ -51,7 +51,7 @@ pub(super) struct ClientProtocol {
 /// Determines the era; fails if headers and body contradict each other.
 pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<ClientProtocol, Failure> {
     let header = text(headers, headers::MCP_PROTOCOL_VERSION)?;
-    let params: Option<Params<'_>> = match envelope.params {
+    let params: Option<EraParams<'_>> = match envelope.params {
         Some(params) => {
             Some(serde_json::from_str(params.get()).map_err(|error| invalid(format!("invalid `params`: {error}")))?)
         }

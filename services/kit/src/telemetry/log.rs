@@ -56,24 +56,24 @@ where
     let filter =
         EnvFilter::try_new(format!("rmcp=off,{}", settings.log_level)).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt::layer()
-        .event_format(Lines { service: settings.service.name() })
+        .event_format(JsonLines { service: settings.service.name() })
         .with_writer(writer)
         .with_filter(filter)
         .boxed()
 }
 
 /// Formats an event as one JSON object.
-struct Lines {
+struct JsonLines {
     service: &'static str,
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
+        let mut fields = EventFields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
         let severity = match *metadata.level() {
@@ -98,11 +98,11 @@ where
 
 /// Collects the fields of an event as JSON, `message` included.
 #[derive(Default)]
-struct Fields {
+struct EventFields {
     values: Map<String, Value>,
 }
 
-impl Visit for Fields {
+impl Visit for EventFields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.values.insert(field.name().into(), value.into());
     }

@@ -2,7 +2,7 @@
 
 use super::{SCOPES, bounded, execution_id, find};
 use crate::Parts;
-use crate::usage::Use;
+use crate::usage::PatternUse;
 use mcp_contracts::ToolError;
 use mcp_contracts::limits::MAX_NOTE_BYTES;
 use mcp_contracts::patterns::{LogPatternUsage, LoggedUsage, tool};
@@ -28,7 +28,7 @@ async fn log(parts: &Parts, context: &CallContext, request: LogPatternUsage) -> 
     execution_id(&request.execution_id)?;
     request.note.as_deref().map_or(Ok(()), |note| bounded("note", note, MAX_NOTE_BYTES))?;
     find(&parts.catalog.get(), &request.pattern_id)?;
-    let used = Use {
+    let used = PatternUse {
         org: context.claims.org_id.clone(),
         user: context.claims.sub.clone(),
         execution: request.execution_id,
