@@ -9,11 +9,13 @@
 use super::source::{capitalised, without_bullet};
 use serde_json::Value;
 
+const ELSE: &str = "{:else}";
+
 /// Renders a template; blank lines are folded.
 pub(crate) fn render(template: &str, data: &Value) -> String {
     // A tag that is alone on its line leaves no line behind.
     let line = |line: &str| {
-        let is_tag = line.starts_with("{#") || line == "{:else}" || line == "{/}";
+        let is_tag = line.starts_with("{#") || line == ELSE || line == "{/}";
         let is_alone = is_tag && line.matches('{').count() == 1;
         if is_alone { line.to_owned() } else { format!("{line}\n") }
     };
@@ -55,14 +57,14 @@ fn section(template: &str) -> (&str, &str, &str) {
         let tag = &template[at..];
         if tag.starts_with("{#") {
             depth += 1;
-        } else if tag.starts_with("{:else}") && depth == 0 {
+        } else if tag.starts_with(ELSE) && depth == 0 {
             otherwise = Some(at);
-        } else if tag.starts_with("{/}") && depth > 0 {
+        } else if let Some(after) = tag.strip_prefix("{/}") {
+            if depth == 0 {
+                let (end, otherwise) = otherwise.map_or((at, ""), |start| (start, &template[start + ELSE.len()..at]));
+                return (&template[..end], otherwise, after);
+            }
             depth -= 1;
-        } else if tag.starts_with("{/}") {
-            let end = otherwise.unwrap_or(at);
-            let otherwise = otherwise.map_or("", |start| &template[start + "{:else}".len()..at]);
-            return (&template[..end], otherwise, &tag["{/}".len()..]);
         }
     }
     panic!("a section of a template is closed")
