@@ -136,7 +136,7 @@ fn steps(statements: &[Evidence], pattern: &[String], input: &AgentInput<'_>) ->
         [one] => clean(one),
         [first, rest @ ..] => format!("{} and {} more", clean(first), rest.len()),
     };
-    rules.first_steps.iter().chain(&rules.last_steps).map(|step| step.replace("{place}", &place)).collect()
+    rules.default_steps.iter().map(|step| step.replace("{place}", &place)).collect()
 }
 
 fn split_at_cues(text: &str, cues: &Cues) -> Vec<String> {

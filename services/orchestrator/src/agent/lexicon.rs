@@ -69,7 +69,8 @@ impl TryFrom<Phrases> for Cues {
 
 /// The pattern of one phrase. Edges are checked only next to an ASCII word character; see [`expression`].
 fn pattern(phrase: &str) -> String {
-    // At the end of a phrase the rest of the word is not matched, because Unicode word characters make a regex large.
+    // At the end of a phrase the rest of the word is not matched: with Unicode's word characters the lexicon took 1 s to compile
+    // in a debug build instead of 0.3 s, in every process.
     let (phrase, is_open) = phrase.strip_suffix('*').map_or((phrase, false), |start| (start, true));
     let is_word = |character: Option<char>| character.is_some_and(|character| character.is_ascii_alphanumeric());
     let mut pattern = String::from(if is_word(phrase.chars().next()) { r"(?:\b|_)" } else { "" });

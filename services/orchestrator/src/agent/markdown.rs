@@ -1,25 +1,27 @@
 //! Markdown from data and a template. A user's text cannot restructure it: every string of the data is escaped here, so that it
 //! cannot open a heading, a table cell or a link, nor bring HTML.
 //!
-//! In a template `{a.b}` is a value and `{.}` the current item; `{a|filter}` applies a filter. `{#a}…{:else}…{/}` repeats its
-//! content for each item of a list, whose number is `{@}`, or renders it once with an object or a scalar; the part after
-//! `{:else}` is for a value that is missing, false or empty. `{#a?}` renders its content once if the list is not empty, or the
-//! number not zero.
+//! In a template `{a.b}` is a value of the current item, `{.}` the item itself, and `{a|filter}` applies a filter.
+//! `{#a}…{:else}…{/}` repeats its content for each item of a list, whose number is `{@}`, or renders it once with an object or a
+//! scalar; the part after `{:else}` is for a value that is missing, false or empty. `{#a?}` renders its content once if the list
+//! is not empty, or the number not zero.
 
 use super::source::{capitalised, without_bullet};
 use serde_json::Value;
+
+const ELSE: &str = "{:else}";
 
 /// Renders a template; blank lines are folded.
 pub(crate) fn render(template: &str, data: &Value) -> String {
     // A tag that is alone on its line leaves no line behind.
     let line = |line: &str| {
-        let is_tag = line.starts_with("{#") || line == "{:else}" || line == "{/}";
+        let is_tag = line.starts_with("{#") || line == ELSE || line == "{/}";
         let is_alone = is_tag && line.matches('{').count() == 1;
         if is_alone { line.to_owned() } else { format!("{line}\n") }
     };
     let template: String = template.lines().map(line).collect();
     let mut page = String::new();
-    block(&template, &[data], 0, &mut page);
+    block(&template, data, 0, &mut page);
     while page.contains("\n\n\n") {
         page = page.replace("\n\n\n", "\n\n");
     }
@@ -28,7 +30,7 @@ pub(crate) fn render(template: &str, data: &Value) -> String {
     page
 }
 
-fn block(template: &str, scopes: &[&Value], number: usize, page: &mut String) {
+fn block(template: &str, scope: &Value, number: usize, page: &mut String) {
     let mut rest = template;
     while let Some(start) = rest.find('{') {
         page.push_str(&rest[..start]);
@@ -37,12 +39,12 @@ fn block(template: &str, scopes: &[&Value], number: usize, page: &mut String) {
         if let Some(path) = tag.strip_prefix('#') {
             let (content, otherwise, after) = section(rest);
             rest = after;
-            repeat(path, content, otherwise, scopes, page);
+            repeat(path, content, otherwise, scope, page);
         } else if tag == "@" {
             page.push_str(&number.to_string());
         } else {
             let (path, filter) = tag.split_once('|').unwrap_or((tag, ""));
-            page.push_str(&shown(lookup(path, scopes), filter));
+            page.push_str(&shown(lookup(path, scope), filter));
         }
     }
     page.push_str(rest);
@@ -55,42 +57,38 @@ fn section(template: &str) -> (&str, &str, &str) {
         let tag = &template[at..];
         if tag.starts_with("{#") {
             depth += 1;
-        } else if tag.starts_with("{:else}") && depth == 0 {
+        } else if tag.starts_with(ELSE) && depth == 0 {
             otherwise = Some(at);
-        } else if tag.starts_with("{/}") && depth > 0 {
+        } else if let Some(after) = tag.strip_prefix("{/}") {
+            if depth == 0 {
+                let (end, otherwise) = otherwise.map_or((at, ""), |start| (start, &template[start + ELSE.len()..at]));
+                return (&template[..end], otherwise, after);
+            }
             depth -= 1;
-        } else if tag.starts_with("{/}") {
-            let end = otherwise.unwrap_or(at);
-            let otherwise = otherwise.map_or("", |start| &template[start + "{:else}".len()..at]);
-            return (&template[..end], otherwise, &tag["{/}".len()..]);
         }
     }
     panic!("a section of a template is closed")
 }
 
-fn repeat(path: &str, content: &str, otherwise: &str, scopes: &[&Value], page: &mut String) {
-    let value = lookup(path.trim_end_matches('?'), scopes);
-    let within = |scope| [scopes, &[scope]].concat();
+fn repeat(path: &str, content: &str, otherwise: &str, scope: &Value, page: &mut String) {
+    let value = lookup(path.trim_end_matches('?'), scope);
     match value {
-        Value::Null | Value::Bool(false) => block(otherwise, scopes, 0, page),
-        Value::Array(items) if items.is_empty() => block(otherwise, scopes, 0, page),
-        Value::Number(number) if path.ends_with('?') && number.as_u64() == Some(0) => block(otherwise, scopes, 0, page),
+        Value::Null | Value::Bool(false) => block(otherwise, scope, 0, page),
+        Value::Array(items) if items.is_empty() => block(otherwise, scope, 0, page),
+        Value::Number(number) if path.ends_with('?') && number.as_u64() == Some(0) => block(otherwise, scope, 0, page),
         Value::Array(items) if !path.ends_with('?') => {
-            items.iter().enumerate().for_each(|(index, item)| block(content, &within(item), index + 1, page));
+            items.iter().enumerate().for_each(|(index, item)| block(content, item, index + 1, page));
         }
-        Value::Object(_) => block(content, &within(value), 0, page),
-        _ => block(content, scopes, 0, page),
+        Value::Object(_) => block(content, value, 0, page),
+        _ => block(content, scope, 0, page),
     }
 }
 
-/// The value of a path in the innermost scope that has it.
-fn lookup<'a>(path: &str, scopes: &[&'a Value]) -> &'a Value {
-    const MISSING: &Value = &Value::Null;
+fn lookup<'a>(path: &str, scope: &'a Value) -> &'a Value {
     if path == "." {
-        return scopes.last().copied().unwrap_or(MISSING);
+        return scope;
     }
-    let pointer = format!("/{}", path.replace('.', "/"));
-    scopes.iter().rev().find_map(|scope| scope.pointer(&pointer)).unwrap_or(MISSING)
+    scope.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null)
 }
 
 fn shown(value: &Value, filter: &str) -> String {

@@ -51,7 +51,7 @@ tables! {
         all_times, since, denial, hypothetical, figure,
     }
     Brief {
-        first_steps: Vec<String>, last_steps: Vec<String>, risk: Vec<RiskRule>;
+        default_steps: Vec<String>, risk: Vec<RiskRule>;
         requirement, step, constraint,
     }
     RiskRule {
