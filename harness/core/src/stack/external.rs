@@ -21,7 +21,7 @@ impl External {
     pub(super) async fn check(
         request: &StackRequest,
         urls: &BTreeMap<String, String>,
-        asker: &reqwest::Client,
+        http: &reqwest::Client,
     ) -> Result<Self, StackError> {
         let mut parts = Vec::new();
         for (name, url) in urls {
@@ -29,7 +29,7 @@ impl External {
             let Some(part) = request.topology.parts.iter().find(is_it) else { continue };
             let url = url.trim_end_matches('/').to_owned();
             let unreachable = |why: String| StackError::Unreachable { part: name.clone(), url: url.clone(), why };
-            let reply = asker.get(format!("{url}{READYZ_PATH}")).send().await;
+            let reply = http.get(format!("{url}{READYZ_PATH}")).send().await;
             let reply = reply.map_err(|error| unreachable(error.without_url().to_string()))?;
             if !reply.status().is_success() {
                 let (status, text) = (reply.status(), reply.text().await.unwrap_or_default());

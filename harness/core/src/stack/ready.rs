@@ -16,14 +16,14 @@ const ASK_DEADLINE: Duration = Duration::from_secs(2);
 const TAIL_LINES: usize = 12;
 
 /// The HTTP client for requests to parts; made once per stack, because making it costs more than a request.
-pub(super) fn asker() -> Result<reqwest::Client, StackError> {
+pub(super) fn http_client() -> Result<reqwest::Client, StackError> {
     let client = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build();
     client.map_err(|error| StackError::start("harness", error))
 }
 
 /// Waits until the service at `base` is ready; `ended` returns how its process ended, if it did.
 pub(super) async fn wait_ready(
-    asker: &reqwest::Client,
+    http: &reqwest::Client,
     part: &str,
     base: &str,
     log: &Path,
@@ -36,7 +36,7 @@ pub(super) async fn wait_ready(
         if let Some(status) = ended() {
             return Err(StackError::Died { part: part.to_owned(), status, tail: log_tail(log) });
         }
-        match asker.get(&url).send().await {
+        match http.get(&url).send().await {
             Ok(reply) if reply.status().is_success() => return Ok(()),
             Ok(reply) => last = reply.text().await.unwrap_or_default(),
             Err(error) => last = error.without_url().to_string(),
@@ -47,9 +47,9 @@ pub(super) async fn wait_ready(
 }
 
 /// Returns true if a part answers, even with an error.
-pub(super) async fn answers(asker: &reqwest::Client, part: &RunningPart) -> bool {
+pub(super) async fn answers(http: &reqwest::Client, part: &RunningPart) -> bool {
     match part.kind {
-        PartKind::Service(_) => asker.get(format!("{}{HEALTHZ_PATH}", part.url)).send().await.is_ok(),
+        PartKind::Service(_) => http.get(format!("{}{HEALTHZ_PATH}", part.url)).send().await.is_ok(),
         PartKind::Redis => match part.url.rsplit(':').next().and_then(|port| port.parse().ok()) {
             Some(port) => redis::answers(port).await.is_ok(),
             None => false,

@@ -3,7 +3,7 @@
 use crate::plan::Backend;
 use crate::plan::topology::{PartKind, Topology};
 use crate::stack::labelled;
-use crate::stack::reaper::{end_process, is_alive};
+use crate::stack::process_id::{end_process, is_alive};
 use crate::stack::view::View;
 use crate::stack::{IMAGE_TAG, RunningPart, STOP_DEADLINE, Stack, StackError, StackRequest, again};
 use mcp_contracts::service::READYZ_PATH;
