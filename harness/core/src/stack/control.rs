@@ -84,7 +84,7 @@ impl Stack {
         let Some((pid, started)) = part.pid.zip(part.started) else { return true };
         let start = Instant::now();
         while is_alive(pid, started) {
-            if ready::answers(&self.http, &part).await || start.elapsed() >= SILENCE {
+            if ready::answers(&self.http, part.kind, &part.url).await || start.elapsed() >= SILENCE {
                 return true;
             }
             tokio::time::sleep(LIFE_PAUSE).await;

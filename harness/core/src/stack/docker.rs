@@ -199,13 +199,10 @@ impl Containers {
     async fn settle(&self, running: &mut RunningPart) -> Result<(), StackError> {
         let id = running.container.clone().unwrap_or_default();
         let log = running.log.clone().unwrap_or_default();
-        // At the first start testcontainers waits for Redis's line in its log. Started again, Redis answers after 2 to 52 ms (measured).
-        if running.kind != PartKind::Redis {
-            tokio::select! {
-                ready = wait_ready(&self.http, &running.name, &running.url, &log, || None) => ready?,
-                status = life::ended(&self.docker, &id) => {
-                    return Err(StackError::Died { part: running.name.clone(), status, tail: log_tail(&log) });
-                }
+        tokio::select! {
+            ready = wait_ready(&self.http, (&running.name, running.kind, &running.url), &log, || None) => ready?,
+            status = life::ended(&self.docker, &id) => {
+                return Err(StackError::Died { part: running.name.clone(), status, tail: log_tail(&log) });
             }
         }
         running.pid = life::process(&self.docker, &id).await;

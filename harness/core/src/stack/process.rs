@@ -3,7 +3,7 @@
 mod command;
 
 use super::ports::port_of;
-use super::ready::{redis, wait_ready};
+use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
 use super::{Ended, Given, RunningPart, STOP_DEADLINE, StackError, StackRequest};
 use crate::plan::topology::{Part, PartKind};
@@ -193,10 +193,7 @@ impl Processes {
             reaper.watch_process(pid);
         }
         let mut process = PartProcess { child, pid };
-        match part.kind {
-            PartKind::Redis => redis::wait(&part.name, slot.port, &log, || process.ended()).await?,
-            PartKind::Service(_) => wait_ready(&self.http, &part.name, &url, &log, || process.ended()).await?,
-        }
+        wait_ready(&self.http, (&part.name, part.kind, &url), &log, || process.ended()).await?;
         *slot.process.lock().await = Some(process);
         Ok(RunningPart {
             name: part.name.clone(),
