@@ -72,6 +72,16 @@ impl Acting {
     }
 }
 
+impl Drop for Acting {
+    /// Drops in the order of a heal; a `Vec` would drop its oldest entry first. An injection that fails half-way is undone by this.
+    fn drop(&mut self) {
+        drop(self.hold.take());
+        while let Some(guard) = self.undo.pop() {
+            drop(guard);
+        }
+    }
+}
+
 impl From<UndoGuard> for Acting {
     fn from(undo: UndoGuard) -> Self {
         Self { hold: None, undo: vec![undo] }
