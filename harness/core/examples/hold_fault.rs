@@ -1,8 +1,8 @@
 //! A harness that injects one fault and ends in one of several ways, for the tests of what it leaves behind.
 //!
-//! `hold_fault DIR TOPOLOGY STACK FAULT ENDING`: a folder for the run, a topology as JSON, whether its stack `stays` when it ends or `dies`
-//! with it, a fault as JSON, and `heal`, `drop`, `panic` or `wait`, which heals after an interrupt. Prints the parts of its stack, injects
-//! when it is sent a line, prints `active`, and `healed` where it healed.
+//! `hold_fault DIR TOPOLOGY STACK FAULT ENDING`: a folder for the run, a topology as JSON, whether the stack `stays` when this program ends or
+//! `dies` with it, a fault as JSON, and `heal`, `drop`, `panic` or `wait`, which heals after an interrupt. Prints the parts of the stack,
+//! injects when it reads a line, prints `active`, and `healed` after a heal.
 #![expect(clippy::print_stdout, reason = "a test reads what it prints")]
 
 use harness_core::fault::{FaultKind, Injector};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Rules that are there before a fault changes them.
+/// The rules before a fault changes them.
 const RULES: &str = "category: testing
 rules:
   - id: OWN-001
@@ -62,7 +62,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
         }
         _ => Vec::new(),
     };
-    // Before anything can be interrupted.
+    // First, so that an early interrupt does not end the program.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let request = StackRequest {
@@ -78,7 +78,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
     };
     let view: Arc<dyn View> = Arc::new(Silent);
     let stack = Box::pin(Stack::start(&request, &view, &CancellationToken::new())).await;
-    // Never dropped: where it stays, it outlives this process however that ends.
+    // Never dropped, because a stack that stays must outlive this process however it ends.
     let stack: &'static Stack = Box::leak(Box::new(stack.map_err(|error| error.to_string())?));
     println!("{}", serde_json::to_string(&stack.parts()).map_err(|error| error.to_string())?);
     std::io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())?;

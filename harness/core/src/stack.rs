@@ -3,9 +3,11 @@
 
 pub mod labelled;
 pub mod process;
+pub mod process_id;
 pub mod reaper;
 pub mod state;
 pub mod undo;
+pub mod undo_log;
 pub mod view;
 
 pub(crate) mod again;
@@ -94,7 +96,7 @@ pub struct Stack {
     ways: Ways,
     /// The URL of the proxy before a part, by the name of the part.
     entrances: Mutex<BTreeMap<String, String>>,
-    asker: reqwest::Client,
+    http: reqwest::Client,
     reaper: Option<Arc<Reaper>>,
 }
 
@@ -131,15 +133,15 @@ impl Stack {
         reaper: Option<Arc<Reaper>>,
         view: &Arc<dyn View>,
     ) -> Result<Self, StackError> {
-        let asker = ready::asker()?;
+        let http = ready::http_client()?;
         let runtime: Box<dyn PartRuntime> = match &request.backend {
-            Backend::Process => Box::new(process::Processes::new(reaper.clone(), asker.clone())),
-            Backend::Docker => Box::new(docker::Containers::prepare(request, reaper.as_deref(), asker.clone()).await?),
-            Backend::External { urls } => Box::new(external::External::check(request, urls, &asker).await?),
+            Backend::Process => Box::new(process::Processes::new(reaper.clone(), http.clone())),
+            Backend::Docker => Box::new(docker::Containers::prepare(request, reaper.as_deref(), http.clone()).await?),
+            Backend::External { urls } => Box::new(external::External::check(request, urls, &http).await?),
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
-        let stack = Self { request: request.clone(), parts, runtime, ways: Ways::default(), entrances, asker, reaper };
+        let stack = Self { request: request.clone(), parts, runtime, ways: Ways::default(), entrances, http, reaper };
         if let Some(parts) = running {
             for part in &parts {
                 stack.open_entrance(part).await?;

@@ -52,13 +52,3 @@ impl<'a> Active<'a> {
         Ok(Healed { hits })
     }
 }
-
-impl Drop for Active<'_> {
-    fn drop(&mut self) {
-        // The same order as in `heal`. A `Vec` would drop its oldest entry first.
-        drop(self.acting.hold.take());
-        while let Some(guard) = self.acting.undo.pop() {
-            drop(guard);
-        }
-    }
-}

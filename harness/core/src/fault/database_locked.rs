@@ -4,7 +4,7 @@
 use super::error::FaultError;
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Hold, Step};
-use super::problems::no_database;
+use super::problems::{needs_own_stack, no_database};
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
 use nix::errno::Errno;
@@ -43,14 +43,11 @@ impl Fault for DatabaseLocked {
 
     fn unsupported(&self, backend: &Backend) -> Option<String> {
         match backend {
-            Backend::Process => None,
             Backend::Docker => Some(
                 "locks a file of this machine, which `--backend docker` keeps in a container; use `--backend process`"
                     .to_owned(),
             ),
-            Backend::External { .. } => {
-                Some("needs a stack that the harness started; use `--backend process`".to_owned())
-            }
+            Backend::Process | Backend::External { .. } => needs_own_stack(backend),
         }
     }
 

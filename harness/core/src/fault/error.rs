@@ -1,7 +1,7 @@
 //! Why a fault could not be injected or healed.
 
 use crate::stack::StackError;
-use crate::stack::undo::UndoLogError;
+use crate::stack::undo_log::UndoLogError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FaultError {

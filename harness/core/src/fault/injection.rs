@@ -1,7 +1,8 @@
 //! The injection of one fault, as its kind sees it: the stack, and the undo log.
 
 use super::error::FaultError;
-use crate::stack::undo::{Undo, UndoGuard, UndoLog};
+use crate::stack::undo::Undo;
+use crate::stack::undo_log::{UndoGuard, UndoLog};
 use crate::stack::{RunningPart, Stack, StackError};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use super::error::FaultError;
 use super::injection::Injection;
 use crate::plan::run_dir;
 use crate::stack::Stack;
-use crate::stack::undo::UndoLog;
+use crate::stack::undo_log::UndoLog;
 use std::path::Path;
 use std::sync::Arc;
 

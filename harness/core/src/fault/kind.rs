@@ -2,10 +2,10 @@
 
 use super::error::FaultError;
 use super::injection::Injection;
-use super::problems::unknown_part;
+use super::problems::{needs_own_stack, unknown_part};
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
-use crate::stack::undo::UndoGuard;
+use crate::stack::undo_log::UndoGuard;
 use futures::future::BoxFuture;
 
 /// A step of a fault: its injection, or its recovery.
@@ -40,8 +40,7 @@ pub(super) trait Fault: Sync {
 
     /// Why this backend cannot do it, as the predicate of a sentence about the fault.
     fn unsupported(&self, backend: &Backend) -> Option<String> {
-        let external = matches!(backend, Backend::External { .. });
-        external.then(|| "needs a stack that the harness started; use `--backend process`".to_owned())
+        needs_own_stack(backend)
     }
 
     /// Why this machine cannot do it, although the backend can.
@@ -70,6 +69,16 @@ pub(super) struct Acting {
 impl Acting {
     pub(super) fn held_by(hold: impl Hold + 'static) -> Self {
         Self { hold: Some(Box::new(hold)), undo: Vec::new() }
+    }
+}
+
+impl Drop for Acting {
+    /// Drops in the order of a heal; a `Vec` would drop its oldest entry first. An injection that fails half-way is undone by this.
+    fn drop(&mut self) {
+        drop(self.hold.take());
+        while let Some(guard) = self.undo.pop() {
+            drop(guard);
+        }
     }
 }
 

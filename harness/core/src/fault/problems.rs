@@ -1,9 +1,15 @@
-//! What several kinds of fault check before anything starts: the part or the way exists, and a number is in its range.
+//! What several kinds of fault check before anything starts: the backend can do it, the part or the way exists, and a number is in its range.
 
+use crate::plan::Backend;
 use crate::plan::data_file::nearest;
 use crate::plan::topology::{Part, PartKind, Topology};
 use mcp_contracts::env;
 use std::ops::RangeInclusive;
+
+pub(super) fn needs_own_stack(backend: &Backend) -> Option<String> {
+    let external = matches!(backend, Backend::External { .. });
+    external.then(|| "needs a stack that the harness started; use `--backend process`".to_owned())
+}
 
 pub(super) fn out_of_range(key: &str, value: u32, allowed: &RangeInclusive<u32>) -> Option<String> {
     let (least, most) = (allowed.start(), allowed.end());

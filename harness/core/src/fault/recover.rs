@@ -55,7 +55,7 @@ fn logs(run: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::{Recovered, recover};
     use crate::plan::run_dir::{RUNS, UNDO};
-    use crate::stack::reaper::start_time;
+    use crate::stack::process_id::start_time;
     use crate::stack::undo::Undo;
     use crate::stack::undo::line::Line;
     use std::path::Path;

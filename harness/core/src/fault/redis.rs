@@ -91,15 +91,16 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
     let run_id = run_id(&mut admin).await.map_err(refused)?;
     let recipe = state.recipe(&mut admin).await.map_err(|why| injection.refused(why))?;
 
+    // Declared first, so that on an error it is dropped last: the undo needs the places of these connections.
+    let mut acting = Acting::default();
     let mut connections = Vec::new();
     for _ in 0..recipe.places {
         connections.push(connect_by_name(&part.url).await.map_err(refused)?);
     }
-    let mut undo = Vec::new();
     let mut restore = recipe.restore.clone();
     if let Some(path) = &recipe.leaves {
         if part.container.is_none() && !path.exists() {
-            undo.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
+            acting.undo.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
         } else {
             // A file in a container cannot be removed from here, and one that existed before must stay: Redis writes it again without the
             // keys of the fault.
@@ -108,12 +109,13 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
     }
     if !restore.is_empty() {
         let (url, password) = (part.url.clone(), recipe.password.clone());
-        undo.push(injection.must_undo(Undo::Redis(RedisUndo { url, password, run_id, commands: restore }))?);
+        acting.undo.push(injection.must_undo(Undo::Redis(RedisUndo { url, password, run_id, commands: restore }))?);
     }
     let tasks = begin(&part.url, &recipe, &mut admin).await.map_err(|why| injection.refused(why))?;
     symptom::wait(&part.url, &recipe.symptom, &mut admin).await.map_err(|why| injection.no_effect(why))?;
     connections.push(admin);
-    Ok(Acting { hold: Some(Box::new(StateHold { connections, tasks })), undo })
+    acting.hold = Some(Box::new(StateHold { connections, tasks }));
+    Ok(acting)
 }
 
 async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) -> Result<JoinSet<()>, String> {

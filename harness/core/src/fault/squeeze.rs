@@ -8,7 +8,8 @@ use super::injection::Injection;
 use super::kind::Acting;
 use crate::plan::Backend;
 use crate::stack::labelled;
-use crate::stack::undo::{ContainerUndo, UNLIMITED, Undo, UndoGuard};
+use crate::stack::undo::{ContainerUndo, UNLIMITED, Undo};
+use crate::stack::undo_log::UndoGuard;
 use bollard::models::ContainerUpdateBody;
 pub(super) use group::{CPU, MEMORY};
 

@@ -19,7 +19,7 @@ pub(crate) async fn start(
     let targets = part.edges.iter().filter_map(|edge| find(&edge.to));
     let addresses: Vec<_> = targets.map(|target| (target.kind, target.url.clone())).collect();
     let environment = wiring::environment(request, &part, &addresses);
-    let processes = Box::new(Processes::new(None, ready::asker()?));
+    let processes = Box::new(Processes::new(None, ready::http_client()?));
     let running = processes.start(request, &part, environment).await?;
     processes.leave();
     Ok(running)

@@ -3,7 +3,7 @@
 
 use super::{RunningPart, Stack, StackError, given, ready};
 use crate::plan::topology::PartKind;
-use crate::stack::reaper::is_alive;
+use crate::stack::process_id::is_alive;
 use chaos_proxy::{Exchange, Proxy};
 use mcp_contracts::Service;
 use mcp_contracts::service::METRICS_PATH;
@@ -84,7 +84,7 @@ impl Stack {
         let Some((pid, started)) = part.pid.zip(part.started) else { return true };
         let start = Instant::now();
         while is_alive(pid, started) {
-            if ready::answers(&self.asker, &part).await || start.elapsed() >= SILENCE {
+            if ready::answers(&self.http, part.kind, &part.url).await || start.elapsed() >= SILENCE {
                 return true;
             }
             tokio::time::sleep(LIFE_PAUSE).await;
@@ -156,7 +156,7 @@ impl Stack {
         let unreadable = |why: String| StackError::control(name, "asked for its metrics", why);
         let part = self.part(name).filter(|part| part.kind != PartKind::Redis);
         let part = part.ok_or_else(|| unreadable("there is no such service".to_owned()))?;
-        let reply = self.asker.get(format!("{}{METRICS_PATH}", part.url)).send().await;
+        let reply = self.http.get(format!("{}{METRICS_PATH}", part.url)).send().await;
         let reply = reply.and_then(reqwest::Response::error_for_status);
         let text = reply.map_err(|error| unreadable(error.to_string()))?.text().await;
         text.map_err(|error| unreadable(error.to_string()))

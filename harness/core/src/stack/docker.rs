@@ -10,7 +10,8 @@ use super::runtime::{Action, PartRuntime};
 use super::{Ended, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest, given};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::labelled::{self, LABEL};
-use crate::stack::reaper::{Reaper, start_time};
+use crate::stack::process_id::start_time;
+use crate::stack::reaper::Reaper;
 use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
 use futures::future::BoxFuture;
@@ -28,15 +29,14 @@ const REDIS_PORT: u16 = 6379;
 /// The containers of a stack and their network.
 pub(super) struct Containers {
     docker: Docker,
-    asker: reqwest::Client,
+    http: reqwest::Client,
     label: String,
     /// The address of this machine on the network; the proxies between containers listen there (decision 0018).
     gateway: IpAddr,
-    held: Mutex<BTreeMap<String, Held>>,
+    containers: Mutex<BTreeMap<String, PartContainer>>,
 }
 
-/// A container that was started.
-struct Held {
+struct PartContainer {
     container: ContainerAsync<GenericImage>,
     running: RunningPart,
     /// True if the container was started again; its later output is not in the log file.
@@ -71,8 +71,8 @@ impl PartRuntime for Containers {
                 container: Some(id),
                 log: Some(log),
             };
-            let held = Held { container, running: running.clone(), again: false };
-            self.lock().insert(part.name.clone(), held);
+            let container = PartContainer { container, running: running.clone(), again: false };
+            self.lock().insert(part.name.clone(), container);
             self.settle(&mut running).await?;
             Ok(running)
         })
@@ -86,8 +86,8 @@ impl PartRuntime for Containers {
             }
             let started = self.docker.start_container(&id, None).await;
             started.map_err(|error| StackError::control(name, "started", error))?;
-            if let Some(held) = self.lock().get_mut(name) {
-                held.again = true;
+            if let Some(container) = self.lock().get_mut(name) {
+                container.again = true;
             }
             self.settle(&mut running).await?;
             Ok(running)
@@ -130,10 +130,10 @@ impl PartRuntime for Containers {
 
     fn stop<'r>(&'r self, waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
         Box::pin(async move {
-            let mut held = std::mem::take(&mut *self.lock());
+            let mut containers = std::mem::take(&mut *self.lock());
             for wave in waves.iter().rev() {
-                let ending = wave.iter().filter_map(|part| held.remove(&part.name));
-                futures::future::join_all(ending.map(|held| self.end(held))).await;
+                let ending = wave.iter().filter_map(|part| containers.remove(&part.name));
+                futures::future::join_all(ending.map(|container| self.end(container))).await;
             }
             let _ = labelled::remove_from(&self.docker, &self.label).await;
         })
@@ -141,7 +141,7 @@ impl PartRuntime for Containers {
 
     fn leave(self: Box<Self>) {
         // A dropped handle removes its container.
-        std::mem::take(&mut *self.lock()).into_values().for_each(|held| std::mem::forget(held.container));
+        std::mem::take(&mut *self.lock()).into_values().for_each(|container| std::mem::forget(container.container));
     }
 
     fn label(&self) -> Option<&str> {
@@ -166,7 +166,7 @@ impl Containers {
     pub(super) async fn prepare(
         request: &StackRequest,
         reaper: Option<&Reaper>,
-        asker: reqwest::Client,
+        http: reqwest::Client,
     ) -> Result<Self, StackError> {
         let docker = labelled::connect().await?;
         for part in &request.topology.parts {
@@ -192,40 +192,38 @@ impl Containers {
             let volume = VolumeCreateRequest { name, labels: Some(labels.clone()), ..Default::default() };
             docker.create_volume(volume).await.map_err(|error| failed("volume", error))?;
         }
-        Ok(Self { docker, asker, label, gateway, held: Mutex::default() })
+        Ok(Self { docker, http, label, gateway, containers: Mutex::default() })
     }
 
     /// Waits until a part is ready, and finds its process.
     async fn settle(&self, running: &mut RunningPart) -> Result<(), StackError> {
         let id = running.container.clone().unwrap_or_default();
         let log = running.log.clone().unwrap_or_default();
-        if running.kind != PartKind::Redis {
-            tokio::select! {
-                ready = wait_ready(&self.asker, &running.name, &running.url, &log, || None) => ready?,
-                status = life::ended(&self.docker, &id) => {
-                    return Err(StackError::Died { part: running.name.clone(), status, tail: log_tail(&log) });
-                }
+        tokio::select! {
+            ready = wait_ready(&self.http, (&running.name, running.kind, &running.url), &log, || None) => ready?,
+            status = life::ended(&self.docker, &id) => {
+                return Err(StackError::Died { part: running.name.clone(), status, tail: log_tail(&log) });
             }
         }
         running.pid = life::process(&self.docker, &id).await;
         running.started = running.pid.and_then(start_time);
-        if let Some(held) = self.lock().get_mut(&running.name) {
-            held.running = running.clone();
+        if let Some(container) = self.lock().get_mut(&running.name) {
+            container.running = running.clone();
         }
         Ok(())
     }
 
-    async fn end(&self, held: Held) {
+    async fn end(&self, PartContainer { container, running, again }: PartContainer) {
         let seconds = i32::try_from(STOP_DEADLINE.as_secs()).unwrap_or(i32::MAX);
         // A paused container does not receive the signal; this fails if it is not paused.
-        let _ = self.docker.unpause_container(held.container.id()).await;
-        let _ = held.container.stop_with_timeout(Some(seconds)).await;
-        if let Some(log) = held.running.log.filter(|_| held.again)
-            && let Ok(text) = life::log(&self.docker, held.container.id()).await
+        let _ = self.docker.unpause_container(container.id()).await;
+        let _ = container.stop_with_timeout(Some(seconds)).await;
+        if let Some(log) = running.log.filter(|_| again)
+            && let Ok(text) = life::log(&self.docker, container.id()).await
         {
             let _ = std::fs::write(log, text);
         }
-        let _ = held.container.rm().await;
+        let _ = container.rm().await;
     }
 
     async fn running_id(&self, name: &str, what: &'static str) -> Result<String, StackError> {
@@ -237,12 +235,12 @@ impl Containers {
     }
 
     fn find(&self, name: &str, what: &'static str) -> Result<(String, RunningPart), StackError> {
-        let held = self.lock();
-        let held = held.get(name).ok_or_else(|| StackError::control(name, what, "there is no such part"))?;
-        Ok((held.container.id().to_owned(), held.running.clone()))
+        let containers = self.lock();
+        let part = containers.get(name).ok_or_else(|| StackError::control(name, what, "there is no such part"))?;
+        Ok((part.container.id().to_owned(), part.running.clone()))
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<String, Held>> {
-        self.held.lock()
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<String, PartContainer>> {
+        self.containers.lock()
     }
 }

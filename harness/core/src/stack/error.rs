@@ -40,9 +40,9 @@ pub enum StackError {
         "the image `{image}` does not exist\nhint: build the images with `make images`, or use `--backend process`"
     )]
     MissingImage { image: String },
-    /// A part of a stack that the harness did not start does not answer.
+    /// A part of a stack that the harness did not start is not ready.
     #[error(
-        "`{part}` at `{url}` does not answer: {why}\nhint: start it, or let the harness start one with `--backend process`"
+        "`{part}` at `{url}` is not ready: {why}\nhint: start it, or let the harness start one with `--backend process`"
     )]
     Unreachable { part: String, url: String, why: String },
     #[error("interrupted while the stack was starting")]

@@ -1,9 +1,9 @@
 //! The external backend: a stack that the harness did not start. Its parts are only asked whether they are ready.
 
+use super::ready::{self, Readiness};
 use super::runtime::PartRuntime;
 use super::{RunningPart, StackError, StackRequest};
 use crate::plan::topology::Part;
-use mcp_contracts::service::READYZ_PATH;
 use std::collections::BTreeMap;
 
 pub(super) struct External {
@@ -21,7 +21,7 @@ impl External {
     pub(super) async fn check(
         request: &StackRequest,
         urls: &BTreeMap<String, String>,
-        asker: &reqwest::Client,
+        http: &reqwest::Client,
     ) -> Result<Self, StackError> {
         let mut parts = Vec::new();
         for (name, url) in urls {
@@ -29,11 +29,10 @@ impl External {
             let Some(part) = request.topology.parts.iter().find(is_it) else { continue };
             let url = url.trim_end_matches('/').to_owned();
             let unreachable = |why: String| StackError::Unreachable { part: name.clone(), url: url.clone(), why };
-            let reply = asker.get(format!("{url}{READYZ_PATH}")).send().await;
-            let reply = reply.map_err(|error| unreachable(error.without_url().to_string()))?;
-            if !reply.status().is_success() {
-                let (status, text) = (reply.status(), reply.text().await.unwrap_or_default());
-                return Err(unreachable(format!("it answers {status}: {text}")));
+            match ready::readiness(http, part.kind, &url).await {
+                Readiness::Ready => {}
+                Readiness::NotReady(response) => return Err(unreachable(format!("it is not ready: {response}"))),
+                Readiness::Silent(error) => return Err(unreachable(error)),
             }
             parts.push(RunningPart {
                 name: name.clone(),

@@ -3,11 +3,12 @@
 mod command;
 
 use super::ports::port_of;
-use super::ready::{redis, wait_ready};
+use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
 use super::{Ended, Given, RunningPart, STOP_DEADLINE, StackError, StackRequest};
 use crate::plan::topology::{Part, PartKind};
-use crate::stack::reaper::{Reaper, start_time};
+use crate::stack::process_id::start_time;
+use crate::stack::reaper::Reaper;
 use futures::future::BoxFuture;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -28,7 +29,7 @@ const STATE_PAUSE: Duration = Duration::from_millis(2);
 /// The processes of a stack.
 pub(super) struct Processes {
     reaper: Option<Arc<Reaper>>,
-    asker: reqwest::Client,
+    http: reqwest::Client,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
 }
 
@@ -168,8 +169,8 @@ impl PartRuntime for Processes {
 }
 
 impl Processes {
-    pub(super) fn new(reaper: Option<Arc<Reaper>>, asker: reqwest::Client) -> Self {
-        Self { reaper, asker, slots: Mutex::default() }
+    pub(super) fn new(reaper: Option<Arc<Reaper>>, http: reqwest::Client) -> Self {
+        Self { reaper, http, slots: Mutex::default() }
     }
 
     async fn run(&self, request: &StackRequest, slot: &Slot) -> Result<RunningPart, StackError> {
@@ -192,10 +193,7 @@ impl Processes {
             reaper.watch_process(pid);
         }
         let mut process = PartProcess { child, pid };
-        match part.kind {
-            PartKind::Redis => redis::wait(&part.name, slot.port, &log, || process.ended()).await?,
-            PartKind::Service(_) => wait_ready(&self.asker, &part.name, &url, &log, || process.ended()).await?,
-        }
+        wait_ready(&self.http, (&part.name, part.kind, &url), &log, || process.ended()).await?;
         *slot.process.lock().await = Some(process);
         Ok(RunningPart {
             name: part.name.clone(),

@@ -1,60 +1,92 @@
-//! Waits until a part is ready; the error shows the last lines of its log. Also asks whether a part answers at all.
+//! Asks parts whether they are ready, and waits until they are; the error of a wait shows the last lines of the log.
 
-pub(super) mod redis;
-
-use super::{RunningPart, START_DEADLINE, StackError};
+use super::{START_DEADLINE, StackError};
 use crate::plan::topology::PartKind;
 use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Pause between two requests. Short, because it is added to every measured start.
 const READY_PAUSE: Duration = Duration::from_millis(5);
 /// How long one response may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a Redis may take to answer `PING`.
+const PING_DEADLINE: Duration = Duration::from_secs(1);
 /// Number of log lines that an error shows.
 const TAIL_LINES: usize = 12;
 
+/// The state of a part, by its answer to one request.
+pub(super) enum Readiness {
+    Ready,
+    /// The part answers; the text is its response.
+    NotReady(String),
+    /// The part does not answer; the text is the error.
+    Silent(String),
+}
+
 /// The HTTP client for requests to parts; made once per stack, because making it costs more than a request.
-pub(super) fn asker() -> Result<reqwest::Client, StackError> {
+pub(super) fn http_client() -> Result<reqwest::Client, StackError> {
     let client = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build();
     client.map_err(|error| StackError::start("harness", error))
 }
 
-/// Waits until the service at `base` is ready; `ended` returns how its process ended, if it did.
+/// Waits until a part is ready; `ended` returns how its process ended, if it did.
 pub(super) async fn wait_ready(
-    asker: &reqwest::Client,
-    part: &str,
-    base: &str,
+    http: &reqwest::Client,
+    (name, kind, url): (&str, PartKind, &str),
     log: &Path,
     mut ended: impl FnMut() -> Option<String>,
 ) -> Result<(), StackError> {
     let start = Instant::now();
-    let url = format!("{base}{READYZ_PATH}");
     let mut last = "no answer".to_owned();
     while start.elapsed() < START_DEADLINE {
         if let Some(status) = ended() {
-            return Err(StackError::Died { part: part.to_owned(), status, tail: log_tail(log) });
+            return Err(StackError::Died { part: name.to_owned(), status, tail: log_tail(log) });
         }
-        match asker.get(&url).send().await {
-            Ok(reply) if reply.status().is_success() => return Ok(()),
-            Ok(reply) => last = reply.text().await.unwrap_or_default(),
-            Err(error) => last = error.without_url().to_string(),
+        match readiness(http, kind, url).await {
+            Readiness::Ready => return Ok(()),
+            Readiness::NotReady(why) | Readiness::Silent(why) => last = why,
         }
         tokio::time::sleep(READY_PAUSE).await;
     }
-    Err(StackError::NotReady { part: part.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: log_tail(log) })
+    Err(StackError::NotReady { part: name.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: log_tail(log) })
+}
+
+/// Asks a part once whether it is ready.
+pub(super) async fn readiness(http: &reqwest::Client, kind: PartKind, url: &str) -> Readiness {
+    ask(http, kind, url, READYZ_PATH).await
 }
 
 /// Returns true if a part answers, even with an error.
-pub(super) async fn answers(asker: &reqwest::Client, part: &RunningPart) -> bool {
-    match part.kind {
-        PartKind::Service(_) => asker.get(format!("{}{HEALTHZ_PATH}", part.url)).send().await.is_ok(),
-        PartKind::Redis => match part.url.rsplit(':').next().and_then(|port| port.parse().ok()) {
-            Some(port) => redis::answers(port).await.is_ok(),
-            None => false,
-        },
+pub(super) async fn answers(http: &reqwest::Client, kind: PartKind, url: &str) -> bool {
+    // Not `/readyz`: a service may take long to find out whether the parts behind it answer.
+    !matches!(ask(http, kind, url, HEALTHZ_PATH).await, Readiness::Silent(_))
+}
+
+async fn ask(http: &reqwest::Client, kind: PartKind, url: &str, path: &str) -> Readiness {
+    if kind == PartKind::Redis {
+        return match ping(url).await {
+            Ok(true) => Readiness::Ready,
+            Ok(false) => Readiness::NotReady("no PONG".to_owned()),
+            Err(error) => Readiness::Silent(error.to_string()),
+        };
     }
+    match http.get(format!("{url}{path}")).send().await {
+        Ok(response) if response.status().is_success() => Readiness::Ready,
+        Ok(response) => Readiness::NotReady(response.text().await.unwrap_or_default()),
+        Err(error) => Readiness::Silent(error.without_url().to_string()),
+    }
+}
+
+/// Returns true if the Redis at `redis://host:port` answers `PING`.
+async fn ping(url: &str) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(url.trim_start_matches("redis://")).await?;
+    stream.write_all(b"PING\r\n").await?;
+    let mut reply = [0; 5];
+    tokio::time::timeout(PING_DEADLINE, stream.read_exact(&mut reply)).await??;
+    Ok(&reply == b"+PONG")
 }
 
 /// The last lines of a log.

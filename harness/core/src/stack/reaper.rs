@@ -3,10 +3,9 @@
 
 mod list;
 
+use crate::stack::process_id::start_time;
 use crate::stack::undo::line::Line;
 use list::{List, Message};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use parking_lot::Mutex;
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
@@ -78,24 +77,6 @@ impl Reaper {
         if let Some(input) = self.input.lock().as_mut() {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
         }
-    }
-}
-
-/// Returns the start of a process in clock ticks since boot. The system reuses process ids; the pair of both is unique.
-pub fn start_time(pid: u32) -> Option<u64> {
-    procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok().map(|stat| stat.starttime)
-}
-
-/// Returns true if this very process exists and is not a zombie.
-pub fn is_alive(pid: u32, started: u64) -> bool {
-    let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| stat.starttime == started && stat.state != 'Z')
-}
-
-/// Sends a signal to a process, unless its id belongs to a later process by now.
-pub fn end_process(pid: u32, started: u64, signal: Signal) {
-    if start_time(pid) == Some(started) {
-        let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
     }
 }
 

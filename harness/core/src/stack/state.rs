@@ -1,12 +1,12 @@
 //! A stack that outlives the command that started it: `harness up` writes a file, and `down`, `status` and `logs` read it.
 
 use crate::plan::Backend;
-use crate::plan::topology::{PartKind, Topology};
+use crate::plan::topology::Topology;
 use crate::stack::labelled;
-use crate::stack::reaper::{end_process, is_alive};
+use crate::stack::process_id::{end_process, is_alive};
+use crate::stack::ready::{self, Readiness};
 use crate::stack::view::View;
 use crate::stack::{IMAGE_TAG, RunningPart, STOP_DEADLINE, Stack, StackError, StackRequest, again};
-use mcp_contracts::service::READYZ_PATH;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -23,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 pub const FOLDER: &str = ".harness";
 const FILE: &str = "stack.json";
 const PAUSE: Duration = Duration::from_millis(20);
-const ASK_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StackState {
@@ -181,33 +180,14 @@ pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<Run
 
 /// Asks every part whether it is ready.
 pub async fn status(state: &StackState) -> Vec<PartStatus> {
-    let mut parts = Vec::new();
+    let (http, mut parts) = (ready::http_client().unwrap_or_default(), Vec::new());
     for part in &state.parts {
-        let (state, detail) = match part.kind {
-            PartKind::Redis => redis_state(part).await,
-            PartKind::Service(_) => service_state(part).await,
+        let (state, detail) = match ready::readiness(&http, part.kind, &part.url).await {
+            Readiness::Ready => ("ready", String::new()),
+            Readiness::NotReady(response) => ("not ready", response),
+            Readiness::Silent(error) => ("dead", error),
         };
         parts.push(PartStatus { name: part.name.clone(), url: part.url.clone(), state, detail });
     }
     parts
-}
-
-async fn service_state(part: &RunningPart) -> (&'static str, String) {
-    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build() else {
-        return ("dead", "no HTTP client".to_owned());
-    };
-    match client.get(format!("{}{READYZ_PATH}", part.url)).send().await {
-        Ok(reply) if reply.status().is_success() => ("ready", String::new()),
-        Ok(reply) => ("not ready", reply.text().await.unwrap_or_default()),
-        Err(error) => ("dead", error.without_url().to_string()),
-    }
-}
-
-async fn redis_state(part: &RunningPart) -> (&'static str, String) {
-    let port = part.url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
-    match super::ready::redis::answers(port).await {
-        Ok(true) => ("ready", String::new()),
-        Ok(false) => ("not ready", "no PONG".to_owned()),
-        Err(error) => ("dead", error.to_string()),
-    }
 }

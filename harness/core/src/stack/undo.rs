@@ -5,7 +5,6 @@ pub(crate) mod line;
 
 mod container;
 mod group;
-mod log;
 mod process;
 mod redis;
 
@@ -13,8 +12,6 @@ pub use container::ContainerUndo;
 pub(crate) use container::UNLIMITED;
 pub use group::GroupUndo;
 pub(crate) use group::MEMBERS;
-pub use log::UndoLogError;
-pub(crate) use log::{UndoGuard, UndoLog};
 pub use process::{FileSizeUndo, ProcessUndo};
 pub(crate) use process::{file_size, set_file_size};
 pub use redis::RedisUndo;

@@ -4,7 +4,7 @@ use crate::arguments::WatchArguments;
 use crate::context::Context;
 use crate::exit::Failure;
 use harness_core::stack::log_tail;
-use harness_core::stack::reaper::{end_process, is_alive, start_time};
+use harness_core::stack::process_id::{end_process, is_alive, start_time};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::os::unix::process::CommandExt;

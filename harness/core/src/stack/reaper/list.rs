@@ -1,7 +1,7 @@
 //! What the reaper must undo and end, and how it does so.
 
-use super::end_process;
 use crate::stack::labelled;
+use crate::stack::process_id::end_process;
 use crate::stack::undo::Undo;
 use crate::stack::undo::line::{Line, Pending, mark_undone};
 use nix::sys::signal::Signal;

@@ -1,7 +1,7 @@
 //! Moves a process back to its control group.
 
 use super::{PAUSE, UndoError};
-use crate::stack::reaper::start_time;
+use crate::stack::process_id::start_time;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::PathBuf;

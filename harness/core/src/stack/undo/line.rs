@@ -1,8 +1,8 @@
 //! The format of an undo log, `undo.jsonl`: one line for what must be undone, and one more once it is undone. Writing the log while faults
-//! are injected is `log.rs`; this file has what the watchdog and `harness chaos recover` need too.
+//! are injected is `undo_log.rs`; this file has what the watchdog and `harness chaos recover` need too.
 
 use super::Undo;
-use crate::stack::reaper::is_alive;
+use crate::stack::process_id::is_alive;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ pub(crate) enum Line {
 
 impl Line {
     /// Appends this line and returns when it is on the disk.
-    pub(super) fn append(&self, file: &mut File) -> io::Result<()> {
+    pub(in crate::stack) fn append(&self, file: &mut File) -> io::Result<()> {
         // One write per line, because the harness and its watchdog append to the same file.
         let mut text = serde_json::to_string(self)?;
         text.push('\n');

@@ -2,7 +2,7 @@
 //! id has another start time and is left alone.
 
 use super::{PAUSE, UndoError};
-use crate::stack::reaper::start_time;
+use crate::stack::process_id::start_time;
 use nix::sys::signal::{Signal, kill};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::{Deserialize, Serialize};

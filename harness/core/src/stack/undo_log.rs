@@ -4,9 +4,10 @@
 //! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it can be killed too: then
 //! `harness chaos recover` reads the file (decision 0016).
 
-use super::line::Line;
-use super::{Undo, UndoError};
-use crate::stack::reaper::{Reaper, start_time};
+use super::undo::line::Line;
+use super::undo::{Undo, UndoError};
+use crate::stack::process_id::start_time;
+use crate::stack::reaper::Reaper;
 use parking_lot::Mutex;
 use std::fs::{File, OpenOptions};
 use std::io;
