@@ -1,9 +1,9 @@
-//! What the driver costs: CPU per checked call, beside a loop that only writes and reads bytes over as many connections
-//! in the same run. The service is a process of its own, so that its costs are not in the figures.
+//! The cost of the driver: CPU time per checked call, compared with a loop that only writes and reads bytes over as many connections in the
+//! same run. The service is a process of its own, so that its cost is not in the figures.
 #![expect(clippy::unwrap_used, reason = "a failed step of a benchmark is its failure")]
 
 #[path = "../tests/support/server.rs"]
-#[expect(dead_code, reason = "only the tests make the service stall and ask what it saw")]
+#[expect(dead_code, reason = "only the tests make the service stall and read what it received")]
 mod server;
 
 use harness_core::drive::{Assignment, DriverReport};
@@ -30,9 +30,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SERVE: &str = "serve";
 const USERS: u32 = 100;
 const SECONDS: u64 = 5;
-/// What the driver may cost, in CPU seconds for 100,000 checked calls at a hundred users.
+/// Most CPU seconds for 100,000 checked calls of a hundred users.
 const ALLOWED_CPU_S: f64 = 1.8;
-/// What the driver may take, in MiB.
+/// Most memory of the driver, in MiB.
 const ALLOWED_MIB: f64 = 40.0;
 
 fn main() {
@@ -67,7 +67,7 @@ fn main() {
     writeln!(out, "driver memory at its peak: {mib:.1} MiB, allowed {ALLOWED_MIB}").unwrap();
 }
 
-/// The service: says where it listens, ends when its parent does.
+/// The service: prints its address, and ends with its parent.
 fn serve() {
     let server = Server::start(Behaviour::default());
     let mut out = std::io::stdout().lock();
@@ -101,7 +101,7 @@ async fn driver(address: SocketAddr) -> DriverReport {
     Box::pin(drive(assignment, CancellationToken::new(), |_| Ok(()))).await.unwrap()
 }
 
-/// The same number of connections, one fixed request, replies counted by their length and not looked at.
+/// The same number of connections and one fixed request. Replies are counted by their length and not parsed.
 async fn bare(address: SocketAddr) -> f64 {
     let token = "e30.eyJvcmdJZCI6Im8iLCJzdWIiOiJ1In0.x";
     let body =
@@ -125,7 +125,7 @@ async fn bare(address: SocketAddr) -> f64 {
             while monotonic_us() < until_us {
                 stream.write_all(request.as_bytes()).await.unwrap();
                 let mut read = stream.read(&mut buffer).await.unwrap();
-                // Every reply is the same; the first one, read in one piece, says how long.
+                // Every reply is the same; the first one, read in one piece, has the length.
                 length = length.max(read);
                 while read < length {
                     read += stream.read(&mut buffer).await.unwrap();

@@ -1,4 +1,4 @@
-//! Ctrl-C for the driver: finish the calls in flight, make no further one. Set before goose sets its own handler, which
+//! Ctrl-C for the driver: it finishes the calls in flight and makes no further one. Installed before goose installs its own handler, which
 //! would end the process at the second signal.
 
 use tokio_util::sync::CancellationToken;

@@ -1,5 +1,5 @@
-//! Profiles: what a workload is, read from TOML and the command line into a core [`Workload`]. Every problem is
-//! reported, all together, with file, line, key and what is allowed.
+//! Profiles: a workload is read from TOML and the command line into a core [`Workload`]. All problems are reported together, with file, line,
+//! key and the allowed values.
 
 mod error;
 mod parser;
@@ -26,20 +26,18 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str, &str)] =
     built_in!["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"];
 
-/// What the command line changes of a profile.
+/// What the command line overrides in a profile.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
-    /// Concurrent users.
     pub users: Option<u32>,
-    /// Organisations that they are spread over.
     pub organisations: Option<u32>,
-    /// How long is measured; with stages their sum decides, and this is refused.
+    /// Duration of the measured phase. Refused with stages, because their sum decides.
     pub duration: Option<Duration>,
-    /// Load before measuring starts.
+    /// Duration of the load before the measured phase.
     pub warmup: Option<Duration>,
     /// Pause of a user between two calls; makes the model closed.
     pub think_time: Option<Duration>,
-    /// Arrivals per second; makes the model open.
+    /// Arrivals per second. Makes the model open.
     pub rate: Option<f64>,
     /// Arrival schedule such as `10s:100,20s:100-1000`; makes the model open.
     pub stages: Option<String>,
@@ -47,12 +45,12 @@ pub struct Overrides {
     pub thresholds: Vec<String>,
 }
 
-/// Names of the workloads that `harness load` knows.
+/// Returns the names of the built-in workloads.
 pub fn known_workloads() -> Vec<&'static str> {
     BUILT_IN.iter().map(|(name, _, _)| *name).collect()
 }
 
-/// Reads a workload by its name, or from a profile of the user's own where `name` ends with `.toml`.
+/// Reads a workload by its name, or from a file if `name` ends with `.toml`.
 ///
 /// # Errors
 /// The name is unknown, the file cannot be read, or the profile together with the overrides has problems.
@@ -130,8 +128,22 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
             }
         }
     }
+    override_model(&mut workload, overrides, &mut refuse);
+    if !overrides.thresholds.is_empty() {
+        workload.thresholds.clear();
+    }
+    for text in &overrides.thresholds {
+        match threshold(text) {
+            Ok(threshold) => workload.thresholds.push(threshold),
+            Err(what) => refuse("--threshold", what, THRESHOLD_TEXT),
+        }
+    }
+    workload
+}
+
+fn override_model(workload: &mut Workload, overrides: &Overrides, refuse: &mut impl FnMut(&str, String, &str)) {
     let models = [overrides.think_time.is_some(), overrides.rate.is_some(), overrides.stages.is_some()];
-    if models.iter().filter(|given| **given).count() > 1 {
+    if models.iter().filter(|set| **set).count() > 1 {
         refuse("--rate", "it cannot be combined with `--stages` or `--think-time`".to_owned(), "one of the three");
     } else if let Some(think_time) = overrides.think_time {
         workload.model = Model::Closed { think_time };
@@ -150,16 +162,6 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
             Err(what) => refuse("--stages", what, STAGES_TEXT),
         }
     }
-    if !overrides.thresholds.is_empty() {
-        workload.thresholds.clear();
-    }
-    for text in &overrides.thresholds {
-        match threshold(text) {
-            Ok(threshold) => workload.thresholds.push(threshold),
-            Err(what) => refuse("--threshold", what, THRESHOLD_TEXT),
-        }
-    }
-    workload
 }
 
 /// Makes the stages together as long as `duration`, each by the same factor.

@@ -1,4 +1,4 @@
-//! What the driver itself costs: CPU time and memory of this process.
+//! CPU time and memory of this process, the driver.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -6,14 +6,12 @@ use nix::sys::time::TimeValLike as _;
 /// CPU time (user and system) and highest resident memory of this process so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
-    /// Microseconds.
     pub(crate) cpu_us: u64,
-    /// Bytes.
     pub(crate) rss_peak_bytes: u64,
 }
 
 impl Usage {
-    /// Reads both now; zero where the system does not tell.
+    /// Reads both now; zero if the system does not report them.
     pub(crate) fn now() -> Self {
         getrusage(UsageWho::RUSAGE_SELF).map_or_else(
             |_| Self::default(),
@@ -25,7 +23,7 @@ impl Usage {
     }
 }
 
-/// The high-water mark of this program. `getrusage` would tell that of the program that started it, where that was higher.
+/// The high-water mark of this program. `getrusage` reports that of the program that started it, if that was higher.
 fn rss_peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -41,7 +41,7 @@ struct Run {
     epoch_us: u64,
 }
 
-/// Drives to the end; `listen` sees every progress line and can stop the run.
+/// Drives to the end. `listen` gets every progress line and can stop the run by returning false.
 async fn run(server: &Server, workload: Workload, listen: impl Fn(&Progress) -> bool + Send + 'static) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let epoch_us = monotonic_us();
@@ -70,7 +70,7 @@ async fn run(server: &Server, workload: Workload, listen: impl Fn(&Progress) -> 
     Run { ops, report, progress, epoch_us }
 }
 
-/// Keys that were acknowledged, with their writer and what was written.
+/// Returns the keys that were acknowledged, with their write and its digest.
 fn acknowledged(ops: &[Op]) -> HashMap<&str, (&Op, u64)> {
     ops.iter()
         .filter_map(|op| match (&op.outcome, &op.effect) {
@@ -170,7 +170,7 @@ async fn operations_of_one_user_never_overlap_and_foreign_ids_are_really_tried()
 }
 
 #[tokio::test]
-async fn a_service_that_leaks_is_seen_through_the_canaries() {
+async fn a_service_that_leaks_is_noticed_by_the_canaries() {
     let server = Server::start(Behaviour { leak: true, ..Behaviour::default() });
     let Run { ops, .. } = run(&server, small(|_| {}), |_| true).await;
     let leaked = ops.iter().filter(|op| match &op.effect {
@@ -211,7 +211,7 @@ async fn a_refusing_service_is_recorded_as_it_refuses() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_stopped_keeps_what_it_has_and_says_so() {
+async fn a_run_that_is_stopped_keeps_its_records_and_reports_the_interrupt() {
     let server = Server::start(Behaviour::default());
     let long = small(|overrides| overrides.duration = Some(Duration::from_secs(3_600)));
     let Run { ops, report, progress, .. } = run(&server, long, |progress| progress.phase < Phase::Measured).await;

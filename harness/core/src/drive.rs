@@ -1,5 +1,4 @@
-//! How a run hands its load to a driver and what the driver says back. The driver is a child process of its own
-//! (`harness __drive`): it reads an [`Assignment`] on stdin, writes one [`Progress`](crate::stack::view::Progress) per line on stdout, records every
+//! What drives a stack: loads, scenarios and experiments. A load runs in a child process, the driver (`harness __drive`): it reads an [`Assignment`] on stdin, writes one [`Progress`](crate::stack::view::Progress) per line on stdout, records every
 //! operation in `history.jsonl` and ends with a [`DriverReport`].
 
 pub mod client;
@@ -19,24 +18,22 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What the driver is to do. Travels over stdin, never through arguments or files: it holds the secret.
+/// The driver's task. It is sent over stdin, never through arguments or files, because it holds the secret.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Assignment {
     /// The run directory; the driver writes `history.jsonl` and `driver.json` there.
     pub run_dir: PathBuf,
     /// MCP endpoint by service name, such as `http://127.0.0.1:40123/mcp`.
     pub endpoints: BTreeMap<String, String>,
-    /// Key that tokens are minted with.
+    /// Key of access tokens.
     pub jwt_secret: String,
     /// Value of [`crate::observe::clock::monotonic_us`] that is time 0 of the run.
     pub epoch_us: u64,
-    /// Seed of the run.
     pub seed: u64,
-    /// The workload.
     pub workload: Workload,
 }
 
-/// What the driver says of itself at the end; `driver.json`.
+/// The driver's report of itself at its end; `driver.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DriverReport {
     /// Start of the measured phase on the run's clock, in microseconds.
@@ -54,8 +51,8 @@ pub struct DriverReport {
     /// Calls of the load (warm-up and measured phase) by goose's own count; the history must have as many. Omitted by older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transactions: Option<u64>,
-    /// Send lag at the 50th percentile, in microseconds; only in the open model. It is the driver's own delay, from the
-    /// planned start (or from when a user was free, if later) to the send; waiting for a slow service is in the latency.
+    /// Send lag at the 50th percentile, in microseconds; only in the open model. It is the driver's own delay: from the planned start, or
+    /// from when a user was free if that is later, to the send. Waiting for a slow service is part of the latency instead.
     pub send_lag_us_p50: Option<u64>,
     /// See [`DriverReport::send_lag_us_p50`].
     pub send_lag_us_p99: Option<u64>,
@@ -65,11 +62,11 @@ pub struct DriverReport {
     pub cpu_peak: f64,
     /// Highest resident memory, in bytes.
     pub rss_peak_bytes: u64,
-    /// Users that ran concurrently at the peak, as counted by overlapping operations.
+    /// Most operations that overlapped, each of another user.
     pub users_peak: u32,
-    /// True where the run was interrupted and everything here is partial.
+    /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
-    /// Why this run proves nothing, such as a full disk under the history; each for people, empty where all is well.
+    /// Why this run proves nothing, such as a full disk; one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }

@@ -1,30 +1,21 @@
-//! Why there is no workload.
+//! Errors of profiles.
 
 use harness_core::plan::data_file::{Problem, listed, nearest};
 use std::fmt;
 
-/// Why there is no workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProfileError {
-    /// No workload has that name.
     Unknown {
-        /// What was asked for.
         name: String,
-        /// What there is.
         known: Vec<&'static str>,
     },
-    /// The file cannot be read.
     Unreadable {
-        /// The file.
         file: String,
-        /// What the system said.
         why: String,
     },
-    /// The profile or the overrides are wrong.
     Problems {
-        /// Name of the profile.
         name: String,
-        /// All of them, in the order of the file.
+        /// In the order of the file, those of the command line last.
         problems: Vec<Problem>,
     },
 }
@@ -39,7 +30,7 @@ impl fmt::Display for ProfileError {
                 }
                 write!(
                     f,
-                    "known workloads: `{}`; or give the path of a profile ending with `.toml`",
+                    "known workloads: `{}`; or pass the path of a profile that ends with `.toml`",
                     known.join("`, `")
                 )
             }

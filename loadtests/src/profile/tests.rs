@@ -93,8 +93,8 @@ fn an_unknown_workload_names_the_known_ones() {
     let error = workload("memroy", &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("did you mean `memory`?") && error.contains("known workloads: `memory`"), "{error}");
     assert_eq!(known_workloads(), ["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"]);
-    let error = workload("absent/profile.toml", &Overrides::default()).unwrap_err().to_string();
-    assert!(error.contains("absent/profile.toml"), "{error}");
+    let error = workload("missing/profile.toml", &Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("missing/profile.toml"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A small memory service in this process: it keeps memories apart by token, and stalls or misbehaves as it is told. It
-//! notes when it got every call, so that a run can be judged on recorded times.
+//! A small memory service in this process. It separates memories by token, and stalls or misbehaves if a test requests it. It notes when
+//! it received every call, so that a run can be judged on recorded times.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// What is wrong with the server.
+/// Faults of the server.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Behaviour {
     /// How long after [`Server::arm`] it begins to hold every call, and for how long.

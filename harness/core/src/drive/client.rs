@@ -1,5 +1,5 @@
-//! The measuring client: MCP over HTTP/1.1 by hand, one kept-alive connection per user, one deadline per call.
-//! Never retries, never follows, never pools: a reset, a stall or a refusal is what a run wants to see.
+//! The measuring client: MCP over HTTP/1.1 by hand, one kept-alive connection per user, one deadline per call. It never retries, follows a
+//! redirect or pools connections, because a reset, a stall or a refusal is what a run measures.
 
 mod endpoint;
 mod framing;
@@ -24,17 +24,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Least free space offered to one read, in bytes.
+/// Minimum free space for one read, in bytes.
 const READ_CHUNK: usize = 4 << 10;
-/// A buffer that grew past this for one large reply is given back, so that a hundred users stay small; in bytes.
+/// A buffer that grew past this for one large reply is freed, in bytes: a hundred users would keep a hundred of them.
 const KEPT_BUFFER: usize = 64 << 10;
 
-/// What a client holds to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// From the call to its complete reply, connecting included.
+    /// From the call to its complete reply, including the connection.
     pub deadline: Duration,
-    /// Largest reply, head and framing included, in bytes; a larger one is malformed.
+    /// Largest reply, including head and framing, in bytes; a larger one is malformed.
     pub max_reply_bytes: usize,
     /// Value of [`monotonic_us`] that is time 0 of the times in a [`Call`].
     pub epoch_us: u64,
@@ -51,11 +50,10 @@ impl Default for ClientOptions {
 pub struct Call<'a> {
     /// When the call began.
     pub invoke_us: u64,
-    /// When the reply was complete, or the call given up.
+    /// When the reply was complete, or the deadline passed.
     pub complete_us: u64,
-    /// How it ended.
     pub outcome: Outcome,
-    /// `structuredContent` of the tool result as JSON text, if it had one; also of a result with `isError`.
+    /// `structuredContent` of the tool result as JSON text; also of a result with `isError`.
     pub structured: Option<&'a str>,
 }
 
@@ -76,7 +74,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client; it connects with its first call and carries no token until [`Client::set_token`].
+    /// Makes a client. It connects with its first call and sends no token until [`Client::set_token`].
     pub fn new(endpoint: Arc<Endpoint>, options: ClientOptions) -> Self {
         let head = render_head(&endpoint, None);
         Self {
@@ -93,7 +91,6 @@ impl Client {
         }
     }
 
-    /// Sends this bearer token from now on.
     pub fn set_token(&mut self, token: &str) {
         self.head = render_head(&self.endpoint, Some(token));
         self.token = Some(token.to_owned());
@@ -124,7 +121,7 @@ impl Client {
         }
     }
 
-    /// Sends what is rendered and waits for the complete reply, at most for the deadline; also tells when it was over.
+    /// Sends the rendered request and waits for the complete reply, at most for the deadline. Also returns when that was.
     async fn converse(&mut self) -> (u64, Result<Received, Outcome>) {
         let mut sent = false;
         let ended = timeout(self.options.deadline, self.exchange(&mut sent)).await;
@@ -164,7 +161,7 @@ impl Client {
             Some(stream) => stream,
             None => self.connect().await.map_err(|_| Outcome::Failed(ErrorKind::Connect))?,
         };
-        // A server may answer and close before it has read everything (413, 401): what it said counts, not the write.
+        // A server may answer and close before it has read everything (413, 401): its reply counts, not the failed write.
         let written = stream.write_all(&self.request);
         *sent = true;
         let _ = written.await;
@@ -180,8 +177,8 @@ impl Client {
     }
 }
 
-/// Tells whether a kept connection may carry another request: nothing unread on it and not closed by the other side.
-/// Asking before the send is what keeps an idle connection's end from looking like a lost call.
+/// Returns true if a kept connection may carry another request: nothing is unread and the server has not closed it. Without this check
+/// before the send, the end of an idle connection would look like a lost call.
 fn is_alive(stream: &TcpStream) -> bool {
     matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
@@ -205,7 +202,7 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
     }
 }
 
-/// The outcome of a reply that the protocol does not allow: it was sent, so its effect is unknown.
+/// The outcome of a reply that the protocol does not allow. The request was sent, so its effect is unknown.
 fn malformed(why: &str) -> Outcome {
     Outcome::Unknown(ErrorKind::Malformed(Arc::from(why)))
 }

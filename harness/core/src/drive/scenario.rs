@@ -1,5 +1,5 @@
-//! A scenario: a sequence of real calls, with what must come back. Here is what it is and how it is played to its end; what it may do is on
-//! the [`Stage`]. The scenarios themselves are in a crate of their own.
+//! A scenario: a sequence of real calls and expectations. This file defines what it is and runs it to its end; what it may do is on the [`Stage`].
+//! The scenarios themselves are in a crate of their own.
 
 mod actor;
 mod ask;
@@ -29,78 +29,73 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long a scenario may take that does not say otherwise.
+/// Default deadline of a scenario.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The steps of a scenario.
 pub type Steps = for<'a> fn(&'a Stage<'a>) -> LocalBoxFuture<'a, Result<(), Broken>>;
 
-/// A scenario.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
     /// Its name, such as `tenant-isolation`.
     pub name: &'static str,
     /// What it shows, in one sentence.
     pub about: &'static str,
-    /// The stack that it needs.
     pub topology: fn() -> Topology,
-    /// What the services find in place.
+    /// Files and databases that the services have at the start.
     pub given: fn() -> Vec<Given>,
-    /// Where it can be played.
     pub places: Places,
-    /// How long it may take.
     pub deadline: Duration,
-    /// Standing checks that must come to a decision.
+    /// Standing checks that must not end without a decision.
     pub required: &'static [&'static str],
-    /// What it does.
     pub steps: Steps,
 }
 
-/// Where a scenario can be played.
+/// Where a scenario can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Places {
-    /// On any stack, also on one that somebody else runs.
+    /// On any stack, including an external one.
     Everywhere,
-    /// On a stack of its own alone: it needs settings of its own, or ends parts.
+    /// Only on a stack of its own, because it needs its own settings or stops parts.
     OwnStack,
 }
 
 impl Scenario {
-    /// A scenario that can be played everywhere, within a minute.
+    /// Returns a scenario that can run everywhere, with the default deadline.
     pub const fn new(name: &'static str, about: &'static str, topology: fn() -> Topology, steps: Steps) -> Self {
         let given: fn() -> Vec<Given> = Vec::new;
         Self { name, about, topology, given, places: Places::Everywhere, deadline: DEADLINE, required: &[], steps }
     }
 
-    /// The same on a stack of its own alone.
+    /// Restricts it to a stack of its own.
     #[must_use]
     pub const fn on_its_own_stack(mut self) -> Self {
         self.places = Places::OwnStack;
         self
     }
 
-    /// The same with files or a database in place; such a stack is its own.
+    /// Provides files or a database, which needs a stack of its own.
     #[must_use]
     pub const fn given(mut self, given: fn() -> Vec<Given>) -> Self {
         self.given = given;
         self.on_its_own_stack()
     }
 
-    /// The same with another deadline.
+    /// Sets the deadline.
     #[must_use]
     pub const fn within(mut self, seconds: u64) -> Self {
         self.deadline = Duration::from_secs(seconds);
         self
     }
 
-    /// The same with standing checks that must come to a decision.
+    /// Requires standing checks to come to a decision.
     #[must_use]
     pub const fn requires(mut self, checks: &'static [&'static str]) -> Self {
         self.required = checks;
         self
     }
 
-    /// What a plan keeps of it.
+    /// Returns what a plan keeps of it.
     pub fn script(&self) -> Script {
         Script {
             name: self.name.to_owned(),
@@ -112,7 +107,7 @@ impl Scenario {
     }
 }
 
-/// Why a scenario cannot go on. What it expected so far stays; what comes after is unknown.
+/// Why a scenario cannot go on. The expectations recorded so far stay; the later ones are unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Broken(pub String);
@@ -126,39 +121,32 @@ impl From<StackError> for Broken {
 /// How a scenario ended; `scenario.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioReport {
-    /// How.
     pub ended: ScenarioEnd,
-    /// Why it did not come to its end.
+    /// Why it did not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// How long it took, in microseconds.
     pub took_us: u64,
-    /// Limits that it promised to hold.
+    /// Limits that must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<Quota>,
-    /// Calls past these limits that the services declared, by organisation.
+    /// Calls past these limits that the services reported, by organisation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub declared: BTreeMap<String, u64>,
 }
 
-/// How a scenario ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScenarioEnd {
-    /// With its last step.
     Completed,
-    /// Before, because it could not go on.
     Broken,
-    /// Before, because its time was up.
     DeadlineExceeded,
-    /// Before, by a panic of its own.
     Panicked,
-    /// Somebody stopped it.
+    /// By the user.
     Interrupted,
 }
 
 impl ScenarioReport {
-    /// Why the scenario proves less than it should, if it does.
+    /// Returns why the scenario proves less than it should.
     pub fn doubt(&self) -> Option<String> {
         let why = self.why.as_deref().unwrap_or("no reason was given");
         match self.ended {
@@ -170,13 +158,12 @@ impl ScenarioReport {
         }
     }
 
-    /// Tells whether somebody stopped it.
     pub fn was_interrupted(&self) -> bool {
         self.ended == ScenarioEnd::Interrupted
     }
 }
 
-/// Plays a scenario to its end, its deadline, its panic or an interrupt, and reads back what it wrote.
+/// Runs a scenario until it ends, panics, is interrupted or exceeds its deadline. Reads back what it wrote.
 pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationToken) -> ScenarioReport {
     let start = Instant::now();
     let playing = AssertUnwindSafe((scenario.steps)(stage)).catch_unwind();

@@ -1,25 +1,18 @@
-//! Mints access tokens as the services check them: HS256 with the stack's secret, the claims of the contract.
+//! Mints access tokens: HS256 with the secret of the stack, and the claims of the contract.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use mcp_contracts::claims::{AUDIENCE, Claims, DEFAULT_WORKSPACE, MAX_TOKEN_LIFETIME_SECS, Plan, Role, Scope};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Who a token is for and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// The user.
     pub user: String,
-    /// The organisation.
     pub organisation: String,
-    /// The workspace inside the organisation.
     pub workspace: String,
-    /// Plan of the organisation.
     pub plan: Plan,
-    /// Role of the user.
     pub role: Role,
-    /// What the token allows.
     pub scopes: Vec<Scope>,
-    /// How long it is valid, at most an hour.
+    /// At most an hour.
     pub lifetime: Duration,
 }
 
@@ -36,9 +29,7 @@ impl Grant {
             lifetime: Duration::from_secs(1_800),
         }
     }
-}
 
-impl Grant {
     /// A grant of every scope but `admin` on the enterprise plan in the default workspace, for half an hour.
     pub fn everything(organisation: impl Into<String>, user: impl Into<String>) -> Self {
         let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin).collect();
@@ -46,22 +37,15 @@ impl Grant {
     }
 }
 
-/// Why a token was not minted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The services refuse a longer life.
     #[error(
-        "cannot mint a token that lives {asked} s: the services accept at most {MAX_TOKEN_LIFETIME_SECS} s\n\
-         hint: ask for a shorter life and mint a new one before it ends"
+        "cannot mint a token with a lifetime of {seconds} s: the services accept at most {MAX_TOKEN_LIFETIME_SECS} s\n\
+         hint: request a shorter lifetime and mint a new token before it ends"
     )]
-    TooLong {
-        /// What was asked for, in seconds.
-        asked: u64,
-    },
-    /// Every call with it would be refused.
-    #[error("cannot mint a token that lives 0 s\nhint: ask for at least one second")]
-    NoLife,
-    /// The signing library refused.
+    TooLong { seconds: u64 },
+    #[error("cannot mint a token with a lifetime of 0 s\nhint: request at least one second")]
+    NoLifetime,
     #[error("cannot sign a token: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }
@@ -72,7 +56,7 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// Takes the secret that the services know as `JWT_SECRET`.
+    /// Takes the secret that the services have as `JWT_SECRET`.
     pub fn new(secret: &str) -> Self {
         Self { key: EncodingKey::from_secret(secret.as_bytes()) }
     }
@@ -80,7 +64,7 @@ impl Minter {
     /// Mints a token that is valid from now on.
     ///
     /// # Errors
-    /// A life of zero or of more than an hour, or a failure of the signing library.
+    /// A lifetime of zero or of more than an hour, or a failure of the signing library.
     pub fn mint(&self, grant: &Grant) -> Result<String, TokenError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.mint_at(grant, now)
@@ -93,10 +77,10 @@ impl Minter {
     pub fn mint_at(&self, grant: &Grant, now: u64) -> Result<String, TokenError> {
         let lifetime = grant.lifetime.as_secs();
         if lifetime > MAX_TOKEN_LIFETIME_SECS {
-            return Err(TokenError::TooLong { asked: lifetime });
+            return Err(TokenError::TooLong { seconds: lifetime });
         }
         if lifetime == 0 {
-            return Err(TokenError::NoLife);
+            return Err(TokenError::NoLifetime);
         }
         let claims = Claims {
             sub: grant.user.clone(),
@@ -145,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_the_services_refuse_is_refused_here() {
+    fn a_lifetime_that_the_services_refuse_is_refused_here() {
         let mut grant = Grant::memory("o", "u");
         grant.lifetime = Duration::from_secs(3_601);
-        assert!(matches!(Minter::new(SECRET).mint_at(&grant, 1), Err(TokenError::TooLong { asked: 3_601 })));
+        assert!(matches!(Minter::new(SECRET).mint_at(&grant, 1), Err(TokenError::TooLong { seconds: 3_601 })));
         grant.lifetime = Duration::ZERO;
-        assert!(matches!(Minter::new(SECRET).mint_at(&grant, 1), Err(TokenError::NoLife)));
+        assert!(matches!(Minter::new(SECRET).mint_at(&grant, 1), Err(TokenError::NoLifetime)));
     }
 }

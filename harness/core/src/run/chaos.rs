@@ -1,5 +1,5 @@
-//! An experiment as it runs: load, steady state, faults, heal, recovery; probes and counters are read meanwhile. Nothing is judged here: what
-//! happened is written down, and the checks say what it proves.
+//! Runs an experiment: load, steady state, faults, heal, recovery, while probes and counters are read. Nothing is judged here: what happened
+//! is recorded, and the checks decide what it proves.
 
 mod conductor;
 mod crowd;
@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Runs an experiment to its end, its abort or an interrupt, and writes what happened beside the calls.
+/// Runs an experiment until it ends, is aborted or interrupted, and records what happened in addition to the calls.
 pub(super) async fn run(
     request: &RunRequest,
     experiment: &Experiment,

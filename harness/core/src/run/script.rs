@@ -1,4 +1,4 @@
-//! Playing a scenario in this process, against a stack that is watched meanwhile.
+//! Runs a scenario in this process while the stack is sampled.
 
 use super::{RunError, RunRequest};
 use crate::drive::scenario::play as play_on;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Plays the scenario to its end and writes how it ended.
+/// Runs the scenario to its end and records how it ended.
 pub(super) async fn play(
     request: &RunRequest,
     script: &Script,

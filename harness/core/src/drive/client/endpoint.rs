@@ -1,4 +1,4 @@
-//! Where the measuring client connects: an `http://` URL, taken apart once.
+//! Where the measuring client connects: an `http://` URL, parsed once.
 
 use http::Uri;
 use std::str::FromStr;
@@ -16,9 +16,7 @@ pub struct Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot measure `{url}`: {why}\nhint: give a URL such as `http://127.0.0.1:7420/mcp`")]
 pub struct EndpointError {
-    /// The URL as given.
     pub url: String,
-    /// What is wrong with it.
     pub why: String,
 }
 
@@ -30,7 +28,9 @@ impl FromStr for Endpoint {
         let uri: Uri = url.parse().map_err(|error| wrong(&format!("it is not a URL: {error}")))?;
         match uri.scheme_str() {
             Some("http") => {}
-            Some("https") => return Err(wrong("the measuring client speaks no TLS; end it in a proxy on the way")),
+            Some("https") => {
+                return Err(wrong("the measuring client has no TLS; terminate it in a proxy in front of the service"));
+            }
             Some(other) => return Err(wrong(&format!("scheme `{other}` is not `http`"))),
             None => return Err(wrong("it does not begin with `http://`")),
         }
@@ -52,7 +52,7 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// Host and port as they stand in the URL, for the `host` header.
+    /// Host and port as in the URL, for the `host` header.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -62,12 +62,12 @@ impl Endpoint {
         &self.host
     }
 
-    /// Port, 80 where the URL has none.
+    /// Port; 80 if the URL has none.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Path and query.
+    /// Path with query.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::Endpoint;
 
     #[test]
-    fn a_url_is_taken_apart() {
+    fn a_url_is_parsed() {
         for (url, host, port, path) in [
             ("http://127.0.0.1:7420/mcp", "127.0.0.1", 7420, "/mcp"),
             ("http://[::1]:9/mcp/memory?x=1", "::1", 9, "/mcp/memory?x=1"),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_measured_says_why() {
+    fn a_url_that_cannot_be_measured_is_refused_with_a_reason() {
         for (url, why) in [
             ("https://host/mcp", "no TLS"),
             ("ftp://host/", "scheme `ftp`"),

@@ -1,5 +1,5 @@
-//! Where one HTTP/1.1 reply ends in a stream of bytes: head, then a length, chunks, or the end of the connection.
-//! Pure over the bytes read so far; a chunked body is joined in place, so that nothing is copied twice.
+//! Finds the end of one HTTP/1.1 reply in a stream of bytes: a head, then a length, chunks, or the end of the connection. Pure over the bytes
+//! read so far. A chunked body is joined in place, so that nothing is copied twice.
 
 use std::ops::Range;
 
@@ -13,19 +13,16 @@ const MAX_CHUNK_LINE: usize = 4 << 10;
 /// One complete reply inside the buffer that was read into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Received {
-    /// HTTP status.
     pub(super) status: u16,
-    /// Where the head is.
     pub(super) head: Range<usize>,
-    /// Where the body is.
     pub(super) body: Range<usize>,
-    /// Whether the body is `text/event-stream`.
+    /// True if the body is `text/event-stream`.
     pub(super) events: bool,
-    /// Whether the connection may carry another request.
+    /// True if the connection may carry another request.
     pub(super) reusable: bool,
 }
 
-/// How far a reply has been understood.
+/// How far a reply has been parsed.
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     body: Body,
@@ -45,7 +42,7 @@ enum Body {
     Until(usize),
     /// Ends with the connection.
     UntilClose,
-    /// Chunks; bytes before `joined` are body, bytes from `next` on are not yet looked at.
+    /// Chunks. Bytes before `joined` are body; bytes from `next` on are not parsed yet.
     Chunks { joined: usize, next: usize, left: Chunk },
 }
 
@@ -53,7 +50,7 @@ enum Body {
 enum Chunk {
     /// A line with the size comes next.
     Size,
-    /// So many bytes of data are missing.
+    /// This number of bytes is missing.
     Data(usize),
     /// The line end after the data comes next.
     DataEnd,
@@ -156,7 +153,7 @@ impl Frame {
     }
 }
 
-/// The fields of a head that was understood before, names in lower case.
+/// Returns the fields of a head that has been parsed before, with names in lower case.
 pub(super) fn fields(head: &[u8]) -> Vec<(String, String)> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
@@ -167,7 +164,7 @@ pub(super) fn fields(head: &[u8]) -> Vec<(String, String)> {
     response.headers.iter().map(|field| (field.name.to_ascii_lowercase(), text(field.value))).collect()
 }
 
-/// Moves the data of complete chunks down to `joined`; the end of the body once the last chunk and trailer are there.
+/// Moves the data of complete chunks to `joined`. Returns the end of the body once the last chunk and the trailer are complete.
 fn join_chunks(
     buffer: &mut [u8],
     joined: &mut usize,
@@ -212,7 +209,7 @@ fn join_chunks(
     }
 }
 
-/// The next line without its CRLF, if it is complete.
+/// Returns the next line without its CRLF; `None` if it is not complete.
 fn line(buffer: &[u8], from: usize) -> Result<Option<Range<usize>>, &'static str> {
     match buffer[from..].windows(2).position(|pair| pair == b"\r\n") {
         Some(length) => Ok(Some(from..from + length)),

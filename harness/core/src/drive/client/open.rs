@@ -1,5 +1,5 @@
-//! The open way of the client: any method, both eras, headers of the caller's choice, and everything that came back. What it costs more than
-//! [`Client::call`] nobody measures: scenarios use it, loads do not.
+//! Any method of either era with any headers, and everything that came back. It costs more than [`Client::call_json`], so that scenarios use it
+//! and loads do not.
 
 use super::{Client, framing, malformed, reply, request_meta};
 use base64::Engine;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 /// An era of the protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Era {
-    /// 2026-07-28: every request stands alone and says what it is in its headers.
+    /// 2026-07-28: every request is independent and names its method in a header.
     #[default]
     Modern,
     /// 2025-11-25: the newest revision with an `initialize` handshake.
@@ -26,11 +26,10 @@ pub struct Message {
     pub method: String,
     /// Its parameters, without `_meta`.
     pub params: Map<String, Value>,
-    /// The era that it speaks.
     pub era: Era,
-    /// Headers beside those of the protocol.
+    /// Headers in addition to those of the protocol.
     pub headers: Vec<(String, String)>,
-    /// True declares that the caller's user can be asked (modern era).
+    /// True if the caller can put a question to its user (modern era).
     pub can_ask: bool,
 }
 
@@ -39,17 +38,16 @@ pub struct Message {
 pub struct Heard {
     /// When the request was sent.
     pub invoke_us: u64,
-    /// When the reply was complete, or the call given up.
+    /// When the reply was complete, or the deadline passed.
     pub complete_us: u64,
-    /// How it ended.
     pub outcome: Outcome,
-    /// HTTP status, where a reply came.
+    /// HTTP status; `None` without a reply.
     pub status: Option<u16>,
     /// Header fields of the reply, names in lower case.
     pub headers: Vec<(String, String)>,
     /// `result` of the reply.
     pub result: Value,
-    /// `error` of the reply, or what a tool said of its own error.
+    /// `error` of the reply, or the error in the content of a tool result.
     pub error: Value,
 }
 
@@ -128,7 +126,6 @@ impl Client {
     }
 }
 
-/// `_meta` of a request, with or without the capability to ask the user.
 fn meta(can_ask: bool) -> Value {
     let mut meta = request_meta();
     if can_ask {
@@ -137,7 +134,7 @@ fn meta(can_ask: bool) -> Value {
     meta
 }
 
-/// A header as it may be sent: what is not plain text travels encoded (MCP 2026-07-28, streamable HTTP).
+/// Encodes a text that is not plain for a header (MCP 2026-07-28, streamable HTTP).
 fn header_text(text: &str) -> String {
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
     if plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }

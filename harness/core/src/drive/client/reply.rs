@@ -1,4 +1,4 @@
-//! What a complete reply says: HTTP status, JSON-RPC envelope, tool result. Parsed borrowed, checked, classified.
+//! Classifies a complete reply: HTTP status, JSON-RPC envelope, tool result. Parsed borrowed.
 
 use super::framing::Received;
 use super::malformed;
@@ -25,7 +25,7 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolResult<'a> {
-    /// Its presence is a check: a complete tool result without content is not one.
+    /// Required in a complete tool result.
     #[serde(borrow)]
     content: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -41,7 +41,7 @@ struct ToolResult<'a> {
 #[derive(Deserialize)]
 struct RpcError<'a> {
     code: i64,
-    /// Its presence is a check: an error without message is not one.
+    /// Required in an error.
     #[serde(borrow)]
     message: &'a RawValue,
 }
@@ -57,9 +57,9 @@ struct Block {
     text: Option<String>,
 }
 
-/// What is wrong with an error that [`shows_its_inside`].
-const SHOWN: &str = "an error that shows the inside of the service";
-/// JSON-RPC: the server failed inside; whether before or after the effect, nobody knows.
+/// Why an error that [`shows_internals`] is malformed.
+const INTERNALS_SHOWN: &str = "an error that shows the inside of the service";
+/// JSON-RPC: the server failed, either before or after the effect.
 const INTERNAL_ERROR: i64 = -32603;
 
 /// Classifies a reply to the request `id`; the text is its `structuredContent`.
@@ -73,12 +73,12 @@ pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (
     }
 }
 
-/// Where the JSON-RPC response is, unless the status or the stream says that there is none.
+/// Returns where the JSON-RPC response is, or the outcome if the status or the stream has none.
 pub(super) fn message(buffer: &mut [u8], received: &Received) -> Result<Range<usize>, Outcome> {
     match received.status {
         200..300 => {}
         429 => return Err(Outcome::Failed(ErrorKind::Quota)),
-        // 503 refuses before anything is done; any other 5xx may come after the effect.
+        // A 503 is sent before the call has an effect; any other 5xx may be sent after it.
         status @ (500..=502 | 504..) => return Err(Outcome::Unknown(ErrorKind::Http(status))),
         status => return Err(Outcome::Failed(ErrorKind::Http(status))),
     }
@@ -125,40 +125,37 @@ fn tool_result<'a>(result: &ToolResult<'a>) -> (Outcome, Option<&'a str>) {
     (refused(structured, content.get()), structured)
 }
 
-/// Tells whether a text holds what a panic or a trace of a stack prints; callers have no use for it, and attackers have.
-fn shows_its_inside(text: &str) -> bool {
+/// Returns true if a text holds the output of a panic or a stack trace, which helps an attacker and no caller.
+fn shows_internals(text: &str) -> bool {
     ["panicked at ", "stack backtrace:", "RUST_BACKTRACE"].into_iter().any(|sign| text.contains(sign))
 }
 
-/// What a JSON-RPC error means for the call.
 pub(super) fn rpc_error(code: i64, message: &str) -> Outcome {
-    if shows_its_inside(message) {
-        return malformed(SHOWN);
+    if shows_internals(message) {
+        return malformed(INTERNALS_SHOWN);
     }
     let kind = ErrorKind::JsonRpc(code);
     if code == INTERNAL_ERROR { Outcome::Unknown(kind) } else { Outcome::Failed(kind) }
 }
 
-/// What the refusal of a tool means for the call.
 pub(super) fn refused(structured: Option<&str>, content: &str) -> Outcome {
-    if [structured.unwrap_or_default(), content].into_iter().any(shows_its_inside) {
-        return malformed(SHOWN);
+    if [structured.unwrap_or_default(), content].into_iter().any(shows_internals) {
+        return malformed(INTERNALS_SHOWN);
     }
     tool_error(&error_code(structured, content))
 }
 
-/// What the code of a tool's error means for the call.
 fn tool_error(code: &str) -> Outcome {
     match code {
         "quota_exceeded" => Outcome::Failed(ErrorKind::Quota),
-        // These may come after the effect, or from a server that says nothing about it.
+        // These may be sent after the effect. `none`: the server sent no code.
         "deadline_exceeded" | "internal" | "none" => Outcome::Unknown(ErrorKind::Tool(Arc::from(code))),
         code => Outcome::Failed(ErrorKind::Tool(Arc::from(code))),
     }
 }
 
-/// The stable code of an error: in the structured content, or as JSON in the first text block, where servers put it whose tools
-/// promise a schema for their structured content.
+/// Returns the stable code of an error: from the structured content, or from JSON in the first text block, where a server puts it if the
+/// tool's structured content has a schema.
 fn error_code(structured: Option<&str>, content: &str) -> String {
     let in_text = || {
         let blocks: Vec<Block> = serde_json::from_str(content).ok()?;
@@ -173,7 +170,7 @@ struct Kind {
     method: Option<IgnoredAny>,
 }
 
-/// Finds the first event that is a response (notifications come before it); its data lines are joined in place.
+/// Returns the first event that is a response, with its data lines joined in place. Notifications may come before it.
 fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
     let (mut start, mut end) = (0, 0);
     let mut from = 0;
@@ -201,7 +198,7 @@ fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
     is_response(stream.get(start..end).unwrap_or_default()).then_some(start..end)
 }
 
-/// Where the data begins in a line of an event stream, if it is a data line.
+/// Returns where the data begins in a data line of an event stream.
 fn data_of(line: &[u8]) -> Option<usize> {
     line.starts_with(b"data:").then(|| if line.get(5) == Some(&b' ') { 6 } else { 5 })
 }

@@ -1,4 +1,4 @@
-//! Somebody who calls services: one user of one organisation, with a token of its own and one connection to each part it talks to.
+//! A user who calls services: with a token of its own, and one connection to each part that it calls.
 
 use super::{Ask, Reply, Stage};
 use crate::drive::canary::{Names, append, state_of};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long one call may take.
+/// Default deadline of one call.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A user of an organisation. Its calls never overlap.
@@ -37,31 +37,31 @@ impl<'s> Actor<'s> {
         Self { stage, grant, token, process, phase, deadline: CALL_DEADLINE, clients: BTreeMap::new(), contents: 0 }
     }
 
-    /// The same on another plan.
+    /// Returns the actor on another plan.
     #[must_use]
     pub fn on(self, plan: Plan) -> Self {
         self.changed(|grant| grant.plan = plan)
     }
 
-    /// The same with these scopes alone.
+    /// Returns the actor with only these scopes.
     #[must_use]
     pub fn with_scopes(self, scopes: &[Scope]) -> Self {
         self.changed(|grant| grant.scopes = scopes.to_vec())
     }
 
-    /// The same in another workspace.
+    /// Returns the actor in another workspace.
     #[must_use]
     pub fn in_workspace(self, workspace: &str) -> Self {
         self.changed(|grant| workspace.clone_into(&mut grant.workspace))
     }
 
-    /// The same in another role.
+    /// Returns the actor in another role.
     #[must_use]
     pub fn as_role(self, role: &str) -> Self {
         self.changed(|grant| grant.role = Role(role.to_owned()))
     }
 
-    /// The same with this text in place of a token; `None` sends none.
+    /// Returns the actor with this text in place of its token; `None` sends no token.
     #[must_use]
     pub fn with_token(mut self, token: Option<&str>) -> Self {
         self.token = token.map(str::to_owned);
@@ -69,7 +69,7 @@ impl<'s> Actor<'s> {
         self
     }
 
-    /// The same with another deadline of each call.
+    /// Returns the actor with another deadline for each call.
     #[must_use]
     pub fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -90,22 +90,21 @@ impl<'s> Actor<'s> {
         self
     }
 
-    /// Its organisation, as it stands in its token.
+    /// The organisation in its token.
     pub fn organisation(&self) -> &str {
         &self.grant.organisation
     }
 
-    /// Who it is and what it may do.
     pub const fn grant(&self) -> &Grant {
         &self.grant
     }
 
-    /// A content of its own for a private memory: the text, and a mark that says who wrote it.
+    /// Returns a content for a private memory: the text, and a mark with the name of its writer.
     pub fn private(&mut self, text: &str) -> String {
         self.content(text, false)
     }
 
-    /// The same for a memory that its whole workspace may read.
+    /// Returns a content for a memory that its whole workspace may read.
     pub fn shared(&mut self, text: &str) -> String {
         self.content(text, true)
     }
@@ -128,7 +127,7 @@ impl<'s> Actor<'s> {
     pub async fn send(&mut self, ask: Ask) -> Reply<'s> {
         let heard = match self.stage.target(&ask).await {
             Some(part) => self.client(&part).await.ask(&ask.message).await,
-            None => nobody(self.stage.ledger().now_us()),
+            None => no_connection(self.stage.ledger().now_us()),
         };
         let op = self.op(&ask, &heard);
         let tags = tags_of(&ask);
@@ -137,7 +136,7 @@ impl<'s> Actor<'s> {
         Reply::new(self.stage, at, ask.name(), heard)
     }
 
-    /// Gets a page beside MCP with its token: status and JSON.
+    /// Gets a page outside MCP with its token. Returns the status and the JSON.
     pub async fn page(&mut self, service: Service, path: &str) -> (Option<u16>, Value) {
         let Some(part) = self.stage.instance(service) else { return (None, Value::Null) };
         self.stage.page(&part, path, self.token.as_deref()).await
@@ -156,7 +155,7 @@ impl<'s> Actor<'s> {
         })
     }
 
-    /// Who it is in the history: in another workspace the same user is somebody else.
+    /// Its name in the history. In another workspace the same user has another name, because it must not see the same records.
     fn identity(&self) -> String {
         if self.grant.workspace == DEFAULT_WORKSPACE {
             self.grant.user.clone()
@@ -165,7 +164,7 @@ impl<'s> Actor<'s> {
         }
     }
 
-    /// Says that it had this memory before the run, so that reading it is no surprise and losing it is one.
+    /// Records that it had this memory before the run, so that the checks expect it in reads.
     pub fn had(&mut self, id: &str, content: &str) {
         let now = self.stage.ledger().now_us();
         let op = Op {
@@ -216,7 +215,7 @@ impl<'s> Actor<'s> {
         }
     }
 
-    /// Which of its own records a deletion by tag is about.
+    /// Returns the effect of a deletion by tag: which of its own records have the tags.
     fn deletes(&self, ask: &Ask, outcome: &Outcome) -> Effect {
         if ask.arguments()["dryRun"] == true || matches!(outcome, Outcome::Failed(_)) {
             return Effect::None;
@@ -228,15 +227,15 @@ impl<'s> Actor<'s> {
     }
 }
 
-/// The tags that a call writes or selects by; those of an import are the tags of its first memory.
+/// Returns the tags that a call writes or selects by. Those of an import are the tags of its first memory.
 fn tags_of(ask: &Ask) -> Vec<String> {
     let arguments = ask.arguments();
     let tags = if arguments["memories"].is_array() { &arguments["memories"][0]["tags"] } else { &arguments["tags"] };
     tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// What is heard where no instance can be called.
-fn nobody(now_us: u64) -> Heard {
+/// The reply if no instance can be called.
+fn no_connection(now_us: u64) -> Heard {
     Heard {
         invoke_us: now_us,
         complete_us: now_us,
@@ -248,7 +247,7 @@ fn nobody(now_us: u64) -> Heard {
     }
 }
 
-/// Endpoints by part, made once.
+/// Returns the endpoints by part.
 pub(super) fn endpoints(urls: &BTreeMap<String, String>) -> BTreeMap<String, Arc<Endpoint>> {
     let parsed = urls.iter().filter_map(|(part, url)| Some((part.clone(), Arc::new(url.parse().ok()?))));
     parsed.collect()

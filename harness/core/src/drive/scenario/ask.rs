@@ -1,4 +1,4 @@
-//! One request of a scenario: which method, of whom, in which era, with which headers. The common one is a tool call of the modern era.
+//! One request of a scenario: method, target, era and headers. Most are tool calls of the modern era.
 
 use super::Reply;
 use crate::drive::client::{Era, Message};
@@ -19,13 +19,13 @@ impl Ask {
     /// Calls a tool; its service follows from its name.
     ///
     /// # Panics
-    /// No service has that tool; [`Ask::tool_of`] calls it nevertheless.
+    /// No service has that tool; use [`Ask::tool_of`] to call it nevertheless.
     pub fn tool(name: &str, arguments: Value) -> Self {
         let service = service_of_tool(name).unwrap_or_else(|| panic!("no service has a tool `{name}`"));
         Self::tool_of(service, name, arguments)
     }
 
-    /// Calls a tool of that service, whether it has it or not.
+    /// Calls a tool of a service, even if the service does not have it.
     pub fn tool_of(service: Service, name: &str, arguments: Value) -> Self {
         Self::method(service, "tools/call", json!({ "name": name, "arguments": arguments }))
     }
@@ -50,54 +50,54 @@ impl Ask {
         Self { service, part: None, ready_one: false, message }
     }
 
-    /// The same to one instance, such as `memory-2`.
+    /// Sends it to one instance, such as `memory-2`.
     #[must_use]
     pub fn at(mut self, part: &str) -> Self {
         self.part = Some(part.to_owned());
         self
     }
 
-    /// The same to an instance that says that it is ready, as a load balancer chooses.
+    /// Sends it to an instance that reports that it is ready, as a load balancer does.
     #[must_use]
     pub fn at_a_ready_one(mut self) -> Self {
         self.ready_one = true;
         self
     }
 
-    /// The same in the older era of the protocol.
+    /// Sends it in the older era of the protocol.
     #[must_use]
     pub fn legacy(mut self) -> Self {
         self.message.era = Era::Legacy;
         self
     }
 
-    /// The same by a client whose user can be asked.
+    /// Sends it as a client that can put questions to its user.
     #[must_use]
     pub fn can_ask(mut self) -> Self {
         self.message.can_ask = true;
         self
     }
 
-    /// The same with a header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.message.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same in this execution.
+    /// Sends it as part of this execution.
     #[must_use]
     pub fn execution(self, id: &str) -> Self {
         self.header(headers::EXECUTION_ID, id)
     }
 
-    /// The same again, with the user's answer to what was asked.
+    /// Sends it again with the user's answer to a question of the service.
     #[must_use]
     pub fn answering(self, question: &Reply, content: Value) -> Self {
         self.responding(question, &json!({ "action": "accept", "content": content }))
     }
 
-    /// The same again, where the user declined to answer.
+    /// Sends it again after the user declined to answer.
     #[must_use]
     pub fn declining(self, question: &Reply) -> Self {
         self.responding(question, &json!({ "action": "decline" }))
@@ -111,7 +111,7 @@ impl Ask {
         self.can_ask()
     }
 
-    /// The tool, if it calls one.
+    /// The tool that it calls.
     pub(super) fn tool_name(&self) -> Option<&str> {
         (self.message.method == "tools/call").then(|| self.message.params["name"].as_str())?
     }

@@ -1,5 +1,5 @@
-//! What a scenario does to its stack. When the last instance of a service goes, and when one is back, stands in the history, so that checks know
-//! what was missing.
+//! What a scenario does to its stack. The history records when the last instance of a service stops and when one is back, so that checks know
+//! which service was missing.
 
 use super::{Broken, Stage};
 use crate::stack::Ended;
@@ -7,14 +7,14 @@ use harness_history::{Effect, Op, Outcome, Phase};
 use mcp_contracts::Service;
 use std::sync::PoisonError;
 
-/// Who does it, in the history.
+/// The user in the history for what the harness does.
 const HARNESS: &str = "harness";
 
 impl Stage<'_> {
     /// Ends a part at once, as `kill -9` does.
     ///
     /// # Errors
-    /// It does not run.
+    /// The part is not running.
     pub async fn kill(&self, part: &str) -> Result<(), Broken> {
         let since = self.ledger().now_us();
         self.stack.kill(part).await?;
@@ -22,10 +22,10 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Asks a part to end and waits until it has; how it ended is recorded as an expectation.
+    /// Sends SIGTERM to a part and waits until it has ended. How it ended is recorded as an expectation.
     ///
     /// # Errors
-    /// It does not run, or it had to be killed.
+    /// The part is not running, or it had to be killed.
     pub async fn terminate(&self, part: &str) -> Result<Ended, Broken> {
         let since = self.ledger().now_us();
         let ended = self.stack.terminate(part).await?;
@@ -34,10 +34,10 @@ impl Stage<'_> {
         Ok(ended)
     }
 
-    /// Starts a part again, at its address and with its data.
+    /// Restarts a part at its address and with its data.
     ///
     /// # Errors
-    /// It does not come up.
+    /// The part does not become ready.
     pub async fn start_again(&self, part: &str) -> Result<(), Broken> {
         let since = self.ledger().now_us();
         self.stack.start_again(part).await?;
@@ -45,10 +45,10 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Holds a part where it is: its connections stay and nothing is answered, as if it were endlessly slow.
+    /// Pauses a part: its connections stay open and nothing is answered.
     ///
     /// # Errors
-    /// It does not run.
+    /// The part is not running.
     pub async fn pause(&self, part: &str) -> Result<(), Broken> {
         let since = self.ledger().now_us();
         self.stack.pause(part).await?;
@@ -56,10 +56,10 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Lets a paused part go on.
+    /// Resumes a paused part.
     ///
     /// # Errors
-    /// It does not run.
+    /// The part is not running.
     pub async fn resume(&self, part: &str) -> Result<(), Broken> {
         let since = self.ledger().now_us();
         self.stack.resume(part).await?;
@@ -67,7 +67,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Asks a part to end, then starts it again.
+    /// Ends a part with SIGTERM, then restarts it.
     ///
     /// # Errors
     /// See [`Stage::terminate`] and [`Stage::start_again`].
@@ -76,10 +76,10 @@ impl Stage<'_> {
         self.start_again(part).await
     }
 
-    /// Writes a file of rules or patterns where the service watches for changes.
+    /// Writes a file of rules or patterns into the folder that the service watches.
     ///
     /// # Errors
-    /// The scenario gave the service no folder.
+    /// The service has no such folder in this scenario.
     pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), Broken> {
         self.stack.write_file(service, name, text).map_err(Broken::from)
     }
@@ -87,12 +87,12 @@ impl Stage<'_> {
     /// Removes such a file.
     ///
     /// # Errors
-    /// It is not there.
+    /// There is no such file.
     pub fn remove_file(&self, service: Service, name: &str) -> Result<(), Broken> {
         self.stack.remove_file(service, name).map_err(Broken::from)
     }
 
-    /// Names of the instances of a service.
+    /// Returns the names of the instances of a service.
     pub fn instances(&self, service: Service) -> Vec<String> {
         self.stack.instances(service).into_iter().map(|part| part.name).collect()
     }
@@ -105,7 +105,7 @@ impl Stage<'_> {
         self.note(&format!("{what} {part}"), since, away, true);
     }
 
-    /// Writes down that the harness took parts away, or brought them back, by whatever means.
+    /// Records that the harness stopped parts, or that they are back.
     pub(crate) fn outage(&self, what: &str, parts: &[String], since_us: u64, down: bool) {
         for part in parts {
             if down {

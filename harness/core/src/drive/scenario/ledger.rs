@@ -12,10 +12,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Longest text of what was seen, in characters.
+/// Longest text of an observation, in characters.
 const MAX_SEEN: usize = 600;
 
-/// Writes down what happens. Clones write into the same files.
 pub(super) struct Ledger {
     recorder: Recorder,
     recorded: Mutex<u64>,
@@ -68,7 +67,7 @@ impl Ledger {
         self.epoch_us
     }
 
-    /// Records an operation and tells its position in the history.
+    /// Records an operation and returns its position in the history.
     pub(super) fn record(&self, op: &Op) -> u64 {
         let mut recorded = lock(&self.recorded);
         self.recorder.record(op);
@@ -76,7 +75,7 @@ impl Ledger {
         *recorded - 1
     }
 
-    /// Records what became of an expectation, and shows it.
+    /// Records the verdict on an expectation, and shows it.
     pub(super) fn expect(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
         let expectation =
             Expectation { at_us: self.now_us(), expected: expected.to_owned(), verdict, seen: shown(seen), ops };
@@ -90,7 +89,7 @@ impl Ledger {
         self.view.show(Event::Expectation(expectation));
     }
 
-    /// Remembers what a call left behind.
+    /// Remembers the records that a call wrote or deleted.
     pub(super) fn remember(&self, grant: &Grant, tags: Vec<String>, outcome: &Outcome, effect: &Effect) {
         if *outcome != Outcome::Ok {
             return;
@@ -112,7 +111,7 @@ impl Ledger {
         }
     }
 
-    /// What this caller has written with these tags and not deleted.
+    /// Returns the records that this caller has written with these tags and not deleted.
     pub(super) fn tagged(&self, grant: &Grant, tags: &[String], all: bool) -> Vec<Arc<str>> {
         let whose = |other: &Grant| {
             (&other.organisation, &other.user, &other.workspace) == (&grant.organisation, &grant.user, &grant.workspace)
@@ -154,7 +153,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was seen, short enough to read, and without tokens.
+/// Returns an observation without tokens, and short enough to read.
 fn shown(seen: &str) -> String {
     let words = seen.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
     let masked = words.map(|word| if word.starts_with("eyJ") && word.contains('.') { "(token)" } else { word });
@@ -170,7 +169,7 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn what_was_seen_is_short_and_without_tokens() {
+    fn an_observation_is_short_and_without_tokens() {
         let text = shown(r#"{"verdictToken":"eyJhbGciOiJIUzI1NiJ9.eyJvcmdJZCI6.c2ln","verdict":"allow"}"#);
         assert!(!text.contains("eyJ") && text.contains("(token)") && text.contains("allow"), "{text}");
         assert!(shown(&"word ".repeat(1_000)).chars().count() < 620);

@@ -1,10 +1,10 @@
-//! What a scenario can look at from outside: the log lines of a part since a moment, and its metrics.
+//! What a scenario can observe from outside: the log lines of a part since a mark, and its metrics.
 
 use super::{Broken, Stage};
 use serde_json::Value;
 
 impl Stage<'_> {
-    /// This moment in the log of a part.
+    /// Returns the current end of the log of a part.
     ///
     /// # Errors
     /// Its log cannot be read.
@@ -12,7 +12,7 @@ impl Stage<'_> {
         Ok(self.stack.log(part).await?.len())
     }
 
-    /// The lines of a part's log since a mark, as JSON; a line that is none is a string.
+    /// Returns the log lines of a part since a mark, as JSON; a line that is not JSON is a string.
     ///
     /// # Errors
     /// Its log cannot be read.
@@ -22,10 +22,10 @@ impl Stage<'_> {
         Ok(lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| Value::from(line))).collect())
     }
 
-    /// The sum of a metric of a part over all series with these labels; 0 where there is none.
+    /// Returns the sum of a metric of a part over all series with these labels; 0 if there is none.
     ///
     /// # Errors
-    /// It does not tell.
+    /// Its metrics cannot be read.
     pub async fn metric(&self, part: &str, name: &str, labels: &[(&str, &str)]) -> Result<f64, Broken> {
         Ok(sum(&self.stack.metrics(part).await?, name, labels))
     }

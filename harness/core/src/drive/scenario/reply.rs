@@ -1,4 +1,4 @@
-//! What came back from one request, and the words to say what must have. Every such sentence is recorded with the operation that shows it.
+//! The reply to one request, and the expectations on it. Each expectation is recorded with the operation that shows it.
 
 use super::ledger::Ledger;
 use super::{Broken, Stage};
@@ -23,13 +23,13 @@ impl<'s> Reply<'s> {
         Self { ledger: stage.ledger(), at, asked: asked.to_owned(), heard }
     }
 
-    /// Expects a result of which this holds.
+    /// Expects a result for which `holds` returns true.
     pub fn gives(self, expected: &str, holds: impl FnOnce(&Value) -> bool) -> Self {
         let held = self.is_ok() && holds(self.value());
         self.expect(expected, held)
     }
 
-    /// Expects a result, whatever is in it.
+    /// Expects any result.
     pub fn ok(self, expected: &str) -> Self {
         let held = self.is_ok();
         self.expect(expected, held)
@@ -81,51 +81,48 @@ impl<'s> Reply<'s> {
     /// # Errors
     /// There is none.
     pub fn or_stop(self) -> Result<Self, Broken> {
-        if self.is_ok() { Ok(self) } else { Err(Broken(format!("`{}` answered {}", self.asked, self.told()))) }
+        if self.is_ok() { Ok(self) } else { Err(Broken(format!("`{}` answered {}", self.asked, self.describe()))) }
     }
 
     fn expect(self, expected: &str, held: bool) -> Self {
-        self.ledger.expect(expected, word(held), &self.told(), vec![self.at]);
+        self.ledger.expect(expected, word(held), &self.describe(), vec![self.at]);
         self
     }
 
-    /// Tells whether there is a result.
+    /// Returns true if there is a result.
     pub fn is_ok(&self) -> bool {
         self.heard.outcome == Outcome::Ok
     }
 
-    /// How the call ended.
     pub const fn outcome(&self) -> &Outcome {
         &self.heard.outcome
     }
 
-    /// HTTP status, where a reply came.
+    /// HTTP status; `None` without a reply.
     pub const fn status(&self) -> Option<u16> {
         self.heard.status
     }
 
-    /// A header of the reply; `name` in lower case.
+    /// Returns a header of the reply; `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.heard.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The structured content of a tool, else the result as it came.
+    /// Returns the structured content of a tool, or the result if there is none.
     pub fn value(&self) -> &Value {
         let structured = &self.heard.result["structuredContent"];
         if structured.is_null() { &self.heard.result } else { structured }
     }
 
-    /// The result as it came.
     pub const fn result(&self) -> &Value {
         &self.heard.result
     }
 
-    /// What was refused, and why.
     pub const fn error(&self) -> &Value {
         &self.heard.error
     }
 
-    /// A text of the structured content; empty where it has none of that name.
+    /// Returns a text of the structured content; empty if there is none with that name.
     pub fn text(&self, name: &str) -> String {
         self[name].as_str().unwrap_or_default().to_owned()
     }
@@ -140,13 +137,13 @@ impl<'s> Reply<'s> {
         Duration::from_micros(self.heard.complete_us.saturating_sub(self.heard.invoke_us))
     }
 
-    /// What was asked, such as the name of a tool.
+    /// The tool or the method of the request.
     pub fn asked(&self) -> &str {
         &self.asked
     }
 
-    /// Outcome and content in one line.
-    fn told(&self) -> String {
+    /// Returns the outcome and the content in one line.
+    fn describe(&self) -> String {
         let outcome = match &self.heard.outcome {
             Outcome::Ok => "ok".to_owned(),
             Outcome::Failed(kind) => format!("failed ({})", kind.label()),

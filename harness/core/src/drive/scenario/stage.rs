@@ -1,4 +1,4 @@
-//! The stage of a scenario: a running stack, everybody who calls it, and the book in which everything is written down.
+//! The stage of a scenario or an experiment: a running stack, the users who call it, and the record of what happens.
 
 use super::actor::endpoints;
 use super::ledger::Ledger;
@@ -20,33 +20,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Shortest and longest pause between two looks at a condition.
+/// Shortest and longest pause between two probes of a condition.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
-/// How long a page beside MCP may take.
+/// Deadline of a page outside MCP.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
-/// How long reading back may take.
+/// Deadline of the final read.
 const READ_BACK_DEADLINE: Duration = Duration::from_secs(20);
 const READ_BACK_LANES: u32 = 4;
-/// Most calls of one actor during something else.
+/// Most calls of one actor in [`Stage::meanwhile`].
 const MAX_MEANWHILE_CALLS: u32 = 50_000;
-/// How long a token of an actor is valid; longer than any scenario.
+/// Lifetime of an actor's token; longer than any scenario or experiment.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3_000);
 
-/// What a stage is made of.
 pub struct StageRequest<'a> {
-    /// The stack.
     pub stack: &'a Stack,
-    /// Where everything is written down.
     pub run_dir: &'a Path,
-    /// Identity of the run; names of organisations carry a mark of it.
+    /// Identity of the run. Names of organisations carry a digest of it, so that two runs against one store do not share them.
     pub run_id: &'a str,
     /// Seed of the run.
     pub seed: u64,
-    /// Key of tokens.
+    /// Key of access tokens.
     pub secret: &'a str,
     /// Value of the monotonic clock that is time 0 of the run.
     pub epoch_us: u64,
-    /// Sees what happens.
     pub view: &'a Arc<dyn View>,
 }
 
@@ -70,9 +66,9 @@ impl<'a> Stage<'a> {
     /// Opens a stage.
     ///
     /// # Errors
-    /// Nothing can be written down.
+    /// The files of the run cannot be created.
     pub fn open(request: StageRequest<'a>) -> Result<Self, RecordError> {
-        // A kept connection to a part that was restarted meanwhile would say of a ready one that it is not.
+        // No kept connection: one to a part that was restarted fails, and a ready part would look as if it were not.
         let pages = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PAGE_DEADLINE).build();
         let pages = pages.map_err(|error| RecordError {
             path: request.run_dir.to_owned(),
@@ -99,12 +95,12 @@ impl<'a> Stage<'a> {
         self.seed
     }
 
-    /// A user of an organisation that no other run has used: on the enterprise plan, with every scope but `admin`.
+    /// Returns a user of an organisation that no other run has used, on the enterprise plan and with every scope but `admin`.
     pub fn user(&'a self, user: &str, organisation: &str) -> Actor<'a> {
         self.actor(self.grant(user, organisation))
     }
 
-    /// A user of exactly that organisation, for data that was there before.
+    /// Returns a user of exactly that organisation, for data that existed before the run.
     pub fn user_exactly(&'a self, user: &str, organisation: &str) -> Actor<'a> {
         let grant = Grant { lifetime: TOKEN_LIFETIME, ..Grant::everything(organisation, user) };
         self.actor(grant)
@@ -140,7 +136,6 @@ impl<'a> Stage<'a> {
         self.ledger.record(op);
     }
 
-    /// A token for a grant; what a grant of a stage asks for is always allowed.
     pub(super) fn mint(&self, grant: &Grant) -> String {
         self.minter.mint(grant).expect("a grant of a stage lives less than an hour and more than a second")
     }
@@ -150,17 +145,17 @@ impl<'a> Stage<'a> {
         self.ledger.now_us()
     }
 
-    /// Records what was expected, whether it held and what was seen; `ops` are positions of the calls that show it.
+    /// Records an expectation, whether it held, and what was observed; `ops` are the positions of the calls that show it.
     pub fn expect(&self, expected: &str, held: bool, seen: impl ToString, ops: &[u64]) {
         self.ledger.expect(expected, word(held), &seen.to_string(), ops.to_vec());
     }
 
-    /// Records that something could not be evaluated, which leaves the scenario unknown.
+    /// Records that an expectation could not be evaluated, which makes the scenario *unknown*.
     pub fn cannot_tell(&self, expected: &str, why: impl ToString) {
         self.ledger.expect(expected, Verdict::Unknown, &why.to_string(), Vec::new());
     }
 
-    /// Looks again and again until `probe` finds something, at most so long; records whether it did.
+    /// Repeats `probe` until it returns something, at most for `within`. Records whether it did.
     pub async fn until<T>(
         &self,
         expected: &str,
@@ -181,7 +176,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Lets every actor repeat `call` for as long as `action` takes, one call after the other, and at least once.
+    /// Runs `action` while every actor repeats `call`, one call after the other and at least once.
     pub async fn meanwhile<'c, T>(
         &self,
         actors: &mut [Actor<'c>],
@@ -205,7 +200,7 @@ impl<'a> Stage<'a> {
         futures::future::join(acting, futures::future::join_all(traffic)).await.0
     }
 
-    /// Promises that an organisation is never admitted more often than this; `operations` are those that count, all where it is empty.
+    /// Promises that an organisation is never admitted more often than this. `operations` are those that count; all of them if it is empty.
     pub fn promise_limit(&self, organisation: &str, operations: &[&str], limit: u64, window: Option<Duration>) {
         self.ledger.promise(Quota {
             tenant: organisation.to_owned(),
@@ -228,10 +223,10 @@ impl<'a> Stage<'a> {
         self.ledger.quotas()
     }
 
-    /// Waits until everything is written down.
+    /// Waits until everything is on disk.
     ///
     /// # Errors
-    /// Something is not.
+    /// Something could not be written.
     pub fn close(self) -> Result<(), RecordError> {
         self.ledger.close()
     }
@@ -240,7 +235,7 @@ impl<'a> Stage<'a> {
         &self.ledger
     }
 
-    /// The part that a request goes to.
+    /// Returns the part that a request goes to.
     pub(super) async fn target(&self, ask: &Ask) -> Option<String> {
         if let Some(part) = &ask.part {
             return self.endpoints.contains_key(part).then(|| part.clone());
@@ -253,7 +248,7 @@ impl<'a> Stage<'a> {
 
     async fn ready_instance(&self, service: Service) -> Option<String> {
         let instances = self.stack.instances(service);
-        // One after the other, several times: while the last one says that it goes, the first may have come back.
+        // One after the other, several times: while the last one reports that it is stopping, the first may be ready again.
         for part in instances.iter().cycle().take(instances.len() * instances.len()) {
             if self.is_ready(&part.name).await {
                 return Some(part.name.clone());
@@ -280,12 +275,12 @@ impl<'a> Stage<'a> {
         Arc::clone(self.endpoints.get(part).expect("a target is one of the endpoints"))
     }
 
-    /// Tells whether a part says that it is ready.
+    /// Returns true if a part reports that it is ready.
     pub async fn is_ready(&self, part: &str) -> bool {
         self.page(part, READYZ_PATH, None).await.0 == Some(200)
     }
 
-    /// Gets a page of a part: status and JSON.
+    /// Gets a page of a part. Returns the status and the JSON.
     pub async fn page(&self, part: &str, path: &str, token: Option<&str>) -> (Option<u16>, Value) {
         let Some(part) = self.stack.part(part) else { return (None, Value::Null) };
         let mut request = self.pages.get(format!("{}{path}", part.url));

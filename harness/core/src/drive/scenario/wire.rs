@@ -1,4 +1,4 @@
-//! What passed between two parts: the tool calls on a tapped edge, as proof of what was asked and of what never was. Verdicts and injections
+//! The tool calls on a tapped edge between two parts: proof of the calls that were made, and of calls that were not. Verdicts and injections
 //! among them become operations of the history.
 
 use super::{Broken, Stage};
@@ -12,32 +12,30 @@ use std::sync::PoisonError;
 /// One tool call as it passed an edge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WireCall {
-    /// The tool.
     pub tool: String,
-    /// Its arguments.
     pub arguments: Value,
-    /// HTTP status of the reply, where one began.
+    /// HTTP status; `None` without a reply.
     pub status: Option<u16>,
     /// `result` of the reply.
     pub result: Value,
     /// Header fields of the request.
     pub headers: Vec<(String, String)>,
-    /// Position in the history, where it is a verdict or an injection.
+    /// Position in the history of a verdict or an injection.
     pub op: Option<u64>,
 }
 
 impl WireCall {
-    /// Tells whether the tool did what it was asked for.
+    /// Returns true if the call was answered with a result.
     pub fn accepted(&self) -> bool {
         self.result.is_object() && self.result["isError"] != true && self.result["resultType"] != "input_required"
     }
 }
 
 impl Stage<'_> {
-    /// The tool calls that passed from one part to another since this was asked last.
+    /// Returns the tool calls from one part to another since the last call of this function.
     ///
     /// # Errors
-    /// The edge is not tapped, or the tap lost something, so that nothing can be said of what never passed.
+    /// The edge is not tapped, or the tap lost calls, so that it does not prove that a call was not made.
     pub fn wire(&self, from: &str, to: &str) -> Result<Vec<WireCall>, Broken> {
         let (exchanges, missed) = self
             .stack
@@ -85,7 +83,7 @@ impl Stage<'_> {
         if !matches!(effect, Effect::Verdict { .. } | Effect::Inject { .. }) {
             return None;
         }
-        // The token of the caller is not kept by the tap; whom a verdict is for stands in the verdict.
+        // The tap does not keep the caller's token; the verdict names its organisation.
         let token = structured["verdictToken"].as_str().or_else(|| call.arguments["verdictToken"].as_str());
         let tenant = token.and_then(effect::verdict_claims).map_or_else(|| "unseen".to_owned(), |claims| claims.org_id);
         let ago = |instant: std::time::Instant| u64::try_from(instant.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -1,5 +1,5 @@
 //! Which operation the n-th call of a run makes. The answer follows from the seed and the number of the call, so that a seed repeats a
-//! run whoever of the users makes the call, and whenever.
+//! run, whichever user makes the call, and at any time.
 
 use super::operation::Operation;
 use super::operations::OPERATIONS;

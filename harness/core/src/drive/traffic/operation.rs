@@ -40,7 +40,7 @@ pub trait Operation: Sync {
     fn request(&self, draw: &mut Draw<'_>) -> Request;
 
     /// Returns the request that follows a reply to `sent`. `None` ends the operation.
-    fn follow_up(&self, _sent: &Request, _reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+    fn follow_up(&self, _sent: &Request, _reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
         None
     }
 }
@@ -103,13 +103,13 @@ impl Request {
 
 /// How one request was answered.
 #[derive(Debug, Clone, Copy)]
-pub struct Reply<'a> {
+pub struct ToolReply<'a> {
     pub outcome: &'a Outcome,
     /// The structured content as JSON.
     pub structured: Option<&'a str>,
 }
 
-impl Reply<'_> {
+impl ToolReply<'_> {
     /// Returns the structured content of a result; null if there is none.
     pub fn value(&self) -> Value {
         let ok = *self.outcome == Outcome::Ok;

@@ -18,6 +18,7 @@ operations! {
     get_shared_memory::GetSharedMemory,
     probe_foreign::ProbeForeign,
     search_memory::SearchMemory,
+    search_by_tag::SearchByTag,
     list_memories::ListMemories,
     walk_memories::WalkMemories,
     update_memory::UpdateMemory,

@@ -5,7 +5,7 @@ use super::content::Corpus;
 use super::directory::Identity;
 use super::ledger::{Known, Ledger, Ring};
 use super::mix::Mix;
-use super::operation::{Draw, Operation, Reply, Request};
+use super::operation::{Draw, Operation, Request, ToolReply};
 use super::operations::get_memory;
 use super::operations::store_memory::StoreMemory;
 use super::pace::{After, Pace, Turn};
@@ -163,7 +163,7 @@ impl User {
         if let Effect::Scan { query: Some(query), .. } = &mut effect {
             query.page = request.page;
         }
-        let reply = Reply { outcome: &outcome, structured };
+        let reply = ToolReply { outcome: &outcome, structured };
         let mut draw = draw(scene, &self.identity, &self.own, number, &mut rng);
         let next = operation.follow_up(&request, &reply, &mut draw);
         let op = Op {

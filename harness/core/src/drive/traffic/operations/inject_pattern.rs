@@ -1,6 +1,6 @@
 //! Requests a verdict, selects a pattern, and injects it on that verdict: what the orchestrator does, by hand.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, Reply};
+use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use super::check_guardrails;
 use mcp_contracts::{Service, guardrails, patterns};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ impl Operation for InjectPattern {
         Request::new(Service::Guardrails.name(), guardrails::tool::CHECK, &action).with_context(json!({ "request": action }))
     }
 
-    fn follow_up(&self, sent: &Request, reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
         let (answer, mut known) = (reply.value(), sent.context.clone());
         match &*sent.tool {
             guardrails::tool::CHECK => {

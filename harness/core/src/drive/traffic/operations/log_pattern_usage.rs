@@ -1,6 +1,6 @@
 //! Selects a pattern and reports that it was accepted.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, Reply};
+use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use mcp_contracts::Service;
 use mcp_contracts::patterns::tool;
 use serde_json::json;
@@ -21,7 +21,7 @@ impl Operation for LogPatternUsage {
         Request::new(Service::Patterns.name(), tool::SELECT, &json!({ "intent": draw.intent() })).with_context(context)
     }
 
-    fn follow_up(&self, sent: &Request, reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
         if sent.tool != tool::SELECT {
             return None;
         }

@@ -1,6 +1,6 @@
 //! Lists executions of the organisation and reads the newest.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, Reply};
+use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::tool;
 use serde_json::json;
@@ -22,7 +22,7 @@ impl Operation for ReadExecution {
         Request::new(Service::Orchestrator.name(), tool::LIST_EXECUTIONS, &json!({ "limit": 5 }))
     }
 
-    fn follow_up(&self, sent: &Request, reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
         if sent.tool != tool::LIST_EXECUTIONS {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Runs a workflow, and sends the request again with the same idempotency key until it is answered. A user who had to repeat it
 //! sends it once more: it must be the same execution.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, Reply};
+use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use super::run_workflow;
 use harness_history::Outcome;
 use mcp_contracts::Service;
@@ -27,7 +27,7 @@ impl Operation for RunOnce {
         run_workflow::request(&arguments).named(NAME)
     }
 
-    fn follow_up(&self, sent: &Request, reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
         if sent.context == CONFIRMING {
             return None;
         }

@@ -1,6 +1,6 @@
 //! Stores a memory, and sends the request again with the same idempotency key until it is answered.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, Reply};
+use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use super::store_memory;
 use mcp_contracts::Service;
 
@@ -22,7 +22,7 @@ impl Operation for StoreOnce {
         store_memory::request(draw, Some(key)).named(NAME)
     }
 
-    fn follow_up(&self, sent: &Request, reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
         sent.repeated(reply.outcome)
     }
 }

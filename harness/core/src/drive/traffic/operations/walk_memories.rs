@@ -1,6 +1,6 @@
 //! Lists memories by a tag, page after page, while others write.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, Reply};
+use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use super::list_memories;
 use mcp_contracts::Service;
 
@@ -24,7 +24,7 @@ impl Operation for WalkMemories {
         list_memories::request(tag, None).named(NAME).with_context(tag.into())
     }
 
-    fn follow_up(&self, sent: &Request, reply: &Reply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
         if sent.page == LAST_PAGE {
             return None;
         }

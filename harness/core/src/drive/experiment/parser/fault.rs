@@ -1,6 +1,6 @@
 //! The faults of an experiment: `[[fault]]` with `kind`, the keys of that kind, and the times.
 
-use super::Reader;
+use super::ExperimentParser;
 use crate::fault::{FaultKind, FaultOrder};
 use crate::plan::data_file::DURATION_TEXT;
 use std::time::Duration;
@@ -11,7 +11,7 @@ const TIMES: &[&str] = &["after", "lasts", "times", "every"];
 /// How long a fault may last.
 const LASTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3_600);
 
-impl Reader<'_> {
+impl ExperimentParser<'_> {
     pub(super) fn faults(&mut self, table: &Table) -> Vec<FaultOrder> {
         let Some(faults) = table.get("fault").and_then(Item::as_array_of_tables) else {
             self.notes.missing("fault", "at least one table `[[fault]]`");

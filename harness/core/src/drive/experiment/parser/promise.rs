@@ -1,6 +1,6 @@
 //! What an experiment promises: `[before]`, `[during]`, `[after]` and `[expect]`.
 
-use super::{Reader, labels};
+use super::{ExperimentParser, labels};
 use crate::drive::experiment::Load;
 use crate::drive::traffic::operations::names;
 use crate::plan::data_file::{duration, written};
@@ -25,12 +25,12 @@ const KEYS: &[&str] = &[
 const COUNTER_TEXT: &str = "`{ part = \"memory\", metric = \"mcp_…\", growth | during | after = \">= 1\" }`";
 const READINESS_TEXT: &str =
     "`{ part = \"memory\", says = \"ready\" | \"degraded\" | \"not_ready\" | \"gone\", within = \"2s\" }`";
-/// How long a part may say that it is leaving, and how long a changed file may take to be in force.
+/// Range of the notice of a part before it stops, and of the time until a changed file is in force.
 const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
-/// How much longer than its deadline a call may take to be given up.
+/// A call may take this much longer than its deadline.
 const SLACK: Duration = Duration::from_millis(100);
 
-impl Reader<'_> {
+impl ExperimentParser<'_> {
     pub(super) fn promises(&mut self, table: &Table, load: &Load) -> Promises {
         let empty = Table::new();
         let expect = table.get("expect").and_then(Item::as_table).unwrap_or(&empty);
@@ -97,7 +97,8 @@ impl Reader<'_> {
                 (CounterFigure::During, text("during")),
                 (CounterFigure::After, text("after")),
             ];
-            let mut bounds = figures.into_iter().filter_map(|(figure, bound)| Some((figure, bound.and_then(bounded)?)));
+            let mut bounds =
+                figures.into_iter().filter_map(|(figure, bound)| Some((figure, bound.and_then(parse_bound)?)));
             match (text("part"), text("metric"), bounds.next(), bounds.next()) {
                 (Some(part), Some(metric), Some((figure, (at_least, at_most))), None) => {
                     promises.push(CounterPromise {
@@ -116,8 +117,8 @@ impl Reader<'_> {
     }
 }
 
-/// `>= 30`, `<= 5` or `= 0`, as the least and the most.
-fn bounded(text: &str) -> Option<(Option<f64>, Option<f64>)> {
+/// Parses `>= 30`, `<= 5` or `= 0` into the minimum and the maximum.
+fn parse_bound(text: &str) -> Option<(Option<f64>, Option<f64>)> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     if let Some(least) = text.strip_prefix(">=") {
         return Some((Some(number(least)?), None));
@@ -131,7 +132,7 @@ fn bounded(text: &str) -> Option<(Option<f64>, Option<f64>)> {
 
 type Inline<'t> = (Option<std::ops::Range<usize>>, &'t dyn TableLike);
 
-/// The inline tables of a list.
+/// Returns the inline tables of a list.
 fn inline<'t>(table: &'t Table, key: &str) -> Vec<Inline<'t>> {
     let list = table.get(key).and_then(Item::as_array).into_iter().flatten();
     list.filter_map(|value| Some((value.span(), value.as_inline_table()? as &dyn TableLike))).collect()
@@ -143,13 +144,13 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::bounded;
+    use super::parse_bound;
 
     #[test]
-    fn a_bound_is_a_least_a_most_or_both() {
-        assert_eq!(bounded(">= 30"), Some((Some(30.0), None)));
-        assert_eq!(bounded("<=2.5"), Some((None, Some(2.5))));
-        assert_eq!(bounded("= 0"), Some((Some(0.0), Some(0.0))));
-        assert_eq!((bounded("30"), bounded(">= x")), (None, None));
+    fn a_bound_is_a_minimum_a_maximum_or_both() {
+        assert_eq!(parse_bound(">= 30"), Some((Some(30.0), None)));
+        assert_eq!(parse_bound("<=2.5"), Some((None, Some(2.5))));
+        assert_eq!(parse_bound("= 0"), Some((Some(0.0), Some(0.0))));
+        assert_eq!((parse_bound("30"), parse_bound(">= x")), (None, None));
     }
 }

@@ -1,4 +1,4 @@
-//! From the TOML of an experiment to data: everything that can be wrong with one file, with file, line and key.
+//! Parses the TOML of an experiment. Reports every problem of the file with its line and key.
 
 mod fault;
 mod given;
@@ -37,28 +37,26 @@ const KEYS: &[&str] = &[
     "catches",
     "abort",
 ];
-/// Keys that stand for a table, and for a list of tables, written as `[key]` and `[[key]]` or in one line.
+/// Keys of tables, and of lists of tables: `[key]` and `[[key]]`, or the same in one line.
 const TABLES: &[&str] = &["load", "surge", "before", "during", "after", "expect", "abort"];
 const LISTS: &[&str] = &["given", "limited", "fault", "ways"];
-/// How long a phase may be.
+/// Range of the duration of a phase.
 const PHASE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(900);
 
-/// How long an experiment may take; tokens of its users live longer.
+/// Longest experiment. It ends before the tokens of its users do.
 const LONGEST: Duration = Duration::from_secs(2_400);
 
-/// Reads one experiment and notes what is wrong with it.
-pub(super) struct Reader<'a> {
+/// Parses one experiment and notes its problems.
+pub(super) struct ExperimentParser<'a> {
     text: &'a str,
     notes: Notes<'a>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ExperimentParser<'a> {
     pub(super) const fn new(file: &'a str, text: &'a str) -> Self {
         Self { text, notes: Notes::new(file, text) }
     }
 
-    /// The experiment.
-    ///
     /// # Errors
     /// Every problem of the file.
     pub(super) fn experiment(mut self, name: &str) -> Result<Experiment, Vec<Problem>> {
@@ -71,11 +69,11 @@ impl<'a> Reader<'a> {
         };
         let table = &self.in_tables(document.as_table().clone());
         self.notes.unknown_keys(table, "", KEYS);
-        let text = |reader: &mut Self, key: &str| reader.notes.string(table, key, None).unwrap_or_default().to_owned();
+        let text = |parser: &mut Self, key: &str| parser.notes.string(table, key, None).unwrap_or_default().to_owned();
         let load = self.load(table);
         let faults = self.faults(table);
         let topology = self.topology(table, &faults);
-        let given = self.given(table, &topology, &faults);
+        let given = self.provided_files(table, &topology, &faults);
         let experiment = Experiment {
             name: name.to_owned(),
             id: text(&mut self, "id"),
@@ -101,7 +99,7 @@ impl<'a> Reader<'a> {
         if self.notes.is_clean() { Ok(experiment) } else { Err(self.notes.problems()) }
     }
 
-    /// The same with every table in the one form that is read; whoever writes it in one line means the same.
+    /// Returns the table with its tables in one form: TOML allows `key = { … }` and `[key]` for the same.
     fn in_tables(&mut self, mut table: Table) -> Table {
         for (keys, form) in [(TABLES, "a table `[KEY]`"), (LISTS, "tables `[[KEY]]`")] {
             for key in keys {
@@ -114,7 +112,7 @@ impl<'a> Reader<'a> {
                 match read {
                     Ok(item) => drop(table.insert(key, item)),
                     Err(item) => {
-                        let what = format!("`{}` is something else", written(&item));
+                        let what = format!("`{}` has another type", written(&item));
                         self.notes.note(item.span(), key, what, &form.replace("KEY", key));
                     }
                 }
@@ -160,7 +158,7 @@ impl<'a> Reader<'a> {
         wished.iter().fold(topology, |topology, way| topology.proxied(&way.from, &way.to))
     }
 
-    /// Settings of every service, and of one: `[settings] NAME = value`, `[settings.memory] NAME = value`.
+    /// Settings of every service and of one service: `[settings] NAME = value`, `[settings.memory] NAME = value`.
     fn settings(&mut self, table: &Table, mut topology: Topology) -> Topology {
         let Some(settings) = table.get("settings").and_then(Item::as_table_like) else { return topology };
         for (name, item) in settings.iter() {
@@ -345,7 +343,7 @@ impl<'a> Reader<'a> {
         Abort { error_share, within: self.notes.length(abort, "within", PHASE, Some(Duration::from_secs(5))) }
     }
 
-    /// Every part that the file names is one of the stack, and every fault can be.
+    /// Notes parts that the stack does not have, and faults that are impossible in it.
     fn parts_are_there(&mut self, table: &Table, experiment: &Experiment) {
         let known: Vec<&str> = experiment.topology.parts.iter().map(|part| part.name.as_str()).collect();
         let promises = &experiment.promises;

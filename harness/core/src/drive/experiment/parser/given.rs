@@ -1,7 +1,7 @@
-//! The files that services find when they start: `[[given]]` with `service`, `file` and `text`. A fault that changes files needs one, since a
-//! service watches a folder only where it was started with one.
+//! The files that services have when they start: `[[given]]` with `service`, `file` and `text`. A fault that changes files needs one, because
+//! a service watches a folder only if it was started with one.
 
-use super::{Reader, service};
+use super::{ExperimentParser, service};
 use crate::fault::{FaultKind, FaultOrder, FileChanged};
 use crate::plan::Backend;
 use crate::plan::ProvidedFile;
@@ -9,14 +9,19 @@ use crate::plan::topology::Topology;
 use std::ops::Range;
 use toml_edit::{Item, Table};
 
-impl Reader<'_> {
-    pub(super) fn given(&mut self, table: &Table, topology: &Topology, faults: &[FaultOrder]) -> Vec<ProvidedFile> {
+impl ExperimentParser<'_> {
+    pub(super) fn provided_files(
+        &mut self,
+        table: &Table,
+        topology: &Topology,
+        faults: &[FaultOrder],
+    ) -> Vec<ProvidedFile> {
         let mut given = Vec::new();
         for table in table.get("given").and_then(Item::as_array_of_tables).into_iter().flatten() {
-            let Some(file) = self.given_file(table, topology) else { continue };
+            let Some(file) = self.provided_file(table, topology) else { continue };
             let is_it = |other: &ProvidedFile| (other.service, &other.file) == (file.service, &file.file);
             if given.iter().any(is_it) {
-                let what = format!("`{}` is given to `{}` twice", file.file, file.service.name());
+                let what = format!("`{}` is provided to `{}` twice", file.file, file.service.name());
                 self.notes.note(table.span(), "given", what, "each file once");
             }
             given.push(file);
@@ -29,9 +34,9 @@ impl Reader<'_> {
         given
     }
 
-    fn given_file(&mut self, table: &Table, topology: &Topology) -> Option<ProvidedFile> {
+    fn provided_file(&mut self, table: &Table, topology: &Topology) -> Option<ProvidedFile> {
         self.notes.unknown_keys(table, "given.", &["service", "file", "text"]);
-        let text = |reader: &mut Self, key: &str| reader.notes.string(table, key, None).unwrap_or_default().to_owned();
+        let text = |parser: &mut Self, key: &str| parser.notes.string(table, key, None).unwrap_or_default().to_owned();
         let (name, file, text) = (text(self, "service"), text(self, "file"), text(self, "text"));
         let Some(service) = service(&name) else {
             if let Some(item) = table.get("service") {
@@ -40,7 +45,7 @@ impl Reader<'_> {
             return None;
         };
         let file = ProvidedFile { service, file, text };
-        // What could not be changed could not be given either.
+        // A file that a fault could not change cannot be provided either.
         let change = FaultKind::FileChanged(FileChanged { service, file: file.file.clone(), text: None });
         for problem in change.problems(topology, &Backend::Process) {
             self.notes.note(table.span(), "given", problem, "a file of rules or patterns");
@@ -48,16 +53,16 @@ impl Reader<'_> {
         Some(file)
     }
 
-    /// Whether a fault that changes a file finds a folder, and the file where it takes it away.
+    /// Notes a fault that changes a file of a service without a folder, or that removes a file that does not exist.
     fn can_change(&mut self, span: Option<Range<usize>>, order: &FaultOrder, given: &[ProvidedFile]) {
         let FaultKind::FileChanged(FileChanged { service, file, text }) = &order.fault else { return };
         let mut of_service = given.iter().filter(|given| given.service == *service).peekable();
         if of_service.peek().is_none() {
-            let what = format!("`{}` watches no folder of files, so that none can change", service.name());
+            let what = format!("`{}` watches no folder of files, so none can change", service.name());
             let wanted = format!("a `[[given]]` with `service = \"{}\"`", service.name());
             self.notes.note(span, "fault", what, &wanted);
         } else if text.is_none() && !of_service.any(|given| given.file == *file) {
-            let what = format!("`{file}` is to be taken away and is not there");
+            let what = format!("`{file}` cannot be removed because it does not exist");
             self.notes.note(span, "fault", what, "a file of a `[[given]]`, or a `text`");
         }
     }
@@ -67,7 +72,7 @@ impl Reader<'_> {
 mod tests {
     use crate::drive::experiment::{ExperimentError, find, read};
 
-    /// The problem of an experiment of the catalogue that was changed in one place.
+    /// Returns the problems of an experiment of the catalogue after one change.
     fn problem_of(name: &str, from: &str, to: &str) -> String {
         let path = format!("{}/../../chaos/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
@@ -79,34 +84,34 @@ mod tests {
     }
 
     #[test]
-    fn a_service_finds_what_it_is_given() {
+    fn a_service_gets_its_files() {
         let experiment = find("stale-pattern", None).unwrap();
         assert_eq!(experiment.given.len(), 2);
         assert!(experiment.given[0].text.contains("own-incident"));
     }
 
     #[test]
-    fn what_cannot_be_given_or_changed_is_told_with_its_line() {
-        let told =
+    fn a_file_that_cannot_be_provided_or_changed_is_reported_with_its_line() {
+        let problem =
             problem_of("policy-change", "[[given]]\nservice = \"guardrails\"", "[[given]]\nservice = \"patterns\"");
-        assert!(told.contains("`guardrails` watches no folder of files"), "{told}");
-        let told = problem_of(
+        assert!(problem.contains("`guardrails` watches no folder of files"), "{problem}");
+        let problem = problem_of(
             "stale-pattern",
             "[[given]]\nservice = \"patterns\"\nfile = \"own.yaml\"",
             "[[given]]\nservice = \"patterns\"\nfile = \"third.yaml\"",
         );
         assert!(
-            told.contains("x.toml:53") && told.contains("`own.yaml` is to be taken away and is not there"),
-            "{told}"
+            problem.contains("x.toml:53") && problem.contains("`own.yaml` cannot be removed because it does not exist"),
+            "{problem}"
         );
-        let told =
+        let problem =
             problem_of("policy-change", "[[given]]\nservice = \"guardrails\"", "[[given]]\nservice = \"guardrail\"");
-        assert!(told.contains("x.toml:11") && told.contains("`guardrail` is not a service"), "{told}");
-        let told = problem_of("stale-pattern", "file = \"other.yaml\"", "file = \"own.yaml\"");
-        assert!(told.contains("`own.yaml` is given to `patterns` twice"), "{told}");
-        let told = problem_of("policy-change", "about = ", "stack = \"memory\"\nabout = ");
-        assert!(told.contains("x.toml:11: `given`: there is no `guardrails` in this stack"), "{told}");
-        let told = problem_of("policy-change", "file = \"own.yaml\"", "file = \"../own.yaml\"");
-        assert!(told.contains("a path inside its folder"), "{told}");
+        assert!(problem.contains("x.toml:11") && problem.contains("`guardrail` is not a service"), "{problem}");
+        let problem = problem_of("stale-pattern", "file = \"other.yaml\"", "file = \"own.yaml\"");
+        assert!(problem.contains("`own.yaml` is provided to `patterns` twice"), "{problem}");
+        let problem = problem_of("policy-change", "about = ", "stack = \"memory\"\nabout = ");
+        assert!(problem.contains("x.toml:11: `given`: there is no `guardrails` in this stack"), "{problem}");
+        let problem = problem_of("policy-change", "file = \"own.yaml\"", "file = \"../own.yaml\"");
+        assert!(problem.contains("a path inside its folder"), "{problem}");
     }
 }
