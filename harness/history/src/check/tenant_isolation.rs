@@ -26,14 +26,14 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     for read in history.records_read() {
         let Some(canary) = &read.value.canary else { continue };
         finding.judged += 1;
-        if let Some(whose) = breach(canary, read.op, was_shared(history, &read)) {
+        if let Some(whose) = breach(canary, read.op, || was_shared(history, &read)) {
             finding.violation(|| format!("`{}` read `{}`, {whose}", read.op.user, read.key), &[read.at]);
         }
     }
     for (at, op) in history.numbered() {
         for canary in &op.strays {
             finding.judged += 1;
-            if let Some(whose) = breach(canary, op, false) {
+            if let Some(whose) = breach(canary, op, || false) {
                 let what = || format!("the reply to `{}` has a content outside its records, {whose}", op.user);
                 finding.violation(what, &[at]);
             }
@@ -55,7 +55,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 }
 
 /// Returns whose content it is, if the reader must not see it.
-fn breach(canary: &Canary, reader: &Op, was_shared: bool) -> Option<String> {
+fn breach(canary: &Canary, reader: &Op, was_shared: impl FnOnce() -> bool) -> Option<String> {
     if canary.tenant != reader.tenant {
         Some(format!("which belongs to `{}` and not to `{}`", canary.tenant, reader.tenant))
     } else if canary.workspace != reader.workspace {
@@ -65,7 +65,7 @@ fn breach(canary: &Canary, reader: &Op, was_shared: bool) -> Option<String> {
             name(&canary.workspace),
             name(&reader.workspace)
         ))
-    } else if !canary.shared && !was_shared && canary.user != reader.user {
+    } else if !canary.shared && canary.user != reader.user && !was_shared() {
         Some(format!("which `{}` keeps private", canary.user))
     } else {
         None
