@@ -1,7 +1,7 @@
 //! The arrival schedule of the open model: when the n-th call of the whole run is planned. Pure, except for the one
 //! shared counter that hands every arrival to exactly one user.
 
-use harness_core::plan::workload::Stage;
+use harness_core::plan::workload::RateStage;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -44,9 +44,9 @@ const ROUNDING: f64 = 1e-6;
 
 impl Arrivals {
     /// Plans the stages after a warm-up at the rate with which the first one begins.
-    pub fn new(warmup: Duration, stages: &[Stage]) -> Self {
+    pub fn new(warmup: Duration, stages: &[RateStage]) -> Self {
         let rate = stages.first().map_or(0.0, |stage| stage.from_per_second);
-        let warmup = Stage { from_per_second: rate, to_per_second: rate, duration: warmup };
+        let warmup = RateStage { from_per_second: rate, to_per_second: rate, duration: warmup };
         let (mut legs, mut start_secs, mut before) = (Vec::with_capacity(stages.len() + 1), 0.0, 0.0);
         for stage in std::iter::once(&warmup).chain(stages).filter(|stage| !stage.duration.is_zero()) {
             let secs = stage.duration.as_secs_f64();
@@ -91,7 +91,7 @@ impl Arrivals {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrivals, Duration, Stage};
+    use super::{Arrivals, Duration, RateStage};
     use harness_core::plan::data_file::stages;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
@@ -136,9 +136,9 @@ mod tests {
         fn arrivals_never_go_back_and_stay_inside(
             rates in proptest::collection::vec((0.0..500.0_f64, 0.0..500.0_f64, 1..3_000_u64), 1..6)
         ) {
-            let stages: Vec<Stage> = rates
+            let stages: Vec<RateStage> = rates
                 .iter()
-                .map(|(from, to, millis)| Stage {
+                .map(|(from, to, millis)| RateStage {
                     from_per_second: *from,
                     to_per_second: *to,
                     duration: Duration::from_millis(*millis),

@@ -1,6 +1,6 @@
 //! Why there is no workload.
 
-use harness_core::plan::data_file::{Problem, listed, nearest};
+use harness_core::plan::data_file::{Problem, nearest, problem_lines};
 use std::fmt;
 
 /// Why there is no workload.
@@ -47,7 +47,7 @@ impl fmt::Display for ProfileError {
                 write!(f, "cannot read the profile `{file}`: {why}\nhint: check the path")
             }
             Self::Problems { name, problems } => {
-                write!(f, "the profile `{name}` cannot be used{}", listed(problems))
+                write!(f, "the profile `{name}` cannot be used{}", problem_lines(problems))
             }
         }
     }

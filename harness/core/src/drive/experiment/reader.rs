@@ -6,7 +6,7 @@ mod promise;
 
 use super::traffic::OPERATIONS;
 use super::{Abort, CounterName, Experiment, Limited, Load, Surge, WayWish};
-use crate::plan::data_file::{MAX_RATE, Notes, Problem, written};
+use crate::plan::data_file::{MAX_RATE, Problem, ProblemList, source_text};
 use crate::plan::topology::Topology;
 use mcp_contracts::{Plan as PaidPlan, Service, env};
 use std::collections::BTreeMap;
@@ -49,12 +49,12 @@ const LONGEST: Duration = Duration::from_secs(2_400);
 /// Reads one experiment and notes what is wrong with it.
 pub(super) struct Reader<'a> {
     text: &'a str,
-    notes: Notes<'a>,
+    notes: ProblemList<'a>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(file: &'a str, text: &'a str) -> Self {
-        Self { text, notes: Notes::new(file, text) }
+        Self { text, notes: ProblemList::new(file, text) }
     }
 
     /// The experiment.
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
             let what = format!("it takes {} s", experiment.length().as_secs());
             self.notes.note(None, "steady, fault, recovery", what, &format!("{} s together", LONGEST.as_secs()));
         }
-        if self.notes.is_clean() { Ok(experiment) } else { Err(self.notes.problems()) }
+        if self.notes.is_empty() { Ok(experiment) } else { Err(self.notes.problems()) }
     }
 
     /// The same with every table in the one form that is read; whoever writes it in one line means the same.
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
                 match read {
                     Ok(item) => drop(table.insert(key, item)),
                     Err(item) => {
-                        let what = format!("`{}` is something else", written(&item));
+                        let what = format!("`{}` is something else", source_text(&item));
                         self.notes.note(item.span(), key, what, &form.replace("KEY", key));
                     }
                 }
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
                     (Some(service), Some(count)) => topology = topology.instances(service, count),
                     (None, _) => self.no_service(item, &format!("instances.{name}"), name),
                     (_, None) => {
-                        let what = format!("`{}` is out of range", written(item));
+                        let what = format!("`{}` is out of range", source_text(item));
                         self.notes.note(item.span(), &format!("instances.{name}"), what, "a whole number from 1 to 8");
                     }
                 }
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
             self.notes.note(
                 item.span(),
                 &format!("settings.{name}"),
-                format!("`{}` is no value", written(item)),
+                format!("`{}` is no value", source_text(item)),
                 "a text or a whole number",
             );
         }
@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
             self.notes.note(
                 item.span(),
                 key,
-                format!("`{}` is not a rate", written(item)),
+                format!("`{}` is not a rate", source_text(item)),
                 "calls per second, above 0",
             );
             default
@@ -337,7 +337,7 @@ impl<'a> Reader<'a> {
             None => 0.9,
             Some((_, Some(share))) if share > 0.0 && share <= 1.0 => share,
             Some((item, _)) => {
-                let what = format!("`{}` is not a share", written(item));
+                let what = format!("`{}` is not a share", source_text(item));
                 self.notes.note(item.span(), "abort.error_share", what, "a number above 0 and up to 1");
                 0.9
             }
