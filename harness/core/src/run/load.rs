@@ -1,9 +1,9 @@
-//! Driving a load: a child process of its own runs the users while the stack is watched.
+//! Drives a load: a child process runs the users while the stack is sampled.
 
 use super::{RunError, RunRequest};
 use crate::drive::Assignment;
 use crate::observe::clock::monotonic_us;
-use crate::observe::{self, Watched};
+use crate::observe::{self, WatchedProcess};
 use crate::plan::run_dir;
 use crate::plan::workload::Workload;
 use crate::stack::view::{Event, Progress, View};
@@ -19,14 +19,13 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-/// Subcommand under which the harness is its own driver.
+/// Subcommand with which the harness starts itself as the driver.
 pub const DRIVE_SUBCOMMAND: &str = "__drive";
-/// Time that a driver may need besides warm-up and measuring: seeding, the final reads, its own end.
+/// Time of a driver beyond warm-up and measuring: for seeding, the final reads and its exit.
 const DRIVE_MARGIN: Duration = Duration::from_secs(300);
-/// Time that a driver has to end after the experiment was interrupted.
+/// Deadline of a driver to end after an interrupt.
 const INTERRUPT_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Drives the load.
 pub(super) async fn drive(
     request: &RunRequest,
     workload: &Workload,
@@ -45,10 +44,10 @@ pub(super) async fn drive(
         workload: workload.clone(),
     };
     let mut child = start_driver(&request.executable, run_dir)?;
-    let mut watched = observe::watched(&stack.parts());
-    watched.extend(child.id().map(|pid| Watched { part: "driver".to_owned(), pid }));
+    let mut processes = observe::local_processes(&stack.parts());
+    processes.extend(child.id().map(|pid| WatchedProcess { part: "driver".to_owned(), pid }));
     let stop = CancellationToken::new();
-    let sampling = observe::sample(run_dir, assignment.epoch_us, &watched, &stop);
+    let sampling = observe::sample(run_dir, assignment.epoch_us, &processes, &stop);
     let driving = async {
         let result = follow(&mut child, &assignment, run_dir, view, cancel).await;
         stop.cancel();
@@ -72,7 +71,7 @@ fn driver_log(run_dir: &Path) -> PathBuf {
     run_dir.join(run_dir::LOGS).join("driver.log")
 }
 
-/// Hands the assignment over, shows progress, and waits for the end; passes an interrupt on.
+/// Sends the assignment, shows progress, forwards an interrupt, and waits for the end.
 async fn follow(
     child: &mut Child,
     assignment: &Assignment,
@@ -95,7 +94,7 @@ async fn follow(
             line = lines.next_line() => match line {
                 Ok(Some(line)) => {
                     if let Ok(progress) = serde_json::from_str::<Progress>(&line) {
-                        view.show(Event::Progress { phase: word(progress.phase).to_owned(), progress });
+                        view.show(Event::Progress { phase: phase_name(progress.phase).to_owned(), progress });
                     }
                 }
                 Ok(None) | Err(_) => break,
@@ -115,13 +114,13 @@ async fn follow(
         }
     }
     let status = child.wait().await.map_err(|error| failed(format!("cannot be waited for: {error}")))?;
-    // 2: the history is incomplete, which the judgement says.
+    // 2: the history is incomplete. The judgement reports that.
     let reported = status.success() || status.code() == Some(2) || interrupted;
     if reported { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
 }
 
-/// What a phase of a load is called.
-const fn word(phase: Phase) -> &'static str {
+/// The name of a phase on the terminal.
+const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Setup => "seeding",
         Phase::Warmup => "warm-up",

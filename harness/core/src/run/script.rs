@@ -1,4 +1,4 @@
-//! Playing a scenario in this process, against a stack that is watched meanwhile.
+//! Runs a scenario in this process while the stack is sampled.
 
 use super::{RunError, RunRequest};
 use crate::drive::scenario::play as play_on;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Plays the scenario to its end and writes how it ended.
+/// Runs the scenario to its end and records how it ended.
 pub(super) async fn play(
     request: &RunRequest,
     script: &Script,
@@ -27,13 +27,13 @@ pub(super) async fn play(
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
-    let (watched, stop) = (observe::watched(&stack.parts()), CancellationToken::new());
+    let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let playing = async {
         let report = Box::pin(play_on(scenario, &stage, cancel)).await;
         stop.cancel();
         report
     };
-    let (report, sampled) = tokio::join!(playing, observe::sample(run_dir, epoch_us, &watched, &stop));
+    let (report, sampled) = tokio::join!(playing, observe::sample(run_dir, epoch_us, &processes, &stop));
     stage.close()?;
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     super::record(run_dir, run_dir::SCENARIO, &report)

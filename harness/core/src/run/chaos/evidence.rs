@@ -1,4 +1,4 @@
-//! What proves that a fault hit, and what it did: counters of the services, requests on ways, and bypasses that a service declared.
+//! The evidence that a fault hit, and what it did: counters of the services, requests on edges, and bypasses that a service reported.
 
 use crate::drive::experiment::{CounterName, Experiment};
 use crate::drive::scenario::sum;
@@ -11,20 +11,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// From one look at the counters to the next.
+/// Interval at which the counters are read.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Counters that an experiment is about, as they were read.
+/// The counters of an experiment, as they were read.
 pub(super) struct Counters {
     read: Vec<Counter>,
-    /// Of these, the ones that count what a fault hit, and for which target.
+    /// Positions of those that count what a fault hit.
     evidence: Vec<usize>,
-    /// They stand in place of what Redis itself cannot count any more.
+    /// Positions of those that count calls without Redis, because a Redis that is down counts nothing.
     of_redis: Vec<usize>,
 }
 
 impl Counters {
-    /// Reads everything that the experiment asks for just before the fault.
+    /// Reads every counter of the experiment just before the fault.
     pub(super) async fn before(stack: &Stack, experiment: &Experiment) -> Self {
         let mut counters = Self { read: Vec::new(), evidence: Vec::new(), of_redis: Vec::new() };
         for promise in &experiment.promises.counters {
@@ -40,7 +40,7 @@ impl Counters {
             let at = counters.add(CounterName { part: part.name.clone(), metric, labels: BTreeMap::new() });
             counters.of_redis.push(at);
         }
-        for (at, value) in counters.ask(stack).await.into_iter().enumerate() {
+        for (at, value) in counters.values(stack).await.into_iter().enumerate() {
             counters.read[at].before = value;
         }
         counters
@@ -53,7 +53,7 @@ impl Counters {
                 () = done.cancelled() => true,
                 () = tokio::time::sleep(EVERY) => false,
             };
-            for (at, value) in self.ask(stack).await.into_iter().enumerate() {
+            for (at, value) in self.values(stack).await.into_iter().enumerate() {
                 let during = &mut self.read[at].during;
                 *during = match (*during, value) {
                     (Some(high), Some(value)) => Some(high.max(value)),
@@ -67,12 +67,12 @@ impl Counters {
     }
 
     pub(super) async fn after(&mut self, stack: &Stack) {
-        for (at, value) in self.ask(stack).await.into_iter().enumerate() {
+        for (at, value) in self.values(stack).await.into_iter().enumerate() {
             self.read[at].after = value;
         }
     }
 
-    /// Says of each fault that nobody else counts how many requests it hit, where counters tell.
+    /// Fills in how many requests each fault hit, from the counters, if the fault itself could not count them.
     pub(super) fn count_hits(&self, faults: &mut [Fault]) {
         for fault in faults.iter_mut().filter(|fault| fault.hits.is_none()) {
             let of_redis = fault.target == "redis";
@@ -91,8 +91,7 @@ impl Counters {
         }
     }
 
-    /// What the experiment promised something of.
-    pub(super) fn finish(self) -> Vec<Counter> {
+    pub(super) fn into_read(self) -> Vec<Counter> {
         self.read
     }
 
@@ -107,8 +106,8 @@ impl Counters {
         self.read.len() - 1
     }
 
-    /// The values now; each part is asked once.
-    async fn ask(&self, stack: &Stack) -> Vec<Option<f64>> {
+    /// Returns the current values. The metrics of each part are read once.
+    async fn values(&self, stack: &Stack) -> Vec<Option<f64>> {
         let mut texts: BTreeMap<&str, Option<String>> = BTreeMap::new();
         for counter in &self.read {
             if !texts.contains_key(counter.part.as_str()) {
@@ -124,25 +123,25 @@ impl Counters {
     }
 }
 
-/// How much a counter grew; it starts at 0 again with its part.
+/// Returns how much a counter grew. It starts at 0 again if its part restarts.
 fn growth(counter: &Counter) -> Option<f64> {
     let (before, after) = (counter.before?, counter.after.or(counter.during)?);
     Some(if after < before { after } else { after - before })
 }
 
-/// Requests on ways before the fault.
-pub(super) struct Ways {
+/// Requests on edges before the fault.
+pub(super) struct EdgeTraffic {
     ways: Vec<Passed>,
 }
 
-/// What had passed a way: requests and connections, where it can be counted.
+/// The requests and connections on one edge; `None` if they cannot be counted.
 struct Passed {
     from: String,
     to: String,
     before: Option<(u64, u64)>,
 }
 
-impl Ways {
+impl EdgeTraffic {
     pub(super) fn before(stack: &Stack, experiment: &Experiment) -> Self {
         let before = |from: &str, to: &str| passed(stack, from, to);
         let ways = experiment.ways.iter();
@@ -151,7 +150,7 @@ impl Ways {
         Self { ways: ways.collect() }
     }
 
-    /// What passed since; the calls of callers are counted from the history, not here.
+    /// Returns what passed since. The calls of users are counted from the history, not here.
     pub(super) fn after(self, stack: &Stack, span: Span) -> Vec<Way> {
         let counted = self.ways.into_iter().filter_map(|Passed { from, to, before }| {
             let (requests, connects) = before?;
@@ -162,13 +161,13 @@ impl Ways {
     }
 }
 
-/// Requests and connections on a way so far.
+/// Returns the requests and connections on an edge so far.
 fn passed(stack: &Stack, from: &str, to: &str) -> Option<(u64, u64)> {
     let tally = stack.proxy(from, to)?.tally();
     Some((tally.operations, tally.connections))
 }
 
-/// Calls past their limits that memory itself declared, by organisation: memory is what limited organisations ask.
+/// Returns the calls past their limits that memory reported, by organisation. Limited organisations call memory alone.
 pub(super) async fn declared(quotas: &[Quota], stack: &Stack, experiment: &Experiment) -> BTreeMap<String, u64> {
     let mut bypassed = 0.0;
     for part in experiment.topology.of(Service::Memory) {
@@ -176,6 +175,6 @@ pub(super) async fn declared(quotas: &[Quota], stack: &Stack, experiment: &Exper
             bypassed += sum(&text, metric::RATE_LIMIT_BYPASS_TOTAL, &[]);
         }
     }
-    // The counter has no organisation: with one limited organisation it is all its.
+    // The counter has no organisation. With one limited organisation, all of it belongs to that one.
     quotas.iter().map(|quota| (quota.tenant.clone(), bypassed as u64)).collect()
 }

@@ -3,17 +3,17 @@
 use crate::stack::Stack;
 use harness_history::experiment::LeakedSecret;
 
-/// Findings that are kept; one is enough to fail.
+/// Most findings that are kept; one is enough to fail.
 const MOST: usize = 20;
 
-/// Searches everything that the parts have written; also tells how many lines that was.
+/// Searches everything that the parts have written. Also returns the number of lines.
 pub(super) async fn search(stack: &Stack, secret: &str) -> (Vec<LeakedSecret>, u64) {
     let (mut seen, mut lines) = (Vec::new(), 0);
     for part in stack.parts() {
         let Ok(log) = stack.log(&part.name).await else { continue };
         for (number, line) in log.lines().enumerate() {
             lines += 1;
-            if let Some(what) = found(line, secret)
+            if let Some(what) = secret_in(line, secret)
                 && seen.len() < MOST
             {
                 seen.push(LeakedSecret { log: part.name.clone(), line: number as u64 + 1, what: what.to_owned() });
@@ -23,8 +23,8 @@ pub(super) async fn search(stack: &Stack, secret: &str) -> (Vec<LeakedSecret>, u
     (seen, lines)
 }
 
-/// What must not be in a line and is.
-fn found(line: &str, secret: &str) -> Option<&'static str> {
+/// Returns the kind of secret in a line.
+fn secret_in(line: &str, secret: &str) -> Option<&'static str> {
     if line.contains(secret) {
         return Some("key of tokens");
     }
@@ -39,14 +39,14 @@ fn found(line: &str, secret: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::found;
+    use super::secret_in;
 
     #[test]
     fn keys_tokens_and_contents_are_found_and_ordinary_lines_are_not() {
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4iLCJvcmdJZCI6ImFjbWUifQ.c2lnbmF0dXJlLW9mLWEtdG9rZW4";
-        assert_eq!(found("{\"message\":\"started with sesame-sesame\"}", "sesame-sesame"), Some("key of tokens"));
-        assert_eq!(found(&format!("authorization: Bearer {token}"), "k"), Some("token"));
-        assert_eq!(found("stored the ledger was slow canary:acme/ann/p/1", "k2"), Some("content of a memory"));
-        assert_eq!(found("{\"tool\":\"store_memory\",\"orgId\":\"acme\",\"durationMs\":3}", "k2"), None);
+        assert_eq!(secret_in("{\"message\":\"started with sesame-sesame\"}", "sesame-sesame"), Some("key of tokens"));
+        assert_eq!(secret_in(&format!("authorization: Bearer {token}"), "k"), Some("token"));
+        assert_eq!(secret_in("stored the ledger was slow canary:acme/ann/p/1", "k2"), Some("content of a memory"));
+        assert_eq!(secret_in("{\"tool\":\"store_memory\",\"orgId\":\"acme\",\"durationMs\":3}", "k2"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What parts say of themselves while an experiment runs: `/healthz` and `/readyz` of every service, ten times a second each.
+//! Probes `/healthz` and `/readyz` of every service ten times a second while an experiment runs.
 
 use crate::observe::clock::monotonic_us;
 use crate::plan::topology::PartKind;
@@ -8,12 +8,10 @@ use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH, Readiness};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// From one look to the next.
 const EVERY: Duration = Duration::from_millis(100);
-/// How long a part may take to say something.
 const DEADLINE: Duration = Duration::from_millis(500);
 
-/// Looks until the run is over.
+/// Probes until the run is over.
 pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken) -> Vec<Probe> {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build() else { return Vec::new() };
     let parts = stack.parts().into_iter().filter(|part| part.kind != PartKind::Redis);
@@ -41,8 +39,8 @@ async fn look(
         let Some(part) = stack.part(&name) else { return probes };
         let sent_us = monotonic_us().saturating_sub(epoch_us);
         let (live, ready) = tokio::join!(
-            ask(&client, format!("{}{HEALTHZ_PATH}", part.url)),
-            ask(&client, format!("{}{READYZ_PATH}", part.url))
+            get(&client, format!("{}{HEALTHZ_PATH}", part.url)),
+            get(&client, format!("{}{READYZ_PATH}", part.url))
         );
         let degraded = ready.as_ref().and_then(|(_, text)| serde_json::from_str::<Readiness>(text).ok());
         probes.push(Probe {
@@ -56,7 +54,7 @@ async fn look(
     }
 }
 
-async fn ask(client: &reqwest::Client, url: String) -> Option<(u16, String)> {
+async fn get(client: &reqwest::Client, url: String) -> Option<(u16, String)> {
     let reply = client.get(url).send().await.ok()?;
     let status = reply.status().as_u16();
     Some((status, reply.text().await.ok()?))

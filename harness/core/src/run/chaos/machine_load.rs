@@ -1,4 +1,4 @@
-//! When others than the stack and the harness used much of the machine: a call that is slow then may be their doing.
+//! Records when other processes than the stack and the harness used much of the machine: they may be why a call was slow then.
 
 use crate::observe::clock::monotonic_us;
 use crate::observe::cpu_time;
@@ -8,12 +8,12 @@ use procfs::{CurrentSI, KernelStats};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// From one look to the next.
+/// Interval between two samples.
 const EVERY: Duration = Duration::from_secs(1);
-/// Others crowd a machine where they use more than this share of it.
+/// A machine is crowded if other processes use more than this share of it.
 const SHARE: f64 = 0.25;
 
-/// Looks until the run is over; a machine that does not tell has no crowd.
+/// Samples until the run is over. A machine without these figures counts as not crowded.
 pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken) -> Vec<Span> {
     let mut crowded: Vec<Span> = Vec::new();
     let mut before = look(stack, epoch_us);

@@ -1,7 +1,7 @@
-//! The one who knows when: lets the load run, injects the faults, heals them, lets the stack recover, and ends the run early where it gets
+//! The schedule of an experiment: runs the load, injects the faults, heals them, lets the stack recover, and ends the run early if it goes
 //! worse than planned.
 
-use super::evidence::{Counters, Ways};
+use super::evidence::{Counters, EdgeTraffic};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::Stage;
@@ -16,16 +16,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long users make connections before the steady state counts.
+/// Users connect in this time, before the steady state counts.
 const WARM_UP: Duration = Duration::from_secs(3);
-/// Interval between two reports of progress.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
-/// How often the watch over the run looks.
-const LOOK: Duration = Duration::from_millis(200);
-/// Fewer calls than this say nothing about how a run goes.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+/// Interval at which the share of errors is checked.
+const CHECK_EVERY: Duration = Duration::from_millis(200);
+/// With fewer calls the share of errors is chance.
 const LEAST_CALLS: usize = 50;
 
-pub(super) struct Conductor<'s> {
+pub(super) struct PhaseRunner<'s> {
     experiment: &'s Experiment,
     stage: &'s Stage<'s>,
     stack: &'s Stack,
@@ -34,11 +33,11 @@ pub(super) struct Conductor<'s> {
     view: &'s Arc<dyn View>,
     faults: RefCell<Vec<Fault>>,
     failure: RefCell<Option<String>>,
-    /// What goes on now: a word for it, when it began and when it is over as planned.
+    /// The current phase: its name, when it began, and when it ends as planned.
     now: RefCell<(String, Span)>,
 }
 
-impl<'s> Conductor<'s> {
+impl<'s> PhaseRunner<'s> {
     pub(super) fn new(
         experiment: &'s Experiment,
         stage: &'s Stage<'s>,
@@ -53,29 +52,29 @@ impl<'s> Conductor<'s> {
         Self { experiment, stage, stack, traffic, injector, view, faults, failure, now }
     }
 
-    /// Conducts the run; whatever ends it, every fault is healed before this returns.
-    pub(super) async fn conduct(&self, cancel: &CancellationToken, over: &CancellationToken) -> Happened {
+    /// Runs every phase. Every fault is healed before this returns, however the run ends.
+    pub(super) async fn run(&self, cancel: &CancellationToken, over: &CancellationToken) -> Happened {
         let early = CancellationToken::new();
         let conducting = self.phases(&early);
         let watching = async {
             tokio::select! {
                 () = cancel.cancelled() => self.fails("the experiment was interrupted"),
-                why = self.gets_worse() => self.fails(&why),
+                why = self.too_many_errors() => self.fails(&why),
                 () = over.cancelled() => {}
             }
             early.cancel();
         };
-        let telling = self.tell();
+        let reporting = self.report_progress();
         let conducting = async {
             tokio::select! {
                 happened = conducting => happened,
-                never = telling => match never {},
+                never = reporting => match never {},
             }
         };
         tokio::pin!(conducting, watching);
         let mut happened = tokio::select! {
             happened = &mut conducting => happened,
-            // What is injected is healed in order: the phases end by themselves as soon as they may.
+            // The phases end early by themselves, after they have healed the injected faults in order.
             () = &mut watching => conducting.await,
         };
         happened.faults = self.faults.take();
@@ -93,7 +92,7 @@ impl<'s> Conductor<'s> {
             return happened;
         }
         let counters = Counters::before(self.stack, self.experiment).await;
-        let ways = Ways::before(self.stack, self.experiment);
+        let ways = EdgeTraffic::before(self.stack, self.experiment);
         let fault_us = self.stage.now_us();
         happened.steady = Some(Span { from_us, until_us: fault_us });
 
@@ -116,11 +115,11 @@ impl<'s> Conductor<'s> {
         happened.recovery = Some(Span { from_us: healed_us, until_us });
         happened.ways = ways.after(self.stack, Span { from_us: fault_us, until_us });
         counters.count_hits(&mut self.faults.borrow_mut());
-        happened.counters = counters.finish();
+        happened.counters = counters.into_read();
         happened
     }
 
-    /// One order: as often as it says, each time healed before the next.
+    /// Injects one fault as often as ordered, and heals it before the next time.
     async fn fault(&self, order: &FaultOrder, early: &CancellationToken) {
         self.rest(order.after, early).await;
         let start = tokio::time::Instant::now();
@@ -179,11 +178,11 @@ impl<'s> Conductor<'s> {
         self.rest(surge.lasts, early).await;
     }
 
-    /// Ends where more calls fail than the experiment bears; says how many.
-    async fn gets_worse(&self) -> String {
+    /// Waits until more calls fail than the experiment allows. Returns the reason for the abort.
+    async fn too_many_errors(&self) -> String {
         let abort = &self.experiment.abort;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_EVERY).await;
             let (share, calls) = self.traffic.bad_share(abort.within);
             if calls >= LEAST_CALLS && share > abort.error_share {
                 return format!(
@@ -195,7 +194,7 @@ impl<'s> Conductor<'s> {
         }
     }
 
-    /// Waits, and not longer than the run goes on.
+    /// Waits, but only as long as the run goes on.
     async fn rest(&self, length: Duration, early: &CancellationToken) {
         tokio::select! {
             () = early.cancelled() => {}
@@ -213,9 +212,9 @@ impl<'s> Conductor<'s> {
         self.view.show(Event::Stage(what.to_owned()));
     }
 
-    /// Tells once a second how the load goes.
-    async fn tell(&self) -> Infallible {
-        let mut ticks = tokio::time::interval(TOLD_EVERY);
+    /// Shows the progress of the load once a second.
+    async fn report_progress(&self) -> Infallible {
+        let mut ticks = tokio::time::interval(PROGRESS_EVERY);
         loop {
             ticks.tick().await;
             let (phase, span) = self.now.borrow().clone();
