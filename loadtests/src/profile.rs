@@ -8,7 +8,7 @@ pub use error::ProfileError;
 pub use harness_core::plan::data_file::Problem;
 
 use harness_core::plan::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
-use harness_core::plan::workload::{Model, Stage, Workload};
+use harness_core::plan::workload::{Model, RateStage, Workload};
 use std::path::Path;
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ fn override_model(workload: &mut Workload, overrides: &Overrides, refuse: &mut i
 }
 
 /// Makes the stages together as long as `duration`, each by the same factor.
-fn stretch(stages: &mut [Stage], duration: Duration) {
+fn stretch(stages: &mut [RateStage], duration: Duration) {
     let sum: f64 = stages.iter().map(|stage| stage.duration.as_secs_f64()).sum();
     for stage in stages {
         stage.duration = stage.duration.mul_f64(duration.as_secs_f64() / sum);

@@ -1,4 +1,4 @@
-//! What is seen from outside while a run goes on: CPU and memory of every part, metrics of the services, versions, the machine.
+//! Observes a run from outside: CPU and memory of every part, metrics of the services, versions, and the machine.
 
 pub mod clock;
 pub mod record;
@@ -16,33 +16,31 @@ use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two readings.
+/// Interval between two samples.
 const PERIOD: Duration = Duration::from_secs(1);
-/// How long a service may take to tell its metrics or its version.
+/// Deadline for the metrics or the version of a service.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A process that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchedProcess {
     /// Name of the part, or `driver`.
     pub part: String,
-    /// Its process.
     pub pid: u32,
 }
 
-/// The processes of a stack that can be seen from here.
-pub fn watched(parts: &[RunningPart]) -> Vec<Watched> {
-    parts.iter().filter_map(|part| Some(Watched { part: part.name.clone(), pid: part.pid? })).collect()
+/// The processes of a stack that run on this machine.
+pub fn local_processes(parts: &[RunningPart]) -> Vec<WatchedProcess> {
+    parts.iter().filter_map(|part| Some(WatchedProcess { part: part.name.clone(), pid: part.pid? })).collect()
 }
 
-/// Reads CPU and memory of `watched` once a second into `samples.jsonl` until `stop`.
+/// Writes CPU and memory of the processes to `samples.jsonl` once a second until `stop`, and once more at the end.
 ///
 /// # Errors
 /// The file cannot be written.
 pub async fn sample(
     run_dir: &Path,
     epoch_us: u64,
-    watched: &[Watched],
+    processes: &[WatchedProcess],
     stop: &CancellationToken,
 ) -> std::io::Result<()> {
     let mut file = std::io::BufWriter::new(std::fs::File::create(run_dir.join(run_dir::SAMPLES))?);
@@ -52,8 +50,8 @@ pub async fn sample(
             _ = tick.tick() => false,
             () = stop.cancelled() => true,
         };
-        for watched in watched {
-            if let Some(sample) = read(watched, epoch_us) {
+        for process in processes {
+            if let Some(sample) = read(process, epoch_us) {
                 serde_json::to_writer(&mut file, &sample)?;
                 file.write_all(b"\n")?;
             }
@@ -64,21 +62,26 @@ pub async fn sample(
     }
 }
 
-/// CPU time that a process has used so far.
+/// The CPU time that a process has used; `None` if it has ended.
 pub fn cpu_time(pid: u32) -> Option<Duration> {
-    let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok()?;
-    Some(Duration::from_micros((stat.utime + stat.stime) * 1_000_000 / procfs::ticks_per_second()))
+    stat(pid).map(|stat| Duration::from_micros(cpu_us(&stat)))
 }
 
-fn read(watched: &Watched, epoch_us: u64) -> Option<Sample> {
-    let process = procfs::process::Process::new(watched.pid.cast_signed()).ok()?;
-    let stat = process.stat().ok()?;
+fn stat(pid: u32) -> Option<procfs::process::Stat> {
+    procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok()
+}
+
+fn cpu_us(stat: &procfs::process::Stat) -> u64 {
+    (stat.utime + stat.stime) * 1_000_000 / procfs::ticks_per_second()
+}
+
+fn read(watched: &WatchedProcess, epoch_us: u64) -> Option<Sample> {
+    let stat = stat(watched.pid)?;
     let at_us = monotonic_us().saturating_sub(epoch_us);
-    let cpu_us = (stat.utime + stat.stime) * 1_000_000 / procfs::ticks_per_second();
-    Some(Sample { at_us, part: watched.part.clone(), cpu_us, rss_bytes: stat.rss * procfs::page_size() })
+    Some(Sample { at_us, part: watched.part.clone(), cpu_us: cpu_us(&stat), rss_bytes: stat.rss * procfs::page_size() })
 }
 
-/// Stores the metrics of every service under `metrics/<part>-<moment>.prom`; a service that does not tell is left out.
+/// Writes the metrics of every service to `metrics/<part>-<moment>.prom`; a service that does not answer is skipped.
 pub async fn metrics(run_dir: &Path, parts: &[RunningPart], moment: &str) {
     let folder = run_dir.join(run_dir::METRICS);
     for part in parts.iter().filter(|part| part.kind != PartKind::Redis) {
@@ -89,7 +92,7 @@ pub async fn metrics(run_dir: &Path, parts: &[RunningPart], moment: &str) {
     }
 }
 
-/// Versions and machine.
+/// Collects the versions of the parts, and the machine. They are for the report only, so an unknown one is no error.
 pub async fn surroundings(parts: &[RunningPart], stack_start: Duration) -> Surroundings {
     let mut part_versions = BTreeMap::new();
     for part in parts {
@@ -120,14 +123,13 @@ pub async fn surroundings(parts: &[RunningPart], stack_start: Duration) -> Surro
 
 async fn fetch(url: &str) -> Option<String> {
     let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().ok()?;
-    let reply = client.get(url).send().await.ok()?;
-    if reply.status().is_success() { reply.text().await.ok() } else { None }
+    client.get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()
 }
 
 async fn redis_version(url: &str) -> Option<String> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let address = url.strip_prefix("redis://")?;
-    let asking = async {
+    let query = async {
         let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
         stream.write_all(b"INFO server\r\n").await.ok()?;
         let mut reply = vec![0; 2_048];
@@ -135,5 +137,5 @@ async fn redis_version(url: &str) -> Option<String> {
         let text = String::from_utf8_lossy(&reply[..length]).into_owned();
         text.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|version| version.trim().to_owned())
     };
-    tokio::time::timeout(DEADLINE, asking).await.ok()?
+    tokio::time::timeout(DEADLINE, query).await.ok()?
 }

@@ -1,4 +1,4 @@
-//! What is decided before anything starts, and where a run keeps its files. Nothing here starts, connects or waits.
+//! The plan of a run, resolved and validated before anything starts, and the layout of the run directory. Nothing here starts, connects or waits.
 
 pub mod data_file;
 pub mod run_dir;
@@ -21,11 +21,11 @@ use topology::Topology;
 /// A resolved and validated plan; `plan.json` in the run directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan<S> {
-    /// Identity of the run and name of its directory, such as `2026-11-23T18-05-11Z-load-memory-7f3a`.
+    /// Name of the run and of its directory, such as `2026-11-23T18-05-11Z-load-memory-7f3a`.
     pub run_id: String,
-    /// The exact command to repeat it.
+    /// The exact command that repeats the run.
     pub command: String,
-    /// Decides every random choice of the run.
+    /// Seed of every random choice of the run.
     pub seed: u64,
     pub backend: Backend,
     pub topology: Topology,
@@ -34,22 +34,22 @@ pub struct Plan<S> {
 
 /// What a run does with its stack. The kinds live in `drive`, because an experiment names faults and faults know stacks.
 pub trait Purpose {
-    /// The kind as it appears in the name of a run, such as `load`.
+    /// The kind in the name of a run, such as `load`.
     fn verb(&self) -> &'static str;
 
     /// Name of the workload, the scenario or the experiment.
     fn name(&self) -> &str;
 
-    /// Why it cannot be run on this topology and backend; one line for each reason.
+    /// The reasons why it cannot run on this topology and backend, one line each.
     fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String>;
 }
 
 /// Input of [`Plan::resolve`].
 #[derive(Debug, Clone)]
 pub struct PlanRequest<S> {
-    /// The command as typed, without a seed.
+    /// The command that the user entered, without a seed.
     pub command: String,
-    /// `None` draws one.
+    /// `None`: a random one is chosen.
     pub seed: Option<u64>,
     pub backend: Backend,
     pub topology: Topology,
@@ -60,15 +60,14 @@ pub struct PlanRequest<S> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the plan cannot be run:{}", problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
 pub struct PlanError {
-    /// One line for each problem.
     pub problems: Vec<String>,
 }
 
 impl<S: Purpose> Plan<S> {
-    /// Decides everything that is still open, and validates the whole.
+    /// Validates the request and chooses the name of the run, and a seed if it has none.
     ///
     /// # Errors
-    /// Lists every problem.
+    /// Every problem of the request.
     pub fn resolve(request: PlanRequest<S>) -> Result<Self, PlanError> {
         let PlanRequest { command, seed, backend, topology, subject } = request;
         let mut problems = topology.problems();
@@ -79,7 +78,7 @@ impl<S: Purpose> Plan<S> {
         }
         let seed = seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
-        // Two runs may start in the same second.
+        // Two runs may start in the same second, and the time in the name has no smaller unit.
         let nonce: u16 = rand::random();
         Ok(Self {
             run_id: format!("{now}-{}-{}-{nonce:04x}", subject.verb(), subject.name()),

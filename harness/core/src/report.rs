@@ -14,9 +14,10 @@ mod thresholds;
 pub mod trial;
 mod words;
 
-use crate::judge::{JudgeError, Judgement, read};
+use crate::judge::{JudgeError, Judgement, Recorded};
 use crate::plan::run_dir;
 use crate::plan::seal::write_whole;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use summary::Summary;
 
@@ -35,20 +36,31 @@ pub enum ReportError {
 /// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the run directory.
 ///
 /// # Errors
-/// The run cannot be read, or a file cannot be written.
-pub fn write_all(run_dir: &Path, judgement: &Judgement) -> Result<Summary, ReportError> {
-    let summary = Summary::new(&read(run_dir)?, judgement);
-    let json = serde_json::to_string_pretty(&summary).map_err(|error| ReportError::Render(error.to_string()))?;
-    for (name, text) in [
-        (run_dir::REPORT_JSON, json),
-        (run_dir::REPORT_HTML, html::render(&summary)?),
-        (run_dir::REPORT_MARKDOWN, markdown::render(&summary)?),
-        (run_dir::JUNIT, junit::render(&summary)?),
-    ] {
-        let path = run_dir.join(name);
+/// A report cannot be rendered or written.
+pub fn write_all(recorded: &Recorded, judgement: &Judgement) -> Result<Summary, ReportError> {
+    let summary = Summary::new(recorded, judgement);
+    write_files(
+        &recorded.run_dir,
+        [
+            (run_dir::REPORT_JSON, json(&summary)?),
+            (run_dir::REPORT_HTML, html::render(&summary)?),
+            (run_dir::REPORT_MARKDOWN, markdown::render(&summary)?),
+            (run_dir::JUNIT, junit::render(&summary)?),
+        ],
+    )?;
+    Ok(summary)
+}
+
+fn json(summary: &impl Serialize) -> Result<String, ReportError> {
+    serde_json::to_string_pretty(summary).map_err(|error| ReportError::Render(error.to_string()))
+}
+
+fn write_files<const N: usize>(dir: &Path, files: [(&str, String); N]) -> Result<(), ReportError> {
+    for (name, text) in files {
+        let path = dir.join(name);
         write_whole(&path, text.as_bytes()).map_err(|error| ReportError::Write { path, why: error.to_string() })?;
     }
-    Ok(summary)
+    Ok(())
 }
 
 /// The schema of `report.json` (JSON Schema 2020-12).

@@ -1,4 +1,4 @@
-//! One run, as one readable flow: plan, stack, drive, observe, check, report.
+//! One run: start the stack, drive it, stop it, judge the record, write the reports.
 
 pub mod runs;
 
@@ -10,10 +10,10 @@ pub use load::DRIVE_SUBCOMMAND;
 
 use crate::drive::scenario::{Scenario, Stage, StageRequest};
 use crate::drive::{Plan, Subject};
-use crate::judge::{Judgement, judge};
+use crate::judge::{Judgement, Recorded, judge};
 use crate::observe;
 use crate::plan::run_dir;
-use crate::plan::seal::{seal, write_whole};
+use crate::plan::seal::write_whole;
 use crate::report::summary::Summary;
 use crate::report::{self, ReportError};
 use crate::run::runs::Lock;
@@ -24,82 +24,57 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Free space that a run needs before it starts: a minute of a hundred busy users is a fraction of it.
+/// Free space that a run needs before it starts. A minute of a hundred busy users writes a fraction of it.
 const LEAST_FREE_BYTES: u64 = 256 << 20;
 
 /// What a run needs besides its plan.
 pub struct RunRequest {
-    /// The plan.
     pub plan: Plan,
-    /// The code of the plan's scenario, where it is one.
+    /// The code of the scenario; `None` if the plan is not a scenario.
     pub scenario: Option<&'static Scenario>,
-    /// Folder in which the run's own is made.
+    /// The folder of the runs; the run directory is created in it.
     pub runs: PathBuf,
-    /// The harness's own program: its own driver and reaper.
+    /// The program of the harness, which is also its driver and its reaper.
     pub executable: PathBuf,
-    /// Key of tokens.
+    /// The key that signs tokens.
     pub secret: String,
 }
 
-/// How a run ended.
+/// The result of a run.
 pub struct RunOutcome {
-    /// Where everything is.
     pub run_dir: PathBuf,
-    /// What it proved.
     pub judgement: Judgement,
-    /// The same in figures.
     pub summary: Summary,
-    /// True if the experiment was interrupted.
     pub interrupted: bool,
 }
 
-/// Why there is nothing to judge.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The run directory cannot be used.
     #[error("the run directory `{}` cannot be used: {why}\nhint: choose another with `--runs`", path.display())]
-    RunDir {
-        /// The directory.
-        path: PathBuf,
-        why: String,
-    },
-    /// The run began, and could not be recorded to its end.
+    RunDir { path: PathBuf, why: String },
     #[error(
         "the run could not be recorded to its end in `{}`: {why}\n\
-         hint: free space on that disk, or choose another with `--runs`; what it recorded proves nothing",
+         hint: free space on that disk, or choose another with `--runs`; an incomplete record proves nothing",
         path.display()
     )]
-    Unrecorded {
-        /// The directory.
-        path: PathBuf,
-        why: String,
-    },
-    /// The stack did not come up.
+    Unrecorded { path: PathBuf, why: String },
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// The plan's scenario is none of this program's.
+    /// The plan comes from a program with other scenarios.
     #[error("there is no scenario `{0}`\nhint: `harness scenario --list` lists them")]
     NoScenario(String),
-    /// What a scenario sees cannot be recorded.
     #[error(transparent)]
     Record(#[from] crate::observe::record::RecordError),
-    /// The driver failed.
     #[error("the driver {why}; its last lines:\n{tail}")]
-    Driver {
-        /// What happened.
-        why: String,
-        /// End of its log.
-        tail: String,
-    },
-    /// The report cannot be rendered.
+    Driver { why: String, tail: String },
     #[error(transparent)]
     Report(ReportError),
 }
 
-/// Runs a plan to its verdict. Whatever happens, everything that was started is stopped.
+/// Runs a plan to its verdict. Whatever fails, everything that was started is stopped.
 ///
 /// # Errors
-/// Says why there is nothing to judge.
+/// Why there is no record to judge.
 pub async fn run(
     request: RunRequest,
     view: &Arc<dyn View>,
@@ -117,14 +92,15 @@ pub async fn run(
 
     view.show(Event::Stage("stopping the stack".to_owned()));
     stack.stop().await;
+    // The databases are not part of the record.
     let _ = std::fs::remove_dir_all(run_dir.join("data"));
     driven?;
 
     view.show(Event::Stage("judging the history".to_owned()));
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.clone(), why };
-    seal(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
-    let judgement = judge(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
-    let summary = report::write_all(&run_dir, &judgement).map_err(|error| match error {
+    let recorded = Recorded::read_and_seal(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
+    let judgement = judge(&recorded).map_err(|error| unrecorded(error.to_string()))?;
+    let summary = report::write_all(&recorded, &judgement).map_err(|error| match error {
         ReportError::Write { .. } | ReportError::Judge(_) => unrecorded(error.to_string()),
         ReportError::Render(_) => RunError::Report(error),
     })?;
@@ -135,7 +111,7 @@ pub async fn run(
     Ok(RunOutcome { run_dir, judgement, summary, interrupted: cancel.is_cancelled() })
 }
 
-/// Makes the run directory and writes the plan.
+/// Creates the run directory and writes the plan.
 fn prepare(request: &RunRequest) -> Result<PathBuf, RunError> {
     let runs = std::path::absolute(&request.runs).unwrap_or_else(|_| request.runs.clone());
     let path = runs.join(&request.plan.run_id);
@@ -171,7 +147,7 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
     }
 }
 
-/// Does with the stack what the plan says, and observes it.
+/// Drives the stack as planned, and observes it.
 async fn drive(
     request: &RunRequest,
     run_dir: &Path,
@@ -194,14 +170,14 @@ async fn drive(
     driven
 }
 
-/// Writes a document of the record whole.
+/// Writes a document of the record as a whole or not at all.
 fn record(run_dir: &Path, name: &str, value: &impl serde::Serialize) -> Result<(), RunError> {
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let text = serde_json::to_vec_pretty(value).map_err(|error| unrecorded(error.to_string()))?;
     write_whole(&run_dir.join(name), &text).map_err(|error| unrecorded(format!("`{name}`: {error}")))
 }
 
-/// Opens the stage of a run, for what happens in this process.
+/// Opens the stage of a scenario or an experiment, which run in this process.
 fn stage<'a>(
     request: &'a RunRequest,
     run_dir: &'a Path,

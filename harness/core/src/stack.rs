@@ -211,7 +211,7 @@ impl Stack {
 
     /// Puts a proxy between the clients and a part if the topology has one there.
     async fn open_entrance(&self, part: &RunningPart) -> Result<(), StackError> {
-        let mode = self.request.topology.way(CLIENT, &part.name).unwrap_or_default();
+        let mode = self.request.topology.edge_mode(CLIENT, &part.name).unwrap_or_default();
         if !mode.is_direct() {
             let url = self.through((CLIENT, &part.name), mode, part.url.clone(), LOOPBACK).await?;
             self.entrances.lock().insert(part.name.clone(), url);

@@ -1,4 +1,4 @@
-//! docker-compose.yml against the topology: the same parts, ports, data and edges, and the posture that every container must have.
+//! docker-compose.yml has the parts, ports, data and edges of the topology, and every container has the required restrictions.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use harness_core::plan::topology::{Part, PartKind, Topology, peer_variable};
@@ -9,8 +9,8 @@ use std::path::Path;
 
 /// Port of Redis on the network of the stack.
 const REDIS_PORT: u16 = 6379;
-/// What every container must say of itself, whatever it is.
-const POSTURE: [(&str, &str); 4] = [
+/// Settings that every container must have.
+const RESTRICTIONS: [(&str, &str); 4] = [
     ("user", r#""65532:65532""#),
     ("read_only", "true"),
     ("cap_drop", r#"["ALL"]"#),
@@ -22,31 +22,31 @@ fn compose() -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What differs, one line for each.
+/// The differences, one line each.
 fn differences(compose: &Value, topology: &Topology) -> Vec<String> {
     let services = compose["services"].as_object().unwrap();
-    let written: BTreeSet<&str> = services.keys().map(String::as_str).collect();
-    let wanted: BTreeSet<&str> = topology.parts.iter().map(|part| part.name.as_str()).collect();
-    let mut lines: Vec<String> = wanted.symmetric_difference(&written).map(|name| format!("part {name}")).collect();
-    for part in topology.parts.iter().filter(|part| written.contains(part.name.as_str())) {
-        let mut compare = |what: &str, wanted: &Value, written: &Value| {
-            if wanted != written {
-                lines.push(format!("{}: {what} is {written}, wanted {wanted}", part.name));
+    let actual: BTreeSet<&str> = services.keys().map(String::as_str).collect();
+    let expected: BTreeSet<&str> = topology.parts.iter().map(|part| part.name.as_str()).collect();
+    let mut lines: Vec<String> = expected.symmetric_difference(&actual).map(|name| format!("part {name}")).collect();
+    for part in topology.parts.iter().filter(|part| actual.contains(part.name.as_str())) {
+        let mut compare = |what: &str, expected: &Value, actual: &Value| {
+            if expected != actual {
+                lines.push(format!("{}: {what} is {actual}, expected {expected}", part.name));
             }
         };
         let service = &services[&part.name];
-        for (name, value) in POSTURE {
+        for (name, value) in RESTRICTIONS {
             compare(name, &serde_json::from_str(value).unwrap(), &service[name]);
         }
         for name in ["cpus", "mem_limit", "pids_limit", "healthcheck"] {
             compare(&format!("having a {name}"), &json!(true), &json!(!service[name].is_null()));
         }
         compare("depends_on", &depends_on(part), &service["depends_on"]);
-        for (name, wanted) in wanted_of(part) {
-            compare(&name, &wanted, &service[name.as_str()]);
+        for (name, expected) in expected_keys(part) {
+            compare(&name, &expected, &service[name.as_str()]);
         }
-        for (name, wanted) in environment(part, topology) {
-            compare(&name, &wanted, &service["environment"][name.as_str()]);
+        for (name, expected) in environment(part, topology) {
+            compare(&name, &expected, &service["environment"][name.as_str()]);
         }
     }
     lines
@@ -58,9 +58,9 @@ fn depends_on(part: &Part) -> Value {
     if names.is_empty() { Value::Null } else { Value::Object(names) }
 }
 
-fn wanted_of(part: &Part) -> Vec<(String, Value)> {
+fn expected_keys(part: &Part) -> Vec<(String, Value)> {
     let pairs = match part.kind {
-        // Nobody outside the stack needs its Redis.
+        // No client outside the stack uses its Redis.
         PartKind::Redis => vec![("image", json!("redis:7")), ("ports", Value::Null), ("volumes", Value::Null)],
         PartKind::Service(service) => {
             let port = service.default_port();
@@ -74,7 +74,7 @@ fn wanted_of(part: &Part) -> Vec<(String, Value)> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The variables that say where a service and those are that it talks to; `null` where it must not be told.
+/// The variables with the address of a service and of the parts that it calls; `null` for the address of a part that it does not call.
 fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
     let PartKind::Service(service) = part.kind else { return BTreeMap::new() };
     let mut values = BTreeMap::from([
@@ -89,33 +89,33 @@ fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
             PartKind::Redis => format!("redis://{}:{REDIS_PORT}", peer.name),
             PartKind::Service(service) => format!("http://{}:{}", peer.name, service.default_port()),
         };
-        let told = part.edges.iter().any(|edge| edge.to == peer.name);
-        values.insert(variable.to_owned(), if told { json!(address) } else { Value::Null });
+        let calls = part.edges.iter().any(|edge| edge.to == peer.name);
+        values.insert(variable.to_owned(), if calls { json!(address) } else { Value::Null });
     }
     values
 }
 
 #[test]
-fn the_compose_file_is_the_topology() {
+fn the_compose_file_matches_the_topology() {
     assert_eq!(differences(&compose(), &Topology::full()), Vec::<String>::new());
 }
 
 #[test]
-fn memory_has_the_limits_that_it_must_fit() {
+fn memory_has_the_limits_that_it_must_run_within() {
     let memory = &compose()["services"]["memory"];
     assert_eq!((&memory["cpus"], &memory["mem_limit"]), (&json!(0.25), &json!("512m")));
 }
 
 #[test]
-fn the_volumes_are_those_of_the_data() {
+fn every_service_has_a_volume_for_its_data() {
     let compose = compose();
-    let written: BTreeSet<&str> = compose["volumes"].as_object().unwrap().keys().map(String::as_str).collect();
+    let volumes: BTreeSet<&str> = compose["volumes"].as_object().unwrap().keys().map(String::as_str).collect();
     let data = Service::ALL.map(|service| format!("{}-data", service.name()));
-    assert_eq!(written, data.iter().map(String::as_str).collect());
+    assert_eq!(volumes, data.iter().map(String::as_str).collect());
 }
 
 #[test]
-fn every_service_asks_itself_how_it_is() {
+fn every_service_has_its_own_health_check() {
     for service in Service::ALL {
         let check = &compose()["services"][service.name()]["healthcheck"]["test"];
         assert_eq!(check, &json!(["CMD", "/service", "healthcheck"]), "{}", service.name());
@@ -123,7 +123,7 @@ fn every_service_asks_itself_how_it_is() {
 }
 
 #[test]
-fn a_compose_file_that_differs_is_told_where() {
+fn every_difference_of_a_compose_file_is_reported_with_its_place() {
     let planted: [(&str, Value, &str); 6] = [
         ("/services/memory/ports/0", json!("7420:7420"), "memory: ports"),
         ("/services/patterns/read_only", json!(false), "patterns: read_only"),

@@ -1,4 +1,4 @@
-//! The docker backend on a real daemon: a stack starts on loopback, answers, and leaves nothing, however it ends.
+//! The docker backend with a real daemon: a stack starts on loopback, answers, and leaves nothing in Docker, however it ends.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]
@@ -17,8 +17,8 @@ use stack::start;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long the reaper may take to remove everything.
-const REAPED: Duration = Duration::from_secs(30);
+/// Deadline for the reaper to remove everything.
+const REAP_DEADLINE: Duration = Duration::from_secs(30);
 
 fn request(dir: &Path) -> StackRequest {
     stack::request(dir, Backend::Docker, Topology::memory())
@@ -42,7 +42,7 @@ async fn a_stack_of_containers_answers_on_loopback_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_instances_share_one_database_and_one_survives_the_other() {
+async fn two_instances_share_one_database_and_one_can_restart_without_the_other() {
     let dir = tempfile::tempdir().unwrap();
     let mut request = request(dir.path());
     request.topology = Topology::memory().instances(mcp_contracts::Service::Memory, 2);
@@ -58,7 +58,7 @@ async fn two_instances_share_one_database_and_one_survives_the_other() {
     assert_eq!(one.call("get_memory", &by_id).await.outcome, Outcome::Ok);
     assert_eq!(stack.log("memory-1").await.unwrap().matches("draining").count(), 1);
     stack.stop().await;
-    assert_eq!(labelled::count(&label).await.unwrap(), 0, "the volume is left");
+    assert_eq!(labelled::count(&label).await.unwrap(), 0, "the volume remains");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +88,7 @@ async fn a_stack_that_is_dropped_without_a_stop_is_reaped() {
     drop(stack);
     let since = Instant::now();
     while labelled::count(&label).await.unwrap() > 0 {
-        assert!(since.elapsed() < REAPED, "containers or networks are left");
+        assert!(since.elapsed() < REAP_DEADLINE, "containers or networks remain");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -1,18 +1,17 @@
-//! The images as `make images` makes them: each starts as it would serve, answers its own health check, is small, and says what it is.
+//! The images that `make images` builds: each starts under the restrictions of production, passes its own health check, is small, and has labels.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::Service;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Most bytes of an image.
 const MAX_BYTES: u64 = 40_000_000;
-/// How long a service may take until its health check passes.
-const HEALTHY: Duration = Duration::from_secs(30);
+/// Deadline for the first successful health check.
+const HEALTHY_DEADLINE: Duration = Duration::from_secs(30);
 /// Labels that every image has.
 const LABELS: [&str; 6] = ["title", "description", "version", "revision", "created", "licenses"];
 
-/// A container that is removed with whatever the test ends.
+/// A container that is removed when the test ends.
 struct Container(String);
 
 impl Drop for Container {
@@ -21,7 +20,7 @@ impl Drop for Container {
     }
 }
 
-/// Runs the client of Docker: what it says, or what went wrong.
+/// Runs the Docker client. Returns its output, or its error message.
 fn docker(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("docker").args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
@@ -38,7 +37,7 @@ fn names() -> Vec<&'static str> {
 }
 
 #[test]
-fn every_service_starts_without_rights_and_finds_itself_healthy() {
+fn every_service_is_healthy_without_privileges() {
     for service in Service::ALL {
         let image = format!("{}:latest", service.binary());
         let restricted =
@@ -48,22 +47,23 @@ fn every_service_starts_without_rights_and_finds_itself_healthy() {
         let container = Container(docker(&arguments).unwrap());
         let since = Instant::now();
         while let Err(why) = docker(&["exec", &container.0, "/service", "healthcheck"]) {
-            assert!(since.elapsed() < HEALTHY, "{image}: {why}\n{:?}", docker(&["logs", &container.0]));
+            assert!(since.elapsed() < HEALTHY_DEADLINE, "{image}: {why}\n{:?}", docker(&["logs", &container.0]));
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 }
 
 #[test]
-fn a_service_that_is_not_there_is_not_healthy() {
-    let asked = docker(&["run", "--rm", "--entrypoint", "/service", "mcp-memory:latest", "healthcheck"]);
-    assert!(asked.is_err(), "{asked:?}");
+fn a_service_that_does_not_run_is_not_healthy() {
+    let checked = docker(&["run", "--rm", "--entrypoint", "/service", "mcp-memory:latest", "healthcheck"]);
+    assert!(checked.is_err(), "{checked:?}");
 }
 
 #[test]
 fn the_harness_runs_in_its_image() {
-    let said = docker(&["run", "--rm", "--read-only", "--cap-drop", "ALL", "mcp-harness:latest", "--version"]).unwrap();
-    assert!(said.starts_with("harness "), "{said}");
+    let version =
+        docker(&["run", "--rm", "--read-only", "--cap-drop", "ALL", "mcp-harness:latest", "--version"]).unwrap();
+    assert!(version.starts_with("harness "), "{version}");
     let planned = docker(&[
         "run",
         "--rm",
@@ -80,7 +80,7 @@ fn the_harness_runs_in_its_image() {
 }
 
 #[test]
-fn images_are_small_unprivileged_and_say_what_they_are() {
+fn images_are_small_unprivileged_and_labelled() {
     for name in names() {
         let image = image(name);
         let bytes = image["Size"].as_u64().unwrap();
@@ -96,7 +96,7 @@ fn images_are_small_unprivileged_and_say_what_they_are() {
 }
 
 #[test]
-fn beside_every_image_is_what_it_is_made_of() {
+fn every_image_has_a_bill_of_materials() {
     for name in names() {
         let path = format!("{}/../../dist/sbom/{name}.cdx.json", env!("CARGO_MANIFEST_DIR"));
         let sbom: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();

@@ -18,11 +18,11 @@ fn used_folders(text: &str) -> Vec<&str> {
 /// Upward edges of one file; one line for each.
 fn upward_edges(folder: &str, file: &str, text: &str) -> Vec<String> {
     let rank = |name: &str| FOLDERS.iter().position(|folder| *folder == name);
-    let own = rank(folder).unwrap_or_else(|| panic!("`{file}` is in no folder of the order"));
+    let own = rank(folder).unwrap_or_else(|| panic!("`{file}` is in no folder of the list"));
     let mut edges = Vec::new();
     for used in used_folders(text) {
         match rank(used) {
-            None => edges.push(format!("`{file}` names `crate::{used}`, which is no folder of the order")),
+            None => edges.push(format!("`{file}` names `crate::{used}`, which is not in the list of folders")),
             Some(rank) if rank > own => edges.push(format!("`{file}` uses `{used}`, which comes after `{folder}`")),
             Some(_) => {}
         }
@@ -46,7 +46,7 @@ fn every_folder_uses_only_those_before_it() {
     for entry in fs::read_dir(&src).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let module = name.trim_end_matches(".rs");
-        assert!(module == "lib" || FOLDERS.contains(&module), "`{name}` is in no folder of the order {FOLDERS:?}");
+        assert!(module == "lib" || FOLDERS.contains(&module), "`{name}` is in no folder of the list {FOLDERS:?}");
     }
     let edges: Vec<String> = FOLDERS
         .iter()
@@ -60,7 +60,7 @@ fn every_folder_uses_only_those_before_it() {
 }
 
 #[test]
-fn an_upward_edge_is_rejected_wherever_it_stands() {
+fn an_upward_edge_is_rejected_in_imports_and_in_paths() {
     let grouped = "use crate::{plan, judge::judge};";
     for text in ["use crate::judge::judge;", "fn verdict() -> crate::judge::Judgement {}", grouped] {
         assert_eq!(upward_edges("stack", "a.rs", text).len(), 1, "{text}");

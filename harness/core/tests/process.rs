@@ -1,4 +1,4 @@
-//! The process backend on real programs: instances that share a database, parts that end and come back at their address, taps on the way.
+//! The process backend with real programs: instances share a database, and a part that has ended is started again at its address.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]
@@ -46,22 +46,22 @@ async fn instances_share_a_database_and_come_back_at_their_address() {
     assert!(stack.restart("memory-2").await.unwrap().cleanly());
     assert!(stack.log("memory-2").await.unwrap().contains("draining"));
     assert!(stack.metrics("memory-2").await.unwrap().contains("# TYPE"));
-    assert!(stack.write_file(Service::Memory, "a.yaml", "").is_err(), "it was given no folder");
+    assert!(stack.write_file(Service::Memory, "a.yaml", "").is_err(), "it has no folder of files");
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_part_answers_when_it_is_resumed_and_ends_as_it_should_where_it_is_not() {
+async fn a_paused_part_answers_when_it_is_resumed_and_ends_cleanly_while_it_is_paused() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path(), Backend::Process, Topology::memory().without_redis())).await.unwrap();
     let mut client = client(&stack, "memory");
     let by_id = store(&mut client).await;
     stack.pause("memory").await.unwrap();
-    let mut asking = Box::pin(client.call("get_memory", &by_id));
-    let early = tokio::time::timeout(Duration::from_millis(200), &mut asking).await;
+    let mut call = Box::pin(client.call("get_memory", &by_id));
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut call).await;
     assert!(early.is_err(), "it is paused and answers: {early:?}");
     stack.resume("memory").await.unwrap();
-    assert_eq!(asking.await.outcome, Outcome::Ok, "the call that waited is answered");
+    assert_eq!(call.await.outcome, Outcome::Ok, "the call that waited is answered");
 
     stack.pause("memory").await.unwrap();
     assert!(stack.terminate("memory").await.unwrap().cleanly());
@@ -73,7 +73,7 @@ async fn a_paused_part_answers_when_it_is_resumed_and_ends_as_it_should_where_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_it_takes_to_stop_is_nothing_where_everything_has_ended_before() {
+async fn a_stack_whose_parts_have_ended_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path(), Backend::Process, Topology::memory().without_redis())).await.unwrap();
     stack.kill("memory").await.unwrap();

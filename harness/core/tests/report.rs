@@ -1,11 +1,11 @@
-//! Reports derived from a run directory alone: what they say for each verdict, what they survive, and the form they keep.
+//! Reports made from a run directory: their text for each verdict, hostile and incomplete records, and their published schema.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/recorded.rs"]
 mod recorded;
 
 use harness_core::drive::DriverReport;
-use harness_core::judge::{EVIDENCE_CHECK, judge};
+use harness_core::judge::{EVIDENCE_CHECK, JudgeError, Judgement, Recorded, judge};
 use harness_core::plan::run_dir;
 use harness_core::report::{schema, write_all};
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase, Verdict};
@@ -18,8 +18,20 @@ fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
 }
 
+fn judge_again(dir: &Path) -> Result<Judgement, JudgeError> {
+    let recorded = Recorded::read(dir)?;
+    let judgement = judge(&recorded)?;
+    write_all(&recorded, &judgement).unwrap();
+    Ok(judgement)
+}
+
+fn bytes_read_by_this_thread() -> u64 {
+    let counters = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    counters.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
 #[test]
-fn a_good_run_passes_and_says_so_in_every_form() {
+fn a_good_run_passes_in_every_format() {
     let dir = tempfile::tempdir().unwrap();
     let judgement = write_run(dir.path(), &ops(), Some(driver()));
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:?}");
@@ -32,17 +44,33 @@ fn a_good_run_passes_and_says_so_in_every_form() {
     let html = read(dir.path(), run_dir::REPORT_HTML);
     assert!(html.contains("PASS") && html.matches("<svg").count() == 2 * 5);
     for outside in ["http://", "https://", "<script", "<link", "@import"] {
-        assert!(!html.replace("http://www.w3.org/2000/svg", "").contains(outside), "the page reaches for {outside}");
+        assert!(!html.replace("http://www.w3.org/2000/svg", "").contains(outside), "the page loads {outside}");
     }
 }
 
 #[test]
-fn judging_again_says_the_same() {
+fn sealing_judging_and_reporting_read_the_record_once() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), &ops(), Some(driver()));
+    std::fs::remove_file(dir.path().join(run_dir::MANIFEST)).unwrap();
+    let files = [run_dir::PLAN, run_dir::HISTORY, run_dir::SAMPLES, run_dir::DRIVER, run_dir::SURROUNDINGS];
+    let bytes: u64 = files.iter().map(|name| dir.path().join(name).metadata().unwrap().len()).sum();
+    let before = bytes_read_by_this_thread();
+    let recorded = Recorded::read_and_seal(dir.path()).unwrap();
+    let judgement = judge(&recorded).unwrap();
+    write_all(&recorded, &judgement).unwrap();
+    let read = bytes_read_by_this_thread() - before;
+    // The margin is for the counter itself, which is read from a file too.
+    assert!((bytes..bytes + bytes / 20).contains(&read), "{read} bytes were read of a record of {bytes} bytes");
+    assert_eq!(judge_again(dir.path()).unwrap(), judgement, "the manifest is right although no file was read for it");
+}
+
+#[test]
+fn judging_again_yields_the_same_verdict_and_report() {
     let dir = tempfile::tempdir().unwrap();
     let first = write_run(dir.path(), &ops(), Some(driver()));
     let report = read(dir.path(), run_dir::REPORT_JSON);
-    let second = judge(dir.path()).unwrap();
-    write_all(dir.path(), &second).unwrap();
+    let second = judge_again(dir.path()).unwrap();
     assert_eq!((first, report), (second, read(dir.path(), run_dir::REPORT_JSON)));
 }
 
@@ -59,7 +87,7 @@ fn a_run_that_proves_nothing_is_unknown_for_a_reason() {
         (Some(late), "sent late"),
         (Some(interrupted), "interrupted"),
         (Some(full), "disk is full"),
-        (None, "left no report"),
+        (None, "wrote no report"),
     ];
     for (driver, reason) in cases {
         let dir = tempfile::tempdir().unwrap();
@@ -104,23 +132,23 @@ fn a_load_that_never_succeeded_is_not_a_pass() {
 }
 
 #[test]
-fn a_torn_last_line_is_told_and_the_rest_is_judged() {
+fn an_incomplete_last_line_is_reported_and_the_rest_is_judged() {
     let dir = tempfile::tempdir().unwrap();
     write_run(dir.path(), &ops(), Some(driver()));
     let path = dir.path().join(run_dir::HISTORY);
     let mut history = std::fs::read(&path).unwrap();
     history.extend_from_slice(br#"{"process":1,"ten"#);
     std::fs::write(&path, history).unwrap();
-    let judgement = judge(dir.path()).unwrap();
+    let judgement = judge_again(dir.path()).unwrap();
     assert_eq!(judgement.verdict, Verdict::Unknown);
     assert!(judgement.findings[0].summary.contains("incomplete"));
     std::fs::write(&path, "nonsense\n{}\n").unwrap();
-    assert!(judge(dir.path()).unwrap_err().to_string().contains("line 1"));
-    assert!(judge(&dir.path().join("nowhere")).is_err());
+    assert!(judge_again(dir.path()).unwrap_err().to_string().contains("line 1"));
+    assert!(judge_again(&dir.path().join("nowhere")).is_err());
 }
 
 #[test]
-fn what_a_server_says_cannot_break_out_of_a_report() {
+fn text_of_a_server_cannot_break_out_of_a_report() {
     let dir = tempfile::tempdir().unwrap();
     let mut hostile = ops();
     for op in hostile.iter_mut().filter(|op| op.phase == Phase::Measured).take(60) {
@@ -145,7 +173,7 @@ fn the_published_schema_is_that_of_the_report() {
 }
 
 #[test]
-fn a_record_that_was_cut_or_changed_is_told_and_never_passes() {
+fn a_record_that_was_cut_or_changed_is_reported_and_never_passes() {
     type Change = fn(&Path);
     let changes: [(Change, &str); 3] = [
         (|dir| std::fs::remove_file(dir.join(run_dir::MANIFEST)).unwrap(), "never closed"),
@@ -165,21 +193,20 @@ fn a_record_that_was_cut_or_changed_is_told_and_never_passes() {
             "has other contents",
         ),
     ];
-    for (change, told) in changes {
+    for (change, expected) in changes {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(write_run(dir.path(), &ops(), Some(driver())).verdict, Verdict::Pass);
         change(dir.path());
-        let judgement = judge(dir.path()).unwrap();
-        write_all(dir.path(), &judgement).unwrap();
-        assert_ne!(judgement.verdict, Verdict::Pass, "{told}");
-        for form in [run_dir::REPORT_MARKDOWN, run_dir::JUNIT] {
-            assert!(read(dir.path(), form).contains(told), "`{told}` is missing in {form}");
+        let judgement = judge_again(dir.path()).unwrap();
+        assert_ne!(judgement.verdict, Verdict::Pass, "{expected}");
+        for format in [run_dir::REPORT_MARKDOWN, run_dir::JUNIT] {
+            assert!(read(dir.path(), format).contains(expected), "`{expected}` is missing in {format}");
         }
     }
 }
 
 #[test]
-fn every_threshold_has_a_line_and_the_calls_that_prove_a_finding_are_told() {
+fn every_threshold_has_a_line_and_every_finding_shows_the_calls_that_prove_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut lost = ops();
     let gone = |op: &mut Op| op.phase == Phase::Final && op.invoke_us == 6_000_000;

@@ -1,4 +1,4 @@
-//! The report of a gate, from the directories of its runs alone: verdict first, then why, and the same again later.
+//! The report of a gate is made from the directories of its runs: the verdict, its reasons, and the same text when it is written again.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/recorded.rs"]
@@ -36,8 +36,8 @@ fn load(end: RunEnd) -> PhaseRecord {
     PhaseRecord { kind: PhaseKind::Load, runs: vec![run("memory", end)] }
 }
 
-/// A gate whose load is there, with so many of its measured calls refused.
-fn written(dir: &Path, refused: usize, mut phases: Vec<PhaseRecord>) -> GateSummary {
+/// Writes a gate with a load whose first `refused` measured calls were refused, and its reports.
+fn write_gate(dir: &Path, refused: usize, mut phases: Vec<PhaseRecord>) -> GateSummary {
     let place = runs(dir).join("load");
     std::fs::create_dir_all(&place).unwrap();
     let mut ops = ops();
@@ -55,18 +55,18 @@ fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
 }
 
-/// What the rules of the common form say of a file.
+/// The violations of the JUnit schema that `xmllint` reports; empty if there are none.
 fn junit_problems(path: &Path) -> String {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/junit/junit.xsd");
     let checked = Command::new("xmllint").args(["--noout", "--nonet", "--schema"]).arg(rules).arg(path).output();
-    let checked = checked.expect("xmllint is there: .ci/need xmllint libxml2-utils");
+    let checked = checked.expect("xmllint is installed: .ci/need xmllint libxml2-utils");
     if checked.status.success() { String::new() } else { String::from_utf8_lossy(&checked.stderr).into_owned() }
 }
 
 #[test]
-fn a_gate_that_passes_says_so_in_every_form_and_the_same_again() {
+fn a_gate_that_passes_has_the_same_reports_when_they_are_written_again() {
     let dir = tempfile::tempdir().unwrap();
-    let summary = written(dir.path(), 0, Vec::new());
+    let summary = write_gate(dir.path(), 0, Vec::new());
     assert_eq!((summary.verdict.as_str(), summary.because.as_str()), ("pass", "all 1 runs of 1 phases pass"));
     let html = read(dir.path(), run_dir::REPORT_HTML);
     assert!(html.contains("PASS") && html.contains(r#"href="runs&#x2f;load&#x2f;report.html""#), "no link to its run");
@@ -80,7 +80,7 @@ fn a_gate_that_passes_says_so_in_every_form_and_the_same_again() {
 }
 
 #[test]
-fn what_does_not_pass_comes_first_with_its_reason_and_what_was_not_run_is_no_pass() {
+fn runs_that_do_not_pass_come_first_with_their_reason_and_a_run_that_did_not_start_is_one() {
     let dir = tempfile::tempdir().unwrap();
     let scenarios = PhaseRecord {
         kind: PhaseKind::Scenarios,
@@ -89,11 +89,11 @@ fn what_does_not_pass_comes_first_with_its_reason_and_what_was_not_run_is_no_pas
             run("scopes", RunEnd::NotRun { why: "the stack did not come up for quota".to_owned() }),
         ],
     };
-    let summary = written(dir.path(), 60, vec![scenarios]);
+    let summary = write_gate(dir.path(), 60, vec![scenarios]);
     assert_eq!(summary.verdict, "fail");
-    let told: Vec<(&str, &str)> =
+    let reasons: Vec<(&str, &str)> =
         summary.reasons.iter().map(|reason| (reason.name.as_str(), reason.verdict.as_str())).collect();
-    assert_eq!(told, [("quota", "error"), ("scopes", "not run"), ("memory", "fail")]);
+    assert_eq!(reasons, [("quota", "error"), ("scopes", "not run"), ("memory", "fail")]);
     let (html, markdown) = (read(dir.path(), run_dir::REPORT_HTML), read(dir.path(), run_dir::REPORT_MARKDOWN));
     assert!(!html.contains("<script") && !markdown.contains("<script"));
     assert!(html.contains("error-rate") && markdown.contains("| memory | fail |"), "{markdown}");
@@ -112,9 +112,9 @@ fn what_does_not_pass_comes_first_with_its_reason_and_what_was_not_run_is_no_pas
 }
 
 #[test]
-fn a_run_that_was_changed_or_is_gone_keeps_the_gate_from_passing() {
+fn a_gate_with_a_changed_or_a_missing_run_does_not_pass() {
     let dir = tempfile::tempdir().unwrap();
-    written(dir.path(), 0, Vec::new());
+    write_gate(dir.path(), 0, Vec::new());
     let report = dir.path().join("runs/load/driver.json");
     let kept = std::fs::read_to_string(&report).unwrap();
     std::fs::write(&report, kept.replace("0.2", "0.1")).unwrap();
@@ -122,14 +122,14 @@ fn a_run_that_was_changed_or_is_gone_keeps_the_gate_from_passing() {
     assert_eq!(changed.verdict, "unknown");
     assert!(changed.because.contains("changed after the run"), "{}", changed.because);
     std::fs::remove_dir_all(dir.path().join("runs/load")).unwrap();
-    let gone = write_again(dir.path()).unwrap();
-    assert_eq!(gone.verdict, "unknown");
-    assert!(gone.because.contains("`runs/load/manifest.json` is gone"), "{}", gone.because);
+    let missing = write_again(dir.path()).unwrap();
+    assert_eq!(missing.verdict, "unknown");
+    assert!(missing.because.contains("`runs/load/manifest.json` is missing"), "{}", missing.because);
     assert!(write_again(&dir.path().join("nowhere")).is_err());
 }
 
 #[test]
-fn the_rules_of_the_common_junit_form_hold_for_a_run_and_are_broken_by_what_breaks_them() {
+fn the_report_of_a_run_is_valid_junit_and_a_broken_one_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     write_run(dir.path(), &ops(), None);
     let path = dir.path().join(run_dir::JUNIT);
@@ -156,7 +156,7 @@ fn the_published_schema_is_that_of_the_report_of_a_gate() {
 }
 
 #[test]
-fn the_plan_of_a_run_says_what_its_gate_asked_of_it() {
+fn a_plan_contains_the_thresholds_of_its_gate() {
     let mut script = plan::Script {
         name: "quota".to_owned(),
         about: "a quota holds".to_owned(),
@@ -165,7 +165,7 @@ fn the_plan_of_a_run_says_what_its_gate_asked_of_it() {
         thresholds: Vec::new(),
     };
     let without = serde_json::to_value(&script).unwrap();
-    assert!(without.get("thresholds").is_none(), "plans from before there were any are read");
+    assert!(without.get("thresholds").is_none(), "a plan without thresholds is valid");
     script.thresholds = vec![harness_core::plan::data_file::threshold("max<30s").unwrap()];
     let text = serde_json::to_string(&script).unwrap();
     assert_eq!(serde_json::from_str::<plan::Script>(&text).unwrap(), script);

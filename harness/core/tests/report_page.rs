@@ -1,5 +1,5 @@
-//! The pages as a reader sees them, in a real browser: nothing on the console, every chart drawn, nothing cut on a phone or a desk, contrast
-//! in the light and in the dark. And the look itself on trial: each thing that can be wrong is planted once, and found.
+//! The pages in a real browser: no console message, every chart drawn, nothing cut off on a phone or a desktop, enough contrast in light and dark.
+//! Each kind of defect is also planted once, to prove that the inspection finds it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/browser.rs"]
@@ -7,7 +7,7 @@ mod browser;
 #[path = "support/recorded.rs"]
 mod recorded;
 
-use browser::{Look, inspect};
+use browser::{Screen, inspect};
 use harness_core::plan::run_dir;
 use harness_core::plan::seal::seal;
 use harness_core::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
@@ -18,13 +18,13 @@ use recorded::{driver, ops, write_experiment, write_run};
 use std::path::Path;
 
 const PHONE: u32 = 390;
-const DESK: u32 = 1_440;
+const DESKTOP: u32 = 1_440;
 
 fn page(dir: &Path) -> String {
     std::fs::read_to_string(dir.join(run_dir::REPORT_HTML)).unwrap()
 }
 
-/// A load with refused calls, whose kind is one long word that no browser breaks by itself.
+/// A load with refused calls. Their error code is one long word, which no browser breaks by itself.
 fn load() -> String {
     let dir = tempfile::tempdir().unwrap();
     let mut ops = ops();
@@ -80,35 +80,35 @@ fn gate() -> String {
     page(dir.path())
 }
 
-/// Looks at a page on a phone and on a desk, in the light and in the dark.
-fn is_fine(html: &str, charts: usize) {
-    for (width, dark) in [(PHONE, false), (PHONE, true), (DESK, false), (DESK, true)] {
-        let found = inspect(html, Look { width, dark });
-        assert_eq!((found.width, found.dark), (width, dark), "the page was looked at in another way");
-        assert_eq!(found.problems, Vec::<String>::new(), "at {width}, dark: {dark}");
-        assert_eq!(found.charts, charts);
+/// Inspects a page on a phone and on a desktop, in light and in dark.
+fn expect_readable(html: &str, charts: usize) {
+    for (width, dark) in [(PHONE, false), (PHONE, true), (DESKTOP, false), (DESKTOP, true)] {
+        let inspected = inspect(html, Screen { width, dark });
+        assert_eq!((inspected.width, inspected.dark), (width, dark), "the screen was another one");
+        assert_eq!(inspected.problems, Vec::<String>::new(), "at {width}, dark: {dark}");
+        assert_eq!(inspected.charts, charts);
     }
 }
 
 #[test]
-fn the_page_of_a_load_shows_everything_everywhere() {
-    is_fine(&load(), 5);
+fn the_page_of_a_load_is_readable_on_every_screen() {
+    expect_readable(&load(), 5);
 }
 
 #[test]
-fn the_page_of_an_experiment_shows_everything_everywhere_and_names_its_faults() {
+fn the_page_of_an_experiment_is_readable_on_every_screen_and_names_its_faults() {
     let html = experiment();
-    is_fine(&html, 5);
+    expect_readable(&html, 5);
     assert!(html.contains("kill redis") && html.matches("var(--shade)").count() > 4, "faults are shaded and named");
 }
 
 #[test]
-fn the_page_of_a_gate_shows_everything_everywhere() {
-    is_fine(&gate(), 4);
+fn the_page_of_a_gate_is_readable_on_every_screen() {
+    expect_readable(&gate(), 4);
 }
 
 #[test]
-fn the_page_of_a_trial_shows_everything_everywhere() {
+fn the_page_of_a_trial_is_readable_on_every_screen() {
     let trial = |outcome, because: &str| Trial {
         experiment: "orchestrator-kill".to_owned(),
         lie: "orchestrator=workflow-key-ignored".to_owned(),
@@ -123,11 +123,11 @@ fn the_page_of_a_trial_shows_everything_everywhere() {
         trial(TrialOutcome::Unknown, "fault-hit: `kill orchestrator` hit 3 requests, at least 10 required"),
     ];
     let page = trial::write(dir.path(), &trials).unwrap();
-    is_fine(&std::fs::read_to_string(page).unwrap(), 0);
+    expect_readable(&std::fs::read_to_string(page).unwrap(), 0);
 }
 
 #[test]
-fn what_is_wrong_with_a_page_is_found() {
+fn every_kind_of_defect_is_reported() {
     let html = load();
     let planted: [(&str, &str, &str); 6] = [
         ("--soft:#646a73", "--soft:#b4bac3", "contrast: "),
@@ -143,10 +143,10 @@ fn what_is_wrong_with_a_page_is_found() {
     ];
     for (from, to, kind) in planted {
         assert!(html.contains(from), "`{from}` is not in the page any more");
-        let found = inspect(&html.replace(from, to), Look { width: PHONE, dark: false });
-        let told = found.problems.iter().any(|problem| problem.starts_with(kind));
-        assert!(told, "`{to}` was not found: {:?}", found.problems);
+        let inspected = inspect(&html.replace(from, to), Screen { width: PHONE, dark: false });
+        let reported = inspected.problems.iter().any(|problem| problem.starts_with(kind));
+        assert!(reported, "`{to}` is not reported: {:?}", inspected.problems);
     }
-    let dark = inspect(&html.replace("--ink:#e6e7e9", "--ink:#4a4d52"), Look { width: DESK, dark: true });
+    let dark = inspect(&html.replace("--ink:#e6e7e9", "--ink:#4a4d52"), Screen { width: DESKTOP, dark: true });
     assert!(dark.problems.iter().any(|problem| problem.starts_with("contrast: ")), "{:?}", dark.problems);
 }

@@ -1,6 +1,6 @@
 //! Errors of profiles.
 
-use harness_core::plan::data_file::{Problem, listed, nearest};
+use harness_core::plan::data_file::{Problem, nearest, problem_lines};
 use std::fmt;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl fmt::Display for ProfileError {
                 write!(f, "cannot read the profile `{file}`: {why}\nhint: check the path")
             }
             Self::Problems { name, problems } => {
-                write!(f, "the profile `{name}` cannot be used{}", listed(problems))
+                write!(f, "the profile `{name}` cannot be used{}", problem_lines(problems))
             }
         }
     }

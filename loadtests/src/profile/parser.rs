@@ -1,8 +1,8 @@
 //! From the TOML of a profile to a workload: one pass, every problem noted with its line, nothing guessed.
 
 use harness_core::drive::traffic::operations::{names, service_of};
-use harness_core::plan::data_file::{MAX_RATE, Notes, Problem, STAGES_TEXT, stages, written};
-use harness_core::plan::workload::{Model, Stage, Workload};
+use harness_core::plan::data_file::{MAX_RATE, Problem, ProblemList, STAGES_TEXT, source_text, stages};
+use harness_core::plan::workload::{Model, RateStage, Workload};
 use mcp_contracts::Service;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -35,12 +35,12 @@ const KEYS: &[&str] = &[
 /// Parses one profile and notes every problem.
 pub(super) struct ProfileParser<'a> {
     text: &'a str,
-    notes: Notes<'a>,
+    notes: ProblemList<'a>,
 }
 
 impl<'a> ProfileParser<'a> {
     pub(super) const fn new(file: &'a str, text: &'a str) -> Self {
-        Self { text, notes: Notes::new(file, text) }
+        Self { text, notes: ProblemList::new(file, text) }
     }
 
     pub(super) fn problems(self) -> Vec<Problem> {
@@ -145,14 +145,14 @@ impl<'a> ProfileParser<'a> {
             (Some(item), None) => {
                 let rate = item.as_float().or_else(|| item.as_integer().map(|rate| rate as f64));
                 let Some(rate) = rate.filter(|rate| RATE.contains(rate)) else {
-                    self.notes.note(item.span(), "rate", format!("`{}` is not a rate", written(item)), RATE_TEXT);
+                    self.notes.note(item.span(), "rate", format!("`{}` is not a rate", source_text(item)), RATE_TEXT);
                     return empty;
                 };
                 (constant(rate, length), length)
             }
             (None, Some(item)) => match item.as_str().map(stages) {
                 Some(Ok(stages)) => {
-                    let sum = stages.iter().map(|stage: &Stage| stage.duration).sum();
+                    let sum = stages.iter().map(|stage: &RateStage| stage.duration).sum();
                     if table.contains_key("duration") {
                         let span = table.get("duration").and_then(Item::span);
                         self.notes.note(span, "duration", "the stages decide how long".to_owned(), "remove `duration`");
@@ -179,5 +179,5 @@ impl<'a> ProfileParser<'a> {
 
 /// The open model at one rate.
 pub(super) fn constant(rate: f64, duration: Duration) -> Model {
-    Model::Open { stages: vec![Stage { from_per_second: rate, to_per_second: rate, duration }] }
+    Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] }
 }

@@ -2,7 +2,7 @@
 
 use super::{BUILT_IN, Overrides, ProfileError, known_workloads, read, stages, threshold, workload};
 use harness_core::plan::data_file::duration;
-use harness_core::plan::workload::{Metric, Model, Stage};
+use harness_core::plan::workload::{Metric, Model, RateStage};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn the_command_line_changes_a_profile() {
     };
     let workload = workload("memory", &overrides).unwrap();
     assert_eq!((workload.users, workload.organisations, workload.duration.as_secs()), (3, 3, 7));
-    let stage = Stage { from_per_second: 50.0, to_per_second: 50.0, duration: Duration::from_secs(7) };
+    let stage = RateStage { from_per_second: 50.0, to_per_second: 50.0, duration: Duration::from_secs(7) };
     assert_eq!(workload.model, Model::Open { stages: vec![stage] });
     assert_eq!(workload.thresholds.len(), 1);
     assert_eq!(workload.thresholds[0].operation.as_deref(), Some("store_memory"));

@@ -40,8 +40,9 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 /// The first memory of each organisation, so that the counts are known: the same idempotency key names another memory in each.
 async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken> {
     let note = |content: String| json!({ "memories": [{ "content": content, "idempotencyKey": "note-1" }] });
-    let first = ann.call("import_memories", note(ann.private("Backups run at four"))).await.or_stop()?;
-    let second = zoe.call("import_memories", note(zoe.private("Backups of zeta run at five"))).await;
+    let (first, second) = (note(ann.private("Backups run at four")), note(zoe.private("Backups of zeta run at five")));
+    let first = ann.call("import_memories", first).await.or_stop()?;
+    let second = zoe.call("import_memories", second).await;
     let second = second.gives("an idempotency key of another organisation is free", |reply| {
         reply["created"] == 1 && reply["ids"][0].is_string() && reply["ids"][0] != first["ids"][0]
     });

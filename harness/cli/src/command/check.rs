@@ -6,7 +6,7 @@ use crate::arguments::CheckArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::view::word;
-use harness_core::judge::judge;
+use harness_core::judge::{Recorded, judge};
 use harness_core::plan::run_dir;
 use harness_core::stack::view::Event;
 use harness_history::check;
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &CheckArguments, context: &Context) -> Result<Exit,
     if directory.join(run_dir::GATE).is_file() {
         return gate::again(&directory, context);
     }
-    let judgement = judge(&directory)?;
+    let judgement = judge(&Recorded::read(&directory)?)?;
     for finding in &judgement.findings {
         context.view.show(Event::Finding(finding.clone()));
     }

@@ -37,7 +37,7 @@ impl Folder {
         if self.keep == 0 {
             return;
         }
-        for (run, why) in runs::prune(&self.path, self.keep as usize, own).spared {
+        for (run, why) in runs::prune(&self.path, self.keep as usize, own).kept {
             context.tell(&format!("kept {}: {why}", run.display()));
         }
     }

@@ -4,7 +4,7 @@ use super::runs::directory;
 use crate::arguments::RunArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use harness_core::judge::judge;
+use harness_core::judge::{Recorded, judge};
 use harness_core::plan::run_dir;
 use harness_core::report::{gate, write_all};
 
@@ -16,7 +16,8 @@ pub(crate) fn run(arguments: &RunArguments, context: &Context) -> Result<Exit, F
             context.print_json(&summary);
         }
     } else {
-        let summary = write_all(&directory, &judge(&directory)?)?;
+        let recorded = Recorded::read(&directory)?;
+        let summary = write_all(&recorded, &judge(&recorded)?)?;
         if context.output.json {
             context.print_json(&summary);
         }

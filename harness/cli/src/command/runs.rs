@@ -5,8 +5,8 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
 use harness_core::plan::run_dir;
-use harness_core::plan::seal::Wholeness;
-use harness_core::run::runs::{self, Entry, State};
+use harness_core::plan::seal::Integrity;
+use harness_core::run::runs::{self, RunEntry, RunState};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,8 +25,8 @@ fn list(folder: &Path, context: &Context) -> Result<Exit, Failure> {
         if context.output.json {
             context.print_json(&json!({
                 "run": entry.id, "dir": entry.path, "state": entry.state.word(), "bytes": entry.bytes,
-                "verdict": entry.said.as_ref().map(|said| &said.verdict),
-                "because": entry.said.as_ref().map(|said| &said.because), "doubt": doubt(entry),
+                "verdict": entry.reported.as_ref().map(|reported| &reported.verdict),
+                "because": entry.reported.as_ref().map(|reported| &reported.because), "doubt": doubt(entry),
             }));
         } else {
             context.print(&line(entry));
@@ -38,24 +38,26 @@ fn list(folder: &Path, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
-fn doubt(entry: &Entry) -> Option<String> {
+fn doubt(entry: &RunEntry) -> Option<String> {
     match &entry.state {
-        State::Running => None,
-        State::Recorded(wholeness) => wholeness.doubt(),
+        RunState::Running => None,
+        RunState::Recorded(integrity) => integrity.doubt(),
     }
 }
 
-fn line(entry: &Entry) -> String {
-    let said = match (&entry.state, &entry.said) {
-        (State::Running, _) => "running".to_owned(),
+fn line(entry: &RunEntry) -> String {
+    let text = match (&entry.state, &entry.reported) {
+        (RunState::Running, _) => "running".to_owned(),
         // A report of a changed record proves nothing.
-        (State::Recorded(Wholeness::Unsealed | Wholeness::Changed(_)), _) => {
+        (RunState::Recorded(Integrity::Unsealed | Integrity::Changed(_)), _) => {
             format!("{}: {}", entry.state.word(), doubt(entry).unwrap_or_default())
         }
-        (State::Recorded(Wholeness::Whole), Some(said)) => format!("{}: {}", said.verdict, said.because),
-        (State::Recorded(Wholeness::Whole), None) => "no report; `harness report` writes it".to_owned(),
+        (RunState::Recorded(Integrity::Intact), Some(reported)) => {
+            format!("{}: {}", reported.verdict, reported.because)
+        }
+        (RunState::Recorded(Integrity::Intact), None) => "no report; `harness report` writes it".to_owned(),
     };
-    format!("{}  {:>6.1} MB  {said}", entry.id, entry.bytes as f64 / 1e6)
+    format!("{}  {:>6.1} MB  {text}", entry.id, entry.bytes as f64 / 1e6)
 }
 
 /// Opens the report of a run in the browser, and always prints its path.
@@ -102,14 +104,14 @@ fn prune(keep: Option<u32>, dry_run: bool, folder: &Path, context: &Context) -> 
     let keep = if keep == 0 { usize::MAX } else { keep as usize };
     let pruned = if dry_run { runs::surplus(folder, keep, &[]) } else { runs::prune(folder, keep, &[]) };
     if context.output.json {
-        let spared: Vec<_> = pruned.spared.iter().map(|(run, why)| json!({ "dir": run, "why": why })).collect();
+        let kept: Vec<_> = pruned.kept.iter().map(|(run, why)| json!({ "dir": run, "why": why })).collect();
         context
-            .print_json(&json!({ "event": "pruned", "dry_run": dry_run, "removed": pruned.removed, "spared": spared }));
+            .print_json(&json!({ "event": "pruned", "dry_run": dry_run, "removed": pruned.removed, "spared": kept }));
     } else {
         let word = if dry_run { "would remove" } else { "removed" };
         pruned.removed.iter().for_each(|run| context.print(&format!("{word} {}", run.display())));
-        pruned.spared.iter().for_each(|(run, why)| context.print(&format!("kept {}: {why}", run.display())));
-        context.tell(&format!("{} runs {word}, {} kept beside the newest", pruned.removed.len(), pruned.spared.len()));
+        pruned.kept.iter().for_each(|(run, why)| context.print(&format!("kept {}: {why}", run.display())));
+        context.tell(&format!("{} runs {word}, {} kept beside the newest", pruned.removed.len(), pruned.kept.len()));
     }
     Ok(Exit::Pass)
 }

@@ -25,10 +25,10 @@ pub(super) fn unknown_part(topology: &Topology, part: &str) -> Vec<String> {
 }
 
 pub(super) fn unknown_way(topology: &Topology, from: &str, to: &str) -> Vec<String> {
-    if topology.way(from, to).is_some() {
+    if topology.edge_mode(from, to).is_some() {
         return Vec::new();
     }
-    let ways: Vec<String> = topology.every_way().into_iter().map(|(from, to)| format!("{from} to {to}")).collect();
+    let ways: Vec<String> = topology.every_edge().into_iter().map(|(from, to)| format!("{from} to {to}")).collect();
     let ways: Vec<&str> = ways.iter().map(String::as_str).collect();
     let suggestion = suggestion(&format!("{from} to {to}"), &ways);
     vec![format!("there is no way from `{from}` to `{to}` in this stack{suggestion}")]

@@ -1,5 +1,5 @@
-//! Puts operations into `history.jsonl`: callers only serialize, one thread writes. Nothing is ever dropped silently:
-//! when the disk cannot take more, the recorder says so and the run cannot be judged.
+//! Writes operations to `history.jsonl`. Callers only serialize, and one thread writes, so a slow disk does not delay a measured call. No
+//! operation is dropped silently: if the disk is full, the recorder reports it and the run cannot be judged.
 
 use crate::plan::run_dir::HISTORY;
 use harness_history::Op;
@@ -13,28 +13,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-/// Bytes gathered before they are handed to the writer.
+/// Size at which a block is sent to the writer. One write per block instead of one per operation keeps the driver cheap.
 const BLOCK_BYTES: usize = 128 << 10;
-/// Most blocks on their way to the disk; then callers wait for it.
+/// Maximum number of blocks that wait for the disk; then callers wait, so that memory stays bounded (2 MiB).
 const MAX_BLOCKS: usize = 16;
 
-/// Why operations could not be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot record the history in `{}`: {why}; {recorded} operations are in it\n\
-     hint: free space on that disk, or choose another run directory; without its history a run proves nothing",
+     hint: free space on that disk, or choose another run directory; a run without its history proves nothing",
     path.display()
 )]
 pub struct RecordError {
-    /// The history file.
     pub path: PathBuf,
-    /// What the system said.
     pub why: String,
-    /// Operations that were completely written before.
+    /// Number of operations that were written before.
     pub recorded: u64,
 }
 
-/// Takes operations from any thread.
+/// Records operations from any thread.
 pub struct Recorder {
     block: Mutex<Block>,
     free: Mutex<Receiver<Vec<u8>>>,
@@ -55,7 +52,7 @@ struct Block {
 
 enum Message {
     Block(Block),
-    /// Answers once everything before it is written.
+    /// The writer replies when everything before this message is written.
     Sync(SyncSender<()>),
 }
 
@@ -66,7 +63,7 @@ struct Shared {
 }
 
 impl Recorder {
-    /// Creates `history.jsonl` in the run directory; an existing one is never overwritten.
+    /// Creates `history.jsonl` in the run directory. Never overwrites an existing one.
     ///
     /// # Errors
     /// The file exists or cannot be created.
@@ -96,8 +93,8 @@ impl Recorder {
         }
     }
 
-    /// Records one operation. Waits only where the disk is sixteen blocks behind; after a failure it does nothing, and
-    /// [`Recorder::failure`] has the reason.
+    /// Records one operation. Waits only if [`MAX_BLOCKS`] wait for the disk. After a failure it does nothing, and [`Recorder::failure`] returns
+    /// the reason.
     pub fn record(&self, op: &Op) {
         if self.shared.failure.get().is_some() {
             return;
@@ -114,7 +111,7 @@ impl Recorder {
         }
     }
 
-    /// Hands everything recorded so far to the writer without waiting for it.
+    /// Sends everything recorded so far to the writer, and does not wait until it is written.
     pub fn hand_over(&self) {
         let block = {
             let mut block = self.block.lock();
@@ -125,30 +122,30 @@ impl Recorder {
         }
     }
 
-    /// Hands everything recorded so far to the system and waits until it is there.
+    /// Sends everything recorded so far to the writer, and waits until it is written.
     ///
     /// # Errors
-    /// What kept an operation from being recorded, now or earlier.
+    /// Why an operation could not be recorded, now or earlier.
     pub fn flush(&self) -> Result<(), RecordError> {
         self.hand_over();
         let (done, written) = sync_channel(1);
         self.send(Message::Sync(done));
-        // A writer that is gone has left its reason behind.
+        // If the writer has ended, `failure` has the reason.
         let _ = written.recv();
         self.failure().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
-    /// Why recording stopped, if it did.
+    /// Why recording stopped; `None` if it did not.
     pub fn failure(&self) -> Option<&RecordError> {
         self.shared.failure.get()
     }
 
-    /// Operations that are completely written.
+    /// The number of operations that are written.
     pub fn recorded(&self) -> u64 {
         self.shared.recorded.load(Ordering::Acquire)
     }
 
-    /// Flushes, ends the writer and tells how many operations are in the history.
+    /// Flushes, ends the writer, and returns the number of operations in the history.
     ///
     /// # Errors
     /// See [`Recorder::flush`].
@@ -168,7 +165,7 @@ impl Recorder {
             writer.as_ref().map(|writer| writer.blocks.clone())
         };
         if let Some(blocks) = blocks {
-            // The writer goes on receiving after a failure, so that nobody waits for it in vain.
+            // The writer keeps receiving after a failure, so this never blocks for ever.
             let _ = blocks.send(message);
         }
     }
@@ -270,7 +267,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(dir.path().join(HISTORY)).unwrap(), "kept");
     }
 
-    /// A disk with room for so many blocks.
+    /// A disk that accepts this number of writes.
     struct SmallDisk(u32);
 
     impl Write for SmallDisk {
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_and_nobody_waits_for_it() {
+    fn a_full_disk_is_reported_and_no_caller_waits_for_it() {
         let recorder = Recorder::over("disk/history.jsonl".into(), SmallDisk(1));
         recorder.record(&op(0, 0));
         recorder.flush().unwrap();

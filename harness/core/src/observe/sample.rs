@@ -1,13 +1,13 @@
-//! What was observed around the run: CPU and memory of every part, versions, the machine.
+//! The observed figures of a run: CPU and memory of every part, versions, and the machine.
 
 use serde::{Deserialize, Serialize};
 
-/// One reading of one part. CPU is a running total, so that differences are exact.
+/// CPU and memory of one part. CPU is a running total, so a missed sample loses nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Time of the run's clock, in microseconds.
     pub at_us: u64,
-    /// Part of the topology, or `driver`.
+    /// Name of the part, or `driver`.
     pub part: String,
     /// User and system CPU time used so far, in microseconds.
     pub cpu_us: u64,
@@ -15,21 +15,20 @@ pub struct Sample {
     pub rss_bytes: u64,
 }
 
-/// Versions and machine of a run.
+/// Versions, and the machine of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Surroundings {
     /// Start of the run (RFC 3339, UTC).
     pub started_at: String,
-    /// Version of the harness.
     pub harness_version: String,
     /// Version of each part, by part name.
     pub part_versions: std::collections::BTreeMap<String, String>,
-    /// Cores that this process may use.
+    /// Cores that the harness may use.
     pub cores: u32,
     /// Memory of the machine, in bytes.
     pub memory_bytes: u64,
     /// Operating system and kernel.
     pub system: String,
-    /// From the start of the stack until all was ready, in microseconds.
+    /// Time from the start of the stack until every part was ready, in microseconds.
     pub stack_start_us: u64,
 }

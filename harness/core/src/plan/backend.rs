@@ -1,11 +1,10 @@
-//! Where a stack runs, and which addresses a harness may send load to.
+//! The backends that run a stack, and the addresses that the harness may send load to.
 
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Where the stack runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -13,7 +12,7 @@ pub enum Backend {
     Process,
     /// Containers on this machine.
     Docker,
-    /// A stack that was started by other means.
+    /// A stack that the harness did not start.
     External {
         /// Service name to base URL, such as `memory` to `http://127.0.0.1:7420`.
         urls: BTreeMap<String, String>,
@@ -30,7 +29,7 @@ impl Backend {
         }
     }
 
-    /// Why this backend cannot run the topology; one line for each reason.
+    /// The reasons why this backend cannot run the topology, one line each.
     pub(super) fn problems(&self, topology: &super::topology::Topology) -> Vec<String> {
         let Self::External { urls } = self else {
             let needs = if matches!(self, Self::Docker) { topology.needs_processes() } else { Vec::new() };
@@ -44,7 +43,7 @@ impl Backend {
                 format!("the URL of `{service}` is missing; add `--url {service}=http://127.0.0.1:PORT`")
             }),
         );
-        problems.extend(urls.iter().filter_map(|(service, url)| unreachable_by_policy(service, url)));
+        problems.extend(urls.iter().filter_map(|(service, url)| refuse_url(service, url)));
         problems
     }
 
@@ -55,36 +54,36 @@ impl Backend {
     }
 }
 
-/// Why load must not be sent to this URL. A harness sends load and faults, so a wrong URL must not reach another machine.
-fn unreachable_by_policy(service: &str, url: &str) -> Option<String> {
+/// Why the harness refuses this URL; `None` if it does not. Load and faults must not reach another machine because of a wrong URL.
+fn refuse_url(service: &str, url: &str) -> Option<String> {
     let parsed = url.parse::<http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
     let Some(uri) = parsed else {
         return Some(format!("`{url}` of `{service}` is not a URL such as `http://127.0.0.1:7420`"));
     };
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    // A host name without a dot can only be a container on the same network: the internet has no such names.
+    // A host name without a dot can only be a container on the same network: no host of the internet has such a name.
     let container = !host.contains(['.', ':']) && host.starts_with(|first: char| first.is_ascii_alphabetic());
     (!loopback && !container).then(|| {
-        format!("`{url}` of `{service}` is neither on this machine nor a name of a container network; load goes nowhere else")
+        format!("`{url}` of `{service}` is neither on this machine nor the name of a container; the harness sends load nowhere else")
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::unreachable_by_policy;
+    use super::refuse_url;
 
     #[test]
     fn load_is_sent_to_this_machine_and_to_named_containers_only() {
         for near in ["http://127.0.0.1:7420", "http://localhost:7420", "http://[::1]:7420", "http://memory:7420"] {
-            assert_eq!(unreachable_by_policy("memory", near), None, "{near}");
+            assert_eq!(refuse_url("memory", near), None, "{near}");
         }
         for far in
             ["http://192.0.2.7:7420", "http://memory.example:7420", "http://[2001:db8::1]:7420", "http://3232235777:80"]
         {
-            assert!(unreachable_by_policy("memory", far).is_some_and(|why| why.contains("nowhere else")), "{far}");
+            assert!(refuse_url("memory", far).is_some_and(|why| why.contains("nowhere else")), "{far}");
         }
-        let why = unreachable_by_policy("memory", "https://127.0.0.1:7420");
+        let why = refuse_url("memory", "https://127.0.0.1:7420");
         assert!(why.is_some_and(|why| why.contains("is not a URL")));
     }
 }

@@ -1,11 +1,12 @@
-//! Files that people write for the harness (profiles, experiments): TOML, read in one pass, every problem noted with its line, nothing guessed.
+//! Reads the TOML files that users write: profiles, experiments and settings. Every problem is reported with its line, all of them at once, and no
+//! value is guessed.
 
 pub mod form;
 
 mod problem;
 mod text;
 
-pub use problem::{Problem, listed, nearest};
+pub use problem::{Problem, nearest, problem_lines};
 pub use text::{DURATION_TEXT, MAX_RATE, STAGES_TEXT, THRESHOLD_TEXT, duration, stages, threshold};
 
 use harness_history::Threshold;
@@ -13,30 +14,28 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 use toml_edit::{Item, Table};
 
-/// Reads one file and notes what is wrong with it.
-pub struct Notes<'a> {
+/// Collects the problems of one file.
+pub struct ProblemList<'a> {
     file: &'a str,
     text: &'a str,
     problems: Vec<Problem>,
 }
 
-impl<'a> Notes<'a> {
-    /// Begins with a text; `file` is only for messages.
+impl<'a> ProblemList<'a> {
+    /// `file` is for messages only.
     pub const fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, text, problems: Vec::new() }
     }
 
-    /// Everything that was noted.
     pub fn problems(self) -> Vec<Problem> {
         self.problems
     }
 
-    /// Tells whether nothing was noted.
-    pub const fn is_clean(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// Notes a problem at a place of the text.
+    /// Adds a problem with the line of `span`, or with the file alone.
     pub fn note(&mut self, span: Option<Range<usize>>, key: &str, what: String, allowed: &str) {
         let place = match span {
             Some(span) => {
@@ -48,28 +47,32 @@ impl<'a> Notes<'a> {
         self.problems.push(Problem { place, key: key.to_owned(), what, allowed: allowed.to_owned() });
     }
 
-    /// Notes a syntax error.
     pub fn syntax(&mut self, error: &toml_edit::TomlError) {
         self.note(error.span(), "(syntax)", error.message().replace('\n', ", "), "TOML 1.1");
     }
 
-    /// Notes every key that is none of the known ones.
+    /// Adds a problem for every key that is not one of `known`.
     pub fn unknown_keys(&mut self, table: &Table, prefix: &str, known: &[&str]) {
         for (key, _) in table.iter().filter(|(key, _)| !known.contains(key)) {
             let span = table.key(key).and_then(|key| key.span());
-            let near = nearest(key, known.iter().copied());
-            let what =
-                near.map_or_else(|| "unknown key".to_owned(), |near| format!("unknown key; did you mean `{near}`?"));
-            self.note(span, &format!("{prefix}{key}"), what, &format!("`{}`", known.join("`, `")));
+            self.unknown_key(span, &format!("{prefix}{key}"), key, known);
         }
     }
 
-    /// Notes that a key is missing.
+    fn unknown_key(&mut self, span: Option<Range<usize>>, place: &str, key: &str, known: &[&str]) {
+        self.note(
+            span,
+            place,
+            format!("unknown key{}", did_you_mean(key, known)),
+            &format!("`{}`", known.join("`, `")),
+        );
+    }
+
     pub fn missing(&mut self, key: &str, allowed: &str) {
         self.note(None, key, "it is missing".to_owned(), allowed);
     }
 
-    /// A whole number; without a default it must be there.
+    /// Reads a whole number; the key is required unless there is a default.
     pub fn number(&mut self, table: &Table, key: &str, range: RangeInclusive<u32>, default: Option<u32>) -> u32 {
         let allowed = range_text(&range);
         let Some(item) = table.get(key) else {
@@ -80,12 +83,12 @@ impl<'a> Notes<'a> {
         };
         let value = item.as_integer().and_then(|value| u32::try_from(value).ok()).filter(|value| range.contains(value));
         value.unwrap_or_else(|| {
-            self.note(item.span(), key, format!("`{}` is out of range", written(item)), &allowed);
+            self.note(item.span(), key, format!("`{}` is out of range", source_text(item)), &allowed);
             *range.start()
         })
     }
 
-    /// A text; without a default it must be there.
+    /// Reads a text; the key is required unless there is a default.
     pub fn string<'t>(&mut self, table: &'t Table, key: &str, default: Option<&'t str>) -> Option<&'t str> {
         let Some(item) = table.get(key) else {
             if default.is_none() {
@@ -94,12 +97,12 @@ impl<'a> Notes<'a> {
             return default;
         };
         if item.as_str().is_none() {
-            self.note(item.span(), key, format!("`{}` is not text", written(item)), "text in quotes");
+            self.note(item.span(), key, format!("`{}` is not text", source_text(item)), "text in quotes");
         }
         item.as_str()
     }
 
-    /// A duration such as `20ms`; without a default it must be there.
+    /// Reads a duration such as `20ms`; the key is required unless there is a default.
     pub fn length(
         &mut self,
         table: &Table,
@@ -129,7 +132,7 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// The list of texts at a key; nothing where it is absent.
+    /// Reads a list of texts; empty if omitted.
     pub fn texts(&mut self, table: &Table, key: &str, allowed: &str) -> Vec<String> {
         let Some(item) = table.get(key) else { return Vec::new() };
         let texts = item.as_array().map(|list| list.iter().map(|value| value.as_str().map(str::to_owned)).collect());
@@ -139,7 +142,7 @@ impl<'a> Notes<'a> {
         })
     }
 
-    /// Thresholds by operation, such as `all = ["p99<500ms"]`; nothing where the table is absent.
+    /// Reads thresholds by operation, such as `all = ["p99<500ms"]`; none if omitted.
     pub fn thresholds(&mut self, table: &Table, key: &str, operations: &[&str]) -> Vec<Threshold> {
         let Some(item) = table.get(key) else { return Vec::new() };
         let Some(groups) = item.as_table() else {
@@ -148,7 +151,7 @@ impl<'a> Notes<'a> {
         };
         let known: Vec<&str> = std::iter::once("all").chain(operations.iter().copied()).collect();
         self.unknown_keys(groups, &format!("{key}."), &known);
-        let mut found = Vec::new();
+        let mut thresholds = Vec::new();
         for (operation, item) in groups.iter().filter(|(name, _)| known.contains(name)) {
             let key = format!("{key}.{operation}");
             let Some(bounds) = item.as_array() else {
@@ -157,16 +160,16 @@ impl<'a> Notes<'a> {
             };
             for bound in bounds {
                 match bound.as_str().map(|text| threshold(&format!("{operation}:{text}"))) {
-                    Some(Ok(threshold)) => found.push(threshold),
+                    Some(Ok(threshold)) => thresholds.push(threshold),
                     Some(Err(what)) => self.note(bound.span(), &key, what, THRESHOLD_TEXT),
                     None => self.note(bound.span(), &key, "it is not text".to_owned(), THRESHOLD_TEXT),
                 }
             }
         }
-        found
+        thresholds
     }
 
-    /// Weights by operation: a table with at least one weight above 0.
+    /// Reads the weights of operations: a table with at least one weight above 0.
     pub fn weights(
         &mut self,
         table: &Table,
@@ -183,18 +186,14 @@ impl<'a> Notes<'a> {
         for (name, item) in mix.iter() {
             let place = format!("{key}.{name}");
             if !operations.contains(&name) {
-                let near = nearest(name, operations.iter().copied());
-                let what = near
-                    .map_or_else(|| "unknown key".to_owned(), |near| format!("unknown key; did you mean `{near}`?"));
-                let span = mix.key(name).and_then(|key| key.span());
-                self.note(span, &place, what, &format!("`{}`", operations.join("`, `")));
+                self.unknown_key(mix.key(name).and_then(|key| key.span()), &place, name, operations);
                 continue;
             }
             let weight = item.as_integer().and_then(|weight| u32::try_from(weight).ok());
             match weight.filter(|weight| *weight <= 1_000) {
                 Some(weight) => drop(weights.insert(name.to_owned(), weight)),
                 None => {
-                    let what = format!("`{}` is not a weight", written(item));
+                    let what = format!("`{}` is not a weight", source_text(item));
                     self.note(item.span(), &place, what, "a whole number from 0 to 1000");
                 }
             }
@@ -209,12 +208,16 @@ impl<'a> Notes<'a> {
     }
 }
 
-/// A range of whole numbers in words.
 pub fn range_text(range: &RangeInclusive<u32>) -> String {
     format!("a whole number from {} to {}", range.start(), range.end())
 }
 
-/// A value as it stands in the file.
-pub fn written(item: &Item) -> String {
+/// The text of a value in the file.
+pub fn source_text(item: &Item) -> String {
     item.to_string().trim().to_owned()
+}
+
+/// `; did you mean …?` if a known name is similar, else an empty text.
+fn did_you_mean(name: &str, known: &[&str]) -> String {
+    nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }

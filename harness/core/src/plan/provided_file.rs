@@ -1,13 +1,12 @@
-//! A file of rules or patterns that a service reads when it starts.
+//! A file of rules or patterns that the harness provides to a service before its start.
 
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 
-/// A file of rules or patterns that a service reads when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProvidedFile {
     pub service: Service,
-    /// Path of the file in the folder of its service.
+    /// Path within the service's folder of rules or patterns.
     pub file: String,
     pub text: String,
 }

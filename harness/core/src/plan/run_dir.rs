@@ -1,4 +1,4 @@
-//! Names of the files in `runs/<id>/`, in one place. All that is needed to judge and render a run again is in there.
+//! Names of the files in `runs/<id>/`. These files are enough to judge the run and to render its reports again.
 
 /// The resolved plan ([`crate::drive::Plan`]).
 pub const PLAN: &str = "plan.json";
@@ -8,29 +8,29 @@ pub const HISTORY: &str = "history.jsonl";
 pub const SAMPLES: &str = "samples.jsonl";
 /// One expectation of a scenario per line ([`harness_history::Expectation`]).
 pub const EXPECTATIONS: &str = "expectations.jsonl";
-/// How a scenario ended ([`crate::drive::scenario::ScenarioReport`]).
+/// End of a scenario ([`crate::drive::scenario::ScenarioReport`]).
 pub const SCENARIO: &str = "scenario.json";
-/// What happened in an experiment beside its calls ([`harness_history::experiment::Experiment`]).
+/// Events of an experiment beside its calls ([`harness_history::experiment::Experiment`]).
 pub const EXPERIMENT: &str = "experiment.json";
-/// What faults would have to be undone, and which are ([`crate::fault::recover`]).
+/// Undo log of the faults ([`crate::fault::recover`]).
 pub const UNDO: &str = "undo.jsonl";
-/// What the driver says of itself ([`crate::drive::DriverReport`]).
+/// Report of the driver ([`crate::drive::DriverReport`]).
 pub const DRIVER: &str = "driver.json";
-/// Versions and machine ([`crate::observe::sample::Surroundings`]).
+/// Versions, and the machine ([`crate::observe::sample::Surroundings`]).
 pub const SURROUNDINGS: &str = "surroundings.json";
-/// What a gate did ([`crate::report::gate::record::GateRecord`]), in place of a plan.
+/// Record of a gate ([`crate::report::gate::record::GateRecord`]); a gate has no plan.
 pub const GATE: &str = "gate.json";
 /// The runs of a gate: `runs/<id>/`.
 pub const RUNS: &str = "runs";
-/// Checksums of everything that was recorded ([`crate::plan::seal`]); there once the run has come to its end.
+/// Checksums of the record ([`crate::plan::seal`]); written when the run has ended.
 pub const MANIFEST: &str = "manifest.json";
-/// Held by the harness whose run it is, as long as it works in there.
+/// Locked by the harness while the run is in progress.
 pub const LOCK: &str = "lock";
-/// Metrics of each service before and after: `metrics/<part>-{before,after}.prom`.
+/// Folder of the metrics of each service, before and after the load or the faults: `metrics/<part>-{before,after}.prom`.
 pub const METRICS: &str = "metrics";
-/// Logs of each part: `logs/<part>.log`.
+/// Folder of the logs: `logs/<part>.log`.
 pub const LOGS: &str = "logs";
-/// The findings ([`harness_history::Finding`], a JSON array).
+/// The findings (a JSON array of [`harness_history::Finding`]).
 pub const FINDINGS: &str = "findings.json";
 /// The report for programs.
 pub const REPORT_JSON: &str = "report.json";
@@ -38,5 +38,5 @@ pub const REPORT_JSON: &str = "report.json";
 pub const REPORT_HTML: &str = "report.html";
 /// The report for a CI summary.
 pub const REPORT_MARKDOWN: &str = "report.md";
-/// The report for test viewers.
+/// The report for test viewers (JUnit).
 pub const JUNIT: &str = "junit.xml";

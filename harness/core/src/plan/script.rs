@@ -1,21 +1,20 @@
-//! A scenario as a plan records it: its name and what must hold. The code of a scenario is part of the program.
+//! A scenario in a plan: its name and what must hold. The code of the scenario is compiled into the harness.
 
 use super::workload::Threshold;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A scenario as a plan records it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Script {
-    /// Such as `tenant-isolation`.
+    /// The name, such as `tenant-isolation`.
     pub name: String,
-    /// What it shows, in one sentence.
+    /// What it proves, in one sentence.
     pub about: String,
-    /// The whole scenario must end within this time.
+    /// Maximum duration of the whole scenario.
     pub deadline: Duration,
-    /// Checks that must reach a verdict.
+    /// Checks that must decide *pass* or *fail*.
     pub required: Vec<String>,
-    /// Bounds on the calls of the scenario.
+    /// Bounds on the latency and errors of its calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
 }

@@ -1,6 +1,6 @@
-//! What makes a run directory whole: files are written whole or not at all, and once everything is recorded a manifest with the checksum of
-//! each file closes it. Who reads a run asks first whether it is still what was recorded. What is derived from the record (findings,
-//! reports) is not sealed: it can be made again.
+//! Makes a run directory tamper-evident: each file is written as a whole or not at all, and when everything is recorded, a manifest with the
+//! checksum of each file seals the record. Findings and reports are not sealed, because they are derived from the record and can be
+//! written again.
 
 use crate::plan::run_dir;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 1 << 16;
-/// Most changed files that are told by name.
-const MOST_TOLD: usize = 3;
-/// The files that are recorded, besides those in the folders.
+/// Maximum number of changed files that are listed by name.
+const MAX_LISTED: usize = 3;
+/// The recorded files, besides those in [`FOLDERS`].
 const RECORDED: [&str; 9] = [
     run_dir::PLAN,
     run_dir::GATE,
@@ -33,110 +33,168 @@ const FOLDERS: [&str; 2] = [run_dir::METRICS, run_dir::LOGS];
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Manifest {
     format: u32,
-    files: BTreeMap<String, Sum>,
+    files: BTreeMap<String, Checksum>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Sum {
+struct Checksum {
     bytes: u64,
     sha256: String,
 }
 
-/// How a run directory is.
+/// Whether a run directory still holds what was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wholeness {
-    /// It is what was recorded.
-    Whole,
-    /// It was never closed: the run did not come to its end, or the end was cut off.
+pub enum Integrity {
+    Intact,
+    /// It has no manifest: the run did not come to its end, or the end was cut off.
     Unsealed,
-    /// These are not what was recorded, each with what is wrong.
+    /// One line for each file that differs from the manifest.
     Changed(Vec<String>),
 }
 
-impl Wholeness {
-    /// What keeps the run from proving anything; nothing where it is whole.
+impl Integrity {
+    /// Why the record cannot prove a pass; `None` if it is intact.
     pub fn doubt(&self) -> Option<String> {
         match self {
-            Self::Whole => None,
+            Self::Intact => None,
             Self::Unsealed => Some(format!(
-                "the record was never closed: there is no `{}`, so that the run was cut off before its end",
+                "the record was never closed: there is no `{}`, so the run was cut off before its end",
                 run_dir::MANIFEST
             )),
             Self::Changed(files) => {
-                let (told, more) = (files.len().min(MOST_TOLD), files.len().saturating_sub(MOST_TOLD));
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                Some(format!("the record was changed after the run: {}{more}", files[..told].join(", ")))
+                let listed = files.len().min(MAX_LISTED);
+                let more =
+                    if files.len() > listed { format!(" and {} more", files.len() - listed) } else { String::new() };
+                Some(format!("the record was changed after the run: {}{more}", files[..listed].join(", ")))
             }
         }
     }
 
-    /// The word for lists.
+    /// The word in lists of runs.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Whole => "whole",
+            Self::Intact => "whole",
             Self::Unsealed => "cut off",
             Self::Changed(_) => "changed",
         }
     }
 }
 
-/// Writes a file whole: beside its place first, and into it only once everything is on the disk. Where it cannot be written nothing is left.
+/// Writes a file as a whole: under a temporary name first, which is renamed when everything is on the disk. On an error, nothing remains.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    let written = File::create(&beside).and_then(|mut file| {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".part");
+    let temporary = PathBuf::from(temporary);
+    let result = File::create(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
+        // Without this, a power loss after the rename could leave an empty file under the final name.
         file.sync_data()?;
-        std::fs::rename(&beside, path)
+        std::fs::rename(&temporary, path)
     });
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
+    if result.is_err() {
+        let _ = std::fs::remove_file(&temporary);
     }
-    written
+    result
 }
 
-/// Closes the record.
+/// Seals a record of which no file has been read yet.
 ///
 /// # Errors
 /// A file cannot be read, or the manifest cannot be written.
 pub fn seal(run_dir: &Path) -> io::Result<()> {
-    let mut files = BTreeMap::new();
-    for name in recorded(run_dir)? {
-        let sum = sum(&run_dir.join(&name))?;
-        files.insert(name, sum);
-    }
-    let text = serde_json::to_vec_pretty(&Manifest { format: 1, files })?;
-    write_whole(&run_dir.join(run_dir::MANIFEST), &text)
+    Checksums::default().seal(run_dir)
 }
 
-/// Asks whether a run directory is still what was recorded.
-pub fn wholeness(run_dir: &Path) -> Wholeness {
-    let manifest = std::fs::read(run_dir.join(run_dir::MANIFEST));
-    let Ok(text) = manifest else { return Wholeness::Unsealed };
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else {
-        return Wholeness::Changed(vec![format!("`{}` is none", run_dir::MANIFEST)]);
-    };
-    let mut wrong = Vec::new();
-    for (name, sealed) in &manifest.files {
-        match sum(&run_dir.join(name)) {
-            Ok(found) if found == *sealed => {}
-            Ok(found) if found.bytes < sealed.bytes => {
-                wrong.push(format!("`{name}` has {} of its {} bytes", found.bytes, sealed.bytes));
+/// Compares a run directory of which no file has been read yet with its manifest.
+pub fn verify(run_dir: &Path) -> Integrity {
+    Checksums::default().verify(run_dir)
+}
+
+/// A file that is hashed while it is read.
+pub struct HashedFile {
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl HashedFile {
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, hash: Sha256::new(), bytes: 0 })
+    }
+
+    fn finish(self) -> Checksum {
+        Checksum { bytes: self.bytes, sha256: hex::encode(self.hash.finalize()) }
+    }
+}
+
+impl Read for HashedFile {
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(block)?;
+        self.hash.update(&block[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// Checksums of the files that were read already; the others are read when the record is sealed or verified.
+#[derive(Default)]
+pub struct Checksums(BTreeMap<String, Checksum>);
+
+impl Checksums {
+    /// Adds a file that was read to its end; `name` is its path within the run directory.
+    pub fn insert(&mut self, name: &str, file: HashedFile) {
+        self.0.insert(name.to_owned(), file.finish());
+    }
+
+    /// Seals the record: writes its manifest.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the manifest cannot be written.
+    pub fn seal(&self, run_dir: &Path) -> io::Result<()> {
+        let checksum = |name: String| self.checksum(run_dir, &name).map(|checksum| (name, checksum));
+        let files = recorded(run_dir)?.into_iter().map(checksum).collect::<io::Result<_>>()?;
+        let text = serde_json::to_vec_pretty(&Manifest { format: 1, files })?;
+        write_whole(&run_dir.join(run_dir::MANIFEST), &text)
+    }
+
+    /// Compares a run directory with its manifest.
+    pub fn verify(&self, run_dir: &Path) -> Integrity {
+        let Ok(text) = std::fs::read(run_dir.join(run_dir::MANIFEST)) else { return Integrity::Unsealed };
+        let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else {
+            return Integrity::Changed(vec![format!("`{}` is not a manifest", run_dir::MANIFEST)]);
+        };
+        let mut changes = Vec::new();
+        for (name, sealed) in &manifest.files {
+            match self.checksum(run_dir, name) {
+                Ok(now) if now == *sealed => {}
+                Ok(now) if now.bytes < sealed.bytes => {
+                    changes.push(format!("`{name}` has {} of its {} bytes", now.bytes, sealed.bytes));
+                }
+                Ok(_) => changes.push(format!("`{name}` has other contents")),
+                Err(_) => changes.push(format!("`{name}` is missing")),
             }
-            Ok(_) => wrong.push(format!("`{name}` has other contents")),
-            Err(_) => wrong.push(format!("`{name}` is gone")),
         }
+        let added = recorded(run_dir).unwrap_or_default().into_iter().filter(|name| !manifest.files.contains_key(name));
+        changes.extend(added.map(|name| format!("`{name}` was added")));
+        if changes.is_empty() { Integrity::Intact } else { Integrity::Changed(changes) }
     }
-    let added = recorded(run_dir).unwrap_or_default().into_iter().filter(|name| !manifest.files.contains_key(name));
-    wrong.extend(added.map(|name| format!("`{name}` was added")));
-    if wrong.is_empty() { Wholeness::Whole } else { Wholeness::Changed(wrong) }
+
+    fn checksum(&self, run_dir: &Path, name: &str) -> io::Result<Checksum> {
+        if let Some(checksum) = self.0.get(name) {
+            return Ok(checksum.clone());
+        }
+        let (mut file, mut block) = (HashedFile::open(&run_dir.join(name))?, vec![0; BLOCK_BYTES]);
+        while file.read(&mut block)? > 0 {}
+        Ok(file.finish())
+    }
 }
 
-/// Names of the recorded files that are there, as paths within the run; the manifests of the runs of a gate are its record too.
+/// The recorded files that exist, as paths within the run. The record of a gate includes the manifests of its runs.
 fn recorded(run_dir: &Path) -> io::Result<Vec<String>> {
     let mut names: Vec<String> =
         RECORDED.iter().filter(|name| run_dir.join(name).is_file()).map(|name| (*name).to_owned()).collect();
@@ -165,22 +223,9 @@ fn entries(folder: &Path) -> io::Result<Vec<std::fs::DirEntry>> {
     }
 }
 
-fn sum(path: &Path) -> io::Result<Sum> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut bytes, mut block) = (Sha256::new(), 0, vec![0; BLOCK_BYTES]);
-    loop {
-        let read = file.read(&mut block)?;
-        if read == 0 {
-            return Ok(Sum { bytes, sha256: hex::encode(hash.finalize()) });
-        }
-        bytes += read as u64;
-        hash.update(&block[..read]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Wholeness, seal, wholeness, write_whole};
+    use super::{Checksums, HashedFile, Integrity, seal, verify, write_whole};
     use crate::plan::run_dir;
 
     fn sealed() -> tempfile::TempDir {
@@ -190,44 +235,58 @@ mod tests {
         std::fs::write(dir.path().join(run_dir::HISTORY), "one\ntwo\n").unwrap();
         std::fs::write(dir.path().join("logs/memory.log"), "serving\n").unwrap();
         seal(dir.path()).unwrap();
-        assert_eq!(wholeness(dir.path()), Wholeness::Whole);
+        assert_eq!(verify(dir.path()), Integrity::Intact);
         dir
     }
 
     #[test]
-    fn whatever_is_changed_in_a_record_is_told_by_name() {
+    fn every_change_of_a_record_is_reported_with_the_name_of_the_file() {
         type Change = fn(&std::path::Path) -> std::io::Result<()>;
         let cases: [(Change, &str); 6] = [
             (|dir| std::fs::write(dir.join(run_dir::HISTORY), "one\n"), "`history.jsonl` has 4 of its 8 bytes"),
             (|dir| std::fs::write(dir.join(run_dir::HISTORY), "one\ntoo\n"), "`history.jsonl` has other contents"),
-            (|dir| std::fs::remove_file(dir.join("logs/memory.log")), "`logs/memory.log` is gone"),
+            (|dir| std::fs::remove_file(dir.join("logs/memory.log")), "`logs/memory.log` is missing"),
             (|dir| std::fs::write(dir.join(run_dir::DRIVER), "{}"), "`driver.json` was added"),
-            (|dir| std::fs::write(dir.join(run_dir::MANIFEST), "{"), "`manifest.json` is none"),
+            (|dir| std::fs::write(dir.join(run_dir::MANIFEST), "{"), "`manifest.json` is not a manifest"),
             (|dir| std::fs::remove_file(dir.join(run_dir::MANIFEST)), "never closed"),
         ];
-        for (change, told) in cases {
+        for (change, expected) in cases {
             let dir = sealed();
             change(dir.path()).unwrap();
-            let doubt = wholeness(dir.path()).doubt().unwrap();
-            assert!(doubt.contains(told), "`{told}` is missing in {doubt}");
+            let doubt = verify(dir.path()).doubt().unwrap();
+            assert!(doubt.contains(expected), "`{expected}` is missing in {doubt}");
         }
     }
 
     #[test]
-    fn what_is_derived_may_be_written_again() {
+    fn a_file_that_was_read_is_sealed_and_verified_as_it_was_read() {
+        let dir = sealed();
+        let path = dir.path().join(run_dir::HISTORY);
+        let mut file = HashedFile::open(&path).unwrap();
+        std::io::copy(&mut file, &mut std::io::sink()).unwrap();
+        let mut checksums = Checksums::default();
+        checksums.insert(run_dir::HISTORY, file);
+        std::fs::write(&path, "changed after it was read\n").unwrap();
+        assert_eq!(checksums.verify(dir.path()), Integrity::Intact, "the checks judge the lines that were read");
+        checksums.seal(dir.path()).unwrap();
+        assert!(matches!(verify(dir.path()), Integrity::Changed(_)), "the manifest covers the lines that were read");
+    }
+
+    #[test]
+    fn findings_and_reports_may_be_written_again() {
         let dir = sealed();
         for name in [run_dir::FINDINGS, run_dir::REPORT_HTML, run_dir::UNDO] {
             std::fs::write(dir.path().join(name), "again").unwrap();
         }
-        assert_eq!(wholeness(dir.path()), Wholeness::Whole);
+        assert_eq!(verify(dir.path()), Integrity::Intact);
     }
 
     #[test]
-    fn a_file_is_written_whole_or_not_at_all() {
+    fn a_file_is_written_as_a_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("report.html");
         write_whole(&path, b"first").unwrap();
-        // Its place beside is taken by a folder, so that nothing can be written there.
+        // A folder has the temporary name, so the file cannot be written.
         std::fs::create_dir(dir.path().join("report.html.part")).unwrap();
         assert!(write_whole(&path, b"second").is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"first");

@@ -1,12 +1,11 @@
-//! Settings of the harness: `harness.toml`, laid over the built-in default that `harness init` writes. The structs below are the form of the
-//! file: its schema (docs/harness.schema.json), its checks and its values all come from them. A new key is one field here and one line in
-//! `default.toml`.
+//! Settings of the harness: `harness.toml`, merged into the built-in default that `harness init` writes. The structs below define the file: its
+//! schema (docs/harness.schema.json), its checks and its values come from them. A new key is one field here and one line in `default.toml`.
 
 #[cfg(test)]
 mod tests;
 
-use super::data_file::form::{self, Names as KnownNames};
-use super::data_file::{Problem, duration, listed, threshold};
+use super::data_file::form::{self, NameSet};
+use super::data_file::{Problem, duration, problem_lines, threshold};
 use harness_history::Threshold;
 use schemars::JsonSchema;
 use serde::de::Error;
@@ -15,7 +14,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Name of the file.
 pub const FILE: &str = "harness.toml";
 /// The built-in default, every key with a comment.
 pub const DEFAULT: &str = include_str!("settings/default.toml");
@@ -159,9 +157,9 @@ fn thresholds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Threshol
     texts.iter().map(|text| threshold(text).map_err(D::Error::custom)).collect()
 }
 
-/// Names that the crates above define.
+/// Names that other crates define, and that a file may use.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct KnownNames<'a> {
     pub scenarios: &'a [&'a str],
     pub workloads: &'a [&'a str],
     pub experiments: &'a [&'a str],
@@ -182,7 +180,7 @@ impl fmt::Display for SettingsError {
                 "the settings `{}` cannot be read: {why}\nhint: `harness init` writes the default",
                 path.display()
             ),
-            Self::Problems(problems) => write!(f, "the settings cannot be used:{}", listed(problems)),
+            Self::Problems(problems) => write!(f, "the settings cannot be used:{}", problem_lines(problems)),
         }
     }
 }
@@ -194,7 +192,7 @@ impl Settings {
     ///
     /// # Errors
     /// The file cannot be read, or every problem of its text.
-    pub fn load(file: Option<&Path>, known: Known<'_>) -> Result<Self, SettingsError> {
+    pub fn load(file: Option<&Path>, known: KnownNames<'_>) -> Result<Self, SettingsError> {
         let path = match file {
             Some(path) => path,
             None if Path::new(FILE).exists() => Path::new(FILE),
@@ -205,15 +203,15 @@ impl Settings {
         Self::read(&path.display().to_string(), &text, known)
     }
 
-    /// Reads a text; `file` is for messages only.
+    /// Parses a text; `file` is for messages only.
     ///
     /// # Errors
     /// Every problem of the text.
-    pub fn read(file: &str, text: &str, known: Known<'_>) -> Result<Self, SettingsError> {
+    pub fn read(file: &str, text: &str, known: KnownNames<'_>) -> Result<Self, SettingsError> {
         let names = [
-            KnownNames { kind: "scenario", known: known.scenarios, files: false },
-            KnownNames { kind: "workload", known: known.workloads, files: true },
-            KnownNames { kind: "experiment", known: known.experiments, files: true },
+            NameSet { kind: "scenario", known: known.scenarios, files: false },
+            NameSet { kind: "workload", known: known.workloads, files: true },
+            NameSet { kind: "experiment", known: known.experiments, files: true },
         ];
         form::check(file, text, &schema(), &names).map_err(SettingsError::Problems)?;
         Ok(Self::over_default(text))
@@ -230,9 +228,9 @@ impl Settings {
         }
     }
 
-    /// Lays a checked text over the default.
+    /// Merges a checked text into the default.
     fn over_default(text: &str) -> Self {
-        let value = |text| toml::from_str(text).expect("a checked text is TOML");
+        let value = |text| toml::from_str(text).expect("a checked text is valid TOML");
         let mut merged = value(DEFAULT);
         form::merge(&mut merged, value(text));
         serde_json::from_value(merged).expect("the schema admits only what these types can hold, which tests show")

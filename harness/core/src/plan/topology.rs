@@ -1,4 +1,4 @@
-//! The parts of a stack and the edges between them: one value that drives every backend and the compose file. Knows no address.
+//! The parts of a stack and the edges between them. Every backend and the compose file are made from this one value. It contains no address.
 
 mod check;
 mod proxied;
@@ -7,15 +7,14 @@ use mcp_contracts::{Service, env};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Name of the part that holds the quotas.
+/// Name of the part that stores the quotas.
 const REDIS: &str = "redis";
-/// Where a way begins that callers use: they are no part.
+/// The start of an edge that clients use; clients are not a part.
 pub const CLIENT: &str = "client";
 
-/// What a stack consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
-    /// Parts in start order: a part comes after those it talks to.
+    /// In start order: a part comes after the parts that it calls.
     pub parts: Vec<Part>,
 }
 
@@ -24,71 +23,67 @@ pub struct Topology {
 pub struct Part {
     /// Unique name, which is part of its host name on a container network.
     pub name: String,
-    /// What it is.
     pub kind: PartKind,
-    /// Environment beyond what the backend decides (addresses, data folders, the secret).
+    /// Environment variables, besides those that the backend sets (addresses, data folders, the secret).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
-    /// The parts it talks to.
+    /// The edges to the parts that it calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<Edge>,
-    /// Name of its data; parts with the same name share it.
+    /// Name of its data. Parts with the same name share their data.
     pub data: String,
-    /// Lies of the broken service that stands before it, for tests of the scenarios themselves; none: nobody stands there.
+    /// Lies of the deliberately broken service in front of it, for tests of the scenarios themselves. Empty: there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lies: Vec<String>,
-    /// So many milliseconds longer a proxy before it makes every call of callers, for tests of the gate itself.
+    /// Milliseconds by which a proxy in front of it delays the response to every client, for tests of the gate itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_ms: Option<u64>,
-    /// What is on the way from callers to it.
+    /// The mode of the edge from the clients to it.
     #[serde(default, skip_serializing_if = "EdgeMode::is_direct")]
     pub entrance: EdgeMode,
-    /// Its port on loopback; none: one that nobody else has.
+    /// Its port on loopback. `None`: a free one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
 }
 
-/// What a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartKind {
-    /// One of our services.
+    /// One of the four MCP services.
     Service(Service),
     /// A real Redis server.
     Redis,
 }
 
-/// The way from one part to another.
+/// The connection from one part to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
-    /// Name of the part at its end.
+    /// Name of the part that is called.
     pub to: String,
-    /// What is on the way.
     pub mode: EdgeMode,
 }
 
-/// What is on the way from one part to another.
+/// What lies between the two ends of an edge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeMode {
     /// Nothing.
     #[default]
     Direct,
-    /// A proxy that passes every byte until it is told otherwise.
+    /// A proxy that passes every byte until a rule changes that.
     Proxied,
-    /// The same, which also tells which HTTP exchanges it saw.
+    /// A proxy that also records the HTTP exchanges that pass it.
     Tapped,
 }
 
 impl EdgeMode {
-    /// Tells whether nothing is on the way.
     pub const fn is_direct(&self) -> bool {
         matches!(self, Self::Direct)
     }
 }
 
 impl Topology {
-    /// Memory and Redis: what `harness load memory` needs.
+    /// Memory and Redis, for `harness load memory`.
     pub fn memory() -> Self {
         Self { parts: vec![Part::redis(), Part::of(Service::Memory)] }
     }
@@ -99,7 +94,7 @@ impl Topology {
         Self { parts: std::iter::once(Part::redis()).chain(services).collect() }
     }
 
-    /// What it takes to drive one service: the small stack for memory, all of it for the others, with quotas that do not limit it.
+    /// The stack for a load on one service: memory and Redis for memory, the full stack for the others. The quotas do not limit the load.
     pub fn for_load(service: Service) -> Self {
         match service {
             Service::Memory => Self::memory().under_load(),
@@ -107,7 +102,7 @@ impl Topology {
         }
     }
 
-    /// The same without Redis: every service counts for itself.
+    /// Removes Redis: each service then counts its quotas alone.
     #[must_use]
     pub fn without_redis(mut self) -> Self {
         self.parts.retain(|part| part.kind != PartKind::Redis);
@@ -115,15 +110,16 @@ impl Topology {
         self
     }
 
-    /// The same with so many instances of a service: `memory-1`, `memory-2` and so on, which share its data.
+    /// Replaces a service by `count` instances, `memory-1`, `memory-2` and so on, which share its data. Every part that called the service calls
+    /// all instances.
     #[must_use]
     pub fn instances(mut self, service: Service, count: u32) -> Self {
         let names: Vec<String> = (1..=count).map(|number| format!("{}-{number}", service.name())).collect();
-        let is_it = |part: &Part| part.kind == PartKind::Service(service);
-        let Some(at) = self.parts.iter().position(is_it) else { return self };
+        let is_instance = |part: &Part| part.kind == PartKind::Service(service);
+        let Some(at) = self.parts.iter().position(is_instance) else { return self };
         let mut model = self.parts[at].clone();
         model.settings.insert(env::RATE_LIMIT_INSTANCES.to_owned(), count.to_string());
-        self.parts.retain(|part| !is_it(part));
+        self.parts.retain(|part| !is_instance(part));
         let instances = names.iter().map(|name| Part { name: name.clone(), ..model.clone() });
         self.parts.splice(at..at, instances);
         for part in &mut self.parts {
@@ -138,7 +134,7 @@ impl Topology {
         self
     }
 
-    /// The same with a setting of one service, on all its instances.
+    /// Sets an environment variable of one service, on all its instances.
     #[must_use]
     pub fn setting(mut self, service: Service, name: &str, value: impl ToString) -> Self {
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
@@ -147,7 +143,7 @@ impl Topology {
         self
     }
 
-    /// The same with a service at a port that is known before.
+    /// Sets the port of a service.
     #[must_use]
     pub fn at(mut self, service: Service, port: u16) -> Self {
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
@@ -156,20 +152,20 @@ impl Topology {
         self
     }
 
-    /// The same with a setting of every service.
+    /// Sets an environment variable of every service.
     #[must_use]
     pub fn everywhere(self, name: &str, value: impl ToString) -> Self {
         let value = value.to_string();
         Service::ALL.into_iter().fold(self, |topology, service| topology.setting(service, name, &value))
     }
 
-    /// The same with quotas so high that the load measures the services and not the limits of a plan.
+    /// Raises the quotas, so that a load measures the services and not the limits of a paid plan.
     #[must_use]
     pub fn under_load(self) -> Self {
         self.everywhere(env::QUOTA_ENTERPRISE_DAILY, 1_000_000_000).everywhere(env::QUOTA_BURST_PER_SECOND, 1_000_000)
     }
 
-    /// The same with a tap on every way from one service to another.
+    /// Taps every edge from one service to another.
     #[must_use]
     pub fn tapped(mut self, from: Service, to: Service) -> Self {
         let targets: Vec<String> = self.of(to).map(|part| part.name.clone()).collect();
@@ -180,7 +176,7 @@ impl Topology {
         self
     }
 
-    /// The same with a broken service before a service: one lie for each call.
+    /// Adds a lie of the deliberately broken service in front of a service; each call of this method adds one.
     #[must_use]
     pub fn lying(mut self, service: Service, lie: &str) -> Self {
         let parts = self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service));
@@ -188,7 +184,7 @@ impl Topology {
         self
     }
 
-    /// The same with a proxy before a service that makes every call of callers so much longer.
+    /// Puts a proxy in front of a service that delays the response to every client.
     #[must_use]
     pub fn slowed(mut self, service: Service, by: std::time::Duration) -> Self {
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
@@ -200,36 +196,35 @@ impl Topology {
         self
     }
 
-    /// The parts of a service, in order.
+    /// The instances of a service, in order.
     pub fn of(&self, service: Service) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(move |part| part.kind == PartKind::Service(service))
     }
 
-    /// The services in it, each once.
+    /// The services of the stack, each once.
     pub fn services(&self) -> Vec<Service> {
         let there = |service: &Service| self.of(*service).next().is_some();
         Service::ALL.into_iter().filter(there).collect()
     }
 
-    /// A part by its name.
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)
     }
 
-    /// Names of the parts in waves: those of a wave need only those of the waves before, so that they can start at once.
+    /// The parts in waves. The parts of a wave call only parts of earlier waves, so they can start at the same time.
     pub fn waves(&self) -> Vec<Vec<&Part>> {
-        let mut left: Vec<&Part> = self.parts.iter().collect();
+        let mut waiting: Vec<&Part> = self.parts.iter().collect();
         let mut waves = Vec::new();
-        while !left.is_empty() {
-            let waits = |part: &&Part| part.edges.iter().any(|edge| left.iter().any(|other| other.name == edge.to));
-            let (later, now): (Vec<&Part>, Vec<&Part>) = left.iter().copied().partition(waits);
+        while !waiting.is_empty() {
+            let waits = |part: &&Part| part.edges.iter().any(|edge| waiting.iter().any(|other| other.name == edge.to));
+            let (later, now): (Vec<&Part>, Vec<&Part>) = waiting.iter().copied().partition(waits);
             if now.is_empty() {
-                // A circle, which no plan lets through: started together, they find each other.
+                // The parts call each other in a circle. `problems` refuses that; here they form the last wave, so that the loop ends.
                 waves.push(later);
                 break;
             }
             waves.push(now);
-            left = later;
+            waiting = later;
         }
         waves
     }
@@ -267,7 +262,6 @@ impl Part {
 }
 
 impl PartKind {
-    /// The service, if it is one.
     pub const fn service(self) -> Option<Service> {
         match self {
             Self::Service(service) => Some(service),
@@ -276,7 +270,7 @@ impl PartKind {
     }
 }
 
-/// The variable that tells a service where a peer is.
+/// The environment variable with the address of a peer.
 pub const fn peer_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Redis => Some(env::REDIS_URL),
@@ -285,7 +279,7 @@ pub const fn peer_variable(kind: PartKind) -> Option<&'static str> {
     }
 }
 
-/// The variable that tells a client where a service is.
+/// The environment variable with the address of a service.
 pub const fn client_variable(service: Service) -> &'static str {
     match service {
         Service::Memory => env::MCP_MEMORY_URL,
@@ -305,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_start_in_waves_after_what_they_need() {
+    fn parts_start_in_waves_after_the_parts_that_they_call() {
         let full = Topology::full();
         let waves: Vec<Vec<String>> = full.waves().iter().map(|wave| names(wave)).collect();
         assert_eq!(waves, [vec!["redis"], vec!["memory", "guardrails", "patterns"], vec!["orchestrator"]]);
@@ -314,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn instances_share_data_and_everybody_who_needs_the_service_knows_them_all() {
+    fn instances_share_data_and_every_caller_calls_all_of_them() {
         let topology = Topology::full().instances(Service::Memory, 2);
         let memory: Vec<_> = topology.of(Service::Memory).collect();
         assert_eq!(memory.iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["memory-1", "memory-2"]);
@@ -325,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tap_is_on_every_way_between_two_services() {
+    fn a_tap_is_on_every_edge_between_two_services() {
         let topology =
             Topology::full().instances(Service::Patterns, 2).tapped(Service::Orchestrator, Service::Patterns);
         let orchestrator = topology.part("orchestrator").unwrap();

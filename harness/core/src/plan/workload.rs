@@ -1,5 +1,5 @@
-//! A workload, resolved: what the driver does, how long, with how many users, and what counts as good.
-//! Profiles (TOML) are read in `loadtests`; here is only the data that a plan keeps.
+//! A resolved workload: operations, users, arrivals, durations and thresholds. `loadtests` reads the profiles (TOML); this file has only
+//! the data of the plan.
 
 pub use harness_history::{Metric, Threshold};
 use mcp_contracts::Service;
@@ -7,37 +7,35 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Everything that the driver needs to know, and nothing of where the stack runs.
+/// The input of the driver. It does not contain the addresses of the stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Name of the profile, such as `memory`.
     pub name: String,
-    /// The service that is driven.
     pub service: Service,
-    /// Concurrent users; one kept-alive connection each.
+    /// Concurrent users, each with one kept-alive connection.
     pub users: u32,
-    /// Organisations that the users are spread over.
+    /// Organisations; the users are spread over them.
     pub organisations: u32,
-    /// How arrivals are decided.
     pub model: Model,
-    /// Load before measuring starts.
+    /// Load before the measured phase.
     pub warmup: Duration,
-    /// How long is measured.
+    /// Length of the measured phase.
     pub duration: Duration,
-    /// Deadline of one call; a call that takes longer is unknown.
+    /// Deadline of one call. The outcome of a call that takes longer is unknown.
     pub call_deadline: Duration,
-    /// Operation name to its weight in the mix.
+    /// Weight of each operation, by its name.
     pub mix: BTreeMap<String, u32>,
     /// Memories stored for each organisation before the warm-up.
     pub seed_memories: u32,
-    /// Most final reads of acknowledged writes at once.
+    /// Maximum number of concurrent final reads of acknowledged writes.
     pub final_read_concurrency: u32,
-    /// What decides the verdict, as written in the profile.
+    /// Bounds that decide the verdict, from the profile.
     pub thresholds: Vec<Threshold>,
 }
 
 impl Workload {
-    /// Why it cannot be driven; one line for each reason.
+    /// The reasons why it cannot be driven, one line each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let Self { users, organisations, .. } = self;
         if organisations <= users {
@@ -47,29 +45,28 @@ impl Workload {
     }
 }
 
-/// How arrivals are decided.
+/// When the next call is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Model {
-    /// Every user sends its next call when the last one is answered and `think_time` has passed.
+    /// Each user sends its next call `think_time` after the response to the last one.
     Closed {
         /// Pause of a user between two calls.
         think_time: Duration,
     },
-    /// One shared arrival schedule; latency counts from the planned start.
+    /// Calls follow one arrival schedule. Latency is measured from the planned start, so a late call is not measured as a fast one.
     Open {
-        /// Rate over time, linear from the end of one stage to the end of the next.
-        stages: Vec<Stage>,
+        /// The stages, one after the other; the rate is linear within each.
+        stages: Vec<RateStage>,
     },
 }
 
-/// Part of an arrival schedule.
+/// A stage of an arrival schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
-    /// Rate at its start, arrivals per second.
+pub struct RateStage {
+    /// Arrivals per second at its start.
     pub from_per_second: f64,
-    /// Rate at its end, arrivals per second.
+    /// Arrivals per second at its end.
     pub to_per_second: f64,
-    /// How long it lasts.
     pub duration: Duration,
 }

@@ -9,9 +9,9 @@ use super::fill::fill;
 use super::html::Charts;
 use super::summary::Summary;
 use super::{ReportError, html, junit};
-use crate::judge::{JudgeError, judge};
+use crate::judge::{JudgeError, Recorded, judge};
 use crate::plan::run_dir;
-use crate::plan::seal::{Wholeness, wholeness, write_whole};
+use crate::plan::seal::{Integrity, verify};
 use crate::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
@@ -29,19 +29,19 @@ pub type Summaries = BTreeMap<String, Summary>;
 /// # Errors
 /// A file cannot be written.
 pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<GateSummary, ReportError> {
-    let gate = GateSummary::new(record, summaries, &wholeness(dir));
+    let gate = GateSummary::new(record, summaries, &verify(dir));
     let in_order: Vec<Option<&Summary>> =
         record.phases.iter().flat_map(|phase| &phase.runs).map(|run| of(run, summaries)).collect();
-    let json = serde_json::to_string_pretty(&gate).map_err(|error| ReportError::Render(error.to_string()))?;
-    for (name, text) in [
-        (run_dir::REPORT_JSON, json),
-        (run_dir::REPORT_HTML, page(&gate, record, summaries)?),
-        (run_dir::REPORT_MARKDOWN, markdown(&gate)?),
-        (run_dir::JUNIT, junit::render_gate(&gate, &in_order)?),
-    ] {
-        let path = dir.join(name);
-        write_whole(&path, text.as_bytes()).map_err(|error| ReportError::Write { path, why: error.to_string() })?;
-    }
+    let markdown = fill("report.md", MARKDOWN, context! { gate => Value::from(Serde(&gate)) })?;
+    super::write_files(
+        dir,
+        [
+            (run_dir::REPORT_JSON, super::json(&gate)?),
+            (run_dir::REPORT_HTML, page(&gate, record, summaries)?),
+            (run_dir::REPORT_MARKDOWN, markdown),
+            (run_dir::JUNIT, junit::render_gate(&gate, &in_order)?),
+        ],
+    )?;
     Ok(gate)
 }
 
@@ -51,18 +51,23 @@ pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<G
 /// The directory is not that of a gate, or a report cannot be written. The report lists a run that cannot be judged any more.
 pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
     let path = dir.join(run_dir::GATE);
-    let mut record = GateRecord::read(dir).map_err(|error| JudgeError::File { path, why: error.to_string() })?;
+    let mut record = GateRecord::read(dir).map_err(|error| JudgeError::Read { path, why: error.to_string() })?;
     let mut summaries = Summaries::new();
     for run in record.phases.iter_mut().flat_map(|phase| &mut phase.runs) {
         let RunEnd::Recorded(name) = &run.end else { continue };
         let place = runs(dir).join(name);
-        match judge(&place).map_err(ReportError::from).and_then(|judgement| super::write_all(&place, &judgement)) {
+        match judge_again(&place) {
             Ok(summary) => drop(summaries.insert(name.clone(), summary)),
             Err(ReportError::Judge(error)) => run.end = RunEnd::Failed { exit: UNKNOWN, why: error.to_string() },
             Err(error) => return Err(error),
         }
     }
     write(dir, &record, &summaries)
+}
+
+fn judge_again(run_dir: &Path) -> Result<Summary, ReportError> {
+    let recorded = Recorded::read(run_dir)?;
+    super::write_all(&recorded, &judge(&recorded)?)
 }
 
 /// The exit code of *unknown*.
@@ -83,11 +88,11 @@ fn of<'s>(run: &RunRecord, summaries: &'s Summaries) -> Option<&'s Summary> {
 
 impl GateSummary {
     /// Summarises a gate.
-    pub fn new(record: &GateRecord, summaries: &Summaries, wholeness: &Wholeness) -> Self {
+    pub fn new(record: &GateRecord, summaries: &Summaries, integrity: &Integrity) -> Self {
         let phases: Vec<GatePhase> = record.phases.iter().map(|phase| phase_figures(phase, summaries)).collect();
         let mut reasons: Vec<GateReason> = phases.iter().flat_map(reasons).collect();
         let mut words: Vec<&str> = phases.iter().map(|phase| phase.verdict.as_str()).collect();
-        if let Some(doubt) = wholeness.doubt() {
+        if let Some(doubt) = integrity.doubt() {
             words.push("unknown");
             let report = None;
             let (name, verdict) = ("record".to_owned(), "unknown".to_owned());
@@ -236,8 +241,4 @@ fn page(gate: &GateSummary, record: &GateRecord, summaries: &Summaries) -> Resul
         gate => Value::from(Serde(gate)), phases => Value::from(Serde(&phases)), style => html::STYLE,
     };
     fill("report.html", PAGE, values)
-}
-
-fn markdown(gate: &GateSummary) -> Result<String, ReportError> {
-    fill("report.md", MARKDOWN, context! { gate => Value::from(Serde(gate)) })
 }

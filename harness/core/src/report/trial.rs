@@ -3,7 +3,6 @@
 use super::fill::fill;
 use super::{ReportError, html};
 use crate::plan::run_dir;
-use crate::plan::seal::write_whole;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -89,13 +88,9 @@ pub fn write(runs: &Path, trials: &[Trial]) -> Result<PathBuf, ReportError> {
         rows => Value::from(Serde(&rows)), tone, caught => caught(trials), missed, unknown, count => trials.len(),
         style => html::STYLE,
     };
-    for (name, template) in
-        [(MARKDOWN, include_str!("trial/report.md.j2")), (PAGE, include_str!("trial/report.html.j2"))]
-    {
-        let path = runs.join(name);
-        let text = fill(name, template, values.clone())?;
-        write_whole(&path, text.as_bytes()).map_err(|error| ReportError::Write { path, why: error.to_string() })?;
-    }
+    let markdown = fill(MARKDOWN, include_str!("trial/report.md.j2"), values.clone())?;
+    let page = fill(PAGE, include_str!("trial/report.html.j2"), values)?;
+    super::write_files(runs, [(MARKDOWN, markdown), (PAGE, page)])?;
     Ok(runs.join(PAGE))
 }
 

@@ -1,10 +1,10 @@
 //! Runs an experiment: load, steady state, faults, heal, recovery, while probes and counters are read. Nothing is judged here: what happened
 //! is recorded, and the checks decide what it proves.
 
-mod conductor;
-mod crowd;
 mod evidence;
 mod logs;
+mod machine_load;
+mod phases;
 mod probe;
 
 use super::{RunError, RunRequest};
@@ -17,7 +17,7 @@ use crate::plan::Backend;
 use crate::plan::run_dir;
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
-use conductor::Conductor;
+use phases::PhaseRunner;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -35,17 +35,17 @@ pub(super) async fn run(
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
-    let (watched, over) = (observe::watched(&stack.parts()), CancellationToken::new());
+    let (processes, over) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors, &over);
-    let conductor = Conductor::new(experiment, &stage, stack, &traffic, run_dir, view);
+    let phases = PhaseRunner::new(experiment, &stage, stack, &traffic, run_dir, view);
     let conducting = async {
-        let happened = Box::pin(conductor.conduct(cancel, &over)).await;
+        let happened = Box::pin(phases.run(cancel, &over)).await;
         over.cancel();
         happened
     };
-    let crowding = crowd::watch(stack, epoch_us, &over);
+    let crowding = machine_load::watch(stack, epoch_us, &over);
     let probing = probe::watch(stack, epoch_us, &over);
-    let sampling = observe::sample(run_dir, epoch_us, &watched, &over);
+    let sampling = observe::sample(run_dir, epoch_us, &processes, &over);
     let driving = traffic.run(&over);
     let (mut happened, probes, crowded, (), sampled) = tokio::join!(conducting, probing, crowding, driving, sampling);
     (happened.probes, happened.crowded) = (probes, crowded);

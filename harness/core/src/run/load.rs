@@ -3,7 +3,7 @@
 use super::{RunError, RunRequest};
 use crate::drive::Assignment;
 use crate::observe::clock::monotonic_us;
-use crate::observe::{self, Watched};
+use crate::observe::{self, WatchedProcess};
 use crate::plan::run_dir;
 use crate::plan::workload::Workload;
 use crate::stack::view::{Event, Progress, View};
@@ -44,10 +44,10 @@ pub(super) async fn drive(
         workload: workload.clone(),
     };
     let mut child = start_driver(&request.executable, run_dir)?;
-    let mut watched = observe::watched(&stack.parts());
-    watched.extend(child.id().map(|pid| Watched { part: "driver".to_owned(), pid }));
+    let mut processes = observe::local_processes(&stack.parts());
+    processes.extend(child.id().map(|pid| WatchedProcess { part: "driver".to_owned(), pid }));
     let stop = CancellationToken::new();
-    let sampling = observe::sample(run_dir, assignment.epoch_us, &watched, &stop);
+    let sampling = observe::sample(run_dir, assignment.epoch_us, &processes, &stop);
     let driving = async {
         let result = follow(&mut child, &assignment, run_dir, view, cancel).await;
         stop.cancel();

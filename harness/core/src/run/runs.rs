@@ -1,17 +1,16 @@
-//! The folder of the runs: what is in there, how each of them ended, whether it is still what was recorded, and which are kept.
+//! The folder of the runs: lists the runs with their verdicts and the integrity of their records, and removes old runs.
 
 use crate::fault::has_pending_undo;
 use crate::plan::run_dir;
-use crate::plan::seal::{Wholeness, wholeness};
+use crate::plan::seal::{Integrity, verify};
 use serde::Deserialize;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Beginning of the name of a run that is being removed.
-const GONE: &str = ".gone-";
+/// Prefix of the name of a run that is being removed.
+const REMOVED_PREFIX: &str = ".gone-";
 
-/// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the folder of the runs `{}` cannot be used: {why}\nhint: choose another with `--runs`", path.display())]
 pub struct RunsError {
@@ -19,50 +18,45 @@ pub struct RunsError {
     why: String,
 }
 
-/// A run in the folder.
+/// A run of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name: when it began and what it is.
+pub struct RunEntry {
+    /// Name of its directory: start time and kind.
     pub id: String,
-    /// Where it is.
     pub path: PathBuf,
-    /// What its report says; nothing where there is none.
-    pub said: Option<Said>,
-    /// How it is.
-    pub state: State,
-    /// Bytes of all its files.
+    /// The verdict in its report; `None` if it has no report.
+    pub reported: Option<ReportedVerdict>,
+    pub state: RunState,
+    /// Size of all its files.
     pub bytes: u64,
 }
 
-/// How a run is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Some harness works on it.
+pub enum RunState {
+    /// A harness is working on it.
     Running,
-    /// It was recorded, or began to be.
-    Recorded(Wholeness),
+    /// No harness is working on it.
+    Recorded(Integrity),
 }
 
-impl State {
-    /// The word for lists.
+impl RunState {
+    /// The word in lists of runs.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Running => "running",
-            Self::Recorded(wholeness) => wholeness.word(),
+            Self::Recorded(integrity) => integrity.word(),
         }
     }
 }
 
-/// What a report says of its run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Said {
-    /// Its verdict.
+pub struct ReportedVerdict {
     pub verdict: String,
     /// The reason of the verdict, in one sentence.
     pub because: String,
 }
 
-/// Held as long as somebody works in a run directory, so that nobody removes it.
+/// The lock on a run directory that a harness works in. A locked run is not removed.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -71,16 +65,14 @@ pub struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Gone while it is still held, so that nobody takes it in between.
+        // Removed while it is still locked, so that no other process can lock the file in between.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
 impl Lock {
-    /// Takes it.
-    ///
     /// # Errors
-    /// It cannot be written, or another harness has it.
+    /// The file cannot be written, or another harness has the lock.
     pub fn take(run_dir: &Path) -> io::Result<Self> {
         let path = run_dir.join(run_dir::LOCK);
         let file = File::create(&path)?;
@@ -89,47 +81,47 @@ impl Lock {
     }
 }
 
-fn is_held(run_dir: &Path) -> bool {
+fn is_locked(run_dir: &Path) -> bool {
     let Ok(file) = File::open(run_dir.join(run_dir::LOCK)) else { return false };
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
-/// Makes the folder and sees that something can be written in there, before anything is started for it.
+/// Creates the folder and checks that it is writable, before anything starts.
 ///
 /// # Errors
-/// It cannot.
+/// The folder cannot be created, or is not writable.
 pub fn prepare(runs: &Path) -> Result<(), RunsError> {
-    let tried = std::fs::create_dir_all(runs).and_then(|()| {
+    let result = std::fs::create_dir_all(runs).and_then(|()| {
         let probe = runs.join(format!(".writable-{}", std::process::id()));
         File::create(&probe).and_then(|_| std::fs::remove_file(&probe))
     });
-    tried.map_err(|error| RunsError { path: runs.to_owned(), why: error.to_string() })
+    result.map_err(|error| RunsError { path: runs.to_owned(), why: error.to_string() })
 }
 
-/// Tells whether a directory is that of a run.
 pub fn is_run(path: &Path) -> bool {
     path.join(run_dir::PLAN).is_file() || path.join(run_dir::GATE).is_file()
 }
 
-/// The directories of the runs, the newest first. A folder that is not there has none.
+/// The directories of the runs, newest first; none if the folder does not exist.
 pub fn directories(runs: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_run(path)).collect();
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    found
+    let mut directories: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_run(path)).collect();
+    // A name begins with the start time.
+    directories.sort_unstable_by(|a, b| b.cmp(a));
+    directories
 }
 
-/// The runs, the newest first. Every one is read as a whole to see whether it still is what was recorded.
-pub fn list(runs: &Path) -> Vec<Entry> {
+/// The runs, newest first. Reads every record as a whole to verify it against its manifest.
+pub fn list(runs: &Path) -> Vec<RunEntry> {
     directories(runs).into_iter().map(entry).collect()
 }
 
-fn entry(path: PathBuf) -> Entry {
-    let said = std::fs::read(path.join(run_dir::REPORT_JSON)).ok();
-    let state = if is_held(&path) { State::Running } else { State::Recorded(wholeness(&path)) };
-    Entry {
+fn entry(path: PathBuf) -> RunEntry {
+    let report = std::fs::read(path.join(run_dir::REPORT_JSON)).ok();
+    let state = if is_locked(&path) { RunState::Running } else { RunState::Recorded(verify(&path)) };
+    RunEntry {
         id: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        said: said.and_then(|text| serde_json::from_slice(&text).ok()),
+        reported: report.and_then(|text| serde_json::from_slice(&text).ok()),
         state,
         bytes: size(&path),
         path,
@@ -146,59 +138,59 @@ fn size(path: &Path) -> u64 {
     entries.map(of).sum()
 }
 
-/// What was removed, and what could not be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// Runs that are gone.
+pub struct PruneResult {
     pub removed: Vec<PathBuf>,
-    /// Runs that were spared although they are old, and why.
-    pub spared: Vec<(PathBuf, String)>,
+    /// Old runs that were kept, and why.
+    pub kept: Vec<(PathBuf, String)>,
 }
 
-/// The runs beyond the newest `keep`; those of `own` are never among them. What a run still has to undo is not thrown away with it.
-pub fn surplus(runs: &Path, keep: usize, own: &[PathBuf]) -> Pruned {
-    let mut found = Pruned::default();
+/// The runs to remove: all but the newest `keep`, those in `own`, runs in progress, and runs with faults still to undo, because their undo log
+/// would be lost.
+pub fn surplus(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
+    let mut surplus = PruneResult::default();
     for path in directories(runs).into_iter().skip(keep).filter(|path| !own.contains(path)) {
-        if is_held(&path) {
-            found.spared.push((path, "the run is in progress".to_owned()));
+        if is_locked(&path) {
+            surplus.kept.push((path, "the run is in progress".to_owned()));
         } else if has_pending_undo(&path) {
-            found.spared.push((path, "faults are still to undo: `harness chaos recover`".to_owned()));
+            surplus.kept.push((path, "faults are still to undo: `harness chaos recover`".to_owned()));
         } else {
-            found.removed.push(path);
+            surplus.removed.push(path);
         }
     }
-    found
+    surplus
 }
 
-/// Removes what [`surplus`] finds.
-pub fn prune(runs: &Path, keep: usize, own: &[PathBuf]) -> Pruned {
-    let found = surplus(runs, keep, own);
-    let mut pruned = Pruned { removed: Vec::new(), spared: found.spared };
-    for path in found.removed {
+/// Removes the runs that [`surplus`] returns.
+pub fn prune(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
+    let surplus = surplus(runs, keep, own);
+    let mut pruned = PruneResult { removed: Vec::new(), kept: surplus.kept };
+    for path in surplus.removed {
         match remove(&path) {
             Ok(()) => pruned.removed.push(path),
-            Err(error) => pruned.spared.push((path, format!("it cannot be removed: {error}"))),
+            Err(error) => pruned.kept.push((path, format!("it cannot be removed: {error}"))),
         }
     }
-    // Whoever was killed while removing left half a run under a name that nobody lists.
+    // A harness that was killed while it removed a run has left half of it under this prefix.
     let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
-    let left = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(GONE));
-    left.for_each(|entry| drop(std::fs::remove_dir_all(entry.path())));
+    let leftovers = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(REMOVED_PREFIX));
+    leftovers.for_each(|entry| drop(std::fs::remove_dir_all(entry.path())));
     pruned
 }
 
 fn remove(path: &Path) -> io::Result<()> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let gone = path.with_file_name(format!("{GONE}{name}"));
+    let gone = path.with_file_name(format!("{REMOVED_PREFIX}{name}"));
+    // Renamed first, so that a half-removed run is never listed.
     std::fs::rename(path, &gone)?;
     std::fs::remove_dir_all(gone)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Lock, State, list, prepare, prune, surplus};
+    use super::{Lock, RunState, list, prepare, prune, surplus};
     use crate::plan::run_dir;
-    use crate::plan::seal::{Wholeness, seal};
+    use crate::plan::seal::{Integrity, seal};
     use std::path::{Path, PathBuf};
 
     fn run(runs: &Path, id: &str) -> PathBuf {
@@ -215,25 +207,25 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_come_first_and_each_says_how_it_is() {
+    fn runs_are_listed_newest_first_with_their_state() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (run(folder.path(), "a"), run(folder.path(), "b"));
         std::fs::create_dir(folder.path().join("notes")).unwrap();
         std::fs::write(a.join(run_dir::PLAN), "[]").unwrap();
         let lock = Lock::take(&b).unwrap();
-        assert!(Lock::take(&b).is_err(), "it is held");
+        assert!(Lock::take(&b).is_err(), "it is locked");
         let entries = list(folder.path());
         assert_eq!(ids(folder.path()), ["b", "a"]);
-        assert_eq!(entries[0].state, State::Running);
-        assert!(matches!(entries[1].state, State::Recorded(Wholeness::Changed(_))), "{entries:?}");
-        assert_eq!(entries[1].said.as_ref().unwrap().verdict, "pass");
+        assert_eq!(entries[0].state, RunState::Running);
+        assert!(matches!(entries[1].state, RunState::Recorded(Integrity::Changed(_))), "{entries:?}");
+        assert_eq!(entries[1].reported.as_ref().unwrap().verdict, "pass");
         drop(lock);
-        assert_eq!(list(folder.path())[0].state, State::Recorded(Wholeness::Whole));
+        assert_eq!(list(folder.path())[0].state, RunState::Recorded(Integrity::Intact));
         assert!(list(&folder.path().join("none")).is_empty());
     }
 
     #[test]
-    fn the_oldest_go_and_what_is_needed_stays() {
+    fn old_runs_are_removed_unless_they_are_in_progress_or_have_faults_to_undo() {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<PathBuf> = ["a", "b", "c", "d", "e"].iter().map(|id| run(folder.path(), id)).collect();
         let undo = r#"{"owed":{"id":"x","undo":{"what":"remove_file","path":"/nowhere"}}}"#;
@@ -242,11 +234,11 @@ mod tests {
         std::fs::create_dir(folder.path().join("notes")).unwrap();
         std::fs::create_dir(folder.path().join(".gone-z")).unwrap();
         assert_eq!(surplus(folder.path(), 1, &paths[3..4]).removed, paths[2..3]);
-        assert_eq!(ids(folder.path()).len(), 5, "looking removes nothing");
+        assert_eq!(ids(folder.path()).len(), 5, "`surplus` removes nothing");
         let pruned = prune(folder.path(), 1, &paths[3..4]);
         assert_eq!(pruned.removed, paths[2..3]);
-        let why: Vec<&str> = pruned.spared.iter().map(|(_, why)| why.as_str()).collect();
-        assert!(why[0].contains("in progress") && why[1].contains("faults to undo"), "{why:?}");
+        let why: Vec<&str> = pruned.kept.iter().map(|(_, why)| why.as_str()).collect();
+        assert!(why[0].contains("in progress") && why[1].contains("faults are still to undo"), "{why:?}");
         assert_eq!(ids(folder.path()), ["e", "d", "b", "a"]);
         assert!(folder.path().join("notes").exists() && !folder.path().join(".gone-z").exists());
     }

@@ -27,13 +27,13 @@ pub(super) async fn play(
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
-    let (watched, stop) = (observe::watched(&stack.parts()), CancellationToken::new());
+    let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let playing = async {
         let report = Box::pin(play_on(scenario, &stage, cancel)).await;
         stop.cancel();
         report
     };
-    let (report, sampled) = tokio::join!(playing, observe::sample(run_dir, epoch_us, &watched, &stop));
+    let (report, sampled) = tokio::join!(playing, observe::sample(run_dir, epoch_us, &processes, &stop));
     stage.close()?;
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     super::record(run_dir, run_dir::SCENARIO, &report)

@@ -1,4 +1,4 @@
-//! Who calls a stack in the tests of both backends.
+//! Clients of a stack, for the tests of both backends.
 
 use crate::stack::SECRET;
 use harness_core::drive::client::{Client, ClientOptions};
@@ -6,12 +6,12 @@ use harness_core::drive::token::{Grant, Minter};
 use harness_core::stack::Stack;
 use std::sync::Arc;
 
-/// A user of `acme` at one part.
+/// A client of one part, as a user of `acme`.
 pub(crate) fn client(stack: &Stack, part: &str) -> Client {
     client_with(stack, part, ClientOptions::default())
 }
 
-/// The same with choices.
+/// As [`client`], with options.
 pub(crate) fn client_with(stack: &Stack, part: &str, options: ClientOptions) -> Client {
     let mut client = Client::new(Arc::new(stack.endpoints()[part].parse().unwrap()), options);
     client.set_token(&Minter::new(SECRET).mint(&Grant::memory("acme", "ann")).unwrap());

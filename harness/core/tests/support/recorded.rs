@@ -1,15 +1,14 @@
-//! A run as it lies in its directory: two users of two organisations who store and read for five seconds.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test takes what it needs")]
+//! A recorded run: two users of two organisations store and read for five seconds.
+#![allow(dead_code, clippy::allow_attributes, reason = "no test uses all of it")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use harness_core::drive::DriverReport;
 use harness_core::drive::scenario::{ScenarioEnd, ScenarioReport};
 use harness_core::drive::{Plan, Subject};
-use harness_core::judge::{Judgement, judge};
+use harness_core::judge::{Judgement, Recorded, judge};
 use harness_core::observe::sample::{Sample, Surroundings};
 use harness_core::plan::Backend;
 use harness_core::plan::run_dir;
-use harness_core::plan::seal::seal;
 use harness_core::plan::topology::Topology;
 use harness_core::plan::workload::{Metric, Model, Threshold, Workload};
 use harness_core::report::write_all;
@@ -44,11 +43,11 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
-/// Two users of two organisations who store and read for five seconds.
+/// The calls of two users of two organisations, who store and read for five seconds.
 pub(crate) fn ops() -> Vec<Op> {
     let mut ops = Vec::new();
     for (process, (tenant, user)) in [("acme", "ann"), ("zeta", "zoe")].into_iter().enumerate() {
-        let seen = |number: u64| {
+        let state = |number: u64| {
             let canary = Canary { tenant: tenant.into(), user: user.into(), workspace: None, shared: false, number };
             RecordState::of_content(number + 1_000 * process as u64, Some(canary))
         };
@@ -75,21 +74,21 @@ pub(crate) fn ops() -> Vec<Op> {
                 phase,
                 at,
                 2_000 + number * 10,
-                Effect::Write { key: Some(key.clone()), value: seen(number), existing: false },
+                Effect::Write { key: Some(key.clone()), value: state(number), existing: false },
             ));
             ops.push(op(
                 "get_memory",
                 phase,
                 at + 50_000,
                 1_000,
-                Effect::Read { key: key.clone(), value: Some(seen(number)) },
+                Effect::Read { key: key.clone(), value: Some(state(number)) },
             ));
             ops.push(op(
                 "get_memory",
                 Phase::Final,
                 6_000_000 + at,
                 900,
-                Effect::Read { key, value: Some(seen(number)) },
+                Effect::Read { key, value: Some(state(number)) },
             ));
         }
     }
@@ -105,8 +104,8 @@ pub(crate) fn write_run(dir: &Path, ops: &[Op], driver: Option<DriverReport>) ->
 
 /// The same calls while Redis was killed for two seconds.
 pub(crate) fn write_experiment(dir: &Path) -> Judgement {
-    let found = harness_core::drive::experiment::find("redis-outage", None).unwrap();
-    let plan = Plan { subject: Subject::Experiment(Box::new(found)), ..plan() };
+    let experiment = harness_core::drive::experiment::find("redis-outage", None).unwrap();
+    let plan = Plan { subject: Subject::Experiment(Box::new(experiment)), ..plan() };
     let span = |from_us, until_us| Some(Span { from_us, until_us });
     let fault = |name: &str, target: &str| Fault {
         name: name.to_owned(),
@@ -142,7 +141,7 @@ fn json(dir: &Path, name: &str, value: &impl serde::Serialize) {
     std::fs::write(dir.join(name), serde_json::to_string(value).unwrap()).unwrap();
 }
 
-/// Writes the record, closes it, judges it and writes its reports.
+/// Writes the record, seals and judges it, and writes its reports.
 fn write(dir: &Path, plan: &Plan, ops: &[Op], parts: &[&str]) -> Judgement {
     json(dir, run_dir::PLAN, plan);
     let lines: Vec<String> = ops.iter().map(|op| serde_json::to_string(op).unwrap() + "\n").collect();
@@ -165,9 +164,9 @@ fn write(dir: &Path, plan: &Plan, ops: &[Op], parts: &[&str]) -> Judgement {
         ..Surroundings::default()
     };
     json(dir, run_dir::SURROUNDINGS, &surroundings);
-    seal(dir).unwrap();
-    let judgement = judge(dir).unwrap();
-    write_all(dir, &judgement).unwrap();
+    let recorded = Recorded::read_and_seal(dir).unwrap();
+    let judgement = judge(&recorded).unwrap();
+    write_all(&recorded, &judgement).unwrap();
     judgement
 }
 

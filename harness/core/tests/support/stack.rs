@@ -1,4 +1,4 @@
-//! What the tests of both backends start a stack with.
+//! Starts a stack, for the tests of both backends.
 
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Key of tokens.
+/// The key that signs tokens.
 pub(crate) const SECRET: &str = "a-key-of-the-stack-tests-0123456789abcdef";
 
 struct Silent;
@@ -20,7 +20,7 @@ impl View for Silent {
 fn harness() -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
     let harness = folder.join("harness");
-    assert!(harness.is_file(), "{} is not there: cargo build --workspace --bins", harness.display());
+    assert!(harness.is_file(), "{} does not exist: cargo build --workspace --bins", harness.display());
     harness
 }
 

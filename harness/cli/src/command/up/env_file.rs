@@ -2,7 +2,7 @@
 //! stack decides itself are ignored.
 
 use crate::exit::Failure;
-use harness_core::plan::data_file::{Problem, listed, nearest};
+use harness_core::plan::data_file::{Problem, nearest, problem_lines};
 use harness_core::plan::topology::{Topology, client_variable};
 use mcp_contracts::{Service, env};
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) fn read(path: &Path, topology: Topology) -> Result<Wanted, Failure> {
         Failure::usage(format!("`{file}` cannot be read: {error}\nhint: cp .env.mcp.local.example .env.mcp.local"))
     })?;
     apply(&file, &text, topology)
-        .map_err(|problems| Failure::usage(format!("the settings cannot be used:{}", listed(&problems))))
+        .map_err(|problems| Failure::usage(format!("the settings cannot be used:{}", problem_lines(&problems))))
 }
 
 fn apply(file: &str, text: &str, topology: Topology) -> Result<Wanted, Vec<Problem>> {

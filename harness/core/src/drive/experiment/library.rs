@@ -2,7 +2,7 @@
 
 use super::Experiment;
 use super::parser::ExperimentParser;
-use crate::plan::data_file::{Problem, listed, nearest};
+use crate::plan::data_file::{Problem, nearest, problem_lines};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -79,7 +79,7 @@ impl fmt::Display for ExperimentError {
             Self::Unreadable { path, why } => {
                 write!(f, "cannot read `{}`: {why}\nhint: check the path", path.display())
             }
-            Self::Problems(problems) => write!(f, "the experiment cannot be used:{}", listed(problems)),
+            Self::Problems(problems) => write!(f, "the experiment cannot be used:{}", problem_lines(problems)),
         }
     }
 }

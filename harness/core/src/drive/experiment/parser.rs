@@ -6,7 +6,7 @@ mod promise;
 
 use super::{Abort, CounterName, Experiment, Limited, Load, Surge, WayWish};
 use crate::drive::traffic::operations::names;
-use crate::plan::data_file::{MAX_RATE, Notes, Problem, written};
+use crate::plan::data_file::{MAX_RATE, Problem, ProblemList, source_text};
 use crate::plan::topology::Topology;
 use mcp_contracts::{Plan as PaidPlan, Service, env};
 use std::collections::BTreeMap;
@@ -49,12 +49,12 @@ const LONGEST: Duration = Duration::from_secs(2_400);
 /// Parses one experiment and notes its problems.
 pub(super) struct ExperimentParser<'a> {
     text: &'a str,
-    notes: Notes<'a>,
+    notes: ProblemList<'a>,
 }
 
 impl<'a> ExperimentParser<'a> {
     pub(super) const fn new(file: &'a str, text: &'a str) -> Self {
-        Self { text, notes: Notes::new(file, text) }
+        Self { text, notes: ProblemList::new(file, text) }
     }
 
     /// # Errors
@@ -96,7 +96,7 @@ impl<'a> ExperimentParser<'a> {
             let what = format!("it takes {} s", experiment.length().as_secs());
             self.notes.note(None, "steady, fault, recovery", what, &format!("{} s together", LONGEST.as_secs()));
         }
-        if self.notes.is_clean() { Ok(experiment) } else { Err(self.notes.problems()) }
+        if self.notes.is_empty() { Ok(experiment) } else { Err(self.notes.problems()) }
     }
 
     /// Returns the table with its tables in one form: TOML allows `key = { … }` and `[key]` for the same.
@@ -112,7 +112,7 @@ impl<'a> ExperimentParser<'a> {
                 match read {
                     Ok(item) => drop(table.insert(key, item)),
                     Err(item) => {
-                        let what = format!("`{}` has another type", written(&item));
+                        let what = format!("`{}` has another type", source_text(&item));
                         self.notes.note(item.span(), key, what, &form.replace("KEY", key));
                     }
                 }
@@ -143,7 +143,7 @@ impl<'a> ExperimentParser<'a> {
                     (Some(service), Some(count)) => topology = topology.instances(service, count),
                     (None, _) => self.no_service(item, &format!("instances.{name}"), name),
                     (_, None) => {
-                        let what = format!("`{}` is out of range", written(item));
+                        let what = format!("`{}` is out of range", source_text(item));
                         self.notes.note(item.span(), &format!("instances.{name}"), what, "a whole number from 1 to 8");
                     }
                 }
@@ -200,7 +200,7 @@ impl<'a> ExperimentParser<'a> {
             self.notes.note(
                 item.span(),
                 &format!("settings.{name}"),
-                format!("`{}` is no value", written(item)),
+                format!("`{}` is no value", source_text(item)),
                 "a text or a whole number",
             );
         }
@@ -243,7 +243,7 @@ impl<'a> ExperimentParser<'a> {
             self.notes.note(
                 item.span(),
                 key,
-                format!("`{}` is not a rate", written(item)),
+                format!("`{}` is not a rate", source_text(item)),
                 "calls per second, above 0",
             );
             default
@@ -335,7 +335,7 @@ impl<'a> ExperimentParser<'a> {
             None => 0.9,
             Some((_, Some(share))) if share > 0.0 && share <= 1.0 => share,
             Some((item, _)) => {
-                let what = format!("`{}` is not a share", written(item));
+                let what = format!("`{}` is not a share", source_text(item));
                 self.notes.note(item.span(), "abort.error_share", what, "a number above 0 and up to 1");
                 0.9
             }
@@ -343,7 +343,7 @@ impl<'a> ExperimentParser<'a> {
         Abort { error_share, within: self.notes.length(abort, "within", PHASE, Some(Duration::from_secs(5))) }
     }
 
-    /// Notes parts that the stack does not have, and faults that are impossible in it.
+    /// ProblemList parts that the stack does not have, and faults that are impossible in it.
     fn parts_are_there(&mut self, table: &Table, experiment: &Experiment) {
         let known: Vec<&str> = experiment.topology.parts.iter().map(|part| part.name.as_str()).collect();
         let promises = &experiment.promises;

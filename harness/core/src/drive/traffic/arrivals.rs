@@ -1,7 +1,7 @@
 //! The arrival schedule of the open model: when the n-th call of the whole run is planned. Pure, except for the shared counter that gives
 //! every arrival to exactly one user, and for a surge, which begins when a fault does.
 
-use crate::plan::workload::Stage;
+use crate::plan::workload::RateStage;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,7 +54,7 @@ const ROUNDING: f64 = 1e-6;
 const ENDLESS: Duration = Duration::from_secs(365 * 86_400);
 
 impl Legs {
-    fn new(stages: impl IntoIterator<Item = Stage>) -> Self {
+    fn new(stages: impl IntoIterator<Item = RateStage>) -> Self {
         let (mut legs, mut start_secs, mut before) = (Vec::new(), 0.0, 0.0);
         for stage in stages.into_iter().filter(|stage| !stage.duration.is_zero()) {
             let secs = stage.duration.as_secs_f64();
@@ -79,7 +79,7 @@ impl Legs {
 
 impl Arrivals {
     /// Plans the stages after a warm-up at the rate with which the first one begins.
-    pub(super) fn new(warmup: Duration, stages: &[Stage]) -> Self {
+    pub(super) fn new(warmup: Duration, stages: &[RateStage]) -> Self {
         let warmup = constant(stages.first().map_or(0.0, |stage| stage.from_per_second), warmup);
         let planned = Legs::new(std::iter::once(warmup).chain(stages.iter().cloned()));
         Self { planned, surged: OnceLock::new(), next: AtomicU64::new(0) }
@@ -125,13 +125,13 @@ impl Arrivals {
     }
 }
 
-const fn constant(rate: f64, duration: Duration) -> Stage {
-    Stage { from_per_second: rate, to_per_second: rate, duration }
+const fn constant(rate: f64, duration: Duration) -> RateStage {
+    RateStage { from_per_second: rate, to_per_second: rate, duration }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrivals, Duration, Stage};
+    use super::{Arrivals, Duration, RateStage};
     use crate::plan::data_file::stages;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
@@ -185,9 +185,9 @@ mod tests {
         fn arrivals_never_go_back_and_stay_inside(
             rates in proptest::collection::vec((0.0..500.0_f64, 0.0..500.0_f64, 1..3_000_u64), 1..6)
         ) {
-            let stages: Vec<Stage> = rates
+            let stages: Vec<RateStage> = rates
                 .iter()
-                .map(|(from, to, millis)| Stage {
+                .map(|(from, to, millis)| RateStage {
                     from_per_second: *from,
                     to_per_second: *to,
                     duration: Duration::from_millis(*millis),

@@ -1,31 +1,31 @@
-//! Checks a TOML file against the JSON Schema of its form and reports every problem at once, each with file, line, key and the nearest known
-//! name. The form itself is a struct with `serde` and `schemars`; a new key is one field of that struct.
+//! Checks a TOML file against its JSON Schema and reports every problem at once, each with file, line, key and the most similar known name.
+//! The schema comes from a struct with `serde` and `schemars`; a new key is one field of that struct.
 //!
-//! Beyond JSON Schema a form may say, by `schemars(extend(…))`:
-//! - `"format"`: a text that [`FORMATS`] can read, or one of the [`Names`] of the caller;
+//! Beside JSON Schema, these keywords are checked (`schemars(extend(…))` adds them):
+//! - `"format"`: a text in one of the [`FORMATS`], or one of the [`NameSet`]s of the caller;
 //! - `"x-at-least"`, `"x-at-most"`: bounds of a duration, such as `"1s"`;
 //! - `"x-alone"`: an item that must be the only one of its list.
 
 use super::text::{DURATION_TEXT, THRESHOLD_TEXT, duration, threshold};
-use super::{Notes, Problem, nearest, written};
+use super::{Problem, ProblemList, did_you_mean, source_text};
 use serde_json::Value;
 use toml_edit::{Document, Item, TableLike};
 
 type Check = fn(&str) -> Result<(), String>;
 
-/// Texts inside such files that have a syntax of their own: the format, how it is read, and what is allowed.
+/// Formats with a syntax of their own: name, parser, and description of the allowed texts.
 const FORMATS: &[(&str, Check, &str)] = &[
     ("duration", |text| duration(text).map(drop), DURATION_TEXT),
     ("threshold", |text| threshold(text).map(drop), THRESHOLD_TEXT),
 ];
 
-/// Names that a text of one format may have.
+/// The names that are allowed in a text of one format.
 #[derive(Debug, Clone, Copy)]
-pub struct Names<'a> {
-    /// The format in the schema, and the word in messages.
+pub struct NameSet<'a> {
+    /// The `format` in the schema, and the word in messages.
     pub kind: &'a str,
     pub known: &'a [&'a str],
-    /// True if a path that ends with `.toml` may stand in place of a name.
+    /// True if a path that ends with `.toml` is allowed too.
     pub files: bool,
 }
 
@@ -33,19 +33,19 @@ pub struct Names<'a> {
 ///
 /// # Errors
 /// Every problem of the file.
-pub fn check(file: &str, text: &str, schema: &Value, names: &[Names<'_>]) -> Result<(), Vec<Problem>> {
-    let mut notes = Notes::new(file, text);
+pub fn check(file: &str, text: &str, schema: &Value, names: &[NameSet<'_>]) -> Result<(), Vec<Problem>> {
+    let mut notes = ProblemList::new(file, text);
     match Document::parse(text) {
         Ok(document) => Walk { schema, names, notes: &mut notes }.item(document.as_item(), schema, ""),
         Err(error) => notes.syntax(&error),
     }
-    if notes.is_clean() { Ok(()) } else { Err(notes.problems()) }
+    if notes.is_empty() { Ok(()) } else { Err(notes.problems()) }
 }
 
 struct Walk<'w, 'n> {
     schema: &'w Value,
-    names: &'w [Names<'w>],
-    notes: &'w mut Notes<'n>,
+    names: &'w [NameSet<'w>],
+    notes: &'w mut ProblemList<'n>,
 }
 
 impl<'w> Walk<'w, '_> {
@@ -61,9 +61,7 @@ impl<'w> Walk<'w, '_> {
                 None => self.wrong(item, key, "is not a list", "a list such as `[\"…\"]`"),
             },
             Some("integer") => self.integer(item, form, key),
-            Some("boolean") if item.as_bool().is_none() => {
-                self.wrong(item, key, "is not a truth value", "`true`, `false`")
-            }
+            Some("boolean") if item.as_bool().is_none() => self.wrong(item, key, "is not a boolean", "`true`, `false`"),
             Some("boolean") => {}
             _ => match item.as_str() {
                 Some(text) => self.text(text, item.span(), form, key),
@@ -100,7 +98,12 @@ impl<'w> Walk<'w, '_> {
                 if list.len() > 1 {
                     let text = alone.unwrap_or_default();
                     let allowed = format!("a list of names, or `[\"{text}\"]`");
-                    self.notes.note(value.span(), key, format!("`{text}` stands beside other names"), &allowed);
+                    self.notes.note(
+                        value.span(),
+                        key,
+                        format!("`{text}` cannot be combined with other names"),
+                        &allowed,
+                    );
                 }
                 continue;
             }
@@ -136,8 +139,8 @@ impl<'w> Walk<'w, '_> {
         }
     }
 
-    fn name(&mut self, text: &str, span: Option<std::ops::Range<usize>>, names: &Names<'_>, key: &str, empty: bool) {
-        let Names { kind, known, files } = names;
+    fn name(&mut self, text: &str, span: Option<std::ops::Range<usize>>, names: &NameSet<'_>, key: &str, empty: bool) {
+        let NameSet { kind, known, files } = names;
         if known.contains(&text) || (*files && text.ends_with(".toml")) || (empty && text.is_empty()) {
             return;
         }
@@ -155,7 +158,7 @@ impl<'w> Walk<'w, '_> {
     }
 
     fn wrong(&mut self, item: &Item, key: &str, what: &str, allowed: &str) {
-        let what = if item.is_table() { format!("it {what}") } else { format!("`{}` {what}", written(item)) };
+        let what = if item.is_table() { format!("it {what}") } else { format!("`{}` {what}", source_text(item)) };
         self.notes.note(item.span(), key, what, allowed);
     }
 
@@ -166,18 +169,14 @@ impl<'w> Walk<'w, '_> {
     }
 }
 
-/// The values of a closed set: `schemars` writes `enum`, or `oneOf` with a `const` each if the variants have descriptions.
+/// The allowed values of an enum. `schemars` writes `enum`, or `oneOf` with one `const` each if the variants have descriptions.
 fn choices(form: &Value) -> Vec<&str> {
-    let listed = form["enum"].as_array().into_iter().flatten();
+    let plain = form["enum"].as_array().into_iter().flatten();
     let described = form["oneOf"].as_array().into_iter().flatten().map(|choice| &choice["const"]);
-    listed.chain(described).filter_map(Value::as_str).collect()
+    plain.chain(described).filter_map(Value::as_str).collect()
 }
 
-fn did_you_mean(name: &str, known: &[&str]) -> String {
-    nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
-}
-
-/// Lays `over` over `base`: tables are merged key by key, everything else is replaced.
+/// Merges `over` into `base`: tables key by key; any other value is replaced.
 pub fn merge(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {

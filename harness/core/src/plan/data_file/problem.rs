@@ -1,20 +1,18 @@
-//! What can be wrong with a file, told so that it can be mended at once.
+//! A problem of a file, with its place, its key and what is allowed.
 
 use std::fmt;
 
-/// Least likeness of a name that is suggested.
-const LIKE: f64 = 0.8;
+/// Minimum similarity (Jaro-Winkler) of a name that is suggested.
+const MIN_SIMILARITY: f64 = 0.8;
 
-/// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// File and line, such as `my.toml:7`, or `command line`.
     pub place: String,
     /// The key, such as `mix.store_memory`, or the option.
     pub key: String,
-    /// What is wrong with it.
     pub what: String,
-    /// What would be right.
+    /// The values that are allowed.
     pub allowed: String,
 }
 
@@ -25,16 +23,16 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Problems as lines of a message.
-pub fn listed(problems: &[Problem]) -> String {
+/// The problems as lines of an error message.
+pub fn problem_lines(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
-/// The known name that is most like `name`, if one is near enough to be a slip.
+/// The known name that is most similar to `name`, if it is similar enough to be a typing error.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > LIKE)
+        .filter(|(similarity, _)| *similarity > MIN_SIMILARITY)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }

@@ -1,10 +1,10 @@
-//! The settings as people write them: the default, a file laid over it, and every mistake that a file can have.
+//! The default settings, a file that changes some of them, and every kind of mistake that a file can have.
 
-use super::{DEFAULT, Known, Names, ProfileName, Settings, schema};
+use super::{DEFAULT, KnownNames, Names, ProfileName, Settings, schema};
 use std::path::Path;
 use std::time::Duration;
 
-const KNOWN: Known<'_> = Known {
+const KNOWN: KnownNames<'_> = KnownNames {
     scenarios: &["quota", "tenant-isolation"],
     workloads: &["memory"],
     experiments: &["redis-outage", "guardrail-kill", "memory-kill"],
@@ -22,7 +22,7 @@ fn the_default_has_every_key_with_a_comment() {
     assert!(ci.load.duration < preprod.load.duration);
     let value: serde_json::Value = toml::from_str(DEFAULT).unwrap();
     let schema = schema();
-    every_key_is_there(&schema, &schema, &value, "");
+    expect_every_key(&schema, &schema, &value, "");
     // A comment explains each key where it first appears.
     for key in ["keep", "profile", "run", "thresholds", "users", "warmup", "recovery"] {
         let lines: Vec<&str> = DEFAULT.lines().collect();
@@ -31,12 +31,12 @@ fn the_default_has_every_key_with_a_comment() {
     }
 }
 
-fn every_key_is_there(schema: &serde_json::Value, form: &serde_json::Value, value: &serde_json::Value, path: &str) {
+fn expect_every_key(schema: &serde_json::Value, form: &serde_json::Value, value: &serde_json::Value, path: &str) {
     let name = form["$ref"].as_str().and_then(|name| name.strip_prefix("#/$defs/"));
     let form = name.map_or(form, |name| &schema["$defs"][name]);
     assert!(!value.is_null(), "`{path}` is not in the default");
     for (key, field) in form["properties"].as_object().into_iter().flatten() {
-        every_key_is_there(schema, field, &value[key], &format!("{path}.{key}"));
+        expect_every_key(schema, field, &value[key], &format!("{path}.{key}"));
     }
 }
 
@@ -65,7 +65,7 @@ fn every_problem_is_reported_at_once_with_its_line_and_the_nearest_key() {
         "harness.toml:2: `runs.kepe`: unknown key; did you mean `keep`?",
         "harness.toml:4: `gate.profile`: `night` is none of the allowed values",
         "harness.toml:6: `gate.ci.scenarios.run`: there is no scenario `tenant-isolaton`; did you mean `tenant-isolation`?",
-        "harness.toml:6: `gate.ci.scenarios.run`: `all` stands beside other names",
+        "harness.toml:6: `gate.ci.scenarios.run`: `all` cannot be combined with other names",
         "harness.toml:7: `gate.ci.scenarios.thresholds`",
         "harness.toml:9: `gate.ci.load.users`: `0` is out of range",
         "harness.toml:10: `gate.ci.load.duration`",

@@ -1,4 +1,4 @@
-//! What is wrong with a topology before anything starts; all of it.
+//! Finds every problem of a topology before anything starts.
 
 use super::{EdgeMode, PartKind, Topology};
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ impl Topology {
             }
             for edge in &part.edges {
                 match self.part(&edge.to) {
-                    None => problems.push(format!("`{}` talks to `{}`, which is no part", part.name, edge.to)),
+                    None => problems.push(format!("`{}` talks to `{}`, which is not a part", part.name, edge.to)),
                     Some(target) if target.kind == PartKind::Redis && edge.mode == EdgeMode::Tapped => {
                         problems
                             .push(format!("`{}` to `{}` cannot be tapped: Redis speaks no HTTP", part.name, edge.to));
@@ -26,22 +26,22 @@ impl Topology {
                 problems.push("Redis cannot lie; give the lie to a service".to_owned());
             }
             if part.kind == PartKind::Redis && !part.entrance.is_direct() {
-                problems.push("there is no way from callers to Redis, so that nothing can be on it".to_owned());
+                problems.push("clients do not call Redis, so it cannot have a proxy towards them".to_owned());
             }
         }
         if problems.is_empty() && self.is_circular() {
-            problems.push("the parts need each other in a circle, so that none can start first".to_owned());
+            problems.push("the parts call each other in a circle, so none can start first".to_owned());
         }
         problems
     }
 
-    /// What only processes of this machine can do; one line for each.
+    /// The features that only the process backend has, one line each.
     pub fn needs_processes(&self) -> Vec<String> {
         let liars = self.parts.iter().filter(|part| !part.lies.is_empty());
         liars.map(|part| format!("`{}` lies", part.name)).collect()
     }
 
-    /// What only a stack can do that the harness starts; one line for each.
+    /// The features that need a stack started by the harness, one line each.
     pub fn needs_own_stack(&self) -> Vec<String> {
         let mut needs = self.needs_processes();
         for part in &self.parts {
@@ -51,7 +51,7 @@ impl Topology {
                     EdgeMode::Proxied => "goes through a proxy",
                     EdgeMode::Tapped => "is tapped",
                 };
-                needs.push(format!("the way from `{}` to `{}` {what}", part.name, edge.to));
+                needs.push(format!("the edge from `{}` to `{}` {what}", part.name, edge.to));
             }
         }
         needs
@@ -70,7 +70,7 @@ mod tests {
     use mcp_contracts::Service;
 
     #[test]
-    fn what_cannot_run_is_told_as_a_whole() {
+    fn all_problems_are_reported_together() {
         let mut topology = Topology::full();
         topology.parts.push(topology.parts[1].clone());
         topology.parts[2].edges.push(Edge { to: "mail".to_owned(), mode: EdgeMode::Direct });
@@ -80,22 +80,22 @@ mod tests {
         let problems = topology.problems().join("\n");
         for expected in [
             "two parts are called `memory`",
-            "`mail`, which is no part",
+            "`mail`, which is not a part",
             "Redis speaks no HTTP",
             "cannot lie",
-            "from callers to Redis",
+            "clients do not call Redis",
         ] {
             assert!(problems.contains(expected), "{expected} is missing in {problems}");
         }
     }
 
     #[test]
-    fn a_circle_is_refused_and_the_stacks_that_come_with_the_harness_are_not() {
+    fn a_circle_is_refused_and_built_in_topologies_are_accepted() {
         let mut topology = Topology::full();
         topology.parts[1].edges.push(Edge { to: "orchestrator".to_owned(), mode: EdgeMode::Direct });
         assert!(topology.problems()[0].contains("circle"));
-        for sound in [Topology::full(), Topology::memory(), Topology::full().instances(Service::Orchestrator, 2)] {
-            assert_eq!(sound.problems(), Vec::<String>::new());
+        for valid in [Topology::full(), Topology::memory(), Topology::full().instances(Service::Orchestrator, 2)] {
+            assert_eq!(valid.problems(), Vec::<String>::new());
         }
     }
 }

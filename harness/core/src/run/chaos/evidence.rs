@@ -130,7 +130,7 @@ fn growth(counter: &Counter) -> Option<f64> {
 }
 
 /// Requests on edges before the fault.
-pub(super) struct Ways {
+pub(super) struct EdgeTraffic {
     ways: Vec<Passed>,
 }
 
@@ -141,7 +141,7 @@ struct Passed {
     before: Option<(u64, u64)>,
 }
 
-impl Ways {
+impl EdgeTraffic {
     pub(super) fn before(stack: &Stack, experiment: &Experiment) -> Self {
         let before = |from: &str, to: &str| passed(stack, from, to);
         let ways = experiment.ways.iter();

@@ -3,7 +3,7 @@
 use super::{ExperimentParser, labels};
 use crate::drive::experiment::Load;
 use crate::drive::traffic::operations::names;
-use crate::plan::data_file::{duration, written};
+use crate::plan::data_file::{duration, source_text};
 use harness_history::experiment::{CounterFigure, CounterPromise, Promises, Readiness, ReadyWord};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl ExperimentParser<'_> {
         let Some(item) = table.get(key) else { return default };
         let number = item.as_float().or_else(|| item.as_integer().map(|number| number as f64));
         number.filter(|number| *number > 0.0).unwrap_or_else(|| {
-            self.notes.note(item.span(), key, format!("`{}` is not a number", written(item)), "a number above 0");
+            self.notes.note(item.span(), key, format!("`{}` is not a number", source_text(item)), "a number above 0");
             default
         })
     }

@@ -4,7 +4,7 @@ use super::{After, CancellationToken, Duration, Model, Pace, Phase, Window, Work
 use crate::drive::traffic::clock::virtual_time::{VirtualClock, run};
 use crate::drive::traffic::clock::{Clock as _, sleep_until};
 use crate::drive::traffic::tally::Tally;
-use crate::plan::workload::Stage;
+use crate::plan::workload::RateStage;
 use harness_history::{Effect, Op, Outcome};
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -66,7 +66,7 @@ fn open(rate: f64, seconds: u64) -> Workload {
         service: mcp_contracts::Service::Memory,
         users: 100,
         organisations: 10,
-        model: Model::Open { stages: vec![Stage { from_per_second: rate, to_per_second: rate, duration }] },
+        model: Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] },
         warmup: Duration::ZERO,
         duration,
         call_deadline: Duration::from_secs(5),

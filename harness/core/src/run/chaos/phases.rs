@@ -1,7 +1,7 @@
 //! The schedule of an experiment: runs the load, injects the faults, heals them, lets the stack recover, and ends the run early if it goes
 //! worse than planned.
 
-use super::evidence::{Counters, Ways};
+use super::evidence::{Counters, EdgeTraffic};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::Stage;
@@ -24,7 +24,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(200);
 /// With fewer calls the share of errors is chance.
 const LEAST_CALLS: u64 = 50;
 
-pub(super) struct Conductor<'s> {
+pub(super) struct PhaseRunner<'s> {
     experiment: &'s Experiment,
     stage: &'s Stage<'s>,
     stack: &'s Stack,
@@ -37,7 +37,7 @@ pub(super) struct Conductor<'s> {
     now: RefCell<(String, Span)>,
 }
 
-impl<'s> Conductor<'s> {
+impl<'s> PhaseRunner<'s> {
     pub(super) fn new(
         experiment: &'s Experiment,
         stage: &'s Stage<'s>,
@@ -52,8 +52,8 @@ impl<'s> Conductor<'s> {
         Self { experiment, stage, stack, traffic, injector, view, faults, failure, now }
     }
 
-    /// Conducts the run. Every fault is healed before this returns, however the run ends.
-    pub(super) async fn conduct(&self, cancel: &CancellationToken, over: &CancellationToken) -> Happened {
+    /// Runs every phase. Every fault is healed before this returns, however the run ends.
+    pub(super) async fn run(&self, cancel: &CancellationToken, over: &CancellationToken) -> Happened {
         let early = CancellationToken::new();
         let conducting = self.phases(&early);
         let watching = async {
@@ -92,7 +92,7 @@ impl<'s> Conductor<'s> {
             return happened;
         }
         let counters = Counters::before(self.stack, self.experiment).await;
-        let ways = Ways::before(self.stack, self.experiment);
+        let ways = EdgeTraffic::before(self.stack, self.experiment);
         let fault_us = self.stage.now_us();
         happened.steady = Some(Span { from_us, until_us: fault_us });
 

@@ -1,0 +1,98 @@
+//! Decides whether a run is evidence at all: its record is unchanged, it ran to its end, and the driver was not the bottleneck.
+
+use super::Recorded;
+use crate::drive::{DriverReport, Subject};
+use harness_history::{Evidence, Finding, Op, Outcome, Phase, Verdict};
+
+/// Name of the finding about the run itself.
+pub const EVIDENCE_CHECK: &str = "run-is-evidence";
+/// Minimum share of the planned arrivals that must have been sent.
+const MIN_SENT_SHARE: f64 = 0.99;
+/// Maximum share of a core that the driver may use in any second. Above it, the driver itself delays calls.
+const MAX_DRIVER_CPU: f64 = 0.9;
+/// Maximum send lag at the 99th percentile, in microseconds.
+const MAX_SEND_LAG_US: u64 = 5_000;
+
+/// The finding about the run itself: *pass*, or *unknown* with every reason to doubt the run.
+pub(super) fn finding(recorded: &Recorded) -> Finding {
+    let (judged, summary, mut doubts) = match &recorded.plan.subject {
+        Subject::Load(_) => load(recorded),
+        Subject::Scenario(_) | Subject::Experiment(_) => scenario(recorded),
+    };
+    if recorded.torn {
+        doubts.push("the last line of the history is incomplete".to_owned());
+    }
+    // First, because the other doubts are read from the files that were changed.
+    doubts.splice(0..0, recorded.integrity.doubt());
+    Finding {
+        check: EVIDENCE_CHECK.to_owned(),
+        verdict: if doubts.is_empty() { Verdict::Pass } else { Verdict::Unknown },
+        summary: if doubts.is_empty() { summary } else { doubts.join("; ") },
+        judged,
+        violations: 0,
+        evidence: doubts.into_iter().map(|what| Evidence { what, ops: Vec::new() }).collect(),
+    }
+}
+
+/// The number of judged calls, the summary of a good run, and the doubts.
+type Appraisal = (u64, String, Vec<String>);
+
+fn scenario(recorded: &Recorded) -> Appraisal {
+    let calls = recorded.history.ops().len() as u64;
+    let mut doubts: Vec<String> = match &recorded.scenario {
+        None => vec!["the scenario wrote no report".to_owned()],
+        Some(report) => report.doubt().into_iter().collect(),
+    };
+    if calls == 0 {
+        doubts.push("no call was made".to_owned());
+    }
+    (calls, format!("ran to its end with {calls} calls"), doubts)
+}
+
+fn load(recorded: &Recorded) -> Appraisal {
+    let (calls, succeeded) = recorded
+        .history
+        .measured()
+        .fold((0u64, 0u64), |(calls, succeeded), op| (calls + 1, succeeded + u64::from(op.outcome == Outcome::Ok)));
+    let of_load = |op: &&Op| matches!(op.phase, Phase::Warmup | Phase::Measured);
+    let recorded_calls = recorded.history.ops().iter().filter(of_load).count() as u64;
+    let mut doubts = Vec::new();
+    if succeeded == 0 {
+        doubts.push("no call of the measured phase succeeded".to_owned());
+    }
+    match &recorded.driver {
+        None => doubts.push("the driver wrote no report".to_owned()),
+        Some(driver) => doubts.extend(driver_doubts(driver, recorded_calls)),
+    }
+    let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak) * 100.0;
+    let summary =
+        format!("{calls} calls measured, {succeeded} of them ok; the driver used at most {peak:.0} % of a core");
+    (calls, summary, doubts)
+}
+
+fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
+    let mut doubts = driver.problems.clone();
+    // A recorder that loses a record would otherwise go unnoticed: everything else is derived from what it wrote.
+    if let Some(counted) = driver.transactions.filter(|counted| *counted != recorded_calls) {
+        doubts.push(format!("goose counted {counted} calls, but the history has {recorded_calls}"));
+    }
+    if driver.interrupted {
+        doubts.push("the run was interrupted".to_owned());
+    }
+    if let Some(planned) = driver.planned_arrivals {
+        let arrivals = driver.arrivals.unwrap_or(driver.calls);
+        let sent = arrivals as f64 / (planned as f64).max(1.0);
+        if sent < MIN_SENT_SHARE {
+            doubts.push(format!("{arrivals} of {planned} planned arrivals were sent ({:.1} %)", sent * 100.0));
+        }
+    }
+    if driver.cpu_peak > MAX_DRIVER_CPU {
+        let peak = driver.cpu_peak * 100.0;
+        doubts.push(format!("the driver was saturated: {peak:.0} % of a core in its busiest second"));
+    }
+    if let Some(lag) = driver.send_lag_us_p99.filter(|lag| *lag > MAX_SEND_LAG_US) {
+        let lag_ms = lag as f64 / 1_000.0;
+        doubts.push(format!("calls were sent late: {lag_ms:.1} ms behind the schedule at the 99th percentile"));
+    }
+    doubts
+}

@@ -1,0 +1,194 @@
+//! Reads the record of a run. Each file is read once: it is hashed while it is parsed, and the checks and every report use the same
+//! [`Recorded`].
+
+use super::hits;
+use crate::drive::experiment::Experiment;
+use crate::drive::scenario::ScenarioReport;
+use crate::drive::{DriverReport, Plan, Subject};
+use crate::observe::sample::{Sample, Surroundings};
+use crate::plan::run_dir;
+use crate::plan::seal::{Checksums, HashedFile, Integrity};
+use harness_history::{Expectation, History, Op};
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The records of a run directory.
+pub struct Recorded {
+    pub run_dir: PathBuf,
+    pub plan: Plan,
+    pub history: History,
+    /// Report of the driver; `None` if the driver did not write it.
+    pub driver: Option<DriverReport>,
+    /// End of the scenario; `None` if the run is not a scenario, or it did not end.
+    pub scenario: Option<ScenarioReport>,
+    pub expectations: Vec<Expectation>,
+    pub samples: Vec<Sample>,
+    pub surroundings: Surroundings,
+    /// True if the last line of the history is incomplete.
+    pub torn: bool,
+    pub integrity: Integrity,
+}
+
+/// Why a run directory cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    #[error("`{}` cannot be read: {why}\nhint: pass the directory of a run, such as `runs/<id>`", path.display())]
+    Read { path: PathBuf, why: String },
+    #[error("`{}` cannot be written: {why}", path.display())]
+    Write { path: PathBuf, why: String },
+    /// A file has unexpected content.
+    #[error("`{}` line {line} is not a valid record: {why}", path.display())]
+    Content {
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        why: String,
+    },
+}
+
+impl JudgeError {
+    pub(crate) fn write(path: &Path, error: &dyn std::fmt::Display) -> Self {
+        Self::Write { path: path.to_owned(), why: error.to_string() }
+    }
+}
+
+impl Recorded {
+    /// Reads a run directory and compares it with its manifest.
+    ///
+    /// # Errors
+    /// The directory is not that of a run.
+    pub fn read(run_dir: &Path) -> Result<Self, JudgeError> {
+        let mut files = RecordFiles::new(run_dir);
+        let recorded = files.parse()?;
+        Ok(Self { integrity: files.checksums.verify(run_dir), ..recorded })
+    }
+
+    /// Reads the record of a run that has just ended, and seals it.
+    ///
+    /// # Errors
+    /// A file cannot be parsed, or the manifest cannot be written.
+    pub fn read_and_seal(run_dir: &Path) -> Result<Self, JudgeError> {
+        let mut files = RecordFiles::new(run_dir);
+        let recorded = files.parse();
+        // Sealed even if it cannot be parsed: the run did end, so `harness runs` must not call it cut off.
+        let sealed = files.checksums.seal(run_dir);
+        sealed.map_err(|error| JudgeError::write(&run_dir.join(run_dir::MANIFEST), &error))?;
+        recorded
+    }
+}
+
+/// The files of a run directory, and the checksums of those that were read to their end.
+struct RecordFiles<'d> {
+    run_dir: &'d Path,
+    checksums: Checksums,
+}
+
+impl<'d> RecordFiles<'d> {
+    fn new(run_dir: &'d Path) -> Self {
+        Self { run_dir, checksums: Checksums::default() }
+    }
+
+    fn parse(&mut self) -> Result<Recorded, JudgeError> {
+        let (ops, torn) = self.lines::<Op>(run_dir::HISTORY)?;
+        let mut names = HashSet::new();
+        let history: History = ops
+            .into_iter()
+            .map(|mut op| {
+                // A few names recur in every operation; one copy of each keeps a long history small.
+                for name in [&mut op.tenant, &mut op.user, &mut op.name] {
+                    intern(&mut names, name);
+                }
+                op
+            })
+            .collect();
+        let plan: Plan = self.document(run_dir::PLAN)?;
+        let history = match &plan.subject {
+            Subject::Experiment(experiment) => self.add_experiment(experiment, history),
+            Subject::Load(_) | Subject::Scenario(_) => history,
+        };
+        // Only scenarios record expectations.
+        let has_expectations = self.run_dir.join(run_dir::EXPECTATIONS).exists();
+        let expectations = if has_expectations { self.lines(run_dir::EXPECTATIONS)?.0 } else { Vec::new() };
+        Ok(Recorded {
+            run_dir: self.run_dir.to_owned(),
+            plan,
+            history,
+            driver: self.document(run_dir::DRIVER).ok(),
+            scenario: self.document(run_dir::SCENARIO).ok(),
+            expectations,
+            samples: self.lines(run_dir::SAMPLES).map(|(samples, _)| samples).unwrap_or_default(),
+            surroundings: self.document(run_dir::SURROUNDINGS).unwrap_or_default(),
+            torn,
+            integrity: Integrity::Intact,
+        })
+    }
+
+    /// Adds the events of an experiment to its history, with what only the calls show: the number of requests that a fault hit, and the
+    /// number of calls that use an edge.
+    fn add_experiment(&mut self, experiment: &Experiment, history: History) -> History {
+        let Ok(mut happened) = self.document::<harness_history::experiment::Experiment>(run_dir::EXPERIMENT) else {
+            return history;
+        };
+        for fault in happened.faults.iter_mut().filter(|fault| fault.hits.is_none()) {
+            if let Some((hits, by)) = hits::shown_by_calls(fault, experiment, &history) {
+                fault.hits = Some(hits);
+                by.clone_into(&mut fault.counted_by);
+            }
+        }
+        for edge in &mut happened.ways {
+            let promise = experiment.ways.iter().find(|promise| (&promise.from, &promise.to) == (&edge.from, &edge.to));
+            let Some(promise) = promise else { continue };
+            let uses =
+                |op: &&Op| promise.operations.iter().any(|name| **name == *op.name) && edge.span.holds(op.invoke_us);
+            edge.calls = history.measured().filter(uses).count() as u64 * u64::from(promise.each);
+        }
+        history.with_experiment(happened)
+    }
+
+    fn document<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, JudgeError> {
+        let path = self.run_dir.join(name);
+        let unreadable = |error| unreadable(&path, &error);
+        let (mut text, mut file) = (Vec::new(), HashedFile::open(&path).map_err(unreadable)?);
+        file.read_to_end(&mut text).map_err(unreadable)?;
+        self.checksums.insert(name, file);
+        serde_json::from_slice(&text).map_err(|error| JudgeError::Content {
+            path,
+            line: error.line(),
+            why: error.to_string(),
+        })
+    }
+
+    /// Reads one value per line. Returns true beside them if the last line is incomplete: a recorder that is killed leaves such a line.
+    fn lines<T: DeserializeOwned>(&mut self, name: &str) -> Result<(Vec<T>, bool), JudgeError> {
+        let path = self.run_dir.join(name);
+        let unreadable = |error| unreadable(&path, &error);
+        let mut reader = BufReader::with_capacity(1 << 16, HashedFile::open(&path).map_err(unreadable)?);
+        let (mut values, mut line, mut torn) = (Vec::new(), Vec::new(), false);
+        while reader.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
+            match serde_json::from_slice(&line) {
+                Ok(value) => values.push(value),
+                Err(_) if line.last() != Some(&b'\n') => torn = true,
+                Err(error) => {
+                    return Err(JudgeError::Content { path, line: values.len() + 1, why: error.to_string() });
+                }
+            }
+            line.clear();
+        }
+        self.checksums.insert(name, reader.into_inner());
+        Ok((values, torn))
+    }
+}
+
+fn intern(names: &mut HashSet<Arc<str>>, name: &mut Arc<str>) {
+    match names.get(&**name) {
+        Some(first) => *name = Arc::clone(first),
+        None => drop(names.insert(Arc::clone(name))),
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> JudgeError {
+    JudgeError::Read { path: path.to_owned(), why: error.to_string() }
+}
