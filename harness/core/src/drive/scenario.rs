@@ -20,7 +20,7 @@ pub use wire::WireCall;
 
 use crate::plan::Script;
 use crate::plan::topology::Topology;
-use crate::stack::{Given, StackError};
+use crate::stack::{Fixture, StackError};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use harness_history::Quota;
@@ -46,7 +46,7 @@ pub struct Scenario {
     /// The stack that it needs.
     pub topology: fn() -> Topology,
     /// What the services find in place.
-    pub given: fn() -> Vec<Given>,
+    pub given: fn() -> Vec<Fixture>,
     /// Where it can be played.
     pub places: Places,
     /// How long it may take.
@@ -69,7 +69,7 @@ pub enum Places {
 impl Scenario {
     /// A scenario that can be played everywhere, within a minute.
     pub const fn new(name: &'static str, about: &'static str, topology: fn() -> Topology, steps: Steps) -> Self {
-        let given: fn() -> Vec<Given> = Vec::new;
+        let given: fn() -> Vec<Fixture> = Vec::new;
         Self { name, about, topology, given, places: Places::Everywhere, deadline: DEADLINE, required: &[], steps }
     }
 
@@ -82,7 +82,7 @@ impl Scenario {
 
     /// The same with files or a database in place; such a stack is its own.
     #[must_use]
-    pub const fn given(mut self, given: fn() -> Vec<Given>) -> Self {
+    pub const fn given(mut self, given: fn() -> Vec<Fixture>) -> Self {
         self.given = given;
         self.on_its_own_stack()
     }
