@@ -2,7 +2,7 @@
 
 use mcp_contracts::guardrails::{Detection, Match, Severity};
 use mcp_guardrails::detect::corpus::samples;
-use mcp_guardrails::detect::measure::{Part, figures, report};
+use mcp_guardrails::detect::measure::{SampleSet, figures, report};
 use mcp_guardrails::detect::{any, found, redact, scan};
 use proptest::prelude::*;
 
@@ -19,8 +19,8 @@ fn the_detectors_find_what_is_there_and_seldom_what_is_not() {
     for of in figures().unwrap() {
         // One text of a detection's own that is held out is 0.03 of them.
         let (recall, alarms, hard) = match of.part {
-            Part::All => (0.97, 0.01, 0.02),
-            Part::HeldOut => (0.96, 0.01, 0.04),
+            SampleSet::All => (0.97, 0.01, 0.02),
+            SampleSet::HeldOut => (0.96, 0.01, 0.04),
         };
         assert!(of.recall() >= recall, "{of:#?}");
         assert!(of.false_positive_rate() <= alarms, "{of:#?}");
