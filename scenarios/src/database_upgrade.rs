@@ -3,7 +3,7 @@
 
 use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
 use harness_core::plan::topology::Topology;
-use harness_core::stack::Given;
+use harness_core::stack::Fixture;
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
     Topology::memory,
     |stage| Box::pin(play(stage)),
 )
-.given(|| vec![Given::Database { service: Service::Memory, bytes: FILE.into() }])
+.with_fixtures(|| vec![Fixture::Database { service: Service::Memory, bytes: FILE.into() }])
 .requires(&["no-lost-writes"]);
 
 const FILE: &[u8] = include_bytes!("../../fixtures/databases/memory-v1.db");

@@ -18,7 +18,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
     topology,
     |stage| Box::pin(play(stage)),
 )
-.given(|| vec![rules::given(), catalogue::given()])
+.with_fixtures(|| vec![rules::fixture(), catalogue::fixture()])
 .within(180);
 
 /// Deadline for a change of a file to take effect.

@@ -55,7 +55,7 @@ impl Tally {
         if !succeeded {
             self.failed.borrow_mut().push(reply.op());
             let describe =
-                || format!("`{}` {:?} {:?} {}", reply.asked(), reply.outcome(), reply.status(), reply.value());
+                || format!("`{}` {:?} {:?} {}", reply.request_name(), reply.outcome(), reply.status(), reply.value());
             self.first.borrow_mut().get_or_insert_with(describe);
         }
     }

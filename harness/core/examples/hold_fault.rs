@@ -10,7 +10,7 @@ use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
 use harness_core::stack::reaper;
 use harness_core::stack::view::{Event, View};
-use harness_core::stack::{Given, IMAGE_TAG, Stack, StackRequest};
+use harness_core::stack::{Fixture, IMAGE_TAG, Stack, StackRequest};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
     let fault: FaultKind = serde_json::from_str(fault).map_err(|error| error.to_string())?;
     let given = match &fault {
         FaultKind::FileChanged(fault) => {
-            vec![Given::File { service: fault.service, name: fault.file.clone(), text: RULES.to_owned() }]
+            vec![Fixture::File { service: fault.service, name: fault.file.clone(), text: RULES.to_owned() }]
         }
         _ => Vec::new(),
     };

@@ -18,7 +18,7 @@ use crate::report::summary::Summary;
 use crate::report::{self, ReportError};
 use crate::run::runs::Lock;
 use crate::stack::view::{Event, View};
-use crate::stack::{Given, IMAGE_TAG, Stack, StackError, StackRequest};
+use crate::stack::{Fixture, IMAGE_TAG, Stack, StackError, StackRequest};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,7 +137,7 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         executable: request.executable.clone(),
         detached: false,
         given: match &request.plan.subject {
-            Subject::Experiment(experiment) => experiment.given.iter().map(Given::from).collect(),
+            Subject::Experiment(experiment) => experiment.given.iter().map(Fixture::from).collect(),
             Subject::Load(_) | Subject::Scenario(_) => {
                 request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default()
             }

@@ -13,24 +13,25 @@ pub mod view;
 pub(crate) mod again;
 mod control;
 mod docker;
+mod edge_proxy;
 mod error;
 mod external;
-mod given;
+mod fixture;
 mod ports;
 mod ready;
 mod runtime;
-mod ways;
 mod wiring;
 
 pub use control::Ended;
 pub use error::StackError;
-pub use given::Given;
+pub use fixture::Fixture;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
 use crate::stack::reaper::Reaper;
 use crate::stack::view::{Event, View};
+use edge_proxy::{EdgeProxies, ProxiedEdge};
 use futures::future::try_join_all;
 use mcp_contracts::Service;
 use parking_lot::Mutex;
@@ -42,7 +43,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use ways::{Way, Ways};
 
 /// How long a part may take to become ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ pub struct StackRequest {
     /// True if the stack stays running when the harness ends.
     pub detached: bool,
     /// Files and databases that the services find when they start.
-    pub given: Vec<Given>,
+    pub given: Vec<Fixture>,
     /// Tag of the services' images; used by the docker backend only.
     pub image_tag: String,
     /// The seed of the run, which decides the random choices of the proxies.
@@ -93,7 +93,7 @@ pub struct Stack {
     request: StackRequest,
     parts: Mutex<Vec<RunningPart>>,
     runtime: Box<dyn PartRuntime>,
-    ways: Ways,
+    proxies: EdgeProxies,
     /// The URL of the proxy before a part, by the name of the part.
     entrances: Mutex<BTreeMap<String, String>>,
     http: reqwest::Client,
@@ -141,7 +141,15 @@ impl Stack {
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
-        let stack = Self { request: request.clone(), parts, runtime, ways: Ways::default(), entrances, http, reaper };
+        let stack = Self {
+            request: request.clone(),
+            parts,
+            runtime,
+            proxies: EdgeProxies::default(),
+            entrances,
+            http,
+            reaper,
+        };
         if let Some(parts) = running {
             for part in &parts {
                 stack.open_entrance(part).await?;
@@ -150,7 +158,7 @@ impl Stack {
             return Ok(stack);
         }
         let started = async {
-            given::write_files(&request.dir, &request.topology, &request.given)?;
+            fixture::write_files(&request.dir, &request.topology, &request.given)?;
             stack.start_waves(view).await
         };
         match started.await {
@@ -180,8 +188,8 @@ impl Stack {
             let address = if edge.mode.is_direct() {
                 self.runtime.address(&target)
             } else {
-                let way = (part.name.as_str(), edge.to.as_str());
-                self.through(way, edge.mode, target.url.clone(), self.runtime.proxy_address()).await?
+                let ends = (part.name.as_str(), edge.to.as_str());
+                self.through(ends, edge.mode, target.url.clone(), self.runtime.proxy_address()).await?
             };
             addresses.push((target.kind, address));
         }
@@ -192,7 +200,7 @@ impl Stack {
         Ok(running)
     }
 
-    /// Puts a proxy on the way if its mode needs one. Returns the URL by which the part at the beginning reaches `url`.
+    /// Starts a proxy on an edge if its mode needs one. Returns the URL with which the calling part reaches `url`.
     async fn through(
         &self,
         (from, to): (&str, &str),
@@ -206,7 +214,7 @@ impl Stack {
             EdgeMode::Tapped => true,
         };
         let slow_ms = if from == CLIENT { self.request.topology.part(to).and_then(|part| part.slow_ms) } else { None };
-        self.ways.put(Way { from, to, url: &url, tapped, listen, slow_ms, seed: self.request.seed }).await
+        self.proxies.put(ProxiedEdge { from, to, url: &url, tapped, listen, slow_ms, seed: self.request.seed }).await
     }
 
     /// Puts a proxy between the clients and a part if the topology has one there.
@@ -270,7 +278,7 @@ impl Stack {
 
     async fn end_parts(&self) {
         self.runtime.stop(&self.request.topology.waves()).await;
-        self.ways.close().await;
+        self.proxies.close().await;
     }
 
     /// Leaves the parts running when the harness ends.

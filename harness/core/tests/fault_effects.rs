@@ -16,7 +16,7 @@ use harness_core::fault::{
 };
 use harness_core::plan::Backend;
 use harness_core::plan::topology::{CLIENT, Topology};
-use harness_core::stack::{Given, Stack, StackRequest};
+use harness_core::stack::{Fixture, Stack, StackRequest};
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
 use stack::{SECRET, request, start};
@@ -191,7 +191,7 @@ async fn a_changed_rule_file_is_in_force_until_it_is_restored() {
     let dir = tempfile::tempdir().unwrap();
     let mut guardrails = Topology::full().without_redis();
     guardrails.parts.retain(|part| part.name == "guardrails");
-    let given = experiment.given.iter().map(Given::from).collect();
+    let given = experiment.given.iter().map(Fixture::from).collect();
     let request = StackRequest { given, ..stack::request(dir.path(), Backend::Process, guardrails) };
     let stack = start(&request).await.unwrap();
     let injector = Injector::new(&stack, dir.path());

@@ -2,15 +2,19 @@
 
 use super::{FILE, RELOAD_DEADLINE, expect_last_valid, expect_logged};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
-use harness_core::stack::Given;
+use harness_core::stack::Fixture;
 use mcp_contracts::{ErrorCode, Service, metric, patterns};
 use serde_json::Value;
 
 /// Line of the level in a file made by [`pattern`].
 const LEVEL_LINE: u64 = 8;
 
-pub(super) fn given() -> Given {
-    Given::File { service: Service::Patterns, name: "own.yaml".to_owned(), text: pattern("own-one", "One", "beginner") }
+pub(super) fn fixture() -> Fixture {
+    Fixture::File {
+        service: Service::Patterns,
+        name: "own.yaml".to_owned(),
+        text: pattern("own-one", "One", "beginner"),
+    }
 }
 
 /// Returns a file with one pattern.

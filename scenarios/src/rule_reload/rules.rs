@@ -2,16 +2,16 @@
 
 use super::{FILE, RELOAD_DEADLINE, expect_last_valid, expect_logged};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
-use harness_core::stack::Given;
+use harness_core::stack::Fixture;
 use mcp_contracts::{Service, guardrails, metric};
 use serde_json::{Value, json};
 
 /// Line of the severity in a file made by [`rule`].
 const SEVERITY_LINE: u64 = 5;
 
-pub(super) fn given() -> Given {
+pub(super) fn fixture() -> Fixture {
     let text = rule("OWN-001", "kumquat", "critical");
-    Given::File { service: Service::Guardrails, name: "own.yaml".to_owned(), text }
+    Fixture::File { service: Service::Guardrails, name: "own.yaml".to_owned(), text }
 }
 
 /// Returns a file with one rule, which a word trips.

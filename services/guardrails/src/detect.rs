@@ -58,8 +58,8 @@ pub fn any(text: &str, wanted: Detection) -> bool {
     !findings.is_empty()
 }
 
-/// Everything that is there, without places.
-pub fn found(text: &str) -> BTreeSet<(Detection, &'static str)> {
+/// Every kind that a text contains, without its places.
+pub fn detections_in(text: &str) -> BTreeSet<(Detection, &'static str)> {
     let kinds =
         |detection| every(text, detection).into_sorted().into_iter().map(move |finding| (detection, finding.kind));
     Detection::ALL.into_iter().flat_map(kinds).collect()

@@ -2,8 +2,8 @@
 
 use mcp_contracts::guardrails::{Detection, Match, Severity};
 use mcp_guardrails::detect::corpus::samples;
-use mcp_guardrails::detect::measure::{Part, figures, report};
-use mcp_guardrails::detect::{any, found, redact, scan};
+use mcp_guardrails::detect::measure::{SampleSet, figures, report};
+use mcp_guardrails::detect::{any, detections_in, redact, scan};
 use proptest::prelude::*;
 
 fn all(text: &str) -> Vec<Match> {
@@ -19,8 +19,8 @@ fn the_detectors_find_what_is_there_and_seldom_what_is_not() {
     for of in figures().unwrap() {
         // One text of a detection's own that is held out is 0.03 of them.
         let (recall, alarms, hard) = match of.part {
-            Part::All => (0.97, 0.01, 0.02),
-            Part::HeldOut => (0.96, 0.01, 0.04),
+            SampleSet::All => (0.97, 0.01, 0.02),
+            SampleSet::HeldOut => (0.96, 0.01, 0.04),
         };
         assert!(of.recall() >= recall, "{of:#?}");
         assert!(of.false_positive_rate() <= alarms, "{of:#?}");
@@ -42,10 +42,10 @@ fn the_report_says_the_same_as_a_table_and_as_json() {
 }
 
 #[test]
-fn every_place_in_the_corpus_is_told_the_same_way_by_every_entry() {
+fn every_entry_point_reports_the_same_places_of_the_corpus() {
     for sample in samples().unwrap() {
         let scanned = all(&sample.text);
-        let kinds = found(&sample.text);
+        let kinds = detections_in(&sample.text);
         for detection in Detection::ALL {
             let there = scanned.iter().any(|found| found.detection == detection);
             assert_eq!(any(&sample.text, detection), there, "{}: {detection:?}", sample.id);
@@ -70,7 +70,7 @@ fn a_masked_text_of_the_corpus_no_longer_holds_what_was_found() {
 }
 
 #[test]
-fn the_first_matches_are_told_in_the_order_of_the_text_and_the_rest_is_admitted() {
+fn the_first_matches_are_reported_in_text_order_and_the_rest_is_counted() {
     let text = "DROP TABLE a;\nana.lima@mailbox.org\nDROP TABLE b;\n";
     let scanned = scan(text, &Detection::ALL, 2);
     let matches: Vec<_> = scanned.matches.iter().map(|found| (found.kind.as_str(), found.line)).collect();

@@ -11,7 +11,6 @@ mod rust_source;
 mod tree;
 mod words;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use tree::File;
 
@@ -29,47 +28,10 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Folders that are still to be rewritten, with the number of findings that each may have. A number only goes down; the table ends empty.
-const PENDING: &[(&str, usize)] = &[
-    ("chaos/proxy/", 63),
-    ("docs/adding-a-check.md", 3),
-    ("fixtures/liar/", 54),
-    ("harness/cli/", 65),
-    ("harness/core/", 247),
-    ("harness/history/", 78),
-    ("loadtests/", 33),
-    ("scenarios/", 83),
-    ("services/contracts/", 36),
-    ("services/guardrails/", 67),
-    ("services/kit/", 59),
-    ("services/memory/", 21),
-    ("services/orchestrator/", 80),
-    ("services/patterns/", 27),
-];
-
-fn folder_of(path: &str) -> &'static str {
-    let longest = PENDING.iter().filter(|(folder, _)| path.starts_with(folder)).max_by_key(|(folder, _)| folder.len());
-    longest.map_or("", |(folder, _)| folder)
-}
-
-/// Fails if a folder has more findings than `PENDING` allows, and lists those of the folders that have too many.
-fn assert_within_allowance(mut findings: Vec<Finding>) {
+fn assert_none(mut findings: Vec<Finding>) {
     findings.sort();
-    let mut by_folder: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
-    for finding in &findings {
-        by_folder.entry(folder_of(&finding.path)).or_default().push(finding);
-    }
-    let strict = std::env::var_os("PROSE_FOLDER").is_some();
-    let allowed =
-        |folder: &str| PENDING.iter().find(|(name, _)| *name == folder && !strict).map_or(0, |(_, allowed)| *allowed);
-    let mut report = String::new();
-    for (folder, findings) in by_folder {
-        if findings.len() > allowed(folder) {
-            report += &format!("\n`{folder}` has {} findings, {} allowed:\n", findings.len(), allowed(folder));
-            findings.iter().for_each(|finding| report += &format!("{finding}\n"));
-        }
-    }
-    assert!(report.is_empty(), "{report}hint: the house style is in `CONTRIBUTING.md`");
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(lines.is_empty(), "{} findings:\n{}\nhint: the house style is in `CONTRIBUTING.md`", lines.len(), lines.join("\n"));
 }
 
 /// Every file of the repository.
@@ -79,15 +41,9 @@ fn files() -> Vec<File> {
     files
 }
 
-/// Keeps the findings below `PROSE_FOLDER`, if it is set; nothing is allowed there.
-fn in_chosen_folder(findings: Vec<Finding>) -> Vec<Finding> {
-    let folder = std::env::var_os("PROSE_FOLDER").unwrap_or_default().into_string().unwrap();
-    findings.into_iter().filter(|finding| finding.path.starts_with(&folder)).collect()
-}
-
 #[test]
 fn text_for_readers_is_free_of_forbidden_words() {
-    assert_within_allowance(in_chosen_folder(files().iter().flat_map(words::check).collect()));
+    assert_none(files().iter().flat_map(words::check).collect());
 }
 
 #[test]
@@ -97,15 +53,15 @@ fn every_exemption_is_needed() {
 
 #[test]
 fn functions_have_names_that_say_what_they_do() {
-    assert_within_allowance(in_chosen_folder(files().iter().flat_map(names::check_functions).collect()));
+    assert_none(files().iter().flat_map(names::check_functions).collect());
 }
 
 #[test]
 fn no_two_types_share_a_general_name() {
-    assert_within_allowance(in_chosen_folder(names::check_types(&files())));
+    assert_none(names::check_types(&files()));
 }
 
 #[test]
 fn paths_links_and_items_in_documents_exist() {
-    assert_within_allowance(in_chosen_folder(documents::check(&files())));
+    assert_none(documents::check(&files()));
 }

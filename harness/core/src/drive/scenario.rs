@@ -19,7 +19,7 @@ pub use wire::WireCall;
 
 use crate::plan::Script;
 use crate::plan::topology::Topology;
-use crate::stack::{Given, StackError};
+use crate::stack::{Fixture, StackError};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use harness_history::Quota;
@@ -43,7 +43,7 @@ pub struct Scenario {
     pub about: &'static str,
     pub topology: fn() -> Topology,
     /// Files and databases that the services have at the start.
-    pub given: fn() -> Vec<Given>,
+    pub given: fn() -> Vec<Fixture>,
     pub places: Places,
     pub deadline: Duration,
     /// Standing checks that must not end without a decision.
@@ -63,7 +63,7 @@ pub enum Places {
 impl Scenario {
     /// Returns a scenario that can run everywhere, with the default deadline.
     pub const fn new(name: &'static str, about: &'static str, topology: fn() -> Topology, steps: Steps) -> Self {
-        let given: fn() -> Vec<Given> = Vec::new;
+        let given: fn() -> Vec<Fixture> = Vec::new;
         Self { name, about, topology, given, places: Places::Everywhere, deadline: DEADLINE, required: &[], steps }
     }
 
@@ -76,7 +76,7 @@ impl Scenario {
 
     /// Provides files or a database, which needs a stack of its own.
     #[must_use]
-    pub const fn given(mut self, given: fn() -> Vec<Given>) -> Self {
+    pub const fn with_fixtures(mut self, given: fn() -> Vec<Fixture>) -> Self {
         self.given = given;
         self.on_its_own_stack()
     }

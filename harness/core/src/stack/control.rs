@@ -1,7 +1,7 @@
 //! What a running stack can do: end, kill, pause and start a part at the same address, change its files, read its log, its metrics and what
 //! passed its tapped edges. Every wait has a deadline.
 
-use super::{RunningPart, Stack, StackError, given, ready};
+use super::{RunningPart, Stack, StackError, fixture, ready};
 use crate::plan::topology::PartKind;
 use crate::stack::process_id::is_alive;
 use chaos_proxy::{Exchange, Proxy};
@@ -108,7 +108,7 @@ impl Stack {
     /// The stack was started without such a folder, or the file cannot be written.
     pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), StackError> {
         self.file(service, name)?;
-        given::write(&given::folder(&self.request.dir, service), name, text)
+        fixture::write(&fixture::folder(&self.request.dir, service), name, text)
             .map_err(|error| StackError::control(service.name(), "given a file", error))
     }
 
@@ -117,11 +117,11 @@ impl Stack {
     /// # Errors
     /// The stack was started without such a folder.
     pub fn file(&self, service: Service, name: &str) -> Result<PathBuf, StackError> {
-        if !given::has_folder(&self.request.given, service) {
+        if !fixture::has_folder(&self.request.given, service) {
             let why = "the stack was started without a folder of files for it; give it a file at the start";
             return Err(StackError::control(service.name(), "given a file", why));
         }
-        Ok(given::folder(&self.request.dir, service).join(name))
+        Ok(fixture::folder(&self.request.dir, service).join(name))
     }
 
     /// Removes such a file.
@@ -129,7 +129,7 @@ impl Stack {
     /// # Errors
     /// It is not there.
     pub fn remove_file(&self, service: Service, name: &str) -> Result<(), StackError> {
-        std::fs::remove_file(given::folder(&self.request.dir, service).join(name))
+        std::fs::remove_file(fixture::folder(&self.request.dir, service).join(name))
             .map_err(|error| StackError::control(service.name(), "relieved of a file", error))
     }
 
@@ -165,11 +165,11 @@ impl Stack {
     /// The HTTP exchanges that passed a tapped edge so far, and the number of those that the log dropped; a proof of absence needs this
     /// number to be 0. `None` if the edge is not tapped.
     pub fn tapped(&self, from: &str, to: &str) -> Option<(Vec<Arc<Exchange>>, u64)> {
-        self.ways.tap(from, to).map(|tap| (tap.exchanges(), tap.missed()))
+        self.proxies.tap(from, to).map(|tap| (tap.exchanges(), tap.missed()))
     }
 
-    /// The proxy on the way from one part, or from the clients (`client`), to another. `None` if the way is direct.
+    /// The proxy on the edge from one part, or from the clients (`client`), to another. `None` if the edge is direct.
     pub fn proxy(&self, from: &str, to: &str) -> Option<Arc<Proxy>> {
-        self.ways.between(from, to)
+        self.proxies.between(from, to)
     }
 }

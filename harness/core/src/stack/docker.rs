@@ -7,7 +7,7 @@ mod life;
 use super::ports::port_of;
 use super::ready::{log_tail, wait_ready};
 use super::runtime::{Action, PartRuntime};
-use super::{Ended, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest, given};
+use super::{Ended, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, StackRequest, fixture};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::labelled::{self, LABEL};
 use crate::stack::process_id::start_time;

@@ -29,7 +29,8 @@ pub(super) fn port_of(part: &Part) -> Result<u16, StackError> {
 
 /// A port of loopback that was free a moment ago.
 fn free_port() -> std::io::Result<u16> {
-    let range = quiet_ports(&std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());
+    let range =
+        ports_below_outgoing(&std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());
     let mut rng = rand::rng();
     let mut candidates = (0..ATTEMPTS).map(|_| rng.random_range(range.clone()));
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
@@ -40,23 +41,23 @@ fn free_port() -> std::io::Result<u16> {
 }
 
 /// Returns the ports below those of outgoing connections; `text` is the content of `ip_local_port_range`.
-fn quiet_ports(text: &str) -> Range<u16> {
+fn ports_below_outgoing(text: &str) -> Range<u16> {
     let lowest_outgoing = text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(32_768);
     if lowest_outgoing > LOWEST + 1_000 { LOWEST..lowest_outgoing } else { LOWEST..u16::MAX }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{StackError, free_port, port_of, quiet_ports};
+    use super::{StackError, free_port, port_of, ports_below_outgoing};
     use crate::plan::topology::Topology;
     use mcp_contracts::Service;
 
     #[test]
     fn ports_lie_below_those_of_outgoing_connections() {
-        assert_eq!(quiet_ports("32768\t60999\n"), 10_240..32_768);
-        assert_eq!(quiet_ports(""), 10_240..32_768);
+        assert_eq!(ports_below_outgoing("32768\t60999\n"), 10_240..32_768);
+        assert_eq!(ports_below_outgoing(""), 10_240..32_768);
         assert_eq!(
-            quiet_ports("1024 65535"),
+            ports_below_outgoing("1024 65535"),
             10_240..u16::MAX,
             "if outgoing connections use every port, there is no better choice"
         );

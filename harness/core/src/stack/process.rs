@@ -5,7 +5,7 @@ mod command;
 use super::ports::port_of;
 use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
-use super::{Ended, Given, RunningPart, STOP_DEADLINE, StackError, StackRequest};
+use super::{Ended, Fixture, RunningPart, STOP_DEADLINE, StackError, StackRequest};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::process_id::start_time;
 use crate::stack::reaper::Reaper;
@@ -251,8 +251,8 @@ fn database_of(request: &StackRequest, part: &Part) -> PathBuf {
 /// Puts the database of the request in place, once for all instances that share it.
 fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
     let bytes = request.given.iter().find_map(|given| match given {
-        Given::Database { service, bytes } if part.kind == PartKind::Service(*service) => Some(bytes),
-        Given::Database { .. } | Given::File { .. } => None,
+        Fixture::Database { service, bytes } if part.kind == PartKind::Service(*service) => Some(bytes),
+        Fixture::Database { .. } | Fixture::File { .. } => None,
     });
     let path = database_of(request, part);
     match bytes {

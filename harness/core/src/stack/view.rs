@@ -1,4 +1,4 @@
-//! The events of a run that are shown while it goes on. How they are shown is the CLI's business.
+//! The events of a run that are shown while it is in progress. The CLI decides how.
 
 use harness_history::{Expectation, Finding, Phase, Verdict};
 use serde::{Deserialize, Serialize};
@@ -33,20 +33,19 @@ pub trait View: Send + Sync {
     fn show(&self, event: Event);
 }
 
-/// What happened since the last line; about one per second.
+/// The progress of a load since the last event; about one per second. The driver writes it as a line of JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Time of the run's clock, in microseconds.
     pub at_us: u64,
-    /// Part of the run.
     pub phase: Phase,
     /// Time left in that phase, in microseconds.
     pub left_us: u64,
     /// Users that are running.
     pub users: u32,
-    /// Calls completed since the last line.
+    /// Calls completed since the last event.
     pub calls: u64,
-    /// Calls since the last line that were not ok.
+    /// Calls since the last event that were not ok.
     pub errors: u64,
     /// Calls completed in the phase so far.
     pub phase_calls: u64,
@@ -54,8 +53,6 @@ pub struct Progress {
     pub phase_errors: u64,
     /// Latency percentiles of the phase so far, in microseconds.
     pub latency_us_p50: u64,
-    /// See [`Progress::latency_us_p50`].
     pub latency_us_p95: u64,
-    /// See [`Progress::latency_us_p50`].
     pub latency_us_p99: u64,
 }

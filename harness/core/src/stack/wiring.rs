@@ -1,4 +1,4 @@
-//! The environment of a part: the settings of the topology, the key, and the addresses of the parts that it calls. Pure.
+//! Makes the environment of a part from the topology, the signing key and the addresses of the parts that it calls.
 
 use super::StackRequest;
 use crate::plan::topology::{Part, PartKind, peer_variable};

@@ -50,21 +50,21 @@ mod tests {
     use super::*;
     use mcp_contracts::guardrails::{Detection, Severity};
 
-    fn found(start: usize, end: usize) -> Match {
+    fn match_at(start: usize, end: usize) -> Match {
         let kind = "email".to_owned();
         Match { detection: Detection::Pii, kind, severity: Severity::Low, start, end, line: 1, preview: String::new() }
     }
 
     #[test]
     fn overlapping_matches_are_masked_once() {
-        assert_eq!(redact("to a@b.de, bye", &[found(5, 9), found(3, 9)]), "to [pii:email], bye");
+        assert_eq!(redact("to a@b.de, bye", &[match_at(5, 9), match_at(3, 9)]), "to [pii:email], bye");
         assert_eq!(redact("untouched", &[]), "untouched");
     }
 
     #[test]
     fn a_match_that_cuts_a_character_takes_all_of_it() {
-        assert_eq!(redact("né!", &[found(2, 99)]), "n[pii:email]");
-        assert_eq!(redact("n", &[found(7, 9)]), "n");
+        assert_eq!(redact("né!", &[match_at(2, 99)]), "n[pii:email]");
+        assert_eq!(redact("n", &[match_at(7, 9)]), "n");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// Which texts a figure is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum SampleSet {
     /// Every text.
     All,
     /// The ones that the detectors were never tuned on.
@@ -24,7 +24,7 @@ pub struct Figures {
     /// What was looked for.
     pub detection: Detection,
     /// The texts.
-    pub part: Part,
+    pub part: SampleSet,
     /// How many texts have it.
     pub positives: usize,
     /// How many have not.
@@ -73,14 +73,14 @@ fn share(part: usize, whole: usize) -> f64 {
 pub fn figures() -> Result<Vec<Figures>, String> {
     let samples = samples()?;
     let mut figures = Vec::new();
-    for part in [Part::All, Part::HeldOut] {
-        let chosen: Vec<&Sample> = samples.iter().filter(|sample| part == Part::All || sample.held_out).collect();
+    for part in [SampleSet::All, SampleSet::HeldOut] {
+        let chosen: Vec<&Sample> = samples.iter().filter(|sample| part == SampleSet::All || sample.held_out).collect();
         figures.extend(Detection::ALL.map(|detection| of(&chosen, detection, part)));
     }
     Ok(figures)
 }
 
-fn of(samples: &[&Sample], detection: Detection, part: Part) -> Figures {
+fn of(samples: &[&Sample], detection: Detection, part: SampleSet) -> Figures {
     let (positives, negatives): (Vec<&Sample>, Vec<&Sample>) =
         samples.iter().partition(|sample| sample.labels.contains(&detection));
     let hard = |sample: &&&Sample| sample.topic == detection;
@@ -126,7 +126,7 @@ fn table(figures: &[Figures]) -> String {
         "detection", "texts", "with", "without", "recall", "precision", "false", "of hard"
     );
     for of in figures {
-        let part = if of.part == Part::All { "all" } else { "held out" };
+        let part = if of.part == SampleSet::All { "all" } else { "held out" };
         let _ = writeln!(
             text,
             "{:<18}{:<10}{:>10}{:>10}{:>9.3}{:>11.3}{:>8.3}{:>9.3}",
@@ -140,7 +140,7 @@ fn table(figures: &[Figures]) -> String {
             of.hard_false_positive_rate(),
         );
     }
-    for of in figures.iter().filter(|of| of.part == Part::All) {
+    for of in figures.iter().filter(|of| of.part == SampleSet::All) {
         for (what, ids) in [("missed", &of.missed), ("false alarm", &of.false_alarms)] {
             for id in ids {
                 let _ = writeln!(text, "{what}: {} in {id}", of.detection.name());

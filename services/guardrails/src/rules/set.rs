@@ -201,7 +201,7 @@ impl Facts<'_> {
     }
 }
 
-/// Removes a leading `./` or `/`, so that globs match relative paths.
+/// Removes a leading dot and slash, so that globs match relative paths.
 fn plain(path: &str) -> &str {
     path.trim_start_matches("./").trim_start_matches('/')
 }

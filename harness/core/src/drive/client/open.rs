@@ -190,7 +190,7 @@ mod tests {
     use harness_history::{ErrorKind, Outcome};
     use serde_json::{Value, json};
 
-    fn heard(method: &str, body: &Value) -> Heard {
+    fn parsed(method: &str, body: &Value) -> Heard {
         let mut heard = Heard {
             invoke_us: 0,
             complete_us: 0,
@@ -223,13 +223,13 @@ mod tests {
                 Outcome::Failed(ErrorKind::JsonRpc(-32602)),
             ),
         ] {
-            assert_eq!(heard(method, &body).outcome, expected, "{body}");
+            assert_eq!(parsed(method, &body).outcome, expected, "{body}");
         }
         let traced =
             json!([{ "type": "text", "text": "{\"code\":\"internal\",\"message\":\"x\\nstack backtrace:\"}" }]);
-        let shown = heard("tools/call", &reply(json!({ "isError": true, "content": traced })));
+        let shown = parsed("tools/call", &reply(json!({ "isError": true, "content": traced })));
         assert!(matches!(shown.outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{:?}", shown.outcome);
-        let refusal = heard("tools/call", &reply(json!({ "isError": true, "content": refused })));
+        let refusal = parsed("tools/call", &reply(json!({ "isError": true, "content": refused })));
         assert_eq!(refusal.error["code"], "not_found");
     }
 
@@ -242,7 +242,7 @@ mod tests {
             json!({ "jsonrpc": "2.0", "id": 7, "result": {} }),
             json!({ "jsonrpc": "2.0", "id": 7, "result": { "resultType": "input_required" } }),
         ] {
-            let outcome = heard("tools/call", &body).outcome;
+            let outcome = parsed("tools/call", &body).outcome;
             assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{body}: {outcome:?}");
         }
     }

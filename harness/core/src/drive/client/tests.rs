@@ -186,7 +186,7 @@ async fn a_reply_past_the_bound_is_given_up() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_nothing_was_sent() {
+async fn without_a_listener_nothing_was_sent() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint: Endpoint = format!("http://{}/mcp", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);

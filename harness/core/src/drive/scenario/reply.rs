@@ -138,7 +138,7 @@ impl<'s> Reply<'s> {
     }
 
     /// The tool or the method of the request.
-    pub fn asked(&self) -> &str {
+    pub fn request_name(&self) -> &str {
         &self.asked
     }
 

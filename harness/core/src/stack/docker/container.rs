@@ -1,8 +1,8 @@
 //! The container of a part: image, ports, environment, mounts.
 
 use super::super::wiring::folder_variable;
-use super::super::{Given, StackError, StackRequest};
-use super::{Arc, BTreeMap, HashMap, LABEL, Mutex, PathBuf, REDIS_PORT, START_DEADLINE, given};
+use super::super::{Fixture, StackError, StackRequest};
+use super::{Arc, BTreeMap, HashMap, LABEL, Mutex, PathBuf, REDIS_PORT, START_DEADLINE, fixture};
 use crate::plan::topology::{Part, PartKind, Topology};
 use bollard::models::{NetworkInspect, PortBinding};
 use mcp_contracts::env;
@@ -69,13 +69,13 @@ pub(super) fn request(
         if shared_data(&request.topology).contains(part.data.as_str()) {
             container = container.with_mount(Mount::volume_mount(volume(label, &part.data), DATA));
         }
-        if let Some(variable) = folder_variable(part.kind).filter(|_| given::has_folder(&request.given, service)) {
-            let folder: PathBuf = given::folder(&request.dir, service);
+        if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.given, service)) {
+            let folder: PathBuf = fixture::folder(&request.dir, service);
             let mount = Mount::bind_mount(folder.display().to_string(), FILES).with_access_mode(AccessMode::ReadOnly);
             container = container.with_env_var(variable, FILES).with_mount(mount);
         }
         for given in &request.given {
-            if let Given::Database { service: of, bytes } = given
+            if let Fixture::Database { service: of, bytes } = given
                 && *of == service
             {
                 // In the container the service runs as another user, who must be able to write the file.

@@ -1,7 +1,7 @@
 //! The command lines of the parts.
 
 use super::super::wiring::folder_variable;
-use super::super::{StackError, StackRequest, given};
+use super::super::{StackError, StackRequest, fixture};
 use super::{database_of, find_binary};
 use crate::plan::topology::Part;
 use mcp_contracts::{Service, env};
@@ -25,8 +25,8 @@ pub(super) fn service(
     // A setting of the topology wins.
     let database = || format!("sqlite://{}", database_of(request, part).display());
     values.entry(env::DATABASE_URL.to_owned()).or_insert_with(database);
-    if let Some(variable) = folder_variable(part.kind).filter(|_| given::has_folder(&request.given, service)) {
-        values.insert(variable.to_owned(), given::folder(&request.dir, service).display().to_string());
+    if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.given, service)) {
+        values.insert(variable.to_owned(), fixture::folder(&request.dir, service).display().to_string());
     }
     let mut command = if part.lies.is_empty() {
         Command::new(binary)

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_nobody_sees_is_found() {
+    fn invisible_text_is_detected() {
         assert_eq!(kinds("ok\u{e0069}\u{e0067}\u{e006e}"), ["hidden_text"]);
         assert_eq!(kinds("a\u{fe01}\u{fe02}\u{fe03}\u{fe04}\u{fe05}\u{fe06}\u{fe07}"), ["hidden_text"]);
         assert_eq!(kinds("if x \u{202e} }nimda fi\u{202c}"), ["reversed_text"]);

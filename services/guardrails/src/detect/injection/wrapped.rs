@@ -11,7 +11,7 @@ use mcp_contracts::guardrails::Severity;
 
 /// Shortest run of characters that can hold an order.
 const MIN_RUN: usize = 24;
-/// Longest run that is decoded; of a longer one only so much.
+/// Maximum length that is decoded; a longer run is cut to it.
 const MAX_RUN: usize = 4_096;
 /// Most runs of one text that are decoded.
 const MAX_RUNS: usize = 64;

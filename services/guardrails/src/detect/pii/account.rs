@@ -82,5 +82,5 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
         }
     }
     let whole = account.len() == *length && !byte(number.text, Some(end)).is_ascii_alphanumeric();
-    (whole && checksum::iban(&account)).then(|| number.found("iban", High, start..end))
+    (whole && checksum::iban(&account)).then(|| number.matched("iban", High, start..end))
 }

@@ -47,7 +47,7 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
         near.contains("birth") && !near.contains("birthtime") || near.contains("生年月日") || near.contains("出生日期");
     let other = ["released", "founded", "company"].iter().any(|word| near.contains(word));
     (!other && (joined || crate::detect::near::labelled(number.text, start, &LABELS)))
-        .then(|| number.found("date_of_birth", Medium, start..end))
+        .then(|| number.matched("date_of_birth", Medium, start..end))
 }
 
 /// The day that the number begins, or that a month's name before it begins.

@@ -58,7 +58,7 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     let listed = groups.len() > 1
         && number.text[number.start..end].split([' ', '-']).all(|group| group.get(..2) == digits.get(..2));
     let other = repeated || listed || plain && number.labelled(&IDS) && !number.labelled(&CARDS);
-    (!other).then(|| number.found("payment_card", High, number.start..end))
+    (!other).then(|| number.matched("payment_card", High, number.start..end))
 }
 
 /// Whether an issuer has numbers that begin like this and are as long.

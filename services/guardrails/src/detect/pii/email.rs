@@ -48,7 +48,7 @@ const OFFICES: [&str; 38] = [
     "hr",
     "dev",
 ];
-/// Domains and their ends that reach nobody.
+/// Domains and suffixes that no mail can reach.
 const NOWHERE: [&str; 16] = [
     "example.com",
     "example.org",
@@ -132,14 +132,14 @@ fn is_domain(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Option<&str> {
+    fn first_match(text: &str) -> Option<&str> {
         read(text, text.find('@').unwrap()).map(|found| &text[found.place])
     }
 
     #[test]
-    fn a_person_is_told_from_an_office_and_a_program() {
-        assert_eq!(found("write to maria.lindqvist@posteo.de."), Some("maria.lindqvist@posteo.de"));
-        assert_eq!(found("\"m+shop@mail.co.uk\""), Some("m+shop@mail.co.uk"));
+    fn a_person_is_distinguished_from_an_office_and_a_program() {
+        assert_eq!(first_match("write to maria.lindqvist@posteo.de."), Some("maria.lindqvist@posteo.de"));
+        assert_eq!(first_match("\"m+shop@mail.co.uk\""), Some("m+shop@mail.co.uk"));
         for text in [
             "noreply@shop.de",
             "ana@example.com",
@@ -152,7 +152,7 @@ mod tests {
             "@pytest.fixture",
             "a @ b",
         ] {
-            assert_eq!(found(text), None, "{text}");
+            assert_eq!(first_match(text), None, "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::number::Number;
 use crate::detect::near::{byte, window};
 use mcp_contracts::guardrails::Severity::High;
 
-/// Reads a number that can be told by its form and its check digits alone.
+/// Reads a number that its form and its check digits identify.
 pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     fiscal_code(number).or_else(|| {
         let free = number.is_free();
@@ -45,7 +45,7 @@ fn social_security(number: &Number<'_>) -> Option<Personal> {
         matches!(digits.as_str(), "078051120" | "219099999" | "123456789" | "111111111" | "222222222" | "987654321");
     let shown = shown || number.is_repeated(end);
     let other = number.labelled(&["part", "sku", "model", "order", "ticket", "invoice", "serial", "item"]);
-    (!never && !shown && !other).then(|| number.found("us_ssn", High, number.start..end))
+    (!never && !shown && !other).then(|| number.matched("us_ssn", High, number.start..end))
 }
 
 /// Brazil, CPF: `ddd.ddd.ddd-dd` with two check digits.
@@ -61,7 +61,7 @@ fn tax_of_brazil(number: &Number<'_>) -> Option<Personal> {
     };
     let given = |at: usize| u32::from(digits.as_bytes()[at] - b'0');
     let same = digits.bytes().all(|digit| digit == digits.as_bytes()[0]);
-    (!same && check(9) == given(9) && check(10) == given(10)).then(|| number.found("br_cpf", High, number.start..end))
+    (!same && check(9) == given(9) && check(10) == given(10)).then(|| number.matched("br_cpf", High, number.start..end))
 }
 
 /// China: 17 digits with a birthday and a check sign (ISO 7064 mod 11-2).
@@ -76,7 +76,7 @@ fn resident_of_china(number: &Number<'_>) -> Option<Personal> {
     let rest = weighted(digits, &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2], 11);
     let expected = b"10X98765432"[rest as usize];
     (born && check.as_bytes()[0].eq_ignore_ascii_case(&expected))
-        .then(|| number.found("cn_resident_id", High, number.start..number.start + 18))
+        .then(|| number.matched("cn_resident_id", High, number.start..number.start + 18))
 }
 
 /// France, NIR: 13 digits and a key, 97 minus the rest; with spaces between its parts or a label before it.
@@ -88,7 +88,7 @@ fn health_of_france(number: &Number<'_>) -> Option<Personal> {
     }
     let (body, key) = (digits[..13].parse::<u64>().ok()?, digits[13..].parse::<u64>().ok()?);
     let labelled = grouped || number.labelled(&["nir", "sécurité sociale", "securite sociale", "sécu", "insee"]);
-    (labelled && 97 - body % 97 == key).then(|| number.found("fr_nir", High, number.start..end))
+    (labelled && 97 - body % 97 == key).then(|| number.matched("fr_nir", High, number.start..end))
 }
 
 /// Italy: six letters, a birthday in signs, a place, and a check letter.
@@ -114,13 +114,13 @@ fn fiscal_code(number: &Number<'_>) -> Option<Personal> {
         .enumerate()
         .map(|(at, sign)| if at % 2 == 0 { ODD[value(*sign)] } else { value(*sign) as u32 })
         .sum();
-    (u32::from(signs[15] - b'A') == sum % 26).then(|| number.found("it_fiscal_code", High, start..start + 16))
+    (u32::from(signs[15] - b'A') == sum % 26).then(|| number.matched("it_fiscal_code", High, start..start + 16))
 }
 
 /// Spain, DNI and NIE: a letter that the rest by 23 chooses.
 fn citizen_of_spain(number: &Number<'_>) -> Option<Personal> {
     const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
-    let foreigner = matches!(number.left(), b'X' | b'Y' | b'Z');
+    let foreigner = matches!(number.previous(), b'X' | b'Y' | b'Z');
     let expected = if foreigner { 7 } else { 8 };
     let gap = usize::from(byte(number.text, Some(number.end())) == b'-');
     let letter = byte(number.text, Some(number.end() + gap));
@@ -132,15 +132,15 @@ fn citizen_of_spain(number: &Number<'_>) -> Option<Personal> {
         return None;
     }
     let value: u32 = number.text[number.start..number.end()].parse().ok()?;
-    let value = if foreigner { value + u32::from(number.left() - b'X') * 10_000_000 } else { value };
+    let value = if foreigner { value + u32::from(number.previous() - b'X') * 10_000_000 } else { value };
     let checks = LETTERS[(value % 23) as usize].eq_ignore_ascii_case(&letter);
     let labelled = || number.labelled(&["dni", "nie", "nif", "documento", "identidad"]) || foreigner;
-    (checks && labelled()).then(|| number.found("es_dni", High, start..number.end() + gap + 1))
+    (checks && labelled()).then(|| number.matched("es_dni", High, start..number.end() + gap + 1))
 }
 
 /// Britain, national insurance: two letters, six digits, a letter from A to D.
 fn insured_in_britain(number: &Number<'_>) -> Option<Personal> {
-    let blank = usize::from(number.left() == b' ');
+    let blank = usize::from(number.previous() == b' ');
     let start = number.start.checked_sub(2 + blank)?;
     let letters = number.text.get(start..start + 2)?.to_ascii_uppercase();
     let (digits, end) = number.digits(b" ");
@@ -160,7 +160,7 @@ fn insured_in_britain(number: &Number<'_>) -> Option<Personal> {
         )
     };
     (fits && !never && alone && matches!(last, b'A'..=b'D') && labelled())
-        .then(|| number.found("uk_nino", High, start..end + gap + 1))
+        .then(|| number.matched("uk_nino", High, start..end + gap + 1))
 }
 
 fn citizen_of_the_netherlands(number: &Number<'_>) -> Option<Personal> {
@@ -170,13 +170,13 @@ fn citizen_of_the_netherlands(number: &Number<'_>) -> Option<Personal> {
         weighted(&digits[..8], &[9, 8, 7, 6, 5, 4, 3, 2], 11) == last && digits != "000000000"
     };
     (checks && number.labelled(&["bsn", "burgerservicenummer", "sofinummer"]))
-        .then(|| number.found("nl_bsn", High, number.start..end))
+        .then(|| number.matched("nl_bsn", High, number.start..end))
 }
 
 fn citizen_of_poland(number: &Number<'_>) -> Option<Personal> {
     let digits = &number.text[number.start..number.end()];
     let checks = digits.len() == 11 && weighted(digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1], 10) == 0;
-    (checks && number.labelled(&["pesel"])).then(|| number.found("pl_pesel", High, number.start..number.end()))
+    (checks && number.labelled(&["pesel"])).then(|| number.matched("pl_pesel", High, number.start..number.end()))
 }
 
 fn citizen_of_sweden(number: &Number<'_>) -> Option<Personal> {
@@ -188,7 +188,7 @@ fn citizen_of_sweden(number: &Number<'_>) -> Option<Personal> {
         && is_day(2000, part(2), part(4))
         && luhn(short);
     (fits && number.labelled(&["personnummer", "personal identity number", "pnr", "ssn"]))
-        .then(|| number.found("se_personnummer", High, number.start..end))
+        .then(|| number.matched("se_personnummer", High, number.start..end))
 }
 
 fn citizen_of_india(number: &Number<'_>) -> Option<Personal> {
@@ -196,14 +196,14 @@ fn citizen_of_india(number: &Number<'_>) -> Option<Personal> {
     let fits =
         digits.len() == 12 && matches!(digits.as_bytes()[0], b'2'..=b'9') && number.closes(end) && verhoeff(&digits);
     (fits && number.labelled(&["aadhaar", "aadhar", "uidai", "uid"]))
-        .then(|| number.found("in_aadhaar", High, number.start..end))
+        .then(|| number.matched("in_aadhaar", High, number.start..end))
 }
 
 fn insured_in_canada(number: &Number<'_>) -> Option<Personal> {
     let (digits, end) = number.digits(b" -");
     let fits = digits.len() == 9 && !digits.starts_with(['0', '8']) && number.closes(end) && luhn(&digits);
     (fits && number.labelled(&["sin", "social insurance", "social insurance number"]))
-        .then(|| number.found("ca_sin", High, number.start..end))
+        .then(|| number.matched("ca_sin", High, number.start..end))
 }
 
 /// Germany, tax id: eleven digits, checked as in ISO 7064 mod 11-10.
@@ -228,7 +228,7 @@ fn taxed_in_germany(number: &Number<'_>) -> Option<Personal> {
         "tax id",
     ];
     (check == u32::from(digits.as_bytes()[10] - b'0') && number.labelled(&labels))
-        .then(|| number.found("de_tax_id", High, number.start..end))
+        .then(|| number.matched("de_tax_id", High, number.start..end))
 }
 
 /// A passport's number behind its label: up to three letters, then six to nine digits or letters.
@@ -262,5 +262,5 @@ fn passport(number: &Number<'_>) -> Option<Personal> {
     ];
     let labelled = || crate::detect::near::labelled(number.text, start, &labels);
     (letters <= 3 && (7..=10).contains(&tail) && tail - letters >= 5 && alone && labelled())
-        .then(|| number.found("passport", High, start..start + tail))
+        .then(|| number.matched("passport", High, start..start + tail))
 }

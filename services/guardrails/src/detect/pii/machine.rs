@@ -31,8 +31,8 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
 
 fn four(number: &Number<'_>) -> Option<Personal> {
     if number.run > 3
-        || !number.is_free() && number.left() != b'-' && number.left() != b'/'
-        || number.left() == b'/' && !number.text[..number.start].ends_with("//")
+        || !number.is_free() && number.previous() != b'-' && number.previous() != b'/'
+        || number.previous() == b'/' && !number.text[..number.start].ends_with("//")
     {
         return None;
     }
@@ -59,7 +59,7 @@ fn four(number: &Number<'_>) -> Option<Personal> {
         && !KNOWN.contains(&form)
         && !is_version(number, address)
         && number_closes(number, end))
-    .then(|| number.found("ip_address", Low, number.start..end))
+    .then(|| number.matched("ip_address", Low, number.start..end))
 }
 
 /// Whether it is a version or a number of a section: something names it so, or it is small and nothing names it otherwise.
@@ -85,8 +85,8 @@ fn number_closes(number: &Number<'_>, end: usize) -> bool {
 fn six(number: &Number<'_>) -> Option<Personal> {
     let first = number.text.as_bytes()[number.start];
     if !matches!(first, b'2' | b'3')
-        || number.left().is_ascii_alphanumeric()
-        || matches!(number.left(), b':' | b'.' | b'_' | b'-')
+        || number.previous().is_ascii_alphanumeric()
+        || matches!(number.previous(), b':' | b'.' | b'_' | b'-')
     {
         return None;
     }
@@ -101,5 +101,5 @@ fn six(number: &Number<'_>) -> Option<Personal> {
     let given = a & 0xe000 == 0x2000 && !(a == 0x2001 && matches!(b, 0 | 0xdb8)) && a != 0x3fff;
     let end = number.start + form.len();
     let network = byte(number.text, Some(end)) == b'/';
-    (given && !network && !KNOWN.contains(&form)).then(|| number.found("ip_address", Low, number.start..end))
+    (given && !network && !KNOWN.contains(&form)).then(|| number.matched("ip_address", Low, number.start..end))
 }

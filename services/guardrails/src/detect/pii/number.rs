@@ -31,13 +31,13 @@ impl<'t> Number<'t> {
     }
 
     /// The byte before.
-    pub(super) fn left(&self) -> u8 {
+    pub(super) fn previous(&self) -> u8 {
         byte(self.text, self.start.checked_sub(1))
     }
 
     /// Whether it begins a word.
     pub(super) fn is_free(&self) -> bool {
-        let left = self.left();
+        let left = self.previous();
         !(left.is_ascii_alphanumeric()
             || matches!(left, b'_' | b'.' | b'-' | b'/' | b'#' | b'%')
             || left >= 0x80 && !self.text[..self.start].ends_with(['“', '„', '«', '：', '（', '\u{a0}']))
@@ -83,7 +83,7 @@ impl<'t> Number<'t> {
         labelled(self.text, self.start, words)
     }
 
-    pub(super) fn found(
+    pub(super) fn matched(
         &self,
         kind: &'static str,
         severity: mcp_contracts::guardrails::Severity,

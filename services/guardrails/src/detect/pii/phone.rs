@@ -40,7 +40,7 @@ const LABELS: [&str; 32] = [
     "手机",
     "電話",
 ];
-/// Labels of long numbers that nobody calls.
+/// Labels of long numbers that are not telephone numbers.
 const OTHERS: [&str; 8] = ["id", "timestamp", "offset", "order", "invoice", "ticket", "bytes", "line"];
 
 pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
@@ -49,7 +49,7 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
 
 /// `+49 30 …`, `+1 (415) …`, `0049 …`.
 fn international(number: &Number<'_>) -> Option<Personal> {
-    let plus = number.left() == b'+';
+    let plus = number.previous() == b'+';
     let zeros = number.is_free() && number.text[number.start..].starts_with("00");
     if !plus && !zeros {
         return None;
@@ -80,12 +80,12 @@ fn international(number: &Number<'_>) -> Option<Personal> {
         spaced && (8..=15).contains(&digits.len()) && is_code(&digits) && number.closes(end) && !is_fiction(&digits);
     let sum = matches!(before(number.text, start, 2).trim_end().as_bytes().last(), Some(b'=' | b'0'..=b'9' | b')'));
     let sum = sum && !number.labelled(&LABELS);
-    (sure && plain && !sum && !number.labelled(&OTHERS)).then(|| number.found("phone", Medium, start..end))
+    (sure && plain && !sum && !number.labelled(&OTHERS)).then(|| number.matched("phone", Medium, start..end))
 }
 
 /// `(415) 867-5309`, `415-867-5309` or `415.867.5309`.
 fn american(number: &Number<'_>) -> Option<Personal> {
-    let opened = number.left() == b'(';
+    let opened = number.previous() == b'(';
     if number.run != 3 || !(opened || number.is_free()) || !matches!(number.text.as_bytes()[number.start], b'2'..=b'9')
     {
         return None;
@@ -101,17 +101,17 @@ fn american(number: &Number<'_>) -> Option<Personal> {
         && exchange
         && number.closes(end)
         && !is_fiction(&format!("1{digits}"));
-    (same && plain && !number.labelled(&OTHERS)).then(|| number.found("phone", Medium, start..end))
+    (same && plain && !number.labelled(&OTHERS)).then(|| number.matched("phone", Medium, start..end))
 }
 
 /// Seven to thirteen digits behind a label.
 fn national(number: &Number<'_>) -> Option<Personal> {
-    let opened = number.left() == b'(';
+    let opened = number.previous() == b'(';
     if !opened && !number.is_free() {
         return None;
     }
     let (digits, end) = spread(number);
-    let own = number.left() != b'+' && !is_amount(&number.text[end..]);
+    let own = number.previous() != b'+' && !is_amount(&number.text[end..]);
     let plain = (7..=13).contains(&digits.len()) && number.closes(end) && !is_fiction(&format!("1{digits}"));
     let repeated =
         digits.bytes().all(|digit| digit == digits.as_bytes()[0]) || digits == "1234567890" || digits == "0123456789";
@@ -120,7 +120,7 @@ fn national(number: &Number<'_>) -> Option<Personal> {
     let own = own && !constant && !number.is_repeated(end);
     let start = number.start - usize::from(opened);
     (plain && own && !repeated && !date && number.labelled(&LABELS) && !number.labelled(&OTHERS))
-        .then(|| number.found("phone", Medium, start..end))
+        .then(|| number.matched("phone", Medium, start..end))
 }
 
 /// The digits with the separators of telephone numbers between them, and where they end.
@@ -149,7 +149,7 @@ fn is_amount(rest: &str) -> bool {
         .contains(&unit.to_ascii_lowercase().as_str())
 }
 
-/// Whether a country may have such a number: no code begins with 0, America has eleven digits, and nobody is given a row of equal digits.
+/// Returns true if a country can have this number: no code begins with 0, American numbers have eleven digits, and a row of equal digits is not assigned.
 fn is_code(digits: &str) -> bool {
     let repeated = digits.bytes().skip(1).all(|digit| digit == digits.as_bytes()[1]);
     !digits.starts_with('0')

@@ -334,7 +334,7 @@ fn is_words(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Option<&str> {
+    fn first_match(text: &str) -> Option<&str> {
         let lower = text.to_lowercase();
         let at =
             NAMES.iter().filter_map(|name| lower.find(name).map(|at| (at, std::cmp::Reverse(name.len())))).min()?;
@@ -356,7 +356,7 @@ mod tests {
             ("flyctl set SESSION_KEY=q8Zt3LmW0xRb5Yv1", "q8Zt3LmW0xRb5Yv1"),
         ];
         for (text, value) in cases {
-            assert_eq!(found(text), Some(value), "{text}");
+            assert_eq!(first_match(text), Some(value), "{text}");
         }
     }
 
@@ -383,7 +383,7 @@ mod tests {
             "PASSWORD_EXPIRED: u32 = 12014u32",
             "secret: { name: \"orders-v2\" }",
         ] {
-            assert_eq!(found(text), None, "{text}");
+            assert_eq!(first_match(text), None, "{text}");
         }
     }
 }

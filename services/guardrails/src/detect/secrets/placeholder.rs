@@ -1,6 +1,6 @@
 //! Values that stand in for a secret: examples, references, templates, masks. What a real secret looks like is not known here.
 
-/// Words that nobody has in a secret.
+/// Words that do not occur in a real secret.
 const WORDS: [&str; 41] = [
     "changeme",
     "change-me",
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_is_told_from_what_is_real() {
+    fn a_placeholder_is_distinguished_from_a_real_secret() {
         for value in [
             "changeme",
             "<token>",

@@ -1,4 +1,4 @@
-//! The proxies on the ways of a stack. They live in this process, as long as the stack, and every rule on them dies with the process.
+//! The proxies on the edges of a stack. They live in this process as long as the stack, so no rule of a proxy outlives the process.
 
 use super::StackError;
 use chaos_proxy::toxic::Latency;
@@ -8,9 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The proxies of a stack.
 #[derive(Default)]
-pub(super) struct Ways {
+pub(super) struct EdgeProxies {
     proxies: Mutex<Vec<Proxied>>,
 }
 
@@ -23,25 +22,25 @@ struct Proxied {
     _slow: Option<Guard>,
 }
 
-/// A way that gets a proxy.
-pub(super) struct Way<'a> {
+/// An edge that gets a proxy.
+pub(super) struct ProxiedEdge<'a> {
     pub(super) from: &'a str,
     pub(super) to: &'a str,
-    /// The target, `http://host:port` or `redis://host:port`.
+    /// The called part, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
     pub(super) tapped: bool,
-    /// The address of this machine that the part at the beginning can reach.
+    /// The address of this machine that the calling part can reach.
     pub(super) listen: IpAddr,
     /// Milliseconds by which replies are delayed.
     pub(super) slow_ms: Option<u64>,
-    /// Seed of the run.
+    /// Seed of the run, which decides the random choices of the proxy.
     pub(super) seed: u64,
 }
 
-impl Ways {
-    /// Puts a proxy on a way and returns its URL, for the part at the beginning.
-    pub(super) async fn put(&self, way: Way<'_>) -> Result<String, StackError> {
-        let Way { from, to, url, tapped, listen, slow_ms, seed } = way;
+impl EdgeProxies {
+    /// Starts a proxy on an edge. Returns its URL, which the calling part uses.
+    pub(super) async fn put(&self, edge: ProxiedEdge<'_>) -> Result<String, StackError> {
+        let ProxiedEdge { from, to, url, tapped, listen, slow_ms, seed } = edge;
         let unreachable = || {
             let why = format!("`{to}` at `{url}` cannot have a proxy: its address cannot be resolved on this machine");
             StackError::start(from, why)
@@ -63,24 +62,24 @@ impl Ways {
         Ok(address)
     }
 
-    /// The proxy on the way from one part to another, if there is one.
+    /// The proxy on the edge from one part to another; `None` if the edge is direct.
     pub(super) fn between(&self, from: &str, to: &str) -> Option<Arc<Proxy>> {
         let proxies = self.lock();
-        proxies.iter().find(|way| way.from == from && way.to == to).map(|way| Arc::clone(&way.proxy))
+        proxies.iter().find(|edge| edge.from == from && edge.to == to).map(|edge| Arc::clone(&edge.proxy))
     }
 
-    /// The log of the way from one part to another; `None` if it is not tapped.
+    /// The recorded exchanges on the edge from one part to another; `None` if it is not tapped.
     pub(super) fn tap(&self, from: &str, to: &str) -> Option<Tap> {
         let proxies = self.lock();
-        proxies.iter().find(|way| way.tapped && way.from == from && way.to == to).map(|way| way.proxy.tap())
+        proxies.iter().find(|edge| edge.tapped && edge.from == from && edge.to == to).map(|edge| edge.proxy.tap())
     }
 
     pub(super) async fn close(&self) {
         let proxies = std::mem::take(&mut *self.lock());
-        for way in proxies {
-            way.proxy.clear();
+        for edge in proxies {
+            edge.proxy.clear();
             // A proxy that is still referenced ends with its last reference.
-            if let Some(proxy) = Arc::into_inner(way.proxy) {
+            if let Some(proxy) = Arc::into_inner(edge.proxy) {
                 proxy.close().await;
             }
         }

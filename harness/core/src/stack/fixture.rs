@@ -1,4 +1,4 @@
-//! What a service finds when it starts: an older database, or files of rules or patterns in a folder that may change while it runs.
+//! Fixtures that a service finds when it starts: an older database, or files of rules or patterns in a folder that may change while it runs.
 
 use super::StackError;
 use crate::plan::ProvidedFile;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given {
+pub enum Fixture {
     /// A database, as the bytes of its file.
     Database { service: Service, bytes: Arc<[u8]> },
     /// A folder of rules or patterns, with this file in it.
@@ -20,13 +20,13 @@ pub enum Given {
     },
 }
 
-impl From<&ProvidedFile> for Given {
-    fn from(given: &ProvidedFile) -> Self {
-        Self::File { service: given.service, name: given.file.clone(), text: given.text.clone() }
+impl From<&ProvidedFile> for Fixture {
+    fn from(provided: &ProvidedFile) -> Self {
+        Self::File { service: provided.service, name: provided.file.clone(), text: provided.text.clone() }
     }
 }
 
-impl Given {
+impl Fixture {
     pub const fn service(&self) -> Service {
         match self {
             Self::Database { service, .. } | Self::File { service, .. } => *service,
@@ -40,28 +40,29 @@ pub(super) fn folder(dir: &Path, service: Service) -> PathBuf {
 }
 
 /// Returns true if a service of this stack has a folder of files.
-pub(super) fn has_folder(given: &[Given], service: Service) -> bool {
-    given.iter().any(|given| matches!(given, Given::File { .. }) && given.service() == service)
+pub(super) fn has_folder(fixtures: &[Fixture], service: Service) -> bool {
+    fixtures.iter().any(|fixture| matches!(fixture, Fixture::File { .. }) && fixture.service() == service)
 }
 
-/// Writes the files; containers mount their folder.
-pub(super) fn write_files(dir: &Path, topology: &Topology, given: &[Given]) -> Result<(), StackError> {
-    for given in given {
-        let service = given.service();
+/// Writes the files of rules and patterns; containers mount their folder. Databases are written by the backend.
+pub(super) fn write_files(dir: &Path, topology: &Topology, fixtures: &[Fixture]) -> Result<(), StackError> {
+    for fixture in fixtures {
+        let service = fixture.service();
         if topology.of(service).next().is_none() {
             return Err(StackError::start(
                 service.name(),
-                "it is given a file or a database, and is not a part of the stack",
+                "there is a file or a database for it, but it is not a part of the stack",
             ));
         }
-        if let Given::File { name, text, .. } = given {
+        if let Fixture::File { name, text, .. } = fixture {
             write(&folder(dir, service), name, text).map_err(|error| StackError::start(service.name(), error))?;
         }
     }
     Ok(())
 }
 
-/// Writes a file as a whole or not at all. It is readable for every user, because a container has a user of its own.
+/// Writes a file as a whole or not at all, because the service may read it at any time. It is readable for every user, because a container has
+/// its own user.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
     let path = folder.join(name);
     let parent = path.parent().unwrap_or(folder);
