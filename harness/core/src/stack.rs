@@ -141,15 +141,8 @@ impl Stack {
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
-        let stack = Self {
-            request: request.clone(),
-            parts,
-            runtime,
-            proxies: EdgeProxies::default(),
-            entrances,
-            http,
-            reaper,
-        };
+        let stack =
+            Self { request: request.clone(), parts, runtime, proxies: EdgeProxies::default(), entrances, http, reaper };
         if let Some(parts) = running {
             for part in &parts {
                 stack.open_entrance(part).await?;

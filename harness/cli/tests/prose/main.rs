@@ -31,7 +31,12 @@ impl fmt::Display for Finding {
 fn assert_none(mut findings: Vec<Finding>) {
     findings.sort();
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    assert!(lines.is_empty(), "{} findings:\n{}\nhint: the house style is in `CONTRIBUTING.md`", lines.len(), lines.join("\n"));
+    assert!(
+        lines.is_empty(),
+        "{} findings:\n{}\nhint: the house style is in `CONTRIBUTING.md`",
+        lines.len(),
+        lines.join("\n")
+    );
 }
 
 /// Every file of the repository.
