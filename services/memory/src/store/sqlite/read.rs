@@ -66,6 +66,15 @@ fn parse_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
+/// True if the tenant of the first three parameters can read the scope `id`, an SQL expression.
+// For statements that read one scope. `scope IN VISIBLE` builds temporary tables each time the statement runs, and SQLite allocates 20 pages
+// (80 KiB) for each. When glibc returned that memory to the system, page faults doubled the CPU time of a search.
+pub(super) fn is_visible(id: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM scope v WHERE v.id = {id} AND v.org = ?1 AND v.workspace = ?2 AND v.owner IN (?3, ''))"
+    )
+}
+
 /// The first three parameters of every statement.
 pub(super) fn identity(tenant: &Tenant) -> Vec<SqlValue> {
     [tenant.org(), tenant.workspace(), tenant.user()].map(|text| SqlValue::from(text.to_owned())).to_vec()
@@ -88,7 +97,7 @@ pub(super) fn visible_row(
 ) -> rusqlite::Result<Row> {
     let mut values = identity(tenant);
     values.push(value);
-    rows(connection, &format!("{column} = ?4 AND scope IN {VISIBLE}"), values)?
+    rows(connection, &format!("{column} = ?4 AND {}", is_visible("m.scope")), values)?
         .pop()
         .ok_or(rusqlite::Error::QueryReturnedNoRows)
 }

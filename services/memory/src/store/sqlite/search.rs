@@ -1,6 +1,6 @@
 //! Search: finds the terms of the query in the full-text index and scores each memory that has at least one of them.
 
-use super::read::{self, VISIBLE};
+use super::read;
 use crate::ranking::{self, Corpus};
 use crate::store::{Rank, SearchHit, SearchQuery};
 use crate::tenant::Tenant;
@@ -108,8 +108,9 @@ fn read_postings(
         "SELECT w.doc, w.frequency, m.terms, m.created_us, (1{})
          FROM (SELECT doc, count(*) AS frequency FROM word_at WHERE term = ?4 GROUP BY doc) w
          CROSS JOIN memory m ON m.sequence = w.doc
-         WHERE m.scope = ?5 AND m.scope IN {VISIBLE}",
-        condition.sql
+         WHERE m.scope = ?5 AND {}",
+        condition.sql,
+        read::is_visible("?5")
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let posting = |row: &rusqlite::Row<'_>| {
