@@ -132,7 +132,7 @@ impl Driver {
     /// Reads one memory after the load, as its writer.
     pub(crate) async fn read_quietly(&self, process: usize, id: &str) {
         let mut user = self.users[process].lock().await;
-        let due = user.read(&self.scene, id, Turn::quiet(Phase::Final));
+        let due = user.read(id, Turn::quiet(Phase::Final));
         self.make_quietly(&mut user, due).await;
     }
 

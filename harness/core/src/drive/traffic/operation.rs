@@ -5,6 +5,7 @@ use super::content::Corpus;
 use super::directory::Identity;
 use super::ledger::{Known, Ledger, Ring};
 use harness_history::{Canary, Outcome};
+use mcp_contracts::Service;
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -40,8 +41,45 @@ pub trait Operation: Sync {
     fn request(&self, draw: &mut Draw<'_>) -> Request;
 
     /// Returns the request that follows a reply to `sent`. `None` ends the operation.
-    fn follow_up(&self, _sent: &Request, _reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
-        None
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>) -> Option<Request>;
+}
+
+type FollowUp = fn(&Request, &ToolReply<'_>) -> Option<Request>;
+
+/// An operation in Rust: a file of [`super::operations`].
+pub(super) struct Coded {
+    name: &'static str,
+    service: Service,
+    request: fn(&mut Draw<'_>) -> Request,
+    follow_up: FollowUp,
+}
+
+impl Coded {
+    /// Returns an operation of one call.
+    pub(super) const fn new(name: &'static str, service: Service, request: fn(&mut Draw<'_>) -> Request) -> Self {
+        Self { name, service, request, follow_up: |_, _| None }
+    }
+
+    pub(super) const fn followed_by(self, follow_up: FollowUp) -> Self {
+        Self { follow_up, ..self }
+    }
+}
+
+impl Operation for Coded {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn service(&self) -> &str {
+        self.service.name()
+    }
+
+    fn request(&self, draw: &mut Draw<'_>) -> Request {
+        (self.request)(draw)
+    }
+
+    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
+        (self.follow_up)(sent, reply)
     }
 }
 
@@ -66,9 +104,9 @@ pub struct Request {
 
 impl Request {
     /// Returns a request that the history names after its tool.
-    pub fn new(service: &'static str, tool: &'static str, arguments: &impl Serialize) -> Self {
+    pub(super) fn new(service: Service, tool: &'static str, arguments: &impl Serialize) -> Self {
         Self {
-            service: service.into(),
+            service: service.name().into(),
             tool: tool.into(),
             name: tool.into(),
             arguments: serde_json::to_string(arguments).expect("arguments of operations are maps with text keys"),

@@ -4,37 +4,37 @@ use super::operation::Operation;
 use mcp_contracts::{Service, guardrails, memory, orchestrator, patterns};
 
 macro_rules! operations {
-    ($($file:ident :: $operation:ident),+ $(,)?) => {
+    ($($file:ident),+ $(,)?) => {
         $(pub(super) mod $file;)+
         /// A seed draws from this list in its order.
-        pub const OPERATIONS: &[&dyn Operation] = &[$(&$file::$operation),+];
+        pub const OPERATIONS: &[&dyn Operation] = &[$(&$file::OPERATION),+];
     };
 }
 
 operations! {
-    store_memory::StoreMemory,
-    store_once::StoreOnce,
-    get_memory::GetMemory,
-    get_shared_memory::GetSharedMemory,
-    probe_foreign::ProbeForeign,
-    search_memory::SearchMemory,
-    search_by_tag::SearchByTag,
-    list_memories::ListMemories,
-    walk_memories::WalkMemories,
-    update_memory::UpdateMemory,
-    update_if_unchanged::UpdateIfUnchanged,
-    delete_memory::DeleteMemory,
-    memory_stats::MemoryStats,
-    check_guardrails::CheckGuardrails,
-    validate_commit::ValidateCommit,
-    scan_text::ScanText,
-    select_pattern::SelectPattern,
-    inject_pattern::InjectPattern,
-    log_pattern_usage::LogPatternUsage,
-    run_workflow::RunWorkflow,
-    run_once::RunOnce,
-    risky_workflow::RiskyWorkflow,
-    read_execution::ReadExecution,
+    store_memory,
+    store_once,
+    get_memory,
+    get_shared_memory,
+    probe_foreign,
+    search_memory,
+    search_by_tag,
+    list_memories,
+    walk_memories,
+    update_memory,
+    update_if_unchanged,
+    delete_memory,
+    memory_stats,
+    check_guardrails,
+    validate_commit,
+    scan_text,
+    select_pattern,
+    inject_pattern,
+    log_pattern_usage,
+    run_workflow,
+    run_once,
+    risky_workflow,
+    read_execution,
 }
 
 /// Returns the names that a mix and thresholds may use.

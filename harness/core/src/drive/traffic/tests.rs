@@ -62,7 +62,7 @@ fn requests(operation: &dyn Operation, outcome: &Outcome) -> Vec<Request> {
     with_draw(17, |draw| {
         let mut requests = vec![operation.request(draw)];
         let reply = ToolReply { outcome, structured: Some(&structured) };
-        while let Some(next) = operation.follow_up(requests.last().unwrap(), &reply, draw) {
+        while let Some(next) = operation.follow_up(requests.last().unwrap(), &reply) {
             requests.push(next);
             assert!(requests.len() < 10, "`{}` does not end", operation.name());
         }
@@ -101,8 +101,8 @@ fn an_operation_with_a_key_repeats_the_same_request_until_it_is_answered() {
     }
     let last = with_draw(1, |draw| {
         let first = find("run_once").request(draw);
-        let second = find("run_once").follow_up(&first, &ToolReply { outcome: &lost, structured: None }, draw).unwrap();
-        find("run_once").follow_up(&second, &ToolReply { outcome: &Outcome::Ok, structured: None }, draw)
+        let second = find("run_once").follow_up(&first, &ToolReply { outcome: &lost, structured: None }).unwrap();
+        find("run_once").follow_up(&second, &ToolReply { outcome: &Outcome::Ok, structured: None })
     });
     assert_eq!(last.expect("a repeated workflow is confirmed").repeats, 1);
 }

@@ -6,8 +6,7 @@ use super::directory::Identity;
 use super::ledger::{Known, Ledger, Ring};
 use super::mix::Mix;
 use super::operation::{Draw, Operation, Request, ToolReply};
-use super::operations::get_memory;
-use super::operations::store_memory::StoreMemory;
+use super::operations::{get_memory, store_memory};
 use super::pace::{After, Pace, Turn};
 use crate::drive::canary::Names;
 use crate::drive::client::{Client, ClientOptions, Endpoint};
@@ -66,8 +65,6 @@ impl Due {
 
 struct Call {
     operation: &'static dyn Operation,
-    number: u64,
-    rng: ChaCha8Rng,
     request: Request,
 }
 
@@ -132,23 +129,24 @@ impl User {
 
     /// The call that stores memory `number` before the load.
     pub fn seed(&self, scene: &Scene, number: u64, turn: Turn) -> Due {
-        Due { call: self.call(scene, &StoreMemory, number, scene.mix.numbers_of(number)), turn }
+        Due { call: self.call(scene, &store_memory::OPERATION, number, scene.mix.numbers_of(number)), turn }
     }
 
     /// The call that reads a record after the load.
-    pub fn read(&self, scene: &Scene, id: &str, turn: Turn) -> Due {
-        let (rng, request) = (scene.mix.numbers_of(0), get_memory::request(Some(id)));
-        Due { call: Call { operation: &get_memory::GetMemory, number: 0, rng, request }, turn }
+    pub fn read(&self, id: &str, turn: Turn) -> Due {
+        Due { call: Call { operation: &get_memory::OPERATION, request: get_memory::request(Some(id)) }, turn }
     }
 
     fn call(&self, scene: &Scene, operation: &'static dyn Operation, number: u64, mut rng: ChaCha8Rng) -> Call {
-        let request = operation.request(&mut draw(scene, &self.identity, &self.own, number, &mut rng));
-        Call { operation, number, rng, request }
+        let Scene { corpus, ledger, .. } = scene;
+        let (identity, own) = (&self.identity, &self.own);
+        let request = operation.request(&mut Draw { rng: &mut rng, number, identity, corpus, own, ledger });
+        Call { operation, request }
     }
 
     /// Sends a call to an instance, and learns from the reply. Without an instance that can be called, the call has no connection.
     pub async fn send(&mut self, scene: &Scene, instance: Option<(&str, &Arc<Endpoint>)>, due: Due) -> Op {
-        let Due { call: Call { operation, number, mut rng, request }, turn } = due;
+        let Due { call: Call { operation, request }, turn } = due;
         let now_us = || monotonic_us().saturating_sub(scene.options.epoch_us);
         let (tool, arguments) = (&*request.tool, &*request.arguments);
         let (invoke_us, complete_us, answered, structured) = match instance {
@@ -164,8 +162,7 @@ impl User {
             query.page = request.page;
         }
         let reply = ToolReply { outcome: &outcome, structured };
-        let mut draw = draw(scene, &self.identity, &self.own, number, &mut rng);
-        let next = operation.follow_up(&request, &reply, &mut draw);
+        let next = operation.follow_up(&request, &reply);
         let op = Op {
             process: self.identity.process,
             tenant: Arc::clone(&self.identity.tenant),
@@ -181,7 +178,7 @@ impl User {
             effect,
         };
         self.after = if op.outcome == Outcome::Failed(ErrorKind::Connect) { After::NoConnection } else { After::Call };
-        self.follow_up = next.map(|request| Call { operation, number, rng, request });
+        self.follow_up = next.map(|request| Call { operation, request });
         self.learn(scene, &op);
         op
     }
@@ -202,10 +199,6 @@ impl User {
             _ => {}
         }
     }
-}
-
-fn draw<'a>(scene: &'a Scene, identity: &'a Identity, own: &'a Ring, number: u64, rng: &'a mut ChaCha8Rng) -> Draw<'a> {
-    Draw { rng, number, identity, corpus: &scene.corpus, own, ledger: &scene.ledger }
 }
 
 fn client<'c>(

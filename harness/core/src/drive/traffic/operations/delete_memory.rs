@@ -1,24 +1,14 @@
 //! Deletes one of the user's own memories. A user without a memory stores one.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request};
 use super::store_memory;
+use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde_json::json;
 
-pub(super) struct DeleteMemory;
+pub(super) const OPERATION: Coded = Coded::new(tool::DELETE, Service::Memory, request);
 
-impl Operation for DeleteMemory {
-    fn name(&self) -> &str {
-        tool::DELETE
-    }
-
-    fn service(&self) -> &str {
-        Service::Memory.name()
-    }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        let Some(record) = draw.own_record() else { return store_memory::request(draw, None) };
-        Request::new(Service::Memory.name(), tool::DELETE, &json!({ "id": &*record.id }))
-    }
+fn request(draw: &mut Draw<'_>) -> Request {
+    let Some(record) = draw.own_record() else { return store_memory::request(draw, None) };
+    Request::new(Service::Memory, tool::DELETE, &json!({ "id": &*record.id }))
 }

@@ -1,43 +1,34 @@
 //! Requests a verdict, selects a pattern, and injects it on that verdict: what the orchestrator does, by hand.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use super::check_guardrails;
+use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
 use mcp_contracts::{Service, guardrails, patterns};
 use serde_json::{Map, Value, json};
 
-pub(super) struct InjectPattern;
+pub(super) const OPERATION: Coded =
+    Coded::new(patterns::tool::INJECT, Service::Guardrails, request).followed_by(follow_up);
 
-impl Operation for InjectPattern {
-    fn name(&self) -> &str {
-        patterns::tool::INJECT
-    }
+fn request(draw: &mut Draw<'_>) -> Request {
+    let action = check_guardrails::action(draw);
+    Request::new(Service::Guardrails, guardrails::tool::CHECK, &action).with_context(json!({ "request": action }))
+}
 
-    fn service(&self) -> &str {
-        Service::Guardrails.name()
-    }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        let action = check_guardrails::action(draw);
-        Request::new(Service::Guardrails.name(), guardrails::tool::CHECK, &action).with_context(json!({ "request": action }))
-    }
-
-    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
-        let (answer, mut known) = (reply.value(), sent.context.clone());
-        match &*sent.tool {
-            guardrails::tool::CHECK => {
-                known["verdictToken"] = answer["verdictToken"].as_str()?.into();
-                known["executionId"] = answer["executionId"].clone();
-                let intent = json!({ "intent": "investigate an incident" });
-                Some(Request::new(Service::Patterns.name(), patterns::tool::SELECT, &intent).with_context(known))
-            }
-            patterns::tool::SELECT => {
-                let pattern = &answer["patterns"][0];
-                known["patternId"] = pattern["id"].as_str()?.into();
-                let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
-                known["variables"] = names.map(|name| (name.to_owned(), json!("checkout"))).collect::<Map<_, _>>().into();
-                Some(Request::new(Service::Patterns.name(), patterns::tool::INJECT, &known))
-            }
-            _ => None,
+fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
+    let (answer, mut known) = (reply.value(), sent.context.clone());
+    match &*sent.tool {
+        guardrails::tool::CHECK => {
+            known["verdictToken"] = answer["verdictToken"].as_str()?.into();
+            known["executionId"] = answer["executionId"].clone();
+            let intent = json!({ "intent": "investigate an incident" });
+            Some(Request::new(Service::Patterns, patterns::tool::SELECT, &intent).with_context(known))
         }
+        patterns::tool::SELECT => {
+            let pattern = &answer["patterns"][0];
+            known["patternId"] = pattern["id"].as_str()?.into();
+            let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            known["variables"] = names.map(|name| (name.to_owned(), json!("checkout"))).collect::<Map<_, _>>().into();
+            Some(Request::new(Service::Patterns, patterns::tool::INJECT, &known))
+        }
+        _ => None,
     }
 }

@@ -1,11 +1,11 @@
 //! Lists memories by a tag.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request};
+use crate::drive::traffic::operation::{Coded, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde::Serialize;
 
-pub(super) struct ListMemories;
+pub(super) const OPERATION: Coded = Coded::new(tool::LIST, Service::Memory, |draw| request(draw.tag(), None));
 
 const LIMIT: u32 = 10;
 
@@ -19,19 +19,5 @@ struct Arguments<'a> {
 
 /// Returns a request for one page of the memories with this tag.
 pub(super) fn request(tag: &str, cursor: Option<&str>) -> Request {
-    Request::new(Service::Memory.name(), tool::LIST, &Arguments { tags: [tag], limit: LIMIT, cursor })
-}
-
-impl Operation for ListMemories {
-    fn name(&self) -> &str {
-        tool::LIST
-    }
-
-    fn service(&self) -> &str {
-        Service::Memory.name()
-    }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        request(draw.tag(), None)
-    }
+    Request::new(Service::Memory, tool::LIST, &Arguments { tags: [tag], limit: LIMIT, cursor })
 }

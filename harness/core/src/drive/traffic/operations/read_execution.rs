@@ -1,32 +1,21 @@
 //! Lists executions of the organisation and reads the newest.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
+use crate::drive::traffic::operation::{Coded, Request, ToolReply};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::tool;
 use serde_json::json;
 
-pub(super) struct ReadExecution;
+pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Orchestrator, |_draw| {
+    Request::new(Service::Orchestrator, tool::LIST_EXECUTIONS, &json!({ "limit": 5 }))
+})
+.followed_by(follow_up);
 
 const NAME: &str = "read_execution";
 
-impl Operation for ReadExecution {
-    fn name(&self) -> &str {
-        NAME
+fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
+    if sent.tool != tool::LIST_EXECUTIONS {
+        return None;
     }
-
-    fn service(&self) -> &str {
-        Service::Orchestrator.name()
-    }
-
-    fn request(&self, _draw: &mut Draw<'_>) -> Request {
-        Request::new(Service::Orchestrator.name(), tool::LIST_EXECUTIONS, &json!({ "limit": 5 }))
-    }
-
-    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
-        if sent.tool != tool::LIST_EXECUTIONS {
-            return None;
-        }
-        let newest = reply.value()["executions"][0]["executionId"].as_str()?.to_owned();
-        Some(Request::new(Service::Orchestrator.name(), tool::GET_EXECUTION, &json!({ "executionId": newest })))
-    }
+    let newest = reply.value()["executions"][0]["executionId"].as_str()?.to_owned();
+    Some(Request::new(Service::Orchestrator, tool::GET_EXECUTION, &json!({ "executionId": newest })))
 }

@@ -1,26 +1,16 @@
 //! Runs a workflow whose action is of high risk: it must not go on without a verdict.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request};
 use super::run_workflow;
+use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use serde_json::json;
 
-pub(super) struct RiskyWorkflow;
+pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Orchestrator, request);
 
 const NAME: &str = "risky_workflow";
 
-impl Operation for RiskyWorkflow {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn service(&self) -> &str {
-        Service::Orchestrator.name()
-    }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        let arguments =
-            json!({ "agent": "general", "action": "deploy", "intent": draw.intent(), "text": "roll out the fix" });
-        run_workflow::request(&arguments).named(NAME)
-    }
+fn request(draw: &mut Draw<'_>) -> Request {
+    let arguments =
+        json!({ "agent": "general", "action": "deploy", "intent": draw.intent(), "text": "roll out the fix" });
+    run_workflow::request(&arguments).named(NAME)
 }

@@ -1,12 +1,13 @@
 //! Runs a workflow whose action is of low risk.
 
 use super::check_guardrails;
-use crate::drive::traffic::operation::{Draw, Operation, Request};
+use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::tool;
 use serde_json::Value;
 
-pub(super) struct RunWorkflow;
+pub(super) const OPERATION: Coded =
+    Coded::new(tool::RUN_WORKFLOW, Service::Orchestrator, |draw| request(&arguments(draw)));
 
 /// Returns the arguments of a workflow that every rule allows.
 pub(super) fn arguments(draw: &mut Draw<'_>) -> Value {
@@ -17,19 +18,5 @@ pub(super) fn arguments(draw: &mut Draw<'_>) -> Value {
 
 /// Returns a request to run a workflow.
 pub(super) fn request(arguments: &Value) -> Request {
-    Request::new(Service::Orchestrator.name(), tool::RUN_WORKFLOW, arguments)
-}
-
-impl Operation for RunWorkflow {
-    fn name(&self) -> &str {
-        tool::RUN_WORKFLOW
-    }
-
-    fn service(&self) -> &str {
-        Service::Orchestrator.name()
-    }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        request(&arguments(draw))
-    }
+    Request::new(Service::Orchestrator, tool::RUN_WORKFLOW, arguments)
 }

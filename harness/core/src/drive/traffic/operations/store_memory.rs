@@ -1,12 +1,12 @@
 //! Stores a memory. One in three is for the whole workspace, so that colleagues have something to read.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request};
+use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::{Visibility, tool};
 use rand::RngExt as _;
 use serde::Serialize;
 
-pub(crate) struct StoreMemory;
+pub(crate) const OPERATION: Coded = Coded::new(tool::STORE, Service::Memory, |draw| request(draw, None));
 
 const KINDS: &[&str] = &["note", "decision", "incident", "runbook"];
 const SHARED_OF: u32 = 3;
@@ -33,19 +33,5 @@ pub(super) fn request(draw: &mut Draw<'_>, idempotency_key: Option<String>) -> R
         visibility: if shared { Visibility::Workspace } else { Visibility::Private },
         idempotency_key,
     };
-    Request::new(Service::Memory.name(), tool::STORE, &arguments)
-}
-
-impl Operation for StoreMemory {
-    fn name(&self) -> &str {
-        tool::STORE
-    }
-
-    fn service(&self) -> &str {
-        Service::Memory.name()
-    }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        request(draw, None)
-    }
+    Request::new(Service::Memory, tool::STORE, &arguments)
 }

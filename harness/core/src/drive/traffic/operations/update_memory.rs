@@ -1,12 +1,12 @@
 //! Replaces the content of one of the user's own memories, whatever its version is.
 
 use super::store_memory;
-use crate::drive::traffic::operation::{Draw, Operation, Request};
+use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde::Serialize;
 
-pub(super) struct UpdateMemory;
+pub(super) const OPERATION: Coded = Coded::new(tool::UPDATE, Service::Memory, |draw| request(draw, false));
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,19 +23,5 @@ pub(super) fn request(draw: &mut Draw<'_>, conditional: bool) -> Request {
     let Some(record) = draw.own_record() else { return store_memory::request(draw, None) };
     let expected_version = record.version.filter(|_| conditional);
     let arguments = Arguments { id: &record.id, content: draw.content(record.shared), expected_version };
-    Request::new(Service::Memory.name(), tool::UPDATE, &arguments)
-}
-
-impl Operation for UpdateMemory {
-    fn name(&self) -> &str {
-        tool::UPDATE
-    }
-
-    fn service(&self) -> &str {
-        Service::Memory.name()
-    }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        request(draw, false)
-    }
+    Request::new(Service::Memory, tool::UPDATE, &arguments)
 }

@@ -1,35 +1,25 @@
 //! Lists memories by a tag, page after page, while others write.
 
-use crate::drive::traffic::operation::{Draw, Operation, Request, ToolReply};
 use super::list_memories;
+use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
 use mcp_contracts::Service;
 
-pub(super) struct WalkMemories;
+pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request).followed_by(follow_up);
 
 const NAME: &str = "walk_memories";
 /// A walk ends after this page, so that one user does not list for the whole run.
 const LAST_PAGE: u32 = 4;
 
-impl Operation for WalkMemories {
-    fn name(&self) -> &str {
-        NAME
-    }
+fn request(draw: &mut Draw<'_>) -> Request {
+    let tag = draw.tag();
+    list_memories::request(tag, None).named(NAME).with_context(tag.into())
+}
 
-    fn service(&self) -> &str {
-        Service::Memory.name()
+fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
+    if sent.page == LAST_PAGE {
+        return None;
     }
-
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        let tag = draw.tag();
-        list_memories::request(tag, None).named(NAME).with_context(tag.into())
-    }
-
-    fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>, _draw: &mut Draw<'_>) -> Option<Request> {
-        if sent.page == LAST_PAGE {
-            return None;
-        }
-        let page = reply.value();
-        let next = list_memories::request(sent.context.as_str()?, Some(page["nextCursor"].as_str()?));
-        Some(Request { page: sent.page + 1, ..next.named(NAME).with_context(sent.context.clone()) })
-    }
+    let page = reply.value();
+    let next = list_memories::request(sent.context.as_str()?, Some(page["nextCursor"].as_str()?));
+    Some(Request { page: sent.page + 1, ..next.named(NAME).with_context(sent.context.clone()) })
 }
