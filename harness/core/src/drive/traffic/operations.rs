@@ -6,7 +6,7 @@ use mcp_contracts::{Service, guardrails, memory, orchestrator, patterns};
 macro_rules! operations {
     ($($file:ident :: $operation:ident),+ $(,)?) => {
         $(pub(super) mod $file;)+
-        /// A seed draws from this list in its order.
+        /// Another order would change what a seed draws.
         pub const OPERATIONS: &[&dyn Operation] = &[$(&$file::$operation),+];
     };
 }
@@ -42,7 +42,7 @@ pub fn names() -> Vec<&'static str> {
     OPERATIONS.iter().map(|operation| operation.name()).collect()
 }
 
-/// Returns the service that a call of this name in the history went to: the name is that of a tool, or of an operation.
+/// Returns the service of a call in the history; `name` is that of a tool or of an operation.
 pub fn service_of(name: &str) -> Option<&'static str> {
     let operation =
         || OPERATIONS.iter().find(|operation| operation.name() == name).map(|operation| operation.service());
