@@ -6,7 +6,7 @@ use mcp_contracts::{Service, guardrails, memory, orchestrator, patterns};
 macro_rules! operations {
     ($($file:ident :: $operation:ident),+ $(,)?) => {
         $(pub(super) mod $file;)+
-        /// Another order would change what a seed draws.
+        /// A seed draws from this list in its order.
         pub const OPERATIONS: &[&dyn Operation] = &[$(&$file::$operation),+];
     };
 }

@@ -135,7 +135,7 @@ impl User {
         Due { call: self.call(scene, &StoreMemory, number, scene.mix.numbers_of(number)), turn }
     }
 
-    /// Returns the call that reads a record after the load.
+    /// The call that reads a record after the load.
     pub fn read(&self, scene: &Scene, id: &str, turn: Turn) -> Due {
         let (rng, request) = (scene.mix.numbers_of(0), get_memory::request(Some(id)));
         Due { call: Call { operation: &get_memory::GetMemory, number: 0, rng, request }, turn }
