@@ -178,6 +178,7 @@ pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationT
         },
         () = cancel.cancelled() => (ScenarioEnd::Interrupted, None),
     };
+    // A scenario that broke has acknowledged writes as well, and checks judge them.
     if ended != ScenarioEnd::Interrupted {
         stage.read_back().await;
     }

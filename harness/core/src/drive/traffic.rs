@@ -1,5 +1,5 @@
 //! The traffic engine, which loads and experiments share. It decides which operation each call makes ([`mix`], [`operations`]) and when
-//! ([`pace`]), remembers records that exist ([`ledger`]), and reads back every write at the end, for scenarios as well ([`final_read`]). It does
+//! ([`pace`]), remembers records that exist (`ledger`), and reads back every write at the end, for scenarios as well ([`final_read`]). It does
 //! not decide which instance gets a call or where the call is recorded; the load or the experiment does.
 
 pub mod clock;

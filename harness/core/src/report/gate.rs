@@ -58,6 +58,7 @@ pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
         let place = runs(dir).join(name);
         match judge_again(&place) {
             Ok(summary) => drop(summaries.insert(name.clone(), summary)),
+            // A run that cannot be judged proves nothing; the report of the gate still has the other runs.
             Err(ReportError::Judge(error)) => run.end = RunEnd::Failed { exit: UNKNOWN, why: error.to_string() },
             Err(error) => return Err(error),
         }

@@ -49,6 +49,7 @@ impl<'s> Traffic<'s> {
         let (identities, grants): (Vec<_>, Vec<_>) = grants.unzip();
         let (deadline, epoch_us) = (self.load.call_deadline, self.stage.epoch_us());
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
+        // No call comes before the load: an experiment stores no memories in advance.
         let scene = Scene::new(Mix::new(self.stage.seed(), &self.load.mix), &identities, 0, options);
         let users = identities.into_iter().zip(grants).zip(0..);
         let users =

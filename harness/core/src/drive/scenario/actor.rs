@@ -86,6 +86,7 @@ impl<'s> Actor<'s> {
         // Its earlier writes are read back with its earlier grant, so that each grant is a process of its own in the history.
         self.process = self.stage.enlist(&self.grant);
         self.token = Some(self.stage.mint(&self.grant));
+        // The open connections send the earlier token.
         self.clients.clear();
         self
     }

@@ -25,7 +25,7 @@ const INTENTS: &[&str] = &[
     "cache stampede after the failover",
     "on-call handover notes of the payments team",
 ];
-/// An id that no memory has. A user without a record reads it: a real call, which must answer `not_found`.
+/// An id that no memory has. An operation without a record to read requests it: a real call, whose right answer is `not_found`.
 pub(super) const UNUSED_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// One call, or a few that belong together.

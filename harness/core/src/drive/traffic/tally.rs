@@ -101,6 +101,7 @@ impl Tally {
                 counts.lag.saturating_record(lag);
             }
         }
+        // The first call that ends in a later phase begins that phase.
         if phase > counts.phase {
             counts.phase = phase;
             counts.begin_phase();
