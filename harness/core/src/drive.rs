@@ -1,5 +1,6 @@
-//! What drives a stack: loads, scenarios and experiments. A load runs in a child process, the driver (`harness __drive`): it reads an [`Assignment`] on stdin, writes one [`Progress`](crate::stack::view::Progress) per line on stdout, records every
-//! operation in `history.jsonl` and ends with a [`DriverReport`].
+//! Loads, scenarios and experiments, and the client that makes their calls. A load runs in a child process, the driver (`harness __drive`). The
+//! driver reads an [`Assignment`] from stdin, writes one [`Progress`](crate::stack::view::Progress) per line to stdout, records every operation in
+//! `history.jsonl`, and ends with a [`DriverReport`].
 
 pub mod client;
 pub mod experiment;

@@ -78,7 +78,7 @@ impl<S: Purpose> Plan<S> {
         }
         let seed = seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
-        // Two runs may start in the same second, and the time in the name has no smaller unit.
+        // Two runs may start in the same second, and the time in the name has only seconds.
         let nonce: u16 = rand::random();
         Ok(Self {
             run_id: format!("{now}-{}-{}-{nonce:04x}", subject.verb(), subject.name()),

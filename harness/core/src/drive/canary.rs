@@ -1,4 +1,5 @@
-//! The mark at the end of every content that the harness writes: who wrote it, and whether colleagues may read it. Pure.
+//! The canary: the mark at the end of every content that the harness writes. It names the writer and says whether colleagues may read the
+//! content (decision 0004). No I/O.
 
 use harness_history::{Canary, RecordState};
 use std::collections::HashSet;
@@ -26,14 +27,14 @@ impl FromIterator<Arc<str>> for Names {
     }
 }
 
-/// Appends the mark to a content.
+/// Appends the canary to a content.
 pub(crate) fn append(content: &mut String, canary: &Canary) {
     let visibility = if canary.shared { 'w' } else { 'p' };
     write!(content, " {PREFIX}{}/{}/{visibility}/{}", canary.tenant, canary.user, canary.number)
         .expect("a string takes every write");
 }
 
-/// Returns what the harness records of a content: its digest, and the mark at its end.
+/// Returns what the history stores of a content: its digest, and the canary at its end.
 pub(crate) fn state_of(content: &str, names: &Names) -> RecordState {
     let last = content.rsplit(char::is_whitespace).next().unwrap_or_default();
     RecordState::of_content(xxh3_64(content.as_bytes()), parse(last, names))

@@ -26,16 +26,16 @@ use tokio::time::timeout;
 
 /// Minimum free space for one read, in bytes.
 const READ_CHUNK: usize = 4 << 10;
-/// A buffer that grew past this for one large reply is freed, in bytes: a hundred users would keep a hundred of them.
+/// Capacity that a reply buffer keeps between calls, in bytes. A larger one is shrunk, because each of a hundred users has its own.
 const KEPT_BUFFER: usize = 64 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// From the call to its complete reply, including the connection.
+    /// Time from the start of a call to its complete reply; it includes connecting.
     pub deadline: Duration,
     /// Largest reply, including head and framing, in bytes; a larger one is malformed.
     pub max_reply_bytes: usize,
-    /// Value of [`monotonic_us`] that is time 0 of the times in a [`Call`].
+    /// Value of [`monotonic_us`] at time 0 of the run, from which the times of a [`Call`] count.
     pub epoch_us: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct Call<'a> {
     /// When the reply was complete, or the deadline passed.
     pub complete_us: u64,
     pub outcome: Outcome,
-    /// `structuredContent` of the tool result as JSON text; also of a result with `isError`.
+    /// `structuredContent` of the tool result as JSON text, even if the result has `isError`.
     pub structured: Option<&'a str>,
 }
 
@@ -62,7 +62,7 @@ pub struct Call<'a> {
 pub struct Client {
     endpoint: Arc<Endpoint>,
     options: ClientOptions,
-    /// `_meta` of every request (MCP 2026-07-28, basic).
+    /// `_meta` of every request (MCP 2026-07-28, basic), serialized once.
     meta: String,
     head: Vec<u8>,
     token: Option<String>,
@@ -121,12 +121,14 @@ impl Client {
         }
     }
 
-    /// Sends the rendered request and waits for the complete reply, at most for the deadline. Also returns when that was.
+    /// Sends the rendered request and waits for the complete reply, at most for the deadline. Returns the time at which the call ended, and
+    /// the reply, or the outcome if there is none.
     async fn converse(&mut self) -> (u64, Result<Received, Outcome>) {
         let mut sent = false;
         let ended = timeout(self.options.deadline, self.exchange(&mut sent)).await;
         let received = match ended {
             Ok(received) => received,
+            // Once a byte is sent, the service may have acted; before that, the call certainly had no effect.
             Err(_) if sent => Err(Outcome::Unknown(ErrorKind::Timeout)),
             Err(_) => Err(Outcome::Failed(ErrorKind::Connect)),
         };
@@ -153,7 +155,7 @@ impl Client {
         self.request.extend_from_slice(&self.body);
     }
 
-    /// Sends the rendered request and reads the whole reply; `sent` is true as soon as a byte may have left.
+    /// Sends the rendered request and reads the whole reply. Sets `sent` as soon as a byte may have reached the server.
     async fn exchange(&mut self, sent: &mut bool) -> Result<Received, Outcome> {
         self.reply.clear();
         self.reply.shrink_to(KEPT_BUFFER);
@@ -189,6 +191,7 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
         if reply.capacity() - reply.len() < READ_CHUNK / 2 {
             reply.reserve(READ_CHUNK.max(reply.len()));
         }
+        // A read error counts as the end of the connection: an incomplete reply has an unknown outcome in either case.
         let read = stream.read_buf(reply).await.unwrap_or(0);
         if reply.len() > max {
             return Err(malformed(&format!("a reply of more than {max} bytes")));

@@ -1,4 +1,5 @@
-//! What a call did or saw, read from its arguments and its reply: the part of it that checks follow. Pure.
+//! Derives the effect of a tool call from its arguments and its reply: the records, verdicts, injections and workflows that checks judge.
+//! No I/O.
 
 mod record;
 
@@ -13,8 +14,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Returns the effect of a tool call, and its outcome: `not_found` is an answer to a read, and a reply that is not one of this tool is
-/// malformed. `arguments` and `reply` (the structured content) are JSON, because a load never builds a tree of its replies.
+/// Returns the outcome and the effect of a tool call. The outcome can differ from `outcome`: `not_found` is a valid answer to a read, and a
+/// reply that does not fit the tool is malformed. `arguments` and `reply` (the structured content) are JSON texts, because a load never
+/// builds a tree of its replies.
 pub(crate) fn of(
     tool: &str,
     arguments: &str,
@@ -61,7 +63,7 @@ fn import(arguments: &Value, reply: &Value, names: &Names) -> Effect {
     if records.is_empty() { Effect::None } else { Effect::Writes { records } }
 }
 
-/// Reads the claims of a verdict token. Its signature is checked by the services.
+/// Reads the claims of a verdict token. It does not verify the signature; the services do that.
 pub(crate) fn verdict_claims(token: &str) -> Option<VerdictClaims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()

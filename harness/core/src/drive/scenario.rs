@@ -1,5 +1,5 @@
-//! A scenario: a sequence of real calls and expectations. This file defines what it is and runs it to its end; what it may do is on the [`Stage`].
-//! The scenarios themselves are in a crate of their own.
+//! A scenario: a sequence of real calls and expectations. This file has its definition and runs it; the methods that a scenario may use are on
+//! [`Stage`] and [`Actor`]. The scenarios themselves are in the crate `scenarios`.
 
 mod actor;
 mod ask;
@@ -46,7 +46,7 @@ pub struct Scenario {
     pub given: fn() -> Vec<Fixture>,
     pub places: Places,
     pub deadline: Duration,
-    /// Standing checks that must not end without a decision.
+    /// Standing checks that must decide. The run is *unknown* if one of them has nothing to judge.
     pub required: &'static [&'static str],
     pub steps: Steps,
 }
@@ -95,7 +95,7 @@ impl Scenario {
         self
     }
 
-    /// Returns what a plan keeps of it.
+    /// Returns the part of the scenario that a plan records.
     pub fn script(&self) -> Script {
         Script {
             name: self.name.to_owned(),
@@ -107,7 +107,7 @@ impl Scenario {
     }
 }
 
-/// Why a scenario cannot go on. The expectations recorded so far stay; the later ones are unknown.
+/// Ends a scenario early, with the reason. The expectations recorded so far still count, and the run cannot pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Broken(pub String);
@@ -126,7 +126,7 @@ pub struct ScenarioReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     pub took_us: u64,
-    /// Limits that must hold.
+    /// Limits that the scenario promised.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<Quota>,
     /// Calls past these limits that the services reported, by organisation.
@@ -146,7 +146,7 @@ pub enum ScenarioEnd {
 }
 
 impl ScenarioReport {
-    /// Returns why the scenario proves less than it should.
+    /// Returns why the run cannot pass; `None` if the scenario completed.
     pub fn doubt(&self) -> Option<String> {
         let why = self.why.as_deref().unwrap_or("no reason was given");
         match self.ended {
@@ -163,9 +163,11 @@ impl ScenarioReport {
     }
 }
 
-/// Runs a scenario until it ends, panics, is interrupted or exceeds its deadline. Reads back what it wrote.
+/// Runs a scenario until it ends, panics, exceeds its deadline or is interrupted. Unless it was interrupted, it then reads back every
+/// acknowledged write.
 pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationToken) -> ScenarioReport {
     let start = Instant::now();
+    // A panic ends only this scenario: what it recorded until then is still judged.
     let playing = AssertUnwindSafe((scenario.steps)(stage)).catch_unwind();
     let (ended, why) = tokio::select! {
         played = tokio::time::timeout(scenario.deadline, playing) => match played {
@@ -176,6 +178,7 @@ pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationT
         },
         () = cancel.cancelled() => (ScenarioEnd::Interrupted, None),
     };
+    // A scenario that broke has acknowledged writes as well, and checks judge them.
     if ended != ScenarioEnd::Interrupted {
         stage.read_back().await;
     }

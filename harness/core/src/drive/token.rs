@@ -12,7 +12,7 @@ pub struct Grant {
     pub plan: Plan,
     pub role: Role,
     pub scopes: Vec<Scope>,
-    /// At most an hour.
+    /// Time until the token expires; at most an hour.
     pub lifetime: Duration,
 }
 
@@ -56,7 +56,7 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// Takes the secret that the services have as `JWT_SECRET`.
+    /// `secret` is the `JWT_SECRET` of the services.
     pub fn new(secret: &str) -> Self {
         Self { key: EncodingKey::from_secret(secret.as_bytes()) }
     }

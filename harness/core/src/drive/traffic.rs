@@ -1,6 +1,6 @@
-//! The traffic of loads and experiments: which operation each call makes ([`mix`], [`operations`]), when ([`pace`]), what is known of the
-//! records ([`ledger`]), and the final read of what was written, which scenarios use as well. Where calls go and where they are recorded is
-//! decided by the load or the experiment.
+//! The traffic engine, which loads and experiments share. It decides which operation each call makes ([`mix`], [`operations`]) and when
+//! ([`pace`]), remembers records that exist (`ledger`), and reads back every write at the end, for scenarios as well ([`final_read`]). It does
+//! not decide which instance gets a call or where the call is recorded; the load or the experiment does.
 
 pub mod clock;
 pub mod directory;

@@ -29,7 +29,7 @@ impl Backend {
         }
     }
 
-    /// The reasons why this backend cannot run the topology, one line each.
+    /// Returns the reasons why this backend cannot run the topology, one line each.
     pub(super) fn problems(&self, topology: &super::topology::Topology) -> Vec<String> {
         let Self::External { urls } = self else {
             let needs = if matches!(self, Self::Docker) { topology.needs_processes() } else { Vec::new() };
@@ -54,7 +54,7 @@ impl Backend {
     }
 }
 
-/// Why the harness refuses this URL; `None` if it does not. Load and faults must not reach another machine because of a wrong URL.
+/// Returns why the harness refuses this URL; `None` if it accepts it. A wrong URL must not send load or faults to another machine.
 fn refuse_url(service: &str, url: &str) -> Option<String> {
     let parsed = url.parse::<http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
     let Some(uri) = parsed else {

@@ -10,7 +10,7 @@ pub const SAMPLES: &str = "samples.jsonl";
 pub const EXPECTATIONS: &str = "expectations.jsonl";
 /// End of a scenario ([`crate::drive::scenario::ScenarioReport`]).
 pub const SCENARIO: &str = "scenario.json";
-/// Events of an experiment beside its calls ([`harness_history::experiment::Experiment`]).
+/// Events of an experiment other than its calls ([`harness_history::experiment::Experiment`]).
 pub const EXPERIMENT: &str = "experiment.json";
 /// Undo log of the faults ([`crate::fault::recover`]).
 pub const UNDO: &str = "undo.jsonl";

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes read at once.
+/// Number of bytes that one read requests.
 const BLOCK_BYTES: usize = 1 << 16;
 /// Maximum number of changed files that are listed by name.
 const MAX_LISTED: usize = 3;
@@ -46,7 +46,7 @@ struct Checksum {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Integrity {
     Intact,
-    /// It has no manifest: the run did not come to its end, or the end was cut off.
+    /// There is no manifest: the run did not end, or it was killed before it wrote the manifest.
     Unsealed,
     /// One line for each file that differs from the manifest.
     Changed(Vec<String>),
@@ -70,7 +70,7 @@ impl Integrity {
         }
     }
 
-    /// The word in lists of runs.
+    /// Returns the word for lists of runs.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Intact => "whole",
@@ -80,7 +80,8 @@ impl Integrity {
     }
 }
 
-/// Writes a file as a whole: under a temporary name first, which is renamed when everything is on the disk. On an error, nothing remains.
+/// Writes a file as a whole: under a temporary name, which is changed to the final one when all bytes are on disk. Removes the temporary file
+/// on an error.
 ///
 /// # Errors
 /// It cannot be written.
@@ -100,7 +101,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     result
 }
 
-/// Seals a record of which no file has been read yet.
+/// Seals a record, and reads all its files for that. [`Checksums::seal`] reuses files that were already read.
 ///
 /// # Errors
 /// A file cannot be read, or the manifest cannot be written.
@@ -108,12 +109,12 @@ pub fn seal(run_dir: &Path) -> io::Result<()> {
     Checksums::default().seal(run_dir)
 }
 
-/// Compares a run directory of which no file has been read yet with its manifest.
+/// Compares a run directory with its manifest, and reads all its files for that. [`Checksums::verify`] reuses files that were already read.
 pub fn verify(run_dir: &Path) -> Integrity {
     Checksums::default().verify(run_dir)
 }
 
-/// A file that is hashed while it is read.
+/// Hashes a file while a parser reads it, so that the record is read once.
 pub struct HashedFile {
     file: File,
     hash: Sha256,
@@ -194,7 +195,7 @@ impl Checksums {
     }
 }
 
-/// The recorded files that exist, as paths within the run. The record of a gate includes the manifests of its runs.
+/// Returns the recorded files that exist, as paths within the run. The record of a gate includes the manifests of its runs.
 fn recorded(run_dir: &Path) -> io::Result<Vec<String>> {
     let mut names: Vec<String> =
         RECORDED.iter().filter(|name| run_dir.join(name).is_file()).map(|name| (*name).to_owned()).collect();

@@ -63,16 +63,16 @@ pub struct Edge {
     pub mode: EdgeMode,
 }
 
-/// What lies between the two ends of an edge.
+/// How the bytes of an edge get from one end to the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeMode {
-    /// Nothing.
+    /// The caller connects to the target itself.
     #[default]
     Direct,
-    /// A proxy that passes every byte until a rule changes that.
+    /// Through a proxy that passes every byte until a rule changes that.
     Proxied,
-    /// A proxy that also records the HTTP exchanges that pass it.
+    /// Through a proxy that also records the HTTP exchanges.
     Tapped,
 }
 
@@ -118,6 +118,7 @@ impl Topology {
         let is_instance = |part: &Part| part.kind == PartKind::Service(service);
         let Some(at) = self.parts.iter().position(is_instance) else { return self };
         let mut model = self.parts[at].clone();
+        // Without Redis, each instance admits its share of a limit.
         model.settings.insert(env::RATE_LIMIT_INSTANCES.to_owned(), count.to_string());
         self.parts.retain(|part| !is_instance(part));
         let instances = names.iter().map(|name| Part { name: name.clone(), ..model.clone() });
@@ -211,7 +212,7 @@ impl Topology {
         self.parts.iter().find(|part| part.name == name)
     }
 
-    /// The parts in waves. The parts of a wave call only parts of earlier waves, so they can start at the same time.
+    /// Returns the parts in waves. The parts of a wave call only parts of earlier waves, so that they can start at the same time.
     pub fn waves(&self) -> Vec<Vec<&Part>> {
         let mut waiting: Vec<&Part> = self.parts.iter().collect();
         let mut waves = Vec::new();
@@ -219,7 +220,7 @@ impl Topology {
             let waits = |part: &&Part| part.edges.iter().any(|edge| waiting.iter().any(|other| other.name == edge.to));
             let (later, now): (Vec<&Part>, Vec<&Part>) = waiting.iter().copied().partition(waits);
             if now.is_empty() {
-                // The parts call each other in a circle. `problems` refuses that; here they form the last wave, so that the loop ends.
+                // These parts call each other in a circle, which `problems` reports. They form the last wave, so that the loop ends.
                 waves.push(later);
                 break;
             }

@@ -18,7 +18,7 @@ pub struct Workload {
     /// Organisations; the users are spread over them.
     pub organisations: u32,
     pub model: Model,
-    /// Load before the measured phase.
+    /// Duration of the load before the measured phase.
     pub warmup: Duration,
     /// Length of the measured phase.
     pub duration: Duration,

@@ -7,10 +7,10 @@ use plotters::prelude::{
 };
 use plotters::style::Color;
 
-/// Size on a page, and on a phone, where the large one is not readable.
+/// Sizes of a chart in pixels: on a page, and on a phone, where a wide chart is not readable.
 const WIDE: (u32, u32) = (860, 230);
 const NARROW: (u32, u32) = (400, 210);
-/// Size of the labels in units of the library, which are larger than pixels.
+/// Size of the labels in units of the chart library; a unit is larger than a pixel.
 const LABEL: u32 = 15;
 /// Upper estimate of the width of one letter of a label, in pixels.
 const LETTER: f64 = 7.4;
@@ -68,7 +68,7 @@ impl Axis {
     }
 }
 
-/// Draws lines and shades the spans.
+/// Draws the lines and shades the spans. Returns `None` if the points do not cover a range of the axis.
 pub(super) fn draw(
     title: &str,
     unit: &str,
@@ -183,7 +183,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Replaces the placeholder colours by those of the style, and lets the picture scale with the page.
+/// Replaces the placeholder colours with variables of the style, and removes the fixed size, so that the picture scales with the page.
 fn styled(svg: &str, (width, height): (u32, u32)) -> String {
     let mut styled = svg.to_owned();
     for (number, marker) in (1..=5).zip(["#010101", "#020202", "#030303", "#040404", "#050505"]) {

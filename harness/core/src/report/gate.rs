@@ -45,7 +45,7 @@ pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<G
     Ok(gate)
 }
 
-/// Judges every run of a gate again, writes their reports and its own.
+/// Judges every run of a gate again, and writes the reports of the runs and of the gate.
 ///
 /// # Errors
 /// The directory is not that of a gate, or a report cannot be written. The report lists a run that cannot be judged any more.
@@ -58,6 +58,7 @@ pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
         let place = runs(dir).join(name);
         match judge_again(&place) {
             Ok(summary) => drop(summaries.insert(name.clone(), summary)),
+            // A run that cannot be judged proves nothing; the report of the gate still has the other runs.
             Err(ReportError::Judge(error)) => run.end = RunEnd::Failed { exit: UNKNOWN, why: error.to_string() },
             Err(error) => return Err(error),
         }
@@ -87,7 +88,7 @@ fn of<'s>(run: &RunRecord, summaries: &'s Summaries) -> Option<&'s Summary> {
 }
 
 impl GateSummary {
-    /// Summarises a gate.
+    /// Summarises a gate. A record that is not intact makes the gate *unknown*, unless a run makes it worse.
     pub fn new(record: &GateRecord, summaries: &Summaries, integrity: &Integrity) -> Self {
         let phases: Vec<GatePhase> = record.phases.iter().map(|phase| phase_figures(phase, summaries)).collect();
         let mut reasons: Vec<GateReason> = phases.iter().flat_map(reasons).collect();
@@ -186,7 +187,7 @@ fn reasons(phase: &GatePhase) -> Vec<GateReason> {
     found.into_iter().map(reason).collect()
 }
 
-/// Severity of a result; the exit code of a gate follows the same order.
+/// Returns the severity of a result. The exit code of a gate follows the same order.
 fn weight(word: &str) -> u8 {
     match word {
         "pass" => 0,
@@ -194,6 +195,7 @@ fn weight(word: &str) -> u8 {
         "unknown" => 2,
         "error" => 3,
         "fail" => 4,
+        // `interrupted`.
         _ => 5,
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
     fill("report.html", TEMPLATE, values)
 }
 
-/// The shaded spans: the faults of an experiment, else the measured phase.
+/// Returns the shaded spans: the faults of an experiment, or the measured phase of another run.
 fn spans(summary: &Summary) -> Vec<Span> {
     if let Some(experiment) = &summary.experiment {
         let faults = experiment.faults.iter();
@@ -38,10 +38,10 @@ fn spans(summary: &Summary) -> Vec<Span> {
     if from <= until { vec![Span { from, until, name: String::new() }] } else { Vec::new() }
 }
 
-/// Rate, errors and latency for each second of a run.
+/// Returns the charts of rate, errors and latency for each second of a run.
 pub(super) fn course(summary: &Summary) -> Result<Charts, ReportError> {
     let span = &*spans(summary);
-    // The last second is incomplete; drawn, it would look like an outage.
+    // The last second is incomplete. If it were drawn, it would look like an outage.
     let whole = summary.seconds.len().saturating_sub(usize::from(summary.seconds.len() > 2));
     let series = |name: &str, value: &dyn Fn(&SecondFigures) -> f64| Line {
         name: name.to_owned(),
@@ -86,7 +86,7 @@ fn charts(summary: &Summary) -> Result<Charts, ReportError> {
     Ok(charts)
 }
 
-/// Latency of the most frequent operations over the nines of the percentiles.
+/// Returns one line for each of the most frequent operations: latency over the number of nines of the percentile.
 fn curves(summary: &Summary) -> Vec<Line> {
     let mut operations: Vec<_> = summary.operations.iter().collect();
     operations.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.calls));

@@ -8,11 +8,12 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 
 pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
+    // A summary has no duration; it has one entry for each second in which a call completed.
     let took = summary.seconds.len() as u64;
     text("harness", [suite(summary, Duration::from_secs(took))])
 }
 
-/// The suites of all runs of a gate.
+/// Renders one suite for each run of a gate.
 pub(super) fn render_gate(gate: &GateSummary, runs: &[Option<&Summary>]) -> Result<String, ReportError> {
     let records = gate.phases.iter().flat_map(|phase| phase.runs.iter().map(move |run| (phase.one.as_str(), run)));
     let suites = records.zip(runs).map(|((kind, run), summary)| {
@@ -63,7 +64,7 @@ fn suite(summary: &Summary, took: Duration) -> TestSuite {
     suite
 }
 
-/// The suite of a run without a directory.
+/// Returns the suite of a run that has no directory, because it failed early or was not run.
 fn without(kind: &str, run: &GateRun, took: Duration) -> TestSuite {
     let class = format!("harness.{kind}.{}", run.name);
     let mut suite = TestSuite::new(class.as_str());

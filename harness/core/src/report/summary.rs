@@ -13,7 +13,7 @@ use crate::plan::workload::{Model, Workload};
 use harness_history::{Finding, History, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Maximum number of calls of one piece of evidence that are described.
+/// Maximum number of calls that are described for one violation.
 const MOST_CALLS: usize = 3;
 
 impl Summary {
@@ -64,19 +64,20 @@ impl Summary {
     }
 }
 
-/// Start and end of the measured phase on the run's clock, in microseconds.
+/// Returns the start and the end of the measured phase on the run's clock, in microseconds.
 fn measured_span(recorded: &Recorded) -> (u64, u64) {
     if let Some(driver) = &recorded.driver
         && driver.measured_until_us > driver.measured_from_us
     {
         return (driver.measured_from_us, driver.measured_until_us);
     }
+    // A scenario or an experiment has no driver; its first and its last measured call are the ends.
     let measured = || recorded.history.measured();
     let from = measured().map(|op| op.invoke_us).min().unwrap_or_default();
     (from, measured().map(|op| op.complete_us).max().unwrap_or_default())
 }
 
-/// The reason of the verdict, in one sentence.
+/// Returns the reason of the verdict in one sentence: the first finding that has the same verdict.
 pub fn because(judgement: &Judgement) -> String {
     let decisive = judgement.findings.iter().find(|finding| finding.verdict == judgement.verdict);
     match judgement.verdict {
@@ -149,7 +150,7 @@ fn scenario_figures(figures: PlanFigures, script: &crate::plan::Script, recorded
     }
 }
 
-/// The faults of an experiment and the recovery of the stack.
+/// Returns the faults of an experiment and the recovery of the stack; `None` for another kind of run.
 fn happened(history: &History) -> Option<ExperimentFigures> {
     let happened = history.experiment()?;
     let recovery = harness_history::recovery::recovery(history, happened);
@@ -276,7 +277,7 @@ fn part_figures(recorded: &Recorded, span: (u64, u64), calls: u64) -> BTreeMap<S
         if let Some((at_us, cpu_us)) = last.insert(&sample.part, (sample.at_us, sample.cpu_us)) {
             let (wall, cpu) = (sample.at_us.saturating_sub(at_us).max(1), sample.cpu_us.saturating_sub(cpu_us));
             figures.readings.push((sample.at_us as f64 / 1e6, cpu as f64 / wall as f64, sample.rss_bytes));
-            // A sample is weighted by its share of the measured phase.
+            // A sample that is partly outside the measured phase counts in proportion to its time inside.
             let inside = sample.at_us.min(span.1).saturating_sub(at_us.max(span.0));
             figures.cpu_us += (cpu as f64 * inside as f64 / wall as f64) as u64;
         }

@@ -1,4 +1,4 @@
-//! Counts calls and their latencies. Only the latencies of the current second grow with the number of calls.
+//! Counts calls and their latencies. A [`Tally`] keeps a histogram of fixed size; a [`Second`] keeps each latency of its second.
 
 use super::figures::{CurvePoint, OperationFigures, Percentiles, SecondFigures};
 use harness_history::{Op, Outcome, Phase};
@@ -108,7 +108,7 @@ fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
     }
 }
 
-/// Latency over percentiles. A percentile with less than one call beyond it is omitted.
+/// Returns the latency over percentiles. A percentile with less than one call beyond it is omitted, because its value would be the maximum.
 fn curve(histogram: &Histogram<u64>) -> Vec<CurvePoint> {
     let tell_apart = |percentile: &&f64| histogram.len() as f64 * (1.0 - **percentile / 100.0) >= 1.0;
     let point =

@@ -6,7 +6,7 @@ use super::words::{duration, percent, thousands};
 /// Width of the first column.
 const NAME: usize = 18;
 
-/// A column of the table: title, width, rank (the highest rank is dropped first) and content.
+/// A column of the table. A narrow terminal keeps the columns with the highest ranks.
 struct Column {
     title: &'static str,
     width: usize,
@@ -24,7 +24,7 @@ const COLUMNS: [Column; 7] = [
     Column { title: "p99.9", width: 9, rank: 1, say: |figures| duration(figures.latency_us.p99_9 as f64) },
 ];
 
-/// The table of operations and the resources of each part, as lines of at most `width` characters. Columns that do not fit are omitted.
+/// Returns the table of operations and the resources of each part, as lines of at most `width` characters. Columns that do not fit are omitted.
 pub fn lines(summary: &Summary, width: usize) -> Vec<String> {
     let columns = fitting(width);
     let heads = columns.iter().map(|column| format!(" {:>1$}", column.title, column.width));
@@ -54,7 +54,7 @@ pub fn lines(summary: &Summary, width: usize) -> Vec<String> {
     lines
 }
 
-/// The columns that fit, the most important ones first.
+/// Returns the columns that fit, in the order of the table. Columns with a higher rank are chosen first.
 fn fitting(width: usize) -> Vec<&'static Column> {
     let mut by_rank: Vec<&Column> = COLUMNS.iter().collect();
     by_rank.sort_by_key(|column| std::cmp::Reverse(column.rank));

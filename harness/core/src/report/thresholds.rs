@@ -22,7 +22,7 @@ impl When {
     }
 }
 
-/// The result of every threshold of the run.
+/// Returns the result of every threshold of the run.
 pub(super) fn judged(recorded: &Recorded) -> Vec<ThresholdFigures> {
     let criteria = criteria(recorded);
     let promised = |pick: fn(&Promises) -> &Vec<Threshold>| criteria.experiment.as_ref().map(pick).cloned();
@@ -45,6 +45,7 @@ fn one(recorded: &Recorded, criteria: &Criteria, when: When, threshold: Threshol
         (When::After, _) => "holds-after",
     };
     let text = threshold.to_string();
+    // The check runs again with this threshold alone, because its finding on all thresholds has one verdict.
     let mut alone = Criteria { thresholds: Vec::new(), ..criteria.clone() };
     match (when, &mut alone.experiment) {
         (When::Measured, _) => alone.thresholds = vec![threshold],

@@ -29,16 +29,16 @@ pub struct Trial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialOutcome {
-    /// The run failed.
+    /// The run failed, so the lie was caught.
     Caught,
     /// The run passed, so the lie was missed.
     Missed,
-    /// The run was *unknown*.
+    /// The run was *unknown*, so it proved nothing about the lie.
     Unknown,
 }
 
 impl TrialOutcome {
-    /// Its word in tables.
+    /// Returns the word for tables.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Caught => "caught",
@@ -64,7 +64,7 @@ struct Row<'t> {
     report: Option<String>,
 }
 
-/// The number of caught lies.
+/// Returns the number of caught lies.
 pub fn caught(trials: &[Trial]) -> usize {
     trials.iter().filter(|trial| trial.outcome == TrialOutcome::Caught).count()
 }

@@ -14,7 +14,7 @@ pub(super) fn add_filters(environment: &mut Environment<'_>) {
     });
 }
 
-/// Microseconds with three digits and a unit.
+/// Returns a duration with about three digits and a unit.
 pub(super) fn duration(us: f64) -> String {
     let (value, unit) = match us {
         us if us >= 1e6 => (us / 1e6, "s"),
@@ -31,7 +31,7 @@ pub(super) fn duration(us: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// A ratio in percent; a small one is never rounded to 0.
+/// Returns a ratio in percent. Only 0 is shown as 0, so that a single error in many calls is visible.
 pub(super) fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     if percent == 0.0 {
@@ -43,7 +43,7 @@ pub(super) fn percent(ratio: f64) -> String {
     }
 }
 
-/// A number with separated thousands.
+/// Returns a number with a comma between thousands.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -56,7 +56,7 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
-/// Text escaped for a cell of a Markdown table.
+/// Returns a text escaped for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

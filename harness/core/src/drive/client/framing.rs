@@ -1,16 +1,16 @@
-//! Finds the end of one HTTP/1.1 reply in a stream of bytes: a head, then a length, chunks, or the end of the connection. Pure over the bytes
-//! read so far. A chunked body is joined in place, so that nothing is copied twice.
+//! Finds the end of one HTTP/1.1 response in a stream of bytes. After the head, the body ends by its length, by its last chunk, or with the
+//! connection. There is no I/O here: the caller passes the bytes read so far. Chunks are joined in place, without a second buffer.
 
 use std::ops::Range;
 
-/// Longest reply head, in bytes.
+/// Maximum length of a response head, in bytes.
 const MAX_HEAD: usize = 32 << 10;
-/// Most header fields.
+/// Maximum number of header fields.
 const MAX_FIELDS: usize = 64;
-/// Longest line that announces a chunk, or field of its trailer, in bytes.
+/// Maximum length of a line with the size of a chunk, or of a trailer field, in bytes.
 const MAX_CHUNK_LINE: usize = 4 << 10;
 
-/// One complete reply inside the buffer that was read into.
+/// A complete response: the positions of its parts in the read buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Received {
     pub(super) status: u16,
@@ -22,7 +22,7 @@ pub(super) struct Received {
     pub(super) reusable: bool,
 }
 
-/// How far a reply has been parsed.
+/// The parser of one response. It keeps its progress from one read to the next.
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     body: Body,
@@ -38,11 +38,11 @@ enum Body {
     /// The head is not complete.
     #[default]
     Head,
-    /// Ends at this position.
+    /// The body ends at this position of the buffer.
     Until(usize),
-    /// Ends with the connection.
+    /// The body ends when the server closes the connection.
     UntilClose,
-    /// Chunks. Bytes before `joined` are body; bytes from `next` on are not parsed yet.
+    /// The body is chunked. Bytes before `joined` are the joined data; bytes from `next` on are not parsed yet.
     Chunks { joined: usize, next: usize, left: Chunk },
 }
 
@@ -50,7 +50,7 @@ enum Body {
 enum Chunk {
     /// A line with the size comes next.
     Size,
-    /// This number of bytes is missing.
+    /// This number of data bytes is still to come.
     Data(usize),
     /// The line end after the data comes next.
     DataEnd,
@@ -59,7 +59,8 @@ enum Chunk {
 }
 
 impl Frame {
-    /// Looks at what was read so far; `Some` when the reply is complete, an error says what is not HTTP/1.1 about it.
+    /// Parses the bytes read so far. Returns the response when it is complete, and `None` before that. Fails with the reason if the bytes are
+    /// not HTTP/1.1.
     pub(super) fn advance(&mut self, buffer: &mut [u8]) -> Result<Option<Received>, &'static str> {
         if matches!(self.body, Body::Head) && !self.head(buffer)? {
             return Ok(None);
@@ -68,6 +69,7 @@ impl Frame {
             Body::Head | Body::UntilClose => Ok(None),
             Body::Until(end) if buffer.len() < *end => Ok(None),
             Body::Until(end) => {
+                // Bytes after the response belong to no request; on a kept connection the next call would read them as its reply.
                 let (end, reusable) = (*end, self.keep && buffer.len() == *end);
                 Ok(Some(self.received(end, reusable)))
             }
@@ -79,7 +81,7 @@ impl Frame {
         }
     }
 
-    /// The connection ended: `Some` where that is how the reply ends, `None` where something is missing.
+    /// Handles the end of the connection. Returns the response if its body ends that way, and `None` if bytes are missing.
     pub(super) fn end(&mut self, buffer: &mut [u8]) -> Result<Option<Received>, &'static str> {
         match self.body {
             Body::UntilClose => Ok(Some(self.received(buffer.len(), false))),
@@ -92,7 +94,7 @@ impl Frame {
         Received { status: self.status, head, body: self.start..end, events: self.events, reusable }
     }
 
-    /// Reads the head if it is complete; informational replies before it are passed over.
+    /// Parses the head, and skips informational (1xx) responses before it. Returns false if the head is incomplete.
     fn head(&mut self, buffer: &[u8]) -> Result<bool, &'static str> {
         loop {
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
@@ -110,13 +112,14 @@ impl Frame {
             if (100..200).contains(&self.status) {
                 continue;
             }
+            // HTTP/1.0 closes the connection by default.
             self.keep = response.version == Some(1);
             self.body = self.framing(response.headers)?;
             return Ok(true);
         }
     }
 
-    /// RFC 9112 section 6.3, for a reply to POST.
+    /// Determines where the body ends (RFC 9112 section 6.3, for a response to POST).
     fn framing(&mut self, fields: &[httparse::Header<'_>]) -> Result<Body, &'static str> {
         let (mut length, mut chunked) = (None, false);
         for field in fields {
@@ -153,7 +156,7 @@ impl Frame {
     }
 }
 
-/// Returns the fields of a head that has been parsed before, with names in lower case.
+/// Parses a complete head again and returns its fields, with names in lower case. Only [`super::Client::ask`] needs them.
 pub(super) fn fields(head: &[u8]) -> Vec<(String, String)> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);

@@ -1,5 +1,5 @@
-//! Any method of either era with any headers, and everything that came back. It costs more than [`Client::call_json`], so that scenarios use it
-//! and loads do not.
+//! Sends a request of any method, in either era of the protocol and with any headers, and returns everything that came back. The actors
+//! of a scenario use it; the users of a load use [`Client::call_json`], which costs less.
 
 use super::{Client, framing, malformed, reply, request_meta};
 use base64::Engine;
@@ -29,7 +29,7 @@ pub struct Message {
     pub era: Era,
     /// Headers in addition to those of the protocol.
     pub headers: Vec<(String, String)>,
-    /// True if the caller can put a question to its user (modern era).
+    /// True if the request declares that the client can ask its user a question (elicitation, modern era only).
     pub can_ask: bool,
 }
 
@@ -75,6 +75,7 @@ impl Client {
                 }
                 heard.status = Some(received.status);
                 heard.headers = framing::fields(&self.reply[received.head.clone()]);
+                // A request that is refused with an HTTP error may have a JSON-RPC error in its body, which scenarios check.
                 let refused = serde_json::from_slice::<Value>(&self.reply[received.body.clone()]);
                 match reply::message(&mut self.reply, &received) {
                     Ok(body) => understand(&self.reply[body], id, &message.method, &mut heard),
@@ -134,7 +135,7 @@ fn meta(can_ask: bool) -> Value {
     meta
 }
 
-/// Encodes a text that is not plain for a header (MCP 2026-07-28, streamable HTTP).
+/// Encodes a text for a header: printable ASCII as it is, any other text in Base64 (MCP 2026-07-28, streamable HTTP).
 fn header_text(text: &str) -> String {
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
     if plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }

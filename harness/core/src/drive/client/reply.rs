@@ -1,4 +1,5 @@
-//! Classifies a complete reply: HTTP status, JSON-RPC envelope, tool result. Parsed borrowed.
+//! Classifies a complete reply by its HTTP status, its JSON-RPC envelope and its tool result. The parsed values borrow from the read buffer,
+//! because a load parses every reply.
 
 use super::framing::Received;
 use super::malformed;
@@ -59,10 +60,10 @@ struct Block {
 
 /// Why an error that [`shows_internals`] is malformed.
 const INTERNALS_SHOWN: &str = "an error that shows the inside of the service";
-/// JSON-RPC: the server failed, either before or after the effect.
+/// JSON-RPC code of an internal error. The call may have had its effect before, so that its outcome is unknown.
 const INTERNAL_ERROR: i64 = -32603;
 
-/// Classifies a reply to the request `id`; the text is its `structuredContent`.
+/// Returns the outcome of the reply to request `id`, and its `structuredContent` as JSON text.
 pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (Outcome, Option<&'a str>) {
     match message(buffer, received) {
         Ok(body) => match envelope(&buffer[body], id) {
@@ -73,7 +74,8 @@ pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (
     }
 }
 
-/// Returns where the JSON-RPC response is, or the outcome if the status or the stream has none.
+/// Returns the position of the JSON-RPC response in the buffer. Fails with the outcome if the status is an error, or if the event stream
+/// contains no response.
 pub(super) fn message(buffer: &mut [u8], received: &Received) -> Result<Range<usize>, Outcome> {
     match received.status {
         200..300 => {}
@@ -100,6 +102,7 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
     let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
     match (envelope.result, envelope.error) {
         (Some(result), None) if same_id => Ok(result),
+        // The error about a request that the server could not parse has no `id`.
         (None, Some(error)) if same_id || envelope.id.is_none() => Err(rpc_error(error.code, error.message.get())),
         (Some(_), None) | (None, Some(_)) => Err(malformed("a response with the `id` of another request")),
         (Some(_), Some(_)) => Err(malformed("a response with both `result` and `error`")),
@@ -148,14 +151,14 @@ pub(super) fn refused(structured: Option<&str>, content: &str) -> Outcome {
 fn tool_error(code: &str) -> Outcome {
     match code {
         "quota_exceeded" => Outcome::Failed(ErrorKind::Quota),
-        // These may be sent after the effect. `none`: the server sent no code.
+        // A service may send these errors after the effect. `none` stands for an error without a code.
         "deadline_exceeded" | "internal" | "none" => Outcome::Unknown(ErrorKind::Tool(Arc::from(code))),
         code => Outcome::Failed(ErrorKind::Tool(Arc::from(code))),
     }
 }
 
-/// Returns the stable code of an error: from the structured content, or from JSON in the first text block, where a server puts it if the
-/// tool's structured content has a schema.
+/// Returns the stable code of an error, or `none` if it has none. The code is in the structured content or in the JSON of the first text
+/// block; our services use the text block (decision 0008).
 fn error_code(structured: Option<&str>, content: &str) -> String {
     let in_text = || {
         let blocks: Vec<Block> = serde_json::from_str(content).ok()?;
@@ -170,7 +173,7 @@ struct Kind {
     method: Option<IgnoredAny>,
 }
 
-/// Returns the first event that is a response, with its data lines joined in place. Notifications may come before it.
+/// Returns the position of the first event that is a response, and joins its data lines in place. Skips notifications before it.
 fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
     let (mut start, mut end) = (0, 0);
     let mut from = 0;

@@ -1,4 +1,5 @@
-//! The effect of the memory tools. Parsed borrowed and in one pass, because a load of the memory service consists of these calls.
+//! The effect of the memory tools. A reply is parsed in one pass and without copies, because a load of the memory service consists of these
+//! calls.
 
 use crate::drive::canary::{Names, state_of};
 use harness_history::op::{Query, Visibility};
@@ -10,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Tags with these prefixes are the service's own.
+/// Prefixes of the tags that the service adds.
 const SERVICE_TAGS: [&str; 4] = ["org:", "user:", "workspace:", "topic:"];
 
 /// Text that is borrowed if it has no escapes. serde borrows a `Cow` inside an `Option` or a `Vec` only if a type of its own says so.
@@ -34,7 +35,7 @@ struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Arguments that no tool accepts, which a scenario may send, have no effect.
+    /// Parses arguments. Invalid ones, which a scenario may send on purpose, count as empty, so that the call has no effect.
     fn parse(text: &'a str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
@@ -50,7 +51,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// A memory in a reply. A page of ten needs no tags: they are known from the write.
+/// A memory in a page. Its tags are not parsed, because the history has them from the write.
 #[derive(Deserialize)]
 struct Listed<'a> {
     #[serde(borrow)]
@@ -124,7 +125,7 @@ pub(super) fn delete(arguments: &str) -> Effect {
     Arguments::parse(arguments).id().map_or(Effect::None, |key| Effect::Delete { key })
 }
 
-/// `not_found` is an answer, not an error.
+/// Returns the outcome and the effect of a read. `not_found` is a valid answer: for this reader, the record does not exist.
 pub(super) fn get(arguments: &str, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
     let Some(key) = Arguments::parse(arguments).id() else { return (outcome.clone(), Effect::None) };
     match parse::<Memory<'_>>(outcome, reply) {
@@ -165,7 +166,7 @@ pub(super) fn scan(arguments: &str, outcome: &Outcome, reply: Option<&str>, name
     }
 }
 
-/// Returns the parsed structured content of a call that was answered with a result, else the outcome.
+/// Parses the structured content of a call that succeeded. Fails with the outcome of any other call, or if the content does not fit.
 fn parse<'a, T: Deserialize<'a>>(outcome: &Outcome, reply: Option<&'a str>) -> Result<T, Outcome> {
     if *outcome != Outcome::Ok {
         return Err(outcome.clone());

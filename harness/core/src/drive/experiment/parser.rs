@@ -343,7 +343,7 @@ impl<'a> ExperimentParser<'a> {
         Abort { error_share, within: self.notes.length(abort, "within", PHASE, Some(Duration::from_secs(5))) }
     }
 
-    /// ProblemList parts that the stack does not have, and faults that are impossible in it.
+    /// Adds a problem for each part that the stack does not have, and for each fault that is impossible in it.
     fn parts_are_there(&mut self, table: &Table, experiment: &Experiment) {
         let known: Vec<&str> = experiment.topology.parts.iter().map(|part| part.name.as_str()).collect();
         let promises = &experiment.promises;

@@ -1,5 +1,5 @@
-//! The load of an experiment: the traffic engine's mix and users, with arrivals at one rate, so that a slow stack makes calls late and never
-//! fewer (latency counts from the planned start).
+//! The load of an experiment: the mix and the users of the traffic engine, with arrivals at a constant rate. A slow stack delays calls, but
+//! does not reduce their number; latency counts from the planned start.
 
 use super::{Limited, Load};
 use crate::drive::client::ClientOptions;
@@ -33,7 +33,7 @@ impl<'s> Traffic<'s> {
         Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()) }
     }
 
-    /// Keeps calls coming until `stop`.
+    /// Makes the calls of all users until `stop` is cancelled.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let grants = (0..self.load.users).map(|number| {
             let organisation = number % self.load.organisations;
@@ -49,6 +49,7 @@ impl<'s> Traffic<'s> {
         let (identities, grants): (Vec<_>, Vec<_>) = grants.unzip();
         let (deadline, epoch_us) = (self.load.call_deadline, self.stage.epoch_us());
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
+        // No call comes before the load: an experiment stores no memories in advance.
         let scene = Scene::new(Mix::new(self.stage.seed(), &self.load.mix), &identities, 0, options);
         let users = identities.into_iter().zip(grants).zip(0..);
         let users =
@@ -60,7 +61,7 @@ impl<'s> Traffic<'s> {
     async fn live(&self, mut user: User, scene: &Scene) {
         self.tally.user_starts();
         while let Some(due) = user.next(scene, &self.pace, &self.clock).await {
-            // A grant of a stage lives longer than a run, and is signed once.
+            // A token of a stage outlives the run, so that this signs one per user, at its first call.
             if user.refresh(self.stage.minter(), self.stage.now_us()).is_err() {
                 return;
             }
@@ -74,7 +75,7 @@ impl<'s> Traffic<'s> {
         }
     }
 
-    /// Calls as an organisation that requests more than its limit, at its own rate.
+    /// Makes the calls of an organisation that exceeds its limit, at a rate of its own.
     async fn exceed_limit(&self, limited: &Limited, stop: &CancellationToken) {
         let mut actor =
             self.stage.user("asker", &limited.organisation).on(limited.plan).within(self.load.call_deadline);
@@ -94,7 +95,7 @@ impl<'s> Traffic<'s> {
         }
     }
 
-    /// Raises the rate from now on, for as long as the load says.
+    /// Starts the surge of the load, if it has one.
     pub(crate) fn surge(&self) {
         if let Some(surge) = &self.load.surge {
             self.pace.surge(self.stage.now_us(), surge.times, surge.lasts);
@@ -106,7 +107,7 @@ impl<'s> Traffic<'s> {
         self.tally.error_share(self.stage.now_us(), within.as_micros() as u64)
     }
 
-    /// Counts the next phase of the experiment anew.
+    /// Resets the figures of the phase, because the next one begins.
     pub(crate) fn begin_phase(&self) {
         self.tally.begin_phase();
     }

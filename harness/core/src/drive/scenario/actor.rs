@@ -1,4 +1,4 @@
-//! A user who calls services: with a token of its own, and one connection to each part that it calls.
+//! A user that calls services. It has a token of its own, and one connection to each part that it calls.
 
 use super::{Ask, Reply, Stage};
 use crate::drive::canary::{Names, append, state_of};
@@ -83,9 +83,10 @@ impl<'s> Actor<'s> {
 
     fn changed(mut self, change: impl FnOnce(&mut Grant)) -> Self {
         change(&mut self.grant);
-        // What it wrote before is read back with the grant that it had then.
+        // Its earlier writes are read back with its earlier grant, so that each grant is a process of its own in the history.
         self.process = self.stage.enlist(&self.grant);
         self.token = Some(self.stage.mint(&self.grant));
+        // The open connections send the earlier token.
         self.clients.clear();
         self
     }
@@ -99,12 +100,12 @@ impl<'s> Actor<'s> {
         &self.grant
     }
 
-    /// Returns a content for a private memory: the text, and a mark with the name of its writer.
+    /// Returns the content of a private memory: the text, followed by the canary that names its writer.
     pub fn private(&mut self, text: &str) -> String {
         self.content(text, false)
     }
 
-    /// Returns a content for a memory that its whole workspace may read.
+    /// Returns the content of a memory that its whole workspace may read.
     pub fn shared(&mut self, text: &str) -> String {
         self.content(text, true)
     }
@@ -112,6 +113,7 @@ impl<'s> Actor<'s> {
     fn content(&mut self, text: &str, shared: bool) -> String {
         self.contents += 1;
         let (tenant, user) = (self.grant.organisation.as_str().into(), self.identity().as_str().into());
+        // Unique in the run, unless one actor writes a million contents.
         let number = u64::from(self.process) * 1_000_000 + self.contents;
         let mut content = text.to_owned();
         append(&mut content, &Canary { tenant, user, workspace: None, shared, number });
@@ -215,7 +217,7 @@ impl<'s> Actor<'s> {
         }
     }
 
-    /// Returns the effect of a deletion by tag: which of its own records have the tags.
+    /// Returns the effect of a deletion by tag: it deletes those of the actor's own records that have the tags.
     fn deletes(&self, ask: &Ask, outcome: &Outcome) -> Effect {
         if ask.arguments()["dryRun"] == true || matches!(outcome, Outcome::Failed(_)) {
             return Effect::None;
@@ -227,7 +229,7 @@ impl<'s> Actor<'s> {
     }
 }
 
-/// Returns the tags that a call writes or selects by. Those of an import are the tags of its first memory.
+/// Returns the tags that a call writes or selects by. For an import, these are the tags of its first memory.
 fn tags_of(ask: &Ask) -> Vec<String> {
     let arguments = ask.arguments();
     let tags = if arguments["memories"].is_array() { &arguments["memories"][0]["tags"] } else { &arguments["tags"] };
@@ -247,7 +249,7 @@ fn no_connection(now_us: u64) -> Heard {
     }
 }
 
-/// Returns the endpoints by part.
+/// Returns the endpoint of each part; omits a part whose URL is not an endpoint.
 pub(super) fn endpoints(urls: &BTreeMap<String, String>) -> BTreeMap<String, Arc<Endpoint>> {
     let parsed = urls.iter().filter_map(|(part, url)| Some((part.clone(), Arc::new(url.parse().ok()?))));
     parsed.collect()

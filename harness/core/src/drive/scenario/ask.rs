@@ -19,7 +19,7 @@ impl Ask {
     /// Calls a tool; its service follows from its name.
     ///
     /// # Panics
-    /// No service has that tool; use [`Ask::tool_of`] to call it nevertheless.
+    /// Panics if no service has that tool. [`Ask::tool_of`] calls a tool that does not exist.
     pub fn tool(name: &str, arguments: Value) -> Self {
         let service = service_of_tool(name).unwrap_or_else(|| panic!("no service has a tool `{name}`"));
         Self::tool_of(service, name, arguments)
@@ -116,7 +116,7 @@ impl Ask {
         (self.message.method == "tools/call").then(|| self.message.params["name"].as_str())?
     }
 
-    /// The tool, else the method.
+    /// Returns the name of the tool, or the method if the request calls no tool.
     pub fn name(&self) -> &str {
         self.tool_name().unwrap_or(&self.message.method)
     }

@@ -1,5 +1,5 @@
-//! What a scenario does to its stack. The history records when the last instance of a service stops and when one is back, so that checks know
-//! which service was missing.
+//! Methods by which a scenario stops, pauses and restarts parts of its stack and changes their files. The history records when the last
+//! instance of a service stops and when the first is back, so that checks know when the service was unavailable.
 
 use super::{Broken, Stage};
 use crate::stack::Ended;
@@ -7,7 +7,7 @@ use harness_history::{Effect, Op, Outcome, Phase};
 use mcp_contracts::Service;
 use std::sync::PoisonError;
 
-/// The user in the history for what the harness does.
+/// The user and the tenant of the harness's own operations in the history.
 const HARNESS: &str = "harness";
 
 impl Stage<'_> {
@@ -67,7 +67,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Ends a part with SIGTERM, then restarts it.
+    /// Ends a part with SIGTERM, then starts it again.
     ///
     /// # Errors
     /// See [`Stage::terminate`] and [`Stage::start_again`].
@@ -84,7 +84,7 @@ impl Stage<'_> {
         self.stack.write_file(service, name, text).map_err(Broken::from)
     }
 
-    /// Removes such a file.
+    /// Removes a file of rules or patterns from the folder that the service watches.
     ///
     /// # Errors
     /// There is no such file.

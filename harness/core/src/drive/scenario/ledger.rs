@@ -1,4 +1,4 @@
-//! Everything that happens on a stage, written down at once: operations in `history.jsonl`, expectations in `expectations.jsonl`.
+//! Records what happens on a stage as it happens: operations in `history.jsonl`, expectations in `expectations.jsonl`.
 
 use crate::drive::token::Grant;
 use crate::observe::clock::monotonic_us;
@@ -75,7 +75,7 @@ impl Ledger {
         *recorded - 1
     }
 
-    /// Records the verdict on an expectation, and shows it.
+    /// Records the verdict on an expectation, and shows it to the user.
     pub(super) fn expect(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
         let expectation =
             Expectation { at_us: self.now_us(), expected: expected.to_owned(), verdict, seen: shown(seen), ops };
@@ -83,6 +83,7 @@ impl Ledger {
         let mut line = serde_json::to_vec(&expectation).expect("an expectation is always valid JSON");
         line.push(b'\n');
         if let Err(error) = expectations.file.write_all(&line) {
+            // The scenario goes on; `close` fails with the first error.
             expectations.failure.get_or_insert(error.to_string());
         }
         drop(expectations);
@@ -153,9 +154,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns an observation without tokens, and short enough to read.
+/// Returns an observation with its tokens masked, and cut to [`MAX_SEEN`] characters.
 fn shown(seen: &str) -> String {
     let words = seen.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+    // Every JWT begins with `eyJ`, which is the Base64 of `{"`.
     let masked = words.map(|word| if word.starts_with("eyJ") && word.contains('.') { "(token)" } else { word });
     let text: String = masked.collect();
     match text.char_indices().nth(MAX_SEEN) {

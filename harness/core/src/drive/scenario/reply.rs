@@ -39,7 +39,9 @@ impl<'s> Reply<'s> {
     pub fn refuses(self, expected: &str, code: ErrorCode) -> Self {
         let held = match &self.heard.outcome {
             Outcome::Failed(ErrorKind::Tool(said)) | Outcome::Unknown(ErrorKind::Tool(said)) => **said == *code.name(),
+            // A 429 has the same outcome, but carries no code of a tool.
             Outcome::Failed(ErrorKind::Quota) => code == ErrorCode::QuotaExceeded && self.heard.status == Some(200),
+            // Resources and prompts refuse with a JSON-RPC error, which has the code in its data.
             Outcome::Failed(ErrorKind::JsonRpc(_)) => self.heard.error["data"]["code"] == code.name(),
             Outcome::Ok | Outcome::Failed(_) | Outcome::Unknown(_) => false,
         };
@@ -58,7 +60,7 @@ impl<'s> Reply<'s> {
         self.expect(expected, held)
     }
 
-    /// Expects that the service asks the caller's user first, in a message of which this holds.
+    /// Expects that the service asks the client's user a question first, in a message for which `holds` returns true.
     pub fn asks(self, expected: &str, holds: impl FnOnce(&str) -> bool) -> Self {
         let requests = self.heard.result["inputRequests"].as_object();
         let message =
@@ -68,7 +70,7 @@ impl<'s> Reply<'s> {
         self.expect(expected, held)
     }
 
-    /// Expects a header of which this holds.
+    /// Expects this header, with a value for which `holds` returns true.
     pub fn has_header(self, expected: &str, name: &str, holds: impl FnOnce(&str) -> bool) -> Self {
         let held = self.header(name).is_some_and(holds);
         let seen = format!("`{name}` is {:?}", self.header(name));
@@ -76,10 +78,10 @@ impl<'s> Reply<'s> {
         self
     }
 
-    /// Ends the scenario unless there is a result: what comes next would mean nothing.
+    /// Returns the reply if it has a result. Ends the scenario otherwise, for steps that mean nothing without the result.
     ///
     /// # Errors
-    /// There is none.
+    /// The reply has no result.
     pub fn or_stop(self) -> Result<Self, Broken> {
         if self.is_ok() { Ok(self) } else { Err(Broken(format!("`{}` answered {}", self.asked, self.describe()))) }
     }
@@ -122,7 +124,7 @@ impl<'s> Reply<'s> {
         &self.heard.error
     }
 
-    /// Returns a text of the structured content; empty if there is none with that name.
+    /// Returns the text of this name in the structured content; empty if there is none.
     pub fn text(&self, name: &str) -> String {
         self[name].as_str().unwrap_or_default().to_owned()
     }
@@ -132,7 +134,7 @@ impl<'s> Reply<'s> {
         self.at
     }
 
-    /// From the send to the complete reply.
+    /// Returns the time from the send to the complete reply.
     pub fn took(&self) -> Duration {
         Duration::from_micros(self.heard.complete_us.saturating_sub(self.heard.invoke_us))
     }

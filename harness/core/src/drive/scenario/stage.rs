@@ -35,7 +35,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(3_000);
 pub struct StageRequest<'a> {
     pub stack: &'a Stack,
     pub run_dir: &'a Path,
-    /// Identity of the run. Names of organisations carry a digest of it, so that two runs against one store do not share them.
+    /// Identity of the run. The names of organisations end with a digest of it, so that two runs against one store do not share organisations.
     pub run_id: &'a str,
     /// Seed of the run.
     pub seed: u64,
@@ -46,7 +46,7 @@ pub struct StageRequest<'a> {
     pub view: &'a Arc<dyn View>,
 }
 
-/// The stage of a scenario.
+/// The stage of a scenario or an experiment.
 pub struct Stage<'a> {
     pub(super) stack: &'a Stack,
     ledger: Ledger,
@@ -110,7 +110,7 @@ impl<'a> Stage<'a> {
         Actor::new(self, grant)
     }
 
-    /// Returns the number in the history of a new user with this grant. What it writes is read back with the grant.
+    /// Adds a user to the history and returns its process number. The final read uses the grant to read back the user's writes.
     pub(crate) fn enlist(&self, grant: &Grant) -> u32 {
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
         grants.push(grant.clone());
@@ -200,7 +200,8 @@ impl<'a> Stage<'a> {
         futures::future::join(acting, futures::future::join_all(traffic)).await.0
     }
 
-    /// Promises that an organisation is never admitted more often than this. `operations` are those that count; all of them if it is empty.
+    /// Promises that an organisation is admitted at most `limit` times in a window (in the whole run if `window` is `None`). Only calls of
+    /// `operations` count, or all calls if it is empty.
     pub fn promise_limit(&self, organisation: &str, operations: &[&str], limit: u64, window: Option<Duration>) {
         self.ledger.promise(Quota {
             tenant: organisation.to_owned(),
@@ -212,7 +213,7 @@ impl<'a> Stage<'a> {
 
     /// Reads back every acknowledged write by its writer.
     pub(crate) async fn read_back(&'a self) {
-        // What is not read back in time, or cannot be, stays open, and its check reports that.
+        // A write that is not read back in time stays undecided, and `no-lost-writes` reports it.
         if self.ledger.flush().is_ok() {
             let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
             let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(self.run_dir, lanes)).await;
@@ -297,7 +298,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A lane of the final read.
+/// A lane of the final read. It never ends early, because the final read has a deadline of its own.
 struct Lane<'a> {
     stage: &'a Stage<'a>,
 }

@@ -20,7 +20,7 @@ pub struct WireCall {
     pub result: Value,
     /// Header fields of the request.
     pub headers: Vec<(String, String)>,
-    /// Position in the history of a verdict or an injection.
+    /// Position in the history; `None` unless the call is a verdict or an injection.
     pub op: Option<u64>,
 }
 
@@ -86,6 +86,7 @@ impl Stage<'_> {
         // The tap does not keep the caller's token; the verdict names its organisation.
         let token = structured["verdictToken"].as_str().or_else(|| call.arguments["verdictToken"].as_str());
         let tenant = token.and_then(effect::verdict_claims).map_or_else(|| "unseen".to_owned(), |claims| claims.org_id);
+        // The tap has an `Instant`, but the history counts from the start of the run.
         let ago = |instant: std::time::Instant| u64::try_from(instant.elapsed().as_micros()).unwrap_or(u64::MAX);
         let invoke_us = self.ledger().now_us().saturating_sub(ago(exchange.at));
         let took = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);

@@ -1,5 +1,5 @@
-//! The arrival schedule of the open model: when the n-th call of the whole run is planned. Pure, except for the shared counter that gives
-//! every arrival to exactly one user, and for a surge, which begins when a fault does.
+//! The arrival schedule of the open model: the planned time of the n-th call of the whole run. Two things change while
+//! it is in use: the shared counter that gives every arrival to exactly one user, and the surge that an experiment may start. No I/O, no clock.
 
 use crate::plan::workload::RateStage;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Arrivals {
     planned: Legs,
-    /// The schedule from the begin of a surge on; it has the same arrivals before.
+    /// The schedule with the surge. Its arrivals before the surge are those of `planned`.
     surged: OnceLock<Legs>,
     next: AtomicU64,
 }
@@ -21,7 +21,7 @@ struct Legs {
     total: u64,
 }
 
-/// One stage with what came before it.
+/// One stage, with its start and the number of arrivals before it.
 #[derive(Debug, Clone, Copy)]
 struct Leg {
     start_secs: f64,
@@ -32,22 +32,22 @@ struct Leg {
 }
 
 impl Leg {
-    /// Arrivals in the first `secs` of this stage: the integral of a rate that is linear in time.
+    /// Returns the number of arrivals in the first `secs` seconds of this stage: the integral of a rate that is linear in time.
     fn within(&self, secs: f64) -> f64 {
         self.from * secs + (self.to - self.from) * secs * secs / (2.0 * self.secs)
     }
 
-    /// When this number of arrivals is reached, in seconds after the start of the stage: the inverse of [`Leg::within`].
+    /// Returns the time at which this number of arrivals is reached, in seconds after the start of the stage: the inverse of [`Leg::within`].
     fn reached(&self, arrivals: f64) -> f64 {
         let slope = (self.to - self.from) / self.secs;
-        // The stable form of the root: it has no difference of near numbers where the slope is small.
+        // This form of the root does not subtract two nearly equal numbers, which would lose digits if the slope is small.
         let root = (self.from * self.from + 2.0 * slope * arrivals).max(0.0).sqrt();
         let divisor = self.from + root;
         if divisor > 0.0 { (2.0 * arrivals / divisor).min(self.secs) } else { 0.0 }
     }
 }
 
-/// What rounding may add or remove at the end of a stage, in arrivals.
+/// Tolerance for rounding at the end of a stage, in arrivals.
 const ROUNDING: f64 = 1e-6;
 
 /// Length of a schedule without an end: a year, longer than any run.
@@ -78,7 +78,7 @@ impl Legs {
 }
 
 impl Arrivals {
-    /// Plans the stages after a warm-up at the rate with which the first one begins.
+    /// Plans a warm-up at the initial rate of the first stage, then the stages.
     pub(super) fn new(warmup: Duration, stages: &[RateStage]) -> Self {
         let warmup = constant(stages.first().map_or(0.0, |stage| stage.from_per_second), warmup);
         let planned = Legs::new(std::iter::once(warmup).chain(stages.iter().cloned()));
@@ -94,6 +94,7 @@ impl Arrivals {
     pub(super) fn surge(&self, from_us: u64, times: f64, lasts: Duration) {
         let rate = self.planned.stages.first().map_or(0.0, |leg| leg.from);
         let before = constant(rate, Duration::from_micros(from_us));
+        // The first leg repeats the schedule until now, so that arrivals that users have taken keep their planned times.
         let surged = Legs::new([before, constant(rate * times, lasts), constant(rate, ENDLESS)]);
         let _ = self.surged.set(surged);
     }

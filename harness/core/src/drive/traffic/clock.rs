@@ -1,4 +1,4 @@
-//! Time as the pacing sees it: now, and waiting until a time. The real clock wakes from a thread of its own, because the runtime's timer
+//! The clock of the pacing: the current time, and waiting until a time. The real clock wakes from a thread of its own, because the runtime's timer
 //! has a resolution of 1 ms; the virtual clock of the tests moves only when every user waits.
 
 use crate::observe::clock::monotonic_us;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Time in microseconds of the run.
 pub trait Clock: Send + Sync {
     fn now_us(&self) -> u64;
-    /// The wakers of those who wait.
+    /// Returns the wakers of the tasks that wait.
     fn alarms(&self) -> &Alarms;
 }
 
@@ -37,7 +37,7 @@ impl<C: Clock> Future for Sleep<'_, C> {
         if self.clock.now_us() >= self.at_us {
             return Poll::Ready(());
         }
-        // One alarm is enough: a task that is polled earlier is woken again by it.
+        // One alarm is enough: it wakes the task at its time, even if the task was polled before.
         if !self.set {
             self.set = true;
             self.clock.alarms().set(self.at_us, context.waker().clone());

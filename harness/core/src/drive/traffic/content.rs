@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt as _};
 
-/// Shortest word that is searched for, in bytes.
+/// Minimum length of a word in a search, in bytes.
 const MIN_QUERY_WORD: usize = 5;
 
 const CORPORA: &[&str] = &[include_str!("../../../../../fixtures/corpora/on-call-notes.txt")];

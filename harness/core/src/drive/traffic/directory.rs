@@ -1,8 +1,8 @@
-//! Who takes part: users, spread evenly over organisations.
+//! The users of a load, spread evenly over organisations.
 
 use std::sync::Arc;
 
-/// A virtual user.
+/// The identity of a virtual user in the history.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// Number of the user in the history.
@@ -14,8 +14,8 @@ pub struct Identity {
     pub user: Arc<str>,
 }
 
-/// Returns the users of a load. Names follow from the seed, so that a seed repeats a run, and two runs with different seeds against one
-/// store do not share organisations.
+/// Returns the users of a load. Their names depend only on the seed: the same seed repeats a run, and two seeds against one store do not
+/// share organisations.
 pub fn users_of_load(seed: u64, users: u32, organisations: u32) -> Vec<Identity> {
     let mark = xxhash_rust::xxh3::xxh3_64(&seed.to_le_bytes()) as u32;
     let tenants: Vec<Arc<str>> =

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Reads that may wait for one lane.
+/// Maximum number of reads that wait for one lane.
 const LANE_QUEUE: usize = 256;
 
 /// Reads one record as the user with this process number; returns false to end its lane.
@@ -42,7 +42,7 @@ pub async fn read_back(run_dir: &Path, lanes: Vec<impl Read>) -> std::io::Result
 
 async fn dispatch(run_dir: &Path, queues: Vec<mpsc::Sender<(u32, Arc<str>)>>) -> std::io::Result<()> {
     let file = File::open(run_dir.join(HISTORY))?;
-    // The file ends here for us: the final reads are appended while it is read.
+    // The final reads are appended to the same file while it is read, so only its length at the start counts.
     let length = file.metadata()?.len();
     let mut lines = BufReader::new(std::io::Read::take(file, length));
     let mut line = String::new();
@@ -50,7 +50,7 @@ async fn dispatch(run_dir: &Path, queues: Vec<mpsc::Sender<(u32, Arc<str>)>>) ->
         line.clear();
         lines.read_line(&mut line)? > 0
     } {
-        // Most lines are reads, and not worth parsing.
+        // Most lines are reads; a search for the key skips them without parsing.
         if !line.contains(r#""write":"#) && !line.contains(r#""writes":"#) {
             continue;
         }
@@ -64,7 +64,7 @@ async fn dispatch(run_dir: &Path, queues: Vec<mpsc::Sender<(u32, Arc<str>)>>) ->
             _ => continue,
         };
         for id in ids {
-            // A lane that has ended was stopped, and then the others are stopped too.
+            // A lane ends early only when the run is stopped, which stops the other lanes too.
             if queues[op.process as usize % queues.len()].send((op.process, id)).await.is_err() {
                 return Ok(());
             }

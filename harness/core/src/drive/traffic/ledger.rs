@@ -1,8 +1,9 @@
-//! What is known of the records that were written: the latest of each user and of each organisation. A ring has a fixed size, so that
-//! memory does not grow with the length of a run.
+//! The latest acknowledged records of each user and of each organisation, for operations that need an existing record. A ring has a fixed
+//! size, so that memory does not grow with the length of a run.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Number of records that a ring holds.
 const RING: usize = 32;
 
 /// A record whose write was acknowledged.
@@ -15,7 +16,7 @@ pub(super) struct Known {
     pub shared: bool,
 }
 
-/// The latest records of one source.
+/// The latest records of one user or one organisation.
 #[derive(Debug, Default)]
 pub struct Ring {
     records: Vec<Known>,
@@ -33,13 +34,13 @@ impl Ring {
         self.kept += 1;
     }
 
-    /// Returns one of them, by a random number.
+    /// Returns the record that a random number chooses; `None` if there is none.
     pub(super) fn pick(&self, choice: u32) -> Option<Known> {
         let index = (choice as usize).checked_rem(self.records.len())?;
         self.records.get(index).cloned()
     }
 
-    /// Records the version that an acknowledged update left.
+    /// Stores the version of a record after an acknowledged update.
     pub(super) fn updated(&mut self, id: &str, version: Option<u64>) {
         if let Some(record) = self.records.iter_mut().find(|record| &*record.id == id) {
             record.version = version;
@@ -54,6 +55,7 @@ impl Ring {
 /// The latest records of every organisation.
 #[derive(Debug)]
 pub struct Ledger {
+    /// For each organisation: the records that its users share, and all its records.
     organisations: Vec<(Mutex<Ring>, Mutex<Ring>)>,
 }
 
@@ -75,7 +77,7 @@ impl Ledger {
         lock(&self.organisations[organisation].0).pick(choice)
     }
 
-    /// Returns a record of another organisation, which `other` chooses.
+    /// Returns a record of another organisation; `other` chooses the organisation, and `choice` the record.
     pub(super) fn foreign(&self, organisation: usize, other: u32, choice: u32) -> Option<Known> {
         let others = self.organisations.len().checked_sub(1).filter(|others| *others > 0)?;
         let other = (organisation + 1 + other as usize % others) % self.organisations.len();

@@ -1,5 +1,5 @@
-//! Which operation the n-th call of a run makes. The answer follows from the seed and the number of the call, so that a seed repeats a
-//! run, whichever user makes the call, and at any time.
+//! Chooses the operation of the n-th call of a run. The choice depends only on the seed and the number of the call, not on the user or the
+//! time, so that a seed repeats a run.
 
 use super::operation::Operation;
 use super::operations::OPERATIONS;
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 /// Weighted operations, and the random numbers of every call.
 pub struct Mix {
-    /// Each operation with the sum of the weights up to it.
+    /// Each operation, with the sum of the weights up to and including its own.
     sums: Vec<(&'static dyn Operation, u32)>,
     rng: ChaCha8Rng,
 }
 
 impl Mix {
-    /// Takes the weights by name. A name that is no operation has been refused when the file was read.
+    /// `weights` are by name of an operation. An unknown name has been refused when the file was read.
     pub fn new(seed: u64, weights: &BTreeMap<String, u32>) -> Self {
         let mut sum = 0;
         let weighted = OPERATIONS.iter().filter_map(|operation| {
@@ -33,13 +33,14 @@ impl Mix {
         (operation.expect("a mix has a weight above 0").0, rng)
     }
 
+    // A stream for each call, so that the numbers that one call draws do not change those of another.
     pub(super) fn numbers_of(&self, number: u64) -> ChaCha8Rng {
         let mut rng = self.rng.clone();
         rng.set_stream(number);
         rng
     }
 
-    /// Services that its operations begin with.
+    /// Returns the service of the first call of each operation.
     pub fn services(&self) -> impl Iterator<Item = &'static str> {
         self.sums.iter().map(|(operation, _)| operation.service())
     }

@@ -1,5 +1,5 @@
-//! What a mix can weigh. An operation decides what it sends and what follows from a reply; where the call goes, when it is made and how it
-//! is recorded is not its business. Services and tools are names, so that an operation can also come from data.
+//! An operation: the unit that a mix weighs. It decides which requests it sends and what follows from a reply. It does not know which instance
+//! gets the call, when it is made or how it is recorded. Services and tools are names, so that an operation can also come from data.
 
 use super::content::Corpus;
 use super::directory::Identity;
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Tags that memories get.
+/// Tags of the memories that operations store.
 const TAGS: &[&str] =
     &["incident", "deploy", "billing", "database", "latency", "review", "security", "cache", "release", "onboarding"];
 /// Intents of workflows and of requests to the guardrails and patterns. No rule of the guardrails objects to them.
@@ -26,7 +26,7 @@ const INTENTS: &[&str] = &[
     "cache stampede after the failover",
     "on-call handover notes of the payments team",
 ];
-/// An id that no memory has. Reading it is a real call whose right answer is known.
+/// An id that no memory has. An operation without a record to read requests it: a real call, whose right answer is `not_found`.
 pub(super) const UNUSED_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// One call, or a few that belong together.
@@ -127,8 +127,8 @@ impl Request {
         Self { context, ..self }
     }
 
-    /// Returns the same request for another attempt, as a client sends it that has an idempotency key and no answer. `None` if there was an
-    /// answer, or after the last attempt.
+    /// Returns the same request for another attempt, as a client with an idempotency key sends it when it got no answer. Returns `None` if there
+    /// was an answer, and after the last attempt.
     pub fn repeated(&self, outcome: &Outcome) -> Option<Self> {
         const REPEATS: u32 = 5;
         const PAUSE: Duration = Duration::from_millis(200);
@@ -155,7 +155,7 @@ impl ToolReply<'_> {
     }
 }
 
-/// What an operation chooses from. The random numbers follow from the seed and the number of the call alone.
+/// The data that an operation chooses from. Its random numbers depend only on the seed and the number of the call.
 pub struct Draw<'a> {
     pub rng: &'a mut ChaCha8Rng,
     /// Number of the call; unique in the run.
@@ -164,7 +164,7 @@ pub struct Draw<'a> {
     pub corpus: &'a Corpus,
     /// Records of the user itself.
     pub own: &'a Ring,
-    /// Records of everyone.
+    /// Records of all organisations.
     pub ledger: &'a Ledger,
 }
 

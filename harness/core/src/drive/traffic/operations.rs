@@ -42,7 +42,7 @@ pub fn names() -> Vec<&'static str> {
     OPERATIONS.iter().map(|operation| operation.name()).collect()
 }
 
-/// Returns the service that a call of this name in the history went to: the name is that of a tool, or of an operation.
+/// Returns the service of a call in the history; `name` is that of a tool or of an operation.
 pub fn service_of(name: &str) -> Option<&'static str> {
     let operation =
         || OPERATIONS.iter().find(|operation| operation.name() == name).map(|operation| operation.service());

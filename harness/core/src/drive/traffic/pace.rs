@@ -1,4 +1,4 @@
-//! When a user makes its next call: the closed and the open model. Independent of what is called.
+//! Decides when a user makes its next call, in the closed and in the open model. It does not know what is called.
 
 use super::arrivals::Arrivals;
 use super::clock::{Clock, sleep_until};
@@ -7,7 +7,7 @@ use harness_history::Phase;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The phases of a run in time, in microseconds of the run.
+/// The times at which the phases of a run begin and end, in microseconds of the run's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Begin of the warm-up.
@@ -29,7 +29,7 @@ impl Window {
     }
 }
 
-/// Decides for all users together.
+/// The pace of all users of a run.
 pub struct Pace {
     window: Window,
     kind: Kind,
@@ -41,14 +41,14 @@ enum Kind {
     Open(Arrivals),
 }
 
-/// How long a user of the closed model waits after a refused connection, in microseconds: without it, a hundred users fill a disk with
+/// Pause of a user of the closed model after a refused connection, in microseconds. Without it, a hundred users would fill the disk with
 /// refusals.
 const NO_CONNECTION_PAUSE_US: u64 = 50_000;
 
 /// What a user did before its turn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum After {
-    /// Nothing. It waits for this share (0 to 1) of the think time, because users that start together would call in step.
+    /// It has just started. It first waits for this share (0 to 1) of the think time, because users that start together would call in step.
     Start(f64),
     Call,
     NoConnection,
@@ -61,18 +61,18 @@ pub struct Turn {
     /// Time and number of the arrival in the schedule; only in the open model.
     pub planned_us: Option<u64>,
     pub number: Option<u64>,
-    /// When it could be sent at the earliest: planned, and its user free. A later send is the driver's own delay.
+    /// Earliest time at which it could be sent: the planned time, or when its user became free. A later send is the driver's own delay.
     ready_us: u64,
 }
 
 impl Turn {
-    /// A call outside the schedule, before or after the load.
+    /// Returns the turn of a call outside the schedule, before or after the load.
     pub const fn quiet(phase: Phase) -> Self {
         Self { phase, planned_us: None, number: None, ready_us: 0 }
     }
 
-    /// How late a call was sent by the driver's own fault; microseconds, `None` unless it was planned. Waiting for a user that is still
-    /// busy is not part of it: the service is slow, and the latency shows it.
+    /// Returns the driver's own delay of a call, in microseconds; `None` if the call was not planned. The time until a busy user is free is
+    /// not part of it: then the service is slow, and the latency shows it.
     pub fn send_lag_us(&self, invoke_us: u64) -> Option<u64> {
         self.planned_us.map(|_| invoke_us.saturating_sub(self.ready_us))
     }
@@ -102,7 +102,7 @@ impl Pace {
         }
     }
 
-    /// Makes an open schedule `times` as fast from now on, for `lasts`.
+    /// Multiplies the rate of an open schedule by `times` for `lasts`, from now on. Does nothing in the closed model.
     pub fn surge(&self, now_us: u64, times: f64, lasts: Duration) {
         if let Kind::Open(arrivals) = &self.kind {
             arrivals.surge(now_us - self.window.from_us, times, lasts);
@@ -142,6 +142,7 @@ impl Pace {
         if due_us >= self.window.until_us || !self.wait(clock, due_us).await {
             return None;
         }
+        // The wait may return late, after the end of the run.
         let now_us = clock.now_us();
         let phase = self.window.phase(now_us);
         (now_us < self.window.until_us).then_some(Turn { phase, planned_us: None, number: None, ready_us: now_us })

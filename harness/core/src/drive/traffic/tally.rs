@@ -1,5 +1,5 @@
-//! What was counted so far: enough for a progress line, the driver's report, and the decision to end a run that gets worse than planned.
-//! Its size does not depend on the number of calls.
+//! The running counts of a load or an experiment, for the progress line, the driver's report, and the decision to end a run that goes worse
+//! than planned. Their size does not depend on the number of calls.
 
 use crate::stack::view::Progress;
 use harness_history::{ErrorKind, Op, Outcome, Phase};
@@ -34,7 +34,7 @@ struct Counts {
     phase_errors: u64,
     measured_calls: u64,
     measured_arrivals: u64,
-    /// Number of the interval, calls and errors; the youngest last.
+    /// For each interval its number, its calls and its errors; the newest last.
     intervals: VecDeque<(u64, u64, u64)>,
     latency: Histogram<u64>,
     lag: Histogram<u64>,
@@ -75,13 +75,13 @@ impl Tally {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call begins.
+    /// Counts the start of a call.
     pub fn begin(&self) {
         let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(now, Ordering::Relaxed);
     }
 
-    /// A call ended; `send_lag_us` is the driver's own delay if the call was planned.
+    /// Counts the end of a call; `send_lag_us` is the driver's own delay if the call was planned.
     pub fn end(&self, op: &Op, send_lag_us: Option<u64>) {
         self.count(op.phase, &op.outcome, op.complete_us, op.latency_us(), send_lag_us);
     }
@@ -101,11 +101,12 @@ impl Tally {
                 counts.lag.saturating_record(lag);
             }
         }
+        // The first call that ends in a later phase begins that phase.
         if phase > counts.phase {
             counts.phase = phase;
             counts.begin_phase();
         }
-        // A call of the phase before that ends late belongs to neither figure of this one.
+        // A call of the previous phase that ends late does not count in the figures of this phase.
         if phase == counts.phase {
             counts.phase_calls += 1;
             counts.phase_errors += error;
@@ -113,7 +114,7 @@ impl Tally {
         }
     }
 
-    /// Counts a part of the run anew, such as the fault of an experiment.
+    /// Resets the figures of the phase, such as when the fault of an experiment begins.
     pub fn begin_phase(&self) {
         self.lock().begin_phase();
     }
@@ -127,17 +128,17 @@ impl Tally {
         (errors as f64 / (calls as f64).max(1.0), calls)
     }
 
-    /// A user starts.
+    /// Counts a user that starts.
     pub fn user_starts(&self) {
         self.users.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A user is done.
+    /// Counts a user that has finished.
     pub fn user_ends(&self) {
         self.users.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Calls that overlapped at the peak, each of another user.
+    /// Returns the highest number of calls that overlapped, each of another user.
     pub fn peak(&self) -> u32 {
         self.peak.load(Ordering::Relaxed)
     }
@@ -188,7 +189,7 @@ impl Counts {
 
     fn note_interval(&mut self, interval: u64, error: u64) {
         match self.intervals.back_mut() {
-            // Calls end in the order in which they are counted, but for a few microseconds.
+            // Calls are counted in the order in which they end, except for a few microseconds.
             Some((last, calls, errors)) if *last >= interval => (*calls, *errors) = (*calls + 1, *errors + error),
             _ => self.intervals.push_back((interval, 1, error)),
         }

@@ -1,4 +1,4 @@
-//! One virtual user: its connections, its own records, and the call that it makes next.
+//! A virtual user: it has connections and records of its own, and chooses and sends its next call.
 
 use super::clock::Clock;
 use super::content::Corpus;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// A token is replaced this long before its end, in microseconds.
 const REFRESH_BEFORE_US: u64 = 300_000_000;
 
-/// What all users of a run share.
+/// The data that all users of a run share.
 pub struct Scene {
     mix: Mix,
     users: u64,
@@ -33,7 +33,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Prepares a run of a mix by these users. The first calls of the run, `seeds` of them, store memories before the load.
+    /// Prepares a mix for these users. The first `seeds` calls of the run store memories before the load.
     pub fn new(mix: Mix, identities: &[Identity], seeds: u64, options: ClientOptions) -> Self {
         let organisations = identities.iter().map(|identity| identity.organisation + 1).max().unwrap_or_default();
         let names = identities.iter().flat_map(|identity| [&identity.tenant, &identity.user]).cloned();
@@ -74,7 +74,7 @@ pub struct User {
     grant: Grant,
     token: String,
     token_until_us: u64,
-    /// A connection to each instance that it has called. A run has a handful of them.
+    /// A connection to each instance that it has called; a list, because a run has a handful of instances.
     clients: Vec<(Arc<str>, Client)>,
     own: Ring,
     index: u64,
@@ -113,7 +113,7 @@ impl User {
         Ok(())
     }
 
-    /// Waits for the next call of this user: the one that follows its last, or one of the mix. `None` when the run is over.
+    /// Waits for the next call of this user: the follow-up of its last call, or a call of the mix. Returns `None` when the run is over.
     pub async fn next<C: Clock>(&mut self, scene: &Scene, pace: &Pace, clock: &C) -> Option<Due> {
         if let Some(call) = self.follow_up.take() {
             let turn = pace.follow_up(clock, call.request.pause).await?;
@@ -127,7 +127,7 @@ impl User {
         Some(Due { call: self.call(scene, operation, number, rng), turn })
     }
 
-    /// The call that stores memory `number` before the load.
+    /// Returns the call that stores memory `number` before the load.
     pub fn seed(&self, scene: &Scene, number: u64, turn: Turn) -> Due {
         Due { call: self.call(scene, &store_memory::OPERATION, number, scene.mix.numbers_of(number)), turn }
     }
@@ -144,7 +144,8 @@ impl User {
         Call { operation, request }
     }
 
-    /// Sends a call to an instance, and learns from the reply. Without an instance that can be called, the call has no connection.
+    /// Sends a call to an instance, and updates the user's records from the reply. If `instance` is `None`, because no instance can be called,
+    /// the outcome is a failed connection.
     pub async fn send(&mut self, scene: &Scene, instance: Option<(&str, &Arc<Endpoint>)>, due: Due) -> Op {
         let Due { call: Call { operation, request }, turn } = due;
         let now_us = || monotonic_us().saturating_sub(scene.options.epoch_us);
@@ -183,7 +184,7 @@ impl User {
         op
     }
 
-    /// Keeps what the reply shows of the user's records.
+    /// Updates the user's records after a call.
     fn learn(&mut self, scene: &Scene, op: &Op) {
         match (&op.effect, &op.outcome) {
             (Effect::Write { key: Some(id), value, .. }, Outcome::Ok) => {
@@ -193,7 +194,7 @@ impl User {
                 self.own.keep(record);
             }
             (Effect::Update { key, value, .. }, Outcome::Ok) => self.own.updated(key, value.version),
-            // Whether it took effect is not known, so that nothing may be built on this record any more.
+            // A deleted record is gone, and the effect of an unknown outcome is open: no later call may rely on either record.
             (Effect::Update { key, .. }, Outcome::Unknown(_))
             | (Effect::Delete { key }, Outcome::Ok | Outcome::Unknown(_)) => self.own.forget(key),
             _ => {}

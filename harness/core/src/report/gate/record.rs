@@ -22,7 +22,7 @@ pub struct GateRecord {
     pub started_at: String,
     /// Duration, in milliseconds.
     pub took_ms: u64,
-    /// True if the experiment was interrupted.
+    /// True if the gate was interrupted.
     pub interrupted: bool,
     /// Its phases, in their order.
     pub phases: Vec<PhaseRecord>,
@@ -55,7 +55,7 @@ impl PhaseKind {
         }
     }
 
-    /// One of its runs, for people and for test viewers.
+    /// Returns the word for one of its runs, such as `scenario`.
     pub const fn one(self) -> &'static str {
         match self {
             Self::Scenarios => "scenario",

@@ -53,7 +53,7 @@ impl ExperimentParser<'_> {
         Some(file)
     }
 
-    /// ProblemList a fault that changes a file of a service without a folder, or that removes a file that does not exist.
+    /// Adds a problem for a fault that changes a file of a service without a folder, or that removes a file that does not exist.
     fn can_change(&mut self, span: Option<Range<usize>>, order: &FaultOrder, given: &[ProvidedFile]) {
         let FaultKind::FileChanged(FileChanged { service, file, text }) = &order.fault else { return };
         let mut of_service = given.iter().filter(|given| given.service == *service).peekable();
