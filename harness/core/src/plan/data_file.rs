@@ -6,7 +6,7 @@ mod problem;
 mod text;
 
 pub use problem::{Problem, listed, nearest};
-pub use text::{DURATION_TEXT, MAX_RATE, STAGES_TEXT, THRESHOLD_TEXT, duration, stages, threshold};
+pub use text::{DURATION_TEXT, MAX_RATE, STAGES_TEXT, THRESHOLD_TEXT, comparison, duration, stages, threshold};
 
 use harness_history::Threshold;
 use std::ops::{Range, RangeInclusive};

@@ -10,6 +10,8 @@ pub const STAGES_TEXT: &str =
     "`DURATION:RATE` (linear from the rate before) or `DURATION:FROM-TO`, separated by commas: `10s:100,20s:100-1000`";
 /// What a threshold looks like.
 pub const THRESHOLD_TEXT: &str = "`p50`, `p90`, `p95`, `p99`, `p99.9` or `max` with a duration (`p99<500ms`), `error_rate` with a share (`error_rate<1%`)";
+/// What a comparison looks like.
+pub(super) const COMPARISON_TEXT: &str = "`>= 30`, `<= 5` or `= 0`";
 /// Most arrivals per second.
 pub const MAX_RATE: f64 = 100_000.0;
 
@@ -104,4 +106,20 @@ fn share(text: &str) -> Result<f64, String> {
         None => number(text)?,
     };
     if share > 0.0 && share <= 1.0 { Ok(share) } else { Err(format!("`{text}` is not a share above 0 and up to 100%")) }
+}
+
+/// Reads `>= 30`, `<= 5` or `= 0`, as the least and the most.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn comparison(text: &str) -> Result<(Option<f64>, Option<f64>), String> {
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a number"));
+    if let Some(least) = text.strip_prefix(">=") {
+        return Ok((Some(number(least)?), None));
+    }
+    if let Some(most) = text.strip_prefix("<=") {
+        return Ok((None, Some(number(most)?)));
+    }
+    let exact = number(text.strip_prefix('=').ok_or_else(|| format!("`{text}` is not a comparison"))?)?;
+    Ok((Some(exact), Some(exact)))
 }
