@@ -6,12 +6,15 @@ mod reader;
 pub(crate) mod traffic;
 
 pub use library::{BUILT_IN, ExperimentError, all, find, read};
+pub use reader::schema;
 
 use crate::fault::FaultOrder;
 use crate::plan::ProvidedFile;
+use crate::plan::data_file::MAX_RATE;
 use crate::plan::topology::Topology;
 use harness_history::experiment::Promises;
 use mcp_contracts::Plan as PaidPlan;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,15 +81,19 @@ pub struct Load {
 }
 
 /// An organisation that asks memory for more than its limit allows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Limited {
     /// The organisation.
+    #[schemars(extend("default" = "limited"))]
     pub organisation: String,
     /// Its plan.
+    #[schemars(extend("default" = "free"))]
     pub plan: PaidPlan,
     /// Calls per second.
+    #[schemars(extend("default" = 10.0, "exclusiveMinimum" = 0, "maximum" = MAX_RATE))]
     pub rate: f64,
     /// Calls that it may have admitted in the whole run.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub limit: u64,
 }
 
@@ -102,7 +109,7 @@ pub struct Surge {
 }
 
 /// A counter of a part.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterName {
     /// The part.
     pub part: String,
@@ -114,15 +121,17 @@ pub struct CounterName {
 }
 
 /// A way whose requests are counted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WayWish {
     /// From this part.
     pub from: String,
     /// To that part.
     pub to: String,
     /// Operations of callers that need it.
+    #[schemars(extend("default" = []))]
     pub operations: Vec<String>,
     /// Requests on the way that one such call makes where nothing is repeated.
+    #[schemars(range(min = 1, max = 20), extend("default" = 1))]
     pub each: u32,
 }
 
@@ -138,12 +147,16 @@ pub struct Abort {
 impl Experiment {
     /// From the injection of the first fault until the last one is healed, as planned.
     pub fn fault_length(&self) -> Duration {
-        let end = |order: &FaultOrder| order.after + order.every * order.times.saturating_sub(1) + order.lasts;
-        self.faults.iter().map(end).max().unwrap_or_default()
+        self.faults.iter().map(end_of).max().unwrap_or_default()
     }
 
     /// How long the load runs, as planned.
     pub fn length(&self) -> Duration {
         self.steady + self.fault_length() + self.recovery
     }
+}
+
+/// When the last injection of a fault is healed, counted from the beginning of the fault phase.
+fn end_of(order: &FaultOrder) -> Duration {
+    order.after + order.every * order.times.saturating_sub(1) + order.lasts
 }
