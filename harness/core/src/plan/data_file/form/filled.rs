@@ -48,7 +48,7 @@ pub struct Filled<'a, T> {
 /// Reads `text` as a `T`; `file` is for messages only.
 ///
 /// # Errors
-/// The problems of a text that is not TOML. Those of the form are kept until [`Filled::finish`].
+/// The problems of a text that is not TOML. Those of the form are kept until [`Filled::into_parts`].
 pub fn read<'a, T: DeserializeOwned + JsonSchema>(
     file: &'a str,
     text: &'a str,
