@@ -73,25 +73,19 @@ pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileEr
 /// # Errors
 /// Every problem of the profile and of the overrides.
 pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
-    let mut parser = parser::ProfileParser::new(file, text);
-    let workload = parser.workload(name);
-    let mut problems = parser.problems();
-    let workload = workload.map(|workload| overridden(workload, overrides, &mut problems));
-    match workload {
-        Some(workload) if problems.is_empty() => Ok(workload),
-        Some(_) | None => Err(ProfileError::Problems { name: name.to_owned(), problems }),
-    }
+    let failed = |problems| ProfileError::Problems { name: name.to_owned(), problems };
+    let (workload, mut problems) = parser::parse(name, file, text).map_err(failed)?;
+    let workload = overridden(workload, overrides, &mut problems);
+    if problems.is_empty() { Ok(workload) } else { Err(failed(problems)) }
+}
+
+/// The schema of a profile (JSON Schema 2020-12).
+pub fn schema() -> serde_json::Value {
+    harness_core::plan::data_file::form::schema::<parser::Profile>()
 }
 
 fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<Problem>) -> Workload {
-    let mut refuse = |key: &str, what: String, allowed: &str| {
-        problems.push(Problem {
-            place: "command line".to_owned(),
-            key: key.to_owned(),
-            what,
-            allowed: allowed.to_owned(),
-        });
-    };
+    let mut refuse = |key: &str, what: String, allowed: &str| problems.push(refused(key, what, allowed));
     match overrides.users {
         Some(users) if !parser::USERS.contains(&users) => {
             refuse("--users", format!("`{users}` is out of range"), &range_text(&parser::USERS));
@@ -162,6 +156,10 @@ fn override_model(workload: &mut Workload, overrides: &Overrides, refuse: &mut i
             Err(what) => refuse("--stages", what, STAGES_TEXT),
         }
     }
+}
+
+fn refused(key: &str, what: String, allowed: &str) -> Problem {
+    Problem { place: "command line".to_owned(), key: key.to_owned(), what, allowed: allowed.to_owned() }
 }
 
 /// Makes the stages together as long as `duration`, each by the same factor.

@@ -1,12 +1,16 @@
-//! From the TOML of a profile to a workload: one pass, every problem noted with its line, nothing guessed.
+//! From the TOML of a profile to a workload. The struct below is the form of the file: its schema (docs/profile.schema.json), its checks and its
+//! values all come from it. A new key is one field.
 
 use harness_core::drive::traffic::operations::{names, service_of};
-use harness_core::plan::data_file::{MAX_RATE, Problem, ProblemList, STAGES_TEXT, source_text, stages};
+use harness_core::plan::data_file::form::{self, Filled, Length, Thresholds};
+use harness_core::plan::data_file::{DURATION_TEXT, MAX_RATE, Problem, stages};
 use harness_core::plan::workload::{Model, RateStage, Workload};
 use mcp_contracts::Service;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
-use toml_edit::{Document, Item, Table};
 
 pub(super) const USERS: RangeInclusive<u32> = 1..=10_000;
 pub(super) const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
@@ -14,165 +18,146 @@ pub(super) const RATE: RangeInclusive<f64> = 0.001..=MAX_RATE;
 /// [`RATE`] in words.
 pub(super) const RATE_TEXT: &str = "arrivals per second, above 0 and up to 100000";
 
-const KEYS: &[&str] = &[
-    "description",
-    "service",
-    "users",
-    "organisations",
-    "model",
-    "think_time",
-    "rate",
-    "stages",
-    "warmup",
-    "duration",
-    "call_deadline",
-    "seed_memories",
-    "final_read_concurrency",
-    "mix",
-    "thresholds",
-];
-
-/// Parses one profile and notes every problem.
-pub(super) struct ProfileParser<'a> {
-    text: &'a str,
-    notes: ProblemList<'a>,
+/// A load: which users call, how, for how long, with which mix, and what decides the verdict.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    /// What the profile stands for, in one sentence.
+    #[serde(rename = "description")]
+    #[schemars(extend("default" = ""))]
+    _description: String,
+    /// Decides the stack: memory runs alone, every other service needs all of them.
+    #[schemars(with = "String", extend("enum" = Service::ALL.map(Service::name)))]
+    service: Service,
+    /// Concurrent users; each keeps one connection.
+    #[schemars(range(min = *USERS.start(), max = *USERS.end()))]
+    users: u32,
+    /// Organisations that the users are spread over, at most as many as users.
+    #[schemars(range(min = 1), extend("default" = 1))]
+    organisations: u32,
+    /// `closed`: a user sends its next call when the last one is answered. `open`: calls arrive at a rate.
+    #[schemars(extend("default" = "closed"))]
+    model: ModelName,
+    /// Pause of a user between two calls, such as `20ms`; only in the closed model.
+    #[schemars(extend("default" = "0s", "x-at-least" = "0s", "x-at-most" = "1h"))]
+    think_time: Length,
+    /// Arrivals per second; only in the open model, without `stages`.
+    #[schemars(range(min = *RATE.start(), max = *RATE.end()))]
+    rate: Option<f64>,
+    /// Arrivals over time, such as `10s:100,20s:100-1000`; only in the open model, without `rate` and `duration`.
+    #[schemars(extend("format" = "stages"))]
+    stages: Option<String>,
+    /// Load before measuring starts, such as `5s`.
+    #[schemars(extend("default" = "0s", "x-at-least" = "0s", "x-at-most" = "24h"))]
+    warmup: Length,
+    /// Length of the measured phase, such as `30s`.
+    #[schemars(extend("x-at-least" = "1s", "x-at-most" = "24h"))]
+    duration: Option<Length>,
+    /// Deadline of one call; the outcome of a call that takes longer is unknown.
+    #[schemars(extend("default" = "5s", "x-at-least" = "1ms", "x-at-most" = "10m"))]
+    call_deadline: Length,
+    /// Memories stored for each organisation before the warm-up.
+    #[schemars(range(max = 1_000_000), extend("default" = 0))]
+    seed_memories: u32,
+    /// Maximum number of concurrent reads in the final read of every acknowledged write.
+    #[schemars(range(min = 1, max = 1_000), extend("default" = 32))]
+    final_read_concurrency: u32,
+    /// Weights by operation.
+    #[schemars(schema_with = "weights")]
+    mix: BTreeMap<String, u32>,
+    /// Thresholds by operation that decide the verdict; `all` applies to all operations together.
+    #[schemars(schema_with = "thresholds")]
+    thresholds: Thresholds,
 }
 
-impl<'a> ProfileParser<'a> {
-    pub(super) const fn new(file: &'a str, text: &'a str) -> Self {
-        Self { text, notes: ProblemList::new(file, text) }
-    }
+#[derive(Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum ModelName {
+    Closed,
+    Open,
+}
 
-    pub(super) fn problems(self) -> Vec<Problem> {
-        self.notes.problems()
-    }
+fn weights(_: &mut SchemaGenerator) -> Schema {
+    form::weights(&names())
+}
 
-    /// Returns the workload as far as it can be read. It is only usable if no problem was noted.
-    pub(super) fn workload(&mut self, name: &str) -> Option<Workload> {
-        let document = match Document::parse(self.text) {
-            Ok(document) => document,
-            Err(error) => {
-                self.notes.syntax(&error);
-                return None;
+fn thresholds(_: &mut SchemaGenerator) -> Schema {
+    form::thresholds(&names())
+}
+
+/// Returns the workload as far as it can be read, and every problem; the workload is only usable without problems.
+pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec<Problem>), Vec<Problem>> {
+    let mut profile = form::read::<Profile>(file, text, &[])?;
+    check(&mut profile);
+    let (profile, problems) = profile.into_parts();
+    let (model, duration) = model(&profile);
+    let workload = Workload {
+        name: name.to_owned(),
+        service: profile.service,
+        users: profile.users,
+        organisations: profile.organisations,
+        model,
+        warmup: profile.warmup.0,
+        duration,
+        call_deadline: profile.call_deadline.0,
+        thresholds: profile.thresholds.0,
+        mix: profile.mix,
+        seed_memories: profile.seed_memories,
+        final_read_concurrency: profile.final_read_concurrency,
+    };
+    Ok((workload, problems))
+}
+
+/// The checks across keys.
+fn check(profile: &mut Filled<'_, Profile>) {
+    let Profile { users, organisations, .. } = profile.value;
+    if organisations > users {
+        profile.note("organisations", format!("`{organisations}` is out of range"), "1 to the number of users");
+    }
+    let (rate, stages) = (profile.has("rate"), profile.has("stages"));
+    match profile.value.model {
+        ModelName::Closed => {
+            for key in ["rate", "stages"].into_iter().filter(|key| profile.has(key)).collect::<Vec<_>>() {
+                profile.note(key, "it needs `model = \"open\"`", "only in the open model");
             }
-        };
-        let table = document.as_table();
-        self.notes.unknown_keys(table, "", KEYS);
-        let users = self.notes.number(table, "users", USERS, None);
-        // Stages, if there are any, decide how long is measured.
-        let staged = table.contains_key("stages").then_some(*DURATION.start());
-        let length = self.notes.length(table, "duration", DURATION, staged);
-        let (model, length) = self.model(table, length);
-        self.notes.string(table, "description", Some(""));
-        let workload = Workload {
-            name: name.to_owned(),
-            service: self.service(table),
-            users,
-            organisations: self.notes.number(table, "organisations", 1..=users.max(1), Some(1)),
-            model,
-            warmup: self.notes.length(table, "warmup", Duration::ZERO..=*DURATION.end(), Some(Duration::ZERO)),
-            duration: length,
-            call_deadline: self.notes.length(
-                table,
-                "call_deadline",
-                Duration::from_millis(1)..=Duration::from_secs(600),
-                Some(Duration::from_secs(5)),
-            ),
-            mix: self.notes.weights(table, "mix", &names()),
-            seed_memories: self.notes.number(table, "seed_memories", 0..=1_000_000, Some(0)),
-            final_read_concurrency: self.notes.number(table, "final_read_concurrency", 1..=1_000, Some(32)),
-            thresholds: self.notes.thresholds(table, "thresholds", &names()),
-        };
-        Some(workload)
-    }
-
-    /// The service decides the stack: memory runs alone, every other service needs all of them.
-    fn service(&mut self, table: &Table) -> Service {
-        let Some(name) = self.notes.string(table, "service", None) else { return Service::Memory };
-        let service = Service::ALL.into_iter().find(|service| service.name() == name).unwrap_or_else(|| {
-            let span = table.get("service").and_then(Item::span);
-            let allowed = Service::ALL.map(|service| format!("`{}`", service.name())).join(", ");
-            self.notes.note(span, "service", format!("`{name}` is not a service"), &allowed);
-            Service::Memory
-        });
-        if service == Service::Memory {
-            self.only_memory(table);
         }
-        service
-    }
-
-    fn only_memory(&mut self, table: &Table) {
-        let mix = table.get("mix").and_then(Item::as_table_like);
-        for (name, item) in mix.into_iter().flat_map(|mix| mix.iter()) {
-            if let Some(other) = service_of(name).filter(|other| *other != Service::Memory.name()) {
-                let what = format!("it calls `{other}`, which does not run beside `service = \"memory\"`");
-                self.notes.note(item.span(), &format!("mix.{name}"), what, &format!("`service = \"{other}\"`"));
+        ModelName::Open => {
+            if profile.has("think_time") {
+                profile.note("think_time", "arrivals of the open model do not wait", "only in the closed model");
+            }
+            match (rate, stages) {
+                (true, true) => profile.note("rate", "`rate` and `stages` are both given", "either `rate` or `stages`"),
+                (false, false) => profile.note("rate", "it is missing", "either `rate` or `stages`"),
+                (false, true) if profile.has("duration") => {
+                    profile.note("duration", "the stages decide how long", "remove `duration`");
+                }
+                _ => {}
             }
         }
     }
-
-    /// Returns the model, and how long it measures.
-    fn model(&mut self, table: &Table, length: Duration) -> (Model, Duration) {
-        let closed = Model::Closed { think_time: Duration::ZERO };
-        let span = |key: &str| table.get(key).and_then(Item::span);
-        match self.notes.string(table, "model", Some("closed")) {
-            Some("closed") => {
-                for key in ["rate", "stages"].into_iter().filter(|key| table.contains_key(key)) {
-                    self.notes.note(span(key), key, "it needs `model = \"open\"`".to_owned(), "only in the open model");
-                }
-                let most = Duration::from_secs(3_600);
-                let think_time = self.notes.length(table, "think_time", Duration::ZERO..=most, Some(Duration::ZERO));
-                (Model::Closed { think_time }, length)
-            }
-            Some("open") => {
-                if table.contains_key("think_time") {
-                    let what = "arrivals of the open model do not wait".to_owned();
-                    self.notes.note(span("think_time"), "think_time", what, "only in the closed model");
-                }
-                self.open(table, length)
-            }
-            Some(other) => {
-                self.notes.note(span("model"), "model", format!("`{other}` is not a model"), "`closed`, `open`");
-                (closed, length)
-            }
-            None => (closed, length),
+    if !stages && !profile.has("duration") {
+        profile.note("duration", "it is missing", DURATION_TEXT);
+    }
+    let operations: Vec<String> = profile.value.mix.keys().cloned().collect();
+    let memory = profile.has("service") && profile.value.service == Service::Memory;
+    for name in operations.iter().filter(|_| memory) {
+        if let Some(other) = service_of(name).filter(|other| *other != Service::Memory.name()) {
+            let what = format!("it calls `{other}`, which does not run beside `service = \"memory\"`");
+            profile.note(&format!("mix.{name}"), what, &format!("`service = \"{other}\"`"));
         }
     }
+}
 
-    fn open(&mut self, table: &Table, length: Duration) -> (Model, Duration) {
-        let empty = (Model::Open { stages: Vec::new() }, length);
-        match (table.get("rate"), table.get("stages")) {
-            (Some(item), None) => {
-                let rate = item.as_float().or_else(|| item.as_integer().map(|rate| rate as f64));
-                let Some(rate) = rate.filter(|rate| RATE.contains(rate)) else {
-                    self.notes.note(item.span(), "rate", format!("`{}` is not a rate", source_text(item)), RATE_TEXT);
-                    return empty;
-                };
-                (constant(rate, length), length)
-            }
-            (None, Some(item)) => match item.as_str().map(stages) {
-                Some(Ok(stages)) => {
-                    let sum = stages.iter().map(|stage: &RateStage| stage.duration).sum();
-                    if table.contains_key("duration") {
-                        let span = table.get("duration").and_then(Item::span);
-                        self.notes.note(span, "duration", "the stages decide how long".to_owned(), "remove `duration`");
-                    }
-                    (Model::Open { stages }, sum)
-                }
-                Some(Err(what)) => {
-                    self.notes.note(item.span(), "stages", what, STAGES_TEXT);
-                    empty
-                }
-                None => {
-                    self.notes.note(item.span(), "stages", "it is not text".to_owned(), STAGES_TEXT);
-                    empty
-                }
-            },
-            (first, _) => {
-                let what = if first.is_some() { "`rate` and `stages` are both given" } else { "it is missing" };
-                self.notes.note(first.and_then(Item::span), "rate", what.to_owned(), "either `rate` or `stages`");
-                empty
-            }
+/// Returns the model, and how long it measures.
+fn model(profile: &Profile) -> (Model, Duration) {
+    let length = profile.duration.map_or(*DURATION.start(), |length| length.0);
+    match (profile.model, profile.rate, &profile.stages) {
+        (ModelName::Closed, ..) => (Model::Closed { think_time: profile.think_time.0 }, length),
+        (ModelName::Open, Some(rate), _) => (constant(rate, length), length),
+        (ModelName::Open, None, text) => {
+            let stages = text.as_deref().map(stages).and_then(Result::ok).unwrap_or_default();
+            let sum = stages.iter().map(|stage| stage.duration).sum();
+            (Model::Open { stages }, sum)
         }
     }
 }

@@ -118,6 +118,16 @@ fn stages_go_on_from_the_rate_before() {
     }
 }
 
+#[test]
+fn the_published_schema_is_that_of_the_profiles() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/profile.schema.json");
+    let current = serde_json::to_string_pretty(&super::schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &current).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), current, "run this test with UPDATE_SCHEMA=1");
+}
+
 proptest! {
     #[test]
     fn durations_come_back(micros in 0_u64..1_000_000_000) {

@@ -1,5 +1,4 @@
-//! Reads the TOML files that users write: profiles, experiments and settings. Every problem is reported with its line, all of them at once, and no
-//! value is guessed.
+//! Files that people write for the harness (profiles, experiments): TOML, read in one pass, every problem noted with its line, nothing guessed.
 
 pub mod form;
 
@@ -7,14 +6,12 @@ mod problem;
 mod text;
 
 pub use problem::{Problem, nearest, problem_lines};
-pub use text::{DURATION_TEXT, MAX_RATE, STAGES_TEXT, THRESHOLD_TEXT, duration, stages, threshold};
+pub use text::{DURATION_TEXT, MAX_RATE, STAGES_TEXT, THRESHOLD_TEXT, comparison, duration, stages, threshold};
 
-use harness_history::Threshold;
 use std::ops::{Range, RangeInclusive};
-use std::time::Duration;
-use toml_edit::{Item, Table};
+use toml_edit::Item;
 
-/// Collects the problems of one file.
+/// Reads one file and notes what is wrong with it.
 pub struct ProblemList<'a> {
     file: &'a str,
     text: &'a str,
@@ -22,20 +19,22 @@ pub struct ProblemList<'a> {
 }
 
 impl<'a> ProblemList<'a> {
-    /// `file` is for messages only.
+    /// Begins with a text; `file` is only for messages.
     pub const fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, text, problems: Vec::new() }
     }
 
+    /// Everything that was noted.
     pub fn problems(self) -> Vec<Problem> {
         self.problems
     }
 
+    /// Tells whether nothing was noted.
     pub const fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// Adds a problem with the line of `span`, or with the file alone.
+    /// ProblemList a problem at a place of the text.
     pub fn note(&mut self, span: Option<Range<usize>>, key: &str, what: String, allowed: &str) {
         let place = match span {
             Some(span) => {
@@ -47,177 +46,23 @@ impl<'a> ProblemList<'a> {
         self.problems.push(Problem { place, key: key.to_owned(), what, allowed: allowed.to_owned() });
     }
 
+    /// ProblemList a syntax error.
     pub fn syntax(&mut self, error: &toml_edit::TomlError) {
         self.note(error.span(), "(syntax)", error.message().replace('\n', ", "), "TOML 1.1");
     }
 
-    /// Adds a problem for every key that is not one of `known`.
-    pub fn unknown_keys(&mut self, table: &Table, prefix: &str, known: &[&str]) {
-        for (key, _) in table.iter().filter(|(key, _)| !known.contains(key)) {
-            let span = table.key(key).and_then(|key| key.span());
-            self.unknown_key(span, &format!("{prefix}{key}"), key, known);
-        }
-    }
-
-    fn unknown_key(&mut self, span: Option<Range<usize>>, place: &str, key: &str, known: &[&str]) {
-        self.note(
-            span,
-            place,
-            format!("unknown key{}", did_you_mean(key, known)),
-            &format!("`{}`", known.join("`, `")),
-        );
-    }
-
+    /// ProblemList that a key is missing.
     pub fn missing(&mut self, key: &str, allowed: &str) {
         self.note(None, key, "it is missing".to_owned(), allowed);
     }
-
-    /// Reads a whole number; the key is required unless there is a default.
-    pub fn number(&mut self, table: &Table, key: &str, range: RangeInclusive<u32>, default: Option<u32>) -> u32 {
-        let allowed = range_text(&range);
-        let Some(item) = table.get(key) else {
-            if default.is_none() {
-                self.missing(key, &allowed);
-            }
-            return default.unwrap_or(*range.start());
-        };
-        let value = item.as_integer().and_then(|value| u32::try_from(value).ok()).filter(|value| range.contains(value));
-        value.unwrap_or_else(|| {
-            self.note(item.span(), key, format!("`{}` is out of range", source_text(item)), &allowed);
-            *range.start()
-        })
-    }
-
-    /// Reads a text; the key is required unless there is a default.
-    pub fn string<'t>(&mut self, table: &'t Table, key: &str, default: Option<&'t str>) -> Option<&'t str> {
-        let Some(item) = table.get(key) else {
-            if default.is_none() {
-                self.missing(key, "text in quotes");
-            }
-            return default;
-        };
-        if item.as_str().is_none() {
-            self.note(item.span(), key, format!("`{}` is not text", source_text(item)), "text in quotes");
-        }
-        item.as_str()
-    }
-
-    /// Reads a duration such as `20ms`; the key is required unless there is a default.
-    pub fn length(
-        &mut self,
-        table: &Table,
-        key: &str,
-        range: RangeInclusive<Duration>,
-        default: Option<Duration>,
-    ) -> Duration {
-        let fallback = default.unwrap_or(*range.start());
-        let Some(item) = table.get(key) else {
-            if default.is_none() {
-                self.missing(key, DURATION_TEXT);
-            }
-            return fallback;
-        };
-        let Some(text) = self.string(table, key, Some("")) else { return fallback };
-        match duration(text) {
-            Ok(value) if range.contains(&value) => value,
-            Ok(_) => {
-                let allowed = format!("{:?} to {:?}", range.start(), range.end());
-                self.note(item.span(), key, format!("`{text}` is out of range"), &allowed);
-                fallback
-            }
-            Err(what) => {
-                self.note(item.span(), key, what, DURATION_TEXT);
-                fallback
-            }
-        }
-    }
-
-    /// Reads a list of texts; empty if omitted.
-    pub fn texts(&mut self, table: &Table, key: &str, allowed: &str) -> Vec<String> {
-        let Some(item) = table.get(key) else { return Vec::new() };
-        let texts = item.as_array().map(|list| list.iter().map(|value| value.as_str().map(str::to_owned)).collect());
-        texts.flatten().unwrap_or_else(|| {
-            self.note(item.span(), key, "it is not a list of texts".to_owned(), allowed);
-            Vec::new()
-        })
-    }
-
-    /// Reads thresholds by operation, such as `all = ["p99<500ms"]`; none if omitted.
-    pub fn thresholds(&mut self, table: &Table, key: &str, operations: &[&str]) -> Vec<Threshold> {
-        let Some(item) = table.get(key) else { return Vec::new() };
-        let Some(groups) = item.as_table() else {
-            self.note(item.span(), key, "it is not a table".to_owned(), THRESHOLD_TEXT);
-            return Vec::new();
-        };
-        let known: Vec<&str> = std::iter::once("all").chain(operations.iter().copied()).collect();
-        self.unknown_keys(groups, &format!("{key}."), &known);
-        let mut thresholds = Vec::new();
-        for (operation, item) in groups.iter().filter(|(name, _)| known.contains(name)) {
-            let key = format!("{key}.{operation}");
-            let Some(bounds) = item.as_array() else {
-                self.note(item.span(), &key, "it is not a list".to_owned(), "a list such as `[\"p99<500ms\"]`");
-                continue;
-            };
-            for bound in bounds {
-                match bound.as_str().map(|text| threshold(&format!("{operation}:{text}"))) {
-                    Some(Ok(threshold)) => thresholds.push(threshold),
-                    Some(Err(what)) => self.note(bound.span(), &key, what, THRESHOLD_TEXT),
-                    None => self.note(bound.span(), &key, "it is not text".to_owned(), THRESHOLD_TEXT),
-                }
-            }
-        }
-        thresholds
-    }
-
-    /// Reads the weights of operations: a table with at least one weight above 0.
-    pub fn weights(
-        &mut self,
-        table: &Table,
-        key: &str,
-        operations: &[&str],
-    ) -> std::collections::BTreeMap<String, u32> {
-        let mut weights = std::collections::BTreeMap::new();
-        let allowed = format!("weights of `{}`", operations.join("`, `"));
-        let Some(mix) = table.get(key).and_then(Item::as_table_like) else {
-            let span = table.get(key).and_then(Item::span);
-            self.note(span, key, format!("there is no table `[{key}]`"), &allowed);
-            return weights;
-        };
-        for (name, item) in mix.iter() {
-            let place = format!("{key}.{name}");
-            if !operations.contains(&name) {
-                self.unknown_key(mix.key(name).and_then(|key| key.span()), &place, name, operations);
-                continue;
-            }
-            let weight = item.as_integer().and_then(|weight| u32::try_from(weight).ok());
-            match weight.filter(|weight| *weight <= 1_000) {
-                Some(weight) => drop(weights.insert(name.to_owned(), weight)),
-                None => {
-                    let what = format!("`{}` is not a weight", source_text(item));
-                    self.note(item.span(), &place, what, "a whole number from 0 to 1000");
-                }
-            }
-        }
-        let span = table.get(key).and_then(Item::span);
-        if mix.is_empty() {
-            self.note(span, key, "it is empty".to_owned(), &allowed);
-        } else if !weights.values().any(|weight| *weight > 0) {
-            self.note(span, key, "no operation has a weight above 0".to_owned(), &allowed);
-        }
-        weights
-    }
 }
 
+/// A range of whole numbers in words.
 pub fn range_text(range: &RangeInclusive<u32>) -> String {
     format!("a whole number from {} to {}", range.start(), range.end())
 }
 
-/// The text of a value in the file.
+/// A value as it stands in the file.
 pub fn source_text(item: &Item) -> String {
     item.to_string().trim().to_owned()
-}
-
-/// `; did you mean …?` if a known name is similar, else an empty text.
-fn did_you_mean(name: &str, known: &[&str]) -> String {
-    nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }

@@ -1,0 +1,109 @@
+//! What an experiment's file may say, and every problem that it can have.
+
+use super::schema;
+use crate::drive::experiment::{ExperimentError, find, read};
+
+/// The problem of an experiment of the catalogue that was changed in one place.
+fn problem_of(name: &str, from: &str, to: &str) -> String {
+    let path = format!("{}/../../chaos/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from}");
+    match read(name, "x.toml", &text.replace(from, to)) {
+        Err(error @ ExperimentError::Problems(_)) => error.to_string(),
+        other => panic!("no problem: {other:?}"),
+    }
+}
+
+#[test]
+fn a_service_finds_what_it_is_given() {
+    let experiment = find("stale-pattern", None).unwrap();
+    assert_eq!(experiment.given.len(), 2);
+    assert!(experiment.given[0].text.contains("own-incident"));
+}
+
+#[test]
+fn what_cannot_be_given_or_changed_is_reported_with_its_line() {
+    let error = problem_of("policy-change", "[[given]]\nservice = \"guardrails\"", "[[given]]\nservice = \"patterns\"");
+    assert!(error.contains("`guardrails` watches no folder of files"), "{error}");
+    let error = problem_of(
+        "stale-pattern",
+        "[[given]]\nservice = \"patterns\"\nfile = \"own.yaml\"",
+        "[[given]]\nservice = \"patterns\"\nfile = \"third.yaml\"",
+    );
+    assert!(
+        error.contains("x.toml:53") && error.contains("`own.yaml` is to be taken away and is not there"),
+        "{error}"
+    );
+    let error =
+        problem_of("policy-change", "[[given]]\nservice = \"guardrails\"", "[[given]]\nservice = \"guardrail\"");
+    assert!(
+        error.contains("x.toml:11")
+            && error.contains("`guardrail` is none of the allowed values; did you mean `guardrails`?"),
+        "{error}"
+    );
+    let error = problem_of("stale-pattern", "file = \"other.yaml\"", "file = \"own.yaml\"");
+    assert!(error.contains("`own.yaml` is given to `patterns` twice"), "{error}");
+    let error = problem_of("policy-change", "about = ", "stack = \"memory\"\nabout = ");
+    assert!(error.contains("x.toml:11: `given`: there is no `guardrails` in this stack"), "{error}");
+    let error = problem_of("policy-change", "file = \"own.yaml\"", "file = \"../own.yaml\"");
+    assert!(error.contains("a path inside its folder"), "{error}");
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_line_and_key() {
+    let text = "id = 7\nabuot = \"x\"\nstack = \"ful\"\nrequires = [\"no-lost-write\"]\n[settings]\nQUOTA_FREE_DALY = 1\n\
+        [settings.memory]\nQUOTA_FREE_DAILY = true\n[instances]\nmemory = 9\nredis = 2\n[load]\nrate = 0\norganisations = 30\n\
+        mix = { store_memori = 1 }\n[[limited]]\nplan = \"gold\"\nlimit = 3\n[surge]\ntimes = 2\n[[fault]]\nkind = \"kil\"\n\
+        part = \"memory\"\nlasts = \"2s\"\n[[fault]]\nkind = \"kill\"\npart = \"memry\"\nlasts = \"2s\"\ntimes = 2\n\
+        [during]\nall = [\"p99\"]\n[expect]\nreadiness = [{ part = \"memory\", says = \"dead\" }]\n\
+        counters = [{ part = \"memory\", metric = \"m\" }, { part = \"memori\", metric = \"m\", growth = \">= x\" }]\n[abort]\nerror_share = 2\n";
+    let Err(error) = read("x", "x.toml", text) else { panic!("no problem") };
+    let error = error.to_string();
+    for expected in [
+        "x.toml:1: `id`: `7` is not text",
+        "x.toml:2: `abuot`: unknown key; did you mean `about`?",
+        "x.toml: `about`: it is missing",
+        "x.toml:3: `stack`: `ful` is none of the allowed values; did you mean `full`?",
+        "x.toml:4: `requires`: there is no standing check `no-lost-write`; did you mean `no-lost-writes`?",
+        "x.toml:6: `settings.QUOTA_FREE_DALY`: unknown key; did you mean `QUOTA_FREE_DAILY`?",
+        "x.toml:8: `settings.memory.QUOTA_FREE_DAILY`: `true` is not a value",
+        "x.toml:10: `instances.memory`: `9` is out of range",
+        "x.toml:11: `instances.redis`: unknown key",
+        "x.toml:13: `load.rate`: `0` is out of range",
+        "x.toml:14: `load.organisations`: it is out of range",
+        "x.toml:15: `load.mix.store_memori`: unknown key; did you mean `store_memory`?",
+        "x.toml:17: `limited.plan`: `gold` is none of the allowed values",
+        "x.toml: `surge.lasts`: it is missing",
+        "x.toml:21: `fault`: unknown variant `kil`",
+        "x.toml:25: `fault.every`: a fault that comes again says how often",
+        "x.toml:25: `fault`: there is no part `memry` in this stack; did you mean `memory`?",
+        "x.toml:31: `during.all`",
+        "x.toml:33: `expect.readiness.says`: `dead` is none of the allowed values",
+        "x.toml:34: `expect.counters`: it does not have exactly one bound",
+        "x.toml:34: `expect.counters`: `memori` is not a part of this stack",
+        "x.toml:34: `expect.counters.growth`: ` x` is not a number",
+        "x.toml:36: `abort.error_share`: `2` is out of range",
+    ] {
+        assert!(error.contains(expected), "`{expected}` is missing in {error}");
+    }
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_experiments() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/experiment.schema.json");
+    let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &current).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), current, "run this test with UPDATE_SCHEMA=1");
+}
+
+#[test]
+fn the_schema_accepts_the_catalogue() {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (name, _, text) in crate::drive::experiment::BUILT_IN {
+        let value = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
+        assert!(validator.is_valid(&value), "{name}: {:?}", validator.iter_errors(&value).collect::<Vec<_>>());
+    }
+}
