@@ -73,7 +73,7 @@ pub fn broken_rule(broken: &Broken<'_>) -> BrokenRule {
     }
 }
 
-/// Runs work on `bytes` of text, on a separate thread if there are more than [`INLINE_BYTES`].
+/// Runs work on `bytes` of text, on a separate thread if there are more than `INLINE_BYTES`.
 ///
 /// # Errors
 /// Fails if the work panics on the separate thread.
