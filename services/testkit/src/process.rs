@@ -64,7 +64,7 @@ impl Drop for Process {
     }
 }
 
-/// Polls `condition` until it holds. Panics after [`PATIENCE`], naming `what` was expected.
+/// Polls `condition` until it holds. Panics after `PATIENCE`, with `what` in the message.
 pub async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
     let start = Instant::now();
     while !condition().await {
