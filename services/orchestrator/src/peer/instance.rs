@@ -6,7 +6,7 @@ use mcp_contracts::service::{MCP_PATH, READYZ_PATH};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// A longer `Retry-After` is cut to this.
+/// Longest pause that an instance can request; a longer `Retry-After` is cut to this.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct Instance {
