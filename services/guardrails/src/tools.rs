@@ -1,4 +1,4 @@
-//! The tools, one file each, and what they share.
+//! The tools of the service, one file each, with their common scopes and annotations.
 
 mod acknowledge_guardrails;
 mod check_guardrails;
