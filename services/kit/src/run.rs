@@ -57,7 +57,7 @@ pub struct Application {
 type Shutdown = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl Application {
-    /// A service with tools only.
+    /// Creates a service that has only tools.
     pub fn new(tools: ToolSet) -> Self {
         Self { offer: tools.into(), shutdown: Box::new(|| Box::pin(std::future::ready(()))) }
     }
