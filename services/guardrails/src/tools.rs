@@ -21,7 +21,7 @@ const READ_ONLY: Annotations = Annotations { read_only: true, destructive: false
 /// A tool that uses a verdict up.
 const SINGLE_USE: Annotations = Annotations { read_only: false, destructive: false, idempotent: false };
 
-/// Every tool, in the order of `tools/list`.
+/// Returns every tool, in the order of `tools/list`.
 pub fn all(judge: &Judge) -> ToolSet {
     ToolSet::new(vec![
         check_guardrails::tool(judge.clone()),
