@@ -181,7 +181,7 @@ fn pattern(category: String, entry: Entry) -> Pattern {
     Pattern { detail, template }
 }
 
-/// The texts by which a search finds a pattern.
+/// Returns the texts by which a search finds a pattern.
 fn texts(pattern: &Pattern) -> Texts {
     let detail = &pattern.detail;
     Texts {
