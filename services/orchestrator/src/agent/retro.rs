@@ -1,5 +1,5 @@
-//! The retrospective agent: a team's notes in, the plan of a retrospective out, with the action items of the last one. It prepares
-//! a conversation and judges no person.
+//! The retrospective agent: turns the notes of a team and the action items of earlier retrospectives into the plan of a retrospective. It
+//! prepares a conversation and judges no person.
 
 mod actions;
 mod carried;

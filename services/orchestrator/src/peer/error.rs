@@ -99,7 +99,7 @@ impl PeerError {
         }
     }
 
-    /// The requested pause.
+    /// Returns the pause that the peer requested.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after } | Self::Quota { retry_after } => *retry_after,

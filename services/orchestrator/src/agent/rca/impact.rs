@@ -1,4 +1,4 @@
-//! Who was affected, for how long, and the numbers of the text. Only the duration is computed.
+//! Finds who was affected, for how long, and the numbers in the text. Only the duration is computed; the rest is quoted.
 
 use super::facts::{Fact, Facts, is_symptom};
 use super::milestones::Milestones;
