@@ -49,7 +49,6 @@ impl Problems {
         Self { data, list }
     }
 
-    /// The problems.
     pub fn list(&self) -> &[Problem] {
         &self.list
     }

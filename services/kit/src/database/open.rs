@@ -108,8 +108,8 @@ fn migrate_one(file: &Path, connection: &mut Connection, schema: &Schema<'_>) ->
     Ok(true)
 }
 
-/// In WAL mode, readers do not block the writer, and the writer does not block readers. SQLite does not wait for another instance that sets
-/// the mode at the same time, so this function retries.
+/// Sets WAL mode, in which readers and the writer do not block each other. SQLite does not wait for another instance that sets the mode at
+/// the same time, so this function retries.
 fn set_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
     let start = Instant::now();
     loop {

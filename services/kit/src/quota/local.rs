@@ -22,12 +22,12 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Rounded down: rounding up would let the instances admit more than the limit together.
+    /// Returns this instance's part of `calls`. Rounds down, because the instances would together admit more than the limit otherwise.
     fn of(self, calls: u64) -> u64 {
         calls / self.instances.max(1)
     }
 
-    /// At least 1, because a burst limit of 0 would refuse every call of every second.
+    /// Returns the same part, but at least 1, because a burst limit of 0 would refuse every call.
     fn at_least_one_of(self, calls: u64) -> u64 {
         self.of(calls).max(1)
     }

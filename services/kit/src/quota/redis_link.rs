@@ -135,8 +135,8 @@ impl RedisLink {
         }
     }
 
-    /// Must be called after a call was admitted without Redis. While the link is down, nothing is to do: the reconnect settles the call. If
-    /// the link came up in the meantime, its settlement may have missed the call, so this requests another one.
+    /// Must be called after a call was admitted without Redis. While the link is down, this does nothing: the reconnect settles the
+    /// call. If the link came up in the meantime, its settlement may have missed the call, so this requests another one.
     pub(super) fn note_local_admission(&self) {
         if self.shared.link.read().connection.is_some() {
             self.shared.unsettled.notify_one();
