@@ -15,7 +15,7 @@ const BINDING_BYTES: usize = 12;
 pub struct Binding([u8; BINDING_BYTES]);
 
 impl Binding {
-    /// `request` must be the same for every page of the `query`.
+    /// Creates the binding. `request` must be the same for every page of the `query`.
     pub fn new(tenant: &Tenant, query: &str, request: &impl Serialize) -> Self {
         let query = format!("{query} {}", serde_json::to_string(request).unwrap_or_default());
         let mut hash = Sha256::new();

@@ -18,7 +18,7 @@ pub fn of(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Distinct terms of a query, in order.
+/// Returns the distinct terms of a query, in order.
 pub fn of_query(text: &str) -> Vec<String> {
     let mut distinct = std::collections::HashSet::new();
     of(text).into_iter().filter(|term| distinct.insert(term.clone())).collect()

@@ -73,7 +73,7 @@ fn rank(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> rusqli
     Ok(ranks)
 }
 
-/// Higher scores first, then newer memories.
+/// Orders hits: higher scores first, then newer memories.
 fn compare(one: &Rank, other: &Rank) -> Ordering {
     other.score.total_cmp(&one.score).then(other.sequence.cmp(&one.sequence))
 }
