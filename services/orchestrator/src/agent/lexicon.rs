@@ -22,8 +22,8 @@ static CLAUSE_END: LazyLock<Regex> = LazyLock::new(|| {
     expression(&format!(r"(?i)[,;:.!?]\s+|\s\(|\s(?:[–—-]|{contrast})\s"))
 });
 
-/// A regex whose word boundaries are those of ASCII: Unicode's would force the regex engine onto its slow path for every text
-/// that is not plain ASCII.
+/// Compiles a pattern with the word boundaries of ASCII. Those of Unicode would force the regex engine onto its slow path for every text that is
+/// not plain ASCII.
 pub(crate) fn expression(pattern: &str) -> Regex {
     Regex::new(&pattern.replace(r"\b", r"(?-u:\b)")).expect("a constant pattern, or one made of escaped phrases")
 }
@@ -130,7 +130,7 @@ impl Cues {
     }
 }
 
-/// `1,140` is a thousand, `2,5` is two and a half.
+/// Parses a number with a comma: `1,140` is 1140, and `2,5` is 2.5.
 fn parse_number(text: &str) -> Option<f64> {
     let is_thousands = text.split(',').skip(1).all(|part| part.len() == 3);
     text.replace(',', if is_thousands { "" } else { "." }).parse().ok()

@@ -75,7 +75,7 @@ fn summary(plan: &RetrospectivePlan) -> String {
     format!("{minutes} minutes, format {format}: {reason}.{carried} {themes}")
 }
 
-/// Each new item for the next retrospective, each one that is reported done, and a digest of the plan.
+/// Returns the memories of a plan: each new item for the next retrospective, each item that is reported done, and a digest of the plan.
 pub(crate) fn remember(plan: &RetrospectivePlan, input: &AgentInput<'_>) -> Vec<NewMemory> {
     let memory = |content: String, tag: &str, kind: &'static str, intent: Option<String>| NewMemory {
         content,

@@ -47,7 +47,7 @@ pub(crate) struct Timestamp {
 }
 
 impl Timestamp {
-    /// Whole minutes since `earlier`, rounded.
+    /// Returns the minutes since `earlier`, rounded.
     pub(crate) fn minutes_since(self, earlier: Self) -> i64 {
         (self.at.duration_since(earlier.at).as_secs() + 30).div_euclid(60)
     }

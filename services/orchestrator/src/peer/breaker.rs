@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    /// Value of the gauge `mcp_breaker_state`.
+    /// Returns the value of the gauge `mcp_breaker_state`.
     pub const fn number(self) -> f64 {
         match self {
             Self::Closed => 0.0,

@@ -18,7 +18,7 @@ pub enum DeliveryKind {
 }
 
 impl DeliveryKind {
-    /// Name in the table and in metrics.
+    /// Returns the name in the table and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Remember => "remember",

@@ -63,7 +63,7 @@ pub(super) fn read(input: &AgentInput<'_>, notes: &[Note]) -> Vec<CarriedAction>
     carried
 }
 
-/// Earlier items that only the notes mention.
+/// Returns earlier items that only the notes mention.
 fn items_of_notes(notes: &[Note], remembered: &[CarriedAction]) -> Vec<CarriedAction> {
     let is_new = |note: &&Note| {
         let words = words::significant(&note.text);

@@ -16,13 +16,13 @@ const MAX_THEMES: usize = 5;
 const MAX_TITLE_CHARS: usize = 60;
 const MAX_QUESTION_CHARS: usize = 90;
 
-/// Number of themes for which a box has time.
+/// Returns the number of themes for which a time box has time.
 pub(super) fn most(box_minutes: u32) -> usize {
     usize::try_from(box_minutes / MINUTES_PER_THEME).unwrap_or(MAX_THEMES).clamp(1, MAX_THEMES)
 }
 
-/// The themes of the notes that judge the way of working. A complaint or an idea about no known subject is a theme of its own;
-/// such praise is omitted.
+/// Returns the themes of the notes that judge the way of working. A complaint or an idea about no known subject is a theme of its own; praise
+/// about no known subject is omitted.
 pub(super) fn cluster(notes: &[Note]) -> Vec<Theme> {
     let is_judgement = |note: &&Note| matches!(note.tone, Tone::Well | Tone::Badly | Tone::Idea | Tone::Thanks);
     let (known, other): (Vec<_>, Vec<_>) = notes
