@@ -1,4 +1,4 @@
-//! The list of tools, one file each, and how errors of the store are reported to the client.
+//! The tools of the service, one file each. This file lists them and turns errors of the store into errors for the client.
 
 mod delete_by_tag;
 mod delete_memory;

@@ -88,6 +88,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
             Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us: now }
         }
     };
+    // A duplicate is stored with the key as well, so that a repeated request returns the same memory even if it was changed since.
     remember(transaction, tenant, new.idempotency.as_ref(), &StoredResult::Inserted(inserted.clone()), now)?;
     Ok(inserted)
 }
@@ -124,6 +125,7 @@ pub(super) fn update(
         row.metadata.clone_from(metadata);
     }
     if let Some(visibility) = change.visibility {
+        // The scope of the owner and not of the caller: an admin may change the memory of another user.
         row.scope = scope_for_write(transaction, tenant, &row.owner, visibility)?;
         row.shared = visibility == Visibility::Workspace;
     }
