@@ -1,5 +1,5 @@
-//! The text of a pattern with its placeholders. It is parsed once and filled many times. Values are inserted as they are and never parsed, so that a value
-//! that looks like a placeholder stays a value.
+//! The text of a pattern with its placeholders. It is parsed once and filled many times. Values are inserted as they are and never parsed, so
+//! that a value that looks like a placeholder stays a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
