@@ -53,10 +53,12 @@ fn default_workspace() -> String {
 }
 
 /// Plan of an organisation.
+// The derived order is that of the variants: a rule or pattern applies to its plan and to every greater one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {
     /// 100 calls per day and service.
+    // The cheapest plan is the default, so that a token without a plan gets the smallest quota.
     #[default]
     Free,
     /// 3,000 calls per day and service.

@@ -12,6 +12,7 @@ pub struct Variable {
     pub about: &'static str,
 }
 
+// A macro, so that each variable is written once: its doc comment is also the `about` of the table.
 macro_rules! variables {
     ($($(#[doc = $doc:literal])+ $ident:ident = $default:expr;)+) => {
         $($(#[doc = $doc])+ pub const $ident: &str = stringify!($ident);)+

@@ -1,5 +1,5 @@
-//! Uses up a verdict that a user acknowledges: once, over all instances, with a log line that names the user and the reason. The text of the
-//! action is never logged.
+//! Acknowledges a verdict on behalf of a user. A verdict can be acknowledged once over all instances. The log names the user and the reason,
+//! but never the text of the action.
 
 use crate::detect;
 use crate::judge::{Judge, Judged};
@@ -26,6 +26,7 @@ pub(crate) async fn acknowledge(
     acknowledgement: Acknowledgement,
 ) -> Result<Verdict, ToolError> {
     let Acknowledgement { claims, reason, judged } = acknowledgement;
+    // First, because nothing may be logged or signed for a verdict that was used before.
     judge.single_use.take(&claims).await?;
     tracing::info!(
         executionId = claims.execution_id,

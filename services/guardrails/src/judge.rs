@@ -36,8 +36,9 @@ pub struct Judged {
     pub version: String,
 }
 
-/// Checks the rules against the parts of an action.
+/// Checks the parts of an action against the rules, and merges the places of a rule that several parts break.
 pub fn judge(rules: &Rules, plan: Plan, subjects: &[Subject<'_>]) -> Judged {
+    // The key sorts the most severe rules first.
     let mut broken: BTreeMap<(std::cmp::Reverse<Severity>, String), BrokenRule> = BTreeMap::new();
     for subject in subjects {
         for rule in rules.set.broken(subject, plan) {
@@ -72,10 +73,10 @@ pub fn broken_rule(broken: &Broken<'_>) -> BrokenRule {
     }
 }
 
-/// Runs work on `bytes` of text, on a separate thread if it takes long.
+/// Runs work on `bytes` of text, on a separate thread if there are more than `INLINE_BYTES`.
 ///
 /// # Errors
-/// Fails if the work panics.
+/// Fails if the work panics on the separate thread.
 pub async fn run<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ToolError> {
     if bytes <= INLINE_BYTES {
         return Ok(work());
@@ -123,6 +124,7 @@ impl Judge {
         let kind = match judged.decision {
             Decision::Allow => Some(VerdictKind::Allow),
             Decision::Acknowledge => Some(VerdictKind::Acknowledge),
+            // A blocked action gets no token, so that no service can act on it.
             Decision::Block => None,
         };
         let issued = kind.map(|kind| self.issue(context, execution_id, request, kind, &judged)).transpose()?;
@@ -170,7 +172,7 @@ fn count(verdict: &'static str) {
     metrics::counter!(metric::GUARDRAIL_VERDICTS_TOTAL, "verdict" => verdict).increment(1);
 }
 
-/// Builds the reply; without a token if none was issued.
+/// Builds the reply; it has no token if none was issued.
 pub fn verdict(execution_id: &str, judged: Judged, issued: Option<&Issued>) -> Verdict {
     let expiry = issued.and_then(|issued| Timestamp::from_second(issued.claims.exp as i64).ok());
     Verdict {

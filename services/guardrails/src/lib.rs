@@ -1,5 +1,5 @@
-//! The guardrails service: rules as data, checked before risky actions. Rules know no tool and no token; tools get the rules through a handle
-//! that always has the last good set; nothing here calls another service.
+//! The guardrails service: rules are data and are checked before risky actions. The module `rules` depends on no tool and no token. Tools get
+//! the rules through a handle that always has the last good set. This service calls no other one.
 
 mod acknowledge;
 mod command;

@@ -1,4 +1,4 @@
-//! The tools, one file each, and what they share.
+//! The tools of the service, one file each, with their common scopes and annotations.
 
 mod acknowledge_guardrails;
 mod check_guardrails;
@@ -21,7 +21,7 @@ const READ_ONLY: Annotations = Annotations { read_only: true, destructive: false
 /// A tool that uses a verdict up.
 const SINGLE_USE: Annotations = Annotations { read_only: false, destructive: false, idempotent: false };
 
-/// Every tool, in the order of `tools/list`.
+/// Returns every tool, in the order of `tools/list`.
 pub fn all(judge: &Judge) -> ToolSet {
     ToolSet::new(vec![
         check_guardrails::tool(judge.clone()),

@@ -94,7 +94,7 @@ impl Authenticator {
                 ErrorKind::MissingRequiredClaim(_) => "claim_missing",
                 _ => "malformed",
             });
-            // Only a wrong signature can become right with the other key.
+            // Only a wrong signature can be right with the other key; every other problem remains.
             if refusal.0 != "signature" {
                 break;
             }
@@ -103,7 +103,7 @@ impl Authenticator {
     }
 }
 
-/// Checks what the library does not: the lifetime, and that names can be used as tags.
+/// Checks what `jsonwebtoken` does not: the time of issue, the lifetime, and that names can be used as tags.
 fn check_claims(claims: &Claims, now: u64) -> Result<(), Refusal> {
     if claims.exp <= now {
         return Err(Refusal("expired"));

@@ -1,5 +1,5 @@
 //! Data files of a service, such as its rules or its catalogue: reading a folder of YAML files, reporting every problem with its file and
-//! line, and following changes while the service runs. What the files mean is the service's business.
+//! line, and following changes while the service runs. The service defines what the files mean.
 
 pub mod folder;
 mod problem;

@@ -1,5 +1,5 @@
-//! A durable database in one SQLite file: one writer thread with group commit, readers beside it (WAL mode), migrations and backups.
-//! A service defines its tables and queries; which files are accepted and when a write is durable is decided here.
+//! A durable database in one SQLite file: one writer thread with group commit, concurrent readers (WAL mode), migrations and backups.
+//! A service defines its tables and queries. This module decides which files are accepted and when a write is durable.
 
 mod backup;
 mod error;
@@ -21,7 +21,7 @@ use writer::Writer;
 
 const SCHEME: &str = "sqlite://";
 
-/// The tables of a service, and the mark of its files.
+/// The tables of a service, and the id that marks its files.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema<'a> {
     /// `PRAGMA application_id` of the service's files, never 0. A file with another id is refused.
@@ -53,7 +53,7 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// The file that a URL such as `sqlite://data/x.db` or `sqlite:///var/lib/x.db` names.
+/// Returns the file that is named by a URL such as `sqlite://data/x.db` or `sqlite:///var/lib/x.db`.
 ///
 /// # Errors
 /// Fails if the URL has another scheme or no path.
@@ -72,7 +72,7 @@ impl Database {
     /// Opens the file that `url` names with [`Schema::new`] of `migrations`.
     ///
     /// # Errors
-    /// As [`file_of`] and [`Schema::open`].
+    /// Fails as [`file_of`] and [`Schema::open`] do.
     pub fn open(url: &str, migrations: &[&str]) -> Result<Self, OpenError> {
         Schema::new(migrations).open(&file_of(url)?)
     }
@@ -86,6 +86,7 @@ impl Database {
         &self,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
+        // The lock is held only while the write is queued, not while it waits for its commit.
         let result = self.writer.lock().as_ref().ok_or(DatabaseError::Closed)?.enqueue(work)?;
         result.await.map_err(|_| DatabaseError::Closed)?
     }

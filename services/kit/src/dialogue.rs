@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-/// Whether the client can be asked, and its answers.
+/// What a tool needs for a dialogue with the client's user.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dialogue {
     /// True if the client speaks revision 2026-07-28 and declared that it can ask its user for structured input.
@@ -13,7 +13,7 @@ pub struct Dialogue {
     pub answered: Option<Answered>,
 }
 
-/// What the client sent with a repeated call. It is untrusted: a tool checks the state before it uses the responses.
+/// The answers that the client sent with a repeated call. They are untrusted: a tool must check the state before it uses the responses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answered {
     /// State of the question.
@@ -34,7 +34,7 @@ impl Answered {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer<T> {
     Complete(T),
-    /// The client repeats the call with the answer.
+    /// A question; the client repeats the call with the answer.
     Ask(Question),
 }
 
@@ -47,7 +47,7 @@ pub struct Question {
     pub message: String,
     /// JSON Schema of the response: an object of plain fields.
     pub schema: Value,
-    /// Comes back with the response. It must be signed, because it travels through the client.
+    /// State that the client sends back with the response. It must be signed, because it travels through the client.
     pub state: String,
 }
 

@@ -1,5 +1,6 @@
-//! The MCP endpoint: both eras of the protocol on one path, stateless. This file is the path of one request; the modules have its steps.
-//! Tool calls take a fast path of our own, every other method goes through the SDK.
+//! The MCP endpoint. It serves both eras of the protocol on one path and keeps no session. This file is the path of one request; the modules
+//! have its steps. Tool calls take a fast path of our own, because nearly all requests are tool calls and the SDK costs 2 to 4 times the CPU
+//! (decision 0001). Every other method goes through the SDK.
 
 mod bridge;
 mod call;
@@ -92,6 +93,7 @@ impl Endpoint {
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        // Checks that need only the head come first, so that no body is read for a request that is refused in any case.
         let (head, body) = request.into_parts();
         if let Some(name) = self.origins.refused_header(&head.uri, &head.headers) {
             return Err(Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, format!("this `{name}` is not allowed")));
@@ -117,6 +119,7 @@ impl Endpoint {
         let body = self.read(body).await?;
         let envelope = envelope::parse(&body, MAX_JSON_DEPTH)?;
         let client = era::decide(&head.headers, &envelope).map_err(|failure| failure.with_id(envelope.id))?;
+        // A notification: the protocol requires 202 and no reply.
         if envelope.id.is_none() {
             return Ok(reply::accepted());
         }
@@ -126,6 +129,7 @@ impl Endpoint {
             "resources/read" | "prompts/get" => self.call_sdk(&request, body.clone(), claims).await,
             _ => {
                 let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
+                // Lists, discovery, handshake and ping need no scope and cost no quota.
                 Ok(self.bridge.answer(&head.headers, body.clone(), format, context).await)
             }
         }
@@ -140,6 +144,7 @@ impl Endpoint {
             let text = format!("the body is larger than {MAX_BODY_BYTES} bytes");
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, rpc::BAD_HTTP, text)
         };
+        // A body whose declared length is too large is refused before it is read.
         if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
             return Err(too_large());
         }
@@ -167,7 +172,7 @@ impl Endpoint {
         Ok(response)
     }
 
-    /// Handles methods that cost as much as a tool call: scopes, quota and telemetry are those of a call, and the SDK makes the reply.
+    /// Handles the methods that count as a call: scopes, quota and telemetry apply as for a tool, but the SDK makes the reply.
     async fn call_sdk(
         &self,
         request: &McpRequest<'_>,
@@ -221,6 +226,7 @@ impl Endpoint {
         &self.offer.pages
     }
 
+    /// Answers a request to a page. A page needs a valid token, and costs no quota.
     pub async fn page(&self, page: &Page, head: &http::request::Parts) -> Response<Body> {
         match self.answer_page(page, head).await {
             Ok(response) => response,

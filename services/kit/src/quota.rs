@@ -1,4 +1,5 @@
-//! The quota of an organisation: calls per day by plan, and a burst limit per second. Redis decides in one script. If Redis does not answer,
+//! Decides whether the quota of an organisation admits a call. The plan limits its calls per day; a burst limit applies to each second. Redis
+//! decides in one script. If Redis does not answer,
 //! the configured fallback decides, and every call that it admits is counted in a metric, so that no bypass is silent.
 
 mod local;
@@ -49,7 +50,7 @@ pub enum QuotaDecision {
     },
 }
 
-/// State of the window with the fewest calls remaining.
+/// State of the day or the second, whichever has fewer calls remaining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaState {
     /// Calls that the window allows.
@@ -136,7 +137,7 @@ impl Quota {
         decision
     }
 
-    /// Returns the usage of an organisation today, by service. Without Redis only the calls of this instance are known.
+    /// Returns the usage of an organisation today, by service. Without Redis it returns only the calls that this instance counted.
     pub async fn usage(&self, org: &str, plan: Plan) -> UsageByService {
         let inner = &*self.inner;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -167,7 +168,7 @@ impl Quota {
         }
     }
 
-    /// Closes the connection to Redis. Calls admitted without Redis and not yet settled are lost.
+    /// Closes the connection to Redis. Calls that were admitted without Redis and are not yet settled are never settled.
     pub async fn stop(&self) {
         if let Some(redis) = &self.inner.redis {
             redis.stop().await;
@@ -196,8 +197,8 @@ impl Inner {
     }
 
     fn decide_here(&self, org: &str, plan: Plan, now: Duration, mode: Mode) -> QuotaDecision {
-        let share = if mode == Mode::Local { Share { instances: 1 } } else { self.share };
         // Without a configured Redis there are no other instances to share with, whatever `RATE_LIMIT_INSTANCES` is.
+        let share = if mode == Mode::Local { Share { instances: 1 } } else { self.share };
         let decision = self.local.decide(org, plan, self.limits, now, share, mode == Mode::Fallback);
         self.state(decision, plan, now, mode)
     }

@@ -1,4 +1,4 @@
-//! Readiness of a service: ready if every latch is dropped and the service is not draining. Nothing here waits or polls.
+//! Readiness of a service. A service is ready if every latch is dropped and it is not draining. No function here waits or polls.
 
 use mcp_contracts::service::Readiness as ReadinessReply;
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ pub struct Readiness {
 
 #[derive(Debug, Default)]
 struct State {
-    // By number and not by name: several parts may hold a latch of the same name, and each releases its own.
+    // The key is a number and not the name, because several parts may hold a latch of the same name and each releases its own.
     latches: BTreeMap<u64, String>,
     next: u64,
     // Counted, because several parts of a service can lose the same dependency and recover at different times.
@@ -54,7 +54,7 @@ impl Readiness {
         Degraded { readiness: self.clone(), dependency }
     }
 
-    /// Makes the service not ready for good: from here the endpoint refuses new calls.
+    /// Makes the service not ready for the rest of its life. From here on the endpoint refuses new calls.
     pub fn drain(&self) {
         self.state.lock().draining = true;
     }

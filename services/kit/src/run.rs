@@ -1,4 +1,5 @@
-//! The life of a service: arguments, settings, telemetry, start, serve, drain, stop. The `main` of a service is one call of [`run`].
+//! Runs a service from its arguments to its exit code: settings, telemetry, start, serve, drain, stop. The `main` of a service is one call of
+//! [`run`].
 
 use crate::mcp::Endpoint;
 use crate::quota::Quota;
@@ -27,7 +28,7 @@ const HEALTHCHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// Deadline for sending buffered spans before the process exits.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(2);
 
-/// `SIGXFSZ` of Linux: sent with a write beyond the limit on the size of a file.
+/// `SIGXFSZ` of Linux. The kernel sends it to a process whose write exceeds the limit on the size of a file.
 const FILE_TOO_LARGE: i32 = 25;
 
 /// Exit code for invalid arguments or settings (sysexits `EX_USAGE`).
@@ -35,19 +36,19 @@ pub const EXIT_USAGE: u8 = 64;
 /// Exit code if the service cannot start.
 pub const EXIT_START: u8 = 1;
 
-/// What a service starts with.
+/// The parts of the kit that a service gets when it starts.
 pub struct Start<Own = ()> {
     pub settings: Arc<Settings>,
     /// Settings that only this service has.
     pub own: Own,
-    /// A service takes a latch for each part that must be there before the first request.
+    /// A service takes a latch for each of its parts that must be ready before the first request.
     pub readiness: Readiness,
     pub quota: Quota,
     pub verdicts: Verdicts,
     pub single_use: SingleUse,
 }
 
-/// A started service.
+/// A started service: what it offers, and how it stops.
 pub struct Application {
     offer: Offer,
     shutdown: Shutdown,
@@ -56,7 +57,7 @@ pub struct Application {
 type Shutdown = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl Application {
-    /// A service with tools only.
+    /// Creates a service that has only tools.
     pub fn new(tools: ToolSet) -> Self {
         Self { offer: tools.into(), shutdown: Box::new(|| Box::pin(std::future::ready(()))) }
     }
@@ -244,6 +245,7 @@ where
             _ = interrupt.recv() => {}
         }
         tracing::info!("draining");
+        // Before the latch is dropped, so that the service does not become ready again in between.
         readiness.drain();
         drop(leaving);
     };
@@ -267,9 +269,11 @@ pub fn assemble(
     ops::router(settings, endpoint, telemetry, readiness)
 }
 
-/// Sends HTTP/1.0 by hand, because starting a runtime would cost more than the check.
+/// Fails unless `/readyz` of the service on this machine returns 200. Sends the request by hand, because starting a runtime would cost more
+/// than the check. It is HTTP/1.0, so that the service closes the connection after the reply.
 fn healthcheck(listen: SocketAddr) -> Result<(), String> {
     let mut address = listen;
+    // A service that listens on all addresses is reached through loopback.
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             std::net::Ipv4Addr::LOCALHOST.into()

@@ -1,4 +1,4 @@
-//! The listener: accepts connections within limits and lets running requests finish on shutdown.
+//! Serves a router: accepts connections within limits, and lets running requests finish when the service shuts down.
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -26,14 +26,15 @@ pub struct ServeLimits {
     pub drain: Duration,
 }
 
-/// Serves `app` until `shutdown`, then drains. Returns true if every request finished within the deadline.
+/// Serves `app` until `shutdown` completes, then drains. Returns true if every request finished within the deadline.
 pub async fn serve(
     app: axum::Router,
     listener: TcpListener,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()>,
 ) -> bool {
-    // HTTP/1 only: hyper waits without a deadline for the bytes that tell HTTP/2 from HTTP/1, so a silent client would stay for ever.
+    // HTTP/1 only: hyper waits without a deadline for the bytes by which it recognizes HTTP/2, so a silent client would hold its connection
+    // for ever.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
@@ -71,7 +72,7 @@ pub async fn serve(
             drop(permit);
         });
     }
-    // The socket closes first, so that new connections are refused and not left waiting in its queue during the drain.
+    // The socket closes before the drain, so that new connections are refused at once and do not wait in its queue.
     drop(listener);
     tasks.close();
     let drained = tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok();

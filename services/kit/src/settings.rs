@@ -1,5 +1,5 @@
-//! Settings of a service: those that every service has, and beside them those of the service itself ([`OwnSettings`]). All problems are
-//! reported together.
+//! Reads the settings of a service from environment variables: those that every service has ([`Settings`]) and those that only this service
+//! has ([`OwnSettings`]). All problems are reported together.
 
 mod reader;
 
@@ -11,9 +11,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Shortest accepted key of tokens, in bytes (RFC 7518 section 3.2: at least the size of the hash).
+/// Shortest accepted key for signing tokens, in bytes (RFC 7518 section 3.2: at least the size of the hash).
 pub const MIN_SECRET_BYTES: usize = 32;
-/// The key of tokens in development if none is set. It is public, so production refuses it.
+/// The key that signs tokens in development if `JWT_SECRET` is not set. It is public, so production refuses it.
 pub const DEVELOPMENT_SECRET: &str = "development-only-secret-known-to-everybody";
 
 /// Settings that every service has.
@@ -23,9 +23,9 @@ pub struct Settings {
     pub environment: Environment,
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Key of tokens.
+    /// Key that signs and checks tokens.
     pub secret: Secret,
-    /// Previous key, accepted during a rotation.
+    /// Key before the last rotation; tokens signed with it are still accepted.
     pub previous_secret: Option<Secret>,
     /// URL of the Redis for quotas; it may contain a password.
     pub redis_url: Option<Secret>,
@@ -43,7 +43,7 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Issuer named in RFC 9728 metadata.
     pub authorization_server: Option<String>,
-    /// Filter of the log.
+    /// Filter of the log, such as `mcp_memory=debug,info`.
     pub log_level: String,
     pub log_dir: Option<PathBuf>,
     /// OTLP endpoint for traces.
@@ -54,19 +54,19 @@ pub struct Settings {
     pub header_read_deadline: Duration,
     /// Time after SIGTERM in which requests are still accepted while the service is not ready.
     pub drain_notice: Duration,
-    /// Time for running requests to finish after that.
+    /// Time after the notice in which running requests may finish.
     pub drain_deadline: Duration,
     /// Number of worker threads; `None` means one per core.
     pub worker_threads: Option<usize>,
     /// Database of the service; the URL may contain a password.
     pub database_url: Secret,
-    /// Warnings for the log.
+    /// Problems that do not prevent the start. They are logged later, because there is no log yet when settings are read.
     pub warnings: Vec<String>,
 }
 
 /// Settings that only one service has.
 pub trait OwnSettings: Sized + Send + 'static {
-    /// Reads the settings; problems stay with the reader.
+    /// Reads the settings. The reader collects the problems and reports them together.
     fn read(reader: &mut EnvReader<'_>) -> Self;
 }
 
@@ -211,6 +211,7 @@ impl Settings {
             env::RATE_LIMIT_FALLBACK,
             &[("local", Fallback::Local), ("closed", Fallback::Closed), ("open", Fallback::Open)],
         );
+        // `open` admits every call, so an outage of Redis would remove all limits.
         if environment == Environment::Production && fallback == Fallback::Open {
             reader.problem(env::RATE_LIMIT_FALLBACK, "`open` is refused in production; use `local` or `closed`");
         }

@@ -1,5 +1,5 @@
-//! Verdicts that can be used once, over all instances. Redis records which ones are used. Each instance records its own as well, so that a
-//! Redis that loses its data does not make them valid again on the same instance. If a configured Redis does not answer, none can be used.
+//! Verdicts that can be used once, over all instances. Redis records the used ones. Each instance also records those that it used, so that
+//! they stay used on this instance if Redis loses its data. If a configured Redis does not answer, no such verdict can be used (decision 0011).
 
 use crate::quota::{ClaimResult, Quota};
 use mcp_contracts::guardrails::VerdictClaims;
@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Most used verdicts recorded in this process that have not expired.
+/// Most used verdicts that this process records. Expired ones are removed first; if none has expired, further uses are refused.
 const MAX_REMEMBERED: usize = 100_000;
 
 /// The used verdicts. Clones share them.
 #[derive(Clone)]
 pub struct SingleUse {
     quota: Quota,
-    /// Expiry by id.
+    /// The expiry of each used verdict, by the id of its token.
     used: Arc<Mutex<HashMap<String, u64>>>,
 }
 
@@ -26,19 +26,21 @@ impl SingleUse {
         Self { quota, used: Arc::default() }
     }
 
-    /// Uses a verdict up.
+    /// Uses a verdict up: records it as used, here and in Redis.
     ///
     /// # Errors
     /// Fails with [`ErrorCode::VerdictUsed`] if it was used before, and with [`ErrorCode::DependencyUnavailable`] if Redis does not answer.
     pub async fn take(&self, verdict: &VerdictClaims) -> Result<(), ToolError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        // Recorded here before Redis is called, so that only one of two concurrent calls of this instance continues.
         self.record(&verdict.jti, verdict.exp, now)?;
         let lifetime = Duration::from_secs(verdict.exp.saturating_sub(now).max(1));
         match self.quota.claim(&verdict.jti, lifetime).await {
             ClaimResult::First | ClaimResult::NoRedis => Ok(()),
             ClaimResult::Taken => Err(used()),
             ClaimResult::Unknown => {
-                // Redis may have recorded it. The record here is removed, so that Redis decides about a retry.
+                // Redis may have recorded the use although its reply is missing. The record here is removed, so that Redis alone decides about a
+                // retry.
                 self.used.lock().remove(&verdict.jti);
                 Err(ToolError::new(
                     ErrorCode::DependencyUnavailable,

@@ -111,7 +111,7 @@ impl TelemetryGuard {
     }
 }
 
-/// Aggregates the samples of histograms. Otherwise they would grow with every call until the metrics are scraped, or for ever if they are not.
+/// Starts the thread that aggregates the samples of histograms. Without it they would grow with every call until the metrics are scraped.
 fn keep_up(metrics: PrometheusHandle) -> mpsc::Sender<()> {
     let (guard, ended) = mpsc::channel::<()>();
     let upkeep = move || {
@@ -119,7 +119,7 @@ fn keep_up(metrics: PrometheusHandle) -> mpsc::Sender<()> {
             metrics.run_upkeep();
         }
     };
-    // If the thread cannot start, `render` still aggregates them.
+    // If the thread cannot start, `render` still aggregates the samples.
     let _ = std::thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(upkeep);
     guard
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 pub struct CallContext {
     /// Claims of the checked token.
     pub claims: Arc<Claims>,
-    /// Id of the execution; log lines and internal errors have it.
+    /// Id of the execution. Log lines and internal errors contain it.
     pub execution_id: Arc<str>,
     pub deadline: Instant,
     pub dialogue: Dialogue,
@@ -30,7 +30,7 @@ pub struct Annotations {
     pub idempotent: bool,
 }
 
-/// Result of a call: JSON for structured content and the text block, or a question.
+/// Result of a call: the JSON of the structured content, which the text block repeats, or a question.
 pub type ToolResult = Result<Answer<Box<RawValue>>, ToolError>;
 
 type Run = dyn Fn(CallContext, Box<RawValue>) -> BoxFuture<'static, ToolResult> + Send + Sync;
@@ -43,7 +43,7 @@ pub struct Tool {
     /// Describes the tool for a model that decides whether to call it.
     pub description: &'static str,
     pub annotations: Annotations,
-    /// Scopes that a call needs, all of them.
+    /// Scopes that a token must all have.
     pub scopes: &'static [Scope],
     pub input_schema: Arc<Map<String, Value>>,
     pub output_schema: Arc<Map<String, Value>>,

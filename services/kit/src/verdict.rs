@@ -64,7 +64,7 @@ impl Verdicts {
         Self { inner: Arc::new(Keys { sign: EncodingKey::from_secret(&current), check, validation }) }
     }
 
-    /// Signs a verdict that is valid from now.
+    /// Signs a verdict. It is valid from now for [`VERDICT_LIFETIME_SECS`].
     ///
     /// # Errors
     /// Fails if the token cannot be signed.
@@ -115,7 +115,7 @@ impl Verdicts {
     /// Checks that a token allows this request of this execution, and returns its claims.
     ///
     /// # Errors
-    /// Fails with [`ErrorCode::VerdictRequired`] without a token, and with [`ErrorCode::VerdictInvalid`] if it does not allow exactly this.
+    /// Fails with [`ErrorCode::VerdictRequired`] without a token, and with [`ErrorCode::VerdictInvalid`] if it is for anything else.
     pub fn check(
         &self,
         token: Option<&str>,

@@ -1,5 +1,5 @@
-//! Page cursors, opaque to clients. A cursor is a position and valid for one tenant and one query; it grants no access, because each page
-//! checks the tenant again.
+//! Page cursors, opaque to clients. A cursor holds a position, and is valid for one tenant and one query. It is not signed, because it grants
+//! no access: each page checks the tenant again.
 
 use crate::store::Rank;
 use crate::tenant::Tenant;
@@ -15,11 +15,12 @@ const BINDING_BYTES: usize = 12;
 pub struct Binding([u8; BINDING_BYTES]);
 
 impl Binding {
-    /// `request` must be the same for every page of the `query`.
+    /// Creates the binding. `request` must be the same for every page of the `query`.
     pub fn new(tenant: &Tenant, query: &str, request: &impl Serialize) -> Self {
         let query = format!("{query} {}", serde_json::to_string(request).unwrap_or_default());
         let mut hash = Sha256::new();
         for part in [tenant.org(), tenant.workspace(), tenant.user(), &query] {
+            // The length keeps `ab`, `c` apart from `a`, `bc`.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -28,7 +29,7 @@ impl Binding {
         Self(binding)
     }
 
-    /// The cursor after a place in a list.
+    /// Returns the cursor after a place in a list.
     pub fn list(self, place: (i64, i64)) -> String {
         self.encode(&[place.0, place.1])
     }
@@ -37,7 +38,7 @@ impl Binding {
         self.decode::<2>(cursor).map(|[us, sequence]| (us, sequence))
     }
 
-    /// The cursor after a hit of a search that counts recency from `as_of`.
+    /// Returns the cursor after a hit of a search that measures ages from `as_of`.
     pub fn search(self, as_of: i64, rank: Rank) -> String {
         self.encode(&[as_of, rank.score.to_bits().cast_signed(), rank.sequence])
     }

@@ -1,5 +1,5 @@
-//! The score of a hit: BM25 (Robertson and Zaragoza 2009), raised for recent memories. Its only figures are of memories that the tenant can
-//! see, so that the ranking does not depend on other tenants.
+//! Scores a hit: BM25 (Robertson and Zaragoza 2009), raised for recent memories. The statistics cover only memories that the tenant can see, so
+//! that the ranking does not depend on other tenants.
 
 /// Limits the weight of a term that occurs often in one text. 1.2 and 0.75 are the usual values.
 const K1: f64 = 1.2;
@@ -18,7 +18,7 @@ pub struct Corpus {
     pub terms: u64,
 }
 
-/// The score of one term that occurs `frequency` times in a text of `length` terms, and at least once in `containing` texts.
+/// Returns the score of one term that occurs `frequency` times in a text of `length` terms, and at least once in `containing` texts.
 pub fn bm25(corpus: Corpus, containing: u64, frequency: u64, length: u64) -> f64 {
     let (documents, containing) = (corpus.documents as f64, containing as f64);
     // 1 is added, so that a term of more than half of the texts does not get a negative score.

@@ -60,7 +60,7 @@ pub struct NewMemory {
     pub idempotency: Option<Idempotency>,
 }
 
-/// Makes a repeated request return the first result instead of another effect.
+/// Makes a repeated request return the result of the first one, without a second effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     pub key: String,
@@ -73,7 +73,7 @@ pub struct Idempotency {
 pub struct Inserted {
     /// If the content was stored before, the id of that memory.
     pub id: String,
-    /// False if the content was stored before. Not serialized with an idempotency key: a repeated request creates nothing.
+    /// False if the content was stored before. Not stored with an idempotency key: a repeated request creates nothing, so it is false then.
     #[serde(skip)]
     pub created: bool,
     pub version: u64,
@@ -83,14 +83,14 @@ pub struct Inserted {
     pub created_us: i64,
 }
 
-/// The tags that a memory must have; an empty list matches everything.
+/// Tags, of which a memory must have any or all; an empty list matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagFilter {
     pub tags: Vec<String>,
     pub tag_match: TagMatch,
 }
 
-/// Conditions that a memory must meet, all of them.
+/// Conditions that a memory must all meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     pub tags: TagFilter,
@@ -107,8 +107,8 @@ pub struct SearchQuery {
     pub terms: Vec<String>,
     pub selection: Selection,
     pub limit: usize,
-    /// Recency counts from this time (microseconds since the epoch), and memories created later are ignored, so that every page of a search
-    /// has the same scores.
+    /// Time of the first page, microseconds since the epoch. The age of a memory is measured from it and later memories are ignored, so that
+    /// every page of a search has the same scores.
     pub as_of: i64,
     /// Only hits after this one.
     pub after: Option<Rank>,
@@ -172,7 +172,7 @@ pub struct Stats {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Does not say whether another tenant has a memory with this id.
+    /// The text is the same if another tenant has a memory with this id.
     #[error("no memory `{0}` is visible to you")]
     NotFound(String),
     #[error("memory `{0}` belongs to another user of the workspace")]

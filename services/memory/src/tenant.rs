@@ -13,7 +13,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// The tenant that a checked token names.
+    /// Returns the tenant that a checked token names.
     pub fn of(claims: &Claims) -> Self {
         Self {
             org: Arc::from(claims.org_id.as_str()),
@@ -35,7 +35,7 @@ impl Tenant {
         &self.user
     }
 
-    /// An admin may change the memories that other users share with the workspace.
+    /// Returns true if the user may change the memories that others share with the workspace.
     pub fn is_admin(&self) -> bool {
         self.admin
     }

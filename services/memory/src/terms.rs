@@ -3,7 +3,7 @@
 /// Longer terms are cut, so that a long run such as base64 data does not fill the index.
 const MAX_TERM_BYTES: usize = 64;
 
-/// Every term of `text`, in order and with repetitions.
+/// Returns every term of `text`, in order and with repetitions.
 pub fn of(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words
@@ -18,7 +18,7 @@ pub fn of(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Distinct terms of a query, in order.
+/// Returns the distinct terms of a query, in order.
 pub fn of_query(text: &str) -> Vec<String> {
     let mut distinct = std::collections::HashSet::new();
     of(text).into_iter().filter(|term| distinct.insert(term.clone())).collect()

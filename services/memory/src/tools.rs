@@ -1,4 +1,4 @@
-//! The list of tools, one file each, and how errors of the store are reported to the client.
+//! The tools of the service, one file each. This file lists them and turns errors of the store into errors for the client.
 
 mod delete_by_tag;
 mod delete_memory;
@@ -28,7 +28,7 @@ const ADDS: Annotations = Annotations { read_only: false, destructive: false, id
 /// Annotations of a tool that changes or deletes.
 const CHANGES: Annotations = Annotations { read_only: false, destructive: true, idempotent: true };
 
-/// Every tool, in the order of `tools/list`.
+/// Returns every tool, in the order of `tools/list`.
 pub fn all(store: &Arc<dyn Store>, confirmations: Confirmations) -> ToolSet {
     ToolSet::new(vec![
         store_memory::tool(store),
@@ -44,7 +44,7 @@ pub fn all(store: &Arc<dyn Store>, confirmations: Confirmations) -> ToolSet {
     ])
 }
 
-/// A tool that runs `call` on the store, for the tenant of the token.
+/// Creates a tool that runs `call` on the store, for the tenant of the token.
 fn store_tool<Request, Response, Running>(
     info: ToolInfo,
     store: &Arc<dyn Store>,

@@ -1,5 +1,5 @@
-//! The agents: facts in, an artefact and what to remember of it out. They are pure: the same input makes the same artefact, so they
-//! use no clock, no network, no store and no randomness.
+//! The agents. An agent turns the input of a run into an artefact and into texts to remember. The same input always makes the same artefact, so
+//! agents use no clock, network, store or randomness.
 
 mod draft;
 mod figures;
@@ -52,7 +52,7 @@ pub struct AgentInput<'a> {
     pub static_context: bool,
     /// The injected pattern.
     pub pattern: Option<&'a str>,
-    /// The day of the run; due dates count from here.
+    /// The day of the run, from which due dates are counted.
     pub today: Date,
     pub execution_id: &'a str,
 }
@@ -96,7 +96,7 @@ pub fn run(agent: AgentName, input: &AgentInput<'_>) -> Drafted {
     Drafted { artefact: draft.artefact(), draft, remember }
 }
 
-/// `1 note`, `2 notes`, `no note`.
+/// Returns a count with its noun: `1 note`, `2 notes`, `no note`.
 fn counted(count: usize, noun: &str) -> String {
     match count {
         0 => format!("no {noun}"),
@@ -105,13 +105,13 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// The serialized name of a unit variant in words: `all_praise` as `all praise`.
+/// Returns the serialized name of a unit variant as words: `all praise` for `all_praise`.
 fn name(variant: &impl Serialize) -> String {
     let value = serde_json::to_value(variant).expect("a unit variant serializes to its name");
     value.as_str().unwrap_or_default().replace('_', " ")
 }
 
-/// The content of a memory: bounded, with its execution at the end.
+/// Appends the execution to the content of a memory, and cuts the result to [`MAX_REMEMBERED_BYTES`].
 fn remembered(mut content: String, input: &AgentInput<'_>) -> String {
     content.push_str(&format!("Execution: {}\n", input.execution_id));
     content.truncate(content.floor_char_boundary(MAX_REMEMBERED_BYTES));
@@ -131,7 +131,7 @@ enum AgentData {
     General(Box<Brief>),
 }
 
-/// The published JSON Schema (draft 2020-12) of `artefact.data`, wrapped as `{"agent": …, "data": …}`.
+/// Returns the published JSON Schema (draft 2020-12) of `artefact.data`, wrapped as `{"agent": …, "data": …}`.
 pub fn schema() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<AgentData>()
 }

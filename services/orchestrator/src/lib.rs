@@ -1,5 +1,5 @@
 //! The orchestrator joins guardrails, memory and patterns into workflows. It reaches its peers by URL and contract only and links none of their
-//! code. Tools know workflows and the store, workflows know peers and agents, and agents know only their input.
+//! code. Tools use workflows and the store, workflows use peers and agents, and agents use only their input.
 
 pub mod agent;
 pub mod llm;

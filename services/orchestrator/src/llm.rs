@@ -140,7 +140,7 @@ impl Model {
         Ok((completed.artefact(), usage))
     }
 
-    /// The cost of the reply; the highest possible cost if the endpoint reports no usage.
+    /// Returns the usage and cost of the reply; the highest possible cost if the endpoint reports no usage.
     fn usage(&self, reply: &Completion, most: u64) -> ModelUsage {
         let (prompt_tokens, completion_tokens) = reply.tokens().unwrap_or((0, 0));
         let cost_micro_usd = match reply.tokens() {

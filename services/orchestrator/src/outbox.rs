@@ -1,5 +1,5 @@
-//! Delivers later what a peer did not accept: one task, oldest first, with backoff. A delivery may be sent twice, after a lost reply or a restart;
-//! its idempotency key gives the second one no effect.
+//! The outbox: one task that sends calls again that a peer did not accept, oldest first, with backoff. A delivery may be sent twice, after a
+//! lost reply or a restart; its idempotency key makes the second one have no effect.
 
 use crate::peer::{Call, PeerError, PeerReply};
 use crate::peers::{LOG_USAGE, Peers, REMEMBER};
@@ -15,11 +15,11 @@ const PASS: u32 = 64;
 /// Longest time between two passes; also how often old entries are deleted.
 const IDLE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Once a peer is back, a delivery waits at most this long.
+/// Longest pause while a peer is down, and so the longest wait of a delivery once the peer is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// Longest pause of one entry that its peer rejects for now.
+/// Longest pause of an entry that the peer rejects although it answers.
 const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(600);
-/// Pause of an organisation without quota if the peer sends no `Retry-After`.
+/// Pause of an organisation that has used up its quota, if the peer sends no `Retry-After`.
 const QUOTA_PAUSE: Duration = Duration::from_secs(60);
 pub const RETENTION: Retention = Retention { per_organisation: 1_000, age: Duration::from_secs(30 * 24 * 3_600) };
 
@@ -32,11 +32,11 @@ pub struct Outbox {
 
 enum DeliveryResult {
     Yes,
-    /// It can never be delivered.
+    /// The delivery can never succeed.
     Refused,
-    /// The peer answers no one, so that other deliveries to it wait too.
+    /// The peer does not answer, so other deliveries to it wait as well.
     PeerDown,
-    /// The organisation has used up its quota at the peer; others continue.
+    /// The organisation has used up its quota at the peer. Deliveries of other organisations continue.
     NoQuota(Option<Duration>),
     /// The peer answers but does not accept this delivery now.
     Rejected,
@@ -55,7 +55,7 @@ impl Outbox {
         Self { store, peers, attempt_deadline, wake: Notify::new() }
     }
 
-    /// Reports new entries, and the kinds of older ones that they displaced.
+    /// Wakes the task for new entries. Counts these, and the older entries that they displaced, in the metrics.
     pub fn added(&self, count: usize, displaced: &[DeliveryKind]) {
         if count == 0 {
             return;
@@ -65,7 +65,7 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Delivers until `stop`. A delivery that is interrupted is sent again after the restart.
+    /// Delivers until `stop` is cancelled. A delivery that is interrupted is sent again after the restart.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(self.work()).await;
     }
@@ -125,6 +125,7 @@ impl Outbox {
             };
             if let Err(error) = settled {
                 tracing::error!(%error, "the outbox cannot be changed");
+                // The database fails, so the next pass must not follow at once.
                 pass.more = false;
                 break;
             }
@@ -153,7 +154,7 @@ impl Outbox {
         let called: PeerReply<Box<RawValue>> = peer.call(&call, &arguments).await;
         match called.result {
             Ok(_) => DeliveryResult::Yes,
-            // The key is taken by an earlier delivery of the same execution.
+            // An earlier delivery of the same execution has arrived and used the key.
             Err(PeerError::Tool(error)) if error.code == ErrorCode::IdempotencyConflict => DeliveryResult::Yes,
             Err(error) if error.is_permanent() => {
                 tracing::warn!(
@@ -204,7 +205,7 @@ fn report_dropped(kinds: &[DeliveryKind], reason: &'static str) {
     }
 }
 
-/// Exponential backoff with jitter: between half of the pause and all of it, so that instances do not retry together.
+/// Returns an exponential backoff with jitter: between half of the pause and all of it, so that instances do not retry together.
 fn backoff(failures: u32, longest: Duration) -> Duration {
     let whole = FIRST_PAUSE.saturating_mul(1 << failures.clamp(1, 16)).min(longest);
     whole.mul_f64(0.5 + rand::random::<f64>() / 2.0)

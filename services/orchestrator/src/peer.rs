@@ -1,5 +1,5 @@
 //! The client for calls to peers: several instances each, deadlines, a retry budget, a circuit breaker for each instance. It speaks MCP
-//! and does not know what the tools mean. The harness's measuring client has none of this and shares no code with it.
+//! and does not depend on any tool. It shares no code with the harness's measuring client, which never retries.
 
 pub mod breaker;
 pub mod budget;
@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use transport::PreparedCall;
 
-/// Retries that cost budget, in addition to one attempt at each instance.
+/// Most retries of a call that cost budget. Attempts at other instances, after one that did not start the work, cost none.
 const MAX_RETRIES: u32 = 1;
 
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ pub struct Call<'a> {
     pub tool: RemoteTool,
     pub claims: &'a Claims,
     pub execution_id: &'a str,
-    /// After this time the caller has given up.
+    /// Time after which no reply is of use.
     pub deadline: Instant,
     /// True if a second call has no further effect, so that a call with an unknown outcome may be retried.
     pub repeatable: bool,
@@ -70,8 +70,8 @@ pub struct Peer {
     degraded: Mutex<Option<Degraded>>,
 }
 
-/// An attempt that the breaker admitted. If it is dropped unfinished (a cancelled request), its health stays unknown: it proves neither
-/// that the instance works nor that it fails.
+/// An attempt that the breaker admitted. When it is dropped, the breaker records its outcome. The outcome of a cancelled attempt is unknown,
+/// because it proves neither that the instance works nor that it fails.
 struct Permit<'a> {
     peer: &'a Peer,
     instance: &'a Instance,
@@ -158,6 +158,7 @@ impl Peer {
             }
             retries += 1;
             if !has_other {
+                // Every instance was tried, so the retry may go to any of them.
                 tried.fill(false);
             }
             metrics::counter!(metric::PEER_RETRIES_TOTAL, "peer" => self.name()).increment(1);
@@ -165,11 +166,12 @@ impl Peer {
         PeerReply { result: Err(last), attempts }
     }
 
-    /// Waits before a retry; returns false if the budget or the time does not allow one.
+    /// Waits before a retry. Returns false at once if the budget or the deadline does not allow a retry.
     async fn pause(&self, error: &PeerError, at_other: bool, deadline: Instant) -> bool {
-        // Only the instance that sent `Retry-After` has to be spared.
+        // `Retry-After` applies only to the instance that sent it.
         let retry_after = if at_other { None } else { error.retry_after() };
         let Some(wait) = budget::retry_delay(retry_after, rand::random()) else { return false };
+        // The deadline is checked first, so that a retry that cannot be made costs no budget.
         if Instant::now() + wait >= deadline || !self.budget.lock().withdraw() {
             return false;
         }
@@ -177,7 +179,8 @@ impl Peer {
         true
     }
 
-    /// The next instance: round robin over the healthy ones, then the others, so that a peer whose circuits are all open is still probed.
+    /// Returns a permit for the next instance: round robin over the healthy ones, then the others, so that a peer whose circuits are all open is
+    /// still probed.
     fn permit(&self, turn: usize, tried: &[bool]) -> Option<Permit<'_>> {
         let now = Instant::now();
         let count = self.instances.len();
@@ -219,7 +222,7 @@ impl Peer {
         result
     }
 
-    /// Updates the metrics. `/readyz` reports the peer as degraded while none of its instances can be called.
+    /// Records a change of a circuit in the metrics and the log. `/readyz` reports the peer as degraded while no circuit is closed.
     fn circuit_changed(&self, instance: &Instance, state: State) {
         let (peer, to) = (self.name(), state.name());
         gauge(self.service, instance, state);

@@ -78,13 +78,13 @@ impl Store {
         Ok(Self { database: Database::open(url, MIGRATIONS)? })
     }
 
-    /// Closes it after the queued writes.
+    /// Finishes the queued writes and closes the database.
     pub async fn close(&self) {
         self.database.close().await;
     }
 }
 
-/// The failed statement is in the log already.
+/// An error of the database. Failures that an operator must look at are logged already.
 pub type StoreError = DatabaseError;
 
 fn now_us() -> i64 {

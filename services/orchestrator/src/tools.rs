@@ -13,7 +13,7 @@ use std::sync::Arc;
 const READS: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
 const SCOPES: &[Scope] = &[Scope::AgentsRun];
 
-/// In the order of `tools/list`.
+/// Returns every tool, in the order of `tools/list`.
 pub fn all(workflow: Arc<Workflow>, store: &Store) -> ToolSet {
     ToolSet::new(vec![
         run_workflow::tool(workflow),

@@ -1,4 +1,5 @@
-//! The lifecycle of one run: guardrails, memory, patterns, agent, log; see `Workflow::lifecycle`. Each step and its fallback have a file.
+//! Runs one workflow: guardrails, memory, patterns, agent, log; `Workflow::lifecycle` has the order. The modules have one step each, with its
+//! fallback.
 
 mod execute;
 mod final_steps;
@@ -38,14 +39,14 @@ use steps::StepLog;
 
 /// Key of the question to the client's user; the guardrails use the same.
 pub const QUESTION: &str = "acknowledgement";
-/// Time that is reserved for writing the execution; at most a quarter of what is left of the deadline.
+/// Time that is reserved for writing the execution; at most a quarter of the time until the deadline.
 const WRITING: Duration = Duration::from_millis(250);
 const MAX_LISTED_RULES: usize = 10;
 
 pub struct Workflow {
     pub peers: Arc<Peers>,
     pub verdicts: Verdicts,
-    /// Records the use of acknowledged verdicts that no pattern used up.
+    /// Takes an acknowledged verdict out of use if no pattern was injected with it.
     pub single_use: SingleUse,
     /// Rewords drafts; `None` if no model is configured.
     pub model: Option<Model>,
@@ -78,6 +79,7 @@ struct Outcome {
     pattern: Option<UsedPattern>,
     artefact: Option<Artefact>,
     usage: Option<ModelUsage>,
+    /// What a peer did not accept and the outbox delivers later.
     later: Vec<Delivery>,
 }
 
@@ -107,12 +109,13 @@ impl Workflow {
         }
     }
 
-    /// Runs a request to its end, or to a question to the client's user.
+    /// Runs a request. Returns its execution, or a question that the client must put to its user.
     pub async fn run(&self, context: CallContext, request: RunWorkflow) -> Result<Answer<Execution>, ToolError> {
         let began = StartTime { at: Instant::now(), time: jiff::Timestamp::now() };
         let deadline = context.deadline.min(began.at + self.deadline);
         let request = WorkflowRequest::new(&context, request, &self.verdicts)?;
         let mut new_run = request.new_run(&context);
+        // Held until the execution is written, so that a second call of the same execution finds its result.
         let _turns = self.running.enter(&mut new_run, deadline).await?;
         let id = match self.begin(&new_run, deadline).await? {
             Either::Left(id) => id,
@@ -128,6 +131,7 @@ impl Workflow {
         Ok(question.map_or(Answer::Complete(execution), Answer::Ask))
     }
 
+    /// Returns the id of the new run, or the execution of an earlier call with the same key.
     async fn begin(&self, new_run: &NewRun, deadline: Instant) -> Result<Either<String, Box<Execution>>, ToolError> {
         let begun = tokio::time::timeout_at(deadline.into(), self.store.begin(new_run.clone())).await;
         match begun.map_err(|_| StoreError::Overloaded).and_then(|begun| begun)? {
@@ -145,7 +149,8 @@ impl Workflow {
         }
     }
 
-    /// Every step in order. Reading from memory and patterns runs beside the guardrails check; nothing that a verdict must allow does.
+    /// Runs every step in order. Memory and patterns are read while guardrails check the action, because reading needs no verdict. All other
+    /// steps wait for the verdict.
     async fn lifecycle(&self, run: &Run<'_>) -> Result<Outcome, ToolError> {
         let (judged, read) = self.judge_and_read(run).await?;
         let mut outcome = Outcome::begin(judged);
@@ -180,7 +185,7 @@ impl Workflow {
         Ok(outcome)
     }
 
-    /// Calls the three peers concurrently; if the verdict stops the run, the replies of the other two are not used.
+    /// Calls the three peers concurrently. If the verdict stops the run, the replies of memory and patterns are no longer awaited.
     async fn judge_and_read(
         &self,
         run: &Run<'_>,
@@ -215,6 +220,7 @@ impl Workflow {
         let mut execution = outcome.execution(run, began);
         // The stored execution has no verdict token.
         let stored = Execution { verdict_token: None, ..execution.clone() };
+        // Only a settled run is final. Another call with the same key runs again if guardrails did not answer or a user must acknowledge.
         let settled = match execution.status {
             WorkflowStatus::Completed | WorkflowStatus::Degraded => true,
             WorkflowStatus::Blocked => !execution.retryable,
@@ -281,7 +287,8 @@ impl Outcome {
     }
 }
 
-/// How a run ends before the agent runs; `None` if it proceeds. Without a verdict only actions of low and medium risk proceed.
+/// Returns the status of a run that ends before its agent runs; `None` if it proceeds. Without a verdict only actions of low and medium risk
+/// proceed.
 fn early_end(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus> {
     match permission {
         Permission::Granted(_) => None,
@@ -294,7 +301,8 @@ fn early_end(permission: &Permission, action: ActionKind) -> Option<WorkflowStat
     }
 }
 
-/// The question to the client's user, if the client can ask and the user was not asked before.
+/// Returns the question to the client's user. Returns `None` if there is nothing to acknowledge, the client cannot ask, or the call brings
+/// an answer or a verdict already.
 fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome) -> Option<Question> {
     let (Permission::MustAcknowledge(token), PriorVerdict::None) = (&outcome.judged.permission, &request.verdict)
     else {

@@ -1,4 +1,4 @@
-//! The catalogue: patterns as data. A catalogue is read as a whole; if any file has a problem, none of it is used.
+//! The catalogue: patterns are data. A catalogue is read as a whole; if any file has a problem, no pattern is used.
 
 mod built_in;
 mod model;
@@ -88,6 +88,7 @@ impl Catalog {
     }
 
     fn of(mut patterns: Vec<Pattern>) -> Self {
+        // By id, so that the version does not depend on how the patterns are spread over files.
         patterns.sort_by(|one, other| one.detail.id.cmp(&other.detail.id));
         let mut digest = Sha256::new();
         for pattern in &patterns {
@@ -101,7 +102,7 @@ impl Catalog {
         Self { index: Index::of(patterns.iter().map(texts)), by_id, version, patterns }
     }
 
-    /// Returns every pattern, by id.
+    /// Returns every pattern, in the order of the ids.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
@@ -180,7 +181,7 @@ fn pattern(category: String, entry: Entry) -> Pattern {
     Pattern { detail, template }
 }
 
-/// The texts by which a search finds a pattern.
+/// Returns the texts by which a search finds a pattern.
 fn texts(pattern: &Pattern) -> Texts {
     let detail = &pattern.detail;
     Texts {

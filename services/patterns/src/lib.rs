@@ -1,5 +1,5 @@
-//! The patterns service: a catalogue of prompt patterns, which it recommends and injects. The catalogue and the score know nothing of callers.
-//! Nothing is injected without a verdict.
+//! The patterns service: a catalogue of prompt patterns, which it recommends and injects. The modules of the
+//! catalogue and of the score do not depend on callers. No pattern is injected without a verdict.
 
 pub mod catalog;
 pub mod index;

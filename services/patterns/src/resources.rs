@@ -1,4 +1,5 @@
-//! Resources: the catalogue in pages, one pattern, recommendations. None is longer than [`MAX_RESOURCE_LINES`] lines.
+//! The resources of the service: the catalogue in pages, one pattern, recommendations. No resource is longer than [`MAX_RESOURCE_LINES`]
+//! lines.
 
 mod address;
 
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 /// Patterns on a page of the catalogue, one per line.
 pub const PAGE: usize = 50;
-/// Number of recommendations.
+/// Most recommendations in a resource.
 const RECOMMENDATIONS: usize = 5;
 const JSON: &str = "application/json";
 
@@ -120,7 +121,7 @@ struct Line<'a> {
     available: bool,
 }
 
-/// Renders a page, with each pattern on its own line.
+/// Renders a page of the catalogue as JSON, with each pattern on its own line.
 pub(crate) fn catalog_page(
     catalog: &Catalog,
     plan: Plan,
@@ -158,6 +159,7 @@ pub(crate) fn catalog_page(
     };
     let lines: Result<Vec<String>, _> = patterns.iter().skip((page - 1) * PAGE).take(PAGE).map(line).collect();
     let lines = lines.map_err(|error| not_serializable(&error))?.join(",\n");
+    // Written by hand, because `to_string_pretty` would spend a line on each field of a pattern.
     let (count, version) = (patterns.len(), catalog.version());
     Ok(format!(
         "{{\n  \"page\": {page},\n  \"pages\": {pages},\n  \"count\": {count},\n  \"catalogVersion\": \"{version}\",\n  \"patterns\": [\n{lines}\n  ]\n}}"
@@ -188,6 +190,7 @@ fn recommendations(
         limit: RECOMMENDATIONS,
     };
     let selected: SelectedPatterns = match task {
+        // Without a task there is nothing to match, so role and history decide.
         Some(_) => score::select(catalog, &query, histories),
         None => score::for_role(catalog, &query, histories),
     };

@@ -1,5 +1,5 @@
-//! Scores patterns by intent, role, history and novelty. Pure: the same query gets the same result. Every part of a score is a whole number
-//! of grains, and a grain is a power of two, so that the parts add up to the score exactly in any language.
+//! Scores patterns by intent, role, history and novelty. The same query on the same data always gets the same result. Every part of a score
+//! is a whole number of grains, and a grain is a power of two, so that the parts add up to the score exactly in any language.
 
 use crate::catalog::{Catalog, Pattern};
 use crate::index::words_of;
@@ -7,19 +7,19 @@ use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Recommendation, ScoreParts, SelectedPatterns};
 use std::collections::HashMap;
 
-/// Smallest difference of two scores.
+/// Smallest difference between two scores.
 pub const GRAIN: f64 = 1.0 / 4_096.0;
 /// The raw match that becomes an intent match of one half.
 const HALF_MATCH: f64 = 9.0;
-/// Least intent match. Below it, a match is chance: one or two common words in a long text.
+/// Least intent match of a recommendation. A lower match is chance: one or two common words in a long text.
 pub const LEAST_MATCH: f64 = 0.2;
 /// Bonus if a pattern is written for the role.
 pub const ROLE_BOOST: f64 = 0.125;
 /// Largest bonus or penalty from the history.
 pub const MAX_HISTORY: f64 = 0.125;
-/// Assumed uses, half of them good, so that the first real uses do not decide everything.
+/// Uses that every history is assumed to have, half of them good, so that the first real uses do not decide everything.
 const PRIOR_USES: f64 = 4.0;
-/// Penalty for each recent use.
+/// Penalty for each recent use of a pattern.
 const NOVELTY_STEP: f64 = 0.0625;
 /// Largest penalty for recent uses.
 pub const MAX_NOVELTY_PENALTY: f64 = 0.125;
@@ -63,7 +63,7 @@ impl Scored<'_> {
     }
 }
 
-/// Returns the best patterns, best first; none if nothing matches.
+/// Returns the best patterns, best first. Returns none if no pattern matches the intent well enough.
 pub fn select(catalog: &Catalog, query: &Query<'_>, histories: &Histories) -> SelectedPatterns {
     let words = words_of(query.intent);
     let mut on_higher_plan = 0;
@@ -111,11 +111,12 @@ fn score<'a>(pattern: &'a Pattern, intent_match: f64, query: &Query<'_>, histori
     Scored { pattern, parts: [intent_match, role, history, -novelty_penalty(recent)].map(grains) }
 }
 
-/// Sorts by score, then by id.
+/// Returns the best `limit` patterns, by score and then by id.
 fn best(mut scored: Vec<Scored<'_>>, limit: usize) -> Vec<Recommendation> {
     let order = |one: &Scored<'_>, other: &Scored<'_>| {
         other.total().cmp(&one.total()).then_with(|| one.pattern.detail.id.cmp(&other.pattern.detail.id))
     };
+    // Only the patterns to return are sorted.
     if limit > 0 && limit < scored.len() {
         scored.select_nth_unstable_by(limit - 1, order);
         scored.truncate(limit);
@@ -144,8 +145,9 @@ fn recommendation(scored: &Scored<'_>) -> Recommendation {
     }
 }
 
-/// Maps a raw match, which has no upper limit, to a share below 1, monotonically.
+/// Maps a raw match, which has no upper limit, to a share below 1. A better match gets a larger share.
 fn saturate(raw: f64) -> f64 {
+    // The limit keeps the share below 1 after rounding to grains.
     (raw / (raw + HALF_MATCH)).min(1.0 - GRAIN)
 }
 

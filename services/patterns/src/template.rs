@@ -1,5 +1,5 @@
-//! The text of a pattern with its placeholders: parsed once, filled many times. Values are inserted as they are and never parsed, so that a value
-//! that looks like a placeholder stays a value.
+//! The text of a pattern with its placeholders. It is parsed once and filled many times. Values are inserted as they are and never parsed, so
+//! that a value that looks like a placeholder stays a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +69,7 @@ impl Template {
             .collect()
     }
 
-    /// Fills every placeholder; one without a value becomes empty.
+    /// Fills every placeholder. A placeholder without a value becomes empty.
     pub fn fill(&self, values: &BTreeMap<&str, &str>) -> String {
         let text = |part: &Piece| match part {
             Piece::Text(text) => text.clone(),

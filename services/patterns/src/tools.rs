@@ -14,7 +14,7 @@ use mcp_kit::data::did_you_mean;
 /// Scopes of every tool and resource of this service.
 pub(crate) const SCOPES: &[Scope] = &[Scope::PatternsSelect];
 
-/// Every tool, in the order of `tools/list`.
+/// Returns every tool, in the order of `tools/list`.
 pub fn all(parts: &Parts) -> ToolSet {
     ToolSet::new(vec![
         select_pattern::tool(parts.clone()),

@@ -1,4 +1,5 @@
-//! The log of pattern uses, by organisation. An entry is durable before the reply, and a pattern counts once per execution.
+//! The log of pattern uses, by organisation. An entry is on disk before the reply is sent. An execution counts a pattern once, however often
+//! its use is logged.
 
 use crate::score::{Histories, History};
 use mcp_contracts::metric;
@@ -6,12 +7,13 @@ use mcp_contracts::patterns::UsageOutcome;
 use mcp_kit::database::{Database, DatabaseError, OpenError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-/// Time for which single uses are kept, in microseconds (400 days). After that only the counts remain.
+/// Time for which the entries of uses are kept, in microseconds (400 days). After that only the counts remain.
 const KEPT_US: i64 = 400 * 86_400 * 1_000_000;
-/// Most old uses that a new one deletes. More than one, so that old uses disappear faster than new ones are added; few, so that no
+/// Most old entries that a new one deletes. More than one, so that old entries disappear faster than new ones are added; few, so that no
 /// write takes long.
 const CLEARED: i64 = 16;
 
+// `tally` and `total` keep the counts, because entries are deleted after `KEPT_US`. A search reads only `tally`.
 const MIGRATIONS: [&str; 1] = ["
 CREATE TABLE usage (
     org TEXT NOT NULL,
@@ -61,7 +63,7 @@ impl UsageLog {
         Ok(Self { database: Database::open(url, &MIGRATIONS)? })
     }
 
-    /// Logs a use. Returns true if it is new, and the organisation's history of the pattern.
+    /// Logs a use. Returns true if the use is new, together with the organisation's history of the pattern.
     ///
     /// # Errors
     /// Fails if the use cannot be logged.
@@ -84,7 +86,7 @@ impl UsageLog {
         self.database.read(move |connection| histories(connection, &org)).await
     }
 
-    /// Sets the metrics to what was logged before this process started.
+    /// Sets the metrics to the counts of uses that were logged before this process started.
     ///
     /// # Errors
     /// Fails if the database cannot be read.
@@ -137,7 +139,7 @@ fn history(row: &rusqlite::Row<'_>) -> rusqlite::Result<History> {
     Ok(History { uses: number(0)?, good: number(1)? })
 }
 
-/// Publishes the share of good uses; nothing before the first use, because 0 would look like rejections only.
+/// Publishes the share of good uses. Publishes nothing before the first use, because 0 would look as if all uses were rejected.
 fn publish_ratio(total: History) {
     if total.uses > 0 {
         metrics::gauge!(metric::PATTERN_ACCEPTANCE_RATIO).set(total.good as f64 / total.uses as f64);

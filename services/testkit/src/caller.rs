@@ -17,7 +17,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The user `ann` of `org` on the enterprise plan.
+    /// Returns the user `ann` of `org`, on the enterprise plan.
     pub fn new(org: &str, scopes: &[Scope]) -> Self {
         Self {
             org: org.to_owned(),

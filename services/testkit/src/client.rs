@@ -1,14 +1,14 @@
-//! An MCP client of the older era, and of the newer one where a test asks for it.
+//! An MCP client. It speaks the older era of the protocol; only [`Client::modern`] speaks the newer one.
 
 use crate::Caller;
 use mcp_contracts::Scope;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Long enough for a busy machine; a test that hangs still ends.
+/// Deadline of a request: long enough for a busy machine, and it ends a test that hangs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client of one service, on behalf of one caller.
+/// A client of one service. It sends the token of one caller.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub base: String,
@@ -22,27 +22,27 @@ impl Client {
         Self { base: base.into(), http, caller }
     }
 
-    /// The same service, on behalf of another caller.
+    /// Returns a client of the same service for another caller.
     pub fn with(&self, caller: Caller) -> Self {
         Self { caller, ..self.clone() }
     }
 
-    /// The same service, on behalf of another organisation.
+    /// Returns a client of the same service for the same user of another organisation.
     pub fn of(&self, org: &str) -> Self {
         self.with(Caller { org: org.to_owned(), ..self.caller.clone() })
     }
 
-    /// The same service, on behalf of another user.
+    /// Returns a client of the same service for another user.
     pub fn by(&self, user: &str) -> Self {
         self.with(Caller { user: user.to_owned(), ..self.caller.clone() })
     }
 
-    /// The same service, with a token that has only these scopes.
+    /// Returns a client of the same service whose token has only these scopes.
     pub fn with_scopes(&self, scopes: &[Scope]) -> Self {
         self.with(Caller { scopes: scopes.to_vec(), ..self.caller.clone() })
     }
 
-    /// A request with the headers of a well-behaved client.
+    /// Builds a request with all headers that the protocol requires.
     pub fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
         let request = self.http.post(format!("{}/mcp", self.base)).header("content-type", "application/json");
         request.header("accept", "application/json, text/event-stream").bearer_auth(self.caller.token()).body(body)
@@ -78,7 +78,7 @@ impl Client {
         self.result(tool, arguments).await.unwrap_or_else(|error| panic!("`{tool}` failed: {error}"))
     }
 
-    /// Calls a tool as a client of 2026-07-28 does that can ask its user; `more` joins the parameters.
+    /// Calls a tool as a client of revision 2026-07-28 that can ask its user. `more` has further parameters of the call.
     pub async fn modern(&self, tool: &str, arguments: Value, more: Value) -> Value {
         let mut params = more;
         params["name"] = json!(tool);
@@ -100,7 +100,8 @@ impl Client {
         reply["result"]["contents"][0]["text"].as_str().map(str::to_owned).ok_or_else(|| reply["error"].clone())
     }
 
-    /// Returns the text of a page such as `/metrics`; empty if the service does not answer.
+    /// Returns the text of a page such as `/metrics`. Returns an empty text if the service does not answer, so that a test can poll a service
+    /// that is starting.
     pub async fn page(&self, path: &str) -> String {
         match self.http.get(format!("{}{path}", self.base)).send().await {
             Ok(reply) => reply.text().await.unwrap_or_default(),
@@ -108,7 +109,7 @@ impl Client {
         }
     }
 
-    /// Returns the sum of a metric's series that have every one of `labels`.
+    /// Returns the sum of the series of a metric that have all `labels`.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.page("/metrics").await;
         let series =

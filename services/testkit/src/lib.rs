@@ -1,5 +1,5 @@
-//! What the tests of every service need: tokens, a client that speaks MCP, a service in this process, and a service as a process of its
-//! own. Linked as a dev-dependency only, so nothing here reaches a production binary.
+//! Helpers for the tests of all services: tokens, an MCP client, a service in the test's own process, and a service as a process of its own.
+//! This crate is linked as a dev-dependency only, so none of it reaches a production binary.
 #![expect(clippy::unwrap_used, reason = "a test ends when its service cannot be used")]
 
 mod caller;
@@ -13,7 +13,7 @@ pub use client::{Client, error};
 pub use process::{Process, wait_until};
 pub use server::Server;
 
-/// Key of all tokens that tests sign.
+/// Key that signs the tokens of tests, and that the services under test accept.
 pub const SECRET: &str = "key-of-the-tests-key-of-the-tests-key-of-the-tests";
 
 fn now() -> u64 {

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 /// How long a test waits for a condition on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running service with a client; killed when it is dropped.
+/// A running service with a client. Dropping it kills the service.
 pub struct Process {
     pub client: Client,
     pub child: Child,
 }
 
 impl Process {
-    /// A command for `binary` without the environment of the test, with limits that no test reaches.
+    /// Returns a command for `binary`. It does not inherit the environment of the test, and its quotas are so high that no test reaches them.
     pub fn command(binary: &str) -> Command {
         let mut command = Command::new(binary);
         command.env_clear().env(env::JWT_SECRET, SECRET).env(env::QUOTA_BURST_PER_SECOND, "1000000");
@@ -27,6 +27,7 @@ impl Process {
 
     /// Starts the service on a free port and waits until it is ready.
     pub async fn start(mut command: Command, caller: Caller) -> Self {
+        // The listener is closed again at once; the service then binds the same port.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = command.env(env::LISTEN_ADDR, format!("127.0.0.1:{port}")).spawn().unwrap();
         let process = Self { client: Client::new(format!("http://127.0.0.1:{port}"), caller), child };
@@ -34,14 +35,14 @@ impl Process {
         process
     }
 
-    /// Ends it with SIGTERM and checks that it drained.
+    /// Ends the service with SIGTERM and checks that it exits with 0, as after a complete drain.
     pub fn stop(mut self) {
         let id = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// Ends it with SIGKILL.
+    /// Ends the service with SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -63,7 +64,7 @@ impl Drop for Process {
     }
 }
 
-/// Polls `condition` until it holds.
+/// Polls `condition` until it holds. Panics after `PATIENCE`, with `what` in the message.
 pub async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
     let start = Instant::now();
     while !condition().await {

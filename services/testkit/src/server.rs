@@ -22,12 +22,12 @@ pub struct Server {
     pub verdicts: Verdicts,
     /// Begins the drain.
     pub stop: CancellationToken,
-    /// Ends after the drain; true if every request finished in time.
+    /// Ends after the drain. Returns true if every request finished in time.
     pub task: JoinHandle<bool>,
 }
 
 impl Server {
-    /// Starts `service` with these settings; `offer` makes what it offers.
+    /// Starts `service` with these settings. `offer` returns the tools, resources and prompts to serve.
     pub async fn start<Own, F, Made>(service: Service, settings: &[(&str, &str)], caller: Caller, offer: F) -> Self
     where
         Own: OwnSettings,

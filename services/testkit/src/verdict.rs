@@ -1,4 +1,4 @@
-//! Verdict tokens, as the guardrails sign them and as they must be refused.
+//! Verdict tokens for tests: those that guardrails would sign, and those that services must refuse.
 
 use crate::{SECRET, now};
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,13 +9,13 @@ use mcp_kit::verdict::Binding;
 use mcp_kit::{Settings, Verdicts};
 use std::collections::BTreeMap;
 
-/// Signs and checks verdicts with a key of its own.
+/// Returns a signer and checker of verdicts with the key `secret`.
 pub fn signed_with(secret: &str) -> Verdicts {
     let values = BTreeMap::from([(env::JWT_SECRET.to_owned(), secret.to_owned())]);
     Verdicts::new(&Settings::from_values(Service::Guardrails, &values).unwrap())
 }
 
-/// The binding of a verdict without broken rules.
+/// Returns the binding of a verdict without broken rules.
 pub fn binding(org: &str, user: &str, execution_id: &str, request_hash: &str) -> Binding {
     Binding {
         org_id: org.to_owned(),
@@ -27,7 +27,7 @@ pub fn binding(org: &str, user: &str, execution_id: &str, request_hash: &str) ->
     }
 }
 
-/// A verdict signed with the right key that has expired.
+/// Returns a verdict that is signed with the right key and has expired.
 pub fn expired(kind: VerdictKind, binding: Binding) -> String {
     let claims = VerdictClaims {
         kind,
@@ -42,7 +42,7 @@ pub fn expired(kind: VerdictKind, binding: Binding) -> String {
         jti: "late".to_owned(),
         aud: VERDICT_AUDIENCE.to_owned(),
     };
-    // The derivation is repeated here on purpose: a test must not pass because the service changed its own.
+    // The derivation of the key is repeated here on purpose: if the service changes its own, tests with this token must fail.
     let mut key = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     key.update(b"mcp verdict token 1");
     encode(&Header::default(), &claims, &EncodingKey::from_secret(&key.finalize().into_bytes())).unwrap()

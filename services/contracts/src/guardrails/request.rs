@@ -68,6 +68,7 @@ impl ActionKind {
 }
 
 /// Severity of a broken rule.
+// The derived order is that of the variants, the mildest first; it decides which rule is the most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -124,6 +125,7 @@ impl ActionRequest {
         field("mcp action request 1");
         field(self.action.name());
         field(&self.intent);
+        // The number of files, so that a path cannot pass for the text that follows.
         field(&self.files.len().to_string());
         self.files.iter().for_each(|file| field(file));
         match &self.text {
@@ -131,6 +133,7 @@ impl ActionRequest {
                 field("text");
                 field(text);
             }
+            // A missing text must not have the bytes of an empty one.
             None => field("no text"),
         }
         bytes
@@ -160,6 +163,7 @@ impl CheckGuardrails {
     /// Returns the request that the verdict is for.
     pub fn request(&self) -> ActionRequest {
         ActionRequest {
+            // The execution is no part of the request: a verdict token names it in a claim of its own.
             action: self.action,
             intent: self.intent.clone(),
             files: self.files.clone(),

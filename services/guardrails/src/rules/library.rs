@@ -1,5 +1,5 @@
-//! All rules of this process: the built-in rules, those of the operator, and the changes of each organisation. Pure: it takes the texts of the
-//! files. If any file has a problem, none of them is used.
+//! All rules of this process: the built-in rules, those of the operator, and the changes of each organisation. This module
+//! gets the texts of the files and does no I/O. If any file has a problem, none of them is used.
 
 use super::model::Rule;
 use super::read::{self, ReadFile, ReadRule};
@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 /// Most rules in one set.
 pub const MAX_RULES: usize = 2_000;
-/// Bytes of the digest that a version shows.
+/// Bytes of the digest that a version consists of.
 const VERSION_BYTES: usize = 16;
 
-/// Owner of a file.
+/// Owner of a file. The order matters: files of the operator are read after the built-in ones, so that their rules can replace them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     BuiltIn,
     /// Adds rules for all organisations; may replace, switch off or change the severity of built-in ones.
     Operator,
-    /// Does the same for one organisation only, and cannot weaken a locked rule.
+    /// Adds rules for one organisation; may switch off or change the severity of the others, but cannot weaken a locked rule or replace one.
     Organisation(String),
 }
 
@@ -133,7 +133,8 @@ fn at(file: &str, line: usize, rule: &str, message: String) -> Problem {
     Problem { file: file.to_owned(), line, item: Some(rule.to_owned()), message }
 }
 
-/// Compiles a rule and runs its own tests. Tests of built-in rules are run when this program is tested, and not at every start.
+/// Finishes a rule that was read: runs its tests and reports those that fail. The tests of built-in rules run when this program is tested,
+/// and not at every start.
 fn compiled(file: &str, read: ReadRule, origin: &Origin, problems: &mut Vec<Problem>) -> Arc<Compiled> {
     let ReadRule { line, rule, check, parts, case_lines } = read;
     let compiled = Arc::new(Compiled { rule, check, parts });
@@ -143,7 +144,7 @@ fn compiled(file: &str, read: ReadRule, origin: &Origin, problems: &mut Vec<Prob
     compiled
 }
 
-/// Applies `off` and `severities` of a file. If `bound`, locked rules cannot be weakened.
+/// Applies `off` and `severities` of a file. If `bound` is true, as for organisations, locked rules cannot be weakened.
 fn change(rules: &mut ById, file: &ReadFile, bound: bool, problems: &mut Vec<Problem>) {
     let ids: Vec<String> = rules.keys().cloned().collect();
     let unknown = |id: &str| did_you_mean(id, ids.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! Reads a file of rules. Relations between files are checked in `library`.
+//! Reads a file of rules, and reports every problem with its line. Relations between files are checked in `library`.
 
 use super::check::{Check, RuleParts};
 use super::library::MAX_RULES;
@@ -18,7 +18,7 @@ pub(super) const RULE_FIELDS: [&str; 11] =
 pub(super) const CASE_FIELDS: [&str; 9] =
     ["action", "intent", "text", "files", "branch", "bytes", "environment", "backup", "label"];
 
-/// A file.
+/// A file of rules. Each `usize` is a line.
 #[derive(Debug, Default)]
 pub(super) struct ReadFile {
     pub(super) name: String,
@@ -27,7 +27,7 @@ pub(super) struct ReadFile {
     pub(super) rules: Vec<ReadRule>,
 }
 
-/// A rule with its compiled condition and its line.
+/// A rule without problems, its compiled condition and its line.
 #[derive(Debug)]
 pub(super) struct ReadRule {
     pub(super) line: usize,

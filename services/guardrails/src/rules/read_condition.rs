@@ -1,4 +1,4 @@
-//! Reads and compiles a condition, so that an invalid pattern is reported with its line.
+//! Reads a condition from YAML and compiles it in the same pass, so that an invalid pattern is reported with its line.
 
 use super::check::{Check, RuleParts};
 use super::model::{Condition, Size};
@@ -37,7 +37,7 @@ pub(super) const SIZE_FIELDS: [&str; 3] = ["textBytesOver", "filesOver", "fileBy
 const MAX_DEPTH: usize = 8;
 /// Most keywords, patterns or globs in one list.
 const MAX_ITEMS: usize = 64;
-/// Harmless paths. A glob that matches all of them is taken to match every file.
+/// Harmless paths. A glob that matches all of them is refused, because it would match every file.
 const HARMLESS: [&str; 3] = ["readme", "src/main.rs", "a/deep/folder/of/notes.txt"];
 
 type MakeCheck = fn(GlobSet) -> Check;
@@ -48,6 +48,7 @@ pub(super) fn condition(
     node: &Node,
     depth: usize,
 ) -> (Condition, Check) {
+    // Stands for a condition with a problem: an empty `any` never holds, and rules with a problem are not used.
     let empty = (Condition::default(), Check::Any(Vec::new()));
     let Some(fields) = reader.fields(node, "a condition", &FIELDS) else { return empty };
     if fields.is_empty() {

@@ -11,7 +11,7 @@ use mcp_kit::data::Problem;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Runs the tests of a rule and returns its problems.
+/// Runs the tests of a rule. Returns a problem for each case with another result than expected, or one if the rule matches everything.
 pub(super) fn run_tests(
     file: &str,
     line: usize,
@@ -43,6 +43,7 @@ pub(super) fn run_tests(
     problems
 }
 
+/// Returns true if every kind of action with every harmless text breaks the rule.
 fn breaks_everything(kind: SubjectKind, breaks: &impl Fn(&Subject<'_>) -> bool) -> bool {
     let files = ["src/main.rs".to_owned()];
     ActionKind::ALL.into_iter().all(|action| {

@@ -1,4 +1,5 @@
-//! Searches a text once for the fixed words of every pattern, and returns which patterns may match and on which lines.
+//! Searches a text once for the fixed words of every pattern, and returns which patterns may match and on which lines. A pattern whose words
+//! do not occur is never run.
 
 use super::pattern::{Pattern, Place, Reach};
 use super::subject::Subject;
@@ -18,7 +19,7 @@ pub(super) enum Possible {
     Whole,
 }
 
-/// Use of a set, which decides how much memory its search may take.
+/// Use of a set of rules. It decides how much memory the search for words may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SetUse {
     /// All organisations: the fastest search, which takes 1 to 2 MB.
@@ -31,14 +32,14 @@ pub(super) enum SetUse {
 #[derive(Debug)]
 pub(super) struct Scanner {
     words: AhoCorasick,
-    /// Patterns by word.
+    /// For each word, the numbers of the patterns that have it.
     patterns: Vec<Vec<usize>>,
-    /// By pattern: its place, its reach, and true if it has words.
+    /// For each pattern: its place, its reach, and true if it has words.
     kinds: Vec<(Place, Reach, bool)>,
 }
 
 impl Scanner {
-    /// Collects the words of patterns; a pattern is named by its position.
+    /// Collects the words of patterns. The number of a pattern is its position.
     pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p Pattern>, use_of: SetUse) -> Result<Self, String> {
         let mut by_word: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         let mut kinds = Vec::new();
@@ -71,6 +72,7 @@ impl Scanner {
                 Place::Intent => &subject.intent,
             };
             let mut line = 0..0;
+            // Overlapping, so that a word inside another one is found as well. Matches come in the order of their ends.
             for found in self.words.find_overlapping_iter(text) {
                 let last = found.end() - 1;
                 if last >= line.end {

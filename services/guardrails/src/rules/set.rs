@@ -1,5 +1,5 @@
-//! A set of rules for matching. One search for the words of all patterns and one for all globs select the patterns to run and their lines.
-//! Every part takes time linear in the text, so no text and no rule can make it slow.
+//! Finds the rules of a set that a subject breaks. One search for the words of all patterns selects the patterns to run and their lines; one
+//! search for all globs selects the files. Every part takes time linear in the text, so no text and no rule can make it slow.
 
 use super::check::{Check, RuleParts};
 use super::model::{Rule, Size, SubjectKind};
@@ -32,9 +32,11 @@ pub struct Compiled {
 #[derive(Debug, Clone)]
 pub struct InForce {
     pub compiled: Arc<Compiled>,
-    /// Severity in this set.
+    /// Severity in this set; an organisation may have changed that of the rule.
     pub severity: Severity,
+    /// Number of its first pattern among the patterns of the set.
     patterns: usize,
+    /// Number of its first glob among the globs of the set.
     globs: usize,
 }
 
@@ -101,7 +103,7 @@ impl RuleSet {
         broken
     }
 
-    /// Returns for each glob the first file that it matches.
+    /// Returns, for each glob, the number of the first file that it matches.
     fn matched_globs(&self, subject: &Subject<'_>) -> Vec<Option<usize>> {
         let mut first_files = vec![None; self.globs.len()];
         let mut matched = Vec::new();
@@ -113,11 +115,12 @@ impl RuleSet {
     }
 }
 
-/// Facts about one subject that checks use.
+/// What the checks need to know about one subject, collected once for all rules.
 struct Facts<'s> {
     subject: &'s Subject<'s>,
     possible: Vec<Possible>,
     matched: Vec<Option<usize>>,
+    // A detector runs only if a rule needs it, and then once for all rules.
     detected: [OnceCell<bool>; Detection::ALL.len()],
 }
 
@@ -128,6 +131,7 @@ impl Facts<'_> {
             Check::All(checks) => {
                 let before = places.len();
                 let held = checks.iter().all(|check| self.holds(rule, check, places));
+                // A condition that does not hold reports no places.
                 if !held {
                     places.truncate(before);
                 }
@@ -169,6 +173,7 @@ impl Facts<'_> {
                 starts.extend(pattern.lines(text, lines.iter().cloned(), MAX_PLACES))
             }
             (Possible::Whole, Reach::Line) => {
+                // One search over the whole text; the lines are searched only if it matches.
                 if pattern.regex.is_match(text.as_bytes()) {
                     starts.extend(pattern.lines(text, super::scan::lines(text), MAX_PLACES));
                 }

@@ -1,10 +1,11 @@
-//! The subject of a check: an action, a file of a commit, a statement or an icon, as plain facts.
+//! The subject of a check: an action, a file of a commit, an SQL statement or an icon, in the one form that rules are matched against.
 
 use super::model::{Case, Rule, SubjectKind};
 use mcp_contracts::guardrails::{ActionKind, ActionRequest};
 use std::borrow::Cow;
 
-/// Environments without customers. Every other name, or none, counts as production, because a wrong guess must err on the safe side.
+/// Environments without customers. Every other name counts as production, and so does a missing one, because a wrong guess must err on the
+/// safe side.
 const TEST_ENVIRONMENTS: [&str; 13] = [
     "dev",
     "development",
@@ -46,7 +47,7 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// An action without details.
+    /// Returns an action without details, in production and without a backup.
     pub fn bare(action: ActionKind) -> Self {
         Self {
             kind: SubjectKind::Action,
@@ -65,7 +66,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// An action from a request. The request has no environment and no backup, so the worst is assumed.
+    /// Returns the subject of a request. A request names no environment and no backup, so production without a backup is assumed.
     pub fn of_request(request: &'a ActionRequest) -> Self {
         let subject = Self {
             intent: Cow::Borrowed(&request.intent),
@@ -76,7 +77,7 @@ impl<'a> Subject<'a> {
         subject.with_text(request.text.as_deref().unwrap_or_default())
     }
 
-    /// Adds a text. If files are changed and the text is a diff, the lines that it removes are not judged as text.
+    /// Adds a text. If the action changes files and the text is a diff, the lines that the diff removes go into `removed` instead of `text`.
     #[must_use]
     pub fn with_text(mut self, text: &'a str) -> Self {
         let changes = matches!(self.action, ActionKind::Edit | ActionKind::Commit);
@@ -96,7 +97,7 @@ impl<'a> Subject<'a> {
         self
     }
 
-    /// A test case of a rule; omitted fields get ordinary values.
+    /// Returns the subject of a test case of a rule; omitted fields get ordinary values.
     pub(super) fn of_case(rule: &Rule, case: &'a Case) -> Self {
         let action = case.action.or_else(|| first_action(&rule.when)).unwrap_or(ActionKind::Edit);
         let subject = Self {
@@ -114,7 +115,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Returns true unless `environment` is known to have no customers.
+/// Returns true unless `environment` is one of those without customers.
 pub fn is_production(environment: Option<&str>) -> bool {
     environment.is_none_or(|name| !TEST_ENVIRONMENTS.contains(&name.trim().to_ascii_lowercase().as_str()))
 }
@@ -124,7 +125,7 @@ fn first_action(condition: &super::model::Condition) -> Option<ActionKind> {
 }
 
 /// Splits a unified diff into the lines that it adds or keeps and those that it removes. Each part has blank lines in place of the other's, so
-/// that line numbers stay. Returns `None` if the text is not a diff.
+/// that line numbers stay the same. Returns `None` if the text is not a diff.
 fn split_diff(text: &str) -> Option<(String, String)> {
     let is_hunk = |line: &str| line.starts_with("@@ -") && line[4..].contains(" +") && line[4..].contains(" @@");
     if !text.lines().any(is_hunk) {
@@ -134,6 +135,7 @@ fn split_diff(text: &str) -> Option<(String, String)> {
     let mut inside = false;
     for line in text.split_inclusive('\n') {
         let end = if line.ends_with('\n') { "\n" } else { "" };
+        // A hunk begins with its header and ends only where a git diff begins the next file.
         inside = inside && !line.starts_with("diff --git ") || is_hunk(line);
         match line.as_bytes().first() {
             Some(b'-') if inside => {

@@ -1,13 +1,13 @@
 //! The fixed words of a pattern: every text that the pattern matches contains at least one of them. One search for the words of all rules
-//! selects the patterns to run. Works on syntax trees and knows nothing of rules.
+//! selects the patterns to run. This module works on syntax trees and does not depend on rules.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// Shortest word, in bytes. A shorter one is in nearly every text.
+/// Shortest word, in bytes. A shorter one occurs in nearly every text, so it would select nearly every pattern.
 const MIN_WORD: usize = 3;
 /// Most words for one pattern.
 const MAX_WORDS: usize = 64;
-/// Most texts into which a sequence is expanded; longer lists select no better.
+/// Most texts into which a sequence is expanded. Longer lists do not select patterns any better.
 const MAX_RUN: usize = 16;
 /// Largest character class that is expanded.
 const MAX_LETTERS: u32 = 4;
@@ -20,7 +20,7 @@ pub(super) fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     words.iter_mut().for_each(|word| word.truncate(MAX_WORD));
     words.sort();
     words.dedup();
-    // A word that contains another one is redundant.
+    // A word that contains another one is redundant: a text with the first has the second as well.
     let redundant = |word: &Vec<u8>| words.iter().any(|other| other != word && contains(word, other));
     let redundant: Vec<bool> = words.iter().map(redundant).collect();
     let mut redundant = redundant.into_iter();
@@ -32,6 +32,7 @@ fn of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     match hir.kind() {
         HirKind::Literal(literal) => useful(vec![literal.0.to_ascii_lowercase()]),
         HirKind::Capture(capture) => of(&capture.sub),
+        // A part that may be missing from a match has no required word.
         HirKind::Repetition(repetition) if repetition.min > 0 => of(&repetition.sub),
         HirKind::Alternation(branches) => {
             let words: Option<Vec<_>> = branches.iter().map(of).collect();
@@ -42,7 +43,7 @@ fn of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// Returns the best words of a sequence: of its runs of fixed texts, or of one of its parts.
+/// Returns the best words of a sequence. The candidates are its runs of fixed texts, and the words of each of its parts.
 fn of_sequence(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
     let mut candidates = Vec::new();
     let mut run = vec![Vec::new()];
@@ -73,7 +74,7 @@ fn contains(word: &[u8], other: &[u8]) -> bool {
     word.windows(other.len()).any(|part| part == other)
 }
 
-/// Ranks words: the longer the better, then the fewer the better.
+/// Ranks lists of words: by the length of the shortest word, up to 8 bytes, then the fewer words the better.
 fn worth(words: &[Vec<u8>]) -> (usize, usize) {
     (words.iter().map(Vec::len).min().unwrap_or(0).min(8), usize::MAX - words.len())
 }
@@ -83,7 +84,7 @@ fn useful(words: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
     fits.then_some(words)
 }
 
-/// Returns the texts that a part can match, in lower case; `None` if there are many.
+/// Returns all texts that a part can match, in lower case; `None` if there are too many.
 fn texts(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let few = |texts: Vec<Vec<u8>>| (texts.len() <= MAX_WORDS).then_some(texts);
     match hir.kind() {

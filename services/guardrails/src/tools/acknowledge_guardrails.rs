@@ -1,4 +1,4 @@
-//! `acknowledge_guardrails`: acknowledges broken rules, for clients that cannot be asked during the check.
+//! `acknowledge_guardrails`: acknowledges broken rules. It is for clients that cannot ask their user during the check.
 
 use super::{SCOPES, SINGLE_USE, validate};
 use crate::acknowledge::{self, Acknowledgement};
@@ -51,6 +51,7 @@ async fn acknowledge(
             "call `check_guardrails` again and acknowledge that verdict",
         );
     }
+    // The token has only the ids of the broken rules, so their texts come from the set, which has the same version.
     let in_force = rules.set.rules().iter().filter(|rule| claims.rules.contains(&rule.compiled.rule.id));
     let mut broken: Vec<_> = in_force.map(|rule| broken_rule(&Broken { rule, places: Vec::new() })).collect();
     broken.sort_by_key(|rule| std::cmp::Reverse(rule.severity));

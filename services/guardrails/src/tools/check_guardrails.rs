@@ -1,5 +1,5 @@
-//! `check_guardrails`: checks an action against the rules. If the client supports it, its user is asked to acknowledge broken rules: the call
-//! returns `input_required`, and the client repeats it with the answer.
+//! `check_guardrails`: checks an action against the rules. If a user must acknowledge broken rules and the client can ask its user, the call
+//! returns `input_required` with a question, and the client repeats the call with the answer.
 
 use super::{READ_ONLY, SCOPES, validate};
 use crate::acknowledge::{self, Acknowledgement};
@@ -58,7 +58,8 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
             let acknowledgement = Acknowledgement { claims, reason, judged };
             return acknowledge::acknowledge(judge, context, acknowledgement).await.map(Answer::Complete);
         }
-        // The rules have changed since the question, so the answer does not cover them: the user is asked again.
+        // The result differs from that of the question, because the rules have changed since. The answer does not cover it, so the user is
+        // asked again.
         let reply = judge.conclude(context, &claims.execution_id, &action, judged)?;
         return Ok(ask(context, reply));
     }
@@ -66,7 +67,7 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
     Ok(ask(context, reply))
 }
 
-/// Checks that the state was issued for this user and request, and returns its claims.
+/// Returns the claims of the state that the client sent back. Fails unless it was issued with a question for this user and request.
 fn check_state(
     judge: &Judge,
     context: &CallContext,
@@ -94,7 +95,7 @@ fn check_state(
     Ok(claims)
 }
 
-/// Returns the user's reason; `None` if the user did not acknowledge.
+/// Returns the user's reason; `None` if the user did not acknowledge. Fails if the reason is too short or too long.
 fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
     let Some(content) = answered.accepted(QUESTION) else { return Ok(None) };
     if content.get("acknowledge") != Some(&json!(true)) {
@@ -104,7 +105,7 @@ fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
     validate::reason(reason).map(|reason| Some(reason.to_owned()))
 }
 
-/// Asks a question if the verdict needs acknowledgement and the client can ask its user.
+/// Returns a question if the verdict needs acknowledgement and the client can ask its user, else the verdict.
 fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
     match &reply.verdict_token {
         Some(state) if context.dialogue.can_ask && reply.verdict == Decision::Acknowledge => Answer::Ask(Question {

@@ -37,7 +37,7 @@ fn scan(request: &ScanText) -> Scan {
     }
 }
 
-/// Masks all matches, also those beyond the limit of the reply.
+/// Returns the text with all matches masked, including those beyond the limit of the reply.
 fn masked(text: &str, wanted: &[Detection], scan: &detect::Scanned) -> String {
     if scan.truncated {
         detect::redact(text, &detect::scan(text, wanted, usize::MAX).matches)

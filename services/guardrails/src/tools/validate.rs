@@ -1,4 +1,4 @@
-//! Checks limits and forms of arguments; every error names the argument.
+//! Checks the size and form of arguments. Every error names its argument.
 
 use mcp_contracts::limits::{
     MAX_EXECUTION_ID_BYTES, MAX_FILES, MAX_INTENT_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES, REASON_CHARS, is_execution_id,
@@ -58,7 +58,7 @@ pub(super) fn execution_id(requested: Option<&str>, context: &CallContext) -> Re
     }
 }
 
-/// Checks the length of a reason.
+/// Returns the reason without spaces at its ends. Fails if it is too short or too long.
 pub(super) fn reason(reason: &str) -> Result<&str, ToolError> {
     let reason = reason.trim();
     match reason.chars().count() {

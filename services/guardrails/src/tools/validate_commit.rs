@@ -35,7 +35,7 @@ async fn check(judge: &Judge, context: &CallContext, commit: ValidateCommit) -> 
     validate::text("files[].change", bytes)?;
     let execution_id = validate::execution_id(commit.execution_id.as_deref(), context)?;
     let request = request(&commit);
-    // The message is checked again with every file.
+    // The size of the work: the message is checked again with every file.
     let work = bytes + commit.message.len() * commit.files.len();
     let judged = judge.judged(context, work, move |rules, plan| judged(rules, plan, &commit)).await?;
     judge.conclude(context, &execution_id, &request, judged)

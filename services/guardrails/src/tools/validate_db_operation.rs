@@ -1,4 +1,4 @@
-//! `validate_db_operation`: checks SQL before it runs, depending on the environment and on whether there is a backup.
+//! `validate_db_operation`: checks SQL before it runs. The verdict also depends on the environment and on whether there is a backup.
 
 use super::{READ_ONLY, SCOPES, validate};
 use crate::judge::{Judge, judge};

@@ -19,7 +19,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of a file as a whole.
+    /// Returns a problem of a file as a whole.
     pub fn of_file(file: impl Into<String>, message: impl Into<String>) -> Self {
         Self { file: file.into(), line: 1, item: None, message: message.into() }
     }
@@ -49,7 +49,6 @@ impl Problems {
         Self { data, list }
     }
 
-    /// The problems.
     pub fn list(&self) -> &[Problem] {
         &self.list
     }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the files must stay unchanged before they are loaded, because an editor or `kubectl` may write a set in several steps.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
-/// Most waits for that: files that are written without end are loaded as they are after one second.
+/// Most times that [`SETTLE_TIME`] is waited for: files that never stop changing are loaded as they are after one second.
 const MAX_SETTLE_ROUNDS: usize = 20;
 /// Most problems logged for one set of files, so that a broken folder cannot flood the log.
 const MAX_LOGGED: usize = 20;
@@ -82,7 +82,7 @@ impl<T> Clone for Live<T> {
     }
 }
 
-/// Result of looking at the files.
+/// Result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReloadOutcome {
     /// The files have not changed.
@@ -93,7 +93,7 @@ pub enum ReloadOutcome {
     Rejected,
 }
 
-/// Follows one folder.
+/// Keeps a [`Live`] equal to the files of one folder.
 pub struct Reloader<T> {
     folder: PathBuf,
     live: Live<T>,
@@ -131,7 +131,7 @@ impl<T: FolderData> Reloader<T> {
                 break;
             }
         }
-        // Remembered for bad files as well, so that one bad set is logged and counted once and not at every poll.
+        // Set for rejected files as well, so that one bad set is logged and counted once and not at every poll.
         self.fingerprint = now;
         let [applied, rejected] = T::OUTCOMES;
         let (outcome, label) = match build::<T>(files) {
@@ -201,7 +201,7 @@ fn log_problems<T: FolderData>(problems: &Problems) {
     }
 }
 
-/// A digest of names and texts. Times of files are not part of it: some tools set them back, and a copy keeps the old ones.
+/// Returns a digest of names and texts. It ignores the times of the files, because some tools set them back and a copy may keep the old ones.
 fn fingerprint(files: &Files) -> [u8; 32] {
     let mut digest = Sha256::new();
     let mut add = |text: &str| {

@@ -105,7 +105,7 @@ fn copy_to_single_file(database: &Path, target: &Path) -> Result<(), BackupError
     leave_wal_mode(&connection).map_err(written)
 }
 
-/// Moves everything into the one file, so that it can be copied or renamed without a `-wal` file.
+/// Moves the WAL into the database file, so that this one file can be copied or renamed.
 fn leave_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA journal_mode = DELETE")
 }
@@ -128,7 +128,7 @@ fn open_read_only(file: &Path) -> Result<Connection, BackupError> {
         .map_err(|error| BackupError::failed(file, "opened", &error))
 }
 
-/// A file that is removed, with its WAL, on drop.
+/// A file that is removed on drop, together with its WAL.
 struct Temporary(PathBuf);
 
 impl Temporary {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a connection waits for the lock of another process. Several instances may share a file while one replaces another.
+/// How long a connection waits for a lock of another process, because two instances share a file while one replaces the other.
 const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause between two attempts to set the journal mode, for which SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
@@ -25,7 +25,7 @@ const WRITER_PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = O
     PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;";
 const READER_PRAGMAS: &str = "PRAGMA cache_size = -4096";
 
-/// The fields of a file that show whose it is.
+/// The fields of a file that show which program and release wrote it.
 pub(super) struct Header {
     pub(super) application: i32,
     pub(super) version: usize,
@@ -112,8 +112,8 @@ fn migrate_one(file: &Path, connection: &mut Connection, schema: &Schema<'_>) ->
     Ok(true)
 }
 
-/// In WAL mode, readers do not block the writer, and the writer does not block readers. SQLite does not wait for another instance that sets
-/// the mode at the same time, so this function retries.
+/// Sets WAL mode, in which readers and the writer do not block each other. SQLite does not wait for another instance that sets the mode at
+/// the same time, so this function retries.
 fn set_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
     let start = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Connections that read, concurrently with the writer. Each is used by one caller at a time.
+//! Connections that read, concurrently with the writer. Only one read uses a connection at a time.
 
 use super::error::DatabaseError;
 use super::open;
@@ -44,6 +44,7 @@ impl Readers {
             None => open::reader(&self.file).map_err(|error| DatabaseError::Failed(error.to_string()))?,
         };
         let result = in_snapshot(&connection, work);
+        // After `close` the connection is dropped, so that the file is closed.
         if !self.permits.is_closed() {
             self.idle.lock().push(connection);
         }
@@ -57,7 +58,7 @@ impl Readers {
     }
 }
 
-/// Several statements of one read must see the same state, whatever is committed between them.
+/// Runs a read in a transaction, so that all its statements see the same state, whatever is committed between them.
 fn in_snapshot<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,

@@ -12,9 +12,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes that may wait; the next one is refused.
+/// Most writes that wait in the queue; further ones are refused.
 const QUEUED_WRITES: usize = 4_096;
-/// Writes in one transaction.
+/// Most writes in one transaction.
 const BATCH: usize = 512;
 
 type Outcome<T> = Result<T, DatabaseError>;
@@ -32,7 +32,8 @@ trait Job: Send {
     fn reply(self: Box<Self>, outcome: Outcome<()>);
 }
 
-/// Not yet a [`DatabaseError`], because that conversion logs and a failed write may run again.
+/// A failed attempt to write. It is not converted to a [`DatabaseError`] at once, because the conversion logs an error, and the write may
+/// still succeed when it runs again.
 enum Failure {
     Sqlite(rusqlite::Error),
     Panicked,
@@ -116,7 +117,7 @@ fn run_queue(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>,
             job.reply(outcome);
         }
     }
-    // The WAL moves into the database, so that a copy of that one file is complete.
+    // Moves the WAL into the database file, so that a copy of this one file is complete.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 

@@ -1,5 +1,5 @@
-//! Methods other than tool calls, answered by the SDK: `initialize`, `server/discover`, `ping`, lists, resources, prompts. It can run tool
-//! calls as well, so that a test can compare the fast path with the SDK.
+//! Methods other than tool calls, answered by the SDK: `initialize`, `server/discover`, `ping`, lists, resources, prompts. The
+//! bridge also runs tool calls through the SDK, but only for a test that compares the fast path with it.
 
 mod convert;
 
@@ -30,14 +30,15 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-/// Time for which a client may cache lists and the discovery, in milliseconds.
+/// Time for which a client may cache the discovery and the lists that are equal for all callers, in milliseconds.
 const LIST_TTL_MS: u64 = 300_000;
-/// Time for which a client may cache what it read, in milliseconds. Short, because it depends on the caller and the data change.
+/// Time for which a client may cache a resource or the list of resources, in milliseconds. Short, because both may depend on the caller
+/// and the data behind them change.
 const READ_TTL_MS: u64 = 5_000;
 
 type Sdk = StreamableHttpService<Handler, NeverSessionManager>;
 
-/// The SDK behind the endpoint.
+/// The SDK behind the endpoint, once for each media type, because its configuration fixes the format of all its responses.
 pub(super) struct Bridge {
     json: Sdk,
     events: Sdk,
@@ -60,7 +61,8 @@ impl Bridge {
         let handler = Handler { inner: Arc::new(Inner { service, offer: offer.clone(), listed }) };
         let sdk = |json: bool| {
             let handler = handler.clone();
-            // The endpoint has checked Host, Origin and size; the SDK would refuse them with plain text.
+            // The endpoint has checked Host, Origin and size; the SDK would refuse them with plain text. No sessions: the SDK keeps 52 kB for
+            // each and does not limit their number.
             let config = StreamableHttpServerConfig::default()
                 .with_legacy_session_mode(false)
                 .with_json_response(json)
@@ -72,7 +74,7 @@ impl Bridge {
         Self { json: sdk(true), events: sdk(false) }
     }
 
-    /// Passes a request to the SDK. The endpoint has checked its media types.
+    /// Passes a request to the SDK. The endpoint has checked the media types and chosen `format`.
     pub(super) async fn answer(
         &self,
         headers: &HeaderMap,
@@ -83,6 +85,7 @@ impl Bridge {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers.clone();
+        // The SDK answers 406 unless the client accepts both media types.
         let both = HeaderValue::from_static("application/json, text/event-stream");
         request.headers_mut().insert(header::ACCEPT, both);
         request.headers_mut().remove(header::CONTENT_LENGTH);
@@ -104,7 +107,7 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<CallContext, ErrorData
     caller.ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
 }
 
-/// Turns a panic of a read into an error. Without this the SDK never answers the request.
+/// Awaits a read and turns a panic into an error. Without this the SDK would never answer a request whose read panics.
 async fn catch_panic<T>(work: BoxFuture<'static, Result<T, ToolError>>) -> Result<T, ErrorData> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(result) => result.map_err(|error| convert::error(&error)),
@@ -137,6 +140,7 @@ impl ServerHandler for Handler {
 
     async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let mut versions = self.supported_protocol_versions().into_owned();
+        // Newest first, as in `PROTOCOLS`.
         versions.sort_by_key(|version| PROTOCOLS.iter().position(|protocol| *protocol == version.as_str()));
         let discovered = DiscoverResult::from_server_info(versions, self.get_info());
         Ok(discovered.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
@@ -166,6 +170,7 @@ impl ServerHandler for Handler {
                 let value = serde_json::from_str(json.get())
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
                 let mut result = CallToolResult::structured(value);
+                // The text block repeats the JSON, because several hosts read only text.
                 result.content = vec![ContentBlock::text(json.get())];
                 Ok(result.into())
             }
@@ -175,6 +180,7 @@ impl ServerHandler for Handler {
                 Ok(question.into())
             }
             Err(error) => {
+                // The error is text, because clients check structured content against the output schema (decision 0008).
                 let text = serde_json::to_string(&error).unwrap_or_default();
                 Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into())
             }

@@ -27,8 +27,8 @@ pub(super) struct Call<'a> {
 /// Outcome of a call whose client disconnected before the reply.
 const CANCELLED: &str = "cancelled";
 
-/// Records the call in telemetry when it is dropped. If the client disconnects, the future of the call is dropped at any await, and no code
-/// after it runs.
+/// Records the call in telemetry when it is dropped. A plain statement after the call would not do: if the client disconnects, the future
+/// of the call is dropped at an `await`, and no later code runs.
 struct RecordOnDrop<'a> {
     telemetry: &'a Telemetry,
     tool: &'static str,
@@ -71,7 +71,7 @@ struct CallParams<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Parses the parameters of `tools/call`. An unknown tool is an error of the request.
+    /// Parses the parameters of `tools/call`. An unknown tool fails as a JSON-RPC error, not as a result of a tool.
     pub(super) fn parse(envelope: &Envelope<'_>, tools: &'a ToolSet, can_ask: bool) -> Result<Self, Failure> {
         let bad = |status, message: String| Failure::new(status, rpc::INVALID_PARAMS, message);
         let params = envelope.params.map_or("{}", RawValue::get);
@@ -117,7 +117,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Work with a deadline, for a caller.
+/// What [`run_recorded`] needs to know about the work that it runs.
 pub(super) struct Work<'a> {
     pub(super) name: &'static str,
     pub(super) service: Service,
@@ -177,7 +177,7 @@ fn empty_object() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
-/// Returns the id in the request if it is valid, else a new one.
+/// Returns the execution id in the headers if it is valid, else a new one.
 fn execution_id(headers: &HeaderMap) -> Arc<str> {
     let sent = headers.get(headers::EXECUTION_ID).and_then(|value| value.to_str().ok());
     sent.filter(|id| is_execution_id(id)).map_or_else(|| Arc::from(uuid::Uuid::new_v4().to_string()), Arc::from)

@@ -97,7 +97,7 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Cli
     Ok(ClientProtocol { era: Era::Modern, can_ask })
 }
 
-/// Returns true if the client declared elicitation by form, by name or with an empty declaration.
+/// Returns true if the client declared that it can ask its user with a form. An empty declaration of `elicitation` counts as well.
 fn can_ask(capabilities: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Capabilities {

@@ -20,7 +20,7 @@ impl Failure {
         Self { status, code, message: message.into(), data: None, id: None, headers: Vec::new() }
     }
 
-    /// 503 with `Retry-After` in seconds.
+    /// Creates a failure with status 503 and `Retry-After` in seconds.
     pub(super) fn unavailable(message: &str, retry_after: u64) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, rpc::UNAVAILABLE, message)
             .with_header(header::RETRY_AFTER, &retry_after.to_string())

@@ -1,6 +1,6 @@
-//! The limiter of this process. It decides if no Redis is configured, and while a configured Redis does not answer. In the second case it
-//! starts from the last count that Redis reported, admits this instance's share of the remaining calls, and keeps the number of admitted
-//! calls until Redis has added them (a settlement).
+//! The limiter of this process. It decides if no Redis is configured, and while a configured Redis does not answer. While Redis does not
+//! answer, the limiter starts from the last count that Redis reported and admits this instance's share of the remaining calls. It keeps the
+//! number of calls that it admitted until Redis has added them to its own count; such a report to Redis is a settlement.
 
 use super::usage::{DAY_SECS, Usage, WindowDecision};
 use crate::settings::QuotaLimits;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Most organisations with a counter, so that tokens for invented organisations cannot fill the memory. Counters without unsettled calls
-/// are removed first; if all have some, further organisations are limited.
+/// are removed first; if every counter has unsettled calls, calls of further organisations are refused.
 const MAX_ORGANISATIONS: usize = 100_000;
 
 /// Part of a limit that this instance may use while Redis does not answer. Instances cannot see each other's counts then, so each admits
@@ -22,12 +22,12 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Rounded down: rounding up would let the instances admit more than the limit together.
+    /// Returns this instance's part of `calls`. Rounds down, because the instances would together admit more than the limit otherwise.
     fn of(self, calls: u64) -> u64 {
         calls / self.instances.max(1)
     }
 
-    /// At least 1, because a burst limit of 0 would refuse every call of every second.
+    /// Returns the same part, but at least 1, because a burst limit of 0 would refuse every call.
     fn at_least_one_of(self, calls: u64) -> u64 {
         self.of(calls).max(1)
     }
@@ -54,9 +54,10 @@ struct Counter {
     plan: Plan,
     /// Last count of this day that Redis reported.
     reported: u64,
-    /// Calls admitted here and in no settlement yet.
+    /// Calls that this instance admitted and that are in no settlement yet.
     unsettled: u64,
-    /// Settlement that was sent to Redis. It keeps its number until Redis has confirmed it: the reply may be lost after Redis counted it.
+    /// Settlement that was sent to Redis. It keeps its number until Redis has confirmed it, because the reply may be lost after Redis has
+    /// added the calls.
     sent: Option<Settlement>,
     second: u64,
     in_second: u64,
@@ -67,7 +68,7 @@ impl Counter {
         Self { day, plan, reported: 0, unsettled: 0, sent: None, second: 0, in_second: 0 }
     }
 
-    /// Calls admitted here that Redis has not confirmed.
+    /// Returns the number of calls that this instance admitted and Redis has not confirmed.
     fn admitted(&self) -> u64 {
         self.unsettled + self.sent.as_ref().map_or(0, |settlement| settlement.calls)
     }
@@ -127,6 +128,7 @@ impl LocalLimiter {
             let usage =
                 |counter: &Counter| Usage { day: counter.reported + counter.admitted(), second: counter.in_second };
             if counter.admitted() >= allowed {
+                // The usage is set to the limit, so that the reply reports no remaining calls although other instances may have some.
                 return WindowDecision::OverDay(Usage { day: limits.daily(plan), ..usage(counter) });
             }
             if counter.in_second >= burst {
@@ -136,6 +138,7 @@ impl LocalLimiter {
             counter.in_second += 1;
             WindowDecision::Admitted(usage(counter))
         });
+        // `with` had no room for the organisation, or the day is over: the client may retry in the next second.
         decided.unwrap_or(WindowDecision::OverSecond(Usage { day: 0, second: limits.burst_per_second }))
     }
 
@@ -144,8 +147,8 @@ impl LocalLimiter {
         self.with(org, plan, day, |counter| counter.unsettled += 1);
     }
 
-    /// Returns the settlements to send. Each is the same, with the same number, until [`Self::confirm`]; calls admitted meanwhile go into
-    /// the next one.
+    /// Returns the settlements to send. A settlement keeps its number and its calls until [`Self::confirm`]; calls admitted in the meantime
+    /// go into the next one.
     pub(super) fn settlements(&self) -> Vec<Settlement> {
         let mut counters = self.counters.lock();
         let Counters { by_organisation, past, settlements } = &mut *counters;
@@ -156,7 +159,7 @@ impl LocalLimiter {
         open
     }
 
-    /// Redis has added a settlement, and its count is now `used`.
+    /// Removes a settlement that Redis has added; `used` is the new count of Redis.
     pub(super) fn confirm(&self, added: &Settlement, used: u64) {
         let mut counters = self.counters.lock();
         counters.past.retain(|settlement| settlement.number != added.number);
@@ -187,6 +190,7 @@ impl LocalLimiter {
             return None;
         }
         if counter.day < day {
+            // Beyond this limit the calls of a past day are never settled, because the memory must stay bounded.
             if past.len() < MAX_ORGANISATIONS {
                 past.extend(counter.sent.take());
                 past.extend(settlement(&Arc::from(org), counter, settlements));

@@ -1,5 +1,6 @@
 //! The connection to Redis: one pipelined connection, a deadline per call, no retries. If a call fails, the link is marked as down at once,
-//! so that no later call waits for the deadline. A background task reconnects, and first settles the calls admitted meanwhile.
+//! so that no later call waits for the deadline. A background task reconnects. Before other calls use the new connection, it settles the
+//! calls that this process admitted while the link was down (decision 0007).
 
 use super::local::{LocalLimiter, Settlement};
 use super::usage::{DAY_SECS, Usage, WindowDecision};
@@ -17,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 /// Lifetime of a day's counter. Two days, so that a settlement of yesterday still finds its counter.
 const KEEP_DAY_SECS: u64 = 2 * DAY_SECS;
-/// First and longest pause between two attempts to reconnect.
+/// First and longest pause between two attempts to reconnect; each failure doubles the pause.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Deadline for connecting and settling together. Longer than that of a call, because no request waits for it.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
@@ -25,9 +26,9 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 /// Result of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimResult {
-    /// This call is the first.
+    /// This call is the first to claim the name.
     First,
-    /// An earlier call has it.
+    /// An earlier call has claimed the name.
     Taken,
     /// No Redis is configured, so there is no other instance.
     NoRedis,
@@ -52,8 +53,9 @@ struct Shared {
     client: Option<Client>,
     deadline: Duration,
     link: RwLock<Link>,
+    /// Notified when the link goes down.
     lost: Notify,
-    /// Calls were admitted here although the link is up again, so they must be settled.
+    /// Notified when calls that this process admitted may have missed the settlement of the last reconnect.
     unsettled: Notify,
     decide: Script,
     settle: Script,
@@ -80,6 +82,7 @@ impl RedisLink {
     ) -> Self {
         let shared = Arc::new(Shared {
             service,
+            // `connect` reports an invalid URL.
             client: Client::open(url.reveal()).ok(),
             deadline,
             link: RwLock::new(Link::default()),
@@ -110,6 +113,7 @@ impl RedisLink {
         call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", shared.service.name()));
         call.arg(limits.daily(plan)).arg(limits.burst_per_second).arg(KEEP_DAY_SECS);
         call.arg(shared.local.reported(org, day));
+        // No retry after the deadline, because Redis may have counted the call (decision 0007).
         let reply: RedisResult<(u8, u64, u64, u8)> =
             match tokio::time::timeout(shared.deadline, call.invoke_async(&mut connection)).await {
                 Ok(reply) => reply,
@@ -131,8 +135,8 @@ impl RedisLink {
         }
     }
 
-    /// Notes that a call was admitted without Redis. While the link is down, the reconnect settles it. If the link came up between the failed
-    /// call and now, that settlement may have missed the call, so another one is requested.
+    /// Must be called after a call was admitted without Redis. While the link is down, this does nothing: the reconnect settles the
+    /// call. If the link came up in the meantime, its settlement may have missed the call, so this requests another one.
     pub(super) fn note_local_admission(&self) {
         if self.shared.link.read().connection.is_some() {
             self.shared.unsettled.notify_one();
@@ -191,12 +195,12 @@ impl Shared {
         day_key(self.service, org, day)
     }
 
-    /// Counts a loss of Redis' counters; the scripts restore them.
+    /// Counts in a metric that Redis lost its counters. The scripts restore them.
     fn count_lost_state(&self) {
         metrics::counter!(metric::RATE_LIMIT_STATE_RESET_TOTAL, "service" => self.service.name()).increment(1);
     }
 
-    /// Marks the link as down. Only the first call that notices logs it.
+    /// Marks the link as down, unless a newer connection has replaced the failed one. Only the first call that notices is logged.
     fn mark_down(&self, generation: u64, why: &str) -> RedisDecision {
         let mut link = self.link.write();
         if link.generation == generation && link.connection.take().is_some() {
@@ -263,6 +267,7 @@ impl Shared {
 
     async fn connect(&self, run_id: &mut String) -> Result<(), String> {
         let client = self.client.as_ref().ok_or("the URL of Redis is invalid")?;
+        // No response timeout, because every command has a deadline of its own.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_DEADLINE)).set_response_timeout(None);
         let text = |error: redis::RedisError| error.to_string();
@@ -286,7 +291,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Settles calls that were admitted during the reconnect; marks the link as down if that fails.
+    /// Settles calls that were admitted while the reconnect settled the earlier ones; marks the link as down if that fails.
     async fn settle_late(&self) {
         let (generation, connection) = {
             let link = self.link.read();
@@ -320,6 +325,7 @@ impl Shared {
         call.arg(settlement.calls).arg(KEEP_DAY_SECS).arg(settlement.reported);
         let used: u64 = call.invoke_async(connection).await?;
         self.local.confirm(settlement, used);
+        // Of the calls beyond the limit, this settlement can have caused at most its own.
         let over = used.saturating_sub(self.limits.daily(settlement.plan)).min(settlement.calls);
         if over > 0 {
             tracing::warn!(

@@ -42,7 +42,7 @@ impl SqliteStore {
         async move { database.read(move |connection| commit_refusal(work(connection, &tenant))).await? }.boxed()
     }
 
-    /// `work` also gets the time, in microseconds since the epoch.
+    /// Queues a write. `work` gets the time of the write in microseconds since the epoch. It may run again if a shared commit fails.
     fn write<T: Send + 'static>(
         &self,
         tenant: &Tenant,

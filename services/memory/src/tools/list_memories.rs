@@ -1,4 +1,4 @@
-//! `list_memories`: memories by tags, type and time, newest first.
+//! `list_memories`: lists memories by tags, type and time, newest first.
 
 use super::{READS, store_tool, tool_error, validate};
 use crate::cursor::Binding;
@@ -29,6 +29,7 @@ pub(super) async fn page(
 ) -> Result<MemoryPage, ToolError> {
     let (limit, selection) = (validate::limit(request.limit)?, validate::selection(&request.filter)?);
     let cursor = request.cursor.take();
+    // A cursor belongs to the query, not to the size of its pages: a client may change `limit` from page to page.
     request.limit = None;
     let binding = Binding::new(&tenant, "list", &request);
     let parse = |cursor: String| binding.parse_list(&cursor).ok_or_else(validate::bad_cursor);

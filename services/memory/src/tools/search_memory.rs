@@ -37,6 +37,7 @@ async fn run(store: Arc<dyn Store>, tenant: Tenant, mut request: SearchMemory) -
     }
     let (limit, selection) = (validate::limit(request.limit)?, validate::selection(&request.filter)?);
     let cursor = request.cursor.take();
+    // A cursor belongs to the query, not to the size of its pages: a client may change `limit` from page to page.
     request.limit = None;
     let binding = Binding::new(&tenant, "search", &request);
     let parse = |cursor: String| binding.parse_search(&cursor).ok_or_else(validate::bad_cursor);

@@ -1,4 +1,4 @@
-//! `store_memory`: stores one memory; it is durable before the reply.
+//! `store_memory`: stores one memory, which is durable before the reply is sent.
 
 use super::{ADDS, store_tool, tool_error, validate};
 use crate::store::Store;

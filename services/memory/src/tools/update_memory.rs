@@ -1,4 +1,4 @@
-//! `update_memory`: changes fields of a memory; the change is durable before the reply.
+//! `update_memory`: changes fields of a memory. The change is durable before the reply is sent.
 
 use super::{CHANGES, store_tool, tool_error, validate};
 use crate::store::{Change, Store};

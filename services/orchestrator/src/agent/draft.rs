@@ -47,7 +47,7 @@ impl Draft {
         Self { kind, data, guidance, by_model: false }
     }
 
-    /// The injected pattern, which guides the wording.
+    /// Returns the injected pattern, which guides the wording.
     pub fn guidance(&self) -> Option<&str> {
         self.guidance.as_deref()
     }
@@ -70,8 +70,8 @@ impl Draft {
         pointers
     }
 
-    /// The draft with some of its prose reworded; each text becomes one line of bounded length, and a blank one changes nothing.
-    /// Fails if a name is not that of a prose field.
+    /// Returns the draft with some of its prose reworded. Each text becomes one line of limited length; a blank text changes nothing. Fails if a
+    /// name is not that of a prose field.
     pub fn completed(&self, wording: &BTreeMap<String, String>) -> Result<Self, UnknownField> {
         let pointers: BTreeMap<String, String> = self.pointers().into_iter().collect();
         let mut draft = Self { by_model: true, ..self.clone() };

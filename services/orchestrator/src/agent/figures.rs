@@ -18,7 +18,7 @@ pub struct Figure {
     pub text: String,
 }
 
-/// The first `most` different numbers of `statements`.
+/// Returns the first `most` different numbers of `statements`.
 pub(crate) fn figures<'a>(statements: impl IntoIterator<Item = &'a Evidence>, most: usize) -> Vec<Figure> {
     let mut figures: Vec<Figure> = Vec::new();
     for statement in statements {

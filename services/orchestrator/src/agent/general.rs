@@ -1,4 +1,4 @@
-//! The general agent: any task in, a brief out. It plans the task and does nothing.
+//! The general agent: turns any task into a brief. It plans the task and does not carry it out.
 
 use super::lexicon::{Cues, LEXICON};
 use super::source::{MAX_STATEMENT_CHARS, Source, capitalised, clean, cut, sentences, without_bullet};
@@ -119,7 +119,7 @@ fn summary(goal: &str, first: Option<&Evidence>, requirements: usize, constraint
     )
 }
 
-/// The steps of the text, else those of the pattern, else the ones that every change needs.
+/// Returns the steps of the text, else those of the pattern, else the steps that every change needs.
 fn steps(statements: &[Evidence], pattern: &[String], input: &AgentInput<'_>) -> Vec<String> {
     let rules = &LEXICON.brief;
     let of_text = statements.iter().filter(|statement| rules.step.occur(&statement.text));

@@ -1,5 +1,5 @@
-//! The one matcher: phrases out of the data files in `fixtures/lexicon`, whose README explains them, and the one rule about
-//! denial. The meaning of a match is decided by the agents.
+//! Matches phrases from the data files in `fixtures/lexicon`, whose README explains them. All agents use this matcher and its one rule about
+//! negation. The agents decide what a match means.
 
 mod tables;
 
@@ -22,13 +22,13 @@ static CLAUSE_END: LazyLock<Regex> = LazyLock::new(|| {
     expression(&format!(r"(?i)[,;:.!?]\s+|\s\(|\s(?:[–—-]|{contrast})\s"))
 });
 
-/// A regex whose word boundaries are those of ASCII: Unicode's would force the regex engine onto its slow path for every text
-/// that is not plain ASCII.
+/// Compiles a pattern with the word boundaries of ASCII. Those of Unicode would force the regex engine onto its slow path for every text that is
+/// not plain ASCII.
 pub(crate) fn expression(pattern: &str) -> Regex {
     Regex::new(&pattern.replace(r"\b", r"(?-u:\b)")).expect("a constant pattern, or one made of escaped phrases")
 }
 
-/// The clauses of a statement.
+/// Splits a statement into clauses.
 pub(crate) fn clauses(text: &str) -> impl Iterator<Item = &str> {
     CLAUSE_END.split(text).filter(|clause| !clause.is_empty())
 }
@@ -67,7 +67,7 @@ impl TryFrom<Phrases> for Cues {
     }
 }
 
-/// The pattern of one phrase. Edges are checked only next to an ASCII word character; see [`expression`].
+/// Returns the pattern of one phrase. Edges are checked only next to an ASCII word character; see [`expression`].
 fn pattern(phrase: &str) -> String {
     // At the end of a phrase the rest of the word is not matched: with Unicode's word characters the lexicon took 1 s to compile
     // in a debug build instead of 0.3 s, in every process.
@@ -108,29 +108,29 @@ impl Cues {
         self.find(text).is_some_and(|cue| cue == (0..text.len()))
     }
 
-    /// The first cue.
+    /// Returns the place of the first cue.
     pub(crate) fn find(&self, text: &str) -> Option<Range<usize>> {
         self.0.find(text).map(|cue| cue.range())
     }
 
-    /// Every cue.
+    /// Returns the places of all cues.
     pub(crate) fn find_all(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
         self.0.find_iter(text).map(|cue| cue.range())
     }
 
-    /// Every cue that is not denied. The name of a called function, as in `alert(1)`, is no cue.
+    /// Returns the places of all cues that are not negated. The name of a called function, as in `alert(1)`, is no cue.
     pub(crate) fn affirmed(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
         self.find_all(text).filter(|cue| !text[cue.end..].starts_with('(') && !denied(&text[..cue.start]))
     }
 
-    /// The numbers of the first cue, in the order of its `#`.
+    /// Returns the numbers in the first cue, one for each `#` of its phrase.
     pub(crate) fn numbers(&self, text: &str) -> Option<Vec<f64>> {
         let cue = self.0.captures(text)?;
         cue.iter().skip(1).flatten().map(|number| parse_number(number.as_str())).collect()
     }
 }
 
-/// `1,140` is a thousand, `2,5` is two and a half.
+/// Parses a number with a comma: `1,140` is 1140, and `2,5` is 2.5.
 fn parse_number(text: &str) -> Option<f64> {
     let is_thousands = text.split(',').skip(1).all(|part| part.len() == 3);
     text.replace(',', if is_thousands { "" } else { "." }).parse().ok()

@@ -1,19 +1,19 @@
-//! Markdown from data and a template. A user's text cannot restructure it: every string of the data is escaped here, so that it
-//! cannot open a heading, a table cell or a link, nor bring HTML.
+//! Renders Markdown from data and a template. Every string of the data is escaped, so that a user's text cannot change the structure of the
+//! page: it opens no heading, table cell or link, and contains no HTML.
 //!
 //! In a template `{a.b}` is a value of the current item, `{.}` the item itself, and `{a|filter}` applies a filter.
 //! `{#a}…{:else}…{/}` repeats its content for each item of a list, whose number is `{@}`, or renders it once with an object or a
-//! scalar; the part after `{:else}` is for a value that is missing, false or empty. `{#a?}` renders its content once if the list
-//! is not empty, or the number not zero.
+//! scalar. The part after `{:else}` is rendered instead if the value is missing, false or an empty list. `{#a?}` renders its content once if
+//! the list is not empty, or the number is not zero.
 
 use super::source::{capitalised, without_bullet};
 use serde_json::Value;
 
 const ELSE: &str = "{:else}";
 
-/// Renders a template; blank lines are folded.
+/// Renders a template. Several blank lines become one.
 pub(crate) fn render(template: &str, data: &Value) -> String {
-    // A tag that is alone on its line leaves no line behind.
+    // A line that has only the tag of a section is not rendered, not even as a blank line.
     let line = |line: &str| {
         let is_tag = line.starts_with("{#") || line == ELSE || line == "{/}";
         let is_alone = is_tag && line.matches('{').count() == 1;
@@ -50,7 +50,7 @@ fn block(template: &str, scope: &Value, number: usize, page: &mut String) {
     page.push_str(rest);
 }
 
-/// The content of a section, the part after its `{:else}`, and what follows the section.
+/// Returns the content of a section, the part after its `{:else}`, and the template after the section.
 fn section(template: &str) -> (&str, &str, &str) {
     let (mut depth, mut otherwise) = (0, None);
     for (at, _) in template.match_indices('{') {
@@ -108,7 +108,7 @@ fn shown(value: &Value, filter: &str) -> String {
     }
 }
 
-/// Minutes for people: `1 h 20 min`.
+/// Returns minutes in the form `1 h 20 min`.
 pub(crate) fn duration_text(minutes: i64) -> String {
     match (minutes / 60, minutes % 60) {
         (0, minutes) => format!("{minutes} min"),

@@ -1,5 +1,5 @@
-//! The root-cause agent: facts of an incident in, a report out. A sentence of the report quotes the text with its line, computes a
-//! figure from such quotes, or says that the text does not say. The agent invents nothing.
+//! The root-cause agent: turns a text about an incident into a report. Each sentence of the report quotes the text with its line, computes a
+//! figure from such quotes, or states that the text has no answer. The agent invents nothing.
 
 mod actions;
 mod causes;
@@ -86,7 +86,7 @@ fn similar_incidents(input: &AgentInput<'_>) -> Vec<Related> {
     related::related(&subject, input.memories.iter().filter(is_incident), LEAST_SHARED_WORDS, MAX_RELATED)
 }
 
-/// A digest with which the next incident can be compared.
+/// Returns a memory of the report, with which later incidents are compared.
 pub(crate) fn remember(report: &RootCauseReport, input: &AgentInput<'_>) -> Vec<NewMemory> {
     let (title, summary, trigger) = (&report.title, &report.summary, &report.trigger.statement);
     let mut content = format!("Incident: {title}\n{summary}\nTrigger: {trigger}\n");

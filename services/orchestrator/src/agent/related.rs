@@ -25,7 +25,7 @@ pub struct Related {
     pub why: String,
 }
 
-/// The memories that share at least `least` distinguishing words with `text`: the most similar first, the newest among equals.
+/// Returns memories that share at least `least` distinguishing words with `text`: the most similar first, of equally similar ones the newest.
 pub(crate) fn related<'a>(
     text: &str,
     memories: impl IntoIterator<Item = &'a Memory>,

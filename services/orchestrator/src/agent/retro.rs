@@ -1,5 +1,5 @@
-//! The retrospective agent: a team's notes in, the plan of a retrospective out, with the action items of the last one. It prepares
-//! a conversation and judges no person.
+//! The retrospective agent: turns the notes of a team and the action items of earlier retrospectives into the plan of a retrospective. It
+//! prepares a conversation and judges no person.
 
 mod actions;
 mod carried;
@@ -75,7 +75,7 @@ fn summary(plan: &RetrospectivePlan) -> String {
     format!("{minutes} minutes, format {format}: {reason}.{carried} {themes}")
 }
 
-/// Each new item for the next retrospective, each one that is reported done, and a digest of the plan.
+/// Returns the memories of a plan: each new item for the next retrospective, each item that is reported done, and a digest of the plan.
 pub(crate) fn remember(plan: &RetrospectivePlan, input: &AgentInput<'_>) -> Vec<NewMemory> {
     let memory = |content: String, tag: &str, kind: &'static str, intent: Option<String>| NewMemory {
         content,

@@ -1,16 +1,16 @@
-//! A text as numbered statements: without control characters, bounded in number and length, split into sentences. The meaning of
-//! the words is left to the agents.
+//! Reads a text as numbered statements: removes control characters, limits number and length, and splits lines into sentences. This module
+//! does not interpret the words; the agents do.
 
 use super::lexicon::LEXICON;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Further lines are not read; the report states their number.
+/// Most lines that are read. The report states the number of further ones.
 pub(crate) const MAX_LINES: usize = 5_000;
-/// A longer line is read in pieces, so that no work grows with the square of its length.
+/// Longest piece of a line. A longer line is read in pieces, so that no work grows with the square of its length.
 const MAX_LINE_BYTES: usize = 1_000;
 const MAX_STATEMENTS_PER_LINE: usize = 200;
-/// The rest of a longer statement becomes an ellipsis.
+/// Longest statement. The rest of a longer one is replaced by an ellipsis.
 pub(crate) const MAX_STATEMENT_CHARS: usize = 240;
 
 /// A full stop before a lower-case word ends a sentence only if the sentence has this number of words.
@@ -54,7 +54,7 @@ impl Source {
     }
 }
 
-/// Cuts a line into pieces of bounded length, at spaces if it has any.
+/// Cuts a line into pieces of at most [`MAX_LINE_BYTES`], at spaces if it has any.
 fn pieces(line: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = line;
@@ -75,6 +75,7 @@ pub(crate) fn clean(text: &str) -> String {
     let mut space = false;
     while let Some(character) = characters.next() {
         if character == '\u{1b}' {
+            // An escape sequence ends with a letter. The limit keeps the rest of the text if no letter follows.
             characters.by_ref().take(16).find(char::is_ascii_alphabetic);
             continue;
         }

@@ -1,5 +1,5 @@
-//! Times of day in statements: which they are, in which order, and which part of a statement each belongs to. A time that can
-//! be read in two ways is not read.
+//! Finds the times of day in statements, orders them, and determines the part of a statement to which each belongs. A time that can be read in
+//! two ways is not read.
 
 use super::lexicon::{LEXICON, expression};
 use jiff::civil::{Date, DateTime, Time};
@@ -9,9 +9,9 @@ use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// A time that lies this far before the one above it is of the next day.
+/// A time that is earlier than the one above it by more than this belongs to the next day.
 const PAST_MIDNIGHT: SignedDuration = SignedDuration::from_hours(12);
-/// A statement that begins with a time has at most this many letters before it (`[`, `at`, `um`).
+/// Most letters before a time with which a statement begins (`at`, `um`).
 const MAX_LETTERS_BEFORE: usize = 3;
 
 static DATE: LazyLock<Regex> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ static TIME: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// A time in the order of all others.
+/// A time that can be compared with all others of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp {
     /// In the zone that the text declares for all its times, otherwise in UTC.
@@ -47,7 +47,7 @@ pub(crate) struct Timestamp {
 }
 
 impl Timestamp {
-    /// Whole minutes since `earlier`, rounded.
+    /// Returns the minutes since `earlier`, rounded.
     pub(crate) fn minutes_since(self, earlier: Self) -> i64 {
         (self.at.duration_since(earlier.at).as_secs() + 30).div_euclid(60)
     }
@@ -57,13 +57,13 @@ impl Timestamp {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TimedPart {
     pub(crate) timestamp: Option<Timestamp>,
-    /// The part without a time at its head.
+    /// The text of the part; a time at its head is removed.
     pub(crate) text: String,
-    /// True if what the part reports began at the time (`since 13:50`).
+    /// True if the reported event began at the time (`since 13:50`).
     pub(crate) since: bool,
 }
 
-/// Reads times in the order of the text: a time without a day belongs to the day above it.
+/// Reads times. It must get the statements in the order of the text, because a time without a day belongs to the day above it.
 #[derive(Debug)]
 pub(crate) struct TimestampParser {
     today: Date,
@@ -75,7 +75,7 @@ pub(crate) struct TimestampParser {
     pub(crate) zoned: bool,
     /// True if a time named no zone.
     pub(crate) unzoned: bool,
-    /// True if times were not read because day and month of their date can be exchanged.
+    /// True if times were not read because their date is ambiguous, as `03/04/2026` is.
     pub(crate) ambiguous_day: bool,
 }
 
@@ -86,7 +86,7 @@ struct ClockTime {
 }
 
 impl TimestampParser {
-    /// Times above the first date of the text belong to that day.
+    /// Creates a parser. Times above the first date of the text belong to the day of that date.
     pub(crate) fn new<'a>(today: Date, lines: impl IntoIterator<Item = &'a str>) -> Self {
         let first = |line| DATE.find_iter(line).find_map(|date| parse_date(date.as_str(), today));
         let day = lines.into_iter().find_map(first);
@@ -155,7 +155,7 @@ impl TimestampParser {
     }
 }
 
-/// A date without a year is the last such day that is not in the future.
+/// Parses a date. A date without a year is the last such day that is not in the future.
 fn parse_date(text: &str, today: Date) -> Option<Date> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let text = words.join(" ");
@@ -189,7 +189,7 @@ fn clock_times(statement: &str, dates: &[(Range<usize>, Option<Date>)]) -> Vec<C
         let Ok(time) = Time::new(hour, minute, second, 0) else { continue };
         let zone = captures.name("zone").map(|zone| (zone.start(), LEXICON.words.zones.get(zone.as_str()).copied()));
         let offset = captures.name("offset").and_then(|offset| parse_offset(offset.as_str()));
-        // Capitals that name no zone, such as WARN, belong to what follows the time.
+        // Capitals that name no zone, such as WARN, belong to the text after the time.
         let end = zone.filter(|(_, zone)| zone.is_none()).map_or(whole.end(), |(start, _)| start);
         let offset_minutes = offset.or(zone.and_then(|(_, zone)| zone));
         times.push(ClockTime { range: whole.start()..end, time, offset_minutes });
@@ -204,7 +204,7 @@ fn parse_offset(offset: &str) -> Option<i64> {
     (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
 }
 
-/// Returns false if the match is a part of a longer number, an address, a port or a ratio.
+/// Returns true unless the match is a part of a longer number, an address, a port or a ratio.
 fn stands_alone(statement: &str, range: Range<usize>, after_date: bool) -> bool {
     let is_joint = |before: char| before.is_alphanumeric() || matches!(before, ':' | '.' | '/' | '$' | '=');
     let joined = !after_date && statement[..range.start].ends_with(is_joint);
@@ -223,8 +223,8 @@ fn follows_since(before: &str) -> bool {
     LEXICON.words.since.find_all(before).last().is_some_and(|since| since.end == before.len())
 }
 
-/// Where the part of the earlier time ends: at the last separator before the next time, or at the end of the statement if the
-/// words between them are too few for two statements.
+/// Returns where the part of the earlier time ends: at the last separator before the next time, or at the end of the statement if there is
+/// too little text between the times for two parts.
 fn boundary(statement: &str, from: usize, to: usize) -> usize {
     const SEPARATORS: [&str; 6] = [", ", "; ", " and ", " then ", ". ", " / "];
     let between = &statement[from..to];
@@ -235,7 +235,7 @@ fn boundary(statement: &str, from: usize, to: usize) -> usize {
     last.map_or(statement.len(), |at| from + at)
 }
 
-/// The part without its time if the time is its head.
+/// Returns the text of a part; removes the time if the part begins with it.
 fn without_head(part: &str, time: Range<usize>) -> String {
     let is_head =
         part[..time.start].chars().filter(|character| character.is_alphanumeric()).count() <= MAX_LETTERS_BEFORE;

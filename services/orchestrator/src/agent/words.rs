@@ -4,18 +4,18 @@ use super::lexicon::LEXICON;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-/// Longer words are ids or data.
+/// Longest word. Longer ones are skipped, because they are ids or data.
 const MAX_WORD_BYTES: usize = 48;
 const MAX_WORDS: usize = 2_000;
-/// With its prefix `topic:` a topic fits a tag.
+/// Longest topic. With the prefix `topic:` it fits a tag.
 const MAX_TOPIC_BYTES: usize = 48;
 
-/// The distinguishing words of `text`: in lower case and in singular, without common words and numbers.
+/// Returns the distinguishing words of `text`, in lower case and in the singular, without common words and numbers.
 pub(crate) fn significant(text: &str) -> BTreeSet<String> {
     ordered(text).into_iter().collect()
 }
 
-/// The same words in the order of the text, with repetitions.
+/// Returns the words of [`significant`] in the order of the text, with repetitions.
 pub(crate) fn ordered(text: &str) -> Vec<String> {
     text.split(|character: char| !(character.is_alphanumeric() || matches!(character, '-' | '_')))
         .map(|word| word.trim_matches(['-', '_']))
@@ -39,13 +39,13 @@ fn stem(word: &str) -> String {
     }
 }
 
-/// The shared part of the smaller set, 0 to 1.
+/// Returns the share of the smaller set that is also in the other one, from 0 to 1.
 pub(crate) fn overlap(left: &BTreeSet<String>, right: &BTreeSet<String>) -> f64 {
     let smaller = left.len().min(right.len());
     if smaller == 0 { 0.0 } else { left.intersection(right).count() as f64 / smaller as f64 }
 }
 
-/// The first distinguishing words of an intent, as a tag.
+/// Returns the first distinguishing words of an intent, joined by `-`. `None` if it has none.
 pub fn topic(intent: &str) -> Option<String> {
     let mut topic = String::new();
     for word in ordered(intent).into_iter().take(4) {

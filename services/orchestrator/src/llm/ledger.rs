@@ -57,7 +57,7 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// `budgets` are micro-dollars a day, in the order of [`Plan::ALL`]; days are UTC.
+    /// Creates a ledger. `budgets` are micro-dollars a day, in the order of [`Plan::ALL`]; days are UTC.
     pub fn new(store: Arc<dyn SpendStore>, budgets: [u64; 4]) -> Self {
         Self { store, budgets, today: || Offset::UTC.to_datetime(jiff::Timestamp::now()).date() }
     }
@@ -106,7 +106,7 @@ pub(super) struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    /// If this fails, the reservation stays, which is the safe side.
+    /// Replaces the reserved amount by the spent one. If this fails, the reserved amount stays, so that no cost is missing.
     pub(super) async fn settle(self, spent: u64) {
         if let Err(error) = self.ledger.store.settle(self.org, self.day, self.amount, spent).await {
             tracing::error!(orgId = self.org, %error, "a reservation could not be settled");

@@ -16,7 +16,7 @@ impl Prices {
         u64::try_from(exact.div_ceil(PER_TOKENS)).unwrap_or(u64::MAX)
     }
 
-    /// The highest possible cost of a request: a token has at least one byte.
+    /// Returns the highest possible cost of a request. It counts each byte as a token, because a token has at least one byte.
     pub(super) fn most(self, bytes: usize, completion_tokens: u64) -> u64 {
         self.cost(u64::try_from(bytes).unwrap_or(u64::MAX), completion_tokens)
     }

@@ -1,5 +1,5 @@
-//! The circuit breaker of one instance, as data: time and outcomes are arguments. It opens after a run of failures or a bad share of many calls,
-//! and then admits one probe a second.
+//! The circuit breaker of one instance. It has no clock and makes no calls: time and outcomes are arguments. It opens after a run of failures, or
+//! if at least half of many calls fail, and then admits one probe a second.
 
 use super::error::Health;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    /// Value of the gauge `mcp_breaker_state`.
+    /// Returns the value of the gauge `mcp_breaker_state`.
     pub const fn number(self) -> f64 {
         match self {
             Self::Closed => 0.0,
@@ -67,7 +67,8 @@ impl Breaker {
         self.state
     }
 
-    /// Admits an attempt or not. A probe that is due is admitted only after `patience`: the watcher leaves it to calls at first.
+    /// Admits an attempt, or returns `None`. A probe that is due waits for `patience` longer: the watcher sets it, so that a call can be the
+    /// probe.
     pub fn admit(&mut self, now: Instant, patience: Duration) -> Option<Admission> {
         match self.state {
             State::Closed => Some(Admission::Call),

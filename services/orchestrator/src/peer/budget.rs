@@ -1,18 +1,18 @@
-//! The retry budget: a call deposits a fifth of a retry, a retry withdraws a whole one. Whatever peers do, retries stay at most a fifth of the
-//! calls, so that an outage is not made worse by its victims.
+//! The retry budget: a call deposits a fifth of a retry, and a retry withdraws a whole one. Whatever peers do, retries are at most a fifth of the
+//! calls, so that retries do not make an outage worse.
 
 use std::time::Duration;
 
-/// Calls that pay for one retry.
+/// Number of calls that pay for one retry.
 pub const CALLS_PER_RETRY: u32 = 5;
-/// More are not saved up: after a quiet hour a burst of retries would hit a peer that has just failed.
+/// Most retries that are saved up. With more, a burst of retries after a quiet hour would hit a peer that has just failed.
 pub const MAX_SAVED_RETRIES: u32 = 10;
 /// Longest wait before a retry. If a peer asks for a longer one, the workflow uses its fallback instead.
 pub const MAX_RETRY_WAIT: Duration = Duration::from_millis(250);
 /// Jitter: the wait is drawn from zero to this, so that clients that failed together do not retry together.
 pub const RETRY_JITTER: Duration = Duration::from_millis(50);
 
-/// In fifths of a retry. A new process may retry once.
+/// The saved retries, in fifths of one. A new process may retry once.
 #[derive(Debug)]
 pub struct Budget {
     fifths: u32,
@@ -37,7 +37,7 @@ impl Budget {
     }
 }
 
-/// The wait before a retry, with `random` from 0 to 1; `None` if the peer asks for a longer one than [`MAX_RETRY_WAIT`].
+/// Returns the wait before a retry, with `random` from 0 to 1; `None` if the peer asks for a longer one than [`MAX_RETRY_WAIT`].
 pub fn retry_delay(retry_after: Option<Duration>, random: f64) -> Option<Duration> {
     let wait = retry_after.unwrap_or_default() + RETRY_JITTER.mul_f64(random.clamp(0.0, 1.0));
     (wait <= MAX_RETRY_WAIT).then_some(wait)

@@ -52,7 +52,7 @@ pub enum Health {
 }
 
 impl PeerError {
-    /// Name in metrics and in the details of a step.
+    /// Returns the name in metrics and in the details of a step.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refused => "refused",
@@ -85,12 +85,13 @@ impl PeerError {
         }
     }
 
-    /// True if the peer did not start the work, so that any call may go to another instance.
+    /// Returns true if the peer did not start the work, so that any call may go to another instance.
     pub fn is_unprocessed(&self) -> bool {
         matches!(self, Self::Refused | Self::Busy { .. })
     }
 
-    /// True if a repeatable call may be retried. An instance that was slow or incomprehensible is not called again itself.
+    /// Returns true if a repeatable call may be retried. An instance that timed out, speaks another revision or
+    /// sent a malformed reply is not called again.
     pub fn may_retry(&self, same_instance: bool) -> bool {
         match self {
             Self::Refused | Self::Busy { .. } | Self::Cut | Self::Status(_) => true,
@@ -99,7 +100,7 @@ impl PeerError {
         }
     }
 
-    /// The requested pause.
+    /// Returns the pause that the peer requested.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after } | Self::Quota { retry_after } => *retry_after,
@@ -107,7 +108,7 @@ impl PeerError {
         }
     }
 
-    /// True if the same call can never succeed.
+    /// Returns true if the same call can never succeed.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Tool(error) => !error.retryable && error.code != ErrorCode::Internal,

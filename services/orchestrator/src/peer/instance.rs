@@ -6,7 +6,7 @@ use mcp_contracts::service::{MCP_PATH, READYZ_PATH};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// A longer `Retry-After` is cut to this.
+/// Longest pause that an instance can request; a longer `Retry-After` is cut to this.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct Instance {
@@ -24,7 +24,7 @@ struct InstanceState {
 }
 
 impl Instance {
-    /// `url` is a base URL; a URL with a path is the endpoint itself, as behind a load balancer that routes by path.
+    /// Creates an instance from a base URL. A URL with a path is the endpoint itself, as behind a load balancer that routes by path.
     pub(super) fn new(url: &str, now: Instant) -> Self {
         let scheme = url.find("://").map_or(0, |at| at + 3);
         let path = url[scheme..].find('/').map_or(url.len(), |at| scheme + at);
@@ -41,7 +41,7 @@ impl Instance {
         self.state.lock().breaker.state()
     }
 
-    /// Order in which instances are tried: 0 healthy, 1 in a requested pause, 2 circuit open.
+    /// Returns the rank by which instances are tried: 0 healthy, 1 in a requested pause, 2 circuit open.
     pub(super) fn rank(&self, now: Instant) -> u8 {
         let state = self.state.lock();
         match state.breaker.state() {

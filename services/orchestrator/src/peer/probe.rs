@@ -1,5 +1,5 @@
-//! Probes instances whose circuit is open while there are no calls, so that `/readyz` is right and a peer that is back is used again without a
-//! user's call as the test. Calls come first, because their result says more.
+//! Probes instances whose circuit is open and that get no calls, so that `/readyz` is right and a recovered peer is found without a user's call
+//! as the test. A call is preferred as the probe, because its result says more; see the `patience` of the breaker.
 
 use super::breaker::PROBE_PERIOD;
 use super::{Health, Peer, Permit};
@@ -23,7 +23,7 @@ impl Peer {
     }
 }
 
-/// Probes until `stop`. Twice a period, so that a due probe is at most half a second late.
+/// Probes until `stop` is cancelled. Looks for due probes twice in a period, so that a probe is at most half a second late.
 pub async fn watch(peers: Vec<Arc<Peer>>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(PROBE_PERIOD / 2)).await.is_some() {
         join_all(peers.iter().map(|peer| peer.probe_open_instances())).await;

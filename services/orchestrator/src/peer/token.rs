@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const LIFETIME: Duration = Duration::from_secs(60);
-/// A token is reused for half of its lifetime, so that the call that carries it has at least the other half.
+/// A token is reused for half of its lifetime, so that it stays valid for the other half while a call uses it.
 const REUSED_FOR: Duration = Duration::from_secs(30);
 const MAX_KEPT: usize = 4_096;
 
@@ -33,7 +33,7 @@ impl Tokens {
         Self { delegate: Delegate::new(settings), kept: Mutex::default() }
     }
 
-    /// The `Authorization` header for a call with exactly these scopes.
+    /// Returns the `Authorization` header for a call with exactly these scopes.
     pub fn bearer(&self, claims: &Claims, scopes: &'static [Scope], now: Instant) -> Result<Arc<str>, ToolError> {
         let key = Key {
             org: claims.org_id.clone(),

@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
-/// Shorter than the peers' own keep-alive, so that no connection is used that the peer is about to close.
+/// Idle time after which a connection is closed. Shorter than the keep-alive of the peers, so that no connection is used that a peer is about
+/// to close.
 const IDLE_CONNECTION: Duration = Duration::from_secs(10);
 const MAX_IDLE_CONNECTIONS: usize = 128;
 
@@ -48,6 +49,7 @@ impl Transport {
             .http1_only()
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
+            // `Peer` decides about retries and counts them.
             .retry(reqwest::retry::never())
             .connect_timeout(connect_deadline)
             .pool_idle_timeout(IDLE_CONNECTION)

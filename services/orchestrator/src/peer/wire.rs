@@ -1,5 +1,5 @@
-//! One call on the wire (MCP 2026-07-28, streamable HTTP, stateless): the body of the request, and what a reply must be before any of it is
-//! used. No sockets here.
+//! One call on the wire (MCP 2026-07-28, streamable HTTP, stateless): writes the body of the request, and checks a reply before any of its
+//! content is used. This module does no I/O.
 
 use super::error::PeerError;
 use http::StatusCode;
@@ -75,7 +75,7 @@ struct RpcError {
     code: i64,
 }
 
-/// Parses the reply to call `id`.
+/// Parses the reply to call `id`. Fails unless it is a complete result of this call.
 pub fn parse_reply<R: DeserializeOwned>(
     status: StatusCode,
     retry_after: Option<Duration>,
@@ -115,7 +115,7 @@ pub fn parse_reply<R: DeserializeOwned>(
         .map_err(|_| PeerError::Malformed("the structured content does not match the contract of the tool"))
 }
 
-/// The error of a reply with a status below 500.
+/// Returns the error of a reply whose HTTP status is below 500.
 fn refused(body: &[u8]) -> PeerError {
     match serde_json::from_slice::<RpcReply<'_>>(body) {
         Ok(RpcReply { error: Some(error), .. }) => rpc_error(error.code),
@@ -136,6 +136,7 @@ fn tool_error(content: Option<&RawValue>) -> PeerError {
     let blocks = content.and_then(|content| serde_json::from_str::<Vec<ContentBlock<'_>>>(content.get()).ok());
     let error = blocks.and_then(|blocks| serde_json::from_str::<ToolError>(&blocks.first()?.text).ok());
     match error {
+        // With these codes the peer did not start the work, so the call may go to another instance.
         Some(ToolError { code: ErrorCode::Draining | ErrorCode::Overloaded, retry_after_ms, .. }) => {
             PeerError::Busy { retry_after: retry_after_ms.map(Duration::from_millis) }
         }

@@ -1,5 +1,5 @@
-//! The log of executions. Every read is confined to its reader inside the SQL statement. An execution with an idempotency key is written before it
-//! begins, so that a retry finds it even after a crash in between.
+//! The log of executions. Each SQL statement that reads returns only executions that its reader may see. An execution with an idempotency key is
+//! written before it begins, so that a retry finds it even if the service crashed in between.
 
 use super::outbox::{self, Delivery, DeliveryKind};
 use super::{Owner, Store, StoreError, now_us};
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct NewRun {
     pub owner: Owner,
     pub id: String,
-    /// True if it continues an earlier execution and must keep its id.
+    /// True if the run continues an earlier execution and must keep its id.
     pub resumed: bool,
     pub agent: AgentName,
     /// Idempotency key.
@@ -24,10 +24,10 @@ pub struct NewRun {
 pub enum BeginResult {
     /// The run begins, under this id.
     Fresh(String),
-    /// A retry; the reply of the first call.
+    /// The call is a retry; this is the execution of the first call.
     Repeated(Box<Execution>),
     Conflict,
-    /// The execution to continue has ended.
+    /// The execution that the call wants to continue has ended.
     Finished,
 }
 
@@ -54,7 +54,7 @@ pub struct ExecutionQuery {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     pub executions: Vec<ExecutionSummary>,
-    /// Sequence number of the last one, if there are more.
+    /// Sequence number of the last execution of this page; `None` on the last page.
     pub next: Option<i64>,
 }
 
@@ -64,12 +64,12 @@ pub struct Retention {
     pub age: Duration,
 }
 
-/// Parameters 1 to 4 are the reader.
+/// Executions that the reader may see. Parameters: 1 organisation, 2 workspace, 3 user, 4 true if the reader may see the whole organisation.
 const VISIBLE: &str = "org = ?1 AND (?4 OR (workspace = ?2 AND user = ?3))";
 const OWNED: &str = "org = ?1 AND workspace = ?2 AND user = ?3";
 
 impl Store {
-    /// Decides whether a run begins. With a key the run is on disk before it does.
+    /// Decides whether a run begins. A run with an idempotency key is on disk before it begins.
     pub async fn begin(&self, new_run: NewRun) -> Result<BeginResult, StoreError> {
         if new_run.key.is_none() {
             return self.database.read(move |connection| decide(connection, &new_run)).await;
@@ -96,7 +96,7 @@ impl Store {
             .await
     }
 
-    /// The execution, if `reader` may see it and it has ended.
+    /// Returns the execution, if `reader` may see it and it has ended.
     pub async fn execution(
         &self,
         reader: Owner,
@@ -119,7 +119,7 @@ impl Store {
         self.database.read(move |connection| list(connection, &listing)).await
     }
 
-    /// Deletes old executions and those beyond the number to keep; returns their number.
+    /// Deletes executions that are too old, and the oldest of an organisation that has too many. Returns the number of deleted executions.
     pub async fn delete_old_executions(&self, retention: Retention) -> Result<usize, StoreError> {
         let oldest = now_us().saturating_sub(i64::try_from(retention.age.as_micros()).unwrap_or(i64::MAX));
         self.database
@@ -161,6 +161,7 @@ fn decide(connection: &Connection, new_run: &NewRun) -> rusqlite::Result<BeginRe
             return Ok(BeginResult::Conflict);
         }
         let body = earlier.body.filter(|_| earlier.settled).and_then(|body| serde_json::from_str(&body).ok());
+        // An execution that is not settled runs again, under its first id.
         return Ok(body.map_or(BeginResult::Fresh(earlier.id), |execution| BeginResult::Repeated(Box::new(execution))));
     }
     match find_run(connection, &new_run.owner, "id", &new_run.id)? {
@@ -223,6 +224,7 @@ fn list(connection: &Connection, listing: &ExecutionQuery) -> rusqlite::Result<P
         [&reader.org, &reader.workspace, &reader.user].map(|text| text.clone().into()).to_vec();
     values.push(i64::from(listing.whole_organisation).into());
     values.push(listing.before.unwrap_or(i64::MAX).into());
+    // One more than the page, to find out if there is a next page.
     values.push(i64::try_from(listing.limit + 1).unwrap_or(i64::MAX).into());
     let mut text =
         format!("SELECT sequence, summary FROM execution WHERE {VISIBLE} AND sequence < ?5 AND summary IS NOT NULL");

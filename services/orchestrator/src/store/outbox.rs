@@ -1,12 +1,12 @@
-//! Deliveries that a peer has not accepted yet, bounded by count and by age, for each organisation and in total; the oldest goes first. An execution
-//! has at most one delivery of a kind, however often it is written.
+//! Deliveries that a peer has not accepted yet. Their number is limited for each organisation and in total, and so is their age; beyond a limit the
+//! oldest are deleted. An execution has at most one delivery of a kind, however often it is written.
 
 use super::{Store, StoreError, now_us};
 use mcp_contracts::Claims;
 use rusqlite::{Connection, Row, Transaction, params};
 use std::time::Duration;
 
-/// An organisation cannot fill the outbox of the others.
+/// Most deliveries of one organisation, so that it cannot displace those of the others.
 pub const MAX_PER_ORGANISATION: u32 = 1_000;
 pub const MAX_WAITING: u32 = 10_000;
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -18,7 +18,7 @@ pub enum DeliveryKind {
 }
 
 impl DeliveryKind {
-    /// Name in the table and in metrics.
+    /// Returns the name in the table and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Remember => "remember",
@@ -97,7 +97,7 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Option<PendingDelivery>> {
 }
 
 impl Store {
-    /// The deliveries that are due, the oldest first.
+    /// Returns the deliveries that are due, the oldest first.
     pub async fn due(&self, limit: u32) -> Result<Vec<PendingDelivery>, StoreError> {
         let read = move |connection: &Connection| {
             let text = "SELECT id, attempts, kind, claims, execution, payload FROM outbox WHERE due_us <= ?1 ORDER BY id LIMIT ?2";
@@ -108,7 +108,7 @@ impl Store {
         self.database.read(read).await
     }
 
-    /// The number of deliveries, and the time until the next one is due.
+    /// Returns the number of deliveries, and the time until the next one is due.
     pub async fn depth(&self) -> Result<(u64, Option<Duration>), StoreError> {
         let read = |connection: &Connection| {
             let mut statement = connection.prepare_cached("SELECT count(*), min(due_us) FROM outbox")?;

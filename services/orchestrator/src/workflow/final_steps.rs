@@ -1,5 +1,5 @@
-//! The last two steps: the use of the pattern is logged, and the outcome is remembered. If a peer does not accept one now, it goes to the outbox with
-//! the same idempotency key, so that it takes effect once even if the first call succeeded and its reply was lost.
+//! The last two steps: log the use of the pattern, and remember the outcome. If a peer does not accept a call, the call goes to the outbox with the
+//! same idempotency key, so that it takes effect once even if the first attempt succeeded and its reply was lost.
 
 use super::execute::AgentOutput;
 use super::steps::{StepResult, StepTimer, reason};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// A longer execution id is hashed, because `memory` bounds the length of keys.
+/// Longest execution id that is used as an idempotency key. A longer one is hashed, because memory limits the length of keys.
 const MAX_PLAIN_KEY_BYTES: usize = 96;
 
 pub(super) struct FinalStep {
@@ -58,7 +58,7 @@ impl Workflow {
         }
     }
 
-    /// Remembers the outcome. If memory was down in the memory step, it is not called again: the entry goes to the outbox at once.
+    /// Stores the outcome in memory. If memory did not answer in the memory step, it is not called again: the entry goes to the outbox at once.
     pub(super) async fn remember(&self, run: &Run<'_>, made: &AgentOutput, missing: Option<&PeerError>) -> FinalStep {
         if made.remember.is_empty() {
             return FinalStep::done(StepTimer::skipped(StepName::Remember, "nothing to remember"));
@@ -81,6 +81,7 @@ impl Workflow {
     }
 }
 
+/// Puts a call into the outbox, unless it can never succeed.
 fn defer(
     run: &Run<'_>,
     timer: StepTimer,

@@ -1,5 +1,5 @@
-//! The first step: may the action proceed? Only a well-formed verdict on exactly this request counts; any other reply counts as none. The callers
-//! of this step decide what happens without a verdict ([`Permission::NoVerdict`]).
+//! The first step: decides if the action may proceed. Only a well-formed verdict on exactly this request counts; any other reply counts as no
+//! verdict. The caller of this step decides what happens then ([`Permission::NoVerdict`]).
 
 use super::request::PriorVerdict;
 use super::steps::{StepResult, StepTimer, reason};
@@ -17,7 +17,7 @@ pub(super) enum Permission {
     Granted(Box<Grant>),
     /// Guardrails gave no verdict.
     NoVerdict,
-    /// A person must acknowledge the broken rules; with the token for it.
+    /// A user must acknowledge the broken rules. Contains the token that is needed for it.
     MustAcknowledge(String),
     Refused,
 }
@@ -30,7 +30,7 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// True if the verdict may be used once, so that its call must not be retried.
+    /// Returns true if the verdict can be used only once; a call with it must not be retried.
     pub(super) fn single_use(&self) -> bool {
         self.claims.kind == VerdictKind::Acknowledged
     }
@@ -107,7 +107,7 @@ impl Workflow {
         }
     }
 
-    /// The user accepted the broken rules: guardrails signs that once.
+    /// Sends the user's acknowledgement to guardrails, which sign it once.
     async fn acknowledge(
         &self,
         run: &Run<'_>,
@@ -125,7 +125,7 @@ impl Workflow {
                 }
                 Err(why) => invalid_verdict(run, timer, called.attempts, why),
             },
-            // The user's mistake, such as a reason that is too short, or a second answer to one question.
+            // The user's mistake, such as a reason that is too short or a second answer to one question, so the user gets the error.
             Err(PeerError::Tool(error)) if !error.retryable => return Err(error),
             Err(PeerError::Malformed(why)) => invalid_verdict(run, timer, called.attempts, why),
             Err(error) => no_verdict(run, timer, called.attempts, &error),
@@ -134,7 +134,7 @@ impl Workflow {
         Ok(GuardrailResult { permission: Permission::Refused, ..failed })
     }
 
-    /// The permission of a reply, if it is a verdict on this run.
+    /// Returns the permission that a reply gives. Fails if the reply is not a verdict on this run.
     fn well_formed(&self, run: &Run<'_>, verdict: &Verdict, wanted: VerdictKind) -> Result<Permission, &'static str> {
         if verdict.execution_id != run.id {
             return Err("it is for another execution");

@@ -1,4 +1,4 @@
-//! The memory step: earlier outcomes of this kind of task. Without memory the agent works from its input alone.
+//! The memory step: fetches earlier outcomes of similar tasks. If memory does not answer, the agent works from its input alone.
 
 use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
@@ -23,7 +23,7 @@ pub(super) struct RecalledMemories {
 }
 
 impl RecalledMemories {
-    /// The memories as the reply lists them.
+    /// Returns the memories in the form in which a reply lists them.
     pub(super) fn used(&self) -> Vec<UsedMemory> {
         let excerpt = |memory: &Memory| {
             let words: Vec<&str> = memory.content.split_whitespace().take(EXCERPT_CHARS / 2).collect();
@@ -84,7 +84,7 @@ impl Workflow {
     }
 }
 
-/// The first `most` bytes of a text, cut at a character boundary.
+/// Returns at most the first `most` bytes of a text, cut at a character boundary.
 pub(super) fn cut(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {

@@ -1,5 +1,5 @@
-//! The two pattern steps. Selecting has no effect and may run beside the guardrails; injecting needs a [`Grant`], which only a verdict creates, so
-//! that there is no other way to a pattern.
+//! The two pattern steps. Selecting a pattern has no effect, so it may run while guardrails check the action. Injecting a pattern requires a
+//! [`Grant`], which only a verdict creates.
 
 use super::guardrails::Grant;
 use super::memory::cut;
@@ -46,7 +46,7 @@ pub(super) struct Injected {
 }
 
 impl Injected {
-    /// No call was made.
+    /// Returns the result of a step that makes no call.
     pub(super) fn skipped(why: &str) -> Self {
         Self { pattern: None, step: StepTimer::skipped(StepName::InjectPattern, why) }
     }
@@ -74,9 +74,9 @@ impl Workflow {
         Selected { best: called.result.ok().and_then(|selected| selected.patterns.into_iter().next()), step }
     }
 
-    /// Injects `best`. An acknowledged verdict is used up by this, whether or not a pattern was injected.
+    /// Injects `best`. Uses an acknowledged verdict up, even if no pattern is injected.
     ///
-    /// Fails if the verdict was used before, or if that is unknown.
+    /// Fails if the verdict was used before, or if it is unknown whether it was.
     pub(super) async fn inject(
         &self,
         run: &Run<'_>,
@@ -102,9 +102,11 @@ impl Workflow {
             verdict_token: Some(grant.token.clone()),
             variables: variables(run, best),
         };
+        // A call with an acknowledged verdict is not retried, because the first attempt may have used the verdict.
         let call = run.call(INJECT, !grant.single_use());
         let called = self.peers.patterns.call::<_, InjectedPattern>(&call, &arguments).await;
         let result = called.result.and_then(|injected| {
+            // A reply about another pattern, run or verdict must not reach the agent.
             let ours = injected.pattern_id == best.id
                 && injected.execution_id == run.id
                 && injected.verdict_id == grant.claims.jti;
@@ -132,7 +134,7 @@ impl Workflow {
     }
 }
 
-/// A value for each variable without a default.
+/// Returns a value for each variable without a default, from the request.
 fn variables(run: &Run<'_>, best: &Recommendation) -> BTreeMap<String, String> {
     let action = &run.request.action;
     let facts = action.text.as_deref().map(str::trim).filter(|text| !text.is_empty());

@@ -114,7 +114,7 @@ impl VerdictCheck<'_> {
         }
     }
 
-    /// The state of a question passed through the client, so only its signature is trusted.
+    /// Checks the user's answer to a question. The state of the question passed through the client, so only its signature is trusted.
     fn answered(&self, answered: &Answered) -> Result<(PriorVerdict, Option<String>), ToolError> {
         let claims = self.verdicts.open(&answered.state, &self.context.claims.org_id)?;
         if claims.kind != VerdictKind::Acknowledge {

@@ -1,5 +1,5 @@
-//! Locks of the executions that run in this process: two calls of one execution run one after the other, so that the second finds the result of the
-//! first.
+//! Locks of the executions that run in this process. Two calls of one execution run one after the other, so that the second finds the result
+//! of the first.
 
 use crate::store::{NewRun, Owner};
 use mcp_contracts::{ErrorCode, ToolError};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::sync::OwnedMutexGuard;
 
-/// Unused locks are removed when there are this many.
+/// Number of locks from which on unused ones are removed.
 const MAX_UNUSED: usize = 1_024;
 
 type Key = (Owner, String);
@@ -17,6 +17,7 @@ type Guard = OwnedMutexGuard<()>;
 
 #[derive(Default)]
 pub(super) struct RunLocks {
+    // Weak, so that a lock lives only as long as a call holds it or waits for it.
     locks: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
 }
 

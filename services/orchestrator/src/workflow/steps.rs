@@ -73,14 +73,14 @@ impl StepLog {
         &self.reasons
     }
 
-    /// In the order of the lifecycle, because some steps run concurrently.
+    /// Returns the steps and the reasons. Sorts the steps into the order of the lifecycle, because some of them run concurrently.
     pub(super) fn into_parts(mut self) -> (Vec<Step>, Vec<Reason>) {
         self.steps.sort_by_key(|step| step.step);
         (self.steps, self.reasons)
     }
 }
 
-/// The reason that the failure of a peer gives a workflow; `down` is that of a peer without a usable answer.
+/// Returns the reason why a workflow is degraded by the failure of a peer: `down`, unless a quota or the deadline is the cause.
 pub(super) fn reason(error: &PeerError, down: Reason) -> Reason {
     match error {
         PeerError::Quota { .. } => Reason::QuotaExceeded,

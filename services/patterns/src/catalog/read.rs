@@ -20,7 +20,7 @@ const MAX_BODY_BYTES: usize = 16 << 10;
 const LEVELS: [Level; 3] = [Level::Beginner, Level::Intermediate, Level::Advanced];
 const FIELDS: [&str; 10] = ["id", "title", "summary", "tags", "roles", "level", "plan", "related", "variables", "body"];
 
-/// A file, with the lines that later checks report.
+/// A file, with the lines that the checks between patterns report.
 pub(super) struct ReadFile {
     pub(super) file: CatalogFile,
     /// One for each pattern, in the same order.
@@ -32,14 +32,14 @@ pub(super) struct EntryLines {
     pub(super) related: Vec<usize>,
 }
 
-/// A text with its line.
+/// A text with its line; 0 if the text is missing.
 #[derive(Default)]
 struct Text {
     line: usize,
     text: String,
 }
 
-/// Reads a file. A pattern with problems is returned as far as it could be read, so that the checks between patterns find it.
+/// Reads a file. A pattern with problems is returned as far as it could be read, because the checks between patterns need its id.
 pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadFile {
     let mut reader = FileReader::new(name, problems);
     let mut read = ReadFile { file: CatalogFile { category: String::new(), patterns: Vec::new() }, lines: Vec::new() };
@@ -81,6 +81,7 @@ fn pattern(reader: &mut FileReader<'_>, node: &Node) -> Option<(Entry, EntryLine
     let body = required_text(reader, &fields, "body");
     check_body(reader, &body, &variables);
     let lines =
+        // The line of a missing id is 0; the line of the pattern is reported instead.
         EntryLines { id: id.line.max(node.line), related: related.iter().map(|related| related.line).collect() };
     let texts = |list: Vec<Text>| list.into_iter().map(|text| text.text).collect();
     let entry = Entry {
@@ -89,6 +90,7 @@ fn pattern(reader: &mut FileReader<'_>, node: &Node) -> Option<(Entry, EntryLine
         summary,
         tags: texts(tags),
         roles: texts(roles),
+        // The default is never used: without a valid level there is a problem, so the catalogue is refused.
         level: level.unwrap_or(Level::Beginner),
         plan: plan.unwrap_or_default(),
         related: texts(related),
@@ -110,7 +112,7 @@ fn variable(reader: &mut FileReader<'_>, node: &Node) -> Option<PatternVariable>
     Some(PatternVariable { name: name.text, description, default })
 }
 
-/// Checks that the places of the body and the declared variables are the same.
+/// Checks that the body uses every declared variable and no other.
 fn check_body(reader: &mut FileReader<'_>, body: &Text, variables: &[(usize, PatternVariable)]) {
     if body.text.len() > MAX_BODY_BYTES {
         let message = format!("`body` has {} bytes; at most {MAX_BODY_BYTES} are allowed", body.text.len());
@@ -162,7 +164,7 @@ fn one_line(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, most: u
     text.text
 }
 
-/// Reads a list; one that is not required may be missing or empty.
+/// Returns the items of a list. A list that is not required may be missing or empty.
 fn items<'n>(reader: &mut FileReader<'_>, fields: &Fields<'n>, key: &str, required: bool) -> &'n [Node] {
     let node = if required { reader.required(fields, key) } else { fields.get(key) };
     match node {

@@ -4,7 +4,7 @@
 /// Longest word, in bytes; longer ones are skipped.
 const MAX_WORD_BYTES: usize = 40;
 
-/// Stop words: words that say nothing about the task. Sorted, for binary search.
+/// Words that are skipped because they say nothing about the task. Sorted, because they are looked up by binary search.
 const STOP_WORDS: &[&str] = &[
     "a",
     "about",
@@ -176,13 +176,16 @@ pub fn of(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Removes the ending of a word. Coarse on purpose: the forms of a word must get the same stem, and the stem itself is never shown.
+/// Returns the word without its ending. Coarse on purpose: the forms of a word must get the same stem, and the stem itself is never shown.
 fn stem(word: &str) -> &str {
+    // The endings are English, and bytes can be cut only from ASCII.
     if !word.is_ascii() {
         return word;
     }
     let plural = match word {
+        // `queries` becomes `quer`, as does `query`, whose `y` is removed below.
         _ if word.len() > 4 && word.ends_with("ies") => return cut(word, 3),
+        // `class`, `status` and `analysis` are no plurals.
         _ if word.ends_with("ss") || word.ends_with("us") || word.ends_with("is") => word,
         _ if word.len() > 3 && word.ends_with('s') => cut(word, 1),
         _ => word,
@@ -190,7 +193,7 @@ fn stem(word: &str) -> &str {
     let ending = ["ations", "ation", "ating", "ated", "ate", "ing", "ed", "e", "y"];
     let matched = ending.iter().find(|ending| plural.len() >= ending.len() + 3 && plural.ends_with(**ending));
     let root = matched.map_or(plural, |ending| cut(plural, ending.len()));
-    // The doubled letter is removed, so that `planning` gets the stem of `plan`.
+    // The doubled letter is removed, so that `planning` gets the stem of `plan`; `ll` and `ss` stay, so that `calling` gets that of `call`.
     let bytes = root.as_bytes();
     match bytes {
         [.., before, last] if matched.is_some() && before == last && root.len() > 3 && !b"ls".contains(last) => {

@@ -37,8 +37,8 @@ pub(super) fn tool(parts: Parts) -> Tool {
     })
 }
 
-/// The verdict is checked first, so that a caller without one learns nothing about the catalogue. It is used up last, so that a mistake in the
-/// arguments does not use it up.
+/// Injects a pattern. Checks the verdict first, so that a caller without one learns nothing about the catalogue. Uses the verdict up last, so
+/// that a mistake in the arguments does not cost it.
 async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -> Result<InjectedPattern, ToolError> {
     execution_id(&request.execution_id)?;
     let hash = request_hash(&request.request);

@@ -1,11 +1,11 @@
-//! How a query ends early: the request is refused, or SQLite fails.
+//! The two ways in which a query fails: the store refuses the request, or SQLite fails.
 
 use crate::store::StoreError;
 
 pub(super) enum Failure {
-    /// The reply to the client. Nothing was changed, so the transaction continues with the next write.
+    /// The store refuses the request with this error. Nothing was changed, so the transaction continues with the next write.
     Refused(StoreError),
-    /// The transaction must be rolled back.
+    /// SQLite failed, so the transaction must be rolled back.
     Sqlite(rusqlite::Error),
 }
 
@@ -21,7 +21,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Makes a refusal a value, because the database rolls back whatever returns an error.
+/// Turns a refusal into a value, because the database rolls back a write that returns an error.
 pub(super) fn commit_refusal<T>(result: Result<T, Failure>) -> rusqlite::Result<Result<T, StoreError>> {
     match result {
         Ok(value) => Ok(Ok(value)),

@@ -1,5 +1,5 @@
 //! Reads. Each statement looks up the scopes of the tenant itself, because a cached scope number could belong to another tenant after a
-//! restore. Nothing is filtered after the query, because that would read what others store.
+//! restore. No row is filtered out after a query, because the query would then have read memories of other tenants.
 
 use super::failure::Failure;
 use crate::store::{ListQuery, Listed, Selection, Stats, StoreError, TagFilter};
@@ -15,9 +15,9 @@ pub(super) const MEMORY_COLUMNS: &str =
     "sequence, id, scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
 /// True if the scope of a row is the whole workspace.
 pub(super) const SHARED: &str = "(SELECT s.owner = '' FROM scope s WHERE s.id = scope)";
-/// The scopes that the tenant of the first three parameters can read.
+/// Selects the scopes that the tenant can read. Parameters 1 to 3 are those of [`identity`].
 pub(super) const VISIBLE: &str = "(SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, ''))";
-/// Number of tags in `memory_stats`.
+/// Most tags in a reply of `memory_stats`.
 const TOP_TAGS: usize = 20;
 
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub(super) fn identity(tenant: &Tenant) -> Vec<SqlValue> {
     [tenant.org(), tenant.workspace(), tenant.user()].map(|text| SqlValue::from(text.to_owned())).to_vec()
 }
 
-/// The rows of `memory m` that meet the condition `sql`. It must restrict `scope` to the scopes of the tenant.
+/// Returns the rows of `memory m` that meet the condition `sql`, which must restrict `scope` to the scopes of the tenant.
 fn rows(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> rusqlite::Result<Vec<Row>> {
     connection
         .prepare_cached(&format!("SELECT {MEMORY_COLUMNS}, {SHARED} FROM memory m WHERE {sql}"))?
@@ -88,7 +88,7 @@ fn rows(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> rusqlite::
         .collect()
 }
 
-/// The row with this value in the unique `column`, if the tenant can see it.
+/// Returns the row with this value in the unique `column`. Fails if there is none that the tenant can see.
 pub(super) fn visible_row(
     connection: &Connection,
     tenant: &Tenant,
@@ -113,7 +113,7 @@ pub(super) fn get(connection: &Connection, tenant: &Tenant, id: &str) -> Result<
     row(connection, tenant, id).map(|row| memory(tenant, row))
 }
 
-/// Adds the tags of the service, which are not stored because they follow from scope and owner.
+/// Turns a row into a memory. Adds the tags of the service, which are not stored because they follow from scope and owner.
 pub(super) fn memory(tenant: &Tenant, row: Row) -> Memory {
     let visibility = if row.shared { Visibility::Workspace } else { Visibility::Private };
     let mut tags = row.tags;
@@ -136,7 +136,7 @@ pub(super) fn memory(tenant: &Tenant, row: Row) -> Memory {
     }
 }
 
-/// The conditions of a selection on `memory m`, each after an ` AND `. Parameters are numbered from `first`.
+/// Returns the conditions of a selection on `memory m`, each after an ` AND `. Their parameters are numbered from `first`.
 pub(super) fn condition(selection: &Selection, first: usize) -> Condition {
     let mut condition = Condition { sql: String::new(), values: Vec::new() };
     let mut add = |comparison: &str, value: Option<SqlValue>| {
@@ -159,6 +159,7 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
     let mut alternatives = Vec::new();
     for tag in &filter.tags {
         let parameter = first + condition.values.len();
+        // Tags of the service are not stored, so they are compared with the columns from which they follow.
         let (sql, value) = match tag.split_once(':') {
             Some(("org", org)) => (format!("?{parameter} = ?1"), org),
             Some(("workspace", workspace)) => (format!("?{parameter} = ?2"), workspace),
@@ -180,8 +181,8 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
     condition.sql.push_str(&format!(" AND ({})", alternatives.join(operator)));
 }
 
-/// Newest first. Each scope is read by itself and then merged, because only within one scope an index has the order of the list; a query on
-/// both would sort all rows of the tenant for each page.
+/// Returns a page of memories, newest first. Reads each scope alone and merges the two results: the index has the order of the list only
+/// within one scope, so a query on both scopes would sort all rows of the tenant for each page.
 pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) -> rusqlite::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for owner in [tenant.user(), ""] {
@@ -210,7 +211,7 @@ pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) 
     Ok(listed)
 }
 
-/// The user's own memories with these tags.
+/// Returns the user's own memories with these tags.
 pub(super) fn own_by_tag(connection: &Connection, tenant: &Tenant, tags: &TagFilter) -> rusqlite::Result<Vec<Row>> {
     let selection = Selection { tags: tags.clone(), ..Selection::default() };
     let condition = condition(&selection, 4);

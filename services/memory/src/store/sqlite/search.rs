@@ -13,6 +13,7 @@ use std::collections::HashMap;
 struct Candidate {
     relevance: f64,
     created_us: i64,
+    /// True if the filter of the query selects the memory.
     selected: bool,
 }
 
@@ -38,7 +39,7 @@ pub(super) fn search(
     rank(connection, tenant, query)?.into_iter().map(hit).collect()
 }
 
-/// The ranks of the page, best first.
+/// Returns the ranks of the page, best first.
 fn rank(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> rusqlite::Result<Vec<Rank>> {
     let (scopes, corpus) = scopes(connection, tenant)?;
     let mut candidates: HashMap<i64, Candidate> = HashMap::new();
@@ -72,7 +73,7 @@ fn rank(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> rusqli
     Ok(ranks)
 }
 
-/// Higher scores first, then newer memories.
+/// Orders hits: higher scores first, then newer memories.
 fn compare(one: &Rank, other: &Rank) -> Ordering {
     other.score.total_cmp(&one.score).then(other.sequence.cmp(&one.sequence))
 }
@@ -102,8 +103,8 @@ fn read_postings(
     let mut values = read::identity(tenant);
     values.extend([SqlValue::from(format!("{scope}x{term}")), SqlValue::from(scope)]);
     values.extend(condition.values);
-    // `CROSS JOIN` fixes the order: first the entries of the index, then their rows. The condition on the scope repeats what the term says
-    // already, so that an error in the index cannot show a memory of another tenant.
+    // `CROSS JOIN` makes SQLite read the entries of the index first and then their rows. The term names the scope already; the condition on
+    // the scope repeats it, so that an error in the index cannot show a memory of another tenant.
     let sql = format!(
         "SELECT w.doc, w.frequency, m.terms, m.created_us, (1{})
          FROM (SELECT doc, count(*) AS frequency FROM word_at WHERE term = ?4 GROUP BY doc) w

@@ -1,5 +1,5 @@
-//! Writes, each within the transaction of its batch. A write that is refused returns before it changes anything, because the transaction
-//! is not rolled back for it; only an insert of several memories needs a savepoint.
+//! Writes. Several writes share one transaction, which is not rolled back if one of them is refused. A refused write therefore returns before
+//! it changes anything; only an insert of several memories needs a savepoint.
 
 use super::failure::Failure;
 use super::read::{self, MEMORY_COLUMNS, Row};
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// How long an idempotency key is kept, in microseconds: one day.
+/// Least time for which an idempotency key is kept, in microseconds: one day.
 const KEY_LIFETIME_US: i64 = 86_400_000_000;
-/// Expired keys that each write with a key removes, so that the table shrinks without one slow cleanup.
+/// Most expired keys that one write with a key removes. More than one, so that the table shrinks; few, so that no write takes long.
 const REMOVED_KEYS: i64 = 8;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -88,6 +88,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
             Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us: now }
         }
     };
+    // A duplicate is stored with the key as well, so that a repeated request returns the same memory even if it was changed since.
     remember(transaction, tenant, new.idempotency.as_ref(), &StoredResult::Inserted(inserted.clone()), now)?;
     Ok(inserted)
 }
@@ -108,6 +109,7 @@ pub(super) fn update(
     {
         return Err(StoreError::VersionConflict { id: id.to_owned(), actual: row.version, expected }.into());
     }
+    // Removed and added again, so that terms, tags and counts follow the change.
     remove(transaction, &row)?;
     if let Some(content) = &change.content {
         row.content_hash = Sha256::digest(content).to_vec();
@@ -123,6 +125,7 @@ pub(super) fn update(
         row.metadata.clone_from(metadata);
     }
     if let Some(visibility) = change.visibility {
+        // The scope of the owner and not of the caller: an admin may change the memory of another user.
         row.scope = scope_for_write(transaction, tenant, &row.owner, visibility)?;
         row.shared = visibility == Visibility::Workspace;
     }
@@ -158,7 +161,7 @@ pub(super) fn delete_by_tag(
     Ok(actual)
 }
 
-/// The row, if the tenant can see it and may change it.
+/// Returns the row. Fails if the tenant cannot see it or may not change it.
 fn writable_row(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<Row> {
     let row = read::row(transaction, tenant, id)?;
     if row.owner != tenant.user() && !tenant.is_admin() {
@@ -167,7 +170,7 @@ fn writable_row(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Res
     Ok(row)
 }
 
-/// The scope of a memory of `user`; created if the user or workspace has none yet.
+/// Returns the scope of a memory of `user`, and creates it if the user or workspace has none yet.
 fn scope_for_write(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
@@ -190,8 +193,8 @@ fn scope_for_write(
     Ok(transaction.last_insert_rowid())
 }
 
-/// Adds a row under a new sequence number, its terms and its tags. Statements instead of triggers keep the index, because a term needs
-/// `terms::of`, which SQL cannot call.
+/// Inserts a row under a new sequence number, with its terms and tags. The index is maintained here and not by triggers, because terms come
+/// from `terms::of`, which SQL cannot call.
 fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
     let terms = terms::of(&row.content);
     let tags = serde_json::to_string(&row.tags).unwrap_or_default();
@@ -257,7 +260,7 @@ fn add_to_counts(
     Ok(())
 }
 
-/// The stored result of an earlier request with the same key.
+/// Returns the stored result of an earlier request with the same key. Fails if the earlier request was another one.
 fn recall(transaction: &Transaction<'_>, tenant: &Tenant, key: Option<&Idempotency>) -> Result<Option<StoredResult>> {
     let Some(Idempotency { key, request }) = key else { return Ok(None) };
     let stored: Option<(Vec<u8>, String)> = transaction

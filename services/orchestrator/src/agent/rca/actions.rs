@@ -21,7 +21,7 @@ const MAX_BYTES_BEFORE_CUE: usize = 24;
 /// Two actions that share this part of their words are the same.
 const SAME: f64 = 0.7;
 
-/// The actions, most urgent first.
+/// Returns the actions, most urgent first.
 pub(super) fn actions(
     facts: &Facts,
     milestones: &Milestones<'_>,
@@ -100,14 +100,14 @@ fn stated(facts: &Facts, milestones: &Milestones<'_>, today: Date) -> Vec<Correc
     actions
 }
 
-/// An action and its owner out of `add a test (owner: payments team)`.
+/// Splits a text such as `add a test (owner: payments team)` into the action and its owner.
 fn split_owner(text: &str) -> (String, Option<&str>) {
     let (what, owner) = text.split_once("owner:").map_or((text, None), |(what, owner)| (what, Some(owner)));
     let what = what.trim_matches(|edge: char| edge.is_whitespace() || ":.,(".contains(edge));
     (capitalised(what), owner.map(|owner| owner.trim_matches([' ', ')', '.'])).filter(|owner| !owner.is_empty()))
 }
 
-/// What an action is about; `None` if its words do not say.
+/// Returns the kind of factor that an action is about; `None` if its words fit no kind.
 fn category(what: &str) -> Option<Category> {
     if LEXICON.incident.by_alert.occur(what) {
         return Some(Category::Detection);

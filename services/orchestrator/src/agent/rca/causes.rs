@@ -1,5 +1,5 @@
-//! Why the incident happened: its trigger, the contributing factors and the five whys. Each answer carries the lines behind it;
-//! where the text has no answer, the report says what to find out.
+//! Determines why the incident happened: its trigger, the contributing factors and the five whys. Each answer has the lines that support it. If
+//! the text has no answer, the report says what to find out.
 
 use super::facts::{Fact, Facts, is_symptom};
 use super::milestones::Milestones;
@@ -10,19 +10,20 @@ use crate::agent::words::{overlap, significant};
 use crate::agent::{Evidence, name};
 use std::cmp::Reverse;
 
-/// A change this long before the first symptom is not suspected.
+/// Longest time from a suspected change to the first symptom, in minutes.
 const SUSPECT_MINUTES: i64 = 24 * 60;
 /// Most statements behind one factor.
 const MAX_EVIDENCE: usize = 3;
-/// Detection that took this long is late.
+/// Time until the detection from which on it counts as late, in minutes.
 pub(super) const LATE_MINUTES: i64 = 10;
 const WHYS: usize = 5;
-/// An effect that shares this part of its words with a cause is that cause.
+/// Share of common words from which on an effect counts as the event that is to be explained.
 const SAME: f64 = 0.34;
 /// Longest quote in a question, in characters.
 const MAX_QUOTE_CHARS: usize = 120;
 
-/// The cause that the text names, else the last change before the first symptom, else nothing.
+/// Returns the trigger: the cause that the text names, else the last change before the first symptom, else a first event that is a failure of a
+/// provider, else an unknown trigger.
 pub(super) fn trigger(facts: &Facts, milestones: &Milestones<'_>) -> Trigger {
     let rules = &LEXICON.incident;
     let first = milestones.started.or(milestones.detected);
@@ -56,7 +57,7 @@ fn suspect<'a>(facts: &'a Facts, first: Option<&Fact>) -> Option<&'a Fact> {
     facts.reports().filter(is_near).max_by_key(|fact| fact.timestamp)
 }
 
-/// The factors that the text has evidence for, strongest first.
+/// Returns the factors for which the text has evidence, strongest first.
 pub(super) fn factors(facts: &Facts, milestones: &Milestones<'_>, response: &Response) -> Vec<Factor> {
     let mut factors: Vec<(usize, Factor)> =
         Category::ALL.into_iter().filter_map(|category| factor(category, facts, milestones, response)).collect();
@@ -99,7 +100,8 @@ fn states_cause(fact: &Fact) -> bool {
     names_root_cause(fact) || rules.because.occur(&fact.text) || rules.led_to.occur(&fact.text)
 }
 
-/// Way of working and monitoring are judged by what the text says was not done, so their cues count even if denied.
+/// Returns true if a fact is evidence for a category. The cues of process and detection count even if they are negated, because a text shows
+/// faults of both by what was not done.
 fn speaks_for(category: Category, fact: &Fact) -> bool {
     let cues = &category.rule().cues;
     match category {
@@ -115,7 +117,7 @@ fn speaks_for(category: Category, fact: &Fact) -> bool {
 
 /// A cause that the text states.
 struct CauseLink {
-    /// What it led to; `None` for a root cause.
+    /// The effect of the cause; `None` for a root cause.
     effect: Option<String>,
     cause: String,
     evidence: Evidence,
@@ -180,7 +182,7 @@ fn cause_link(fact: &Fact) -> Option<CauseLink> {
     (cause.split_whitespace().count() >= 2).then(|| CauseLink { effect, cause, evidence: fact.evidence() })
 }
 
-/// How well a link answers why `current` happened. A root cause answers only the first question.
+/// Returns how well a link answers why `current` happened, from 0 to 1. A root cause answers only the first question.
 fn score(link: &CauseLink, current: &str, is_first: bool) -> f64 {
     match &link.effect {
         Some(effect) => overlap(&significant(effect), &significant(current)),
@@ -190,7 +192,7 @@ fn score(link: &CauseLink, current: &str, is_first: bool) -> f64 {
 
 fn take_cause(links: &mut Vec<CauseLink>, current: &str, is_first: bool) -> Option<CauseLink> {
     let scores = links.iter().map(|link| score(link, current, is_first)).enumerate();
-    // `max_by` takes the last among equals; the text names the plainest cause first.
+    // Reversed, because `max_by` takes the last of equal links and the text names the plainest cause first.
     let best = scores.rev().max_by(|left, right| left.1.total_cmp(&right.1));
     best.filter(|(_, score)| *score >= SAME).map(|(index, _)| links.remove(index))
 }

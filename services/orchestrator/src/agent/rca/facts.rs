@@ -1,5 +1,5 @@
-//! The statements of an incident: each with its line, its time if it has one, and the kind of event that it reports. Log lines
-//! that differ in numbers only are one fact with a count.
+//! Reads a text about an incident as facts: statements with a line, a time if there is one, and the kind of event that they report. Log lines
+//! that differ only in numbers are one fact with a count.
 
 use super::report::{Category, Mark};
 use crate::agent::lexicon::{LEXICON, clauses, is_hypothetical};
@@ -8,11 +8,11 @@ use crate::agent::timestamp::{TimedPart, Timestamp, TimestampParser};
 use crate::agent::{AgentInput, Evidence};
 use std::collections::{BTreeMap, HashMap};
 
-/// Further facts are not read; the report states their number.
+/// Most facts that are read. The report states the number of further ones.
 const MAX_FACTS: usize = 1_500;
-/// Shorter lines are not folded into others: they are words of people rather than log lines.
+/// Lines up to this length are never counted as repetitions of others, because they are words of people rather than log lines.
 const MIN_LOG_LINE_BYTES: usize = 24;
-/// A chat line with a time and at most this number of capitalised words names the speaker of the lines below it.
+/// Most words of a name. A chat line with a time and only capitalised words names the speaker of the lines below it.
 const MAX_SPEAKER_WORDS: usize = 3;
 
 #[derive(Debug, Clone)]
@@ -55,6 +55,7 @@ impl Facts {
             let parts = parts(without_bullet(&line.text), timestamps);
             let is_timed = parts.iter().any(|part| part.timestamp.is_some());
             let names_incident = LEXICON.incident.title.occur(&line.text) && !line.text.ends_with('.');
+            // A title and a heading name the incident, but report no event.
             let is_title = line.line == 1 && names_incident && !is_timed;
             if is_title || line.text.starts_with('#') {
                 continue;
@@ -63,7 +64,7 @@ impl Facts {
                 speaking = Some((timestamp, line.line));
                 continue;
             }
-            // A blank line or a line with a time of its own ends what the speaker said.
+            // A blank line, or a line with a time of its own, ends the words of the speaker.
             speaking = speaking.filter(|(_, last)| !is_timed && line.line <= last + 1);
             for part in parts {
                 let timestamp = part.timestamp.or(speaking.map(|(timestamp, _)| timestamp));
@@ -79,7 +80,7 @@ impl Facts {
         self.subject.as_deref().unwrap_or("the affected service")
     }
 
-    /// The facts that report what happened.
+    /// Returns the facts that report what happened.
     pub(super) fn reports(&self) -> impl Iterator<Item = &Fact> {
         self.all.iter().filter(|fact| fact.is_report())
     }
@@ -103,7 +104,8 @@ impl Facts {
     }
 }
 
-/// A line that begins with a time (a log, a chat) is one statement; other lines are prose and are split into sentences.
+/// Splits a line into parts. A line that begins with a time, as in a log or a chat, is one statement; other lines are prose and are first split
+/// into sentences.
 fn parts(text: &str, timestamps: &mut TimestampParser) -> Vec<TimedPart> {
     let is_digit = |character: char| character.is_ascii_digit();
     let head: String = text.chars().take(24).skip_while(|character| !character.is_alphanumeric()).collect();
@@ -117,11 +119,11 @@ fn speaker(parts: &[TimedPart]) -> Option<Timestamp> {
     let [TimedPart { timestamp: Some(timestamp), text, .. }] = parts else { return None };
     let mut words = text.split(' ').filter(|word| word.chars().any(char::is_alphabetic));
     let is_name = words.clone().all(|word| word.starts_with(char::is_uppercase) || word.starts_with('@'));
-    // The time stands behind the name, so it is still part of the text.
+    // The colon is that of the time: it is after the name, so the text still contains it.
     (is_name && words.nth(MAX_SPEAKER_WORDS).is_none() && text.contains(':')).then_some(*timestamp)
 }
 
-/// A log line without its numbers and ids.
+/// Returns a log line with its numbers and ids replaced, so that lines that differ only in these are equal.
 fn shape(text: &str) -> String {
     let words = text.split(|character: char| !(character.is_alphanumeric() || character == '-'));
     let word =
@@ -129,7 +131,7 @@ fn shape(text: &str) -> String {
     words.map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The kind of event that a statement reports; a note if its words do not decide it.
+/// Returns the kind of event that a statement reports. It is a note if no other kind fits.
 fn mark(text: &str) -> Mark {
     let rules = &LEXICON.incident;
     let monitoring_failed = |text: &str| Category::Detection.rule().cues.occur(text);
@@ -156,8 +158,8 @@ fn mark(text: &str) -> Mark {
     }
 }
 
-/// Returns true if a clause reports a failure, a rise of something bad or a fall of something good. A clause that says all is
-/// well or that something bad falls reports none, and the name of a metric alone says nothing.
+/// Returns true if a clause reports a failure, a rise of something bad or a fall of something good. Returns
+/// false if the clause says that all is well or that something bad falls, or if it only names a metric.
 pub(super) fn is_symptom(clause: &str) -> bool {
     let rules = &LEXICON.incident;
     if rules.health.hold(clause) {
@@ -175,11 +177,11 @@ pub(super) fn is_symptom(clause: &str) -> bool {
     }
 }
 
-/// The name that the text uses most for a part of the system, such as `checkout-api` or `orders_db`; a plain word such as
-/// `database` if it uses no name.
+/// Returns the name that the text uses most for a part of the system, such as `checkout-api` or `orders_db`; a plain word such as `database` if
+/// the text has no such name.
 fn subject(facts: &[Fact], input: &AgentInput<'_>) -> Option<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    // A part that was changed or failed is the subject rather than one that a note mentions.
+    // A part that was changed or failed is more likely the subject than one that only a note mentions.
     let weighted = facts.iter().map(|fact| {
         let weight = match fact.mark {
             Mark::Change | Mark::Mitigated | Mark::Attempt => 3,

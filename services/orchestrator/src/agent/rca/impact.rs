@@ -1,4 +1,4 @@
-//! Who was affected, for how long, and the numbers of the text. Only the duration is computed.
+//! Finds who was affected, for how long, and the numbers in the text. Only the duration is computed; the rest is quoted.
 
 use super::facts::{Fact, Facts, is_symptom};
 use super::milestones::Milestones;
@@ -42,7 +42,8 @@ fn names_affected(fact: &Fact) -> bool {
     fact.mark != Mark::Change && !by_alert && clauses(&fact.text).any(is_affected)
 }
 
-/// From the beginning to the end. If the beginning is only the first alert, a duration that the text states comes first.
+/// Returns the duration from the beginning to the end, with its basis. If the beginning is only the first alert, a duration that the text states
+/// is preferred.
 fn duration(facts: &Facts, milestones: &Milestones<'_>) -> (Option<i64>, String) {
     let computed = computed(milestones);
     let duration =

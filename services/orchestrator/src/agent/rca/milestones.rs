@@ -1,4 +1,4 @@
-//! When an incident began, was noticed, eased and ended, and the durations between. A duration without both its ends is omitted.
+//! Finds when an incident began, was noticed, eased and ended, and the durations between. A duration is omitted if one of its ends is missing.
 
 use super::facts::{Fact, Facts};
 use super::report::{Interval, Mark, Response};

@@ -1,4 +1,4 @@
-//! The sentences that join the parts of the report: the summary, what went well, and what the text leaves open.
+//! Writes the sentences that join the parts of the report: the summary, what went well, and the open questions.
 
 use super::facts::{Fact, Facts};
 use super::report::{Mark, RootCauseReport, TriggerBasis};
@@ -59,7 +59,7 @@ pub(super) fn summary(report: &RootCauseReport, facts: &Facts) -> String {
     ended.collect::<Vec<_>>().join(" ")
 }
 
-/// What the text itself praises.
+/// Returns the statements in which the text praises something, as quotes.
 pub(super) fn went_well(facts: &Facts) -> Vec<String> {
     let praise = &LEXICON.incident.went_well;
     let praised = facts.all.iter().filter(|fact| praise.hold(&fact.text) && fact.mark != Mark::Attempt);

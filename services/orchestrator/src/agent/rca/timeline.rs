@@ -1,4 +1,4 @@
-//! The timeline: facts in the order of time, the least important ones omitted if there are too many.
+//! The timeline: facts in the order of time. If there are too many, the least important ones are omitted.
 
 use super::facts::{Fact, Facts};
 use super::milestones::Milestones;
@@ -45,7 +45,7 @@ pub(super) fn timeline(facts: &Facts, milestones: &Milestones<'_>) -> Timeline {
     Timeline { entries, left_out, unplaced: unplaced.take(MAX_UNPLACED).map(Fact::evidence).collect() }
 }
 
-/// The time of an entry; with its day if the timeline has several.
+/// Returns the time of an entry; it has the day if the timeline has several.
 pub(super) fn time_text(timestamp: Timestamp, one_day: bool, seconds: bool) -> String {
     let time = timestamp.at.strftime(if seconds { "%H:%M:%S" } else { "%H:%M" });
     if one_day || !timestamp.dated { time.to_string() } else { format!("{} {time}", timestamp.at.date()) }

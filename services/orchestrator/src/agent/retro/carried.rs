@@ -17,7 +17,7 @@ const SAME: f64 = 0.8;
 const ABOUT: f64 = 0.5;
 const LEAST_SHARED_WORDS: usize = 2;
 
-/// An open item as it is remembered.
+/// Returns the text with which an open item is stored in memory.
 pub(super) fn open_memory(action: &ProposedAction, today: Date) -> String {
     let ProposedAction { what, owner, due, measure, theme, .. } = action;
     format!(
@@ -25,13 +25,14 @@ pub(super) fn open_memory(action: &ProposedAction, today: Date) -> String {
     )
 }
 
-/// An item that the notes report as done; the newer of two memories of an item counts.
+/// Returns the text with which an item is stored that the notes report as done. It replaces the open one, because the newer of two memories of an
+/// item counts.
 pub(super) fn done_memory(action: &CarriedAction, today: Date) -> String {
     let report = action.said.as_ref().map_or("", |note| note.text.as_str());
     format!("Retro action: {}\nStatus: done\nSaid: {report}\nClosed: {today}\n", action.what)
 }
 
-/// The items of memory and of the notes: open ones first, the longest overdue at the top.
+/// Returns the items of memory and of the notes: open ones first, beginning with the longest overdue.
 pub(super) fn read(input: &AgentInput<'_>, notes: &[Note]) -> Vec<CarriedAction> {
     let is_item = |memory: &&Memory| {
         memory.tags.iter().any(|tag| tag == RETRO_ACTION_TAG) || memory.kind.as_deref() == Some(ACTION_KIND)
@@ -62,7 +63,7 @@ pub(super) fn read(input: &AgentInput<'_>, notes: &[Note]) -> Vec<CarriedAction>
     carried
 }
 
-/// Earlier items that only the notes mention.
+/// Returns earlier items that only the notes mention.
 fn items_of_notes(notes: &[Note], remembered: &[CarriedAction]) -> Vec<CarriedAction> {
     let is_new = |note: &&Note| {
         let words = words::significant(&note.text);
@@ -92,7 +93,7 @@ fn due(action: &CarriedAction) -> Option<Date> {
     action.due.as_ref()?.parse().ok()
 }
 
-/// An item out of a memory, written by this agent or by a person.
+/// Parses an item from a memory, which this agent or a person wrote.
 fn parse(memory: &Memory) -> Option<CarriedAction> {
     let mut lines = memory.content.lines().map(clean).filter(|line| !line.is_empty());
     let first = lines.next()?;

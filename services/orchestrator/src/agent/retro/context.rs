@@ -47,7 +47,7 @@ pub(super) fn read(notes: &[Note], input: &AgentInput<'_>) -> TeamContext {
     }
 }
 
-/// `two-week sprint` as `2-week sprint`.
+/// Writes numbers as digits: `2-week sprint` for `two-week sprint`.
 fn with_digits(text: &str) -> String {
     let words = text.to_lowercase();
     let words = words.split_inclusive(|edge: char| !edge.is_alphanumeric());

@@ -1,4 +1,4 @@
-//! Format, agenda and hints: tables of the lexicon whose rows apply if their condition holds.
+//! Chooses format, agenda and hints from tables of the lexicon. A row of a table applies if its condition holds.
 
 use super::plan::{ActionStatus, CarriedAction, Format, Situation, Slot, TeamContext, Theme};
 use super::themes;
@@ -82,7 +82,7 @@ impl<'a> Facilitation<'a> {
         self.values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
     }
 
-    /// The first format whose condition holds.
+    /// Returns the first format whose condition holds.
     pub(super) fn format(&self) -> Format {
         let formats = LEXICON.retrospective.format.iter().filter(|rule| self.holds(&rule.when));
         let rule = formats.reduce(|first, _| first).expect("the last format of the lexicon always holds");

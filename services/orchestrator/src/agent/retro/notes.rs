@@ -1,5 +1,5 @@
-//! Notes of a team: every statement with its tone, by the section that it stands in, else by its words. A note whose words are
-//! undecided is a fact.
+//! Reads the notes of a team: every statement with its tone. The section decides the tone, else the words do. A note whose words decide nothing
+//! is a fact.
 
 use crate::agent::Evidence;
 use crate::agent::lexicon::LEXICON;
@@ -78,7 +78,7 @@ fn section_tone(text: &str) -> Option<Tone> {
     tones.into_iter().find(|(names, _)| is_name && names.are_all_of(text)).map(|(_, tone)| tone)
 }
 
-/// The tone of `good: …`, `+ …` or `👍 …`, and the rest of the line.
+/// Returns the tone of a line such as `good: …`, `+ …` or `👍 …`, and the rest of the line.
 fn prefixed<'a>(raw: &'a str, text: &'a str) -> Option<(Tone, &'a str)> {
     const MARKS: [(&str, Tone); 5] =
         [("+ ", Tone::Well), ("👍", Tone::Well), ("👎", Tone::Badly), ("💡", Tone::Idea), ("❤", Tone::Thanks)];

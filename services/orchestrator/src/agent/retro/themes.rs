@@ -16,13 +16,13 @@ const MAX_THEMES: usize = 5;
 const MAX_TITLE_CHARS: usize = 60;
 const MAX_QUESTION_CHARS: usize = 90;
 
-/// Number of themes for which a box has time.
+/// Returns the number of themes for which a time box has time.
 pub(super) fn most(box_minutes: u32) -> usize {
     usize::try_from(box_minutes / MINUTES_PER_THEME).unwrap_or(MAX_THEMES).clamp(1, MAX_THEMES)
 }
 
-/// The themes of the notes that judge the way of working. A complaint or an idea about no known subject is a theme of its own;
-/// such praise is omitted.
+/// Returns the themes of the notes that judge the way of working. A complaint or an idea about no known subject is a theme of its own; praise
+/// about no known subject is omitted.
 pub(super) fn cluster(notes: &[Note]) -> Vec<Theme> {
     let is_judgement = |note: &&Note| matches!(note.tone, Tone::Well | Tone::Badly | Tone::Idea | Tone::Thanks);
     let (known, other): (Vec<_>, Vec<_>) = notes
@@ -45,7 +45,7 @@ pub(super) fn cluster(notes: &[Note]) -> Vec<Theme> {
     themes.into_iter().map(|(_, theme)| theme).collect()
 }
 
-/// The subject with most cues, the first among equals.
+/// Returns the number of the subject with most cues; of several with the same number, the first.
 fn subject(text: &str) -> Option<usize> {
     let counts = LEXICON.retrospective.subject.iter().map(|subject| subject.cues.find_all(text).count()).enumerate();
     counts.rev().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > 0).map(|(place, _)| place)
@@ -66,7 +66,7 @@ fn is_harsh(note: &Note) -> bool {
     LEXICON.retrospective.harsh.occur(&note.text)
 }
 
-/// A note as the whole team may read it.
+/// Returns a note in a form that the whole team may read: a harsh one is replaced by a pointer to its line.
 fn quoted(note: &Note) -> Evidence {
     if is_harsh(note) {
         let text = "a harsh word about a person; read it yourself before the meeting".to_owned();
@@ -78,7 +78,7 @@ fn quoted(note: &Note) -> Evidence {
 fn theme(title: String, subject: Option<usize>, notes: &[&Note]) -> Theme {
     let of = |tones: &[Tone]| notes.iter().filter(|note| tones.contains(&note.tone)).copied().collect::<Vec<&Note>>();
     let (badly, ideas, well) = (of(&[Tone::Badly]), of(&[Tone::Idea]), of(&[Tone::Well, Tone::Thanks]));
-    // Two complaints, an idea and praise, as far as there are; then whatever comes first.
+    // Two complaints, an idea and praise, if there are any; then further notes in their order.
     let mut chosen: Vec<&Note> =
         [&badly[..badly.len().min(2)], &ideas[..ideas.len().min(1)], &well[..well.len().min(1)]].concat();
     let rest = notes.iter().filter(|note| !chosen.iter().any(|one| std::ptr::eq(*one, **note))).copied();
