@@ -1,4 +1,5 @@
-//! From the TOML of a profile to a workload: one pass, every problem noted with its line, nothing guessed.
+//! Parses the TOML of a profile into a workload in one pass. Every problem is noted with its line, and a profile with a
+//! problem is never used.
 
 use harness_core::drive::traffic::operations::{names, service_of};
 use harness_core::plan::data_file::{MAX_RATE, Problem, ProblemList, STAGES_TEXT, source_text, stages};
@@ -47,7 +48,8 @@ impl<'a> ProfileParser<'a> {
         self.notes.problems()
     }
 
-    /// Returns the workload as far as it can be read. It is only usable if no problem was noted.
+    /// Returns the workload with placeholders for invalid values, or `None` if the text is not TOML. The workload must only be used if no problem was
+    /// noted.
     pub(super) fn workload(&mut self, name: &str) -> Option<Workload> {
         let document = match Document::parse(self.text) {
             Ok(document) => document,
@@ -59,7 +61,7 @@ impl<'a> ProfileParser<'a> {
         let table = document.as_table();
         self.notes.unknown_keys(table, "", KEYS);
         let users = self.notes.number(table, "users", USERS, None);
-        // Stages, if there are any, decide how long is measured.
+        // With stages `duration` must be omitted, because the sum of the stages is the duration. The value here is only a placeholder.
         let staged = table.contains_key("stages").then_some(*DURATION.start());
         let length = self.notes.length(table, "duration", DURATION, staged);
         let (model, length) = self.model(table, length);
@@ -86,7 +88,7 @@ impl<'a> ProfileParser<'a> {
         Some(workload)
     }
 
-    /// The service decides the stack: memory runs alone, every other service needs all of them.
+    /// Returns the service under load, which decides the stack: memory runs alone, and any other service runs with all services.
     fn service(&mut self, table: &Table) -> Service {
         let Some(name) = self.notes.string(table, "service", None) else { return Service::Memory };
         let service = Service::ALL.into_iter().find(|service| service.name() == name).unwrap_or_else(|| {
@@ -111,7 +113,7 @@ impl<'a> ProfileParser<'a> {
         }
     }
 
-    /// Returns the model, and how long it measures.
+    /// Returns the model and the duration of the measured phase.
     fn model(&mut self, table: &Table, length: Duration) -> (Model, Duration) {
         let closed = Model::Closed { think_time: Duration::ZERO };
         let span = |key: &str| table.get(key).and_then(Item::span);
