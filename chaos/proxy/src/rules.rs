@@ -3,8 +3,8 @@
 //!
 //! An unconditional rule acts on every byte from the moment it is added, also on open connections. A rule is conditional if it has a share below 1
 //! or a filter, or if its toxic needs HTTP or Redis. Once the whole request of an operation has arrived, the proxy decides from the seed and the
-//! request whether the rule acts on the operation. An operation is an HTTP request, a Redis command or, in an unknown protocol, everything that a client
-//! sends until the upstream replies (a turn).
+//! request whether the rule acts on the operation. An operation is an HTTP request, a Redis command or, in an unknown protocol, everything that a
+//! client sends until the upstream replies (a turn).
 
 use crate::tally::{HitCounters, Hits};
 use crate::toxic::Toxic;
