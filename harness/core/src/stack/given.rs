@@ -1,4 +1,5 @@
-//! What a service finds when it starts: an older database, or files of rules or patterns in a folder that may change while it runs.
+//! Data that a service has when it starts: an older database, or a folder with files of rules or patterns. The files may change while the service is
+//! running.
 
 use super::StackError;
 use crate::plan::ProvidedFile;
@@ -61,7 +62,8 @@ pub(super) fn write_files(dir: &Path, topology: &Topology, given: &[Given]) -> R
     Ok(())
 }
 
-/// Writes a file as a whole or not at all. It is readable for every user, because a container has a user of its own.
+/// Writes a file completely or not at all, because the service may read it at any time. Every user may read it, because the user in a container is
+/// another one.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
     let path = folder.join(name);
     let parent = path.parent().unwrap_or(folder);

@@ -1,4 +1,4 @@
-//! The proxies on the ways of a stack. They live in this process, as long as the stack, and every rule on them dies with the process.
+//! The proxies on the ways of a stack. They run in this process for as long as the stack does. If the process dies, every rule on them is gone.
 
 use super::StackError;
 use chaos_proxy::toxic::Latency;
@@ -19,7 +19,7 @@ struct Proxied {
     to: String,
     tapped: bool,
     proxy: Arc<Proxy>,
-    /// The rule that makes every call slower, if the topology has one.
+    /// Keeps the rule that delays every reply, if the topology has such a rule.
     _slow: Option<Guard>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Way<'a> {
     /// The target, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
     pub(super) tapped: bool,
-    /// The address of this machine that the part at the beginning can reach.
+    /// An address of this machine that `from` can reach.
     pub(super) listen: IpAddr,
     /// Milliseconds by which replies are delayed.
     pub(super) slow_ms: Option<u64>,
@@ -39,7 +39,7 @@ pub(super) struct Way<'a> {
 }
 
 impl Ways {
-    /// Puts a proxy on a way and returns its URL, for the part at the beginning.
+    /// Puts a proxy on a way. Returns the URL at which `from` reaches the proxy.
     pub(super) async fn put(&self, way: Way<'_>) -> Result<String, StackError> {
         let Way { from, to, url, tapped, listen, slow_ms, seed } = way;
         let unreachable = || {

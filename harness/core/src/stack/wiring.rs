@@ -1,4 +1,4 @@
-//! The environment of a part: the settings of the topology, the key, and the addresses of the parts that it calls. Pure.
+//! Builds the environment of a part from the settings of the topology, the key, and the addresses of the parts that it calls. Pure.
 
 use super::StackRequest;
 use crate::plan::topology::{Part, PartKind, peer_variable};
