@@ -72,6 +72,7 @@ impl Driver {
         let users: Vec<_> = identities.into_iter().zip(0..).map(user).collect();
         Ok(Self {
             stop,
+            // One more than the users, for the task that measures.
             gate: Barrier::new(users.len() + 1),
             users,
             scene,
@@ -252,6 +253,7 @@ impl Driver {
             send_lag_us_p50: self.tally.send_lag_us(50.0),
             send_lag_us_p99: self.tally.send_lag_us(99.0),
             cpu_us: measured.cpu_us,
+            // The peak is sampled once a second, so a short measured phase may have no sample. The mean is its lower bound.
             cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),
