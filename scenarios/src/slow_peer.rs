@@ -48,6 +48,7 @@ const PEERS: [(Service, &str, &str, &str); 3] = [
 ];
 
 fn topology() -> Topology {
+    // Redis has a long deadline, so that a slow machine causes no fallback besides the one of the paused peer.
     let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
     let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, PEER_MS);
     full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, WORKFLOW_MS)
