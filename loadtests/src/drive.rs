@@ -1,5 +1,5 @@
-//! The driver: reads its assignment, seeds, drives the load, reads back, and reports how it went. Runs as a process of its own, so that its
-//! CPU and memory can be measured apart, and its parent can end it.
+//! The driver: reads its assignment, seeds the services, drives the load, reads every write back, and reports the result. It is a process of its
+//! own, so that its CPU and memory are measured apart from the harness, and the harness can kill it (decision 0002).
 
 pub use crate::error::DriveError;
 
@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
-/// Reads an [`Assignment`] on stdin, drives it, writes [`Progress`] lines on stdout. Exit code 0: done, 2: the history is
-/// incomplete, 64: not an assignment, 70: a bug of ours, 130: interrupted.
+/// Reads an [`Assignment`] from stdin, drives it, and writes [`Progress`] lines to stdout. Exit codes: 0 done, 2 the history is incomplete, 64 the
+/// input is not an assignment, 70 a bug of the driver, 130 interrupted.
 pub fn drive_from_stdin() -> ExitCode {
     let stop = CancellationToken::new();
     match driven(&stop) {
@@ -48,12 +48,13 @@ fn driven(stop: &CancellationToken) -> Result<DriverReport, DriveError> {
     interrupt::install(stop).map_err(|error| start(&error))?;
     let mut progress = take_stdout().map_err(|error| start(&error))?;
     let assignment = read_assignment(std::io::stdin().lock())?;
-    // One thread: threads would cost every call something, and a driver that needs more than a core is reported as the bottleneck.
+    // One thread, because more threads would add a cost to every call. If the driver needs more than one core, the judgement reports it as the
+    // bottleneck.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| start(&error))?;
     runtime.block_on(drive(assignment, stop.clone(), move |line| write_line(&mut progress, line)))
 }
 
-/// Takes stdout for the progress lines alone: goose prints to it whatever its configuration is. Its output goes to /dev/null.
+/// Returns the real stdout for progress lines, and points stdout to /dev/null, because goose prints to stdout with every configuration.
 fn take_stdout() -> std::io::Result<File> {
     let stdout = std::io::stdout().as_fd().try_clone_to_owned()?;
     nix::unistd::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
@@ -67,18 +68,18 @@ fn write_line(stdout: &mut File, progress: &Progress) -> std::io::Result<()> {
     stdout.write_all(&line)
 }
 
-/// Reads one JSON value and does not wait for the end of the input, which may be a pipe that stays open.
+/// Reads one JSON value. Does not read to the end of the input, because the input may be a pipe that stays open.
 fn read_assignment(input: impl Read) -> Result<Assignment, DriveError> {
     Assignment::deserialize(&mut serde_json::Deserializer::from_reader(input))
         .map_err(|error| DriveError::Assignment(error.to_string()))
 }
 
-/// Drives one assignment to its end, or until `stop` is cancelled. `report` gets a line about every second; when it fails, its reader is
-/// gone, and the drive stops.
+/// Drives one assignment to its end, or until `stop` is cancelled. Calls `report` about once a second. If `report` fails, the process that reads the
+/// progress has ended, so the drive stops.
 ///
 /// # Errors
-/// The assignment cannot be carried out, or `driver.json` cannot be written. A history that is incomplete is no
-/// error: it is in [`DriverReport::problems`].
+/// The assignment cannot be carried out, or `driver.json` cannot be written. An incomplete history is not an error: it is reported in
+/// [`DriverReport::problems`].
 pub async fn drive(
     assignment: Assignment,
     stop: CancellationToken,
@@ -126,6 +127,7 @@ async fn tick(
 ) -> f64 {
     let mut every = tokio::time::interval(PROGRESS_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick of an interval is immediate.
     every.tick().await;
     let (mut peak, mut last) = (0.0_f64, None::<(u64, u64)>);
     loop {

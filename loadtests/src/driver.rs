@@ -1,4 +1,4 @@
-//! What the users of one drive share, and how one call of a user is paced, made, counted and recorded.
+//! The state that all users of one drive share. It waits until a user's next call is due, makes it, counts it and records it.
 
 use crate::error::DriveError;
 use crate::usage::Usage;
@@ -20,10 +20,10 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::{Barrier, Mutex};
 use tokio_util::sync::CancellationToken;
 
-/// From the last user's start to the first planned arrival, in microseconds.
+/// Time from the moment when all users have started to the first planned arrival, in microseconds.
 const LEAD_US: u64 = 5_000;
 
-/// Everything the users of one drive work with.
+/// One drive, shared by all its users.
 pub(crate) struct Driver {
     pub(crate) assignment: Assignment,
     pub(crate) stop: CancellationToken,
@@ -34,7 +34,7 @@ pub(crate) struct Driver {
     clock: RealClock,
     recorder: Recorder,
     tally: Tally,
-    /// Users, and the task that measures, begin together.
+    /// Lets the users and the task that measures begin at the same time.
     gate: Barrier,
     plan: OnceLock<(Window, Pace)>,
     quiet_left: AtomicU64,
@@ -52,7 +52,7 @@ pub(crate) struct Measured {
 }
 
 impl Driver {
-    /// Prepares everything; nothing is called yet. The first `seeds` calls store memories before the load.
+    /// Prepares the users without making a call. `seeds` is the number of memories that they store before the load.
     pub(crate) fn new(assignment: Assignment, seeds: u64, stop: CancellationToken) -> Result<Self, DriveError> {
         let workload = &assignment.workload;
         let mix = Mix::new(assignment.seed, &workload.mix);
@@ -72,6 +72,7 @@ impl Driver {
         let users: Vec<_> = identities.into_iter().zip(0..).map(user).collect();
         Ok(Self {
             stop,
+            // One more than the users, for the task that measures.
             gate: Barrier::new(users.len() + 1),
             users,
             scene,
@@ -89,7 +90,7 @@ impl Driver {
         })
     }
 
-    /// Waits until every user has started, or the run is stopped.
+    /// Waits until every user has started, or the run is stopped. Then counts the user as running.
     pub(crate) async fn begin(&self) {
         tokio::select! {
             biased;
@@ -103,7 +104,7 @@ impl Driver {
         self.tally.user_ends();
     }
 
-    /// The first user that starts decides when the phases begin.
+    /// Returns the phases and the pace. The first caller sets them, beginning [`LEAD_US`] later.
     fn plan(&self) -> &(Window, Pace) {
         self.plan.get_or_init(|| {
             let workload = &self.assignment.workload;
@@ -169,22 +170,22 @@ impl Driver {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Announces this number of quiet calls, from which the time left is estimated.
+    /// Sets the number of quiet calls that follow. The remaining time is estimated from it.
     pub(crate) fn expect(&self, calls: u64) {
         self.quiet_left.store(calls, Ordering::Relaxed);
     }
 
-    /// Notes how many calls of the load goose counted.
+    /// Stores the number of calls that goose counted.
     pub(crate) fn note_transactions(&self, transactions: u64) {
         let _ = self.transactions.set(transactions);
     }
 
-    /// Waits until everything recorded so far is on disk. If it cannot be, notes the reason and returns false.
+    /// Waits until everything recorded so far is written. If that fails, ends the run with the reason and returns false.
     pub(crate) fn flushed(&self) -> bool {
         self.recorder.flush().map_err(|error| self.give_up(error.to_string())).is_ok()
     }
 
-    /// Notes why the run cannot be judged, and ends it.
+    /// Records the reason why the run cannot be judged, and stops the run.
     pub(crate) fn give_up(&self, problem: String) {
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         if !problems.contains(&problem) {
@@ -216,7 +217,7 @@ impl Driver {
         }
     }
 
-    /// Returns how the drive goes. Also hands over to the disk what was recorded, and ends the run if that fails.
+    /// Returns the progress of the drive. Also sends what was recorded to the writer, and stops the run if writing has failed.
     pub(crate) fn progress(&self) -> Progress {
         self.recorder.hand_over();
         if let Some(failure) = self.recorder.failure() {
@@ -227,7 +228,7 @@ impl Driver {
         progress.left_us = match (progress.phase, self.plan.get()) {
             (Phase::Warmup, Some((window, _))) => window.measured_from_us.saturating_sub(now_us),
             (Phase::Measured, Some((window, _))) => window.until_us.saturating_sub(now_us),
-            // An estimate: the quiet calls go on as fast as in the last second.
+            // An estimate: it assumes that the quiet calls continue at the rate of the last second.
             _ => self.quiet_left.load(Ordering::Relaxed).saturating_mul(1_000_000) / progress.calls.max(1),
         };
         progress
@@ -252,6 +253,7 @@ impl Driver {
             send_lag_us_p50: self.tally.send_lag_us(50.0),
             send_lag_us_p99: self.tally.send_lag_us(99.0),
             cpu_us: measured.cpu_us,
+            // The peak is sampled once a second, so a short measured phase may have no sample. The mean is its lower bound.
             cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),

@@ -1,5 +1,5 @@
-//! The load itself, run by goose: it starts the users, and each call is one of its transactions. Which call that is and when it is due is
-//! decided by the traffic engine. goose counts on its own, and its count is compared with the history. The only file that knows goose.
+//! Runs the load with goose. goose starts the users, and each call is a goose transaction; the traffic engine decides which call it is and when it
+//! is due. goose counts the calls too, and the judgement compares its count with the history. No other file knows goose.
 
 use crate::driver::Driver;
 use goose::client::GooseClientBuilder;
@@ -10,9 +10,9 @@ use goose::prelude::GooseUser;
 use goose::{GooseAttack, GooseError};
 use std::sync::Arc;
 
-/// How fast goose starts users, per second; they wait for each other before the first call.
+/// Number of users that goose starts per second. They wait for each other before the first call, so this does not shape the load.
 const STARTS_PER_SECOND: &str = "1000";
-/// goose wants a URL for its own HTTP clients, which make no call.
+/// goose requires a URL for its own HTTP clients, but these make no call.
 const UNUSED_HOST: &str = "http://localhost/";
 
 /// Runs all users until the pace ends. Returns the number of calls by goose's count.
@@ -25,8 +25,8 @@ pub(crate) async fn run(driver: &Arc<Driver>) -> Result<u64, GooseError> {
         .register_transaction(Transaction::new(begin(driver)).set_on_start())
         .register_transaction(Transaction::new(call(driver)).set_name(CALLS))
         .register_transaction(Transaction::new(end(driver)).set_on_stop());
-    // goose insists on an HTTP client for each user; ours make the calls. One shared client that never looks for certificates saves more
-    // than 10 MB, and starts on a machine without a CA file.
+    // goose requires an HTTP client for each user, although the clients of the harness make the calls. One shared client that loads no certificates
+    // saves more than 10 MB, and starts on a machine without a CA file.
     let idle_client = GooseClientBuilder::new().accept_invalid_certs(true).without_cookies();
     let attack = GooseAttack::initialize_with_config(configuration(users))?
         .set_client_builder_without_cookies(idle_client)?
@@ -37,7 +37,7 @@ pub(crate) async fn run(driver: &Arc<Driver>) -> Result<u64, GooseError> {
 /// Name of the transaction that makes a call.
 const CALLS: &str = "calls";
 
-/// Returns how many calls goose counted. A transaction that made none is a failed one, see [`call`].
+/// Returns the number of calls that goose counted. A transaction that made no call has failed (see [`call`]), so only successes count.
 fn calls(metrics: &GooseMetrics) -> u64 {
     let transactions = metrics.transactions.iter().flatten();
     let calls = transactions.filter(|transaction| transaction.transaction_name.name_for_transaction() == CALLS);
@@ -80,7 +80,9 @@ fn call(driver: &Arc<Driver>) -> TransactionFunction {
             if driver.turn(goose.weighted_users_index).await {
                 return Ok(());
             }
-            // goose would end a user to the second; our pace ends it to the microsecond. This iteration is the user's last.
+            // goose ends users with a precision of one second, and the pace with one of a microsecond. So the pace decides, and this makes the
+            // current
+            // iteration the last one of the user.
             goose.config.iterations = Some(1);
             Err(Box::new(TransactionError::Custom("the load is over".to_owned())))
         })

@@ -1,5 +1,5 @@
-//! Load: profiles, the users, and goose that runs them. The only crate that knows goose. What a call is, which one comes next and when is
-//! decided by the traffic engine of `harness-core`; services are started and runs are judged elsewhere.
+//! The load: its profiles, its users, and goose, which runs them. No other crate knows goose. The traffic engine of `harness-core` decides which
+//! call a user makes and when. This crate starts no service and judges no run.
 
 pub mod drive;
 pub mod profile;

@@ -1,5 +1,5 @@
-//! Profiles: a workload is read from TOML and the command line into a core [`Workload`]. All problems are reported together, with file, line,
-//! key and the allowed values.
+//! Profiles: reads a workload from TOML, applies the overrides of the command line, and returns a core [`Workload`]. All problems are reported
+//! together, each with its file, line, key and the allowed values.
 
 mod error;
 mod parser;
@@ -31,7 +31,7 @@ const BUILT_IN: &[(&str, &str, &str)] =
 pub struct Overrides {
     pub users: Option<u32>,
     pub organisations: Option<u32>,
-    /// Duration of the measured phase. Refused with stages, because their sum decides.
+    /// Duration of the measured phase. Cannot be combined with `stages`, because their sum is the duration.
     pub duration: Option<Duration>,
     /// Duration of the load before the measured phase.
     pub warmup: Option<Duration>,
@@ -41,7 +41,7 @@ pub struct Overrides {
     pub rate: Option<f64>,
     /// Arrival schedule such as `10s:100,20s:100-1000`; makes the model open.
     pub stages: Option<String>,
-    /// Thresholds such as `p99<500ms` or `store_memory:error_rate<1%`, in place of the profile's.
+    /// Thresholds such as `p99<500ms` or `store_memory:error_rate<1%`. They replace all thresholds of the profile.
     pub thresholds: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileEr
     read(&stem, name, &text, overrides)
 }
 
-/// Reads a workload from the text of a profile; `file` is only for messages.
+/// Reads a workload from the text of a profile. `file` is used only in messages.
 ///
 /// # Errors
 /// Every problem of the profile and of the overrides.
@@ -92,6 +92,7 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
         }
         Some(users) => {
             workload.users = users;
+            // An organisation without a user would make no call.
             workload.organisations = workload.organisations.min(users);
         }
         None => {}

@@ -1,4 +1,4 @@
-//! The quiet calls around the load: storing what must be there before it, and the final read after it.
+//! The quiet calls around the load, which are not measured: storing memories before it, and reading every write back after it.
 
 use crate::driver::Driver;
 use harness_core::drive::traffic::final_read::{self, Read};
@@ -7,8 +7,8 @@ use harness_core::plan::workload::Workload;
 use mcp_contracts::Service;
 use std::sync::Arc;
 
-/// Returns how many memories each user stores before the load, so that every organisation has what the workload wants. Every user stores
-/// at least one, unless the workload has no operation on memories.
+/// Returns the number of memories that each user stores before the load, so that every organisation has the number of the workload. Every user
+/// stores at least one, unless the workload has no operation on memories.
 pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
     let Workload { users, organisations, seed_memories, .. } = *workload;
     let weighted = workload.mix.iter().filter(|(_, weight)| **weight > 0);
@@ -23,10 +23,10 @@ pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
     (0..users).map(share).collect()
 }
 
-/// Stores the memories that each user has at the start.
+/// Stores the memories of every user, with at most [`lanes`] calls at a time.
 pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
     driver.expect(shares.iter().map(|share| u64::from(*share)).sum());
-    // Each memory has a number of its own, because its content follows from it.
+    // Each memory has a different number, because its content is derived from the number.
     let firsts = shares.iter().scan(0, |next, share| {
         *next += u64::from(*share);
         Some(*next - u64::from(*share))

@@ -1,5 +1,5 @@
-//! A service that gets SIGTERM first reports *not ready*, still answers calls during its notice period, finishes running calls, and exits with
-//! 0. No accepted call is cut, and every acknowledged write is there after the next start.
+//! After SIGTERM a service first reports *not ready*, but answers calls until its notice period is over. Then it finishes the running calls and
+//! exits with code 0. No accepted call is cut, and every acknowledged write can be read after the next start.
 
 use crate::lifecycle::{RECOVERY, patient, workflow};
 use crate::shutdown::{NOTICE, Tally, terminate};
@@ -21,9 +21,9 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .within(180)
 .requires(&["no-lost-writes"]);
 
-/// Users who call while a service shuts down.
+/// Number of users who call a service while it shuts down.
 const USERS: usize = 6;
-/// Workflows that are running when the orchestrator gets SIGTERM.
+/// Number of workflows that are running when the orchestrator gets SIGTERM.
 const RUNNING: usize = 4;
 /// Deadline for running calls during the shutdown, in milliseconds. Longer than a workflow whose peer does not answer.
 const DRAIN_MS: u32 = 8_000;
@@ -40,13 +40,14 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     with_long_calls(stage).await
 }
 
-/// Calls continue during the shutdown: while the service reports *ready*, and during the notice period after that.
+/// Expects that a service answers every call while it reports *ready*, and during the notice period after SIGTERM.
 async fn under_traffic(stage: &Stage<'_>, service: Service) -> Result<(), Broken> {
     let part = stage.instances(service)[0].clone();
     let mut users: Vec<_> = (0..USERS).map(|number| stage.user(&format!("user-{number}"), "acme")).collect();
     let (ready, late, signalled) = (Tally::default(), Tally::default(), Cell::new(None::<Instant>));
     let call = async |user: &mut Actor<'_>| {
         let was_ready = stage.is_ready(&part).await;
+        // No call starts in the second half of the notice period, so that a call has time to end within the period.
         let in_notice = |signalled: Instant| signalled.elapsed() < NOTICE / 2;
         if !was_ready && !signalled.get().is_some_and(in_notice) {
             return;
@@ -86,7 +87,8 @@ fn next_call(user: &mut Actor<'_>, service: Service) -> Ask {
     }
 }
 
-/// Workflows that wait for paused guardrails run when the orchestrator gets SIGTERM, and beyond the end of its notice period.
+/// Expects that the orchestrator finishes its running workflows after SIGTERM. Guardrails are paused, so the workflows wait and run beyond the end
+/// of the notice period.
 async fn with_long_calls(stage: &Stage<'_>) -> Result<(), Broken> {
     let (guardrails, orchestrator) =
         (stage.instances(Service::Guardrails)[0].clone(), stage.instances(Service::Orchestrator)[0].clone());

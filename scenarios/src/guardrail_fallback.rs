@@ -1,6 +1,6 @@
 //! While guardrails are down, no pattern is injected and no risky action runs. Actions of low and medium risk continue degraded; actions of high
-//! and critical risk are blocked until guardrails are back. Each is a violation in the log and the metrics. The metrics of the patterns
-//! service prove that no injection was requested.
+//! and critical risk are blocked until guardrails are back. Each execution without a verdict is logged and counted as a violation. The metrics
+//! of the patterns service prove that no injection was requested.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
 use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
@@ -35,9 +35,11 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let mut unjudged = BTreeMap::new();
     for action in ActionKind::ALL {
         let execution = run(&mut ann, action).await;
+        // By execution, because the log names each violation by its execution.
         unjudged.insert(execution, action.risk());
     }
     let after = stage.metric(&patterns, metric::PATTERN_INJECTIONS_TOTAL, &[]).await?;
+    // Below one half is equal: metrics are floating-point numbers that count whole injections.
     let details = format!("{before} before, {after} after");
     stage.expect(
         "no injection was requested from patterns during the outage",
@@ -100,7 +102,8 @@ async fn run(ann: &mut Actor<'_>, action: ActionKind) -> String {
     reply.text("executionId")
 }
 
-/// Expects that each execution is one violation in the log and the metrics, with the risk of its action as severity.
+/// Expects that each execution is logged as exactly one violation, with the risk of its action as the severity, and that the metric of each
+/// severity has the same count.
 async fn violations(
     stage: &Stage<'_>,
     part: &str,

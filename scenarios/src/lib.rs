@@ -1,5 +1,5 @@
-//! The integration scenarios, one file each; this file is their table of contents. They use the stack only over the wire and record every
-//! expectation. To add one, see `docs/adding-a-scenario.md`.
+//! The integration scenarios, one file each; this file lists them. A scenario uses the stack only over the network, and records each expectation
+//! with its result. To add one, see `docs/adding-a-scenario.md`.
 
 mod acknowledgement;
 mod database_upgrade;

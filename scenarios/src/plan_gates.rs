@@ -1,5 +1,5 @@
-//! The plan in the token decides what an organisation can use: patterns and rules of a higher plan are hidden, calls and models have the limits
-//! of the plan, and usage stays counted when the plan changes.
+//! The plan in the token decides what an organisation can use. Patterns of a higher plan cannot be used, and rules of a higher plan are not
+//! checked. Calls and models are limited by the plan. A change of the plan does not reset the usage.
 
 mod limits;
 
@@ -21,7 +21,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 /// A built-in pattern, the lowest plan that includes it, its category, and an intent that matches it.
 const PATTERN: (&str, Plan, &str, &str) =
     ("incident-commander", Plan::Team, "incident-response", "command an incident with several teams");
-/// Calls per day and micro-dollars for models per day. The calls of the enterprise plan are a setting of this stack.
+/// The limits of each plan per day: number of calls, and micro-dollars for models. The calls of the enterprise plan are set by [`topology`].
 const LIMITS: [(Plan, u64, u64); 4] = [
     (Plan::Free, 100, 0),
     (Plan::Pro, 3_000, 500_000),
@@ -29,7 +29,8 @@ const LIMITS: [(Plan, u64, u64); 4] = [
     (Plan::Enterprise, 54_321, 50_000_000),
 ];
 
-/// A model URL without a server: a plan without a budget reports `llm_budget`, a plan with a budget `llm_unavailable`.
+/// The stack has a model URL on which no server listens. So a workflow on a plan without a budget reports `llm_budget`, and one on a plan with a
+/// budget reports `llm_unavailable`.
 fn topology() -> Topology {
     let with_model = patient().setting(Service::Orchestrator, env::LLM_BASE_URL, "http://127.0.0.1:9/v1");
     with_model.everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1)
@@ -46,7 +47,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     limits::use_up(stage, LIMITS[0].1, LIMITS[1].1).await
 }
 
-/// The pattern is recommended, shown and injected only on its plan and higher ones; the catalogue lists it for all.
+/// Expects that the pattern is recommended, shown and injected only on its own plan and on higher ones. The catalogue lists it on every plan.
 async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
     let (id, needed, category, intent) = PATTERN;
     let (plan, has_it) = (ann.grant().plan, ann.grant().plan >= needed);
@@ -83,7 +84,7 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Each rule is checked and shown only on its plan and higher ones. Each request breaks one rule.
+/// Expects that each rule is checked and shown only on its own plan and on higher ones. Each request breaks one of the rules.
 async fn rules(ann: &mut Actor<'_>) {
     let endless = "reply = client.chat(messages, max_tokens=None)";
     let licence = "allow = [\"MIT\", \"AGPL-3.0-only\"]";
@@ -110,7 +111,7 @@ async fn rules(ann: &mut Actor<'_>) {
     }
 }
 
-/// A workflow uses the best pattern of its plan, and a model only if the plan has a budget.
+/// Expects that a workflow uses a pattern of its plan, and a model only if the plan has a budget.
 async fn workflow(ann: &mut Actor<'_>, budget: u64) {
     let (id, needed, _, intent) = PATTERN;
     let (plan, has_it) = (ann.grant().plan.name(), ann.grant().plan >= needed);

@@ -1,6 +1,6 @@
-//! A peer accepts connections and does not answer: a step waits for its deadline and then continues as if the peer were down, and the workflow
-//! answers within its own deadline. After a few timeouts the circuit breaker opens and no step waits. A delivery that the peer may have received
-//! several times takes effect once.
+//! A peer accepts connections but does not answer. The workflow step that needs the peer waits until the step's deadline, then the workflow
+//! continues as if the peer were down and answers within the workflow's deadline. After a few timeouts the circuit breaker opens, and later steps
+//! do not wait. A delivery that was sent several times takes effect once.
 
 mod all_at_once;
 
@@ -20,12 +20,12 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .within(180)
 .requires(&["degraded-is-declared"]);
 
-/// Deadline of a step for its peer, in milliseconds.
+/// Deadline of one attempt of a step at its peer, in milliseconds.
 const PEER_MS: u32 = 1_500;
 /// Deadline of a workflow, in milliseconds.
 const WORKFLOW_MS: u32 = 9_000;
 
-/// A peer, and a workflow without it: the step that waits, the reason, and the outcome of every step.
+/// For each peer, the result of a workflow while the peer does not answer: the step that waits, the reason, and the outcome of every step.
 const PEERS: [(Service, &str, &str, &str); 3] = [
     (
         Service::Guardrails,
@@ -48,6 +48,7 @@ const PEERS: [(Service, &str, &str, &str); 3] = [
 ];
 
 fn topology() -> Topology {
+    // Redis has a long deadline, so that a slow machine causes no fallback besides the one of the paused peer.
     let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
     let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, PEER_MS);
     full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, WORKFLOW_MS)
@@ -87,7 +88,7 @@ async fn run<'s>(ann: &mut Actor<'s>, action: &str) -> Reply<'s> {
     ann.call("run_workflow", workflow("general", action, "checkout")).await
 }
 
-/// Expects that each of these steps made one attempt for its whole deadline, and that the workflow met its own.
+/// Expects that each of these steps made one attempt that lasted to its deadline, and that the workflow met the deadline of workflows.
 fn expect_waited(reply: Reply<'_>, expected: &str, steps: &[&str]) {
     let reply = reply.gives(expected, |reply| {
         steps.iter().all(|name| {

@@ -1,5 +1,5 @@
-//! One workflow is one trace: every service logs its calls under the same trace and execution, with the same user and organisation, whether the
-//! caller sends a trace (W3C Trace Context) or not. No log line holds content or a token.
+//! One workflow is one trace: every service logs its calls with the same trace, execution, user and organisation. The trace is that of the caller
+//! (W3C Trace Context) or, if the caller sends none or an invalid one, a new one. No log line contains content or a token.
 
 mod content;
 
@@ -19,7 +19,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .on_its_own_stack()
 .requires(&["degraded-is-declared"]);
 
-/// The calls of a workflow in the log of each service.
+/// The calls that one workflow causes in the log of each service.
 const CALLS: [(Service, &[&str]); 4] = [
     (Service::Orchestrator, &["run_workflow"]),
     (Service::Guardrails, &["check_guardrails"]),
@@ -34,7 +34,9 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let start = marks(stage).await?;
     let note = json!({ "content": ann.private("Releases of billing wait for the quokka") });
     let _ = ann.call("store_memory", note).await.ok("a memory is stored that the workflow uses").or_stop()?;
+    // The highest bit is set, because a trace of zeros is invalid.
     let own_trace = format!("{:032x}", u128::from(stage.seed()) | 1 << 127);
+    // A span of zeros is invalid.
     let no_span = format!("00-{own_trace}-{:016x}-01", 0);
     let mut earlier = BTreeSet::from([own_trace.clone()]);
     for (how, parent, trace) in [

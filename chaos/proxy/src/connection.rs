@@ -1,4 +1,4 @@
-//! The I/O of one connection: two sockets and the clock. Every decision belongs to the link.
+//! The I/O of one connection: its two sockets and the clock. All decisions are made by the link, which is pure.
 
 use crate::lane::{Direction, Next};
 use crate::link::Link;
@@ -17,12 +17,11 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// Largest read. As large as `MAX_WAITING_BYTES`, so that an idle lane takes a whole read.
+/// Maximum size of a read. It equals `MAX_WAITING_BYTES`, so that an empty lane has room for a whole read.
 const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
-    // One read buffer for each thread instead of one for each connection: no bytes stay in it between polls, and the memory that all
-    // connections of a thread read into stays in the cache.
+    // The connections of a thread share one read buffer, because no bytes stay in it between polls. The shared memory stays in the CPU cache.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
@@ -76,7 +75,7 @@ impl Pump<'_> {
         tokio::pin!(timer);
         loop {
             let interrupt = {
-                // One future until the rules change: a new one for each piece would take a lock that all connections share.
+                // The future is kept until the rules change. A new one for each piece of data would take a lock that all connections share.
                 let changed = receiver.changed();
                 tokio::pin!(changed);
                 poll_fn(|context| self.poll(context, link, changed.as_mut(), timer.as_mut())).await
@@ -128,7 +127,7 @@ impl Pump<'_> {
         }
     }
 
-    /// When to poll again if no socket is ready. A blocked direction needs no timer: its socket wakes the task.
+    /// Returns when to poll again if no socket becomes ready before. A blocked direction needs no timer, because its socket wakes the task.
     fn due(&self, link: &Link) -> Option<Instant> {
         let waits = |direction: Direction| link.due(direction).filter(|_| !self.blocked[direction.index()]);
         [waits(Direction::Up), waits(Direction::Down)].into_iter().flatten().min()
@@ -185,8 +184,8 @@ impl Pump<'_> {
         if !link.is_transparent(direction) {
             return link.received(direction, Bytes::copy_from_slice(bytes), now);
         }
-        // A request is parsed after it was sent, while the upstream works on it. A reply is parsed before it is sent, so that a client that
-        // has received it finds it in the tap and the counters.
+        // A request is sent before it is parsed, so that the upstream works on it meanwhile. A reply is parsed before it is sent, so that the tap
+        // and the counters contain it when the client receives it.
         if direction == Direction::Down {
             link.observe(direction, bytes, now);
         }

@@ -1,11 +1,11 @@
-//! Random decisions without a generator: each is a hash of the seed, the edge, the operation and its attempt. It does not depend on the
-//! order of arrivals, so a seed repeats a run.
+//! Random decisions without a generator of random numbers: each is a hash of the seed, the edge, the operation and its attempt. A decision does not
+//! depend on the order in which operations arrive, so that a seed repeats the decisions of a run.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// Most distinct operations whose attempts are counted. When they are exceeded, all counts restart at 0.
+/// Maximum number of distinct operations whose attempts are counted. With more, all counts restart at 0, so that memory stays bounded.
 const MAX_COUNTED: usize = 65_536;
 
 /// The source of randomness of one edge.

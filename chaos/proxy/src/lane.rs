@@ -1,4 +1,5 @@
-//! One direction of a connection: a bounded queue of bytes and ends, each with the time when it may leave. Pure: the time is a parameter.
+//! One direction of a connection: a bounded queue of bytes, and of the end of the direction. Each entry has the time at which it may leave. Pure:
+//! the time is a parameter.
 
 use crate::draw::next;
 use crate::rules::{ActiveRule, Rules, Towards};
@@ -9,9 +10,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Most bytes that wait on an edge without rules: the size of one read.
+/// Maximum number of bytes that wait in a lane without rules: the size of one read.
 const MAX_WAITING_BYTES: usize = 64 << 10;
-/// Most bytes that wait on an edge with rules: a delay of 40 ms at 100 MB/s.
+/// Maximum number of bytes that wait in a lane with rules. It is enough to delay 100 MB/s by 40 ms.
 const MAX_DELAYED_BYTES: usize = 4 << 20;
 
 /// A direction of a connection.
@@ -38,7 +39,8 @@ impl Direction {
         }
     }
 
-    /// Returns true if a rule acts on an operation for which the rules `drawn` were drawn.
+    /// Returns true if a rule acts on bytes of an operation in this direction. `drawn` has the ids of the conditional rules that were drawn for the
+    /// operation.
     pub(crate) fn acts(self, active: &ActiveRule, drawn: &[u64]) -> bool {
         let faces = active.effect().protocol().is_some() || self.faces(active.rule.towards);
         faces && (!active.rule.is_conditional() || drawn.contains(&active.id))
@@ -50,7 +52,7 @@ pub(crate) enum Load {
     Bytes(Bytes),
     /// The end of the direction: FIN.
     End,
-    /// The end of the connection.
+    /// The end of the whole connection.
     Cut(Ending),
 }
 
@@ -59,12 +61,12 @@ pub(crate) enum Load {
 pub(crate) struct Parcel {
     pub(crate) load: Load,
     pub(crate) arrived: Instant,
-    /// Conditional rules that act on it.
+    /// Ids of the conditional rules that act on it.
     pub(crate) drawn: Vec<u64>,
     pub(crate) random: u64,
     /// It arrived together with the entry before it.
     pub(crate) continues: bool,
-    /// `None`: it waits until the rules change.
+    /// When it may leave; `None` if it waits until the rules change.
     due: Option<Instant>,
 }
 
@@ -104,7 +106,7 @@ pub(crate) struct Lane {
     free_at: Option<Instant>,
     /// Number of bytes that have arrived.
     pub(crate) position: u64,
-    /// The source has ended, or the lane accepts no more of it.
+    /// The source has ended, or the lane accepts no more bytes from it.
     pub(crate) source_ended: bool,
     /// The end has been sent.
     pub(crate) done: bool,
@@ -128,7 +130,7 @@ impl Lane {
         }
     }
 
-    /// Returns true if the source may be read. Otherwise TCP flow control slows the source down.
+    /// Returns true if the source may be read. While it is not read, TCP flow control slows the source down.
     pub(crate) fn wants_input(&self, rules: &Rules) -> bool {
         let limit = if rules.active.is_empty() { MAX_WAITING_BYTES } else { MAX_DELAYED_BYTES };
         !self.source_ended && self.waiting < limit
@@ -148,7 +150,7 @@ impl Lane {
         self.queue.is_empty() && !self.dead && !self.source_ended
     }
 
-    /// Computes all departures again, because the rules have changed.
+    /// Computes the departure of every waiting entry again. Called when the rules have changed.
     pub(crate) fn reschedule(&mut self, rules: &Rules) {
         (self.last_due, self.free_at, self.hung) = (None, None, false);
         let mut queue = std::mem::take(&mut self.queue);
@@ -168,6 +170,7 @@ impl Lane {
         };
         let delay = |active: &Arc<ActiveRule>| active.effect().delay(moment, next(parcel.random ^ active.id));
         let due = parcel.arrived + acting().map(delay).sum::<Duration>();
+        // Bytes never overtake those before them, whatever their own delay is.
         let due = self.last_due.map_or(due, |before| due.max(before));
         let mut departure = Departure { due, free_at: self.free_at, hung: self.hung };
         let waiting =
@@ -190,12 +193,12 @@ impl Lane {
         }
     }
 
-    /// When the front of the queue is due. `None` if the queue is empty or hangs.
+    /// Returns when the front of the queue may leave; `None` if the queue is empty or hangs.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.queue.front().and_then(|parcel| parcel.due)
     }
 
-    /// Removes the first bytes of the front after they were written.
+    /// Removes written bytes from the front of the queue.
     pub(crate) fn wrote(&mut self, count: usize) {
         self.waiting = self.waiting.saturating_sub(count);
         if let Some(Parcel { load: Load::Bytes(bytes), .. }) = self.queue.front_mut() {
@@ -206,7 +209,7 @@ impl Lane {
         }
     }
 
-    /// Removes the end at the front after it was sent.
+    /// Removes the end of the direction from the front of the queue, after FIN was sent.
     pub(crate) fn sent_end(&mut self) {
         self.pop();
         self.done = true;
@@ -222,6 +225,7 @@ impl Lane {
 
     fn pop(&mut self) {
         self.queue.pop_front();
+        // With an empty queue there is nothing to overtake, so `schedule` may take its short way again.
         if self.queue.is_empty() && !self.hung {
             self.last_due = None;
         }

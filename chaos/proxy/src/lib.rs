@@ -1,5 +1,5 @@
-//! The fault proxy: one listener for each edge. It forwards every byte, records the HTTP exchanges, and applies toxics to the traffic, one
-//! file for each toxic. It knows no service, no plan and no history.
+//! The fault proxy: one listener for each edge between two parts. It forwards every byte, records the HTTP exchanges, and applies toxics to the
+//! traffic. Each toxic is one file. This crate knows no service, no plan and no history.
 
 mod connection;
 mod draw;

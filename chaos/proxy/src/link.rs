@@ -1,6 +1,6 @@
-//! One connection as data: bytes and ends go in; what to write, and when, comes out. The link follows the operations, holds a request back
-//! if a rule must decide on it, and applies the rules to the bytes. Pure except for the counters and the tap: the time is a parameter, and no
-//! socket is reached from here.
+//! One connection as data: the link takes arriving bytes and ends, and returns what to write and when. It follows the operations, holds a request
+//! back if a rule needs the whole request to decide, and applies the rules to the bytes. It is pure except for the counters and the tap: the time is
+//! a parameter, and it has no socket.
 
 mod decide;
 mod follow;
@@ -19,9 +19,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Most HTTP requests of a connection that wait for their replies. Above this the client is not read until a reply arrives.
+/// Maximum number of HTTP requests of a connection that wait for their replies. Then the client is not read until a reply arrives.
 const MAX_WAITING_OPERATIONS: usize = 128;
-/// Longest message that is held back for a rule. A longer one passes without the rule, so that memory stays bounded.
+/// Maximum size of a message that is held back for a rule. A longer one passes without the rule, so that memory stays bounded.
 pub(crate) const MAX_HELD_BYTES: usize = 4 << 20;
 
 /// State that all connections of an edge share.
@@ -38,11 +38,11 @@ struct Held {
     content: BytesMut,
 }
 
-/// The bytes that a rule let pass in one direction.
+/// The number of bytes that a rule has let pass in one direction.
 struct Passed {
     rule: u64,
     direction: Direction,
-    /// The operation that the bytes belong to; 0 if the rule counts those of the whole connection.
+    /// The operation whose bytes are counted; 0 if the bytes of the whole connection are.
     operation: u64,
     bytes: u64,
 }
@@ -87,7 +87,7 @@ impl Link {
         link
     }
 
-    /// How the connection must end now. `None`: it stays open.
+    /// Returns how the connection must end now; `None` if it stays open.
     pub(crate) fn ending(&self) -> Option<Ending> {
         let finished = self.lanes.iter().all(|lane| lane.done);
         self.ending.or_else(|| finished.then_some(self.ending_of_finished_lanes()))
@@ -135,7 +135,7 @@ impl Link {
         self.lanes[direction.index()].push(Parcel::new(Load::Bytes(bytes), now), &self.rules);
     }
 
-    /// The source has ended, in order (FIN) or with an error.
+    /// Takes the end of a source: in order (FIN) or with an error, which resets the connection.
     pub(crate) fn source_ended(&mut self, direction: Direction, in_order: bool, now: Instant) {
         self.release(direction, now);
         if let (Direction::Down, Follower::Http([_, replies])) = (direction, &self.follower)
@@ -150,10 +150,11 @@ impl Link {
         self.count_end(direction);
     }
 
-    /// Takes over changed rules, for the bytes that already wait too.
+    /// Applies changed rules, also to the bytes that are already waiting.
     pub(crate) fn adopt(&mut self, rules: Arc<Rules>) {
         self.rules = rules;
         self.passed.retain(|passed| self.rules.has(passed.rule));
+        // The bytes that the removed rule took are missing, so the rest of the stream would be wrong.
         if self.lost_to.iter().any(|id| !self.rules.has(*id)) {
             self.cut(Ending::Reset);
         }
@@ -177,7 +178,7 @@ impl Link {
         }
     }
 
-    /// The reply of the oldest operation is complete.
+    /// Ends the oldest operation, whose reply is complete, and records it in the tap.
     fn finish_operation(&mut self, now: Instant) {
         if let Some(operation) = self.operations.pop_front()
             && let Some(exchange) = operation.exchange(self.number, true, now)

@@ -13,7 +13,7 @@ use std::time::Instant;
 pub(crate) enum ReplyPlan {
     #[default]
     Pass,
-    /// The upstream sends none. The proxy sends these bytes, and may end the connection afterwards.
+    /// The upstream does not get the request. The proxy sends these bytes as the reply, and may end the connection afterwards.
     Answer(Bytes, Option<Ending>),
     /// A rule ends the connection inside the reply.
     Cut { rule: u64, after_bytes: u64, ending: Ending },
@@ -45,7 +45,7 @@ pub(crate) struct Operation {
     record: Option<Box<Record>>,
 }
 
-/// What only the tap needs. `None` in an operation that is not recorded, which spares the idle path these allocations.
+/// Data that only the tap needs. It is boxed and optional, so that an operation that is not recorded does not allocate it.
 #[derive(Debug)]
 struct Record {
     at: Instant,
@@ -56,7 +56,7 @@ struct Record {
 }
 
 impl Operation {
-    /// A turn of a protocol that cannot be followed.
+    /// Returns a turn of a protocol that cannot be followed.
     pub(crate) fn turn(number: u64) -> Self {
         Self { number, passed_on: true, ..Self::default() }
     }
@@ -65,7 +65,7 @@ impl Operation {
         Self { number, protocol: Some(Protocol::Redis), passed_on: true, ..Self::default() }
     }
 
-    /// An HTTP request. With `record`, everything for the tap is kept.
+    /// Returns the operation of an HTTP request. If `record` is true, it keeps the data for the tap.
     pub(crate) fn request(number: u64, head: Head, record: bool, now: Instant) -> Self {
         let expected = capacity(&head);
         let (method, path) = match head.line {

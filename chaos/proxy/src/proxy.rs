@@ -16,9 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Most open connections of an edge. Further ones wait in the listener's backlog until one ends.
+/// Maximum number of open connections of an edge. Further connections wait in the backlog of the listener until one ends.
 pub const MAX_CONNECTIONS: usize = 4_096;
-/// Longest time for the upstream to accept a connection.
+/// Deadline for the upstream to accept a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, so that the acceptor does not spin while descriptors are exhausted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -98,7 +98,7 @@ impl Proxy {
         self.address
     }
 
-    /// Forwards new connections to another upstream, such as one that has restarted on a new port. Open connections stay.
+    /// Forwards new connections to another upstream, such as one that has restarted on a new port. Open connections keep their upstream.
     pub fn set_upstream(&self, upstream: SocketAddr) {
         self.upstream.send_replace(upstream);
     }
@@ -209,7 +209,7 @@ async fn join(
         }
     };
     let Ok(Ok(upstream)) = connected else {
-        // A client of a closed port gets RST. The proxy's port is open, so this is the closest that it can do.
+        // A client of a closed port gets RST instead of a connection. The proxy has accepted already, so it resets the connection instead.
         add(&counters.without_upstream, 1);
         reset(&client);
         return Ending::Reset;

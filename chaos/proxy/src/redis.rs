@@ -1,5 +1,5 @@
-//! Follows the protocol of Redis (RESP 2 and 3) on a wire: where commands and replies begin and end, so that each reply is matched to its
-//! command. Pure: it changes no byte and makes no decision about one.
+//! Follows the protocol of Redis (RESP 2 and 3): finds where commands and replies begin and end, so that each reply is matched to its command. Pure:
+//! it changes no byte, and decides nothing about a byte.
 
 pub(crate) mod commands;
 pub(crate) mod replies;

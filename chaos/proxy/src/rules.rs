@@ -1,8 +1,10 @@
-//! Rules: which toxics act on an edge, in which direction and on which share of the operations. A rule is active until its guard is dropped.
+//! The rules of an edge. A rule is a toxic, the direction in which it acts, and the share of the operations that it acts on. A rule is active until
+//! its guard is dropped.
 //!
-//! An unconditional rule acts on every byte from the moment it is added, on open connections too. A conditional rule has a share below 1 or a
-//! filter, or is for HTTP or Redis. It is drawn for each operation when the request is complete at the proxy. An operation is an HTTP request,
-//! a Redis command or, in an unknown protocol, everything that a client sends until the upstream replies.
+//! An unconditional rule acts on every byte from the moment it is added, also on open connections. A rule is conditional if it has a share below 1
+//! or a filter, or if its toxic needs HTTP or Redis. Once the whole request of an operation has arrived, the proxy decides from the seed and the
+//! request whether the rule acts on the operation. An operation is an HTTP request, a Redis command or, in an unknown protocol, everything that a
+//! client sends until the upstream replies (a turn).
 
 use crate::tally::{HitCounters, Hits};
 use crate::toxic::Toxic;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Most active rules of one edge.
+/// Maximum number of active rules of one edge.
 pub const MAX_RULES: usize = 64;
 
 /// The direction of the bytes that a rule acts on.
@@ -27,7 +29,7 @@ pub enum Towards {
     Both,
 }
 
-/// A filter on requests. An empty field matches every request. Redis commands have no path; turns of unknown protocols have only content.
+/// A filter on requests. An empty field matches every request. A Redis command has no path, and a turn of an unknown protocol has only content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Only {
@@ -72,7 +74,7 @@ const fn all() -> f64 {
 }
 
 impl Rule {
-    /// A rule for everything, in both directions.
+    /// Returns a rule that acts on all traffic in both directions.
     pub fn new(toxic: Toxic) -> Self {
         Self { toxic, towards: Towards::Both, share: all(), only: Only::default() }
     }
@@ -131,7 +133,7 @@ pub(crate) struct ActiveRule {
     pub(crate) hits: HitCounters,
 }
 
-/// The rules of an edge at one time. A change replaces the whole value, so that a connection always sees a consistent set.
+/// The rules of an edge at one moment. A change replaces the whole value, so that a connection never has a mixture of old and new rules.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     pub(crate) active: Vec<Arc<ActiveRule>>,

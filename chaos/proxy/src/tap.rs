@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Most bytes of a body that are recorded.
+/// Maximum number of bytes that are recorded of a body.
 pub const MAX_BODY_BYTES: usize = 256 << 10;
-/// Most exchanges in a log.
+/// Maximum number of exchanges in a log. The oldest ones are dropped.
 pub const MAX_EXCHANGES: usize = 10_000;
-/// Most bytes of bodies in a log.
+/// Maximum number of bytes of all bodies in a log.
 pub const MAX_LOG_BYTES: usize = 64 << 20;
 
 /// A request and its reply.
@@ -106,7 +106,7 @@ impl Tap {
         std::mem::take(&mut log.exchanges).into()
     }
 
-    /// Number of exchanges that were dropped for newer ones. Only if it is 0 does the log prove that something was never sent.
+    /// Returns the number of exchanges that were dropped for newer ones. Only if it is 0, the log can prove that a request was never sent.
     pub fn missed(&self) -> u64 {
         self.inner.missed.load(Relaxed)
     }
@@ -115,6 +115,7 @@ impl Tap {
     pub async fn wait_for(&self, deadline: Duration, enough: impl Fn(&[Arc<Exchange>]) -> bool) -> bool {
         let waiting = async {
             loop {
+                // Registered before the log is checked, so that an exchange that is added in between is not missed.
                 let added = self.inner.added.notified();
                 tokio::pin!(added);
                 added.as_mut().enable();

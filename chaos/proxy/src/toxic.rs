@@ -1,5 +1,5 @@
-//! The toxics: everything that the proxy can do to an edge, one file for each kind. A kind is its parameters and the hooks of
-//! [`effect::Effect`]; when a hook is called, and for which operations, is the link's business.
+//! The toxics: everything that the proxy can do to the traffic of an edge. Each kind is one file with its parameters and its hooks of
+//! [`effect::Effect`]. The link decides when a hook is called, and for which operations.
 
 mod abort;
 mod bandwidth;

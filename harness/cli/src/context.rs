@@ -1,4 +1,4 @@
-//! Shared by every command: the view, the interrupt, the runtime and the path of the program.
+//! What every command needs: the view, the interrupt, the runtime, and the path of the program.
 
 use crate::arguments::{BackendArguments, BackendChoice, Colour, Output};
 use crate::exit::Failure;
@@ -67,7 +67,7 @@ impl Context {
         }
     }
 
-    /// The backend of the arguments, and the key of its tokens.
+    /// Returns the backend that the arguments name, and the key that signs tokens for it. A stack that the harness starts gets a random key.
     pub(crate) fn backend(&self, place: &BackendArguments) -> Result<(Backend, String), Failure> {
         let external = Backend::External { urls: place.url.iter().cloned().collect() };
         let backend = match (place.backend, place.url.is_empty()) {
@@ -93,7 +93,7 @@ pub(crate) fn random_secret() -> String {
     halves.concat()
 }
 
-/// The URLs of services in the environment.
+/// Returns the URLs of services from environment variables.
 fn urls_from_env() -> Result<BTreeMap<String, String>, Failure> {
     let url = |service: Service| {
         let url = std::env::var_os(client_variable(service))?.into_string().ok()?;
@@ -115,7 +115,7 @@ fn external_secret() -> Result<String, Failure> {
     secret.ok_or_else(|| Failure::usage("cannot sign tokens for that stack: set JWT_SECRET to its key"))
 }
 
-/// The first Ctrl-C cancels the command; the second ends the process at once, and the reaper stops what it started.
+/// The first Ctrl-C cancels the command, which then stops its stack. The second one ends the process at once; the reaper then stops the stack.
 fn handle_interrupts(cancel: &CancellationToken) -> Result<(), Failure> {
     let cancel = cancel.clone();
     let asked = AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! Exit codes, and the errors that lead to them.
+//! The exit codes of the program, and the mapping from each error to one of them.
 
 use harness_core::judge::JudgeError;
 use harness_core::plan::PlanError;
@@ -13,17 +13,17 @@ use std::process::ExitCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Proven good.
+    /// The verdict is pass.
     Pass,
-    /// Proven bad.
+    /// The verdict is fail.
     Fail,
-    /// Not proven either way.
+    /// The verdict is unknown: the run proves nothing.
     Unknown,
     /// Bad arguments or a bad plan; nothing was started.
     Usage,
     /// The stack did not start.
     Stack,
-    /// A bug of the harness, or an error of the machine.
+    /// A bug of the harness, or an error of the operating system such as a file that cannot be written.
     Internal,
     /// Stopped by a signal.
     Interrupted,
@@ -46,8 +46,8 @@ impl Exit {
         }
     }
 
-    /// The exit of several runs: an interrupt wins, then a failure, then a run that could not start, then an unknown one. No run at all is
-    /// unknown.
+    /// Returns the worst exit of several runs. The order from the worst is: interrupted, fail, an error, unknown, pass. Without any run the result is
+    /// unknown, because nothing was proven.
     pub(crate) fn merge(exits: impl IntoIterator<Item = Self>) -> Self {
         let weight = |exit: &Self| match exit {
             Self::Pass => 0,

@@ -1,4 +1,4 @@
-//! The `harness` program: from arguments to an exit code.
+//! The `harness` program: parses the arguments, runs one command, and returns its exit code.
 
 mod arguments;
 mod ci;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.code() } else { Exit::Pass.code() };
         }
     };
-    // The two child processes of the harness handle signals themselves.
+    // The driver and the reaper are started before `Context::new`, which would install the signal handler of the harness: they have their own.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),
         Command::Reap => return harness_core::stack::reaper::reap_from_stdin(),

@@ -1,4 +1,4 @@
-//! Faults: what the harness can do to a running stack. Each kind is one file with one type; this file is the list of kinds.
+//! The faults that the harness can inject into a running stack. Each kind is one type in a file of its own; this file is the list of kinds.
 
 mod active;
 mod cpu_squeeze;
@@ -43,17 +43,17 @@ use kind::Fault;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A fault of an experiment, with its times.
+/// A fault of an experiment, and when it is injected and healed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultOrder {
     pub fault: FaultKind,
-    /// From the beginning of the fault phase to the first injection.
+    /// Time from the beginning of the fault phase to the first injection.
     pub after: Duration,
-    /// From each injection until it is healed.
+    /// Time from each injection to its heal.
     pub lasts: Duration,
     /// Number of injections, one after another.
     pub times: u32,
-    /// From one injection to the next; not used if there is only one.
+    /// Time from the start of one injection to the start of the next; not used if there is only one.
     pub every: Duration,
 }
 
@@ -106,24 +106,24 @@ impl FaultKind {
         format!("{} {}", self.kind(), self.target())
     }
 
-    /// The parts that do not answer while the fault acts.
+    /// Returns the parts that do not answer while the fault acts.
     pub fn parts(&self) -> Vec<&str> {
         self.get().takes_away()
     }
 
-    /// The way on which the fault needs a proxy.
+    /// Returns the way on which the fault needs a proxy; `None` if it needs none.
     pub fn way(&self) -> Option<(&str, &str)> {
         self.get().way()
     }
 
-    /// Returns one line for each problem of the fault on this topology and backend, whatever the machine.
+    /// Returns one line for each problem of the fault on this topology and backend. The result does not depend on the machine.
     pub fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String> {
         let mut problems = self.get().problems(topology);
         problems.extend(self.get().unsupported(backend).map(|why| format!("`{}` {why}", self.name())));
         problems
     }
 
-    /// Returns why this machine cannot do it, if the backend can.
+    /// Returns why this machine cannot inject the fault although the backend can; `None` if it can.
     pub fn impossible_here(&self, backend: &Backend) -> Option<String> {
         let why = self.get().impossible_here(backend)?;
         Some(format!("`{}` is not possible on this machine: {why}", self.name()))

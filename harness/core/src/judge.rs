@@ -1,4 +1,4 @@
-//! Judges a run: runs the checks over its records, and decides whether the run itself is evidence.
+//! Judges a run: runs the checks over its records, and decides whether the run is evidence at all.
 
 mod evidence;
 mod hits;
@@ -52,7 +52,7 @@ fn conclude(recorded: &Recorded) -> Judgement {
     Judgement { verdict: Verdict::merge(findings.iter().map(|finding| finding.verdict)), findings, interrupted }
 }
 
-/// What the checks hold the run to.
+/// Returns the criteria of the run, from its plan and its scenario report.
 pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
     let quotas = || recorded.scenario.as_ref().map(|report| report.quotas.clone()).unwrap_or_default();
     match &recorded.plan.subject {
@@ -80,7 +80,7 @@ fn load_criteria(workload: &Workload) -> Criteria {
         // Arrivals of an open load follow a schedule, whatever the number of users.
         Model::Open { .. } => None,
     };
-    // A load that writes records must come to a decision about them.
+    // If the load calls memory, the checks of records must decide: their unknown findings are not dropped.
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };

@@ -46,6 +46,7 @@ pub async fn sample(
     let mut file = std::io::BufWriter::new(std::fs::File::create(run_dir.join(run_dir::SAMPLES))?);
     let mut tick = tokio::time::interval(PERIOD);
     loop {
+        // The last sample is taken after `stop`, so that the samples cover the run to its end.
         let last = tokio::select! {
             _ = tick.tick() => false,
             () = stop.cancelled() => true,
@@ -81,7 +82,7 @@ fn read(watched: &WatchedProcess, epoch_us: u64) -> Option<Sample> {
     Some(Sample { at_us, part: watched.part.clone(), cpu_us: cpu_us(&stat), rss_bytes: stat.rss * procfs::page_size() })
 }
 
-/// Writes the metrics of every service to `metrics/<part>-<moment>.prom`; a service that does not answer is skipped.
+/// Writes the metrics of every service to `metrics/<part>-<moment>.prom`. Skips a service that does not answer.
 pub async fn metrics(run_dir: &Path, parts: &[RunningPart], moment: &str) {
     let folder = run_dir.join(run_dir::METRICS);
     for part in parts.iter().filter(|part| part.kind != PartKind::Redis) {
@@ -92,7 +93,7 @@ pub async fn metrics(run_dir: &Path, parts: &[RunningPart], moment: &str) {
     }
 }
 
-/// Collects the versions of the parts, and the machine. They are for the report only, so an unknown one is no error.
+/// Collects the versions of the parts and the properties of the machine. No check uses them, only the report, so an unknown version is no error.
 pub async fn surroundings(parts: &[RunningPart], stack_start: Duration) -> Surroundings {
     let mut part_versions = BTreeMap::new();
     for part in parts {

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// Free space that a run needs before it starts. A minute of a hundred busy users writes a fraction of it.
 const LEAST_FREE_BYTES: u64 = 256 << 20;
 
-/// What a run needs besides its plan.
+/// A plan, and everything else that a run needs.
 pub struct RunRequest {
     pub plan: Plan,
     /// The code of the scenario; `None` if the plan is not a scenario.
@@ -71,10 +71,10 @@ pub enum RunError {
     Report(ReportError),
 }
 
-/// Runs a plan to its verdict. Whatever fails, everything that was started is stopped.
+/// Runs a plan to its verdict. If any step fails, everything that was started is stopped before this returns.
 ///
 /// # Errors
-/// Why there is no record to judge.
+/// The run has no complete record to judge, or its report cannot be written.
 pub async fn run(
     request: RunRequest,
     view: &Arc<dyn View>,
@@ -91,6 +91,7 @@ pub async fn run(
     let driven = drive(&request, &run_dir, &stack, start.elapsed(), view, cancel).await;
 
     view.show(Event::Stage("stopping the stack".to_owned()));
+    // The error of the drive is returned only after the stack is stopped.
     stack.stop().await;
     // The databases are not part of the record.
     let _ = std::fs::remove_dir_all(run_dir.join("data"));
@@ -170,14 +171,14 @@ async fn drive(
     driven
 }
 
-/// Writes a document of the record as a whole or not at all.
+/// Writes a document of the record completely or not at all.
 fn record(run_dir: &Path, name: &str, value: &impl serde::Serialize) -> Result<(), RunError> {
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let text = serde_json::to_vec_pretty(value).map_err(|error| unrecorded(error.to_string()))?;
     write_whole(&run_dir.join(name), &text).map_err(|error| unrecorded(format!("`{name}`: {error}")))
 }
 
-/// Opens the stage of a scenario or an experiment, which run in this process.
+/// Opens the stage on which a scenario or an experiment runs. Both run in this process; only a load has a driver process.
 fn stage<'a>(
     request: &'a RunRequest,
     run_dir: &'a Path,

@@ -1,5 +1,5 @@
-//! A running stack on any backend: its parts are started in the waves of the topology, it is ready when every part is, and it is stopped in
-//! reverse.
+//! A running stack on any backend. Its parts start in waves: a wave begins when every part of the wave before it is ready. The waves are stopped
+//! in reverse order.
 
 pub mod labelled;
 pub mod process;
@@ -44,9 +44,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long a part may take to become ready.
+/// Deadline for a part to become ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a part may take to end after SIGTERM, before it is killed.
+/// Deadline for a part to exit after SIGTERM. Then it is killed.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The default tag of the services' images.
@@ -60,7 +60,7 @@ pub struct StackRequest {
     pub dir: PathBuf,
     /// The key that signs tokens.
     pub secret: String,
-    /// The harness's own program; those of the services are beside it.
+    /// The program of the harness. The programs of the services are in the same folder.
     pub executable: PathBuf,
     /// True if the stack stays running when the harness ends.
     pub detached: bool,
@@ -104,7 +104,7 @@ pub struct Stack {
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 impl Stack {
-    /// Starts a stack and waits until it is ready. If that fails, nothing of it stays.
+    /// Starts a stack and waits until it is ready. If that fails, everything that was started is stopped.
     ///
     /// # Errors
     /// A part did not become ready; the error has the last lines of its log.
@@ -113,7 +113,7 @@ impl Stack {
         view: &Arc<dyn View>,
         cancel: &CancellationToken,
     ) -> Result<Self, StackError> {
-        // A stack that stays, or that the harness did not start, must not be ended with it.
+        // The reaper ends the stack with the harness. A detached stack outlives the harness, and an external one does not belong to it.
         let reaper = match request.backend {
             Backend::Process | Backend::Docker if !request.detached => {
                 let reaper = Reaper::start(&request.executable).map_err(|error| StackError::start("reaper", error))?;
@@ -121,7 +121,7 @@ impl Stack {
             }
             _ => None,
         };
-        // On an early return the reaper is dropped without `release`, so it ends what has been started.
+        // If this returns early, the reaper is dropped without `release`, so it ends the parts that have been started.
         tokio::select! {
             result = Box::pin(Self::start_on(request, reaper, view)) => result,
             () = cancel.cancelled() => Err(StackError::Interrupted),
@@ -168,6 +168,7 @@ impl Stack {
             let started = try_join_all(wave.into_iter().map(|part| self.start_part_of(part, view))).await?;
             self.lock().extend(started);
         }
+        // The parts of a wave are ready in any order; the list has the order of the topology.
         let order = |part: &RunningPart| self.request.topology.parts.iter().position(|other| other.name == part.name);
         self.lock().sort_by_key(order);
         Ok(())
@@ -220,7 +221,7 @@ impl Stack {
         Ok(())
     }
 
-    /// The present parts.
+    /// The parts that have been started, in the order of the topology.
     pub fn parts(&self) -> Vec<RunningPart> {
         self.lock().clone()
     }
@@ -234,22 +235,22 @@ impl Stack {
         self.lock().iter().filter(|part| part.kind == PartKind::Service(service)).cloned().collect()
     }
 
-    /// The request that it was started from.
+    /// The request from which the stack was started.
     pub const fn request(&self) -> &StackRequest {
         &self.request
     }
 
-    /// The process that ends the parts if the harness dies; `None` if they stay.
+    /// The process that ends the parts if the harness dies; `None` if they outlive the harness.
     pub(crate) const fn reaper(&self) -> Option<&Arc<Reaper>> {
         self.reaper.as_ref()
     }
 
-    /// The label of its containers, on the docker backend.
+    /// The label of the stack's containers; `None` on other backends.
     pub fn label(&self) -> Option<&str> {
         self.runtime.label()
     }
 
-    /// The MCP endpoints by part name; that of its proxy if there is one between the clients and the part.
+    /// Returns the MCP endpoints by part name. If a proxy stands between the clients and a part, its endpoint is that of the proxy.
     pub fn endpoints(&self) -> BTreeMap<String, String> {
         let entrances = self.entrances.lock();
         let parts = self.lock();
@@ -270,6 +271,7 @@ impl Stack {
     }
 
     async fn end_parts(&self) {
+        // The proxies close after the parts, because the calls that a part finishes during its shutdown pass through them.
         self.runtime.stop(&self.request.topology.waves()).await;
         self.proxies.close().await;
     }

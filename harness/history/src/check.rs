@@ -50,7 +50,7 @@ pub struct Criteria {
     pub users: Option<u32>,
     /// Limits that must hold.
     pub quotas: Vec<Quota>,
-    /// Calls of each organisation that the service itself reports to have admitted past its limit, such as those of its bypass counter.
+    /// Number of calls that the service itself reports as admitted beyond the limit, by organisation. An example is its bypass counter.
     pub declared: BTreeMap<String, u64>,
     /// What a scenario expected; `None` if the run is not a scenario.
     pub expectations: Option<Vec<Expectation>>,

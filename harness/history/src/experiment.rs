@@ -1,31 +1,32 @@
-//! The record of an experiment beside its calls, and what the experiment promised. Times are microseconds of the run's clock.
+//! The events of an experiment (its faults, probes and counters), and the promises that it is judged by. Times are microseconds of the run's
+//! monotonic clock, 0 at its start.
 
 use crate::threshold::Threshold;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The record of an experiment beside its calls; `experiment.json` of a run.
+/// Everything that an experiment recorded in addition to its calls: the file `experiment.json` of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
-    /// The load before the fault; `None` if the run ended before it.
+    /// The phase of load before the faults; `None` if the run ended during it.
     pub steady: Option<Span>,
-    /// From the order to inject the first fault until the last one was gone.
+    /// The fault phase: it begins before the first injection and ends when the last fault is healed and a surge of load is over.
     pub fault: Option<Span>,
-    /// From the end of the last fault until the load ended.
+    /// The recovery phase: from the end of the fault phase to the end of the load.
     pub recovery: Option<Span>,
     /// Every fault, in the order of injection.
     #[serde(default)]
     pub faults: Vec<Fault>,
-    /// Probes of each part, about ten a second, in the order of time.
+    /// Probes of every part, about ten per second and part, oldest first.
     #[serde(default)]
     pub probes: Vec<Probe>,
-    /// Traffic on the ways between parts.
+    /// Traffic on each way between two parts that the experiment names.
     #[serde(default)]
     pub ways: Vec<Way>,
-    /// Counters of services that a promise names.
+    /// Counters of services: those that a promise names, and those that count what a fault hit.
     #[serde(default)]
     pub counters: Vec<Counter>,
-    /// Spans in which processes other than the stack and the harness used much of the machine, in order.
+    /// Spans in which processes other than the stack and the harness used more than a quarter of the machine, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crowded: Vec<Span>,
     /// Secrets found in logs.
@@ -43,19 +44,20 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// When the last fault was gone; `None` if one never was, or if there was no fault.
+    /// Returns when the last fault was healed; `None` if there was no fault, or if any fault was never healed.
     pub fn healed_us(&self) -> Option<u64> {
         let healed: Option<Vec<u64>> = self.faults.iter().map(|fault| fault.healed_us).collect();
         healed?.into_iter().max()
     }
 
-    /// The spans in which all faults were in place at once. Faults of one kind and target that follow each other count as one.
+    /// Returns the spans in which every fault was in place at the same time. Several injections of one kind on one target count as one fault.
     pub fn in_place(&self) -> Vec<Span> {
         let mut spans: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
         for fault in &self.faults {
             let span = Span { from_us: fault.active_us, until_us: fault.until_us() };
             spans.entry((&*fault.kind, &*fault.target)).or_default().push(span);
         }
+        // A repeated fault has one span for each injection, so each of them is compared with each span of the other fault.
         let both = |one: Vec<Span>, other: Vec<Span>| -> Vec<Span> {
             let pairs = one.iter().flat_map(|one| other.iter().map(move |other| one.overlap(*other)));
             pairs.filter(|span| span.length_us() > 0).collect()
@@ -68,7 +70,7 @@ impl Experiment {
         self.faults.iter().filter(move |fault| fault.is_file_change() && fault.target == service)
     }
 
-    /// From the end of the last fault until the load ended; `None` if the load did not last that long.
+    /// Returns the span from the end of the last fault to the end of the load; `None` if a fault was never healed, or the load ended first.
     pub fn afterwards(&self) -> Option<Span> {
         let span = Span { from_us: self.healed_us()?, until_us: self.recovery?.until_us };
         (span.length_us() > 0).then_some(span)
@@ -80,7 +82,7 @@ impl Experiment {
 pub struct Span {
     /// The first microsecond.
     pub from_us: u64,
-    /// The first microsecond after it.
+    /// The first microsecond after the span.
     pub until_us: u64,
 }
 
@@ -90,10 +92,11 @@ impl Span {
         self.until_us.saturating_sub(self.from_us)
     }
 
-    /// The span that both have in common; its length is 0 if there is none.
+    /// Returns the part that both spans share. Its length is 0 if they do not overlap.
     pub const fn overlap(self, other: Self) -> Self {
         let from_us = if self.from_us > other.from_us { self.from_us } else { other.from_us };
         let until_us = if self.until_us < other.until_us { self.until_us } else { other.until_us };
+        // Without an overlap `from_us` is after `until_us`, which `length_us` saturates to 0.
         Self { from_us, until_us }
     }
 
@@ -118,26 +121,26 @@ pub struct Fault {
     pub kind: String,
     /// The part, or the way, such as `memory to redis`.
     pub target: String,
-    /// When it was ordered.
+    /// When its injection was ordered.
     pub ordered_us: u64,
-    /// When it was in place.
+    /// When its injection was complete, so that it acted.
     pub active_us: u64,
-    /// When it was ordered to end.
+    /// When its heal was ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending_us: Option<u64>,
-    /// When it was confirmed to be gone; omitted if it never was.
+    /// When its heal was confirmed; omitted if it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healed_us: Option<u64>,
-    /// Number of requests that met it; omitted if they could not be counted.
+    /// Number of requests that it hit; omitted if nothing could count them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hits: Option<u64>,
-    /// How the hits were counted.
+    /// What counted the hits, such as a rule of the proxy or the name of a metric.
     #[serde(default)]
     pub counted_by: String,
 }
 
 impl Fault {
-    /// When it was ordered to end, or was gone; the largest time if neither happened.
+    /// Returns when the fault ended: when its heal was ordered or, if that is unknown, confirmed. Returns `u64::MAX` if it never ended.
     pub(crate) fn until_us(&self) -> u64 {
         self.ending_us.or(self.healed_us).unwrap_or(u64::MAX)
     }
@@ -147,7 +150,7 @@ impl Fault {
     }
 }
 
-/// What a part reported of itself at one time. `None` is no answer.
+/// One probe of both health endpoints of a part. A status is `None` if the part did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The part.
@@ -155,7 +158,7 @@ pub struct Probe {
     /// When the probe was sent.
     #[serde(rename = "asked_us")]
     pub sent_us: u64,
-    /// When it was answered, or given up.
+    /// When both endpoints had answered or failed to answer.
     #[serde(rename = "told_us")]
     pub answered_us: u64,
     /// Status of `/healthz`.
@@ -174,11 +177,11 @@ pub struct Way {
     pub from: String,
     /// The part that receives them.
     pub to: String,
-    /// The span in which it was counted.
+    /// The span in which the traffic was counted.
     pub span: Span,
-    /// Number of requests, with retries.
+    /// Number of requests, including retries.
     pub requests: u64,
-    /// Number of calls of clients that need the way.
+    /// Number of requests that the calls of clients need on this way if nothing is retried.
     pub calls: u64,
     /// Number of connections opened.
     #[serde(default)]
@@ -224,11 +227,11 @@ pub struct LeakedSecret {
 /// What an experiment promised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Promises {
-    /// Least number of requests that each fault must hit.
+    /// Minimum number of requests that each fault must hit.
     pub least_hits: u64,
     /// Planned arrivals per second.
     pub rate_per_second: f64,
-    /// Least share of the planned arrivals before the fault that must end `ok`; with fewer the experiment proves nothing.
+    /// Minimum share of the arrivals planned before the fault that must end `ok`. Below it, the experiment proves nothing.
     pub least_baseline: f64,
     /// Thresholds before the fault; if they do not hold the experiment proves nothing.
     #[serde(default)]
@@ -239,28 +242,28 @@ pub struct Promises {
     /// Thresholds once the stack is steady again.
     #[serde(default)]
     pub after: Vec<Threshold>,
-    /// Longest time that any call may take.
+    /// Maximum duration of any call.
     pub call_bound_us: u64,
-    /// Errors that clients may get since the fault: groups such as `quota` and `connect`, statuses such as `http_503`, codes of tools.
+    /// Errors that clients may get from the fault on: groups such as `quota` and `connect`, statuses such as `http_503`, codes of tools.
     #[serde(default)]
     pub errors: Vec<String>,
     /// What parts must report during the fault.
     #[serde(default)]
     pub readiness: Vec<Readiness>,
-    /// Least time that a part reports *not ready* between SIGTERM and its end; `None`: not checked.
+    /// Minimum time for which a part reports *not ready* between SIGTERM and its exit; `None` if this is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_us: Option<u64>,
-    /// Most requests on a way for each call that needs it.
+    /// Maximum number of requests on a way for each request that the calls of clients need there.
     pub most_amplification: f64,
-    /// Longest time from the end of the last fault until the stack is steady again.
+    /// Maximum time from the end of the last fault until the stack is steady again.
     pub recovery_us: u64,
     /// What counters must show.
     #[serde(default)]
     pub counters: Vec<CounterPromise>,
-    /// Longest time from the change of a file of rules or patterns until it is in force; `None`: not checked.
+    /// Maximum time from a change of a rules or patterns file until the change is in force; `None` if this is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_force_us: Option<u64>,
-    /// Patterns that the changed file no longer has.
+    /// Patterns that the changed file no longer contains, so that they must not be injected any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<String>,
 }
@@ -269,6 +272,7 @@ impl Default for Promises {
     /// The values of an experiment that sets none: no load, no thresholds, and the bounds that `[expect]` has by default.
     fn default() -> Self {
         Self {
+            // Why 30 hits and 95 %: decision 0015.
             least_hits: 30,
             rate_per_second: 0.0,
             least_baseline: 0.95,
@@ -295,7 +299,7 @@ pub struct Readiness {
     pub part: String,
     /// What it must report.
     pub says: ReadyWord,
-    /// Longest time from the fault until it reports that.
+    /// Maximum time from the moment when every fault is in place until the part reports it.
     pub within_us: u64,
 }
 
@@ -325,10 +329,10 @@ pub struct CounterPromise {
     pub labels: BTreeMap<String, String>,
     /// The figure that is bounded.
     pub figure: CounterFigure,
-    /// Least value.
+    /// Lower bound of the figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<f64>,
-    /// Most value.
+    /// Upper bound of the figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
 }

@@ -1,10 +1,10 @@
-//! The figure of a threshold over some calls, and whether it is below the threshold.
+//! Computes the figure that a threshold bounds, and compares it with the threshold.
 
 use crate::finding::Evidence;
 use crate::op::{ErrorKind, Op, Outcome};
 use crate::threshold::{Metric, Threshold, millis, percent};
 
-/// Most operations shown as evidence for a broken threshold.
+/// Maximum number of operations that are shown as evidence of a broken threshold.
 const MOST_SHOWN: usize = 3;
 
 /// One figure.
@@ -63,12 +63,12 @@ fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item
     Some(Figure { text, calls, broken: (value >= threshold.below).then(slowest) })
 }
 
-/// A call that was never sent has no latency; one that timed out took at least that long.
+/// Returns true if the call has a latency. A call that was never sent has none. A call that timed out has one, because it took at least that long.
 fn has_latency(op: &Op) -> bool {
     !matches!(&op.outcome, Outcome::Failed(ErrorKind::Connect))
 }
 
-/// Nearest rank: the smallest value that at least `percentile` percent of the values do not exceed.
+/// Returns the percentile by the nearest-rank method: the smallest value such that at least `percentile` percent of the values are not above it.
 pub(crate) fn percentile_of<T: Ord + Copy>(values: &mut [T], percentile: f64) -> Option<T> {
     if values.is_empty() {
         return None;

@@ -12,7 +12,7 @@ pub struct Finding {
     pub verdict: Verdict,
     /// One sentence with the figures behind the verdict.
     pub summary: String,
-    /// Number of facts that were judged (writes, reads, calls); 0 never passes.
+    /// Number of facts that were judged, such as writes, reads or calls. A finding with 0 is never a pass.
     pub judged: u64,
     /// Number of them that violate the check.
     pub violations: u64,
@@ -22,7 +22,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Most pieces of evidence kept with a finding.
+    /// Maximum number of pieces of evidence in a finding.
     pub const MAX_EVIDENCE: usize = 10;
 }
 

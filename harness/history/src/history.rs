@@ -1,4 +1,4 @@
-//! A whole history, with the indices that the checks share.
+//! The history of a run in memory, with the indices that several checks use.
 
 use crate::experiment::{Experiment, Span};
 use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, RecordState, Visibility};
@@ -43,6 +43,7 @@ impl FromIterator<Op> for History {
         let mut history = Self { ops: ops.into_iter().collect(), ..Self::default() };
         for (at, op) in history.ops.iter().enumerate() {
             let at = at as u32;
+            // A failed call certainly had no effect. A call with an unknown outcome may have had one, so it is indexed.
             if matches!(op.outcome, Outcome::Failed(_)) {
                 continue;
             }
@@ -95,7 +96,7 @@ impl History {
         self.ops.iter().filter(|op| op.phase == Phase::Measured)
     }
 
-    /// Calls of the measured phase with their positions. What the harness did to the stack is not a call.
+    /// Calls of the measured phase with their positions. An outage that the harness caused is an operation of the history, but not a call.
     pub fn calls(&self) -> impl Iterator<Item = (u32, &Op)> {
         let is_call = |op: &Op| op.phase == Phase::Measured && !matches!(op.effect, Effect::Outage { .. });
         self.numbered().filter(move |(_, op)| is_call(op))
@@ -106,15 +107,16 @@ impl History {
         self.calls().filter(move |(_, op)| span.holds(op.invoke_us))
     }
 
-    /// Planned arrivals within a span, of organisations that have not used up their limit. The refusals of the others say nothing about what the
-    /// stack can bear, and the number of calls that follow from an arrival depends on the mix. If no call was planned, every call is an arrival.
+    /// Returns the planned arrivals within a span. Calls of organisations that have used up their limit are left out, because their refusals say
+    /// nothing about the capacity of the stack. Calls that follow from an arrival are left out, because their number depends on the mix. If no call
+    /// of the run was planned, every call is an arrival.
     pub fn load_in(&self, span: Span) -> impl Iterator<Item = (u32, &Op)> {
         let (used_up, scheduled) = (self.used_up(), self.calls().any(|(_, op)| op.planned_us.is_some()));
         let arrived = move |op: &Op| !scheduled || op.planned_us.is_some();
         self.calls_in(span).filter(move |(_, op)| arrived(op) && !used_up.contains(&*op.tenant))
     }
 
-    /// Organisations whose last call was refused by quota.
+    /// Returns the organisations whose call that was sent last was refused by quota.
     fn used_up(&self) -> HashSet<&str> {
         let mut last: HashMap<&str, &Op> = HashMap::new();
         for (_, op) in self.calls() {
@@ -127,7 +129,7 @@ impl History {
         last.into_iter().filter(|(_, op)| refused(op)).map(|(tenant, _)| tenant).collect()
     }
 
-    /// The changes of each record, in no order.
+    /// The changes of each record, in arbitrary order.
     pub fn keys(&self) -> impl Iterator<Item = (&Arc<str>, &Changes)> {
         self.keys.iter()
     }
@@ -137,12 +139,12 @@ impl History {
         self.keys.get(key)
     }
 
-    /// Positions of the writes of a content that took effect or may have.
+    /// Positions of the operations that wrote this content, or may have written it.
     pub fn writers(&self, digest: u64) -> &[u32] {
         self.digests.get(&digest).map_or(&[], Vec::as_slice)
     }
 
-    /// Answered reads by id: position, operation, id, and the state in the reply.
+    /// Reads of one record that ended `ok`: position, operation, id, and the state in the reply.
     pub fn reads(&self) -> impl Iterator<Item = (u32, &Op, &Arc<str>, Option<&RecordState>)> {
         self.answered().filter_map(|(at, op)| match &op.effect {
             Effect::Read { key, value } => Some((at, op, key, value.as_ref())),

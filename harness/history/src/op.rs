@@ -1,5 +1,5 @@
-//! One call of the measuring client: who called which operation when, and what came back.
-//! Serialized as one line of `history.jsonl`; the position of a line is the identity of its operation.
+//! One call of the measuring client: the user, the operation, its times and its result. A call is one line of `history.jsonl`, and the position of
+//! the line identifies the call.
 
 mod effect;
 mod error;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// One call, from invocation to completion. Times are microseconds of the run's monotonic clock, 0 at its start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Op {
-    /// The virtual user; its operations never overlap.
+    /// Number of the virtual user. Operations of one user never overlap.
     pub process: u32,
     /// Organisation of the caller.
     pub tenant: Arc<str>,
@@ -26,9 +26,9 @@ pub struct Op {
     pub workspace: Option<Arc<str>>,
     /// Name of the operation, such as `store_memory`.
     pub name: Arc<str>,
-    /// Part of the run it belongs to.
+    /// Phase of the run in which it was sent.
     pub phase: Phase,
-    /// When the arrival schedule planned it; only in the open model.
+    /// Planned time of the call in the arrival schedule; omitted unless the call is a planned arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_us: Option<u64>,
     /// When it was sent.
@@ -40,7 +40,7 @@ pub struct Op {
     /// Marks of contents in the reply outside the records of `effect`, such as in an error text or an unknown field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strays: Vec<Canary>,
-    /// What it wrote or read, as far as the client knows.
+    /// What it wrote or read, as the client knows it from its request and the reply.
     #[serde(default, skip_serializing_if = "Effect::is_none")]
     pub effect: Effect,
 }
@@ -80,11 +80,11 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// Acknowledged.
+    /// The service acknowledged the call.
     Ok,
-    /// Certainly without effect: refused before it was sent, or answered with an error.
+    /// The call certainly had no effect: it could not be sent, or was answered with an error.
     Failed(ErrorKind),
-    /// Sent and not answered: it may or may not have had its effect.
+    /// The call may have had its effect, because it was sent and not answered.
     Unknown(ErrorKind),
 }
 

@@ -1,4 +1,4 @@
-//! Outages that the harness caused: spans in which it had taken every instance of a service away, so that the service cannot have answered.
+//! The outages that the harness caused: spans in which every instance of a service was unavailable, so that the service cannot have answered.
 
 use crate::history::History;
 use crate::op::{Effect, Op};
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 pub(crate) struct Outage<'a> {
     /// The service.
     pub(crate) service: &'a str,
-    /// Position of the operation that took it away.
+    /// Position of the operation that began the outage.
     pub(crate) since: u32,
     from_us: u64,
     until_us: u64,
@@ -21,7 +21,7 @@ impl Outage<'_> {
     }
 }
 
-/// Returns every outage. An experiment may record what it did after the calls that it did it to, so the changes are sorted by time.
+/// Returns every outage. An experiment may record an outage later than the calls during it, so the changes are sorted by time.
 pub(crate) fn outages(history: &History) -> Vec<Outage<'_>> {
     let changes = history.numbered().filter_map(|(at, op)| match &op.effect {
         Effect::Outage { service, down } => Some((op, at, &**service, *down)),

@@ -1,6 +1,6 @@
-//! How long it takes until clients notice a fault, and until the stack answers and is steady again after it. Steady means as before the fault,
-//! window by window. One window of a second is noise, so several in a row must be steady, and nearly all that follow until the load ends. If other
-//! processes used the machine, a window that is only slow may be their doing.
+//! Measures how long clients take to notice a fault and, after its end, how long the stack takes to answer and to be steady again. A window of
+//! one second is steady if its throughput and latency are as before the fault. A single window is noise, so several in a row must be steady, and
+//! nearly all of the later ones. A second figure excuses windows that are only slow while other processes used the machine.
 
 use crate::experiment::{Experiment, Span};
 use crate::figure::percentile_of;
@@ -16,17 +16,17 @@ pub const STEP_US: u64 = 100_000;
 pub const WINDOWS_IN_A_ROW: u64 = 3;
 /// Fewest calls that define the steady state, or show that it is back.
 pub const LEAST_CALLS: u64 = 20;
-/// Least share of the throughput before the fault.
+/// Minimum throughput of a steady window, as a share of the throughput before the fault.
 const LEAST_THROUGHPUT: f64 = 0.95;
-/// Most that the 99th percentile may grow over that before the fault, besides [`SLACK_US`].
+/// Factor on the 99th percentile before the fault; with [`SLACK_US`] added, the highest one of a steady window.
 const MOST_SLOWER: f64 = 1.2;
 const SLACK_US: f64 = 5_000.0;
 /// Share of the calls of a steady stack that are slower than its 99th percentile.
 const SLOW: f64 = 0.01;
-/// Latency that other processes on the machine excuse: this multiple of the slowest steady window, and at least this time.
+/// Latency that a busy machine explains: this multiple of the highest steady latency, or this time if that is more (decision 0015).
 const CROWDED_TIMES: u64 = 5;
 const CROWDED_US: u64 = 300_000;
-/// One in this number of the later windows need not be steady; one never need.
+/// Of this number of windows, one may be unsteady. However short the rest of the load is, one unsteady window is allowed.
 const ONE_BAD_WINDOW_OF: u64 = 10;
 
 /// The times of a recovery; each is `None` if it did not happen in the run.
@@ -38,17 +38,17 @@ pub struct Recovery {
     pub first_success_us: Option<u64>,
     /// From the end of the last fault until throughput and latency were as before it.
     pub steady_us: Option<u64>,
-    /// The same, if windows that are only slow while other processes used the machine count as steady.
+    /// Like `steady_us`, but a window that is only slow counts as steady if other processes used the machine during it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_but_crowded_us: Option<u64>,
 }
 
-/// Throughput and latency of the good calls before the fault, without organisations that have used up their limit.
+/// Throughput and latency of the calls that ended well before the fault. Organisations that have used up their limit are excluded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Baseline {
-    /// Good calls per second.
+    /// Calls per second that ended well.
     pub per_second: f64,
-    /// Share of the calls sent that were good.
+    /// Share of the calls sent that ended well.
     pub share: f64,
     /// 99th percentile of their latency, in microseconds.
     pub p99_us: u64,
@@ -83,7 +83,7 @@ impl Baseline {
     /// Returns true if the calls sent in one window ended well as often, and as fast, as before the fault.
     fn is_met_by(&self, sent: usize, latencies: &[u64], crowded: bool) -> bool {
         let well = latencies.len() as f64;
-        // One call may fall just outside the window, but none may fail instead.
+        // One call may be missing, because it may lie just outside the window. A failed call is not missing: `as_often` counts it.
         let enough = well + 1.0 >= self.per_second * LEAST_THROUGHPUT * (WINDOW_US as f64 / 1e6);
         let as_often = well >= self.share * LEAST_THROUGHPUT * sent as f64;
         let explained_us = if crowded { CROWDED_US.max(self.slowest_us() * CROWDED_TIMES) } else { 0 };
@@ -124,7 +124,7 @@ fn detection(history: &History, experiment: &Experiment) -> Option<u64> {
     noticing.map(|(_, op)| op.complete_us - active_us).min()
 }
 
-/// A refusal by quota and a question to the client do not show a fault.
+/// Returns true if a client notices the fault by this call. A refusal by quota and a question to the client are normal replies.
 fn shows_a_fault(op: &Op) -> bool {
     match &op.outcome {
         Outcome::Ok => is_degraded(op),
@@ -159,7 +159,8 @@ fn steady_again(history: &History, baseline: &Baseline, span: Span, crowded: &[S
     calls.sort_unstable();
     let good = good_windows(&calls, baseline, span, crowded);
     let next = (WINDOW_US / STEP_US) as usize;
-    // For each window and those that follow it end to end: the number of good ones in a row, of all good ones, and of all.
+    // Windows overlap, so each is chained to the one that begins where it ends, `next` positions later. For the chain from each window: the number
+    // of good windows in a row at its start, of all good windows, and of all windows.
     let mut following = vec![(0u64, 0u64, 0u64); good.len() + next];
     for (at, good) in good.iter().enumerate().rev() {
         let (in_a_row, all, of) = following[at + next];
@@ -171,8 +172,8 @@ fn steady_again(history: &History, baseline: &Baseline, span: Span, crowded: &[S
     following.iter().position(is_steady).map(|at| at as u64 * STEP_US)
 }
 
-/// Returns for each window that lies completely in the span whether it is as before the fault. `calls` are sorted: the time at which each was sent,
-/// and its latency if it ended well.
+/// Returns one value for each window that lies completely in the span: true if the window is as before the fault. `calls` has the time at which
+/// each call was sent and, if it ended well, its latency; it is sorted by time.
 fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, span: Span, crowded: &[Span]) -> Vec<bool> {
     let Some(last) = span.length_us().checked_sub(WINDOW_US) else { return Vec::new() };
     let mut latencies = Vec::new();

@@ -1,11 +1,11 @@
-//! Follows the messages of one direction, in whatever pieces the bytes arrive: heads, bodies with a length or in chunks, many messages on one
-//! connection. It buffers at most one head. After bytes that it cannot follow, every step is [`HttpStep::Foreign`].
+//! Follows the HTTP messages of one direction: their heads, and their bodies with a length or in chunks. The bytes may arrive in pieces of any
+//! size. At most one head is buffered. Once the bytes cannot be followed, every later step is [`HttpStep::Foreign`].
 
 use super::head::{Head, Length, ParseOptions, ParsedHead, StartLine, parse_reply, parse_request};
 
-/// Longest head that is followed.
+/// Maximum size of a head. A longer one is not followed.
 pub(crate) const MAX_HEAD_BYTES: usize = 64 << 10;
-/// Longest line with a chunk's size or a trailer.
+/// Maximum length of a line with the size of a chunk, or with a trailer field.
 const MAX_LINE_BYTES: usize = 8 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,14 @@ pub(crate) enum MessageKind {
     Replies,
 }
 
-/// What the next bytes are. A step consumes the first bytes of its input.
+/// The meaning of the bytes that a step consumed from the beginning of its input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HttpStep {
     /// Part of a head, or framing between chunks.
     Framing,
-    /// The end of a head. With `ends`, the message has no content.
+    /// The end of a head. If `ends` is true, the message has no content and is complete.
     Head { head: Head, ends: bool },
-    /// The last `data` bytes are content. With `ends`, the message ends here.
+    /// The last `data` bytes are content. If `ends` is true, the message is complete.
     Content { data: usize, ends: bool },
     /// The end of a message after its content.
     End,
@@ -55,7 +55,7 @@ impl Framer {
         Self { kind, state: State::Head, buffer: Vec::new(), foreign_reason: None }
     }
 
-    /// Why the bytes cannot be followed. `None`: they can.
+    /// Returns why the bytes cannot be followed; `None` if they can.
     pub(crate) const fn foreign_reason(&self) -> Option<&'static str> {
         self.foreign_reason
     }
@@ -142,6 +142,7 @@ impl Framer {
                 State::Foreign
             }
         };
+        // A reply with a status of 1xx is followed by the final reply of the same request.
         let interim = matches!(head.line, StartLine::Reply { status: 100..=199 });
         head.length == Length::Fixed(0) && !interim
     }

@@ -1,8 +1,8 @@
-//! Heads of HTTP/1.1 messages, and the length of the body that they declare (RFC 9112 section 6).
+//! Parses the heads of HTTP/1.1 messages, and the length of the body that a head declares (RFC 9112 section 6).
 
 use std::mem::MaybeUninit;
 
-/// Most header fields of one head. A head with more cannot be followed.
+/// Maximum number of header fields of one head. A head with more cannot be followed.
 const MAX_FIELDS: usize = 128;
 /// Replaces the value of a credential.
 pub(crate) const NOT_KEPT: &str = "(not kept)";
@@ -48,7 +48,7 @@ pub(crate) enum ParsedHead {
     Foreign(&'static str),
 }
 
-/// What the meaning of a head depends on besides its bytes.
+/// Context of a head, which changes how its bytes are parsed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ParseOptions {
     /// The reply answers a `HEAD` request, so it has no body.

@@ -1,5 +1,5 @@
-//! Decides which rules act on an operation. They are drawn when its request is complete, from its content and never from its time of
-//! arrival, so that a seed selects the same operations in every run.
+//! Decides which rules act on an operation. The decision is made when the request is complete, from the seed and the content of the request. It
+//! never depends on the time of arrival, so that a seed selects the same operations in every run.
 
 use super::{Held, Link};
 use crate::lane::{Direction, Load, Parcel};
@@ -25,7 +25,7 @@ impl Link {
         }
     }
 
-    /// Ends the holding of a message: it is complete, or too long to be held.
+    /// Decides about a held message, or passes it unchanged if it is too long to be held completely.
     pub(super) fn finish_held(&mut self, direction: Direction, complete: bool, now: Instant) {
         let Some(held) = self.held[direction.index()].take() else { return };
         if !complete {
@@ -63,7 +63,7 @@ impl Link {
         }
     }
 
-    /// What replaces the reply of the oldest operation; `None` if its rule was removed in the meantime.
+    /// Returns the bytes that replace the reply of the oldest operation; `None` if the rule was removed in the meantime.
     fn rewrite(&self, content: &[u8]) -> Option<(Arc<ActiveRule>, Rewritten)> {
         let operation = self.operations.front()?;
         let ReplyPlan::Rewrite { rule } = operation.reply else { return None };
@@ -139,7 +139,7 @@ impl Link {
         }
     }
 
-    /// Sends the proxy's own replies that are next in order.
+    /// Sends the proxy's own replies, as long as the oldest operation has one. Replies keep the order of the requests.
     pub(super) fn answer(&mut self, now: Instant) {
         while let Some(Operation { reply: ReplyPlan::Answer(reply, ending), .. }) = self.operations.front() {
             let (reply, ending) = (reply.clone(), *ending);
@@ -155,7 +155,7 @@ impl Link {
         }
     }
 
-    /// Begins a turn of an unknown protocol if the client sends after the upstream did.
+    /// Begins a turn of an unknown protocol if these are the first bytes of the client after bytes of the upstream.
     pub(super) fn turn(&mut self, direction: Direction, bytes: &Bytes, now: Instant) {
         let begins = direction == Direction::Up && self.last_direction != Some(Direction::Up);
         self.last_direction = Some(direction);
@@ -180,7 +180,7 @@ impl Link {
         }
     }
 
-    /// Ends the connection after everything that waits in this direction.
+    /// Ends the connection once everything that waits in this direction was sent.
     pub(super) fn cut_after(&mut self, direction: Direction, ending: Ending, now: Instant) {
         let lane = &mut self.lanes[direction.index()];
         if !lane.source_ended {

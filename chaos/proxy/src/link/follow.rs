@@ -1,5 +1,5 @@
-//! Follows the protocol of a connection: where messages begin and end, and which operation they belong to. Holds a message back if a rule
-//! must decide on it. Bytes that cannot be followed pass all the same.
+//! Follows the protocol of a connection: finds where messages begin and end, and the operation that they belong to. Holds a message back if a rule
+//! needs the whole message to decide. Bytes that cannot be followed are forwarded too.
 
 use super::{Held, Link, MAX_HELD_BYTES};
 use crate::http::frame::{Framer, HttpStep, MessageKind};
@@ -12,8 +12,8 @@ use crate::tally::add;
 use bytes::Bytes;
 use std::time::Instant;
 
-/// Most Redis commands of a connection that wait for their replies. Above this the connection is no longer followed. Reading must continue,
-/// because a client may send its whole pipeline before it reads a reply.
+/// Maximum number of Redis commands of a connection that wait for their replies. With more, the connection is no longer followed. To stop reading
+/// instead would block a client that sends its whole pipeline before it reads a reply.
 const MAX_FOLLOWED_COMMANDS: usize = 16_384;
 
 /// The protocol of a connection, with the parsers of both directions.
@@ -36,7 +36,7 @@ struct Progress {
 }
 
 impl Link {
-    /// Bytes have arrived that must go through the link.
+    /// Takes bytes that have arrived and must go through the link.
     pub(crate) fn received(&mut self, direction: Direction, bytes: Bytes, now: Instant) {
         self.begin(direction, &bytes);
         match self.follower {
@@ -82,6 +82,7 @@ impl Link {
     fn begin(&mut self, direction: Direction, bytes: &[u8]) {
         let counters = &self.edge.counters;
         add(if direction == Direction::Up { &counters.bytes_up } else { &counters.bytes_down }, bytes.len() as u64);
+        // A Redis command is an array, which begins with `*`. Everything else is tried as HTTP.
         if matches!(self.follower, Follower::Undecided) && direction == Direction::Up {
             self.follower = if bytes.first() == Some(&b'*') {
                 add(&counters.not_followed, 1);
@@ -92,7 +93,7 @@ impl Link {
         }
     }
 
-    /// Follows messages through `bytes` and passes the bytes on in as few pieces as possible.
+    /// Follows the messages in `bytes` and passes the bytes on in as few pieces as possible. A message that must be held is not passed on.
     fn follow(&mut self, direction: Direction, bytes: Bytes, now: Instant) {
         let mut rest = bytes;
         let mut passing = 0;
@@ -110,6 +111,7 @@ impl Link {
                 }
             } else {
                 passing += taken;
+                // The piece ends here, because `pass` applies the rules of one operation to the whole piece.
                 if ends && (!self.rules.active.is_empty() || self.operations.len() > 1) {
                     self.pass(direction, rest.split_to(passing), now);
                     passing = 0;
@@ -237,7 +239,7 @@ impl Link {
         }
     }
 
-    /// Stops following both directions. Held bytes pass.
+    /// Stops following both directions, and passes the bytes that are held back.
     fn stop_following(&mut self, now: Instant) {
         if matches!(self.follower, Follower::Http(_)) {
             add(&self.edge.counters.not_followed, 1);

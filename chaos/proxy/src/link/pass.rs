@@ -1,4 +1,4 @@
-//! Applies the rules to bytes: they change, drop or split the bytes, or end the connection. What remains waits in the lane.
+//! Applies the rules to bytes: a rule can change, drop or split them, or end the connection. The remaining bytes are queued in the lane.
 
 use super::{Link, Passed};
 use crate::draw::next;
@@ -60,7 +60,8 @@ impl Link {
         }
     }
 
-    /// Returns the number of bytes that a rule let pass: of the current operation if the rule is conditional, otherwise of the connection.
+    /// Returns the counter of the bytes that a rule has let pass. A conditional rule counts the bytes of the current operation, any other rule those
+    /// of the connection.
     fn passed(&mut self, active: &ActiveRule, direction: Direction) -> &mut u64 {
         let operation = if active.rule.is_conditional() {
             self.operation(direction).map_or(0, |operation| operation.number)
@@ -84,6 +85,7 @@ impl Link {
         else {
             return;
         };
+        // If the rule was removed after the request, the reply passes.
         let Some(active) = self.rules.active.iter().find(|active| active.id == *rule).cloned() else { return };
         let room = usize::try_from(*after_bytes).unwrap_or(usize::MAX).min(passage.bytes.len());
         *after_bytes -= room as u64;
@@ -117,7 +119,7 @@ impl Link {
         }
     }
 
-    /// Counts the end of a direction as a hit of the rules that hold it back.
+    /// Counts a hit of every rule that holds back the end of a direction.
     pub(super) fn count_end(&mut self, direction: Direction) {
         for active in Arc::clone(&self.rules).active.iter() {
             if self.acts(direction, active) && active.effect().holds_end() {

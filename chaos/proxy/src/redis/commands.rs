@@ -1,12 +1,12 @@
-//! Follows the commands of a Redis client, in whatever pieces the bytes arrive. It buffers at most the first two words of one command.
+//! Follows the commands of a Redis client. The bytes may arrive in pieces of any size. At most the first two words of one command are buffered.
 
 use super::{LineBuffer, consume};
 
-/// Most arguments of a command; the limit of Redis.
+/// Maximum number of arguments of a command, which is the limit of Redis.
 const MAX_ARGUMENTS: i64 = 1 << 20;
-/// Longest argument; the limit of Redis.
+/// Maximum length of an argument, which is the limit of Redis.
 const MAX_ARGUMENT_BYTES: i64 = 512 << 20;
-/// Bytes of a word that are buffered to recognize it.
+/// Maximum number of bytes of a word that are buffered, enough to recognize it.
 const MAX_WORD_BYTES: usize = 32;
 /// After these commands the upstream sends messages that answer no command, so replies can no longer be matched to commands.
 const UNCOUNTED: [&str; 9] = [
@@ -21,7 +21,7 @@ const UNCOUNTED: [&str; 9] = [
     "PSYNC",
 ];
 
-/// What the next bytes are. A step consumes the first bytes of its input.
+/// The meaning of the bytes that a step consumed from the beginning of its input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CommandStep {
     /// Part of a command.
@@ -38,7 +38,7 @@ enum State {
     Count,
     /// `$4`.
     Length,
-    /// The remaining bytes of an argument and its line end.
+    /// The number of remaining bytes of an argument, including its line end.
     Argument(u64),
 }
 

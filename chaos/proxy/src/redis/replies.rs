@@ -1,11 +1,12 @@
-//! Follows the replies of a Redis, in whatever pieces the bytes arrive. It buffers no content, only the arrays that are incomplete.
+//! Follows the replies of a Redis. The bytes may arrive in pieces of any size. No content is buffered, only the number of missing elements of each
+//! incomplete array.
 
 use super::{LineBuffer, consume};
 
-/// Deepest nesting of arrays.
+/// Maximum depth of nested arrays.
 const MAX_DEPTH: usize = 64;
 
-/// What the next bytes are. A step consumes the first bytes of its input.
+/// The meaning of the bytes that a step consumed from the beginning of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplyStep {
     /// Part of a reply.
@@ -75,6 +76,7 @@ impl Replies {
             }
             (b'*' | b'~' | b'>' | b'%' | b'|', Some(count @ 0..)) => {
                 self.push |= mark == b'>' && self.open.is_empty();
+                // A map and an attribute count pairs of a key and a value.
                 let each = if matches!(mark, b'%' | b'|') { 2 } else { 1 };
                 let (remaining, attribute) = (count.unsigned_abs() * each, mark == b'|');
                 if remaining == 0 {

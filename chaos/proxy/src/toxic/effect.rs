@@ -1,14 +1,14 @@
-//! The trait that every kind of toxic implements, and the data that goes into and out of its hooks. Hooks are pure: they get bytes, counts
-//! and random numbers, and return what the link must do. They reach no socket, no clock and no counter.
+//! The trait that every kind of toxic implements, and the parameters and results of its hooks. Hooks are pure: they take bytes, counts and random
+//! numbers, and return what the link must do. They use no socket, no clock and no counter.
 
 use super::{Ending, Moment, Protocol};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
-/// What a kind of toxic does. Every hook has a default that does nothing, so the file of a kind overrides only the hooks it needs.
+/// The hooks of a kind of toxic. Every hook has a default that does nothing, so the file of a kind implements only the hooks that it needs.
 ///
-/// A rule with a share below 1 or with a filter, and every rule of a kind that needs a protocol, acts only on the operations that it was
-/// drawn for. The link asks no hook about any other operation.
+/// A conditional rule (with a share below 1, a filter, or a kind that needs a protocol) acts only on the operations that it was drawn for. For other
+/// operations the link calls no hook.
 pub(crate) trait Effect {
     /// The protocol that the edge must speak. `None`: the toxic acts on any bytes.
     fn protocol(&self) -> Option<Protocol> {
@@ -20,7 +20,7 @@ pub(crate) trait Effect {
         None
     }
 
-    /// How every connection ends at once while an unconditional rule is active. `None`: connections stay open.
+    /// Returns how an unconditional rule ends every connection at once; `None` if connections stay open.
     fn ends_connections(&self) -> Option<Ending> {
         None
     }
@@ -30,12 +30,12 @@ pub(crate) trait Effect {
         true
     }
 
-    /// What happens when the request of a drawn operation is complete at the proxy. `head` is true for an HTTP `HEAD` request.
+    /// Returns what happens to a drawn operation when its request is complete at the proxy. `head` is true for an HTTP `HEAD` request.
     fn on_request(&self, _head: bool) -> RequestEffect {
         RequestEffect::Nothing
     }
 
-    /// What the client receives in place of the upstream's reply. Called only after [`RequestEffect::RewriteReply`].
+    /// Returns the reply that the client receives in place of the upstream's. Called only after [`RequestEffect::RewriteReply`].
     fn rewrite(&self, _reply: UpstreamReply<'_>) -> Option<Rewritten> {
         None
     }
@@ -50,21 +50,21 @@ pub(crate) trait Effect {
         false
     }
 
-    /// Added to the time when something arrived. The delays of several toxics add up.
+    /// Returns the delay between the arrival and the departure of bytes. The delays of several toxics add up.
     fn delay(&self, _moment: Moment, _random: u64) -> Duration {
         Duration::ZERO
     }
 
-    /// Moves a departure that also depends on what left before it. Called after all delays are added.
+    /// Changes a departure that also depends on earlier departures. Called after all delays were added.
     fn schedule(&self, _waiting: Waiting, _departure: &mut Departure) {}
 }
 
-/// What becomes of an operation when its request is complete.
+/// The effect on an operation when its request is complete.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RequestEffect {
-    /// It passes, and does not count as hit here.
+    /// The request passes, and does not count as hit here.
     Nothing,
-    /// It passes, and counts as hit.
+    /// The request passes, and counts as hit.
     Hit,
     /// The connection ends; the upstream never sees the request. Counts as hit.
     End(Ending),
@@ -92,11 +92,11 @@ pub(crate) struct Rewritten {
     pub(crate) ends: bool,
 }
 
-/// Bytes on their way, as the toxics so far have changed them.
+/// Bytes that pass the toxics one after another, as the earlier toxics have changed them.
 #[derive(Debug)]
 pub(crate) struct Passage {
     pub(crate) bytes: Bytes,
-    /// Most bytes that leave together.
+    /// Maximum number of bytes that leave together.
     pub(crate) max_piece: usize,
     /// The connection ends after the bytes.
     pub(crate) cut: Option<Ending>,
@@ -116,7 +116,7 @@ impl Passage {
     }
 }
 
-/// Where bytes stand in their direction.
+/// The position of bytes in their direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     /// Bytes of the connection that came before them.
@@ -124,7 +124,7 @@ pub(crate) struct Place {
     /// Bytes that the rule let pass before them: of the operation if the rule is conditional, otherwise since the rule was added or the
     /// connection opened.
     pub(crate) passed: u64,
-    /// The same for all bytes of an operation and direction.
+    /// A random number, which is the same for all bytes of an operation in one direction.
     pub(crate) random: u64,
 }
 

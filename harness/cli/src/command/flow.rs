@@ -1,4 +1,5 @@
-//! `harness flow`: sends one piece of work through a stack (guardrails, memory, patterns, agent) and prints each request, answer and duration.
+//! `harness flow`: sends one sample task through every service of a stack (guardrails, memory, patterns, orchestrator), and prints each call, its
+//! reply and its duration.
 
 use crate::arguments::{BackendChoice, FlowArguments};
 use crate::context::Context;
@@ -19,15 +20,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Intent of the sample.
+/// Intent of the sample task.
 const INTENT: &str = "Find out why checkout was slow after the deploy of the ledger, and keep it from happening again";
-/// Text of the sample.
+/// Text of the sample task.
 const FACTS: &str = "2026-03-04 09:58 deploy of ledger 4.2 (adds an index on entries)\n\
     2026-03-04 10:02 alert: checkout p99 at 4.1 s, usually 0.3 s\n\
     2026-03-04 10:05 on-call sees waiting connections: the pool of 20 is exhausted\n\
     2026-03-04 10:19 ledger rolled back to 4.1\n\
     2026-03-04 10:23 checkout p99 back at 0.3 s; 1,140 orders were late, none lost";
-/// Maximum number of lines of an artefact that are printed.
+/// Maximum number of lines that are printed of the artefact.
 const MAX_LINES: usize = 18;
 
 struct Walk<'a> {
@@ -62,6 +63,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
             walked = Box::pin(walk(&stack, &secret, context)) => walked,
             () = context.cancel.cancelled() => Ok(Exit::Interrupted),
         };
+        // Also after an error or an interrupt, so that no part of the stack outlives the command.
         stack.stop().await;
         walked
     });
@@ -69,7 +71,8 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
     result
 }
 
-/// The stack at `--url`, else the one that `harness up` started, else a stack of its own.
+/// Returns the stack to use and its key: with the default arguments the stack that `harness up` started, if there is one; else the stack that the
+/// arguments name.
 fn place(arguments: &FlowArguments, context: &Context) -> Result<(Backend, String), Failure> {
     if arguments.place.backend == BackendChoice::Auto
         && arguments.place.url.is_empty()
@@ -113,6 +116,7 @@ impl Walk<'_> {
 
         let intent = json!({ "intent": INTENT, "role": "sre" });
         let selected = self.step("patterns", "select_pattern", intent, say_patterns).await;
+        // The best match is injected, on the verdict above. Without a match there is nothing to inject, which is no failure.
         let first = &selected["patterns"][0];
         if first.is_object() {
             let names = first["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);

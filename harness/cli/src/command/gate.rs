@@ -1,5 +1,5 @@
-//! `harness gate`: runs the scenarios, the load and the experiments of a profile on the process backend, and gives one verdict with its
-//! reasons. All steps run, even if one fails. Writes one page for the whole gate, and annotations for the CI.
+//! `harness gate`: runs the scenarios, the load and the experiments of a profile on the process backend, and returns one verdict with its
+//! reasons. If a step fails, the later ones still run. Writes one page for the whole gate, and annotations for the CI.
 
 mod phases;
 
@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     };
     let dir = folder.path().join(&record.run_id);
     std::fs::create_dir_all(gate::runs(&dir))?;
+    // Without the lock, another harness could remove the directory as an old run.
     let lock = runs::Lock::take(&dir)?;
     context.tell(&format!("seed {seed}, gate {}", record.run_id));
     let began = Instant::now();
@@ -76,7 +77,8 @@ pub(crate) fn again(dir: &Path, context: &Context) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Runs every step in order. An interrupt ends the gate, and so does a stack that does not start, because the next one would not start either.
+/// Runs every step in order. After an interrupt, or if a stack does not start, the remaining steps are recorded as not run: the next stack would
+/// not start either.
 fn play_all(phases: Phases, dir: &Path, record: &mut GateRecord, context: &Context) -> (Exit, Summaries) {
     let (mut exits, mut summaries, mut stop) = (Vec::new(), Summaries::new(), None);
     for (kind, steps) in phases.0 {
@@ -138,7 +140,7 @@ fn publish(summary: &GateSummary, dir: &Path) -> Result<(), Failure> {
     ci::summarise(&std::fs::read_to_string(dir.join(run_dir::REPORT_MARKDOWN))?)
 }
 
-/// The last screen: a verdict that can be pasted into a chat.
+/// Prints the result of the gate. The last line is complete on its own, so that it can be pasted into a chat.
 fn show(summary: &GateSummary, exit: Exit, dir: &Path, context: &Context) {
     let report = dir.join(run_dir::REPORT_HTML);
     if context.output.json {

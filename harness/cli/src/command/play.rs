@@ -1,4 +1,4 @@
-//! Runs plans and shows their results: shared by loads, scenarios and experiments.
+//! Runs plans and shows their results. Loads, scenarios, experiments and the gate share this code.
 
 use crate::ci::{self, Annotation};
 use crate::context::Context;
@@ -14,7 +14,7 @@ use owo_colors::OwoColorize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The folder of the runs, checked before anything starts, and the number of runs to keep.
+/// The folder of the runs, and the number of runs to keep in it. The folder is checked before anything starts.
 pub(crate) struct Folder {
     path: PathBuf,
     keep: u32,
@@ -32,7 +32,7 @@ impl Folder {
         &self.path
     }
 
-    /// Removes the oldest runs; keeps those of this command.
+    /// Removes the oldest runs beyond the number to keep, but none of this command. With 0, keeps all.
     pub(crate) fn keep_newest(&self, own: &[PathBuf], context: &Context) {
         if self.keep == 0 {
             return;
@@ -58,6 +58,7 @@ pub(crate) fn execute(
         Subject::Load(_) | Subject::Experiment(_) => None,
         Subject::Scenario(script) => scenarios::find(&script.name),
     };
+    // Loads and experiments have figures.
     let has_figures = scenario.is_none();
     let request = RunRequest { plan, scenario, runs: runs.to_owned(), executable: context.executable.clone(), secret };
     let outcome = context.runtime.block_on(Box::pin(run_plan(request, &context.view, &context.cancel)))?;
@@ -73,9 +74,9 @@ pub(crate) struct Played {
     pub(crate) name: String,
     pub(crate) about: String,
     pub(crate) exit: Exit,
-    /// Includes the start and the stop of its stack.
+    /// Duration of the run, including the start and the stop of its stack.
     pub(crate) took: Duration,
-    /// The run, or why it did not start.
+    /// The outcome of the run, or the error that prevented a verdict.
     pub(crate) result: Result<RunOutcome, Failure>,
 }
 
@@ -98,7 +99,8 @@ pub(crate) fn one(
     Played { kind, name: name.to_owned(), about: about.to_owned(), exit, took: start.elapsed(), result }
 }
 
-/// Ends a command: writes annotations for the CI, removes old runs, and prints a summary if there were several runs.
+/// Ends a command: writes annotations for the CI, removes old runs, and prints a summary if there were several runs. If there was one run and it
+/// failed with an error, returns that error.
 pub(crate) fn conclude(played: Vec<Played>, many: bool, folder: &Folder, context: &Context) -> Result<Exit, Failure> {
     publish(&played)?;
     let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok());
@@ -133,7 +135,7 @@ fn because_of(result: &Result<RunOutcome, Failure>) -> String {
     }
 }
 
-/// One line for each run, with the path of its report.
+/// Prints one line for each run, with its verdict and its directory.
 pub(crate) fn summary(played: &[Played], context: &Context) {
     for played in played {
         let (verdict, because, place) = match &played.result {
@@ -156,10 +158,10 @@ pub(crate) fn summary(played: &[Played], context: &Context) {
     }
 }
 
-/// The command as typed, without a seed: the plan adds the one that was used.
+/// Returns the command as typed, but without `--seed`, because the plan adds the seed that was used.
 pub(crate) fn command_line() -> String {
     let mut words = vec!["harness".to_owned()];
-    // `harness plan load …` prints the command that would run.
+    // `harness plan load …` plans the command `harness load …`, so `plan` is dropped.
     let mut arguments = std::env::args().skip(1).skip_while(|argument| argument == "plan");
     while let Some(argument) = arguments.next() {
         if argument == "--seed" {

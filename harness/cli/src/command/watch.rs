@@ -1,5 +1,5 @@
-//! `harness watch`: rebuilds on every change and restarts only the services whose programs changed, or runs a command of the user with the
-//! names of those services.
+//! `harness watch`: rebuilds the services after every change of their sources, and restarts only those whose programs changed. Alternatively it
+//! runs a command of the user with the names of these services.
 
 mod background;
 mod build;
@@ -21,7 +21,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Capacity of the queue of changes. A change beyond it may be dropped, because the queued ones cause the same rebuild.
+/// Capacity of the queue of changes. A change that does not fit is dropped: the queued ones start a rebuild anyway.
 const MAX_WAITING: usize = 4_096;
 /// Interval between two checks for an interrupt or for `--stop`.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
             continue;
         }
         renew(&services, arguments, context);
+        // The build may have new sources, in folders that are not watched yet.
         sources = Sources::of(&context.executable)?;
         follow(&mut watcher, &sources, &mut watched)?;
     }
@@ -73,7 +74,8 @@ fn follow(watcher: &mut impl Watcher, sources: &Sources, watched: &mut BTreeSet<
     Ok(())
 }
 
-/// The changed files, once nothing changes any more; empty after a while without changes.
+/// Returns the changed files, once no file has changed for [`QUIET`]. Returns an empty set if nothing changes within [`GLANCE`], so that the
+/// caller can check for an interrupt.
 fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<PathBuf>, Failure> {
     let mut paths = BTreeSet::new();
     let mut wait = GLANCE;
@@ -94,7 +96,7 @@ fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<Pa
     }
 }
 
-/// Builds services and restarts those whose programs changed. Reports a failure; the next change is the next attempt.
+/// Builds services and restarts those whose programs changed. Prints a failure and does not retry: the next change starts the next build.
 fn renew(services: &[Service], arguments: &WatchArguments, context: &Context) {
     let since = Instant::now();
     let names = |services: &[Service]| services.iter().map(|service| service.name()).collect::<Vec<_>>().join(", ");

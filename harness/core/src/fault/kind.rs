@@ -1,4 +1,4 @@
-//! What every kind of fault must answer and do. Each kind is one type that implements [`Fault`], in a file of its own.
+//! The trait [`Fault`], which every kind of fault implements: one type in a file of its own.
 
 use super::error::FaultError;
 use super::injection::Injection;
@@ -32,37 +32,37 @@ pub(super) trait Fault: Sync {
         None
     }
 
-    /// What is wrong with the settings on a stack with this topology; one line for each problem. By default the target is a part that must
-    /// exist.
+    /// Returns one line for each problem of the settings on a stack with this topology. The default is for a fault whose target is a part: the
+    /// part must exist.
     fn problems(&self, topology: &Topology) -> Vec<String> {
         unknown_part(topology, &self.target())
     }
 
-    /// Why this backend cannot do it, as the predicate of a sentence about the fault.
+    /// Returns why this backend cannot inject the fault, as the predicate of a sentence with the fault as its subject; `None` if it can.
     fn unsupported(&self, backend: &Backend) -> Option<String> {
         needs_own_stack(backend)
     }
 
-    /// Why this machine cannot do it, although the backend can.
+    /// Returns why this machine cannot inject the fault although the backend can; `None` if it can.
     fn impossible_here(&self, _backend: &Backend) -> Option<String> {
         None
     }
 
-    /// Injects the fault, which acts when this returns. [`Injection::must_undo`] comes before anything that outlives this process.
+    /// Injects the fault. It acts once this has returned. [`Injection::must_undo`] must be called before any change that outlives this process.
     fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting>;
 
-    /// Brings back what the fault took away. Called when everything is undone.
+    /// Restores what the undo does not, such as a part that must be started again. Called after every undo was applied.
     fn recover<'f>(&'f self, _injection: &'f Injection<'_>) -> Step<'f, ()> {
         Box::pin(async { Ok(()) })
     }
 }
 
-/// A fault that acts, as far as this process holds it.
+/// The resources of this process that belong to an injected fault.
 #[derive(Default)]
 pub(super) struct Acting {
-    /// What must exist for the fault to act, if it lives in this process.
+    /// Keeps the fault acting, if the fault exists only in this process.
     pub(super) hold: Option<Box<dyn Hold>>,
-    /// What must be undone, oldest first.
+    /// The entries of the undo log, oldest first.
     pub(super) undo: Vec<UndoGuard>,
 }
 
@@ -73,7 +73,8 @@ impl Acting {
 }
 
 impl Drop for Acting {
-    /// Drops in the order of a heal; a `Vec` would drop its oldest entry first. An injection that fails half-way is undone by this.
+    /// Drops in the order of a heal, newest entry first; a `Vec` would drop its oldest entry first. This also undoes an injection that failed
+    /// half-way.
     fn drop(&mut self) {
         drop(self.hold.take());
         while let Some(guard) = self.undo.pop() {
@@ -88,13 +89,13 @@ impl From<UndoGuard> for Acting {
     }
 }
 
-/// Something of this process that keeps a fault acting. Dropped, it stops doing so.
+/// Keeps a fault acting from this process, until it is dropped.
 pub(super) trait Hold: Send {
     fn hits(&self) -> Option<CountedHits> {
         None
     }
 
-    /// Ends it and returns its last count.
+    /// Ends the fault and returns the final number of hits.
     fn end(self: Box<Self>) -> BoxFuture<'static, Option<CountedHits>> {
         drop(self);
         Box::pin(async { None })

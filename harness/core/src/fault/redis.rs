@@ -1,5 +1,5 @@
-//! `redis`: a real Redis answers and does not serve. Its own commands bring it into that state, over a connection that is opened before: in
-//! most states a new one would not be let in.
+//! `redis`: a real Redis answers, but does not serve. Commands of Redis itself bring it into such a state. They are sent over a connection that
+//! is opened before, because in most states a new connection would not be let in.
 
 mod recipe;
 mod state;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// The name of the harness's connections at Redis, which tells them from those of the services.
+/// The name that the connections of the harness have in Redis, which distinguishes them from the connections of the services.
 const NAME: &str = "harness-fault";
 /// Pause between two repetitions of a command.
 const REPEAT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ impl Fault for Redis {
 
 /// Connections and commands that keep a state going.
 struct StateHold {
-    /// Connections that take places, and the one that must not be lost.
+    /// The connections that occupy places, and the admin connection, which could not be opened again in some states.
     connections: Vec<MultiplexedConnection>,
     tasks: JoinSet<()>,
 }
@@ -125,7 +125,7 @@ async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) ->
         Ongoing::Nothing => {}
         Ongoing::Endless(command) => {
             let mut connection = connect_by_name(url).await.map_err(|error| error.to_string())?;
-            // Redis answers only when the fault is healed.
+            // Redis answers this command only when the fault is healed.
             connection.set_response_timeout(Duration::MAX);
             tasks.spawn(async move { drop(query(&mut connection, &command).await) });
         }
@@ -134,7 +134,7 @@ async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) ->
             let url = url.to_owned();
             tasks.spawn(async move {
                 loop {
-                    // A Redis that was restarted meanwhile gets the command again.
+                    // A restart of Redis ends the connection, so the command continues on a new one.
                     if query(&mut connection, &command).await.is_err_and(|error| error.is_io_error())
                         && let Ok(reconnected) = connect_by_name(&url).await
                     {
@@ -160,7 +160,7 @@ async fn query_all(admin: &mut MultiplexedConnection, commands: &[Vec<String>]) 
     Ok(())
 }
 
-/// Waits until a script may write, as those of the services do.
+/// Waits until Redis lets a script write, because the services write by scripts.
 async fn wait_until_it_serves(url: &str) -> Result<(), String> {
     let start = Instant::now();
     let mut last;
@@ -170,7 +170,7 @@ async fn wait_until_it_serves(url: &str) -> Result<(), String> {
                 Ok(_) => return Ok(()),
                 Err(error) => last = error.to_string(),
             },
-            // Another fault has ended this Redis, and this fault with it.
+            // Redis does not listen: another fault has stopped it, which ended this fault too.
             Err(error) if error.is_connection_refusal() => return Ok(()),
             Err(error) => last = error.to_string(),
         }

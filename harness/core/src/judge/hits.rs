@@ -1,4 +1,4 @@
-//! Counts the calls that a fault hit, for faults that nothing else counts.
+//! Counts the hits of a fault from the calls of clients, for faults whose hits neither a proxy nor a metric counts.
 
 use crate::drive::experiment::Experiment;
 use crate::drive::traffic::operations::service_of;
@@ -6,10 +6,10 @@ use harness_history::experiment::{FILE_CHANGED, Fault};
 use harness_history::{Effect, History, Op, Outcome};
 use mcp_contracts::Service;
 
-/// Kind of the fault that blocks writes and not reads.
+/// Kind of the fault that blocks writes but not reads.
 const LOCKED: &str = "database_locked";
 
-/// The number of calls that the fault hit, and how they show it; `None` if calls cannot show it.
+/// Returns the number of calls that the fault hit, and the reason why they count as hit; `None` if calls cannot show a hit.
 pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &History) -> Option<(u64, &'static str)> {
     let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
     let until_us = fault.healed_us?;

@@ -1,5 +1,4 @@
-//! Reads the record of a run. Each file is read once: it is hashed while it is parsed, and the checks and every report use the same
-//! [`Recorded`].
+//! Reads the record of a run into a [`Recorded`], which the checks and every report use. Each file is read once: it is hashed while it is parsed.
 
 use super::hits;
 use crate::drive::experiment::Experiment;
@@ -22,7 +21,7 @@ pub struct Recorded {
     pub history: History,
     /// Report of the driver; `None` if the driver did not write it.
     pub driver: Option<DriverReport>,
-    /// End of the scenario; `None` if the run is not a scenario, or it did not end.
+    /// The report that a scenario or an experiment writes at its end; `None` for a load, or if the run did not get to its end.
     pub scenario: Option<ScenarioReport>,
     pub expectations: Vec<Expectation>,
     pub samples: Vec<Sample>,
@@ -73,7 +72,7 @@ impl Recorded {
     pub fn read_and_seal(run_dir: &Path) -> Result<Self, JudgeError> {
         let mut files = RecordFiles::new(run_dir);
         let recorded = files.parse();
-        // Sealed even if it cannot be parsed: the run did end, so `harness runs` must not call it cut off.
+        // The run is sealed even if its record cannot be parsed: it did end, so `harness runs` must not report it as cut off.
         let sealed = files.checksums.seal(run_dir);
         sealed.map_err(|error| JudgeError::write(&run_dir.join(run_dir::MANIFEST), &error))?;
         recorded
@@ -116,6 +115,7 @@ impl<'d> RecordFiles<'d> {
             run_dir: self.run_dir.to_owned(),
             plan,
             history,
+            // From here on a missing file is no error: a run that was cut off has no reports, but its calls can still be judged.
             driver: self.document(run_dir::DRIVER).ok(),
             scenario: self.document(run_dir::SCENARIO).ok(),
             expectations,
@@ -126,8 +126,8 @@ impl<'d> RecordFiles<'d> {
         })
     }
 
-    /// Adds the events of an experiment to its history, with what only the calls show: the number of requests that a fault hit, and the
-    /// number of calls that use an edge.
+    /// Adds the events of an experiment to its history, and completes them with two numbers that only the calls show: the requests that a fault
+    /// hit, and the calls that use an edge.
     fn add_experiment(&mut self, experiment: &Experiment, history: History) -> History {
         let Ok(mut happened) = self.document::<harness_history::experiment::Experiment>(run_dir::EXPERIMENT) else {
             return history;
@@ -161,7 +161,7 @@ impl<'d> RecordFiles<'d> {
         })
     }
 
-    /// Reads one value per line. Returns true beside them if the last line is incomplete: a recorder that is killed leaves such a line.
+    /// Reads one value per line. Also returns true if the last line is incomplete, which it is if the recorder was killed.
     fn lines<T: DeserializeOwned>(&mut self, name: &str) -> Result<(Vec<T>, bool), JudgeError> {
         let path = self.run_dir.join(name);
         let unreadable = |error| unreadable(&path, &error);

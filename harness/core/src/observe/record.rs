@@ -1,5 +1,5 @@
-//! Writes operations to `history.jsonl`. Callers only serialize, and one thread writes, so a slow disk does not delay a measured call. No
-//! operation is dropped silently: if the disk is full, the recorder reports it and the run cannot be judged.
+//! Writes operations to `history.jsonl`. The caller serializes an operation into a block, and one thread writes the blocks, so that a slow disk
+//! does not delay a measured call. No operation is dropped silently: if a write fails, the recorder reports it and the run cannot be judged.
 
 use crate::plan::run_dir::HISTORY;
 use harness_history::Op;
@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 
 /// Size at which a block is sent to the writer. One write per block instead of one per operation keeps the driver cheap.
 const BLOCK_BYTES: usize = 128 << 10;
-/// Maximum number of blocks that wait for the disk; then callers wait, so that memory stays bounded (2 MiB).
+/// Maximum number of blocks that wait for the disk. If the queue is full, callers wait, so that memory stays bounded (16 × 128 KiB = 2 MiB).
 const MAX_BLOCKS: usize = 16;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ const MAX_BLOCKS: usize = 16;
 pub struct RecordError {
     pub path: PathBuf,
     pub why: String,
-    /// Number of operations that were written before.
+    /// Number of operations that were written before the failure.
     pub recorded: u64,
 }
 
@@ -93,8 +93,8 @@ impl Recorder {
         }
     }
 
-    /// Records one operation. Waits only if [`MAX_BLOCKS`] wait for the disk. After a failure it does nothing, and [`Recorder::failure`] returns
-    /// the reason.
+    /// Records one operation. Waits only if the queue of [`MAX_BLOCKS`] blocks is full. After a failure the call does nothing, and
+    /// [`Recorder::failure`] returns the reason.
     pub fn record(&self, op: &Op) {
         if self.shared.failure.get().is_some() {
             return;
@@ -106,6 +106,7 @@ impl Recorder {
             block.ops += 1;
             (block.bytes.len() >= BLOCK_BYTES).then(|| self.replace(&mut block))
         };
+        // Sent without the lock on the block, so that a full queue stops only this caller.
         if let Some(full) = full {
             self.send(Message::Block(full));
         }
@@ -155,6 +156,7 @@ impl Recorder {
     }
 
     fn replace(&self, block: &mut Block) -> Block {
+        // The writer returns the buffers of written blocks, so that they are not allocated again.
         let bytes = self.free.lock().try_recv().unwrap_or_default();
         std::mem::replace(block, Block { bytes, ops: 0 })
     }

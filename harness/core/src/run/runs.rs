@@ -27,7 +27,7 @@ pub struct RunEntry {
     /// The verdict in its report; `None` if it has no report.
     pub reported: Option<ReportedVerdict>,
     pub state: RunState,
-    /// Size of all its files.
+    /// Size of all files of the run, in bytes.
     pub bytes: u64,
 }
 
@@ -106,12 +106,12 @@ pub fn is_run(path: &Path) -> bool {
 pub fn directories(runs: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
     let mut directories: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_run(path)).collect();
-    // A name begins with the start time.
+    // A name begins with the start time, so the order of the names is that of the runs.
     directories.sort_unstable_by(|a, b| b.cmp(a));
     directories
 }
 
-/// The runs, newest first. Reads every record as a whole to verify it against its manifest.
+/// Returns the runs, newest first. Reads every file of every run, to compare it with the manifest of its run.
 pub fn list(runs: &Path) -> Vec<RunEntry> {
     directories(runs).into_iter().map(entry).collect()
 }
@@ -145,8 +145,8 @@ pub struct PruneResult {
     pub kept: Vec<(PathBuf, String)>,
 }
 
-/// The runs to remove: all but the newest `keep`, those in `own`, runs in progress, and runs with faults still to undo, because their undo log
-/// would be lost.
+/// Returns the runs to remove: all except the newest `keep`, the runs in `own`, runs in progress, and runs with faults that are still to undo. The
+/// undo log of the latter would be lost.
 pub fn surplus(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
     let mut surplus = PruneResult::default();
     for path in directories(runs).into_iter().skip(keep).filter(|path| !own.contains(path)) {
@@ -171,7 +171,7 @@ pub fn prune(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
             Err(error) => pruned.kept.push((path, format!("it cannot be removed: {error}"))),
         }
     }
-    // A harness that was killed while it removed a run has left half of it under this prefix.
+    // If a harness was killed while it removed a run, the rest of that run has this prefix.
     let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
     let leftovers = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(REMOVED_PREFIX));
     leftovers.for_each(|entry| drop(std::fs::remove_dir_all(entry.path())));

@@ -4,7 +4,7 @@ use super::process::Processes;
 use super::runtime::PartRuntime;
 use super::{RunningPart, StackError, StackRequest, ready, wiring};
 
-/// Starts the part, which has ended; `parts` are the parts of the stack as they were when the harness left it.
+/// Starts a part that has ended. `parts` are the parts from the state file of the stack; the ports and addresses are taken from them.
 pub(crate) async fn start(
     request: &StackRequest,
     parts: &[RunningPart],

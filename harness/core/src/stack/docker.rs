@@ -1,5 +1,5 @@
-//! The docker backend: testcontainers on a network of the stack's own, published on 127.0.0.1 only. Everything has the stack's label, by which
-//! the reaper removes it if the harness dies.
+//! The docker backend: each part is a container on a network that only this stack uses. Ports are published on 127.0.0.1 only. Containers,
+//! network and volumes have the label of the stack, by which the reaper removes them if the harness dies.
 
 mod container;
 mod life;
@@ -39,7 +39,7 @@ pub(super) struct Containers {
 struct PartContainer {
     container: ContainerAsync<GenericImage>,
     running: RunningPart,
-    /// True if the container was started again; its later output is not in the log file.
+    /// True if the container was started again. The log file has only the output of its first start.
     again: bool,
 }
 
@@ -135,12 +135,13 @@ impl PartRuntime for Containers {
                 let ending = wave.iter().filter_map(|part| containers.remove(&part.name));
                 futures::future::join_all(ending.map(|container| self.end(container))).await;
             }
+            // Removes the network, the volumes, and any container that still exists.
             let _ = labelled::remove_from(&self.docker, &self.label).await;
         })
     }
 
     fn leave(self: Box<Self>) {
-        // A dropped handle removes its container.
+        // Dropping a handle would remove its container.
         std::mem::take(&mut *self.lock()).into_values().for_each(|container| std::mem::forget(container.container));
     }
 
@@ -162,7 +163,7 @@ impl PartRuntime for Containers {
 }
 
 impl Containers {
-    /// Checks that the images exist, and makes the network and the volumes.
+    /// Checks that the images exist, and creates the network and the volumes.
     pub(super) async fn prepare(
         request: &StackRequest,
         reaper: Option<&Reaper>,
@@ -180,7 +181,7 @@ impl Containers {
         if let Some(reaper) = reaper {
             reaper.watch_label(&label);
         }
-        // Made here and not by testcontainers, which would not set the label.
+        // testcontainers could create the network too, but would not set the label.
         let labels = HashMap::from([(LABEL.to_owned(), label.clone())]);
         let failed = |what: &str, error: bollard::errors::Error| StackError::start(what, error);
         let network = NetworkCreateRequest { name: label.clone(), labels: Some(labels.clone()), ..Default::default() };
@@ -195,7 +196,7 @@ impl Containers {
         Ok(Self { docker, http, label, gateway, containers: Mutex::default() })
     }
 
-    /// Waits until a part is ready, and finds its process.
+    /// Waits until a part is ready or has ended. If it is ready, records its process.
     async fn settle(&self, running: &mut RunningPart) -> Result<(), StackError> {
         let id = running.container.clone().unwrap_or_default();
         let log = running.log.clone().unwrap_or_default();
@@ -215,7 +216,7 @@ impl Containers {
 
     async fn end(&self, PartContainer { container, running, again }: PartContainer) {
         let seconds = i32::try_from(STOP_DEADLINE.as_secs()).unwrap_or(i32::MAX);
-        // A paused container does not receive the signal; this fails if it is not paused.
+        // A paused container does not receive the signal. If the container is not paused, the call fails, which does no harm.
         let _ = self.docker.unpause_container(container.id()).await;
         let _ = container.stop_with_timeout(Some(seconds)).await;
         if let Some(log) = running.log.filter(|_| again)

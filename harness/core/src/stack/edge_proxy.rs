@@ -18,7 +18,7 @@ struct Proxied {
     to: String,
     tapped: bool,
     proxy: Arc<Proxy>,
-    /// The rule that makes every call slower, if the topology has one.
+    /// Keeps the rule that delays every reply, if the topology has such a rule.
     _slow: Option<Guard>,
 }
 

@@ -1,4 +1,4 @@
-//! The external backend: a stack that the harness did not start. Its parts are only asked whether they are ready.
+//! The external backend: a stack that the harness did not start. The harness only checks that its parts are ready.
 
 use super::ready::{self, Readiness};
 use super::runtime::PartRuntime;

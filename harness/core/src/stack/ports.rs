@@ -1,6 +1,6 @@
-//! Ports for the parts of a stack: the one of the topology, or a free one outside the range that the system uses for outgoing connections. In
-//! that range another connection could take the port of a part that is being restarted, and a client that connects to its own outgoing port
-//! is connected to itself.
+//! Chooses the port of a part: the port of the topology, or a free one outside the range that the system uses for outgoing connections. In that
+//! range another connection could take the port of a part that is being restarted, and a client that connects to the port could get it as its own
+//! outgoing port and be connected to itself.
 
 mod holder;
 
@@ -27,7 +27,7 @@ pub(super) fn port_of(part: &Part) -> Result<u16, StackError> {
     }
 }
 
-/// A port of loopback that was free a moment ago.
+/// Returns a port of loopback that was free a moment ago.
 fn free_port() -> std::io::Result<u16> {
     let range =
         ports_below_outgoing(&std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());

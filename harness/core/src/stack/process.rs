@@ -1,4 +1,5 @@
-//! The process backend: plain processes on loopback, with data and logs in the stack's own folder. A part that is started again keeps its port.
+//! The process backend: each part is a plain process on loopback. Data and logs are in the folder of the stack. A part that is started again
+//! keeps its port, so its peers and clients need no new address.
 
 mod command;
 
@@ -21,9 +22,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::process::Child;
 
-/// Attempts with another port if another program takes it between the search and the start.
+/// Maximum number of attempts to start a part. A free port is searched first, and another program may take it before the part listens.
 const PORT_ATTEMPTS: usize = 4;
-/// Pause between two looks at the state of a process.
+/// Pause between two checks whether a process is stopped.
 const STATE_PAUSE: Duration = Duration::from_millis(2);
 
 /// The processes of a stack.
@@ -33,7 +34,7 @@ pub(super) struct Processes {
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
 }
 
-/// What it takes to start a part again, and its process while it runs.
+/// Everything that is needed to start a part again, and its process while it is running.
 struct Slot {
     part: Part,
     port: u16,
@@ -55,7 +56,7 @@ impl PartProcess {
         let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
     }
 
-    /// Asks the process to end; `None` if it had to be killed.
+    /// Sends SIGTERM and waits for the exit. Returns `None` if the process had to be killed.
     async fn end(mut self) -> Option<ExitStatus> {
         self.signal(Signal::SIGTERM);
         // A paused process receives SIGTERM only when it continues.
@@ -87,6 +88,7 @@ impl PartRuntime for Processes {
                         self.slots.lock().insert(part.name.clone(), Arc::new(slot));
                         return Ok(running);
                     }
+                    // Only a port that the harness chose is replaced. A part with a fixed port must not get another one.
                     Err(StackError::Died { ref tail, .. })
                         if attempt < PORT_ATTEMPTS && part.port.is_none() && tail.contains("in use") => {}
                     Err(error) => return Err(error),
@@ -153,13 +155,13 @@ impl PartRuntime for Processes {
             if let Ok(mut process) = slot.process.try_lock()
                 && let Some(process) = process.take()
             {
-                // A dropped handle kills its process.
+                // Dropping the handle would kill the process (`kill_on_drop`).
                 std::mem::forget(process.child);
             }
         }
     }
 
-    /// The database of the settings, if they name one.
+    /// The database in the part's settings or, if they name none, the one in the folder of the stack.
     fn database(&self, request: &StackRequest, part: &Part) -> Option<PathBuf> {
         match part.settings.get(mcp_contracts::env::DATABASE_URL) {
             Some(url) => url.strip_prefix("sqlite://").map(|path| request.dir.join(path)),
@@ -185,7 +187,7 @@ impl Processes {
         };
         let output = std::fs::File::options().create(true).append(true).open(&log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
-        // Ctrl-C in a terminal is sent to the whole group of the harness; in a group of its own the part waits to be stopped in order.
+        // A terminal sends Ctrl-C to the whole process group of the harness. The part has its own group, so it runs until the harness stops it.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).kill_on_drop(true);
         let child = command.spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(std::io::Error::other("it ended at once")))?;
@@ -206,7 +208,7 @@ impl Processes {
         })
     }
 
-    /// Sends SIGSTOP or SIGCONT and waits until the process has stopped or continues: the kernel stops it a moment after the signal.
+    /// Sends SIGSTOP or SIGCONT and waits for the effect, because the kernel stops a process a moment after the signal.
     async fn signal_and_wait(&self, name: &str, what: &'static str, signal: Signal) -> Result<(), StackError> {
         let slot = self.slot(name, what)?;
         let process = slot.process.lock().await;
@@ -248,7 +250,7 @@ fn database_of(request: &StackRequest, part: &Part) -> PathBuf {
     request.dir.join("data").join(format!("{}.db", part.data))
 }
 
-/// Puts the database of the request in place, once for all instances that share it.
+/// Writes the database that the request gives a service. Instances share the file, so only the first one writes it.
 fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
     let bytes = request.given.iter().find_map(|given| match given {
         Fixture::Database { service, bytes } if part.kind == PartKind::Service(*service) => Some(bytes),
@@ -263,7 +265,7 @@ fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
     }
 }
 
-/// Finds a program beside the harness.
+/// Finds a program in the folder of the harness.
 fn find_binary(executable: &Path, name: &str) -> Result<PathBuf, StackError> {
     let folder = executable.parent().map(Path::to_owned).unwrap_or_default();
     // A test program is one folder deeper than the binaries of its build.

@@ -1,4 +1,4 @@
-//! Asks parts whether they are ready, and waits until they are; the error of a wait shows the last lines of the log.
+//! Requests the readiness of parts, and waits until a part is ready. The error of a wait has the last lines of the part's log.
 
 use super::{START_DEADLINE, StackError};
 use crate::plan::topology::PartKind;
@@ -10,11 +10,11 @@ use tokio::net::TcpStream;
 
 /// Pause between two requests. Short, because it is added to every measured start.
 const READY_PAUSE: Duration = Duration::from_millis(5);
-/// How long one response may take.
+/// Deadline for one response.
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
-/// How long a Redis may take to answer `PING`.
+/// Deadline for a Redis to answer `PING`.
 const PING_DEADLINE: Duration = Duration::from_secs(1);
-/// Number of log lines that an error shows.
+/// Maximum number of log lines in an error.
 const TAIL_LINES: usize = 12;
 
 /// The state of a part, by its answer to one request.
@@ -26,13 +26,13 @@ pub(super) enum Readiness {
     Silent(String),
 }
 
-/// The HTTP client for requests to parts; made once per stack, because making it costs more than a request.
+/// Returns an HTTP client for requests to parts. A stack creates one and keeps it, because creating it costs more than a request.
 pub(super) fn http_client() -> Result<reqwest::Client, StackError> {
     let client = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build();
     client.map_err(|error| StackError::start("harness", error))
 }
 
-/// Waits until a part is ready; `ended` returns how its process ended, if it did.
+/// Waits until a part is ready. `ended` returns the exit status of its process once it has ended, which ends the wait with an error.
 pub(super) async fn wait_ready(
     http: &reqwest::Client,
     (name, kind, url): (&str, PartKind, &str),
@@ -54,7 +54,7 @@ pub(super) async fn wait_ready(
     Err(StackError::NotReady { part: name.to_owned(), seconds: START_DEADLINE.as_secs(), last, tail: log_tail(log) })
 }
 
-/// Asks a part once whether it is ready.
+/// Requests the readiness of a part once.
 pub(super) async fn readiness(http: &reqwest::Client, kind: PartKind, url: &str) -> Readiness {
     ask(http, kind, url, READYZ_PATH).await
 }

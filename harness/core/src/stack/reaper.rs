@@ -1,5 +1,5 @@
-//! The reaper: a child process that outlives the harness by a moment. The harness sends it what was started and what must be undone. When its
-//! input ends, whatever ended the harness (`kill -9` included), the reaper undoes the faults that are left and then ends the parts.
+//! The reaper: a child process that outlives the harness by a moment. The harness sends it every part that it starts and every undo of a fault. The
+//! reaper's input ends when the harness ends in any way, also by `kill -9`. Then the reaper applies the remaining undos and ends the parts.
 
 mod list;
 
@@ -22,7 +22,7 @@ pub struct Reaper {
 }
 
 impl Reaper {
-    /// Starts a reaper; `executable` is the harness itself.
+    /// Starts a reaper. `executable` is the program of the harness.
     ///
     /// # Errors
     /// The process cannot be started.
@@ -38,35 +38,35 @@ impl Reaper {
         Ok(Self { input: Mutex::new(child.stdin.take()), child: Mutex::new(child) })
     }
 
-    /// Kills this process at the end, unless [`Reaper::release`] comes first.
+    /// Makes the reaper kill this process when its input ends, unless [`Reaper::release`] is called before.
     pub fn watch_process(&self, pid: u32) {
         if let Some(started) = start_time(pid) {
             self.send(&Message::Process { pid, started });
         }
     }
 
-    /// Removes everything in Docker that has this label at the end, unless [`Reaper::release`] comes first.
+    /// Makes the reaper remove everything in Docker with this label when its input ends, unless [`Reaper::release`] is called before.
     pub fn watch_label(&self, label: &str) {
         self.send(&Message::Label { label: label.to_owned() });
     }
 
-    /// Repeats a line that was written to an undo log.
+    /// Sends the reaper a line that was written to an undo log.
     pub(crate) fn record(&self, log: &Path, line: Line) {
         self.send(&Message::Recorded { log: log.to_owned(), line });
     }
 
-    /// Undoes an entry of an undo log now and marks it there.
+    /// Makes the reaper apply an entry of an undo log now, and mark it as undone.
     pub(crate) fn undo_now(&self, log: &Path, id: &str) {
         self.send(&Message::UndoNow { log: log.to_owned(), id: id.to_owned() });
     }
 
-    /// Ends the reaper and leaves the parts alone, because the stack was stopped in order.
+    /// Ends the reaper without ending the parts. Called after the stack was stopped in order.
     pub fn release(&self) {
         self.send(&Message::Stopped);
         self.close();
     }
 
-    /// Ends the reaper, which undoes and ends what is left, and waits for it.
+    /// Closes the input of the reaper, so that it applies the remaining undos and ends the parts, and waits until it has exited.
     pub fn close(&self) {
         drop(self.input.lock().take());
         let _ = self.child.lock().wait();

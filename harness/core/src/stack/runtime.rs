@@ -1,5 +1,5 @@
-//! What a stack needs of the backend that runs its parts: processes, containers, or an operator elsewhere. The default bodies are those of a
-//! stack that the harness did not start.
+//! The interface between a stack and the backend that runs its parts: processes, containers, or an external operator. The default methods are those
+//! of a stack that the harness did not start.
 
 use super::{Ended, LOOPBACK, RunningPart, StackError, StackRequest};
 use crate::plan::topology::Part;
@@ -13,7 +13,7 @@ pub(super) type Action<'r, T> = BoxFuture<'r, Result<T, StackError>>;
 
 /// Runs the parts of one stack.
 pub(super) trait PartRuntime: Send + Sync {
-    /// Returns the parts if they are running already; then none is started or stopped.
+    /// Returns the parts if they are running already, so that the stack starts and stops none.
     fn running(&self) -> Option<Vec<RunningPart>> {
         None
     }
@@ -51,7 +51,7 @@ pub(super) trait PartRuntime: Send + Sync {
         refuse(name, "resumed")
     }
 
-    /// Everything that a part wrote, over all its lives.
+    /// Returns everything that a part has written to its log since its first start.
     fn log<'r>(&'r self, part: &'r RunningPart) -> Action<'r, String> {
         Box::pin(async {
             let unreadable = |why: String| StackError::control(&part.name, "read the log of", why);
@@ -61,7 +61,8 @@ pub(super) trait PartRuntime: Send + Sync {
         })
     }
 
-    /// Stops every part: the last wave first, because nothing needs it, and the parts of a wave together.
+    /// Stops every part. Waves are stopped in reverse order, because no part needs those of the last wave. The parts of one wave are stopped
+    /// together.
     fn stop<'r>(&'r self, _waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
         Box::pin(async {})
     }
@@ -74,17 +75,17 @@ pub(super) trait PartRuntime: Send + Sync {
         None
     }
 
-    /// Where the other parts find this one, without a proxy.
+    /// Returns the address at which other parts reach this one without a proxy.
     fn address(&self, part: &RunningPart) -> String {
         part.url.clone()
     }
 
-    /// The address of this machine at which the parts reach a proxy.
+    /// Returns the address of this machine at which the parts reach a proxy.
     fn proxy_address(&self) -> IpAddr {
         LOOPBACK
     }
 
-    /// The file of a service's SQLite database, if it is on this machine.
+    /// Returns the file of a service's SQLite database, if it is on this machine.
     fn database(&self, _request: &StackRequest, _part: &Part) -> Option<PathBuf> {
         None
     }

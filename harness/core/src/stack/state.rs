@@ -1,4 +1,4 @@
-//! A stack that outlives the command that started it: `harness up` writes a file, and `down`, `status` and `logs` read it.
+//! The state of a stack that outlives the command that started it. `harness up` writes the state to a file; `down`, `status` and `logs` read it.
 
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Folder of the state, in the current one.
+/// Folder of the state, in the current directory.
 pub const FOLDER: &str = ".harness";
 const FILE: &str = "stack.json";
 const PAUSE: Duration = Duration::from_millis(20);
@@ -31,9 +31,9 @@ pub struct StackState {
     pub parts: Vec<RunningPart>,
     #[serde(default = "Topology::full")]
     pub topology: Topology,
-    /// The label of its containers.
+    /// The label of the stack's containers; `None` if it has none.
     pub label: Option<String>,
-    /// The key that signs tokens; the file is readable only for its owner.
+    /// The key that signs tokens. Because of it, only the owner may read the file.
     pub secret: String,
 }
 
@@ -73,6 +73,7 @@ pub async fn up(
         if status(&state).await.iter().any(|part| part.state != "dead") {
             return Err(StateError::Already);
         }
+        // Every part is dead, so the remains of that stack are removed.
         down(folder).await?;
     }
     let file = |error: std::io::Error| StateError::File { path: folder.to_owned(), why: error.to_string() };
@@ -130,7 +131,7 @@ pub async fn down(folder: &Path) -> Result<StackState, StateError> {
     Ok(state)
 }
 
-/// Ends a process by SIGTERM, or by SIGKILL if it does not end within the deadline.
+/// Ends the process of a part with SIGTERM, or with SIGKILL after the deadline. Does nothing for a container.
 async fn end(part: &RunningPart) {
     let (None, Some(pid), Some(started)) = (&part.container, part.pid, part.started) else { return };
     end_process(pid, started, Signal::SIGTERM);
@@ -145,7 +146,8 @@ async fn end(part: &RunningPart) {
     let _ = waitpid(Pid::from_raw(pid.cast_signed()), Some(WaitPidFlag::WNOHANG));
 }
 
-/// Ends one part of the stack that is up and starts its present program, at its port and with its data. The other parts keep running.
+/// Ends one part of the stack and starts it again from the program that is now on the disk, with the same port and data. The other parts keep
+/// running.
 ///
 /// # Errors
 /// No stack is up, the part runs in a container, or it does not start.
@@ -178,7 +180,7 @@ pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<Run
     Ok(running)
 }
 
-/// Asks every part whether it is ready.
+/// Requests the readiness of every part.
 pub async fn status(state: &StackState) -> Vec<PartStatus> {
     let (http, mut parts) = (ready::http_client().unwrap_or_default(), Vec::new());
     for part in &state.parts {

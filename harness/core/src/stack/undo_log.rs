@@ -1,5 +1,5 @@
-//! The undo log of a run while its faults are injected. What undoes a fault is on the disk, and known to the watchdog, before the fault is
-//! injected; a guard undoes it when the fault is healed.
+//! The undo log of a run while its faults are injected. Before a fault is injected, its undo is written to the disk and sent to the watchdog. When
+//! the fault is healed, a guard applies the undo and marks the entry as undone.
 //!
 //! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it can be killed too: then
 //! `harness chaos recover` reads the file (decision 0016).
@@ -23,7 +23,8 @@ pub enum UndoLogError {
     Watchdog(io::Error),
 }
 
-/// The undo log of a run. The file and the watchdog are opened with the first entry: a run whose faults live in this process needs neither.
+/// The undo log of a run. The file is created and the watchdog started with the first entry, because a run whose faults exist only in this
+/// process needs neither.
 pub(crate) struct UndoLog {
     path: PathBuf,
     executable: PathBuf,
@@ -39,12 +40,12 @@ struct Open {
 }
 
 impl UndoLog {
-    /// `stack_reaper` becomes the watchdog; a stack that outlives the harness has none, and the log starts one from `executable`.
+    /// The watchdog is `stack_reaper`. If it is `None`, because the stack outlives the harness, the log starts a watchdog from `executable`.
     pub(crate) fn new(path: PathBuf, stack_reaper: Option<Arc<Reaper>>, executable: &Path) -> Arc<Self> {
         Arc::new(Self { path, executable: executable.to_owned(), stack_reaper, open: Mutex::default() })
     }
 
-    /// Writes down how to undo a fault that is about to be injected; when this returns, the fault may be injected.
+    /// Records the undo of a fault on the disk and at the watchdog. The fault may be injected once this has returned.
     pub(crate) fn must_undo(self: &Arc<Self>, undo: Undo) -> Result<UndoGuard, UndoLogError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let line = Line::MustUndo { id: id.clone(), undo: undo.clone() };
@@ -63,7 +64,7 @@ impl UndoLog {
         let mut file = self.create().map_err(|error| self.unwritable(error))?;
         let pid = std::process::id();
         let started = start_time(pid).ok_or_else(|| io::Error::other("this process is not in `/proc`"));
-        // `harness chaos recover` leaves the log of a running harness alone, and knows it by this line.
+        // This line identifies the harness, so that `harness chaos recover` skips the log while the harness is running.
         let line = started.map(|started| Line::Harness { pid, started });
         line.and_then(|line| line.append(&mut file)).map_err(|error| self.unwritable(error))?;
         let (watchdog, own) = match &self.stack_reaper {
@@ -89,7 +90,7 @@ impl UndoLog {
     fn mark_undone(&self, id: &str) {
         let line = Line::Undone { id: id.to_owned() };
         if let Some(open) = self.open.lock().as_mut() {
-            // If the line is lost, the entry is undone a second time, which does no harm.
+            // If the line is lost, the undo is applied a second time. Every undo may be applied twice.
             let _ = line.append(&mut open.file);
             open.watchdog.record(&self.path, line);
         }
@@ -110,7 +111,8 @@ impl Drop for UndoLog {
     }
 }
 
-/// An entry of the undo log that is not undone. Dropped, it is undone in the destructor if that needs no waiting, else by the watchdog.
+/// An entry of the undo log that is still to undo. If the guard is dropped, its destructor applies the undo, or the watchdog does if that needs
+/// waiting.
 pub(crate) struct UndoGuard {
     log: Arc<UndoLog>,
     id: String,

@@ -1,5 +1,5 @@
-//! degraded-is-declared: a workflow that ran without one of its services says so, with the reason. What was missing is known from the steps of
-//! the workflow, and from the outages that the harness caused.
+//! degraded-is-declared: a workflow that ran without one of its services reports it, with the reason. The steps of the workflow and the outages that
+//! the harness caused show which service was missing.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};

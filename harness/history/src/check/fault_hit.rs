@@ -1,5 +1,5 @@
-//! fault-hit: every fault met the load. A fault that hit no request, or whose hits could not be counted, proves nothing: the check is unknown
-//! then, and never fails.
+//! fault-hit: every fault hit the load. If a fault hit too few requests, or its hits could not be counted, the experiment proves nothing, so the
+//! check is unknown (decision 0015). It never fails.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
@@ -39,7 +39,8 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     Some(summary.join("; "))
 }
 
-/// What a fault hit, or why it proves nothing. At least one hit is required, even if the experiment requires none.
+/// Returns the hits of a fault in words; the error is the reason why the fault proves nothing. At least one hit is required, even if the experiment
+/// requires none.
 fn hits(fault: &Fault, experiment: &Experiment, least: u64) -> Result<String, String> {
     let (name, least) = (&fault.name, least.max(1));
     let by = if fault.counted_by.is_empty() { String::new() } else { format!(", counted by {}", fault.counted_by) };

@@ -1,6 +1,6 @@
-//! no-duplicate-effects: a write has one effect, even if it was sent several times. Every content that the harness writes is written once and
-//! carries its mark, so that one content under two ids is a write that took effect twice. A workflow has the key that its user gave it: if it
-//! ended well under one key in two executions, it ran twice.
+//! no-duplicate-effects: a write has one effect, even if it was sent several times. The harness gives every content a mark and writes it once, so
+//! one content under two ids means that a write took effect twice. A workflow is identified by the idempotency key of its client: if two executions
+//! with one key ran to their end, the workflow ran twice.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
@@ -26,7 +26,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let mut contents = Contents::default();
-    // The execution of each key of a user, and the position of the call that first named it.
+    // For each key of a user: the execution that the first reply named, and the position of that call.
     let mut executions: HashMap<(&str, &str, &str), (&str, u32)> = HashMap::new();
     for (at, op) in history.answered() {
         if let Some((key, execution)) = execution(&op.effect) {
@@ -81,6 +81,7 @@ impl<'h> Contents<'h> {
         }
         let until_us = op.complete_us.max(history.op(since).complete_us);
         if may_be_deleted(history, first, until_us) || may_be_deleted(history, key, until_us) {
+            // One of the two records may be gone, so this is no duplicate. Later replies are compared with the newer id.
             earlier.insert((key, at));
         } else {
             self.reported.insert((digest, key));
@@ -89,7 +90,8 @@ impl<'h> Contents<'h> {
     }
 }
 
-/// Returns the key and the execution of a workflow that ran to its end; one that was stopped may run again under its key.
+/// Returns the key and the execution of a workflow that ran to its end. A workflow that was stopped is not judged, because it may run again with
+/// its key.
 fn execution(effect: &Effect) -> Option<(&str, &str)> {
     match effect {
         Effect::Workflow(Workflow {
@@ -102,7 +104,8 @@ fn execution(effect: &Effect) -> Option<(&str, &str)> {
     }
 }
 
-/// Returns the marked contents that certainly exist, with the ids of their records: those of an acknowledged write, and those that were read.
+/// Returns the marked contents that certainly exist, with the ids of their records: the contents of an acknowledged write, and contents that were
+/// read.
 fn records(effect: &Effect) -> impl Iterator<Item = (&Arc<str>, u64)> {
     let written = effect.contents().filter_map(|(key, _, value)| Some((key?, value)));
     let marked = |(_, value): &(&Arc<str>, &RecordState)| value.canary.is_some();

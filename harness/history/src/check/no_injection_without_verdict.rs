@@ -1,5 +1,5 @@
-//! no-injection-without-verdict: a pattern is injected only on a verdict of the guardrails that allows it and that was given for the same
-//! organisation, execution and request. An acknowledged verdict is good once.
+//! no-injection-without-verdict: a pattern is injected only with a verdict of the guardrails that allows it, for the same organisation, execution
+//! and request. An acknowledged verdict is valid for one injection.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Standing(judge),
 };
 
-/// The service that gives verdicts.
+/// The service that returns verdicts.
 const GUARDRAILS: &str = "guardrails";
 
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
@@ -78,7 +78,7 @@ fn is_acknowledged(op: &Op) -> bool {
     matches!(&op.effect, Effect::Verdict { kind: VerdictKind::Acknowledged, .. })
 }
 
-/// Returns why the verdict at this position does not allow the injection.
+/// Returns why the verdict at this position does not allow the injection; `None` if it does.
 fn mismatch(history: &History, injection: &Op, verdict_at: Option<u32>) -> Option<String> {
     let Effect::Inject { pattern, execution, request, .. } = &injection.effect else { return None };
     let injected = format!("`{pattern}` was injected");

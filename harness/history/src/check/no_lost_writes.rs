@@ -1,5 +1,5 @@
-//! no-lost-writes: every acknowledged write is there, with its content, in the final read. A write that was not read back at the end is open,
-//! not kept. What Jepsen calls a set checker, for records that can be changed and deleted.
+//! no-lost-writes: the final read returns every acknowledged write with its content. A write that was not read back leaves the check open; it does
+//! not count as kept. This is the set checker of Jepsen, extended to records that can be changed and deleted.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
@@ -71,7 +71,7 @@ fn judge_writes_without_id(history: &History, finding: &mut FindingBuilder) {
     }
 }
 
-/// Returns true if a deletion may explain that a record is gone: one that may have taken effect after the last acknowledged write.
+/// Returns true if a deletion may explain that a record is gone, because it may have taken effect after the last acknowledged write.
 fn may_be_deleted(history: &History, changes: &Changes) -> bool {
     changes.deletes.iter().map(|at| history.op(*at)).any(|delete| {
         let written_after = |at: &u32| {
@@ -82,9 +82,10 @@ fn may_be_deleted(history: &History, changes: &Changes) -> bool {
     })
 }
 
-/// Returns true if this may be the content of the last write: no acknowledged write of another content began after a write of this one ended.
+/// Returns true if the content with this digest may be that of the last write: no acknowledged write of another content began after a write of
+/// this content had ended.
 fn may_be_last(history: &History, changes: &Changes, digest: u64) -> bool {
-    // The id of an unanswered create is not known, and it may take effect at any later time.
+    // A create without an answer may have created this record, because its id is unknown, and may take effect at any later time.
     let unanswered = history.writers(digest).iter().any(|at| {
         let op = history.op(*at);
         op.outcome != Outcome::Ok && matches!(&op.effect, Effect::Write { key: None, .. })

@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Criteria(judge),
 };
 
-/// Most calls shown of an excess.
+/// Maximum number of calls that are shown as evidence of an excess.
 const MOST_SHOWN: usize = 3;
 
 /// A limit that the run promised to hold.
@@ -104,7 +104,8 @@ fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut Fi
     summary
 }
 
-/// The quota is counted before the tool runs, so that a call which ended with an error of the tool was admitted.
+/// Returns whether the limiter admitted the call. The service counts the quota before the tool runs, so a call that ended with an error of the
+/// tool was admitted.
 fn admission(op: &Op) -> Admission {
     match &op.outcome {
         Outcome::Ok | Outcome::Failed(ErrorKind::Tool(_) | ErrorKind::InputRequired) => Admission::Yes,
@@ -122,8 +123,8 @@ fn admission(op: &Op) -> Admission {
     }
 }
 
-/// Returns as many of these calls as lie completely within one span of this length, wherever it begins. Of the calls that are not longer than the
-/// span, those within it are those that ended by its end, minus those that began before it.
+/// Returns the calls that lie completely within the busiest span of this length. The busiest span begins with a call. It contains the calls that
+/// ended by its end, minus those that began before it; this is correct only without calls longer than the span, so these are dropped first.
 fn busiest(history: &History, calls: &[u32], window_us: u64) -> Vec<u32> {
     let span = |at: u32| (history.op(at).invoke_us, history.op(at).complete_us);
     let mut calls: Vec<(u64, u64, u32)> = calls

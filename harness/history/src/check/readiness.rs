@@ -19,9 +19,9 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Experiment(judge),
 };
 
-/// Fewer probes decide nothing.
+/// Minimum number of probes of a part in a span. With fewer, the check does not decide.
 const LEAST_PROBES: usize = 5;
-/// Status of a part that is well.
+/// Status of a part that is alive, or ready.
 const OK: u16 = 200;
 /// Status of a part that is not ready.
 const UNAVAILABLE: u16 = 503;
@@ -67,6 +67,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
 fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], finding: &mut FindingBuilder) -> String {
     let is_due = |probe: &&Probe| {
         in_place.iter().any(|span| {
+            // Both ends count: the part has had its time to report, and the faults were still in place when it answered.
             probe.sent_us >= span.from_us.saturating_add(promise.within_us) && probe.answered_us < span.until_us
         })
     };
@@ -115,7 +116,8 @@ fn judge_alive(part: &str, probes: &[&Probe], from_us: u64, finding: &mut Findin
     dead.is_empty()
 }
 
-/// Judges whether a part was ready in its last probes. Until the promised time to recover is over, it need not be.
+/// Judges whether a part was ready in its last probes. A part that is not ready before the promised recovery time is over is a doubt, not a
+/// violation.
 fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> bool {
     let healed_us = run.experiment.healed_us();
     let is_after = |probe: &&&Probe| healed_us.is_some_and(|healed_us| probe.sent_us >= healed_us);
@@ -147,6 +149,7 @@ fn add_violations(wrong: &[&Probe], finding: &mut FindingBuilder, what: impl Fn(
     let times = counted(wrong.len() as u64, "time", "times");
     let first_at = millis(first.sent_us as f64);
     finding.violation(|| format!("{}, {times}, first {first_at} into the run", what(first)), &[]);
+    // The call above counted the first one.
     finding.violations += wrong.len() as u64 - 1;
 }
 

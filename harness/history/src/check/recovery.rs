@@ -1,5 +1,5 @@
-//! recovery: once the fault is gone, the stack is steady again by itself within the promised time. The check is unknown if the load ended before
-//! that time, made too few calls, or was only slow while other processes used the machine.
+//! recovery: after the last fault, the stack is steady again by itself within the promised time. The check is unknown if the load ended too early or
+//! made too few calls, or if calls were only slow, and only while other processes used the machine.
 
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
@@ -22,7 +22,7 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Experiment(judge),
 };
 
-/// Most operations shown as evidence that the stack is not steady.
+/// Maximum number of operations that are shown as evidence that the stack is not steady.
 const MOST_SHOWN: usize = 3;
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
@@ -42,6 +42,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     let crowded_us = times.steady_but_crowded_us;
     match times.steady_us {
         Some(steady_us) if steady_us <= allowed_us => {}
+        // Steadiness is decided by several windows, so the load must have continued for their length after the allowed time.
         None if afterwards.length_us() < allowed_us.saturating_add(WINDOWS_IN_A_ROW * WINDOW_US) => finding.open += 1,
         _ if crowded_us.is_some_and(|steady_us| steady_us <= allowed_us) => {
             finding.doubt("the stack was only slow, and only while other processes used the machine");

@@ -1,4 +1,4 @@
-//! retry-amplification: a call of a client becomes no more requests between parts than the experiment allows, so that retries do not keep an
+//! retry-amplification: a call of a client causes no more requests between parts than the experiment allows, so that retries do not keep an
 //! overloaded part down.
 
 use super::builder::FindingBuilder;

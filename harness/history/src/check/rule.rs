@@ -1,4 +1,4 @@
-//! What a check is: its name, what it says of itself in docs/CHECKS.md, and the function that judges.
+//! The type of a check: its name, its description in docs/CHECKS.md, and the function that judges.
 
 use super::Criteria;
 use super::builder::FindingBuilder;
@@ -22,7 +22,7 @@ pub struct Check {
     pub(super) rule: Rule,
 }
 
-/// The function that judges. It counts in the builder and returns the summary; `None` if nothing of its kind was promised.
+/// The function that judges. It counts in the builder and returns the summary, or `None` if the run promised nothing that the check judges.
 #[derive(Clone, Copy)]
 pub(super) enum Rule {
     /// Judges records that are written and read, in every run that has any.

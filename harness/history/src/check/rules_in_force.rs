@@ -1,5 +1,5 @@
-//! rules-in-force: after a file of rules changed, no call is judged by the old rules: not later than promised, and not once another call was
-//! judged by the new ones. The same holds in the other direction when the file is restored.
+//! rules-in-force: after a rules file has changed, no call is judged by the old rules once the promised time is over, or once another call was
+//! judged by the new rules. After the file is restored and the promised time is over, no call is judged by the changed rules.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
@@ -80,6 +80,7 @@ fn judge_change(
     let first_new = decisions.iter().filter(is_in_place).filter(is_new).min_by_key(|it| it.op.complete_us);
     let mut judged_when_due = 0;
     for it in decisions.iter().filter(|it| it.op.invoke_us >= fault.active_us && it.op.invoke_us < until_us) {
+        // An injection uses the rules of an earlier verdict, so only the promised time applies to it.
         let after_new = first_new.filter(|first| it.op.invoke_us > first.op.complete_us && !it.injected);
         let is_due = it.op.invoke_us >= due_us;
         if !is_due && after_new.is_none() {

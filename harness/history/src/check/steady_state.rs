@@ -1,5 +1,5 @@
-//! steady-state: before the fault the stack answered the planned load. If it did not, nothing that happened during the fault can be blamed on
-//! the fault, so that the experiment proves nothing: the check is unknown then, and never fails.
+//! steady-state: before the fault the stack answered the planned load. If it did not, no error during the fault can be attributed to the fault, so
+//! the experiment proves nothing and the check is unknown (decision 0015). It never fails.
 
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};

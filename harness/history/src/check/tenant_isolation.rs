@@ -1,5 +1,5 @@
-//! tenant-isolation: no reply has a content of another organisation, of another workspace, or that another user keeps private. Every content
-//! carries the mark of its writer, so that the content alone shows whose it is.
+//! tenant-isolation: no reply contains a content of another organisation, of another workspace, or a private content of another user. Every content
+//! carries the mark of its writer, so the content itself shows its owner (decision 0004).
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
@@ -54,7 +54,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     )
 }
 
-/// Returns whose content it is, if the reader must not see it.
+/// Returns the owner of the content in words, if the reader must not see it.
 fn breach(canary: &Canary, reader: &Op, was_shared: impl FnOnce() -> bool) -> Option<String> {
     if canary.tenant != reader.tenant {
         Some(format!("which belongs to `{}` and not to `{}`", canary.tenant, reader.tenant))
@@ -72,8 +72,8 @@ fn breach(canary: &Canary, reader: &Op, was_shared: impl FnOnce() -> bool) -> Op
     }
 }
 
-/// Returns true if an update that was sent before the read ended may have shared the record with its workspace. The mark still says what was
-/// so when the content was written.
+/// Returns true if an update that was sent before the read ended may have shared the record with its workspace. The mark does not show this: it has
+/// the visibility at the time of the write.
 fn was_shared(history: &History, read: &RecordRead<'_>) -> bool {
     let shares = history.changes(read.key).map(|changes| changes.shares.as_slice()).unwrap_or_default();
     shares.iter().any(|at| history.op(*at).invoke_us < read.op.complete_us)
@@ -86,7 +86,7 @@ fn is_about_records(effect: &Effect) -> bool {
     )
 }
 
-/// Number of answered reads by id of records that another organisation wrote.
+/// Returns the number of answered reads by id whose record was written by another organisation.
 fn foreign_attempts(history: &History) -> u64 {
     let is_foreign = |key: &str, reader: &str| {
         let writes = history.changes(key).map(|changes| changes.writes.as_slice()).unwrap_or_default();

@@ -1,14 +1,14 @@
-//! What a call wrote or read: the facts that checks follow.
+//! What a call did to the data of a service: the facts by which checks compare calls with each other.
 
 use super::record::{Query, RecordState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What a call wrote or read, as far as checks follow it.
+/// What a call did: what it wrote, read, had judged or had injected. Only facts that a check uses are recorded.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Nothing that a check follows.
+    /// Nothing that a check uses.
     #[default]
     None,
     /// Tried to create a record.
@@ -57,45 +57,45 @@ pub enum Effect {
     },
     /// Read several records by a search, a list or an export: one page.
     Scan {
-        /// Id and state of each record in the reply, in its order.
+        /// Id and state of each record, in the order of the reply.
         hits: Vec<(Arc<str>, RecordState)>,
         /// What was requested; omitted in histories recorded before this field existed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         query: Option<Box<Query>>,
     },
-    /// Received a verdict of the guardrails that other services accept.
+    /// Received a signed verdict of the guardrails, which other services accept as permission.
     Verdict {
-        /// Its identity.
+        /// Id of the verdict.
         verdict: Arc<str>,
         /// What it allows.
         kind: VerdictKind,
-        /// Execution that it was given for.
+        /// Execution that the verdict is valid for.
         execution: Arc<str>,
-        /// Hash of the request that it was given for.
+        /// Hash of the request that the verdict is valid for.
         request: Arc<str>,
         /// Version of the rules that decided; empty if the verdict does not name it.
         #[serde(default, skip_serializing_if = "str::is_empty")]
         rules: Arc<str>,
     },
-    /// Requested the injection of a pattern; it took place if the call is ok.
+    /// Requested the injection of a pattern. The pattern was injected if the call ended `ok`.
     Inject {
         /// Id of the pattern.
         pattern: Arc<str>,
-        /// Execution that it was given for.
+        /// Execution that the pattern was requested for.
         execution: Arc<str>,
-        /// Hash of the request that it was given for.
+        /// Hash of the request that the pattern was requested for.
         request: Arc<str>,
-        /// The verdict that the service names as its reason.
+        /// The verdict that the service names as the permission.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Arc<str>>,
     },
     /// Ran a workflow.
     Workflow(Workflow),
-    /// The harness itself took every instance of a service away, or brought one back.
+    /// The harness made every instance of a service unavailable, or brought one back. This is not a call of a client.
     Outage {
         /// The service.
         service: Arc<str>,
-        /// True if no instance is left from here on, false if one is back.
+        /// True if no instance is available from here on, false if one is available again.
         down: bool,
     },
 }
@@ -108,17 +108,17 @@ pub enum VerdictKind {
     Allow,
     /// A person must acknowledge the action first.
     Acknowledge,
-    /// A person has acknowledged it; good once.
+    /// A person has acknowledged the action. The verdict is valid once.
     Acknowledged,
 }
 
-/// How a workflow ended, as far as checks follow it.
+/// How a workflow ended. Only facts that a check uses are recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workflow {
     /// Id of the execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<Arc<str>>,
-    /// Idempotency key that its user gave it.
+    /// Idempotency key that the client sent with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Arc<str>>,
     /// Its status.
@@ -129,7 +129,7 @@ pub struct Workflow {
     /// Steps that fell back or failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Arc<str>>,
-    /// True if its action must not go on without a verdict.
+    /// True if its action must not run without a verdict.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub risky: bool,
     /// The verdict of the guardrails; `None` if there was none.
@@ -179,12 +179,12 @@ pub enum WorkflowEnd {
 }
 
 impl Effect {
-    /// Returns true if there is nothing to follow.
+    /// Returns true if no check uses the call.
     pub const fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }
 
-    /// Returns every content that the call tried to write: the id of its record, if it is known, its digest, and the state it belongs to.
+    /// Returns each content that the call tried to write: the id of its record (if the service returned one), its digest, and the whole state.
     pub fn contents(&self) -> impl Iterator<Item = (Option<&Arc<str>>, u64, &RecordState)> {
         let one = match self {
             Self::Write { key, value, .. } => Some((key.as_ref(), value)),
@@ -196,6 +196,7 @@ impl Effect {
             _ => &[],
         };
         let states = one.into_iter().chain(many.iter().map(|(key, value)| (Some(key), value)));
+        // An update that omits the content has no digest, and writes no content.
         states.filter_map(|(key, value)| Some((key, value.digest?, value)))
     }
 

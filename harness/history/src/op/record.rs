@@ -1,15 +1,15 @@
-//! A record as a call sent it or got it back, and what a scan of records requested.
+//! The state of a record in a request or a reply, and the request of a scan of records.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// State of a record, as it was sent or as it came back. A field is `None` if it was not sent, not returned, or not recorded.
+/// State of a record in a request or a reply. A field is `None` if it was not sent, not returned, or not recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecordState {
     /// XXH3 (64 bit) of the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<u64>,
-    /// Who wrote the content, according to the mark inside it; `None` also if there is no mark, because the harness did not write it.
+    /// The writer of the content, according to the mark inside it. Without a mark it is `None`: the harness did not write the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
     /// Counts the changes of the record, from 1. In a write: the version that the reply acknowledged.
@@ -18,14 +18,14 @@ pub struct RecordState {
     /// Who may read the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
-    /// Digest of the tags that the caller gave the record (the service's own are not part of it), in any order. 32 bits, because a record costs
-    /// 10 bytes less than with 64 in the file, and one wrong set in 4 billion goes unnoticed.
+    /// Digest of the tags that the caller gave the record, independent of their order. Tags of the service itself are not included. The digest has 32
+    /// bits, because 64 bits would cost 10 bytes more per record in the file; one wrong set of tags in 4 billion is not noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<u32>,
 }
 
 impl RecordState {
-    /// Returns a state of which the content alone is known.
+    /// Returns a state of which only the content is known.
     pub fn of_content(digest: u64, canary: Option<Canary>) -> Self {
         Self { digest: Some(digest), canary, ..Self::default() }
     }
@@ -42,8 +42,8 @@ pub enum Visibility {
     Workspace,
 }
 
-/// What a scan requested. A list of everything has neither words nor tags. The pages of one walk are the scans of one process that follow
-/// each other with the same words and tags, from page 0.
+/// The request of a scan. A list of all records has neither words nor tags. Successive scans of one process with the same words and tags, from page 0
+/// on, are the pages of one walk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     /// Digest of the words that were searched for.
@@ -58,8 +58,9 @@ pub struct Query {
     /// True if the reply has a cursor for another page.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
-    /// Id of the record that the words, tags or cursor belong to alone. If the caller may see that record, it must be the only hit;
-    /// otherwise the scan is an attempt at a record of another user, workspace or organisation, and there must be no hit.
+    /// Id of the only record that matches the words, tags or cursor. If the caller may read this record, it must be the only hit. Otherwise the
+    /// scan is
+    /// an attempt to read a record of another user, workspace or organisation, and must have no hit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Arc<str>>,
 }

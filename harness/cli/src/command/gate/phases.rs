@@ -1,4 +1,4 @@
-//! The phases of a gate as plans, all of them resolved before anything starts.
+//! Resolves the profile of a gate into the plans of its phases. All of them are resolved before the first one starts.
 
 use crate::arguments::{
     BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, RecordArguments,
@@ -13,7 +13,7 @@ use harness_core::plan::Purpose;
 use harness_core::plan::settings::{Experiments, GateProfile, Load, Names, ProfileName, Scenarios, Settings};
 use harness_core::report::gate::record::PhaseKind;
 
-/// The phases, in their order.
+/// The phases, in the order in which they run.
 pub(super) struct Phases(pub(super) Vec<(PhaseKind, Vec<Step>)>);
 
 /// One run of a phase.
@@ -25,7 +25,7 @@ pub(super) struct Step {
 }
 
 impl Phases {
-    /// Resolves a profile and reports the problems of all phases together.
+    /// Resolves a profile. If several phases have problems, the error lists all of them.
     pub(super) fn resolve(
         profile: &GateProfile,
         arguments: &GateArguments,
@@ -54,7 +54,7 @@ impl Phases {
     }
 }
 
-/// The profile of `--profile`, else the one of the settings.
+/// Returns the profile of `--profile` or, if omitted, the one of the settings.
 pub(super) fn profile_name(arguments: &GateArguments, settings: &Settings) -> ProfileName {
     match arguments.profile {
         Some(Profile::Ci) => ProfileName::Ci,
@@ -67,7 +67,7 @@ const fn place() -> BackendArguments {
     BackendArguments { backend: BackendChoice::Process, url: Vec::new() }
 }
 
-/// The names; `None` means all.
+/// Returns the listed names; `None` means all.
 fn named(names: &Names) -> Option<&[String]> {
     match names {
         Names::All => None,
@@ -168,6 +168,7 @@ fn experiments(
     let most = u64::try_from(phase.recovery.as_micros()).unwrap_or(u64::MAX);
     for (_, plan, _) in &mut plans {
         if let Subject::Experiment(experiment) = &mut plan.subject {
+            // The limit of the profile can only shorten what an experiment allows.
             experiment.promises.recovery_us = experiment.promises.recovery_us.min(most);
         }
     }

@@ -1,4 +1,5 @@
-//! The states of a Redis: the list, and how each is reached. A new state is a variant, a line of `ALL`, its word and its recipe, all here.
+//! The states that a Redis can be brought into, each with its recipe. A new state is a variant, a line of `ALL`, a name and a recipe, all in this
+//! file.
 
 use super::NAME;
 use super::recipe::{Ongoing, Recipe, ask, command, permissions, setting, settings};
@@ -9,19 +10,19 @@ use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Places that are held while no more clients are let in. When the harness dies they become free, so that the watchdog gets in although the
-/// services try too.
+/// Number of client places that the harness occupies while Redis accepts no more clients. If the harness dies, all of them become free, so that
+/// the watchdog gets one although the services compete for them.
 const PLACES: usize = 32;
-/// The longest time that writes are paused, in milliseconds, if neither the harness nor the watchdog ends the pause.
+/// Time after which Redis ends the pause of writes by itself, in milliseconds, if neither the harness nor the watchdog has ended it.
 const PAUSED_MS: u32 = 600_000;
 /// How long a script runs before Redis answers others with `BUSY`, in milliseconds.
 const BUSY_AFTER_MS: u32 = 100;
 /// A port on which nothing listens.
 const DEAD_PORT: u16 = 1;
-/// Keys that are loaded, each of which takes this long: loading ends by itself after two minutes.
+/// Number of keys that are loaded, and the delay of each in microseconds. Together they end the loading by itself after two minutes.
 const LOADED_KEYS: u32 = 12_000;
 const LOAD_DELAY_US: u32 = 10_000;
-/// Bytes of each key. Redis answers others once in this many loaded bytes, and accepts no smaller interval.
+/// Size of each key. While it loads, Redis answers clients once per this number of bytes, and accepts no smaller interval.
 const LOADED_BYTES: usize = 1_024;
 const FILL: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('SET', ARGV[1] .. i, ARGV[3], 'PX', ARGV[4]) end";
 const CLEAR: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('UNLINK', ARGV[1] .. i) end";
@@ -96,7 +97,7 @@ impl RedisState {
             Self::Busy => {
                 let after = BUSY_AFTER_MS.to_string();
                 let (inject, mut restore) = settings(admin, &[("lua-time-limit", after.as_str())]).await?;
-                // While the script runs, Redis accepts this command alone.
+                // First, because while the script runs, Redis rejects the commands that restore settings.
                 restore.insert(0, command(&["SCRIPT", "KILL"]));
                 let symptom = Symptom::Error { command: command(&["PING"]), code: "BUSY" };
                 let ongoing = Ongoing::Endless(command(&["EVAL", "while true do end", "0"]));
@@ -114,7 +115,7 @@ impl RedisState {
             Self::CountersLost => Recipe::new(vec![command(&["FLUSHALL"])], Vec::new(), Symptom::Accepted),
             Self::MaxClients => {
                 let (inject, restore) = settings(admin, &[("maxclients", "1")]).await?;
-                // Room for the places and the admin's connection, which are open already, and for nothing else.
+                // The limit allows only the connections that are open already: the places, and the one of the admin.
                 let then = vec![command(&["CONFIG", "SET", "maxclients", &(PLACES + 1).to_string()])];
                 let symptom = Symptom::Greeting { contains: "max number of clients" };
                 Recipe { cuts_off: true, then, places: PLACES, ..Recipe::new(inject, restore, symptom) }
@@ -148,20 +149,21 @@ async fn password(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
     let inject = vec![command(&["CONFIG", "SET", "requirepass", &password])];
     let restore = vec![command(&["CONFIG", "SET", "requirepass", ""])];
     let recipe = Recipe::new(inject, restore, Symptom::NewConnection { error: "NOAUTH" });
-    // Connections that are open stay authenticated, so they are closed.
+    // A connection that is open stays authenticated, so the services' connections are closed.
     Ok(Recipe { cuts_off: true, password: Some(password), ..recipe })
 }
 
-/// Redis saves its data and slowly loads it again; meanwhile it answers as after a restart. A restart closes connections too.
+/// Makes Redis save its data and slowly load it again, so that it answers as it does after a restart. Connections are closed, because a restart
+/// closes them too.
 async fn loading(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
-    // Restored in reverse: if the interval were restored first, Redis would not read the command that ends the delay for a long time.
+    // The delay is restored before the interval: with the former interval, Redis would not read the command that ends the delay for a long time.
     let slow = [
         ("loading-process-events-interval-bytes", LOADED_BYTES.to_string()),
         ("key-load-delay", LOAD_DELAY_US.to_string()),
     ];
     let slow = slow.each_ref().map(|(name, value)| (*name, value.as_str()));
     let (mut inject, mut restore) = settings(admin, &slow).await?;
-    // Random text, because it cannot be compressed: it is as long in the file as in memory.
+    // Random text, because Redis compresses other text in the file, and the interval counts the bytes of the file.
     let (keys, filler) = (LOADED_KEYS.to_string(), random_text(LOADED_BYTES));
     inject.push(command(&["EVAL", FILL, "0", FILLER, &keys, &filler, &PAUSED_MS.to_string()]));
     restore.push(command(&["EVAL", CLEAR, "0", FILLER, &keys]));

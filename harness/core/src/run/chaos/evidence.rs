@@ -1,4 +1,5 @@
-//! The evidence that a fault hit, and what it did: counters of the services, requests on edges, and bypasses that a service reported.
+//! Collects the evidence that a fault hit, and of its effects: counters of the services, requests on edges, and calls that a service reports as
+//! admitted beyond a limit.
 
 use crate::drive::experiment::{CounterName, Experiment};
 use crate::drive::scenario::sum;
@@ -14,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 /// Interval at which the counters are read.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// The counters of an experiment, as they were read.
+/// The counters that an experiment reads before, during and after its faults.
 pub(super) struct Counters {
     read: Vec<Counter>,
-    /// Positions of those that count what a fault hit.
+    /// Positions of the counters that the experiment names as evidence of a hit.
     evidence: Vec<usize>,
-    /// Positions of those that count calls without Redis, because a Redis that is down counts nothing.
+    /// Positions of the counters of calls that services admitted without Redis. A Redis that is down counts no calls itself.
     of_redis: Vec<usize>,
 }
 
@@ -46,7 +47,7 @@ impl Counters {
         counters
     }
 
-    /// Keeps the highest values until the faults are healed.
+    /// Samples the counters until the faults are healed, and keeps the highest value of each.
     pub(super) async fn during(mut self, stack: &Stack, done: &CancellationToken) -> Self {
         loop {
             let last = tokio::select! {
@@ -167,7 +168,8 @@ fn passed(stack: &Stack, from: &str, to: &str) -> Option<(u64, u64)> {
     Some((tally.operations, tally.connections))
 }
 
-/// Returns the calls past their limits that memory reported, by organisation. Limited organisations call memory alone.
+/// Returns the number of calls that memory reported as admitted beyond the limit, by organisation. Only memory is read, because limited
+/// organisations call no other service.
 pub(super) async fn declared(quotas: &[Quota], stack: &Stack, experiment: &Experiment) -> BTreeMap<String, u64> {
     let mut bypassed = 0.0;
     for part in experiment.topology.of(Service::Memory) {

@@ -1,5 +1,5 @@
-//! The schedule of an experiment: runs the load, injects the faults, heals them, lets the stack recover, and ends the run early if it goes
-//! worse than planned.
+//! The schedule of an experiment: waits while the load is steady, injects and heals the faults, and waits while the stack recovers. Ends the run
+//! early if a fault cannot be injected or healed, if more calls fail than the experiment allows, or on an interrupt.
 
 use super::evidence::{Counters, EdgeTraffic};
 use crate::drive::experiment::Experiment;
@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Users connect in this time, before the steady state counts.
+/// Time for users to connect. The steady phase begins after it.
 const WARM_UP: Duration = Duration::from_secs(3);
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// Interval at which the share of errors is checked.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
-/// With fewer calls the share of errors is chance.
+/// Minimum number of calls for an abort. With fewer, a high share of errors may be chance.
 const LEAST_CALLS: u64 = 50;
 
 pub(super) struct PhaseRunner<'s> {
@@ -74,7 +74,7 @@ impl<'s> PhaseRunner<'s> {
         tokio::pin!(conducting, watching);
         let mut happened = tokio::select! {
             happened = &mut conducting => happened,
-            // The phases end early by themselves, after they have healed the injected faults in order.
+            // The phases are not dropped here: `early` makes them heal the injected faults and then return.
             () = &mut watching => conducting.await,
         };
         happened.faults = self.faults.take();
@@ -119,7 +119,7 @@ impl<'s> PhaseRunner<'s> {
         happened
     }
 
-    /// Injects one fault as often as ordered, and heals it before the next time.
+    /// Injects one fault as often as it is ordered. Each injection is healed before the next one.
     async fn fault(&self, order: &FaultOrder, early: &CancellationToken) {
         self.rest(order.after, early).await;
         let start = tokio::time::Instant::now();
@@ -143,6 +143,7 @@ impl<'s> PhaseRunner<'s> {
         let active = self.injector.inject(fault).await.map_err(|error| error.to_string())?;
         let active_us = self.stage.now_us();
         self.stage.outage(fault.kind(), &takes_away, ordered_us, true);
+        // Recorded before the heal, so that the record has the fault even if its heal fails.
         let at = self.faults.borrow().len();
         self.faults.borrow_mut().push(Fault {
             name: fault.name(),
@@ -194,7 +195,7 @@ impl<'s> PhaseRunner<'s> {
         }
     }
 
-    /// Waits, but only as long as the run goes on.
+    /// Waits for `length`, or until the run ends early.
     async fn rest(&self, length: Duration, early: &CancellationToken) {
         tokio::select! {
             () = early.cancelled() => {}

@@ -1,4 +1,4 @@
-//! The container of a part: image, ports, environment, mounts.
+//! Builds the request for the container of a part: its image, ports, environment and mounts.
 
 use super::super::wiring::folder_variable;
 use super::super::{Fixture, StackError, StackRequest};
@@ -50,7 +50,7 @@ pub(super) fn request(
             let _ = file.lock().write_all(frame.bytes());
         });
     if part.kind == PartKind::Redis {
-        // Without protected mode the other containers may connect; the network is the stack's own. `DEBUG` is for the fault `loading`.
+        // Protected mode is off, because it would refuse the other containers; only this stack uses the network. The fault `loading` needs `DEBUG`.
         container = container.with_cmd(["redis-server", "--protected-mode", "no", "--enable-debug-command", "yes"]);
     }
     if let PartKind::Service(service) = part.kind {
@@ -62,7 +62,7 @@ pub(super) fn request(
         }
         container = container
             .with_env_var(env::LISTEN_ADDR, format!("0.0.0.0:{inside}"))
-            // The other parts call it by its name on the network, or by the address of the proxy before it; neither is loopback.
+            // Other parts call the service by its name on the network, or by the address of the proxy before it. Neither is loopback.
             .with_env_var(env::ALLOWED_HOSTS, format!("{},{gateway}", host(label, &part.name)))
             .with_cap_drop("ALL")
             .with_security_opt("no-new-privileges");
@@ -84,7 +84,7 @@ pub(super) fn request(
             }
         }
     }
-    // A fixed port, because Docker would choose another one at every restart; published on loopback only.
+    // The port is fixed, because Docker would choose another one at every restart. It is published on loopback only.
     Ok(container.with_host_config_modifier(move |host| {
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
         host.publish_all_ports = Some(false);

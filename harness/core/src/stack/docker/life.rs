@@ -1,4 +1,4 @@
-//! The life of a container, as the daemon reports it: whether it is running, how it ended, what it wrote.
+//! The state of a container, as the Docker daemon reports it: its process, its exit code and its output.
 
 use super::{Ended, STOP_DEADLINE, StackError};
 use bollard::Docker;
@@ -6,9 +6,9 @@ use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptions};
 use futures::TryStreamExt;
 use std::time::{Duration, Instant};
 
-/// Pause between two requests whether a container has ended.
+/// Pause between two requests for the state of a container.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Largest log that is read, in bytes.
+/// Maximum size of a log that is read, in bytes.
 const MAX_LOG_BYTES: usize = 64 << 20;
 /// Exit codes above this are signals, as in a shell.
 const SIGNALLED: i64 = 128;
@@ -17,7 +17,7 @@ const SIGNALLED: i64 = 128;
 pub(super) async fn ended(docker: &Docker, id: &str) -> String {
     loop {
         if let Some(code) = exit_code(docker, id).await {
-            // Its last output is still on its way to the log.
+            // The log consumer may not have written the last output yet, and the error shows the end of the log.
             tokio::time::sleep(PAUSE).await;
             return format!("exit code {code}");
         }

@@ -1,4 +1,4 @@
-//! The command lines of the parts.
+//! Builds the command that starts a part, with its arguments and environment.
 
 use super::super::wiring::folder_variable;
 use super::super::{StackError, StackRequest, fixture};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// The program that stands before a service and makes it lie.
+/// The proxy that makes a service lie, and starts the real service behind it.
 const LIAR: &str = "liar";
 
 pub(super) fn service(
@@ -22,7 +22,7 @@ pub(super) fn service(
     let binary = find_binary(&request.executable, service.binary())?;
     let mut values = environment.clone();
     values.insert(env::LISTEN_ADDR.to_owned(), format!("127.0.0.1:{port}"));
-    // A setting of the topology wins.
+    // A database in the settings of the topology has priority.
     let database = || format!("sqlite://{}", database_of(request, part).display());
     values.entry(env::DATABASE_URL.to_owned()).or_insert_with(database);
     if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.given, service)) {
@@ -36,7 +36,7 @@ pub(super) fn service(
         command.args(part.lies.iter().flat_map(|lie| ["--lie", lie]));
         command
     };
-    // The user's environment must not change a run.
+    // The environment of the user must not influence a run.
     command.env_clear().envs(values).current_dir(&request.dir);
     Ok(command)
 }

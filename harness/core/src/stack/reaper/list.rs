@@ -1,4 +1,4 @@
-//! What the reaper must undo and end, and how it does so.
+//! The list of faults that the reaper must undo and of parts that it must end, and how it does both.
 
 use crate::stack::labelled;
 use crate::stack::process_id::end_process;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A message to the reaper; one line of JSON each.
+/// A message to the reaper. Each is one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
     /// A process was started; `started` is in clock ticks since boot.
     Process { pid: u32, started: u64 },
-    /// Containers, networks and volumes with this label are being made.
+    /// The harness is about to create containers, networks and volumes with this label.
     Label { label: String },
     /// This line was written to the undo log.
     Recorded { log: PathBuf, line: Line },
-    /// The harness cannot wait until this entry is undone.
+    /// The reaper must apply this entry now, because the harness cannot wait for it.
     UndoNow { log: PathBuf, id: String },
     /// The stack was stopped in order.
     Stopped,
@@ -29,7 +29,7 @@ pub(super) enum Message {
 pub(super) struct List {
     processes: BTreeMap<u32, u64>,
     labels: Vec<String>,
-    /// The undo logs of the harness, in general one.
+    /// The pending entries of each undo log. In general there is one log.
     logs: BTreeMap<PathBuf, Pending>,
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -49,7 +49,7 @@ impl List {
                     self.logs.entry(log).or_default().read(Line::Undone { id });
                 }
             }
-            // Undo entries stay: a fault may be on something that outlives the stack.
+            // Undo entries stay, because a fault may act on something that outlives the stack.
             Message::Stopped => {
                 self.processes.clear();
                 self.labels.clear();
@@ -82,7 +82,7 @@ impl List {
         undone
     }
 
-    /// The runtime is started with the first use: most reapers undo nothing.
+    /// The runtime is started when it is first used, because most reapers undo nothing.
     fn block_on<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         if self.runtime.is_none() {
             self.runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok();

@@ -1,4 +1,4 @@
-//! Undoes what was done to a container: it was paused, or its limits were changed.
+//! Undoes a fault on a container: resumes it, or restores its limits.
 
 use super::UndoError;
 use crate::stack::labelled;
@@ -6,9 +6,9 @@ use bollard::Docker;
 use bollard::models::ContainerUpdateBody;
 use serde::{Deserialize, Serialize};
 
-/// No limit, in an update of the CPU quota; 0 would mean no change.
+/// The value that means no limit in an update of the CPU quota. 0 would mean no change.
 pub(crate) const UNLIMITED: i64 = -1;
-/// An update of memory has no value for "no limit", so it gets more than any machine has: 1 EiB, and 2 EiB together with swap.
+/// The values that stand for no limit in an update of memory, which has no such value: more than any machine has, 1 EiB, and 2 EiB with swap.
 const ALL_MEMORY: i64 = 1 << 60;
 const ALL_SWAP: i64 = 1 << 61;
 
@@ -30,7 +30,7 @@ pub struct ContainerUndo {
 }
 
 impl ContainerUndo {
-    /// Restores nothing yet.
+    /// Returns an undo that restores nothing yet. The caller sets what to restore.
     pub(crate) const fn of(container: String) -> Self {
         Self { container, paused: false, cpu_quota: None, memory: None, memory_swap: None }
     }

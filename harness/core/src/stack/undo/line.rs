@@ -1,5 +1,5 @@
-//! The format of an undo log, `undo.jsonl`: one line for what must be undone, and one more once it is undone. Writing the log while faults
-//! are injected is `undo_log.rs`; this file has what the watchdog and `harness chaos recover` need too.
+//! The format of an undo log, `undo.jsonl`: one line for each undo, and another line once it was applied. The harness, the watchdog and
+//! `harness chaos recover` share this file; only the harness uses `undo_log.rs`, which writes the log while faults are injected.
 
 use super::Undo;
 use crate::stack::process_id::is_alive;
@@ -8,11 +8,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A line of an undo log. The serialized words are older than the names of the variants.
+/// A line of an undo log. The serialized words differ from the names of the variants, because existing logs have them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
-    /// This harness writes the log from here on; `started` is in clock ticks since boot.
+    /// The harness process that writes the lines after this one. `started` is in clock ticks since boot.
     Harness { pid: u32, started: u64 },
     /// Written before the fault is injected.
     #[serde(rename = "owed")]
@@ -71,7 +71,7 @@ pub(crate) struct LogContent {
     pub(crate) pending: Pending,
 }
 
-/// Reads an undo log. A line that was cut off is skipped: nothing was injected for it, because the fault comes after the whole line.
+/// Reads an undo log. Skips a line that was cut off: its fault was never injected, because that happens only after the whole line is written.
 pub(crate) fn read(path: &Path) -> io::Result<LogContent> {
     let text = std::fs::read_to_string(path)?;
     let mut content = LogContent::default();

@@ -1,5 +1,5 @@
-//! Undoes what was done to a process of this machine: it was stopped, or its file size limit was changed. A later process that got the same
-//! id has another start time and is left alone.
+//! Undoes a fault on a process of this machine: resumes it, or restores its file size limit. A later process with the same id has another start time
+//! and is not changed.
 
 use super::{PAUSE, UndoError};
 use crate::stack::process_id::start_time;
@@ -28,7 +28,7 @@ impl ProcessUndo {
         }
     }
 
-    /// Waits too, because the kernel resumes a process a moment after the signal.
+    /// Resumes the process and waits until it is running, because the kernel resumes a process a moment after the signal.
     pub(super) async fn resume_and_wait(&self) -> Result<(), UndoError> {
         self.resume()?;
         while start_time(self.pid) == Some(self.started) && state(self.pid) == Some(STOPPED) {
@@ -49,7 +49,7 @@ pub struct FileSizeUndo {
     pub started: u64,
     /// The limit to restore, in bytes; `None`: no limit.
     pub soft: Option<u64>,
-    /// The highest limit that the process may set itself; `None`: no limit.
+    /// The highest limit that the process may set for itself, in bytes; `None`: no limit.
     pub hard: Option<u64>,
 }
 
@@ -68,7 +68,7 @@ impl FileSizeUndo {
     }
 }
 
-/// Limits the size of the files that a process writes; returns the limits before.
+/// Limits the size of the files that a process writes. Returns the former soft and hard limit.
 pub(crate) fn set_file_size(
     pid: u32,
     soft: Option<u64>,

@@ -6,19 +6,19 @@ use redis::{AsyncConnectionConfig, RedisError, Value};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long Redis may take to accept a connection, and to answer.
+/// Deadline for Redis to accept a connection, and to answer a command.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedisUndo {
     /// `redis://host:port`.
     pub url: String,
-    /// The password that the fault set; drawn for it, so it may be written down.
+    /// The password that the fault has set. It may be written to the log, because it is random and used for this fault only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// A Redis that was restarted has another id, and the settings of its own configuration.
+    /// Id of the run of Redis. A restart changes it; then nothing is restored, because Redis has loaded its own configuration.
     pub run_id: String,
-    /// Sent in order; each may be sent twice.
+    /// Commands that are sent in this order. Each may be sent twice.
     pub commands: Vec<Vec<String>>,
 }
 
@@ -40,7 +40,7 @@ impl RedisUndo {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        // A tenth less than the deadline of every undo, so that this error with its reason comes before the general one.
+        // A tenth shorter than the deadline of all undos, so that this error, which has the reason, comes before the general one.
         match tokio::time::timeout(super::DEADLINE - super::DEADLINE / 10, trying).await {
             Ok(done) => done,
             Err(_) => Err(UndoError(format!("`{}` cannot be restored: {last}", self.url))),
