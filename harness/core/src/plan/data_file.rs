@@ -1,4 +1,5 @@
-//! Files that people write for the harness (profiles, experiments): TOML, read in one pass, every problem noted with its line, nothing guessed.
+//! Reads the TOML files that users write: profiles, experiments and settings. Every problem is reported with its line, all of them at once, and no
+//! value is guessed.
 
 pub mod form;
 
@@ -11,7 +12,7 @@ pub use text::{DURATION_TEXT, MAX_RATE, STAGES_TEXT, THRESHOLD_TEXT, comparison,
 use std::ops::{Range, RangeInclusive};
 use toml_edit::Item;
 
-/// Reads one file and notes what is wrong with it.
+/// Collects the problems of one file.
 pub struct ProblemList<'a> {
     file: &'a str,
     text: &'a str,
@@ -19,22 +20,20 @@ pub struct ProblemList<'a> {
 }
 
 impl<'a> ProblemList<'a> {
-    /// Begins with a text; `file` is only for messages.
+    /// `file` is for messages only.
     pub const fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, text, problems: Vec::new() }
     }
 
-    /// Everything that was noted.
     pub fn problems(self) -> Vec<Problem> {
         self.problems
     }
 
-    /// Tells whether nothing was noted.
     pub const fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// ProblemList a problem at a place of the text.
+    /// Adds a problem with the line of `span`, or with the file alone.
     pub fn note(&mut self, span: Option<Range<usize>>, key: &str, what: String, allowed: &str) {
         let place = match span {
             Some(span) => {
@@ -46,23 +45,21 @@ impl<'a> ProblemList<'a> {
         self.problems.push(Problem { place, key: key.to_owned(), what, allowed: allowed.to_owned() });
     }
 
-    /// ProblemList a syntax error.
     pub fn syntax(&mut self, error: &toml_edit::TomlError) {
         self.note(error.span(), "(syntax)", error.message().replace('\n', ", "), "TOML 1.1");
     }
 
-    /// ProblemList that a key is missing.
     pub fn missing(&mut self, key: &str, allowed: &str) {
         self.note(None, key, "it is missing".to_owned(), allowed);
     }
 }
 
-/// A range of whole numbers in words.
+/// Renders a range of whole numbers for people.
 pub fn range_text(range: &RangeInclusive<u32>) -> String {
     format!("a whole number from {} to {}", range.start(), range.end())
 }
 
-/// A value as it stands in the file.
+/// Returns a value as it is written in the file.
 pub fn source_text(item: &Item) -> String {
     item.to_string().trim().to_owned()
 }

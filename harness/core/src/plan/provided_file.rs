@@ -1,15 +1,14 @@
-//! A file of rules or patterns that a service reads when it starts.
+//! A file of rules or patterns that the harness provides to a service before its start.
 
 use mcp_contracts::Service;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A file of rules or patterns that a service reads when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProvidedFile {
     #[schemars(with = "String", extend("enum" = Service::ALL.map(Service::name)))]
     pub service: Service,
-    /// Path of the file in the folder of its service.
+    /// Path within the service's folder of rules or patterns.
     pub file: String,
     pub text: String,
 }

@@ -59,24 +59,10 @@ built_in! {
     "surge-in-fault",
 }
 
-/// Why there is no experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExperimentError {
-    /// None has that name.
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: Vec<String>,
-    },
-    /// A file or folder cannot be read.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// Files have problems.
+    Unknown { name: String, known: Vec<String> },
+    Unreadable { path: PathBuf, why: String },
     Problems(Vec<Problem>),
 }
 
@@ -108,7 +94,7 @@ pub fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Experiment
     parser::read(name, file, text).map_err(ExperimentError::Problems)
 }
 
-/// Every experiment: those of the user's folder, if one is given, after those that are built in; the same name replaces one.
+/// Returns every experiment: the built-in ones, then those of the user's folder. A file with the name of a built-in one replaces it.
 ///
 /// # Errors
 /// The folder cannot be read, or files have problems: all of them.
@@ -131,7 +117,7 @@ pub fn all(folder: Option<&Path>) -> Result<Vec<Experiment>, ExperimentError> {
     if problems.is_empty() { Ok(experiments) } else { Err(ExperimentError::Problems(problems)) }
 }
 
-/// The experiment of that name, or of that file where it ends with `.toml`.
+/// Returns the experiment with this name, or in this file if the name ends with `.toml`.
 ///
 /// # Errors
 /// There is none, it cannot be read, or it has problems.
@@ -200,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_answered_with_what_was_meant() {
+    fn a_misspelled_name_is_answered_with_the_nearest_one() {
         let error = find("redis-outge", None).unwrap_err();
         assert!(error.to_string().contains("did you mean `redis-outage`"), "{error}");
     }
 
     #[test]
-    fn tables_in_one_line_mean_the_same_and_what_is_no_table_is_told() {
+    fn tables_in_one_line_mean_the_same_and_any_other_type_is_reported() {
         let one_line = |load: &str, abort: &str| {
             format!(
                 "id = \"X\"\nabout = \"x\"\nload = {load}\nabort = {abort}\nsurge = {{ times = 3, lasts = \"2s\" }}\n\
@@ -217,8 +203,11 @@ mod tests {
         let experiment = read("x", "x.toml", &text).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((experiment.load.rate, experiment.promises.least_hits, experiment.faults.len()), (20.0, 7, 1));
         assert_eq!((experiment.abort.error_share, experiment.load.surge.unwrap().times), (0.5, 3.0));
-        let told = read("x", "x.toml", &one_line("7", "[]")).unwrap_err().to_string();
-        assert!(told.contains("x.toml:3: `load`: `7` is not a table") && told.contains("x.toml:4: `abort`"), "{told}");
+        let problems = read("x", "x.toml", &one_line("7", "[]")).unwrap_err().to_string();
+        assert!(
+            problems.contains("x.toml:3: `load`: `7` is not a table") && problems.contains("x.toml:4: `abort`"),
+            "{problems}"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! From the TOML of an experiment to data: everything that can be wrong with one file, with file, line and key.
+//! Parses the TOML of an experiment. Reports every problem of the file at once, with file, line and key.
 
 mod form;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The maximum length of an experiment; tokens of its users live longer.
 const LONGEST: Duration = Duration::from_secs(2_400);
-/// How much longer than its deadline a call may take to be given up.
+/// A call may last this much longer than its deadline, because giving up takes time too.
 const SLACK: Duration = Duration::from_millis(100);
 const DEFAULT_ORGANISATIONS: u32 = 8;
 
@@ -211,7 +211,7 @@ fn check_given(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
     let given = filled.value.given.clone();
     for (at, ProvidedFile { service, file, .. }) in given.iter().enumerate() {
         let key = format!("given.{at}");
-        // What could not be changed could not be given either.
+        // A file that a fault could not change cannot be provided either.
         let change = FaultKind::FileChanged(FileChanged { service: *service, file: file.clone(), text: None });
         for problem in change.problems(topology, &Backend::Process) {
             filled.note(&key, problem, "a file of rules or patterns");

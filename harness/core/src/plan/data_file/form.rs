@@ -27,7 +27,7 @@ use toml_edit::Document;
 
 type Check = fn(&str) -> Result<(), String>;
 
-/// Texts inside such files that have a syntax of their own: the format, how it is read, and what is allowed.
+/// Texts with a syntax of their own: the name of the format, its parser, and what is allowed.
 const FORMATS: &[(&str, Check, &str)] = &[
     ("duration", |text| duration(text).map(drop), DURATION_TEXT),
     ("threshold", |text| threshold(text).map(drop), THRESHOLD_TEXT),
@@ -37,7 +37,7 @@ const FORMATS: &[(&str, Check, &str)] = &[
     ("comparison", |text| comparison(text).map(drop), COMPARISON_TEXT),
 ];
 
-/// NameSet that a text of one format may have.
+/// The names that a text of one format may have.
 #[derive(Debug, Clone, Copy)]
 pub struct NameSet<'a> {
     /// The format in the schema, and the word in messages.
@@ -77,7 +77,7 @@ fn did_you_mean(name: &str, known: &[&str]) -> String {
     nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
-/// Lays `over` over `base`: tables are merged key by key, everything else is replaced.
+/// Merges `over` into `base`: tables key by key, everything else is replaced.
 pub fn merge(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {

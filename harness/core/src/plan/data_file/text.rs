@@ -1,24 +1,21 @@
-//! The small languages inside such files: durations, thresholds, stages. Text in, types out, a reason where not.
+//! Parsers for durations, thresholds and stages, which are texts in those files. An error says why the text is invalid.
 
 use crate::plan::workload::{Metric, RateStage, Threshold};
 use std::time::Duration;
 
-/// What a duration looks like.
 pub const DURATION_TEXT: &str = "a number and a unit: `500us`, `20ms`, `5s`, `2m`, `1h`";
-/// What stages look like.
 pub const STAGES_TEXT: &str =
     "`DURATION:RATE` (linear from the rate before) or `DURATION:FROM-TO`, separated by commas: `10s:100,20s:100-1000`";
-/// What a threshold looks like.
 pub const THRESHOLD_TEXT: &str = "`p50`, `p90`, `p95`, `p99`, `p99.9` or `max` with a duration (`p99<500ms`), `error_rate` with a share (`error_rate<1%`)";
 /// What a comparison looks like.
 pub(super) const COMPARISON_TEXT: &str = "`>= 30`, `<= 5` or `= 0`";
-/// Most arrivals per second.
+/// Maximum number of arrivals per second.
 pub const MAX_RATE: f64 = 100_000.0;
 
-/// Reads a duration such as `20ms`.
+/// Parses a duration such as `20ms`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why the text is invalid.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -39,17 +36,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros(micros.round() as u64))
 }
 
-/// Reads stages such as `10s:100,20s:100-1000`; the first one without a start begins at its own rate.
+/// Parses stages such as `10s:100,20s:100-1000`. A first stage without a start rate is constant.
 ///
 /// # Errors
-/// What is wrong with which stage.
+/// Which stage is invalid, and why.
 pub fn stages(text: &str) -> Result<Vec<RateStage>, String> {
     let mut stages: Vec<RateStage> = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        let (length, rates) = part.split_once(':').ok_or_else(|| format!("stage `{part}` has no `:`"))?;
+    for stage in text.split(',').map(str::trim) {
+        let (length, rates) = stage.split_once(':').ok_or_else(|| format!("stage `{stage}` has no `:`"))?;
         let duration = duration(length)?;
         if duration.is_zero() {
-            return Err(format!("stage `{part}` has no length"));
+            return Err(format!("stage `{stage}` has no length"));
         }
         let (from, to) = match rates.split_once('-') {
             Some((from, to)) => (Some(rate(from)?), rate(to)?),
@@ -69,10 +66,10 @@ fn rate(text: &str) -> Result<f64, String> {
     if (0.0..=MAX_RATE).contains(&rate) { Ok(rate) } else { Err(format!("rate `{text}` is not from 0 to {MAX_RATE}")) }
 }
 
-/// Reads a threshold such as `p99<500ms`, `error_rate<1%` or `store_memory:p95<80ms`.
+/// Parses a threshold such as `p99<500ms`, `error_rate<1%` or `store_memory:p95<80ms`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why the text is invalid.
 pub fn threshold(text: &str) -> Result<Threshold, String> {
     let (operation, bound) = match text.split_once(':') {
         Some((operation, bound)) => (Some(operation.trim().to_owned()), bound),

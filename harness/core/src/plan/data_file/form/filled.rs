@@ -38,7 +38,7 @@ impl TryFrom<IndexMap<String, Vec<String>>> for Thresholds {
     }
 }
 
-/// A file as far as it can be read. What has a problem has its default, or the least value that its form admits.
+/// A file as far as it can be read. A key with a problem has its default, or the least value that the form allows.
 pub struct Filled<'a, T> {
     pub value: T,
     document: Document<&'a str>,
@@ -75,7 +75,7 @@ pub fn read<'a, T: DeserializeOwned + JsonSchema>(
 }
 
 impl<T> Filled<'_, T> {
-    /// ProblemList a problem at a key such as `mix.store_memory` or `fault.2.every`, whose line is that of the innermost key that exists.
+    /// Adds a problem at a key such as `mix.store_memory` or `fault.2.every`. Its line is that of the innermost key that exists.
     pub fn note(&mut self, path: &str, what: impl Into<String>, allowed: &str) {
         let (mut item, mut span) = (self.document.as_item(), None);
         for step in path.split('.') {

@@ -137,7 +137,7 @@ impl<'w> Walk<'w, '_> {
         Some(values)
     }
 
-    /// ProblemList a problem and returns false, so that a check can end with it.
+    /// Adds a problem and returns false, so that a check can end with it.
     pub(super) fn note(&mut self, span: Option<Range<usize>>, key: &str, what: String, allowed: &str) -> bool {
         self.notes.note(span, key, what, allowed);
         false
