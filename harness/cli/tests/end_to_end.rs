@@ -160,7 +160,7 @@ fn a_service_that_is_missing_or_dies_is_reported_with_the_end_of_its_log() {
     };
     let missing = load();
     assert_eq!(code(&missing), 69, "{}", text(&missing));
-    assert!(text(&missing).contains("`mcp-memory` is not there"), "{}", text(&missing));
+    assert!(text(&missing).contains("`mcp-memory` was not found"), "{}", text(&missing));
 
     let dying = folder.path().join("mcp-memory");
     std::fs::write(&dying, "#!/bin/sh\necho 'the disk is on fire' >&2\nexit 3\n").unwrap();

@@ -128,7 +128,7 @@ impl<'w> Walk<'w, '_> {
             match form["x-alone"].as_str().filter(|alone| item.as_str() == Some(alone)) {
                 Some(alone) if items.len() > 1 => {
                     let allowed = format!("a list of names, or `[\"{alone}\"]`");
-                    self.note(item.span(), key, format!("`{alone}` stands beside other names"), &allowed);
+                    self.note(item.span(), key, format!("`{alone}` cannot be combined with other names"), &allowed);
                 }
                 Some(alone) => values.push(alone),
                 None => self.item(item, &form["items"], key).into_iter().for_each(|value| values.push_formatted(value)),
