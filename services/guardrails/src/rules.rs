@@ -13,10 +13,12 @@ mod rule_tests;
 mod scan;
 pub mod schema;
 mod set;
+mod source;
 mod subject;
 mod words;
 
-pub use library::{Library, MAX_RULES, Origin, Rules, Source};
+pub use library::{Library, Rules};
 pub use model::{Case, Condition, Proofs, Rule, RuleFile, Size, SubjectKind};
 pub use set::{Broken, Compiled, InForce, MAX_PLACES, RuleSet};
+pub use source::{MAX_RULES, Origin, Source};
 pub use subject::{Subject, is_production};

@@ -1,6 +1,6 @@
 //! The built-in rules, from the files in `fixtures/rules`.
 
-use super::library::{Origin, Source};
+use super::source::{Origin, Source};
 
 const FILES: [(&str, &str); 8] = [
     ("availability.yaml", include_str!("../../../../fixtures/rules/availability.yaml")),

@@ -1,8 +1,9 @@
 //! The operator's folder of rules: its files, and one file for each organisation in its subfolder `organisations`.
 
 use super::baseline;
-use super::library::{Library, Origin, Source};
+use super::library::Library;
 use super::read::MAX_FILE_BYTES;
+use super::source::{Origin, Source};
 use mcp_contracts::metric;
 use mcp_kit::data::folder::{FolderLimits, read};
 use mcp_kit::data::{DataFile, FolderData, Problem, Problems};

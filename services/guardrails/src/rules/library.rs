@@ -6,35 +6,15 @@ use super::read::{self, ReadFile, ReadRule};
 use super::rule_tests::run_tests;
 use super::scan::SetUse;
 use super::set::{Compiled, RuleSet};
+use super::source::{MAX_RULES, Origin, Source};
 use mcp_contracts::guardrails::Severity;
 use mcp_kit::data::{Problem, Problems, did_you_mean};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Most rules in one set.
-pub const MAX_RULES: usize = 2_000;
 /// Bytes of the digest that a version consists of.
 const VERSION_BYTES: usize = 16;
-
-/// Owner of a file. The order matters: files of the operator are read after the built-in ones, so that their rules can replace them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    BuiltIn,
-    /// Adds rules for all organisations; may replace, switch off or change the severity of built-in ones.
-    Operator,
-    /// Adds rules for one organisation; may switch off or change the severity of the others, but cannot weaken a locked rule or replace one.
-    Organisation(String),
-}
-
-/// A rule file as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Name for messages.
-    pub name: String,
-    pub origin: Origin,
-    pub text: String,
-}
 
 /// A set of rules with its version.
 #[derive(Debug)]

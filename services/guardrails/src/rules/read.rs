@@ -1,9 +1,9 @@
 //! Reads a file of rules, and reports every problem with its line. Relations between files are checked in `library`.
 
 use super::check::{Check, RuleParts};
-use super::library::MAX_RULES;
 use super::model::{Case, Proofs, Rule, SubjectKind};
 use super::read_condition::condition;
+use super::source::MAX_RULES;
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_kit::data::yaml::{Node, Value};
