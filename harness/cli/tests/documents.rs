@@ -53,6 +53,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("export PATH=", "it changes the shell that it is typed in"),
     ("mkdir -p", "it makes room for the line after it"),
     ("harness load memory", SHORTER),
+    ("harness load full", SHORTER),
     ("harness gate", "gate.rs runs a shorter one"),
     ("harness runs open", "runs.rs does, with a browser of its own"),
     ("harness scenario --all", "scenarios/tests/scenarios.rs plays each"),

@@ -86,6 +86,17 @@ fn lose(line: &str) -> String {
 }
 
 #[test]
+fn a_short_run_of_every_other_built_in_profile_passes() {
+    for profile in ["memory-classic", "guardrails", "patterns", "workflow", "full"] {
+        let folder = tempfile::tempdir().unwrap();
+        // The bounds on latency of the profiles hold for release builds on a quiet machine.
+        let load = ["load", profile, "--threshold", "error_rate<0.1%"];
+        let output = run(folder.path(), &[&load[..], &SHORT[..]].concat());
+        assert_eq!(code(&output), 0, "{profile}: {}", text(&output));
+    }
+}
+
+#[test]
 fn a_threshold_that_is_broken_fails() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &[&["load", "memory", "--threshold", "p50<0.01ms"], &SHORT[..]].concat());
