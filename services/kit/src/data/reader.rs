@@ -66,7 +66,7 @@ impl<'a> FileReader<'a> {
                 let hint = expected_one_of(&entry.key, names);
                 self.problem(entry.line, format!("{what} has no field `{}`{hint}", entry.key));
             } else if by_key.insert(&*entry.key, entry).is_some() {
-                self.problem(entry.line, format!("`{}` is repeated", entry.key));
+                self.problem(entry.line, format!("`{}` appears twice", entry.key));
             }
         }
         Some(Fields { line: node.line, by_key })
@@ -80,7 +80,7 @@ impl<'a> FileReader<'a> {
         };
         for (at, entry) in entries.iter().enumerate() {
             if entries[..at].iter().any(|earlier| earlier.key == entry.key) {
-                self.problem(entry.line, format!("`{}` is repeated", entry.key));
+                self.problem(entry.line, format!("`{}` appears twice", entry.key));
             }
         }
         entries

@@ -186,7 +186,7 @@ fn slugs(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, required: 
     for text in &texts {
         check_slug(reader, text, &what);
         if !distinct.insert(&text.text) {
-            reader.problem(text.line, format!("`{}` is repeated in `{key}`", text.text));
+            reader.problem(text.line, format!("`{}` appears twice in `{key}`", text.text));
         }
     }
     texts

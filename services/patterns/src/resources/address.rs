@@ -61,7 +61,7 @@ fn parameters(query: Option<&str>, names: &[&str]) -> Result<BTreeMap<String, St
             return Err(invalid(format!("the parameter `{name}` is empty; omit it")));
         }
         if parameters.insert(name.clone(), value).is_some() {
-            return Err(invalid(format!("the parameter `{name}` is repeated")));
+            return Err(invalid(format!("the parameter `{name}` appears twice")));
         }
     }
     Ok(parameters)
