@@ -134,7 +134,7 @@ mod tests {
             ("pattern://catalog?pages=2", ErrorCode::InvalidArgument, "expected one of `page`, `category`, `role`"),
             ("pattern://catalog?page=0", ErrorCode::InvalidArgument, "not a page number"),
             ("pattern://catalog?page=-1", ErrorCode::InvalidArgument, "not a page number"),
-            ("pattern://catalog?page=1&page=2", ErrorCode::InvalidArgument, "repeated"),
+            ("pattern://catalog?page=1&page=2", ErrorCode::InvalidArgument, "appears twice"),
             ("pattern://catalog?role=", ErrorCode::InvalidArgument, "empty"),
             ("pattern://catalog?role=%zz", ErrorCode::InvalidArgument, "hexadecimal"),
             ("pattern://catalog?role=%ff", ErrorCode::InvalidArgument, "UTF-8"),
