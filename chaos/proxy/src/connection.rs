@@ -43,6 +43,8 @@ pub(crate) async fn serve(
         pump.run(&mut link, &mut rules).await
     };
     link.close(Instant::now());
+    // Here and not when the connection was opened: a rule that is added later must reset it too. Toxiproxy 2.12 sets the
+    // option only at the start, and sends FIN on connections that were open before the toxic.
     if ending == Ending::Reset {
         reset(&client);
         reset(&upstream);
@@ -101,6 +103,7 @@ impl Pump<'_> {
         changed: Pin<&mut impl Future>,
         mut timer: Pin<&mut Sleep>,
     ) -> Poll<Interrupt> {
+        // Before any byte moves, so that a rule acts on a busy connection as soon as it is added.
         if changed.poll(context).is_ready() {
             return Poll::Ready(Interrupt::RulesChanged);
         }

@@ -25,12 +25,16 @@ pub(crate) struct Identity {
 
 impl Draw {
     pub(crate) fn new(seed: u64, edge: &str) -> Self {
+        // With the name of the edge, so that two edges of a run do not fail in step.
         Self { base: xxh3_64_with_seed(edge.as_bytes(), seed), attempts: Mutex::default() }
     }
 
     /// Returns the identity of the next attempt at the operation that consists of these parts.
     pub(crate) fn identify(&self, parts: &[&[u8]]) -> Identity {
+        // The length is part of the key, so that a byte cannot move from one part to the next unnoticed.
         let key = parts.iter().fold(0, |key, part| xxh3_64_with_seed(part, key ^ part.len() as u64));
+        // The attempt is counted, so that a retry is decided anew. Otherwise a share of 0.5 would be a permanent
+        // failure for half of the requests, which no retry survives.
         let mut attempts = self.attempts.lock();
         if attempts.len() >= MAX_COUNTED && !attempts.contains_key(&key) {
             attempts.clear();
@@ -47,6 +51,7 @@ impl Draw {
         bytes[..8].copy_from_slice(&self.base.to_le_bytes());
         bytes[8..16].copy_from_slice(&operation.key.to_le_bytes());
         bytes[16..20].copy_from_slice(&operation.attempt.to_le_bytes());
+        // Without the purpose, all toxics with the same share would hit the same operations.
         bytes[20..].copy_from_slice(&xxh3_64(purpose.as_bytes()).to_le_bytes());
         xxh3_64(&bytes)
     }

@@ -112,6 +112,7 @@ impl Rows {
         measuring: impl Future<Output = Outcome>,
     ) {
         let deadline = MEASUREMENT_DEADLINE.min(self.deadline.saturating_duration_since(Instant::now()));
+        // A measurement that fails proves nothing, so its promise does not hold.
         let Measured { text, holds } = match tokio::time::timeout(deadline, Box::pin(measuring)).await {
             Ok(Ok(measured)) => measured,
             Ok(Err(error)) => Measured { text: format!("could not be measured: {error}"), holds: false },

@@ -103,6 +103,7 @@ impl Link {
             Follower::Http(_) => self.operations.len() < MAX_WAITING_OPERATIONS,
             Follower::Undecided | Follower::Redis(..) | Follower::Unfollowed => true,
         };
+        // The upstream is always read, because only a reply can make room.
         (has_room || direction == Direction::Down) && self.lanes[direction.index()].wants_input(&self.rules)
     }
 
@@ -137,6 +138,7 @@ impl Link {
 
     /// Takes the end of a source: in order (FIN) or with an error, which resets the connection.
     pub(crate) fn source_ended(&mut self, direction: Direction, in_order: bool, now: Instant) {
+        // The rest of a held message will never come, so the message passes without the rule.
         self.release(direction, now);
         if let (Direction::Down, Follower::Http([_, replies])) = (direction, &self.follower)
             && replies.ends_with_connection()
@@ -145,6 +147,7 @@ impl Link {
         }
         let lane = &mut self.lanes[direction.index()];
         lane.source_ended = true;
+        // The end is queued behind the bytes, so that a delay or a hang holds it back as well.
         let load = if in_order { Load::End } else { Load::Cut(Ending::Reset) };
         lane.push(Parcel::new(load, now), &self.rules);
         self.count_end(direction);

@@ -141,6 +141,7 @@ impl Operation {
 /// Returns the capacity to reserve for the content that a head declares.
 fn capacity(head: &Head) -> usize {
     match head.length {
+        // Limited, because a head may declare any length and then send nothing.
         Length::Fixed(length) => usize::try_from(length).unwrap_or(usize::MAX).min(MAX_BODY_BYTES),
         Length::Chunked | Length::UntilEnd | Length::Switched => 0,
     }

@@ -62,7 +62,7 @@ impl Proxy {
     /// Opens the edge `name`: each connection to [`Proxy::address`] is forwarded to `upstream`.
     ///
     /// # Errors
-    /// Fails if no port of 127.0.0.1 is free.
+    /// Fails if 127.0.0.1 has no free port.
     pub async fn start(name: &str, upstream: SocketAddr) -> Result<Self, ProxyError> {
         Self::start_with(name, upstream, Options::default()).await
     }
@@ -75,6 +75,7 @@ impl Proxy {
         let address = SocketAddr::new(options.host, options.port);
         let listen_error = |source| ProxyError::Listen { edge: name.to_owned(), address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+        // Read back, because port 0 in the options lets the system choose one.
         let address = listener.local_addr().map_err(listen_error)?;
         let edge = Arc::new(Edge {
             draw: Draw::new(options.seed, name),
@@ -148,10 +149,14 @@ impl Acceptor {
         let mut connections = JoinSet::new();
         let mut number = 0;
         let mut changes = self.rules.clone();
+        // One future for the whole loop: a new one for each turn would register again with the rules, which all
+        // connections share.
         let closed = closed(&mut changes);
         tokio::pin!(closed);
         loop {
             tokio::select! {
+                // Closing must not wait behind a stream of new clients, and an ended connection frees its place before the
+                // next one is accepted.
                 biased;
                 () = &mut closed => break,
                 Some(_) = connections.join_next() => {}
@@ -165,12 +170,15 @@ impl Acceptor {
                 },
             }
         }
+        // First, so that a client that connects while the last connections end is refused instead of accepted and
+        // reset.
         drop(self.listener);
         while connections.join_next().await.is_some() {}
     }
 
     fn connection(&self, client: TcpStream, number: u64) -> impl Future<Output = ()> + Send + use<> {
         let edge = Arc::clone(&self.edge);
+        // Read now and not in the task, so that `set_upstream` decides for every connection that is accepted after it.
         let upstream = *self.upstream.borrow();
         let mut receiver = self.rules.clone();
         async move {
@@ -195,6 +203,7 @@ async fn join(
     receiver: RulesReceiver,
     counters: &Counters,
 ) -> Ending {
+    // Before the upstream is contacted: it must not see a connection that a rule ends on arrival.
     if link.ending().is_some() {
         reset(&client);
         return Ending::Reset;

@@ -37,7 +37,8 @@ pub struct Only {
     pub method: String,
     /// Prefix of the request target.
     pub path: String,
-    /// Text that the content contains. The content of a Redis command is its bytes on the wire.
+    /// Text that the content contains. Of an HTTP request, only the first [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES) are
+    /// searched. The content of a Redis command is its bytes on the wire.
     pub content: String,
 }
 
@@ -156,6 +157,7 @@ impl Rules {
 
     fn with(&self, active: Vec<Arc<ActiveRule>>, last_id: u64) -> Self {
         let conditional = active.iter().any(|active| active.rule.is_conditional());
+        // An id is never used again, because connections remember by it which rule hit them or took bytes.
         Self { active, conditional, closed: self.closed, last_id: last_id.max(self.last_id) }
     }
 }
@@ -164,6 +166,7 @@ impl Rules {
 pub(crate) fn add(rules: &watch::Sender<Arc<Rules>>, rule: Rule) -> Result<Guard, RuleError> {
     rule.check()?;
     let mut added = Err(RuleError::TooMany);
+    // Checked and changed under one lock, so that two callers cannot exceed the limit together.
     rules.send_if_modified(|current| {
         if current.closed {
             added = Err(RuleError::Closed);
@@ -185,6 +188,7 @@ pub(crate) fn add(rules: &watch::Sender<Arc<Rules>>, rule: Rule) -> Result<Guard
 
 pub(crate) fn clear(rules: &watch::Sender<Arc<Rules>>) {
     rules.send_if_modified(|current| {
+        // A change without a difference would wake every connection of the edge.
         let changes = !current.active.is_empty();
         if changes {
             *current = Arc::new(current.with(Vec::new(), 0));
@@ -201,6 +205,7 @@ pub(crate) fn close(rules: &watch::Sender<Arc<Rules>>) {
 #[derive(Debug)]
 pub struct Guard {
     rules: watch::Sender<Arc<Rules>>,
+    // Kept here, because the hits are read after the rule was removed.
     active: Arc<ActiveRule>,
 }
 

@@ -138,11 +138,13 @@ impl Tap {
             log.bytes = log.bytes.saturating_sub(weight(&oldest));
             self.inner.missed.fetch_add(1, Relaxed);
         }
+        // Unlocked first: a woken waiter takes the lock at once.
         drop(log);
         self.inner.added.notify_waiters();
     }
 }
 
+// Heads are not counted: only `MAX_EXCHANGES` limits their memory.
 fn weight(exchange: &Exchange) -> usize {
     exchange.request_body.len() + exchange.reply_body.len()
 }

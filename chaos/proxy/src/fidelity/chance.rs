@@ -37,6 +37,7 @@ fn judge(runs: &[Vec<bool>; 3]) -> Measured {
         counts[1],
         counts[2]
     );
+    // All or none of the connections would also be the same in both runs, and would not prove that the seed decides.
     let some = counts.iter().all(|count| (1..CONNECTIONS).contains(count));
     Measured { text, holds: first == again && first != other && some }
 }

@@ -26,6 +26,7 @@ const fn latency_of(delay: u64, jitter: u64) -> Toxic {
 pub(super) async fn latency(seed: u64) -> Outcome {
     let edge = MeasuredEdge::open(seed).await?;
     let mut client = edge.client().await?;
+    // A pooled connection is open before the fault; some proxies apply a toxic only to the first traffic of a connection.
     client.ping().await?;
     let _guard = edge.add(latency_of(100, 0))?;
     Ok(judge_latency(&pings(&mut client).await?))

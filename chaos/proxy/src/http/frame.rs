@@ -68,6 +68,7 @@ impl Framer {
     fn give_up(&mut self, why: &'static str) {
         self.state = State::Foreign;
         self.buffer = Vec::new();
+        // The first reason is the cause; later ones follow from it.
         self.foreign_reason.get_or_insert(why);
     }
 
@@ -101,6 +102,7 @@ impl Framer {
         let room = MAX_HEAD_BYTES.saturating_sub(before).min(input.len());
         if before > 0 {
             self.buffer.extend_from_slice(&input[..room]);
+            // Only a line end can complete a head. Without this check, a head that arrives byte by byte is parsed for each byte.
             if !input.contains(&b'\n') && room == input.len() {
                 return (room, HttpStep::Framing);
             }
@@ -194,7 +196,9 @@ fn consume(input: &[u8], remaining: u64) -> (usize, u64) {
 }
 
 fn chunk_size(line: &[u8]) -> Option<u64> {
+    // Extensions follow after `;` (RFC 9112 section 7.1.1).
     let digits = line.split(|byte| *byte == b';').next()?.trim_ascii();
+    // `from_str_radix` alone would also accept a sign.
     let digits =
         std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u64::from_str_radix(digits, 16).ok()

@@ -72,6 +72,7 @@ pub(crate) fn parse_request(bytes: &[u8], options: ParseOptions) -> ParsedHead {
         Ok(length) => length.unwrap_or(Length::Fixed(0)),
         Err(why) => return ParsedHead::Foreign(why),
     };
+    // After `CONNECT` the connection is a tunnel (RFC 9110 section 9.3.6).
     let length = if method == "CONNECT" { Length::Switched } else { length };
     ParsedHead::Whole(Head { line: StartLine::Request { method, path }, fields, length }, size)
 }
@@ -87,6 +88,8 @@ pub(crate) fn parse_reply(bytes: &[u8], options: ParseOptions) -> ParsedHead {
     };
     let status = reply.code.unwrap_or_default();
     let fields = record_fields(reply.headers, options);
+    // RFC 9112 section 6.3: the status and the request decide before the header fields do, because a reply to `HEAD` and a
+    // 304 declare the length of a body that they do not have.
     let length = match (status, declared_length(reply.headers)) {
         (_, Err(why)) => return ParsedHead::Foreign(why),
         (101, _) => Length::Switched,
@@ -123,12 +126,14 @@ fn declared_length(fields: &[httparse::Header<'_>]) -> Result<Option<Length>, &'
             chunked = Some(last.eq_ignore_ascii_case("chunked"));
         } else if field.name.eq_ignore_ascii_case("content-length") {
             let value: u64 = value().parse().map_err(|_| "a content length that is not a number")?;
+            // Which one the receiver believes is unknown, so the end of the message is too.
             if length.is_some_and(|length| length != value) {
                 return Err("two different content lengths");
             }
             length = Some(value);
         }
     }
+    // RFC 9112 section 6.3: `Transfer-Encoding` overrides `Content-Length`, and must end in `chunked` to mark the end of the body.
     match chunked {
         Some(true) => Ok(Some(Length::Chunked)),
         Some(false) => Err("a transfer coding that is not chunked"),

@@ -69,6 +69,7 @@ impl Link {
         let ReplyPlan::Rewrite { rule } = operation.reply else { return None };
         let active = self.rules.active.iter().find(|active| active.id == rule)?;
         let content_type = match operation.content_type.as_str() {
+            // Without a type, clients would reject the reply for that, and not for the content that the rule spoils.
             "" => "application/json",
             content_type => content_type,
         };
@@ -86,6 +87,7 @@ impl Link {
             self.edge.draw.identify(&[operation.method.as_bytes(), operation.path.as_bytes(), content]);
         let drawn = self.draw(&operation, content);
         operation.drawn = drawn.iter().map(|active| active.id).collect();
+        // Back in its place first, because the rules find it there to change it and to count their hits.
         self.operations.push_back(operation);
         for active in &drawn {
             self.act_on_request(active, length);
@@ -123,6 +125,7 @@ impl Link {
             }
             RequestEffect::CutReply { after_bytes, ending } => {
                 operation.reply = ReplyPlan::Cut { rule, after_bytes, ending };
+                // Not a hit yet: a reply that is shorter than `after_bytes` passes unharmed.
                 return;
             }
             RequestEffect::RewriteReply => {
@@ -172,6 +175,7 @@ impl Link {
             Vec::new()
         };
         operation.drawn = drawn.iter().map(|active| active.id).collect();
+        // Without a protocol the end of the turn before is unknown: the new turn replaces it.
         self.operations.clear();
         self.operations.push_back(operation);
         drawn.iter().for_each(|active| self.act_on_request(active, bytes.len()));

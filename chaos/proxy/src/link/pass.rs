@@ -18,6 +18,8 @@ impl Link {
         if bytes.is_empty() || lane.dead {
             return;
         }
+        // The position counts what arrived, also bytes that a rule drops, so that `corrupt` decides the same about a
+        // byte whatever other rules do.
         let position = lane.position;
         lane.position += bytes.len() as u64;
         if self.rules.active.is_empty() {

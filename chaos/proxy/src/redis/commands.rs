@@ -48,7 +48,7 @@ pub(crate) struct Commands {
     line: LineBuffer,
     /// Arguments that are not complete, including the current one.
     remaining: i64,
-    /// The first two words.
+    /// The first two words. The second is needed only for `CLIENT REPLY`.
     words: [Vec<u8>; 2],
     word: usize,
 }

@@ -69,6 +69,7 @@ impl Replies {
         let (mark, number) = (self.line.mark().unwrap_or_default(), self.line.number());
         self.line.clear();
         match (mark, number) {
+            // Only the type of these lines matters, so a line that is longer than the buffer is no problem.
             (b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(', _) | (b'$' | b'*', Some(-1)) => Ok(true),
             (b'$' | b'!' | b'=', Some(length @ 0..)) => {
                 self.text = length.unsigned_abs() + 2;

@@ -42,6 +42,7 @@ impl Effect for Bandwidth {
     }
 
     fn schedule(&self, waiting: Waiting, departure: &mut Departure) {
+        // From the time at which the rate has room again and not from now, so that late timers do not lower the rate.
         let start = departure.free_at.map_or(departure.due, |free_at| departure.due.max(free_at));
         departure.due = start + self.duration(waiting.bytes);
         departure.free_at = Some(departure.due);

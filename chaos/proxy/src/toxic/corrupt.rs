@@ -24,6 +24,7 @@ impl Corrupt {
         for (place, byte) in (position..).zip(bytes) {
             let chance = next(random ^ next(place));
             if chance.is_multiple_of(self.one_in) {
+                // A flipped bit always changes the byte; a random byte could be the same one.
                 *byte ^= 1 << (next(chance) % 8);
                 changed += 1;
             }

@@ -30,6 +30,8 @@ impl Effect for Latency {
     }
 
     fn delay(&self, _moment: Moment, random: u64) -> Duration {
+        // Added before it is subtracted, because a `Duration` cannot be negative. In noxious the unsigned difference wraps
+        // if the jitter exceeds the delay, and the connection hangs.
         (self.delay + self.jitter.mul_f64(2.0 * unit(random))).saturating_sub(self.jitter)
     }
 }
