@@ -8,7 +8,7 @@ use mcp_contracts::guardrails::{Detection, Verdict, VerdictClaims};
 use mcp_kit::CallContext;
 use mcp_kit::verdict::Binding;
 
-/// Most matches that are masked in a reason.
+/// Maximum number of matches that are masked in a reason.
 const MAX_MASKED: usize = 100;
 
 /// An acknowledgement by a user.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Largest text that is judged on the thread of the call, in bytes. A larger one would delay the other calls of that thread.
 const INLINE_BYTES: usize = 32 << 10;
-/// Most rules in a token, so that its size stays below the limit of a token.
+/// Maximum number of rules in a token. Their ids take up to 7 KB in base64, and a token of more than 8 KiB is rejected.
 const MAX_RULES_IN_TOKEN: usize = 200;
 
 /// Judges actions. Clones share everything.
@@ -101,6 +101,7 @@ impl Judge {
         bytes: usize,
         work: impl FnOnce(&Rules, Plan) -> Judged + Send + 'static,
     ) -> Result<Judged, ToolError> {
+        // Taken once, so that a reload during the check cannot mix two versions of the rules.
         let (rules, plan) = (self.rules(context), context.claims.plan);
         run(bytes, move || work(&rules, plan)).await
     }

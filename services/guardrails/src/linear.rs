@@ -4,7 +4,8 @@
 use regex_automata::meta::{BuildError, Builder, Config, Regex};
 use regex_automata::util::syntax;
 
-/// Largest compiled pattern, in bytes.
+/// Maximum size of a compiled pattern, in bytes.
+// A short pattern can be large: `(a{500}){500}` would compile to several megabytes.
 const MAX_COMPILED_BYTES: usize = 1 << 20;
 /// Cache of the lazy automaton of one pattern, in bytes.
 const MAX_LAZY_BYTES: usize = 1 << 20;

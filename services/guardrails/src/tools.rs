@@ -14,9 +14,7 @@ use mcp_kit::{Annotations, ToolSet};
 
 pub use check_guardrails::QUESTION;
 
-/// Scopes of every tool.
 const SCOPES: &[Scope] = &[Scope::GuardrailsValidate];
-/// A tool that changes nothing.
 const READ_ONLY: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
 /// A tool that uses a verdict up.
 const SINGLE_USE: Annotations = Annotations { read_only: false, destructive: false, idempotent: false };

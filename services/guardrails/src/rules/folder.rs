@@ -13,7 +13,7 @@ use std::path::Path;
 pub const ORGANISATIONS: &str = "organisations";
 /// 2,000 files allow for a file per organisation of a large operator.
 const LIMITS: FolderLimits = FolderLimits { files: 2_000, file_bytes: MAX_FILE_BYTES };
-/// Longest id of an organisation, in bytes.
+/// Maximum length of the id of an organisation, in bytes.
 const MAX_ORGANISATION_BYTES: usize = 128;
 
 impl FolderData for Library {

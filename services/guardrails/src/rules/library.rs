@@ -49,6 +49,7 @@ impl Library {
         let mut problems = Vec::new();
         let mut rules = ById::new();
         let mut ordered: Vec<&Source> = sources.iter().collect();
+        // By owner, so that rules of the operator replace built-in ones; by name, so that the order of problems is always the same.
         ordered.sort_by(|a, b| (&a.origin, &a.name).cmp(&(&b.origin, &b.name)));
         let mut organisations = Vec::new();
         let mut owners = BTreeMap::new();
@@ -128,8 +129,10 @@ fn compiled(file: &str, read: ReadRule, origin: &Origin, problems: &mut Vec<Prob
 fn change(rules: &mut ById, file: &ReadFile, bound: bool, problems: &mut Vec<Problem>) {
     let ids: Vec<String> = rules.keys().cloned().collect();
     let unknown = |id: &str| did_you_mean(id, ids.iter().map(String::as_str));
+    // Severities come first: a rule that the same file switches off is still known here.
     for (line, id, severity) in &file.severities {
         match rules.get_mut(id) {
+            // Compared with the severity in force, because the operator may have raised that of the author.
             Some((compiled, current)) if bound && compiled.rule.locked && *severity < *current => problems.push(at(
                 &file.name,
                 *line,
@@ -194,6 +197,7 @@ fn version<'r>(rules: impl Iterator<Item = (&'r Rule, Severity)>) -> String {
     let mut digest = Sha256::new();
     for (rule, severity) in rules {
         let text = serde_json::to_vec(rule).expect("a rule is plain data");
+        // With its length, so that two rules cannot have the bytes of two others.
         digest.update((text.len() as u64).to_be_bytes());
         digest.update(text);
         digest.update(severity.name());

@@ -38,7 +38,7 @@ pub struct RuleFile {
     /// New severities of rules in other files, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub severities: BTreeMap<String, Severity>,
-    /// Rules.
+    /// Rules that this file adds or replaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
 }
@@ -200,17 +200,17 @@ pub struct Case {
     /// Kind of action; default is the first kind that the rule names, else `edit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionKind>,
-    /// Intent.
+    /// Intent of the action; default is `finish the task`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<String>,
-    /// Text.
+    /// Text that the action writes, runs or sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Paths.
+    /// Paths of the files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub files: Vec<String>,
-    /// Branch.
+    /// Branch of the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// Size of the file in bytes.

@@ -8,7 +8,7 @@ use regex_syntax::hir::Look;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Longest pattern, in bytes.
+/// Maximum length of a pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 2_048;
 /// Harmless texts. A pattern that matches all of them is taken to match everything.
 pub(super) const HARMLESS: [&str; 3] = ["a quiet word about the weather", "let total = left + right;", "12 34"];
@@ -62,6 +62,7 @@ impl Pattern {
     pub(super) fn keywords(keywords: &[String], place: Place) -> Result<Self, String> {
         let phrase = |phrase: &String| {
             let escaped: Vec<String> = phrase.split_whitespace().map(regex_syntax::escape).collect();
+            // `\b` needs a letter or a digit beside it: `\bC#\b` never matches in `write C# code`.
             let edge = |letter: Option<char>| match letter {
                 Some(letter) if letter.is_ascii_alphanumeric() || letter == '_' => r"\b",
                 Some(_) | None => "",

@@ -9,7 +9,7 @@ use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_kit::data::yaml::{Node, Value};
 use mcp_kit::data::{Fields, FileReader, Problem};
 
-/// Largest file, in bytes.
+/// Maximum size of a file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
 
 pub(super) const FILE_FIELDS: [&str; 4] = ["category", "off", "severities", "rules"];
@@ -42,7 +42,7 @@ pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadF
     let mut reader = FileReader::new(name, problems);
     let mut read = ReadFile { name: name.to_owned(), ..ReadFile::default() };
     if text.len() > MAX_FILE_BYTES {
-        reader.problem(1, format!("a file of {} bytes; at most {MAX_FILE_BYTES} are allowed", text.len()));
+        reader.problem(1, format!("the file has {} bytes; at most {MAX_FILE_BYTES} are allowed", text.len()));
         return read;
     }
     let Some(root) = reader.parse(text).filter(|root| root.value != Value::Empty) else { return read };
@@ -91,6 +91,7 @@ fn rule(reader: &mut FileReader<'_>, node: &Node, category: Option<&str>) -> Opt
     let remediation = reader.bounded(&fields, "remediation", 1_000);
     let locked = reader.flag(&fields, "locked").unwrap_or(false);
     let (tests, case_lines) = proofs(reader, &fields);
+    // A rule with problems is not used, so that its tests do not report what only follows from these problems.
     let clean = reader.problem_count() == before;
     reader.item = None;
     let (when, check) = when?;

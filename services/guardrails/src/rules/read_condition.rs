@@ -33,9 +33,9 @@ pub(super) const FIELDS: [&str; 19] = [
     "not",
 ];
 pub(super) const SIZE_FIELDS: [&str; 3] = ["textBytesOver", "filesOver", "fileBytesOver"];
-/// Deepest nesting of conditions.
+/// Maximum depth of nested conditions.
 const MAX_DEPTH: usize = 8;
-/// Most keywords, patterns or globs in one list.
+/// Maximum number of keywords, patterns or globs in one list.
 const MAX_ITEMS: usize = 64;
 /// Harmless paths. A glob that matches all of them is refused, because it would match every file.
 const HARMLESS: [&str; 3] = ["readme", "src/main.rs", "a/deep/folder/of/notes.txt"];

@@ -24,6 +24,7 @@ pub(super) fn run_tests(
         Ok(set) => set,
         Err(why) => return vec![problem(line, why)],
     };
+    // With the highest plan, to which every rule applies.
     let breaks = |subject: &Subject<'_>| !set.broken(subject, Plan::Enterprise).is_empty();
     if breaks_everything(rule.subject, &breaks) {
         return vec![problem(line, "the rule would match everything; make it more specific".to_owned())];

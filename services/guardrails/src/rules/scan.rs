@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Most lines recorded for one pattern. With more, one run over the whole text is cheaper.
+/// Maximum number of lines that are recorded for one pattern. With more, one run over the whole text is cheaper.
 const MAX_LINES: usize = 64;
 
 /// Where a pattern may match.
@@ -54,6 +54,7 @@ impl Scanner {
             SetUse::One => AhoCorasickKind::ContiguousNFA,
         };
         let words = AhoCorasickBuilder::new()
+            // For patterns in both cases at once. A case-sensitive pattern is run too often by this, and never too rarely.
             .ascii_case_insensitive(true)
             .kind(Some(kind))
             .build(by_word.keys())

@@ -15,9 +15,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Most places reported for one broken rule.
+/// Maximum number of places that are reported for one broken rule.
 pub const MAX_PLACES: usize = 5;
-/// Longest path in a place, in characters.
+/// Maximum length of a path in a place, in characters.
 const MAX_PLACE_CHARS: usize = 200;
 
 /// A compiled rule; several sets may share it.
@@ -141,6 +141,7 @@ impl Facts<'_> {
                 // All branches are checked, so that the places of each are reported.
                 checks.iter().fold(false, |held, check| self.holds(rule, check, places) | held)
             }
+            // Matches inside a `not` are discarded: they show where the rule is kept, not where it is broken.
             Check::Not(check) => !self.holds(rule, check, &mut Vec::new()),
             Check::Pattern(number) => self.matches(rule, *number, places),
             Check::File(number) => self.names(rule, *number, places),

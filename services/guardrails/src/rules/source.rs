@@ -1,6 +1,6 @@
-//! A rule file as text, and whose it is.
+//! A rule file as text, and its owner.
 
-/// Most rules in one set.
+/// Maximum number of rules in one set.
 pub const MAX_RULES: usize = 2_000;
 
 /// Owner of a file. The order matters: files of the operator are read after the built-in ones, so that their rules can replace them.

@@ -80,6 +80,7 @@ impl<'a> Subject<'a> {
     /// Adds a text. If the action changes files and the text is a diff, the lines that the diff removes go into `removed` instead of `text`.
     #[must_use]
     pub fn with_text(mut self, text: &'a str) -> Self {
+        // Of other actions the whole text counts. Otherwise a forged hunk header would hide the lines after it that begin with `-`.
         let changes = matches!(self.action, ActionKind::Edit | ActionKind::Commit);
         match split_diff(text).filter(|_| changes) {
             Some((added, removed)) => {

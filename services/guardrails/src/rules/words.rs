@@ -5,13 +5,13 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// Shortest word, in bytes. A shorter one occurs in nearly every text, so it would select nearly every pattern.
 const MIN_WORD: usize = 3;
-/// Most words for one pattern.
+/// Maximum number of words for one pattern.
 const MAX_WORDS: usize = 64;
-/// Most texts into which a sequence is expanded. Longer lists do not select patterns any better.
+/// Maximum number of texts into which a sequence is expanded. Longer lists do not select patterns any better.
 const MAX_RUN: usize = 16;
-/// Largest character class that is expanded.
+/// Maximum number of letters of a character class that is expanded.
 const MAX_LETTERS: u32 = 4;
-/// Longest word, in bytes; longer ones are cut.
+/// Maximum length of a word, in bytes; longer ones are cut.
 const MAX_WORD: usize = 24;
 
 /// Returns the words of a pattern in lower case; `None` if it has none.
@@ -112,6 +112,8 @@ fn texts(hir: &Hir) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Returns the ASCII letters of a small class, in lower case.
+// With `(?i)` every letter of a pattern is a class of two, which is one letter in lower case. Without this, such patterns would
+// have no words.
 fn letters(ranges: impl Iterator<Item = (u32, u32)>) -> Option<Vec<Vec<u8>>> {
     let mut letters = Vec::new();
     for (start, end) in ranges {

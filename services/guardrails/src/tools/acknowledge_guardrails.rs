@@ -42,7 +42,9 @@ async fn acknowledge(
         VerdictKind::Allow => {
             return refused("the verdict already allows the action", "use it without acknowledgement");
         }
-        VerdictKind::Acknowledged => return refused("it was acknowledged before", "use this token for the action"),
+        VerdictKind::Acknowledged => {
+            return refused("the verdict was acknowledged before", "use this token for the action");
+        }
     }
     let rules = judge.rules(context);
     if claims.rules_version != rules.version {

@@ -26,7 +26,7 @@ const INFO: ToolInfo = ToolInfo {
 
 /// Key of the question that asks the user to acknowledge broken rules.
 pub const QUESTION: &str = "acknowledgement";
-/// Most rules that a question lists.
+/// Maximum number of rules that a question lists.
 const MAX_LISTED: usize = 10;
 
 pub(super) fn tool(judge: Judge) -> Tool {
@@ -49,6 +49,7 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
     let judged = judged.await?;
     if let Some(answered) = &context.dialogue.answered {
         let claims = check_state(judge, context, answered, &action, execution.as_deref())?;
+        // Fewer broken rules than in the question are covered by the user's answer; a new one is not.
         let same_rules = judged.broken.iter().all(|rule| claims.rules.contains(&rule.id));
         if judged.decision == Decision::Acknowledge && same_rules {
             let Some(reason) = consent(answered)? else {
@@ -86,6 +87,7 @@ fn check_state(
     if claims.sub != context.claims.sub {
         return foreign("for another user");
     }
+    // A repeated call without an id has an execution of its own, so only an id in the arguments is compared.
     if execution.is_some_and(|execution| execution != claims.execution_id) {
         return foreign("for another execution");
     }
@@ -122,6 +124,7 @@ fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
                 },
                 "required": ["acknowledge"],
             }),
+            // The signed verdict is the state, so that the service keeps nothing between the two calls.
             state: state.clone(),
         }),
         Some(_) | None => Answer::Complete(reply),

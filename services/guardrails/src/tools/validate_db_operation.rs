@@ -40,6 +40,7 @@ async fn check(judge: &Judge, context: &CallContext, operation: ValidateDbOperat
     let (bytes, backup) = (operation.statement.len(), operation.has_backup);
     let judged = judge.judged(context, bytes, move |rules, plan| {
         let subject = Subject {
+            // Without the environment and the backup of the token's intent: here they are facts, which rules check as such.
             intent: Cow::Borrowed("run statements"),
             backup,
             place: "statement",
