@@ -22,7 +22,7 @@ pub const RATE_LIMIT_STATE_RESET_TOTAL: &str = "mcp_rate_limit_state_reset_total
 pub const AUTH_REFUSED_TOTAL: &str = "mcp_auth_refused_total";
 /// Counter of panics caught in tools; label `tool`.
 pub const TOOL_PANICS_TOTAL: &str = "mcp_tool_panics_total";
-/// Counter of memory lookups; label `outcome` (`hit`, `miss`).
+/// Counter of memory lookups; label `outcome` (`hit`, `miss`, and `error` in the orchestrator).
 pub const MEMORY_LOOKUPS_TOTAL: &str = "mcp_memory_lookups_total";
 /// Histogram of rows per group commit.
 pub const MEMORY_COMMIT_ROWS: &str = "mcp_memory_commit_rows";

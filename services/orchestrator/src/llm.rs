@@ -133,6 +133,7 @@ impl Model {
             }
         };
         let usage = self.usage(&reply, most);
+        // Before the wording is read, because an answer that cannot be used costs the same.
         reservation.settle(usage.cost_micro_usd).await;
         let wording = reply.wording()?;
         let completed =

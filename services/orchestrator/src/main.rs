@@ -1,8 +1,9 @@
-//! The orchestrator's process; see the library.
+//! The orchestrator's process; everything it does is in the library.
 
 use mcp_contracts::Service;
 use std::process::ExitCode;
 
+// mimalloc takes a fifth to a third off the CPU of the services.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,5 +1,5 @@
-//! The outbox: one task that sends calls again that a peer did not accept, oldest first, with backoff. A delivery may be sent twice, after a
-//! lost reply or a restart; its idempotency key makes the second one have no effect.
+//! The outbox: one task that repeats calls that a peer did not accept, oldest first, with backoff. A delivery may be sent twice, after a lost reply
+//! or a restart; because of its idempotency key, the second one has no effect.
 
 use crate::peer::{Call, PeerError, PeerReply};
 use crate::peers::{LOG_USAGE, Peers, REMEMBER};
@@ -11,16 +11,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// Maximum number of deliveries that one pass reads.
 const PASS: u32 = 64;
-/// Longest time between two passes; also how often old entries are deleted.
+/// Maximum time between two passes, and the time between two deletions of old entries.
 const IDLE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause while a peer is down, and so the longest wait of a delivery once the peer is back.
+/// Maximum pause while a peer is down, and so the maximum wait of a delivery once the peer is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// Longest pause of an entry that the peer rejects although it answers.
+/// Maximum pause of an entry that the peer rejects although it answers.
 const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(600);
 /// Pause of an organisation that has used up its quota, if the peer sends no `Retry-After`.
 const QUOTA_PAUSE: Duration = Duration::from_secs(60);
+/// The executions that are kept; older ones are deleted.
 pub const RETENTION: Retention = Retention { per_organisation: 1_000, age: Duration::from_secs(30 * 24 * 3_600) };
 
 pub struct Outbox {
@@ -62,6 +64,7 @@ impl Outbox {
         }
         report_dropped(displaced, "full");
         metrics::gauge!(metric::OUTBOX_DEPTH).increment(count as f64 - displaced.len() as f64);
+        // `notify_one` keeps a permit, so a call during a pass is not lost.
         self.wake.notify_one();
     }
 
@@ -147,6 +150,7 @@ impl Outbox {
             tool,
             claims: &delivery.claims,
             execution_id: &delivery.execution_id,
+            // Time for a second instance, if the first one does not accept the call.
             deadline: Instant::now() + self.attempt_deadline * 2,
             // The next pass retries.
             repeatable: false,

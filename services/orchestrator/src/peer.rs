@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use transport::PreparedCall;
 
-/// Most retries of a call that cost budget. Attempts at other instances, after one that did not start the work, cost none.
+/// Maximum number of retries of a call that cost budget. Attempts at other instances, after one that did not start the work, cost none.
 const MAX_RETRIES: u32 = 1;
 
 #[derive(Debug, Clone, Copy)]
@@ -185,6 +185,7 @@ impl Peer {
         let now = Instant::now();
         let count = self.instances.len();
         let mut order: Vec<usize> = (0..count).map(|step| (turn + step) % count).filter(|at| !tried[*at]).collect();
+        // A stable sort keeps the round robin among instances of the same rank.
         order.sort_by_key(|at| self.instances[*at].rank(now));
         order.into_iter().find_map(|index| self.admit(index, now, Duration::ZERO))
     }
@@ -232,6 +233,7 @@ impl Peer {
             State::Closed => tracing::info!(peer, instance = instance.label, "circuit closed"),
             State::HalfOpen => {}
         }
+        // Locked before the states are read. Otherwise, of two changes at once, the older view could be reported last.
         let mut degraded = self.degraded.lock();
         let none_usable = self.instances.iter().all(|instance| instance.state() != State::Closed);
         match (none_usable, degraded.is_some()) {

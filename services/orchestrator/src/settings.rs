@@ -57,7 +57,7 @@ impl OwnSettings for OrchestratorSettings {
 
 fn llm(reader: &mut EnvReader<'_>) -> Option<LlmSettings> {
     let base_url = reader.http_url(env::LLM_BASE_URL);
-    // The others are read even without a URL, so that their problems are reported before someone sets one.
+    // The others are read even without a URL, so that their problems are reported before an operator sets one.
     let settings = LlmSettings {
         base_url: base_url.clone().unwrap_or_default(),
         api_key: reader.text(env::LLM_API_KEY).map(Secret::new),

@@ -29,6 +29,7 @@ impl Wire {
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .connect_timeout(settings.deadline);
+        // A proxy of the environment is for endpoints outside, and does not reach a model on this machine.
         let builder = if is_loopback(&settings.base_url) { builder.no_proxy() } else { builder };
         let client = builder.build().map_err(|_| LlmError::Unavailable("no HTTP client could be made"))?;
         let url = format!("{}/chat/completions", settings.base_url.trim_end_matches('/'));

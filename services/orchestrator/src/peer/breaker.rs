@@ -86,6 +86,7 @@ impl Breaker {
         match (admission, self.state) {
             (Admission::Probe, State::HalfOpen) => match health {
                 Health::Healthy => self.enter(State::Closed, now),
+                // A cancelled probe proves nothing, so the next one is due after another period.
                 Health::Unhealthy | Health::Unknown => self.enter(State::Open, now),
             },
             (Admission::Call, State::Closed) => self.count(now, health),
@@ -95,6 +96,7 @@ impl Breaker {
     }
 
     fn count(&mut self, now: Instant, health: Health) {
+        // A new window begins with no calls: a sliding one would have to keep the time of every call.
         if now.saturating_duration_since(self.window_began) >= WINDOW {
             (self.window_began, self.calls, self.failures) = (now, 0, 0);
         }

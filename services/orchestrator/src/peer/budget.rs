@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// Number of calls that pay for one retry.
 pub const CALLS_PER_RETRY: u32 = 5;
-/// Most retries that are saved up. With more, a burst of retries after a quiet hour would hit a peer that has just failed.
+/// Maximum number of saved retries. With more, a burst of retries after a quiet hour would hit a peer that has just failed.
 pub const MAX_SAVED_RETRIES: u32 = 10;
-/// Longest wait before a retry. If a peer asks for a longer one, the workflow uses its fallback instead.
+/// Maximum wait before a retry. If a peer asks for a longer one, the workflow uses its fallback instead.
 pub const MAX_RETRY_WAIT: Duration = Duration::from_millis(250);
 /// Jitter: the wait is drawn from zero to this, so that clients that failed together do not retry together.
 pub const RETRY_JITTER: Duration = Duration::from_millis(50);
@@ -15,6 +15,7 @@ pub const RETRY_JITTER: Duration = Duration::from_millis(50);
 /// The saved retries, in fifths of one. A new process may retry once.
 #[derive(Debug)]
 pub struct Budget {
+    // Whole numbers, so that no rounding error adds up over millions of calls.
     fifths: u32,
 }
 

@@ -81,6 +81,7 @@ impl PeerError {
             | Self::Version
             | Self::Malformed(_) => Health::Unhealthy,
             Self::Deadline | Self::Open => Health::Unknown,
+            // The instance has answered: the caller, its quota or its request is the cause.
             Self::Quota { .. } | Self::Denied(_) | Self::Rpc(_) | Self::Tool(_) => Health::Healthy,
         }
     }

@@ -6,7 +6,8 @@ use mcp_contracts::service::{MCP_PATH, READYZ_PATH};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// Longest pause that an instance can request; a longer `Retry-After` is cut to this.
+/// Maximum pause that an instance can request; a longer `Retry-After` is cut to this.
+// One wrong header must not take an instance out of use for hours.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct Instance {

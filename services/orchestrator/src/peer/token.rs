@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 const LIFETIME: Duration = Duration::from_secs(60);
 /// A token is reused for half of its lifetime, so that it stays valid for the other half while a call uses it.
 const REUSED_FOR: Duration = Duration::from_secs(30);
+/// Maximum number of cached tokens.
 const MAX_KEPT: usize = 4_096;
 
+// Everything that the token contains, so that a change of a user's plan or role takes effect with the next call.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     org: String,
@@ -52,6 +54,7 @@ impl Tokens {
         if kept.len() >= MAX_KEPT {
             kept.retain(|_, (made, _)| fresh(made));
             if kept.len() >= MAX_KEPT {
+                // Every cached token is still fresh. Each costs one signature to make again.
                 kept.clear();
             }
         }

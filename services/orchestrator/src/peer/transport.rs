@@ -46,6 +46,7 @@ impl Transport {
     pub fn new(settings: &Settings, connect_deadline: Duration) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .no_proxy()
+            // With HTTP/1.1 a dropped call closes its connection, and the peer can stop working on it.
             .http1_only()
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
@@ -76,6 +77,7 @@ impl Transport {
         all.insert(headers::MCP_NAME, HeaderValue::from_static(call.tool.name));
         all.insert(headers::EXECUTION_ID, text(call.execution_id)?);
         let mut bearer = text(&bearer)?;
+        // Debug output of the headers does not show it.
         bearer.set_sensitive(true);
         all.insert(AUTHORIZATION, bearer);
         mcp_kit::telemetry::inject(&mut all);
@@ -86,6 +88,7 @@ impl Transport {
         let request = self.client.post(endpoint).headers(prepared.headers.clone()).body(prepared.body.clone());
         let mut response = request.send().await.map_err(|error| send_error(&error))?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        // In pieces, because `bytes()` would buffer a reply of any size.
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|_| PeerError::Cut)? {
             if body.len() + chunk.len() > wire::MAX_REPLY_BYTES {

@@ -71,6 +71,7 @@ const OWNED: &str = "org = ?1 AND workspace = ?2 AND user = ?3";
 impl Store {
     /// Decides whether a run begins. A run with an idempotency key is on disk before it begins.
     pub async fn begin(&self, new_run: NewRun) -> Result<BeginResult, StoreError> {
+        // Without a key no retry can find the run, so nothing is written before it ends.
         if new_run.key.is_none() {
             return self.database.read(move |connection| decide(connection, &new_run)).await;
         }
@@ -103,6 +104,7 @@ impl Store {
         whole_organisation: bool,
         id: String,
     ) -> Result<Option<Execution>, StoreError> {
+        // An id is unique only for its owner. The reader's own execution comes before one of another user.
         let text = format!(
             "SELECT body FROM execution WHERE {VISIBLE} AND id = ?5 AND body IS NOT NULL
              ORDER BY workspace = ?2 AND user = ?3 DESC, sequence DESC LIMIT 1"
@@ -182,7 +184,9 @@ fn put(
 ) -> rusqlite::Result<()> {
     let json = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     let body = execution.map(serde_json::to_string).transpose().map_err(json)?;
+    // A column of its own, so that a page of a list reads no artefacts.
     let summary = execution.map(summary).map(|summary| serde_json::to_string(&summary)).transpose().map_err(json)?;
+    // `coalesce`: a call that continues the run without its key, or before it has ended, must not erase what is stored.
     let text =
         "INSERT INTO execution (org, workspace, user, id, agent, started_us, settled, key, request, summary, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)

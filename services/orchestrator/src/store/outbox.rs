@@ -6,7 +6,7 @@ use mcp_contracts::Claims;
 use rusqlite::{Connection, Row, Transaction, params};
 use std::time::Duration;
 
-/// Most deliveries of one organisation, so that it cannot displace those of the others.
+/// Maximum number of deliveries of one organisation, so that it cannot displace those of the others.
 pub const MAX_PER_ORGANISATION: u32 = 1_000;
 pub const MAX_WAITING: u32 = 10_000;
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -140,6 +140,7 @@ impl Store {
         let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         self.database
             .write(move |transaction| {
+                // A longer pause of an entry stays, and no attempt is counted: a used-up quota says nothing about the deliveries.
                 let text = "UPDATE outbox SET due_us = max(due_us, ?2) WHERE org = ?1";
                 transaction.execute(text, params![org, now_us().saturating_add(pause)]).map(drop)
             })

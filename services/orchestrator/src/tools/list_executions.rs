@@ -10,6 +10,8 @@ use mcp_kit::{CallContext, Tool, ToolInfo};
 use sha2::{Digest, Sha256};
 
 /// Bytes of a cursor that bind it to its reader and its query.
+// The binding is not secret: it reports a cursor of another query instead of a page in the wrong place. What a reader may see is
+// decided by the statement that reads.
 const BINDING_BYTES: usize = 12;
 
 const INFO: ToolInfo = ToolInfo {

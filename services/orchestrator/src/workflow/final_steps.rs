@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// Longest execution id that is used as an idempotency key. A longer one is hashed, because memory limits the length of keys.
+/// Maximum length of an execution id that is used as an idempotency key. A longer one is hashed, because memory limits the length of keys.
 const MAX_PLAIN_KEY_BYTES: usize = 96;
 
 pub(super) struct FinalStep {

@@ -62,6 +62,7 @@ impl Workflow {
         match &run.request.verdict {
             PriorVerdict::None => self.check(run, timer).await,
             PriorVerdict::Acknowledged(token) => {
+                // Checked again, because it may have expired while the call waited for another one of the same execution.
                 let claims = self.verdicts.check(Some(token), &run.claims.org_id, run.id, &run.request.hash)?;
                 let rules_version = Some(claims.rules_version.clone());
                 let step = timer.end(StepOutcome::Ok, "verdict_token", 0).because("acknowledged");
@@ -151,6 +152,7 @@ impl Workflow {
             Ok((token.to_owned(), claims))
         };
         match verdict.verdict {
+            // A block needs no token: a false one can only stop the run.
             Decision::Block => Ok(Permission::Refused),
             Decision::Acknowledge => match signed()? {
                 (token, claims) if claims.kind == VerdictKind::Acknowledge => Ok(Permission::MustAcknowledge(token)),

@@ -26,6 +26,7 @@ impl RecalledMemories {
     /// Returns the memories in the form in which a reply lists them.
     pub(super) fn used(&self) -> Vec<UsedMemory> {
         let excerpt = |memory: &Memory| {
+            // Enough for an excerpt, because a word with its space has at least two characters; the rest is not read.
             let words: Vec<&str> = memory.content.split_whitespace().take(EXCERPT_CHARS / 2).collect();
             words.join(" ").chars().take(EXCERPT_CHARS).collect()
         };

@@ -77,6 +77,8 @@ impl WorkflowRequest {
     }
 
     pub fn new_run(&self, context: &CallContext) -> NewRun {
+        // Without the verdict, so that the call that brings an acknowledgement is still the same request. With the length of each
+        // part, so that no byte can move from one part to the next.
         let mut request = Sha256::new();
         for part in [self.agent.name(), &self.role, &self.hash] {
             request.update((part.len() as u64).to_be_bytes());

@@ -24,6 +24,7 @@ pub(super) struct RunLocks {
 impl RunLocks {
     /// Waits until no other call runs the same execution. A run that only reuses an id of the client gets a new id instead of waiting.
     pub(super) async fn enter(&self, new_run: &mut NewRun, deadline: Instant) -> Result<Vec<Guard>, ToolError> {
+        // First the key, then the id, in every call, so that two calls cannot wait for each other.
         let mut guards = Vec::with_capacity(2);
         if let Some(key) = &new_run.key {
             guards.push(wait(self.lock(&new_run.owner, &format!("key {key}")), deadline).await?);
