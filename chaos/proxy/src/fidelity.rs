@@ -10,9 +10,7 @@ use serde::Serialize;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Deadline for all measurements together.
 pub const TOTAL_DEADLINE: Duration = Duration::from_secs(15);
-/// Deadline for one measurement.
 const MEASUREMENT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A promise of the proxy, and its measurement.

@@ -15,7 +15,6 @@ const MAX_WAITING_BYTES: usize = 64 << 10;
 /// Maximum number of bytes that wait in a lane with rules. It is enough to delay 100 MB/s by 40 ms.
 const MAX_DELAYED_BYTES: usize = 4 << 20;
 
-/// A direction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the client to the upstream.
@@ -87,7 +86,6 @@ impl Parcel {
 /// What the connection must do next for a lane.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<'a> {
-    /// Nothing is due.
     Nothing,
     Write(&'a [u8]),
     /// Send FIN.

@@ -24,7 +24,6 @@ pub enum Towards {
     Upstream,
     /// From the upstream to clients.
     Client,
-    /// Both directions.
     #[default]
     Both,
 }

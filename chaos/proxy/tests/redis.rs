@@ -42,7 +42,6 @@ async fn number(reader: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> Option<u
     line.trim_end().get(1..)?.parse().ok()
 }
 
-/// Encodes a command.
 fn encode(words: &[&str]) -> String {
     let arguments: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
     format!("*{}\r\n{arguments}", words.len())

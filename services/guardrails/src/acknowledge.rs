@@ -11,9 +11,7 @@ use mcp_kit::verdict::Binding;
 /// Maximum number of matches that are masked in a reason.
 const MAX_MASKED: usize = 100;
 
-/// An acknowledgement by a user.
 pub(crate) struct Acknowledgement {
-    /// Claims of the verdict token.
     pub(crate) claims: VerdictClaims,
     pub(crate) reason: String,
     pub(crate) judged: Judged,

@@ -26,10 +26,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The rules cannot be used.
     #[error("{0}\nhint: `mcp-guardrails check-rules DIR` checks the rules without starting the service")]
     Rules(#[from] Problems),
 }

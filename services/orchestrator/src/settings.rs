@@ -10,7 +10,6 @@ pub struct OrchestratorSettings {
     pub peers: PeerUrls,
     /// Deadline of one attempt to call a peer.
     pub peer_deadline: Duration,
-    /// Deadline of a workflow.
     pub workflow_deadline: Duration,
     pub llm: Option<LlmSettings>,
     /// Daily budgets for models in micro-dollars, in the order of [`mcp_contracts::Plan::ALL`].

@@ -12,7 +12,6 @@ const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cooki
 /// Header fields in the order of the wire, names in lower case.
 pub(crate) type Fields = Vec<(String, String)>;
 
-/// The first line of a head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StartLine {
     Request { method: String, path: String },
@@ -22,7 +21,6 @@ pub(crate) enum StartLine {
 /// The length of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
-    /// This number of bytes.
     Fixed(u64),
     Chunked,
     /// Until the connection ends.
@@ -38,7 +36,6 @@ pub(crate) struct Head {
     pub(crate) length: Length,
 }
 
-/// The result of parsing a head.
 pub(crate) enum ParsedHead {
     /// More bytes are needed.
     Partial,

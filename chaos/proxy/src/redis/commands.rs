@@ -24,7 +24,6 @@ const UNCOUNTED: [&str; 9] = [
 /// The meaning of the bytes that a step consumed from the beginning of its input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CommandStep {
-    /// Part of a command.
     Part,
     /// The end of a command with this name, in upper case.
     Command(String),

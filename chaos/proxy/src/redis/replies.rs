@@ -9,7 +9,6 @@ const MAX_DEPTH: usize = 64;
 /// The meaning of the bytes that a step consumed from the beginning of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplyStep {
-    /// Part of a reply.
     Part,
     /// The end of a reply.
     Reply,

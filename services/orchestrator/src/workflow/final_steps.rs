@@ -31,7 +31,6 @@ impl FinalStep {
 }
 
 impl Workflow {
-    /// Logs the use of the pattern.
     pub(super) async fn log_usage(&self, run: &Run<'_>, pattern: Option<&UsedPattern>) -> FinalStep {
         let Some(pattern) = pattern else {
             return FinalStep::done(StepTimer::skipped(StepName::LogUsage, "no pattern"));

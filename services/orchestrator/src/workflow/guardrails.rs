@@ -15,7 +15,6 @@ use mcp_contracts::{ToolError, metric};
 #[derive(Debug, Clone)]
 pub(super) enum Permission {
     Granted(Box<Grant>),
-    /// Guardrails gave no verdict.
     NoVerdict,
     /// A user must acknowledge the broken rules. Contains the token that is needed for it.
     MustAcknowledge(String),
