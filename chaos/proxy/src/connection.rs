@@ -112,6 +112,7 @@ impl Pump<'_> {
             for direction in [Direction::Up, Direction::Down] {
                 self.flush(context, link, direction, now);
             }
+            // After the writes, because a queued ending counts only when everything before it has left.
             if let Some(ending) = link.ending() {
                 return Poll::Ready(Interrupt::Ended(ending));
             }
@@ -196,6 +197,7 @@ impl Pump<'_> {
         let written = match writer.poll_write(context, bytes) {
             Poll::Ready(Ok(count)) => Some(count),
             Poll::Ready(Err(_)) => None,
+            // The task is registered with the socket, so the rest is written from the queue when there is room.
             Poll::Pending => Some(0),
         };
         if direction == Direction::Up {
@@ -212,6 +214,7 @@ impl Pump<'_> {
 }
 
 fn arm(timer: Pin<&mut Sleep>, due: Instant) {
+    // A reset takes a lock of the runtime, and most polls leave the deadline as it is.
     if timer.deadline() != due.into() {
         timer.reset(due.into());
     }

@@ -132,6 +132,7 @@ impl Lane {
     /// Returns true if the source may be read. While it is not read, TCP flow control slows the source down.
     pub(crate) fn wants_input(&self, rules: &Rules) -> bool {
         let limit = if rules.active.is_empty() { MAX_WAITING_BYTES } else { MAX_DELAYED_BYTES };
+        // Checked before a read, so a lane may exceed the limit by one read.
         !self.source_ended && self.waiting < limit
     }
 

@@ -94,6 +94,7 @@ impl Link {
     }
 
     fn ending_of_finished_lanes(&self) -> Ending {
+        // Bytes for a closed destination were discarded, and only RST reports that to their sender.
         if self.lanes.iter().any(|lane| lane.dead) { Ending::Reset } else { Ending::Close }
     }
 

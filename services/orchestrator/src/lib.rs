@@ -56,6 +56,7 @@ pub async fn start(start: Start<OrchestratorSettings>) -> Result<Application, St
     let tools = tools::all(workflow, &store);
     let shutdown = move || {
         async move {
+            // In this order, because a task may use the store until it has ended.
             stop.cancel();
             background.join_all().await;
             store.close().await;

@@ -218,7 +218,7 @@ impl Workflow {
         let later = std::mem::take(&mut outcome.later);
         let deferred = later.len();
         let mut execution = outcome.execution(run, began);
-        // The stored execution has no verdict token.
+        // The stored execution has no verdict token, because users with the scope `admin` read the executions of others.
         let stored = Execution { verdict_token: None, ..execution.clone() };
         // Only a settled run is final. Another call with the same key runs again if guardrails did not answer or a user must acknowledge.
         let settled = match execution.status {

@@ -150,6 +150,7 @@ impl Link {
             if let Some(ending) = ending {
                 self.cut_after(Direction::Down, ending, now);
             }
+            // Not complete, because that is about a reply of the upstream, and there is none.
             if let Some(operation) = self.operations.pop_front()
                 && let Some(exchange) = operation.exchange(self.number, false, now)
             {

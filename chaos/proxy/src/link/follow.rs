@@ -117,6 +117,7 @@ impl Link {
                     passing = 0;
                 }
             }
+            // After `pass`, which applies the rules of the operation in front.
             if ends && direction == Direction::Down {
                 self.finish_operation(now);
             }
@@ -182,6 +183,7 @@ impl Link {
         let Follower::Redis(commands, _) = &mut self.follower else {
             return Progress { taken: input.len(), ends: false, lost: false };
         };
+        // With its first byte, because without a conditional rule its bytes pass before it is complete.
         if commands.between_commands() {
             self.last_operation += 1;
             add(&self.edge.counters.operations, 1);
@@ -219,6 +221,8 @@ impl Link {
                 ends
             }
             (Direction::Up, HttpStep::Content { data, ends }) => {
+                // A reply may come before the request has ended. The operation is then no longer in the queue, and the last one there is
+                // another.
                 let (last, keep) = (self.last_operation, self.held[direction.index()].is_some());
                 if let Some(operation) = self.operations.back_mut().filter(|operation| operation.number == last) {
                     operation.request_content(&bytes[bytes.len() - data..], keep);
@@ -241,6 +245,7 @@ impl Link {
 
     /// Stops following both directions, and passes the bytes that are held back.
     fn stop_following(&mut self, now: Instant) {
+        // Redis was counted when it was recognized.
         if matches!(self.follower, Follower::Http(_)) {
             add(&self.edge.counters.not_followed, 1);
         }

@@ -54,6 +54,7 @@ impl Link {
         let passed = self.passed(active, direction);
         let hit = active.effect().on_bytes(passage, Place { position, passed: *passed, random });
         *passed += passage.bytes.len() as u64;
+        // Taken, so that the loss is not attributed to the next rule as well.
         if std::mem::take(&mut passage.lost) && !self.lost_to.contains(&active.id) {
             self.lost_to.push(active.id);
         }

@@ -52,6 +52,7 @@ impl Effect for Malform {
             Shape::HalfContent => (whole(half), false),
             Shape::OtherId => (whole(br#"{"jsonrpc":"2.0","id":"of another request","result":{}}"#), false),
             Shape::NoHttp => (Bytes::from_static(b"\x00\x01 this is not HTTP\r\n\r\n"), true),
+            // At least 1, so that a byte is missing from an empty reply too.
             Shape::ShortContent => (respond(reply, half, reply.content.len().max(1)), true),
         };
         Some(Rewritten { bytes, ends })

@@ -24,6 +24,7 @@ impl Effect for Truncate {
     fn on_bytes(&self, passage: &mut Passage, place: Place) -> usize {
         let arriving = passage.bytes.len();
         let room = usize::try_from(self.bytes.saturating_sub(place.passed)).unwrap_or(usize::MAX);
+        // Bytes that pass are not hit: a rule that never cuts proves nothing (decision 0015).
         if room >= arriving {
             return 0;
         }

@@ -97,6 +97,7 @@ fn compile(pattern: &str) -> Result<(Regex, regex_syntax::hir::Hir), String> {
     if pattern.len() > MAX_PATTERN_BYTES {
         return Err(format!("the pattern has {} bytes; at most {MAX_PATTERN_BYTES} are allowed", pattern.len()));
     }
+    // With the same options as the compiled pattern. `crlf`: `$` also matches before the line end of Windows.
     let hir = regex_syntax::ParserBuilder::new()
         .unicode(false)
         .utf8(false)

@@ -222,6 +222,7 @@ fn bounded(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(
 }
 
 fn glob(reader: &mut FileReader<'_>, line: usize, text: &str) -> Option<Glob> {
+    // Upper and lower case are equal, so that `.ENV` does not escape a rule for `.env`; `*` stays within a folder, as the schema says.
     match GlobBuilder::new(text).literal_separator(true).case_insensitive(true).build() {
         Ok(glob) => {
             let names = linear::bytes(glob.regex(), syntax::Config::new());

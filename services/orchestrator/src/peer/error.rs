@@ -112,6 +112,7 @@ impl PeerError {
     /// Returns true if the same call can never succeed.
     pub fn is_permanent(&self) -> bool {
         match self {
+            // After an internal error the same call may succeed, for example after a restart of the peer.
             Self::Tool(error) => !error.retryable && error.code != ErrorCode::Internal,
             Self::Denied(_) | Self::Rpc(_) => true,
             _ => false,

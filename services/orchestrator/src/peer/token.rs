@@ -49,6 +49,7 @@ impl Tokens {
         if let Some((_, token)) = self.kept.lock().get(&key).filter(|(made, _)| fresh(made)) {
             return Ok(Arc::clone(token));
         }
+        // Signed without the lock. If two calls do so at once, the later token is kept, and both are valid.
         let token: Arc<str> = format!("Bearer {}", self.delegate.mint(claims, scopes, LIFETIME)?).into();
         let mut kept = self.kept.lock();
         if kept.len() >= MAX_KEPT {

@@ -87,6 +87,7 @@ impl Transport {
     pub(super) async fn send(&self, endpoint: &str, prepared: &PreparedCall) -> Result<HttpReply, PeerError> {
         let request = self.client.post(endpoint).headers(prepared.headers.clone()).body(prepared.body.clone());
         let mut response = request.send().await.map_err(|error| send_error(&error))?;
+        // The services send seconds. A date, the other form, is ignored.
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         // In pieces, because `bytes()` would buffer a reply of any size.
         let mut body = Vec::new();

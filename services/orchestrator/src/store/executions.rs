@@ -148,6 +148,7 @@ struct StoredRun {
 }
 
 fn find_run(connection: &Connection, owner: &Owner, column: &str, value: &str) -> rusqlite::Result<Option<StoredRun>> {
+    // `column` is a word of this file; text of a client is only ever a parameter.
     let text = format!("SELECT id, request, settled, body FROM execution WHERE {OWNED} AND {column} = ?4");
     let read = |row: &rusqlite::Row<'_>| {
         Ok(StoredRun { id: row.get(0)?, request: row.get(1)?, settled: row.get(2)?, body: row.get(3)? })

@@ -70,6 +70,7 @@ pub(super) fn put(transaction: &Transaction<'_>, deliveries: &[Delivery]) -> rus
                 delivery.payload,
                 now
             ])?;
+        // `LIMIT -1` is no limit: SQLite has no `OFFSET` without `LIMIT`.
         let over = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE org = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2) RETURNING kind";
         displaced.extend(removed(transaction, over, params![delivery.claims.org_id, MAX_PER_ORGANISATION])?);
         let over =

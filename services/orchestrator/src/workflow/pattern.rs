@@ -87,6 +87,7 @@ impl Workflow {
             Some(best) => self.fill(run, grant, best).await?,
             None => Injected::skipped("no pattern"),
         };
+        // An acknowledgement is for one run. Patterns did not use it up, so a second run could.
         if injected.pattern.is_none() && grant.single_use() {
             self.single_use.take(&grant.claims).await?;
         }
