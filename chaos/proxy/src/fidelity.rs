@@ -1,5 +1,5 @@
-//! Measures how exactly the proxy applies its rules on this machine, through real sockets. Each row names what was expected and what was
-//! measured; the caller decides what follows from it.
+//! Measures how exactly the proxy applies its rules on this machine, through real sockets. Each row has the expected
+//! and the measured values. The caller decides about rows that do not hold.
 
 mod breaking;
 mod chance;

@@ -101,7 +101,7 @@ impl Rule {
     /// Validates the share and the parameters of the toxic.
     ///
     /// # Errors
-    /// Returns what is wrong with them.
+    /// Fails with the first problem.
     pub fn check(&self) -> Result<(), RuleError> {
         if !(0.0..=1.0).contains(&self.share) {
             return Err(RuleError::Share(self.share));

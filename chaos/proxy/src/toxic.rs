@@ -76,11 +76,11 @@ kinds! {
 /// A kind of toxic, as the documentation lists it.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
-    /// Name in experiments and reports; a test holds it equal to the serialized name and to the name of the file.
+    /// Name in experiments and reports; a test compares it with the serialized name and the name of the file.
     pub name: &'static str,
     /// What the toxic does, in one line.
     pub about: &'static str,
-    /// The toxic as it stands in an experiment file. The tests run every toxic with these values.
+    /// The toxic as written in an experiment file. The tests run every toxic with these values.
     pub example: &'static str,
 }
 

@@ -36,7 +36,7 @@ async fn edge(upstream: &Upstream) -> (Proxy, Client) {
     (proxy, client)
 }
 
-/// Longer than any test: what is delayed by it arrives only when the rule is removed.
+/// Longer than any test, so that delayed bytes arrive only when the rule is removed.
 const NEVER: Duration = Duration::from_secs(86_400);
 
 async fn ping(client: &mut Client) {

@@ -3,7 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark ends at the first trouble and prints its figures"
+    reason = "a benchmark ends with the first error and prints its figures"
 )]
 
 use mcp_contracts::Plan;

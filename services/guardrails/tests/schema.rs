@@ -1,4 +1,4 @@
-//! The published schema of rule files is that of the code.
+//! The published schema of rule files equals the one that the code generates.
 
 use mcp_guardrails::rules::schema;
 

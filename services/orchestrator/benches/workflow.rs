@@ -3,14 +3,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark ends at the first trouble and prints its figures"
+    reason = "a benchmark ends with the first error and prints its figures"
 )]
 
 #[path = "../tests/workflow/fake.rs"]
-#[expect(dead_code, reason = "a benchmark needs peers in good health alone")]
+#[expect(dead_code, reason = "a benchmark needs only healthy peers")]
 mod fake;
 #[path = "../tests/workflow/stage.rs"]
-#[expect(dead_code, reason = "a benchmark waits for nothing")]
+#[expect(dead_code, reason = "a benchmark has no use for the waits of the tests")]
 mod stage;
 
 use futures::future::join_all;

@@ -230,8 +230,8 @@ impl Workflow {
         let written = tokio::time::timeout_at(deadline.into(), self.store.end(finished)).await;
         match written.map_err(|_| StoreError::Overloaded).and_then(|written| written) {
             Ok(displaced) => self.outbox.added(deferred, &displaced),
-            // After a timeout the write may still happen. The outbox then delivers what the reply calls failed, which is better than the
-            // opposite.
+            // After a timeout the write may still happen, and the outbox delivers although the reply reports a failure. The reverse would
+            // lose a promised delivery.
             Err(error) => {
                 tracing::error!(executionId = run.id, orgId = run.claims.org_id, %error, "an execution could not be written");
                 let steps = execution.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Deferred);

@@ -77,7 +77,7 @@ impl Framer {
         self.state == State::UntilEnd
     }
 
-    /// Takes one step through `input`, which must not be empty. Returns the number of consumed bytes, at least 1, and what they are.
+    /// Takes one step through `input`, which must not be empty. Returns the number of consumed bytes, at least 1, and their meaning.
     pub(crate) fn step(&mut self, input: &[u8], options: ParseOptions) -> (usize, HttpStep) {
         match self.state {
             State::Head => self.head(input, options),

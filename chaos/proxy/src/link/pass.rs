@@ -63,8 +63,8 @@ impl Link {
         }
     }
 
-    /// Returns the counter of the bytes that a rule has let pass. A conditional rule counts the bytes of the current operation, any other rule those
-    /// of the connection.
+    /// Returns the counter of the bytes that a rule has let pass: in the current operation if the rule is conditional, otherwise in the whole
+    /// connection.
     fn passed(&mut self, active: &ActiveRule, direction: Direction) -> &mut u64 {
         let operation = if active.rule.is_conditional() {
             self.operation(direction).map_or(0, |operation| operation.number)
@@ -132,7 +132,7 @@ impl Link {
     }
 
     /// Counts a hit of a rule: its bytes, and each connection and operation once. These counters are the proof that a fault hit (decision
-    /// 0015), so they count when the rule acts and not when the bytes leave: what a hang holds is hit.
+    /// 0015), so they count when the rule acts and not when the bytes leave: bytes that a hang holds back are hit.
     pub(super) fn count_hit(&mut self, active: &Arc<ActiveRule>, direction: Option<Direction>, bytes: usize) {
         let hits = &active.hits;
         add(&hits.bytes, bytes as u64);

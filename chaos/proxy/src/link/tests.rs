@@ -85,7 +85,7 @@ impl Harness {
         }
     }
 
-    /// Does what the connection does: forwards directly if the link allows it, to a destination that does not always accept everything.
+    /// Works like the connection: forwards directly if the link allows it, to a destination that does not always accept everything.
     fn arrive(&mut self, direction: Direction, bytes: &Bytes) {
         if !self.link.is_transparent(direction) {
             return self.link.received(direction, bytes.clone(), self.now);

@@ -64,7 +64,7 @@ impl Commands {
     }
 
     /// Takes one step through `input`, which must not be empty, at most to the end of the command. Returns the number of consumed bytes, and
-    /// what they are.
+    /// their meaning.
     pub(crate) fn step(&mut self, input: &[u8]) -> (usize, CommandStep) {
         let mut taken = 0;
         while taken < input.len() {

@@ -38,7 +38,7 @@ pub(crate) struct Replies {
 
 impl Replies {
     /// Takes one step through `input`, which must not be empty, at most to the end of the reply. Returns the number of consumed bytes, and
-    /// what they are.
+    /// their meaning.
     pub(crate) fn step(&mut self, input: &[u8]) -> (usize, ReplyStep) {
         let mut taken = 0;
         while taken < input.len() {

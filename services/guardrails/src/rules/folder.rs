@@ -55,7 +55,7 @@ fn origin(name: &str) -> Result<Origin, &'static str> {
     if is_organisation(organisation) {
         Ok(Origin::Organisation(organisation.to_owned()))
     } else {
-        Err("its name is not the id of an organisation: letters, digits, `.`, `_`, `-`")
+        Err("its name is not the id of an organisation; use letters, digits, `.`, `_` and `-`")
     }
 }
 

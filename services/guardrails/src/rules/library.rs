@@ -114,8 +114,8 @@ fn at(file: &str, line: usize, rule: &str, message: String) -> Problem {
     Problem { file: file.to_owned(), line, item: Some(rule.to_owned()), message }
 }
 
-/// Finishes a rule that was read: runs its tests and reports those that fail. The tests of built-in rules run when this program is tested,
-/// and not at every start.
+/// Completes a rule of a file: runs its tests and reports those that fail. The tests of built-in rules run in the test suite and not at
+/// every start.
 fn compiled(file: &str, read: ReadRule, origin: &Origin, problems: &mut Vec<Problem>) -> Arc<Compiled> {
     let ReadRule { line, rule, check, parts, case_lines } = read;
     let compiled = Arc::new(Compiled { rule, check, parts });

@@ -53,7 +53,7 @@ pub struct Rule {
     /// Title, at most 120 characters.
     #[schemars(length(min = 1, max = 120))]
     pub title: String,
-    /// Category; default is that of the file.
+    /// Category of the rule. If omitted, the category of the file.
     #[serde(default)]
     pub category: String,
     /// Severity of a broken rule: `critical` blocks the action, `high` requires acknowledgement, the others are reported.
@@ -99,7 +99,7 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub keywords: Vec<String>,
-    /// One of these patterns matches a line of the text. The text of a diff is what it adds.
+    /// One of these patterns matches a line of the text. Of a diff, only the lines that it adds or keeps are searched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "OneOrMore<String>")]
     pub regex: Vec<String>,

@@ -32,7 +32,7 @@ pub struct Compiled {
 #[derive(Debug, Clone)]
 pub struct InForce {
     pub compiled: Arc<Compiled>,
-    /// Severity in this set; an organisation may have changed that of the rule.
+    /// Severity in this set; an organisation may have changed the author's.
     pub severity: Severity,
     /// Number of its first pattern among the patterns of the set.
     patterns: usize,

@@ -116,7 +116,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Returns true unless `environment` is one of those without customers.
+/// Returns true unless `environment` is a test environment.
 pub fn is_production(environment: Option<&str>) -> bool {
     environment.is_none_or(|name| !TEST_ENVIRONMENTS.contains(&name.trim().to_ascii_lowercase().as_str()))
 }
@@ -125,8 +125,8 @@ fn first_action(condition: &super::model::Condition) -> Option<ActionKind> {
     condition.actions.first().copied().or_else(|| condition.all.iter().chain(&condition.any).find_map(first_action))
 }
 
-/// Splits a unified diff into the lines that it adds or keeps and those that it removes. Each part has blank lines in place of the other's, so
-/// that line numbers stay the same. Returns `None` if the text is not a diff.
+/// Splits a unified diff into the lines that it adds or keeps and those that it removes. Each part has an empty line for each line
+/// of the other, so that line numbers stay the same. Returns `None` if the text is not a diff.
 fn split_diff(text: &str) -> Option<(String, String)> {
     let is_hunk = |line: &str| line.starts_with("@@ -") && line[4..].contains(" +") && line[4..].contains(" @@");
     if !text.lines().any(is_hunk) {

@@ -59,8 +59,7 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
             let acknowledgement = Acknowledgement { claims, reason, judged };
             return acknowledge::acknowledge(judge, context, acknowledgement).await.map(Answer::Complete);
         }
-        // The result differs from that of the question, because the rules have changed since. The answer does not cover it, so the user is
-        // asked again.
+        // The rules have changed since the question, and with them the result. The answer does not cover it, so the user is asked again.
         let reply = judge.conclude(context, &claims.execution_id, &action, judged)?;
         return Ok(ask(context, reply));
     }

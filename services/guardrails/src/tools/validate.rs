@@ -46,7 +46,7 @@ pub(super) fn files<'f>(files: impl ExactSizeIterator<Item = &'f str>) -> Result
     Ok(())
 }
 
-/// Returns the execution that a verdict is for: that of the request, or that of the call.
+/// Returns the execution id of a verdict: the one in the request or, if omitted, the one of the call.
 pub(super) fn execution_id(requested: Option<&str>, context: &CallContext) -> Result<String, ToolError> {
     let Some(id) = requested else { return Ok(context.execution_id.to_string()) };
     if is_execution_id(id) {

@@ -1,4 +1,4 @@
-//! How a call to a peer can fail, whether it may be retried, and what the failure says about the health of the instance.
+//! The errors of a call to a peer. Each one decides if the call may be retried and if its instance counts as healthy.
 
 use mcp_contracts::{ErrorCode, ToolError};
 use std::time::Duration;

@@ -28,6 +28,6 @@ async fn show(store: &Store, context: &CallContext, request: GetExecution) -> Re
     let execution = store.execution(Owner::of(&context.claims), sees_organisation(context), id.clone()).await?;
     execution.ok_or_else(|| {
         ToolError::new(ErrorCode::NotFound, format!("no ended execution `{id}` is visible to you"))
-            .with_hint("it may still be running, be deleted because of its age, or belong to another user, workspace or organisation")
+            .with_hint("it may still be running, may be too old and deleted, or may belong to another user, workspace or organisation")
     })
 }

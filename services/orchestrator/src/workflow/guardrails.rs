@@ -1,5 +1,5 @@
 //! The first step: decides if the action may proceed. Only a well-formed verdict on exactly this request counts; any other reply counts as no
-//! verdict. The caller of this step decides what happens then ([`Permission::NoVerdict`]).
+//! verdict. The caller of this step decides how the run continues ([`Permission::NoVerdict`]).
 
 use super::request::PriorVerdict;
 use super::steps::{StepResult, StepTimer, reason};

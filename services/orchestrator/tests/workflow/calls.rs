@@ -1,4 +1,4 @@
-//! How peers are called: which instance, how often, and when not at all.
+//! Calls to peers: the choice of the instance, the number of attempts, and the cases in which no call is made.
 
 use crate::fake::{Behaviour, Fake};
 use crate::stage::{HASTY, PATIENT, Stage, ann, request, settings, step, until};

@@ -1,4 +1,4 @@
-//! The log of executions: who sees which, what a retry returns, what is refused before anything runs; and the quota page.
+//! The log of executions: their visibility, retries, and requests that are refused before any step runs. Also the quota page.
 
 use crate::fake::{Behaviour, Verdict};
 use crate::stage::{PATIENT, Stage, ann, complete, context, request, until};

@@ -1,5 +1,5 @@
 //! A fake peer that follows a script: it answers correctly, or fails in one of the ways in which peers fail. It records every call. One type plays
-//! all three peers; the name of the tool decides what a correct answer is.
+//! all three peers; the name of the tool decides which answer is correct.
 
 use axum::Router;
 use axum::body::Body;

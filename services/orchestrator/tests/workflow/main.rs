@@ -1,4 +1,4 @@
-//! Workflows with failing peers: what is returned, what never happens, what happens exactly once.
+//! Workflows with failing peers: their replies, the effects that must never happen, and those that must happen exactly once.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 mod calls;

@@ -1,4 +1,4 @@
-//! What counts as a verdict, and what follows from each: nothing is injected without one.
+//! Which replies count as verdicts, and the effect of each. Without a verdict nothing is injected.
 
 use crate::fake::{Behaviour, Verdict, binding};
 use crate::stage::{PATIENT, Stage, ann, complete, context, request, step};
