@@ -134,6 +134,7 @@ impl Workflow {
     /// Returns the id of the new run, or the execution of an earlier call with the same key.
     async fn begin(&self, new_run: &NewRun, deadline: Instant) -> Result<Either<String, Box<Execution>>, ToolError> {
         let begun = tokio::time::timeout_at(deadline.into(), self.store.begin(new_run.clone())).await;
+        // A store that does not answer in time is reported like an overloaded one, so that the client retries.
         match begun.map_err(|_| StoreError::Overloaded).and_then(|begun| begun)? {
             BeginResult::Fresh(id) => Ok(Either::Left(id)),
             BeginResult::Repeated(execution) => Ok(Either::Right(execution)),

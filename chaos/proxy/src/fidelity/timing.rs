@@ -137,6 +137,7 @@ pub(super) async fn promptness(seed: u64) -> Outcome {
         acts = acts.max(last);
         let start = Instant::now();
         guard.remove();
+        // The reply to the request that hung above.
         client.read_reply(2).await?;
         ends = ends.max(start.elapsed());
     }

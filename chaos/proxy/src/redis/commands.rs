@@ -118,8 +118,10 @@ impl Commands {
 
     fn complete(&self) -> CommandStep {
         let [name, second] = &self.words;
+        // The line end of an argument is buffered with it.
         let word = |bytes: &[u8]| String::from_utf8_lossy(bytes.trim_ascii_end()).to_ascii_uppercase();
         let name = word(name);
+        // `CLIENT REPLY` switches replies off.
         if UNCOUNTED.contains(&name.as_str()) || (name == "CLIENT" && word(second) == "REPLY") {
             return CommandStep::Foreign("a Redis command after which replies cannot be matched");
         }

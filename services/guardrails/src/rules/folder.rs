@@ -26,6 +26,7 @@ impl FolderData for Library {
         if !folder.join(ORGANISATIONS).is_dir() {
             return own;
         }
+        // Both folders are read even if one has problems, so that all problems are reported together.
         match (own, read(folder, Some(ORGANISATIONS), LIMITS)) {
             (Ok(own), Ok(of_organisations)) => Ok([own, of_organisations].concat()),
             (Err(own), Err(of_organisations)) => Err([own, of_organisations].concat()),

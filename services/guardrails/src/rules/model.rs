@@ -1,4 +1,5 @@
-//! A rule as its author writes it. The published schema is generated from these types. `read` reads them from YAML, and `set` matches them.
+//! A rule as its author writes it. The published schema is generated from these types. `read` reads them from YAML (serde would stop at the first
+//! problem), and `set` matches them.
 
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, Detection, Severity};

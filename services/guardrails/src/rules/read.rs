@@ -94,6 +94,7 @@ fn rule(reader: &mut FileReader<'_>, node: &Node, category: Option<&str>) -> Opt
     // A rule with problems is not used, so that its tests do not report what only follows from these problems.
     let clean = reader.problem_count() == before;
     reader.item = None;
+    // Missing fields end the function only here, so that all problems of a rule are reported together.
     let (when, check) = when?;
     let rule = Rule {
         id: id?,

@@ -60,6 +60,7 @@ fn problems(rules: &Rules, plan: Plan, icon: &IconUse) -> Vec<IconProblem> {
         kind: SubjectKind::Icon,
         files: Cow::Borrowed(name),
         all_files: Cow::Borrowed(name),
+        // Without `with_text`, because the source of an icon is never a diff.
         text: Cow::Borrowed(svg),
         bytes: icon.svg.as_ref().map(|svg| svg.len() as u64),
         labelled: icon.decorative || icon.label.as_deref().is_some_and(|label| !label.trim().is_empty()),
