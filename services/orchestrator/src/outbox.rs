@@ -64,7 +64,7 @@ impl Outbox {
         }
         report_dropped(displaced, "full");
         metrics::gauge!(metric::OUTBOX_DEPTH).increment(count as f64 - displaced.len() as f64);
-        // `notify_one` keeps a permit, so a call during a pass is not lost.
+        // `notify_one` keeps a permit, so a wake-up during a pass is not lost.
         self.wake.notify_one();
     }
 

@@ -187,7 +187,7 @@ fn put(
     let body = execution.map(serde_json::to_string).transpose().map_err(json)?;
     // A column of its own, so that a page of a list reads no artefacts.
     let summary = execution.map(summary).map(|summary| serde_json::to_string(&summary)).transpose().map_err(json)?;
-    // `coalesce`: a call that continues the run without its key, or before it has ended, must not erase what is stored.
+    // `coalesce`: neither a call without the key nor the entry that is written before a run begins may erase what is stored.
     let text =
         "INSERT INTO execution (org, workspace, user, id, agent, started_us, settled, key, request, summary, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
