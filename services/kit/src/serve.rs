@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Most concurrent connections.
+// Eight times the default of `MAX_CONCURRENT_REQUESTS`, because most kept-alive connections are idle.
 const MAX_CONNECTIONS: usize = 8_192;
 
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,8 @@ pub async fn serve(
     // HTTP/1 only: hyper waits without a deadline for the bytes by which it recognizes HTTP/2, so a silent client would hold its connection
     // for ever.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    // No half-open connections: a client cancels a call by closing its connection (MCP 2026-07-28), so an end of input
+    // ends the call.
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -69,6 +72,7 @@ pub async fn serve(
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended with an error");
             }
+            // The permit is held for the connection and not for a request, so that silent clients count as well.
             drop(permit);
         });
     }

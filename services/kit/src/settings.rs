@@ -21,7 +21,6 @@ pub const DEVELOPMENT_SECRET: &str = "development-only-secret-known-to-everybody
 pub struct Settings {
     pub service: Service,
     pub environment: Environment,
-    /// Address to listen on.
     pub listen: SocketAddr,
     /// Key that signs and checks tokens.
     pub secret: Secret,
@@ -46,11 +45,9 @@ pub struct Settings {
     /// Filter of the log, such as `mcp_memory=debug,info`.
     pub log_level: String,
     pub log_dir: Option<PathBuf>,
-    /// OTLP endpoint for traces.
     pub otlp_endpoint: Option<String>,
     pub request_deadline: Duration,
     pub max_concurrent_requests: usize,
-    /// Deadline for receiving a request head.
     pub header_read_deadline: Duration,
     /// Time after SIGTERM in which requests are still accepted while the service is not ready.
     pub drain_notice: Duration,

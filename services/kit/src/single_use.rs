@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most used verdicts that this process records. Expired ones are removed first; if none has expired, further uses are refused.
+// Verdicts are valid for two minutes, so only more than 800 uses per second reach this limit.
 const MAX_REMEMBERED: usize = 100_000;
 
 /// The used verdicts. Clones share them.
