@@ -104,9 +104,11 @@ impl Database {
 
     /// Finishes the queued writes, moves the WAL into the file and closes it. Later calls return [`DatabaseError::Closed`].
     pub async fn close(&self) {
+        // Readers first: the checkpoint cannot empty the WAL while a read uses it.
         self.readers.close();
         let writer = self.writer.lock().take();
         if let Some(writer) = writer {
+            // Blocks until the thread of the writer ends, which a thread of the runtime must not do.
             let _ = tokio::task::spawn_blocking(move || writer.close()).await;
         }
     }

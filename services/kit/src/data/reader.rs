@@ -44,7 +44,7 @@ impl<'a> FileReader<'a> {
         yaml::parse(text).map_err(|error| self.problem(error.line, error.message)).ok()
     }
 
-    /// Returns the number of problems so far, to see whether an item had any.
+    /// Returns the number of problems so far. An item without problems does not change it.
     pub fn problem_count(&self) -> usize {
         self.problems.len()
     }

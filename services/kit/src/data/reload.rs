@@ -1,4 +1,5 @@
-//! Keeps what a service loaded from a folder equal to the files on disk. A set of files with any problem is rejected as a whole: the last
+//! Reloads the data of a service when the files in its folder change. A set of files with any problem is rejected as a
+//! whole: the last
 //! good data stays in force, the problems are logged, and `/readyz` reports a fallback until the files are repaired.
 
 use super::{DataFile, Problem, Problems};
@@ -45,7 +46,7 @@ pub trait FolderData: Send + Sync + Sized + 'static {
     /// Version for the log.
     fn version(&self) -> &str;
 
-    /// Reads and builds.
+    /// Reads the files and builds the data from them.
     ///
     /// # Errors
     /// Every problem of every file.
@@ -61,7 +62,6 @@ pub struct Live<T> {
 }
 
 impl<T> Live<T> {
-    /// Starts with `data`.
     pub fn new(data: T) -> Self {
         Self { current: Arc::new(RwLock::new(Arc::new(data))) }
     }
@@ -82,7 +82,6 @@ impl<T> Clone for Live<T> {
     }
 }
 
-/// Result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReloadOutcome {
     /// The files have not changed.
@@ -155,9 +154,12 @@ impl<T: FolderData> Reloader<T> {
     pub async fn run(mut self, stop: CancellationToken) {
         // A queue of one is enough: a reload covers every change reported before it.
         let (sender, mut changes) = mpsc::channel::<()>(1);
+        // Every event leads to a look at the files, errors of the watcher included; the fingerprint decides if anything
+        // changed.
         let watcher = notify::recommended_watcher(move |_| {
             let _ = sender.try_send(());
         });
+        // Kept until `run` returns: a watcher that is dropped stops watching.
         let watching = watcher.and_then(|mut watcher| {
             watcher.watch(&self.folder, RecursiveMode::Recursive)?;
             Ok(watcher)
