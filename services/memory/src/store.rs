@@ -68,12 +68,12 @@ pub struct Idempotency {
     pub request: [u8; 32],
 }
 
-/// The result of inserting a [`NewMemory`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inserted {
     /// If the content was stored before, the id of that memory.
     pub id: String,
-    /// False if the content was stored before. Not stored with an idempotency key: a repeated request creates nothing, so it is false then.
+    /// False if the content was stored before. It is not part of the result that is kept for an idempotency key,
+    /// because a repeated request creates nothing.
     #[serde(skip)]
     pub created: bool,
     pub version: u64,

@@ -18,6 +18,7 @@ pub(super) const SHARED: &str = "(SELECT s.owner = '' FROM scope s WHERE s.id = 
 /// Selects the scopes that the tenant can read. Parameters 1 to 3 are those of [`identity`].
 pub(super) const VISIBLE: &str = "(SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, ''))";
 /// Most tags in a reply of `memory_stats`.
+// `MemoryStatsReply::tags` promises this number.
 const TOP_TAGS: usize = 20;
 
 #[derive(Debug, Clone)]
@@ -59,6 +60,7 @@ fn parse_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         version: row.get::<_, i64>(6)?.unsigned_abs(),
         content_hash: row.get(7)?,
         kind: row.get(8)?,
+        // `write::add` wrote the JSON. If it is damaged, one field is lost and not the page.
         tags: serde_json::from_str(&json(9)?).unwrap_or_default(),
         metadata: serde_json::from_str(&json(10)?).unwrap_or_default(),
         content: row.get(11)?,
@@ -186,6 +188,7 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
 pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) -> rusqlite::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for owner in [tenant.user(), ""] {
+        // The end of time stands for the first page, so that both cases have one statement.
         let (after_us, after_sequence) = query.after.unwrap_or((i64::MAX, i64::MAX));
         let mut values = identity(tenant);
         values.extend([
