@@ -19,6 +19,7 @@ use std::path::Path;
 pub const MAX_PATTERNS: usize = 5_000;
 const LIMITS: FolderLimits = FolderLimits { files: 256, file_bytes: 2 << 20 };
 /// Hexadecimal digits of a version.
+// 64 bits: enough to distinguish catalogues, and short enough to read in a log.
 const VERSION_DIGITS: usize = 16;
 
 /// A pattern with its parsed body.
@@ -134,6 +135,7 @@ fn compare(files: &[(String, read::ReadFile)]) -> Vec<Problem> {
         message,
     };
     let mut problems = Vec::new();
+    // All ids are collected before relations are checked, because a pattern may name one of a later file.
     let mut first: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
     let all =
         || files.iter().flat_map(|(name, read)| read.file.patterns.iter().zip(&read.lines).map(move |it| (name, it)));
@@ -164,6 +166,7 @@ fn compare(files: &[(String, read::ReadFile)]) -> Vec<Problem> {
 }
 
 fn pattern(category: String, entry: Entry) -> Pattern {
+    // The malformed placeholders were reported when the file was read; a catalogue with one does not get here.
     let (template, _) = Template::parse(&entry.body);
     let detail = PatternDetail {
         id: entry.id,
