@@ -8,6 +8,7 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// Largest request head, in bytes.
 pub const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Deepest nesting of a JSON body.
+// Below the 128 levels at which `serde_json` stops, so that the reply names this limit.
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Longest execution id, in bytes; see [`is_execution_id`].
 pub const MAX_EXECUTION_ID_BYTES: usize = 128;

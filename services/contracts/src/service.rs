@@ -64,9 +64,9 @@ pub const VERSION_PATH: &str = "/version";
 /// Prefix of RFC 9728 metadata; the path of the resource follows it.
 pub const RESOURCE_METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
-/// The newest protocol revision, which is stateless.
+/// The newest supported protocol revision, which is stateless.
 pub const PROTOCOL_MODERN: &str = "2026-07-28";
-/// The newest revision with an `initialize` handshake.
+/// The newest supported revision with an `initialize` handshake.
 pub const PROTOCOL_LEGACY: &str = "2025-11-25";
 
 /// Reply of `/readyz`.
