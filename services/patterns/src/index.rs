@@ -84,8 +84,7 @@ fn fields(texts: &Texts) -> [Vec<String>; FIELDS] {
 fn weighted<'a>(fields: &'a [Vec<String>; FIELDS], average: &[f64; FIELDS]) -> HashMap<&'a str, f64> {
     let mut frequencies = HashMap::new();
     for (field, words) in fields.iter().enumerate() {
-        // The fields are added up before the saturation, so that each further field with the same word adds less (section
-        // 3.6).
+        // The fields are added up before the saturation, so that each further field with the same word adds less.
         let length = 1.0 - B + B * words.len() as f64 / average[field];
         for word in words {
             *frequencies.entry(word.as_str()).or_default() += WEIGHTS[field] / length;

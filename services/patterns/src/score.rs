@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// Smallest difference between two scores.
 pub const GRAIN: f64 = 1.0 / 4_096.0;
 /// The raw match that becomes an intent match of one half.
-// It sets the weight of the intent against role, history and novelty. `tests/score.rs` holds it to tasks in users' words.
+// It weighs the intent against role, history and novelty. `tests/score.rs` holds it to tasks in users' words.
 const HALF_MATCH: f64 = 9.0;
 /// Lowest intent match of a recommendation. A lower one is chance: one or two common words in a long text.
 pub const LEAST_MATCH: f64 = 0.2;
