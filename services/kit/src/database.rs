@@ -29,6 +29,7 @@ pub struct Schema<'a> {
     /// The first `n` migrations create version `n` (`PRAGMA user_version`). Never change a released migration.
     pub migrations: &'a [&'a str],
     /// Receives the number of writes in each transaction and the time that the transaction took.
+    // Not a closure, so that a service can declare its schema as a constant.
     pub on_commit: fn(usize, Duration),
 }
 

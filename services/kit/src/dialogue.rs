@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-/// What a tool needs for a dialogue with the client's user.
+/// The state of the dialogue between a tool and the client's user.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dialogue {
     /// True if the client speaks revision 2026-07-28 and declared that it can ask its user for structured input.

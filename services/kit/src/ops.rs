@@ -1,4 +1,5 @@
-//! Paths beside MCP: liveness, readiness, metrics, version, and the metadata that tells clients where to get a token.
+//! All HTTP paths of a service. Besides the MCP endpoint: liveness, readiness, metrics, version, and the metadata that
+//! names the issuer of tokens.
 
 use crate::mcp::{self, Endpoint};
 use crate::readiness::Readiness;

@@ -258,6 +258,7 @@ where
     quota.stop().await;
     shutdown().await;
     tracing::info!("stopped");
+    // Last, so that the spans of the drained calls are sent as well.
     guard.flush(FLUSH_DEADLINE).await;
     ExitCode::SUCCESS
 }

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 /// Pause after a failed accept. Without it a process that is out of file descriptors would fail in a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Most concurrent connections.
+/// Maximum number of concurrent connections.
 // Eight times the default of `MAX_CONCURRENT_REQUESTS`, because most kept-alive connections are idle.
 const MAX_CONNECTIONS: usize = 8_192;
 
@@ -63,7 +63,8 @@ pub async fn serve(
         };
         // Beyond the limit a connection is closed at once, so that its client can try another instance.
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
-        // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client.
+        // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client. Measured for an event
+        // stream: 44 ms instead of 0.14 ms.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(app.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();

@@ -29,7 +29,6 @@ pub struct Settings {
     /// URL of the Redis for quotas; it may contain a password.
     pub redis_url: Option<Secret>,
     pub redis_deadline: Duration,
-    /// What the quota does if Redis does not answer.
     pub fallback: Fallback,
     /// Number of instances that share a limit.
     pub instances: u32,
@@ -80,7 +79,7 @@ pub enum Environment {
     Production,
 }
 
-/// What the quota does if Redis does not answer.
+/// Behaviour of the quota while Redis does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
     /// Limits calls in process.

@@ -28,7 +28,7 @@ struct Keys {
     validation: Validation,
 }
 
-/// What a verdict is valid for.
+/// The organisation, user, execution and request that a verdict is for, and the rules that it is based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     pub org_id: String,

@@ -60,7 +60,8 @@ pub struct NewMemory {
     pub idempotency: Option<Idempotency>,
 }
 
-/// Makes a repeated request return the result of the first one, without a second effect.
+/// An idempotency key with the request that it belongs to. A repeated request returns the result of the first one and
+/// has no further effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     pub key: String,

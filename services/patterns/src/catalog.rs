@@ -1,4 +1,4 @@
-//! The catalogue: patterns are data. A catalogue is read as a whole; if any file has a problem, no pattern is used.
+//! The catalogue of patterns, which are data files. If any file has a problem, the whole catalogue is refused.
 
 mod built_in;
 mod model;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-/// Most patterns of a catalogue.
+/// Maximum number of patterns in a catalogue.
 pub const MAX_PATTERNS: usize = 5_000;
 const LIMITS: FolderLimits = FolderLimits { files: 256, file_bytes: 2 << 20 };
 /// Hexadecimal digits of a version.

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 /// Patterns on a page of the catalogue, one per line.
 pub const PAGE: usize = 50;
-/// Most recommendations in a resource.
+/// Maximum number of recommendations in a resource.
 const RECOMMENDATIONS: usize = 5;
 const JSON: &str = "application/json";
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// Time for which the entries of uses are kept, in microseconds (400 days). After that only the counts remain.
 const KEPT_US: i64 = 400 * 86_400 * 1_000_000;
-/// Most old entries that a new one deletes.
+/// Maximum number of old entries that a new one deletes.
 // More than one, so that old entries disappear faster than new ones are added; few, so that no write takes long.
 const CLEARED: i64 = 16;
 

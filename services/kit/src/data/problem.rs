@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Most problems that a message lists; further ones are counted.
+/// Maximum number of problems that a message lists; further ones are counted.
 const MAX_LISTED: usize = 200;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +13,7 @@ pub struct Problem {
     pub line: usize,
     /// Id of the item with the problem, such as a rule; `None` before the reader has read an id.
     pub item: Option<String>,
-    /// What is wrong and how to fix it.
+    /// The problem and how to fix it.
     pub message: String,
 }
 

@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Interval of polling. Polling runs beside the watcher because network file systems and some mounts report no changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// How long the files must stay unchanged before they are loaded, because an editor or `kubectl` may write a set in several steps.
+/// Time for which the files must stay unchanged before they are loaded, because an editor or `kubectl` may write a set
+/// in several steps.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
-/// Most times that [`SETTLE_TIME`] is waited for: files that never stop changing are loaded as they are after one second.
+/// Maximum number of waits of [`SETTLE_TIME`]: files that never stop changing are loaded as they are after one second.
 const MAX_SETTLE_ROUNDS: usize = 20;
-/// Most problems logged for one set of files, so that a broken folder cannot flood the log.
+/// Maximum number of problems logged for one set of files, so that a broken folder cannot flood the log.
 const MAX_LOGGED: usize = 20;
 
 /// Data that a service loads from a folder.
@@ -28,7 +29,7 @@ pub trait FolderData: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// Counter of loads; its label `outcome` is one of [`Self::OUTCOMES`].
     const METRIC: &'static str;
-    /// Labels of a load that was applied and of one that was rejected.
+    /// Label of a load that was applied, then that of a load that was rejected.
     const OUTCOMES: [&'static str; 2];
 
     /// Reads the files of `folder`; blocks on the disk.

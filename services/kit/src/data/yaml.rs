@@ -3,10 +3,10 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-/// Deepest nesting of a file.
+/// Maximum depth of nesting in a file.
 // `Events::node` recurses once for each level.
 const MAX_DEPTH: usize = 24;
-/// Most values of a file.
+/// Maximum number of values in a file.
 const MAX_VALUES: usize = 200_000;
 
 /// A value with the line where it begins.

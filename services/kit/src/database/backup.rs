@@ -18,7 +18,7 @@ const STEP_PAGES: i32 = 1_024;
 const BUSY_DEADLINE: Duration = Duration::from_secs(30);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Why a backup or a restore failed; the database is then unchanged.
+/// Why a backup or a restore failed. The database is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("`{file}` cannot be {action}: {why}")]

@@ -43,6 +43,7 @@ pub(super) fn writer(file: &Path, schema: &Schema<'_>) -> Result<Connection, Ope
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(file, &error);
     let mut connection = connect(file, flags).map_err(sqlite)?;
     let header = connection.transaction().and_then(|transaction| header(&transaction)).map_err(sqlite)?;
+    // Every file without an id has the id 0, also those of other programs; only one without tables is new.
     let is_new = header.application == 0 && header.version == 0 && header.tables == 0;
     if header.application != schema.application_id && !is_new {
         return Err(OpenError::Foreign { path: file.display().to_string() });

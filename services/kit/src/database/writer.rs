@@ -1,5 +1,5 @@
-//! The only connection that writes, on a thread of its own. Each transaction takes every write that is waiting, so that callers share the
-//! cost of the sync.
+//! The only connection that writes, on a thread of its own. A transaction takes all writes that are waiting, so that
+//! their callers share the cost of one sync.
 
 // SQLite has one write lock, so more connections do not write faster; they only wait for each other. Measured with 250-byte rows and
 // `synchronous = FULL`: 100 connections wrote 5,200-6,200 rows/s and the slowest waited 4.6 s. One thread with group commit wrote
@@ -12,11 +12,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Most writes that wait in the queue; further ones are refused.
+/// Maximum number of writes in the queue; further ones are refused.
 // Half a second of work at the measured 9,500 rows/s with a full-text index, so a queued write does not reach its
 // deadline.
 const QUEUED_WRITES: usize = 4_096;
-/// Most writes in one transaction.
+/// Maximum number of writes in one transaction.
 // 100 callers filled batches of about 80. The limit bounds the work that is repeated if one write of a batch fails.
 const BATCH: usize = 512;
 

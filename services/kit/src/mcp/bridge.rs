@@ -38,7 +38,8 @@ const READ_TTL_MS: u64 = 5_000;
 
 type Sdk = StreamableHttpService<Handler, NeverSessionManager>;
 
-/// The SDK behind the endpoint, once for each media type, because its configuration fixes the format of all its responses.
+/// Two instances of the SDK, one for each media type, because the configuration of an instance fixes the format of its
+/// responses.
 pub(super) struct Bridge {
     json: Sdk,
     events: Sdk,

@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What [`run_recorded`] needs to know about the work that it runs.
+/// The call that [`run_recorded`] runs: its name, its deadline and its context.
 pub(super) struct Work<'a> {
     pub(super) name: &'static str,
     pub(super) service: Service,

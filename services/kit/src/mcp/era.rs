@@ -40,7 +40,7 @@ struct Meta<'a> {
     capabilities: Option<&'a RawValue>,
 }
 
-/// What the client of a request supports.
+/// The protocol era and the abilities of the client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientProtocol {
     pub(super) era: Era,

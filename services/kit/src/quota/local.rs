@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most organisations with a counter, so that tokens for invented organisations cannot fill the memory. Counters without unsettled calls
-/// are removed first; if every counter has unsettled calls, calls of further organisations are refused.
+/// Maximum number of organisations with a counter, so that tokens for invented organisations cannot fill the memory.
+/// Counters without unsettled calls are removed first. If every counter has unsettled calls, calls of further
+/// organisations are refused.
 const MAX_ORGANISATIONS: usize = 100_000;
 
 /// Part of a limit that this instance may use while Redis does not answer. Instances cannot see each other's counts then, so each admits

@@ -98,5 +98,5 @@ fn values<'a>(
     Err(invalid(format!("invalid variables for `{}`: {}", pattern.detail.id, problems.join("; "))))
 }
 
-/// Most problems in one error.
+/// Maximum number of problems in one error.
 const MAX_PROBLEMS: usize = 40;

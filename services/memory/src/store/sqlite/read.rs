@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 /// Columns of a [`Row`], in order; [`SHARED`] is the last one.
 pub(super) const MEMORY_COLUMNS: &str =
     "sequence, id, scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
-/// True if the scope of a row is the whole workspace.
+/// SQL expression that is true if the scope of a row is the whole workspace.
 pub(super) const SHARED: &str = "(SELECT s.owner = '' FROM scope s WHERE s.id = scope)";
-/// Selects the scopes that the tenant can read. Parameters 1 to 3 are those of [`identity`].
+/// SQL query for the scopes that the tenant can read. Parameters 1 to 3 are those of [`identity`].
 pub(super) const VISIBLE: &str = "(SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, ''))";
-/// Most tags in a reply of `memory_stats`.
+/// Maximum number of tags in a reply of `memory_stats`.
 // `MemoryStatsReply::tags` promises this number.
 const TOP_TAGS: usize = 20;
 
@@ -68,7 +68,8 @@ fn parse_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-/// True if the tenant of the first three parameters can read the scope `id`, an SQL expression.
+/// Returns an SQL condition: the tenant of parameters 1 to 3 can read the scope with this `id`, which is an SQL
+/// expression.
 // For statements that read one scope. `scope IN VISIBLE` builds temporary tables each time the statement runs, and SQLite allocates 20 pages
 // (80 KiB) for each. When glibc returned that memory to the system, page faults doubled the CPU time of a search.
 pub(super) fn is_visible(id: &str) -> String {
@@ -77,7 +78,7 @@ pub(super) fn is_visible(id: &str) -> String {
     )
 }
 
-/// The first three parameters of every statement.
+/// Returns the first three parameters of every statement: organisation, workspace and user.
 pub(super) fn identity(tenant: &Tenant) -> Vec<SqlValue> {
     [tenant.org(), tenant.workspace(), tenant.user()].map(|text| SqlValue::from(text.to_owned())).to_vec()
 }

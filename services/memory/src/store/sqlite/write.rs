@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// Least time for which an idempotency key is kept, in microseconds: one day.
+/// Minimum time for which an idempotency key is kept, in microseconds: one day.
 const KEY_LIFETIME_US: i64 = 86_400_000_000;
-/// Most expired keys that one write with a key removes. More than one, so that the table shrinks; few, so that no write takes long.
+/// Maximum number of expired keys that one write with a key removes.
+// More than one, so that the table shrinks; few, so that no write takes long.
 const REMOVED_KEYS: i64 = 8;
 
 type Result<T> = std::result::Result<T, Failure>;
