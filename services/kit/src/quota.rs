@@ -181,6 +181,7 @@ impl Inner {
             Fallback::Closed => QuotaDecision::Refused { retry_after: REFUSED_RETRY },
             Fallback::Local => self.decide_here(org, plan, now, Mode::Fallback),
             Fallback::Open => {
+                // Counted all the same, so that Redis learns of the calls when it is back.
                 self.local.admit_unlimited(org, plan, day(now));
                 let limit = self.limits.daily(plan);
                 let reset_secs = DAY_SECS - now.as_secs() % DAY_SECS;
@@ -222,6 +223,7 @@ impl Inner {
         match decision {
             WindowDecision::OverDay(usage) => QuotaDecision::Limited(of_day(usage)),
             WindowDecision::OverSecond(usage) => QuotaDecision::Limited(of_second(usage)),
+            // The window that will refuse the client first is reported.
             WindowDecision::Admitted(usage) if burst.saturating_sub(usage.second) < daily.saturating_sub(usage.day) => {
                 QuotaDecision::Admitted(of_second(usage))
             }

@@ -123,6 +123,7 @@ impl Secret {
     }
 }
 
+// There is no `Display`, so that no message can contain a secret by accident.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")

@@ -93,6 +93,7 @@ impl Tool {
                 match function(context, request).await? {
                     Answer::Ask(question) => Ok(Answer::Ask(question)),
                     Answer::Complete(reply) => {
+                        // The text is made once, and the reply copies it to both of its places.
                         let json = serde_json::value::to_raw_value(&reply).map_err(|error| {
                             ToolError::new(
                                 ErrorCode::Internal,

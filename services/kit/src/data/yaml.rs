@@ -168,6 +168,7 @@ impl<'a> Events<'a> {
 }
 
 fn refuse_anchor(anchor: usize, line: usize) -> Result<(), ParseError> {
+    // The parser numbers anchors from 1; 0 means that there is none.
     if anchor == 0 {
         Ok(())
     } else {

@@ -90,6 +90,7 @@ fn plain_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
         if tag.len() > MAX_TAG_BYTES {
             return Err(too_large(format!("a tag has {} bytes, {MAX_TAG_BYTES} are allowed", tag.len())));
         }
+        // With spaces at its ends, a tag would look equal to another one and not match it.
         if tag.trim().is_empty() || tag.trim() != tag || tag.chars().any(char::is_control) {
             return Err(invalid(format!(
                 "tag `{}` is empty, or has spaces at its ends or control characters",

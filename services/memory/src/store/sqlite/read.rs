@@ -100,6 +100,7 @@ pub(super) fn visible_row(
 ) -> rusqlite::Result<Row> {
     let mut values = identity(tenant);
     values.push(value);
+    // `column` is a constant of the caller and never text of a client, so it may be part of the statement.
     rows(connection, &format!("{column} = ?4 AND {}", is_visible("m.scope")), values)?
         .pop()
         .ok_or(rusqlite::Error::QueryReturnedNoRows)
@@ -221,6 +222,7 @@ pub(super) fn own_by_tag(connection: &Connection, tenant: &Tenant, tags: &TagFil
     let condition = condition(&selection, 4);
     let mut values = identity(tenant);
     values.extend(condition.values);
+    // Both scopes, because the user's memories can be private or shared.
     rows(connection, &format!("scope IN {VISIBLE} AND m.owner = ?3{}", condition.sql), values)
 }
 
