@@ -121,7 +121,7 @@ pub enum Scope {
     #[serde(rename = "admin")]
     Admin,
     /// A scope that these services do not define; it is ignored.
-    // An issuer may use the same token for other systems, so an unknown scope must not make the token invalid.
+    // A token with a scope of a newer release stays valid at the services of an older one.
     #[serde(other, rename = "unknown")]
     Unknown,
 }

@@ -111,7 +111,7 @@ impl Endpoint {
             return Err(Failure::unavailable("the service is stopping; retry at another instance", 1));
         }
         // A full service answers at once and does not queue, so that the client or the load balancer can choose another
-        // instance. The permit comes before the token, so that it also limits the signatures that are computed at once.
+        // instance.
         let Ok(_permit) = self.running.try_acquire() else {
             return Err(Failure::unavailable("too many concurrent requests; retry", 1));
         };

@@ -71,7 +71,7 @@ impl ResponseFormat {
             Self::Json => drop(headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))),
             Self::Events => {
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-                // Without it nginx holds the event back until its buffer is full (MCP, streamable HTTP).
+                // MCP asks for it (streamable HTTP), because nginx would otherwise buffer the stream.
                 headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
             }
         }
