@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The audience that every token must have (RFC 8707).
 pub const AUDIENCE: &str = "mcp";
 /// The longest time from `iat` to `exp`, in seconds.
+// A token cannot be revoked, so its lifetime limits the damage of a stolen one.
 pub const MAX_TOKEN_LIFETIME_SECS: u64 = 3_600;
 /// The workspace if a token names none.
 pub const DEFAULT_WORKSPACE: &str = "default";
@@ -120,6 +121,7 @@ pub enum Scope {
     #[serde(rename = "admin")]
     Admin,
     /// A scope that these services do not define; it is ignored.
+    // A token with a scope of a newer release stays valid at the services of an older one.
     #[serde(other, rename = "unknown")]
     Unknown,
 }

@@ -12,7 +12,8 @@ pub const RATELIMIT_LIMIT: &str = "ratelimit-limit";
 pub const RATELIMIT_REMAINING: &str = "ratelimit-remaining";
 /// Seconds until that window ends.
 pub const RATELIMIT_RESET: &str = "ratelimit-reset";
-/// What decided about the quota: `redis`, `local` (no Redis is configured) or `fallback` (Redis did not answer).
+/// The counter that decided about the call: `redis`, `local` (no Redis is configured) or `fallback` (Redis did not
+/// answer).
 pub const RATELIMIT_MODE: &str = "x-ratelimit-mode";
 /// Id of the execution, from the request or created by the service; every log line has it.
 pub const EXECUTION_ID: &str = "x-execution-id";

@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// Largest request head, in bytes.
 pub const MAX_HEADER_BYTES: usize = 16 << 10;
-/// Deepest nesting of a JSON body.
+/// Maximum depth of nesting in a JSON body.
+// Below the 128 levels at which `serde_json` stops, so that the reply names this limit.
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Longest execution id, in bytes; see [`is_execution_id`].
 pub const MAX_EXECUTION_ID_BYTES: usize = 128;
@@ -20,7 +21,7 @@ pub const DEFAULT_PAGE: u32 = 20;
 
 /// Largest content of a memory, in bytes of UTF-8.
 pub const MAX_CONTENT_BYTES: usize = 64 << 10;
-/// Most free tags of one memory.
+/// Maximum number of free tags of one memory.
 pub const MAX_TAGS: usize = 32;
 /// Longest tag, in bytes of UTF-8.
 pub const MAX_TAG_BYTES: usize = 128;
@@ -30,14 +31,14 @@ pub const MAX_KIND_BYTES: usize = 64;
 pub const MAX_METADATA_BYTES: usize = 8 << 10;
 /// Longest search query, in bytes.
 pub const MAX_QUERY_BYTES: usize = 1 << 10;
-/// Most memories in one import call.
+/// Maximum number of memories in one call of `import_memories`.
 pub const MAX_IMPORT: usize = 500;
 
 /// Longest intent of an action or a search for patterns, in bytes.
 pub const MAX_INTENT_BYTES: usize = 4 << 10;
 /// Largest text of an action, in bytes.
 pub const MAX_TEXT_BYTES: usize = 256 << 10;
-/// Most files of one action.
+/// Maximum number of files of one action.
 pub const MAX_FILES: usize = 1_000;
 /// Longest path, in bytes.
 pub const MAX_PATH_BYTES: usize = 1 << 10;
@@ -45,16 +46,16 @@ pub const MAX_PATH_BYTES: usize = 1 << 10;
 pub const REASON_CHARS: RangeInclusive<usize> = 10..=2_000;
 /// Longest name of a database environment, in bytes.
 pub const MAX_ENVIRONMENT_BYTES: usize = 128;
-/// Most icons in one call of `validate_icons`.
+/// Maximum number of icons in one call of `validate_icons`.
 pub const MAX_ICONS: usize = 500;
-/// Most matches that `scan_text` returns.
+/// Maximum number of matches that `scan_text` returns.
 pub const MAX_MATCHES: usize = 200;
 
 /// Longest role in a request for patterns, in bytes.
 pub const MAX_PATTERN_ROLE_BYTES: usize = 64;
-/// Most ids in `recent` of `select_pattern`.
+/// Maximum number of ids in `recent` of `select_pattern`.
 pub const MAX_RECENT: usize = 100;
-/// Most patterns that `select_pattern` returns.
+/// Maximum number of patterns that `select_pattern` returns.
 pub const MAX_SELECTED: u32 = 20;
 /// Patterns that `select_pattern` returns if the request omits `limit`.
 pub const DEFAULT_SELECTED: u32 = 3;
@@ -62,7 +63,7 @@ pub const DEFAULT_SELECTED: u32 = 3;
 pub const MAX_VALUE_BYTES: usize = 8 << 10;
 /// Longest note of `log_pattern_usage`, in bytes.
 pub const MAX_NOTE_BYTES: usize = 1 << 10;
-/// Most lines of a resource of the patterns service.
+/// Maximum number of lines of a resource of the patterns service.
 pub const MAX_RESOURCE_LINES: usize = 500;
 
 /// Longest role in a request for a workflow, in bytes.

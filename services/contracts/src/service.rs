@@ -55,7 +55,7 @@ impl Service {
 pub const MCP_PATH: &str = "/mcp";
 /// Liveness: 200 while the process answers.
 pub const HEALTHZ_PATH: &str = "/healthz";
-/// Readiness: 200 if the service can serve requests, else 503 with a list of what is missing.
+/// Readiness: 200 if the service can serve requests, else 503 with the names of the parts that are not ready.
 pub const READYZ_PATH: &str = "/readyz";
 /// Prometheus text metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -64,20 +64,20 @@ pub const VERSION_PATH: &str = "/version";
 /// Prefix of RFC 9728 metadata; the path of the resource follows it.
 pub const RESOURCE_METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
-/// The newest protocol revision, which is stateless.
+/// The newest supported protocol revision, which is stateless.
 pub const PROTOCOL_MODERN: &str = "2026-07-28";
-/// The newest revision with an `initialize` handshake.
+/// The newest supported revision with an `initialize` handshake.
 pub const PROTOCOL_LEGACY: &str = "2025-11-25";
 
 /// Reply of `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// True if nothing is missing and the service is not draining.
+    /// True if every part is ready and the service is not draining.
     pub ready: bool,
     /// True if a dependency is down and its fallback is in use.
     #[serde(default)]
     pub degraded: bool,
-    /// Names of what is missing.
+    /// Names of the parts that are not ready.
     #[serde(default)]
     pub missing: Vec<String>,
     /// Names of dependencies whose fallback is in use.

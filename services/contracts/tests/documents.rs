@@ -1,4 +1,4 @@
-//! The documents say what the contract says: a page for every error code, a row for every variable and every metric.
+//! The documents agree with the contract: a page for every error code, a row for every variable and every metric.
 
 use mcp_contracts::{ErrorCode, env, rpc};
 use std::collections::BTreeSet;

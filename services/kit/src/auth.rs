@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest accepted token, in bytes.
+// With `MAX_CHECKED_TOKENS` it limits the keys of the cache to 16 MiB.
 const MAX_TOKEN_BYTES: usize = 4 << 10;
 /// Size of the cache of checked tokens, which saves computing the same signature for every call.
 const MAX_CHECKED_TOKENS: usize = 4_096;
@@ -34,6 +35,7 @@ impl Authenticator {
         let key = |secret: &Secret| DecodingKey::from_secret(secret.reveal().as_bytes());
         let keys = std::iter::once(&settings.secret).chain(&settings.previous_secret).map(key).collect();
         let mut validation = Validation::new(Algorithm::HS256);
+        // By default, `jsonwebtoken` accepts tokens for 60 s after their expiry and ignores `nbf`.
         validation.leeway = 0;
         validation.validate_nbf = true;
         validation.set_audience(&[AUDIENCE]);
@@ -59,6 +61,8 @@ impl Authenticator {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal("too_long"));
         }
+        // The key is the whole token with its signature, so a forged token never matches the entry of a valid one. The
+        // claims are cloned out of the lock, so that no signature is computed under it.
         let cached = self.checked.read().get(token).map(Arc::clone);
         if let Some(claims) = cached {
             return if claims.exp > now { Ok(claims) } else { Err(Refusal("expired")) };
@@ -114,6 +118,7 @@ fn check_claims(claims: &Claims, now: u64) -> Result<(), Refusal> {
     if claims.exp <= claims.iat || claims.exp - claims.iat > MAX_TOKEN_LIFETIME_SECS {
         return Err(Refusal("lifetime"));
     }
+    // Names become tags, parts of Redis keys and fields of the log.
     let names = [&claims.sub, &claims.org_id, &claims.workspace_slug];
     let usable = |name: &&String| {
         !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(|c| c.is_control() || c.is_whitespace())

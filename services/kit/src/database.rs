@@ -29,6 +29,7 @@ pub struct Schema<'a> {
     /// The first `n` migrations create version `n` (`PRAGMA user_version`). Never change a released migration.
     pub migrations: &'a [&'a str],
     /// Receives the number of writes in each transaction and the time that the transaction took.
+    // Not a closure, so that a service can declare its schema as a constant.
     pub on_commit: fn(usize, Duration),
 }
 
@@ -104,9 +105,11 @@ impl Database {
 
     /// Finishes the queued writes, moves the WAL into the file and closes it. Later calls return [`DatabaseError::Closed`].
     pub async fn close(&self) {
+        // Readers first: the checkpoint cannot empty the WAL while a read uses it.
         self.readers.close();
         let writer = self.writer.lock().take();
         if let Some(writer) = writer {
+            // Blocks until the thread of the writer ends, which a thread of the runtime must not do.
             let _ = tokio::task::spawn_blocking(move || writer.close()).await;
         }
     }

@@ -27,6 +27,7 @@ impl Delegate {
         let delegated = Claims {
             scopes: scopes.to_vec(),
             iat: now,
+            // Claims have whole seconds: a shorter lifetime would expire at once.
             exp: now + lifetime.as_secs().max(1),
             jti: uuid::Uuid::new_v4().to_string(),
             aud: AUDIENCE.to_owned(),

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-/// What a tool needs for a dialogue with the client's user.
+/// The state of the dialogue between a tool and the client's user.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dialogue {
     /// True if the client speaks revision 2026-07-28 and declared that it can ask its user for structured input.
@@ -16,7 +16,7 @@ pub struct Dialogue {
 /// The answers that the client sent with a repeated call. They are untrusted: a tool must check the state before it uses the responses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answered {
-    /// State of the question.
+    /// [`Question::state`], as the client sent it back.
     pub state: String,
     /// Responses by the key of their question.
     pub responses: Map<String, Value>,
@@ -43,7 +43,6 @@ pub enum Answer<T> {
 pub struct Question {
     /// Key of the response.
     pub key: &'static str,
-    /// Text for the user.
     pub message: String,
     /// JSON Schema of the response: an object of plain fields.
     pub schema: Value,

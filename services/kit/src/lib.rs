@@ -1,5 +1,5 @@
-//! What a service needs and none of its domain: settings, auth, quota, telemetry, readiness, the MCP endpoint, drain, serve.
-//! Knows no tool of any service; a service hands its tools over as a [`tool::ToolSet`].
+//! The common part of all services: settings, auth, quota, telemetry, readiness, the MCP endpoint, drain, serve,
+//! databases and data files. It knows no tool of any service; a service passes its tools as a [`tool::ToolSet`].
 
 pub mod auth;
 pub mod data;

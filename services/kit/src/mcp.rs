@@ -1,5 +1,6 @@
-//! The MCP endpoint. It serves both eras of the protocol on one path and keeps no session. This file is the path of one request; the modules
-//! have its steps. Tool calls take a fast path of our own, because nearly all requests are tool calls and the SDK costs 2 to 4 times the CPU
+//! The MCP endpoint. It serves both eras of the protocol on one path and keeps no session. This file follows one
+//! request from its head to its reply; the modules have the steps. Tool calls take a fast path of our own, because
+//! nearly all requests are tool calls and the SDK costs 2 to 4 times the CPU
 //! (decision 0001). Every other method goes through the SDK.
 
 mod bridge;
@@ -109,6 +110,8 @@ impl Endpoint {
         if self.readiness.is_draining() {
             return Err(Failure::unavailable("the service is stopping; retry at another instance", 1));
         }
+        // A full service answers at once and does not queue, so that the client or the load balancer can choose another
+        // instance.
         let Ok(_permit) = self.running.try_acquire() else {
             return Err(Failure::unavailable("too many concurrent requests; retry", 1));
         };
@@ -183,6 +186,7 @@ impl Endpoint {
             "prompts/get" => ("prompts/get", self.offer.prompts.as_ref().map(|prompts| prompts.scopes())),
             _ => ("resources/read", self.offer.resources.as_ref().map(|resources| resources.scopes())),
         };
+        // A service without prompts or resources requires no scope for them: the SDK then answers that there are none.
         let admitted = self.admit_call(request, scopes.unwrap_or_default(), &claims).await?;
         let context = call::context(request.headers, claims, self.deadline, Dialogue::default());
         let work = async {
@@ -207,6 +211,8 @@ impl Endpoint {
         claims: &Claims,
     ) -> Result<QuotaState, Failure> {
         let id = request.envelope.id;
+        // The challenge names all missing scopes at once (MCP, authorization), so that a client needs only one new
+        // token.
         let missing: Vec<&str> =
             scopes.iter().filter(|scope| !claims.allows(**scope)).map(|scope| scope.name()).collect();
         if !missing.is_empty() {
@@ -226,7 +232,7 @@ impl Endpoint {
         &self.offer.pages
     }
 
-    /// Answers a request to a page. A page needs a valid token, and costs no quota.
+    /// Answers a request to a page. The request needs a valid token and costs no quota.
     pub async fn page(&self, page: &Page, head: &http::request::Parts) -> Response<Body> {
         match self.answer_page(page, head).await {
             Ok(response) => response,

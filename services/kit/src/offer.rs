@@ -1,4 +1,4 @@
-//! What a service offers to its clients: tools, and optionally resources, prompts and pages.
+//! The offer of a service to its clients: tools, and optionally resources, prompts and pages.
 
 use crate::prompt::Prompts;
 use crate::resource::Resources;

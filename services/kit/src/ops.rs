@@ -1,4 +1,5 @@
-//! Paths beside MCP: liveness, readiness, metrics, version, and the metadata that tells clients where to get a token.
+//! All HTTP paths of a service. Besides the MCP endpoint: liveness, readiness, metrics, version, and the metadata that
+//! names the issuer of tokens.
 
 use crate::mcp::{self, Endpoint};
 use crate::readiness::Readiness;
@@ -39,6 +40,8 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
             response.map(axum::body::Body::new)
         }
     };
+    // The path of a resource follows the well-known prefix (RFC 9728, section 3.1), so each path of the endpoint has
+    // its own document.
     let metadata = |settings: &Settings, path: String| {
         let mut document = json!({
             "resource": format!("{}{path}", settings.base_url()),
@@ -52,6 +55,7 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
         document
     };
     let own_path = format!("{MCP_PATH}/{}", service.name());
+    // Probes and scrapers have no token, so these paths need none; what they return names no tenant.
     let mut app = Router::new()
         .route(MCP_PATH, any(answer.clone()))
         .route(&own_path, any(answer))
@@ -106,6 +110,7 @@ fn exposition(telemetry: &Telemetry) -> Response {
 }
 
 fn wrong_service(service: &str, other: &str) -> Response {
+    // The client chose the name, so the reply repeats only its beginning.
     let other: String = other.chars().take(64).collect();
     not_found(&format!("this service is `{service}`; send the request to `{other}`"))
 }

@@ -18,11 +18,13 @@ impl OriginPolicy {
 
     /// Returns the name of the header that is not allowed, if any.
     pub fn refused_header(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+        // A host in the request line replaces the `Host` header (RFC 9112, section 3.2.2).
         let host = uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok());
         if !host.is_some_and(|host| self.accepts_host(host)) {
             return Some("Host");
         }
+        // Only browsers send `Origin`, so a missing one is allowed. With several, each must be allowed.
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let foreign = origins.any(|origin| !origin.to_str().is_ok_and(|origin| self.accepts_origin(origin)));
         foreign.then_some("Origin")
@@ -31,6 +33,7 @@ impl OriginPolicy {
     fn accepts_host(&self, host: &str) -> bool {
         let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
         let name = authority.host();
+        // `ALLOWED_HOSTS` may name a host with its port or without it.
         is_loopback(name)
             || self.hosts.iter().any(|allowed| name.eq_ignore_ascii_case(allowed) || host.eq_ignore_ascii_case(allowed))
     }

@@ -5,13 +5,12 @@ use futures::future::BoxFuture;
 use mcp_contracts::{Scope, ToolError};
 use std::collections::BTreeMap;
 
-/// The prompts of a service.
 pub trait Prompts: Send + Sync + 'static {
-    /// Scopes that reading a prompt needs, all of them.
+    /// The scopes that a token must all have to read a prompt.
     fn scopes(&self) -> &'static [Scope];
     /// Returns every prompt, in a stable order.
     fn list(&self) -> Vec<PromptInfo>;
-    /// Fills a prompt in; fails with [`mcp_contracts::ErrorCode::NotFound`] if there is none of that name.
+    /// Fills in the prompt with this name; fails with [`mcp_contracts::ErrorCode::NotFound`] if there is none.
     fn get(
         &self,
         context: CallContext,

@@ -1,6 +1,6 @@
-//! Decides whether the quota of an organisation admits a call. The plan limits its calls per day; a burst limit applies to each second. Redis
-//! decides in one script. If Redis does not answer,
-//! the configured fallback decides, and every call that it admits is counted in a metric, so that no bypass is silent.
+//! Decides whether the quota of an organisation admits a call. The plan limits the calls per day, and a burst limit the
+//! calls per second. Redis decides in one script. If Redis does not answer, the configured fallback decides. A metric
+//! counts every call that the fallback admits.
 
 mod local;
 mod redis_link;
@@ -38,7 +38,6 @@ struct Inner {
 /// Usage of an organisation by service.
 pub type UsageByService = Vec<(Service, QuotaState)>;
 
-/// Decision about a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuotaDecision {
     Admitted(QuotaState),
@@ -63,7 +62,7 @@ pub struct QuotaState {
     pub mode: Mode,
 }
 
-/// What decided about a call.
+/// The counter that decided about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Redis,
@@ -119,8 +118,8 @@ impl Quota {
             Some(redis) => match redis.decide(org, plan, inner.limits, now).await {
                 RedisDecision::Decided(decision) => {
                     let usage = decision.usage();
-                    // Remembered so that the fallback starts from this count if Redis fails, and so that a Redis that lost its
-                    // counters gets this one back with the next call.
+                    // The fallback starts from this count if Redis fails. The next call sends it to Redis, which
+                    // restores it if it lost its counters.
                     inner.local.record_reported(org, plan, day(now), usage.day);
                     inner.state(decision, plan, now, Mode::Redis)
                 }
@@ -182,6 +181,7 @@ impl Inner {
             Fallback::Closed => QuotaDecision::Refused { retry_after: REFUSED_RETRY },
             Fallback::Local => self.decide_here(org, plan, now, Mode::Fallback),
             Fallback::Open => {
+                // Counted all the same, so that Redis learns of the calls when it is back.
                 self.local.admit_unlimited(org, plan, day(now));
                 let limit = self.limits.daily(plan);
                 let reset_secs = DAY_SECS - now.as_secs() % DAY_SECS;
@@ -215,6 +215,7 @@ impl Inner {
         let of_second = |usage: Usage| QuotaState {
             limit: burst,
             remaining: burst.saturating_sub(usage.second),
+            // A window of one second ends within the second, and `Retry-After` has no fractions.
             reset_secs: 1,
             window: "per second",
             mode,
@@ -222,6 +223,7 @@ impl Inner {
         match decision {
             WindowDecision::OverDay(usage) => QuotaDecision::Limited(of_day(usage)),
             WindowDecision::OverSecond(usage) => QuotaDecision::Limited(of_second(usage)),
+            // The window that will refuse the client first is reported.
             WindowDecision::Admitted(usage) if burst.saturating_sub(usage.second) < daily.saturating_sub(usage.day) => {
                 QuotaDecision::Admitted(of_second(usage))
             }

@@ -21,7 +21,7 @@ struct State {
     draining: bool,
 }
 
-/// Keeps the service not ready until it is dropped.
+/// The service is not ready until this latch is dropped.
 #[derive(Debug)]
 #[must_use = "a latch that is dropped at once has no effect"]
 pub struct Latch {

@@ -4,14 +4,13 @@ use crate::tool::CallContext;
 use futures::future::BoxFuture;
 use mcp_contracts::{Scope, ToolError};
 
-/// The resources of a service.
 pub trait Resources: Send + Sync + 'static {
-    /// Scopes that reading needs, all of them.
+    /// The scopes that a token must all have to read a resource.
     fn scopes(&self) -> &'static [Scope];
     /// Returns the resources with a fixed URI that the caller may read, in a stable order.
     fn list(&self, context: &CallContext) -> Vec<ResourceInfo>;
     fn templates(&self) -> Vec<ResourceTemplate>;
-    /// Reads a resource; fails with [`mcp_contracts::ErrorCode::NotFound`] if there is none with that URI.
+    /// Reads the resource with this URI; fails with [`mcp_contracts::ErrorCode::NotFound`] if there is none.
     fn read(&self, context: CallContext, uri: String) -> BoxFuture<'static, Result<ResourceText, ToolError>>;
 }
 

@@ -28,7 +28,8 @@ const HEALTHCHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// Deadline for sending buffered spans before the process exits.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(2);
 
-/// `SIGXFSZ` of Linux. The kernel sends it to a process whose write exceeds the limit on the size of a file.
+/// `SIGXFSZ` on x86 and ARM; tokio has no name for it. The kernel sends it to a process whose write exceeds the limit
+/// on the size of a file.
 const FILE_TOO_LARGE: i32 = 25;
 
 /// Exit code for invalid arguments or settings (sysexits `EX_USAGE`).
@@ -103,8 +104,6 @@ impl<Own> Start<Own> {
 
 /// Subcommands of a service besides `serve` and `healthcheck`, such as `backup`.
 pub trait OwnCommand<Own = ()>: Subcommand + Send + Sync + 'static {
-    /// Runs the command.
-    ///
     /// # Errors
     /// Returns the text for stderr: what was attempted, why it failed and what to do.
     fn run(self, settings: &Settings, own: &Own) -> Result<(), String>;
@@ -149,6 +148,7 @@ where
     let arguments = match arguments.and_then(|matches| Arguments::<C>::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => {
+            // clap returns `--help` and `--version` as errors too; only real errors go to stderr.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
@@ -170,6 +170,7 @@ where
             Err(why) => fail(service, EXIT_START, &why),
         },
         Some(Command::Serve) | None => {
+            // Only `serve` has a runtime: the other commands block, and a health check runs every few seconds.
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
             if let Some(threads) = settings.worker_threads {
                 runtime.worker_threads(threads);
@@ -189,6 +190,8 @@ where
     E: std::fmt::Display,
 {
     let service = settings.service;
+    // The handlers come first: a SIGTERM while the service starts is kept until it serves, and then leads to a complete
+    // shutdown.
     let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => {
@@ -209,6 +212,8 @@ where
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    // The port is taken before the database is opened, so that a second process with the same settings fails before it
+    // migrates anything.
     let listener = match TcpListener::bind(settings.listen).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -253,6 +258,7 @@ where
     quota.stop().await;
     shutdown().await;
     tracing::info!("stopped");
+    // Last, so that the spans of the drained calls are sent as well.
     guard.flush(FLUSH_DEADLINE).await;
     ExitCode::SUCCESS
 }
@@ -286,6 +292,7 @@ fn healthcheck(listen: SocketAddr) -> Result<(), String> {
     stream.set_read_timeout(Some(HEALTHCHECK_DEADLINE)).map_err(text)?;
     stream.write_all(format!("GET {READYZ_PATH} HTTP/1.0\r\nhost: localhost\r\n\r\n").as_bytes()).map_err(text)?;
     let mut reply = String::new();
+    // Bounded, because another program may listen on the port.
     stream.take(4_096).read_to_string(&mut reply).map_err(text)?;
     if reply.split_whitespace().nth(1) == Some("200") {
         return Ok(());

@@ -15,7 +15,8 @@ use tokio_util::task::TaskTracker;
 /// Pause after a failed accept. Without it a process that is out of file descriptors would fail in a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Most concurrent connections.
+/// Maximum number of concurrent connections.
+// Eight times the default of `MAX_CONCURRENT_REQUESTS`, because most kept-alive connections are idle.
 const MAX_CONNECTIONS: usize = 8_192;
 
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,8 @@ pub async fn serve(
     // HTTP/1 only: hyper waits without a deadline for the bytes by which it recognizes HTTP/2, so a silent client would hold its connection
     // for ever.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    // No half-open connections: a client cancels a call by closing its connection (MCP 2026-07-28), so an end of input
+    // ends the call.
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -60,7 +63,8 @@ pub async fn serve(
         };
         // Beyond the limit a connection is closed at once, so that its client can try another instance.
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
-        // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client.
+        // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client. Measured for an event
+        // stream: 44 ms instead of 0.14 ms.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(app.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
@@ -69,6 +73,7 @@ pub async fn serve(
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended with an error");
             }
+            // The permit is held for the connection and not for a request, so that silent clients count as well.
             drop(permit);
         });
     }

@@ -21,7 +21,6 @@ pub const DEVELOPMENT_SECRET: &str = "development-only-secret-known-to-everybody
 pub struct Settings {
     pub service: Service,
     pub environment: Environment,
-    /// Address to listen on.
     pub listen: SocketAddr,
     /// Key that signs and checks tokens.
     pub secret: Secret,
@@ -30,7 +29,6 @@ pub struct Settings {
     /// URL of the Redis for quotas; it may contain a password.
     pub redis_url: Option<Secret>,
     pub redis_deadline: Duration,
-    /// What the quota does if Redis does not answer.
     pub fallback: Fallback,
     /// Number of instances that share a limit.
     pub instances: u32,
@@ -46,11 +44,9 @@ pub struct Settings {
     /// Filter of the log, such as `mcp_memory=debug,info`.
     pub log_level: String,
     pub log_dir: Option<PathBuf>,
-    /// OTLP endpoint for traces.
     pub otlp_endpoint: Option<String>,
     pub request_deadline: Duration,
     pub max_concurrent_requests: usize,
-    /// Deadline for receiving a request head.
     pub header_read_deadline: Duration,
     /// Time after SIGTERM in which requests are still accepted while the service is not ready.
     pub drain_notice: Duration,
@@ -83,7 +79,7 @@ pub enum Environment {
     Production,
 }
 
-/// What the quota does if Redis does not answer.
+/// Behaviour of the quota while Redis does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
     /// Limits calls in process.
@@ -127,6 +123,7 @@ impl Secret {
     }
 }
 
+// There is no `Display`, so that no message can contain a secret by accident.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Most used verdicts that this process records. Expired ones are removed first; if none has expired, further uses are refused.
+/// Maximum number of verdicts that this process records as used. Expired ones are removed first. If none has expired,
+/// further uses are refused.
+// Verdicts are valid for two minutes, so only more than 800 uses per second reach this limit.
 const MAX_REMEMBERED: usize = 100_000;
 
 /// The used verdicts. Clones share them.

@@ -18,6 +18,7 @@ const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 const LATENCY_BUCKETS: [f64; 13] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Upper bounds of the buckets of rows per commit.
+// The last one is the largest batch of the database's writer.
 const ROW_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Records calls. Clones share everything.
@@ -36,7 +37,6 @@ pub struct TelemetryGuard {
     _upkeep: mpsc::Sender<()>,
 }
 
-/// A finished call.
 #[derive(Debug)]
 pub struct CallRecord<'a> {
     pub tool: &'static str,
@@ -78,6 +78,7 @@ impl Telemetry {
 
     /// Records a finished call: one log line, its duration and its count.
     pub fn record(&self, call: &CallRecord<'_>) {
+        // Organisation and user go into the log only. As labels, each of them would be a time series of its own.
         let service = self.service.name();
         metrics::histogram!(metric::TOOL_DURATION_SECONDS, "service" => service, "tool" => call.tool)
             .record(call.duration);
@@ -106,6 +107,8 @@ impl TelemetryGuard {
     /// Sends buffered spans; returns after `deadline` at the latest.
     pub async fn flush(&self, deadline: Duration) {
         if let Some(tracer) = self.tracer.clone() {
+            // The exporter's HTTP client blocks: an asynchronous one panics in the exporter's thread, which has no
+            // runtime.
             let _ = tokio::time::timeout(deadline, tokio::task::spawn_blocking(move || tracer.shutdown())).await;
         }
     }

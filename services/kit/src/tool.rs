@@ -35,7 +35,6 @@ pub type ToolResult = Result<Answer<Box<RawValue>>, ToolError>;
 
 type Run = dyn Fn(CallContext, Box<RawValue>) -> BoxFuture<'static, ToolResult> + Send + Sync;
 
-/// A tool of a service.
 #[derive(Clone)]
 pub struct Tool {
     pub name: &'static str,
@@ -94,6 +93,7 @@ impl Tool {
                 match function(context, request).await? {
                     Answer::Ask(question) => Ok(Answer::Ask(question)),
                     Answer::Complete(reply) => {
+                        // The text is made once, and the reply copies it to both of its places.
                         let json = serde_json::value::to_raw_value(&reply).map_err(|error| {
                             ToolError::new(
                                 ErrorCode::Internal,
@@ -117,7 +117,7 @@ impl Tool {
         }
     }
 
-    /// Calls the tool. The endpoint has checked the scopes before.
+    /// Calls the tool. The caller must have checked the scopes.
     pub fn call(&self, context: CallContext, arguments: Box<RawValue>) -> BoxFuture<'static, ToolResult> {
         (self.run)(context, arguments)
     }
@@ -135,6 +135,7 @@ impl ToolSet {
     }
 
     pub fn get(&self, name: &str) -> Option<&Tool> {
+        // Linear: no service has more than ten tools.
         self.tools.iter().find(|tool| tool.name == name)
     }
 

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Label from which the key of verdict tokens is derived.
 const KEY_LABEL: &[u8] = b"mcp verdict token 1";
 /// Longest accepted token, in bytes.
+// Twice that of an access token, because a verdict lists the broken rules.
 const MAX_TOKEN_BYTES: usize = 8 << 10;
 
 /// Signs and checks verdict tokens. Clones share the keys.
@@ -27,7 +28,7 @@ struct Keys {
     validation: Validation,
 }
 
-/// What a verdict is valid for.
+/// The organisation, user, execution and request that a verdict is for, and the rules that it is based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     pub org_id: String,
@@ -58,6 +59,7 @@ impl Verdicts {
         let mut check = vec![DecodingKey::from_secret(&current)];
         check.extend(settings.previous_secret.as_ref().map(|secret| DecodingKey::from_secret(&derived(secret))));
         let mut validation = Validation::new(Algorithm::HS256);
+        // The default leeway of 60 s would add half to the lifetime of a verdict.
         validation.leeway = 0;
         validation.set_audience(&[VERDICT_AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "aud"]);
@@ -102,6 +104,8 @@ impl Verdicts {
             match decode::<VerdictClaims>(token, key, &self.inner.validation) {
                 Ok(data) if data.claims.org_id == org_id => return Ok(data.claims),
                 Ok(_) => return Err(invalid("it is for another organisation")),
+                // After a wrong signature the previous key is tried, because the token may be older than the last
+                // rotation.
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => return Err(invalid("it has expired")),
                     ErrorKind::InvalidSignature => why = "its signature is wrong",

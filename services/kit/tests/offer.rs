@@ -139,7 +139,7 @@ async fn start(values: &[(&str, &str)]) -> Server {
     Server::start(Service::Memory, values, Caller::new("acme", &[Scope::MemoryRead]), async |_: Start| offer).await
 }
 
-/// One request in the older era, without a handshake, as a client sends it after one.
+/// Sends a request of the older era. No handshake precedes it, because the service keeps no session.
 async fn legacy(server: &Server, method: &str, params: Value) -> Value {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     server.post(body.to_string()).send().await.unwrap().json().await.unwrap()
@@ -173,7 +173,7 @@ async fn resources_are_listed_and_read_in_both_eras() {
         (&read["result"]["contents"][0]["text"], &read["result"]["resultType"]),
         (&json!("of acme"), &json!("complete"))
     );
-    // What depends on the reader must not be kept for others.
+    // Content that depends on the caller must not be cached for other callers.
     assert_eq!(read["result"]["cacheScope"], "private");
     assert!(read["result"]["ttlMs"].is_u64());
 }

@@ -34,7 +34,7 @@ const QUERIES: [&str; 6] = [
 ];
 
 fn main() {
-    // Cargo passes its own arguments, such as `--bench`.
+    // Arguments are ignored, because cargo passes its own, such as `--bench`.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -86,7 +86,7 @@ fn tenant(organisation: usize) -> Tenant {
     })
 }
 
-/// Two notes of the corpus and a number that makes the text unique: about thirty words.
+/// Returns two notes of the corpus and a number that makes the text unique: about thirty words.
 fn content(random: &mut ChaCha8Rng, number: usize) -> String {
     let notes: Vec<&str> = NOTES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let pick = |random: &mut ChaCha8Rng| notes[random.random_range(0..notes.len())];
@@ -104,7 +104,7 @@ fn memory(content: String) -> NewMemory {
     }
 }
 
-/// Writes per second of `writers` concurrent callers, each of which waits for its reply before the next write.
+/// Returns the writes per second of `writers` concurrent callers. Each waits for its reply before the next write.
 fn store_rate(runtime: &Runtime, path: &Path, writers: usize) -> f64 {
     let store = Arc::new(SqliteStore::open(path).unwrap());
     let start = Instant::now();
@@ -130,7 +130,7 @@ fn store_rate(runtime: &Runtime, path: &Path, writers: usize) -> f64 {
     rate
 }
 
-/// Writes per second of a plain SQLite loop that inserts the same rows, `batch` in each transaction.
+/// Returns the writes per second of a plain SQLite loop that inserts the same rows, `batch` in each transaction.
 fn plain_rate(path: &Path, batch: usize) -> f64 {
     create_tables(path);
     let mut connection = Connection::open(path).unwrap();
@@ -185,7 +185,7 @@ fn plain_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
         .unwrap();
 }
 
-/// A store with `each` memories for every organisation.
+/// Returns a store with `each` memories for every organisation.
 fn filled(runtime: &Runtime, path: &Path, organisations: usize, each: usize) -> SqliteStore {
     let store = SqliteStore::open(path).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(2);
@@ -200,7 +200,7 @@ fn filled(runtime: &Runtime, path: &Path, organisations: usize, each: usize) -> 
     store
 }
 
-/// CPU time of this process for one write, in microseconds, in batches of 100.
+/// Returns the CPU time of this process for one write, in microseconds. The writes come in batches of 100.
 fn write_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let costs = (0..40).map(|round| {
@@ -213,7 +213,7 @@ fn write_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
     median(costs.collect())
 }
 
-/// CPU time of this process for one search, in microseconds; the median over tenants and queries.
+/// Returns the CPU time of this process for one search, in microseconds: the median over tenants and queries.
 fn search_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
     let mut costs = Vec::new();
     for round in 0..200 {
@@ -239,7 +239,7 @@ fn cpu() -> Duration {
     time(usage.user_time()) + time(usage.system_time())
 }
 
-/// Resident memory in megabytes.
+/// Returns the resident memory of this process in megabytes.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

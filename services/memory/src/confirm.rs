@@ -12,7 +12,6 @@ use sha2::Sha256;
 /// Lifetime of a token in microseconds.
 pub const LIFETIME_US: i64 = 300_000_000;
 
-/// Issues and checks tokens.
 #[derive(Clone)]
 pub struct Confirmations {
     key: Hmac<Sha256>,
@@ -39,12 +38,15 @@ impl Confirmations {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let expires_us = i64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
         let count = u64::from_be_bytes(bytes.get(8..16)?.try_into().ok()?);
+        // `verify_slice` compares in constant time, so that the duration does not show how much of a forged code is
+        // right.
         self.mac(tenant, tags, count, expires_us).verify_slice(bytes.get(16..)?).ok()?;
         (now_us < expires_us).then_some(count)
     }
 
     fn mac(&self, tenant: &Tenant, filter: &TagFilter, count: u64, expires_us: i64) -> Hmac<Sha256> {
         let mut tags: Vec<&str> = filter.tags.iter().map(String::as_str).collect();
+        // The second call may list the tags in another order.
         tags.sort_unstable();
         let mut mac = self.key.clone();
         let matching = match filter.tag_match {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+// 96 bits exclude accidents. A forged cursor only moves within what the caller can see anyway.
 const BINDING_BYTES: usize = 12;
 
 /// The tenant and the query, without its page, that a cursor belongs to.
@@ -40,6 +41,7 @@ impl Binding {
 
     /// Returns the cursor after a hit of a search that measures ages from `as_of`.
     pub fn search(self, as_of: i64, rank: Rank) -> String {
+        // All bits of the score: with a rounded one, the next page would skip or repeat hits.
         self.encode(&[as_of, rank.score.to_bits().cast_signed(), rank.sequence])
     }
 

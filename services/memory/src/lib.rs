@@ -1,5 +1,5 @@
-//! The memory service: long-term memories of many tenants. Tools know requests and the [`store::Store`] trait; a store knows
-//! tenants and rows; neither knows how a call arrived.
+//! The memory service: long-term memories of many tenants. The tools use requests and the [`store::Store`] trait, and a
+//! store uses tenants and rows. Neither can find out how a call arrived.
 
 pub mod confirm;
 pub mod cursor;
@@ -18,8 +18,6 @@ use std::sync::Arc;
 use store::Store;
 use store::sqlite::{SCHEMA, SqliteStore};
 
-/// Starts the service.
-///
 /// # Errors
 /// Fails if the database cannot be opened.
 pub async fn start(start: Start) -> Result<Application, OpenError> {

@@ -1,5 +1,5 @@
-//! Scores a hit: BM25 (Robertson and Zaragoza 2009), raised for recent memories. The statistics cover only memories that the tenant can see, so
-//! that the ranking does not depend on other tenants.
+//! Scores a hit: BM25 (Robertson and Zaragoza 2009), raised for recent memories. The statistics cover only the memories
+//! that the tenant can see, so the ranking does not depend on other tenants.
 
 /// Limits the weight of a term that occurs often in one text. 1.2 and 0.75 are the usual values.
 const K1: f64 = 1.2;
@@ -23,6 +23,7 @@ pub fn bm25(corpus: Corpus, containing: u64, frequency: u64, length: u64) -> f64
     let (documents, containing) = (corpus.documents as f64, containing as f64);
     // 1 is added, so that a term of more than half of the texts does not get a negative score.
     let rarity = (1.0 + (documents - containing + 0.5).max(0.0) / (containing + 0.5)).ln();
+    // At least 1, because a corpus without texts would divide by zero.
     let average = (corpus.terms as f64 / documents.max(1.0)).max(1.0);
     let frequency = frequency as f64;
     rarity * frequency * (K1 + 1.0) / (frequency + K1 * (1.0 - B + B * length as f64 / average))
@@ -30,6 +31,7 @@ pub fn bm25(corpus: Corpus, containing: u64, frequency: u64, length: u64) -> f64
 
 /// Raises a relevance according to the age of the memory, in microseconds.
 pub fn with_recency(relevance: f64, age_us: i64) -> f64 {
+    // The clock may have been set back since the memory was stored.
     let days = age_us.max(0) as f64 / DAY_US;
     relevance * (1.0 + RECENCY_WEIGHT * (-days / RECENCY_HALF_LIFE_DAYS).exp2())
 }

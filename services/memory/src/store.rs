@@ -60,7 +60,8 @@ pub struct NewMemory {
     pub idempotency: Option<Idempotency>,
 }
 
-/// Makes a repeated request return the result of the first one, without a second effect.
+/// An idempotency key with the request that it belongs to. A repeated request returns the result of the first one and
+/// has no further effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     pub key: String,
@@ -68,12 +69,12 @@ pub struct Idempotency {
     pub request: [u8; 32],
 }
 
-/// The result of inserting a [`NewMemory`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inserted {
     /// If the content was stored before, the id of that memory.
     pub id: String,
-    /// False if the content was stored before. Not stored with an idempotency key: a repeated request creates nothing, so it is false then.
+    /// False if the content was stored before. It is not part of the result that is kept for an idempotency key,
+    /// because a repeated request creates nothing.
     #[serde(skip)]
     pub created: bool,
     pub version: u64,

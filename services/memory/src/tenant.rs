@@ -4,6 +4,7 @@ use mcp_contracts::{Claims, Scope};
 use std::sync::Arc;
 
 /// An organisation, a workspace in it, and a user.
+// Cheap to clone, because every call of the store moves a clone to another thread.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tenant {
     org: Arc<str>,

@@ -21,11 +21,9 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 
-/// Annotations of a tool that reads.
 const READS: Annotations = Annotations { read_only: true, destructive: false, idempotent: true };
-/// Annotations of a tool that adds.
+// Idempotent, because a text that the user stored before is not stored again.
 const ADDS: Annotations = Annotations { read_only: false, destructive: false, idempotent: true };
-/// Annotations of a tool that changes or deletes.
 const CHANGES: Annotations = Annotations { read_only: false, destructive: true, idempotent: true };
 
 /// Returns every tool, in the order of `tools/list`.

@@ -162,7 +162,7 @@ impl Comparison {
         (!self.ids.is_empty()).then(|| self.ids[which % self.ids.len()].clone())
     }
 
-    /// The result of a change by `caller`.
+    /// Returns the result that a change by `caller` must have.
     fn expected(&self, caller: usize, id: &str) -> Result<(), StoreError> {
         match self.memories.get(id) {
             Some(memory) if memory.visible_to(caller) => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service::{Service, call, client, content_of, database, store, token, token_of};
 use std::path::Path;
 
-/// The memories in the file of version 1, recorded when the release that supports it wrote the file.
+/// Returns the memories in the file of version 1, as the release that wrote the file recorded them.
 fn written_by_version_one() -> Vec<Value> {
     serde_json::from_str(include_str!("../../../fixtures/databases/memory-v1.json")).unwrap()
 }

@@ -2,7 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark ends at the first trouble and prints its figures"
+    reason = "a benchmark stops at the first error and prints its figures"
 )]
 
 use mcp_contracts::Plan;
@@ -22,7 +22,7 @@ const INTENTS: [&str; 5] = [
 ];
 
 fn main() {
-    // Cargo passes its own arguments, such as `--bench`.
+    // Arguments are ignored, because cargo passes its own, such as `--bench`.
     let (small, large) = (catalog(100), catalog(1_000));
     let history = History { uses: 20, good: 13 };
     let histories: Histories = large.patterns().iter().map(|pattern| (pattern.detail.id.clone(), history)).collect();
@@ -40,7 +40,7 @@ fn main() {
     println!("an intent of 4 KiB, with history, median  {of_longest:>8.1} us");
 }
 
-/// Copies of the built-in patterns with new ids; a third of their words is new as well.
+/// Returns a catalogue of copies of the built-in patterns. The copies have new ids, and a third of their words is new.
 fn catalog(count: usize) -> Catalog {
     let built_in = Catalog::built_in().unwrap();
     let mut file = String::from("category: bench\npatterns:\n");

@@ -1,4 +1,4 @@
-//! The catalogue: patterns are data. A catalogue is read as a whole; if any file has a problem, no pattern is used.
+//! The catalogue of patterns, which are data files. If any file has a problem, the whole catalogue is refused.
 
 mod built_in;
 mod model;
@@ -15,10 +15,11 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-/// Most patterns of a catalogue.
+/// Maximum number of patterns in a catalogue.
 pub const MAX_PATTERNS: usize = 5_000;
 const LIMITS: FolderLimits = FolderLimits { files: 256, file_bytes: 2 << 20 };
 /// Hexadecimal digits of a version.
+// 64 bits: enough to distinguish catalogues, and short enough to read in a log.
 const VERSION_DIGITS: usize = 16;
 
 /// A pattern with its parsed body.
@@ -134,6 +135,7 @@ fn compare(files: &[(String, read::ReadFile)]) -> Vec<Problem> {
         message,
     };
     let mut problems = Vec::new();
+    // All ids are collected before relations are checked, because a pattern may name one of a later file.
     let mut first: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
     let all =
         || files.iter().flat_map(|(name, read)| read.file.patterns.iter().zip(&read.lines).map(move |it| (name, it)));
@@ -164,6 +166,7 @@ fn compare(files: &[(String, read::ReadFile)]) -> Vec<Problem> {
 }
 
 fn pattern(category: String, entry: Entry) -> Pattern {
+    // The malformed placeholders were reported when the file was read; a catalogue with one does not get here.
     let (template, _) = Template::parse(&entry.body);
     let detail = PatternDetail {
         id: entry.id,

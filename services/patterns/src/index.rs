@@ -12,6 +12,8 @@ const K1: f64 = 1.2;
 /// Influence of the length of a field.
 const B: f64 = 0.6;
 /// Weight of a word by field: title, tags, category, summary, body.
+// `tests/score.rs` holds these weights to tasks in users' words. A body has many words that do not say what the pattern
+// is for.
 const WEIGHTS: [f64; FIELDS] = [3.0, 3.0, 2.0, 2.0, 0.4];
 const FIELDS: usize = 5;
 /// Rarity is computed as if the catalogue had at least this number of patterns, because in a catalogue of three no word would be rare.
@@ -62,6 +64,7 @@ impl Index {
 
     /// Returns every pattern that contains any of the words, with the sum of the weights of the distinct words.
     pub(crate) fn matches(&self, words: &[String]) -> Vec<(usize, f64)> {
+        // One place for each pattern instead of a map: a catalogue has at most 5,000, which is 40 kB.
         let mut sums = vec![0.0; self.patterns];
         // Sorted, because the sum of floating-point numbers depends on their order.
         for word in words.iter().collect::<BTreeSet<_>>() {
@@ -81,6 +84,7 @@ fn fields(texts: &Texts) -> [Vec<String>; FIELDS] {
 fn weighted<'a>(fields: &'a [Vec<String>; FIELDS], average: &[f64; FIELDS]) -> HashMap<&'a str, f64> {
     let mut frequencies = HashMap::new();
     for (field, words) in fields.iter().enumerate() {
+        // The fields are added up before the saturation, so that each further field with the same word adds less.
         let length = 1.0 - B + B * words.len() as f64 / average[field];
         for word in words {
             *frequencies.entry(word.as_str()).or_default() += WEIGHTS[field] / length;

@@ -1,5 +1,5 @@
-//! The patterns service: a catalogue of prompt patterns, which it recommends and injects. The modules of the
-//! catalogue and of the score do not depend on callers. No pattern is injected without a verdict.
+//! The patterns service: a catalogue of prompt patterns, which it recommends and injects. No pattern is injected
+//! without a verdict. The modules of the catalogue and of the score know no caller.
 
 pub mod catalog;
 pub mod index;
@@ -23,21 +23,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use usage::UsageLog;
 
-/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The catalogue cannot be used.
     #[error("{0}\nhint: `mcp-patterns check-catalog DIR` checks the catalogue without starting the service")]
     Catalog(#[from] Problems),
-    /// The database cannot be used.
     #[error(transparent)]
     Open(#[from] mcp_kit::database::OpenError),
-    /// The database cannot be read.
     #[error(transparent)]
     Database(#[from] mcp_kit::database::DatabaseError),
 }
 
-/// What tools and resources use. Clones share it.
+/// The parts of the service that tools and resources use. Clones share them.
 #[derive(Clone)]
 pub struct Parts {
     pub catalog: Live<Catalog>,
@@ -46,8 +42,6 @@ pub struct Parts {
     pub single_use: SingleUse,
 }
 
-/// Starts the service.
-///
 /// # Errors
 /// Fails if the catalogue or the database cannot be used.
 pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartError> {

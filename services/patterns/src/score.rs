@@ -10,8 +10,9 @@ use std::collections::HashMap;
 /// Smallest difference between two scores.
 pub const GRAIN: f64 = 1.0 / 4_096.0;
 /// The raw match that becomes an intent match of one half.
+// It weighs the intent against role, history and novelty. `tests/score.rs` holds it to tasks in users' words.
 const HALF_MATCH: f64 = 9.0;
-/// Least intent match of a recommendation. A lower match is chance: one or two common words in a long text.
+/// Lowest intent match of a recommendation. A lower one is chance: one or two common words in a long text.
 pub const LEAST_MATCH: f64 = 0.2;
 /// Bonus if a pattern is written for the role.
 pub const ROLE_BOOST: f64 = 0.125;
@@ -29,14 +30,12 @@ pub const MAX_NOVELTY_PENALTY: f64 = 0.125;
 pub struct Query<'a> {
     /// The user's task in the user's own words.
     pub intent: &'a str,
-    /// Role of the reader.
     pub role: &'a str,
     /// If given, only patterns of this category.
     pub category: Option<&'a str>,
     /// Ids of recently used patterns; an id may be repeated.
     pub recent: &'a [String],
     pub plan: Plan,
-    /// Most recommendations to return.
     pub limit: usize,
 }
 
@@ -75,6 +74,7 @@ pub fn select(catalog: &Catalog, query: &Query<'_>, histories: &Histories) -> Se
         if intent_match < LEAST_MATCH || !in_category {
             continue;
         }
+        // After the other conditions, so that only patterns that would be recommended are counted.
         if pattern.detail.plan > query.plan {
             on_higher_plan += 1;
             continue;
@@ -121,6 +121,7 @@ fn best(mut scored: Vec<Scored<'_>>, limit: usize) -> Vec<Recommendation> {
         scored.select_nth_unstable_by(limit - 1, order);
         scored.truncate(limit);
     }
+    // Unstable is enough: ids are unique, so no two patterns are equal in this order.
     scored.sort_unstable_by(order);
     scored.iter().take(limit).map(recommendation).collect()
 }
@@ -159,7 +160,6 @@ fn history_bonus(history: History) -> f64 {
     (share - 0.5) * 2.0 * MAX_HISTORY
 }
 
-/// Computes the penalty for recent uses.
 fn novelty_penalty(recent: usize) -> f64 {
     (recent as f64 * NOVELTY_STEP).min(MAX_NOVELTY_PENALTY)
 }

@@ -8,7 +8,6 @@ const CLOSE: &str = "}}";
 /// Longest name of a variable, in bytes.
 pub const MAX_NAME_BYTES: usize = 40;
 
-/// A parsed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Piece>,
@@ -48,6 +47,7 @@ impl Template {
                     let message = "`{{` does not begin a `{{variable}}`; a name has lower-case letters, digits and `_`"
                         .to_owned();
                     malformed.push(Malformed { line: line(), message });
+                    // Continues behind the `{{`, so that later placeholders are checked as well.
                     rest = after;
                 }
             }
@@ -58,7 +58,6 @@ impl Template {
         (Self { parts }, malformed)
     }
 
-    /// Returns the names of the placeholders.
     pub fn names(&self) -> BTreeSet<&str> {
         self.parts
             .iter()
@@ -84,6 +83,7 @@ impl Template {
             Piece::Text(text) => Some(text.as_str()),
             Piece::Placeholder(_) => None,
         });
+        // A space for each placeholder, so that the words around it stay apart.
         texts.collect::<Vec<_>>().join(" ")
     }
 }

@@ -1,4 +1,4 @@
-//! The tools, one file each, and what they share: limits of arguments and access to patterns.
+//! The tools of the service, one file each. This file has the checks of arguments and of plans that they share.
 
 mod inject_pattern;
 mod log_pattern_usage;
@@ -27,10 +27,10 @@ pub(crate) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ErrorCode::InvalidArgument, message)
 }
 
-/// Returns the pattern with this id.
 pub(crate) fn find<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Pattern, ToolError> {
     catalog.get(id).ok_or_else(|| {
         let ids = catalog.patterns().iter().map(|pattern| pattern.detail.id.as_str());
+        // The distance to every id costs time with the length of the id, which the client chose.
         let near = if id.len() <= MAX_EXECUTION_ID_BYTES { did_you_mean(id, ids) } else { String::new() };
         let shown: String = id.chars().take(MAX_EXECUTION_ID_BYTES).collect();
         ToolError::new(ErrorCode::NotFound, format!("no pattern has the id `{shown}`{near}"))

@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// Time for which the entries of uses are kept, in microseconds (400 days). After that only the counts remain.
 const KEPT_US: i64 = 400 * 86_400 * 1_000_000;
-/// Most old entries that a new one deletes. More than one, so that old entries disappear faster than new ones are added; few, so that no
-/// write takes long.
+/// Maximum number of old entries that a new one deletes.
+// More than one, so that old entries disappear faster than new ones are added; few, so that no write takes long.
 const CLEARED: i64 = 16;
 
 // `tally` and `total` keep the counts, because entries are deleted after `KEPT_US`. A search reads only `tally`.
+// `total` has one row, so that the metric of all organisations does not cost a sum over them with every use.
 const MIGRATIONS: [&str; 1] = ["
 CREATE TABLE usage (
     org TEXT NOT NULL,
@@ -37,7 +38,6 @@ CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), uses INTEGER NOT NU
 INSERT INTO total VALUES (1, 0, 0);
 "];
 
-/// A use of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternUse {
     pub org: String,
@@ -106,6 +106,7 @@ fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(
                   ON CONFLICT DO NOTHING";
     let values =
         params![used.org, used.execution, used.pattern, outcome_name(used.outcome), used.note, used.user, used.at_us];
+    // 0 rows: this execution has logged the pattern before, so the counts below must not change.
     let new = transaction.prepare_cached(insert)?.execute(values)? == 1;
     if new {
         let good = i64::from(used.outcome != UsageOutcome::Rejected);

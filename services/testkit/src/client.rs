@@ -18,6 +18,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(base: impl Into<String>, caller: Caller) -> Self {
+        // A proxy in the environment would get the requests to loopback.
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         Self { base: base.into(), http, caller }
     }
@@ -53,7 +54,6 @@ impl Client {
         self.post(body.to_string()).send().await.unwrap()
     }
 
-    /// Returns the JSON-RPC reply.
     pub async fn rpc(&self, method: &str, params: Value) -> Value {
         self.request(method, params).await.json().await.unwrap()
     }

@@ -19,6 +19,7 @@ impl Process {
     /// Returns a command for `binary`. It does not inherit the environment of the test, and its quotas are so high that no test reaches them.
     pub fn command(binary: &str) -> Command {
         let mut command = Command::new(binary);
+        // A variable of the developer's shell, such as `REDIS_URL`, would change what is tested.
         command.env_clear().env(env::JWT_SECRET, SECRET).env(env::QUOTA_BURST_PER_SECOND, "1000000");
         command.env(env::QUOTA_FREE_DAILY, "1000000").env(env::QUOTA_ENTERPRISE_DAILY, "1000000000");
         command.env(env::LISTEN_ADDR, "127.0.0.1:0").stdin(Stdio::null()).stdout(Stdio::null());
@@ -42,7 +43,6 @@ impl Process {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// Ends the service with SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -60,6 +60,7 @@ impl Deref for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
+        // Without it, the process would remain as a zombie until the test process ends.
         let _ = self.child.wait();
     }
 }

@@ -40,7 +40,7 @@ impl Server {
         let settings = Arc::new(settings);
         let readiness = Readiness::default();
         let (telemetry, guard) = Telemetry::start(&settings);
-        // The recorder of metrics is global to the process and must outlive this server.
+        // The recorder of metrics and the log are global to the process; other servers of the test still use them.
         std::mem::forget(guard);
         let start = Start::new(Arc::clone(&settings), own, readiness.clone());
         let (quota, verdicts) = (start.quota.clone(), start.verdicts.clone());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The audience of a verdict token. Access tokens have another one, so neither kind is accepted as the other.
 pub const VERDICT_AUDIENCE: &str = "mcp-verdict";
 /// Lifetime of a verdict token, in seconds.
+// A verdict cannot be revoked, so a changed rule takes effect on every action only after this time (decision 0011).
 pub const VERDICT_LIFETIME_SECS: u64 = 120;
 
 /// Kind of a verdict token.

@@ -21,7 +21,7 @@ pub struct Memory {
     /// JSON that the client stored with the memory.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// Who can read it.
+    /// The users who can read the memory.
     pub visibility: Visibility,
     /// Version, from 1; each change adds 1.
     pub version: u64,

@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Who can read a memory.
+/// The users who can read a memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
-    /// Its owner only, in the same workspace.
+    /// Only its owner, in the same workspace.
     #[default]
     Private,
     /// Every user of the organisation whose token names the same workspace.
@@ -41,7 +41,7 @@ pub struct StoreMemory {
     /// JSON object that is returned with the memory, at most 8 KiB.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// Who can read it.
+    /// The users who can read the memory.
     #[serde(default)]
     pub visibility: Visibility,
     /// Adds the tag `topic:<intent>`.
@@ -90,7 +90,7 @@ pub struct SearchMemory {
     /// Restricts the search to some memories.
     #[serde(flatten)]
     pub filter: Filter,
-    /// Most hits to return, 1 to 100; default 20.
+    /// Maximum number of hits to return, 1 to 100; default 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous reply.
@@ -98,14 +98,14 @@ pub struct SearchMemory {
     pub cursor: Option<String>,
 }
 
-/// Arguments of `list_memories` and `export_memories`; newest first.
+/// Arguments of `list_memories` and `export_memories`. The newest memories come first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListMemories {
-    /// Which memories to list.
+    /// Restricts the list to some memories.
     #[serde(flatten)]
     pub filter: Filter,
-    /// Most memories to return, 1 to 100; default 20.
+    /// Maximum number of memories to return, 1 to 100; default 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous reply.

@@ -270,7 +270,8 @@ pub struct QuotaPage {
     pub org_id: String,
     /// Its plan.
     pub plan: crate::Plan,
-    /// What counted: `redis`, `local` or `fallback`. Without Redis, only the count of this service is available.
+    /// The counter that was read: `redis`, `local` or `fallback`. Without Redis, only the count of this service is
+    /// available.
     pub mode: String,
     /// Calls by service.
     pub services: Vec<ServiceQuota>,

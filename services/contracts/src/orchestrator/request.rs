@@ -74,7 +74,7 @@ pub struct ListExecutions {
     /// Only executions of this agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
-    /// Most executions to return, 1 to 100; default 20.
+    /// Maximum number of executions to return, 1 to 100; default 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous reply.

@@ -43,7 +43,7 @@ pub struct SelectPattern {
     /// Ids of recently used patterns, at most 100; they rank lower.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<String>,
-    /// Most patterns to return, 1 to 20; default 3.
+    /// Maximum number of patterns to return, 1 to 20; default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }

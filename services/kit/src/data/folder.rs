@@ -9,16 +9,12 @@ use std::path::Path;
 pub struct DataFile {
     /// Name relative to the folder, such as `own.yaml` or `organisations/acme.yaml`.
     pub name: String,
-    /// Its text.
     pub text: String,
 }
 
-/// What a folder may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct FolderLimits {
-    /// Most files in one folder.
     pub files: usize,
-    /// Largest file, in bytes.
     pub file_bytes: usize,
 }
 
@@ -58,6 +54,7 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
             names.push(name);
         }
     }
+    // `read_dir` has no order; problems and versions must not depend on it.
     names.sort();
     Ok(names)
 }
@@ -65,7 +62,7 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
 fn read_file(file: &Path, most: usize) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("the file cannot be read: {error}");
     let mut bytes = Vec::new();
-    // One byte more than allowed tells a file at the limit from one beyond it, however large that one is.
+    // One byte more than allowed shows that a file is too large, without reading the rest of it.
     let file = std::fs::File::open(file).map_err(unreadable)?;
     file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > most {

@@ -1,20 +1,19 @@
-//! Problems of data files. All of them are reported together, so that an author fixes a file in one go.
+//! Problems of data files. All of them are reported together, so that an author can fix a file at once.
 
 use std::fmt;
 
-/// Most problems that a message lists; further ones are counted.
+/// Maximum number of problems that a message lists; further ones are counted.
 const MAX_LISTED: usize = 200;
 
-/// A problem of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Name of the file, relative to its folder.
     pub file: String,
     /// Line, from 1.
     pub line: usize,
-    /// Id of the item with the problem, such as a rule, if the reader got that far.
+    /// Id of the item with the problem, such as a rule; `None` before the reader has read an id.
     pub item: Option<String>,
-    /// What is wrong and how to fix it.
+    /// The problem and how to fix it.
     pub message: String,
 }
 

@@ -44,7 +44,7 @@ impl<'a> FileReader<'a> {
         yaml::parse(text).map_err(|error| self.problem(error.line, error.message)).ok()
     }
 
-    /// Returns the number of problems so far, to see whether an item had any.
+    /// Returns the number of problems so far. An item without problems does not change it.
     pub fn problem_count(&self) -> usize {
         self.problems.len()
     }
@@ -141,7 +141,7 @@ impl<'a> FileReader<'a> {
         items.iter().filter_map(|item| Some((item.line, self.text(item, &what)?.to_owned()))).collect()
     }
 
-    /// Reads one of the values `all`, written as its `name`.
+    /// Reads one of the values in `all`; the file contains its `name`.
     pub fn word<T: Copy>(&mut self, node: &Node, what: &str, all: &[T], name: fn(T) -> &'static str) -> Option<T> {
         let text = self.text(node, what)?;
         let value = all.iter().copied().find(|value| name(*value) == text);

@@ -1,4 +1,5 @@
-//! Keeps what a service loaded from a folder equal to the files on disk. A set of files with any problem is rejected as a whole: the last
+//! Reloads the data of a service when the files in its folder change. A set of files with any problem is rejected as a
+//! whole: the last
 //! good data stays in force, the problems are logged, and `/readyz` reports a fallback until the files are repaired.
 
 use super::{DataFile, Problem, Problems};
@@ -14,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Interval of polling. Polling runs beside the watcher because network file systems and some mounts report no changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// How long the files must stay unchanged before they are loaded, because an editor or `kubectl` may write a set in several steps.
+/// Time for which the files must stay unchanged before they are loaded, because an editor or `kubectl` may write a set
+/// in several steps.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
-/// Most times that [`SETTLE_TIME`] is waited for: files that never stop changing are loaded as they are after one second.
+/// Maximum number of waits of [`SETTLE_TIME`]: files that never stop changing are loaded as they are after one second.
 const MAX_SETTLE_ROUNDS: usize = 20;
-/// Most problems logged for one set of files, so that a broken folder cannot flood the log.
+/// Maximum number of problems logged for one set of files, so that a broken folder cannot flood the log.
 const MAX_LOGGED: usize = 20;
 
 /// Data that a service loads from a folder.
@@ -27,7 +29,7 @@ pub trait FolderData: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// Counter of loads; its label `outcome` is one of [`Self::OUTCOMES`].
     const METRIC: &'static str;
-    /// Labels of a load that was applied and of one that was rejected.
+    /// Label of a load that was applied, then that of a load that was rejected.
     const OUTCOMES: [&'static str; 2];
 
     /// Reads the files of `folder`; blocks on the disk.
@@ -45,7 +47,7 @@ pub trait FolderData: Send + Sync + Sized + 'static {
     /// Version for the log.
     fn version(&self) -> &str;
 
-    /// Reads and builds.
+    /// Reads the files and builds the data from them.
     ///
     /// # Errors
     /// Every problem of every file.
@@ -61,7 +63,6 @@ pub struct Live<T> {
 }
 
 impl<T> Live<T> {
-    /// Starts with `data`.
     pub fn new(data: T) -> Self {
         Self { current: Arc::new(RwLock::new(Arc::new(data))) }
     }
@@ -82,7 +83,6 @@ impl<T> Clone for Live<T> {
     }
 }
 
-/// Result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReloadOutcome {
     /// The files have not changed.
@@ -155,9 +155,12 @@ impl<T: FolderData> Reloader<T> {
     pub async fn run(mut self, stop: CancellationToken) {
         // A queue of one is enough: a reload covers every change reported before it.
         let (sender, mut changes) = mpsc::channel::<()>(1);
+        // Every event leads to a look at the files, errors of the watcher included; the fingerprint decides if anything
+        // changed.
         let watcher = notify::recommended_watcher(move |_| {
             let _ = sender.try_send(());
         });
+        // Kept until `run` returns: a watcher that is dropped stops watching.
         let watching = watcher.and_then(|mut watcher| {
             watcher.watch(&self.folder, RecursiveMode::Recursive)?;
             Ok(watcher)

@@ -1,9 +1,9 @@
-//! Ends of messages that suggest the name the author of a file or request probably meant.
+//! Suggests the name that the author of a file or of a request probably meant, as the end of a message.
 
-/// Returns the name of `names` that is nearest to `word`, if one is near enough to be a slip.
+/// Returns the name that is nearest to `word`, if the difference is small enough for a misspelling.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distances = names.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name));
-    // One slip in four letters, and one in a short name: any more, and the suggestion is another word.
+    // One slip, and one more for every four letters. With a larger distance the suggestion would be another word.
     distances.filter(|(distance, name)| *distance <= 1 + name.len() / 4).min().map(|(_, name)| name)
 }
 

@@ -3,9 +3,10 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-/// Deepest nesting of a file.
+/// Maximum depth of nesting in a file.
+// `Events::node` recurses once for each level.
 const MAX_DEPTH: usize = 24;
-/// Most values of a file.
+/// Maximum number of values in a file.
 const MAX_VALUES: usize = 200_000;
 
 /// A value with the line where it begins.
@@ -20,7 +21,6 @@ pub struct Node {
 pub enum Value {
     /// No value, `~` or `null`.
     Empty,
-    /// A scalar.
     Text {
         /// The text without quotes.
         text: String,
@@ -28,7 +28,7 @@ pub enum Value {
         plain: bool,
     },
     List(Vec<Node>),
-    /// Entries in the order of the file.
+    /// Entries in the order of the file. A repeated key is kept, so that its line can be reported.
     Map(Vec<MapEntry>),
 }
 
@@ -40,7 +40,6 @@ pub struct MapEntry {
     pub node: Node,
 }
 
-/// Why a text cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     /// Line, from 1.
@@ -169,6 +168,7 @@ impl<'a> Events<'a> {
 }
 
 fn refuse_anchor(anchor: usize, line: usize) -> Result<(), ParseError> {
+    // The parser numbers anchors from 1; 0 means that there is none.
     if anchor == 0 {
         Ok(())
     } else {

@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pages copied in one step, 4 MiB. Other connections can write between two steps.
+// After such a write SQLite starts the copy again with the next step (`sqlite3_backup_step`), because a backup is one
+// snapshot.
 const STEP_PAGES: i32 = 1_024;
 /// How long a copy waits for a locked database.
+// Longer than a call waits (5 s), because no client waits for a backup.
 const BUSY_DEADLINE: Duration = Duration::from_secs(30);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Why a backup or a restore failed; the database is then unchanged.
+/// Why a backup or a restore failed. The database is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("`{file}` cannot be {action}: {why}")]
@@ -46,6 +49,7 @@ impl Schema<'_> {
             let why = "it does not exist\nhint: set `DATABASE_URL` as for the service";
             return Err(BackupError::failed(database, "copied", &why));
         }
+        // Beside the backup, because a rename is atomic only within one file system.
         let partial = Temporary(backup.with_extension("partial"));
         copy_to_single_file(database, partial.path())?;
         self.check(partial.path())?;
@@ -65,6 +69,7 @@ impl Schema<'_> {
         let source = open_read_only(migrated.as_ref().map_or(backup, Temporary::path))?;
         let mut target = open::writer(database, self)?;
         copy(&source, &mut target).map_err(|why| BackupError::failed(database, "restored", &why))?;
+        // A read of a running service can prevent the checkpoint. The restored content is committed in either case.
         let _ = target.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         Ok(())
     }
@@ -91,6 +96,7 @@ impl Schema<'_> {
             return Err(BackupError::invalid(backup, "it belongs to another program"));
         }
         open::check_version(backup, header.version, self)?;
+        // Stops at the first problem, because one is enough to refuse the file.
         let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(damaged)?;
         if verdict == "ok" { Ok(header.version) } else { Err(BackupError::invalid(backup, verdict)) }
     }

@@ -5,7 +5,6 @@ use rusqlite::ErrorCode as SqliteCode;
 use std::fmt::Display;
 use std::path::Path;
 
-/// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("`DATABASE_URL` must be like `sqlite://data/name.db` or `sqlite:///var/lib/mcp/name.db`")]

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a connection waits for a lock of another process, because two instances share a file while one replaces the other.
+// Half of the default request deadline, so that a call gets `overloaded` and not `deadline_exceeded`.
 const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause between two attempts to set the journal mode, for which SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
@@ -42,6 +43,7 @@ pub(super) fn writer(file: &Path, schema: &Schema<'_>) -> Result<Connection, Ope
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(file, &error);
     let mut connection = connect(file, flags).map_err(sqlite)?;
     let header = connection.transaction().and_then(|transaction| header(&transaction)).map_err(sqlite)?;
+    // Every file without an id has the id 0, also those of other programs; only one without tables is new.
     let is_new = header.application == 0 && header.version == 0 && header.tables == 0;
     if header.application != schema.application_id && !is_new {
         return Err(OpenError::Foreign { path: file.display().to_string() });
@@ -53,7 +55,6 @@ pub(super) fn writer(file: &Path, schema: &Schema<'_>) -> Result<Connection, Ope
     Ok(connection)
 }
 
-/// Opens `file` for reading.
 pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
@@ -98,6 +99,8 @@ fn migrate_one(file: &Path, connection: &mut Connection, schema: &Schema<'_>) ->
     let from = header(&transaction).map_err(sqlite)?.version;
     check_version(file, from, schema)?;
     let Some(migration) = schema.migrations.get(from) else { return Ok(false) };
+    // In the transaction of the migration, so that a file never has the tables of one version and the number of
+    // another.
     let mark = format!("PRAGMA application_id = {}; PRAGMA user_version = {};", schema.application_id, from + 1);
     let migrated = transaction
         .execute_batch(migration)
@@ -125,6 +128,7 @@ fn set_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Reads the first row of every table, so that a damaged file is refused at the start and not by the first call that meets the damage.
+// Not `PRAGMA quick_check`, which reads the whole file: the start would take longer the more the service stores.
 fn read_every_table(connection: &Connection) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let tables = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Number of connections, each with a page cache of up to 4 MiB.
+// 16 MiB of cache in total, because a service must fit into 0.5 GB.
 const READERS: usize = 4;
 /// How long a read waits for a free connection.
 const WAIT_DEADLINE: Duration = Duration::from_secs(5);
@@ -22,6 +23,8 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(file: &Path, first: Connection) -> Self {
+        // Opening the first reader at the start shows that the file can be read; further ones are opened when reads
+        // overlap.
         Self { file: file.to_owned(), idle: Mutex::new(vec![first]), permits: Semaphore::new(READERS) }
     }
 
@@ -63,6 +66,8 @@ fn in_snapshot<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
+    // `unchecked`, because `work` also borrows the connection. Dropping the transaction rolls it back; a read has
+    // nothing to commit.
     let _snapshot = connection.unchecked_transaction()?;
     work(connection)
 }

@@ -38,7 +38,8 @@ const READ_TTL_MS: u64 = 5_000;
 
 type Sdk = StreamableHttpService<Handler, NeverSessionManager>;
 
-/// The SDK behind the endpoint, once for each media type, because its configuration fixes the format of all its responses.
+/// Two instances of the SDK, one for each media type, because the configuration of an instance fixes the format of its
+/// responses.
 pub(super) struct Bridge {
     json: Sdk,
     events: Sdk,
@@ -62,7 +63,8 @@ impl Bridge {
         let sdk = |json: bool| {
             let handler = handler.clone();
             // The endpoint has checked Host, Origin and size; the SDK would refuse them with plain text. No sessions: the SDK keeps 52 kB for
-            // each and does not limit their number.
+            // each and does not limit their number. No keep-alive and no retry interval: a stream has one event and
+            // ends.
             let config = StreamableHttpServerConfig::default()
                 .with_legacy_session_mode(false)
                 .with_json_response(json)
@@ -94,6 +96,7 @@ impl Bridge {
             ResponseFormat::Json => &self.json,
             ResponseFormat::Events => &self.events,
         };
+        // Boxed, because the future of the SDK is large and would enlarge that of every tool call.
         let mut response = Box::pin(sdk.handle(request)).await;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response

@@ -17,7 +17,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A parsed call.
 pub(super) struct Call<'a> {
     pub(super) tool: &'a Tool,
     arguments: Box<RawValue>,
@@ -52,7 +51,6 @@ impl Drop for RecordOnDrop<'_> {
     }
 }
 
-/// Result of a call.
 pub(super) struct CallOutcome {
     pub(super) execution_id: Arc<str>,
     pub(super) result: ToolResult,
@@ -78,10 +76,13 @@ impl<'a> Call<'a> {
         let params: CallParams<'_> = serde_json::from_str(params)
             .map_err(|error| bad(StatusCode::BAD_REQUEST, format!("invalid parameters of `tools/call`: {error}")))?;
         let tool = tools.get(&params.name).ok_or_else(|| {
+            // The client chose the name; the names of tools have at most 128 characters (MCP). The status is 200, as
+            // the SDK answers it.
             let name: String = params.name.chars().take(128).collect();
             bad(StatusCode::OK, format!("unknown tool `{name}`; `tools/list` returns the names of all tools"))
         })?;
         let arguments = match params.arguments {
+            // A `RawValue` begins without white space, so its first byte shows its kind.
             Some(arguments) if arguments.get().starts_with('{') => arguments.to_owned(),
             None => empty_object(),
             Some(arguments) if arguments.get() == "null" => empty_object(),
@@ -117,7 +118,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What [`run_recorded`] needs to know about the work that it runs.
+/// The call that [`run_recorded`] runs: its name, its deadline and its context.
 pub(super) struct Work<'a> {
     pub(super) name: &'static str,
     pub(super) service: Service,
@@ -127,7 +128,6 @@ pub(super) struct Work<'a> {
     pub(super) telemetry: &'a Telemetry,
 }
 
-/// Creates the context of a call.
 pub(super) fn context(headers: &HeaderMap, claims: Arc<Claims>, deadline: Duration, dialogue: Dialogue) -> CallContext {
     CallContext { claims, execution_id: execution_id(headers), deadline: Instant::now() + deadline, dialogue }
 }
@@ -162,12 +162,14 @@ pub(super) async fn run_recorded<T>(
                 format!("`{name}` failed; the log has the details under execution `{execution_id}`"),
             ))
         }
+        // The future of the tool is dropped here, but a write that it has queued is still committed.
         Err(_) => Err(ToolError::new(
             ErrorCode::DeadlineExceeded,
             format!("`{name}` did not finish within {} ms; a write may have happened", deadline.as_millis()),
         )
         .with_hint("read the state, or repeat the call with the same idempotency key")),
     };
+    // Recorded before the reply is built, so that the duration is that of the tool.
     record.outcome = result.as_ref().map_or_else(|error| error.code.name(), outcome);
     drop(record);
     result

@@ -36,6 +36,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&
 
 /// Parses the envelope of `body`, which may be nested at most `depth` levels.
 pub(super) fn parse(body: &[u8], depth: usize) -> Result<Envelope<'_>, Failure> {
+    // First, because `serde_json` recurses once for each level.
     if deeper_than(body, depth) {
         return Err(invalid(format!("the body is nested deeper than {depth} levels")));
     }
@@ -52,6 +53,7 @@ pub(super) fn parse(body: &[u8], depth: usize) -> Result<Envelope<'_>, Failure> 
     if raw.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
         return Err(invalid("`jsonrpc` must be \"2.0\""));
     }
+    // JSON-RPC also allows fractions and null as ids; MCP does not.
     if let Some(id) = raw.id
         && !is_valid_id(id.get())
     {

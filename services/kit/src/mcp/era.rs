@@ -40,7 +40,7 @@ struct Meta<'a> {
     capabilities: Option<&'a RawValue>,
 }
 
-/// What the client of a request supports.
+/// The protocol era and the abilities of the client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientProtocol {
     pub(super) era: Era,
@@ -69,9 +69,12 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Cli
             .with_data(serde_json::json!({ "supported": PROTOCOLS, "requested": named })));
         }
     }
+    // Either place makes a request modern, so that a missing counterpart is reported and the request is not taken for
+    // an older one.
     if header.as_deref() != Some(PROTOCOL_MODERN) && version != Some(PROTOCOL_MODERN) {
         return Ok(ClientProtocol { era: Era::Legacy, can_ask: false });
     }
+    // `_meta` is required in requests, not in notifications.
     if envelope.id.is_some() {
         let Some(meta) = meta.filter(|meta| meta.version.is_some()) else {
             return Err(invalid(format!("`_meta` must have `{}`", headers::META_PROTOCOL_VERSION)));

@@ -58,6 +58,7 @@ impl Failure {
         if let Some(data) = self.data {
             error["data"] = data;
         }
+        // JSON-RPC requires the id null if the id of the request is unknown (section 5).
         let id = self.id.as_ref().map_or("null", |id| id.get());
         let mut response = Response::new(full(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)));
         *response.status_mut() = self.status;

@@ -25,6 +25,8 @@ pub(super) fn response_format(headers: &HeaderMap) -> Result<ResponseFormat, Fai
     for value in headers.get_all(header::ACCEPT) {
         for item in value.to_str().unwrap_or_default().split(',') {
             has_accept = true;
+            // Weights other than 0 are ignored: JSON is chosen whenever it is accepted. Clients of MCP must accept
+            // both.
             let accepted = !item
                 .split(';')
                 .skip(1)
@@ -63,11 +65,13 @@ impl ResponseFormat {
             }
         };
         let headers = response.headers_mut();
+        // Replies depend on the token, which a shared cache does not compare.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
             Self::Json => drop(headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))),
             Self::Events => {
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+                // MCP asks for it (streamable HTTP), because nginx would otherwise buffer the stream.
                 headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
             }
         }

@@ -56,6 +56,7 @@ pub(super) fn quota_headers(headers: &mut HeaderMap, state: &QuotaState) {
 /// the text, because clients check structured content against the output schema of the tool.
 pub(super) fn result(id: Option<&RawValue>, result: &ToolResult, era: Era) -> Bytes {
     let id = id.map_or("null", RawValue::get);
+    // Revision 2026-07-28 requires `resultType`; older ones do not have it.
     let result_type = match era {
         Era::Modern => r#""resultType":"complete","#,
         Era::Legacy => "",
@@ -72,12 +73,14 @@ pub(super) fn result(id: Option<&RawValue>, result: &ToolResult, era: Era) -> By
             (error.as_str(), true)
         }
     };
+    // The JSON appears twice; its copy in the text block has escaped quotes, about a quarter more.
     let mut out = Vec::with_capacity(json.len() * 2 + json.len() / 4 + 160);
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     out.extend_from_slice(id.as_bytes());
     out.extend_from_slice(br#","result":{"#);
     out.extend_from_slice(result_type.as_bytes());
     out.extend_from_slice(br#""content":[{"type":"text","text":"#);
+    // A string into a vector: neither can fail.
     serde_json::to_writer(&mut out, json).unwrap_or_default();
     out.extend_from_slice(b"}]");
     if failed {

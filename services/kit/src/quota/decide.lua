@@ -1,5 +1,5 @@
--- Decides about a call and counts it. One script, because Redis runs a script without interruption: two calls of the last free
--- place can never both be admitted.
+-- Decides about a call and counts it. Redis runs a script without interruption, so two calls can never both get the
+-- last place.
 -- KEYS: 1 calls of the organisation today, 2 calls of the organisation in this second
 -- ARGV: 1 limit per day, 2 limit per second, 3 seconds to keep the day's key, 4 calls of today that Redis reported to the instance before
 -- Returns {decision, calls today, calls this second, lost}. decision: 0 admitted, 1 over the day, 2 over the second. lost: 1 if Redis

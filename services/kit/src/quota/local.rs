@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most organisations with a counter, so that tokens for invented organisations cannot fill the memory. Counters without unsettled calls
-/// are removed first; if every counter has unsettled calls, calls of further organisations are refused.
+/// Maximum number of organisations with a counter, so that tokens for invented organisations cannot fill the memory.
+/// Counters without unsettled calls are removed first. If every counter has unsettled calls, calls of further
+/// organisations are refused.
 const MAX_ORGANISATIONS: usize = 100_000;
 
 /// Part of a limit that this instance may use while Redis does not answer. Instances cannot see each other's counts then, so each admits
@@ -36,6 +37,7 @@ impl Share {
 /// Counters by organisation. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LocalLimiter {
+    // One lock for all organisations: it is held for some arithmetic, and never across an `await`.
     counters: Arc<Mutex<Counters>>,
 }
 
@@ -121,6 +123,8 @@ impl LocalLimiter {
             if counter.second != second {
                 (counter.second, counter.in_second) = (second, 0);
             }
+            // What Redis reported is subtracted before the share is computed, because it has the calls of all
+            // instances. Below, only the calls that this instance admitted since count against its share.
             let remaining = limits.daily(plan).saturating_sub(counter.reported);
             let allowed = if shared { share.of(remaining) } else { remaining };
             let burst = limits.burst_per_second;
@@ -162,6 +166,7 @@ impl LocalLimiter {
     /// Removes a settlement that Redis has added; `used` is the new count of Redis.
     pub(super) fn confirm(&self, added: &Settlement, used: u64) {
         let mut counters = self.counters.lock();
+        // Found by number in both places, because the day may have ended after the settlement was sent.
         counters.past.retain(|settlement| settlement.number != added.number);
         if let Some(counter) = counters.by_organisation.get_mut(&added.org)
             && counter.sent.as_ref().is_some_and(|settlement| settlement.number == added.number)
@@ -197,6 +202,7 @@ impl LocalLimiter {
             }
             *counter = Counter::new(day, plan);
         }
+        // The plan of the latest call: an organisation may change its plan during the day.
         counter.plan = plan;
         Some(change(counter))
     }

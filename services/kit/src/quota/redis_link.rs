@@ -23,7 +23,6 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// Deadline for connecting and settling together. Longer than that of a call, because no request waits for it.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Result of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimResult {
     /// This call is the first to claim the name.
@@ -36,7 +35,6 @@ pub enum ClaimResult {
     Unknown,
 }
 
-/// Decision of Redis about a call.
 pub(super) enum RedisDecision {
     Decided(WindowDecision),
     Down,
@@ -103,6 +101,7 @@ impl RedisLink {
 
     pub(super) async fn decide(&self, org: &str, plan: Plan, limits: QuotaLimits, now: Duration) -> RedisDecision {
         let shared = &*self.shared;
+        // Clones share one pipelined connection. The lock is released before Redis is called.
         let (generation, connection) = {
             let link = shared.link.read();
             (link.generation, link.connection.clone())
@@ -152,6 +151,8 @@ impl RedisLink {
 
     /// Claims `name`, once over all instances and services.
     pub(super) async fn claim(&self, name: &str, lifetime: Duration) -> ClaimResult {
+        // `NX` makes one call the first, over all instances. The entry may end with the verdict, because an expired
+        // verdict is refused anyway.
         let mut set = redis::cmd("SET");
         set.arg(format!("mcp:once:{name}")).arg(1).arg("NX").arg("EX").arg(lifetime.as_secs().max(1));
         match self.run::<Option<String>>(&set).await {
@@ -205,6 +206,7 @@ impl Shared {
         let mut link = self.link.write();
         if link.generation == generation && link.connection.take().is_some() {
             tracing::warn!(why, "the quota continues without redis");
+            // `notify_one` keeps one notice, so this one is not lost while the task settles calls.
             self.lost.notify_one();
         }
         RedisDecision::Down
@@ -267,7 +269,7 @@ impl Shared {
 
     async fn connect(&self, run_id: &mut String) -> Result<(), String> {
         let client = self.client.as_ref().ok_or("the URL of Redis is invalid")?;
-        // No response timeout, because every command has a deadline of its own.
+        // Every command has a deadline of its own, so the client's response timeout (500 ms by default) is off.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_DEADLINE)).set_response_timeout(None);
         let text = |error: redis::RedisError| error.to_string();
@@ -279,11 +281,15 @@ impl Shared {
             self.count_lost_state();
         }
         *run_id = current;
-        // A replica, or a Redis that is out of memory, answers reads and refuses writes. It is not usable, so a write is tried.
+        // A replica, or a Redis that is out of memory, answers reads and refuses writes, so only a write shows that
+        // Redis is usable.
         let probe = format!("mcp:quota:{}:probe:{}", self.service.name(), self.instance);
         let mut set = redis::cmd("SET");
+        // The key expires, because the id of the instance in its name is new at every start.
         set.arg(probe).arg(1).arg("EX").arg(10);
         let _: () = set.query_async(&mut connection).await.map_err(text)?;
+        // Before the connection is published: a call that Redis decides must already see the calls that were admitted
+        // without it.
         self.settle(&mut connection).await.map_err(text)?;
         let mut link = self.link.write();
         link.generation += 1;
@@ -341,6 +347,7 @@ impl Shared {
 
 /// Returns the key of an organisation's calls to `service` on `day`. The braces make Redis Cluster keep all keys of an organisation on one
 /// node, which a script requires.
+// The name stands between constant texts, so no two organisations share a key, whatever characters their names have.
 fn day_key(service: Service, org: &str, day: u64) -> String {
     format!("mcp:quota:{}:{{{org}}}:d{day}", service.name())
 }

@@ -29,6 +29,8 @@ impl<'a> EnvReader<'a> {
     }
 
     /// Returns the value or its default. An empty value counts as not set.
+    // Compose files and `.env` files cannot pass a variable as not set; they pass it empty (`ALLOWED_HOSTS:
+    // ${ALLOWED_HOSTS:-}`).
     pub fn text(&self, name: &str) -> Option<String> {
         let value = self.values.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         value.or_else(|| env::ALL.iter().find(|variable| variable.name == name)?.default.map(str::to_owned))
@@ -41,6 +43,7 @@ impl<'a> EnvReader<'a> {
         }
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
         self.problem(name, format_args!("`{value}` is not one of {}", words.join(", ")));
+        // Never used: a reader with a problem returns no settings. The same holds for the fallback of `number`.
         choices[0].1
     }
 
@@ -96,6 +99,7 @@ impl<'a> EnvReader<'a> {
         if usable.is_none() {
             self.problem(name, format_args!("`{value}` is not a URL that begins with `http://` or `https://`"));
         }
+        // Paths are appended to the URL, each with its own `/`.
         usable.map(|_| value.trim_end_matches('/').to_owned())
     }
 
@@ -108,6 +112,7 @@ impl<'a> EnvReader<'a> {
 
     pub(super) fn redis_url(&mut self) -> Option<Secret> {
         let value = self.text(env::REDIS_URL)?;
+        // The problem does not repeat the value, because the URL may contain a password.
         if redis::IntoConnectionInfo::into_connection_info(value.as_str()).is_err() {
             self.problem(env::REDIS_URL, "is not a Redis URL, such as `redis://127.0.0.1:6379`");
         }
@@ -141,6 +146,8 @@ impl<'a> EnvReader<'a> {
         } else if environment == Environment::Production {
             let lower = text.to_ascii_lowercase();
             let first = text.as_bytes()[0];
+            // Words of keys that are published: `development` is in `DEVELOPMENT_SECRET`, the others are usual in
+            // examples.
             let guessable = lower.contains("development")
                 || lower.contains("changeme")
                 || lower.contains("change-me")

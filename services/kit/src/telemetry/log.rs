@@ -23,6 +23,7 @@ type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Builds the layer that writes to stdout and, if `LOG_DIR` is set, to files.
 pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<WorkerGuard>) {
+    // `lossy`: a full queue drops lines and does not delay calls.
     let queue = |output: Box<dyn std::io::Write + Send>| -> (NonBlocking, WorkerGuard) {
         NonBlockingBuilder::default().buffered_lines_limit(QUEUED_LINES).lossy(true).finish(output)
     };
@@ -88,6 +89,7 @@ where
         line.insert("service".into(), self.service.into());
         line.insert("severity".into(), severity.into());
         line.append(&mut fields.values);
+        // In the line of a call the target is always the same, so it is omitted.
         if metadata.target() != "mcp_call" {
             line.insert("target".into(), metadata.target().into());
         }

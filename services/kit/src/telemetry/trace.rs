@@ -50,7 +50,6 @@ impl Exporter {
     }
 }
 
-/// The span of one call.
 pub struct CallSpan {
     context: Option<Context>,
     trace_id: Option<String>,
@@ -83,7 +82,8 @@ impl CallSpan {
         Self { context: Some(context), trace_id: Some(trace_id) }
     }
 
-    /// Passes on the trace of the caller, or a new one that is not sampled, without a span.
+    /// Continues the trace of the caller without a span of this service. Without a caller's trace, begins one that is
+    /// not sampled.
     fn without_exporter(parent: Option<SpanContext>) -> Self {
         let (trace_id, flags) = match &parent {
             Some(parent) => (parent.trace_id(), parent.trace_flags()),
@@ -134,6 +134,7 @@ pub fn inject(headers: &mut HeaderMap) {
 /// Parses `traceparent` (W3C Trace Context, section 3.2).
 fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.trim().split('-');
+    // Further parts are ignored, because later versions may add some.
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |part: &str, length: usize| {
         part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -49,6 +49,8 @@ impl SqliteStore {
         work: impl Fn(&Transaction<'_>, &Tenant, i64) -> Result<T, Failure> + Send + 'static,
     ) -> StoreFuture<T> {
         let (database, tenant) = (self.database.clone(), tenant.clone());
+        // The time is taken when the write runs, so that creation times have the order of the writes and not of the
+        // calls.
         let work = move |transaction: &Transaction<'_>| commit_refusal(work(transaction, &tenant, now_us()));
         async move { database.write(work).await? }.boxed()
     }

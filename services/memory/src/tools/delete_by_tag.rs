@@ -30,7 +30,10 @@ async fn run(
     tenant: Tenant,
     request: DeleteByTag,
 ) -> Result<DeletedByTag, ToolError> {
+    // Tags of the service are refused, because every memory of the user has the same ones.
     let tags = TagFilter { tags: validate::own_tags(request.tags)?, tag_match: request.tag_match };
+    // An empty filter matches everything. In another server a missing parameter deleted 87 % of a store
+    // (doobidoo/mcp-memory-service#353).
     if tags.tags.is_empty() {
         return Err(validate::invalid("`tags` is empty; it must have at least one").with_hint("nothing was deleted"));
     }

@@ -23,6 +23,7 @@ pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
 
 async fn run(store: Arc<dyn Store>, tenant: Tenant, request: GetMemory) -> Result<Memory, ToolError> {
     let result = store.get(&tenant, request.id).await;
+    // An outage is not a miss: it would make the hit rate fall although every memory exists.
     let outcome = match &result {
         Ok(_) => "hit",
         Err(StoreError::NotFound(_)) => "miss",

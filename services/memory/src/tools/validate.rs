@@ -67,6 +67,7 @@ pub(super) fn metadata(metadata: Map<String, Value>) -> Result<Map<String, Value
 pub(super) fn own_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
     let tags = plain_tags(tags)?;
     let is_reserved = |tag: &&String| {
+        // `Org:acme` is refused as well, because a reader could take it for a tag of the service.
         let lower = tag.to_lowercase();
         RESERVED_TAG_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
     };
@@ -89,6 +90,7 @@ fn plain_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
         if tag.len() > MAX_TAG_BYTES {
             return Err(too_large(format!("a tag has {} bytes, {MAX_TAG_BYTES} are allowed", tag.len())));
         }
+        // With spaces at its ends, a tag would look equal to another one and not match it.
         if tag.trim().is_empty() || tag.trim() != tag || tag.chars().any(char::is_control) {
             return Err(invalid(format!(
                 "tag `{}` is empty, or has spaces at its ends or control characters",
@@ -107,6 +109,7 @@ fn sorted(mut tags: Vec<String>) -> Vec<String> {
 
 pub(super) fn selection(filter: &Filter) -> Result<Selection, ToolError> {
     Ok(Selection {
+        // Reserved tags are allowed here: in a filter they can only exclude memories that the tenant sees.
         tags: TagFilter { tags: plain_tags(filter.tags.clone())?, tag_match: filter.tag_match },
         kind: filter.kind.clone().map(kind).transpose()?,
         created_from: time_us("createdAfter", filter.created_after.as_deref())?,

@@ -1,5 +1,6 @@
 //! The built-in catalogue files.
 
+// `include_str!` takes only literals, so the files are listed. A test compares the list with the folder.
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
         /// Names and texts of the files.

@@ -62,6 +62,7 @@ fn pattern(reader: &mut FileReader<'_>, node: &Node) -> Option<(Entry, EntryLine
     let fields = reader.fields(node, "a pattern", &FIELDS)?;
     let id = required_text(reader, &fields, "id");
     check_slug(reader, &id, "`id`");
+    // The id is read first, so that all further problems name the pattern.
     reader.item = Some(id.text.clone()).filter(|id| !id.is_empty());
     let title = one_line(reader, &fields, "title", MAX_TITLE_CHARS);
     let summary = one_line(reader, &fields, "summary", MAX_SUMMARY_CHARS);

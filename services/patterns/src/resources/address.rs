@@ -49,6 +49,7 @@ fn parameters(query: Option<&str>, names: &[&str]) -> Result<BTreeMap<String, St
     let mut parameters = BTreeMap::new();
     for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // Decoded after the split, so that an encoded `&` or `=` stays part of a value.
         let (name, value) = (decode(name, true)?, decode(value, true)?);
         if !names.contains(&name.as_str()) {
             let hint = match names {

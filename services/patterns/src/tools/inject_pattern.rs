@@ -26,6 +26,7 @@ pub(super) fn tool(parts: Parts) -> Tool {
     Tool::new(INFO, move |context: CallContext, request: InjectPattern| {
         let parts = parts.clone();
         async move {
+            // Counted here, so that every way out of `inject` is counted.
             let injected = inject(&parts, &context, &request).await;
             let (outcome, reason) = match &injected {
                 Ok(_) => ("accepted", "none"),
@@ -49,6 +50,7 @@ async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -
     within_plan(pattern, context.claims.plan)?;
     let text = pattern.template.fill(&values(pattern, &request.variables)?);
     match verdict.kind {
+        // Not used up: its lifetime limits it, and no person had to acknowledge it (decision 0011).
         VerdictKind::Allow => {}
         VerdictKind::Acknowledged => parts.single_use.take(&verdict).await?,
         VerdictKind::Acknowledge => {
@@ -96,5 +98,5 @@ fn values<'a>(
     Err(invalid(format!("invalid variables for `{}`: {}", pattern.detail.id, problems.join("; "))))
 }
 
-/// Most problems in one error.
+/// Maximum number of problems in one error.
 const MAX_PROBLEMS: usize = 40;

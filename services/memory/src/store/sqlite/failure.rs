@@ -21,7 +21,8 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Turns a refusal into a value, because the database rolls back a write that returns an error.
+/// Turns a refusal into a value. A refused write has changed nothing, while an error would make the database roll back
+/// and repeat the batch.
 pub(super) fn commit_refusal<T>(result: Result<T, Failure>) -> rusqlite::Result<Result<T, StoreError>> {
     match result {
         Ok(value) => Ok(Ok(value)),

@@ -13,11 +13,12 @@ use serde_json::{Map, Value};
 /// Columns of a [`Row`], in order; [`SHARED`] is the last one.
 pub(super) const MEMORY_COLUMNS: &str =
     "sequence, id, scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
-/// True if the scope of a row is the whole workspace.
+/// SQL expression that is true if the scope of a row is the whole workspace.
 pub(super) const SHARED: &str = "(SELECT s.owner = '' FROM scope s WHERE s.id = scope)";
-/// Selects the scopes that the tenant can read. Parameters 1 to 3 are those of [`identity`].
+/// SQL query for the scopes that the tenant can read. Parameters 1 to 3 are those of [`identity`].
 pub(super) const VISIBLE: &str = "(SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, ''))";
-/// Most tags in a reply of `memory_stats`.
+/// Maximum number of tags in a reply of `memory_stats`.
+// `MemoryStatsReply::tags` promises this number.
 const TOP_TAGS: usize = 20;
 
 #[derive(Debug, Clone)]
@@ -59,6 +60,7 @@ fn parse_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         version: row.get::<_, i64>(6)?.unsigned_abs(),
         content_hash: row.get(7)?,
         kind: row.get(8)?,
+        // `write::add` wrote the JSON. If it is damaged, one field is lost and not the page.
         tags: serde_json::from_str(&json(9)?).unwrap_or_default(),
         metadata: serde_json::from_str(&json(10)?).unwrap_or_default(),
         content: row.get(11)?,
@@ -66,7 +68,8 @@ fn parse_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-/// True if the tenant of the first three parameters can read the scope `id`, an SQL expression.
+/// Returns an SQL condition: the tenant of parameters 1 to 3 can read the scope with this `id`, which is an SQL
+/// expression.
 // For statements that read one scope. `scope IN VISIBLE` builds temporary tables each time the statement runs, and SQLite allocates 20 pages
 // (80 KiB) for each. When glibc returned that memory to the system, page faults doubled the CPU time of a search.
 pub(super) fn is_visible(id: &str) -> String {
@@ -75,7 +78,7 @@ pub(super) fn is_visible(id: &str) -> String {
     )
 }
 
-/// The first three parameters of every statement.
+/// Returns the first three parameters of every statement: organisation, workspace and user.
 pub(super) fn identity(tenant: &Tenant) -> Vec<SqlValue> {
     [tenant.org(), tenant.workspace(), tenant.user()].map(|text| SqlValue::from(text.to_owned())).to_vec()
 }
@@ -97,6 +100,7 @@ pub(super) fn visible_row(
 ) -> rusqlite::Result<Row> {
     let mut values = identity(tenant);
     values.push(value);
+    // `column` is a constant of the caller and never text of a client, so it may be part of the statement.
     rows(connection, &format!("{column} = ?4 AND {}", is_visible("m.scope")), values)?
         .pop()
         .ok_or(rusqlite::Error::QueryReturnedNoRows)
@@ -186,6 +190,7 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
 pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) -> rusqlite::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for owner in [tenant.user(), ""] {
+        // The end of time stands for the first page, so that both cases have one statement.
         let (after_us, after_sequence) = query.after.unwrap_or((i64::MAX, i64::MAX));
         let mut values = identity(tenant);
         values.extend([
@@ -217,6 +222,7 @@ pub(super) fn own_by_tag(connection: &Connection, tenant: &Tenant, tags: &TagFil
     let condition = condition(&selection, 4);
     let mut values = identity(tenant);
     values.extend(condition.values);
+    // Both scopes, because the user's memories can be private or shared.
     rows(connection, &format!("scope IN {VISIBLE} AND m.owner = ?3{}", condition.sql), values)
 }
 

@@ -15,7 +15,7 @@ pub const SCHEMA: Schema<'static> = Schema {
 
 // `AUTOINCREMENT`: the number of a deleted scope or memory is never used again, so that a cursor or a term of the index cannot come to mean
 // another one. An update gives a memory a new `sequence`.
-// `idempotency.reply` is what a repeated request gets.
+// `idempotency.reply` is the result that a repeated request gets.
 // `word` is contentless: the words are kept in `memory.content` already. `tokenize = 'ascii'` splits at ASCII punctuation only, because
 // `terms::of` has split and lowercased the text before.
 // `word_at` reads the entries of one term from the index, with their number in each memory. FTS5's own ranking would count other tenants' texts.
@@ -70,7 +70,7 @@ CREATE VIRTUAL TABLE word USING fts5 (terms, content = '', contentless_delete = 
 CREATE VIRTUAL TABLE word_at USING fts5vocab (word, instance);
 ";
 
-/// A list of one kind, such as the action items of a retrospective, reads no other memories.
+/// Index for lists of one kind, such as the action items of a retrospective, so that they read no other memories.
 const MEMORY_BY_KIND: &str =
     "CREATE INDEX memory_by_kind ON memory (scope, kind, created_us, sequence) WHERE kind IS NOT NULL;";
 

@@ -31,7 +31,7 @@ pub(super) fn search(
     tenant: &Tenant,
     query: &SearchQuery,
 ) -> rusqlite::Result<Vec<SearchHit>> {
-    // Only the memories of the page are read in full.
+    // Only the memories of the page are read in full. All of them still exist, because a search reads one snapshot.
     let hit = |rank: Rank| {
         let row = read::visible_row(connection, tenant, "sequence", SqlValue::from(rank.sequence))?;
         Ok(SearchHit { memory: read::memory(tenant, row), rank })
@@ -43,12 +43,15 @@ pub(super) fn search(
 fn rank(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> rusqlite::Result<Vec<Rank>> {
     let (scopes, corpus) = scopes(connection, tenant)?;
     let mut candidates: HashMap<i64, Candidate> = HashMap::new();
+    // Always in the order of the query: the rounding of a sum depends on its order, and every page must get the same
+    // scores.
     for term in &query.terms {
         let mut postings = Vec::new();
         for scope in &scopes {
             postings.extend(read_postings(connection, tenant, query, *scope, term)?);
         }
-        // Memories that the filter excludes count here too, so that a filter does not change the score of the rest.
+        // Memories that the filter or `as_of` excludes count as well, so that a filter does not change the scores of
+        // the others.
         let containing = postings.len() as u64;
         for posting in postings {
             let candidate = candidates.entry(posting.sequence).or_insert(Candidate {

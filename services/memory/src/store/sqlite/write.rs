@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// Least time for which an idempotency key is kept, in microseconds: one day.
+/// Minimum time for which an idempotency key is kept, in microseconds: one day.
 const KEY_LIFETIME_US: i64 = 86_400_000_000;
-/// Most expired keys that one write with a key removes. More than one, so that the table shrinks; few, so that no write takes long.
+/// Maximum number of expired keys that one write with a key removes.
+// More than one, so that the table shrinks; few, so that no write takes long.
 const REMOVED_KEYS: i64 = 8;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -34,6 +35,7 @@ pub(super) fn insert(
     now: i64,
 ) -> Result<Vec<Inserted>> {
     let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, memory, now)).collect();
+    // One memory is refused before it changes anything, so the usual case does without the cost of a savepoint.
     if memories.len() == 1 {
         return insert_all();
     }
@@ -50,6 +52,8 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
     }
     let scope = scope_for_write(transaction, tenant, tenant.user(), new.visibility)?;
     let content_hash: [u8; 32] = Sha256::digest(&new.content).into();
+    // Only a memory of the same owner is a duplicate: in the scope of a workspace, another owner may delete theirs at
+    // any time. An update can make two memories equal; the older one is returned then.
     let duplicate = transaction
         .prepare_cached(
             "SELECT id, version, created_us FROM memory WHERE scope = ?1 AND content_hash = ?2 AND owner = ?3 ORDER BY sequence LIMIT 1",
@@ -150,6 +154,7 @@ pub(super) fn delete_by_tag(
     tags: &TagFilter,
     expected: u64,
 ) -> Result<u64> {
+    // Counted again in the transaction of the deletion, so that no write can come between the two.
     let rows = read::own_by_tag(transaction, tenant, tags)?;
     let actual = rows.len() as u64;
     if actual != expected {
@@ -218,8 +223,11 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
             terms.len() as i64,
         ])?;
     let sequence = transaction.last_insert_rowid();
+    // 8 more bytes for each term: the number of the scope, the `x` and the space.
     let mut indexed = String::with_capacity(row.content.len() + terms.len() * 8);
     for term in &terms {
+        // `x` separates the number from the term: terms may begin with a digit, and FTS5 would split at a punctuation
+        // mark.
         let _ = write!(indexed, "{}x{term} ", row.scope);
     }
     transaction
