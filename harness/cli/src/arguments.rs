@@ -24,6 +24,7 @@ pub(crate) use stack::{
     BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
 };
 pub(crate) use token::{MintArguments, TokenAction, TokenArguments};
+pub(crate) use values::base_url;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 

@@ -1,7 +1,8 @@
 //! What every command needs: the view, the interrupt, the runtime, and the path of the program.
 
-use crate::arguments::{BackendArguments, BackendChoice, Colour, Output};
+use crate::arguments::{BackendArguments, BackendChoice, Colour, Output, base_url};
 use crate::exit::Failure;
+use crate::stdout;
 use crate::view;
 use harness_core::plan::Backend;
 use harness_core::plan::topology::client_variable;
@@ -50,7 +51,7 @@ impl Context {
 
     /// Writes a line of data to stdout.
     pub(crate) fn print(&self, line: &str) {
-        let _ = writeln!(anstream::stdout(), "{line}");
+        stdout::write(&format!("{line}\n"));
     }
 
     /// Writes a line for people to stderr, unless `--quiet` or `--json` is set.
@@ -98,7 +99,8 @@ fn urls_from_env() -> Result<BTreeMap<String, String>, Failure> {
     let url = |service: Service| {
         let url = std::env::var_os(client_variable(service))?.into_string().ok()?;
         // A list names several instances; the first one is used.
-        url.split(',').map(str::trim).find(|url| !url.is_empty()).map(|url| (service.name().to_owned(), url.to_owned()))
+        let first = url.split(',').map(str::trim).find(|url| !url.is_empty());
+        first.map(|url| (service.name().to_owned(), base_url(service, url).to_owned()))
     };
     let urls: BTreeMap<String, String> = Service::ALL.into_iter().filter_map(url).collect();
     if urls.is_empty() {

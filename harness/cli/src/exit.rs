@@ -106,10 +106,10 @@ impl Failure {
         self.exit
     }
 
-    /// Writes the error to stderr and returns its exit code.
-    pub(crate) fn tell(&self) -> ExitCode {
+    /// Writes the error to stderr and returns its exit.
+    pub(crate) fn report(&self) -> Exit {
         let _ = writeln!(std::io::stderr(), "harness: {}", self.text);
-        self.exit.code()
+        self.exit
     }
 }
 

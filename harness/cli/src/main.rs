@@ -9,6 +9,7 @@ mod documents;
 mod exit;
 mod names;
 mod settings;
+mod stdout;
 mod view;
 
 use arguments::{Arguments, Command};
@@ -24,8 +25,13 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.code() } else { Exit::Pass.code() };
+            let printed = error.print();
+            let full = printed.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+            return match (error.use_stderr(), full) {
+                (true, _) => Exit::Usage.code(),
+                (false, true) => Exit::Internal.code(),
+                (false, false) => Exit::Pass.code(),
+            };
         }
     };
     // The driver and the reaper are started before `Context::new`, which would install the signal handler of the harness: they have their own.
@@ -36,11 +42,15 @@ fn main() -> ExitCode {
     }
     let context = match Context::new(&arguments.output) {
         Ok(context) => context,
-        Err(failure) => return failure.tell(),
+        Err(failure) => return failure.report().code(),
     };
-    match run(arguments.command, &context) {
-        Ok(exit) => exit.code(),
-        Err(failure) => failure.tell(),
+    let exit = run(arguments.command, &context).unwrap_or_else(|failure| failure.report());
+    match stdout::failure() {
+        // A worse result of the command itself says more than the lost output.
+        Some(error) if exit == Exit::Pass => {
+            Failure::internal(format!("cannot write to stdout: {error}")).report().code()
+        }
+        _ => exit.code(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct ClientConfigArguments {
     pub(crate) secret: Option<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClientName {
     /// Cursor: `.cursor/mcp.json`.
     Cursor,
@@ -36,6 +36,14 @@ pub(crate) enum ClientName {
     Windsurf,
     /// Claude Code: `.mcp.json`.
     Claude,
+    /// Claude Desktop: `claude_desktop_config.json`, through the bridge `mcp-remote`.
+    ClaudeDesktop,
     /// VS Code: `.vscode/mcp.json`.
     Vscode,
+    /// Gemini CLI: `.gemini/settings.json`.
+    Gemini,
+    /// Codex: `~/.codex/config.toml`.
+    Codex,
+    /// Zed: `settings.json`.
+    Zed,
 }

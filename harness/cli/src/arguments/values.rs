@@ -3,6 +3,7 @@
 use crate::names::unknown;
 use harness_core::plan::data_file::{DURATION_TEXT, duration};
 use mcp_contracts::Service;
+use mcp_contracts::service::MCP_PATH;
 use std::time::Duration;
 
 /// Reads a duration such as `500ms`, `30s` or `5m`.
@@ -14,7 +15,14 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn parse_url(text: &str) -> Result<(String, String), String> {
     let (service, url) =
         text.split_once('=').ok_or_else(|| format!("`{text}` is not like `memory=http://127.0.0.1:7420`"))?;
-    service_of(service).map(|service| (service.name().to_owned(), url.to_owned()))
+    service_of(service).map(|service| (service.name().to_owned(), base_url(service, url).to_owned()))
+}
+
+/// Returns the base URL of a service. People also copy the URL that a client is configured with, which ends in `/mcp` or `/mcp/<service>`.
+pub(crate) fn base_url(service: Service, url: &str) -> &str {
+    let url = url.trim().trim_end_matches('/');
+    let url = url.strip_suffix(service.name()).and_then(|rest| rest.strip_suffix("/mcp/")).unwrap_or(url);
+    url.strip_suffix(MCP_PATH).unwrap_or(url).trim_end_matches('/')
 }
 
 /// Reads `SERVICE=LIE`.
@@ -38,6 +46,21 @@ fn service_of(name: &str) -> Result<Service, String> {
 #[cfg(test)]
 mod tests {
     use super::{Duration, parse_duration, parse_lie, parse_slow, parse_url};
+
+    #[test]
+    fn the_url_of_a_client_is_accepted_as_the_base_url() {
+        for (url, base) in [
+            ("http://[::1]:7420", "http://[::1]:7420"),
+            ("http://127.0.0.1:7420/", "http://127.0.0.1:7420"),
+            ("http://127.0.0.1:7420/mcp", "http://127.0.0.1:7420"),
+            ("http://127.0.0.1:7420/mcp/", "http://127.0.0.1:7420"),
+            (" http://127.0.0.1:7420/mcp/memory/", "http://127.0.0.1:7420"),
+            ("http://127.0.0.1:7420/mcp/patterns", "http://127.0.0.1:7420/mcp/patterns"),
+            ("https://tools.example.com/team/mcp", "https://tools.example.com/team"),
+        ] {
+            assert_eq!(parse_url(&format!("memory={url}")), Ok(("memory".to_owned(), base.to_owned())), "{url}");
+        }
+    }
 
     #[test]
     fn a_duration_needs_a_unit() {

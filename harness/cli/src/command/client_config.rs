@@ -1,5 +1,5 @@
-//! `harness client-config`: prints the configuration file of an MCP client, with a fresh token. The JSON goes to stdout, so that it can be
-//! redirected into the file; the path of that file goes to stderr.
+//! `harness client-config`: prints the configuration file of an MCP client, with a fresh token. The file goes to stdout, so that it can be
+//! redirected; the path of the file goes to stderr.
 
 use super::token::{Key, key};
 use crate::arguments::{ClientConfigArguments, ClientName};
@@ -27,9 +27,7 @@ pub(crate) fn run(arguments: &ClientConfigArguments, context: &Context) -> Resul
         ..Grant::everything(&arguments.org, &arguments.user)
     };
     let token = Minter::new(&secret).mint(&grant).map_err(Failure::usage)?;
-    let text =
-        serde_json::to_string_pretty(&configuration(arguments.client, &urls, &token)).map_err(Failure::internal)?;
-    context.print(&text);
+    context.print(configuration(arguments.client, &urls, &token)?.trim_end());
     let minutes = arguments.lifetime.as_secs() / 60;
     context.tell(&format!(
         "save this as {}; the token is valid for {minutes} min, then run this command again",
@@ -44,49 +42,79 @@ const fn place(client: ClientName) -> &'static str {
         ClientName::Cursor => "`.cursor/mcp.json` of the project, or `~/.cursor/mcp.json`",
         ClientName::Windsurf => "`~/.codeium/windsurf/mcp_config.json`",
         ClientName::Claude => "`.mcp.json` of the project",
+        ClientName::ClaudeDesktop => "`claude_desktop_config.json` (Settings, Developer, Edit Config)",
         ClientName::Vscode => "`.vscode/mcp.json` of the project",
+        ClientName::Gemini => "`.gemini/settings.json` of the project, or `~/.gemini/settings.json`",
+        ClientName::Codex => "`~/.codex/config.toml`, or add it there",
+        ClientName::Zed => "a part of `~/.config/zed/settings.json`",
     }
 }
 
-/// Content of the client's configuration file.
-fn configuration(client: ClientName, urls: &[(String, String)], token: &str) -> Value {
-    let servers: Map<String, Value> = urls
-        .iter()
-        .map(|(service, base)| {
-            let url = format!("{}{MCP_PATH}", base.trim_end_matches('/'));
-            let headers = json!({ "Authorization": format!("Bearer {token}") });
-            let server = match client {
-                ClientName::Cursor => json!({ "url": url, "headers": headers }),
-                ClientName::Windsurf => json!({ "serverUrl": url, "headers": headers }),
-                ClientName::Claude | ClientName::Vscode => json!({ "type": "http", "url": url, "headers": headers }),
-            };
-            (service.clone(), server)
-        })
-        .collect();
+/// Key that holds the servers in the client's file.
+const fn servers_key(client: ClientName) -> &'static str {
     match client {
-        ClientName::Vscode => json!({ "servers": servers }),
-        ClientName::Cursor | ClientName::Windsurf | ClientName::Claude => json!({ "mcpServers": servers }),
+        ClientName::Cursor
+        | ClientName::Windsurf
+        | ClientName::Claude
+        | ClientName::ClaudeDesktop
+        | ClientName::Gemini => "mcpServers",
+        ClientName::Vscode => "servers",
+        ClientName::Codex => "mcp_servers",
+        ClientName::Zed => "context_servers",
+    }
+}
+
+/// The entry of one server. Each form has a fixture with its source and date in `fixtures/clients`.
+fn server(client: ClientName, url: &str, token: &str) -> Value {
+    let bearer = format!("Bearer {token}");
+    let headers = json!({ "Authorization": bearer });
+    match client {
+        ClientName::Cursor | ClientName::Zed => json!({ "url": url, "headers": headers }),
+        ClientName::Windsurf => json!({ "serverUrl": url, "headers": headers }),
+        ClientName::Claude | ClientName::Vscode => json!({ "type": "http", "url": url, "headers": headers }),
+        // Gemini CLI takes `url` for the older SSE transport.
+        ClientName::Gemini => json!({ "httpUrl": url, "headers": headers }),
+        ClientName::Codex => json!({ "url": url, "http_headers": headers }),
+        // Claude Desktop starts local programs only. The header is in a variable, because some versions split arguments at spaces.
+        ClientName::ClaudeDesktop => json!({
+            "command": "npx",
+            "args": ["-y", "mcp-remote", url, "--header", "Authorization:${AUTHORIZATION}"],
+            "env": { "AUTHORIZATION": bearer },
+        }),
+    }
+}
+
+/// Text of the client's configuration file.
+fn configuration(client: ClientName, urls: &[(String, String)], token: &str) -> Result<String, Failure> {
+    let entry = |(service, base): &(String, String)| {
+        let url = format!("{}{MCP_PATH}", base.trim_end_matches('/'));
+        (service.clone(), server(client, &url, token))
+    };
+    let servers: Map<String, Value> = urls.iter().map(entry).collect();
+    let file = json!({ servers_key(client): servers });
+    match client {
+        ClientName::Codex => toml::to_string_pretty(&file).map_err(Failure::internal),
+        _ => serde_json::to_string_pretty(&file).map_err(Failure::internal),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{ClientName, configuration};
+    use clap::ValueEnum;
+    use std::path::Path;
 
     #[test]
-    fn every_client_gets_the_shape_of_its_own_file() {
+    fn every_client_gets_the_form_of_its_own_file() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/clients");
         let urls = [("memory".to_owned(), "http://127.0.0.1:7420/".to_owned())];
-        for (client, servers, url, kind) in [
-            (ClientName::Cursor, "mcpServers", "url", None),
-            (ClientName::Windsurf, "mcpServers", "serverUrl", None),
-            (ClientName::Claude, "mcpServers", "url", Some("http")),
-            (ClientName::Vscode, "servers", "url", Some("http")),
-        ] {
-            let file = configuration(client, &urls, "the-token");
-            let memory = &file[servers]["memory"];
-            assert_eq!(memory[url], "http://127.0.0.1:7420/mcp", "{file}");
-            assert_eq!(memory["type"].as_str(), kind, "{file}");
-            assert_eq!(memory["headers"]["Authorization"], "Bearer the-token");
+        for client in ClientName::value_variants() {
+            let name = client.to_possible_value().unwrap();
+            let ending = if *client == ClientName::Codex { "toml" } else { "json" };
+            let fixture = folder.join(format!("{}.{ending}", name.get_name()));
+            let expected = std::fs::read_to_string(&fixture).unwrap_or_else(|error| panic!("{fixture:?}: {error}"));
+            let file = configuration(*client, &urls, "the-token").unwrap();
+            assert_eq!(file.trim_end(), expected.trim_end(), "{fixture:?}");
         }
     }
 }

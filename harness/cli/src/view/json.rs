@@ -1,8 +1,8 @@
 //! Writes one JSON object per event to stdout.
 
+use crate::stdout;
 use harness_core::stack::view::{Event, View};
 use serde_json::json;
-use std::io::Write;
 
 /// Writes JSON lines.
 pub(super) struct Json;
@@ -22,6 +22,6 @@ impl View for Json {
             Event::Note(note) => json!({ "event": "note", "note": note }),
             Event::Verdict(verdict) => json!({ "event": "verdict", "verdict": verdict }),
         };
-        let _ = writeln!(std::io::stdout(), "{value}");
+        stdout::write(&format!("{value}\n"));
     }
 }
