@@ -46,6 +46,7 @@ impl<'a> Active<'a> {
             Some(hold) => hold.end().await,
             None => None,
         };
+        // On an error `self` is dropped, which still undoes the older entries.
         while let Some(guard) = self.acting.undo.pop() {
             guard.undo().await.map_err(|error| self.injection.not_healed(error))?;
         }

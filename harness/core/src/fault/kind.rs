@@ -9,6 +9,7 @@ use crate::stack::undo_log::UndoGuard;
 use futures::future::BoxFuture;
 
 /// A step of a fault: its injection, or its recovery.
+// Boxed, because a trait with `async fn` cannot be used as `dyn Fault`.
 pub(super) type Step<'f, T> = BoxFuture<'f, Result<T, FaultError>>;
 
 /// A number of requests that a fault hit, and what counted them.

@@ -94,12 +94,14 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
     // refuses the connection of the undo until these are closed.
     let mut acting = Acting::default();
     let mut connections = Vec::new();
+    // Opened before the commands are sent, which may make Redis refuse new connections.
     for _ in 0..recipe.places {
         connections.push(connect_by_name(&part.url).await.map_err(refused)?);
     }
     let mut restore = recipe.restore.clone();
     if let Some(path) = &recipe.leaves {
         if part.container.is_none() && !path.exists() {
+            // Recorded before the commands, so that it is undone after them: until then Redis may write the file again.
             acting.undo.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
         } else {
             // A file in a container cannot be removed from here, and a file that existed before must stay. So Redis
@@ -112,6 +114,7 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
         acting.undo.push(injection.must_undo(Undo::Redis(RedisUndo { url, password, run_id, commands: restore }))?);
     }
     let tasks = begin(&part.url, &recipe, &mut admin).await.map_err(|why| injection.refused(why))?;
+    // Commands that were accepted are no proof: a fault without an effect proves nothing (decision 0015).
     symptom::wait(&part.url, &recipe.symptom, &mut admin).await.map_err(|why| injection.no_effect(why))?;
     connections.push(admin);
     acting.hold = Some(Box::new(StateHold { connections, tasks }));
@@ -166,6 +169,7 @@ async fn wait_until_it_serves(url: &str) -> Result<(), String> {
     let start = Instant::now();
     let mut last;
     loop {
+        // Each attempt opens a new connection, because some states refuse only new ones.
         match connect(url, None).await {
             Ok(mut connection) => match query(&mut connection, symptom::WRITE).await {
                 Ok(_) => return Ok(()),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// CPU and memory of one part. CPU is a running total, so a missed sample loses nothing.
+/// CPU and memory of one part. CPU time is a running total, so a missed sample loses no CPU time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Time of the run's clock, in microseconds.

@@ -28,7 +28,7 @@ pub enum Event {
     Verdict(Verdict),
 }
 
-/// Shows events; must return at once, because the run waits for it.
+/// Shows events. Must return at once, because the run waits for it.
 pub trait View: Send + Sync {
     fn show(&self, event: Event);
 }
@@ -39,9 +39,9 @@ pub struct Progress {
     /// Time of the run's clock, in microseconds.
     pub at_us: u64,
     pub phase: Phase,
-    /// Time left in that phase, in microseconds.
+    /// Remaining time of that phase, in microseconds.
     pub left_us: u64,
-    /// Users that are running.
+    /// Number of users that make calls.
     pub users: u32,
     /// Calls completed since the last event.
     pub calls: u64,

@@ -108,14 +108,17 @@ impl RedisState {
                 Recipe { ongoing, ..Recipe::new(inject, restore, symptom) }
             }
             Self::PausedWrites => {
+                // No probe shows this state: a write would wait too, and reads succeed.
                 let pause = command(&["CLIENT", "PAUSE", &PAUSED_MS.to_string(), "WRITE"]);
                 Recipe::new(vec![pause], vec![command(&["CLIENT", "UNPAUSE"])], Symptom::Accepted)
             }
             Self::ScriptsFlushed => {
+                // Repeated, because a service loads its script again as soon as Redis answers `NOSCRIPT`.
                 let flush = command(&["SCRIPT", "FLUSH"]);
                 let ongoing = Ongoing::Repeated(flush.clone());
                 Recipe { ongoing, ..Recipe::new(vec![flush], Vec::new(), Symptom::Accepted) }
             }
+            // No undo: counters that were lost do not come back in production either.
             Self::CountersLost => Recipe::new(vec![command(&["FLUSHALL"])], Vec::new(), Symptom::Accepted),
             Self::MaxClients => {
                 let (inject, restore) = settings(admin, &[("maxclients", "1")]).await?;

@@ -1,4 +1,5 @@
-//! Finds the process that listens on a port of this machine. The open files of another user's process are not readable.
+//! Names the process that listens on a port of this machine. The system does not show the open files of another user's
+//! processes, so such a process stays unnamed.
 
 use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 use procfs::process::{FDTarget, Process, all_processes};
