@@ -22,7 +22,7 @@ fn compose() -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The differences, one line each.
+/// Returns the differences between a compose file and a topology, one line each.
 fn differences(compose: &Value, topology: &Topology) -> Vec<String> {
     let services = compose["services"].as_object().unwrap();
     let actual: BTreeSet<&str> = services.keys().map(String::as_str).collect();

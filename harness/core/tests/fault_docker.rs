@@ -1,4 +1,4 @@
-//! Faults on containers: each acts, and the container is as before once it is healed, by the harness or by its watchdog.
+//! Faults on containers: each has its effect, and the harness or its watchdog restores the container.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/stack.rs"]

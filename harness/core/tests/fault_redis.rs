@@ -1,4 +1,4 @@
-//! Every state of a real Redis: the replies that a service gets, on an open connection and on a new one.
+//! Every state of a real Redis: the replies that a client gets on an open connection and on a new one.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]

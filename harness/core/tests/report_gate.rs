@@ -1,4 +1,5 @@
-//! The report of a gate is made from the directories of its runs: the verdict, its reasons, and the same text when it is written again.
+//! The report of a gate, made from the directories of its runs: the verdict, its reasons, and the same text when it is
+//! written again.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/recorded.rs"]

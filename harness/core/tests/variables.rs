@@ -52,7 +52,7 @@ fn names_in_manual(text: &str) -> BTreeSet<String> {
     cells.filter(|name| is_name(name)).map(str::to_owned).collect()
 }
 
-/// The names that a place lacks, and those that the code does not read.
+/// Returns the names that a file lacks, and the names in it that the code does not read.
 fn differences(place: &str, names: &BTreeSet<String>) -> Vec<String> {
     let known = names_in_code();
     let missing = known.difference(names).map(|name| format!("{place} lacks {name}"));

@@ -118,7 +118,7 @@ impl RedisState {
                 let ongoing = Ongoing::Repeated(flush.clone());
                 Recipe { ongoing, ..Recipe::new(vec![flush], Vec::new(), Symptom::Accepted) }
             }
-            // No undo: counters that were lost do not come back in production either.
+            // No undo: the fault is over at once.
             Self::CountersLost => Recipe::new(vec![command(&["FLUSHALL"])], Vec::new(), Symptom::Accepted),
             Self::MaxClients => {
                 let (inject, restore) = settings(admin, &[("maxclients", "1")]).await?;
