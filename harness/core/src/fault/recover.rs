@@ -4,7 +4,6 @@ use crate::plan::run_dir;
 use crate::stack::undo::line::{mark_undone, read};
 use std::path::{Path, PathBuf};
 
-/// The result of [`recover`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Number of faults of dead harnesses that were still to undo.

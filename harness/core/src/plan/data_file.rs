@@ -46,6 +46,7 @@ impl<'a> ProblemList<'a> {
     }
 
     pub fn syntax(&mut self, error: &toml_edit::TomlError) {
+        // One line per problem, as for all others.
         self.note(error.span(), "(syntax)", error.message().replace('\n', ", "), "TOML 1.1");
     }
 

@@ -175,6 +175,7 @@ impl Checksums {
         for (name, sealed) in &manifest.files {
             match self.checksum(run_dir, name) {
                 Ok(now) if now == *sealed => {}
+                // Reported apart, because a shorter file points to a copy that was interrupted or to a full disk.
                 Ok(now) if now.bytes < sealed.bytes => {
                     changes.push(format!("`{name}` has {} of its {} bytes", now.bytes, sealed.bytes));
                 }
@@ -182,6 +183,7 @@ impl Checksums {
                 Err(_) => changes.push(format!("`{name}` is missing")),
             }
         }
+        // A folder that cannot be read adds no name here. Its sealed files were reported as missing above.
         let added = recorded(run_dir).unwrap_or_default().into_iter().filter(|name| !manifest.files.contains_key(name));
         changes.extend(added.map(|name| format!("`{name}` was added")));
         if changes.is_empty() { Integrity::Intact } else { Integrity::Changed(changes) }
@@ -215,6 +217,7 @@ fn recorded(run_dir: &Path) -> io::Result<Vec<String>> {
             names.push(name);
         }
     }
+    // `read_dir` has no order, and the same change must always give the same message.
     names.sort_unstable();
     Ok(names)
 }

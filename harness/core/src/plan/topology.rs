@@ -42,6 +42,7 @@ pub struct Part {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_ms: Option<u64>,
     /// The mode of the edge from the clients to the part.
+    // Omitted if direct, because plans of earlier versions do not have this key and must stay readable.
     #[serde(default, skip_serializing_if = "EdgeMode::is_direct")]
     pub entrance: EdgeMode,
     /// Port of the part on loopback. `None`: the backend chooses a free one.
@@ -54,7 +55,6 @@ pub struct Part {
 pub enum PartKind {
     /// One of the four MCP services.
     Service(Service),
-    /// A real Redis server.
     Redis,
 }
 
@@ -262,6 +262,7 @@ impl Part {
         Self {
             name: service.name().to_owned(),
             kind: PartKind::Service(service),
+            // Every service counts its quotas in Redis.
             edges: std::iter::once(edge(REDIS)).chain(peers.iter().map(|peer| edge(peer.name()))).collect(),
             data: service.name().to_owned(),
             ..Self::redis()

@@ -14,10 +14,8 @@ use std::time::{Duration, Instant};
 /// How long [`Stack::lives`] waits for an answer of a part whose process exists. A process that is ending has ended by
 /// then.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Pause between two requests.
 const LIFE_PAUSE: Duration = Duration::from_millis(5);
 
-/// How a part ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     /// Its exit code, if it ended by itself.
@@ -72,6 +70,7 @@ impl Stack {
     /// It is running already, or it does not become ready.
     pub async fn start_again(&self, name: &str) -> Result<RunningPart, StackError> {
         let running = self.runtime.start_again(&self.request, name).await?;
+        // The new process has another id, by which samples and faults find it.
         if let Some(part) = self.lock().iter_mut().find(|part| part.name == name) {
             *part = running.clone();
         }
@@ -110,6 +109,7 @@ impl Stack {
     /// # Errors
     /// The stack was started without such a folder, or the file cannot be written.
     pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), StackError> {
+        // Without a folder of its own a service reads its built-in files, so a new file would have no effect.
         self.file(service, name)?;
         fixture::write(&fixture::folder(&self.request.dir, service), name, text)
             .map_err(|error| StackError::control(service.name(), "reconfigured", format!("`{name}`: {error}")))

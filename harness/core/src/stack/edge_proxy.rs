@@ -46,6 +46,7 @@ impl EdgeProxies {
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        // Resolved once: the proxy keeps the address, and a part keeps its own when it is started again.
         let mut addresses = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
         let upstream: SocketAddr = addresses.next().ok_or_else(unreachable)?;
         // The system may choose the port, although it is in the range of outgoing connections (see `ports.rs`): unlike

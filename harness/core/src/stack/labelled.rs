@@ -81,6 +81,7 @@ struct Labelled {
 
 async fn list(docker: &Docker, label: &str) -> Result<Labelled, DockerError> {
     let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
+    // Without `all`, containers that have ended would not be listed.
     let all = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let containers = docker.list_containers(Some(all)).await?;
     let networks = docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await?;

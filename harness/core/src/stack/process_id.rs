@@ -16,6 +16,8 @@ pub fn is_alive(pid: u32, started: u64) -> bool {
 
 /// Sends a signal to a process. Does nothing if the id now belongs to a later process.
 pub fn end_process(pid: u32, started: u64, signal: Signal) {
+    // The id does not pass to another process between these two calls: Linux assigns ids in ascending order, and an id
+    // returns only after all others.
     if start_time(pid) == Some(started) {
         let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
     }

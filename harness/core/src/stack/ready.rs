@@ -76,6 +76,7 @@ async fn ask(http: &reqwest::Client, kind: PartKind, url: &str, path: &str) -> R
         };
     }
     match http.get(format!("{url}{path}")).send().await {
+        // A response with any status means that the part answers. Only without a response it is silent.
         Ok(response) if response.status().is_success() => Readiness::Ready,
         Ok(response) => Readiness::NotReady(response.text().await.unwrap_or_default()),
         Err(error) => Readiness::Silent(error.without_url().to_string()),

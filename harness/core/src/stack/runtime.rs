@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// The future of an action on a part.
+// Boxed, because a trait with `async fn` cannot be used as `dyn PartRuntime`.
 pub(super) type Action<'r, T> = BoxFuture<'r, Result<T, StackError>>;
 
 /// Runs the parts of one stack.

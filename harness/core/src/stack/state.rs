@@ -30,6 +30,7 @@ pub struct StackState {
     pub backend: Backend,
     /// In start order.
     pub parts: Vec<RunningPart>,
+    // State files of earlier versions do not have this key.
     #[serde(default = "Topology::full")]
     pub topology: Topology,
     /// The label of the stack's containers; `None` if it has none.
@@ -122,6 +123,7 @@ fn save(folder: &Path, state: &StackState) -> Result<(), StateError> {
 /// No stack is up, or Docker does not answer.
 pub async fn down(folder: &Path) -> Result<StackState, StateError> {
     let state = load(folder)?;
+    // In reverse start order, so that each part can use the parts that it calls until it has ended.
     for part in state.parts.iter().rev() {
         end(part).await;
     }

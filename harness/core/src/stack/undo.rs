@@ -24,10 +24,8 @@ use std::time::Duration;
 
 /// Deadline for one undo. The watchdog applies them one after another, so an undo that hangs must not delay the others.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
-/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What undoes a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Undo {

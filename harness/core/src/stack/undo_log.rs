@@ -108,6 +108,7 @@ impl UndoLog {
 
 impl Drop for UndoLog {
     fn drop(&mut self) {
+        // The reaper of a stack ends with its stack, which may outlive this log.
         if let Some(Open { watchdog, own: true, .. }) = self.open.get_mut() {
             watchdog.close();
         }

@@ -21,7 +21,6 @@ pub enum Event {
     },
     /// The result of an expectation of a scenario.
     Expectation(Expectation),
-    /// The finding of a check.
     Finding(Finding),
     /// A remark that does not change the verdict.
     Note(String),

@@ -72,6 +72,7 @@ impl Squeezed {
             }
         }
         write(MEMBERS, self.undo.pid.to_string())?;
+        // Verified, because a fault without an effect proves nothing (decision 0015).
         let members = std::fs::read_to_string(group.join(MEMBERS)).unwrap_or_default();
         match members.lines().any(|line| line == self.undo.pid.to_string()) {
             true => Ok(()),
@@ -107,6 +108,7 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
     let (version, from, mount) = group.ok_or_else(|| format!("there are no control groups for `{controller}`"))?;
     let parent = match version {
         Version::One => from.clone(),
+        // The root has no parent, and is the only group that may have both processes and limited children.
         Version::Two if from == mount.mount_point => from.clone(),
         Version::Two => from.parent().map_or_else(|| from.clone(), Path::to_owned),
     };

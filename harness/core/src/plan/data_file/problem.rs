@@ -12,7 +12,6 @@ pub struct Problem {
     /// The key, such as `mix.store_memory`, or the option.
     pub key: String,
     pub what: String,
-    /// The values that are allowed.
     pub allowed: String,
 }
 

@@ -6,6 +6,7 @@ use procfs::process::{FDTarget, Process, all_processes};
 
 /// Describes the process that listens on a port.
 pub(super) fn of(port: u16) -> String {
+    // `tcp6` too, because a listener on `::` also takes the port of IPv4.
     let entries = [tcp(), tcp6()].into_iter().filter_map(Result::ok).flatten();
     let listening = |entry: &TcpNetEntry| entry.state == TcpState::Listen && entry.local_address.port() == port;
     let sockets: Vec<u64> = entries.filter(listening).map(|entry| entry.inode).collect();

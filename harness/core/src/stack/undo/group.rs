@@ -22,6 +22,7 @@ pub struct GroupUndo {
 
 impl GroupUndo {
     pub(super) async fn leave(&self) -> Result<(), UndoError> {
+        // The process leaves first, because the kernel removes only an empty group.
         if start_time(self.pid) == Some(self.started) {
             match std::fs::write(self.from.join(MEMBERS), self.pid.to_string()) {
                 Ok(()) => {}
