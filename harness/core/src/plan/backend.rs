@@ -49,7 +49,7 @@ impl Backend {
 
     fn unsupported(&self, needs: Vec<String>) -> Vec<String> {
         let backend = self.name();
-        let problem = |need| format!("{need}, which `--backend {backend}` cannot do; use `--backend process`");
+        let problem = |need| format!("{need}, which `--backend {backend}` does not support; use `--backend process`");
         needs.into_iter().map(problem).collect()
     }
 }

@@ -63,6 +63,7 @@ pub(super) async fn settings(
 ) -> Result<(Vec<Command>, Vec<Command>), String> {
     let (mut inject, mut restore) = (Vec::new(), Vec::new());
     for (name, value) in changes {
+        // The present value and not the default of Redis, which its command line or its operator may have changed.
         let before = setting(admin, name).await?;
         inject.push(command(&["CONFIG", "SET", name, value]));
         restore.insert(0, command(&["CONFIG", "SET", name, &before]));

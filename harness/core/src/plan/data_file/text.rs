@@ -49,7 +49,7 @@ pub fn stages(text: &str) -> Result<Vec<RateStage>, String> {
         let (length, rates) = stage.split_once(':').ok_or_else(|| format!("stage `{stage}` has no `:`"))?;
         let duration = duration(length)?;
         if duration.is_zero() {
-            return Err(format!("stage `{stage}` has no length"));
+            return Err(format!("stage `{stage}` has a length of 0"));
         }
         let (from, to) = match rates.split_once('-') {
             Some((from, to)) => (Some(rate(from)?), rate(to)?),
@@ -59,7 +59,7 @@ pub fn stages(text: &str) -> Result<Vec<RateStage>, String> {
         stages.push(RateStage { from_per_second: from, to_per_second: to, duration });
     }
     if stages.iter().all(|stage| stage.from_per_second == 0.0 && stage.to_per_second == 0.0) {
-        return Err("no stage has an arrival".to_owned());
+        return Err("every stage has a rate of 0".to_owned());
     }
     Ok(stages)
 }
@@ -91,7 +91,7 @@ pub fn threshold(text: &str) -> Result<Threshold, String> {
             .strip_prefix('p')
             .and_then(|number| number.parse().ok())
             .filter(|percentile: &f64| *percentile > 0.0 && *percentile < 100.0)
-            .ok_or_else(|| format!("`{metric}` is not a figure that can be bounded"))?,
+            .ok_or_else(|| format!("`{metric}` is not a metric of a threshold"))?,
     };
     let below = duration(below)?;
     // The comparison is `<`, and no latency is below zero.

@@ -19,9 +19,7 @@ impl<'w> Walk<'w, '_> {
             Some("array") => return self.list(item, form, key).map(Into::into),
             Some("integer") => self.integer(item, form, key),
             Some("number") => self.number(item, form, key),
-            Some("boolean") => {
-                item.as_bool().is_some() || self.wrong(item, key, "is not a truth value", "`true`, `false`")
-            }
+            Some("boolean") => item.as_bool().is_some() || self.wrong(item, key, "is not a boolean", "`true`, `false`"),
             Some("string") => match item.as_str() {
                 Some(text) => self.text(text, item.span(), form, key),
                 None => self.wrong(item, key, "is not text", "text in quotes"),
