@@ -74,7 +74,8 @@ fn expected_keys(part: &Part) -> Vec<(String, Value)> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The variables with the address of a service and of the parts that it calls; `null` for the address of a part that it does not call.
+/// Returns the variables with the address of a service and of the parts that it calls. The value is `null` for a part
+/// that the service does not call.
 fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
     let PartKind::Service(service) = part.kind else { return BTreeMap::new() };
     let mut values = BTreeMap::from([

@@ -15,9 +15,9 @@ use redis::AsyncConnectionConfig;
 use stack::{request, start};
 use std::time::{Duration, Instant};
 
-/// Longer than a service waits for an answer.
+/// Deadline of a reply; longer than a service waits for one.
 const ANSWER: Duration = Duration::from_secs(1);
-/// How long the watchdog may take to undo a fault.
+/// Deadline for the watchdog to undo a fault.
 const UNDONE: Duration = Duration::from_secs(10);
 
 async fn only_redis() -> (tempfile::TempDir, Stack) {

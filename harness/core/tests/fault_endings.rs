@@ -27,7 +27,7 @@ fn part(name: &str) -> String {
     name.to_owned()
 }
 
-/// Injects the fault once for each ending, and checks that nothing is left.
+/// Injects the fault once for each ending, and checks that nothing of it remains.
 async fn leaves_nothing(topology: Topology, fault: FaultKind) {
     for ending in Ending::ALL {
         let mut holder = Holder::start(&topology, Stays::Yes, &fault, ending);

@@ -56,7 +56,7 @@ fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
 }
 
-/// The violations of the JUnit schema that `xmllint` reports; empty if there are none.
+/// Returns the violations of the JUnit schema that `xmllint` reports; empty if there are none.
 fn junit_problems(path: &Path) -> String {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/junit/junit.xsd");
     let checked = Command::new("xmllint").args(["--noout", "--nonet", "--schema"]).arg(rules).arg(path).output();

@@ -1,5 +1,5 @@
-//! The code, the example file, the compose file and the manual name the same environment variables. A name that one of them lacks, or that the
-//! code does not read, is reported.
+//! The code, the example file, the compose file and the manual name the same environment variables. Reports each name
+//! that one of them lacks, and each name that the code does not read.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::env;

@@ -16,16 +16,17 @@ use std::time::{Duration, Instant};
 const SILENCE: Duration = Duration::from_secs(5);
 const LIFE_PAUSE: Duration = Duration::from_millis(5);
 
+/// How a part has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// Its exit code, if it ended by itself.
+    /// Exit code of the part, if it ended by itself.
     pub code: Option<i32>,
-    /// The signal that ended it, if one did.
+    /// The signal that ended the part, if one did.
     pub signal: Option<i32>,
 }
 
 impl Ended {
-    /// Returns true if it ended by itself with exit code 0, as a service should.
+    /// Returns true if the part ended by itself with exit code 0, as a service does after SIGTERM.
     pub fn cleanly(self) -> bool {
         self.code == Some(0)
     }

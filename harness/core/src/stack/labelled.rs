@@ -8,7 +8,7 @@ use bollard::query_parameters::{
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// The key of the label that everything of a stack in Docker has. Its value names the stack.
+/// The key of the label on every container, network and volume of a stack. Its value names the stack.
 pub const LABEL: &str = "harness.stack";
 /// Deadline for the daemon to answer a ping.
 const PING_DEADLINE: Duration = Duration::from_secs(5);

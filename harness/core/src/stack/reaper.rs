@@ -1,6 +1,7 @@
 //! The reaper: a child process that outlives the harness by a moment. The harness sends it every part that it starts
 //! and every undo of a fault. The reaper's input ends when the harness ends in any way, also by `kill -9`. Then the
-//! reaper applies the remaining undos and ends the parts.
+//! reaper applies the remaining undos and ends the parts. The code of faults calls it the watchdog, because there only
+//! its undos matter.
 
 mod list;
 

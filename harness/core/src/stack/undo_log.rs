@@ -1,8 +1,8 @@
-//! The undo log of a run while its faults are injected. Before a fault is injected, its undo is written to the disk and sent to the watchdog. When
-//! the fault is healed, a guard applies the undo and marks the entry as undone.
+//! The undo log of a run while its faults are injected. Before a fault is injected, its undo is written to the disk and
+//! sent to the watchdog. When the fault is healed, a guard applies the undo and marks the entry as undone.
 //!
-//! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it can be killed too: then
-//! `harness chaos recover` reads the file (decision 0016).
+//! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it
+//! can be killed too: then `harness chaos recover` reads the file (decision 0016).
 
 use super::undo::line::Line;
 use super::undo::{Undo, UndoError};

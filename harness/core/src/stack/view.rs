@@ -1,4 +1,4 @@
-//! The events of a run that are shown while it is in progress. The CLI decides how.
+//! The events of a run that are shown while it is in progress. The CLI decides how they are shown.
 
 use harness_history::{Expectation, Finding, Phase, Verdict};
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,12 @@ pub enum Event {
     /// A part of the stack is ready.
     PartReady {
         part: String,
-        /// Time from its start to ready.
+        /// Time from the start of the part until it was ready.
         after: std::time::Duration,
     },
     /// The state of the load; sent once a second.
     Progress {
-        /// The phase, in a word or two.
+        /// The phase, in one or two words.
         phase: String,
         progress: Progress,
     },

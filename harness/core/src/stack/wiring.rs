@@ -1,4 +1,5 @@
-//! Makes the environment of a part from the topology, the signing key and the addresses of the parts that it calls.
+//! Makes the environment variables of a part from the topology, the signing key and the addresses of the parts that it
+//! calls.
 
 use super::StackRequest;
 use crate::plan::topology::{Part, PartKind, peer_variable};

@@ -1,4 +1,4 @@
-//! A harness in a process of its own that injects one fault, and the state of its stack as seen from outside.
+//! Runs a harness in another process, which injects one fault, and inspects the state of its stack from outside.
 
 use harness_core::fault::FaultKind;
 use harness_core::plan::topology::{PartKind, Topology};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long the harness may take to start, to inject and to end.
+/// Deadline for the harness to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 /// The byte of SQLite's shared-memory file that a writer locks.

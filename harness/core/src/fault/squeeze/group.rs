@@ -25,7 +25,7 @@ enum Version {
     Two,
 }
 
-/// A process that is about to be moved into a group of its own.
+/// A process that is about to be moved into a new group.
 pub(super) struct Squeezed {
     undo: GroupUndo,
     version: Version,
@@ -81,7 +81,7 @@ impl Squeezed {
     }
 }
 
-/// Returns why a process of this machine cannot be moved into a group of its own.
+/// Returns why a process of this machine cannot be moved into a new group; `None` if it can.
 pub(crate) fn impossible(controller: &str) -> Option<String> {
     place(std::process::id(), controller).err()
 }

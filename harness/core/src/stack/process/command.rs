@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// The program that stands in front of a service and breaks promises. It starts the real service itself.
+/// The program that is put in front of a service and breaks promises. It starts the real service itself (decision
+/// 0012).
 const LIAR: &str = "liar";
 
 pub(super) fn service(

@@ -1,4 +1,4 @@
-//! The list of the reaper: the faults that it must undo and the parts that it must end. It does both here.
+//! The list of the faults that the reaper must undo and of the parts that it must end, and the code that does both.
 
 use crate::stack::labelled;
 use crate::stack::process_id::end_process;
@@ -77,7 +77,7 @@ impl List {
     fn undo(&mut self, log: &Path, id: &str, undo: &Undo) -> bool {
         let undone = matches!(self.block_on(undo.apply()), Some(Ok(())));
         if undone {
-            // Fails if the run directory was removed meanwhile; then there is no log to read either.
+            // Fails if the run directory was removed in the meantime. Then no one can read the log either.
             let _ = mark_undone(log, id);
         }
         undone

@@ -56,7 +56,8 @@ impl RedisUndo {
             Err(error) if error.is_connection_refusal() => return Ok(Attempt::Done),
             Err(error) => return Ok(Attempt::Later(error.to_string())),
         };
-        // On an error the commands are sent all the same: a Redis that is busy or loading refuses `INFO`.
+        // On an error the commands are sent all the same: a Redis that runs an endless script refuses `INFO`, but not
+        // `SCRIPT KILL`.
         if let Ok(run_id) = run_id(&mut connection).await
             && run_id != self.run_id
         {
