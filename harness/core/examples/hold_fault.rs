@@ -1,8 +1,14 @@
-//! A harness that injects one fault and ends in one of several ways, for the tests of what it leaves behind.
+//! A harness that injects one fault and then ends in one of several ways, for the tests that nothing of a fault
+//! remains.
 //!
-//! `hold_fault DIR TOPOLOGY STACK FAULT ENDING`: a folder for the run, a topology as JSON, whether the stack `stays` when this program ends or
-//! `dies` with it, a fault as JSON, and `heal`, `drop`, `panic` or `wait`, which heals after an interrupt. Prints the parts of the stack,
-//! injects when it reads a line, prints `active`, and `healed` after a heal.
+//! Its arguments are `DIR TOPOLOGY STACK FAULT ENDING`:
+//! - `DIR`: the folder of the run;
+//! - `TOPOLOGY`, `FAULT`: JSON;
+//! - `STACK`: `stays` if the stack outlives this program, else `dies`;
+//! - `ENDING`: `heal`, `drop`, `panic`, or `wait`, which heals after SIGINT or SIGTERM.
+//!
+//! Prints the parts of the stack as JSON, injects the fault when it reads a line, and prints `active`; after a heal it
+//! prints `healed`.
 #![expect(clippy::print_stdout, reason = "a test reads what it prints")]
 
 use harness_core::fault::{FaultKind, Injector};
@@ -62,7 +68,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
         }
         _ => Vec::new(),
     };
-    // First, so that an early interrupt does not end the program.
+    // Before the stack starts, because without these handlers an early signal would end the program.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let request = StackRequest {
@@ -78,7 +84,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
     };
     let view: Arc<dyn View> = Arc::new(Silent);
     let stack = Box::pin(Stack::start(&request, &view, &CancellationToken::new())).await;
-    // Never dropped, because a stack that stays must outlive this process however it ends.
+    // Leaked, because the destructor would end a stack that must outlive this process.
     let stack: &'static Stack = Box::leak(Box::new(stack.map_err(|error| error.to_string())?));
     println!("{}", serde_json::to_string(&stack.parts()).map_err(|error| error.to_string())?);
     std::io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())?;

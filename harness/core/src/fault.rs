@@ -91,17 +91,17 @@ impl FaultKind {
         }
     }
 
-    /// The word of the kind, such as `kill`, `latency` or `oom`.
+    /// Returns the kind as one word, such as `kill`, `latency` or `oom`.
     pub fn kind(&self) -> &'static str {
         self.get().kind()
     }
 
-    /// A part, or a way such as `memory to redis`.
+    /// Returns the name of a part, or an edge such as `memory to redis`.
     pub fn target(&self) -> String {
         self.get().target()
     }
 
-    /// Kind and target, such as `kill redis` or `latency memory to redis`.
+    /// Returns the kind and the target, such as `kill redis` or `latency memory to redis`.
     pub fn name(&self) -> String {
         format!("{} {}", self.kind(), self.target())
     }
@@ -111,12 +111,13 @@ impl FaultKind {
         self.get().takes_away()
     }
 
-    /// Returns the way on which the fault needs a proxy; `None` if it needs none.
+    /// Returns both ends of the edge on which the fault needs a proxy; `None` if it needs none.
     pub fn way(&self) -> Option<(&str, &str)> {
         self.get().way()
     }
 
-    /// Returns one line for each problem of the fault on this topology and backend. The result does not depend on the machine.
+    /// Returns one line for each problem of the fault on this topology and backend. The result does not depend
+    /// on the machine; [`Self::impossible_here`] does.
     pub fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String> {
         let mut problems = self.get().problems(topology);
         problems.extend(self.get().unsupported(backend).map(|why| format!("`{}` {why}", self.name())));
@@ -180,7 +181,7 @@ mod tests {
         let full = Topology::full();
         only(&kill("guardrail").problems(&full, &Backend::Process), "did you mean `guardrails`?");
         only(&way("memory", "rediss").problems(&full, &Backend::Process), "did you mean `memory to redis`?");
-        only(&way("client", "redis").problems(&full, &Backend::Process), "no way from `client` to `redis`");
+        only(&way("client", "redis").problems(&full, &Backend::Process), "no edge from `client` to `redis`");
         let oom = FaultKind::Redis(Redis { state: RedisState::Oom });
         only(&oom.problems(&full.clone().without_redis(), &Backend::Process), "this stack has none");
         for sound in [way("client", "memory"), way("memory", "redis"), oom] {

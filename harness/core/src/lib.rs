@@ -1,5 +1,6 @@
-//! One run of the harness. The folders are listed lowest first, and each uses only those before it (`tests/layers.rs` holds that).
-//! Never knows goose, never links a service: it sees binaries, images and the wire.
+//! One run of the harness. The folders form layers, from `plan`, the lowest, to `run`; each uses only the layers below
+//! it, which `tests/layers.rs` checks. This crate never uses goose and never links a service: it uses binaries, images
+//! and the wire.
 
 pub mod drive;
 pub mod fault;

@@ -28,12 +28,13 @@ pub struct WatchedProcess {
     pub pid: u32,
 }
 
-/// The processes of a stack that run on this machine.
+/// Returns the processes of a stack that are visible on this machine.
 pub fn local_processes(parts: &[RunningPart]) -> Vec<WatchedProcess> {
     parts.iter().filter_map(|part| Some(WatchedProcess { part: part.name.clone(), pid: part.pid? })).collect()
 }
 
 /// Writes CPU and memory of the processes to `samples.jsonl` once a second until `stop`, and once more at the end.
+/// Skips a process that has ended.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -63,7 +64,7 @@ pub async fn sample(
     }
 }
 
-/// The CPU time that a process has used; `None` if it has ended.
+/// Returns the CPU time that a process has used; `None` if it has ended.
 pub fn cpu_time(pid: u32) -> Option<Duration> {
     stat(pid).map(|stat| Duration::from_micros(cpu_us(&stat)))
 }
@@ -87,6 +88,7 @@ pub async fn metrics(run_dir: &Path, parts: &[RunningPart], moment: &str) {
     let folder = run_dir.join(run_dir::METRICS);
     for part in parts.iter().filter(|part| part.kind != PartKind::Redis) {
         if let Some(text) = fetch(&format!("{}{METRICS_PATH}", part.url)).await {
+            // No check reads these files, so a failure to write them must not end the run.
             let _ = std::fs::create_dir_all(&folder)
                 .and_then(|()| std::fs::write(folder.join(format!("{}-{moment}.prom", part.name)), text));
         }
@@ -123,6 +125,7 @@ pub async fn surroundings(parts: &[RunningPart], stack_start: Duration) -> Surro
 }
 
 async fn fetch(url: &str) -> Option<String> {
+    // Without `no_proxy`, a proxy in the environment of the user would receive the request.
     let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().ok()?;
     client.get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()
 }
@@ -133,6 +136,7 @@ async fn redis_version(url: &str) -> Option<String> {
     let query = async {
         let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
         stream.write_all(b"INFO server\r\n").await.ok()?;
+        // The version is in one of the first lines of the reply, so one read is enough.
         let mut reply = vec![0; 2_048];
         let length = stream.read(&mut reply).await.ok()?;
         let text = String::from_utf8_lossy(&reply[..length]).into_owned();

@@ -1,4 +1,5 @@
-//! The plan of a run, resolved and validated before anything starts, and the layout of the run directory. Nothing here starts, connects or waits.
+//! The plan of a run, resolved and validated before anything starts, and the layout of the run directory. Nothing here
+//! starts, connects or waits.
 
 pub mod data_file;
 pub mod run_dir;
@@ -32,24 +33,25 @@ pub struct Plan<S> {
     pub subject: S,
 }
 
-/// What a run does with its stack. The kinds live in `drive`, because an experiment names faults and faults know stacks.
+/// What a run does with its stack: a load, a scenario or an experiment. Their types are in `drive`, because an
+/// experiment names faults, which are above this layer (decision 0019).
 pub trait Purpose {
-    /// The kind in the name of a run, such as `load`.
+    /// Returns the kind for the name of a run, such as `load`.
     fn verb(&self) -> &'static str;
 
-    /// Name of the workload, the scenario or the experiment.
+    /// Returns the name of the workload, the scenario or the experiment.
     fn name(&self) -> &str;
 
-    /// The reasons why it cannot run on this topology and backend, one line each.
+    /// Returns the reasons why it cannot run on this topology and backend, one line each.
     fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String>;
 }
 
 /// Input of [`Plan::resolve`].
 #[derive(Debug, Clone)]
 pub struct PlanRequest<S> {
-    /// The command that the user entered, without a seed.
+    /// The command that the user entered, without `--seed`.
     pub command: String,
-    /// `None`: a random one is chosen.
+    /// `None`: a random seed is chosen.
     pub seed: Option<u64>,
     pub backend: Backend,
     pub topology: Topology,
@@ -64,7 +66,7 @@ pub struct PlanError {
 }
 
 impl<S: Purpose> Plan<S> {
-    /// Validates the request and chooses the name of the run, and a seed if it has none.
+    /// Validates the request, and chooses the name of the run and, if the request has none, the seed.
     ///
     /// # Errors
     /// Every problem of the request.
@@ -78,7 +80,7 @@ impl<S: Purpose> Plan<S> {
         }
         let seed = seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
-        // Two runs may start in the same second, and the time in the name has only seconds.
+        // The time in the name has seconds only, and two runs may start in the same second.
         let nonce: u16 = rand::random();
         Ok(Self {
             run_id: format!("{now}-{}-{}-{nonce:04x}", subject.verb(), subject.name()),

@@ -1,5 +1,5 @@
-//! A running stack on any backend. Its parts start in waves: a wave begins when every part of the wave before it is ready. The waves are stopped
-//! in reverse order.
+//! A running stack on any backend. Its parts start in waves: a wave begins when every part of the wave before it is
+//! ready. The waves are stopped in reverse order.
 
 pub mod labelled;
 pub mod process;
@@ -46,7 +46,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Deadline for a part to become ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
-/// Deadline for a part to exit after SIGTERM. Then it is killed.
+/// Deadline for a part to exit after SIGTERM. Then it is killed. Twice the default of `DRAIN_DEADLINE_MS`, after which
+/// a service ends its drain.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The default tag of the services' images.
@@ -56,7 +57,7 @@ pub const IMAGE_TAG: &str = "latest";
 pub struct StackRequest {
     pub backend: Backend,
     pub topology: Topology,
-    /// Folder for data and logs; must exist.
+    /// Folder for data and logs, with the subfolders `data` and `logs`; all must exist.
     pub dir: PathBuf,
     /// The key that signs tokens.
     pub secret: String,
@@ -64,28 +65,28 @@ pub struct StackRequest {
     pub executable: PathBuf,
     /// True if the stack stays running when the harness ends.
     pub detached: bool,
-    /// Files and databases that the services find when they start.
+    /// Files and databases that are provided to the services before they start.
     pub given: Vec<Fixture>,
     /// Tag of the services' images; used by the docker backend only.
     pub image_tag: String,
-    /// The seed of the run, which decides the random choices of the proxies.
+    /// Seed of the run, for the random choices of the proxies.
     pub seed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningPart {
-    /// The name in the topology.
+    /// Name of the part in the topology.
     pub name: String,
     pub kind: PartKind,
     /// The base URL of a service, or `redis://…`.
     pub url: String,
-    /// The process, if it is visible from this machine.
+    /// Id of the process, if it is visible from this machine.
     pub pid: Option<u32>,
-    /// The start of that process, in clock ticks since boot.
+    /// Start of that process, in clock ticks since boot.
     pub started: Option<u64>,
-    /// The id of the container, if it runs in one.
+    /// Id of the container, if the part runs in one.
     pub container: Option<String>,
-    /// The path of the log.
+    /// Path of the log; `None` if the harness did not start the part.
     pub log: Option<PathBuf>,
 }
 
@@ -94,7 +95,7 @@ pub struct Stack {
     parts: Mutex<Vec<RunningPart>>,
     runtime: Box<dyn PartRuntime>,
     proxies: EdgeProxies,
-    /// The URL of the proxy before a part, by the name of the part.
+    /// URL of the proxy between the clients and a part, by the name of the part.
     entrances: Mutex<BTreeMap<String, String>>,
     http: reqwest::Client,
     reaper: Option<Arc<Reaper>>,
@@ -144,6 +145,8 @@ impl Stack {
         let stack =
             Self { request: request.clone(), parts, runtime, proxies: EdgeProxies::default(), entrances, http, reaper };
         if let Some(parts) = running {
+            // Also a stack that the harness did not start may have proxies at its entrances: these need only this
+            // process.
             for part in &parts {
                 stack.open_entrance(part).await?;
             }
@@ -157,6 +160,7 @@ impl Stack {
         match started.await {
             Ok(()) => Ok(stack),
             Err(error) => {
+                // The reaper would end the parts too, but by SIGKILL, which leaves a service no time to drain.
                 stack.end_parts().await;
                 Err(error)
             }
@@ -207,6 +211,8 @@ impl Stack {
             EdgeMode::Proxied => false,
             EdgeMode::Tapped => true,
         };
+        // Only the clients are delayed, because the delay tests the thresholds of the gate, which bound what clients
+        // measure.
         let slow_ms = if from == CLIENT { self.request.topology.part(to).and_then(|part| part.slow_ms) } else { None };
         self.proxies.put(ProxiedEdge { from, to, url: &url, tapped, listen, slow_ms, seed: self.request.seed }).await
     }
@@ -230,7 +236,7 @@ impl Stack {
         self.lock().iter().find(|part| part.name == name).cloned()
     }
 
-    /// The instances of a service, in order.
+    /// Returns the instances of a service, in the order of the topology.
     pub fn instances(&self, service: Service) -> Vec<RunningPart> {
         self.lock().iter().filter(|part| part.kind == PartKind::Service(service)).cloned().collect()
     }
@@ -240,17 +246,18 @@ impl Stack {
         &self.request
     }
 
-    /// The process that ends the parts if the harness dies; `None` if they outlive the harness.
+    /// Returns the process that ends the parts if the harness dies; `None` if the parts outlive the harness.
     pub(crate) const fn reaper(&self) -> Option<&Arc<Reaper>> {
         self.reaper.as_ref()
     }
 
-    /// The label of the stack's containers; `None` on other backends.
+    /// Returns the label of the stack's containers; `None` on other backends.
     pub fn label(&self) -> Option<&str> {
         self.runtime.label()
     }
 
-    /// Returns the MCP endpoints by part name. If a proxy stands between the clients and a part, its endpoint is that of the proxy.
+    /// Returns the MCP endpoints by part name. If a proxy is between the clients and a part, the endpoint is the
+    /// proxy's.
     pub fn endpoints(&self) -> BTreeMap<String, String> {
         let entrances = self.entrances.lock();
         let parts = self.lock();
@@ -266,6 +273,7 @@ impl Stack {
     pub async fn stop(self) {
         self.end_parts().await;
         if let Some(reaper) = self.reaper {
+            // `release` waits for the reaper to exit, which would block this thread of the runtime.
             let _ = tokio::task::spawn_blocking(move || reaper.release()).await;
         }
     }
@@ -276,7 +284,8 @@ impl Stack {
         self.proxies.close().await;
     }
 
-    /// Leaves the parts running when the harness ends.
+    /// Gives up the parts without stopping them, and returns them. Only a detached stack has no reaper that would end
+    /// them.
     pub fn leave(self) -> Vec<RunningPart> {
         let parts = self.parts();
         self.runtime.leave();

@@ -22,7 +22,7 @@ fn compose() -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The differences, one line each.
+/// Returns the differences between a compose file and a topology, one line each.
 fn differences(compose: &Value, topology: &Topology) -> Vec<String> {
     let services = compose["services"].as_object().unwrap();
     let actual: BTreeSet<&str> = services.keys().map(String::as_str).collect();
@@ -74,7 +74,8 @@ fn expected_keys(part: &Part) -> Vec<(String, Value)> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The variables with the address of a service and of the parts that it calls; `null` for the address of a part that it does not call.
+/// Returns the variables with the address of a service and of the parts that it calls. The value is `null` for a part
+/// that the service does not call.
 fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
     let PartKind::Service(service) = part.kind else { return BTreeMap::new() };
     let mut values = BTreeMap::from([

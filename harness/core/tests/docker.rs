@@ -84,7 +84,7 @@ async fn a_stack_that_is_dropped_without_a_stop_is_reaped() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path())).await.unwrap();
     let label = stack.label().unwrap().to_owned();
-    // As after a panic, without a call of `stop`.
+    // As after a panic: `stop` is not called.
     drop(stack);
     let since = Instant::now();
     while labelled::count(&label).await.unwrap() > 0 {

@@ -1,4 +1,4 @@
-//! Faults on containers: each acts, and the container is as before once it is healed, by the harness or by its watchdog.
+//! Faults on containers: each has its effect, and the harness or its watchdog restores the container.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/stack.rs"]
@@ -15,9 +15,9 @@ use redis::AsyncConnectionConfig;
 use stack::{request, start};
 use std::time::{Duration, Instant};
 
-/// Longer than a service waits for an answer.
+/// Deadline of a reply; longer than a service waits for one.
 const ANSWER: Duration = Duration::from_secs(1);
-/// How long the watchdog may take to undo a fault.
+/// Deadline for the watchdog to undo a fault.
 const UNDONE: Duration = Duration::from_secs(10);
 
 async fn only_redis() -> (tempfile::TempDir, Stack) {

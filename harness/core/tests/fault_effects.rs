@@ -1,4 +1,4 @@
-//! Every kind of fault on real programs: it has its effect while it acts, and its target is as before once it is healed.
+//! Every kind of fault on real programs: it has its effect while it acts, and the heal restores its target.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]
@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 use stack::{SECRET, request, start};
 use std::time::{Duration, Instant};
 
-/// Long enough for a part that answers, short enough for one that does not.
+/// Deadline of a call: long enough for a part that answers, and short, because a paused part answers nothing.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// How long an effect may take to show.
+/// Deadline for an effect to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn memory() -> String {
@@ -259,7 +259,7 @@ async fn a_part_that_ended_by_its_squeeze_is_back_after_the_fault() {
     let fault = FaultKind::MemorySqueeze(MemorySqueeze { part: memory(), mebibytes: 64 });
     if fault.impossible_here(&Backend::Process).is_none() {
         let active = injector.inject(&fault).await.unwrap();
-        // As the system does if the memory does not suffice.
+        // As the system does if a group has no more memory.
         let pid = stack.part("memory").unwrap().pid.unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::Signal::SIGKILL)
             .unwrap();

@@ -1,5 +1,5 @@
-//! Every fault, and every way in which a harness can end: two seconds later nothing of the fault is left. The harness is a small program that
-//! injects one fault; its stack outlives it, so that something of the fault could be left on it.
+//! Every fault, with every way in which a harness can end: two seconds later nothing of the fault remains. The harness
+//! is a small program that injects one fault. Its stack outlives it, so that something of the fault could remain there.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/holder.rs"]
@@ -14,7 +14,7 @@ use holder::{Ending, Holder, Stays, until};
 use mcp_contracts::Service;
 use std::time::Duration;
 
-/// How long it may take until nothing of the fault is left.
+/// Deadline after which nothing of the fault may remain.
 const NOTHING_LEFT: Duration = Duration::from_secs(2);
 
 fn only_redis() -> Topology {
@@ -27,7 +27,7 @@ fn part(name: &str) -> String {
     name.to_owned()
 }
 
-/// Injects the fault once for each ending, and checks that nothing is left.
+/// Injects the fault once for each ending, and checks that nothing of it remains.
 async fn leaves_nothing(topology: Topology, fault: FaultKind) {
     for ending in Ending::ALL {
         let mut holder = Holder::start(&topology, Stays::Yes, &fault, ending);
@@ -46,11 +46,12 @@ async fn leaves_nothing(topology: Topology, fault: FaultKind) {
     }
 }
 
-/// Returns true if the fault changes something that `Holder::left` looks at while it acts, so that the look is known to work.
+/// Returns true if the fault changes something that [`Holder::nothing_left`] inspects. Then a test can show that the
+/// inspection detects the fault.
 fn can_be_seen(fault: &FaultKind) -> bool {
     use RedisState::{CountersLost, ScriptsFlushed};
     match fault {
-        // These are over, or act in the harness's own process.
+        // These faults are over at once, or act only in the process of the harness.
         FaultKind::Kill(_) | FaultKind::Stop(_) | FaultKind::Restart(_) | FaultKind::Network(_) => false,
         FaultKind::Redis(Redis { state: ScriptsFlushed | CountersLost }) => false,
         _ => true,

@@ -1,4 +1,4 @@
-//! Every state of a real Redis: the replies that a service gets, on an open connection and on a new one.
+//! Every state of a real Redis: the replies that a client gets on an open connection and on a new one.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/callers.rs"]
@@ -16,9 +16,9 @@ use redis::{AsyncConnectionConfig, RedisError};
 use stack::{request, start};
 use std::time::{Duration, Instant};
 
-/// Longer than a service waits for an answer.
+/// Deadline of a reply; longer than a service waits for one.
 const ANSWER: Duration = Duration::from_millis(500);
-/// How long an effect may take to show.
+/// Deadline for an effect to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A read, and a script that writes, as the services' limiter sends it.
 const READ: &[&str] = &["GET", "kept"];

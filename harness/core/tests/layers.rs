@@ -7,7 +7,7 @@ use std::path::Path;
 /// Lowest first.
 const FOLDERS: &[&str] = &["plan", "stack", "fault", "observe", "drive", "judge", "report", "run"];
 
-/// The folders that a source text names by `crate::<folder>`, outside comments and tests.
+/// Returns the folders that a source text names by `crate::<folder>`, except in comments and tests.
 fn used_folders(text: &str) -> Vec<&str> {
     let production = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
     let lines = production.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -15,7 +15,7 @@ fn used_folders(text: &str) -> Vec<&str> {
     after.filter_map(|rest| rest.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_').next()).collect()
 }
 
-/// Upward edges of one file; one line for each.
+/// Returns one line for each upward edge of a file.
 fn upward_edges(folder: &str, file: &str, text: &str) -> Vec<String> {
     let rank = |name: &str| FOLDERS.iter().position(|folder| *folder == name);
     let own = rank(folder).unwrap_or_else(|| panic!("`{file}` is in no folder of the list"));

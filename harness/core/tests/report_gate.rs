@@ -1,4 +1,5 @@
-//! The report of a gate is made from the directories of its runs: the verdict, its reasons, and the same text when it is written again.
+//! The report of a gate, made from the directories of its runs: the verdict, its reasons, and the same text when it is
+//! written again.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/recorded.rs"]
@@ -55,7 +56,7 @@ fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
 }
 
-/// The violations of the JUnit schema that `xmllint` reports; empty if there are none.
+/// Returns the violations of the JUnit schema that `xmllint` reports; empty if there are none.
 fn junit_problems(path: &Path) -> String {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/junit/junit.xsd");
     let checked = Command::new("xmllint").args(["--noout", "--nonet", "--schema"]).arg(rules).arg(path).output();

@@ -1,5 +1,6 @@
-//! The pages in a real browser: no console message, every chart drawn, nothing cut off on a phone or a desktop, enough contrast in light and dark.
-//! Each kind of defect is also planted once, to prove that the inspection finds it.
+//! The pages in a real browser: no message on the console, every chart drawn, nothing cut off on a phone or a desktop,
+//! enough contrast in light and dark. A test also plants each kind of defect once, to prove that the inspection detects
+//! it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/browser.rs"]

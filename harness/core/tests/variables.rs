@@ -1,5 +1,5 @@
-//! The code, the example file, the compose file and the manual name the same environment variables. A name that one of them lacks, or that the
-//! code does not read, is reported.
+//! The code, the example file, the compose file and the manual name the same environment variables. Reports each name
+//! that one of them lacks, and each name that the code does not read.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use mcp_contracts::env;
@@ -52,7 +52,7 @@ fn names_in_manual(text: &str) -> BTreeSet<String> {
     cells.filter(|name| is_name(name)).map(str::to_owned).collect()
 }
 
-/// The names that a place lacks, and those that the code does not read.
+/// Returns the names that a file lacks, and the names in it that the code does not read.
 fn differences(place: &str, names: &BTreeSet<String>) -> Vec<String> {
     let known = names_in_code();
     let missing = known.difference(names).map(|name| format!("{place} lacks {name}"));

@@ -1,22 +1,21 @@
-//! A fault that acts, as a guard.
+//! The guard of an injected fault.
 
 use super::FaultKind;
 use super::error::FaultError;
 use super::injection::Injection;
 use super::kind::{Acting, CountedHits};
 
-/// A fault that acts. Dropped, it is undone at once as far as that needs no waiting, and the watchdog undoes the rest; a part that it ended
-/// stays ended until its stack is stopped.
+/// A fault that acts. If the guard is dropped, it applies each undo that needs no waiting, and the watchdog applies the
+/// others. A part that the fault has ended is not started again.
 pub struct Active<'a> {
     fault: FaultKind,
     injection: Injection<'a>,
     acting: Acting,
 }
 
-/// The result of a fault that is healed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Healed {
-    /// The number of requests it hit and what counted them; `None` if nothing in this process counts them.
+    /// The number of requests that the fault hit and what counted them; `None` if nothing in this process counts them.
     pub hits: Option<CountedHits>,
 }
 
@@ -30,21 +29,24 @@ impl<'a> Active<'a> {
         &self.injection.name
     }
 
-    /// The number of requests it hit so far and what counted them; `None` if nothing in this process counts them.
+    /// Returns the number of requests that the fault has hit so far and what counted them; `None` if nothing in this
+    /// process counts them.
     pub fn hits(&self) -> Option<CountedHits> {
         self.acting.hold.as_ref()?.hits()
     }
 
-    /// Ends the fault and verifies that it is gone. A part that it ended is ready again when this returns.
+    /// Ends the fault and verifies that it has ended. A part that it stopped is ready again when this returns.
     ///
     /// # Errors
-    /// The fault still acts, or the part does not come back. What is not undone stays in the undo log, and the watchdog tries again.
+    /// The fault still acts, or the part does not become ready. An undo that failed stays in the undo log, and the
+    /// watchdog tries again.
     pub async fn heal(mut self) -> Result<Healed, FaultError> {
-        // What keeps the fault acting goes first: a command that is repeated would inject it again after the undo.
+        // The hold ends before the undo: its repeated command would inject the fault again.
         let hits = match self.acting.hold.take() {
             Some(hold) => hold.end().await,
             None => None,
         };
+        // On an error `self` is dropped, which still undoes the older entries.
         while let Some(guard) = self.acting.undo.pop() {
             guard.undo().await.map_err(|error| self.injection.not_healed(error))?;
         }

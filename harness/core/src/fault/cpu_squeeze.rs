@@ -1,4 +1,4 @@
-//! `cpu_squeeze`: a part gets a share of one core.
+//! `cpu_squeeze`: the CPU time of a part is limited, to a share of one core or to several cores.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};

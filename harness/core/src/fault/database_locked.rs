@@ -1,5 +1,6 @@
-//! `database_locked`: another writer of a part's database does not finish. The harness holds the lock that SQLite takes for every write in WAL
-//! mode, so reads go on. The lock belongs to an open file of this process: when the harness ends, it is gone, so it needs no undo entry.
+//! `database_locked`: another writer of a part's database does not finish. The harness holds the lock that SQLite takes
+//! for every write in WAL mode. Readers do not wait for it, so reads succeed. The lock belongs to an open file of this
+//! process and ends with it, so it needs no undo entry.
 
 use super::error::FaultError;
 use super::injection::Injection;
@@ -15,11 +16,13 @@ use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The byte of the shared-memory file that is the right to write (SQLite, `WAL_WRITE_LOCK`, section 2.3.1 of its WAL file format).
+/// The byte of the shared-memory file that a writer locks (`WAL_WRITE_LOCK`, section 2.3.1 of SQLite's WAL file
+/// format).
 const WRITE_LOCK: libc::off_t = 120;
-/// How long the injection waits for a busy writer.
+/// Deadline for the injection to get the lock from a busy writer.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Shorter than the pause between two transactions of a busy writer; a longer one would find the lock taken every time.
+/// Pause between two attempts. Shorter than the pause between two transactions of a busy writer, because a longer one
+/// could find the lock taken every time.
 const PAUSE: Duration = Duration::from_micros(100);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,12 +57,15 @@ impl Fault for DatabaseLocked {
     fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
         Box::pin(async move {
             let path = shared_memory(injection, &self.part)?;
+            // Not created: SQLite makes this file when a process opens the database, and a lock on any other file has
+            // no effect.
             let file = OpenOptions::new().read(true).write(true).open(&path);
             let file = file.map_err(|error| injection.refused(format!("`{}`: {error}", path.display())))?;
             let start = Instant::now();
             loop {
                 match lock(&file) {
                     Ok(()) => return Ok(Acting::held_by(file)),
+                    // fcntl(2) allows either code for a lock that another process has.
                     Err(Errno::EAGAIN | Errno::EACCES) if start.elapsed() < DEADLINE => {
                         tokio::time::sleep(PAUSE).await;
                     }
@@ -93,6 +99,8 @@ fn lock(file: &File) -> Result<(), Errno> {
         l_len: 1,
         l_pid: 0,
     };
-    // A lock of the open file (OFD), not of the process: the latter is released when this process closes any other descriptor of the file.
+    // A lock of the open file (OFD), not of the process, which would be released as soon as this process closes any
+    // other descriptor of the file. Not `F_OFD_SETLKW`, which would block this thread of the runtime until the lock is
+    // free.
     fcntl(file, FcntlArg::F_OFD_SETLK(&wanted)).map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! `disk_full`: a part cannot write to its files, as on a full disk. Its log is lost too, as on a full disk.
+//! `disk_full`: a part cannot write to its files, as on a full disk. That includes its log.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
@@ -8,7 +8,7 @@ use crate::plan::topology::Topology;
 use crate::stack::undo::{FileSizeUndo, Undo, file_size, set_file_size};
 use serde::{Deserialize, Serialize};
 
-/// The bit of the right to change the limits of other users' processes (CAP_SYS_RESOURCE; capabilities(7)).
+/// The bit of `CAP_SYS_RESOURCE`, the right to change the limits of other users' processes (capabilities(7)).
 const SYS_RESOURCE: u64 = 1 << 24;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl Fault for DiskFull {
         no_database(topology, &self.part, self.kind())
     }
 
-    /// In its container a service runs as another user.
+    // Only on Docker: there a service runs as another user than the harness.
     fn impossible_here(&self, backend: &Backend) -> Option<String> {
         if *backend != Backend::Docker {
             return None;
@@ -39,7 +39,7 @@ impl Fault for DiskFull {
         match status {
             Ok(status) if status.capeff & SYS_RESOURCE != 0 => None,
             Ok(_) => Some(
-                "the service runs as another user, whose limits only a harness with CAP_SYS_RESOURCE may change; grant it (`setcap \
+                "the service runs as another user, and only a program with CAP_SYS_RESOURCE may change its limits; grant it (`setcap \
                  cap_sys_resource+ep` on the harness), or use `--backend process`"
                     .to_owned(),
             ),
@@ -52,8 +52,9 @@ impl Fault for DiskFull {
             let (pid, started) = injection.worker(&injection.part(&self.part)?)?;
             let (soft, hard) = file_size(pid).map_err(|error| injection.refused(error))?;
             let guard = injection.must_undo(Undo::FileSize(FileSizeUndo { pid, started, soft, hard }))?;
-            // 0, not the present size: SQLite begins its log anew in the same file, and that would accept writes for a while. The hard limit
-            // stays, because only a privileged process could raise it again.
+            // The limit is 0 and not the present size of the files: SQLite restarts its WAL at the beginning of the
+            // same file, so a limit at the present size would accept writes for a while. The hard limit stays, because
+            // only a privileged process could raise it again.
             set_file_size(pid, Some(0), hard).map_err(|error| injection.refused(error))?;
             match file_size(pid) {
                 Ok((Some(0), _)) => Ok(guard.into()),
@@ -63,7 +64,7 @@ impl Fault for DiskFull {
         })
     }
 
-    /// The signal that comes with a write past the limit, SIGXFSZ, ends a process that does not ignore it.
+    // A write past the limit raises SIGXFSZ, which ends a process that does not ignore it.
     fn recover<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, ()> {
         Box::pin(injection.start_if_dead(&self.part))
     }

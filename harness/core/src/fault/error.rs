@@ -8,13 +8,13 @@ pub enum FaultError {
     #[error("the fault `{fault}` failed: {source}")]
     Stack { fault: String, source: StackError },
     #[error(
-        "the fault `{fault}` needs a proxy on its way\nhint: set this way to `proxied` in the topology of the stack"
+        "the fault `{fault}` needs a proxy on its edge\nhint: set this edge to `proxied` in the topology of the stack"
     )]
     NoProxy { fault: String },
-    /// Everything was done and the fault does not act.
-    #[error("the fault `{fault}` was injected and does not act: {why}")]
+    /// Every step of the injection succeeded, but the fault has no effect.
+    #[error("the fault `{fault}` was injected but has no effect: {why}")]
     NoEffect { fault: String, why: String },
-    /// The system, Redis or Docker refused it.
+    /// The system, Redis or Docker refused a step of the injection.
     #[error("the fault `{fault}` cannot be injected: {why}")]
     Refused { fault: String, why: String },
     #[error("the fault `{fault}` cannot be healed: {why}\nhint: `harness chaos recover` tries again")]

@@ -1,5 +1,5 @@
-//! `file_changed`: a file of rules or patterns is replaced or removed while a service watches its folder, as when a policy becomes stricter or
-//! a pattern is withdrawn. The checks judge what the service makes of it.
+//! `file_changed`: a file of rules or patterns is replaced or removed while a service watches its folder, as when a
+//! policy becomes stricter or a pattern is withdrawn. The checks judge how the service reacts.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
@@ -49,6 +49,8 @@ impl Fault for FileChanged {
         Box::pin(async move {
             let stack = injection.stack;
             let path = stack.file(self.service, &self.file).map_err(|error| injection.stack_failed(error))?;
+            // The undo has the whole text, because the watchdog or a later harness must restore it without this
+            // process.
             let undo = match std::fs::read_to_string(&path) {
                 Ok(text) => Undo::WriteFile { path, text },
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Undo::RemoveFile { path },
@@ -67,6 +69,7 @@ impl Fault for FileChanged {
 }
 
 fn bad_path(file: &str) -> Option<String> {
+    // `..` and absolute paths are refused, so that an experiment cannot change a file outside the folder of the run.
     let inside = Path::new(file).components().all(|component| matches!(component, Component::Normal(_)));
     let read = file.ends_with(".yaml") || file.ends_with(".yml");
     (!inside || !read).then(|| {

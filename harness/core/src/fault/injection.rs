@@ -1,4 +1,5 @@
-//! The injection of one fault, as its kind sees it: the stack, and the undo log.
+//! The interface of a kind of fault to its surroundings: the stack, the undo log, and errors with the name of the
+//! fault.
 
 use super::error::FaultError;
 use crate::stack::undo::Undo;
@@ -6,7 +7,6 @@ use crate::stack::undo_log::{UndoGuard, UndoLog};
 use crate::stack::{RunningPart, Stack, StackError};
 use std::sync::Arc;
 
-/// One fault that is being injected or healed.
 pub(super) struct Injection<'a> {
     pub(super) stack: &'a Stack,
     log: Arc<UndoLog>,
@@ -23,8 +23,8 @@ impl<'a> Injection<'a> {
         self.stack.part(name).ok_or_else(|| self.refused(format!("there is no part `{name}`")))
     }
 
-    /// Returns the id and the start time of the process that does a part's work. If a broken service stands before the real one, that is
-    /// the real one: the broken one must stay able to lie about its silence.
+    /// Returns the id and the start time of the process that does a part's work. If the part is a liar in front of a
+    /// real service, this is the real service: the liar must stay able to lie about the fault.
     pub(super) fn worker(&self, part: &RunningPart) -> Result<(u32, u64), FaultError> {
         let (pid, started) = part
             .pid
@@ -34,6 +34,8 @@ impl<'a> Injection<'a> {
         if !lies {
             return Ok((pid, started));
         }
+        // The stack knows only the liar, which starts the real service as its child (decision 0012). A zombie has
+        // ended.
         let processes = procfs::process::all_processes().map_err(|error| self.refused(error))?;
         let mut stats = processes.flatten().filter_map(|process| process.stat().ok());
         let child = stats.find(|stat| stat.ppid == pid.cast_signed() && stat.state != 'Z');
@@ -42,7 +44,7 @@ impl<'a> Injection<'a> {
         Ok((child.pid.cast_unsigned(), child.starttime))
     }
 
-    /// Writes down how to undo what the kind does next. Must be called before it is done.
+    /// Records in the undo log how to undo the next change. Must be called before the change is made (decision 0016).
     pub(super) fn must_undo(&self, undo: Undo) -> Result<UndoGuard, FaultError> {
         Ok(self.log.must_undo(undo)?)
     }
@@ -56,7 +58,8 @@ impl<'a> Injection<'a> {
         if self.stack.lives(part).await {
             return Ok(());
         }
-        // The stack still counts a part that ended by itself as running, and refuses to start it; the kill clears that.
+        // The stack does not notice when a part ends by itself, and refuses to start a part that it takes for running.
+        // The kill makes it forget the dead process, and its error is of no interest.
         let _ = self.stack.kill(part).await;
         self.start_again(part).await
     }

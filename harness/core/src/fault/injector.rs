@@ -10,7 +10,6 @@ use crate::stack::undo_log::UndoLog;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Injects faults into a stack.
 pub struct Injector<'a> {
     stack: &'a Stack,
     log: Arc<UndoLog>,
@@ -23,12 +22,13 @@ impl<'a> Injector<'a> {
         Self { stack, log: UndoLog::new(run_dir.join(run_dir::UNDO), reaper, executable) }
     }
 
-    /// Injects a fault, which acts when this returns.
+    /// Injects a fault. It acts when this returns.
     ///
     /// # Errors
-    /// The fault cannot be injected; nothing of it stays.
+    /// The fault cannot be injected. Everything that was changed for it is undone.
     pub async fn inject(&self, fault: &FaultKind) -> Result<Active<'a>, FaultError> {
         let injection = Injection::new(self.stack, Arc::clone(&self.log), fault.name());
+        // An injection that fails half-way, or is cancelled here, drops its guards, which undo everything done so far.
         let acting = fault.get().inject(&injection).await?;
         Ok(Active::new(fault.clone(), injection, acting))
     }

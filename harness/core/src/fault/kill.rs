@@ -1,5 +1,4 @@
-//! `kill`: a part ends without a chance to react, as in a crash or when the system runs out of memory. It is started again when the fault is
-//! healed.
+//! `kill`: SIGKILL ends a part, as a crash or a machine without memory does. The heal starts the part again.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
@@ -26,7 +25,8 @@ impl Fault for Kill {
 
     fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
         Box::pin(async move {
-            // No undo entry: a part that has ended needs none if the harness dies, because its stack dies with the harness.
+            // No undo entry: the undo would have to start the part again, and if the harness dies, the reaper ends the
+            // whole stack anyway. So only the heal starts the part again.
             injection.stack.kill(&self.part).await.map_err(|error| injection.stack_failed(error))?;
             Ok(Acting::default())
         })

@@ -9,6 +9,7 @@ use crate::stack::undo_log::UndoGuard;
 use futures::future::BoxFuture;
 
 /// A step of a fault: its injection, or its recovery.
+// Boxed, because a trait with `async fn` cannot be used as `dyn Fault`.
 pub(super) type Step<'f, T> = BoxFuture<'f, Result<T, FaultError>>;
 
 /// A number of requests that a fault hit, and what counted them.
@@ -16,29 +17,30 @@ pub type CountedHits = (u64, String);
 
 /// A kind of fault. The fields of the type are its keys in an experiment.
 pub(super) trait Fault: Sync {
-    /// The word of the kind in reports, such as `kill`, `latency` or `oom`.
+    /// Returns the kind as reports show it, such as `kill`, `latency` or `oom`.
     fn kind(&self) -> &'static str;
 
-    /// A part, or a way such as `memory to redis`.
+    /// Returns the name of a part, or an edge such as `memory to redis`.
     fn target(&self) -> String;
 
-    /// The parts that do not answer while the fault acts.
+    /// Returns the parts that do not answer while the fault acts.
     fn takes_away(&self) -> Vec<&str> {
         Vec::new()
     }
 
-    /// The way on which the fault needs a proxy.
+    /// Returns both ends of the edge on which the fault needs a proxy; `None` if it needs none.
     fn way(&self) -> Option<(&str, &str)> {
         None
     }
 
-    /// Returns one line for each problem of the settings on a stack with this topology. The default is for a fault whose target is a part: the
-    /// part must exist.
+    /// Returns one line for each problem of the fault's settings on this topology. The default suits a fault whose
+    /// target is a part: the part must exist.
     fn problems(&self, topology: &Topology) -> Vec<String> {
         unknown_part(topology, &self.target())
     }
 
-    /// Returns why this backend cannot inject the fault, as the predicate of a sentence with the fault as its subject; `None` if it can.
+    /// Returns why this backend cannot inject the fault, as the predicate of a sentence whose subject is the fault,
+    /// such as `needs a stack that the harness started`; `None` if it can.
     fn unsupported(&self, backend: &Backend) -> Option<String> {
         needs_own_stack(backend)
     }
@@ -48,16 +50,18 @@ pub(super) trait Fault: Sync {
         None
     }
 
-    /// Injects the fault. It acts once this has returned. [`Injection::must_undo`] must be called before any change that outlives this process.
+    /// Injects the fault. It acts when this returns. [`Injection::must_undo`] must be called before any change that
+    /// would outlive this process.
     fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting>;
 
-    /// Restores what the undo does not, such as a part that must be started again. Called after every undo was applied.
+    /// Restores what an undo cannot restore, such as a part that must be started again. Called after every undo was
+    /// applied.
     fn recover<'f>(&'f self, _injection: &'f Injection<'_>) -> Step<'f, ()> {
         Box::pin(async { Ok(()) })
     }
 }
 
-/// The resources of this process that belong to an injected fault.
+/// The resources of this process that keep a fault acting, and the entries of the undo log that undo it.
 #[derive(Default)]
 pub(super) struct Acting {
     /// Keeps the fault acting, if the fault exists only in this process.
@@ -73,10 +77,11 @@ impl Acting {
 }
 
 impl Drop for Acting {
-    /// Drops in the order of a heal, newest entry first; a `Vec` would drop its oldest entry first. This also undoes an injection that failed
-    /// half-way.
+    /// Undoes the fault in the order of a heal: the hold first, then the newest entry. Also undoes an injection that
+    /// failed half-way.
     fn drop(&mut self) {
         drop(self.hold.take());
+        // By hand, because a `Vec` drops its oldest entry first.
         while let Some(guard) = self.undo.pop() {
             drop(guard);
         }

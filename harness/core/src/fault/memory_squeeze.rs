@@ -1,4 +1,4 @@
-//! `memory_squeeze`: a part gets little memory.
+//! `memory_squeeze`: the memory of a part is limited. The system ends a part that needs more.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
@@ -42,7 +42,7 @@ impl Fault for MemorySqueeze {
         Box::pin(squeeze(injection, &self.part, Limit::Memory { mebibytes: self.mebibytes }))
     }
 
-    /// The system kills a process that needs more memory than its group may have.
+    // The system may have killed the process, because its group had no more memory.
     fn recover<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, ()> {
         Box::pin(injection.start_if_dead(&self.part))
     }

@@ -1,5 +1,5 @@
-//! `network`: a rule of the proxy on a way between two parts, or from the clients to a part. The proxy runs in this process: when the harness
-//! ends, every rule is gone, so a rule needs no undo entry.
+//! `network`: a rule of the proxy on an edge between two parts, or from the clients to a part. The proxy runs in this
+//! process, so every rule ends with the harness and needs no undo entry.
 
 use super::error::FaultError;
 use super::injection::Injection;
@@ -44,7 +44,7 @@ impl Fault for Network {
         let external = matches!(backend, Backend::External { .. });
         (external && self.from != CLIENT).then(|| {
             format!(
-                "acts between two parts, and `--backend {}` has no proxy there; use `--backend process`, or the way from `{CLIENT}`",
+                "acts between two parts, and `--backend {}` has no proxy there; use `--backend process`, or the edge from `{CLIENT}`",
                 backend.name()
             )
         })
@@ -67,18 +67,18 @@ impl Hold for Guard {
 
     fn end(self: Box<Self>) -> BoxFuture<'static, Option<CountedHits>> {
         let rule = self.rule().clone();
-        // Counted after the rule is gone, so that a request which it hit in the last moment is included.
+        // Counted after the rule was removed, so that the requests that it hit until then are included.
         let hits = counted(&rule, self.remove());
         Box::pin(async { Some(hits) })
     }
 }
 
-/// Counts requests, or connections if the rule ended these before the proxy saw a request.
+/// Counts requests, or connections if the rule closed them before the proxy received a request.
 fn counted(rule: &Rule, hits: Hits) -> CountedHits {
     let (count, what) = if hits.operations > 0 || hits.connections == 0 {
         (hits.operations, "requests")
     } else {
         (hits.connections, "connections")
     };
-    (count, format!("{what} that the proxy says `{}` touched", rule.toxic.kind()))
+    (count, format!("the proxy: {what} that `{}` affected", rule.toxic.kind()))
 }

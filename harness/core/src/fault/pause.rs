@@ -1,5 +1,5 @@
-//! `pause`: a part stands still; its process is stopped by a signal, or its container is paused. Connections to it stay open and nothing
-//! answers. New connections are accepted too, by the kernel's backlog, so that a caller waits until its own timeout.
+//! `pause`: SIGSTOP stops the process of a part, or its container is paused. Its connections stay open, and no request
+//! is answered. The kernel accepts new connections into the backlog, so a caller waits until its own timeout.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
@@ -41,7 +41,8 @@ impl Fault for Pause {
             };
             let guard = injection.must_undo(undo)?;
             match worker {
-                // SIGSTOP, because a process can neither catch nor ignore it. The stack does not know the real service behind a broken one.
+                // The real service behind a liar, which the stack does not know, so `Stack::pause` cannot stop it.
+                // SIGSTOP, because a process can neither catch nor ignore it.
                 Some(pid) if running.pid != Some(pid) => {
                     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP)
                         .map_err(|error| injection.refused(error))?;

@@ -1,4 +1,5 @@
-//! What several kinds of fault check before anything starts: the backend can do it, the part or the way exists, and a number is in its range.
+//! Checks that several kinds of fault share: the backend supports the fault, the part or the edge exists, and a number
+//! is in its range. Nothing here looks at a running stack.
 
 use crate::plan::Backend;
 use crate::plan::data_file::nearest;
@@ -31,10 +32,10 @@ pub(super) fn unknown_way(topology: &Topology, from: &str, to: &str) -> Vec<Stri
     let ways: Vec<String> = topology.every_edge().into_iter().map(|(from, to)| format!("{from} to {to}")).collect();
     let ways: Vec<&str> = ways.iter().map(String::as_str).collect();
     let suggestion = suggestion(&format!("{from} to {to}"), &ways);
-    vec![format!("there is no way from `{from}` to `{to}` in this stack{suggestion}")]
+    vec![format!("there is no edge from `{from}` to `{to}` in this stack{suggestion}")]
 }
 
-/// The problem of a fault of this kind with a part that has no SQLite database on disk.
+/// Returns the problems of a fault that needs a SQLite database on disk; `kind` is for the message.
 pub(super) fn no_database(topology: &Topology, part: &str, kind: &str) -> Vec<String> {
     match topology.part(part) {
         None => unknown_part(topology, part),

@@ -1,32 +1,34 @@
-//! Undoes the faults that dead harnesses left, by their undo logs.
+//! Undoes the faults of harnesses that have died, from their undo logs.
 
 use crate::plan::run_dir;
 use crate::stack::undo::line::{mark_undone, read};
 use std::path::{Path, PathBuf};
 
-/// The result of [`recover`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Number of faults that dead harnesses left.
+    /// Number of faults of dead harnesses that were still to undo.
     pub found: usize,
-    /// Number of these that are undone now.
+    /// Number of these that this call has undone.
     pub undone: usize,
-    /// Why the others are not; one line each.
+    /// Why the others could not be undone; one line each.
     pub failed: Vec<String>,
 }
 
-/// Undoes what dead harnesses left in the runs of a folder. Skips the log of a harness that is running. Does nothing if there is nothing to
-/// undo, so it may be called at any time.
+/// Undoes the faults of dead harnesses in all runs of a folder. Skips the log of a harness that is running. May be
+/// called at any time.
 pub async fn recover(runs: &Path) -> Recovered {
     let mut recovered = Recovered::default();
     let folders = std::fs::read_dir(runs).into_iter().flatten().flatten();
     let mut paths: Vec<_> = folders.flat_map(|entry| logs(&entry.path())).collect();
     paths.sort();
     for path in paths {
+        // Most runs have no undo log: they have no fault, or none that outlives the harness.
         let Ok(log) = read(&path) else { continue };
         if log.alive {
             continue;
         }
+        // The watchdog of the dead harness may be at the same entries. That does no harm: every undo may be applied
+        // twice.
         for (id, undo) in log.pending.newest_first() {
             recovered.found += 1;
             let undone = undo.apply().await.map_err(|error| error.to_string());
@@ -45,7 +47,7 @@ pub fn has_pending_undo(run: &Path) -> bool {
     logs(run).iter().any(|path| read(path).is_ok_and(|log| !log.pending.is_empty()))
 }
 
-/// The undo log of a run and, if the run is a gate, those of the runs inside it.
+/// Returns the path of a run's undo log and, if the run is a gate, the paths of those of its inner runs.
 fn logs(run: &Path) -> Vec<PathBuf> {
     let inner = std::fs::read_dir(run.join(run_dir::RUNS)).into_iter().flatten().flatten();
     std::iter::once(run.to_owned()).chain(inner.map(|entry| entry.path())).map(|run| run.join(run_dir::UNDO)).collect()

@@ -1,5 +1,5 @@
-//! `redis`: a real Redis answers, but does not serve. Commands of Redis itself bring it into such a state. They are sent over a connection that
-//! is opened before, because in most states a new connection would not be let in.
+//! `redis`: a real Redis is running, but does not serve. Commands of Redis itself bring it into such a state. They are
+//! sent over a connection that is opened before, because some states refuse a new one.
 
 mod recipe;
 mod state;
@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// The name that the connections of the harness have in Redis, which distinguishes them from the connections of the services.
+/// Name of the harness's connections in Redis. It distinguishes them from the connections of the services.
 const NAME: &str = "harness-fault";
 /// Pause between two repetitions of a command.
 const REPEAT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a Redis may take to serve again after the undo.
+/// Deadline for Redis to serve again after the undo.
 const SERVES_DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -61,9 +61,8 @@ impl Fault for Redis {
     }
 }
 
-/// Connections and commands that keep a state going.
 struct StateHold {
-    /// The connections that occupy places, and the admin connection, which could not be opened again in some states.
+    /// The connections that fill Redis, and the admin connection, which could not be opened again in some states.
     connections: Vec<MultiplexedConnection>,
     tasks: JoinSet<()>,
 }
@@ -91,19 +90,22 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
     let run_id = run_id(&mut admin).await.map_err(refused)?;
     let recipe = state.recipe(&mut admin).await.map_err(|why| injection.refused(why))?;
 
-    // Declared first, so that on an error it is dropped last: the undo needs the places of these connections.
+    // Declared before `connections`, so that on an error it is dropped after them: a Redis that is full of clients
+    // refuses the connection of the undo until these are closed.
     let mut acting = Acting::default();
     let mut connections = Vec::new();
+    // Opened before the commands are sent, which may make Redis refuse new connections.
     for _ in 0..recipe.places {
         connections.push(connect_by_name(&part.url).await.map_err(refused)?);
     }
     let mut restore = recipe.restore.clone();
     if let Some(path) = &recipe.leaves {
         if part.container.is_none() && !path.exists() {
+            // Recorded before the commands, so that it is undone after them: until then Redis may write the file again.
             acting.undo.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
         } else {
-            // A file in a container cannot be removed from here, and one that existed before must stay: Redis writes it again without the
-            // keys of the fault.
+            // A file in a container cannot be removed from here, and a file that existed before must stay. So Redis
+            // writes it again, without the keys of the fault.
             restore.push(vec!["SAVE".to_owned()]);
         }
     }
@@ -112,6 +114,7 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
         acting.undo.push(injection.must_undo(Undo::Redis(RedisUndo { url, password, run_id, commands: restore }))?);
     }
     let tasks = begin(&part.url, &recipe, &mut admin).await.map_err(|why| injection.refused(why))?;
+    // Commands that were accepted are no proof: a fault without an effect proves nothing (decision 0015).
     symptom::wait(&part.url, &recipe.symptom, &mut admin).await.map_err(|why| injection.no_effect(why))?;
     connections.push(admin);
     acting.hold = Some(Box::new(StateHold { connections, tasks }));
@@ -125,7 +128,7 @@ async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) ->
         Ongoing::Nothing => {}
         Ongoing::Endless(command) => {
             let mut connection = connect_by_name(url).await.map_err(|error| error.to_string())?;
-            // Redis answers this command only when the fault is healed.
+            // No deadline, because Redis answers this command only when the fault is healed.
             connection.set_response_timeout(Duration::MAX);
             tasks.spawn(async move { drop(query(&mut connection, &command).await) });
         }
@@ -134,7 +137,7 @@ async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) ->
             let url = url.to_owned();
             tasks.spawn(async move {
                 loop {
-                    // A restart of Redis ends the connection, so the command continues on a new one.
+                    // A restart of Redis closes the connection, and the fault must outlast it.
                     if query(&mut connection, &command).await.is_err_and(|error| error.is_io_error())
                         && let Ok(reconnected) = connect_by_name(&url).await
                     {
@@ -154,23 +157,25 @@ async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) ->
 
 async fn query_all(admin: &mut MultiplexedConnection, commands: &[Vec<String>]) -> Result<(), String> {
     for command in commands {
+        // Three words name the command; the rest may be a password or a kilobyte of filler.
         let first = command.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
         query(admin, command).await.map_err(|error| format!("Redis refuses `{first}`: {error}"))?;
     }
     Ok(())
 }
 
-/// Waits until Redis lets a script write, because the services write by scripts.
+/// Waits until Redis runs a script that writes, because the services write by scripts.
 async fn wait_until_it_serves(url: &str) -> Result<(), String> {
     let start = Instant::now();
     let mut last;
     loop {
+        // Each attempt opens a new connection, because some states refuse only new ones.
         match connect(url, None).await {
             Ok(mut connection) => match query(&mut connection, symptom::WRITE).await {
                 Ok(_) => return Ok(()),
                 Err(error) => last = error.to_string(),
             },
-            // Redis does not listen: another fault has stopped it, which ended this fault too.
+            // Redis is not running: another fault has stopped it, which also ended this one.
             Err(error) if error.is_connection_refusal() => return Ok(()),
             Err(error) => last = error.to_string(),
         }

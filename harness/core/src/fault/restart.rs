@@ -1,4 +1,5 @@
-//! `restart`: a part ends by SIGTERM and is started again at once. The fault is over when the injection returns.
+//! `restart`: SIGTERM ends a part, and it is started again at once. The fault is over when the injection returns, so
+//! there is nothing to undo or to heal.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};

@@ -1,5 +1,5 @@
-//! Limits the processor time or the memory of a part; `cpu_squeeze` and `memory_squeeze` share it. A container gets other limits from Docker, a
-//! process is moved into a control group of its own.
+//! Limits the CPU time or the memory of a part, for `cpu_squeeze` and `memory_squeeze`. Docker changes the limits of a
+//! container; a process is moved into a new control group.
 
 mod group;
 
@@ -13,14 +13,15 @@ use crate::stack::undo_log::UndoGuard;
 use bollard::models::ContainerUpdateBody;
 pub(super) use group::{CPU, MEMORY};
 
-/// The period in which a share of a core is granted; 100 ms is the default of the kernel and of Docker.
+/// Period in which a share of a core is granted, in microseconds. 100 ms is the default of the kernel and of Docker, so
+/// a container keeps its period when the undo restores only the quota.
 const PERIOD_US: i64 = 100_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     /// Hundredths of a core.
     Cpu { percent: u32 },
-    /// What a process has already stays counted in its old group; a container's memory counts as a whole.
+    /// Memory that a process already has stays counted in its old group. The memory of a container counts as a whole.
     Memory { mebibytes: u32 },
 }
 
@@ -35,7 +36,8 @@ impl Limit {
     }
 }
 
-/// Why this machine cannot limit a process by this controller. Docker's daemon does it for containers.
+/// Returns why this machine cannot limit a process by this controller; `None` if it can. Containers are limited by
+/// Docker's daemon, which is allowed to.
 pub(super) fn no_groups(controller: &str, backend: &Backend) -> Option<String> {
     if *backend == Backend::Process { group::impossible(controller) } else { None }
 }
@@ -59,6 +61,7 @@ async fn limit_container(injection: &Injection<'_>, id: &str, limit: Limit) -> R
     let docker = labelled::connect().await.map_err(|error| injection.refused(error))?;
     let container = docker.inspect_container(id, None).await.map_err(|error| injection.refused(error))?;
     let has = container.host_config.unwrap_or_default();
+    // Docker refuses a quota for a container that was started with `--cpus`.
     if has.nano_cpus.unwrap_or_default() > 0 {
         return Err(
             injection.refused("its container has a limit on whole cores, which cannot be changed to a share of one")
@@ -75,7 +78,8 @@ async fn limit_container(injection: &Injection<'_>, id: &str, limit: Limit) -> R
         }
         Limit::Memory { mebibytes } => {
             (undo.memory, undo.memory_swap) = (before(has.memory), before(has.memory_swap));
-            // The second value is memory and swap together; equal values forbid swap, which would only make the part slow.
+            // The second value is memory and swap together. Equal values forbid swap: with swap the part would become
+            // slow instead of reaching its limit.
             (body.memory, body.memory_swap) = (Some(Limit::bytes(mebibytes)), Some(Limit::bytes(mebibytes)));
         }
     }

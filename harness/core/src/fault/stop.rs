@@ -1,4 +1,4 @@
-//! `stop`: a part is asked to end by SIGTERM, as in a deployment. It is started again when the fault is healed.
+//! `stop`: SIGTERM asks a part to end, as a deployment does. The heal starts the part again.
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};

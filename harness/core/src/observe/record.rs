@@ -1,5 +1,6 @@
-//! Writes operations to `history.jsonl`. The caller serializes an operation into a block, and one thread writes the blocks, so that a slow disk
-//! does not delay a measured call. No operation is dropped silently: if a write fails, the recorder reports it and the run cannot be judged.
+//! Writes operations to `history.jsonl`. The caller serializes an operation into a block, and one thread writes the
+//! blocks, so that a slow disk does not delay a measured call. No operation is dropped silently: if a write fails, the
+//! recorder reports it and the run cannot be judged.
 
 use crate::plan::run_dir::HISTORY;
 use harness_history::Op;
@@ -81,6 +82,7 @@ impl Recorder {
         let shared = Arc::new(Shared { path, recorded: AtomicU64::new(0), failure: OnceLock::new() });
         let (blocks, inbox) = sync_channel(MAX_BLOCKS);
         let (used, free) = channel();
+        // A thread and not a task: a write to a slow disk would block a thread of the runtime, which sends the calls.
         let thread = std::thread::spawn({
             let shared = Arc::clone(&shared);
             move || write_blocks(sink, &inbox, &used, &shared)
@@ -100,6 +102,7 @@ impl Recorder {
             return;
         }
         let full = {
+            // Serialized under the lock, straight into the block, so that no operation needs a buffer of its own.
             let mut block = self.block.lock();
             serde_json::to_writer(&mut block.bytes, op).expect("an operation is always valid JSON");
             block.bytes.push(b'\n');
@@ -136,12 +139,12 @@ impl Recorder {
         self.failure().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
-    /// Why recording stopped; `None` if it did not.
+    /// Returns why recording stopped; `None` if it did not.
     pub fn failure(&self) -> Option<&RecordError> {
         self.shared.failure.get()
     }
 
-    /// The number of operations that are written.
+    /// Returns the number of operations that are written.
     pub fn recorded(&self) -> u64 {
         self.shared.recorded.load(Ordering::Acquire)
     }
@@ -162,6 +165,7 @@ impl Recorder {
     }
 
     fn send(&self, message: Message) {
+        // The sender is cloned, so that a caller that waits for a full queue does not hold the lock.
         let blocks = {
             let writer = self.writer.lock();
             writer.as_ref().map(|writer| writer.blocks.clone())
@@ -188,6 +192,8 @@ fn write_blocks(mut sink: impl Write, inbox: &Receiver<Message>, used: &Sender<V
     for message in inbox {
         match message {
             Message::Block(mut block) if shared.failure.get().is_none() => {
+                // Not synced: what is written survives the end of any process, and a power failure leaves the run
+                // unsealed, so it cannot pass (decision 0017).
                 match sink.write_all(&block.bytes).and_then(|()| sink.flush()) {
                     Ok(()) => {
                         shared.recorded.fetch_add(block.ops, Ordering::AcqRel);
@@ -201,6 +207,7 @@ fn write_blocks(mut sink: impl Write, inbox: &Receiver<Message>, used: &Sender<V
                 block.bytes.clear();
                 let _ = used.send(block.bytes);
             }
+            // After a failure blocks are received and dropped, so that no caller waits for the queue.
             Message::Block(_) => {}
             Message::Sync(done) => {
                 let _ = done.send(());

@@ -1,8 +1,8 @@
-//! The observed figures of a run: CPU and memory of every part, versions, and the machine.
+//! The types of what a run observes: CPU and memory of every part, versions, and the machine.
 
 use serde::{Deserialize, Serialize};
 
-/// CPU and memory of one part. CPU is a running total, so a missed sample loses nothing.
+/// CPU and memory of one part. CPU time is a running total, so a missed sample loses no CPU time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Time of the run's clock, in microseconds.
@@ -15,7 +15,7 @@ pub struct Sample {
     pub rss_bytes: u64,
 }
 
-/// Versions, and the machine of a run.
+/// The versions of the parts, and the machine on which the run took place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Surroundings {
     /// Start of the run (RFC 3339, UTC).

@@ -20,7 +20,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The value of `--backend`.
+    /// Returns the value of `--backend`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Process => "process",
@@ -49,7 +49,7 @@ impl Backend {
 
     fn unsupported(&self, needs: Vec<String>) -> Vec<String> {
         let backend = self.name();
-        let problem = |need| format!("{need}, which `--backend {backend}` cannot do; use `--backend process`");
+        let problem = |need| format!("{need}, which `--backend {backend}` does not support; use `--backend process`");
         needs.into_iter().map(problem).collect()
     }
 }
@@ -60,12 +60,14 @@ fn refuse_url(service: &str, url: &str) -> Option<String> {
     let Some(uri) = parsed else {
         return Some(format!("`{url}` of `{service}` is not a URL such as `http://127.0.0.1:7420`"));
     };
+    // `Uri` keeps the brackets of an IPv6 address, and `IpAddr` does not accept them.
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     // A host name without a dot can only be a container on the same network: no host of the internet has such a name.
+    // It must begin with a letter, because a number is an IPv4 address in another notation.
     let container = !host.contains(['.', ':']) && host.starts_with(|first: char| first.is_ascii_alphabetic());
     (!loopback && !container).then(|| {
-        format!("`{url}` of `{service}` is neither on this machine nor the name of a container; the harness sends load nowhere else")
+        format!("`{url}` of `{service}` is neither an address of this machine nor the name of a container; the harness sends load nowhere else")
     })
 }
 

@@ -1,5 +1,5 @@
-//! Reads the TOML files that users write: profiles, experiments and settings. Every problem is reported with its line, all of them at once, and no
-//! value is guessed.
+//! Reads the TOML files that users write: profiles, experiments and settings. All problems are reported at once, each
+//! with its line, and no value is guessed.
 
 pub mod form;
 
@@ -46,6 +46,7 @@ impl<'a> ProblemList<'a> {
     }
 
     pub fn syntax(&mut self, error: &toml_edit::TomlError) {
+        // One line per problem, as for all others.
         self.note(error.span(), "(syntax)", error.message().replace('\n', ", "), "TOML 1.1");
     }
 
@@ -59,7 +60,7 @@ pub fn range_text(range: &RangeInclusive<u32>) -> String {
     format!("a whole number from {} to {}", range.start(), range.end())
 }
 
-/// Returns a value as it is written in the file.
+/// Returns the text of a value in the file.
 pub fn source_text(item: &Item) -> String {
     item.to_string().trim().to_owned()
 }

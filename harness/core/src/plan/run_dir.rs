@@ -1,4 +1,5 @@
-//! Names of the files in `runs/<id>/`. These files are enough to judge the run and to render its reports again.
+//! Names of the files in `runs/<id>/`. They contain everything that is needed to judge the run and to render its
+//! reports again.
 
 /// The resolved plan ([`crate::drive::Plan`]).
 pub const PLAN: &str = "plan.json";

@@ -1,6 +1,6 @@
-//! Makes a run directory tamper-evident: each file is written as a whole or not at all, and when everything is recorded, a manifest with the
-//! checksum of each file seals the record. Findings and reports are not sealed, because they are derived from the record and can be
-//! written again.
+//! Makes a run directory tamper-evident: each file is written as a whole or not at all, and when everything is
+//! recorded, a manifest with the checksum of each file seals the record (decision 0017). Findings and reports are not
+//! sealed, because they are derived from the record and can be written again.
 
 use crate::plan::run_dir;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// Number of bytes that one read requests.
 const BLOCK_BYTES: usize = 1 << 16;
-/// Maximum number of changed files that are listed by name.
+/// Maximum number of changed files that a message lists.
 const MAX_LISTED: usize = 3;
-/// The recorded files, besides those in [`FOLDERS`].
+/// The files that are sealed, besides those in [`FOLDERS`].
+// Not the undo log: `harness chaos recover` appends to it after the run.
 const RECORDED: [&str; 9] = [
     run_dir::PLAN,
     run_dir::GATE,
@@ -26,7 +27,7 @@ const RECORDED: [&str; 9] = [
     run_dir::DRIVER,
     run_dir::SURROUNDINGS,
 ];
-/// The folders whose files are recorded.
+/// The folders whose files are sealed.
 const FOLDERS: [&str; 2] = [run_dir::METRICS, run_dir::LOGS];
 
 /// `manifest.json`.
@@ -42,7 +43,7 @@ struct Checksum {
     sha256: String,
 }
 
-/// Whether a run directory still holds what was recorded.
+/// The result of comparing a run directory with its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Integrity {
     Intact,
@@ -53,7 +54,7 @@ pub enum Integrity {
 }
 
 impl Integrity {
-    /// Why the record cannot prove a pass; `None` if it is intact.
+    /// Returns why the record cannot prove a pass; `None` if it is intact.
     pub fn doubt(&self) -> Option<String> {
         match self {
             Self::Intact => None,
@@ -70,7 +71,7 @@ impl Integrity {
         }
     }
 
-    /// Returns the word for lists of runs.
+    /// Returns the state as a word, for lists of runs.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Intact => "whole",
@@ -80,12 +81,13 @@ impl Integrity {
     }
 }
 
-/// Writes a file as a whole: under a temporary name, which is changed to the final one when all bytes are on disk. Removes the temporary file
-/// on an error.
+/// Writes a file as a whole: under a temporary name, which is changed to the final name when all bytes are on the disk.
+/// Removes the temporary file on an error.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // In the same folder, because a rename replaces a file in one step only within a file system.
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".part");
     let temporary = PathBuf::from(temporary);
@@ -114,7 +116,7 @@ pub fn verify(run_dir: &Path) -> Integrity {
     Checksums::default().verify(run_dir)
 }
 
-/// Hashes a file while a parser reads it, so that the record is read once.
+/// Hashes a file while a parser reads it, so that the record is read only once.
 pub struct HashedFile {
     file: File,
     hash: Sha256,
@@ -142,7 +144,7 @@ impl Read for HashedFile {
     }
 }
 
-/// Checksums of the files that were read already; the others are read when the record is sealed or verified.
+/// Checksums of the files that were already read. The other files are read when the record is sealed or verified.
 #[derive(Default)]
 pub struct Checksums(BTreeMap<String, Checksum>);
 
@@ -173,6 +175,7 @@ impl Checksums {
         for (name, sealed) in &manifest.files {
             match self.checksum(run_dir, name) {
                 Ok(now) if now == *sealed => {}
+                // Reported apart, because a shorter file points to a copy that was interrupted or to a full disk.
                 Ok(now) if now.bytes < sealed.bytes => {
                     changes.push(format!("`{name}` has {} of its {} bytes", now.bytes, sealed.bytes));
                 }
@@ -180,6 +183,7 @@ impl Checksums {
                 Err(_) => changes.push(format!("`{name}` is missing")),
             }
         }
+        // A folder that cannot be read adds no name here. Its sealed files were reported as missing above.
         let added = recorded(run_dir).unwrap_or_default().into_iter().filter(|name| !manifest.files.contains_key(name));
         changes.extend(added.map(|name| format!("`{name}` was added")));
         if changes.is_empty() { Integrity::Intact } else { Integrity::Changed(changes) }
@@ -206,12 +210,14 @@ fn recorded(run_dir: &Path) -> io::Result<Vec<String>> {
             }
         }
     }
+    // The manifest of an inner run is enough, because it covers the files of that run.
     for entry in entries(&run_dir.join(run_dir::RUNS))? {
         let name = format!("{}/{}/{}", run_dir::RUNS, entry.file_name().to_string_lossy(), run_dir::MANIFEST);
         if run_dir.join(&name).is_file() {
             names.push(name);
         }
     }
+    // `read_dir` has no order, and the same change must always give the same message.
     names.sort_unstable();
     Ok(names)
 }

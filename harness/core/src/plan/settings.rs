@@ -1,5 +1,6 @@
-//! Settings of the harness: `harness.toml`, merged into the built-in default that `harness init` writes. The structs below define the file: its
-//! schema (docs/harness.schema.json), its checks and its values come from them. A new key is one field here and one line in `default.toml`.
+//! Settings of the harness: `harness.toml`, merged into the built-in default that `harness init` writes. The structs
+//! below define the schema of the file (docs/harness.schema.json), its checks and its values. A new key is one field
+//! here and one line in `default.toml`.
 
 #[cfg(test)]
 mod tests;
@@ -96,7 +97,7 @@ pub struct Scenarios {
     pub thresholds: Vec<Threshold>,
 }
 
-/// A load, and what must hold for it.
+/// A load, and its thresholds.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
@@ -114,19 +115,20 @@ pub struct Load {
     #[serde(deserialize_with = "length")]
     #[schemars(with = "String", extend("format" = "duration", "x-at-least" = "1s", "x-at-most" = "24h"))]
     pub duration: Duration,
-    /// What decides the verdict, in place of the profile's own thresholds, such as `p99<500ms`. The text of a command line.
+    /// Thresholds that decide the verdict, such as `p99<500ms`. They replace those of the load's profile.
+    // Texts, because the gate puts them into the command that repeats the load alone.
     #[schemars(extend("items" = { "type": "string", "format": "threshold" }))]
     pub thresholds: Vec<String>,
 }
 
-/// Experiments, and what must hold for them beside their promises.
+/// Experiments, and a bound on their recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiments {
     /// Names of experiments, paths that end with `.toml`, or `all`; an empty list skips the phase.
     #[schemars(with = "Vec<String>", extend("x-alone" = ALL, "items" = { "type": "string", "format": "experiment" }))]
     pub run: Names,
-    /// Longest time from the end of the last fault until the stack is steady again, such as `30s`.
+    /// Maximum time from the end of the last fault until the stack is steady again, such as `30s`.
     #[serde(deserialize_with = "length")]
     #[schemars(with = "String", extend("format" = "duration", "x-at-least" = "100ms", "x-at-most" = "15m"))]
     pub recovery: Duration,
@@ -157,7 +159,7 @@ fn thresholds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Threshol
     texts.iter().map(|text| threshold(text).map_err(D::Error::custom)).collect()
 }
 
-/// Names that other crates define, and that a file may use.
+/// The names that a file may use. Other crates and layers define them.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownNames<'a> {
     pub scenarios: &'a [&'a str],
@@ -188,7 +190,7 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 impl Settings {
-    /// Reads `file`; if omitted, [`FILE`] in the current folder if it exists, else the default.
+    /// Reads `file`. If it is omitted, reads [`FILE`] in the current folder, or returns the default if there is none.
     ///
     /// # Errors
     /// The file cannot be read, or every problem of its text.
@@ -230,6 +232,7 @@ impl Settings {
 
     /// Merges a checked text into the default.
     fn over_default(text: &str) -> Self {
+        // The texts are merged, and not two `Settings`: only a text shows which keys were omitted.
         let value = |text| toml::from_str(text).expect("a checked text is valid TOML");
         let mut merged = value(DEFAULT);
         form::merge(&mut merged, value(text));
@@ -243,7 +246,7 @@ impl Default for Settings {
     }
 }
 
-/// The schema of [`FILE`] (JSON Schema 2020-12). No key is required, because each has a default.
+/// Returns the schema of [`FILE`] (JSON Schema 2020-12). No key is required, because each has a default.
 pub fn schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(Settings).to_value();
     let definitions = schema["$defs"].as_object_mut().into_iter().flat_map(|definitions| definitions.values_mut());

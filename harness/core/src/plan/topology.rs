@@ -1,4 +1,5 @@
-//! The parts of a stack and the edges between them. Every backend and the compose file are made from this one value. It contains no address.
+//! The parts of a stack and the edges between them. Every backend starts its stack from a `Topology`, and a test
+//! compares the compose file with it. It contains no address, because addresses depend on the backend.
 
 mod check;
 mod proxied;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Name of the part that stores the quotas.
 const REDIS: &str = "redis";
-/// The start of an edge that clients use; clients are not a part.
+/// Name of the clients as the start of an edge. The clients are not a part of the stack.
 pub const CLIENT: &str = "client";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,21 +28,24 @@ pub struct Part {
     /// Environment variables, besides those that the backend sets (addresses, data folders, the secret).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
-    /// The edges to the parts that it calls.
+    /// The edges to the parts that the part calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<Edge>,
-    /// Name of its data. Parts with the same name share their data.
+    /// Name of the part's data. Parts with the same name share their data.
     pub data: String,
-    /// Lies of the deliberately broken service in front of it, for tests of the scenarios themselves. Empty: there is none.
+    /// The promises that a liar in front of the part breaks, for tests of the scenarios themselves. Empty: there is no
+    /// liar.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lies: Vec<String>,
-    /// Milliseconds by which a proxy in front of it delays the response to every client, for tests of the gate itself.
+    /// Delay of every response to a client, in milliseconds, for tests of the gate itself. A proxy at the entrance adds
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_ms: Option<u64>,
-    /// The mode of the edge from the clients to it.
+    /// The mode of the edge from the clients to the part.
+    // Omitted if direct, because plans of earlier versions do not have this key and must stay readable.
     #[serde(default, skip_serializing_if = "EdgeMode::is_direct")]
     pub entrance: EdgeMode,
-    /// Its port on loopback. `None`: a free one.
+    /// Port of the part on loopback. `None`: the backend chooses a free one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
 }
@@ -51,7 +55,6 @@ pub struct Part {
 pub enum PartKind {
     /// One of the four MCP services.
     Service(Service),
-    /// A real Redis server.
     Redis,
 }
 
@@ -63,16 +66,16 @@ pub struct Edge {
     pub mode: EdgeMode,
 }
 
-/// How the bytes of an edge get from one end to the other.
+/// How the bytes of an edge are transported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeMode {
-    /// The caller connects to the target itself.
+    /// The calling part connects to the called part.
     #[default]
     Direct,
-    /// Through a proxy that passes every byte until a rule changes that.
+    /// Through a proxy, which passes every byte unchanged unless a fault adds a rule.
     Proxied,
-    /// Through a proxy that also records the HTTP exchanges.
+    /// Through a proxy, which also records the HTTP exchanges.
     Tapped,
 }
 
@@ -94,7 +97,8 @@ impl Topology {
         Self { parts: std::iter::once(Part::redis()).chain(services).collect() }
     }
 
-    /// The stack for a load on one service: memory and Redis for memory, the full stack for the others. The quotas do not limit the load.
+    /// The stack for a load on one service: memory and Redis for memory, the full stack for the others. The quotas do
+    /// not limit the load.
     pub fn for_load(service: Service) -> Self {
         match service {
             Service::Memory => Self::memory().under_load(),
@@ -102,7 +106,7 @@ impl Topology {
         }
     }
 
-    /// Removes Redis: each service then counts its quotas alone.
+    /// Removes Redis. Each service then counts its quotas alone.
     #[must_use]
     pub fn without_redis(mut self) -> Self {
         self.parts.retain(|part| part.kind != PartKind::Redis);
@@ -110,18 +114,19 @@ impl Topology {
         self
     }
 
-    /// Replaces a service by `count` instances, `memory-1`, `memory-2` and so on, which share its data. Every part that called the service calls
-    /// all instances.
+    /// Replaces a service by `count` instances, `memory-1`, `memory-2` and so on, which share its data. Every part that
+    /// called the service then calls all instances.
     #[must_use]
     pub fn instances(mut self, service: Service, count: u32) -> Self {
         let names: Vec<String> = (1..=count).map(|number| format!("{}-{number}", service.name())).collect();
         let is_instance = |part: &Part| part.kind == PartKind::Service(service);
         let Some(at) = self.parts.iter().position(is_instance) else { return self };
         let mut model = self.parts[at].clone();
-        // Without Redis, each instance admits its share of a limit.
+        // Each instance must know their number, because without Redis it admits its share of a limit (decision 0007).
         model.settings.insert(env::RATE_LIMIT_INSTANCES.to_owned(), count.to_string());
         self.parts.retain(|part| !is_instance(part));
         let instances = names.iter().map(|name| Part { name: name.clone(), ..model.clone() });
+        // At the place of the service, because the parts are in start order.
         self.parts.splice(at..at, instances);
         for part in &mut self.parts {
             let edges = std::mem::take(&mut part.edges).into_iter();
@@ -163,6 +168,7 @@ impl Topology {
     /// Raises the quotas, so that a load measures the services and not the limits of a paid plan.
     #[must_use]
     pub fn under_load(self) -> Self {
+        // The daily quota of the enterprise plan only, because the tokens of every load are for this plan.
         self.everywhere(env::QUOTA_ENTERPRISE_DAILY, 1_000_000_000).everywhere(env::QUOTA_BURST_PER_SECOND, 1_000_000)
     }
 
@@ -177,7 +183,7 @@ impl Topology {
         self
     }
 
-    /// Adds a lie of the deliberately broken service in front of a service; each call of this method adds one.
+    /// Puts a liar in front of a service, or adds another lie to it.
     #[must_use]
     pub fn lying(mut self, service: Service, lie: &str) -> Self {
         let parts = self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service));
@@ -185,11 +191,12 @@ impl Topology {
         self
     }
 
-    /// Puts a proxy in front of a service that delays the response to every client.
+    /// Delays every response of a service to a client, by a proxy between the clients and the service.
     #[must_use]
     pub fn slowed(mut self, service: Service, by: std::time::Duration) -> Self {
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
             part.slow_ms = u64::try_from(by.as_millis()).ok();
+            // A tapped entrance has a proxy already and must stay tapped.
             if part.entrance.is_direct() {
                 part.entrance = EdgeMode::Proxied;
             }
@@ -197,12 +204,12 @@ impl Topology {
         self
     }
 
-    /// The instances of a service, in order.
+    /// Returns the instances of a service, in order.
     pub fn of(&self, service: Service) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(move |part| part.kind == PartKind::Service(service))
     }
 
-    /// The services of the stack, each once.
+    /// Returns the services of the stack, each once.
     pub fn services(&self) -> Vec<Service> {
         let there = |service: &Service| self.of(*service).next().is_some();
         Service::ALL.into_iter().filter(there).collect()
@@ -255,6 +262,7 @@ impl Part {
         Self {
             name: service.name().to_owned(),
             kind: PartKind::Service(service),
+            // Every service counts its quotas in Redis.
             edges: std::iter::once(edge(REDIS)).chain(peers.iter().map(|peer| edge(peer.name()))).collect(),
             data: service.name().to_owned(),
             ..Self::redis()
@@ -271,7 +279,7 @@ impl PartKind {
     }
 }
 
-/// The environment variable with the address of a peer.
+/// Returns the environment variable in which a service gets the address of a peer; `None` if no service calls the peer.
 pub const fn peer_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Redis => Some(env::REDIS_URL),
@@ -280,7 +288,7 @@ pub const fn peer_variable(kind: PartKind) -> Option<&'static str> {
     }
 }
 
-/// The environment variable with the address of a service.
+/// Returns the environment variable in which a client of the stack gets the address of a service.
 pub const fn client_variable(service: Service) -> &'static str {
     match service {
         Service::Memory => env::MCP_MEMORY_URL,

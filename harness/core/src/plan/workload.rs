@@ -1,5 +1,5 @@
-//! A resolved workload: operations, users, arrivals, durations and thresholds. `loadtests` reads the profiles (TOML); this file has only
-//! the data of the plan.
+//! A resolved workload: operations, users, arrivals, durations and thresholds. This file has only the data of the plan;
+//! `loadtests` reads the profiles (TOML).
 
 pub use harness_history::{Metric, Threshold};
 use mcp_contracts::Service;
@@ -13,9 +13,9 @@ pub struct Workload {
     /// Name of the profile, such as `memory`.
     pub name: String,
     pub service: Service,
-    /// Concurrent users, each with one kept-alive connection.
+    /// Number of concurrent users, each with one kept-alive connection.
     pub users: u32,
-    /// Organisations; the users are spread over them.
+    /// Number of organisations, over which the users are spread.
     pub organisations: u32,
     pub model: Model,
     /// Duration of the load before the measured phase.
@@ -26,7 +26,7 @@ pub struct Workload {
     pub call_deadline: Duration,
     /// Weight of each operation, by its name.
     pub mix: BTreeMap<String, u32>,
-    /// Memories stored for each organisation before the warm-up.
+    /// Number of memories that are stored for each organisation before the warm-up.
     pub seed_memories: u32,
     /// Maximum number of concurrent final reads of acknowledged writes.
     pub final_read_concurrency: u32,
@@ -35,7 +35,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The reasons why it cannot be driven, one line each.
+    /// Returns the reasons why it cannot be driven, one line each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let Self { users, organisations, .. } = self;
         if organisations <= users {
@@ -54,7 +54,8 @@ pub enum Model {
         /// Pause of a user between two calls.
         think_time: Duration,
     },
-    /// Calls follow one arrival schedule. Latency is measured from the planned start, so a late call is not measured as a fast one.
+    /// Calls follow one arrival schedule. Latency is measured from the planned start, so that a stack which delays
+    /// calls does not look fast.
     Open {
         /// The stages, one after the other; the rate is linear within each.
         stages: Vec<RateStage>,

@@ -1,10 +1,11 @@
-//! Starts a part of a detached stack again, at its port and with its data. The program may be another one than the part had before.
+//! Starts a part of a detached stack again, at its port and with its data. Its program may have been rebuilt in
+//! between.
 
 use super::process::Processes;
 use super::runtime::PartRuntime;
 use super::{RunningPart, StackError, StackRequest, ready, wiring};
 
-/// Starts a part that has ended. `parts` are the parts from the state file of the stack; the ports and addresses are taken from them.
+/// Starts a part that has ended. `parts` are the parts in the state file of the stack, with their ports and addresses.
 pub(crate) async fn start(
     request: &StackRequest,
     parts: &[RunningPart],
@@ -15,10 +16,12 @@ pub(crate) async fn start(
     let find = |name: &str| parts.iter().find(|running| running.name == name);
     let before = find(name).ok_or_else(|| refused("it was never started"))?;
     let mut part = part.clone();
+    // The other parts and the clients of the stack are configured with this port.
     part.port = before.url.rsplit(':').next().and_then(|port| port.parse().ok());
     let targets = part.edges.iter().filter_map(|edge| find(&edge.to));
     let addresses: Vec<_> = targets.map(|target| (target.kind, target.url.clone())).collect();
     let environment = wiring::environment(request, &part, &addresses);
+    // No reaper: the part must outlive this command, as the rest of the stack does.
     let processes = Box::new(Processes::new(None, ready::http_client()?));
     let running = processes.start(request, &part, environment).await?;
     processes.leave();

@@ -1,5 +1,5 @@
-//! What a running stack can do: end, kill, pause and start a part at the same address, change its files, read its log, its metrics and what
-//! passed its tapped edges. Every wait has a deadline.
+//! Actions on a running stack: end, kill, pause and restart a part, change its files, read its log, its metrics and the
+//! exchanges on its tapped edges. Every wait has a deadline.
 
 use super::{RunningPart, Stack, StackError, fixture, ready};
 use crate::plan::topology::PartKind;
@@ -11,29 +11,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long [`Stack::lives`] waits for an answer of a part whose process exists. A process that is about to end is gone by then.
+/// How long [`Stack::lives`] waits for an answer of a part whose process exists. A process that is ending has ended by
+/// then.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Pause between two requests.
 const LIFE_PAUSE: Duration = Duration::from_millis(5);
 
-/// How a part ended.
+/// How a part has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// Its exit code, if it ended by itself.
+    /// Exit code of the part, if it ended by itself.
     pub code: Option<i32>,
-    /// The signal that ended it, if one did.
+    /// The signal that ended the part, if one did.
     pub signal: Option<i32>,
 }
 
 impl Ended {
-    /// Returns true if it ended by itself with exit code 0, as a service should.
+    /// Returns true if the part ended by itself with exit code 0, as a service does after SIGTERM.
     pub fn cleanly(self) -> bool {
         self.code == Some(0)
     }
 }
 
 impl Stack {
-    /// Ends a part at once, as `kill -9` does, and waits until it is gone.
+    /// Ends a part by SIGKILL and waits until it has ended.
     ///
     /// # Errors
     /// It is not running, or the harness did not start it.
@@ -41,7 +41,7 @@ impl Stack {
         self.runtime.kill(name).await
     }
 
-    /// Asks a part to end (SIGTERM) and waits until it has.
+    /// Asks a part to end, by SIGTERM, and waits until it has ended.
     ///
     /// # Errors
     /// It is not running, the harness did not start it, or it did not end in time and was killed.
@@ -71,16 +71,19 @@ impl Stack {
     /// It is running already, or it does not become ready.
     pub async fn start_again(&self, name: &str) -> Result<RunningPart, StackError> {
         let running = self.runtime.start_again(&self.request, name).await?;
+        // The new process has another id, by which samples and faults find it.
         if let Some(part) = self.lock().iter_mut().find(|part| part.name == name) {
             *part = running.clone();
         }
         Ok(running)
     }
 
-    /// Returns true if a part is alive: its process exists, and answers or stays silent. A process that the system is ending exists for a
-    /// moment longer but does not answer, so the first look does not decide; a slow or paused one still exists after the wait.
+    /// Returns true if a part is alive. A process that answers is alive. A process that the system is ending exists for
+    /// a moment longer and does not answer, so a silent process counts as alive only if it still exists after
+    /// [`SILENCE`].
     pub(crate) async fn lives(&self, name: &str) -> bool {
         let Some(part) = self.part(name) else { return false };
+        // Without a visible process there is no sign that the part has ended.
         let Some((pid, started)) = part.pid.zip(part.started) else { return true };
         let start = Instant::now();
         while is_alive(pid, started) {
@@ -107,19 +110,20 @@ impl Stack {
     /// # Errors
     /// The stack was started without such a folder, or the file cannot be written.
     pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), StackError> {
+        // Without a folder of its own a service reads its built-in files, so a new file would have no effect.
         self.file(service, name)?;
         fixture::write(&fixture::folder(&self.request.dir, service), name, text)
-            .map_err(|error| StackError::control(service.name(), "given a file", error))
+            .map_err(|error| StackError::control(service.name(), "reconfigured", format!("`{name}`: {error}")))
     }
 
-    /// The path of such a file on this machine; the file need not exist.
+    /// Returns the path of such a file on this machine; the file need not exist.
     ///
     /// # Errors
     /// The stack was started without such a folder.
     pub fn file(&self, service: Service, name: &str) -> Result<PathBuf, StackError> {
         if !fixture::has_folder(&self.request.given, service) {
-            let why = "the stack was started without a folder of files for it; give it a file at the start";
-            return Err(StackError::control(service.name(), "given a file", why));
+            let why = "the stack was started without a folder of files for it; provide a file before the start";
+            return Err(StackError::control(service.name(), "reconfigured", why));
         }
         Ok(fixture::folder(&self.request.dir, service).join(name))
     }
@@ -127,33 +131,33 @@ impl Stack {
     /// Removes such a file.
     ///
     /// # Errors
-    /// It is not there.
+    /// It does not exist, or it cannot be removed.
     pub fn remove_file(&self, service: Service, name: &str) -> Result<(), StackError> {
         std::fs::remove_file(fixture::folder(&self.request.dir, service).join(name))
-            .map_err(|error| StackError::control(service.name(), "relieved of a file", error))
+            .map_err(|error| StackError::control(service.name(), "reconfigured", format!("`{name}`: {error}")))
     }
 
-    /// Everything that a part has written to its log so far, over all its lives.
+    /// Returns everything that a part has written to its log so far, over all its starts.
     ///
     /// # Errors
     /// It cannot be read, or the harness did not start the part.
     pub async fn log(&self, name: &str) -> Result<String, StackError> {
-        let missing = || StackError::control(name, "read the log of", "there is no such part");
+        let missing = || StackError::control(name, "queried for its log", "there is no such part");
         self.runtime.log(&self.part(name).ok_or_else(missing)?).await
     }
 
-    /// The file of a part's SQLite database, if it is on this machine.
+    /// Returns the file of a part's SQLite database, if it is on this machine.
     pub(crate) fn database(&self, name: &str) -> Option<PathBuf> {
         let part = self.request.topology.part(name).filter(|part| part.kind != PartKind::Redis)?;
         self.runtime.database(&self.request, part)
     }
 
-    /// The metrics of a part, as Prometheus text.
+    /// Returns the metrics of a part, as Prometheus text.
     ///
     /// # Errors
     /// It does not answer.
     pub async fn metrics(&self, name: &str) -> Result<String, StackError> {
-        let unreadable = |why: String| StackError::control(name, "asked for its metrics", why);
+        let unreadable = |why: String| StackError::control(name, "queried for its metrics", why);
         let part = self.part(name).filter(|part| part.kind != PartKind::Redis);
         let part = part.ok_or_else(|| unreadable("there is no such service".to_owned()))?;
         let reply = self.http.get(format!("{}{METRICS_PATH}", part.url)).send().await;
@@ -162,13 +166,14 @@ impl Stack {
         text.map_err(|error| unreadable(error.to_string()))
     }
 
-    /// The HTTP exchanges that passed a tapped edge so far, and the number of those that the log dropped; a proof of absence needs this
-    /// number to be 0. `None` if the edge is not tapped.
+    /// Returns the HTTP exchanges that passed a tapped edge so far, and the number of exchanges that the tap has
+    /// dropped. Only if that number is 0, the list proves that a call was never made. `None` if the edge is not tapped.
     pub fn tapped(&self, from: &str, to: &str) -> Option<(Vec<Arc<Exchange>>, u64)> {
         self.proxies.tap(from, to).map(|tap| (tap.exchanges(), tap.missed()))
     }
 
-    /// The proxy on the edge from one part, or from the clients (`client`), to another. `None` if the edge is direct.
+    /// Returns the proxy on the edge from one part, or from the clients (`client`), to another; `None` if the edge is
+    /// direct.
     pub fn proxy(&self, from: &str, to: &str) -> Option<Arc<Proxy>> {
         self.proxies.between(from, to)
     }

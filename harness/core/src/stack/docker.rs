@@ -1,5 +1,6 @@
-//! The docker backend: each part is a container on a network that only this stack uses. Ports are published on 127.0.0.1 only. Containers,
-//! network and volumes have the label of the stack, by which the reaper removes them if the harness dies.
+//! The docker backend: each part is a container on a network that only this stack uses. Ports are published on
+//! 127.0.0.1 only. Containers, network and volumes have the label of the stack; if the harness dies, the reaper removes
+//! everything with this label.
 
 mod container;
 mod life;
@@ -26,7 +27,6 @@ use testcontainers::{ContainerAsync, GenericImage};
 /// Port of Redis in its container.
 const REDIS_PORT: u16 = 6379;
 
-/// The containers of a stack and their network.
 pub(super) struct Containers {
     docker: Docker,
     http: reqwest::Client,
@@ -39,7 +39,8 @@ pub(super) struct Containers {
 struct PartContainer {
     container: ContainerAsync<GenericImage>,
     running: RunningPart,
-    /// True if the container was started again. The log file has only the output of its first start.
+    /// True if the container was started again. The log consumer of testcontainers follows only the first start, so the
+    /// log file lacks the output of later ones until the stack ends.
     again: bool,
 }
 
@@ -71,6 +72,7 @@ impl PartRuntime for Containers {
                 container: Some(id),
                 log: Some(log),
             };
+            // Inserted before the part is ready, so that `stop` also ends a part that never becomes ready.
             let container = PartContainer { container, running: running.clone(), again: false };
             self.lock().insert(part.name.clone(), container);
             self.settle(&mut running).await?;
@@ -122,9 +124,9 @@ impl PartRuntime for Containers {
 
     fn log<'r>(&'r self, part: &'r RunningPart) -> Action<'r, String> {
         Box::pin(async move {
-            let (id, _) = self.find(&part.name, "read the log of")?;
+            let (id, _) = self.find(&part.name, "queried for its log")?;
             let log = life::log(&self.docker, &id).await;
-            log.map_err(|error| StackError::control(&part.name, "read the log of", error))
+            log.map_err(|error| StackError::control(&part.name, "queried for its log", error))
         })
     }
 
@@ -141,7 +143,7 @@ impl PartRuntime for Containers {
     }
 
     fn leave(self: Box<Self>) {
-        // Dropping a handle would remove its container.
+        // The destructor of a handle would remove its container.
         std::mem::take(&mut *self.lock()).into_values().for_each(|container| std::mem::forget(container.container));
     }
 
@@ -170,6 +172,7 @@ impl Containers {
         http: reqwest::Client,
     ) -> Result<Self, StackError> {
         let docker = labelled::connect().await?;
+        // Checked first: testcontainers would pull a missing image and report the error of the registry.
         for part in &request.topology.parts {
             let (name, tag) = container::image(request, part);
             let image = format!("{name}:{tag}");
@@ -178,6 +181,7 @@ impl Containers {
             }
         }
         let label = format!("stack-{}", uuid::Uuid::new_v4().simple());
+        // Before anything with the label exists, so that nothing remains if the harness dies while it creates it.
         if let Some(reaper) = reaper {
             reaper.watch_label(&label);
         }
@@ -200,6 +204,7 @@ impl Containers {
     async fn settle(&self, running: &mut RunningPart) -> Result<(), StackError> {
         let id = running.container.clone().unwrap_or_default();
         let log = running.log.clone().unwrap_or_default();
+        // Both waits run at once: `wait_ready` alone would wait for a container that has ended until its deadline.
         tokio::select! {
             ready = wait_ready(&self.http, (&running.name, running.kind, &running.url), &log, || None) => ready?,
             status = life::ended(&self.docker, &id) => {
@@ -207,6 +212,7 @@ impl Containers {
             }
         }
         running.pid = life::process(&self.docker, &id).await;
+        // `None` if the process is not visible here, for example because the daemon runs in a virtual machine.
         running.started = running.pid.and_then(start_time);
         if let Some(container) = self.lock().get_mut(&running.name) {
             container.running = running.clone();
@@ -215,8 +221,9 @@ impl Containers {
     }
 
     async fn end(&self, PartContainer { container, running, again }: PartContainer) {
+        // Docker sends SIGKILL itself after this time.
         let seconds = i32::try_from(STOP_DEADLINE.as_secs()).unwrap_or(i32::MAX);
-        // A paused container does not receive the signal. If the container is not paused, the call fails, which does no harm.
+        // A paused container does not receive the signal. The call fails if the container is not paused.
         let _ = self.docker.unpause_container(container.id()).await;
         let _ = container.stop_with_timeout(Some(seconds)).await;
         if let Some(log) = running.log.filter(|_| again)

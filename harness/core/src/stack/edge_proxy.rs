@@ -1,4 +1,4 @@
-//! The proxies on the edges of a stack. They live in this process as long as the stack, so no rule of a proxy outlives the process.
+//! The proxies on the edges of a stack. They run in this process, so their rules end with it.
 
 use super::StackError;
 use chaos_proxy::toxic::Latency;
@@ -18,15 +18,14 @@ struct Proxied {
     to: String,
     tapped: bool,
     proxy: Arc<Proxy>,
-    /// Keeps the rule that delays every reply, if the topology has such a rule.
+    /// The rule that delays every reply, if the topology has one. Dropping the guard would remove the rule.
     _slow: Option<Guard>,
 }
 
-/// An edge that gets a proxy.
 pub(super) struct ProxiedEdge<'a> {
     pub(super) from: &'a str,
     pub(super) to: &'a str,
-    /// The called part, `http://host:port` or `redis://host:port`.
+    /// URL of the called part, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
     pub(super) tapped: bool,
     /// The address of this machine that the calling part can reach.
@@ -47,13 +46,17 @@ impl EdgeProxies {
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        // Resolved once: the proxy keeps the address, and a part keeps its own when it is started again.
         let mut addresses = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
         let upstream: SocketAddr = addresses.next().ok_or_else(unreachable)?;
+        // The system may choose the port, although it is in the range of outgoing connections (see `ports.rs`): unlike
+        // a part, a proxy is never started again at its port.
         let options = Options { seed, tap: tapped, host: listen, port: 0 };
         let proxy = Proxy::start_with(&format!("{from} to {to}"), upstream, options).await;
         let proxy = Arc::new(proxy.map_err(|error| StackError::start(from, error))?);
         let slash = if path.is_empty() { "" } else { "/" };
         let address = format!("{scheme}://{}{slash}{path}", proxy.address());
+        // Only towards the client, so that each call is delayed once and not twice.
         let late =
             slow_ms.map(|by| Toxic::Latency(Latency { delay: Duration::from_millis(by), jitter: Duration::ZERO }));
         let slow = late.map(|toxic| proxy.add(Rule::new(toxic).towards(Towards::Client))).transpose();
@@ -62,13 +65,13 @@ impl EdgeProxies {
         Ok(address)
     }
 
-    /// The proxy on the edge from one part to another; `None` if the edge is direct.
+    /// Returns the proxy on the edge from one part to another; `None` if the edge is direct.
     pub(super) fn between(&self, from: &str, to: &str) -> Option<Arc<Proxy>> {
         let proxies = self.lock();
         proxies.iter().find(|edge| edge.from == from && edge.to == to).map(|edge| Arc::clone(&edge.proxy))
     }
 
-    /// The recorded exchanges on the edge from one part to another; `None` if it is not tapped.
+    /// Returns the recorded exchanges on the edge from one part to another; `None` if it is not tapped.
     pub(super) fn tap(&self, from: &str, to: &str) -> Option<Tap> {
         let proxies = self.lock();
         proxies.iter().find(|edge| edge.tapped && edge.from == from && edge.to == to).map(|edge| edge.proxy.tap())
@@ -78,7 +81,7 @@ impl EdgeProxies {
         let proxies = std::mem::take(&mut *self.lock());
         for edge in proxies {
             edge.proxy.clear();
-            // A proxy that is still referenced ends with its last reference.
+            // If a fault still references the proxy, it closes with the last reference.
             if let Some(proxy) = Arc::into_inner(edge.proxy) {
                 proxy.close().await;
             }

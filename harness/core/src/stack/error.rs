@@ -9,7 +9,7 @@ pub enum StackError {
     #[error("`{part}` cannot be started: {why}")]
     Start { part: String, why: String },
     #[error(
-        "`{part}` cannot listen on 127.0.0.1:{port}: {by} does already\nhint: stop that, or give `{part}` another port"
+        "`{part}` cannot listen on 127.0.0.1:{port}: {by} already does\nhint: stop that process, or choose another port for `{part}`"
     )]
     PortTaken {
         part: String,
@@ -40,7 +40,7 @@ pub enum StackError {
         "the image `{image}` does not exist\nhint: build the images with `make images`, or use `--backend process`"
     )]
     MissingImage { image: String },
-    /// A part of a stack that the harness did not start is not ready.
+    /// A part of an external stack is not ready.
     #[error(
         "`{part}` at `{url}` is not ready: {why}\nhint: start it, or let the harness start one with `--backend process`"
     )]

@@ -1,4 +1,5 @@
-//! The external backend: a stack that the harness did not start. The harness only checks that its parts are ready.
+//! The external backend: a stack that the harness did not start. The harness checks that its parts are ready, and never
+//! starts, stops or changes one.
 
 use super::ready::{self, Readiness};
 use super::runtime::PartRuntime;
@@ -26,6 +27,7 @@ impl External {
         let mut parts = Vec::new();
         for (name, url) in urls {
             let is_it = |part: &&Part| part.kind.service().is_some_and(|service| service.name() == name);
+            // The user may name more services than this run uses.
             let Some(part) = request.topology.parts.iter().find(is_it) else { continue };
             let url = url.trim_end_matches('/').to_owned();
             let unreachable = |why: String| StackError::Unreachable { part: name.clone(), url: url.clone(), why };

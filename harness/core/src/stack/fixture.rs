@@ -1,4 +1,5 @@
-//! Fixtures that a service finds when it starts: an older database, or files of rules or patterns in a folder that may change while it runs.
+//! Fixtures that the harness provides before a service starts: an older database, or files of rules or patterns in a
+//! folder that may change while the service is running.
 
 use super::StackError;
 use crate::plan::ProvidedFile;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 pub enum Fixture {
     /// A database, as the bytes of its file.
     Database { service: Service, bytes: Arc<[u8]> },
-    /// A folder of rules or patterns, with this file in it.
+    /// A file in the service's folder of rules or patterns. Without such a fixture the stack has no folder for the service.
     File {
         service: Service,
         /// Path of the file in the folder.
@@ -44,7 +45,7 @@ pub(super) fn has_folder(fixtures: &[Fixture], service: Service) -> bool {
     fixtures.iter().any(|fixture| matches!(fixture, Fixture::File { .. }) && fixture.service() == service)
 }
 
-/// Writes the files of rules and patterns; containers mount their folder. Databases are written by the backend.
+/// Writes the files of rules and patterns, whose folder a container mounts. The backend writes the databases.
 pub(super) fn write_files(dir: &Path, topology: &Topology, fixtures: &[Fixture]) -> Result<(), StackError> {
     for fixture in fixtures {
         let service = fixture.service();
@@ -61,12 +62,13 @@ pub(super) fn write_files(dir: &Path, topology: &Topology, fixtures: &[Fixture])
     Ok(())
 }
 
-/// Writes a file as a whole or not at all, because the service may read it at any time. It is readable for every user, because a container has
-/// its own user.
+/// Writes a file as a whole or not at all, because the service may read it at any time.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
     let path = folder.join(name);
     let parent = path.parent().unwrap_or(folder);
     std::fs::create_dir_all(parent)?;
+    // In the same folder, because a rename is atomic only within one file system; services skip
+    // hidden files. A new file has the default mode, so the user of a container can read it.
     let hidden = parent.join(format!(".{}.part", uuid::Uuid::new_v4().simple()));
     std::fs::write(&hidden, text)?;
     std::fs::rename(hidden, path)

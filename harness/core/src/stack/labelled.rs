@@ -8,9 +8,9 @@ use bollard::query_parameters::{
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// The key of the label on everything that the harness makes in Docker.
+/// The key of the label on every container, network and volume of a stack. Its value names the stack.
 pub const LABEL: &str = "harness.stack";
-/// How long the daemon may take to answer a ping.
+/// Deadline for the daemon to answer a ping.
 const PING_DEADLINE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,8 @@ pub async fn remove_from(docker: &Docker, label: &str) -> Result<(), DockerError
     let Labelled { containers, networks, volumes } = list(docker, label).await?;
     for id in containers {
         let remove = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        // Fails if something else removes it at the same time; the network could not be removed before its containers.
+        // Containers first, because Docker refuses to remove a network or a volume that a container uses. A removal
+        // fails if the harness and its reaper remove the same object at the same time, so errors are ignored.
         let _ = docker.remove_container(&id, Some(remove)).await;
     }
     for id in networks {
@@ -80,6 +81,7 @@ struct Labelled {
 
 async fn list(docker: &Docker, label: &str) -> Result<Labelled, DockerError> {
     let filters = HashMap::from([("label", vec![format!("{LABEL}={label}")])]);
+    // Without `all`, containers that have ended would not be listed.
     let all = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let containers = docker.list_containers(Some(all)).await?;
     let networks = docker.list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build())).await?;

@@ -1,6 +1,7 @@
-//! Chooses the port of a part: the port of the topology, or a free one outside the range that the system uses for outgoing connections. In that
-//! range another connection could take the port of a part that is being restarted, and a client that connects to the port could get it as its own
-//! outgoing port and be connected to itself.
+//! Chooses the port of a part: the port of the topology, or a free one outside the range that the system uses for
+//! outgoing connections. In that range an outgoing connection could take the port of a part while it is restarted. A
+//! client that connects to the port at that moment could even get it as its own outgoing port, and would be connected
+//! to itself.
 
 mod holder;
 
@@ -15,7 +16,7 @@ const ATTEMPTS: usize = 64;
 /// Lowest port that is tried.
 const LOWEST: u16 = 10_240;
 
-/// Returns the part's port in the topology, or one that was free a moment ago.
+/// Returns the part's port in the topology, or one that was free a moment ago: the listener that tried it is closed.
 pub(super) fn port_of(part: &Part) -> Result<u16, StackError> {
     let Some(port) = part.port else { return free_port().map_err(|error| StackError::start(&part.name, error)) };
     match TcpListener::bind(("127.0.0.1", port)) {
@@ -31,17 +32,20 @@ pub(super) fn port_of(part: &Part) -> Result<u16, StackError> {
 fn free_port() -> std::io::Result<u16> {
     let range =
         ports_below_outgoing(&std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());
+    // Not seeded by the run, so that two runs with the same seed do not try the same ports at the same time.
     let mut rng = rand::rng();
     let mut candidates = (0..ATTEMPTS).map(|_| rng.random_range(range.clone()));
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     if let Some(port) = candidates.find(free) {
         return Ok(port);
     }
+    // A port in the range of outgoing connections is better than no stack.
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// Returns the ports below those of outgoing connections; `text` is the content of `ip_local_port_range`.
 fn ports_below_outgoing(text: &str) -> Range<u16> {
+    // 32,768 is the default of Linux.
     let lowest_outgoing = text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(32_768);
     if lowest_outgoing > LOWEST + 1_000 { LOWEST..lowest_outgoing } else { LOWEST..u16::MAX }
 }

@@ -1,5 +1,5 @@
-//! The process backend: each part is a plain process on loopback. Data and logs are in the folder of the stack. A part that is started again
-//! keeps its port, so its peers and clients need no new address.
+//! The process backend: each part is a plain process on loopback. Data and logs are in the folder of the stack. A part
+//! that is started again keeps its port, so its peers and clients need no new address.
 
 mod command;
 
@@ -22,23 +22,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::process::Child;
 
-/// Maximum number of attempts to start a part. A free port is searched first, and another program may take it before the part listens.
+/// Maximum number of attempts to start a part. Another program may take the port between the moment when it was free
+/// and the moment when the part listens on it.
 const PORT_ATTEMPTS: usize = 4;
 /// Pause between two checks whether a process is stopped.
 const STATE_PAUSE: Duration = Duration::from_millis(2);
 
-/// The processes of a stack.
 pub(super) struct Processes {
     reaper: Option<Arc<Reaper>>,
     http: reqwest::Client,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
 }
 
-/// Everything that is needed to start a part again, and its process while it is running.
+/// The process of a part while it is running, and everything that is needed to start it again.
 struct Slot {
     part: Part,
     port: u16,
     environment: BTreeMap<String, String>,
+    // A tokio mutex, because it is held while a pause takes effect, so that no other action changes the process
+    // meanwhile.
     process: tokio::sync::Mutex<Option<PartProcess>>,
 }
 
@@ -59,7 +61,7 @@ impl PartProcess {
     /// Sends SIGTERM and waits for the exit. Returns `None` if the process had to be killed.
     async fn end(mut self) -> Option<ExitStatus> {
         self.signal(Signal::SIGTERM);
-        // A paused process receives SIGTERM only when it continues.
+        // A paused process receives SIGTERM only when it is resumed.
         self.signal(Signal::SIGCONT);
         if let Ok(status) = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await {
             return status.ok();
@@ -88,7 +90,8 @@ impl PartRuntime for Processes {
                         self.slots.lock().insert(part.name.clone(), Arc::new(slot));
                         return Ok(running);
                     }
-                    // Only a port that the harness chose is replaced. A part with a fixed port must not get another one.
+                    // Only a port that the harness chose is replaced: a part with a fixed port must not get another one.
+                    // The words are those of the system, `Address already in use`, which services and Redis log.
                     Err(StackError::Died { ref tail, .. })
                         if attempt < PORT_ATTEMPTS && part.port.is_none() && tail.contains("in use") => {}
                     Err(error) => return Err(error),
@@ -109,6 +112,7 @@ impl PartRuntime for Processes {
 
     fn kill<'r>(&'r self, name: &'r str) -> Action<'r, ()> {
         Box::pin(async move {
+            // Taken out of its slot first: a part that is being killed is not running, whatever the wait below returns.
             let mut process = self.take(name, "killed").await?;
             process.signal(Signal::SIGKILL);
             match tokio::time::timeout(STOP_DEADLINE, process.child.wait()).await {
@@ -155,15 +159,16 @@ impl PartRuntime for Processes {
             if let Ok(mut process) = slot.process.try_lock()
                 && let Some(process) = process.take()
             {
-                // Dropping the handle would kill the process (`kill_on_drop`).
+                // The destructor of the handle would kill the process (`kill_on_drop`).
                 std::mem::forget(process.child);
             }
         }
     }
 
-    /// The database in the part's settings or, if they name none, the one in the folder of the stack.
+    /// Returns the database in the part's settings or, if they name none, the one in the folder of the stack.
     fn database(&self, request: &StackRequest, part: &Part) -> Option<PathBuf> {
         match part.settings.get(mcp_contracts::env::DATABASE_URL) {
+            // A relative path begins at the folder of the stack, which is the part's working directory.
             Some(url) => url.strip_prefix("sqlite://").map(|path| request.dir.join(path)),
             None => Some(database_of(request, part)),
         }
@@ -185,15 +190,19 @@ impl Processes {
                 (command, format!("http://127.0.0.1:{}", slot.port))
             }
         };
+        // Appended to, because a part that is started again continues its log, and `Stack::log` returns all of it.
         let output = std::fs::File::options().create(true).append(true).open(&log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
-        // A terminal sends Ctrl-C to the whole process group of the harness. The part has its own group, so it runs until the harness stops it.
+        // A terminal sends Ctrl-C to the whole process group of the harness. The part has its own group, so it is
+        // running until the harness stops it.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).kill_on_drop(true);
         let child = command.spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(std::io::Error::other("it ended at once")))?;
         if let Some(reaper) = &self.reaper {
             reaper.watch_process(pid);
         }
+        // Stored in the slot only when it is ready: until then the handle is local, so a start that fails or is
+        // cancelled kills the process (`kill_on_drop`).
         let mut process = PartProcess { child, pid };
         wait_ready(&self.http, (&part.name, part.kind, &url), &log, || process.ended()).await?;
         *slot.process.lock().await = Some(process);
@@ -236,7 +245,7 @@ impl Processes {
     }
 }
 
-/// Returns true if the process is stopped by a signal.
+/// Returns true if a signal has stopped the process.
 fn is_stopped(pid: u32) -> bool {
     let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat());
     stat.is_ok_and(|stat| stat.state == 'T')
@@ -250,7 +259,7 @@ fn database_of(request: &StackRequest, part: &Part) -> PathBuf {
     request.dir.join("data").join(format!("{}.db", part.data))
 }
 
-/// Writes the database that the request gives a service. Instances share the file, so only the first one writes it.
+/// Writes the database that the request provides for a service.
 fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
     let bytes = request.given.iter().find_map(|given| match given {
         Fixture::Database { service, bytes } if part.kind == PartKind::Service(*service) => Some(bytes),
@@ -258,6 +267,8 @@ fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
     });
     let path = database_of(request, part);
     match bytes {
+        // The instances of a service share the file. A second copy would replace a database that the first one has
+        // opened.
         Some(bytes) if !path.exists() => {
             std::fs::write(&path, bytes).map_err(|error| StackError::start(&part.name, error))
         }

@@ -1,4 +1,5 @@
-//! Requests the readiness of parts, and waits until a part is ready. The error of a wait has the last lines of the part's log.
+//! Requests the readiness of parts, and waits until a part is ready. The error of a wait has the last lines of the
+//! part's log.
 
 use super::{START_DEADLINE, StackError};
 use crate::plan::topology::PartKind;
@@ -28,11 +29,12 @@ pub(super) enum Readiness {
 
 /// Returns an HTTP client for requests to parts. A stack creates one and keeps it, because creating it costs more than a request.
 pub(super) fn http_client() -> Result<reqwest::Client, StackError> {
+    // Without `no_proxy`, a proxy in the environment of the user would receive the requests.
     let client = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build();
     client.map_err(|error| StackError::start("harness", error))
 }
 
-/// Waits until a part is ready. `ended` returns the exit status of its process once it has ended, which ends the wait with an error.
+/// Waits until a part is ready. Fails when `ended` returns the exit status of its process, or at the deadline.
 pub(super) async fn wait_ready(
     http: &reqwest::Client,
     (name, kind, url): (&str, PartKind, &str),
@@ -59,9 +61,9 @@ pub(super) async fn readiness(http: &reqwest::Client, kind: PartKind, url: &str)
     ask(http, kind, url, READYZ_PATH).await
 }
 
-/// Returns true if a part answers, even with an error.
+/// Returns true if a part answers a request, even if the answer is an error.
 pub(super) async fn answers(http: &reqwest::Client, kind: PartKind, url: &str) -> bool {
-    // Not `/readyz`: a service may take long to find out whether the parts behind it answer.
+    // Not `/readyz`, whose answer may take long, because a service asks the parts that it calls first.
     !matches!(ask(http, kind, url, HEALTHZ_PATH).await, Readiness::Silent(_))
 }
 
@@ -74,6 +76,7 @@ async fn ask(http: &reqwest::Client, kind: PartKind, url: &str, path: &str) -> R
         };
     }
     match http.get(format!("{url}{path}")).send().await {
+        // A response with any status means that the part answers. Only without a response it is silent.
         Ok(response) if response.status().is_success() => Readiness::Ready,
         Ok(response) => Readiness::NotReady(response.text().await.unwrap_or_default()),
         Err(error) => Readiness::Silent(error.without_url().to_string()),
@@ -89,8 +92,9 @@ async fn ping(url: &str) -> std::io::Result<bool> {
     Ok(&reply == b"+PONG")
 }
 
-/// The last lines of a log.
+/// Returns the last lines of a log, indented for an error message.
 pub fn log_tail(path: &Path) -> String {
+    // Lossy, because a part that crashed may have written anything, and the error must show it.
     let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let tail: Vec<String> =

@@ -1,5 +1,7 @@
-//! The reaper: a child process that outlives the harness by a moment. The harness sends it every part that it starts and every undo of a fault. The
-//! reaper's input ends when the harness ends in any way, also by `kill -9`. Then the reaper applies the remaining undos and ends the parts.
+//! The reaper: a child process that outlives the harness by a moment. The harness sends it every part that it starts
+//! and every undo of a fault. The reaper's input ends when the harness ends in any way, also by `kill -9`. Then the
+//! reaper applies the remaining undos and ends the parts. The code of faults calls it the watchdog, because there only
+//! its undos matter.
 
 mod list;
 
@@ -60,7 +62,7 @@ impl Reaper {
         self.send(&Message::UndoNow { log: log.to_owned(), id: id.to_owned() });
     }
 
-    /// Ends the reaper without ending the parts. Called after the stack was stopped in order.
+    /// Ends the reaper. It no longer ends any part, because the stack was stopped before this call.
     pub fn release(&self) {
         self.send(&Message::Stopped);
         self.close();
@@ -73,6 +75,8 @@ impl Reaper {
     }
 
     fn send(&self, message: &Message) {
+        // Errors are ignored: a reaper that has died cannot be replaced, and `harness chaos recover` still has the undo
+        // log.
         let Ok(line) = serde_json::to_string(message) else { return };
         if let Some(input) = self.input.lock().as_mut() {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
@@ -80,10 +84,11 @@ impl Reaper {
     }
 }
 
-/// The main function of the reaper process: reads messages until its input ends, then undoes and ends what is left.
+/// Runs the reaper process: reads messages until its input ends, then applies the pending undos and ends the parts.
 pub fn reap_from_stdin() -> ExitCode {
     let mut list = List::default();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        // The last line is cut off if the harness dies while it writes.
         if let Ok(message) = serde_json::from_str(&line) {
             list.take(message);
         }

@@ -1,5 +1,5 @@
-//! The interface between a stack and the backend that runs its parts: processes, containers, or an external operator. The default methods are those
-//! of a stack that the harness did not start.
+//! The interface between a stack and the backend that runs its parts: processes, containers, or an external operator.
+//! The default methods are those of an external stack: they refuse every action.
 
 use super::{Ended, LOOPBACK, RunningPart, StackError, StackRequest};
 use crate::plan::topology::Part;
@@ -9,11 +9,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// The future of an action on a part.
+// Boxed, because a trait with `async fn` cannot be used as `dyn PartRuntime`.
 pub(super) type Action<'r, T> = BoxFuture<'r, Result<T, StackError>>;
 
 /// Runs the parts of one stack.
 pub(super) trait PartRuntime: Send + Sync {
-    /// Returns the parts if they are running already, so that the stack starts and stops none.
+    /// Returns the parts if they are running already. Then the stack neither starts nor stops any.
     fn running(&self) -> Option<Vec<RunningPart>> {
         None
     }
@@ -54,15 +55,15 @@ pub(super) trait PartRuntime: Send + Sync {
     /// Returns everything that a part has written to its log since its first start.
     fn log<'r>(&'r self, part: &'r RunningPart) -> Action<'r, String> {
         Box::pin(async {
-            let unreadable = |why: String| StackError::control(&part.name, "read the log of", why);
+            let unreadable = |why: String| StackError::control(&part.name, "queried for its log", why);
             let path = part.log.as_ref().ok_or_else(|| unreadable(NOT_OURS.to_owned()))?;
             let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         })
     }
 
-    /// Stops every part. Waves are stopped in reverse order, because no part needs those of the last wave. The parts of one wave are stopped
-    /// together.
+    /// Stops every part. The waves are stopped in reverse order, so that each part can use the parts that it calls
+    /// until it has ended. The parts of one wave are stopped together.
     fn stop<'r>(&'r self, _waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
         Box::pin(async {})
     }
@@ -70,7 +71,7 @@ pub(super) trait PartRuntime: Send + Sync {
     /// Leaves the parts running when the harness ends.
     fn leave(self: Box<Self>) {}
 
-    /// The label of everything in Docker that belongs to the stack.
+    /// Returns the label of everything in Docker that belongs to the stack; `None` on other backends.
     fn label(&self) -> Option<&str> {
         None
     }

@@ -1,4 +1,5 @@
-//! The state of a stack that outlives the command that started it. `harness up` writes the state to a file; `down`, `status` and `logs` read it.
+//! The state of a detached stack, which outlives the command that started it. `harness up` writes the state to a file;
+//! `down`, `status` and `logs` read it.
 
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Folder of the state, in the current directory.
+/// Folder of the state, below the current directory.
 pub const FOLDER: &str = ".harness";
 const FILE: &str = "stack.json";
 const PAUSE: Duration = Duration::from_millis(20);
@@ -29,11 +30,12 @@ pub struct StackState {
     pub backend: Backend,
     /// In start order.
     pub parts: Vec<RunningPart>,
+    // State files of earlier versions do not have this key.
     #[serde(default = "Topology::full")]
     pub topology: Topology,
     /// The label of the stack's containers; `None` if it has none.
     pub label: Option<String>,
-    /// The key that signs tokens. Because of it, only the owner may read the file.
+    /// The key that signs tokens. Only the owner may read the file, because it contains this key.
     pub secret: String,
 }
 
@@ -73,7 +75,7 @@ pub async fn up(
         if status(&state).await.iter().any(|part| part.state != "dead") {
             return Err(StateError::Already);
         }
-        // Every part is dead, so the remains of that stack are removed.
+        // Every part is dead, for example after a reboot, so the rest of that stack is removed.
         down(folder).await?;
     }
     let file = |error: std::io::Error| StateError::File { path: folder.to_owned(), why: error.to_string() };
@@ -81,6 +83,7 @@ pub async fn up(
         std::fs::create_dir_all(folder.join(sub)).map_err(file)?;
     }
     request.dir = std::path::absolute(folder).map_err(file)?;
+    // The folder is absolute, because each part has a working directory of its own.
     request.detached = true;
     let stack = Stack::start(&request, view, cancel).await?;
     let label = stack.label().map(str::to_owned);
@@ -114,12 +117,13 @@ fn save(folder: &Path, state: &StackState) -> Result<(), StateError> {
     write().map_err(|error: std::io::Error| StateError::File { path: path.clone(), why: error.to_string() })
 }
 
-/// Stops the parts that `up` started and removes the state. Data and logs stay.
+/// Stops the parts that `up` started, and removes the state. Keeps the data and the logs.
 ///
 /// # Errors
 /// No stack is up, or Docker does not answer.
 pub async fn down(folder: &Path) -> Result<StackState, StateError> {
     let state = load(folder)?;
+    // In reverse start order, so that each part can use the parts that it calls until it has ended.
     for part in state.parts.iter().rev() {
         end(part).await;
     }
@@ -142,12 +146,12 @@ async fn end(part: &RunningPart) {
     if is_alive(pid, started) {
         end_process(pid, started, Signal::SIGKILL);
     }
-    // If the process is a child of this one, it stays a zombie until it is waited for; for any other this fails.
+    // A child of this process stays a zombie until this call. For any other process the call fails.
     let _ = waitpid(Pid::from_raw(pid.cast_signed()), Some(WaitPidFlag::WNOHANG));
 }
 
-/// Ends one part of the stack and starts it again from the program that is now on the disk, with the same port and data. The other parts keep
-/// running.
+/// Ends one part of the stack and starts it again, with the same port and data. The new process runs the program that
+/// is on the disk now. The other parts are not changed.
 ///
 /// # Errors
 /// No stack is up, the part runs in a container, or it does not start.
@@ -165,6 +169,7 @@ pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<Run
         secret: state.secret.clone(),
         executable: executable.to_owned(),
         detached: true,
+        // `harness up` provides no fixtures, and a detached stack of processes uses neither images nor proxies.
         given: Vec::new(),
         image_tag: IMAGE_TAG.to_owned(),
         seed: 0,
@@ -180,7 +185,7 @@ pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<Run
     Ok(running)
 }
 
-/// Requests the readiness of every part.
+/// Requests the readiness of every part, one after another.
 pub async fn status(state: &StackState) -> Vec<PartStatus> {
     let (http, mut parts) = (ready::http_client().unwrap_or_default(), Vec::new());
     for part in &state.parts {

@@ -1,5 +1,5 @@
-//! How a fault is undone, as data, because the watchdog or a later harness may have to do it. Every undo may be applied twice, and does
-//! nothing if its process, container, Redis or file is gone or is another one by now.
+//! How a fault is undone, as data, because the watchdog or a later harness may have to apply it. Every undo may be
+//! applied twice. It does nothing if its process, container, Redis or file no longer exists or was replaced by another.
 
 pub(crate) mod line;
 
@@ -22,12 +22,10 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long one undo may take. The watchdog applies them one after another, so one that hangs must not keep the others waiting.
+/// Deadline for one undo. The watchdog applies them one after another, so an undo that hangs must not delay the others.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
-/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What undoes a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Undo {
@@ -35,7 +33,7 @@ pub enum Undo {
     Resume(ProcessUndo),
     /// Restores the file size limit of a process.
     FileSize(FileSizeUndo),
-    /// Moves a process back to its control group and removes ours.
+    /// Moves a process back to its control group and removes the harness's group.
     Group(GroupUndo),
     /// Resumes a container, or restores its limits.
     Container(ContainerUndo),
@@ -62,7 +60,8 @@ impl UndoError {
 }
 
 impl Undo {
-    /// Applies the undo without waiting, for a destructor; `None` if it needs a conversation with Redis, Docker or a busy group.
+    /// Applies the undo without waiting, for a destructor; `None` if it must wait for Redis, Docker or a busy control
+    /// group.
     pub(crate) fn at_once(&self) -> Option<Result<(), UndoError>> {
         match self {
             Self::Resume(process) => Some(process.resume()),
@@ -101,10 +100,10 @@ fn remove(path: &Path) -> Result<(), UndoError> {
     }
 }
 
-/// If the folder is gone, the service that read the file is gone too.
 fn write(path: &Path, text: &str) -> Result<(), UndoError> {
     match write_whole(path, text.as_bytes()) {
         Ok(()) => Ok(()),
+        // The folder of the run was removed, so no service reads the file any more.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(UndoError(format!("`{}` cannot be written: {error}", path.display()))),
     }

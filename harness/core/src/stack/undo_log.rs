@@ -1,8 +1,8 @@
-//! The undo log of a run while its faults are injected. Before a fault is injected, its undo is written to the disk and sent to the watchdog. When
-//! the fault is healed, a guard applies the undo and marks the entry as undone.
+//! The undo log of a run while its faults are injected. Before a fault is injected, its undo is written to the disk and
+//! sent to the watchdog. When the fault is healed, a guard applies the undo and marks the entry as undone.
 //!
-//! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it can be killed too: then
-//! `harness chaos recover` reads the file (decision 0016).
+//! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it
+//! can be killed too: then `harness chaos recover` reads the file (decision 0016).
 
 use super::undo::line::Line;
 use super::undo::{Undo, UndoError};
@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why no undo log can be kept, so that no fault may be injected.
+/// Why the undo log cannot be written. Then no fault is injected.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoLogError {
     #[error("the undo log `{}` cannot be written, so no fault is injected: {source}", path.display())]
@@ -23,8 +23,8 @@ pub enum UndoLogError {
     Watchdog(io::Error),
 }
 
-/// The undo log of a run. The file is created and the watchdog started with the first entry, because a run whose faults exist only in this
-/// process needs neither.
+/// The undo log of a run. The first entry creates the file and starts the watchdog, because a run whose faults exist
+/// only in this process needs neither.
 pub(crate) struct UndoLog {
     path: PathBuf,
     executable: PathBuf,
@@ -40,15 +40,18 @@ struct Open {
 }
 
 impl UndoLog {
-    /// The watchdog is `stack_reaper`. If it is `None`, because the stack outlives the harness, the log starts a watchdog from `executable`.
+    /// The watchdog is `stack_reaper`. If it is `None`, because the stack outlives the harness, the log starts a
+    /// watchdog of its own from `executable`.
     pub(crate) fn new(path: PathBuf, stack_reaper: Option<Arc<Reaper>>, executable: &Path) -> Arc<Self> {
         Arc::new(Self { path, executable: executable.to_owned(), stack_reaper, open: Mutex::default() })
     }
 
-    /// Records the undo of a fault on the disk and at the watchdog. The fault may be injected once this has returned.
+    /// Records the undo of a fault on the disk and at the watchdog. The fault may be injected when this has returned.
     pub(crate) fn must_undo(self: &Arc<Self>, undo: Undo) -> Result<UndoGuard, UndoLogError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let line = Line::MustUndo { id: id.clone(), undo: undo.clone() };
+        // Held until both have the line, so that two faults have the same order in the file and at the watchdog, which
+        // undo the newest first.
         let mut open = self.open.lock();
         let open = match open.as_mut() {
             Some(open) => open,
@@ -90,7 +93,7 @@ impl UndoLog {
     fn mark_undone(&self, id: &str) {
         let line = Line::Undone { id: id.to_owned() };
         if let Some(open) = self.open.lock().as_mut() {
-            // If the line is lost, the undo is applied a second time. Every undo may be applied twice.
+            // If the line is lost, the undo is applied a second time, which does no harm.
             let _ = line.append(&mut open.file);
             open.watchdog.record(&self.path, line);
         }
@@ -105,14 +108,15 @@ impl UndoLog {
 
 impl Drop for UndoLog {
     fn drop(&mut self) {
+        // The reaper of a stack ends with its stack, which may outlive this log.
         if let Some(Open { watchdog, own: true, .. }) = self.open.get_mut() {
             watchdog.close();
         }
     }
 }
 
-/// An entry of the undo log that is still to undo. If the guard is dropped, its destructor applies the undo, or the watchdog does if that needs
-/// waiting.
+/// An entry of the undo log that is still to undo. A guard that is dropped applies the undo in its destructor, or lets
+/// the watchdog apply it if that needs waiting.
 pub(crate) struct UndoGuard {
     log: Arc<UndoLog>,
     id: String,
@@ -121,7 +125,8 @@ pub(crate) struct UndoGuard {
 }
 
 impl UndoGuard {
-    /// Undoes the entry, verifies that, and marks it in the log. If that fails, the guard is dropped, so the watchdog tries again.
+    /// Applies the undo, verifies its effect, and marks the entry in the log. On a failure the guard is dropped, so the
+    /// watchdog tries again.
     pub(crate) async fn undo(mut self) -> Result<(), UndoError> {
         self.undo.apply().await?;
         self.undone = true;
@@ -135,7 +140,7 @@ impl Drop for UndoGuard {
         if self.undone {
             return;
         }
-        // A destructor cannot wait, so it leaves a conversation with Redis or Docker to the watchdog.
+        // A destructor cannot wait for Redis or Docker; the watchdog can.
         match self.undo.at_once() {
             Some(Ok(())) => self.log.mark_undone(&self.id),
             Some(Err(_)) | None => self.log.undo_by_watchdog(&self.id),

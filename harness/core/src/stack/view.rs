@@ -1,4 +1,4 @@
-//! The events of a run that are shown while it is in progress. The CLI decides how.
+//! The events of a run that are shown while it is in progress. The CLI decides how they are shown.
 
 use harness_history::{Expectation, Finding, Phase, Verdict};
 use serde::{Deserialize, Serialize};
@@ -10,25 +10,24 @@ pub enum Event {
     /// A part of the stack is ready.
     PartReady {
         part: String,
-        /// Time from its start to ready.
+        /// Time from the start of the part until it was ready.
         after: std::time::Duration,
     },
     /// The state of the load; sent once a second.
     Progress {
-        /// The phase, in a word or two.
+        /// The phase, in one or two words.
         phase: String,
         progress: Progress,
     },
     /// The result of an expectation of a scenario.
     Expectation(Expectation),
-    /// The finding of a check.
     Finding(Finding),
     /// A remark that does not change the verdict.
     Note(String),
     Verdict(Verdict),
 }
 
-/// Shows events; must return at once, because the run waits for it.
+/// Shows events. Must return at once, because the run waits for it.
 pub trait View: Send + Sync {
     fn show(&self, event: Event);
 }
@@ -39,9 +38,9 @@ pub struct Progress {
     /// Time of the run's clock, in microseconds.
     pub at_us: u64,
     pub phase: Phase,
-    /// Time left in that phase, in microseconds.
+    /// Remaining time of that phase, in microseconds.
     pub left_us: u64,
-    /// Users that are running.
+    /// Number of users that make calls.
     pub users: u32,
     /// Calls completed since the last event.
     pub calls: u64,

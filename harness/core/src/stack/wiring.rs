@@ -1,11 +1,13 @@
-//! Makes the environment of a part from the topology, the signing key and the addresses of the parts that it calls.
+//! Makes the environment variables of a part from the topology, the signing key and the addresses of the parts that it
+//! calls.
 
 use super::StackRequest;
 use crate::plan::topology::{Part, PartKind, peer_variable};
 use mcp_contracts::{Service, env};
 use std::collections::BTreeMap;
 
-/// Returns the environment of a service on every backend; `addresses` are those of its edges, in their order.
+/// Returns the environment of a service, except for the variables that the backend sets. `addresses` are those of the
+/// parts that it calls, in the order of its edges.
 pub(super) fn environment(
     request: &StackRequest,
     part: &Part,
@@ -17,6 +19,7 @@ pub(super) fn environment(
     values.insert(env::JWT_SECRET.to_owned(), request.secret.clone());
     for (kind, address) in addresses {
         let Some(variable) = peer_variable(*kind) else { continue };
+        // Several instances of a peer share one variable, as a list.
         let list = values.entry(variable.to_owned()).or_default();
         if !list.is_empty() {
             list.push(',');

@@ -1,4 +1,5 @@
-//! Opens a page in a headless browser and returns the messages of its console and everything that a reader could not see.
+//! Opens a page in a headless browser. Returns the messages of its console, and everything on the page that a reader
+//! could not see.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use base64::Engine;

@@ -1,4 +1,4 @@
-//! A harness in a process of its own that injects one fault, and the state of its stack as seen from outside.
+//! Runs a harness in another process, which injects one fault, and inspects the state of its stack from outside.
 
 use harness_core::fault::FaultKind;
 use harness_core::plan::topology::{PartKind, Topology};
@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long the harness may take to start, to inject and to end.
+/// Deadline for the harness to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
-/// The byte of SQLite's shared-memory file that is the right to write.
+/// The byte of SQLite's shared-memory file that a writer locks.
 const WRITE_LOCK: libc::off_t = 120;
 
 /// How the harness ends.
@@ -116,7 +116,7 @@ impl Holder {
         assert_eq!(self.line(), "active");
     }
 
-    /// Ends the harness in its way, and waits until it has ended.
+    /// Ends the harness as `ending` requires, and waits until it has ended.
     pub(crate) fn end(&mut self) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         match self.ending {
@@ -151,7 +151,7 @@ impl Holder {
         kill(Pid::from_raw(watchdog.pid), Signal::SIGKILL).unwrap();
     }
 
-    /// The processes that work in its folder.
+    /// Returns the processes whose working directory is in the holder's folder.
     pub(crate) fn processes(&self) -> Vec<i32> {
         let folder = self.folder.path().canonicalize().unwrap();
         let all = procfs::process::all_processes().unwrap().flatten();
@@ -159,7 +159,7 @@ impl Holder {
         alive.filter(|process| process.cwd().is_ok_and(|cwd| cwd.starts_with(&folder))).map(|it| it.pid).collect()
     }
 
-    /// The present state of everything that a fault can change.
+    /// Returns the present state of everything that a fault can change.
     pub(crate) async fn observe(&self) -> Observed {
         let mut redis = Vec::new();
         for part in self.parts.iter().filter(|part| part.kind == PartKind::Redis) {
@@ -169,7 +169,7 @@ impl Holder {
         Observed { processes, redis, files: files(&self.dir().join("files")) }
     }
 
-    /// Fails if anything of the fault is left; the error says what.
+    /// Fails if anything of the fault remains; the error names it.
     pub(crate) async fn nothing_left(&self, fault: &FaultKind, before: &Observed) -> Result<(), String> {
         all_undone(&self.dir().join("undo.jsonl"))?;
         if let FaultKind::Kill(_) | FaultKind::Stop(_) | FaultKind::Restart(_) = fault {
@@ -209,7 +209,7 @@ pub(crate) async fn until(what: &str, within: Duration, look: impl AsyncFn() -> 
     }
 }
 
-/// Whether a process is stopped, its file size limit and its control groups.
+/// Describes a process: whether it is stopped, its file size limit and its control groups.
 fn process(part: &RunningPart) -> Result<String, String> {
     let process = procfs::process::Process::new(part.pid.unwrap().cast_signed()).map_err(|error| error.to_string())?;
     let stopped = process.stat().map_err(|error| error.to_string())?.state == 'T';
@@ -233,7 +233,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, String)> {
     contents
 }
 
-/// Fails if an entry of the undo log is not undone, or a control group is left.
+/// Fails if an entry of the undo log is not undone, or a control group of the harness exists.
 fn all_undone(log: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -248,7 +248,7 @@ fn all_undone(log: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Everything that a state of Redis changes; fails if Redis does not serve.
+/// Returns everything that a state of Redis changes. Fails if Redis does not serve.
 async fn redis_settings(url: &str) -> Result<Vec<String>, String> {
     let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_millis(500)));
     let client = redis::Client::open(url).unwrap();
@@ -273,7 +273,7 @@ async fn redis_settings(url: &str) -> Result<Vec<String>, String> {
     Ok(vec![ask(&["CONFIG", "GET", "*"]).await?, ask(&["ACL", "LIST"]).await?, role.to_owned(), filler])
 }
 
-/// Fails if another process holds the right to write a database.
+/// Fails if another process has the lock of writers on a database.
 fn unlocked(shared_memory: &Path) -> Result<(), String> {
     let file =
         std::fs::File::options().read(true).write(true).open(shared_memory).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! A recorded run: two users of two organisations store and read for five seconds.
+//! Recorded runs for the tests of reports: two users of two organisations store and read for five seconds.
 #![allow(dead_code, clippy::allow_attributes, reason = "no test uses all of it")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 

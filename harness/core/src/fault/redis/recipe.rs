@@ -1,4 +1,5 @@
-//! The form of a state's recipe, and what the recipes read from the Redis beforehand so that they can restore it.
+//! The type of a recipe, and the functions that read the present settings of a Redis, so that a recipe can restore
+//! them.
 
 use super::query;
 use super::symptom::Symptom;
@@ -8,13 +9,13 @@ use std::path::PathBuf;
 
 pub(super) type Command = Vec<String>;
 
-/// What goes on while a state lasts.
+/// The command that keeps a state going.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ongoing {
     Nothing,
-    /// A command that is answered only when the fault is healed.
+    /// A command that Redis answers only when the fault is healed.
     Endless(Command),
-    /// A command that is sent again and again.
+    /// A command that is sent again after each pause.
     Repeated(Command),
 }
 
@@ -23,19 +24,19 @@ pub(super) enum Ongoing {
 pub(super) struct Recipe {
     pub(super) inject: Vec<Command>,
     pub(super) ongoing: Ongoing,
-    /// True if all other connections are closed then, so that the services meet the state on new connections.
+    /// True if the connections of all other clients are closed after `inject`, so that the services have to open new
+    /// ones.
     pub(super) cuts_off: bool,
-    /// Commands after that.
+    /// Commands that follow when these connections are closed.
     pub(super) then: Vec<Command>,
-    /// Commands that undo it. They may run twice.
+    /// Commands that undo the fault. They may run twice.
     pub(super) restore: Vec<Command>,
-    /// Number of connections that are held open.
+    /// Number of connections that the harness keeps open during the fault.
     pub(super) places: usize,
-    /// A file that Redis writes because of the state.
+    /// A file that Redis writes because of the fault.
     pub(super) leaves: Option<PathBuf>,
-    /// The password that Redis requires meanwhile.
+    /// The password that Redis requires during the fault.
     pub(super) password: Option<String>,
-    /// What shows that the state has been reached.
     pub(super) symptom: Symptom,
 }
 
@@ -55,13 +56,14 @@ impl Recipe {
     }
 }
 
-/// Returns the commands that change settings in this order, and those that restore them in reverse.
+/// Returns the commands that change settings, in this order, and those that restore them, in reverse order.
 pub(super) async fn settings(
     admin: &mut MultiplexedConnection,
     changes: &[(&str, &str)],
 ) -> Result<(Vec<Command>, Vec<Command>), String> {
     let (mut inject, mut restore) = (Vec::new(), Vec::new());
     for (name, value) in changes {
+        // The present value and not the default of Redis, which its command line or its operator may have changed.
         let before = setting(admin, name).await?;
         inject.push(command(&["CONFIG", "SET", name, value]));
         restore.insert(0, command(&["CONFIG", "SET", name, &before]));
@@ -74,8 +76,8 @@ pub(super) async fn setting(admin: &mut MultiplexedConnection, name: &str) -> Re
     pair.into_iter().nth(1).ok_or_else(|| format!("this Redis has no setting `{name}`"))
 }
 
-/// Returns the command that gives the services' user its present commands. The first rule in the list covers all commands (`+@all` or
-/// `-@all`), so that applying the list again does not depend on what was changed since.
+/// Returns the command that restores the present permissions of the services' user. The first rule of the list covers
+/// all commands (`+@all` or `-@all`), so the result does not depend on later changes of the permissions.
 pub(super) async fn permissions(admin: &mut MultiplexedConnection) -> Result<Command, String> {
     let users: Vec<String> = ask(admin, &["ACL", "LIST"]).await?;
     let rules = users.iter().find_map(|line| line.strip_prefix("user default "));

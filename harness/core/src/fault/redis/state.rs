@@ -1,5 +1,5 @@
-//! The states that a Redis can be brought into, each with its recipe. A new state is a variant, a line of `ALL`, a name and a recipe, all in this
-//! file.
+//! The states that a Redis can be brought into, each with its recipe. A new state needs a variant, a line in `ALL`, a
+//! name and a recipe, all in this file.
 
 use super::NAME;
 use super::recipe::{Ongoing, Recipe, ask, command, permissions, setting, settings};
@@ -10,47 +10,51 @@ use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Number of client places that the harness occupies while Redis accepts no more clients. If the harness dies, all of them become free, so that
-/// the watchdog gets one although the services compete for them.
+/// Number of connections that the harness opens to fill Redis in [`RedisState::MaxClients`]. If the harness dies, all
+/// of them close, so the watchdog gets a connection although the services compete for them.
 const PLACES: usize = 32;
-/// Time after which Redis ends the pause of writes by itself, in milliseconds, if neither the harness nor the watchdog has ended it.
+/// Time after which Redis ends a fault by itself, in milliseconds, if neither the harness nor the watchdog has ended
+/// it: resumes paused writes, and removes the keys of [`RedisState::Loading`].
 const PAUSED_MS: u32 = 600_000;
-/// How long a script runs before Redis answers others with `BUSY`, in milliseconds.
+/// How long a script runs before Redis answers other clients with `BUSY`, in milliseconds. The default of Redis is
+/// 5,000, which is as long as a state may take to show its symptom.
 const BUSY_AFTER_MS: u32 = 100;
-/// A port on which nothing listens.
+/// A privileged port on which no Redis listens, so that the replica never finds a master.
 const DEAD_PORT: u16 = 1;
-/// Number of keys that are loaded, and the delay of each in microseconds. Together they end the loading by itself after two minutes.
+/// Number of keys that Redis loads, and the delay of each in microseconds: 12,000 × 10 ms, so that the loading ends by
+/// itself after two minutes.
 const LOADED_KEYS: u32 = 12_000;
 const LOAD_DELAY_US: u32 = 10_000;
-/// Size of each key. While it loads, Redis answers clients once per this number of bytes, and accepts no smaller interval.
+/// Size of each key in bytes, and the interval at which a loading Redis answers its clients. Redis accepts no smaller
+/// interval.
 const LOADED_BYTES: usize = 1_024;
 const FILL: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('SET', ARGV[1] .. i, ARGV[3], 'PX', ARGV[4]) end";
 const CLEAR: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('UNLINK', ARGV[1] .. i) end";
 const FILLER: &str = "harness:fault:filler:";
 
-/// A state in which Redis answers and does not serve.
+/// A state in which Redis is running but does not serve its clients as usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RedisState {
-    /// It loads its data (`-LOADING`).
+    /// Redis loads its data (`-LOADING`).
     Loading,
-    /// It follows a dead master (`-READONLY`).
+    /// Redis is the replica of a dead master (`-READONLY`).
     Readonly,
-    /// It has no memory for writes (`-OOM`).
+    /// Redis has no memory for writes (`-OOM`).
     Oom,
     /// A script does not end (`-BUSY`).
     Busy,
-    /// Writes wait (`CLIENT PAUSE WRITE`).
+    /// Redis delays writes until the fault ends (`CLIENT PAUSE WRITE`).
     PausedWrites,
-    /// It forgets scripts again and again (`-NOSCRIPT`).
+    /// The loaded scripts are removed again and again (`-NOSCRIPT`).
     ScriptsFlushed,
-    /// All counters are gone.
+    /// All keys are removed, and the counters with them.
     CountersLost,
-    /// It lets no more clients in.
+    /// Redis accepts no more clients.
     MaxClients,
     /// The services' user may not run scripts (`-NOPERM`).
     NoScripts,
-    /// It requires a password that no service has (`-NOAUTH`).
+    /// Redis requires a password that no service has (`-NOAUTH`).
     PasswordRequired,
 }
 
@@ -68,7 +72,7 @@ impl RedisState {
         Self::PasswordRequired,
     ];
 
-    /// The word in experiments and reports.
+    /// Returns the name of the state in experiments and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Loading => "loading",
@@ -84,7 +88,7 @@ impl RedisState {
         }
     }
 
-    /// Returns how this Redis is brought into the state and back; changes nothing yet.
+    /// Returns the commands that bring this Redis into the state and back. Only reads settings; changes nothing.
     pub(super) async fn recipe(self, admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
         Ok(match self {
             Self::Oom => {
@@ -97,25 +101,30 @@ impl RedisState {
             Self::Busy => {
                 let after = BUSY_AFTER_MS.to_string();
                 let (inject, mut restore) = settings(admin, &[("lua-time-limit", after.as_str())]).await?;
-                // First, because while the script runs, Redis rejects the commands that restore settings.
+                // Before the settings: while the script runs, Redis refuses the commands that restore them.
                 restore.insert(0, command(&["SCRIPT", "KILL"]));
                 let symptom = Symptom::Error { command: command(&["PING"]), code: "BUSY" };
                 let ongoing = Ongoing::Endless(command(&["EVAL", "while true do end", "0"]));
                 Recipe { ongoing, ..Recipe::new(inject, restore, symptom) }
             }
             Self::PausedWrites => {
+                // No probe shows this state: a write would wait too, and reads succeed.
                 let pause = command(&["CLIENT", "PAUSE", &PAUSED_MS.to_string(), "WRITE"]);
                 Recipe::new(vec![pause], vec![command(&["CLIENT", "UNPAUSE"])], Symptom::Accepted)
             }
             Self::ScriptsFlushed => {
+                // Repeated, because a service loads its script again as soon as Redis answers `NOSCRIPT`.
                 let flush = command(&["SCRIPT", "FLUSH"]);
                 let ongoing = Ongoing::Repeated(flush.clone());
                 Recipe { ongoing, ..Recipe::new(vec![flush], Vec::new(), Symptom::Accepted) }
             }
+            // No undo: the fault is over at once.
             Self::CountersLost => Recipe::new(vec![command(&["FLUSHALL"])], Vec::new(), Symptom::Accepted),
             Self::MaxClients => {
                 let (inject, restore) = settings(admin, &[("maxclients", "1")]).await?;
-                // The limit allows only the connections that are open already: the places, and the one of the admin.
+                // The limit becomes exactly the number of connections that the harness has open: the places and the
+                // admin's. It does not stay 1: if the harness died, the watchdog would compete with the services for
+                // one place.
                 let then = vec![command(&["CONFIG", "SET", "maxclients", &(PLACES + 1).to_string()])];
                 let symptom = Symptom::Greeting { contains: "max number of clients" };
                 Recipe { cuts_off: true, then, places: PLACES, ..Recipe::new(inject, restore, symptom) }
@@ -149,21 +158,22 @@ async fn password(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
     let inject = vec![command(&["CONFIG", "SET", "requirepass", &password])];
     let restore = vec![command(&["CONFIG", "SET", "requirepass", ""])];
     let recipe = Recipe::new(inject, restore, Symptom::NewConnection { error: "NOAUTH" });
-    // A connection that is open stays authenticated, so the services' connections are closed.
+    // Redis asks only new connections for the password, so the open connections of the services are closed.
     Ok(Recipe { cuts_off: true, password: Some(password), ..recipe })
 }
 
-/// Makes Redis save its data and slowly load it again, so that it answers as it does after a restart. Connections are closed, because a restart
-/// closes them too.
+/// Makes Redis save its data and load it again slowly, so that it answers as after a restart. Closes the connections,
+/// as a restart does.
 async fn loading(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
-    // The delay is restored before the interval: with the former interval, Redis would not read the command that ends the delay for a long time.
+    // Settings are restored in reverse order, so the delay comes first. If the interval were restored first, Redis
+    // would read its clients so rarely that the command which ends the delay would wait for a long time.
     let slow = [
         ("loading-process-events-interval-bytes", LOADED_BYTES.to_string()),
         ("key-load-delay", LOAD_DELAY_US.to_string()),
     ];
     let slow = slow.each_ref().map(|(name, value)| (*name, value.as_str()));
     let (mut inject, mut restore) = settings(admin, &slow).await?;
-    // Random text, because Redis compresses other text in the file, and the interval counts the bytes of the file.
+    // Random text, because Redis compresses any other text in its file, and the interval counts bytes of the file.
     let (keys, filler) = (LOADED_KEYS.to_string(), random_text(LOADED_BYTES));
     inject.push(command(&["EVAL", FILL, "0", FILLER, &keys, &filler, &PAUSED_MS.to_string()]));
     restore.push(command(&["EVAL", CLEAR, "0", FILLER, &keys]));

@@ -1,4 +1,4 @@
-//! What shows that Redis is in a state, and who else is connected to it.
+//! Detects that Redis is in a state, and closes the connections of all other clients.
 
 use super::{NAME, connect, query};
 use redis::aio::MultiplexedConnection;
@@ -6,21 +6,22 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// A script that writes, as the services' scripts do: it fails if scripts or writes are refused.
+/// A script that writes, as the services' scripts do: it fails if scripts or writes are refused. Its key expires after
+/// 1 ms, so that the probe leaves nothing in Redis.
 pub(super) const WRITE: &[&str] =
     &["EVAL", "return redis.call('SET', KEYS[1], '1', 'PX', '1')", "1", "harness-fault:probe"];
 
-/// How long a state may take to show.
+/// Deadline for the symptom to appear after the commands of the recipe.
 const DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long a greeting may take.
+/// Time after which a connection without a greeting counts as accepted.
 const GREETING_DEADLINE: Duration = Duration::from_millis(200);
 const MAX_GREETING_BYTES: usize = 256;
 
-/// What shows that a state has been reached.
+/// The reply or event that proves that Redis is in a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Symptom {
-    /// Nothing but that Redis accepted the commands.
+    /// Redis accepted the commands; the state has no other symptom.
     Accepted,
     /// Redis answers this command with this error.
     Error { command: Vec<String>, code: &'static str },
@@ -64,24 +65,26 @@ async fn connect_and_ping(url: &str) -> Result<(), String> {
     query(&mut connection, &["PING"]).await.map(drop).map_err(describe)
 }
 
-/// Reads what Redis sends to a connection that sends nothing. A client that sends first may not see it, because Redis closes the connection
-/// with the client's bytes unread.
+/// Reads what Redis sends to a connection that sends nothing. A client that sends first may not receive it: Redis
+/// closes the connection with the client's bytes unread, so the system resets it.
 async fn greeting(url: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(url.trim_start_matches("redis://")).await?;
     let mut text = [0; MAX_GREETING_BYTES];
     match tokio::time::timeout(GREETING_DEADLINE, stream.read(&mut text)).await {
         Ok(read) => read.map(|length| String::from_utf8_lossy(&text[..length]).trim().to_owned()),
-        // Redis lets this connection in and waits for a command.
+        // Redis has accepted this connection and waits for a command.
         Err(_) => Ok(String::new()),
     }
 }
 
-/// Closes every connection to Redis but the harness's own.
+/// Closes every connection to Redis except those of the harness.
 pub(super) async fn cut_off_others(admin: &mut MultiplexedConnection) -> Result<(), String> {
     let clients = query(admin, &["CLIENT", "LIST"]).await.map_err(|error| error.to_string())?;
     let clients: String = redis::from_redis_value(clients).map_err(|error| error.to_string())?;
+    // By id, not by `CLIENT KILL TYPE normal`: that spares only the connection which sends it, and would
+    // close the other connections of the harness.
     for id in others(&clients) {
-        // Fails if the client has disconnected meanwhile.
+        // The command fails if the client has disconnected in the meantime, which is the wanted result.
         let _ = query(admin, &["CLIENT", "KILL", "ID", id]).await;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! A control group of its own for one process. In version 1 it is a child of the present group. In version 2 it is a sibling, because a group
-//! with processes may not have children that are limited.
+//! Moves one process into a new control group. In version 1 the group is a child of the present one. In version 2 it is
+//! a sibling, because there a group with processes may not have children that are limited.
 
 use super::{Limit, PERIOD_US};
 use crate::stack::undo::{GroupUndo, MEMBERS, Undo};
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const CPU: &str = "cpu";
 pub(crate) const MEMORY: &str = "memory";
 
-/// Where a process is in the hierarchy of a controller.
+/// The place of a process in the hierarchy of a controller.
 struct Place {
-    /// Folder of its present group.
+    /// Folder of the present group of the process.
     from: PathBuf,
     /// Folder in which a new group can be made.
     parent: PathBuf,
@@ -25,7 +25,7 @@ enum Version {
     Two,
 }
 
-/// A process that is about to be moved into a group of its own.
+/// A process that is about to be moved into a new group.
 pub(super) struct Squeezed {
     undo: GroupUndo,
     version: Version,
@@ -47,7 +47,8 @@ impl Squeezed {
         Undo::Group(self.undo.clone())
     }
 
-    /// Makes the group, sets its limit, and only then moves the process into it, so that it is never there without the limit.
+    /// Makes the group, sets its limit, and then moves the process into it, so that the process is never in it
+    /// unlimited.
     pub(super) fn enter(&self) -> Result<(), String> {
         let group = &self.undo.group;
         std::fs::create_dir(group).map_err(|error| format!("`{}` cannot be made: {error}", group.display()))?;
@@ -71,6 +72,7 @@ impl Squeezed {
             }
         }
         write(MEMBERS, self.undo.pid.to_string())?;
+        // Verified, because a fault without an effect proves nothing (decision 0015).
         let members = std::fs::read_to_string(group.join(MEMBERS)).unwrap_or_default();
         match members.lines().any(|line| line == self.undo.pid.to_string()) {
             true => Ok(()),
@@ -79,7 +81,7 @@ impl Squeezed {
     }
 }
 
-/// Returns why a process of this machine cannot be moved into a group of its own.
+/// Returns why a process of this machine cannot be moved into a new group; `None` if it can.
 pub(crate) fn impossible(controller: &str) -> Option<String> {
     place(std::process::id(), controller).err()
 }
@@ -89,6 +91,7 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
     let process = Process::new(pid.cast_signed()).map_err(read)?;
     let groups = process.cgroups().map_err(read)?;
     let mounts = Process::myself().and_then(|myself| myself.mountinfo()).map_err(read)?;
+    // A system may mount both versions at once, but each controller belongs to only one of them (cgroups(7)).
     let of_one = groups.0.iter().find(|group| group.controllers.iter().any(|name| name == controller));
     let group = match of_one {
         Some(group) => {
@@ -105,6 +108,7 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
     let (version, from, mount) = group.ok_or_else(|| format!("there are no control groups for `{controller}`"))?;
     let parent = match version {
         Version::One => from.clone(),
+        // The root has no parent, and is the only group that may have both processes and limited children.
         Version::Two if from == mount.mount_point => from.clone(),
         Version::Two => from.parent().map_or_else(|| from.clone(), Path::to_owned),
     };
@@ -115,6 +119,8 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
             return Err(format!("the control group `{}` does not delegate `{controller}`", parent.display()));
         }
     }
+    // Only asked here, because a plan is validated with this function before anything may change. `from` must be
+    // writable too: the undo moves the process back.
     for folder in [&parent, &from.join(MEMBERS)] {
         access(folder, AccessFlags::W_OK)
             .map_err(|error| format!("`{}` cannot be written: {}", folder.display(), error.desc()))?;
@@ -122,7 +128,8 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
     Ok(Place { from, parent, version })
 }
 
-/// The folder of a group below this mount, which may show only a part of the hierarchy.
+/// Returns the folder of a group below a mount. In a container, a mount may show only a part of the hierarchy, so its
+/// root is removed from the path of the group.
 fn folder(mount: &MountInfo, group: &str) -> PathBuf {
     let below = Path::new(group).strip_prefix(&mount.root).unwrap_or_else(|_| Path::new(group.trim_start_matches('/')));
     if below.as_os_str().is_empty() { mount.mount_point.clone() } else { mount.mount_point.join(below) }

@@ -1,8 +1,8 @@
-//! A problem of a file, with its place, its key and what is allowed.
+//! A problem of a file, with its place, its key and the allowed values.
 
 use std::fmt;
 
-/// Minimum similarity (Jaro-Winkler) of a name that is suggested.
+/// Minimum similarity (Jaro-Winkler, from 0 to 1) of a name that is suggested.
 const MIN_SIMILARITY: f64 = 0.8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,6 @@ pub struct Problem {
     /// The key, such as `mix.store_memory`, or the option.
     pub key: String,
     pub what: String,
-    /// The values that are allowed.
     pub allowed: String,
 }
 
@@ -23,12 +22,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The problems as lines of an error message.
+/// Renders the problems as lines of an error message.
 pub fn problem_lines(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
-/// The known name that is most similar to `name`, if it is similar enough to be a typing error.
+/// Returns the known name that is most similar to `name`, if `name` is similar enough to be a typing error.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))

@@ -1,4 +1,5 @@
-//! Parsers for durations, thresholds and stages, which are texts in those files. An error says why the text is invalid.
+//! Parsers for values that TOML has no type for: durations, thresholds, stages and comparisons. An error says why the
+//! text is invalid.
 
 use crate::plan::workload::{Metric, RateStage, Threshold};
 use std::time::Duration;
@@ -7,7 +8,6 @@ pub const DURATION_TEXT: &str = "a number and a unit: `500us`, `20ms`, `5s`, `2m
 pub const STAGES_TEXT: &str =
     "`DURATION:RATE` (linear from the rate before) or `DURATION:FROM-TO`, separated by commas: `10s:100,20s:100-1000`";
 pub const THRESHOLD_TEXT: &str = "`p50`, `p90`, `p95`, `p99`, `p99.9` or `max` with a duration (`p99<500ms`), `error_rate` with a share (`error_rate<1%`)";
-/// What a comparison looks like.
 pub(super) const COMPARISON_TEXT: &str = "`>= 30`, `<= 5` or `= 0`";
 /// Maximum number of arrivals per second.
 pub const MAX_RATE: f64 = 100_000.0;
@@ -30,13 +30,16 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a duration"))?;
     let micros = number * micros;
+    // `number` has only digits and points, so it is neither negative nor NaN, and this bound makes the cast below
+    // exact.
     if micros > 366.0 * 86_400e6 {
         return Err(format!("`{text}` is longer than a year"));
     }
     Ok(Duration::from_micros(micros.round() as u64))
 }
 
-/// Parses stages such as `10s:100,20s:100-1000`. A first stage without a start rate is constant.
+/// Parses stages such as `10s:100,20s:100-1000`. A stage without a start rate begins at the end rate of the stage
+/// before it; if it is the first, its rate is constant.
 ///
 /// # Errors
 /// Which stage is invalid, and why.
@@ -46,7 +49,7 @@ pub fn stages(text: &str) -> Result<Vec<RateStage>, String> {
         let (length, rates) = stage.split_once(':').ok_or_else(|| format!("stage `{stage}` has no `:`"))?;
         let duration = duration(length)?;
         if duration.is_zero() {
-            return Err(format!("stage `{stage}` has no length"));
+            return Err(format!("stage `{stage}` has a length of 0"));
         }
         let (from, to) = match rates.split_once('-') {
             Some((from, to)) => (Some(rate(from)?), rate(to)?),
@@ -56,7 +59,7 @@ pub fn stages(text: &str) -> Result<Vec<RateStage>, String> {
         stages.push(RateStage { from_per_second: from, to_per_second: to, duration });
     }
     if stages.iter().all(|stage| stage.from_per_second == 0.0 && stage.to_per_second == 0.0) {
-        return Err("no stage has an arrival".to_owned());
+        return Err("every stage has a rate of 0".to_owned());
     }
     Ok(stages)
 }
@@ -75,6 +78,7 @@ pub fn threshold(text: &str) -> Result<Threshold, String> {
         Some((operation, bound)) => (Some(operation.trim().to_owned()), bound),
         None => (None, text),
     };
+    // A file writes its thresholds below a key, and `all` is the key of those that are for no single operation.
     let operation = operation.filter(|operation| operation != "all");
     let (metric, below) = bound.split_once('<').ok_or_else(|| format!("`{text}` has no `<`"))?;
     let (metric, below) = (metric.trim(), below.trim());
@@ -87,9 +91,10 @@ pub fn threshold(text: &str) -> Result<Threshold, String> {
             .strip_prefix('p')
             .and_then(|number| number.parse().ok())
             .filter(|percentile: &f64| *percentile > 0.0 && *percentile < 100.0)
-            .ok_or_else(|| format!("`{metric}` is not a figure that can be bounded"))?,
+            .ok_or_else(|| format!("`{metric}` is not a metric of a threshold"))?,
     };
     let below = duration(below)?;
+    // The comparison is `<`, and no latency is below zero.
     if below.is_zero() {
         return Err(format!("`{text}` can never hold"));
     }
@@ -102,13 +107,14 @@ fn share(text: &str) -> Result<f64, String> {
         Some(percent) => number(percent)? / 100.0,
         None => number(text)?,
     };
+    // As for a latency, the comparison is `<`, so a bound of 0 could never hold.
     if share > 0.0 && share <= 1.0 { Ok(share) } else { Err(format!("`{text}` is not a share above 0 and up to 100%")) }
 }
 
-/// Reads `>= 30`, `<= 5` or `= 0`, as the least and the most.
+/// Parses `>= 30`, `<= 5` or `= 0`. Returns the minimum and the maximum, both inclusive.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why the text is invalid.
 pub fn comparison(text: &str) -> Result<(Option<f64>, Option<f64>), String> {
     let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a number"));
     if let Some(least) = text.strip_prefix(">=") {

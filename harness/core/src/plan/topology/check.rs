@@ -4,7 +4,7 @@ use super::{EdgeMode, PartKind, Topology};
 use std::collections::HashSet;
 
 impl Topology {
-    /// One line for each problem.
+    /// Returns one line for each problem.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut names = HashSet::new();
@@ -14,7 +14,7 @@ impl Topology {
             }
             for edge in &part.edges {
                 match self.part(&edge.to) {
-                    None => problems.push(format!("`{}` talks to `{}`, which is not a part", part.name, edge.to)),
+                    None => problems.push(format!("`{}` calls `{}`, which is not a part", part.name, edge.to)),
                     Some(target) if target.kind == PartKind::Redis && edge.mode == EdgeMode::Tapped => {
                         problems
                             .push(format!("`{}` to `{}` cannot be tapped: Redis speaks no HTTP", part.name, edge.to));
@@ -23,10 +23,10 @@ impl Topology {
                 }
             }
             if part.kind == PartKind::Redis && !part.lies.is_empty() {
-                problems.push("Redis cannot lie; give the lie to a service".to_owned());
+                problems.push("Redis cannot lie; add the lie to a service".to_owned());
             }
             if part.kind == PartKind::Redis && !part.entrance.is_direct() {
-                problems.push("clients do not call Redis, so it cannot have a proxy towards them".to_owned());
+                problems.push("clients do not call Redis, so there cannot be a proxy between them".to_owned());
             }
         }
         if problems.is_empty() && self.is_circular() {
@@ -35,14 +35,16 @@ impl Topology {
         problems
     }
 
-    /// The features that only the process backend has, one line each.
+    /// Returns the features that only the process backend supports, one line each.
     pub fn needs_processes(&self) -> Vec<String> {
         let liars = self.parts.iter().filter(|part| !part.lies.is_empty());
-        liars.map(|part| format!("`{}` lies", part.name)).collect()
+        liars.map(|part| format!("`{}` has a liar in front of it", part.name)).collect()
     }
 
-    /// The features that need a stack started by the harness, one line each.
+    /// Returns the features that need a stack which the harness starts, one line each.
     pub fn needs_own_stack(&self) -> Vec<String> {
+        // Entrances are not checked: a proxy between the clients and a part runs in this process, in front of any
+        // stack.
         let mut needs = self.needs_processes();
         for part in &self.parts {
             for edge in &part.edges {
@@ -58,6 +60,7 @@ impl Topology {
     }
 
     fn is_circular(&self) -> bool {
+        // `waves` puts the parts of a circle into the last wave. In every other wave no part calls another.
         let waves = self.waves();
         let last = waves.last().map(Vec::as_slice).unwrap_or_default();
         last.iter().any(|part| part.edges.iter().any(|edge| last.iter().any(|other| other.name == edge.to)))

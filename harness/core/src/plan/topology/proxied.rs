@@ -1,4 +1,5 @@
-//! Edges that go through a proxy, so that a fault can change their traffic while the stack runs. All other edges are direct.
+//! Edges that go through a proxy, so that a fault can change their traffic while the stack is running. All other edges
+//! are direct, because a proxy costs time.
 
 use super::{CLIENT, EdgeMode, Part, PartKind, Topology};
 
@@ -12,7 +13,8 @@ impl Topology {
         self
     }
 
-    /// The mode of the edge from one part to another, or from the clients ([`CLIENT`]) to a part; `None` if there is no such edge.
+    /// Returns the mode of the edge from one part to another, or from the clients ([`CLIENT`]) to a part; `None` if
+    /// there is no such edge.
     pub fn edge_mode(&self, from: &str, to: &str) -> Option<EdgeMode> {
         if from == CLIENT {
             return self.part(to).filter(|part| part.kind != PartKind::Redis).map(|part| part.entrance);
@@ -20,7 +22,7 @@ impl Topology {
         self.part(from)?.edges.iter().find(|edge| edge.to == to).map(|edge| edge.mode)
     }
 
-    /// Both ends of every edge; those of the clients first.
+    /// Returns both ends of every edge, first of those from the clients.
     pub fn every_edge(&self) -> Vec<(String, String)> {
         let services = self.parts.iter().filter(|part| part.kind != PartKind::Redis);
         let entrances = services.map(|part| (CLIENT.to_owned(), part.name.clone()));

@@ -1,4 +1,4 @@
-//! Builds the request for the container of a part: its image, ports, environment and mounts.
+//! Builds the request for the container of a part: its image, port, environment and mounts.
 
 use super::super::wiring::folder_variable;
 use super::super::{Fixture, StackError, StackRequest};
@@ -50,11 +50,12 @@ pub(super) fn request(
             let _ = file.lock().write_all(frame.bytes());
         });
     if part.kind == PartKind::Redis {
-        // Protected mode is off, because it would refuse the other containers; only this stack uses the network. The fault `loading` needs `DEBUG`.
+        // Protected mode is off, because it would refuse the other containers; only this stack uses the network. The
+        // fault `loading` needs `DEBUG`.
         container = container.with_cmd(["redis-server", "--protected-mode", "no", "--enable-debug-command", "yes"]);
     }
     if let PartKind::Service(service) = part.kind {
-        // Set first, so that the settings of the topology overwrite it.
+        // Before the loop, so that a database in the settings of the topology has priority.
         let database = format!("sqlite://{DATA}/{}.db", part.data);
         container = container.with_env_var(env::DATABASE_URL, database);
         for (name, value) in environment {
@@ -64,6 +65,7 @@ pub(super) fn request(
             .with_env_var(env::LISTEN_ADDR, format!("0.0.0.0:{inside}"))
             // Other parts call the service by its name on the network, or by the address of the proxy before it. Neither is loopback.
             .with_env_var(env::ALLOWED_HOSTS, format!("{},{gateway}", host(label, &part.name)))
+            // The restrictions of docker-compose.yml, so that a service that needs more fails here first.
             .with_cap_drop("ALL")
             .with_security_opt("no-new-privileges");
         if shared_data(&request.topology).contains(part.data.as_str()) {
@@ -71,6 +73,8 @@ pub(super) fn request(
         }
         if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.given, service)) {
             let folder: PathBuf = fixture::folder(&request.dir, service);
+            // The folder and not the file: a file that is mounted alone keeps its old content when it is replaced by a
+            // rename.
             let mount = Mount::bind_mount(folder.display().to_string(), FILES).with_access_mode(AccessMode::ReadOnly);
             container = container.with_env_var(variable, FILES).with_mount(mount);
         }
@@ -78,13 +82,14 @@ pub(super) fn request(
             if let Fixture::Database { service: of, bytes } = given
                 && *of == service
             {
-                // In the container the service runs as another user, who must be able to write the file.
+                // The service runs as another user in its container and must be able to write to the file.
                 let target = CopyTargetOptions::new(format!("{DATA}/{}.db", part.data)).with_mode(0o666);
                 container = container.with_copy_to(target, bytes.to_vec());
             }
         }
     }
-    // The port is fixed, because Docker would choose another one at every restart. It is published on loopback only.
+    // The port is fixed, because Docker would choose another one at every restart. It is published on loopback only, so
+    // that no other machine can reach a stack under test.
     Ok(container.with_host_config_modifier(move |host| {
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
         host.publish_all_ports = Some(false);

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(50);
 /// Maximum size of a log that is read, in bytes.
 const MAX_LOG_BYTES: usize = 64 << 20;
-/// Exit codes above this are signals, as in a shell.
+/// An exit code above this means a signal, as in a shell: Docker reports the signal in no other form.
 const SIGNALLED: i64 = 128;
 
-/// Waits until a container has ended and returns how.
+/// Waits until a container has ended, and returns its exit code as text.
 pub(super) async fn ended(docker: &Docker, id: &str) -> String {
     loop {
         if let Some(code) = exit_code(docker, id).await {
@@ -25,9 +25,10 @@ pub(super) async fn ended(docker: &Docker, id: &str) -> String {
     }
 }
 
-/// Returns the main process of a running container.
+/// Returns the id of a running container's main process; `None` if the container is not running.
 pub(super) async fn process(docker: &Docker, id: &str) -> Option<u32> {
     let state = docker.inspect_container(id, None).await.ok()?.state?;
+    // Docker reports 0 for a container that is not running.
     state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)
 }
 
@@ -38,7 +39,7 @@ pub(super) async fn end(docker: &Docker, name: &str, id: &str, signal: &str) -> 
         docker.kill_container(id, Some(KillContainerOptionsBuilder::new().signal(signal).build())).await
     };
     send(signal).await.map_err(|error| StackError::control(name, what, error))?;
-    // A paused container receives the signal only when it continues; this fails if it is not paused.
+    // A paused container receives the signal only when it is resumed. The call fails if the container is not paused.
     let _ = docker.unpause_container(id).await;
     let start = Instant::now();
     while start.elapsed() < STOP_DEADLINE {

@@ -1,10 +1,12 @@
-//! Finds the process that listens on a port of this machine. The open files of another user's process are not readable.
+//! Names the process that listens on a port of this machine. The system does not show the open files of another user's
+//! processes, so such a process stays unnamed.
 
 use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 use procfs::process::{FDTarget, Process, all_processes};
 
 /// Describes the process that listens on a port.
 pub(super) fn of(port: u16) -> String {
+    // `tcp6` too, because a listener on `::` also takes the port of IPv4.
     let entries = [tcp(), tcp6()].into_iter().filter_map(Result::ok).flatten();
     let listening = |entry: &TcpNetEntry| entry.state == TcpState::Listen && entry.local_address.port() == port;
     let sockets: Vec<u64> = entries.filter(listening).map(|entry| entry.inode).collect();

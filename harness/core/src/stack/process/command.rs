@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// The proxy that makes a service lie, and starts the real service behind it.
+/// The program that is put in front of a service and breaks promises. It starts the real service itself (decision
+/// 0012).
 const LIAR: &str = "liar";
 
 pub(super) fn service(
@@ -56,6 +57,7 @@ pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Co
     std::fs::create_dir_all(&data).map_err(|error| StackError::start(&part.name, error))?;
     let mut command = Command::new(&binary);
     command
+        // Without persistence, as in docker-compose.yml; for the same reason `disk_full` refuses Redis as its target.
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"])
         .args(debug_allowed(&binary))
         .arg("--dir")
@@ -63,8 +65,8 @@ pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Co
     Ok(command)
 }
 
-/// The arguments that allow `DEBUG` from this machine, which the fault `loading` needs. Redis 7 forbids it by default; older ones do not know the
-/// argument.
+/// Returns the arguments that allow `DEBUG` from this machine, which the fault `loading` needs. Redis 7 forbids it by
+/// default; older versions refuse to start with this argument.
 fn debug_allowed(binary: &Path) -> &'static [&'static str] {
     let output = std::process::Command::new(binary).arg("--version").output().map(|output| output.stdout);
     let output = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();

@@ -1,4 +1,4 @@
-//! The list of faults that the reaper must undo and of parts that it must end, and how it does both.
+//! The list of the faults that the reaper must undo and of the parts that it must end, and the code that does both.
 
 use crate::stack::labelled;
 use crate::stack::process_id::end_process;
@@ -29,7 +29,7 @@ pub(super) enum Message {
 pub(super) struct List {
     processes: BTreeMap<u32, u64>,
     labels: Vec<String>,
-    /// The pending entries of each undo log. In general there is one log.
+    /// The pending entries of each undo log. A harness usually writes one log.
     logs: BTreeMap<PathBuf, Pending>,
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -49,7 +49,8 @@ impl List {
                     self.logs.entry(log).or_default().read(Line::Undone { id });
                 }
             }
-            // Undo entries stay, because a fault may act on something that outlives the stack.
+            // Only the parts are removed. Undo entries stay, because a fault may act on something that outlives the
+            // stack.
             Message::Stopped => {
                 self.processes.clear();
                 self.labels.clear();
@@ -65,7 +66,7 @@ impl List {
             }
         }
         for (pid, started) in std::mem::take(&mut self.processes) {
-            // SIGKILL also ends a process that is stopped by SIGSTOP.
+            // Not SIGTERM, which a process that is stopped by SIGSTOP would never receive.
             end_process(pid, started, Signal::SIGKILL);
         }
         for label in std::mem::take(&mut self.labels) {
@@ -76,7 +77,7 @@ impl List {
     fn undo(&mut self, log: &Path, id: &str, undo: &Undo) -> bool {
         let undone = matches!(self.block_on(undo.apply()), Some(Ok(())));
         if undone {
-            // Fails if the run directory was removed meanwhile; then there is no log to read either.
+            // Fails if the run directory was removed in the meantime. Then no one can read the log either.
             let _ = mark_undone(log, id);
         }
         undone

@@ -8,17 +8,19 @@ use serde::{Deserialize, Serialize};
 
 /// The value that means no limit in an update of the CPU quota. 0 would mean no change.
 pub(crate) const UNLIMITED: i64 = -1;
-/// The values that stand for no limit in an update of memory, which has no such value: more than any machine has, 1 EiB, and 2 EiB with swap.
+/// An update of memory has no value for no limit, so these stand for it: more than any machine has, 1 EiB, and 2 EiB
+/// with swap.
 const ALL_MEMORY: i64 = 1 << 60;
 const ALL_SWAP: i64 = 1 << 61;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerUndo {
-    /// The container's id.
+    /// Id of the container.
     pub container: String,
-    /// True if it was paused by the fault.
+    /// True if the fault has paused the container.
     pub paused: bool,
-    /// The quota to restore, in microseconds per period of 100 ms; -1: no limit, `None`: it was not changed.
+    /// The CPU quota to restore, in microseconds per period of 100 ms. -1: no limit. `None`: the fault has not changed
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<i64>,
     /// The memory limit to restore, in bytes; -1 and `None` as above.
@@ -54,7 +56,7 @@ impl ContainerUndo {
         Ok(())
     }
 
-    /// Returns `None` if the container is gone.
+    /// Returns the state of the container; `None` if it no longer exists.
     async fn state(&self, docker: &Docker) -> Result<Option<bollard::models::ContainerState>, UndoError> {
         match docker.inspect_container(&self.container, None).await {
             Ok(container) => Ok(container.state),

@@ -14,18 +14,19 @@ pub struct GroupUndo {
     pub pid: u32,
     /// Start of the process, in clock ticks since boot.
     pub started: u64,
-    /// Folder of the group that the process came from.
+    /// Folder of the group in which the process was before the fault.
     pub from: PathBuf,
-    /// Folder of the harness's group, which is removed.
+    /// Folder of the group that the harness made, which is removed.
     pub group: PathBuf,
 }
 
 impl GroupUndo {
     pub(super) async fn leave(&self) -> Result<(), UndoError> {
+        // The process leaves first, because the kernel removes only an empty group.
         if start_time(self.pid) == Some(self.started) {
             match std::fs::write(self.from.join(MEMBERS), self.pid.to_string()) {
                 Ok(()) => {}
-                // The process ended meanwhile.
+                // The process has ended since its start time was read.
                 Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => {}
                 Err(error) => {
                     let folder = self.from.display();
@@ -33,7 +34,8 @@ impl GroupUndo {
                 }
             }
         }
-        // The kernel reports a group as busy for a moment after its last process has left.
+        // Tried again, because the kernel reports a group as busy for a moment after its last process has left. The
+        // deadline of all undos ends this loop.
         loop {
             match std::fs::remove_dir(&self.group) {
                 Ok(()) => return Ok(()),

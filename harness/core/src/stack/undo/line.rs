@@ -1,5 +1,6 @@
-//! The format of an undo log, `undo.jsonl`: one line for each undo, and another line once it was applied. The harness, the watchdog and
-//! `harness chaos recover` share this file; only the harness uses `undo_log.rs`, which writes the log while faults are injected.
+//! The format of an undo log, `undo.jsonl`: one line for each undo, and another line when it was applied. The harness,
+//! the watchdog and `harness chaos recover` share this module. Only the harness uses `undo_log.rs`, which writes the
+//! log while faults are injected.
 
 use super::Undo;
 use crate::stack::process_id::is_alive;
@@ -8,7 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A line of an undo log. The serialized words differ from the names of the variants, because existing logs have them.
+/// A line of an undo log. The serialized words differ from the names of the variants, because `harness chaos recover`
+/// must be able to read existing logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
@@ -22,9 +24,9 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    /// Appends this line and returns when it is on the disk.
+    /// Appends this line, and returns when it is on the disk.
     pub(in crate::stack) fn append(&self, file: &mut File) -> io::Result<()> {
-        // One write per line, because the harness and its watchdog append to the same file.
+        // One write per line, because the harness and its watchdog append to the same file and lines must not be mixed.
         let mut text = serde_json::to_string(self)?;
         text.push('\n');
         file.write_all(text.as_bytes())?;
@@ -56,8 +58,8 @@ impl Pending {
         self.entries.is_empty()
     }
 
-    /// The entries in the order in which they must be undone: the newest first, because a later fault may have acted on the result of an
-    /// earlier one.
+    /// Returns the entries in the order in which they must be undone: the newest first, because a later fault may have
+    /// acted on the result of an earlier one.
     pub(crate) fn newest_first(self) -> impl Iterator<Item = (String, Undo)> {
         self.entries.into_iter().rev()
     }
@@ -66,12 +68,13 @@ impl Pending {
 /// The content of an undo log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogContent {
-    /// True if a harness that wrote the log is still running.
+    /// True if a harness that has written to the log is still running.
     pub(crate) alive: bool,
     pub(crate) pending: Pending,
 }
 
-/// Reads an undo log. Skips a line that was cut off: its fault was never injected, because that happens only after the whole line is written.
+/// Reads an undo log. Skips a line that was cut off: its fault was never injected, because a fault is injected only
+/// after its whole line is on the disk.
 pub(crate) fn read(path: &Path) -> io::Result<LogContent> {
     let text = std::fs::read_to_string(path)?;
     let mut content = LogContent::default();

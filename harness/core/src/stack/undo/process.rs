@@ -1,5 +1,5 @@
-//! Undoes a fault on a process of this machine: resumes it, or restores its file size limit. A later process with the same id has another start time
-//! and is not changed.
+//! Undoes a fault on a process of this machine: resumes it, or restores its file size limit. A later process with the
+//! same id has another start time and is not changed.
 
 use super::{PAUSE, UndoError};
 use crate::stack::process_id::start_time;
@@ -22,6 +22,7 @@ impl ProcessUndo {
         if start_time(self.pid) != Some(self.started) {
             return Ok(());
         }
+        // A process that is not stopped ignores SIGCONT, so the undo may be applied twice.
         match kill(nix::unistd::Pid::from_raw(self.pid.cast_signed()), Signal::SIGCONT) {
             Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
             Err(error) => Err(UndoError(format!("process {} cannot be resumed: {error}", self.pid))),
@@ -68,7 +69,7 @@ impl FileSizeUndo {
     }
 }
 
-/// Limits the size of the files that a process writes. Returns the former soft and hard limit.
+/// Limits the size of the files that a process writes. Returns the former soft and hard limits.
 pub(crate) fn set_file_size(
     pid: u32,
     soft: Option<u64>,
@@ -79,7 +80,7 @@ pub(crate) fn set_file_size(
     Ok((before.current, before.maximum))
 }
 
-/// Returns the soft and the hard limit on the size of the files that a process writes.
+/// Returns the soft and the hard limit on the size of the files that a process writes; `None`: no limit.
 pub(crate) fn file_size(pid: u32) -> std::io::Result<(Option<u64>, Option<u64>)> {
     let process = procfs::process::Process::new(pid.cast_signed()).map_err(std::io::Error::other)?;
     let limit = process.limits().map_err(std::io::Error::other)?.max_file_size;

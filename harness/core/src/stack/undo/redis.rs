@@ -1,4 +1,4 @@
-//! Restores Redis settings over a new connection, because the injector's connection may be closed.
+//! Restores the settings of Redis over a new connection, because the injector's connection may be closed.
 
 use super::{PAUSE, UndoError};
 use redis::aio::MultiplexedConnection;
@@ -16,15 +16,16 @@ pub struct RedisUndo {
     /// The password that the fault has set. It may be written to the log, because it is random and used for this fault only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// Id of the run of Redis. A restart changes it; then nothing is restored, because Redis has loaded its own configuration.
+    /// Id that Redis has chosen at its start. If it has changed, nothing is restored, because a restart has ended the
+    /// fault.
     pub run_id: String,
-    /// Commands that are sent in this order. Each may be sent twice.
+    /// Commands, in the order in which they are sent. Each may be sent twice.
     pub commands: Vec<Vec<String>>,
 }
 
 enum Attempt {
     Done,
-    /// Redis cannot answer yet; the text says why.
+    /// Redis does not accept the commands yet; the text is the reason.
     Later(String),
 }
 
@@ -40,7 +41,8 @@ impl RedisUndo {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        // A tenth shorter than the deadline of all undos, so that this error, which has the reason, comes before the general one.
+        // A tenth shorter than the deadline of all undos, so that this error, which has the reason, is reported instead
+        // of the general one.
         match tokio::time::timeout(super::DEADLINE - super::DEADLINE / 10, trying).await {
             Ok(done) => done,
             Err(_) => Err(UndoError(format!("`{}` cannot be restored: {last}", self.url))),
@@ -50,10 +52,12 @@ impl RedisUndo {
     async fn attempt(&self) -> Result<Attempt, UndoError> {
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
-            // Redis has ended, and its settings with it.
+            // Redis is not running, and its changed settings ended with it.
             Err(error) if error.is_connection_refusal() => return Ok(Attempt::Done),
             Err(error) => return Ok(Attempt::Later(error.to_string())),
         };
+        // On an error the commands are sent all the same: a Redis that runs an endless script refuses `INFO`, but not
+        // `SCRIPT KILL`.
         if let Ok(run_id) = run_id(&mut connection).await
             && run_id != self.run_id
         {
@@ -62,7 +66,8 @@ impl RedisUndo {
         for command in &self.commands {
             match query(&mut connection, command).await {
                 Ok(_) => {}
-                // `SCRIPT KILL` without a script: it has ended, or this undo runs a second time.
+                // The reply to `SCRIPT KILL` if no script is running: it has ended, or this undo is applied a second
+                // time.
                 Err(error) if error.code() == Some("NOTBUSY") => {}
                 Err(error) if is_passing(&error) => return Ok(Attempt::Later(error.to_string())),
                 Err(error) => {
@@ -74,7 +79,8 @@ impl RedisUndo {
         Ok(Attempt::Done)
     }
 
-    /// Tries the password first: without it Redis accepts the connection and refuses every command.
+    // The password first: without it, Redis accepts the connection and then refuses every command. When the fault is
+    // undone, Redis has no password and refuses this one.
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         if let Some(password) = &self.password
             && let Ok(connection) = connect(&self.url, Some(password)).await
@@ -85,13 +91,12 @@ impl RedisUndo {
     }
 }
 
-/// Returns true if Redis may answer a later attempt.
+/// Returns true if Redis may accept a later attempt.
 fn is_passing(error: &RedisError) -> bool {
     let full = error.detail().is_some_and(|detail| detail.contains("max number of clients"));
     full || error.is_io_error() || matches!(error.code(), Some("LOADING" | "BUSY" | "NOAUTH"))
 }
 
-/// Connects to `redis://host:port`.
 pub(crate) async fn connect(url: &str, password: Option<&str>) -> Result<MultiplexedConnection, RedisError> {
     let full = match password {
         Some(password) => url.replacen("redis://", &format!("redis://:{password}@"), 1),
@@ -114,7 +119,7 @@ pub(crate) async fn query<S: AsRef<str>>(
     command.query_async(connection).await
 }
 
-/// Returns the id of this run of Redis; a restart changes it.
+/// Returns the id that Redis has chosen at its start; every restart changes it.
 pub(crate) async fn run_id(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
     let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
     let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));

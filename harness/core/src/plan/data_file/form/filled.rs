@@ -1,4 +1,5 @@
-//! Reads a file into the struct of its form, even if it has problems, so that checks across keys report theirs at the same time.
+//! Reads a file into the struct of its form, even if the file has problems, so that the checks that compare several
+//! keys can report their problems at the same time.
 
 use super::super::text::{duration, threshold};
 use super::{NameSet, Problem, ProblemList, Walk, schema};
@@ -38,7 +39,7 @@ impl TryFrom<IndexMap<String, Vec<String>>> for Thresholds {
     }
 }
 
-/// A file as far as it can be read. A key with a problem has its default, or the least value that the form allows.
+/// A file, as far as it can be read. A key with a problem has its default, or another value that the form allows.
 pub struct Filled<'a, T> {
     pub value: T,
     document: Document<&'a str>,
@@ -67,7 +68,7 @@ pub fn read<'a, T: DeserializeOwned + JsonSchema>(
     match T::deserialize(serde::de::IntoDeserializer::into_deserializer(value.expect("a document is a table"))) {
         Ok(value) => Ok(Filled { value, document, notes }),
         Err(error) => {
-            // The form admits only what its type can hold, so this is a mistake in the form.
+            // The form allows only what its type can hold, so this is a mistake in the form and not in the file.
             notes.note(None, "(form)", error.to_string(), "what the type of the form can hold");
             Err(notes.problems())
         }
@@ -75,7 +76,8 @@ pub fn read<'a, T: DeserializeOwned + JsonSchema>(
 }
 
 impl<T> Filled<'_, T> {
-    /// Adds a problem at a key such as `mix.store_memory` or `fault.2.every`. Its line is that of the innermost key that exists.
+    /// Adds a problem at a key such as `mix.store_memory` or `fault.2.every`. Its line is that of the innermost key
+    /// that is in the file, because the key itself may be missing.
     pub fn note(&mut self, path: &str, what: impl Into<String>, allowed: &str) {
         let (mut item, mut span) = (self.document.as_item(), None);
         for step in path.split('.') {

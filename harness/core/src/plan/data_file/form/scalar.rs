@@ -1,4 +1,4 @@
-//! Values that hold no others: numbers and texts. Each check returns true if the value is good.
+//! Checks of numbers and texts. Each returns true if the value is valid.
 
 use super::{FORMATS, NameSet, Walk, choices, did_you_mean, duration};
 use serde_json::Value;
@@ -7,6 +7,7 @@ use toml_edit::Item;
 
 impl Walk<'_, '_> {
     pub(super) fn integer(&mut self, item: &Item, form: &Value, key: &str) -> bool {
+        // The schema of a `u32` has this format and no maximum, unless the form sets one.
         let widest = if form["format"] == "uint32" { i64::from(u32::MAX) } else { i64::MAX };
         let (least, most) = (form["minimum"].as_i64().unwrap_or(0), form["maximum"].as_i64().unwrap_or(widest));
         item.as_integer().is_some_and(|value| (least..=most).contains(&value))
@@ -16,6 +17,7 @@ impl Walk<'_, '_> {
     pub(super) fn number(&mut self, item: &Item, form: &Value, key: &str) -> bool {
         let (above, most) = (form["exclusiveMinimum"].as_f64(), form["maximum"].as_f64());
         let value = item.as_float().or_else(|| item.as_integer().map(|value| value as f64));
+        // Every comparison with NaN is false, so NaN is out of range.
         let fits = |value: f64| {
             let above =
                 above.map_or_else(|| value >= form["minimum"].as_f64().unwrap_or(f64::MIN), |above| value > above);

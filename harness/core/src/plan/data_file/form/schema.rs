@@ -1,9 +1,11 @@
-//! The schema of a form: what `schemars` derives, and what several forms share.
+//! The schema of a form: `schemars` derives it, and this file adapts it to TOML. Also the schemas that several forms
+//! share.
 
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 
-/// The schema (JSON Schema 2020-12) of a file that is read as a `T`. A key with a default is not required, and TOML has no null.
+/// Returns the schema (JSON Schema 2020-12) of a file that is read as a `T`. A key with a default is not required, and
+/// null is not a type, because TOML has none.
 pub fn schema<T: JsonSchema>() -> Value {
     let mut schema = schemars::schema_for!(T).to_value();
     tidy(&mut schema);
@@ -20,6 +22,7 @@ fn tidy(form: &mut Value) {
             form["type"] = only.clone();
         }
     }
+    // `schemars` writes an optional struct as a choice between the struct and null.
     if let Some(Value::Object(some)) = form.get("anyOf").map(|choices| choices[0].clone()) {
         form.as_object_mut().into_iter().for_each(|form| drop(form.remove("anyOf")));
         form.as_object_mut().into_iter().for_each(|form| form.extend(some.clone()));
@@ -30,7 +33,8 @@ fn tidy(form: &mut Value) {
     if let Some(required) = required {
         form["required"] = required.into();
     }
-    // A struct that a plan keeps is a form too, and there, as everywhere, an unknown key is a mistake.
+    // A struct of the plan may be part of a form. It need not have `deny_unknown_fields`, but in a file an unknown key
+    // is a mistake.
     if form["properties"].is_object() && form.get("additionalProperties").is_none() {
         form["additionalProperties"] = false.into();
     }
@@ -41,7 +45,7 @@ fn tidy(form: &mut Value) {
     }
 }
 
-/// Weights by operation, of which at least one is above 0.
+/// Returns the schema of weights by operation, of which at least one must be above 0.
 pub fn weights(operations: &[&str]) -> Schema {
     json_schema!({
         "type": "object",
@@ -51,7 +55,7 @@ pub fn weights(operations: &[&str]) -> Schema {
     })
 }
 
-/// Thresholds by operation, such as `all = ["p99<500ms"]`.
+/// Returns the schema of thresholds by operation, such as `all = ["p99<500ms"]`.
 pub fn thresholds(operations: &[&str]) -> Schema {
     let names: Vec<&str> = std::iter::once("all").chain(operations.iter().copied()).collect();
     json_schema!({

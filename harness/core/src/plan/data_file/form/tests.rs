@@ -82,13 +82,13 @@ fn every_kind_of_value_can_have_a_problem() {
     only("users = 10\nmix = { store = 1 }", "x.toml:1 users `10` is out of range");
     only(&format!("{GOOD}factor = 0"), "x.toml:3 factor `0` is out of range");
     only(&format!("{GOOD}factor = nan"), "factor `nan` is out of range");
-    only(&format!("{GOOD}enabled = 1"), "enabled `1` is not a truth value");
+    only(&format!("{GOOD}enabled = 1"), "enabled `1` is not a boolean");
     only(&format!("{GOOD}limit = \"2m\""), "limit `2m` is out of range");
     only(&format!("{GOOD}limit = \"2\""), "limit `2` has no unit");
     only(&format!("{GOOD}[inner]\nwiat = \"2s\""), "x.toml:4 inner.wiat unknown key; did you mean `wait`?");
     only(&format!("{GOOD}labels = {{ a = 1, b = \"x\", c = 1.5 }}"), "labels.c `1.5` is not a value");
     only(&format!("{GOOD}[bounds]\nstor = []"), "bounds.stor unknown key; did you mean `store`?");
-    only(&format!("{GOOD}[bounds]\nall = [\"read:p99<1s\"]"), "bounds.all `read:p99` is not a figure");
+    only(&format!("{GOOD}[bounds]\nall = [\"read:p99<1s\"]"), "bounds.all `read:p99` is not a metric");
     only("users = 2\nmix = { store = 0 }", "x.toml:2 mix no value is above 0");
     only("users = 2\nmix = { store = 1, raed = 2 }", "mix.raed unknown key; did you mean `read`?");
 }

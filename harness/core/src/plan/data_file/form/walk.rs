@@ -1,4 +1,5 @@
-//! Goes through a file beside its form: tables and lists, and the values of keys that are omitted or have a problem.
+//! Compares the tables and lists of a file with its form, and fills in the values of keys that are omitted or have a
+//! problem.
 
 use super::super::source_text;
 use super::{Walk, choices, did_you_mean};
@@ -7,7 +8,7 @@ use std::ops::Range;
 use toml_edit::{Array, InlineTable, Item, TableLike};
 
 impl<'w> Walk<'w, '_> {
-    /// Returns the value that `item` stands for, with the defaults of omitted keys; `None` if it has a problem.
+    /// Checks `item`. Returns its value, with the defaults of omitted keys; `None` if the value has a problem.
     pub(super) fn item(&mut self, item: &Item, form: &'w Value, key: &str) -> Option<toml_edit::Value> {
         let form = self.resolve(form);
         match form["type"].as_str() {
@@ -18,9 +19,7 @@ impl<'w> Walk<'w, '_> {
             Some("array") => return self.list(item, form, key).map(Into::into),
             Some("integer") => self.integer(item, form, key),
             Some("number") => self.number(item, form, key),
-            Some("boolean") => {
-                item.as_bool().is_some() || self.wrong(item, key, "is not a truth value", "`true`, `false`")
-            }
+            Some("boolean") => item.as_bool().is_some() || self.wrong(item, key, "is not a boolean", "`true`, `false`"),
             Some("string") => match item.as_str() {
                 Some(text) => self.text(text, item.span(), form, key),
                 None => self.wrong(item, key, "is not text", "text in quotes"),
@@ -68,11 +67,12 @@ impl<'w> Walk<'w, '_> {
         if form["x-positive"] == true && !positive {
             self.note(item.span(), key, "no value is above 0".to_owned(), &format!("`{}`", known.join("`, `")));
         }
+        // After the checks, which look only at what the file has.
         self.fill(form, &mut values);
         values
     }
 
-    /// The keys that must have a value: those that a file has to have, and those with a default.
+    /// Returns the keys that must have a value: the required keys of a file, and the keys with a default.
     fn needed(&self, form: &'w Value) -> impl Iterator<Item = (&'w str, &'w Value)> + use<'w> {
         let required =
             |name: &str| form["required"].as_array().is_some_and(|names| names.iter().any(|known| known == name));
@@ -90,7 +90,8 @@ impl<'w> Walk<'w, '_> {
         }
     }
 
-    /// The value of a key without a good one: its default, or the least that it can be, so that the checks across keys can go on.
+    /// Returns a value for a key that is omitted or has a problem: its default, or any value that the form allows. The
+    /// file can then be read into its struct, and the checks that compare several keys can run.
     fn substitute(&self, field: &'w Value) -> toml_edit::Value {
         let form = self.resolve(field);
         if form["type"] == "object" {
@@ -99,11 +100,12 @@ impl<'w> Walk<'w, '_> {
             return values.into();
         }
         if !field["default"].is_null() {
-            // Texts, numbers and lists are written alike in JSON and TOML.
+            // JSON and TOML write texts, numbers, booleans and lists in the same way.
             return field["default"].to_string().parse().expect("a default is a text, a number or a list");
         }
         match form["type"].as_str() {
             Some("integer") => form["minimum"].as_i64().unwrap_or(0).into(),
+            // Not the minimum, which the form may exclude (`exclusiveMinimum`).
             Some("number") => form["maximum"].as_f64().unwrap_or(1.0).into(),
             Some("boolean") => false.into(),
             Some("array") => Array::new().into(),
@@ -125,6 +127,7 @@ impl<'w> Walk<'w, '_> {
         }
         let mut values = Array::new();
         for item in &items {
+            // Before the item is checked, because the word that stands alone is not one of the known names.
             match form["x-alone"].as_str().filter(|alone| item.as_str() == Some(alone)) {
                 Some(alone) if items.len() > 1 => {
                     let allowed = format!("a list of names, or `[\"{alone}\"]`");
@@ -148,7 +151,7 @@ impl<'w> Walk<'w, '_> {
         self.note(item.span(), key, what, allowed)
     }
 
-    /// The definition that a `$ref` names.
+    /// Returns the definition that a `$ref` names, or the form itself if it has none.
     fn resolve(&self, form: &'w Value) -> &'w Value {
         let name = form["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
         name.map_or(form, |name| &self.schema["$defs"][name])
