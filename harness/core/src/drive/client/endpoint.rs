@@ -38,6 +38,7 @@ impl FromStr for Endpoint {
         if authority.as_str().contains('@') {
             return Err(wrong("a user name or password in the URL is not sent"));
         }
+        // A socket address has no brackets around an IPv6 address; the `host` header keeps them, through `authority`.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(wrong("it names no host"));
@@ -57,7 +58,7 @@ impl Endpoint {
         &self.authority
     }
 
-    /// Host name or address, an IPv6 address without its brackets.
+    /// Host name or address. An IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         &self.host
     }

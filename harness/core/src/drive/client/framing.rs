@@ -1,5 +1,6 @@
-//! Finds the end of one HTTP/1.1 response in a stream of bytes. After the head, the body ends by its length, by its last chunk, or with the
-//! connection. There is no I/O here: the caller passes the bytes read so far. Chunks are joined in place, without a second buffer.
+//! Finds the end of one HTTP/1.1 response in a stream of bytes. The end of the body follows from its length, from its last chunk, or from
+//! the end of the connection. There is no I/O here: the caller passes the bytes read so far. Chunks are joined in place, without a second
+//! buffer.
 
 use std::ops::Range;
 
@@ -97,6 +98,7 @@ impl Frame {
     /// Parses the head, and skips informational (1xx) responses before it. Returns false if the head is incomplete.
     fn head(&mut self, buffer: &[u8]) -> Result<bool, &'static str> {
         loop {
+            // `httparse` keeps no state, so a head that comes in pieces is parsed again from its start. `MAX_HEAD` bounds the cost.
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             let mut response = httparse::Response::new(&mut fields);
             let length = match response.parse(&buffer[self.start..]) {
@@ -125,10 +127,12 @@ impl Frame {
         for field in fields {
             let value = field.value.trim_ascii();
             if field.name.eq_ignore_ascii_case("content-length") {
+                // `parse` alone would accept `+11`.
                 let value =
                     std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
                 let value: usize =
                     value.and_then(|text| text.parse().ok()).ok_or("a content-length that is no number")?;
+                // A repeated field with the same value is valid (RFC 9112 section 6.3).
                 if length.is_some_and(|earlier| earlier != value) {
                     return Err("two content-lengths that differ");
                 }
@@ -139,6 +143,7 @@ impl Frame {
                 }
                 chunked = true;
             } else if field.name.eq_ignore_ascii_case("content-encoding") {
+                // The request has no `accept-encoding`, so an encoded body is a fault of the service.
                 return Err("a content-encoding that was not asked for");
             } else if field.name.eq_ignore_ascii_case("content-type") {
                 const EVENTS: &[u8] = b"text/event-stream";
@@ -149,6 +154,7 @@ impl Frame {
         }
         Ok(match length {
             _ if matches!(self.status, 204 | 304) => Body::Until(self.start),
+            // Before the length: if a response has both, the transfer encoding overrides the length (RFC 9112 section 6.3).
             _ if chunked => Body::Chunks { joined: self.start, next: self.start, left: Chunk::Size },
             Some(length) => Body::Until(self.start.checked_add(length).ok_or("a content-length beyond all bounds")?),
             None => Body::UntilClose,
@@ -223,6 +229,7 @@ fn line(buffer: &[u8], from: usize) -> Result<Option<Range<usize>>, &'static str
 
 fn chunk_size(line: &[u8]) -> Result<usize, &'static str> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    // `from_str_radix` alone would accept `+5`.
     std::str::from_utf8(digits)
         .ok()
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))

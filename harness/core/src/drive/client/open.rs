@@ -1,5 +1,5 @@
-//! Sends a request of any method, in either era of the protocol and with any headers, and returns everything that came back. The actors
-//! of a scenario use it; the users of a load use [`Client::call_json`], which costs less.
+//! Sends a request of any method, in either era of the protocol and with any headers, and returns the whole reply. The actors of a
+//! scenario use it. The users of a load use [`Client::call_json`], which costs less.
 
 use super::{Client, framing, malformed, reply, request_meta};
 use base64::Engine;
@@ -9,7 +9,6 @@ use mcp_contracts::headers;
 use mcp_contracts::service::{PROTOCOL_LEGACY, PROTOCOL_MODERN};
 use serde_json::{Map, Value, json};
 
-/// An era of the protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Era {
     /// 2026-07-28: every request is independent and names its method in a header.
@@ -33,12 +32,11 @@ pub struct Message {
     pub can_ask: bool,
 }
 
-/// Everything that came back. Times are microseconds since the client's epoch.
+/// The reply to a [`Message`], with all of its parts. Times are microseconds since the client's epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
-    /// When the request was sent.
     pub invoke_us: u64,
-    /// When the reply was complete, or the deadline passed.
+    /// Time at which the reply was complete, or at which the call failed.
     pub complete_us: u64,
     pub outcome: Outcome,
     /// HTTP status; `None` without a reply.
@@ -135,8 +133,9 @@ fn meta(can_ask: bool) -> Value {
     meta
 }
 
-/// Encodes a text for a header: printable ASCII as it is, any other text in Base64 (MCP 2026-07-28, streamable HTTP).
+/// Encodes a text for a header. Printable ASCII stays as it is; any other text becomes Base64 (MCP 2026-07-28, streamable HTTP).
 fn header_text(text: &str) -> String {
+    // A receiver strips spaces around a field value, so a text that begins or ends with one is encoded as well.
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
     if plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }
 }
