@@ -47,6 +47,7 @@ pub(crate) fn of(
         {
             reply()["verdictToken"].as_str().and_then(verdict_claims).map_or(Effect::None, |claims| verdict(&claims))
         }
+        // Recorded for a refused call as well, because `no-injection-without-verdict` counts attempts.
         patterns::tool::INJECT => inject(&tree(arguments), &reply()),
         orchestrator::tool::RUN_WORKFLOW if ok => workflow(&tree(arguments), &reply()),
         _ => Effect::None,
@@ -63,7 +64,7 @@ fn import(arguments: &Value, reply: &Value, names: &Names) -> Effect {
     if records.is_empty() { Effect::None } else { Effect::Writes { records } }
 }
 
-/// Reads the claims of a verdict token. It does not verify the signature; the services do that.
+/// Reads the claims of a verdict token without verifying its signature. The services verify signatures.
 pub(crate) fn verdict_claims(token: &str) -> Option<VerdictClaims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()
@@ -121,7 +122,7 @@ fn workflow(arguments: &Value, reply: &Value) -> Effect {
     })
 }
 
-/// Returns true if a workflow with this action must not go on without a verdict.
+/// Returns true if a workflow with this action must be blocked when there is no verdict.
 const fn is_risky(action: ActionKind) -> bool {
     match action.risk() {
         Severity::Low | Severity::Medium => false,

@@ -1,4 +1,4 @@
-//! Where experiments come from: the catalogue that is built in, and files of the user's own.
+//! Finds experiments: in the built-in catalogue, and in files of the user.
 
 use super::Experiment;
 use super::parser;
@@ -74,7 +74,7 @@ impl fmt::Display for ExperimentError {
                 if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
                     write!(f, "did you mean `{near}`? ")?;
                 }
-                write!(f, "there are `{}`; or give the path of a file ending with `.toml`", known.join("`, `"))
+                write!(f, "known: `{}`; or pass the path of a file that ends with `.toml`", known.join("`, `"))
             }
             Self::Unreadable { path, why } => {
                 write!(f, "cannot read `{}`: {why}\nhint: check the path", path.display())
@@ -157,6 +157,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
             files.push(path);
         }
     }
+    // A directory has no order of its own, and the order of the runs must not depend on the machine.
     files.sort();
     Ok(files)
 }
