@@ -44,15 +44,16 @@ pub struct DriverReport {
     pub calls: u64,
     /// Arrivals planned in the measured phase; only in the open model.
     pub planned_arrivals: Option<u64>,
-    /// Arrivals that were sent in the measured phase. A call that follows from a reply does not count as an arrival. Omitted in the closed
-    /// model, and by older versions, which made no such calls.
+    /// Arrivals that were sent in the measured phase. A call that follows from a reply does not count as an arrival.
+    /// Omitted in the closed model, and by older versions, which made no such calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<u64>,
     /// Calls of the load (warm-up and measured phase) by goose's own count; the history must have as many. Omitted by older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transactions: Option<u64>,
-    /// Send lag at the 50th percentile, in microseconds; only in the open model. The send lag is the driver's own delay. It begins at the
-    /// planned start, or when a user became free if that is later, and ends at the send. Waiting for a slow service is part of the latency.
+    /// Send lag at the 50th percentile, in microseconds; only in the open model. The send lag is the driver's own
+    /// delay. It begins at the planned start, or when a user became free if that is later, and ends at the send.
+    /// Waiting for a slow service is part of the latency.
     pub send_lag_us_p50: Option<u64>,
     /// See [`DriverReport::send_lag_us_p50`].
     pub send_lag_us_p99: Option<u64>,

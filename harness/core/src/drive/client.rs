@@ -1,5 +1,6 @@
-//! The measuring client: hand-written MCP over HTTP/1.1, with one kept-alive connection per user and one deadline per call. It never
-//! retries, follows a redirect or pools connections, because a run measures resets, stalls and refusals (decision 0003).
+//! The measuring client: hand-written MCP over HTTP/1.1, with one kept-alive connection per user and one deadline per
+//! call. It never retries, follows a redirect or pools connections, because a run measures resets, stalls and refusals
+//! (decision 0003).
 
 mod endpoint;
 mod framing;
@@ -26,7 +27,8 @@ use tokio::time::timeout;
 
 /// Minimum free space for one read, in bytes.
 const READ_CHUNK: usize = 4 << 10;
-/// Maximum capacity that a reply buffer keeps between calls, in bytes. A larger buffer is shrunk, because each user has one.
+/// Maximum capacity that a reply buffer keeps between calls, in bytes. A larger buffer is shrunk, because each user has
+/// one.
 const KEPT_BUFFER: usize = 64 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,8 @@ pub struct Client {
     meta: String,
     head: Vec<u8>,
     token: Option<String>,
-    // The buffers are reused from call to call, because the driver may cost little more than a bare loop (decision 0003).
+    // The buffers are reused from call to call, because the driver may cost little more than a bare loop (decision
+    // 0003).
     body: Vec<u8>,
     request: Vec<u8>,
     reply: Vec<u8>,
@@ -161,8 +164,8 @@ impl Client {
     async fn exchange(&mut self, sent: &mut bool) -> Result<Received, Outcome> {
         self.reply.clear();
         self.reply.shrink_to(KEPT_BUFFER);
-        // The stream leaves `self` for the exchange. If the deadline drops this future, the stream is closed with it, so that
-        // the next call cannot take the late reply for its own.
+        // The stream leaves `self` for the exchange. If the deadline drops this future, the stream is closed with it,
+        // so that the next call cannot take the late reply for its own.
         let mut stream = match self.stream.take().filter(is_alive) {
             Some(stream) => stream,
             None => self.connect().await.map_err(|_| Outcome::Failed(ErrorKind::Connect))?,
@@ -170,7 +173,8 @@ impl Client {
         let written = stream.write_all(&self.request);
         // Set before the write is polled, because a write that the deadline cuts may have sent a part of the request.
         *sent = true;
-        // A server may answer and close before it has read everything (413, 401): its reply counts, not the failed write.
+        // A server may answer and close before it has read everything (413, 401): its reply counts, not the failed
+        // write.
         let _ = written.await;
         let received = receive(&mut stream, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
@@ -185,11 +189,11 @@ impl Client {
     }
 }
 
-/// Returns true if a kept connection can carry another request: the server has not closed it, and no data is unread. Without this
-/// check, a connection that the server closed while it was idle would count as a lost call.
+/// Returns true if a kept connection can carry another request: the server has not closed it, and no data is unread.
+/// Without this check, a connection that the server closed while it was idle would count as a lost call.
 fn is_alive(stream: &TcpStream) -> bool {
-    // The byte that a successful read takes is not missed, because a connection with unread data is dropped. The server may
-    // still close between this check and the send. That call is a reset: a retry would hide it.
+    // The byte that a successful read takes is not missed, because a connection with unread data is dropped. The server
+    // may still close between this check and the send. That call is a reset: a retry would hide it.
     matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
@@ -219,7 +223,8 @@ fn malformed(why: &str) -> Outcome {
 }
 
 fn request_meta() -> Value {
-    // MCP 2026-07-28 requires the version and the capabilities, even if there are none. A request without them gets 400.
+    // MCP 2026-07-28 requires the version and the capabilities, even if there are none. A request without them gets
+    // 400.
     serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
         headers::META_CLIENT_CAPABILITIES: {},

@@ -1,5 +1,5 @@
-//! Sends a request of any method, in either era of the protocol and with any headers, and returns the whole reply. The actors of a
-//! scenario use it. The users of a load use [`Client::call_json`], which costs less.
+//! Sends a request of any method, in either era of the protocol and with any headers, and returns the whole reply. The
+//! actors of a scenario use it. The users of a load use [`Client::call_json`], which costs less.
 
 use super::{Client, framing, malformed, reply, request_meta};
 use base64::Engine;
@@ -133,7 +133,8 @@ fn meta(can_ask: bool) -> Value {
     meta
 }
 
-/// Encodes a text for a header. Printable ASCII stays as it is; any other text becomes Base64 (MCP 2026-07-28, streamable HTTP).
+/// Encodes a text for a header. Printable ASCII stays as it is; any other text becomes Base64 (MCP 2026-07-28,
+/// streamable HTTP).
 fn header_text(text: &str) -> String {
     // A receiver strips spaces around a field value, so a text that begins or ends with one is encoded as well.
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;

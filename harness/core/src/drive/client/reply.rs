@@ -99,7 +99,8 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
     if envelope.jsonrpc != "2.0" {
         return Err(malformed("a response whose `jsonrpc` is not `2.0`"));
     }
-    // Compared as text: JSON-RPC allows an `id` of another type, but only the number that was sent belongs to this call.
+    // Compared as text: JSON-RPC allows an `id` of another type, but only the number that was sent belongs to this
+    // call.
     let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
     match (envelope.result, envelope.error) {
         (Some(result), None) if same_id => Ok(result),
@@ -158,8 +159,8 @@ fn tool_error(code: &str) -> Outcome {
     }
 }
 
-/// Returns the stable code of an error, or `none` if the error has no code. The code is in the structured content or in the JSON of the
-/// first text block. Our services use the text block (decision 0008).
+/// Returns the stable code of an error, or `none` if the error has no code. The code is in the structured content or in
+/// the JSON of the first text block. Our services use the text block (decision 0008).
 fn error_code(structured: Option<&str>, content: &str) -> String {
     let in_text = || {
         let blocks: Vec<Block> = serde_json::from_str(content).ok()?;
@@ -199,7 +200,8 @@ fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
         }
         from = next;
     }
-    // The last event counts even without its final empty line: a half event is not valid JSON, so it cannot pass for a reply.
+    // The last event counts even without its final empty line: a half event is not valid JSON, so it cannot pass for a
+    // reply.
     is_response(stream.get(start..end).unwrap_or_default()).then_some(start..end)
 }
 

@@ -15,7 +15,8 @@ use xxhash_rust::xxh3::xxh3_64;
 // Left in, they would make the tags of every read differ from those of its write.
 const SERVICE_TAGS: [&str; 4] = ["org:", "user:", "workspace:", "topic:"];
 
-/// A text that is borrowed if it has no escapes. serde borrows a `Cow` inside an `Option` or a `Vec` only through a type like this one.
+/// A text that is borrowed if it has no escapes. serde borrows a `Cow` inside an `Option` or a `Vec` only through a
+/// type like this one.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -186,7 +186,8 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
     ways.fold(topology, |topology, (from, to)| topology.proxied(from, to))
 }
 
-/// Reports every part that the file names and the stack does not have, and every fault that is impossible on this stack.
+/// Reports every part that the file names and the stack does not have, and every fault that is impossible on this
+/// stack.
 fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
     let form = &filled.value;
     let readiness = form.expect.readiness.iter().enumerate();
@@ -208,8 +209,8 @@ fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
     }
 }
 
-/// Reports files that are provided twice, and faults that change a file of a service without files. A service watches a folder only if it
-/// was started with one.
+/// Reports files that are provided twice, and faults that change a file of a service without files. A service watches a
+/// folder only if it was started with one.
 fn check_given(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
     let given = filled.value.given.clone();
     for (at, ProvidedFile { service, file, .. }) in given.iter().enumerate() {
