@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Shortest and longest pause between two probes of a condition.
-// The pause doubles from one to the other: most conditions hold within milliseconds, and a late one must not be a load
-// on the stack.
+// The pause doubles from one to the other: a condition that holds soon costs milliseconds, and a late one causes few
+// calls.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 /// Deadline of a request for a page outside MCP.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);

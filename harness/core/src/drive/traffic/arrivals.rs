@@ -1,5 +1,6 @@
-//! The arrival schedule of the open model: the planned time of the n-th call of the whole run. Two things change while
-//! it is in use: the shared counter that gives every arrival to exactly one user, and the surge that an experiment may start. No I/O, no clock.
+//! The arrival schedule of the open model: the planned time of the n-th call of the whole run. Only two parts of it
+//! change in use: the shared counter, which gives every arrival to exactly one user, and the surge that an experiment
+//! may start. No I/O, no clock.
 
 use crate::plan::workload::RateStage;
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Arrivals {
     planned: Legs,
+    // Set at most once, and then read by every call: reading it takes no lock.
     /// The schedule with the surge. Its arrivals before the surge are those of `planned`.
     surged: OnceLock<Legs>,
     next: AtomicU64,
@@ -21,7 +23,7 @@ struct Legs {
     total: u64,
 }
 
-/// One stage, with its start and the number of arrivals before it.
+/// A stage, with its start time and the number of arrivals before it.
 #[derive(Debug, Clone, Copy)]
 struct Leg {
     start_secs: f64,
@@ -48,6 +50,7 @@ impl Leg {
 }
 
 /// Tolerance for rounding at the end of a stage, in arrivals.
+// A sum of stages such as 599.9999999 or 600.0000001 is 600 arrivals.
 const ROUNDING: f64 = 1e-6;
 
 /// Length of a schedule without an end: a year, longer than any run.
@@ -90,7 +93,8 @@ impl Arrivals {
         Self::new(Duration::ZERO, &[constant(rate, ENDLESS)])
     }
 
-    /// Makes an endless schedule `times` as fast from `from_us` on, for `lasts`. A schedule surges once.
+    /// Multiplies the rate of an endless schedule by `times`, from `from_us` on and for `lasts`. Only the first call
+    /// has an effect.
     pub(super) fn surge(&self, from_us: u64, times: f64, lasts: Duration) {
         let rate = self.planned.stages.first().map_or(0.0, |leg| leg.from);
         let before = constant(rate, Duration::from_micros(from_us));
@@ -121,6 +125,8 @@ impl Arrivals {
 
     /// Takes the next arrival for one user: its number, and its planned time in microseconds after the start.
     pub(super) fn take(&self) -> Option<(u64, u64)> {
+        // Relaxed, because the counter orders no other memory. An atomic counter suffices for each number to be taken
+        // once.
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         Some((index, self.planned_us(index)?))
     }
