@@ -1,4 +1,4 @@
-//! The reports of a run: one summary, and one file for each format that renders it.
+//! The reports of a run: one summary, and one source file for each format in which it is rendered.
 
 mod chart;
 mod figures;
@@ -28,7 +28,7 @@ pub enum ReportError {
     Judge(#[from] JudgeError),
     #[error("the report `{}` cannot be written: {why}", path.display())]
     Write { path: PathBuf, why: String },
-    /// A template cannot be rendered; a bug of the harness.
+    /// A template cannot be rendered. This is a bug of the harness.
     #[error("the report cannot be rendered: {0}")]
     Render(String),
 }

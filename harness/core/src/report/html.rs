@@ -41,7 +41,7 @@ fn spans(summary: &Summary) -> Vec<Span> {
 /// Returns the charts of rate, errors and latency for each second of a run.
 pub(super) fn course(summary: &Summary) -> Result<Charts, ReportError> {
     let span = &*spans(summary);
-    // The last second is incomplete. If it were drawn, it would look like an outage.
+    // The last second is not drawn: it is incomplete, so it would look like an outage.
     let whole = summary.seconds.len().saturating_sub(usize::from(summary.seconds.len() > 2));
     let series = |name: &str, value: &dyn Fn(&SecondFigures) -> f64| Line {
         name: name.to_owned(),

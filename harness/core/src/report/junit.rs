@@ -64,7 +64,7 @@ fn suite(summary: &Summary, took: Duration) -> TestSuite {
     suite
 }
 
-/// Returns the suite of a run that has no directory, because it failed early or was not run.
+/// Returns the suite of a run without a directory: a run that failed early or was not started.
 fn without(kind: &str, run: &GateRun, took: Duration) -> TestSuite {
     let class = format!("harness.{kind}.{}", run.name);
     let mut suite = TestSuite::new(class.as_str());

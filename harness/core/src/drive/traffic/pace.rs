@@ -157,7 +157,6 @@ impl Pace {
     /// Waits until a time. Returns false if the run was stopped.
     async fn wait<C: Clock>(&self, clock: &C, at_us: u64) -> bool {
         if clock.now_us() < at_us {
-            // Biased, so that a call that is due in the moment of the stop is not made.
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
