@@ -1,4 +1,4 @@
-//! What every command needs: the view, the interrupt, the runtime, and the path of the program.
+//! The context of every command: its view, its interrupt, its runtime, and the path of the program.
 
 use crate::arguments::{BackendArguments, BackendChoice, Colour, Output};
 use crate::exit::Failure;
@@ -50,6 +50,8 @@ impl Context {
 
     /// Writes a line of data to stdout.
     pub(crate) fn print(&self, line: &str) {
+        // Ignored if it fails: a reader such as `head` may have closed the pipe, which does not change the result of a
+        // run.
         let _ = writeln!(anstream::stdout(), "{line}");
     }
 
@@ -60,7 +62,6 @@ impl Context {
         }
     }
 
-    /// Writes JSON to stdout.
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) {
         if let Ok(text) = serde_json::to_string(value) {
             self.print(&text);
@@ -87,7 +88,7 @@ impl Context {
     }
 }
 
-/// A random key for one stack.
+/// Returns a random key for one stack.
 pub(crate) fn random_secret() -> String {
     let halves = [(); 4].map(|()| uuid::Uuid::new_v4().simple().to_string());
     halves.concat()
@@ -97,7 +98,7 @@ pub(crate) fn random_secret() -> String {
 fn urls_from_env() -> Result<BTreeMap<String, String>, Failure> {
     let url = |service: Service| {
         let url = std::env::var_os(client_variable(service))?.into_string().ok()?;
-        // A list names several instances; the first one is used.
+        // The value may list several instances. The first one is used.
         url.split(',').map(str::trim).find(|url| !url.is_empty()).map(|url| (service.name().to_owned(), url.to_owned()))
     };
     let urls: BTreeMap<String, String> = Service::ALL.into_iter().filter_map(url).collect();

@@ -25,10 +25,12 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
+            // `--help` and `--version` are errors for clap as well, but they go to stdout.
             return if error.use_stderr() { Exit::Usage.code() } else { Exit::Pass.code() };
         }
     };
-    // The driver and the reaper are started before `Context::new`, which would install the signal handler of the harness: they have their own.
+    // The driver and the reaper have their own signal handlers, so they start before `Context::new` installs that of
+    // the harness.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),
         Command::Reap => return harness_core::stack::reaper::reap_from_stdin(),

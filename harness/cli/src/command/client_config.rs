@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &ClientConfigArguments, context: &Context) -> Resul
     Ok(Exit::Pass)
 }
 
-/// Path of the client's configuration file.
+/// Returns the path of the client's configuration file.
 const fn place(client: ClientName) -> &'static str {
     match client {
         ClientName::Cursor => "`.cursor/mcp.json` of the project, or `~/.cursor/mcp.json`",
@@ -48,13 +48,14 @@ const fn place(client: ClientName) -> &'static str {
     }
 }
 
-/// Content of the client's configuration file.
+/// Returns the content of the client's configuration file.
 fn configuration(client: ClientName, urls: &[(String, String)], token: &str) -> Value {
     let servers: Map<String, Value> = urls
         .iter()
         .map(|(service, base)| {
             let url = format!("{}{MCP_PATH}", base.trim_end_matches('/'));
             let headers = json!({ "Authorization": format!("Bearer {token}") });
+            // The clients agree neither on the name of the URL nor on whether the transport is named.
             let server = match client {
                 ClientName::Cursor => json!({ "url": url, "headers": headers }),
                 ClientName::Windsurf => json!({ "serverUrl": url, "headers": headers }),

@@ -21,11 +21,12 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Capacity of the queue of changes. A change that does not fit is dropped: the queued ones start a rebuild anyway.
+/// Capacity of the queue of changes. A change that does not fit is dropped, because the queued changes start a build
+/// anyway.
 const MAX_WAITING: usize = 4_096;
 /// Interval between two checks for an interrupt or for `--stop`.
 const GLANCE: Duration = Duration::from_millis(100);
-/// A build starts when nothing has changed for this time, because editors write in several steps.
+/// Time without a change after which a build starts. Editors write a file in several steps.
 const QUIET: Duration = Duration::from_millis(60);
 
 pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit, Failure> {
@@ -103,7 +104,7 @@ fn renew(services: &[Service], arguments: &WatchArguments, context: &Context) {
     context.print(&format!("{} changed: building", names(services)));
     let renewed = match build(&context.executable, services, arguments.make.as_deref(), &context.cancel) {
         Ok(renewed) => renewed,
-        Err(why) => return context.print(&format!("build failed: {why}; the running services stay")),
+        Err(why) => return context.print(&format!("build failed: {why}; the running services are unchanged")),
     };
     if renewed.is_empty() {
         return context.print("built; no program changed");

@@ -4,7 +4,6 @@ use harness_core::stack::view::{Event, View};
 use serde_json::json;
 use std::io::Write;
 
-/// Writes JSON lines.
 pub(super) struct Json;
 
 impl View for Json {
