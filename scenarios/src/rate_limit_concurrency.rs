@@ -34,7 +34,7 @@ fn topology() -> Topology {
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let organisations = ["acme", "zeta"];
     let rounds = organisations.map(|organisation| call_concurrently(stage, organisation));
-    // Two organisations at the same time: neither uses up the limit of the other.
+    // Both organisations call at the same time, to show that neither uses up the limit of the other.
     join_all(rounds).await;
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The action items of a retrospective appear in the next one of the same team: open items return, and items that the notes call done are
-//! closed. Another organisation, and another workspace of the same organisation, see none of them.
+//! The action items of a retrospective appear in the next retrospective of the same team. Open items return, and items
+//! that the notes call done are closed. No item appears in another organisation, or in another workspace of the same
+//! organisation.
 
 use crate::lifecycle::patient;
 use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};

@@ -1,5 +1,5 @@
-//! Workflows: each uses the memories of its own user. Only that user and an admin of the organisation can read the execution; no one else can
-//! reach it by its id, by its idempotency key, or by continuing it.
+//! Workflows: a workflow uses only the memories of its own user. Only that user and an admin of the organisation can
+//! read the execution. No one else can reach it by its id, by its idempotency key, or by continuing it.
 
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::{ErrorCode, Scope};
