@@ -85,6 +85,7 @@ async fn expect_all_tools_tried(stage: &Stage<'_>, service: Service, endpoints: 
 
 async fn expect_scope(stage: &Stage<'_>, endpoint: &Endpoint) {
     let (name, scope) = (&endpoint.name, endpoint.scope.name());
+    // `admin` is not among the others, because it admits to everything; it is tried below.
     let others: Vec<Scope> =
         Scope::ALL.into_iter().filter(|other| ![endpoint.scope, Scope::Admin].contains(other)).collect();
     for (with, scopes) in [("every other scope", &*others), ("an unknown scope", &[Scope::Unknown]), ("no scope", &[])]

@@ -150,6 +150,7 @@ fn check(profile: &mut Filled<'_, Profile>) {
 
 /// Returns the model, and the duration of the measured phase.
 fn model(profile: &Profile) -> (Model, Duration) {
+    // Without `duration` this is a placeholder: the stages decide, or `check` has reported that it is missing.
     let length = profile.duration.map_or(*DURATION.start(), |length| length.0);
     match (profile.model, profile.rate, &profile.stages) {
         (ModelName::Closed, ..) => (Model::Closed { think_time: profile.think_time.0 }, length),

@@ -51,6 +51,7 @@ pub(crate) fn execute(
     runs: &Path,
     context: &Context,
 ) -> Result<(Exit, RunOutcome), Failure> {
+    // Printed before anything starts, so that a run that hangs or is killed can be repeated, too.
     if !context.output.json && !context.output.quiet {
         use std::io::Write;
         let _ = writeln!(anstream::stderr(), "seed {}, run {}", plan.seed, plan.run_id);

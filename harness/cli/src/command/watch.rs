@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
     .map_err(Failure::internal)?;
     let mut watched = BTreeSet::new();
     follow(&mut watcher, &sources, &mut watched)?;
+    // Registered only when the folders are watched: `start` waits for this, so no later change is missed.
     let _registered = background::register(folder)?;
     context.print(&format!("watching {} folders", watched.len()));
     while !context.cancel.is_cancelled() {

@@ -201,6 +201,7 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
     let mut frame = Frame::default();
     loop {
         if reply.capacity() - reply.len() < READ_CHUNK / 2 {
+            // At least doubled, so that a large reply is not moved for every read.
             reply.reserve(READ_CHUNK.max(reply.len()));
         }
         // A read error counts as the end of the connection: an incomplete reply has an unknown outcome in either case.

@@ -59,6 +59,7 @@ fn import(arguments: &Value, reply: &Value, names: &Names) -> Effect {
     let ids = reply["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let memories = arguments["memories"].as_array().into_iter().flatten();
     let contents = memories.map(|memory| memory["content"].as_str().unwrap_or_default());
+    // The reply has one id for each memory of the request.
     let records: Vec<(Arc<str>, RecordState)> =
         ids.zip(contents).map(|(id, content)| (id.into(), state_of(content, names))).collect();
     if records.is_empty() { Effect::None } else { Effect::Writes { records } }

@@ -166,6 +166,7 @@ impl ScenarioReport {
 pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationToken) -> ScenarioReport {
     let start = Instant::now();
     // A panic ends only this scenario. The operations and expectations that it has recorded are still judged.
+    // The stage is used after a panic, which is safe because its locks ignore poisoning.
     let playing = AssertUnwindSafe((scenario.steps)(stage)).catch_unwind();
     let (ended, why) = tokio::select! {
         played = tokio::time::timeout(scenario.deadline, playing) => match played {

@@ -77,6 +77,7 @@ impl Minter {
     /// # Errors
     /// See [`Minter::mint`].
     pub fn mint_at(&self, grant: &Grant, now: u64) -> Result<String, TokenError> {
+        // Checked here, because a service would answer 401 and the run would blame the service.
         let lifetime = grant.lifetime.as_secs();
         if lifetime > MAX_TOKEN_LIFETIME_SECS {
             return Err(TokenError::TooLong { seconds: lifetime });

@@ -28,6 +28,7 @@ fn spans(summary: &Summary) -> Vec<Span> {
         let faults = experiment.faults.iter();
         let span = |fault: &super::summary::FaultFigures| Span {
             from: fault.from,
+            // A fault that was never healed is shaded to the end.
             until: fault.until.unwrap_or(f64::MAX),
             name: fault.name.clone(),
         };

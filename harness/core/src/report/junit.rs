@@ -37,6 +37,7 @@ fn suite(summary: &Summary, took: Duration) -> TestSuite {
     suite.add_property(("seed", summary.plan.seed.to_string().as_str()));
     suite.add_property(("run", summary.run_id.as_str()));
     suite.add_property(("command", summary.plan.command.as_str()));
+    // The subject is the name of the subcommand, but a test viewer shows the name of what was tested.
     let kind = if subject == "chaos" { "experiment" } else { subject };
     let whole = format!("{kind} {}", summary.plan.workload);
     let mut run = case(&class, &whole, &summary.verdict, &summary.because, String::new());

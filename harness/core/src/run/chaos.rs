@@ -63,6 +63,7 @@ pub(super) async fn run(
         quotas: stage.quotas(),
     };
     stage.close()?;
+    // After the final read, whose calls are logged as well.
     (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
     happened.logs_elsewhere = matches!(request.plan.backend, Backend::External { .. });
     if happened.logs_elsewhere {

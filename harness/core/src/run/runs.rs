@@ -94,6 +94,7 @@ fn is_locked(run_dir: &Path) -> bool {
 /// The folder cannot be created, or is not writable.
 pub fn prepare(runs: &Path) -> Result<(), RunsError> {
     let result = std::fs::create_dir_all(runs).and_then(|()| {
+        // The name has the process id, so that two harnesses do not remove each other's file.
         let probe = runs.join(format!(".writable-{}", std::process::id()));
         File::create(&probe).and_then(|_| std::fs::remove_file(&probe))
     });

@@ -99,9 +99,11 @@ impl Client {
                 params.insert("_meta".to_owned(), meta(message.can_ask));
                 fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_MODERN.to_owned()));
                 fields.push((headers::MCP_METHOD, message.method.clone()));
+                // The header repeats the name of a tool or a prompt, or the URI of a resource; a service compares both.
                 let name = message.params.get("name").or_else(|| message.params.get("uri")).and_then(Value::as_str);
                 fields.extend(name.map(|name| (headers::MCP_NAME, header_text(name))));
             }
+            // There is no `initialize` before it, because the services keep no state between two calls.
             Era::Legacy => fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_LEGACY.to_owned())),
         }
         fields.extend(self.token.iter().map(|token| ("authorization", format!("Bearer {token}"))));
@@ -150,6 +152,7 @@ fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {
     heard.outcome = if body["jsonrpc"] != "2.0" {
         malformed("a response whose `jsonrpc` is not `2.0`")
     } else if let Some(code) = heard.error["code"].as_i64() {
+        // Before the `id` is compared: the error about a request that the server could not parse has none.
         reply::rpc_error(code, &heard.error["message"].to_string())
     } else if body["id"] != id {
         malformed("a response with the `id` of another request")
@@ -181,6 +184,7 @@ fn result_outcome(method: &str, heard: &mut Heard) -> Outcome {
     let (structured, content) = (result["structuredContent"].to_string(), result["content"].to_string());
     let outcome = reply::refused(Some(&structured), &content);
     let text = result["content"][0]["text"].as_str().unwrap_or_default();
+    // Our services put the error into the text (decision 0008); other servers use the structured content.
     heard.error = serde_json::from_str(text).unwrap_or_else(|_| heard.result["structuredContent"].clone());
     outcome
 }

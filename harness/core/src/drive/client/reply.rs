@@ -26,6 +26,8 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolResult<'a> {
+    // The parts stay unparsed: the content repeats the structured content as text, and only an error needs it as a
+    // value.
     /// Required in a complete tool result.
     #[serde(borrow)]
     content: Option<&'a RawValue>,

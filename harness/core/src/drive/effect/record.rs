@@ -91,6 +91,7 @@ struct Updated {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
+    // One type for three tools: a search returns `hits`, a list and an export return `memories`.
     #[serde(borrow, alias = "memories")]
     hits: Vec<Listed<'a>>,
     next_cursor: Option<IgnoredAny>,
@@ -108,6 +109,7 @@ pub(super) fn store(arguments: &str, outcome: &Outcome, reply: Option<&str>, nam
             let (key, existing) = (Some(Arc::from(&*stored.id.0)), stored.created == Some(false));
             (Outcome::Ok, Effect::Write { key, value, existing })
         }
+        // Recorded without an id, because a write with an unknown outcome may have taken effect and may be read later.
         Err(outcome) => (outcome, Effect::Write { key: None, value, existing: false }),
     }
 }

@@ -17,6 +17,7 @@ macro_rules! built_in {
     };
 }
 
+// Listed by name, because a macro cannot list a folder. A test compares the list with the folder.
 built_in! {
     "redis-outage",
     "redis-hang",

@@ -181,6 +181,7 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
     for (service, count) in &form.instances {
         topology = topology.instances(*service, *count);
     }
+    // After the instances, because several instances replace the edge to their service by one edge to each.
     let ways = faults.iter().filter_map(|(_, order)| order.fault.way());
     let ways = ways.chain(form.ways.iter().map(|way| (way.from.as_str(), way.to.as_str())));
     ways.fold(topology, |topology, (from, to)| topology.proxied(from, to))

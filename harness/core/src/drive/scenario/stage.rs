@@ -80,6 +80,7 @@ impl<'a> Stage<'a> {
             minter: Minter::new(request.secret),
             mark: format!("{:08x}", xxh3_64(request.run_id.as_bytes()) as u32),
             seed: request.seed,
+            // Resolved once, because a part that is started again keeps its address.
             endpoints: endpoints(&request.stack.endpoints()),
             pages,
             grants: Mutex::default(),
@@ -186,6 +187,7 @@ impl<'a> Stage<'a> {
         call: impl AsyncFn(&mut Actor<'c>),
         action: impl Future<Output = T>,
     ) -> T {
+        // A cell is enough, because all these futures run in one task.
         let over = std::cell::Cell::new(false);
         let traffic = actors.iter_mut().map(|actor| async {
             for _ in 0..MAX_MEANWHILE_CALLS {
@@ -217,6 +219,7 @@ impl<'a> Stage<'a> {
     /// Reads back every acknowledged write, as its writer.
     pub(crate) async fn read_back(&'a self) {
         // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
+        // Flushed first, because the final read takes the ids from `history.jsonl`.
         if self.ledger.flush().is_ok() {
             let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
             let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(self.run_dir, lanes)).await;

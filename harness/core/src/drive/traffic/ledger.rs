@@ -56,6 +56,7 @@ impl Ring {
 #[derive(Debug)]
 pub struct Ledger {
     /// For each organisation: the records that its users share, and all its records.
+    // A lock for each ring, so that users of different organisations do not wait for each other.
     organisations: Vec<(Mutex<Ring>, Mutex<Ring>)>,
 }
 

@@ -58,6 +58,7 @@ fn look(stack: &Stack, epoch_us: u64) -> Option<Look> {
     let given_away = total.steal.unwrap_or_default();
     let working = total.user + total.nice + total.system + total.irq.unwrap_or_default();
     let busy = working + total.softirq.unwrap_or_default() + given_away;
+    // A core that waits for a disk can run another process, so it counts as idle.
     let idle = total.idle + total.iowait.unwrap_or_default();
     let time = |ticks: u64| Duration::from_micros(ticks * 1_000_000 / procfs::ticks_per_second());
     let pids = stack.parts().into_iter().filter_map(|part| part.pid).chain([std::process::id()]);
