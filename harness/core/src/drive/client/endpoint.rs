@@ -14,7 +14,7 @@ pub struct Endpoint {
 
 /// Why a URL is not an endpoint that can be measured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot measure `{url}`: {why}\nhint: give a URL such as `http://127.0.0.1:7420/mcp`")]
+#[error("cannot measure `{url}`: {why}\nhint: pass a URL such as `http://127.0.0.1:7420/mcp`")]
 pub struct EndpointError {
     pub url: String,
     pub why: String,
