@@ -124,6 +124,7 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
             }
         }
     }
+    // After the duration, because `--rate` becomes a schedule of that length.
     override_model(&mut workload, overrides, &mut refuse);
     // Replaced and not added to, because otherwise a threshold of the profile could not be relaxed.
     if !overrides.thresholds.is_empty() {

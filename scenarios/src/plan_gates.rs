@@ -27,6 +27,7 @@ const LIMITS: [(Plan, u64, u64); 4] = [
     (Plan::Free, 100, 0),
     (Plan::Pro, 3_000, 500_000),
     (Plan::Team, 10_000, 2_000_000),
+    // A number that is no default, so that it can come only from the setting.
     (Plan::Enterprise, 54_321, 50_000_000),
 ];
 

@@ -87,6 +87,7 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
     let secret = random_secret();
     let request = StackRequest {
         backend: Backend::Process,
+        // Without the limits of a plan, which would refuse a part of the calls.
         topology: Topology::memory().under_load(),
         dir: folder.clone(),
         secret: secret.clone(),

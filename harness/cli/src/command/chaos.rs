@@ -111,6 +111,7 @@ fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
 /// Returns the command that repeats one experiment.
 fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Service, String)]) -> String {
     let typed = arguments.names.iter().find(|name| name.ends_with(".toml") && name.contains(&experiment.name));
+    // The seed is missing here, because the plan adds the one that it uses.
     let mut words = vec!["harness chaos".to_owned(), typed.unwrap_or(&experiment.name).clone()];
     match arguments.place.backend {
         BackendChoice::Auto | BackendChoice::External => {}

@@ -92,6 +92,7 @@ fn play_all(phases: Phases, dir: &Path, record: &mut GateRecord, context: &Conte
                 stop.get_or_insert_with(|| "the gate was interrupted".to_owned());
             }
             if let Some(why) = &stop {
+                // A run that was not started proves nothing.
                 exits.push(Exit::Unknown);
                 runs.push(not_run(step, why));
                 continue;

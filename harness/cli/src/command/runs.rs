@@ -73,6 +73,7 @@ fn open(run: Option<&Path>, folder: &Path, context: &Context) -> Result<Exit, Fa
     let opener = opener();
     let opened = opener.as_ref().is_some_and(|program| {
         let mut command = Command::new(program);
+        // Its output is discarded, because stdout has only the path of the report.
         command.arg(&report).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     });

@@ -49,6 +49,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
     if arguments.watch
         && let Err(failure) = watch::start(folder, &WatchArguments::default(), context)
     {
+        // A stack without the requested watch does not stay, because the command has failed.
         context.runtime.block_on(state::down(folder))?;
         return Err(failure);
     }

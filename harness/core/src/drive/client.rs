@@ -155,6 +155,7 @@ impl Client {
             .expect("a vector takes every write");
         self.request.clear();
         self.request.extend_from_slice(&self.head);
+        // Not encoded, unlike a name in `open`: the name of a tool has only letters, digits and `_.-`.
         write!(self.request, "{}: {tool}\r\ncontent-length: {}\r\n\r\n", headers::MCP_NAME, self.body.len())
             .expect("a vector takes every write");
         self.request.extend_from_slice(&self.body);

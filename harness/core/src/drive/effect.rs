@@ -45,6 +45,7 @@ pub(crate) fn of(
         | guardrails::tool::VALIDATE_DB_OPERATION
             if ok =>
         {
+            // From the claims of the token and not from the reply, because services act on the claims (decision 0011).
             reply()["verdictToken"].as_str().and_then(verdict_claims).map_or(Effect::None, |claims| verdict(&claims))
         }
         // Recorded for a refused call as well, because `no-injection-without-verdict` counts attempts.
@@ -87,6 +88,7 @@ fn verdict(claims: &VerdictClaims) -> Effect {
 
 fn inject(arguments: &Value, reply: &Value) -> Effect {
     let text = |value: &Value| Arc::<str>::from(value.as_str().unwrap_or_default());
+    // Hashed here, from the request that was sent, because a check must not rely on what the service says about it.
     let request = serde_json::from_value::<ActionRequest>(arguments["request"].clone());
     let hash = request.map(|request| hex::encode(Sha256::digest(request.canonical()))).unwrap_or_default();
     Effect::Inject {

@@ -204,6 +204,7 @@ fn weight(word: &str) -> u8 {
 }
 
 fn worst<'w>(words: impl Iterator<Item = &'w str>) -> &'w str {
+    // A phase without a run proves nothing.
     words.max_by_key(|word| weight(word)).unwrap_or("unknown")
 }
 

@@ -9,6 +9,7 @@ use minijinja::value::{Serde, Value};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
 /// The style of every page.
+// Written into the page, which must not need a second file (decision 0006).
 pub(super) const STYLE: &str = include_str!("style.css");
 /// Maximum number of operations in the latency chart.
 const MOST_CURVES: usize = 5;

@@ -71,6 +71,7 @@ impl Wanted {
                 .map(|_| ())
                 .ok_or_else(|| (format!("`{value}` is not an address of this machine with a port"), allowed));
         }
+        // A service runs in the folder of the stack, where a relative path would name another folder.
         let value = match std::path::absolute(value) {
             Ok(path) if FOLDERS.contains(&variable.name) => path.display().to_string(),
             Ok(_) | Err(_) => value.to_owned(),

@@ -34,6 +34,7 @@ pub(super) fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Vec
     let checks = NameSet { kind: "standing check", known: &standing, files: false };
     let mut filled = read_form::<ExperimentForm>(file, text, &[checks])?;
     let faults = faults(&mut filled);
+    // Built even if there are problems already, so that the checks across keys report theirs at the same time.
     let topology = topology(&filled.value, &faults);
     check_given(&mut filled, &topology, &faults);
     check_parts(&mut filled, &topology, &faults);
@@ -72,6 +73,7 @@ fn experiment(
         load: Load {
             rate: load.rate,
             users: load.users,
+            // An organisation without a user would make no call.
             organisations: load.organisations.unwrap_or(DEFAULT_ORGANISATIONS.min(load.users)),
             call_deadline: load.call_deadline.0,
             mix: load.mix,

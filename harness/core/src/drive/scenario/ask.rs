@@ -104,6 +104,7 @@ impl Ask {
         let responses: Map<String, Value> = keys.map(|key| (key, response.clone())).collect();
         self.message.params.insert("requestState".to_owned(), question.result()["requestState"].clone());
         self.message.params.insert("inputResponses".to_owned(), Value::Object(responses));
+        // Declared again, because each request is independent of the one before it.
         self.can_ask()
     }
 

@@ -269,6 +269,8 @@ impl<'a> Stage<'a> {
     /// as a load balancer would choose.
     pub(crate) async fn instance_for(&self, service: &str) -> Option<(String, Arc<Endpoint>)> {
         let service = Service::ALL.into_iter().find(|known| known.name() == service)?;
+        // A single instance is called without a probe: there is no choice, and a call to an instance that is down shows
+        // the outage.
         let several = self.stack.instances(service).len() > 1;
         let part = if several { self.ready_instance(service).await } else { self.instance(service) }?;
         let endpoint = self.endpoint(&part);

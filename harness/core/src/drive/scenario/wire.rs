@@ -91,6 +91,7 @@ impl Stage<'_> {
         let invoke_us = self.ledger().now_us().saturating_sub(ago(exchange.at));
         let took = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);
         Some(self.ledger().record(&Op {
+            // The process of the harness, because the caller on this edge is a service and not a user of the run.
             process: 0,
             tenant: tenant.into(),
             user: from.into(),

@@ -43,6 +43,7 @@ impl Leg {
     fn reached(&self, arrivals: f64) -> f64 {
         let slope = (self.to - self.from) / self.secs;
         // This form of the root does not subtract two nearly equal numbers, which would lose digits if the slope is small.
+        // Rounding may make the radicand negative at the end of a ramp down to 0.
         let root = (self.from * self.from + 2.0 * slope * arrivals).max(0.0).sqrt();
         let divisor = self.from + root;
         if divisor > 0.0 { (2.0 * arrivals / divisor).min(self.secs) } else { 0.0 }
@@ -59,6 +60,7 @@ const ENDLESS: Duration = Duration::from_secs(365 * 86_400);
 impl Legs {
     fn new(stages: impl IntoIterator<Item = RateStage>) -> Self {
         let (mut legs, mut start_secs, mut before) = (Vec::new(), 0.0, 0.0);
+        // A stage without a length has no slope.
         for stage in stages.into_iter().filter(|stage| !stage.duration.is_zero()) {
             let secs = stage.duration.as_secs_f64();
             let leg = Leg { start_secs, before, from: stage.from_per_second, to: stage.to_per_second, secs };

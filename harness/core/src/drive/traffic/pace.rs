@@ -122,6 +122,7 @@ impl Pace {
                     After::Call => *think_us,
                     After::NoConnection => (*think_us).max(NO_CONNECTION_PAUSE_US),
                 };
+                // A user that is ready before the window waits for it, so that the warm-up has its full length.
                 self.unplanned(clock, (free_us + pause_us).max(self.window.from_us)).await
             }
             Kind::Open(arrivals) => {
@@ -141,6 +142,7 @@ impl Pace {
 
     /// Waits for a pause, and returns the turn of a follow-up call; `None` when the run is over.
     pub async fn follow_up<C: Clock>(&self, clock: &C, pause: Duration) -> Option<Turn> {
+        // Not planned, because it depends on a reply: its latency counts from the send.
         self.unplanned(clock, clock.now_us() + pause.as_micros() as u64).await
     }
 

@@ -78,6 +78,7 @@ impl Tally {
 
     /// Counts the start of a call.
     pub fn begin(&self) {
+        // Relaxed, because these are figures for people; they order no other memory.
         let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(now, Ordering::Relaxed);
     }

@@ -143,6 +143,7 @@ pub(super) struct SurgeForm {
 }
 
 /// A fault and its times; docs/adding-an-experiment.md lists every kind with its keys.
+// Without `deny_unknown_fields`, which serde does not combine with `flatten`. The type of the kind rejects unknown keys.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Fault")]
 pub(super) struct FaultForm {
