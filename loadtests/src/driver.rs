@@ -221,7 +221,8 @@ impl Driver {
         }
     }
 
-    /// Returns the progress of the drive. Also sends what was recorded to the writer, and stops the run if writing has failed.
+    /// Returns the progress of the drive. Also sends the recorded operations to the writer, and stops the run if
+    /// writing has failed.
     pub(crate) fn progress(&self) -> Progress {
         self.recorder.hand_over();
         if let Some(failure) = self.recorder.failure() {

@@ -80,7 +80,7 @@ pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result
     if problems.is_empty() { Ok(workload) } else { Err(failed(problems)) }
 }
 
-/// The schema of a profile (JSON Schema 2020-12).
+/// Returns the schema of a profile (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     harness_core::plan::data_file::form::schema::<parser::Profile>()
 }

@@ -17,7 +17,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 const ORCHESTRATOR: &str = "orchestrator";
 
-/// Long deadlines, because a slow machine must not turn an answer into a fallback.
+/// Returns a stack with long deadlines, because a slow machine must not cause a fallback.
 fn topology() -> Topology {
     let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
     let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);

@@ -84,7 +84,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Holds a retrospective with all services up.
+/// Runs a workflow that prepares a retrospective, and expects that it uses no fallback.
 async fn hold_retrospective<'s>(actor: &mut Actor<'s>, sprint: &str, notes: &str) -> Result<Reply<'s>, Broken> {
     let intent = format!("Prepare the retrospective of sprint {sprint}");
     let work = json!({ "agent": "retro", "action": "answer", "intent": intent, "text": notes });

@@ -116,7 +116,8 @@ fn external_secret() -> Result<String, Failure> {
     secret.ok_or_else(|| Failure::usage("cannot sign tokens for that stack: set JWT_SECRET to its key"))
 }
 
-/// The first Ctrl-C cancels the command, which then stops its stack. The second one ends the process at once; the reaper then stops the stack.
+/// Installs the handler of Ctrl-C. The first Ctrl-C cancels the command, which then stops its stack. The second one
+/// ends the process at once; the reaper then stops the stack.
 fn handle_interrupts(cancel: &CancellationToken) -> Result<(), Failure> {
     let cancel = cancel.clone();
     let asked = AtomicBool::new(false);

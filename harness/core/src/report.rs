@@ -63,7 +63,7 @@ fn write_files<const N: usize>(dir: &Path, files: [(&str, String); N]) -> Result
     Ok(())
 }
 
-/// The schema of `report.json` (JSON Schema 2020-12).
+/// Returns the schema of `report.json` (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Summary).to_value()
 }

@@ -163,7 +163,7 @@ fn model(profile: &Profile) -> (Model, Duration) {
     }
 }
 
-/// The open model at one rate.
+/// Returns an open model with a constant rate.
 pub(super) fn constant(rate: f64, duration: Duration) -> Model {
     Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] }
 }

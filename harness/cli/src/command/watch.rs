@@ -1,5 +1,5 @@
-//! `harness watch`: rebuilds the services after every change of their sources, and restarts only those whose programs changed. Alternatively it
-//! runs a command of the user with the names of these services.
+//! `harness watch`: rebuilds the services after every change of their sources, and restarts only those whose programs
+//! changed. Instead of a restart it can run a command of the user, which gets the names of these services.
 
 mod background;
 mod build;

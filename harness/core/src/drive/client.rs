@@ -219,7 +219,7 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
     }
 }
 
-/// The outcome of a reply that the protocol does not allow. The request was sent, so its effect is unknown.
+/// Returns the outcome of a reply that the protocol does not allow. The request was sent, so its effect is unknown.
 fn malformed(why: &str) -> Outcome {
     Outcome::Unknown(ErrorKind::Malformed(Arc::from(why)))
 }

@@ -1,5 +1,6 @@
-//! An experiment: a stack under a steady load, a fault, and what must hold before, during and after it. This file has the data that a plan
-//! keeps; files are parsed in `parser`, the load is `traffic`, and the run itself is in `crate::run::chaos`.
+//! An experiment: a stack under a steady load, a fault, and the conditions that must hold before, during and after it.
+//! This file has the data that a plan keeps. `parser` parses the files, `traffic` is the load, and `crate::run::chaos`
+//! runs the experiment.
 
 mod library;
 mod parser;
@@ -133,12 +134,12 @@ pub struct Abort {
 }
 
 impl Experiment {
-    /// Planned time from the injection of the first fault until the last one is healed.
+    /// Returns the planned time from the start of the fault phase until the last fault is healed.
     pub fn fault_length(&self) -> Duration {
         self.faults.iter().map(end_of).max().unwrap_or_default()
     }
 
-    /// Planned duration of the load.
+    /// Returns the planned duration of the load.
     pub fn length(&self) -> Duration {
         self.steady + self.fault_length() + self.recovery
     }

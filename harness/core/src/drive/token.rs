@@ -17,7 +17,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// A grant of the memory scopes on the enterprise plan in the default workspace, for half an hour.
+    /// Returns a grant of the memory scopes, on the enterprise plan and in the default workspace, for half an hour.
     pub fn memory(organisation: impl Into<String>, user: impl Into<String>) -> Self {
         Self {
             user: user.into(),
@@ -30,7 +30,8 @@ impl Grant {
         }
     }
 
-    /// A grant of every scope but `admin` on the enterprise plan in the default workspace, for half an hour.
+    /// Returns a grant of every scope except `admin`, on the enterprise plan and in the default workspace, for half an
+    /// hour.
     pub fn everything(organisation: impl Into<String>, user: impl Into<String>) -> Self {
         // An admin may read the executions of colleagues, so a user with this scope could not show that they are kept
         // apart.
@@ -58,7 +59,7 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// `secret` is the `JWT_SECRET` of the services.
+    /// Creates a minter. `secret` is the `JWT_SECRET` of the services.
     pub fn new(secret: &str) -> Self {
         Self { key: EncodingKey::from_secret(secret.as_bytes()) }
     }

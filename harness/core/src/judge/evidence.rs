@@ -15,7 +15,7 @@ const MAX_DRIVER_CPU: f64 = 0.9;
 /// Maximum send lag at the 99th percentile, in microseconds.
 const MAX_SEND_LAG_US: u64 = 5_000;
 
-/// The finding about the run itself: *pass*, or *unknown* with every reason to doubt the run.
+/// Returns the finding about the run itself: *pass*, or *unknown* with every reason to doubt the run.
 pub(super) fn finding(recorded: &Recorded) -> Finding {
     let (judged, summary, mut doubts) = match &recorded.plan.subject {
         Subject::Load(_) => load(recorded),

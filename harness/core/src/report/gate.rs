@@ -77,7 +77,7 @@ fn judge_again(run_dir: &Path) -> Result<Summary, ReportError> {
 const UNKNOWN: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
-/// The schema of a gate's `report.json` (JSON Schema 2020-12).
+/// Returns the schema of a gate's `report.json` (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(GateSummary).to_value()
 }
@@ -175,7 +175,7 @@ fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
     }
 }
 
-/// The reasons why a phase does not pass: its runs that do not pass, failed ones first.
+/// Returns the reasons why a phase does not pass: its runs that do not pass, the most severe first.
 fn reasons(phase: &GatePhase) -> Vec<GateReason> {
     let mut found: Vec<&GateRun> = phase.runs.iter().filter(|run| run.verdict != "pass").collect();
     found.sort_by_key(|run| std::cmp::Reverse(weight(&run.verdict)));

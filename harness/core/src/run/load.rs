@@ -121,7 +121,7 @@ async fn follow(
     if reported { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
 }
 
-/// The name of a phase on the terminal.
+/// Returns the name of a phase for the terminal.
 const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Setup => "seeding",

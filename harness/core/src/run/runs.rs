@@ -40,7 +40,7 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// The word in lists of runs.
+    /// Returns the word for lists of runs.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -105,7 +105,7 @@ pub fn is_run(path: &Path) -> bool {
     path.join(run_dir::PLAN).is_file() || path.join(run_dir::GATE).is_file()
 }
 
-/// The directories of the runs, newest first; none if the folder does not exist.
+/// Returns the directories of the runs, newest first. Returns none if the folder does not exist.
 pub fn directories(runs: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
     let mut directories: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_run(path)).collect();

@@ -95,7 +95,7 @@ fn running(folder: &Path) -> Option<Watch> {
     is_alive(watch.pid, watch.started).then_some(watch)
 }
 
-/// The log of the watch, if there is one.
+/// Returns the path of the log of the watch, if there is one.
 pub(in crate::command) fn log(folder: &Path) -> Option<PathBuf> {
     Some(folder.join(LOG)).filter(|path| path.is_file())
 }

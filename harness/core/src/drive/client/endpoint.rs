@@ -63,7 +63,7 @@ impl Endpoint {
         &self.host
     }
 
-    /// Port; 80 if the URL has none.
+    /// Port of the URL, or 80 if the URL has none.
     pub const fn port(&self) -> u16 {
         self.port
     }

@@ -61,7 +61,7 @@ struct Block {
 }
 
 /// Why an error that [`shows_internals`] is malformed.
-const INTERNALS_SHOWN: &str = "an error that shows the inside of the service";
+const INTERNALS_SHOWN: &str = "an error that reveals internals of the service";
 /// JSON-RPC code of an internal error. The call may have taken effect before the error, so its outcome is unknown.
 const INTERNAL_ERROR: i64 = -32603;
 

@@ -147,7 +147,7 @@ fn read_file(path: &Path) -> Result<String, ExperimentError> {
         .map_err(|error| ExperimentError::Unreadable { path: path.to_owned(), why: error.to_string() })
 }
 
-/// The experiments of a folder, by name.
+/// Returns the files of a folder that are experiments, sorted by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
     let unreadable =
         |error: std::io::Error| ExperimentError::Unreadable { path: folder.to_owned(), why: error.to_string() };

@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(2_400);
 const SLACK: Duration = Duration::from_millis(100);
 const DEFAULT_ORGANISATIONS: u32 = 8;
 
-/// The schema of an experiment (JSON Schema 2020-12).
+/// Returns the schema of an experiment (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     schema_of::<ExperimentForm>()
 }
@@ -139,7 +139,7 @@ fn counters(filled: &mut Filled<'_, ExperimentForm>) -> Vec<CounterPromise> {
     promises
 }
 
-/// Returns the faults whose own keys are good, each with its place in the file.
+/// Returns the faults whose own keys are valid, each with its position in the file.
 fn faults(filled: &mut Filled<'_, ExperimentForm>) -> Vec<(usize, FaultOrder)> {
     let mut faults = Vec::new();
     for (at, form) in std::mem::take(&mut filled.value.fault).into_iter().enumerate() {

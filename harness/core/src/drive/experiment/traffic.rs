@@ -115,7 +115,7 @@ impl<'s> Traffic<'s> {
         self.tally.begin_phase();
     }
 
-    /// Returns how the load has gone since the phase began. The caller fills in the time that is left.
+    /// Returns the progress of the load in this phase. The caller fills in the remaining time.
     pub(crate) fn progress(&self) -> Progress {
         self.tally.progress(self.stage.now_us())
     }

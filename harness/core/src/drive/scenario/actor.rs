@@ -253,7 +253,7 @@ fn no_connection(now_us: u64) -> Heard {
     }
 }
 
-/// Returns the endpoint of each part; omits a part whose URL is not an endpoint.
+/// Returns the endpoint of each part. Omits a part if its URL is not an endpoint.
 pub(super) fn endpoints(urls: &BTreeMap<String, String>) -> BTreeMap<String, Arc<Endpoint>> {
     let parsed = urls.iter().filter_map(|(part, url)| Some((part.clone(), Arc::new(url.parse().ok()?))));
     parsed.collect()

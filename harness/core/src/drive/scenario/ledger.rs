@@ -57,7 +57,7 @@ impl Ledger {
         })
     }
 
-    /// Now, in microseconds of the run's clock.
+    /// Returns the current time, in microseconds of the run's clock.
     pub(super) fn now_us(&self) -> u64 {
         monotonic_us().saturating_sub(self.epoch_us)
     }
@@ -91,7 +91,7 @@ impl Ledger {
         self.view.show(Event::Expectation(expectation));
     }
 
-    /// Remembers the records that a call wrote or deleted.
+    /// Stores which records a call wrote or deleted, for [`Ledger::tagged`].
     pub(super) fn remember(&self, grant: &Grant, tags: Vec<String>, outcome: &Outcome, effect: &Effect) {
         if *outcome != Outcome::Ok {
             return;

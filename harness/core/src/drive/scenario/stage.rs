@@ -140,7 +140,7 @@ impl<'a> Stage<'a> {
         self.minter.mint(grant).expect("a grant of a stage lives less than an hour and more than a second")
     }
 
-    /// Now, in microseconds of the run's clock.
+    /// Returns the current time, in microseconds of the run's clock.
     pub(crate) fn now_us(&self) -> u64 {
         self.ledger.now_us()
     }
@@ -277,7 +277,7 @@ impl<'a> Stage<'a> {
         Some((part, endpoint))
     }
 
-    /// The first instance of a service.
+    /// Returns the name of the first instance of a service.
     pub(super) fn instance(&self, service: Service) -> Option<String> {
         self.stack.instances(service).first().map(|part| part.name.clone())
     }

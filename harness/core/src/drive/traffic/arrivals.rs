@@ -105,7 +105,8 @@ impl Arrivals {
         let _ = self.surged.set(surged);
     }
 
-    /// Planned time of arrival `index` (from 0), in microseconds after the start; `None` past the end.
+    /// Returns the planned time of arrival `index` (from 0), in microseconds after the start; `None` after the last
+    /// arrival.
     pub(super) fn planned_us(&self, index: u64) -> Option<u64> {
         self.surged.get().unwrap_or(&self.planned).planned_us(index)
     }

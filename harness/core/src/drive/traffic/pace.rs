@@ -24,7 +24,7 @@ impl Window {
         Self { from_us, measured_from_us, until_us: measured_from_us + workload.duration.as_micros() as u64 }
     }
 
-    /// The phase of a call that is due at this time.
+    /// Returns the phase of a call that is due at this time.
     const fn phase(&self, at_us: u64) -> Phase {
         if at_us < self.measured_from_us { Phase::Warmup } else { Phase::Measured }
     }
@@ -82,7 +82,7 @@ impl Turn {
 }
 
 impl Pace {
-    /// The pace of a workload; it ends early when `stop` is cancelled.
+    /// Returns the pace of a workload. It ends early if `stop` is cancelled.
     pub fn new(workload: &Workload, window: Window, stop: CancellationToken) -> Self {
         let kind = match &workload.model {
             Model::Closed { think_time } => Kind::Closed { think_us: think_time.as_micros() as u64 },
@@ -91,13 +91,13 @@ impl Pace {
         Self { window, kind, stop }
     }
 
-    /// Arrivals at one rate until `stop` is cancelled, all of them measured.
+    /// Returns a pace of arrivals at one rate until `stop` is cancelled. All of them are measured.
     pub fn endless(rate: f64, stop: CancellationToken) -> Self {
         let window = Window { from_us: 0, measured_from_us: 0, until_us: u64::MAX };
         Self { window, kind: Kind::Open(Arrivals::endless(rate)), stop }
     }
 
-    /// Arrivals planned in the measured phase; only in the open model.
+    /// Returns the number of arrivals planned in the measured phase; `None` in the closed model.
     pub fn planned_arrivals(&self) -> Option<u64> {
         match &self.kind {
             Kind::Closed { .. } => None,

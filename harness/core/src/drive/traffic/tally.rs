@@ -147,12 +147,12 @@ impl Tally {
         self.lock().measured_calls
     }
 
-    /// Arrivals of the schedule that were sent in the measured phase.
+    /// Returns the number of arrivals that were sent in the measured phase.
     pub fn measured_arrivals(&self) -> u64 {
         self.lock().measured_arrivals
     }
 
-    /// Send lag at a percentile (0 to 100), in microseconds; `None` if no call was planned.
+    /// Returns the send lag at a percentile (0 to 100), in microseconds; `None` if no call was planned.
     pub fn send_lag_us(&self, percentile: f64) -> Option<u64> {
         let counts = self.lock();
         (!counts.lag.is_empty()).then(|| counts.lag.value_at_percentile(percentile))

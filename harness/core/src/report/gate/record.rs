@@ -85,7 +85,7 @@ pub enum RunEnd {
 }
 
 impl GateRecord {
-    /// A directory name for a gate that starts now.
+    /// Returns a directory name for a gate that starts now.
     pub fn fresh_id(profile: &str) -> String {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
         let nonce: u16 = rand::random();
@@ -109,7 +109,7 @@ impl GateRecord {
     }
 }
 
-/// The folder of the runs of a gate.
+/// Returns the folder of the runs of a gate.
 pub fn runs(dir: &Path) -> PathBuf {
     dir.join(run_dir::RUNS)
 }
