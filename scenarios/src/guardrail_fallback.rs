@@ -39,8 +39,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         unjudged.insert(execution, action.risk());
     }
     let after = stage.metric(&patterns, metric::PATTERN_INJECTIONS_TOTAL, &[]).await?;
-    // A difference below one half means equal counts: metrics are floating-point numbers, but they count whole
-    // injections.
+    // A difference below one half means equal counts: metrics are floating-point numbers that count whole injections.
     let details = format!("{before} before, {after} after");
     stage.expect(
         "no injection was requested from patterns during the outage",

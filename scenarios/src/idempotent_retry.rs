@@ -32,8 +32,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let _ = refused.refuses("the key is rejected for another write", ErrorCode::IdempotencyConflict);
 
     let content = ann.private("The runbook is in the wiki");
-    // One actor for each call, because the calls of one actor never overlap. All of them are the same user to the
-    // service.
+    // One actor for each call, because the calls of one actor never overlap. To the service they are the same user.
     let mut anns: Vec<_> = (0..CONCURRENT).map(|_| stage.user("ann", "acme")).collect();
     let raced = join_all(
         anns.iter_mut()

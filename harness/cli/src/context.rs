@@ -50,8 +50,7 @@ impl Context {
 
     /// Writes a line of data to stdout.
     pub(crate) fn print(&self, line: &str) {
-        // Ignored if it fails: a reader such as `head` may have closed the pipe, which does not change the result of a
-        // run.
+        // An error is ignored: a reader such as `head` may close the pipe, which does not change the result of a run.
         let _ = writeln!(anstream::stdout(), "{line}");
     }
 

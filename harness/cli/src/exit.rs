@@ -33,8 +33,8 @@ impl Exit {
     }
 
     pub(crate) const fn number(self) -> u8 {
-        // 64 to 70 are those of `sysexits.h`, far from the three verdicts. A shell reports 130 for a program that
-        // SIGINT ended.
+        // 64 to 70 are those of `sysexits.h`, far from the verdicts. A shell reports 130 for a program that SIGINT
+        // ended.
         match self {
             Self::Pass => 0,
             Self::Fail => 1,

@@ -29,8 +29,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.code() } else { Exit::Pass.code() };
         }
     };
-    // The driver and the reaper have their own signal handlers, so they start before `Context::new` installs that of
-    // the harness.
+    // The driver and the reaper have their own signal handlers, so they start before `Context::new` installs another.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),
         Command::Reap => return harness_core::stack::reaper::reap_from_stdin(),

@@ -78,8 +78,7 @@ fn load_criteria(workload: &Workload) -> Criteria {
         // Arrivals of an open load follow a schedule, so the number of users does not limit the throughput.
         Model::Open { .. } => None,
     };
-    // A load that calls memory requires a decision from the checks of records. Without it, their *unknown* would be
-    // dropped.
+    // A load that calls memory requires the checks of records to decide. Otherwise their *unknown* would be dropped.
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };

@@ -96,8 +96,7 @@ pub async fn run(
     let _ = std::fs::remove_dir_all(run_dir.join("data"));
     driven?;
 
-    // Judged and sealed only now, because the parts write to their logs until they have stopped, and the logs are part
-    // of the record.
+    // Sealed only now, because the parts write to their logs until they have stopped, and the logs are recorded files.
     view.show(Event::Stage("judging the history".to_owned()));
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.clone(), why };
     let recorded = Recorded::read_and_seal(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
@@ -125,8 +124,7 @@ fn prepare(request: &RunRequest) -> Result<PathBuf, RunError> {
     if free < LEAST_FREE_BYTES {
         return Err(unusable(format!("{} MB are free, a history needs {} MB", free >> 20, LEAST_FREE_BYTES >> 20)));
     }
-    // Written before anything starts: a directory with a plan counts as a run, so that a run that is killed is listed
-    // as well.
+    // Written before anything starts. A directory with a plan counts as a run, so that a killed run is listed as well.
     let plan = serde_json::to_vec_pretty(&request.plan).map_err(|error| unusable(error.to_string()))?;
     write_whole(&path.join(run_dir::PLAN), &plan).map_err(|error| unusable(error.to_string()))?;
     Ok(path)

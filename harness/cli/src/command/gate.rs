@@ -52,8 +52,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let (exit, summaries) = play_all(phases, &dir, &mut record, context);
     record.took_ms = began.elapsed().as_millis() as u64;
 
-    // Sealed before the reports are written, because reports can be derived again and are no part of the record
-    // (decision 0017).
+    // Sealed before the reports are written, because reports are derived and not part of the record (decision 0017).
     let recorded = record.write(&dir).and_then(|()| seal::seal(&dir));
     let unrecorded =
         |why: String| Failure::unknown(format!("the gate cannot be recorded in `{}`: {why}", dir.display()));

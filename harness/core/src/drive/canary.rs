@@ -37,7 +37,7 @@ pub(crate) fn append(content: &mut String, canary: &Canary) {
 /// Returns what the history stores of a content: its digest, and the canary at its end.
 pub(crate) fn state_of(content: &str, names: &Names) -> RecordState {
     let last = content.rsplit(char::is_whitespace).next().unwrap_or_default();
-    // Not a cryptographic hash: it detects a swapped or damaged content, and a load computes it for every record it
+    // Not a cryptographic hash: it detects swapped or damaged contents, and a load computes it for each record it
     // reads.
     RecordState::of_content(xxh3_64(content.as_bytes()), parse(last, names))
 }

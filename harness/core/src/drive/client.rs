@@ -27,8 +27,8 @@ use tokio::time::timeout;
 
 /// Minimum free space for one read, in bytes.
 const READ_CHUNK: usize = 4 << 10;
-/// Maximum capacity that a reply buffer keeps between calls, in bytes. A larger buffer is shrunk, because each user has
-/// one.
+/// Maximum capacity that a reply buffer keeps between calls, in bytes. Each user has a buffer, so a larger one is
+/// shrunk.
 const KEPT_BUFFER: usize = 64 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +68,7 @@ pub struct Client {
     meta: String,
     head: Vec<u8>,
     token: Option<String>,
-    // The buffers are reused from call to call, because the driver may cost little more than a bare loop (decision
-    // 0003).
+    // The buffers are reused, because the driver may cost little more than a bare loop (decision 0003).
     body: Vec<u8>,
     request: Vec<u8>,
     reply: Vec<u8>,
@@ -174,7 +173,7 @@ impl Client {
         let written = stream.write_all(&self.request);
         // Set before the write is polled, because a write that the deadline cuts may have sent a part of the request.
         *sent = true;
-        // A server may answer and close before it has read everything (413, 401): its reply counts, not the failed
+        // A server may answer and close before it has read everything (413, 401). The reply counts, not the failed
         // write.
         let _ = written.await;
         let received = receive(&mut stream, &mut self.reply, self.options.max_reply_bytes).await?;
@@ -225,8 +224,7 @@ fn malformed(why: &str) -> Outcome {
 }
 
 fn request_meta() -> Value {
-    // MCP 2026-07-28 requires the version and the capabilities, even if there are none. A request without them gets
-    // 400.
+    // MCP 2026-07-28 requires the version and the capabilities, even empty ones. A request without them gets 400.
     serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
         headers::META_CLIENT_CAPABILITIES: {},

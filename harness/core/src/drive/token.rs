@@ -33,8 +33,7 @@ impl Grant {
     /// Returns a grant of every scope except `admin`, on the enterprise plan and in the default workspace, for half an
     /// hour.
     pub fn everything(organisation: impl Into<String>, user: impl Into<String>) -> Self {
-        // An admin may read the executions of colleagues, so a user with this scope could not show that they are kept
-        // apart.
+        // An admin may read the executions of colleagues, so a user with this scope could not prove isolation.
         let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin).collect();
         Self { scopes, ..Self::memory(organisation, user) }
     }

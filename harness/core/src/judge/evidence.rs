@@ -74,8 +74,7 @@ fn load(recorded: &Recorded) -> Appraisal {
 
 fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
     let mut doubts = driver.problems.clone();
-    // Without this comparison, a lost record would not be noticed, because everything else is derived from the history
-    // (decision 0020).
+    // Everything else is derived from the history, so only this comparison notices a lost record (decision 0020).
     if let Some(counted) = driver.transactions.filter(|counted| *counted != recorded_calls) {
         doubts.push(format!("goose counted {counted} calls, but the history has {recorded_calls}"));
     }

@@ -71,8 +71,7 @@ impl Recorded {
     pub fn read_and_seal(run_dir: &Path) -> Result<Self, JudgeError> {
         let mut files = RecordFiles::new(run_dir);
         let recorded = files.parse();
-        // The run is sealed even if its record cannot be parsed. It did end, so `harness runs` must not list it as cut
-        // off.
+        // The run is sealed even if its record cannot be parsed: it did end, so it must not be listed as cut off.
         let sealed = files.checksums.seal(run_dir);
         sealed.map_err(|error| JudgeError::write(&run_dir.join(run_dir::MANIFEST), &error))?;
         recorded

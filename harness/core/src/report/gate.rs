@@ -72,8 +72,8 @@ fn judge_again(run_dir: &Path) -> Result<Summary, ReportError> {
     super::write_all(&recorded, &judge(&recorded)?)
 }
 
-// The exit codes of `harness`: `gate.json` has those of its runs, and this crate does not know the type of the command
-// line.
+// Two exit codes of `harness`, because `gate.json` has those of its runs. Their type is in the command line, above this
+// crate.
 const UNKNOWN: u8 = 2;
 const INTERRUPTED: u8 = 130;
 

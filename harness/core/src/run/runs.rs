@@ -83,8 +83,7 @@ impl Lock {
 
 fn is_locked(run_dir: &Path) -> bool {
     let Ok(file) = File::open(run_dir.join(run_dir::LOCK)) else { return false };
-    // A shared lock is refused only by the exclusive lock of a harness, so that two listings do not take each other for
-    // one.
+    // Only the exclusive lock of a harness refuses a shared lock, so that two listings at once see no harness.
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 

@@ -98,8 +98,8 @@ impl Frame {
     /// Parses the head, and skips informational (1xx) responses before it. Returns false if the head is incomplete.
     fn head(&mut self, buffer: &[u8]) -> Result<bool, &'static str> {
         loop {
-            // `httparse` keeps no state, so a head that comes in pieces is parsed again from its start. `MAX_HEAD`
-            // bounds the cost.
+            // `httparse` keeps no state, so an incomplete head is parsed again from its start. `MAX_HEAD` bounds the
+            // cost.
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             let mut response = httparse::Response::new(&mut fields);
             let length = match response.parse(&buffer[self.start..]) {
@@ -157,8 +157,7 @@ impl Frame {
         }
         Ok(match length {
             _ if matches!(self.status, 204 | 304) => Body::Until(self.start),
-            // Before the length: if a response has both, the transfer encoding overrides the length (RFC 9112 section
-            // 6.3).
+            // Before the length, because a transfer encoding overrides it (RFC 9112 section 6.3).
             _ if chunked => Body::Chunks { joined: self.start, next: self.start, left: Chunk::Size },
             Some(length) => Body::Until(self.start.checked_add(length).ok_or("a content-length that is too large")?),
             None => Body::UntilClose,

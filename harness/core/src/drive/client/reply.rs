@@ -26,8 +26,7 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolResult<'a> {
-    // The parts stay unparsed: the content repeats the structured content as text, and only an error needs it as a
-    // value.
+    // The parts stay unparsed: the content repeats the structured content as text, and only an error needs its value.
     /// Required in a complete tool result.
     #[serde(borrow)]
     content: Option<&'a RawValue>,
@@ -101,8 +100,7 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
     if envelope.jsonrpc != "2.0" {
         return Err(malformed("a response whose `jsonrpc` is not `2.0`"));
     }
-    // Compared as text: JSON-RPC allows an `id` of another type, but only the number that was sent belongs to this
-    // call.
+    // Compared as text: JSON-RPC allows other types of `id`, but only the number that was sent belongs to this call.
     let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
     match (envelope.result, envelope.error) {
         (Some(result), None) if same_id => Ok(result),
@@ -202,8 +200,7 @@ fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
         }
         from = next;
     }
-    // The last event counts even without its final empty line: a half event is not valid JSON, so it cannot pass for a
-    // reply.
+    // The last event counts even without its final empty line, because half of an event is not valid JSON.
     is_response(stream.get(start..end).unwrap_or_default()).then_some(start..end)
 }
 

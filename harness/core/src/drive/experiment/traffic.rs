@@ -55,8 +55,8 @@ impl<'s> Traffic<'s> {
         let users =
             users.map(|((identity, grant), index)| self.live(User::new(identity, grant, index, &scene), &scene));
         let limited = self.load.limited.iter().map(|limited| self.exceed_limit(limited, stop));
-        // Futures of one task, because they borrow the stage. At the rates of experiments their cost does not matter
-        // (decision 0014).
+        // Futures of one task, because they borrow the stage. At these rates, their cost does not matter (decision
+        // 0014).
         futures::future::join(futures::future::join_all(users), futures::future::join_all(limited)).await;
     }
 

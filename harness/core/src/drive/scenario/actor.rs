@@ -84,8 +84,7 @@ impl<'s> Actor<'s> {
 
     fn changed(mut self, change: impl FnOnce(&mut Grant)) -> Self {
         change(&mut self.grant);
-        // Each grant is a separate process in the history, because the final read uses the grant with which a record
-        // was written.
+        // Each grant is a separate process in the history, because the final read needs the grant of each write.
         self.process = self.stage.enlist(&self.grant);
         self.token = Some(self.stage.mint(&self.grant));
         // The open connections send the earlier token.

@@ -135,8 +135,7 @@ impl Stage<'_> {
     }
 
     fn note(&self, name: &str, since: u64, service: Option<Service>, down: bool) {
-        // While another instance is up, the service is available, so the operation has no effect that a check would
-        // excuse.
+        // While another instance is up, the service is available, so there is no outage that a check could excuse.
         let effect = service.map_or(Effect::None, |service| Effect::Outage { service: service.name().into(), down });
         self.ledger().record(&Op {
             process: 0,

@@ -21,8 +21,7 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Shortest and longest pause between two probes of a condition.
-// The pause doubles from one to the other: a condition that holds soon costs milliseconds, and a late one causes few
-// calls.
+// The pause doubles from one to the other: an early condition costs milliseconds, and a late one causes few calls.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 /// Deadline of a request for a page outside MCP.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
@@ -166,8 +165,7 @@ impl<'a> Stage<'a> {
         let (start, mut pause) = (Instant::now(), PAUSES.0);
         loop {
             let found = probe().await;
-            // The time is compared after the probe: a success counts even if it is late, and there is always at least
-            // one probe.
+            // The time is compared after the probe, so that there is always a probe, and that a late success counts.
             let took = start.elapsed();
             if found.is_some() || took >= within {
                 let seen = if found.is_some() { "observed" } else { "not observed" };

@@ -128,8 +128,7 @@ impl Arrivals {
 
     /// Takes the next arrival for one user: its number, and its planned time in microseconds after the start.
     pub(super) fn take(&self) -> Option<(u64, u64)> {
-        // Relaxed, because the counter orders no other memory. An atomic counter suffices for each number to be taken
-        // once.
+        // Relaxed, because the counter orders no other memory: it only gives each number to one caller.
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         Some((index, self.planned_us(index)?))
     }

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 pub struct Mix {
     /// Each operation, with the sum of the weights up to and including its own.
     sums: Vec<(&'static dyn Operation, u32)>,
-    // ChaCha, because it has streams, and because a seed must give the same numbers with every release: `StdRng` does
-    // not promise that.
+    // ChaCha has streams, and gives the same numbers for a seed with every release of `rand`. `StdRng` promises
+    // neither.
     rng: ChaCha8Rng,
 }
 

@@ -189,8 +189,7 @@ impl Counts {
 
     fn note_interval(&mut self, interval: u64, error: u64) {
         match self.intervals.back_mut() {
-            // Calls are counted nearly in the order of their ends, so a call of an earlier interval counts in the
-            // newest one.
+            // Calls are counted nearly in the order of their ends, so a call of an earlier interval counts in the last.
             Some((last, calls, errors)) if *last >= interval => (*calls, *errors) = (*calls + 1, *errors + error),
             _ => self.intervals.push_back((interval, 1, error)),
         }

@@ -120,8 +120,7 @@ impl User {
             return Some(Due { call, turn });
         }
         let turn = pace.next(clock, self.after).await?;
-        // In the closed model a user makes every n-th call of n users, so that a seed gives each user the same
-        // sequence.
+        // In the closed model, each of n users makes every n-th call, so that a seed gives each user the same sequence.
         let number = turn.number.unwrap_or(self.turns * scene.users + self.index) + scene.first_call;
         self.turns += 1;
         let (operation, rng) = scene.mix.draw(number);

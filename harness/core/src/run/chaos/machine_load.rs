@@ -53,8 +53,7 @@ struct Look {
 
 fn look(stack: &Stack, epoch_us: u64) -> Option<Look> {
     let total = KernelStats::current().ok()?.total;
-    // Time that the hypervisor gave to other machines slows the stack as much as another process here, so it counts as
-    // busy.
+    // Time that the hypervisor gave to other machines counts as busy, because it slows the stack like a process here.
     let given_away = total.steal.unwrap_or_default();
     let working = total.user + total.nice + total.system + total.irq.unwrap_or_default();
     let busy = working + total.softirq.unwrap_or_default() + given_away;

@@ -141,8 +141,7 @@ impl<'s> PhaseRunner<'s> {
     async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<(), String> {
         let FaultOrder { fault, lasts, .. } = order;
         let takes_away: Vec<String> = fault.parts().into_iter().map(str::to_owned).collect();
-        // Read before the injection: a call may fail from then on, although the fault counts as active only when it is
-        // in place.
+        // Read before the injection: a call may fail from then on, although the fault counts as active only later.
         let ordered_us = self.stage.now_us();
         let active = self.injector.inject(fault).await.map_err(|error| error.to_string())?;
         let active_us = self.stage.now_us();
