@@ -1,5 +1,6 @@
-//! The cost of the driver: CPU time per checked call, compared with a loop that only writes and reads bytes over as many connections in the
-//! same run. The service is a process of its own, so that its cost is not in the figures.
+//! The cost of the driver: CPU time per checked call, compared with a loop that only writes and reads bytes over the
+//! same number of connections in the same run. The service is a separate process, so that the figures do not include
+//! its cost.
 #![expect(clippy::unwrap_used, reason = "a failed step of a benchmark is its failure")]
 
 #[path = "../tests/support/server.rs"]
@@ -30,9 +31,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SERVE: &str = "serve";
 const USERS: u32 = 100;
 const SECONDS: u64 = 5;
-/// Most CPU seconds for 100,000 checked calls of a hundred users.
+/// Maximum CPU seconds for 100,000 checked calls of a hundred users.
 const ALLOWED_CPU_S: f64 = 1.8;
-/// Most memory of the driver, in MiB.
+/// Maximum memory of the driver, in MiB.
 const ALLOWED_MIB: f64 = 40.0;
 
 fn main() {

@@ -1,5 +1,6 @@
-//! The driver: reads its assignment, seeds the services, drives the load, reads every write back, and reports the result. It is a process of its
-//! own, so that its CPU and memory are measured apart from the harness, and the harness can kill it (decision 0002).
+//! The driver: reads its assignment, seeds the services, drives the load, reads back every write, and reports the
+//! result. It is a separate process, so that its CPU and memory can be measured apart from the harness, and so that the
+//! harness can kill it (decision 0002).
 
 pub use crate::error::DriveError;
 
@@ -48,8 +49,8 @@ fn driven(stop: &CancellationToken) -> Result<DriverReport, DriveError> {
     interrupt::install(stop).map_err(|error| start(&error))?;
     let mut progress = take_stdout().map_err(|error| start(&error))?;
     let assignment = read_assignment(std::io::stdin().lock())?;
-    // One thread, because more threads would add a cost to every call. If the driver needs more than one core, the judgement reports it as the
-    // bottleneck.
+    // One thread, because more threads would make every call more expensive. If one core is not enough, the judgement
+    // reports the driver as the bottleneck.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| start(&error))?;
     runtime.block_on(drive(assignment, stop.clone(), move |line| write_line(&mut progress, line)))
 }
@@ -68,18 +69,18 @@ fn write_line(stdout: &mut File, progress: &Progress) -> std::io::Result<()> {
     stdout.write_all(&line)
 }
 
-/// Reads one JSON value. Does not read to the end of the input, because the input may be a pipe that stays open.
+/// Reads one JSON value. It does not wait for the end of the input, because the input may be a pipe that stays open.
 fn read_assignment(input: impl Read) -> Result<Assignment, DriveError> {
     Assignment::deserialize(&mut serde_json::Deserializer::from_reader(input))
         .map_err(|error| DriveError::Assignment(error.to_string()))
 }
 
-/// Drives one assignment to its end, or until `stop` is cancelled. Calls `report` about once a second. If `report` fails, the process that reads the
-/// progress has ended, so the drive stops.
+/// Drives one assignment to its end, or until `stop` is cancelled. Calls `report` about once a second. If `report`
+/// fails, the drive stops, because the process that reads the progress has ended.
 ///
 /// # Errors
-/// The assignment cannot be carried out, or `driver.json` cannot be written. An incomplete history is not an error: it is reported in
-/// [`DriverReport::problems`].
+/// The assignment cannot be carried out, or `driver.json` cannot be written. An incomplete history is not an error; it
+/// is reported in [`DriverReport::problems`].
 pub async fn drive(
     assignment: Assignment,
     stop: CancellationToken,
@@ -110,6 +111,7 @@ async fn phases(driver: &Arc<Driver>, shares: &[u32]) -> Result<Measured, DriveE
     let load = async { goose_run::run(driver).await.map_err(|error| DriveError::Load(format!("{error:?}"))) };
     let (transactions, measured) = tokio::try_join!(load, async { Ok(driver.meter().await) })?;
     driver.note_transactions(transactions);
+    // The final read takes its ids from `history.jsonl`, so everything recorded so far must be in the file.
     if driver.flushed() && !driver.stop.is_cancelled() {
         if let Err(error) = seed::read_back(driver).await {
             driver.give_up(format!("cannot read the history back for the final reads: {error}"));
@@ -127,7 +129,7 @@ async fn tick(
 ) -> f64 {
     let mut every = tokio::time::interval(PROGRESS_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick of an interval is immediate.
+    // The first tick of an interval is immediate, and a report before the first second would have no rate.
     every.tick().await;
     let (mut peak, mut last) = (0.0_f64, None::<(u64, u64)>);
     loop {

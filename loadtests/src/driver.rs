@@ -1,4 +1,5 @@
-//! The state that all users of one drive share. It waits until a user's next call is due, makes it, counts it and records it.
+//! The state that all users of one drive share. It waits until the next call of a user is due, then makes, counts and
+//! records the call.
 
 use crate::error::DriveError;
 use crate::usage::Usage;
@@ -20,7 +21,8 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::{Barrier, Mutex};
 use tokio_util::sync::CancellationToken;
 
-/// Time from the moment when all users have started to the first planned arrival, in microseconds.
+/// Time from the start of the last user to the first planned arrival, in microseconds. Without it, the first arrivals
+/// would be sent late.
 const LEAD_US: u64 = 5_000;
 
 /// One drive, shared by all its users.
@@ -34,7 +36,7 @@ pub(crate) struct Driver {
     clock: RealClock,
     recorder: Recorder,
     tally: Tally,
-    /// Lets the users and the task that measures begin at the same time.
+    /// Makes the users and the task that measures begin at the same time.
     gate: Barrier,
     plan: OnceLock<(Window, Pace)>,
     quiet_left: AtomicU64,
@@ -116,6 +118,7 @@ impl Driver {
     /// Waits for the next call of a user and makes it; returns false when the load is over.
     pub(crate) async fn turn(&self, process: usize) -> bool {
         let Some((_, pace)) = self.plan.get() else { return false };
+        // Never contended, because one user of goose makes all calls of this number.
         let mut user = self.users[process].lock().await;
         match user.next(&self.scene, pace, &self.clock).await {
             Some(due) => self.make(&mut user, due).await,
@@ -170,7 +173,7 @@ impl Driver {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Sets the number of quiet calls that follow. The remaining time is estimated from it.
+    /// Sets the number of quiet calls that follow, from which the remaining time is estimated.
     pub(crate) fn expect(&self, calls: u64) {
         self.quiet_left.store(calls, Ordering::Relaxed);
     }
@@ -180,7 +183,8 @@ impl Driver {
         let _ = self.transactions.set(transactions);
     }
 
-    /// Waits until everything recorded so far is written. If that fails, ends the run with the reason and returns false.
+    /// Waits until everything recorded so far is written. If a write failed, stops the run with the reason and returns
+    /// false.
     pub(crate) fn flushed(&self) -> bool {
         self.recorder.flush().map_err(|error| self.give_up(error.to_string())).is_ok()
     }
@@ -217,7 +221,8 @@ impl Driver {
         }
     }
 
-    /// Returns the progress of the drive. Also sends what was recorded to the writer, and stops the run if writing has failed.
+    /// Returns the progress of the drive. Also sends the recorded operations to the writer, and stops the run if
+    /// writing has failed.
     pub(crate) fn progress(&self) -> Progress {
         self.recorder.hand_over();
         if let Some(failure) = self.recorder.failure() {
@@ -228,7 +233,7 @@ impl Driver {
         progress.left_us = match (progress.phase, self.plan.get()) {
             (Phase::Warmup, Some((window, _))) => window.measured_from_us.saturating_sub(now_us),
             (Phase::Measured, Some((window, _))) => window.until_us.saturating_sub(now_us),
-            // An estimate: it assumes that the quiet calls continue at the rate of the last second.
+            // An estimate, which assumes that the quiet calls continue at the rate of the last second.
             _ => self.quiet_left.load(Ordering::Relaxed).saturating_mul(1_000_000) / progress.calls.max(1),
         };
         progress
@@ -257,6 +262,7 @@ impl Driver {
             cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),
+            // `give_up` cancels `stop` as well. Then the problem is the reason, and not a signal.
             interrupted: self.stop.is_cancelled() && problems.is_empty(),
             problems,
         }

@@ -1,5 +1,6 @@
-//! Runs the load with goose. goose starts the users, and each call is a goose transaction; the traffic engine decides which call it is and when it
-//! is due. goose counts the calls too, and the judgement compares its count with the history. No other file knows goose.
+//! Runs the load with goose. goose starts the users, and each call is a goose transaction. The traffic engine decides
+//! which call it is and when it is due. goose counts the calls as well, and the judgement compares this count with the
+//! history (decision 0020). No other file uses goose.
 
 use crate::driver::Driver;
 use goose::client::GooseClientBuilder;
@@ -10,7 +11,8 @@ use goose::prelude::GooseUser;
 use goose::{GooseAttack, GooseError};
 use std::sync::Arc;
 
-/// Number of users that goose starts per second. They wait for each other before the first call, so this does not shape the load.
+/// Number of users that goose starts per second. The users wait for each other before the first call, so this rate does
+/// not affect the load.
 const STARTS_PER_SECOND: &str = "1000";
 /// goose requires a URL for its own HTTP clients, but these make no call.
 const UNUSED_HOST: &str = "http://localhost/";
@@ -25,8 +27,8 @@ pub(crate) async fn run(driver: &Arc<Driver>) -> Result<u64, GooseError> {
         .register_transaction(Transaction::new(begin(driver)).set_on_start())
         .register_transaction(Transaction::new(call(driver)).set_name(CALLS))
         .register_transaction(Transaction::new(end(driver)).set_on_stop());
-    // goose requires an HTTP client for each user, although the clients of the harness make the calls. One shared client that loads no certificates
-    // saves more than 10 MB, and starts on a machine without a CA file.
+    // goose requires an HTTP client for each user, although the clients of the harness make the calls. The users share
+    // one client without certificates, which saves more than 10 MB and works on a machine without a CA file.
     let idle_client = GooseClientBuilder::new().accept_invalid_certs(true).without_cookies();
     let attack = GooseAttack::initialize_with_config(configuration(users))?
         .set_client_builder_without_cookies(idle_client)?
@@ -49,10 +51,11 @@ fn configuration(users: usize) -> GooseConfiguration {
     configuration.host = Some(UNUSED_HOST.to_owned());
     configuration.users = Some(users);
     configuration.increase_rate = Some(STARTS_PER_SECOND.to_owned());
+    // By default goose opens a telnet port that needs no password and controls the load.
     configuration.no_telnet = true;
     configuration.no_print_metrics = true;
     configuration.no_status_codes = true;
-    // One iteration is one call, so that a scenario metric would only repeat the transaction's.
+    // One iteration is one call, so the metric of the scenario would only repeat that of the transaction.
     configuration.no_scenario_metrics = true;
     configuration.no_error_summary = true;
     configuration.quiet = 2;
@@ -71,7 +74,6 @@ fn begin(driver: &Arc<Driver>) -> TransactionFunction {
     })
 }
 
-/// Makes one call.
 fn call(driver: &Arc<Driver>) -> TransactionFunction {
     let driver = Arc::clone(driver);
     Arc::new(move |goose: &mut GooseUser| {
@@ -80,9 +82,8 @@ fn call(driver: &Arc<Driver>) -> TransactionFunction {
             if driver.turn(goose.weighted_users_index).await {
                 return Ok(());
             }
-            // goose ends users with a precision of one second, and the pace with one of a microsecond. So the pace decides, and this makes the
-            // current
-            // iteration the last one of the user.
+            // The pace decides when a user ends, because it is precise to a microsecond, and goose to a second. This
+            // makes the current iteration the last one of the user.
             goose.config.iterations = Some(1);
             Err(Box::new(TransactionError::Custom("the load is over".to_owned())))
         })

@@ -1,9 +1,9 @@
-//! Ctrl-C for the driver: it finishes the calls in flight and makes no further one. Installed before goose installs its own handler, which
-//! would end the process at the second signal.
+//! Ctrl-C for the driver: the driver finishes the calls in flight and makes no further call. The handler is installed
+//! before goose installs its own, which would end the process at the second signal.
 
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `stop` at every SIGINT from now on.
+/// Installs a handler that cancels `stop` at every SIGINT.
 ///
 /// # Errors
 /// The process has a handler already.

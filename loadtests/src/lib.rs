@@ -1,5 +1,5 @@
-//! The load: its profiles, its users, and goose, which runs them. No other crate knows goose. The traffic engine of `harness-core` decides which
-//! call a user makes and when. This crate starts no service and judges no run.
+//! The load: its profiles, its users, and goose, which runs the users. No other crate uses goose. The traffic engine of
+//! `harness-core` decides which call a user makes and when. This crate starts no service and judges no run.
 
 pub mod drive;
 pub mod profile;

@@ -26,20 +26,21 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str, &str)] =
     built_in!["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"];
 
-/// What the command line overrides in a profile.
+/// Values of the command line that override those of a profile.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
     pub users: Option<u32>,
     pub organisations: Option<u32>,
-    /// Duration of the measured phase. Cannot be combined with `stages`, because their sum is the duration.
+    /// Duration of the measured phase. It cannot be combined with `stages`, because the sum of the stages is the
+    /// duration.
     pub duration: Option<Duration>,
     /// Duration of the load before the measured phase.
     pub warmup: Option<Duration>,
-    /// Pause of a user between two calls; makes the model closed.
+    /// Pause of a user between two calls. If it is set, the model is closed.
     pub think_time: Option<Duration>,
-    /// Arrivals per second. Makes the model open.
+    /// Arrivals per second. If it is set, the model is open.
     pub rate: Option<f64>,
-    /// Arrival schedule such as `10s:100,20s:100-1000`; makes the model open.
+    /// Arrival schedule such as `10s:100,20s:100-1000`. If it is set, the model is open.
     pub stages: Option<String>,
     /// Thresholds such as `p99<500ms` or `store_memory:error_rate<1%`. They replace all thresholds of the profile.
     pub thresholds: Vec<String>,
@@ -79,7 +80,7 @@ pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result
     if problems.is_empty() { Ok(workload) } else { Err(failed(problems)) }
 }
 
-/// The schema of a profile (JSON Schema 2020-12).
+/// Returns the schema of a profile (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     harness_core::plan::data_file::form::schema::<parser::Profile>()
 }
@@ -123,7 +124,9 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
             }
         }
     }
+    // After the duration, because `--rate` becomes a schedule of that length.
     override_model(&mut workload, overrides, &mut refuse);
+    // Replaced and not added to, because otherwise a threshold of the profile could not be relaxed.
     if !overrides.thresholds.is_empty() {
         workload.thresholds.clear();
     }
@@ -163,7 +166,7 @@ fn refused(key: &str, what: String, allowed: &str) -> Problem {
     Problem { place: "command line".to_owned(), key: key.to_owned(), what, allowed: allowed.to_owned() }
 }
 
-/// Makes the stages together as long as `duration`, each by the same factor.
+/// Multiplies the length of each stage by the same factor, so that their sum is `duration`.
 fn stretch(stages: &mut [RateStage], duration: Duration) {
     let sum: f64 = stages.iter().map(|stage| stage.duration.as_secs_f64()).sum();
     for stage in stages {

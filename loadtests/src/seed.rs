@@ -26,7 +26,7 @@ pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
 /// Stores the memories of every user, with at most [`lanes`] calls at a time.
 pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
     driver.expect(shares.iter().map(|share| u64::from(*share)).sum());
-    // Each memory has a different number, because its content is derived from the number.
+    // Each memory has its own number, because its content is derived from the number.
     let firsts = shares.iter().scan(0, |next, share| {
         *next += u64::from(*share);
         Some(*next - u64::from(*share))

@@ -11,7 +11,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Reads both now; zero if the system does not report them.
+    /// Reads both figures. They are 0 if the system does not report them.
     pub(crate) fn now() -> Self {
         getrusage(UsageWho::RUSAGE_SELF).map_or_else(
             |_| Self::default(),
@@ -23,7 +23,8 @@ impl Usage {
     }
 }
 
-/// The high-water mark of this program. `getrusage` reports that of the program that started it, if that was higher.
+/// Returns the high-water mark of this program. `getrusage` would report that of the program that started it, if that
+/// was higher.
 fn rss_peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! The whole driver against a small service: what it records is what happened.
+//! The whole driver against a small service: its record agrees with that of the service.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is its failure")]
 
@@ -238,7 +238,7 @@ async fn a_real_stall_is_in_the_latencies_to_the_last_arrival() {
     let Run { ops, report, epoch_us, .. } = run(&server, open, arm).await;
     let measured: Vec<&Op> = ops.iter().filter(|op| op.phase == Phase::Measured).collect();
     assert_eq!((measured.len(), report.planned_arrivals), (600, Some(600)));
-    // No call is reported shorter than the server's own record of it: from the plan to the server's answer.
+    // No call is recorded as shorter than in the record of the server, from the planned start to the reply.
     let served = server.served();
     for op in &measured {
         let planned = op.planned_us.expect("the open model plans") + epoch_us;

@@ -1,6 +1,7 @@
-//! A request that a rule of severity high applies to continues only after its own caller has acknowledged the rule: once, and for exactly that
-//! request. Stateless clients are asked by the call itself; older clients pass a token to `acknowledge_guardrails`. Both are tried with a
-//! workflow and with a direct check.
+//! If a rule of severity high applies to a request, the request continues only after its own caller has acknowledged
+//! the rule: once, and for exactly that request. A stateless client gets the question as the reply to its call. An
+//! older client passes a token to `acknowledge_guardrails`. Both ways are tried with a workflow and with a direct
+//! check.
 
 mod newer;
 mod older;
@@ -19,10 +20,10 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .within(120)
 .requires(&["no-injection-without-verdict", "degraded-is-declared"]);
 
-/// The rule of severity high that applies to the requests here.
+/// The rule of severity high that applies to the requests of this scenario.
 const RULE: &str = "DATA-006";
 
-/// A route to the protected action, with what its reply looks like when it stops and when it continues.
+/// A route to the protected action, with two conditions on its reply: one if the route stopped, one if it continued.
 struct Route {
     name: &'static str,
     tool: &'static str,
@@ -63,7 +64,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-/// A change of a table that [`RULE`] applies to.
+/// Returns a request to change a table, to which [`RULE`] applies.
 fn request(route: &Route, table: &str) -> Value {
     let text = format!("ALTER TABLE {table} RENAME COLUMN name TO full_name;");
     let mut request =

@@ -1,5 +1,6 @@
-//! A database of the first release is upgraded in place: its owners, and only they, still have everything in it, and new memories can be
-//! added. The file was written by that release through its own tools; `fixtures/databases` lists its content.
+//! A database of the first release is upgraded in place. Only its owners can read its memories, and they can read all
+//! of them. New memories can be added. The first release wrote the file through its own tools; `fixtures/databases`
+//! lists its content.
 
 use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
 use harness_core::plan::topology::Topology;

@@ -1,5 +1,6 @@
-//! After SIGTERM a service first reports *not ready*, but answers calls until its notice period is over. Then it finishes the running calls and
-//! exits with code 0. No accepted call is cut, and every acknowledged write can be read after the next start.
+//! After SIGTERM, a service reports *not ready* but still answers calls until its notice period is over. Then it
+//! finishes the running calls and exits with code 0. No accepted call is cut, and every acknowledged write can be read
+//! after the next start.
 
 use crate::lifecycle::{RECOVERY, patient, workflow};
 use crate::shutdown::{NOTICE, Tally, terminate};
@@ -25,7 +26,8 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 const USERS: usize = 6;
 /// Number of workflows that are running when the orchestrator gets SIGTERM.
 const RUNNING: usize = 4;
-/// Deadline for running calls during the shutdown, in milliseconds. Longer than a workflow whose peer does not answer.
+/// Deadline for running calls during the shutdown, in milliseconds. It is longer than a workflow takes whose peer does
+/// not answer.
 const DRAIN_MS: u32 = 8_000;
 
 fn topology() -> Topology {
@@ -87,8 +89,8 @@ fn next_call(user: &mut Actor<'_>, service: Service) -> Ask {
     }
 }
 
-/// Expects that the orchestrator finishes its running workflows after SIGTERM. Guardrails are paused, so the workflows wait and run beyond the end
-/// of the notice period.
+/// Expects that the orchestrator finishes its running workflows after SIGTERM. The guardrails are paused, so that the
+/// workflows wait for them and run beyond the end of the notice period.
 async fn with_long_calls(stage: &Stage<'_>) -> Result<(), Broken> {
     let (guardrails, orchestrator) =
         (stage.instances(Service::Guardrails)[0].clone(), stage.instances(Service::Orchestrator)[0].clone());

@@ -1,5 +1,6 @@
-//! A request that the guardrails block injects no pattern: a tap between orchestrator and patterns shows that no workflow asks for one, and
-//! the patterns service rejects a direct injection without a valid verdict for that request.
+//! A request that the guardrails block injects no pattern. A tap between orchestrator and patterns shows that the
+//! workflow requests no injection. The patterns service rejects a direct injection without a valid verdict for that
+//! request.
 
 use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
 use harness_core::plan::topology::Topology;
@@ -16,7 +17,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 const ORCHESTRATOR: &str = "orchestrator";
 
-/// Long deadlines, because a slow machine must not turn an answer into a fallback.
+/// Returns a stack with long deadlines, because a slow machine must not cause a fallback.
 fn topology() -> Topology {
     let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
     let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
@@ -30,7 +31,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     direct(&mut ann).await
 }
 
-/// A request that a critical rule blocks, and one that no rule applies to.
+/// Returns a request that a critical rule blocks, and a request to which no rule applies.
 fn requests() -> (Value, Value) {
     let blocked =
         json!({ "action": "database", "intent": "clean up the old customers", "text": "DROP TABLE customers;" });
@@ -38,7 +39,7 @@ fn requests() -> (Value, Value) {
     (blocked, allowed)
 }
 
-/// Through the orchestrator. The tap between it and patterns sees every injection.
+/// Sends both requests through the orchestrator. The tap between the orchestrator and patterns records every injection.
 async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
     let (mut blocked, mut allowed) = requests();
     (blocked["agent"], allowed["agent"]) = (json!("general"), json!("general"));
@@ -46,6 +47,7 @@ async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken>
     let stopped = stopped.gives("a workflow that a critical rule applies to ends blocked", |reply| {
         reply["status"] == "blocked" && reply["verdict"] == "block" && reply["pattern"].is_null()
     });
+    // Read for its effect: the verdicts on this edge become operations, which `no-injection-without-verdict` needs.
     stage.wire(ORCHESTRATOR, "guardrails")?;
     let injected =
         stage.wire(ORCHESTRATOR, "patterns")?.into_iter().filter(|call| call.tool == "inject_pattern").count();
@@ -65,7 +67,8 @@ async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken>
     Ok(())
 }
 
-/// Directly at patterns: without a verdict, with a forged one, and with one for another request.
+/// Requests injections directly at patterns: without a verdict, with a forged verdict, and with the verdict of another
+/// request.
 async fn direct(ann: &mut Actor<'_>) -> Result<(), Broken> {
     let (blocked, allowed) = requests();
     let refused = ann.call("check_guardrails", blocked.clone()).await;

@@ -35,11 +35,11 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let mut unjudged = BTreeMap::new();
     for action in ActionKind::ALL {
         let execution = run(&mut ann, action).await;
-        // By execution, because the log names each violation by its execution.
+        // Keyed by execution, because the log identifies each violation by its execution.
         unjudged.insert(execution, action.risk());
     }
     let after = stage.metric(&patterns, metric::PATTERN_INJECTIONS_TOTAL, &[]).await?;
-    // Below one half is equal: metrics are floating-point numbers that count whole injections.
+    // A difference below one half means equal counts: metrics are floating-point numbers that count whole injections.
     let details = format!("{before} before, {after} after");
     stage.expect(
         "no injection was requested from patterns during the outage",

@@ -1,4 +1,5 @@
-//! A write that is repeated with its idempotency key has one effect, also across a crash. The key of one write is rejected for another.
+//! A write that is repeated with its idempotency key has one effect, even if the service crashes in between. The key of
+//! one write is rejected for another write.
 
 use futures::future::join_all;
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
@@ -31,6 +32,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let _ = refused.refuses("the key is rejected for another write", ErrorCode::IdempotencyConflict);
 
     let content = ann.private("The runbook is in the wiki");
+    // One actor for each call, because the calls of one actor never overlap. To the service they are the same user.
     let mut anns: Vec<_> = (0..CONCURRENT).map(|_| stage.user("ann", "acme")).collect();
     let raced = join_all(
         anns.iter_mut()

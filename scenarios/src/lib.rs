@@ -1,5 +1,5 @@
-//! The integration scenarios, one file each; this file lists them. A scenario uses the stack only over the network, and records each expectation
-//! with its result. To add one, see `docs/adding-a-scenario.md`.
+//! The integration scenarios. Each has its own file, and this file lists them. A scenario uses the stack only over the
+//! network, and records each expectation with its result. `docs/adding-a-scenario.md` describes how to add one.
 
 mod acknowledgement;
 mod database_upgrade;

@@ -1,5 +1,5 @@
-//! Shared by the scenarios of workflows: a stack with long deadlines, a request that no rule applies to, and access to the steps of an
-//! execution. Not a scenario, and nothing about a single fallback.
+//! Shared by the scenarios of workflows: a stack with long deadlines, a request to which no rule applies, and access to
+//! the steps of an execution. This file is not a scenario, and has no code for a single fallback.
 
 use harness_core::drive::scenario::{Actor, Reply, Stage};
 use harness_core::plan::topology::Topology;
@@ -11,14 +11,14 @@ use std::time::Duration;
 /// Deadline for a stack to recover completely.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(30);
 
-/// All four services with long deadlines and high quotas, because a slow machine must not turn an answer into a fallback.
+/// Returns all four services with long deadlines and high quotas, because a slow machine must not cause a fallback.
 pub(crate) fn patient() -> Topology {
     let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
     let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
     full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
 }
 
-/// The arguments of a workflow that no rule applies to.
+/// Returns the arguments of a workflow to which no rule applies.
 pub(crate) fn workflow(agent: &str, action: &str, subject: &str) -> Value {
     let text = format!(
         "10:02 UTC release 4.1 of {subject} went out\n10:05 UTC alert: errors of {subject} at 40 %\n\

@@ -1,5 +1,5 @@
-//! While memory is down, workflows continue with the static context of the agent. Their outcomes wait in the orchestrator's outbox, survive its
-//! crash, and are stored exactly once when memory is back.
+//! While memory is down, workflows continue with the static context of the agent. Their outcomes wait in the outbox of
+//! the orchestrator, survive a crash of the orchestrator, and are stored exactly once when memory is back.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
 use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
@@ -100,7 +100,8 @@ async fn expect_delivery(stage: &Stage<'_>, orchestrator: &str) -> Result<(), Br
     Ok(())
 }
 
-/// Expects one memory for each incident. A duplicate would be counted, because each report names its execution and so differs from the others.
+/// Expects one memory for each incident. A duplicate would be counted, because each report differs from the others: it
+/// names its execution.
 async fn expect_outcomes_once(ann: &mut Actor<'_>, incidents: usize) {
     let reply = ann.call("memory_stats", json!({})).await;
     let _ = reply.gives("memory has the outcome of each incident exactly once", |reply| {

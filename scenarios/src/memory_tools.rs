@@ -65,11 +65,12 @@ async fn update(ann: &mut Actor<'_>, id: &Value) {
     let _ = stats.gives("count the memories", |reply| reply["private"] == 1 && reply["workspace"] == 1);
 }
 
-/// Export, import into another organisation, and delete by tag there.
+/// Exports the memories, imports copies into another organisation, and deletes them there by tag.
 async fn move_elsewhere(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken> {
     let exported = ann.call("export_memories", json!({})).await;
     let all = |reply: &Value| reply["memories"].as_array().is_some_and(|all| all.len() == 2);
     let _ = exported.gives("export all memories", all).or_stop()?;
+    // Written anew and not taken from the export, because each content must have the canary of its new writer.
     let copies: Vec<Value> = ["Deploys no longer wait", "Standup is at ten"]
         .into_iter()
         .map(|text| json!({ "content": zoe.private(text), "tags": ["imported"] }))

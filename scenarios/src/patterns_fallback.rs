@@ -1,4 +1,5 @@
-//! While the patterns service is down, workflows of every risk continue degraded, without a pattern. When it is back they have one again.
+//! While the patterns service is down, workflows of every risk continue degraded, without a pattern. When it is back,
+//! they have a pattern again.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
 use harness_core::drive::scenario::{Broken, Scenario, Stage};

@@ -21,16 +21,18 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 /// A built-in pattern, the lowest plan that includes it, its category, and an intent that matches it.
 const PATTERN: (&str, Plan, &str, &str) =
     ("incident-commander", Plan::Team, "incident-response", "command an incident with several teams");
-/// The limits of each plan per day: number of calls, and micro-dollars for models. The calls of the enterprise plan are set by [`topology`].
+/// The daily limits of each plan: number of calls, and micro-dollars for models. [`topology`] sets the calls of the
+/// enterprise plan.
 const LIMITS: [(Plan, u64, u64); 4] = [
     (Plan::Free, 100, 0),
     (Plan::Pro, 3_000, 500_000),
     (Plan::Team, 10_000, 2_000_000),
+    // A number that is no default, so that it can come only from the setting.
     (Plan::Enterprise, 54_321, 50_000_000),
 ];
 
-/// The stack has a model URL on which no server listens. So a workflow on a plan without a budget reports `llm_budget`, and one on a plan with a
-/// budget reports `llm_unavailable`.
+/// Returns a stack with a model URL on which no server listens. A workflow on a plan without a budget then reports
+/// `llm_budget`, and a workflow on a plan with a budget reports `llm_unavailable`.
 fn topology() -> Topology {
     let with_model = patient().setting(Service::Orchestrator, env::LLM_BASE_URL, "http://127.0.0.1:9/v1");
     with_model.everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1)

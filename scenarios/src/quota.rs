@@ -1,5 +1,6 @@
-//! The limits of a plan are enforced: the headers count down, the first call above the daily limit gets 429 with the time to wait, a burst is cut
-//! at its limit and allowed again in the next second, and organisations do not share limits.
+//! The limits of a plan are enforced. The headers count down. The first call above the daily limit gets 429 with the
+//! time to wait. A burst is cut at its limit, and calls are admitted again in the next second. Organisations do not
+//! share limits.
 
 use futures::future::join_all;
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
@@ -16,7 +17,7 @@ pub(crate) const SCENARIO: Scenario =
 
 /// Daily calls of the free plan in this scenario.
 const DAILY: u64 = 12;
-/// Calls per second.
+/// Calls that an organisation may make in one second.
 const BURST: u64 = 5;
 /// Deadline for the burst window to reset.
 const RESET: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 
 /// Sends more calls at once than a second allows: the excess is rejected, and calls are admitted again in the next second.
 async fn burst(stage: &Stage<'_>) {
+    // Four times the limit, because the calls may fall into two windows, each of which admits the limit.
     let mut users: Vec<_> = (0..BURST * 4).map(|number| stage.user(&format!("user-{number}"), "bursty")).collect();
     stage.promise_limit(users[0].organisation(), &[], BURST, Some(Duration::from_secs(1)));
     let replies = join_all(users.iter_mut().map(|user| user.call("memory_stats", json!({})))).await;
@@ -55,7 +57,7 @@ async fn daily(stage: &Stage<'_>) -> Result<(), Broken> {
     let (mut used, mut last) = (0, None);
     let rejected = loop {
         let reply = ann.call("memory_stats", json!({})).await;
-        // The burst limit is not the subject here, so its window is waited out.
+        // This loop tests the daily limit, so it waits until the window of a burst is over.
         if reply.status() == Some(429) && reply.header(headers::RATELIMIT_LIMIT) == Some(&*BURST.to_string()) {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;

@@ -26,6 +26,7 @@ const INSTANCES: [&str; 2] = ["memory-1", "memory-2"];
 
 fn topology() -> Topology {
     let two = Topology::memory().instances(Service::Memory, INSTANCES.len() as u32);
+    // The burst limit is out of reach, because only the daily limit is under test.
     let two = two.everywhere(env::QUOTA_FREE_DAILY, DAILY).everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
     // Redis must decide every call, so a slow machine must not cause a fallback.
     two.everywhere(env::REDIS_DEADLINE_MS, 5_000)
@@ -34,7 +35,7 @@ fn topology() -> Topology {
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let organisations = ["acme", "zeta"];
     let rounds = organisations.map(|organisation| call_concurrently(stage, organisation));
-    // Two organisations at the same time: neither uses up the limit of the other.
+    // Both organisations call at the same time, to show that neither uses up the limit of the other.
     join_all(rounds).await;
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The rca agent turns the notes of an incident into a root-cause report. It names a similar past incident of the same organisation and nothing
-//! of another one. The report can be read later by its owner, and helps with the next incident.
+//! The rca agent turns the notes of an incident into a root-cause report. The report names a similar past incident of
+//! the same organisation, and nothing of another organisation. Its owner can read it later, and the next incident uses
+//! it.
 
 mod report;
 

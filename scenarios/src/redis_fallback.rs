@@ -1,5 +1,6 @@
-//! While Redis is down, each service applies its `RATE_LIMIT_FALLBACK`: `local` admits its share of the remaining calls, `closed` admits none,
-//! `open` admits all. Calls admitted that way are counted, calls above the limit too, and both are settled when Redis is back.
+//! While Redis is down, each service applies its `RATE_LIMIT_FALLBACK`: `local` admits the instance's share of the
+//! remaining calls, `closed` admits none, and `open` admits all. The service counts the calls that it admits in this
+//! way, including those above the limit. When Redis is back, they are added to the counts in Redis.
 
 mod call;
 mod down;
@@ -27,10 +28,12 @@ const DAILY: u64 = 40;
 /// Instances of memory, which share the remaining calls while Redis is down.
 const INSTANCES: u64 = 2;
 /// Calls of `acme` at memory before the outage, alternating between the instances.
+// An odd number, so that the instances have different last counts from Redis, and therefore different shares.
 const ALTERNATING: u64 = 21;
 /// Calls of each other organisation before the outage.
 const BEFORE: u64 = 10;
-/// Calls at the service with the fallback `open`.
+/// Number of calls at the service with the fallback `open` during the outage.
+// More than the limit, so that some of them are above it.
 const UNLIMITED: u64 = 50;
 
 fn topology() -> Topology {

@@ -1,5 +1,6 @@
-//! The action items of a retrospective appear in the next one of the same team: open items return, and items that the notes call done are
-//! closed. Another organisation, and another workspace of the same organisation, see none of them.
+//! The action items of a retrospective appear in the next retrospective of the same team. Open items return, and items
+//! that the notes call done are closed. No item appears in another organisation, or in another workspace of the same
+//! organisation.
 
 use crate::lifecycle::patient;
 use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
@@ -83,7 +84,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Holds a retrospective with all services up.
+/// Runs a workflow that prepares a retrospective, and expects that it uses no fallback.
 async fn hold_retrospective<'s>(actor: &mut Actor<'s>, sprint: &str, notes: &str) -> Result<Reply<'s>, Broken> {
     let intent = format!("Prepare the retrospective of sprint {sprint}");
     let work = json!({ "agent": "retro", "action": "answer", "intent": intent, "text": notes });

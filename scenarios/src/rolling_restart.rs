@@ -31,8 +31,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let organisation = |number: usize| ["acme", "zeta"][number % 2];
     let mut users: Vec<_> =
         (0..USERS).map(|number| stage.user(&format!("user-{number}"), organisation(number))).collect();
-    // In an organisation of its own: the log keeps a limited number of executions for each organisation, and on a fast machine the working
-    // users would push this one out.
+    // This user has an organisation of its own, because the log keeps a limited number of executions for each
+    // organisation. On a fast machine, the executions of the working users would push out this one.
     let mut ann = stage.user("ann", "bystanders");
     let first = ann.call("run_workflow", workflow("rca", "answer", "checkout")).await;
     let first = first.ok("an execution before the restarts").or_stop()?;
@@ -67,7 +67,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-/// One round of a user. Each call goes to an instance that reports ready, as a load balancer would choose it.
+/// Makes one call of each kind as a user. Each call goes to an instance that reports *ready*, as a load balancer would
+/// choose it.
 async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally) {
     let note = json!({ "content": user.private("Deploys wait for the ledger") });
     let stored = send(user, "store_memory", note, calls).await;

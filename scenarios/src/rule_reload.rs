@@ -1,5 +1,6 @@
-//! Files of rules and patterns change under traffic: a new file takes effect, an invalid one changes nothing and is logged with its line, a
-//! corrected one takes effect, and removing a file removes its content. No call is affected.
+//! Files of rules and patterns change under traffic. A new file takes effect. An invalid file changes nothing, and its
+//! problem is logged with the line. A corrected file takes effect, and the removal of a file removes its content. No
+//! other call is affected.
 
 mod catalogue;
 mod rules;
@@ -23,7 +24,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 /// Deadline for a change of a file to take effect.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(20);
-/// The file that is added, broken, corrected and removed.
+/// Name of the file that the scenario adds, makes invalid, corrects and removes.
 const FILE: &str = "more.yaml";
 
 fn topology() -> Topology {

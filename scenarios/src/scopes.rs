@@ -1,5 +1,6 @@
-//! Every tool, resource and prompt needs its scope: without it the reply is 403 and names the missing scope; that scope alone is enough. Without a
-//! valid token the reply is 401, names the source of tokens, and does not reveal why the token is invalid.
+//! Every tool, resource and prompt requires one scope. Without the scope, the reply is 403 and names it; with this
+//! scope alone, the call is admitted. Without a valid token, the reply is 401, names the source of tokens, and does not
+//! reveal why the token is invalid.
 
 mod tokens;
 
@@ -71,7 +72,7 @@ fn scope(service: Service, name: &str) -> Scope {
     }
 }
 
-/// Expects that the service has exactly the tools of the contract, so that no tool stays untried here.
+/// Expects that the service has exactly the tools of the contract, so that this scenario tries every tool.
 async fn expect_all_tools_tried(stage: &Stage<'_>, service: Service, endpoints: &[Endpoint]) {
     let listed = stage.user("ann", "acme").send(Ask::method(service, "tools/list", json!({}))).await;
     let same = |reply: &Value| {
@@ -84,6 +85,7 @@ async fn expect_all_tools_tried(stage: &Stage<'_>, service: Service, endpoints: 
 
 async fn expect_scope(stage: &Stage<'_>, endpoint: &Endpoint) {
     let (name, scope) = (&endpoint.name, endpoint.scope.name());
+    // `admin` is not among the others, because it admits to everything; it is tried below.
     let others: Vec<Scope> =
         Scope::ALL.into_iter().filter(|other| ![endpoint.scope, Scope::Admin].contains(other)).collect();
     for (with, scopes) in [("every other scope", &*others), ("an unknown scope", &[Scope::Unknown]), ("no scope", &[])]

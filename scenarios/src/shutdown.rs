@@ -1,14 +1,15 @@
-//! Shared by the scenarios that shut services down: the shutdown of one service, and a tally of the calls during it. Not a scenario.
+//! Shared by the scenarios that shut services down: the shutdown of one service, and a tally of the calls during it.
+//! This file is not a scenario.
 
 use harness_core::drive::scenario::{Broken, Reply, Stage};
 use mcp_contracts::service::READYZ_PATH;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// How long a service accepts calls after SIGTERM, while it already reports *not ready*. Longer than a caller's circuit breaker needs to close
-/// again for the instance that was restarted before: at most 2 s and a probe.
+/// Time after SIGTERM during which a service reports *not ready* and still accepts calls. It is longer than the circuit
+/// breaker of a caller needs to close again for the instance that was restarted before: at most 2 s and a probe.
 pub(crate) const NOTICE: Duration = Duration::from_millis(3_000);
-/// Deadline for the report. Longer than the service runs after SIGTERM.
+/// Deadline for the report *not ready*. It is longer than the service runs after SIGTERM.
 const REPORT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Sends SIGTERM to a part and waits until it has ended. Expects that it first reports *not ready* to load balancers.

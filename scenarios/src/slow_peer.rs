@@ -25,7 +25,8 @@ const PEER_MS: u32 = 1_500;
 /// Deadline of a workflow, in milliseconds.
 const WORKFLOW_MS: u32 = 9_000;
 
-/// For each peer, the result of a workflow while the peer does not answer: the step that waits, the reason, and the outcome of every step.
+/// For each peer, the expected result of a workflow while the peer does not answer: the step that waits, the reason,
+/// and the outcome of every step.
 const PEERS: [(Service, &str, &str, &str); 3] = [
     (
         Service::Guardrails,
@@ -48,7 +49,7 @@ const PEERS: [(Service, &str, &str, &str); 3] = [
 ];
 
 fn topology() -> Topology {
-    // Redis has a long deadline, so that a slow machine causes no fallback besides the one of the paused peer.
+    // Redis has a long deadline, so that a slow machine causes no other fallback than that of the paused peer.
     let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
     let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, PEER_MS);
     full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, WORKFLOW_MS)

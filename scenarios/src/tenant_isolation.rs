@@ -1,5 +1,5 @@
-//! No service gives a user access to the data of another organisation, of a colleague, or of another workspace: memories, executions, verdicts
-//! and counters, one file each; `tools` lists what is tried.
+//! No service gives a user access to the data of another organisation, of a colleague, or of another workspace.
+//! Memories, executions, verdicts and counters have one file each. `tools` lists the tools that are tried.
 
 mod counts;
 mod memory;

@@ -1,5 +1,6 @@
-//! One workflow is one trace: every service logs its calls with the same trace, execution, user and organisation. The trace is that of the caller
-//! (W3C Trace Context) or, if the caller sends none or an invalid one, a new one. No log line contains content or a token.
+//! One workflow is one trace: every service logs its calls with the same trace, execution, user and organisation. The
+//! trace is that of the caller (W3C Trace Context). If the caller sends no trace or an invalid one, the workflow gets a
+//! new trace. No log line contains content or a token.
 
 mod content;
 

@@ -1,4 +1,5 @@
-//! Every scenario fails when it must: the liar stands in front of a real service and tells each lie that names scenarios.
+//! Every scenario can fail: the liar stands in front of a real service and tells each lie that names scenarios, and
+//! these scenarios must fail.
 #![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 use harness_core::drive::experiment;

@@ -1,4 +1,4 @@
-//! The command line. A subcommand is one file here, one variant below and one file in `command/`.
+//! The command line. A subcommand has one file here, one variant below and one file in `command/`.
 
 mod chaos;
 mod client_config;
@@ -107,7 +107,7 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
-    /// Lists recorded runs, opens a report, removes old runs.
+    /// Lists recorded runs, opens a report, or removes old runs.
     #[command(after_help = "Examples:\n  harness runs list\n  harness runs open\n  harness runs prune --keep 5")]
     Runs(RunsArguments),
     /// Creates access tokens.
@@ -118,12 +118,12 @@ pub(crate) enum Command {
         harness client-config vscode --url orchestrator=http://127.0.0.1:7410 > .vscode/mcp.json"
     )]
     ClientConfig(ClientConfigArguments),
-    /// Sends one piece of work through the stack (guardrails, memory, patterns, agent) and shows each answer with its duration.
+    /// Sends one task through the stack (guardrails, memory, patterns, agent) and shows each reply with its duration.
     #[command(
         after_help = "Examples:\n  harness flow\n  harness up && harness flow\n  harness flow --json | jq .took_ms"
     )]
     Flow(FlowArguments),
-    /// Runs scenarios, load and experiments and gives one verdict on a change.
+    /// Runs scenarios, a load and experiments, and returns one verdict on a change.
     #[command(
         after_help = "Examples:\n  harness gate\n  harness gate --profile preprod --seed 7\n  harness gate --lie guardrails=block-not-honoured"
     )]
@@ -131,7 +131,7 @@ pub(crate) enum Command {
     /// Writes `harness.toml` with every setting, its default and a comment.
     #[command(after_help = "Example: harness init && harness gate")]
     Init(InitArguments),
-    /// Measures the cost of a call, of a start and of the driver, as ratios to a reference.
+    /// Measures how long a stack takes to start, and what a call costs compared with a bare HTTP reply.
     Bench(BenchArguments),
     /// Prints shell completions.
     #[command(after_help = "Example: harness completions bash > /etc/bash_completion.d/harness")]

@@ -1,4 +1,5 @@
-//! Output for a CI beside the exit code: on GitHub Actions, an annotation for each run that does not pass, and the summary of the job.
+//! Output for a CI in addition to the exit code: on GitHub Actions, an annotation for each run that does not pass, and
+//! a job summary.
 
 use crate::exit::Failure;
 use std::io::Write;
@@ -34,7 +35,7 @@ pub(crate) fn summarise(markdown: &str) -> Result<(), Failure> {
     })
 }
 
-/// `::error title=…::…`, with the characters that would end it escaped as GitHub requires.
+/// Renders the command `::error title=…::…`. Characters that would end it are escaped as GitHub requires.
 fn command(annotation: &Annotation) -> String {
     let text = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = text(&annotation.title).replace(':', "%3A").replace(',', "%2C");

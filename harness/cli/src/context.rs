@@ -1,4 +1,4 @@
-//! What every command needs: the view, the interrupt, the runtime, and the path of the program.
+//! The context of every command: its view, its interrupt, its runtime, and the path of the program.
 
 use crate::arguments::{BackendArguments, BackendChoice, Colour, Output, base_url};
 use crate::exit::Failure;
@@ -61,7 +61,6 @@ impl Context {
         }
     }
 
-    /// Writes JSON to stdout.
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) {
         if let Ok(text) = serde_json::to_string(value) {
             self.print(&text);
@@ -88,7 +87,7 @@ impl Context {
     }
 }
 
-/// A random key for one stack.
+/// Returns a random key for one stack.
 pub(crate) fn random_secret() -> String {
     let halves = [(); 4].map(|()| uuid::Uuid::new_v4().simple().to_string());
     halves.concat()
@@ -98,7 +97,7 @@ pub(crate) fn random_secret() -> String {
 fn urls_from_env() -> Result<BTreeMap<String, String>, Failure> {
     let url = |service: Service| {
         let url = std::env::var_os(client_variable(service))?.into_string().ok()?;
-        // A list names several instances; the first one is used.
+        // The value may list several instances. The first one is used.
         let first = url.split(',').map(str::trim).find(|url| !url.is_empty());
         first.map(|url| (service.name().to_owned(), base_url(service, url).to_owned()))
     };
@@ -117,7 +116,8 @@ fn external_secret() -> Result<String, Failure> {
     secret.ok_or_else(|| Failure::usage("cannot sign tokens for that stack: set JWT_SECRET to its key"))
 }
 
-/// The first Ctrl-C cancels the command, which then stops its stack. The second one ends the process at once; the reaper then stops the stack.
+/// Installs the handler of Ctrl-C. The first Ctrl-C cancels the command, which then stops its stack. The second one
+/// ends the process at once; the reaper then stops the stack.
 fn handle_interrupts(cancel: &CancellationToken) -> Result<(), Failure> {
     let cancel = cancel.clone();
     let asked = AtomicBool::new(false);

@@ -23,7 +23,7 @@ fn the_reference_is_that_of_the_arguments() {
     assert_current(&path, &(lines.join("\n") + "\n"));
 }
 
-/// Asserts that a generated document is current; with `UPDATE_REFERENCE=1` it is written first.
+/// Asserts that a generated document is current. With `UPDATE_REFERENCE=1`, writes it first.
 fn assert_current(path: &Path, current: &str) {
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(path, current).unwrap();
@@ -99,7 +99,7 @@ fn every_command_of_the_harness_in_a_document_is_understood() {
     assert!(seen > 20, "{seen}");
 }
 
-/// README and everything below `docs`, except the generated reference.
+/// Returns README and every document below `docs`, except the generated reference.
 fn documents() -> Vec<PathBuf> {
     let (mut found, mut folders) = (vec![root().join("README.md")], vec![root().join("docs")]);
     while let Some(folder) = folders.pop() {
@@ -118,7 +118,8 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The commands in the shell blocks of a document, without comments, leading variables and what follows a pipe.
+/// Returns the commands in the shell blocks of a document, without comments and leading variables. A pipe separates
+/// commands.
 fn commands(text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut shell = false;

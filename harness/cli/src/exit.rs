@@ -13,9 +13,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// The verdict is pass.
     Pass,
-    /// The verdict is fail.
     Fail,
     /// The verdict is unknown: the run proves nothing.
     Unknown,
@@ -35,6 +33,8 @@ impl Exit {
     }
 
     pub(crate) const fn number(self) -> u8 {
+        // 64 to 70 are those of `sysexits.h`, far from the verdicts. A shell reports 130 for a program that SIGINT
+        // ended.
         match self {
             Self::Pass => 0,
             Self::Fail => 1,
@@ -82,7 +82,7 @@ impl From<Verdict> for Exit {
     }
 }
 
-/// An error, with the exit code it leads to.
+/// An error, and the exit code that it causes.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -154,6 +154,7 @@ impl From<PlanError> for Failure {
 
 impl From<JudgeError> for Failure {
     fn from(error: JudgeError) -> Self {
+        // The user passed the directory, and it is not that of a run.
         Self::usage(error)
     }
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let printed = error.print();
             let full = printed.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+            // `--help` and `--version` are errors for clap as well, but they go to stdout.
             return match (error.use_stderr(), full) {
                 (true, _) => Exit::Usage.code(),
                 (false, true) => Exit::Internal.code(),
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    // The driver and the reaper are started before `Context::new`, which would install the signal handler of the harness: they have their own.
+    // The driver and the reaper have their own signal handlers, so they start before `Context::new` installs another.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),
         Command::Reap => return harness_core::stack::reaper::reap_from_stdin(),

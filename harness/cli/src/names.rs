@@ -1,8 +1,8 @@
-//! Messages for unknown names: each lists the known names and suggests the nearest.
+//! Messages for unknown names. Each lists the known names and suggests the most similar one.
 
 use harness_core::plan::data_file::nearest;
 
-/// The message for a name that does not exist.
+/// Returns the message for a name that does not exist.
 pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     let all = known.join(", ");
     match nearest(name, known.iter().copied()) {

@@ -1,11 +1,12 @@
-//! The settings of this call: what `harness.toml` says, with the names that this program knows.
+//! The settings of a command, from `harness.toml`. The names in the file are compared with those that this program
+//! knows.
 
 use crate::exit::Failure;
 use harness_core::drive::experiment::BUILT_IN;
 use harness_core::plan::settings::{KnownNames, Settings};
 use std::path::Path;
 
-/// Reads them; every problem together.
+/// Reads the settings. Reports all problems together.
 pub(crate) fn load(file: Option<&Path>) -> Result<Settings, Failure> {
     let scenarios: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
     let experiments: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();

@@ -10,7 +10,7 @@ use harness_history::Verdict;
 use owo_colors::OwoColorize;
 use std::sync::Arc;
 
-/// Chooses the view by the options and by whether stderr is a terminal.
+/// Returns the view for these options. `terminal` is true if stderr is a terminal.
 pub(crate) fn choose(output: &Output, terminal: bool) -> Arc<dyn View> {
     if output.json {
         Arc::new(json::Json)
@@ -23,19 +23,18 @@ pub(crate) fn choose(output: &Output, terminal: bool) -> Arc<dyn View> {
     }
 }
 
-/// Shows nothing.
 struct Silent;
 
 impl View for Silent {
     fn show(&self, _event: Event) {}
 }
 
-/// Width of the terminal; unlimited if stdout is not a terminal.
+/// Returns the width of the terminal, without a limit if stdout is not a terminal.
 pub(crate) fn columns() -> usize {
     console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| columns.into())
 }
 
-/// The coloured word of a verdict.
+/// Returns the coloured word of a verdict.
 pub(crate) fn word(verdict: Verdict) -> String {
     match verdict {
         Verdict::Pass => "pass".green().bold().to_string(),
@@ -44,7 +43,7 @@ pub(crate) fn word(verdict: Verdict) -> String {
     }
 }
 
-/// The coloured word of an exit code.
+/// Returns a word for a result in its colour.
 pub(crate) fn tone(word: &str) -> String {
     match word {
         "pass" => word.green().bold().to_string(),
@@ -58,12 +57,10 @@ fn millis(us: u64) -> String {
     if us >= 1_000_000 { format!("{:.2} s", us as f64 / 1e6) } else { format!("{:.1} ms", us as f64 / 1e3) }
 }
 
-/// A finding in one line.
 fn finding_line(finding: &harness_history::Finding) -> String {
     format!("{:<18} {:<8} {}", finding.check, word(finding.verdict), finding.summary)
 }
 
-/// An expectation in one line.
 fn expectation_line(seen: &harness_history::Expectation) -> String {
     match seen.verdict {
         Verdict::Pass => format!("{} {}", "✓".green(), seen.expected),

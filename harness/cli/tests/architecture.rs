@@ -3,7 +3,8 @@
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every crate of ours and the crates of ours that it may link. A new edge is a design decision: write its page first.
+/// Every crate of the workspace, with the crates of the workspace that it may link. A new edge is a design decision:
+/// write its page first.
 const EDGES: &[(&str, &[&str])] = &[
     ("mcp-contracts", &[]),
     ("mcp-kit", &["mcp-contracts"]),
@@ -21,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("harness-cli", &["harness-core", "harness-history", "loadtests", "mcp-contracts", "scenarios"]),
 ];
 
-/// Crates from outside that only one of ours may link, or that one of ours may not.
+/// External crates that only one crate of the workspace may link, or that one may not link.
 const ONLY: &[(&str, &[&str])] = &[
     ("goose", &["loadtests"]),
     ("testcontainers", &["harness-core"]),
@@ -31,7 +32,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("redis", &["harness-core", "mcp-kit"]),
 ];
 
-/// What the pure crates may link at all.
+/// The only crates that the pure crates may link.
 const PURE: &[(&str, &[&str])] = &[
     ("mcp-contracts", &["schemars", "serde", "serde_json"]),
     ("harness-history", &["hdrhistogram", "indexmap", "serde", "thiserror", "xxhash-rust"]),
@@ -46,7 +47,7 @@ fn metadata() -> Metadata {
         .expect("cargo can read the workspace")
 }
 
-/// Crate to the crates that it links outside of its tests.
+/// Maps each crate to the crates that it links outside of its tests.
 fn links(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
     metadata
         .packages
@@ -87,7 +88,8 @@ fn a_forbidden_edge_is_found() {
 
 #[test]
 fn the_table_of_edges_has_no_circle() {
-    // Every crate may only name crates that stand above it in some order: repeatedly remove those without edges.
+    // There must be an order in which each crate links only earlier crates. To find it, crates without edges are
+    // removed repeatedly.
     let mut left: BTreeMap<&str, BTreeSet<&str>> =
         EDGES.iter().map(|(name, allowed)| (*name, allowed.iter().copied().collect())).collect();
     while !left.is_empty() {

@@ -1,5 +1,5 @@
-//! Every command in a document is run by a test, or the reason why not stands here. A command that is new in a document fails this test until
-//! it is listed here, and a line here about a command that no document has any more fails it too.
+//! Every command in a document is run by a test, or this file has the reason why it is not. This test fails if a
+//! document has a command that is not listed here, and if a listed command is in no document any more.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/program.rs"]
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Run here one after the other, in a folder of their own; each ends with exit code 0.
+/// Commands that this test runs one after the other, in a folder of their own. Each must exit with code 0.
 const RUN: &[&str] = &[
     "harness plan load memory",
     "harness init",
@@ -39,7 +39,7 @@ const BUILDS: &str = "it builds the workspace, which this test is part of";
 const GATE: &str = "it is a step of `.ci/run`, or all of it";
 const PORTS: &str = "it needs the ports of the services, which another program may use on this machine";
 
-/// Not run here: the beginning of a command, and where it is run or why it is not.
+/// Commands that are not run here: the beginning of a command, and where it is run or why it is not.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("make gate", GATE),
     ("make test", GATE),

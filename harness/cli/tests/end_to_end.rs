@@ -1,4 +1,4 @@
-//! The harness from end to end: the real program, a real Redis, the real service, and what can go wrong with each.
+//! The harness from end to end: the real program, a real Redis, the real service, and the failures of each.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/program.rs"]
@@ -21,7 +21,7 @@ fn only_run(folder: &Path) -> PathBuf {
     runs[0].clone()
 }
 
-/// Processes that work in `folder`: what a run has left behind, if it has.
+/// Returns the processes whose working directory is in `folder`. After a run, there must be none.
 fn processes_of(folder: &Path) -> Vec<i32> {
     let folder = folder.canonicalize().unwrap();
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
@@ -76,7 +76,7 @@ fn a_load_passes_with_every_report_and_is_judged_the_same_again() {
     assert!(text(&forged).contains("acknowledged and is gone") || text(&forged).contains("lost"), "{}", text(&forged));
 }
 
-/// Takes the content out of a final read.
+/// Removes the content from a final read.
 fn lose(line: &str) -> String {
     let mut op: Value = serde_json::from_str(line).unwrap();
     if op["phase"] == "final" {
@@ -115,7 +115,7 @@ fn an_open_load_makes_its_arrivals() {
     let driver: Value = serde_json::from_slice(&std::fs::read(directory.join("driver.json")).unwrap()).unwrap();
     assert_eq!(driver["planned_arrivals"], 150, "{}", text(&output));
     assert_eq!(driver["calls"], 150);
-    // A busy machine may have sent them late, which is unknown; it is never a fail.
+    // A busy machine may send the calls late. The run is then unknown, and never a fail.
     assert!([0, 2].contains(&code(&output)), "{}", text(&output));
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let _: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -342,7 +342,7 @@ fn the_flow_sends_a_piece_of_work_through_the_local_stack() {
     assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
 }
 
-/// Asks for the tools as a client of the older era does.
+/// Requests the list of tools, as a client of the older era does.
 fn lists_tools(url: &str, authorization: &str) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! An experiment on a running stack: faults act on the connections of its callers, never on its parts.
+//! An experiment on a running stack: its faults act on the connections of the clients, never on the parts.
 
 #[path = "support/program.rs"]
 mod program;
@@ -6,7 +6,7 @@ mod program;
 use program::{code, harness, run, text};
 use serde_json::Value;
 
-/// As short as can be honest: 4 s of resets between callers and memory.
+/// The shortest experiment that can still prove something: 4 s of resets between the clients and memory.
 const CUT_OFF: &str = r#"
 id = "X9"
 about = "callers are cut off now and then, and come back"
@@ -57,7 +57,7 @@ fn faults_on_a_running_stack_act_on_its_callers_only() {
     let disturbed = chaos("./cut-off.toml");
     let status = run(folder.path(), &["status"]);
     let down = run(folder.path(), &["down"]);
-    // How fast it was is for the machine to say; what was done and kept is not.
+    // Findings about speed depend on the machine and are not asserted. Findings about writes and errors are.
     let said = text(&disturbed);
     for check in ["fault-hit", "all-faults-healed", "no-lost-writes", "tenant-isolation", "well-formed-errors"] {
         let finding = said.lines().find(|line| line.trim_start().starts_with(check));

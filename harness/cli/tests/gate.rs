@@ -1,4 +1,5 @@
-//! The gate as a CI uses it: one command, one verdict, every report, and the reason of a failure where people look for it.
+//! The gate as a CI uses it: one command, one verdict, every report, and the reason of a failure in each of the
+//! reports.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 #[path = "support/program.rs"]
@@ -8,11 +9,11 @@ use program::{code, harness, run, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// A gate as short as can be honest: one scenario of the guardrails, and a load of two seconds.
+/// The shortest gate that can still prove something: one scenario of the guardrails, and a load of two seconds.
 const SHORT: &str = "[runs]\nkeep = 2\n[gate.ci.scenarios]\nrun = [\"guardrail-block\"]\n[gate.ci.load]\nrun = \"short.toml\"\nusers = 4\nwarmup = \"500ms\"\n\
     duration = \"2s\"\nthresholds = [\"error_rate<1%\", \"p95<400ms\"]\n[gate.ci.experiments]\nrun = []\n";
 
-/// The workload of the load, which seeds less.
+/// The profile of the load. [`folder`] writes a copy that seeds fewer memories.
 const PROFILE: &str = include_str!("../../../loadtests/profiles/memory.toml");
 
 fn folder() -> tempfile::TempDir {
@@ -74,7 +75,7 @@ fn a_gate_passes_with_every_report_and_annotates_the_ci() {
     assert!(text(&changed).contains("changed after the run: `driver.json`"), "{}", text(&changed));
 }
 
-/// What a planted regression must say in the terminal, in the page and for test viewers.
+/// The text that a planted regression must cause in the terminal, on the page and in test viewers.
 fn names_the_failure(output: &std::process::Output, folder: &Path, run: &str, check: &str) {
     assert_eq!(code(output), 1, "{}", text(output));
     assert!(text(output).contains(&format!("  fail {run}: {check}: ")), "{}", text(output));

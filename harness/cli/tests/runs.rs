@@ -31,7 +31,7 @@ fn the_newest_runs_are_kept_listed_opened_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("harness.toml"), "[runs]\nkeep = 2\n").unwrap();
     assert_eq!(code(&run(folder.path(), &["runs", "open"])), 64, "there is none yet");
-    // Runs from before, of which the oldest must go.
+    // Earlier runs, of which the oldest must be removed.
     for id in ["2020-01-01", "2020-01-02", "2020-01-03"] {
         let old = folder.path().join("runs").join(id);
         std::fs::create_dir_all(&old).unwrap();
@@ -83,7 +83,8 @@ fn an_unwritable_folder_is_reported_in_one_line_before_anything_starts() {
     }
 }
 
-/// The harness with a shell before it that makes a write past a limit an error, as on a full disk, and not the end of the process.
+/// Returns the harness, started through a shell. The shell makes a write past a limit an error, as on a full disk,
+/// instead of a signal that ends the process.
 fn on_a_small_disk(folder: &Path, arguments: &str) -> Command {
     let program = harness().get_program().to_owned();
     let mut shell = Command::new("sh");
@@ -92,7 +93,7 @@ fn on_a_small_disk(folder: &Path, arguments: &str) -> Command {
     shell
 }
 
-/// The driver that a harness has started, once there is one.
+/// Returns the process id of the driver that a harness has started, if the driver is running.
 fn driver_of(harness: u32) -> Option<u32> {
     let children = std::fs::read_to_string(format!("/proc/{harness}/task/{harness}/children"));
     let threads = std::fs::read_dir(format!("/proc/{harness}/task")).ok()?.flatten();
@@ -139,7 +140,7 @@ fn a_disk_that_fills_while_a_load_is_recorded_ends_it_unknown_with_the_reason() 
 #[test]
 fn a_disk_that_fills_while_a_scenario_is_recorded_leaves_no_complete_run() {
     let folder = tempfile::tempdir().unwrap();
-    // The limit is for the harness alone, not for the services that it starts.
+    // The limit applies only to the harness, not to the services that it starts.
     let scenario = "scenario tenant-isolation --seed 7";
     let child = on_a_small_disk(folder.path(), scenario).spawn().unwrap();
     let begun = |folder: &Path| {

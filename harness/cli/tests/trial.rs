@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A short experiment that bears a slow machine: what is late leaves it unknown, and nothing but the lie can make it fail.
+/// A short experiment for slow machines: late calls make it unknown, and only the lie can make it fail.
 const EXPERIMENT: &str = r#"
 id = "T1"
 about = "calls are slower for a moment"
@@ -30,7 +30,7 @@ lasts = "1500ms"
 recovery = "10m"
 "#;
 
-/// Puts the experiment on trial against a lie: exit code, what was said, and the table.
+/// Puts the experiment on trial against a lie. Returns the exit code, the output and the table.
 fn trial(folder: &Path, lie: &str) -> (i32, String, String) {
     let file = folder.join(format!("{lie}.toml"));
     std::fs::write(&file, EXPERIMENT.replace("LIE", lie)).unwrap();
@@ -61,7 +61,7 @@ fn a_lie_that_is_caught_passes_the_trial() {
 fn a_lie_that_is_not_caught_never_passes_the_trial() {
     let folder = tempfile::tempdir().unwrap();
     let (code, said, table) = trial(folder.path(), "trace-dropped");
-    // 1 where the lie was taken for the truth, 2 where the run proved nothing.
+    // Exit code 1 if the lie was not caught, 2 if the run proved nothing.
     assert!([1, 2].contains(&code), "{code}: {said}");
     assert!(
         said.contains("0 of 1 lies caught")

@@ -26,7 +26,6 @@ pub struct Assignment {
     pub run_dir: PathBuf,
     /// MCP endpoint by service name, such as `http://127.0.0.1:40123/mcp`.
     pub endpoints: BTreeMap<String, String>,
-    /// Key of access tokens.
     pub jwt_secret: String,
     /// Value of [`crate::observe::clock::monotonic_us`] that is time 0 of the run.
     pub epoch_us: u64,
@@ -34,7 +33,7 @@ pub struct Assignment {
     pub workload: Workload,
 }
 
-/// The driver's report of itself at its end; `driver.json`.
+/// The report that the driver writes about itself at its end (`driver.json`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DriverReport {
     /// Start of the measured phase on the run's clock, in microseconds.
@@ -45,15 +44,16 @@ pub struct DriverReport {
     pub calls: u64,
     /// Arrivals planned in the measured phase; only in the open model.
     pub planned_arrivals: Option<u64>,
-    /// Arrivals that were sent in the measured phase. A call that follows from a reply is no arrival. Omitted in the closed model and by
-    /// older versions, which made no such calls.
+    /// Arrivals that were sent in the measured phase. A call that follows from a reply does not count as an arrival.
+    /// Omitted in the closed model, and by older versions, which made no such calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<u64>,
     /// Calls of the load (warm-up and measured phase) by goose's own count; the history must have as many. Omitted by older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transactions: Option<u64>,
-    /// Send lag at the 50th percentile, in microseconds; only in the open model. It is the driver's own delay: from the planned start, or
-    /// from when a user was free if that is later, to the send. Waiting for a slow service is part of the latency instead.
+    /// Send lag at the 50th percentile, in microseconds; only in the open model. The send lag is the driver's own
+    /// delay. It begins at the planned start, or when a user became free if that is later, and ends at the send.
+    /// Waiting for a slow service is part of the latency.
     pub send_lag_us_p50: Option<u64>,
     /// See [`DriverReport::send_lag_us_p50`].
     pub send_lag_us_p99: Option<u64>,
@@ -63,11 +63,11 @@ pub struct DriverReport {
     pub cpu_peak: f64,
     /// Highest resident memory, in bytes.
     pub rss_peak_bytes: u64,
-    /// Most operations that overlapped, each of another user.
+    /// Maximum number of operations that overlapped. The operations of one user never overlap.
     pub users_peak: u32,
     /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
-    /// Why this run proves nothing, such as a full disk; one sentence each.
+    /// Reasons why this run proves nothing, such as a full disk. Each is one sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }

@@ -20,9 +20,7 @@ use harness_history::{Criteria, Finding, Verdict, check, judge as judge_history}
 pub struct Judgement {
     /// The worst of the findings.
     pub verdict: Verdict,
-    /// Finding of each check.
     pub findings: Vec<Finding>,
-    /// True if the run was interrupted.
     pub interrupted: bool,
 }
 
@@ -77,10 +75,10 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
 fn load_criteria(workload: &Workload) -> Criteria {
     let users = match workload.model {
         Model::Closed { .. } => Some(workload.users),
-        // Arrivals of an open load follow a schedule, whatever the number of users.
+        // Arrivals of an open load follow a schedule, so the number of users does not limit the throughput.
         Model::Open { .. } => None,
     };
-    // If the load calls memory, the checks of records must decide: their unknown findings are not dropped.
+    // A load that calls memory requires the checks of records to decide. Otherwise their *unknown* would be dropped.
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };

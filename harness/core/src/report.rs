@@ -1,4 +1,4 @@
-//! The reports of a run: one summary, and one file for each format that renders it.
+//! The reports of a run: one summary, and one source file for each format in which it is rendered.
 
 mod chart;
 mod figures;
@@ -28,7 +28,7 @@ pub enum ReportError {
     Judge(#[from] JudgeError),
     #[error("the report `{}` cannot be written: {why}", path.display())]
     Write { path: PathBuf, why: String },
-    /// A template cannot be rendered; a bug of the harness.
+    /// A template cannot be rendered. This is a bug of the harness.
     #[error("the report cannot be rendered: {0}")]
     Render(String),
 }
@@ -63,7 +63,7 @@ fn write_files<const N: usize>(dir: &Path, files: [(&str, String); N]) -> Result
     Ok(())
 }
 
-/// The schema of `report.json` (JSON Schema 2020-12).
+/// Returns the schema of `report.json` (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Summary).to_value()
 }

@@ -32,7 +32,7 @@ pub struct RunRequest {
     pub plan: Plan,
     /// The code of the scenario; `None` if the plan is not a scenario.
     pub scenario: Option<&'static Scenario>,
-    /// The folder of the runs; the run directory is created in it.
+    /// The folder of the runs, in which the run directory is created.
     pub runs: PathBuf,
     /// The program of the harness, which is also its driver and its reaper.
     pub executable: PathBuf,
@@ -40,7 +40,6 @@ pub struct RunRequest {
     pub secret: String,
 }
 
-/// The result of a run.
 pub struct RunOutcome {
     pub run_dir: PathBuf,
     pub judgement: Judgement,
@@ -71,7 +70,7 @@ pub enum RunError {
     Report(ReportError),
 }
 
-/// Runs a plan to its verdict. If any step fails, everything that was started is stopped before this returns.
+/// Runs a plan to its verdict. If a step fails, everything that was started is stopped before the error is returned.
 ///
 /// # Errors
 /// The run has no complete record to judge, or its report cannot be written.
@@ -91,12 +90,13 @@ pub async fn run(
     let driven = drive(&request, &run_dir, &stack, start.elapsed(), view, cancel).await;
 
     view.show(Event::Stage("stopping the stack".to_owned()));
-    // The error of the drive is returned only after the stack is stopped.
+    // An error of the drive is returned only after the stack has stopped.
     stack.stop().await;
     // The databases are not part of the record.
     let _ = std::fs::remove_dir_all(run_dir.join("data"));
     driven?;
 
+    // Sealed only now, because the parts write to their logs until they have stopped, and the logs are recorded files.
     view.show(Event::Stage("judging the history".to_owned()));
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.clone(), why };
     let recorded = Recorded::read_and_seal(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
@@ -124,6 +124,7 @@ fn prepare(request: &RunRequest) -> Result<PathBuf, RunError> {
     if free < LEAST_FREE_BYTES {
         return Err(unusable(format!("{} MB are free, a history needs {} MB", free >> 20, LEAST_FREE_BYTES >> 20)));
     }
+    // Written before anything starts. A directory with a plan counts as a run, so that a killed run is listed as well.
     let plan = serde_json::to_vec_pretty(&request.plan).map_err(|error| unusable(error.to_string()))?;
     write_whole(&path.join(run_dir::PLAN), &plan).map_err(|error| unusable(error.to_string()))?;
     Ok(path)
@@ -171,7 +172,7 @@ async fn drive(
     driven
 }
 
-/// Writes a document of the record completely or not at all.
+/// Writes a document of the record, completely or not at all.
 fn record(run_dir: &Path, name: &str, value: &impl serde::Serialize) -> Result<(), RunError> {
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let text = serde_json::to_vec_pretty(value).map_err(|error| unrecorded(error.to_string()))?;

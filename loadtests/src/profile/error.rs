@@ -15,7 +15,7 @@ pub enum ProfileError {
     },
     Problems {
         name: String,
-        /// In the order of the file, those of the command line last.
+        /// The problems of the file in its order, followed by those of the command line.
         problems: Vec<Problem>,
     },
 }

@@ -29,10 +29,10 @@ pub(super) struct Profile {
     /// Decides the stack: memory runs alone, every other service needs all of them.
     #[schemars(with = "String", extend("enum" = Service::ALL.map(Service::name)))]
     service: Service,
-    /// Concurrent users; each keeps one connection.
+    /// Number of concurrent users; each keeps one connection.
     #[schemars(range(min = *USERS.start(), max = *USERS.end()))]
     users: u32,
-    /// Organisations that the users are spread over, at most as many as users.
+    /// Number of organisations that the users are spread over; at most one for each user.
     #[schemars(range(min = 1), extend("default" = 1))]
     organisations: u32,
     /// `closed`: a user sends its next call when the last one is answered. `open`: calls arrive at a rate.
@@ -56,7 +56,7 @@ pub(super) struct Profile {
     /// Deadline of one call; the outcome of a call that takes longer is unknown.
     #[schemars(extend("default" = "5s", "x-at-least" = "1ms", "x-at-most" = "10m"))]
     call_deadline: Length,
-    /// Memories stored for each organisation before the warm-up.
+    /// Number of memories stored for each organisation before the warm-up.
     #[schemars(range(max = 1_000_000), extend("default" = 0))]
     seed_memories: u32,
     /// Maximum number of concurrent reads in the final read of every acknowledged write.
@@ -85,7 +85,7 @@ fn thresholds(_: &mut SchemaGenerator) -> Schema {
     form::thresholds(&names())
 }
 
-/// Returns the workload as far as it can be read, and every problem; the workload is only usable without problems.
+/// Returns the workload as far as it can be read, and every problem. The workload can be used only if there is no problem.
 pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec<Problem>), Vec<Problem>> {
     let mut profile = form::read::<Profile>(file, text, &[])?;
     check(&mut profile);
@@ -108,7 +108,7 @@ pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec
     Ok((workload, problems))
 }
 
-/// The checks across keys.
+/// Reports problems that concern several keys.
 fn check(profile: &mut Filled<'_, Profile>) {
     let Profile { users, organisations, .. } = profile.value;
     if organisations > users {
@@ -148,8 +148,9 @@ fn check(profile: &mut Filled<'_, Profile>) {
     }
 }
 
-/// Returns the model, and how long it measures.
+/// Returns the model, and the duration of the measured phase.
 fn model(profile: &Profile) -> (Model, Duration) {
+    // Without `duration` this is a placeholder: the stages decide, or `check` has reported that it is missing.
     let length = profile.duration.map_or(*DURATION.start(), |length| length.0);
     match (profile.model, profile.rate, &profile.stages) {
         (ModelName::Closed, ..) => (Model::Closed { think_time: profile.think_time.0 }, length),
@@ -162,7 +163,7 @@ fn model(profile: &Profile) -> (Model, Duration) {
     }
 }
 
-/// The open model at one rate.
+/// Returns an open model with a constant rate.
 pub(super) fn constant(rate: f64, duration: Duration) -> Model {
     Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] }
 }

@@ -1,4 +1,4 @@
-//! Good profiles become workloads; every problem of a bad one is reported.
+//! Valid profiles become workloads, and every problem of an invalid profile is reported.
 
 use super::{BUILT_IN, Overrides, ProfileError, known_workloads, read, stages, threshold, workload};
 use harness_core::plan::data_file::duration;

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 /// Faults of the server.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Behaviour {
-    /// How long after [`Server::arm`] it begins to hold every call, and for how long.
+    /// Time after [`Server::arm`] from which every call is held, and the duration of the hold.
     pub(crate) stall: Option<(Duration, Duration)>,
     /// Answers everything with this status.
     pub(crate) refuse: Option<u16>,
@@ -80,7 +80,7 @@ impl Server {
         self.shared.served.lock().unwrap().clone()
     }
 
-    /// The stall of the behaviour counts from this time on; only the first one matters.
+    /// Sets the time from which the stall of the behaviour counts. Only the first call has an effect.
     pub(crate) fn arm(&self, at_us: u64) {
         self.shared.stall_from_us.lock().unwrap().get_or_insert(at_us);
     }
@@ -132,7 +132,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// Where the first request in these bytes ends, if it is complete.
+/// Returns the end of the first request in these bytes, if the request is complete.
 fn complete(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let length: usize = field(std::str::from_utf8(&bytes[..head]).unwrap(), "content-length").unwrap().parse().unwrap();

@@ -1,4 +1,5 @@
-//! Stateless clients: the call itself asks for the acknowledgement, and is repeated with the answer.
+//! Stateless clients: the reply to the call asks for the acknowledgement, and the client repeats the call with the
+//! answer.
 
 use super::{RULE, Route, acknowledgement, request};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};

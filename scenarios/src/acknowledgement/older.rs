@@ -1,4 +1,4 @@
-//! Older clients: the reply carries a token, which `acknowledge_guardrails` exchanges for one that is valid once.
+//! Older clients: the reply has a token, which `acknowledge_guardrails` exchanges for another token that is valid once.
 
 use super::{DIRECT, RULE, Route, WORKFLOW, acknowledgement, request};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};

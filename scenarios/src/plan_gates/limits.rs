@@ -1,4 +1,4 @@
-//! Daily calls: each plan has its own limit at each service, shown in headers and on the quota page.
+//! Daily calls: each plan has its own limit at each service. The limit is shown in headers and on the quota page.
 
 use super::list;
 use harness_core::drive::scenario::{Actor, Broken, Stage};
@@ -36,7 +36,7 @@ pub(super) async fn first_calls(stage: &Stage<'_>, ann: &mut Actor<'_>, calls: u
     stage.expect(&expected, holds, format!("{status:?} {page}"), &[]);
 }
 
-/// An organisation uses up its free plan, then upgrades.
+/// Uses up the free plan of an organisation, then upgrades the organisation.
 pub(super) async fn use_up(stage: &Stage<'_>, free: u64, pro: u64) -> Result<(), Broken> {
     let (mut ann, mut paying) =
         (stage.user("ann", "growing").on(Plan::Free), stage.user("ann", "growing").on(Plan::Pro));

@@ -3,7 +3,7 @@
 use super::list;
 use harness_core::drive::scenario::{Reply, Stage};
 
-/// The notes are in the order in which people wrote them, not in the order of the events.
+/// The notes of the incident. They are in the order in which people wrote them, not in the order of the events.
 pub(super) const INCIDENT: &str = "2026-03-04 10:02 alert: checkout p99 at 4.1 s, usually 0.3 s\n\
     2026-03-04 10:01 requests of checkout-api to ledger-service time out\n\
     2026-03-04 10:05 on-call sees the connection pool of ledger-service exhausted\n\
@@ -15,7 +15,7 @@ pub(super) const INCIDENT: &str = "2026-03-04 10:02 alert: checkout p99 at 4.1 s
     Action: build indexes concurrently in every migration";
 /// The line of the notes with the root cause.
 const CAUSE_LINE: u64 = 7;
-/// Times and kinds of the events, in the order of time.
+/// The times and kinds of the events, in chronological order.
 const TIMELINE: [(&str, &str); 6] = [
     ("09:58", "change"),
     ("10:01", "symptom"),

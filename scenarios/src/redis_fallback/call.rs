@@ -1,4 +1,5 @@
-//! A counted call at each service, and whether Redis or the fallback admitted it.
+//! The calls of the scenario: one at each service, and a function that returns whether Redis or the fallback admitted a
+//! call.
 
 use harness_core::drive::scenario::{Actor, Ask, Reply};
 use mcp_contracts::headers;

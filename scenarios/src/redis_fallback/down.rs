@@ -1,11 +1,11 @@
-//! Each service while Redis is down: the effect of its `RATE_LIMIT_FALLBACK`, and its metrics.
+//! The expectations while Redis is down: the effect of each service's `RATE_LIMIT_FALLBACK`, and its metrics.
 
 use super::call::{check, is_admitted_by, memory, select};
 use super::{DAILY, UNLIMITED};
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::{headers, metric};
 
-/// `local`: the instance admits its share, and no more.
+/// Expects of the fallback `local` that the instance admits exactly its share.
 pub(super) async fn local(stage: &Stage<'_>, actor: &mut Actor<'_>, part: &str, share: u64) {
     let (mut admitted, mut reply) = (0, memory(actor, part).await);
     while is_admitted_by(&reply, "fallback") && admitted <= DAILY {
@@ -28,7 +28,7 @@ pub(super) async fn unverified(stage: &Stage<'_>, part: &str, calls: u64) -> Res
     Ok(())
 }
 
-/// `closed`: no call is admitted, and each gets the time to wait.
+/// Expects of the fallback `closed` that no call is admitted, and that each rejection has the time to wait.
 pub(super) async fn closed(stage: &Stage<'_>, gus: &mut Actor<'_>) -> Result<(), Broken> {
     for _ in 0..3 {
         let reply = check(gus).await.has_status("the service with the fallback `closed` returns 503", 503);
@@ -43,7 +43,7 @@ pub(super) async fn closed(stage: &Stage<'_>, gus: &mut Actor<'_>) -> Result<(),
     Ok(())
 }
 
-/// `open`: every call is admitted and counted.
+/// Expects of the fallback `open` that every call is admitted and counted.
 pub(super) async fn open(stage: &Stage<'_>, pia: &mut Actor<'_>) -> Result<(), Broken> {
     let mut admitted = 0;
     for _ in 0..UNLIMITED {

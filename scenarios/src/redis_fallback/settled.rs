@@ -1,11 +1,12 @@
-//! The counts after Redis is back.
+//! The expectations about the counts when Redis is back.
 
 use super::call::{check, is_admitted_by, memory, select};
 use super::{BEFORE, DAILY, UNLIMITED, share};
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::{headers, metric};
 
-/// Expects that Redis has every call: all instances share the same remaining calls, and calls above the limit are counted.
+/// Expects that the counts in Redis include every call, that all instances share the remaining calls, and that the
+/// metrics have the number of calls above the limit.
 pub(super) async fn expect_settled(
     stage: &Stage<'_>,
     zoe: &mut Actor<'_>,

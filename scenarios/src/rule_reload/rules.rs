@@ -14,7 +14,7 @@ pub(super) fn fixture() -> Fixture {
     Fixture::File { service: Service::Guardrails, name: "own.yaml".to_owned(), text }
 }
 
-/// Returns a file with one rule, which a word trips.
+/// Returns a file with one rule, which applies to texts with this word.
 fn rule(id: &str, word: &str, severity: &str) -> String {
     format!(
         "category: testing\nrules:\n  - id: {id}\n    title: No {word}\n    severity: {severity}\n    when: {{ keywords: [{word}] }}\n    \
@@ -60,7 +60,8 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), Broken> {
     of_one_organisation(stage, &mut ann).await
 }
 
-/// A file of one organisation adds a rule and changes the severity of another, only for that organisation.
+/// Expects that a file of one organisation adds a rule and changes the severity of another rule, only for that
+/// organisation.
 async fn of_one_organisation<'s>(stage: &'s Stage<'s>, ann: &mut Actor<'s>) -> Result<(), Broken> {
     let mut zoe = stage.user("zoe", "zeta");
     let file = format!("organisations/{}.yaml", zoe.organisation());

@@ -1,4 +1,5 @@
-//! Counters: the use of patterns in one organisation does not change recommendations for another, and neither do calls count for another.
+//! Counters: the use of patterns in one organisation does not change the recommendations for another organisation, and
+//! calls of one organisation are not counted for another.
 
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::Service;
@@ -45,7 +46,7 @@ async fn history(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken>
     Ok(())
 }
 
-/// The quota page shows the caller's own organisation and only its own calls.
+/// Expects that the quota page shows the organisation of the caller, and only the calls of that organisation.
 async fn calls(stage: &Stage<'_>, ann: &mut Actor<'_>, zoe: &mut Actor<'_>) {
     let before = (page(ann).await, page(zoe).await);
     let mut ops = Vec::new();

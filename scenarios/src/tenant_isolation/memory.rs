@@ -37,7 +37,8 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-/// The first memory of each organisation, so that the counts are known: the same idempotency key names another memory in each.
+/// Stores a memory in each organisation with the same idempotency key, and expects that the key names a different
+/// memory in each. These are the first memories of both organisations, so that the expected counts are certain.
 async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken> {
     let note = |content: String| json!({ "memories": [{ "content": content, "idempotencyKey": "note-1" }] });
     let (first, second) = (note(ann.private("Backups run at four")), note(zoe.private("Backups of zeta run at five")));

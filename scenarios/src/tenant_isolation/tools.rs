@@ -1,10 +1,12 @@
-//! A new tool cannot be forgotten: every tool of every service is tried by another organisation in the files of this folder, or is excused here.
+//! The list of tools. Every tool of every service must be tried by another organisation in the files of this folder or
+//! be excused here, so that a new tool cannot be forgotten.
 
 use harness_core::drive::scenario::{Ask, Broken, Stage};
 use mcp_contracts::Service;
 use serde_json::json;
 
-/// Tools that another organisation calls against the data of this one. A test holds that the files of this folder call each of them.
+/// Tools that another organisation calls against the data of this one. A test checks that the files of this folder call
+/// each of them.
 const TRIED: &[&str] = &[
     "store_memory",
     "get_memory",
@@ -24,7 +26,7 @@ const TRIED: &[&str] = &[
     "get_execution",
     "list_executions",
 ];
-/// Tools that have no data of another tenant to return: they judge only the text of their own call.
+/// Tools that cannot return data of another tenant, because they judge only the text of their own call.
 const EXCUSED: &[&str] =
     &["check_guardrails", "validate_commit", "validate_db_operation", "validate_icons", "scan_text"];
 

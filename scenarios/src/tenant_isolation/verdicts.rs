@@ -1,4 +1,5 @@
-//! Verdicts: a verdict or an acknowledgement of one organisation is not valid for another, and an attempt by another does not use it up.
+//! Verdicts: a verdict or an acknowledgement of one organisation is not valid for another organisation, and an attempt
+//! by the other organisation does not use it up.
 
 use harness_core::drive::scenario::{Actor, Broken, Reply, Stage};
 use mcp_contracts::ErrorCode;

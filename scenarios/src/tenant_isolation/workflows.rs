@@ -1,5 +1,5 @@
-//! Workflows: each uses the memories of its own user. Only that user and an admin of the organisation can read the execution; no one else can
-//! reach it by its id, by its idempotency key, or by continuing it.
+//! Workflows: a workflow uses only the memories of its own user. Only that user and an admin of the organisation can
+//! read the execution. No one else can reach it by its id, by its idempotency key, or by continuing it.
 
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use mcp_contracts::{ErrorCode, Scope};
@@ -13,6 +13,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         "agent": "general", "action": "answer", "intent": "say what releases of billing wait for", "text": "They waited on Monday.",
         "idempotencyKey": "release-1",
     });
+    // A rare word, so that a reply contains it only if the workflow used the memory.
     let uses_it = |reply: &Value| reply.to_string().contains("quokka");
     let ran = ann.call("run_workflow", workflow.clone()).await;
     let ran = ran.gives("a workflow of that user uses it", |reply| {

@@ -1,4 +1,4 @@
-//! No log line holds a token or a word of a memory, a request or a text, also if a call is blocked or rejected.
+//! No log line contains a token, or a word of a memory, a request or a text, even if a call is blocked or rejected.
 
 use super::{LOG_DEADLINE, marks, since};
 use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
@@ -6,6 +6,7 @@ use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 
 /// Words from memories, requests and texts, and the prefix of every token.
+// Rare words, because a common one could occur in a log for another reason.
 const NEVER_LOGGED: [&str; 4] = ["quokka", "wombat", "numbat", "eyJ"];
 
 /// Makes calls that are rejected: an invalid token, a blocked statement, a forged verdict, a reserved tag. Expects that each is logged.

@@ -26,7 +26,7 @@ pub(crate) struct ChaosArguments {
     /// Shows which faults would be injected where, without injecting them.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Runs each experiment against broken services: its checks must catch every lie that it names.
+    /// Runs each experiment against broken services. Its checks must catch every lie that the experiment names.
     #[arg(long)]
     pub(crate) on_trial: bool,
     /// Folder with experiments of your own; one with the name of a built-in experiment replaces it.

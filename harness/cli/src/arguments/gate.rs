@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[derive(Args)]
 pub(crate) struct GateArguments {
-    /// Which phases run, and what must hold in them; the default comes from the settings.
+    /// Profile, which selects the phases and their thresholds; the default comes from the settings.
     #[arg(long, value_enum)]
     pub(crate) profile: Option<Profile>,
     /// Settings file; the default is `harness.toml` if it exists, else the built-in settings.

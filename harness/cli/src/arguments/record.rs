@@ -1,4 +1,4 @@
-//! Arguments that every run takes: its seed, its folder, and how its stack is broken on purpose.
+//! Arguments of every run: its seed, its folder, and the lies and delays that break its stack on purpose.
 
 use super::values::{parse_lie, parse_slow};
 use clap::Args;
@@ -18,7 +18,7 @@ pub(crate) struct RecordArguments {
 
 #[derive(Args, Clone)]
 pub(crate) struct Lies {
-    /// Puts a broken service in front of a service, to see the run fail; `liar --list` lists the lies; repeatable.
+    /// Puts a broken service in front of a real one, to see the run fail; `liar --list` lists the lies; repeatable.
     #[arg(long, value_name = "SERVICE=LIE", value_parser = parse_lie)]
     pub(crate) lie: Vec<(Service, String)>,
 }

@@ -21,7 +21,7 @@ pub(crate) struct BackendArguments {
     /// Where the stack runs.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) backend: BackendChoice,
-    /// Base URL of a running service; repeatable. JWT_SECRET must hold its key.
+    /// Base URL of a running service; repeatable. The variable JWT_SECRET must hold the key of its tokens.
     #[arg(long, value_name = "SERVICE=URL", value_parser = parse_url)]
     pub(crate) url: Vec<(String, String)>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct WatchArguments {
     /// Keeps watching in the background.
     #[arg(long)]
     pub(crate) background: bool,
-    /// Stops the watch of this folder.
+    /// Stops the watch that runs in this folder.
     #[arg(long, conflicts_with = "background")]
     pub(crate) stop: bool,
     /// Builds with `make TARGET BINARIES=…` in place of `cargo build`.

@@ -1,5 +1,5 @@
-//! `harness bench`: measures the cost of a call as a ratio to a bare HTTP reply of the same service in the same run, and the time until a stack
-//! is ready. Prints figures and asserts nothing, because machines differ.
+//! `harness bench`: measures the time until a stack is ready, and the cost of a call. The cost is a ratio to a bare
+//! HTTP reply of the same service in the same run. Prints figures and asserts nothing, because machines differ.
 
 use crate::arguments::BenchArguments;
 use crate::context::{Context, random_secret};
@@ -87,6 +87,7 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
     let secret = random_secret();
     let request = StackRequest {
         backend: Backend::Process,
+        // Without the limits of a plan, which would refuse a part of the calls.
         topology: Topology::memory().under_load(),
         dir: folder.clone(),
         secret: secret.clone(),
@@ -136,7 +137,7 @@ async fn calls(client: &mut Client, pid: u32, tool: &str, arguments: &Value, ok:
     Ok(cost(cpu(pid)? - before, times))
 }
 
-/// The cheapest reply of the same server: `/healthz`.
+/// Measures the cheapest reply of the same server, `/healthz`.
 async fn bare(authority: &str, pid: u32) -> Result<Cost, Failure> {
     let mut stream = TcpStream::connect(authority).await?;
     stream.set_nodelay(true)?;

@@ -1,4 +1,4 @@
-//! `harness chaos`: runs experiments, each on a stack of its own. All of them run, even if one fails.
+//! `harness chaos`: runs experiments, each on a stack of its own. If one fails, the others still run.
 
 mod self_test;
 mod trial;
@@ -48,12 +48,12 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
     play::conclude(played, many, &folder, context)
 }
 
-/// The plans of the named experiments.
+/// Returns the plans of the named experiments.
 pub(crate) fn plans(arguments: &ChaosArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
     resolve(chosen(arguments)?, arguments, &arguments.lies.lie, context)
 }
 
-/// The named experiments, or all of them. Reports every problem of every file together.
+/// Returns the named experiments, or all of them. Reports the problems of all files together.
 fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
     let folder = arguments.experiments.as_deref();
     if arguments.all || arguments.list || arguments.names.is_empty() {
@@ -69,7 +69,7 @@ fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
     if problems.is_empty() { Ok(found) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// Turns experiments into plans and reports all problems together. Starts nothing.
+/// Resolves experiments into plans, and reports all problems together. Starts nothing.
 pub(crate) fn resolve(
     experiments: Vec<Experiment>,
     arguments: &ChaosArguments,
@@ -78,6 +78,7 @@ pub(crate) fn resolve(
 ) -> Result<Vec<Resolved>, Failure> {
     let (mut plans, mut problems, mut elsewhere) = (Vec::new(), Vec::new(), 0);
     for experiment in experiments {
+        // Called for each experiment, because each stack gets its own random key.
         let (backend, secret) = context.backend(&arguments.place)?;
         let external = matches!(backend, Backend::External { .. });
         let topology = lying(experiment.topology.clone(), lies);
@@ -107,9 +108,10 @@ fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
     lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie))
 }
 
-/// The command that repeats one experiment.
+/// Returns the command that repeats one experiment.
 fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Service, String)]) -> String {
     let typed = arguments.names.iter().find(|name| name.ends_with(".toml") && name.contains(&experiment.name));
+    // The seed is missing here, because the plan adds the one that it uses.
     let mut words = vec!["harness chaos".to_owned(), typed.unwrap_or(&experiment.name).clone()];
     match arguments.place.backend {
         BackendChoice::Auto | BackendChoice::External => {}
@@ -122,7 +124,7 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
     words.join(" ")
 }
 
-/// Runs them one after another; an interrupt ends them all.
+/// Runs the experiments one after another. An interrupt ends the current one and omits the rest.
 pub(crate) fn play(plans: Vec<Resolved>, runs: &Path, context: &Context) -> Vec<Played> {
     let mut played = Vec::new();
     for (experiment, plan, secret) in plans {

@@ -1,4 +1,5 @@
-//! `harness check`: judges a recorded run again from its directory alone (of a gate every run), or lists the checks.
+//! `harness check`: judges a recorded run, or every run of a recorded gate, again from its directory alone; or lists
+//! the checks.
 
 use super::gate;
 use super::runs::directory;
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &CheckArguments, context: &Context) -> Result<Exit,
     Ok(judgement.verdict.into())
 }
 
-/// Prints what docs/CHECKS.md says of each check.
+/// Prints a part of docs/CHECKS.md for each check: what it proves and what it cannot see.
 fn list(context: &Context) {
     for check in check::ALL {
         if context.output.json {

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &ClientConfigArguments, context: &Context) -> Resul
     Ok(Exit::Pass)
 }
 
-/// Path of the client's configuration file.
+/// Returns the path of the client's configuration file.
 const fn place(client: ClientName) -> &'static str {
     match client {
         ClientName::Cursor => "`.cursor/mcp.json` of the project, or `~/.cursor/mcp.json`",

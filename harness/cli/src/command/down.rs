@@ -9,6 +9,7 @@ use std::path::Path;
 
 pub(crate) fn run(arguments: &DownArguments, context: &Context) -> Result<Exit, Failure> {
     let folder = Path::new(state::FOLDER);
+    // First, because the watch could restart a service that is being stopped.
     watch::stop(folder)?;
     let state = context.runtime.block_on(state::down(folder))?;
     if arguments.clean {

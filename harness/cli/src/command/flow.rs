@@ -20,9 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Intent of the sample task.
 const INTENT: &str = "Find out why checkout was slow after the deploy of the ledger, and keep it from happening again";
-/// Text of the sample task.
 const FACTS: &str = "2026-03-04 09:58 deploy of ledger 4.2 (adds an index on entries)\n\
     2026-03-04 10:02 alert: checkout p99 at 4.1 s, usually 0.3 s\n\
     2026-03-04 10:05 on-call sees waiting connections: the pool of 20 is exhausted\n\
@@ -63,7 +61,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
             walked = Box::pin(walk(&stack, &secret, context)) => walked,
             () = context.cancel.cancelled() => Ok(Exit::Interrupted),
         };
-        // Also after an error or an interrupt, so that no part of the stack outlives the command.
+        // The stack is stopped after an error or an interrupt too, so that no part of it outlives the command.
         stack.stop().await;
         walked
     });
@@ -71,8 +69,8 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
     result
 }
 
-/// Returns the stack to use and its key: with the default arguments the stack that `harness up` started, if there is one; else the stack that the
-/// arguments name.
+/// Returns the stack to use, and its key. With the default arguments, it is the stack that `harness up` started, if
+/// there is one. Otherwise it is the stack that the arguments name.
 fn place(arguments: &FlowArguments, context: &Context) -> Result<(Backend, String), Failure> {
     if arguments.place.backend == BackendChoice::Auto
         && arguments.place.url.is_empty()

@@ -1,5 +1,6 @@
-//! `harness gate`: runs the scenarios, the load and the experiments of a profile on the process backend, and returns one verdict with its
-//! reasons. If a step fails, the later ones still run. Writes one page for the whole gate, and annotations for the CI.
+//! `harness gate`: runs the scenarios, the load and the experiments of a profile on the process backend, and returns
+//! one verdict with its reasons. If a step fails, the later steps still run. The gate writes one page for all its runs,
+//! and annotations for the CI.
 
 mod phases;
 
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let (exit, summaries) = play_all(phases, &dir, &mut record, context);
     record.took_ms = began.elapsed().as_millis() as u64;
 
+    // Sealed before the reports are written, because reports are derived and not part of the record (decision 0017).
     let recorded = record.write(&dir).and_then(|()| seal::seal(&dir));
     let unrecorded =
         |why: String| Failure::unknown(format!("the gate cannot be recorded in `{}`: {why}", dir.display()));
@@ -89,6 +91,7 @@ fn play_all(phases: Phases, dir: &Path, record: &mut GateRecord, context: &Conte
                 stop.get_or_insert_with(|| "the gate was interrupted".to_owned());
             }
             if let Some(why) = &stop {
+                // A run that was not started proves nothing.
                 exits.push(Exit::Unknown);
                 runs.push(not_run(step, why));
                 continue;

@@ -1,4 +1,4 @@
-//! `harness init`: writes the default settings; never overwrites a file without `--force`.
+//! `harness init`: writes the default settings to a file. Overwrites an existing file only with `--force`.
 
 use crate::arguments::InitArguments;
 use crate::context::Context;
@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write};
 
 pub(crate) fn run(arguments: &InitArguments, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.file;
+    // `create_new` and not a check before: a file that another process creates in between is not overwritten.
     let file = if arguments.force { File::create(path) } else { File::create_new(path) };
     let mut file = file.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::usage(format!(

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &LoadArguments, context: &Context) -> Result<Exit, 
     play::conclude(vec![played], false, &folder, context)
 }
 
-/// Turns arguments into a plan. Starts nothing. `command` repeats the run, without a seed.
+/// Resolves arguments into a plan. Starts nothing. `command` is the command that repeats the run, without its seed.
 pub(crate) fn resolve(
     arguments: &LoadArguments,
     command: String,
@@ -41,7 +41,7 @@ pub(crate) fn spoiled(topology: Topology, lies: &[(Service, String)], slow: &[(S
     slow.iter().fold(topology, |topology, (service, by)| topology.slowed(*service, *by))
 }
 
-/// The lies and delays as options of a command, each with a leading space.
+/// Renders the lies and delays as options of a command, each with a leading space.
 pub(crate) fn spoiled_words(lies: &[(Service, String)], slow: &[(Service, Duration)]) -> String {
     let lies = lies.iter().map(|(service, lie)| format!(" --lie {}={lie}", service.name()));
     let slow = slow.iter().map(|(service, by)| format!(" --slow {}={}ms", service.name(), by.as_millis()));

@@ -14,14 +14,14 @@ use owo_colors::OwoColorize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The folder of the runs, and the number of runs to keep in it. The folder is checked before anything starts.
+/// The folder of the runs, and the number of runs to keep in it. To open it checks that it is writable, before anything
+/// starts.
 pub(crate) struct Folder {
     path: PathBuf,
     keep: u32,
 }
 
 impl Folder {
-    /// Checks that the folder is writable.
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, Failure> {
         runs::prepare(path)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -32,7 +32,8 @@ impl Folder {
         &self.path
     }
 
-    /// Removes the oldest runs beyond the number to keep, but none of this command. With 0, keeps all.
+    /// Removes the oldest runs beyond the number to keep, except the runs of this command. If the number is 0, keeps
+    /// all runs.
     pub(crate) fn keep_newest(&self, own: &[PathBuf], context: &Context) {
         if self.keep == 0 {
             return;
@@ -50,6 +51,7 @@ pub(crate) fn execute(
     runs: &Path,
     context: &Context,
 ) -> Result<(Exit, RunOutcome), Failure> {
+    // Printed before anything starts, so that a run that hangs or is killed can be repeated, too.
     if !context.output.json && !context.output.quiet {
         use std::io::Write;
         let _ = writeln!(anstream::stderr(), "seed {}, run {}", plan.seed, plan.run_id);
@@ -99,8 +101,8 @@ pub(crate) fn one(
     Played { kind, name: name.to_owned(), about: about.to_owned(), exit, took: start.elapsed(), result }
 }
 
-/// Ends a command: writes annotations for the CI, removes old runs, and prints a summary if there were several runs. If there was one run and it
-/// failed with an error, returns that error.
+/// Ends a command: writes annotations for the CI, removes old runs, and prints a summary if there were several runs. If
+/// there was one run, and it ended with an error, returns that error.
 pub(crate) fn conclude(played: Vec<Played>, many: bool, folder: &Folder, context: &Context) -> Result<Exit, Failure> {
     publish(&played)?;
     let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok());

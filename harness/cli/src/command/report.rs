@@ -1,4 +1,5 @@
-//! `harness report`: writes the reports of a recorded run again; for a gate, its own and those of its runs.
+//! `harness report`: writes the reports of a recorded run again. For a gate, writes its own report and those of its
+//! runs.
 
 use super::runs::directory;
 use crate::arguments::RunArguments;

@@ -1,4 +1,4 @@
-//! `harness runs`: lists the runs of a folder, opens a report, removes old runs.
+//! `harness runs`: lists the runs of a folder, opens a report, or removes old runs.
 
 use crate::arguments::{RunsAction, RunsArguments};
 use crate::context::Context;
@@ -48,7 +48,7 @@ fn doubt(entry: &RunEntry) -> Option<String> {
 fn line(entry: &RunEntry) -> String {
     let text = match (&entry.state, &entry.reported) {
         (RunState::Running, _) => "running".to_owned(),
-        // A report of a changed record proves nothing.
+        // The verdict in the report is not shown, because the report of a changed record proves nothing.
         (RunState::Recorded(Integrity::Unsealed | Integrity::Changed(_)), _) => {
             format!("{}: {}", entry.state.word(), doubt(entry).unwrap_or_default())
         }
@@ -73,6 +73,7 @@ fn open(run: Option<&Path>, folder: &Path, context: &Context) -> Result<Exit, Fa
     let opener = opener();
     let opened = opener.as_ref().is_some_and(|program| {
         let mut command = Command::new(program);
+        // Its output is discarded, because stdout has only the path of the report.
         command.arg(&report).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     });
@@ -87,7 +88,7 @@ fn open(run: Option<&Path>, folder: &Path, context: &Context) -> Result<Exit, Fa
     Ok(Exit::Pass)
 }
 
-/// The program that opens pages: `BROWSER`, else the opener of the desktop.
+/// Returns the program that opens pages: `BROWSER` if it is set, otherwise the opener of the desktop.
 fn opener() -> Option<PathBuf> {
     if let Some(chosen) = std::env::var_os("BROWSER").filter(|chosen| !chosen.is_empty()) {
         return Some(chosen.into());
@@ -111,12 +112,14 @@ fn prune(keep: Option<u32>, dry_run: bool, folder: &Path, context: &Context) -> 
         let word = if dry_run { "would remove" } else { "removed" };
         pruned.removed.iter().for_each(|run| context.print(&format!("{word} {}", run.display())));
         pruned.kept.iter().for_each(|(run, why)| context.print(&format!("kept {}: {why}", run.display())));
+        let word = if dry_run { "would be removed" } else { "removed" };
         context.tell(&format!("{} runs {word}, {} kept beside the newest", pruned.removed.len(), pruned.kept.len()));
     }
     Ok(Exit::Pass)
 }
 
-/// The named run, as a path or as a name in the folder; the newest if omitted.
+/// Returns the directory of a run, which is named by its path or by its name in the folder. Without a name, it is the
+/// newest run.
 pub(crate) fn directory(run: Option<&Path>, folder: &Path) -> Result<PathBuf, Failure> {
     let Some(run) = run else {
         return runs::directories(folder).into_iter().next().ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! `harness scenario`: runs scenarios, each on a stack of its own. All of them run, even if one fails.
+//! `harness scenario`: runs scenarios, each on a stack of its own. If one fails, the others still run.
 
 use super::load::{spoiled, spoiled_words};
 use super::play::{self, Folder, Played};
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Ex
 /// A scenario, its plan, and the key of its stack's tokens.
 pub(crate) type Resolved = (&'static Scenario, Plan, String);
 
-/// Turns arguments into plans and reports all problems together. Starts nothing.
+/// Resolves arguments into plans, and reports all problems together. Starts nothing.
 pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
     let mut problems = Vec::new();
     let mut plans = Vec::new();
@@ -51,7 +51,7 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
     if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// The named scenarios; with `--all`, those that this backend supports.
+/// Returns the named scenarios or, with `--all`, all scenarios that this backend supports.
 fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'static Scenario>, Failure> {
     let (backend, _) = context.backend(&arguments.place)?;
     let fits = |scenario: &Scenario| -> Result<(), String> {
@@ -84,7 +84,7 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
     if problems.is_empty() { Ok(found) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// The command that repeats one scenario.
+/// Returns the command that repeats one scenario.
 fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
     let mut words = vec!["harness scenario".to_owned(), scenario.name.to_owned()];
     match arguments.place.backend {
@@ -96,7 +96,7 @@ fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
     words.join(" ") + &spoiled_words(&arguments.lies.lie, &arguments.delays.slow)
 }
 
-/// Runs them one after another. All of them run, even if one fails; an interrupt ends them.
+/// Runs the scenarios one after another, even if one fails. An interrupt ends the current one and omits the rest.
 pub(crate) fn play(plans: Vec<Resolved>, runs: &std::path::Path, context: &Context) -> Vec<Played> {
     let mut played = Vec::new();
     for (scenario, plan, secret) in plans {

@@ -27,7 +27,7 @@ pub(crate) struct Key {
     pub(crate) state: Option<StackState>,
 }
 
-/// The key of the arguments, else the one of the stack that `harness up` started.
+/// Returns the key of the arguments or, if it is omitted, the key of the stack that `harness up` started.
 pub(crate) fn key(given: Option<&str>) -> Result<Key, Failure> {
     let state = state::load(Path::new(state::FOLDER)).ok();
     let secret = given.map(str::to_owned).or_else(|| state.as_ref().map(|state| state.secret.clone()));

@@ -49,6 +49,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
     if arguments.watch
         && let Err(failure) = watch::start(folder, &WatchArguments::default(), context)
     {
+        // A stack without the requested watch does not stay, because the command has failed.
         context.runtime.block_on(state::down(folder))?;
         return Err(failure);
     }
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         context.print(&format!("{:<12} {}", part.name, part.url));
     }
     if !context.output.quiet {
-        context.print("\nharness client-config cursor    prints the configuration of a client\nharness token mint              prints a token\nharness flow                    sends a piece of work through the stack\nharness status                  shows how it is\nharness down                    stops it");
+        context.print("\nharness client-config cursor    prints the configuration of a client\nharness token mint              prints a token\nharness flow                    sends one task through the stack\nharness status                  shows the state of each part\nharness down                    stops the stack");
     }
     Ok(Exit::Pass)
 }

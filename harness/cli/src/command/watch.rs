@@ -1,5 +1,5 @@
-//! `harness watch`: rebuilds the services after every change of their sources, and restarts only those whose programs changed. Alternatively it
-//! runs a command of the user with the names of these services.
+//! `harness watch`: rebuilds the services after every change of their sources, and restarts only those whose programs
+//! changed. Instead of a restart it can run a command of the user, which gets the names of these services.
 
 mod background;
 mod build;
@@ -21,11 +21,12 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Capacity of the queue of changes. A change that does not fit is dropped: the queued ones start a rebuild anyway.
+/// Capacity of the queue of changes. A change that does not fit is dropped, because the queued changes start a build
+/// anyway.
 const MAX_WAITING: usize = 4_096;
 /// Interval between two checks for an interrupt or for `--stop`.
 const GLANCE: Duration = Duration::from_millis(100);
-/// A build starts when nothing has changed for this time, because editors write in several steps.
+/// Time without a change after which a build starts. Editors write a file in several steps.
 const QUIET: Duration = Duration::from_millis(60);
 
 pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit, Failure> {
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
     .map_err(Failure::internal)?;
     let mut watched = BTreeSet::new();
     follow(&mut watcher, &sources, &mut watched)?;
+    // Registered only when the folders are watched: `start` waits for this, so no later change is missed.
     let _registered = background::register(folder)?;
     context.print(&format!("watching {} folders", watched.len()));
     while !context.cancel.is_cancelled() {
@@ -103,7 +105,7 @@ fn renew(services: &[Service], arguments: &WatchArguments, context: &Context) {
     context.print(&format!("{} changed: building", names(services)));
     let renewed = match build(&context.executable, services, arguments.make.as_deref(), &context.cancel) {
         Ok(renewed) => renewed,
-        Err(why) => return context.print(&format!("build failed: {why}; the running services stay")),
+        Err(why) => return context.print(&format!("build failed: {why}; the running services are unchanged")),
     };
     if renewed.is_empty() {
         return context.print("built; no program changed");

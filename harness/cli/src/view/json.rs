@@ -4,7 +4,6 @@ use crate::stdout;
 use harness_core::stack::view::{Event, View};
 use serde_json::json;
 
-/// Writes JSON lines.
 pub(super) struct Json;
 
 impl View for Json {

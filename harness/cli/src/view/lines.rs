@@ -1,4 +1,4 @@
-//! Writes plain lines, for pipes and the logs of a CI.
+//! Writes plain lines to stderr, for pipes and the logs of a CI.
 
 use super::{expectation_line, finding_line, millis};
 use harness_core::stack::view::{Event, View};
@@ -7,7 +7,6 @@ use std::io::Write;
 /// Seconds between two lines of progress.
 const EVERY: u64 = 5;
 
-/// Writes lines to stderr.
 pub(super) struct Lines;
 
 impl View for Lines {

@@ -8,7 +8,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use std::sync::Mutex;
 
-/// Shows a bar on stderr.
 pub(super) struct Terminal {
     bar: ProgressBar,
     /// The current phase, and its length when it was first reported.
@@ -31,6 +30,7 @@ impl Terminal {
 
     fn progress(&self, phase: &str, progress: &Progress) {
         let mut known = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The length is the highest remaining time so far, because the events name no total and an estimate may grow.
         let length = match &*known {
             Some((name, length)) if name == phase => (*length).max(progress.left_us),
             Some(_) | None => progress.left_us.max(1),
@@ -79,7 +79,7 @@ fn bar() -> ProgressStyle {
     ProgressStyle::with_template("{prefix} {wide_bar}\n{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// The current figures, the important ones first.
+/// Returns the current figures, in the order of their importance.
 fn figures(progress: &Progress) -> Vec<String> {
     let errors = format!("{} not ok", progress.phase_errors);
     vec![
@@ -92,7 +92,7 @@ fn figures(progress: &Progress) -> Vec<String> {
     ]
 }
 
-/// Joins parts into lines of at most `columns` characters; a longer part gets a line of its own.
+/// Joins parts into lines of at most `width` characters. A longer part gets a line of its own.
 fn wrapped(parts: &[String], width: usize) -> String {
     const GAP: &str = "  ";
     let (mut text, mut column) = (String::new(), 0);

@@ -1,10 +1,10 @@
-//! The real program, run in a folder of its own, and what it said.
+//! Runs the real program in a folder of its own, and returns its output.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Variables of a CI that would change what the program says.
+/// Variables of a CI that would change the output of the program.
 const OF_A_CI: [&str; 4] = ["JWT_SECRET", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "BROWSER"];
 
 /// The harness, with the services' programs beside it.

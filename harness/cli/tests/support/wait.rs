@@ -1,11 +1,11 @@
-//! Waiting for a condition, with an end to it that measures nothing.
+//! Waits for a condition. The deadline is only a limit; no test measures it.
 
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes on a machine that is busy with something else.
+/// Deadline for a condition. It is longer than any condition takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until something holds; a test whose condition never comes ends with `what`.
+/// Waits until a condition holds. If it does not hold before the deadline, the test fails with `what`.
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let since = Instant::now();
     while !holds() {

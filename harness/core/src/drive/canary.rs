@@ -1,5 +1,5 @@
-//! The canary: the mark at the end of every content that the harness writes. It names the writer and says whether colleagues may read the
-//! content (decision 0004). No I/O.
+//! The canary: the mark at the end of every content that the harness writes. It names the writer, and states whether
+//! colleagues may read the content (decision 0004). No I/O.
 
 use harness_history::{Canary, RecordState};
 use std::collections::HashSet;
@@ -37,6 +37,8 @@ pub(crate) fn append(content: &mut String, canary: &Canary) {
 /// Returns what the history stores of a content: its digest, and the canary at its end.
 pub(crate) fn state_of(content: &str, names: &Names) -> RecordState {
     let last = content.rsplit(char::is_whitespace).next().unwrap_or_default();
+    // Not a cryptographic hash: it detects swapped or damaged contents, and a load computes it for each record it
+    // reads.
     RecordState::of_content(xxh3_64(content.as_bytes()), parse(last, names))
 }
 

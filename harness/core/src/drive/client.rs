@@ -1,5 +1,6 @@
-//! The measuring client: MCP over HTTP/1.1 by hand, one kept-alive connection per user, one deadline per call. It never retries, follows a
-//! redirect or pools connections, because a reset, a stall or a refusal is what a run measures.
+//! The measuring client: hand-written MCP over HTTP/1.1, with one kept-alive connection per user and one deadline per
+//! call. It never retries, follows a redirect or pools connections, because a run measures resets, stalls and refusals
+//! (decision 0003).
 
 mod endpoint;
 mod framing;
@@ -26,14 +27,15 @@ use tokio::time::timeout;
 
 /// Minimum free space for one read, in bytes.
 const READ_CHUNK: usize = 4 << 10;
-/// Capacity that a reply buffer keeps between calls, in bytes. A larger one is shrunk, because each of a hundred users has its own.
+/// Maximum capacity that a reply buffer keeps between calls, in bytes. Each user has a buffer, so a larger one is
+/// shrunk.
 const KEPT_BUFFER: usize = 64 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientOptions {
     /// Time from the start of a call to its complete reply; it includes connecting.
     pub deadline: Duration,
-    /// Largest reply, including head and framing, in bytes; a larger one is malformed.
+    /// Maximum size of a reply, including head and framing, in bytes. A larger reply counts as malformed.
     pub max_reply_bytes: usize,
     /// Value of [`monotonic_us`] at time 0 of the run, from which the times of a [`Call`] count.
     pub epoch_us: u64,
@@ -41,16 +43,16 @@ pub struct ClientOptions {
 
 impl Default for ClientOptions {
     fn default() -> Self {
+        // The size is limited so that a reply without an end cannot fill the memory of the driver.
         Self { deadline: Duration::from_secs(10), max_reply_bytes: 16 << 20, epoch_us: 0 }
     }
 }
 
-/// How one call went. Times are microseconds since [`ClientOptions::epoch_us`].
+/// The result of one call. Times are microseconds since [`ClientOptions::epoch_us`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call<'a> {
-    /// When the call began.
     pub invoke_us: u64,
-    /// When the reply was complete, or the deadline passed.
+    /// Time at which the reply was complete, or at which the call failed.
     pub complete_us: u64,
     pub outcome: Outcome,
     /// `structuredContent` of the tool result as JSON text, even if the result has `isError`.
@@ -62,10 +64,11 @@ pub struct Call<'a> {
 pub struct Client {
     endpoint: Arc<Endpoint>,
     options: ClientOptions,
-    /// `_meta` of every request (MCP 2026-07-28, basic), serialized once.
+    /// `_meta` of every request (MCP 2026-07-28, basic). It is serialized only once.
     meta: String,
     head: Vec<u8>,
     token: Option<String>,
+    // The buffers are reused, because the driver may cost little more than a bare loop (decision 0003).
     body: Vec<u8>,
     request: Vec<u8>,
     reply: Vec<u8>,
@@ -74,7 +77,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client. It connects with its first call and sends no token until [`Client::set_token`].
+    /// Creates a client. The first call opens the connection. No token is sent before [`Client::set_token`] is called.
     pub fn new(endpoint: Arc<Endpoint>, options: ClientOptions) -> Self {
         let head = render_head(&endpoint, None);
         Self {
@@ -122,7 +125,7 @@ impl Client {
     }
 
     /// Sends the rendered request and waits for the complete reply, at most for the deadline. Returns the time at which the call ended, and
-    /// the reply, or the outcome if there is none.
+    /// either the reply or, without a complete reply, the outcome.
     async fn converse(&mut self) -> (u64, Result<Received, Outcome>) {
         let mut sent = false;
         let ended = timeout(self.options.deadline, self.exchange(&mut sent)).await;
@@ -132,6 +135,7 @@ impl Client {
             Err(_) if sent => Err(Outcome::Unknown(ErrorKind::Timeout)),
             Err(_) => Err(Outcome::Failed(ErrorKind::Connect)),
         };
+        // Read before the reply is parsed: the time for parsing is a cost of the harness, not a latency of the service.
         (self.now_us(), received)
     }
 
@@ -150,6 +154,7 @@ impl Client {
             .expect("a vector takes every write");
         self.request.clear();
         self.request.extend_from_slice(&self.head);
+        // Not encoded, unlike a name in `open`: the name of a tool has only letters, digits and `_.-`.
         write!(self.request, "{}: {tool}\r\ncontent-length: {}\r\n\r\n", headers::MCP_NAME, self.body.len())
             .expect("a vector takes every write");
         self.request.extend_from_slice(&self.body);
@@ -159,13 +164,17 @@ impl Client {
     async fn exchange(&mut self, sent: &mut bool) -> Result<Received, Outcome> {
         self.reply.clear();
         self.reply.shrink_to(KEPT_BUFFER);
+        // The stream leaves `self` for the exchange. If the deadline drops this future, the stream is closed with it,
+        // so that the next call cannot take the late reply for its own.
         let mut stream = match self.stream.take().filter(is_alive) {
             Some(stream) => stream,
             None => self.connect().await.map_err(|_| Outcome::Failed(ErrorKind::Connect))?,
         };
-        // A server may answer and close before it has read everything (413, 401): its reply counts, not the failed write.
         let written = stream.write_all(&self.request);
+        // Set before the write is polled, because a write that the deadline cuts may have sent a part of the request.
         *sent = true;
+        // A server may answer and close before it has read everything (413, 401). The reply counts, not the failed
+        // write.
         let _ = written.await;
         let received = receive(&mut stream, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
@@ -174,14 +183,17 @@ impl Client {
 
     async fn connect(&self) -> std::io::Result<TcpStream> {
         let stream = TcpStream::connect((self.endpoint.host(), self.endpoint.port())).await?;
+        // Without it, Nagle's algorithm waits for a delayed ACK: 44 ms per request, measured with bodies of 16 KiB.
         stream.set_nodelay(true)?;
         Ok(stream)
     }
 }
 
-/// Returns true if a kept connection may carry another request: nothing is unread and the server has not closed it. Without this check
-/// before the send, the end of an idle connection would look like a lost call.
+/// Returns true if a kept connection can carry another request: the server has not closed it, and no data is unread.
+/// Without this check, a connection that the server closed while it was idle would count as a lost call.
 fn is_alive(stream: &TcpStream) -> bool {
+    // The byte that a successful read takes is not missed, because a connection with unread data is dropped. The server
+    // may still close between this check and the send. That call is a reset: a retry would hide it.
     matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
@@ -189,6 +201,7 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
     let mut frame = Frame::default();
     loop {
         if reply.capacity() - reply.len() < READ_CHUNK / 2 {
+            // At least doubled, so that a large reply is not moved for every read.
             reply.reserve(READ_CHUNK.max(reply.len()));
         }
         // A read error counts as the end of the connection: an incomplete reply has an unknown outcome in either case.
@@ -205,12 +218,13 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
     }
 }
 
-/// The outcome of a reply that the protocol does not allow. The request was sent, so its effect is unknown.
+/// Returns the outcome of a reply that the protocol does not allow. The request was sent, so its effect is unknown.
 fn malformed(why: &str) -> Outcome {
     Outcome::Unknown(ErrorKind::Malformed(Arc::from(why)))
 }
 
 fn request_meta() -> Value {
+    // MCP 2026-07-28 requires the version and the capabilities, even empty ones. A request without them gets 400.
     serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
         headers::META_CLIENT_CAPABILITIES: {},
@@ -219,6 +233,7 @@ fn request_meta() -> Value {
 }
 
 fn render_head(endpoint: &Endpoint, token: Option<&str>) -> Vec<u8> {
+    // Both media types are named, because servers that use the SDK answer 406 to a request that accepts JSON alone.
     let mut head = format!(
         "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
          accept: application/json, text/event-stream\r\nuser-agent: harness/{}\r\n{}: {}\r\n{}: tools/call\r\n",

@@ -45,8 +45,10 @@ pub(crate) fn of(
         | guardrails::tool::VALIDATE_DB_OPERATION
             if ok =>
         {
+            // From the claims of the token and not from the reply, because services act on the claims (decision 0011).
             reply()["verdictToken"].as_str().and_then(verdict_claims).map_or(Effect::None, |claims| verdict(&claims))
         }
+        // Recorded for a refused call as well, because `no-injection-without-verdict` counts attempts.
         patterns::tool::INJECT => inject(&tree(arguments), &reply()),
         orchestrator::tool::RUN_WORKFLOW if ok => workflow(&tree(arguments), &reply()),
         _ => Effect::None,
@@ -58,12 +60,13 @@ fn import(arguments: &Value, reply: &Value, names: &Names) -> Effect {
     let ids = reply["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let memories = arguments["memories"].as_array().into_iter().flatten();
     let contents = memories.map(|memory| memory["content"].as_str().unwrap_or_default());
+    // The reply has one id for each memory of the request.
     let records: Vec<(Arc<str>, RecordState)> =
         ids.zip(contents).map(|(id, content)| (id.into(), state_of(content, names))).collect();
     if records.is_empty() { Effect::None } else { Effect::Writes { records } }
 }
 
-/// Reads the claims of a verdict token. It does not verify the signature; the services do that.
+/// Reads the claims of a verdict token without verifying its signature. The services verify signatures.
 pub(crate) fn verdict_claims(token: &str) -> Option<VerdictClaims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()
@@ -85,6 +88,7 @@ fn verdict(claims: &VerdictClaims) -> Effect {
 
 fn inject(arguments: &Value, reply: &Value) -> Effect {
     let text = |value: &Value| Arc::<str>::from(value.as_str().unwrap_or_default());
+    // Hashed here, from the request that was sent, because a check must not rely on what the service says about it.
     let request = serde_json::from_value::<ActionRequest>(arguments["request"].clone());
     let hash = request.map(|request| hex::encode(Sha256::digest(request.canonical()))).unwrap_or_default();
     Effect::Inject {
@@ -121,7 +125,7 @@ fn workflow(arguments: &Value, reply: &Value) -> Effect {
     })
 }
 
-/// Returns true if a workflow with this action must not go on without a verdict.
+/// Returns true if a workflow with this action must be blocked when there is no verdict.
 const fn is_risky(action: ActionKind) -> bool {
     match action.risk() {
         Severity::Low | Severity::Medium => false,

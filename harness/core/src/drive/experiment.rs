@@ -1,5 +1,6 @@
-//! An experiment: a stack under a steady load, a fault, and what must hold before, during and after it. This file has the data that a plan
-//! keeps; files are parsed in `parser`, the load is `traffic`, and the run itself is in `crate::run::chaos`.
+//! An experiment: a stack under a steady load, a fault, and the conditions that must hold before, during and after it.
+//! This file has the data that a plan keeps. `parser` parses the files, `traffic` is the load, and `crate::run::chaos`
+//! runs the experiment.
 
 mod library;
 mod parser;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// An experiment, resolved.
+/// An experiment with every default filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
     /// Name of its file, such as `redis-outage`.
@@ -41,7 +42,7 @@ pub struct Experiment {
     /// Counter of the requests that a fault hit, if neither the fault nor the callers can count them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<CounterName>,
-    /// Edges whose requests are compared with the calls that need them.
+    /// Edges whose number of requests is compared with the number of calls that need them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<WayWish>,
     pub promises: Promises,
@@ -85,17 +86,17 @@ pub struct Limited {
     /// Calls per second.
     #[schemars(extend("default" = 10.0, "exclusiveMinimum" = 0, "maximum" = MAX_RATE))]
     pub rate: f64,
-    /// Most calls of it that may be admitted in the whole run.
+    /// Maximum number of its calls that may be admitted in the whole run.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub limit: u64,
 }
 
-/// A higher rate for a while.
+/// A temporary higher rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Surge {
-    /// Factor of the rate.
+    /// Factor by which the rate is multiplied.
     pub times: f64,
-    /// Time from the begin of the fault phase.
+    /// Time from the beginning of the fault phase to the surge.
     pub after: Duration,
     pub lasts: Duration,
 }
@@ -128,23 +129,23 @@ pub struct WayWish {
 pub struct Abort {
     /// Share of calls with an error that the experiment does not allow.
     pub error_share: f64,
-    /// The share is that of the calls in this last period.
+    /// Length of the period before now whose calls are counted.
     pub within: Duration,
 }
 
 impl Experiment {
-    /// Planned time from the injection of the first fault until the last one is healed.
+    /// Returns the planned time from the start of the fault phase until the last fault is healed.
     pub fn fault_length(&self) -> Duration {
         self.faults.iter().map(end_of).max().unwrap_or_default()
     }
 
-    /// Planned duration of the load.
+    /// Returns the planned duration of the load.
     pub fn length(&self) -> Duration {
         self.steady + self.fault_length() + self.recovery
     }
 }
 
-/// When the last injection of a fault is healed, counted from the beginning of the fault phase.
+/// Returns the planned time from the beginning of the fault phase until the last injection of a fault is healed.
 fn end_of(order: &FaultOrder) -> Duration {
     order.after + order.every * order.times.saturating_sub(1) + order.lasts
 }

@@ -1,5 +1,5 @@
-//! A scenario: a sequence of real calls and expectations. This file has its definition and runs it; the methods that a scenario may use are on
-//! [`Stage`] and [`Actor`]. The scenarios themselves are in the crate `scenarios`.
+//! A scenario: a sequence of real calls and expectations. This file defines the type and runs it. A scenario uses the
+//! methods of [`Stage`] and [`Actor`]. The scenarios themselves are in the crate `scenarios`.
 
 mod actor;
 mod ask;
@@ -32,7 +32,6 @@ use tokio_util::sync::CancellationToken;
 /// Default deadline of a scenario.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The steps of a scenario.
 pub type Steps = for<'a> fn(&'a Stage<'a>) -> LocalBoxFuture<'a, Result<(), Broken>>;
 
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +45,7 @@ pub struct Scenario {
     pub given: fn() -> Vec<Fixture>,
     pub places: Places,
     pub deadline: Duration,
-    /// Standing checks that must decide. The run is *unknown* if one of them has nothing to judge.
+    /// Standing checks that must come to a decision. The run is *unknown* if one of them has nothing to judge.
     pub required: &'static [&'static str],
     pub steps: Steps,
 }
@@ -67,7 +66,7 @@ impl Scenario {
         Self { name, about, topology, given, places: Places::Everywhere, deadline: DEADLINE, required: &[], steps }
     }
 
-    /// Restricts it to a stack of its own.
+    /// Restricts the scenario to a stack of its own.
     #[must_use]
     pub const fn on_its_own_stack(mut self) -> Self {
         self.places = Places::OwnStack;
@@ -107,7 +106,7 @@ impl Scenario {
     }
 }
 
-/// Ends a scenario early, with the reason. The expectations recorded so far still count, and the run cannot pass.
+/// The reason why a scenario ended early. The expectations recorded so far still count, and the run cannot pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Broken(pub String);
@@ -118,7 +117,7 @@ impl From<StackError> for Broken {
     }
 }
 
-/// How a scenario ended; `scenario.json`.
+/// How a scenario ended (`scenario.json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioReport {
     pub ended: ScenarioEnd,
@@ -141,7 +140,6 @@ pub enum ScenarioEnd {
     Broken,
     DeadlineExceeded,
     Panicked,
-    /// By the user.
     Interrupted,
 }
 
@@ -151,8 +149,8 @@ impl ScenarioReport {
         let why = self.why.as_deref().unwrap_or("no reason was given");
         match self.ended {
             ScenarioEnd::Completed => None,
-            ScenarioEnd::Broken => Some(format!("it could not go on: {why}")),
-            ScenarioEnd::DeadlineExceeded => Some(format!("its time was up: {why}")),
+            ScenarioEnd::Broken => Some(format!("it ended early: {why}")),
+            ScenarioEnd::DeadlineExceeded => Some(format!("it exceeded its deadline: {why}")),
             ScenarioEnd::Panicked => Some(format!("it panicked: {why}")),
             ScenarioEnd::Interrupted => Some("it was interrupted".to_owned()),
         }
@@ -167,7 +165,8 @@ impl ScenarioReport {
 /// acknowledged write.
 pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationToken) -> ScenarioReport {
     let start = Instant::now();
-    // A panic ends only this scenario: what it recorded until then is still judged.
+    // A panic ends only this scenario. The operations and expectations that it has recorded are still judged.
+    // The stage is used after a panic, which is safe because its locks ignore poisoning.
     let playing = AssertUnwindSafe((scenario.steps)(stage)).catch_unwind();
     let (ended, why) = tokio::select! {
         played = tokio::time::timeout(scenario.deadline, playing) => match played {
@@ -178,7 +177,7 @@ pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationT
         },
         () = cancel.cancelled() => (ScenarioEnd::Interrupted, None),
     };
-    // A scenario that broke has acknowledged writes as well, and checks judge them.
+    // A scenario that ended early has acknowledged writes as well, and the checks judge them.
     if ended != ScenarioEnd::Interrupted {
         stage.read_back().await;
     }

@@ -59,7 +59,8 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
     problems
 }
 
-/// Returns the settings of an experiment that cannot be set on a running stack; one line each.
+/// Returns one line for each setting and each instance that an experiment needs and that a running stack cannot be
+/// given.
 fn not_on_a_running_stack(topology: &Topology) -> Vec<String> {
     let plain = Topology::for_load(Service::Orchestrator);
     let mut problems = Vec::new();

@@ -17,7 +17,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// A grant of the memory scopes on the enterprise plan in the default workspace, for half an hour.
+    /// Returns a grant of the memory scopes, on the enterprise plan and in the default workspace, for half an hour.
     pub fn memory(organisation: impl Into<String>, user: impl Into<String>) -> Self {
         Self {
             user: user.into(),
@@ -30,8 +30,10 @@ impl Grant {
         }
     }
 
-    /// A grant of every scope but `admin` on the enterprise plan in the default workspace, for half an hour.
+    /// Returns a grant of every scope except `admin`, on the enterprise plan and in the default workspace, for half an
+    /// hour.
     pub fn everything(organisation: impl Into<String>, user: impl Into<String>) -> Self {
+        // An admin may read the executions of colleagues, so a user with this scope could not prove isolation.
         let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin).collect();
         Self { scopes, ..Self::memory(organisation, user) }
     }
@@ -56,7 +58,7 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// `secret` is the `JWT_SECRET` of the services.
+    /// Creates a minter. `secret` is the `JWT_SECRET` of the services.
     pub fn new(secret: &str) -> Self {
         Self { key: EncodingKey::from_secret(secret.as_bytes()) }
     }
@@ -75,6 +77,7 @@ impl Minter {
     /// # Errors
     /// See [`Minter::mint`].
     pub fn mint_at(&self, grant: &Grant, now: u64) -> Result<String, TokenError> {
+        // Checked here, because a service would answer 401 and the run would blame the service.
         let lifetime = grant.lifetime.as_secs();
         if lifetime > MAX_TOKEN_LIFETIME_SECS {
             return Err(TokenError::TooLong { seconds: lifetime });

@@ -1,6 +1,7 @@
-//! The traffic engine, which loads and experiments share. It decides which operation each call makes ([`mix`], [`operations`]) and when
-//! ([`pace`]), remembers records that exist (`ledger`), and reads back every write at the end, for scenarios as well ([`final_read`]). It does
-//! not decide which instance gets a call or where the call is recorded; the load or the experiment does.
+//! The traffic engine, which loads and experiments share. It decides which operation each call makes ([`mix`],
+//! [`operations`]) and when ([`pace`]). It remembers records that exist (`ledger`), and reads back every write at the
+//! end, for scenarios as well ([`final_read`]). The load or the experiment decides which instance gets a call and where
+//! the call is recorded.
 
 pub mod clock;
 pub mod directory;

@@ -1,4 +1,5 @@
-//! Decides whether a run is evidence at all: its record is unchanged, it ran to its end, and the driver was not the bottleneck.
+//! Decides whether a run is evidence at all. It is evidence if its record is unchanged, it ran to its end, and the
+//! driver was not the bottleneck.
 
 use super::Recorded;
 use crate::drive::{DriverReport, Subject};
@@ -6,6 +7,7 @@ use harness_history::{Evidence, Finding, Op, Outcome, Phase, Verdict};
 
 /// Name of the finding about the run itself.
 pub const EVIDENCE_CHECK: &str = "run-is-evidence";
+// Past these three limits, a run measures its driver instead of the service.
 /// Minimum share of the planned arrivals that must have been sent.
 const MIN_SENT_SHARE: f64 = 0.99;
 /// Maximum share of a core that the driver may use in any second. Above it, the driver itself delays calls.
@@ -13,7 +15,7 @@ const MAX_DRIVER_CPU: f64 = 0.9;
 /// Maximum send lag at the 99th percentile, in microseconds.
 const MAX_SEND_LAG_US: u64 = 5_000;
 
-/// The finding about the run itself: *pass*, or *unknown* with every reason to doubt the run.
+/// Returns the finding about the run itself: *pass*, or *unknown* with every reason to doubt the run.
 pub(super) fn finding(recorded: &Recorded) -> Finding {
     let (judged, summary, mut doubts) = match &recorded.plan.subject {
         Subject::Load(_) => load(recorded),
@@ -22,7 +24,7 @@ pub(super) fn finding(recorded: &Recorded) -> Finding {
     if recorded.torn {
         doubts.push("the last line of the history is incomplete".to_owned());
     }
-    // First, because the other doubts are read from the files that were changed.
+    // The first doubt, because the other doubts are derived from files that may have been changed.
     doubts.splice(0..0, recorded.integrity.doubt());
     Finding {
         check: EVIDENCE_CHECK.to_owned(),
@@ -34,7 +36,7 @@ pub(super) fn finding(recorded: &Recorded) -> Finding {
     }
 }
 
-/// The number of judged calls, the summary of a good run, and the doubts.
+/// The number of judged calls, the summary of a run without doubts, and the doubts.
 type Appraisal = (u64, String, Vec<String>);
 
 fn scenario(recorded: &Recorded) -> Appraisal {
@@ -72,7 +74,7 @@ fn load(recorded: &Recorded) -> Appraisal {
 
 fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
     let mut doubts = driver.problems.clone();
-    // A recorder that loses a record would otherwise go unnoticed: everything else is derived from what it wrote.
+    // Everything else is derived from the history, so only this comparison notices a lost record (decision 0020).
     if let Some(counted) = driver.transactions.filter(|counted| *counted != recorded_calls) {
         doubts.push(format!("goose counted {counted} calls, but the history has {recorded_calls}"));
     }
@@ -80,6 +82,7 @@ fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
         doubts.push("the run was interrupted".to_owned());
     }
     if let Some(planned) = driver.planned_arrivals {
+        // A driver that does not report arrivals made no follow-up calls, so that each of its calls is an arrival.
         let arrivals = driver.arrivals.unwrap_or(driver.calls);
         let sent = arrivals as f64 / (planned as f64).max(1.0);
         if sent < MIN_SENT_SHARE {

@@ -1,4 +1,5 @@
-//! Counts the hits of a fault from the calls of clients, for faults whose hits neither a proxy nor a metric counts.
+//! Counts the hits of a fault by the calls of clients. It is used for faults whose hits neither a proxy nor a metric
+//! counts.
 
 use crate::drive::experiment::Experiment;
 use crate::drive::traffic::operations::service_of;
@@ -6,10 +7,11 @@ use harness_history::experiment::{FILE_CHANGED, Fault};
 use harness_history::{Effect, History, Op, Outcome};
 use mcp_contracts::Service;
 
-/// Kind of the fault that blocks writes but not reads.
+/// The kind of fault that blocks writes and not reads.
 const LOCKED: &str = "database_locked";
 
-/// Returns the number of calls that the fault hit, and the reason why they count as hit; `None` if calls cannot show a hit.
+/// Returns the number of calls that the fault hit, and the reason why these calls count. Returns `None` if no call can
+/// show a hit.
 pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &History) -> Option<(u64, &'static str)> {
     let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
     let until_us = fault.healed_us?;
@@ -53,6 +55,7 @@ fn is_decision_of(op: &Op, service: Service) -> bool {
 /// Returns true if the call shows that a service was missing: it failed, or a workflow went on without the service.
 fn shows_outage(op: &Op, service: Service) -> bool {
     if let Effect::Workflow(ended) = &op.effect {
+        // Reasons use the singular or the plural of a name: `guardrail_unavailable`, `patterns_unavailable`.
         let singular = service.name().trim_end_matches('s');
         return ended.reasons.iter().any(|reason| reason.ends_with("_unavailable") && reason.starts_with(singular));
     }

@@ -14,14 +14,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The records of a run directory.
+/// The record of a run, as read from its directory.
 pub struct Recorded {
     pub run_dir: PathBuf,
     pub plan: Plan,
     pub history: History,
     /// Report of the driver; `None` if the driver did not write it.
     pub driver: Option<DriverReport>,
-    /// The report that a scenario or an experiment writes at its end; `None` for a load, or if the run did not get to its end.
+    /// The report that a scenario or an experiment writes at its end; `None` for a load, or if the run was cut off.
     pub scenario: Option<ScenarioReport>,
     pub expectations: Vec<Expectation>,
     pub samples: Vec<Sample>,
@@ -38,7 +38,6 @@ pub enum JudgeError {
     Read { path: PathBuf, why: String },
     #[error("`{}` cannot be written: {why}", path.display())]
     Write { path: PathBuf, why: String },
-    /// A file has unexpected content.
     #[error("`{}` line {line} is not a valid record: {why}", path.display())]
     Content {
         path: PathBuf,
@@ -72,7 +71,7 @@ impl Recorded {
     pub fn read_and_seal(run_dir: &Path) -> Result<Self, JudgeError> {
         let mut files = RecordFiles::new(run_dir);
         let recorded = files.parse();
-        // The run is sealed even if its record cannot be parsed: it did end, so `harness runs` must not report it as cut off.
+        // The run is sealed even if its record cannot be parsed: it did end, so it must not be listed as cut off.
         let sealed = files.checksums.seal(run_dir);
         sealed.map_err(|error| JudgeError::write(&run_dir.join(run_dir::MANIFEST), &error))?;
         recorded
@@ -161,7 +160,7 @@ impl<'d> RecordFiles<'d> {
         })
     }
 
-    /// Reads one value per line. Also returns true if the last line is incomplete, which it is if the recorder was killed.
+    /// Reads one value per line. Also returns true if the last line is incomplete, because the recorder was killed.
     fn lines<T: DeserializeOwned>(&mut self, name: &str) -> Result<(Vec<T>, bool), JudgeError> {
         let path = self.run_dir.join(name);
         let unreadable = |error| unreadable(&path, &error);

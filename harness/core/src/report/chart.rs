@@ -7,7 +7,7 @@ use plotters::prelude::{
 };
 use plotters::style::Color;
 
-/// Sizes of a chart in pixels: on a page, and on a phone, where a wide chart is not readable.
+/// Sizes of a chart in pixels. The narrow chart is for phones, on which the wide one is not readable.
 const WIDE: (u32, u32) = (860, 230);
 const NARROW: (u32, u32) = (400, 210);
 /// Size of the labels in units of the chart library; a unit is larger than a pixel.
@@ -81,6 +81,7 @@ pub(super) fn draw(
     if first >= last {
         return Ok(None);
     }
+    // The factor leaves space above the highest point, and the minimum keeps the axis valid if every value is 0.
     let top = points().map(|(_, y)| *y).fold(0.0, f64::max).max(1e-9) * 1.08;
     let picture = Picture { axis, lines, spans, first, last, top };
     let paint = |size: (u32, u32)| {

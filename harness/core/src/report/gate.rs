@@ -48,7 +48,8 @@ pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<G
 /// Judges every run of a gate again, and writes the reports of the runs and of the gate.
 ///
 /// # Errors
-/// The directory is not that of a gate, or a report cannot be written. The report lists a run that cannot be judged any more.
+/// The directory is not that of a gate, or a report cannot be written. A run that cannot be judged is not an error; the
+/// report lists it.
 pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
     let path = dir.join(run_dir::GATE);
     let mut record = GateRecord::read(dir).map_err(|error| JudgeError::Read { path, why: error.to_string() })?;
@@ -71,11 +72,12 @@ fn judge_again(run_dir: &Path) -> Result<Summary, ReportError> {
     super::write_all(&recorded, &judge(&recorded)?)
 }
 
-/// The exit code of *unknown*.
+// Two exit codes of `harness`, because `gate.json` has those of its runs. Their type is in the command line, above this
+// crate.
 const UNKNOWN: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
-/// The schema of a gate's `report.json` (JSON Schema 2020-12).
+/// Returns the schema of a gate's `report.json` (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(GateSummary).to_value()
 }
@@ -88,7 +90,7 @@ fn of<'s>(run: &RunRecord, summaries: &'s Summaries) -> Option<&'s Summary> {
 }
 
 impl GateSummary {
-    /// Summarises a gate. A record that is not intact makes the gate *unknown*, unless a run makes it worse.
+    /// Summarises a gate. A record that is not intact makes the gate *unknown*, unless the verdict of a run is worse.
     pub fn new(record: &GateRecord, summaries: &Summaries, integrity: &Integrity) -> Self {
         let phases: Vec<GatePhase> = record.phases.iter().map(|phase| phase_figures(phase, summaries)).collect();
         let mut reasons: Vec<GateReason> = phases.iter().flat_map(reasons).collect();
@@ -173,7 +175,7 @@ fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
     }
 }
 
-/// The reasons why a phase does not pass: its runs that do not pass, failed ones first.
+/// Returns the reasons why a phase does not pass: its runs that do not pass, the most severe first.
 fn reasons(phase: &GatePhase) -> Vec<GateReason> {
     let mut found: Vec<&GateRun> = phase.runs.iter().filter(|run| run.verdict != "pass").collect();
     found.sort_by_key(|run| std::cmp::Reverse(weight(&run.verdict)));
@@ -188,6 +190,7 @@ fn reasons(phase: &GatePhase) -> Vec<GateReason> {
 }
 
 /// Returns the severity of a result. The exit code of a gate follows the same order.
+// An error is worse than *unknown*, because something broke, but a *fail* is worse: it is proven.
 fn weight(word: &str) -> u8 {
     match word {
         "pass" => 0,
@@ -201,6 +204,7 @@ fn weight(word: &str) -> u8 {
 }
 
 fn worst<'w>(words: impl Iterator<Item = &'w str>) -> &'w str {
+    // A phase without a run proves nothing.
     words.max_by_key(|word| weight(word)).unwrap_or("unknown")
 }
 

@@ -9,6 +9,7 @@ use minijinja::value::{Serde, Value};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
 /// The style of every page.
+// Written into the page, which must not need a second file (decision 0006).
 pub(super) const STYLE: &str = include_str!("style.css");
 /// Maximum number of operations in the latency chart.
 const MOST_CURVES: usize = 5;
@@ -28,6 +29,7 @@ fn spans(summary: &Summary) -> Vec<Span> {
         let faults = experiment.faults.iter();
         let span = |fault: &super::summary::FaultFigures| Span {
             from: fault.from,
+            // A fault that was never healed is shaded to the end.
             until: fault.until.unwrap_or(f64::MAX),
             name: fault.name.clone(),
         };
@@ -41,7 +43,7 @@ fn spans(summary: &Summary) -> Vec<Span> {
 /// Returns the charts of rate, errors and latency for each second of a run.
 pub(super) fn course(summary: &Summary) -> Result<Charts, ReportError> {
     let span = &*spans(summary);
-    // The last second is incomplete. If it were drawn, it would look like an outage.
+    // The last second is not drawn: it is incomplete, so it would look like an outage.
     let whole = summary.seconds.len().saturating_sub(usize::from(summary.seconds.len() > 2));
     let series = |name: &str, value: &dyn Fn(&SecondFigures) -> f64| Line {
         name: name.to_owned(),

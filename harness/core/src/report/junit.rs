@@ -37,6 +37,7 @@ fn suite(summary: &Summary, took: Duration) -> TestSuite {
     suite.add_property(("seed", summary.plan.seed.to_string().as_str()));
     suite.add_property(("run", summary.run_id.as_str()));
     suite.add_property(("command", summary.plan.command.as_str()));
+    // The subject is the name of the subcommand, but a test viewer shows the name of what was tested.
     let kind = if subject == "chaos" { "experiment" } else { subject };
     let whole = format!("{kind} {}", summary.plan.workload);
     let mut run = case(&class, &whole, &summary.verdict, &summary.because, String::new());
@@ -64,7 +65,7 @@ fn suite(summary: &Summary, took: Duration) -> TestSuite {
     suite
 }
 
-/// Returns the suite of a run that has no directory, because it failed early or was not run.
+/// Returns the suite of a run without a directory: a run that failed early or was not started.
 fn without(kind: &str, run: &GateRun, took: Duration) -> TestSuite {
     let class = format!("harness.{kind}.{}", run.name);
     let mut suite = TestSuite::new(class.as_str());

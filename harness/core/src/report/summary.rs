@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST_CALLS: usize = 3;
 
 impl Summary {
-    /// Summarises a run.
     pub fn new(recorded: &Recorded, judgement: &Judgement) -> Self {
         let (plan, history) = (&recorded.plan, &recorded.history);
         let span = measured_span(recorded);
@@ -33,6 +32,7 @@ impl Summary {
             }
             if op.phase == Phase::Measured {
                 total.add(op);
+                // Not `entry`, which needs an owned name for each of a million operations.
                 if !operations.contains_key(&*op.name) {
                     operations.insert(op.name.to_string(), Tally::default());
                 }
@@ -64,14 +64,14 @@ impl Summary {
     }
 }
 
-/// Returns the start and the end of the measured phase on the run's clock, in microseconds.
+/// Returns the start and the end of the measured phase, in microseconds of the run's clock.
 fn measured_span(recorded: &Recorded) -> (u64, u64) {
     if let Some(driver) = &recorded.driver
         && driver.measured_until_us > driver.measured_from_us
     {
         return (driver.measured_from_us, driver.measured_until_us);
     }
-    // A scenario or an experiment has no driver; its first and its last measured call are the ends.
+    // A scenario or an experiment has no driver, so its phase lasts from the first to the last measured call.
     let measured = || recorded.history.measured();
     let from = measured().map(|op| op.invoke_us).min().unwrap_or_default();
     (from, measured().map(|op| op.complete_us).max().unwrap_or_default())

@@ -1,4 +1,5 @@
-//! Counts calls and their latencies. A [`Tally`] keeps a histogram of fixed size; a [`Second`] keeps each latency of its second.
+//! Counts calls and their latencies. A [`Tally`] keeps histograms of a fixed size. A [`Second`] keeps each latency of
+//! one second.
 
 use super::figures::{CurvePoint, OperationFigures, Percentiles, SecondFigures};
 use harness_history::{Op, Outcome, Phase};
@@ -34,6 +35,7 @@ impl Tally {
             None => self.ok += 1,
             Some(kind) => *self.errors.entry(kind.label()).or_default() += 1,
         }
+        // The lowest value of the histograms is 1.
         self.latency.saturating_record(op.latency_us().max(1));
         self.service.saturating_record(op.service_us().max(1));
     }
@@ -108,7 +110,8 @@ fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
     }
 }
 
-/// Returns the latency over percentiles. A percentile with less than one call beyond it is omitted, because its value would be the maximum.
+/// Returns the latency over percentiles. Omits a percentile that less than one call exceeds, because its value would be
+/// the maximum.
 fn curve(histogram: &Histogram<u64>) -> Vec<CurvePoint> {
     let tell_apart = |percentile: &&f64| histogram.len() as f64 * (1.0 - **percentile / 100.0) >= 1.0;
     let point =

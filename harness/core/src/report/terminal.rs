@@ -6,7 +6,7 @@ use super::words::{duration, percent, thousands};
 /// Width of the first column.
 const NAME: usize = 18;
 
-/// A column of the table. A narrow terminal keeps the columns with the highest ranks.
+/// A column of the table. On a narrow terminal, the columns with the highest ranks remain.
 struct Column {
     title: &'static str,
     width: usize,

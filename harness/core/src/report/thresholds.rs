@@ -1,4 +1,5 @@
-//! The result of each threshold. A check judges all thresholds of its kind together; tables and test viewers need one line for each.
+//! The result of each threshold. A check judges all thresholds of its kind together, but tables and test viewers need a
+//! result for each.
 
 use super::figures::ThresholdFigures;
 use crate::judge::{Recorded, criteria};

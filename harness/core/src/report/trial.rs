@@ -1,4 +1,5 @@
-//! The report of a trial: each experiment against a lie that it names, and whether the lie was caught.
+//! The report of a trial, which runs each experiment against each lie that it names. The report shows which lies were
+//! caught.
 
 use super::fill::fill;
 use super::{ReportError, html};
@@ -16,7 +17,6 @@ pub const MARKDOWN: &str = "trial.md";
 /// An experiment against a lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trial {
-    /// Name of the experiment.
     pub experiment: String,
     /// The lie, as `service=lie`.
     pub lie: String,

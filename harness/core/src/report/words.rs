@@ -58,6 +58,7 @@ pub(super) fn thousands(number: u64) -> String {
 
 /// Returns a text escaped for a cell of a Markdown table.
 fn cell(text: &str) -> String {
+    // The text may come from a service, and must not become a link or a heading in the summary of a CI job.
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,5 +1,5 @@
-//! Runs an experiment: load, steady state, faults, heal, recovery, while probes and counters are read. Nothing is judged here: what happened
-//! is recorded, and the checks decide what it proves.
+//! Runs an experiment: load, steady state, faults, heal, recovery. Probes and counters are read meanwhile. Nothing is
+//! judged here: this code records the events, and the checks decide what they prove.
 
 mod evidence;
 mod logs;
@@ -22,7 +22,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Runs an experiment until it ends, is aborted or interrupted, and records what happened in addition to the calls.
+/// Runs an experiment until it ends, is aborted or is interrupted. Records its faults, probes and counters; the calls
+/// record themselves.
 pub(super) async fn run(
     request: &RunRequest,
     experiment: &Experiment,
@@ -40,6 +41,7 @@ pub(super) async fn run(
     let phases = PhaseRunner::new(experiment, &stage, stack, &traffic, run_dir, view);
     let conducting = async {
         let happened = Box::pin(phases.run(cancel, &over)).await;
+        // Only the phases end by themselves. Everything that is joined below runs until this.
         over.cancel();
         happened
     };
@@ -61,6 +63,7 @@ pub(super) async fn run(
         quotas: stage.quotas(),
     };
     stage.close()?;
+    // After the final read, whose calls are logged as well.
     (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
     happened.logs_elsewhere = matches!(request.plan.backend, Backend::External { .. });
     if happened.logs_elsewhere {

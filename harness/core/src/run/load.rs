@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Subcommand with which the harness starts itself as the driver.
 pub const DRIVE_SUBCOMMAND: &str = "__drive";
-/// Time of a driver beyond warm-up and measuring: for seeding, the final reads and its exit.
+/// Time that a driver may take in addition to warm-up and measured phase: for seeding, the final read and its exit.
 const DRIVE_MARGIN: Duration = Duration::from_secs(300);
-/// Deadline of a driver to end after an interrupt.
+/// Deadline for a driver to end after an interrupt.
 const INTERRUPT_DEADLINE: Duration = Duration::from_secs(20);
 
 pub(super) async fn drive(
@@ -64,6 +64,8 @@ fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {
     let log = std::fs::File::create(driver_log(run_dir)).map_err(failed)?;
     let mut command = Command::new(executable);
     command.arg(DRIVE_SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    // In a process group of its own, because Ctrl-C in a terminal signals the whole group: the harness forwards one
+    // signal, and goose would end the process at a second one (decision 0002).
     command.process_group(0).kill_on_drop(true).spawn().map_err(failed)
 }
 
@@ -82,7 +84,7 @@ async fn follow(
     let failed = |why: String| RunError::Driver { why, tail: log_tail(&driver_log(run_dir)) };
     let text = serde_json::to_vec(assignment).map_err(|error| failed(format!("got no assignment: {error}")))?;
     let mut input = child.stdin.take().ok_or_else(|| failed("has no input".to_owned()))?;
-    input.write_all(&text).await.map_err(|error| failed(format!("took no assignment: {error}")))?;
+    input.write_all(&text).await.map_err(|error| failed(format!("did not accept its assignment: {error}")))?;
     drop(input);
     let output = child.stdout.take().ok_or_else(|| failed("has no output".to_owned()))?;
     let mut lines = BufReader::new(output).lines();
@@ -114,12 +116,12 @@ async fn follow(
         }
     }
     let status = child.wait().await.map_err(|error| failed(format!("cannot be waited for: {error}")))?;
-    // 2: the history is incomplete. The judgement reports that.
+    // Exit code 2 means that the history is incomplete. That is not an error here, because the judgement reports it.
     let reported = status.success() || status.code() == Some(2) || interrupted;
     if reported { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
 }
 
-/// The name of a phase on the terminal.
+/// Returns the name of a phase for the terminal.
 const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Setup => "seeding",

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Prefix of the name of a run that is being removed.
+/// Prefix that a run gets in its name while it is being removed.
 const REMOVED_PREFIX: &str = ".gone-";
 
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// The word in lists of runs.
+    /// Returns the word for lists of runs.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -65,7 +65,7 @@ pub struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Removed while it is still locked, so that no other process can lock the file in between.
+        // The file is removed while it is still locked, so that no other process can lock it in between.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -83,6 +83,7 @@ impl Lock {
 
 fn is_locked(run_dir: &Path) -> bool {
     let Ok(file) = File::open(run_dir.join(run_dir::LOCK)) else { return false };
+    // Only the exclusive lock of a harness refuses a shared lock, so that two listings at once see no harness.
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
@@ -92,6 +93,7 @@ fn is_locked(run_dir: &Path) -> bool {
 /// The folder cannot be created, or is not writable.
 pub fn prepare(runs: &Path) -> Result<(), RunsError> {
     let result = std::fs::create_dir_all(runs).and_then(|()| {
+        // The name has the process id, so that two harnesses do not remove each other's file.
         let probe = runs.join(format!(".writable-{}", std::process::id()));
         File::create(&probe).and_then(|_| std::fs::remove_file(&probe))
     });
@@ -102,7 +104,7 @@ pub fn is_run(path: &Path) -> bool {
     path.join(run_dir::PLAN).is_file() || path.join(run_dir::GATE).is_file()
 }
 
-/// The directories of the runs, newest first; none if the folder does not exist.
+/// Returns the directories of the runs, newest first. Returns none if the folder does not exist.
 pub fn directories(runs: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
     let mut directories: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_run(path)).collect();
@@ -145,8 +147,8 @@ pub struct PruneResult {
     pub kept: Vec<(PathBuf, String)>,
 }
 
-/// Returns the runs to remove: all except the newest `keep`, the runs in `own`, runs in progress, and runs with faults that are still to undo. The
-/// undo log of the latter would be lost.
+/// Returns the runs to remove. The newest `keep` runs and the runs in `own` stay. Runs in progress stay as well, and so
+/// do runs with faults that are still to undo, because their undo log would be lost.
 pub fn surplus(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
     let mut surplus = PruneResult::default();
     for path in directories(runs).into_iter().skip(keep).filter(|path| !own.contains(path)) {
@@ -171,7 +173,7 @@ pub fn prune(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
             Err(error) => pruned.kept.push((path, format!("it cannot be removed: {error}"))),
         }
     }
-    // If a harness was killed while it removed a run, the rest of that run has this prefix.
+    // A harness that was killed while it removed a run left the rest of the run under this prefix.
     let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
     let leftovers = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(REMOVED_PREFIX));
     leftovers.for_each(|entry| drop(std::fs::remove_dir_all(entry.path())));
@@ -181,7 +183,7 @@ pub fn prune(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
 fn remove(path: &Path) -> io::Result<()> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let gone = path.with_file_name(format!("{REMOVED_PREFIX}{name}"));
-    // Renamed first, so that a half-removed run is never listed.
+    // Renamed before it is removed, so that a half-removed run is never listed.
     std::fs::rename(path, &gone)?;
     std::fs::remove_dir_all(gone)
 }

@@ -15,7 +15,7 @@ pub(super) fn run(seed: Option<u64>, context: &Context) -> Result<Exit, Failure>
                 &json!({ "check": row.check, "expected": row.expected, "measured": row.measured, "holds": row.holds }),
             );
         } else {
-            let word = if row.holds { "holds".green().to_string() } else { "does not".red().bold().to_string() };
+            let word = if row.holds { "holds".green().to_string() } else { "violated".red().bold().to_string() };
             context.print(&format!("{:<44} {word:<9} {}; expected {}", row.check, row.measured, row.expected));
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn run(
     Ok(Exit::merge(exits))
 }
 
-/// Every experiment with every lie that it names.
+/// Returns the plan of every experiment with every lie that it names.
 fn trials(
     experiments: Vec<Experiment>,
     arguments: &ChaosArguments,
@@ -64,7 +64,7 @@ fn trials(
     if trials.is_empty() { Err(Failure::usage("none of these experiments names a lie")) } else { Ok(trials) }
 }
 
-/// The exit code of a trial: a run against a lie must fail, so *fail* counts as pass and *pass* as fail.
+/// Returns the exit code of a trial. A run against a lie must fail, so *fail* becomes pass and *pass* becomes fail.
 const fn turned(exit: Exit) -> Exit {
     match exit {
         Exit::Fail => Exit::Pass,
@@ -73,7 +73,7 @@ const fn turned(exit: Exit) -> Exit {
     }
 }
 
-/// The word for the result of a run against a lie.
+/// Returns the outcome of a run against a lie.
 const fn outcome(exit: Exit) -> TrialOutcome {
     match exit {
         Exit::Fail => TrialOutcome::Caught,

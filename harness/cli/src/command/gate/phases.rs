@@ -1,4 +1,4 @@
-//! Resolves the profile of a gate into the plans of its phases. All of them are resolved before the first one starts.
+//! Resolves the profile of a gate into the plans of its phases. Every plan is resolved before the first run starts.
 
 use crate::arguments::{
     BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, RecordArguments,
@@ -16,7 +16,6 @@ use harness_core::report::gate::record::PhaseKind;
 /// The phases, in the order in which they run.
 pub(super) struct Phases(pub(super) Vec<(PhaseKind, Vec<Step>)>);
 
-/// One run of a phase.
 pub(super) struct Step {
     pub(super) name: String,
     pub(super) about: String,
@@ -54,7 +53,7 @@ impl Phases {
     }
 }
 
-/// Returns the profile of `--profile` or, if omitted, the one of the settings.
+/// Returns the profile that `--profile` names or, if it is omitted, the profile of the settings.
 pub(super) fn profile_name(arguments: &GateArguments, settings: &Settings) -> ProfileName {
     match arguments.profile {
         Some(Profile::Ci) => ProfileName::Ci,
@@ -75,7 +74,7 @@ fn named(names: &Names) -> Option<&[String]> {
     }
 }
 
-/// The runs of a gate share its seed and its folder.
+/// Returns the arguments that all runs of a gate share: its seed and its folder.
 fn record(arguments: &GateArguments, seed: u64) -> RecordArguments {
     RecordArguments { seed: Some(seed), runs: arguments.record.runs.clone() }
 }
@@ -168,7 +167,7 @@ fn experiments(
     let most = u64::try_from(phase.recovery.as_micros()).unwrap_or(u64::MAX);
     for (_, plan, _) in &mut plans {
         if let Subject::Experiment(experiment) = &mut plan.subject {
-            // The limit of the profile can only shorten what an experiment allows.
+            // The profile can shorten the time that an experiment allows for recovery, and never extend it.
             experiment.promises.recovery_us = experiment.promises.recovery_us.min(most);
         }
     }

@@ -4,7 +4,8 @@ use harness_core::drive::experiment::Experiment;
 use harness_core::plan::topology::{Part, PartKind};
 use harness_history::Threshold;
 
-/// The faults and their targets, the parts that depend on them, and what must hold.
+/// Returns lines with the faults and their targets, the parts that depend on the targets, and the conditions that must
+/// hold.
 pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
     let load = &experiment.load;
     let mix: Vec<String> = load.mix.iter().map(|(name, weight)| format!("{weight} {name}")).collect();
@@ -59,7 +60,7 @@ fn thresholds_line(when: &str, thresholds: &[Threshold]) -> Option<String> {
     (!texts.is_empty()).then(|| format!("{when:<12} {}", texts.join(", ")))
 }
 
-/// The parts and edges that the faults act on.
+/// Returns the parts and edges that the faults act on.
 fn hit(experiment: &Experiment) -> Vec<String> {
     let mut hit: Vec<String> = experiment.faults.iter().map(|order| order.fault.target()).collect();
     hit.sort_unstable();
@@ -67,7 +68,7 @@ fn hit(experiment: &Experiment) -> Vec<String> {
     hit
 }
 
-/// The parts that use an affected edge or call an affected part, and are not affected themselves.
+/// Returns the parts that use an affected edge or call an affected part, and are not affected themselves.
 fn touched<'e>(experiment: &'e Experiment, hit: &[String]) -> Vec<&'e str> {
     let is_hit = |name: &str| hit.iter().any(|hit| hit == name);
     let goes = |part: &Part, to: &str| is_hit(to) || is_hit(&format!("{} to {to}", part.name));

@@ -1,5 +1,5 @@
-//! Reads the settings file of a local stack (`NAME=value`, as in .env.mcp.local) and reports every problem with its line. Settings that the
-//! stack decides itself are ignored.
+//! Reads the settings file of a local stack (`NAME=value`, as in .env.mcp.local), and reports every problem with its
+//! line. Ignores settings that the stack chooses itself.
 
 use crate::exit::Failure;
 use harness_core::plan::data_file::{Problem, nearest, problem_lines};
@@ -7,13 +7,13 @@ use harness_core::plan::topology::{Topology, client_variable};
 use mcp_contracts::{Service, env};
 use std::path::Path;
 
-/// Variables that the stack decides itself: addresses, data and logs.
+/// Variables whose values the stack chooses itself: addresses, data and logs.
 const DECIDED: [&str; 6] =
     [env::LISTEN_ADDR, env::PUBLIC_URL, env::DATABASE_URL, env::REDIS_URL, env::LOG_DIR, env::RATE_LIMIT_INSTANCES];
 /// Variables that hold folders, relative to the current folder.
 const FOLDERS: [&str; 2] = [env::RULES_DIR, env::CATALOG_DIR];
 
-/// A stack as its settings file configures it.
+/// A stack as it is configured by its settings file.
 pub(super) struct Wanted {
     pub(super) topology: Topology,
     /// The key of the tokens, if the file sets one.
@@ -44,7 +44,7 @@ fn apply(file: &str, text: &str, topology: Topology) -> Result<Wanted, Vec<Probl
 }
 
 impl Wanted {
-    /// Applies one setting; an error holds what is wrong and what is allowed.
+    /// Applies one setting. An error has the problem and the allowed values.
     fn take(&mut self, name: &str, value: &str) -> Result<(), (String, String)> {
         let Some(variable) = env::ALL.iter().find(|variable| variable.name == name) else {
             let near = nearest(name, env::ALL.iter().map(|variable| variable.name));
@@ -71,6 +71,7 @@ impl Wanted {
                 .map(|_| ())
                 .ok_or_else(|| (format!("`{value}` is not an address of this machine with a port"), allowed));
         }
+        // A service runs in the folder of the stack, where a relative path would name another folder.
         let value = match std::path::absolute(value) {
             Ok(path) if FOLDERS.contains(&variable.name) => path.display().to_string(),
             Ok(_) | Err(_) => value.to_owned(),

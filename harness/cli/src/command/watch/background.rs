@@ -1,4 +1,4 @@
-//! The watch of a folder. It records its process id, so that it can run in the background and be stopped later.
+//! The watch of a folder. The watch records its process id, so that it can run in the background and be stopped later.
 
 use crate::arguments::WatchArguments;
 use crate::context::Context;
@@ -18,10 +18,10 @@ const LOG: &str = "logs/watch.log";
 const DEADLINE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A running watch.
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Watch {
     pid: u32,
+    // The start time, because the system may give the id of an ended watch to another process.
     started: u64,
 }
 
@@ -57,7 +57,7 @@ pub(in crate::command) fn start(folder: &Path, arguments: &WatchArguments, conte
     let mut command = Command::new(&context.executable);
     command.arg("watch").args(arguments.make.iter().flat_map(|target| ["--make", target]));
     command.arg("--").args(&arguments.then);
-    // It gets a process group of its own, so that Ctrl-C in this terminal does not end it.
+    // The watch gets its own process group, so that Ctrl-C in this terminal does not end it.
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
     let mut child = command.spawn()?;
     let since = Instant::now();
@@ -95,7 +95,7 @@ fn running(folder: &Path) -> Option<Watch> {
     is_alive(watch.pid, watch.started).then_some(watch)
 }
 
-/// The log of the watch, if there is one.
+/// Returns the path of the log of the watch, if there is one.
 pub(in crate::command) fn log(folder: &Path) -> Option<PathBuf> {
     Some(folder.join(LOG)).filter(|path| path.is_file())
 }

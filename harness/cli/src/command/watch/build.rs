@@ -19,9 +19,10 @@ pub(super) fn build(
     let built_at = |service: &Service| -> Option<SystemTime> {
         std::fs::metadata(executable.with_file_name(service.binary())).and_then(|data| data.modified()).ok()
     };
+    // cargo does not write a program again if it is up to date, so a new time means a new program.
     let before: Vec<_> = services.iter().map(built_at).collect();
     let mut command = command(services, make);
-    // A parent `make` passes its job server to its children, and it would outlive that `make` here.
+    // A parent `make` passes its job server to its children, but this process outlives that `make`.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().map_err(|error| format!("{:?} cannot be run: {error}", command.get_program()))?;
     loop {
@@ -45,7 +46,7 @@ pub(super) fn build(
         .collect())
 }
 
-/// Without a target of the Makefile the build is a debug build of cargo.
+/// Returns the command that builds the programs: `make` with a target, or a debug build of cargo if there is no target.
 fn command(services: &[Service], make: Option<&str>) -> Command {
     let binaries: Vec<&str> = services.iter().map(|service| service.binary()).collect();
     let mut command = Command::new(if make.is_some() { "make" } else { "cargo" });

@@ -24,20 +24,20 @@ impl Sources {
         Ok(Self { of: Service::ALL.into_iter().map(read).collect::<Result<_, Failure>>()? })
     }
 
-    /// The folders of all source files.
+    /// Returns the folders of all source files.
     pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let files = self.of.iter().flat_map(|(_, files)| files);
         files.filter_map(|file| file.parent()).filter(|folder| folder.is_dir()).map(Path::to_owned).collect()
     }
 
-    /// The services that use at least one of these files.
+    /// Returns the services that use at least one of these files.
     pub(super) fn affected(&self, changed: &BTreeSet<PathBuf>) -> Vec<Service> {
         let hit = self.of.iter().filter(|(_, files)| !files.is_disjoint(changed));
         hit.map(|(service, _)| *service).collect()
     }
 }
 
-/// The prerequisites of a rule of `make`; a backslash escapes a space in a name.
+/// Returns the prerequisites of a rule of `make`. In the rule, a backslash escapes a space in a name.
 fn files(text: &str) -> BTreeSet<PathBuf> {
     let rule = text.lines().next().unwrap_or_default();
     let behind = rule.split_once(": ").map_or("", |(_, files)| files).replace("\\ ", "\0");

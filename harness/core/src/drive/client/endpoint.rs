@@ -14,7 +14,7 @@ pub struct Endpoint {
 
 /// Why a URL is not an endpoint that can be measured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot measure `{url}`: {why}\nhint: give a URL such as `http://127.0.0.1:7420/mcp`")]
+#[error("cannot measure `{url}`: {why}\nhint: pass a URL such as `http://127.0.0.1:7420/mcp`")]
 pub struct EndpointError {
     pub url: String,
     pub why: String,
@@ -38,6 +38,7 @@ impl FromStr for Endpoint {
         if authority.as_str().contains('@') {
             return Err(wrong("a user name or password in the URL is not sent"));
         }
+        // A socket address has no brackets around an IPv6 address; the `host` header keeps them, through `authority`.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(wrong("it names no host"));
@@ -57,12 +58,12 @@ impl Endpoint {
         &self.authority
     }
 
-    /// Host name or address, an IPv6 address without its brackets.
+    /// Host name or address. An IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Port; 80 if the URL has none.
+    /// Port of the URL, or 80 if the URL has none.
     pub const fn port(&self) -> u16 {
         self.port
     }

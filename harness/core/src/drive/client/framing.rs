@@ -1,5 +1,6 @@
-//! Finds the end of one HTTP/1.1 response in a stream of bytes. After the head, the body ends by its length, by its last chunk, or with the
-//! connection. There is no I/O here: the caller passes the bytes read so far. Chunks are joined in place, without a second buffer.
+//! Finds the end of one HTTP/1.1 response in a stream of bytes. The end of the body follows from its length, from its
+//! last chunk, or from the end of the connection. There is no I/O here: the caller passes the bytes read so far. Chunks
+//! are joined in place, without a second buffer.
 
 use std::ops::Range;
 
@@ -97,11 +98,15 @@ impl Frame {
     /// Parses the head, and skips informational (1xx) responses before it. Returns false if the head is incomplete.
     fn head(&mut self, buffer: &[u8]) -> Result<bool, &'static str> {
         loop {
+            // `httparse` keeps no state, so an incomplete head is parsed again from its start. `MAX_HEAD` bounds the
+            // cost.
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             let mut response = httparse::Response::new(&mut fields);
             let length = match response.parse(&buffer[self.start..]) {
                 Ok(httparse::Status::Complete(length)) => length,
-                Ok(httparse::Status::Partial) if buffer.len() - self.start > MAX_HEAD => return Err("a head too long"),
+                Ok(httparse::Status::Partial) if buffer.len() - self.start > MAX_HEAD => {
+                    return Err("a head that is too long");
+                }
                 Ok(httparse::Status::Partial) => return Ok(false),
                 Err(httparse::Error::TooManyHeaders) => return Err("too many header fields"),
                 Err(_) => return Err("a head that is not HTTP/1.1"),
@@ -125,10 +130,12 @@ impl Frame {
         for field in fields {
             let value = field.value.trim_ascii();
             if field.name.eq_ignore_ascii_case("content-length") {
+                // `parse` alone would accept `+11`.
                 let value =
                     std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
                 let value: usize =
-                    value.and_then(|text| text.parse().ok()).ok_or("a content-length that is no number")?;
+                    value.and_then(|text| text.parse().ok()).ok_or("a content-length that is not a number")?;
+                // A repeated field with the same value is valid (RFC 9112 section 6.3).
                 if length.is_some_and(|earlier| earlier != value) {
                     return Err("two content-lengths that differ");
                 }
@@ -139,7 +146,8 @@ impl Frame {
                 }
                 chunked = true;
             } else if field.name.eq_ignore_ascii_case("content-encoding") {
-                return Err("a content-encoding that was not asked for");
+                // The request has no `accept-encoding`, so an encoded body is a fault of the service.
+                return Err("a content-encoding that was not requested");
             } else if field.name.eq_ignore_ascii_case("content-type") {
                 const EVENTS: &[u8] = b"text/event-stream";
                 self.events = value.len() >= EVENTS.len() && value[..EVENTS.len()].eq_ignore_ascii_case(EVENTS);
@@ -149,8 +157,9 @@ impl Frame {
         }
         Ok(match length {
             _ if matches!(self.status, 204 | 304) => Body::Until(self.start),
+            // Before the length, because a transfer encoding overrides it (RFC 9112 section 6.3).
             _ if chunked => Body::Chunks { joined: self.start, next: self.start, left: Chunk::Size },
-            Some(length) => Body::Until(self.start.checked_add(length).ok_or("a content-length beyond all bounds")?),
+            Some(length) => Body::Until(self.start.checked_add(length).ok_or("a content-length that is too large")?),
             None => Body::UntilClose,
         })
     }
@@ -216,18 +225,19 @@ fn join_chunks(
 fn line(buffer: &[u8], from: usize) -> Result<Option<Range<usize>>, &'static str> {
     match buffer[from..].windows(2).position(|pair| pair == b"\r\n") {
         Some(length) => Ok(Some(from..from + length)),
-        None if buffer.len() - from > MAX_CHUNK_LINE => Err("a chunk line too long"),
+        None if buffer.len() - from > MAX_CHUNK_LINE => Err("a chunk line that is too long"),
         None => Ok(None),
     }
 }
 
 fn chunk_size(line: &[u8]) -> Result<usize, &'static str> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    // `from_str_radix` alone would accept `+5`.
     std::str::from_utf8(digits)
         .ok()
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .and_then(|text| usize::from_str_radix(text, 16).ok())
-        .ok_or("a chunk size that is no hexadecimal number")
+        .ok_or("a chunk size that is not a hexadecimal number")
 }
 
 #[cfg(test)]
@@ -317,16 +327,16 @@ mod tests {
         let long = [&b"HTTP/1.1 200 OK\r\nx: "[..], &[b'a'; 40 << 10]].concat();
         for (bytes, why) in [
             (&b"SSH-2.0-OpenSSH\r\n\r\n"[..], "a head that is not HTTP/1.1"),
-            (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "a content-length that is no number"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "a content-length that is not a number"),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", "two content-lengths that differ"),
-            (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", "a content-encoding that was not asked for"),
+            (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", "a content-encoding that was not requested"),
             (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "a transfer-encoding other than chunked"),
             (
                 b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nz\r\n",
-                "a chunk size that is no hexadecimal number",
+                "a chunk size that is not a hexadecimal number",
             ),
             (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n", "a chunk longer than announced"),
-            (&long, "a head too long"),
+            (&long, "a head that is too long"),
         ] {
             assert_eq!(whole(bytes), Err(why));
         }

@@ -1,5 +1,5 @@
-//! Sends a request of any method, in either era of the protocol and with any headers, and returns everything that came back. The actors
-//! of a scenario use it; the users of a load use [`Client::call_json`], which costs less.
+//! Sends a request of any method, in either era of the protocol and with any headers, and returns the whole reply. The
+//! actors of a scenario use it. The users of a load use [`Client::call_json`], which costs less.
 
 use super::{Client, framing, malformed, reply, request_meta};
 use base64::Engine;
@@ -9,7 +9,6 @@ use mcp_contracts::headers;
 use mcp_contracts::service::{PROTOCOL_LEGACY, PROTOCOL_MODERN};
 use serde_json::{Map, Value, json};
 
-/// An era of the protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Era {
     /// 2026-07-28: every request is independent and names its method in a header.
@@ -33,12 +32,11 @@ pub struct Message {
     pub can_ask: bool,
 }
 
-/// Everything that came back. Times are microseconds since the client's epoch.
+/// The reply to a [`Message`], with all of its parts. Times are microseconds since the client's epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
-    /// When the request was sent.
     pub invoke_us: u64,
-    /// When the reply was complete, or the deadline passed.
+    /// Time at which the reply was complete, or at which the call failed.
     pub complete_us: u64,
     pub outcome: Outcome,
     /// HTTP status; `None` without a reply.
@@ -101,9 +99,11 @@ impl Client {
                 params.insert("_meta".to_owned(), meta(message.can_ask));
                 fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_MODERN.to_owned()));
                 fields.push((headers::MCP_METHOD, message.method.clone()));
+                // The header repeats the name of a tool or a prompt, or the URI of a resource; a service compares both.
                 let name = message.params.get("name").or_else(|| message.params.get("uri")).and_then(Value::as_str);
                 fields.extend(name.map(|name| (headers::MCP_NAME, header_text(name))));
             }
+            // There is no `initialize` before it, because the services keep no state between two calls.
             Era::Legacy => fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_LEGACY.to_owned())),
         }
         fields.extend(self.token.iter().map(|token| ("authorization", format!("Bearer {token}"))));
@@ -135,8 +135,10 @@ fn meta(can_ask: bool) -> Value {
     meta
 }
 
-/// Encodes a text for a header: printable ASCII as it is, any other text in Base64 (MCP 2026-07-28, streamable HTTP).
+/// Encodes a text for a header. Printable ASCII stays as it is; any other text becomes Base64 (MCP 2026-07-28,
+/// streamable HTTP).
 fn header_text(text: &str) -> String {
+    // A receiver strips spaces around a field value, so a text that begins or ends with one is encoded as well.
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
     if plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }
 }
@@ -150,6 +152,7 @@ fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {
     heard.outcome = if body["jsonrpc"] != "2.0" {
         malformed("a response whose `jsonrpc` is not `2.0`")
     } else if let Some(code) = heard.error["code"].as_i64() {
+        // Before the `id` is compared: the error about a request that the server could not parse has none.
         reply::rpc_error(code, &heard.error["message"].to_string())
     } else if body["id"] != id {
         malformed("a response with the `id` of another request")
@@ -181,6 +184,7 @@ fn result_outcome(method: &str, heard: &mut Heard) -> Outcome {
     let (structured, content) = (result["structuredContent"].to_string(), result["content"].to_string());
     let outcome = reply::refused(Some(&structured), &content);
     let text = result["content"][0]["text"].as_str().unwrap_or_default();
+    // Our services put the error into the text (decision 0008); other servers use the structured content.
     heard.error = serde_json::from_str(text).unwrap_or_else(|_| heard.result["structuredContent"].clone());
     outcome
 }

@@ -26,6 +26,7 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolResult<'a> {
+    // The parts stay unparsed: the content repeats the structured content as text, and only an error needs its value.
     /// Required in a complete tool result.
     #[serde(borrow)]
     content: Option<&'a RawValue>,
@@ -59,8 +60,8 @@ struct Block {
 }
 
 /// Why an error that [`shows_internals`] is malformed.
-const INTERNALS_SHOWN: &str = "an error that shows the inside of the service";
-/// JSON-RPC code of an internal error. The call may have had its effect before, so that its outcome is unknown.
+const INTERNALS_SHOWN: &str = "an error that reveals internals of the service";
+/// JSON-RPC code of an internal error. The call may have taken effect before the error, so its outcome is unknown.
 const INTERNAL_ERROR: i64 = -32603;
 
 /// Returns the outcome of the reply to request `id`, and its `structuredContent` as JSON text.
@@ -99,6 +100,7 @@ fn envelope(body: &[u8], id: u64) -> Result<ToolResult<'_>, Outcome> {
     if envelope.jsonrpc != "2.0" {
         return Err(malformed("a response whose `jsonrpc` is not `2.0`"));
     }
+    // Compared as text: JSON-RPC allows other types of `id`, but only the number that was sent belongs to this call.
     let same_id = envelope.id.is_some_and(|raw| raw.get().parse() == Ok(id));
     match (envelope.result, envelope.error) {
         (Some(result), None) if same_id => Ok(result),
@@ -128,7 +130,7 @@ fn tool_result<'a>(result: &ToolResult<'a>) -> (Outcome, Option<&'a str>) {
     (refused(structured, content.get()), structured)
 }
 
-/// Returns true if a text holds the output of a panic or a stack trace, which helps an attacker and no caller.
+/// Returns true if a text contains the output of a panic or a stack trace. Such a text helps an attacker and no client.
 fn shows_internals(text: &str) -> bool {
     ["panicked at ", "stack backtrace:", "RUST_BACKTRACE"].into_iter().any(|sign| text.contains(sign))
 }
@@ -157,8 +159,8 @@ fn tool_error(code: &str) -> Outcome {
     }
 }
 
-/// Returns the stable code of an error, or `none` if it has none. The code is in the structured content or in the JSON of the first text
-/// block; our services use the text block (decision 0008).
+/// Returns the stable code of an error, or `none` if the error has no code. The code is in the structured content or in
+/// the JSON of the first text block. Our services use the text block (decision 0008).
 fn error_code(structured: Option<&str>, content: &str) -> String {
     let in_text = || {
         let blocks: Vec<Block> = serde_json::from_str(content).ok()?;
@@ -198,6 +200,7 @@ fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
         }
         from = next;
     }
+    // The last event counts even without its final empty line, because half of an event is not valid JSON.
     is_response(stream.get(start..end).unwrap_or_default()).then_some(start..end)
 }
 

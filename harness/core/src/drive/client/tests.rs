@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// What a scripted server does with one request.
+/// The answer of a scripted server to one request.
 #[derive(Clone)]
 enum Step {
     /// Answers with these bytes; `{id}` is the id of the request.
@@ -20,13 +20,13 @@ enum Step {
     AnswerAndClose(&'static str),
     /// Closes without an answer.
     Close,
-    /// Keeps the connection and says nothing.
+    /// Keeps the connection open and does not answer.
     Stall,
 }
 
 const OK: &str = r#"{"jsonrpc":"2.0","id":{id},"result":{"content":[],"structuredContent":{"n":{id}}}}"#;
 
-/// Serves the steps in order, over as many connections as it takes; ends with the requests that it saw.
+/// Serves the steps in order, over any number of connections. Returns the requests that it received.
 async fn serve(listener: TcpListener, steps: Vec<Step>) -> (usize, Vec<String>) {
     let (mut connections, mut requests) = (0, Vec::new());
     let mut stream: Option<TcpStream> = None;
@@ -92,7 +92,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// Calls once per step; what came of each, how many connections it took, and what the server read.
+/// Makes one call for each step. Returns the result of each call, the number of connections, and the requests that the
+/// server received.
 async fn run(deadline: Duration, steps: Vec<Step>) -> (Vec<(Outcome, Option<String>)>, usize, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint: Endpoint = format!("http://{}/mcp", listener.local_addr().unwrap()).parse().unwrap();

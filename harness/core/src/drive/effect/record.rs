@@ -12,9 +12,11 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Prefixes of the tags that the service adds.
+// Left in, they would make the tags of every read differ from those of its write.
 const SERVICE_TAGS: [&str; 4] = ["org:", "user:", "workspace:", "topic:"];
 
-/// Text that is borrowed if it has no escapes. serde borrows a `Cow` inside an `Option` or a `Vec` only if a type of its own says so.
+/// A text that is borrowed if it has no escapes. serde borrows a `Cow` inside an `Option` or a `Vec` only through a
+/// type like this one.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -89,6 +91,7 @@ struct Updated {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
+    // One type for three tools: a search returns `hits`, a list and an export return `memories`.
     #[serde(borrow, alias = "memories")]
     hits: Vec<Listed<'a>>,
     next_cursor: Option<IgnoredAny>,
@@ -106,6 +109,7 @@ pub(super) fn store(arguments: &str, outcome: &Outcome, reply: Option<&str>, nam
             let (key, existing) = (Some(Arc::from(&*stored.id.0)), stored.created == Some(false));
             (Outcome::Ok, Effect::Write { key, value, existing })
         }
+        // Recorded without an id, because a write with an unknown outcome may have taken effect and may be read later.
         Err(outcome) => (outcome, Effect::Write { key: None, value, existing: false }),
     }
 }
@@ -191,13 +195,14 @@ fn digest_of_tags(tags: &[Text<'_>]) -> u32 {
     let tags = tags.iter().map(|tag| &*tag.0);
     let mut own: Vec<&str> = tags.filter(|tag| !SERVICE_TAGS.iter().any(|prefix| tag.starts_with(prefix))).collect();
     own.sort_unstable();
+    // One tag, the usual number in a load, has the same digest without the copy that `join` makes.
     match own[..] {
         [tag] => low_half(tag),
         _ => low_half(&own.join("\n")),
     }
 }
 
-/// 32 bits, because they save 10 bytes in each record of the history; see [`RecordState::tags`].
+/// Returns half of a digest: 32 bits save 10 bytes in each record of the history (see [`RecordState::tags`]).
 fn low_half(text: &str) -> u32 {
     xxh3_64(text.as_bytes()) as u32
 }

@@ -1,4 +1,4 @@
-//! Where experiments come from: the catalogue that is built in, and files of the user's own.
+//! Finds experiments: in the built-in catalogue, and in files of the user.
 
 use super::Experiment;
 use super::parser;
@@ -17,6 +17,7 @@ macro_rules! built_in {
     };
 }
 
+// Listed by name, because a macro cannot list a folder. A test compares the list with the folder.
 built_in! {
     "redis-outage",
     "redis-hang",
@@ -74,7 +75,7 @@ impl fmt::Display for ExperimentError {
                 if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
                     write!(f, "did you mean `{near}`? ")?;
                 }
-                write!(f, "there are `{}`; or give the path of a file ending with `.toml`", known.join("`, `"))
+                write!(f, "known: `{}`; or pass the path of a file that ends with `.toml`", known.join("`, `"))
             }
             Self::Unreadable { path, why } => {
                 write!(f, "cannot read `{}`: {why}\nhint: check the path", path.display())
@@ -146,7 +147,7 @@ fn read_file(path: &Path) -> Result<String, ExperimentError> {
         .map_err(|error| ExperimentError::Unreadable { path: path.to_owned(), why: error.to_string() })
 }
 
-/// The experiments of a folder, by name.
+/// Returns the files of a folder that are experiments, sorted by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
     let unreadable =
         |error: std::io::Error| ExperimentError::Unreadable { path: folder.to_owned(), why: error.to_string() };
@@ -157,6 +158,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
             files.push(path);
         }
     }
+    // A directory has no order of its own, and the order of the runs must not depend on the machine.
     files.sort();
     Ok(files)
 }

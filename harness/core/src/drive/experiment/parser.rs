@@ -14,13 +14,13 @@ use form::{CounterForm, ExperimentForm, FaultForm, Setting, StackName};
 use harness_history::experiment::{CounterFigure, CounterPromise, Promises, Readiness};
 use std::time::Duration;
 
-/// The maximum length of an experiment; tokens of its users live longer.
+/// Maximum length of an experiment. The tokens of its users live longer, because a stage does not renew them.
 const LONGEST: Duration = Duration::from_secs(2_400);
-/// A call may last this much longer than its deadline, because giving up takes time too.
+/// Time that a call may last beyond its deadline, because to cancel it takes time as well.
 const SLACK: Duration = Duration::from_millis(100);
 const DEFAULT_ORGANISATIONS: u32 = 8;
 
-/// The schema of an experiment (JSON Schema 2020-12).
+/// Returns the schema of an experiment (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     schema_of::<ExperimentForm>()
 }
@@ -34,6 +34,7 @@ pub(super) fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Vec
     let checks = NameSet { kind: "standing check", known: &standing, files: false };
     let mut filled = read_form::<ExperimentForm>(file, text, &[checks])?;
     let faults = faults(&mut filled);
+    // Built even if there are problems already, so that the checks across keys report theirs at the same time.
     let topology = topology(&filled.value, &faults);
     check_given(&mut filled, &topology, &faults);
     check_parts(&mut filled, &topology, &faults);
@@ -72,6 +73,7 @@ fn experiment(
         load: Load {
             rate: load.rate,
             users: load.users,
+            // An organisation without a user would make no call.
             organisations: load.organisations.unwrap_or(DEFAULT_ORGANISATIONS.min(load.users)),
             call_deadline: load.call_deadline.0,
             mix: load.mix,
@@ -137,18 +139,18 @@ fn counters(filled: &mut Filled<'_, ExperimentForm>) -> Vec<CounterPromise> {
     promises
 }
 
-/// Returns the faults whose own keys are good, each with its place in the file.
+/// Returns the faults whose own keys are valid, each with its position in the file.
 fn faults(filled: &mut Filled<'_, ExperimentForm>) -> Vec<(usize, FaultOrder)> {
     let mut faults = Vec::new();
     for (at, form) in std::mem::take(&mut filled.value.fault).into_iter().enumerate() {
         let FaultForm { after, lasts, times, every, kind } = form;
         let every = every.unwrap_or_default();
         if times > 1 && every.0.is_zero() {
-            filled.note(&format!("fault.{at}.every"), "a fault that comes again says how often", DURATION_TEXT);
+            filled.note(&format!("fault.{at}.every"), "it is required if `times` is above 1", DURATION_TEXT);
         } else if times > 1 && lasts.0 > every.0 {
-            filled.note(&format!("fault.{at}.every"), "it would come again before it is healed", "at least `lasts`");
+            filled.note(&format!("fault.{at}.every"), "it is shorter than `lasts`", "at least `lasts`");
         }
-        // The kind's own type reads its keys, and reports an unknown kind or key by itself.
+        // The type of the kind parses its keys, and reports an unknown kind or key.
         match serde_json::from_value::<FaultKind>(kind.into()) {
             Ok(fault) => {
                 faults.push((at, FaultOrder { fault, after: after.0, lasts: lasts.0, times, every: every.0 }));
@@ -181,12 +183,14 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
     for (service, count) in &form.instances {
         topology = topology.instances(*service, *count);
     }
+    // After the instances, because several instances replace the edge to their service by one edge to each.
     let ways = faults.iter().filter_map(|(_, order)| order.fault.way());
     let ways = ways.chain(form.ways.iter().map(|way| (way.from.as_str(), way.to.as_str())));
     ways.fold(topology, |topology, (from, to)| topology.proxied(from, to))
 }
 
-/// Every part that the file names is one of the stack, and every fault is possible on it.
+/// Reports every part that the file names and the stack does not have, and every fault that is impossible on this
+/// stack.
 fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
     let form = &filled.value;
     let readiness = form.expect.readiness.iter().enumerate();
@@ -196,17 +200,20 @@ fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
     let evidence = form.evidence.iter().map(|counter| ("evidence".to_owned(), counter.part.clone()));
     let named: Vec<(String, String)> = readiness.chain(counters).chain(evidence).collect();
     let known: Vec<&str> = topology.parts.iter().map(|part| part.name.as_str()).collect();
+    // An empty name stands for a missing key, which the form has reported already.
     for (key, part) in named.iter().filter(|(_, part)| !part.is_empty() && !known.contains(&part.as_str())) {
         filled.note(key, format!("`{part}` is not a part of this stack"), &format!("`{}`", known.join("`, `")));
     }
     for (at, order) in faults {
+        // The backend of a run is not known yet. The plan asks again, with the backend that `--backend` chooses.
         for problem in order.fault.problems(topology, &Backend::Process) {
             filled.note(&format!("fault.{at}"), problem, "what the stack has");
         }
     }
 }
 
-/// Each file exists once, and a fault that changes a file has one to change: a service watches a folder only if it was started with one.
+/// Reports files that are provided twice, and faults that change a file of a service without files. A service watches a
+/// folder only if it was started with one.
 fn check_given(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
     let given = filled.value.given.clone();
     for (at, ProvidedFile { service, file, .. }) in given.iter().enumerate() {
@@ -217,7 +224,7 @@ fn check_given(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
             filled.note(&key, problem, "a file of rules or patterns");
         }
         if given[..at].iter().any(|other| (other.service, &other.file) == (*service, file)) {
-            filled.note(&key, format!("`{file}` is given to `{}` twice", service.name()), "each file once");
+            filled.note(&key, format!("`{}` has the file `{file}` twice", service.name()), "each file once");
         }
     }
     for (at, order) in faults {
@@ -225,10 +232,10 @@ fn check_given(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
         let (key, name) = (format!("fault.{at}"), service.name());
         let mut of_service = given.iter().filter(|given| given.service == *service).peekable();
         if of_service.peek().is_none() {
-            let what = format!("`{name}` watches no folder of files, so that none can change");
+            let what = format!("`{name}` watches no folder of files, so no file can change");
             filled.note(&key, what, &format!("a `[[given]]` with `service = \"{name}\"`"));
         } else if text.is_none() && !of_service.any(|given| given.file == *file) {
-            let what = format!("`{file}` is to be taken away and is not there");
+            let what = format!("`{file}` cannot be removed, because it does not exist");
             filled.note(&key, what, "a file of a `[[given]]`, or a `text`");
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Traffic<'s> {
 }
 
 impl<'s> Traffic<'s> {
-    /// Prepares the load; `allowed` are the errors that callers may see. It runs until `stop` is cancelled.
+    /// Prepares a load that runs until `stop` is cancelled. `allowed` are the errors that clients may get.
     pub(crate) fn new(stage: &'s Stage<'s>, load: &'s Load, allowed: &[String], stop: &CancellationToken) -> Self {
         let (pace, clock) = (Pace::endless(load.rate, stop.clone()), RealClock::start(stage.epoch_us()));
         Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()) }
@@ -49,19 +49,21 @@ impl<'s> Traffic<'s> {
         let (identities, grants): (Vec<_>, Vec<_>) = grants.unzip();
         let (deadline, epoch_us) = (self.load.call_deadline, self.stage.epoch_us());
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
-        // No call comes before the load: an experiment stores no memories in advance.
+        // The calls of the mix have the numbers from 0 on, because an experiment stores no memories before its load.
         let scene = Scene::new(Mix::new(self.stage.seed(), &self.load.mix), &identities, 0, options);
         let users = identities.into_iter().zip(grants).zip(0..);
         let users =
             users.map(|((identity, grant), index)| self.live(User::new(identity, grant, index, &scene), &scene));
         let limited = self.load.limited.iter().map(|limited| self.exceed_limit(limited, stop));
+        // Futures of one task, because they borrow the stage. At these rates, their cost does not matter (decision
+        // 0014).
         futures::future::join(futures::future::join_all(users), futures::future::join_all(limited)).await;
     }
 
     async fn live(&self, mut user: User, scene: &Scene) {
         self.tally.user_starts();
         while let Some(due) = user.next(scene, &self.pace, &self.clock).await {
-            // A token of a stage outlives the run, so that this signs one per user, at its first call.
+            // A token of a stage outlives the run, so this signs one token per user, at its first call.
             if user.refresh(self.stage.minter(), self.stage.now_us()).is_err() {
                 return;
             }
@@ -81,6 +83,7 @@ impl<'s> Traffic<'s> {
             self.stage.user("asker", &limited.organisation).on(limited.plan).within(self.load.call_deadline);
         self.stage.promise_limit(actor.organisation(), &[], limited.limit, None);
         let mut every = tokio::time::interval(Duration::from_secs_f64(1.0 / limited.rate));
+        // Missed calls are not made up for, because they would arrive as a burst.
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
@@ -107,12 +110,12 @@ impl<'s> Traffic<'s> {
         self.tally.error_share(self.stage.now_us(), within.as_micros() as u64)
     }
 
-    /// Resets the figures of the phase, because the next one begins.
+    /// Resets the figures of the phase at the start of the next phase.
     pub(crate) fn begin_phase(&self) {
         self.tally.begin_phase();
     }
 
-    /// Returns how the load has gone since the phase began. The caller fills in the time that is left.
+    /// Returns the progress of the load in this phase. The caller fills in the remaining time.
     pub(crate) fn progress(&self) -> Progress {
         self.tally.progress(self.stage.now_us())
     }

@@ -1,4 +1,4 @@
-//! A user that calls services. It has a token of its own, and one connection to each part that it calls.
+//! An actor: a user of a scenario. It has its own token, and one connection to each part that it calls.
 
 use super::{Ask, Reply, Stage};
 use crate::drive::canary::{Names, append, state_of};
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Default deadline of one call.
+// Longer than the deadline of a workflow (at most 9 s in a scenario), so that the service decides when a workflow ends.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A user of an organisation. Its calls never overlap.
@@ -83,7 +84,7 @@ impl<'s> Actor<'s> {
 
     fn changed(mut self, change: impl FnOnce(&mut Grant)) -> Self {
         change(&mut self.grant);
-        // Its earlier writes are read back with its earlier grant, so that each grant is a process of its own in the history.
+        // Each grant is a separate process in the history, because the final read needs the grant of each write.
         self.process = self.stage.enlist(&self.grant);
         self.token = Some(self.stage.mint(&self.grant));
         // The open connections send the earlier token.
@@ -91,7 +92,7 @@ impl<'s> Actor<'s> {
         self
     }
 
-    /// The organisation in its token.
+    /// Name of the organisation, as in the token.
     pub fn organisation(&self) -> &str {
         &self.grant.organisation
     }
@@ -125,7 +126,7 @@ impl<'s> Actor<'s> {
         self.send(Ask::tool(tool, arguments)).await
     }
 
-    /// Sends any request, once.
+    /// Sends a request once; it is never repeated.
     pub async fn send(&mut self, ask: Ask) -> Reply<'s> {
         let heard = match self.stage.target(&ask).await {
             Some(part) => self.client(&part).await.ask(&ask.message).await,
@@ -138,7 +139,7 @@ impl<'s> Actor<'s> {
         Reply::new(self.stage, at, ask.name(), heard)
     }
 
-    /// Gets a page outside MCP with its token. Returns the status and the JSON.
+    /// Gets a page outside MCP with the actor's token. Returns the status and the JSON.
     pub async fn page(&mut self, service: Service, path: &str) -> (Option<u16>, Value) {
         let Some(part) = self.stage.instance(service) else { return (None, Value::Null) };
         self.stage.page(&part, path, self.token.as_deref()).await
@@ -157,7 +158,8 @@ impl<'s> Actor<'s> {
         })
     }
 
-    /// Its name in the history. In another workspace the same user has another name, because it must not see the same records.
+    /// Returns the actor's name in the history. A user has another name in each workspace, because it must not see the
+    /// records of another.
     fn identity(&self) -> String {
         if self.grant.workspace == DEFAULT_WORKSPACE {
             self.grant.user.clone()
@@ -166,7 +168,7 @@ impl<'s> Actor<'s> {
         }
     }
 
-    /// Records that it had this memory before the run, so that the checks expect it in reads.
+    /// Records that the actor had this memory before the run, so that the checks expect the memory in reads.
     pub fn had(&mut self, id: &str, content: &str) {
         let now = self.stage.ledger().now_us();
         let op = Op {
@@ -217,13 +219,14 @@ impl<'s> Actor<'s> {
         }
     }
 
-    /// Returns the effect of a deletion by tag: it deletes those of the actor's own records that have the tags.
+    /// Returns the effect of a deletion by tag, which deletes the actor's own records with these tags.
     fn deletes(&self, ask: &Ask, outcome: &Outcome) -> Effect {
         if ask.arguments()["dryRun"] == true || matches!(outcome, Outcome::Failed(_)) {
             return Effect::None;
         }
         let all = serde_json::from_value::<TagMatch>(ask.arguments()["tagMatch"].clone()).unwrap_or_default()
             == TagMatch::All;
+        // Derived from the ledger, because the reply of the service has a count but no ids.
         let keys = self.stage.ledger().tagged(&self.grant, &tags_of(ask), all);
         Effect::Deletes { keys }
     }
@@ -236,7 +239,7 @@ fn tags_of(ask: &Ask) -> Vec<String> {
     tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The reply if no instance can be called.
+/// Returns the reply that is recorded if no instance can be called.
 fn no_connection(now_us: u64) -> Heard {
     Heard {
         invoke_us: now_us,
@@ -249,7 +252,7 @@ fn no_connection(now_us: u64) -> Heard {
     }
 }
 
-/// Returns the endpoint of each part; omits a part whose URL is not an endpoint.
+/// Returns the endpoint of each part. Omits a part if its URL is not an endpoint.
 pub(super) fn endpoints(urls: &BTreeMap<String, String>) -> BTreeMap<String, Arc<Endpoint>> {
     let parsed = urls.iter().filter_map(|(part, url)| Some((part.clone(), Arc::new(url.parse().ok()?))));
     parsed.collect()

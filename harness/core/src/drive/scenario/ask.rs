@@ -6,7 +6,6 @@ use crate::drive::traffic::operations::service_of_tool;
 use mcp_contracts::{Service, headers};
 use serde_json::{Map, Value, json};
 
-/// A request to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
     pub(super) service: Service,
@@ -16,7 +15,7 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Calls a tool; its service follows from its name.
+    /// Calls a tool of the service that has a tool with this name.
     ///
     /// # Panics
     /// Panics if no service has that tool. [`Ask::tool_of`] calls a tool that does not exist.
@@ -30,12 +29,10 @@ impl Ask {
         Self::method(service, "tools/call", json!({ "name": name, "arguments": arguments }))
     }
 
-    /// Reads a resource.
     pub fn resource(service: Service, uri: &str) -> Self {
         Self::method(service, "resources/read", json!({ "uri": uri }))
     }
 
-    /// Gets a prompt.
     pub fn prompt(service: Service, name: &str, arguments: Value) -> Self {
         Self::method(service, "prompts/get", json!({ "name": name, "arguments": arguments }))
     }
@@ -50,54 +47,53 @@ impl Ask {
         Self { service, part: None, ready_one: false, message }
     }
 
-    /// Sends it to one instance, such as `memory-2`.
+    /// Sends the request to one instance, such as `memory-2`.
     #[must_use]
     pub fn at(mut self, part: &str) -> Self {
         self.part = Some(part.to_owned());
         self
     }
 
-    /// Sends it to an instance that reports that it is ready, as a load balancer does.
+    /// Sends the request to an instance that reports *ready*, as a load balancer does.
     #[must_use]
     pub fn at_a_ready_one(mut self) -> Self {
         self.ready_one = true;
         self
     }
 
-    /// Sends it in the older era of the protocol.
+    /// Sends the request in the older era of the protocol.
     #[must_use]
     pub fn legacy(mut self) -> Self {
         self.message.era = Era::Legacy;
         self
     }
 
-    /// Sends it as a client that can put questions to its user.
+    /// Declares that the client can ask its user a question.
     #[must_use]
     pub fn can_ask(mut self) -> Self {
         self.message.can_ask = true;
         self
     }
 
-    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.message.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Sends it as part of this execution.
+    /// Sends the request as part of an execution.
     #[must_use]
     pub fn execution(self, id: &str) -> Self {
         self.header(headers::EXECUTION_ID, id)
     }
 
-    /// Sends it again with the user's answer to a question of the service.
+    /// Repeats the request with the user's answer to a question of the service.
     #[must_use]
     pub fn answering(self, question: &Reply, content: Value) -> Self {
         self.responding(question, &json!({ "action": "accept", "content": content }))
     }
 
-    /// Sends it again after the user declined to answer.
+    /// Repeats the request after the user declined to answer.
     #[must_use]
     pub fn declining(self, question: &Reply) -> Self {
         self.responding(question, &json!({ "action": "decline" }))
@@ -108,10 +104,10 @@ impl Ask {
         let responses: Map<String, Value> = keys.map(|key| (key, response.clone())).collect();
         self.message.params.insert("requestState".to_owned(), question.result()["requestState"].clone());
         self.message.params.insert("inputResponses".to_owned(), Value::Object(responses));
+        // Declared again, because each request is independent of the one before it.
         self.can_ask()
     }
 
-    /// The tool that it calls.
     pub(super) fn tool_name(&self) -> Option<&str> {
         (self.message.method == "tools/call").then(|| self.message.params["name"].as_str())?
     }

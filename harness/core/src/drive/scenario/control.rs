@@ -16,13 +16,14 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running.
     pub async fn kill(&self, part: &str) -> Result<(), Broken> {
+        // Read before the kill, because a call may fail from that moment on.
         let since = self.ledger().now_us();
         self.stack.kill(part).await?;
         self.gone(part, "kill", since);
         Ok(())
     }
 
-    /// Sends SIGTERM to a part and waits until it has ended. How it ended is recorded as an expectation.
+    /// Sends SIGTERM to a part and waits until it has ended. Records the expectation that it exits with 0.
     ///
     /// # Errors
     /// The part is not running, or it had to be killed.
@@ -30,7 +31,7 @@ impl Stage<'_> {
         let since = self.ledger().now_us();
         let ended = self.stack.terminate(part).await?;
         self.gone(part, "stop", since);
-        self.expect(&format!("`{part}` ends by itself with 0"), ended.cleanly(), format!("{ended:?}"), &[]);
+        self.expect(&format!("`{part}` exits by itself with code 0"), ended.cleanly(), format!("{ended:?}"), &[]);
         Ok(ended)
     }
 
@@ -45,7 +46,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Pauses a part: its connections stay open and nothing is answered.
+    /// Pauses a part. Its connections stay open, and it answers no call.
     ///
     /// # Errors
     /// The part is not running.
@@ -118,6 +119,7 @@ impl Stage<'_> {
 
     fn back(&self, part: &str, what: &str, since: u64) {
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        // Computed before the part is removed from the set: afterwards its service would never count as unavailable.
         let was_away = self.service_of(part).filter(|service| self.all_down(*service, &down));
         down.remove(part);
         drop(down);
@@ -133,6 +135,7 @@ impl Stage<'_> {
     }
 
     fn note(&self, name: &str, since: u64, service: Option<Service>, down: bool) {
+        // While another instance is up, the service is available, so there is no outage that a check could excuse.
         let effect = service.map_or(Effect::None, |service| Effect::Outage { service: service.name().into(), down });
         self.ledger().record(&Op {
             process: 0,

@@ -57,7 +57,7 @@ impl Ledger {
         })
     }
 
-    /// Now, in microseconds of the run's clock.
+    /// Returns the current time, in microseconds of the run's clock.
     pub(super) fn now_us(&self) -> u64 {
         monotonic_us().saturating_sub(self.epoch_us)
     }
@@ -69,13 +69,14 @@ impl Ledger {
 
     /// Records an operation and returns its position in the history.
     pub(super) fn record(&self, op: &Op) -> u64 {
+        // The lock covers the write, so that the returned position is the line of the operation in `history.jsonl`.
         let mut recorded = lock(&self.recorded);
         self.recorder.record(op);
         *recorded += 1;
         *recorded - 1
     }
 
-    /// Records the verdict on an expectation, and shows it to the user.
+    /// Records an expectation with its verdict, and shows both to the user.
     pub(super) fn expect(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
         let expectation =
             Expectation { at_us: self.now_us(), expected: expected.to_owned(), verdict, seen: shown(seen), ops };
@@ -83,14 +84,14 @@ impl Ledger {
         let mut line = serde_json::to_vec(&expectation).expect("an expectation is always valid JSON");
         line.push(b'\n');
         if let Err(error) = expectations.file.write_all(&line) {
-            // The scenario goes on; `close` fails with the first error.
+            // The scenario continues; `close` returns the first error.
             expectations.failure.get_or_insert(error.to_string());
         }
         drop(expectations);
         self.view.show(Event::Expectation(expectation));
     }
 
-    /// Remembers the records that a call wrote or deleted.
+    /// Stores which records a call wrote or deleted, for [`Ledger::tagged`].
     pub(super) fn remember(&self, grant: &Grant, tags: Vec<String>, outcome: &Outcome, effect: &Effect) {
         if *outcome != Outcome::Ok {
             return;
@@ -112,7 +113,7 @@ impl Ledger {
         }
     }
 
-    /// Returns the records that this caller has written with these tags and not deleted.
+    /// Returns the records that this user has written with these tags and has not deleted.
     pub(super) fn tagged(&self, grant: &Grant, tags: &[String], all: bool) -> Vec<Arc<str>> {
         let whose = |other: &Grant| {
             (&other.organisation, &other.user, &other.workspace) == (&grant.organisation, &grant.user, &grant.workspace)
@@ -139,7 +140,7 @@ impl Ledger {
         lock(&self.quotas).clone()
     }
 
-    /// Waits until everything is on the disk.
+    /// Waits until everything is written.
     pub(super) fn close(self) -> Result<(), RecordError> {
         let recorded = self.recorder.finish()?;
         let expectations = self.expectations.into_inner().unwrap_or_else(PoisonError::into_inner);

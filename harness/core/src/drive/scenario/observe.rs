@@ -4,7 +4,7 @@ use super::{Broken, Stage};
 use serde_json::Value;
 
 impl Stage<'_> {
-    /// Returns the current end of the log of a part.
+    /// Returns a mark at the current end of a part's log, for [`Stage::log_since`].
     ///
     /// # Errors
     /// Its log cannot be read.

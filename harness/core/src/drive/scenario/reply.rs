@@ -35,7 +35,7 @@ impl<'s> Reply<'s> {
         self.expect(expected, held)
     }
 
-    /// Expects that the tool, the resource or the prompt refuses with this code.
+    /// Expects that the tool, the resource or the prompt refuses the request with this code.
     pub fn refuses(self, expected: &str, code: ErrorCode) -> Self {
         let held = match &self.heard.outcome {
             Outcome::Failed(ErrorKind::Tool(said)) | Outcome::Unknown(ErrorKind::Tool(said)) => **said == *code.name(),
@@ -78,7 +78,8 @@ impl<'s> Reply<'s> {
         self
     }
 
-    /// Returns the reply if it has a result. Ends the scenario otherwise, for steps that mean nothing without the result.
+    /// Returns the reply if it has a result. Otherwise returns the reason that ends the scenario, because later steps
+    /// need the result.
     ///
     /// # Errors
     /// The reply has no result.
@@ -144,7 +145,7 @@ impl<'s> Reply<'s> {
         &self.asked
     }
 
-    /// Returns the outcome and the content in one line.
+    /// Renders the outcome and the content in one line.
     fn describe(&self) -> String {
         let outcome = match &self.heard.outcome {
             Outcome::Ok => "ok".to_owned(),

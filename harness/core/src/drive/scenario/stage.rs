@@ -21,32 +21,31 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Shortest and longest pause between two probes of a condition.
+// The pause doubles from one to the other: an early condition costs milliseconds, and a late one causes few calls.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
-/// Deadline of a page outside MCP.
+/// Deadline of a request for a page outside MCP.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
-/// Deadline of the final read.
 const READ_BACK_DEADLINE: Duration = Duration::from_secs(20);
 const READ_BACK_LANES: u32 = 4;
-/// Most calls of one actor in [`Stage::meanwhile`].
+/// Maximum number of calls of one actor in [`Stage::meanwhile`].
 const MAX_MEANWHILE_CALLS: u32 = 50_000;
-/// Lifetime of an actor's token; longer than any scenario or experiment.
+/// Lifetime of an actor's token. It is longer than any scenario or experiment, and below the services' maximum of one
+/// hour.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3_000);
 
 pub struct StageRequest<'a> {
     pub stack: &'a Stack,
     pub run_dir: &'a Path,
-    /// Identity of the run. The names of organisations end with a digest of it, so that two runs against one store do not share organisations.
+    /// Identity of the run. The name of each organisation ends with a digest of it, so that two runs against one store
+    /// share none.
     pub run_id: &'a str,
-    /// Seed of the run.
     pub seed: u64,
-    /// Key of access tokens.
     pub secret: &'a str,
     /// Value of the monotonic clock that is time 0 of the run.
     pub epoch_us: u64,
     pub view: &'a Arc<dyn View>,
 }
 
-/// The stage of a scenario or an experiment.
 pub struct Stage<'a> {
     pub(super) stack: &'a Stack,
     ledger: Ledger,
@@ -55,7 +54,7 @@ pub struct Stage<'a> {
     seed: u64,
     endpoints: BTreeMap<String, Arc<Endpoint>>,
     pages: reqwest::Client,
-    /// Grants of the processes in the history, from number 1 on; 0 is the harness itself.
+    /// The grant of each process in the history, beginning with process 1. Process 0 is the harness itself.
     grants: Mutex<Vec<Grant>>,
     run_dir: &'a Path,
     pub(super) down: Mutex<BTreeSet<String>>,
@@ -63,12 +62,11 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Opens a stage.
-    ///
     /// # Errors
     /// The files of the run cannot be created.
     pub fn open(request: StageRequest<'a>) -> Result<Self, RecordError> {
-        // No kept connection: one to a part that was restarted fails, and a ready part would look as if it were not.
+        // Without `no_proxy`, a proxy of the environment could answer for a part that is down. Connections are not
+        // kept, because a kept connection to a restarted part fails, and a part that is ready would seem not to be.
         let pages = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PAGE_DEADLINE).build();
         let pages = pages.map_err(|error| RecordError {
             path: request.run_dir.to_owned(),
@@ -81,6 +79,7 @@ impl<'a> Stage<'a> {
             minter: Minter::new(request.secret),
             mark: format!("{:08x}", xxh3_64(request.run_id.as_bytes()) as u32),
             seed: request.seed,
+            // Resolved once, because a part that is started again keeps its address.
             endpoints: endpoints(&request.stack.endpoints()),
             pages,
             grants: Mutex::default(),
@@ -95,12 +94,12 @@ impl<'a> Stage<'a> {
         self.seed
     }
 
-    /// Returns a user of an organisation that no other run has used, on the enterprise plan and with every scope but `admin`.
+    /// Returns a user on the enterprise plan, with every scope except `admin`. No other run has used its organisation.
     pub fn user(&'a self, user: &str, organisation: &str) -> Actor<'a> {
         self.actor(self.grant(user, organisation))
     }
 
-    /// Returns a user of exactly that organisation, for data that existed before the run.
+    /// Returns a user of the organisation with exactly this name, for data that existed before the run.
     pub fn user_exactly(&'a self, user: &str, organisation: &str) -> Actor<'a> {
         let grant = Grant { lifetime: TOKEN_LIFETIME, ..Grant::everything(organisation, user) };
         self.actor(grant)
@@ -117,7 +116,7 @@ impl<'a> Stage<'a> {
         grants.len() as u32
     }
 
-    /// The grant of a user of an organisation that no other run has used.
+    /// Returns the grant of a user whose organisation no other run has used.
     pub(crate) fn grant(&self, user: &str, organisation: &str) -> Grant {
         let organisation = format!("{organisation}-{}", self.mark);
         Grant { lifetime: TOKEN_LIFETIME, ..Grant::everything(organisation, user) }
@@ -140,12 +139,13 @@ impl<'a> Stage<'a> {
         self.minter.mint(grant).expect("a grant of a stage lives less than an hour and more than a second")
     }
 
-    /// Now, in microseconds of the run's clock.
+    /// Returns the current time, in microseconds of the run's clock.
     pub(crate) fn now_us(&self) -> u64 {
         self.ledger.now_us()
     }
 
-    /// Records an expectation, whether it held, and what was observed; `ops` are the positions of the calls that show it.
+    /// Records an expectation, whether it held, and the observed value. `ops` are the positions of the calls that prove
+    /// the value.
     pub fn expect(&self, expected: &str, held: bool, seen: impl ToString, ops: &[u64]) {
         self.ledger.expect(expected, word(held), &seen.to_string(), ops.to_vec());
     }
@@ -155,7 +155,7 @@ impl<'a> Stage<'a> {
         self.ledger.expect(expected, Verdict::Unknown, &why.to_string(), Vec::new());
     }
 
-    /// Repeats `probe` until it returns something, at most for `within`. Records whether it did.
+    /// Repeats `probe` until it returns `Some`, at most for `within`. Records as an expectation whether it did.
     pub async fn until<T>(
         &self,
         expected: &str,
@@ -165,9 +165,10 @@ impl<'a> Stage<'a> {
         let (start, mut pause) = (Instant::now(), PAUSES.0);
         loop {
             let found = probe().await;
+            // The time is compared after the probe, so that there is always a probe, and that a late success counts.
             let took = start.elapsed();
             if found.is_some() || took >= within {
-                let seen = if found.is_some() { "seen" } else { "not seen" };
+                let seen = if found.is_some() { "observed" } else { "not observed" };
                 self.expect(expected, found.is_some(), format!("{seen} after {} ms", took.as_millis()), &[]);
                 return found;
             }
@@ -176,13 +177,15 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Runs `action` while every actor repeats `call`, one call after the other and at least once.
+    /// Runs `action` while every actor repeats `call`. The calls of one actor follow each other, and each actor makes
+    /// at least one.
     pub async fn meanwhile<'c, T>(
         &self,
         actors: &mut [Actor<'c>],
         call: impl AsyncFn(&mut Actor<'c>),
         action: impl Future<Output = T>,
     ) -> T {
+        // A cell is enough, because all these futures run in one task.
         let over = std::cell::Cell::new(false);
         let traffic = actors.iter_mut().map(|actor| async {
             for _ in 0..MAX_MEANWHILE_CALLS {
@@ -200,8 +203,8 @@ impl<'a> Stage<'a> {
         futures::future::join(acting, futures::future::join_all(traffic)).await.0
     }
 
-    /// Promises that an organisation is admitted at most `limit` times in a window (in the whole run if `window` is `None`). Only calls of
-    /// `operations` count, or all calls if it is empty.
+    /// Declares that an organisation is admitted at most `limit` times in a window, or in the whole run if `window` is
+    /// `None`. Only calls of `operations` count, or all calls if the list is empty.
     pub fn promise_limit(&self, organisation: &str, operations: &[&str], limit: u64, window: Option<Duration>) {
         self.ledger.promise(Quota {
             tenant: organisation.to_owned(),
@@ -211,9 +214,10 @@ impl<'a> Stage<'a> {
         });
     }
 
-    /// Reads back every acknowledged write by its writer.
+    /// Reads back every acknowledged write, as its writer.
     pub(crate) async fn read_back(&'a self) {
-        // A write that is not read back in time stays undecided, and `no-lost-writes` reports it.
+        // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
+        // Flushed first, because the final read takes the ids from `history.jsonl`.
         if self.ledger.flush().is_ok() {
             let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
             let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(self.run_dir, lanes)).await;
@@ -249,7 +253,8 @@ impl<'a> Stage<'a> {
 
     async fn ready_instance(&self, service: Service) -> Option<String> {
         let instances = self.stack.instances(service);
-        // One after the other, several times: while the last one reports that it is stopping, the first may be ready again.
+        // Several rounds, because the first instance may have become ready again while the last one reported that it is
+        // stopping.
         for part in instances.iter().cycle().take(instances.len() * instances.len()) {
             if self.is_ready(&part.name).await {
                 return Some(part.name.clone());
@@ -258,16 +263,19 @@ impl<'a> Stage<'a> {
         None
     }
 
-    /// Returns the instance that a call goes to and its endpoint: of several instances a ready one, as a load balancer chooses.
+    /// Returns the instance that a call goes to, and its endpoint. If there are several instances, it is a ready one,
+    /// as a load balancer would choose.
     pub(crate) async fn instance_for(&self, service: &str) -> Option<(String, Arc<Endpoint>)> {
         let service = Service::ALL.into_iter().find(|known| known.name() == service)?;
+        // A single instance is called without a probe: there is no choice, and a call to an instance that is down shows
+        // the outage.
         let several = self.stack.instances(service).len() > 1;
         let part = if several { self.ready_instance(service).await } else { self.instance(service) }?;
         let endpoint = self.endpoint(&part);
         Some((part, endpoint))
     }
 
-    /// The first instance of a service.
+    /// Returns the name of the first instance of a service.
     pub(super) fn instance(&self, service: Service) -> Option<String> {
         self.stack.instances(service).first().map(|part| part.name.clone())
     }
@@ -298,7 +306,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A lane of the final read. It never ends early, because the final read has a deadline of its own.
+/// A lane of the final read. It never ends early, because [`READ_BACK_DEADLINE`] ends the whole final read.
 struct Lane<'a> {
     stage: &'a Stage<'a>,
 }
@@ -306,6 +314,7 @@ struct Lane<'a> {
 impl Read for Lane<'_> {
     async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
         let writer = (process as usize).checked_sub(1);
+        // The guard must end before `actor` is called, which locks the grants again.
         let grant = {
             let grants = self.stage.grants.lock().unwrap_or_else(PoisonError::into_inner);
             writer.and_then(|at| grants.get(at).cloned())

@@ -1,5 +1,5 @@
-//! The tool calls on a tapped edge between two parts: proof of the calls that were made, and of calls that were not. Verdicts and injections
-//! among them become operations of the history.
+//! The tool calls on a tapped edge between two parts. They prove which calls were made and which were not. Verdicts and
+//! injections become operations of the history.
 
 use super::{Broken, Stage};
 use crate::drive::canary::Names;
@@ -35,12 +35,12 @@ impl Stage<'_> {
     /// Returns the tool calls from one part to another since the last call of this function.
     ///
     /// # Errors
-    /// The edge is not tapped, or the tap lost calls, so that it does not prove that a call was not made.
+    /// The edge is not tapped, or the tap lost calls. A tap that lost calls cannot prove that a call was not made.
     pub fn wire(&self, from: &str, to: &str) -> Result<Vec<WireCall>, Broken> {
         let (exchanges, missed) = self
             .stack
             .tapped(from, to)
-            .ok_or_else(|| Broken(format!("the way from `{from}` to `{to}` is not tapped")))?;
+            .ok_or_else(|| Broken(format!("the edge from `{from}` to `{to}` is not tapped")))?;
         if missed > 0 {
             return Err(Broken(format!("the tap from `{from}` to `{to}` lost {missed} exchanges")));
         }
@@ -83,14 +83,15 @@ impl Stage<'_> {
         if !matches!(effect, Effect::Verdict { .. } | Effect::Inject { .. }) {
             return None;
         }
-        // The tap does not keep the caller's token; the verdict names its organisation.
+        // The tap does not record the caller's token, so the organisation is taken from the claims of the verdict.
         let token = structured["verdictToken"].as_str().or_else(|| call.arguments["verdictToken"].as_str());
         let tenant = token.and_then(effect::verdict_claims).map_or_else(|| "unseen".to_owned(), |claims| claims.org_id);
-        // The tap has an `Instant`, but the history counts from the start of the run.
+        // The tap has the `Instant` of the call, but the times of the history count from the start of the run.
         let ago = |instant: std::time::Instant| u64::try_from(instant.elapsed().as_micros()).unwrap_or(u64::MAX);
         let invoke_us = self.ledger().now_us().saturating_sub(ago(exchange.at));
         let took = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);
         Some(self.ledger().record(&Op {
+            // The process of the harness, because the caller on this edge is a service and not a user of the run.
             process: 0,
             tenant: tenant.into(),
             user: from.into(),

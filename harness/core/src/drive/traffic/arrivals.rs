@@ -1,5 +1,6 @@
-//! The arrival schedule of the open model: the planned time of the n-th call of the whole run. Two things change while
-//! it is in use: the shared counter that gives every arrival to exactly one user, and the surge that an experiment may start. No I/O, no clock.
+//! The arrival schedule of the open model: the planned time of the n-th call of the whole run. Only two parts of it
+//! change in use: the shared counter, which gives every arrival to exactly one user, and the surge that an experiment
+//! may start. No I/O, no clock.
 
 use crate::plan::workload::RateStage;
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Arrivals {
     planned: Legs,
+    // Set at most once, and then read by every call: reading it takes no lock.
     /// The schedule with the surge. Its arrivals before the surge are those of `planned`.
     surged: OnceLock<Legs>,
     next: AtomicU64,
@@ -21,7 +23,7 @@ struct Legs {
     total: u64,
 }
 
-/// One stage, with its start and the number of arrivals before it.
+/// A stage, with its start time and the number of arrivals before it.
 #[derive(Debug, Clone, Copy)]
 struct Leg {
     start_secs: f64,
@@ -41,6 +43,7 @@ impl Leg {
     fn reached(&self, arrivals: f64) -> f64 {
         let slope = (self.to - self.from) / self.secs;
         // This form of the root does not subtract two nearly equal numbers, which would lose digits if the slope is small.
+        // Rounding may make the radicand negative at the end of a ramp down to 0.
         let root = (self.from * self.from + 2.0 * slope * arrivals).max(0.0).sqrt();
         let divisor = self.from + root;
         if divisor > 0.0 { (2.0 * arrivals / divisor).min(self.secs) } else { 0.0 }
@@ -48,6 +51,7 @@ impl Leg {
 }
 
 /// Tolerance for rounding at the end of a stage, in arrivals.
+// A sum of stages such as 599.9999999 or 600.0000001 is 600 arrivals.
 const ROUNDING: f64 = 1e-6;
 
 /// Length of a schedule without an end: a year, longer than any run.
@@ -56,6 +60,7 @@ const ENDLESS: Duration = Duration::from_secs(365 * 86_400);
 impl Legs {
     fn new(stages: impl IntoIterator<Item = RateStage>) -> Self {
         let (mut legs, mut start_secs, mut before) = (Vec::new(), 0.0, 0.0);
+        // A stage without a length has no slope.
         for stage in stages.into_iter().filter(|stage| !stage.duration.is_zero()) {
             let secs = stage.duration.as_secs_f64();
             let leg = Leg { start_secs, before, from: stage.from_per_second, to: stage.to_per_second, secs };
@@ -90,7 +95,8 @@ impl Arrivals {
         Self::new(Duration::ZERO, &[constant(rate, ENDLESS)])
     }
 
-    /// Makes an endless schedule `times` as fast from `from_us` on, for `lasts`. A schedule surges once.
+    /// Multiplies the rate of an endless schedule by `times`, from `from_us` on and for `lasts`. Only the first call
+    /// has an effect.
     pub(super) fn surge(&self, from_us: u64, times: f64, lasts: Duration) {
         let rate = self.planned.stages.first().map_or(0.0, |leg| leg.from);
         let before = constant(rate, Duration::from_micros(from_us));
@@ -99,7 +105,8 @@ impl Arrivals {
         let _ = self.surged.set(surged);
     }
 
-    /// Planned time of arrival `index` (from 0), in microseconds after the start; `None` past the end.
+    /// Returns the planned time of arrival `index` (from 0), in microseconds after the start; `None` after the last
+    /// arrival.
     pub(super) fn planned_us(&self, index: u64) -> Option<u64> {
         self.surged.get().unwrap_or(&self.planned).planned_us(index)
     }
@@ -121,6 +128,7 @@ impl Arrivals {
 
     /// Takes the next arrival for one user: its number, and its planned time in microseconds after the start.
     pub(super) fn take(&self) -> Option<(u64, u64)> {
+        // Relaxed, because the counter orders no other memory: it only gives each number to one caller.
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         Some((index, self.planned_us(index)?))
     }

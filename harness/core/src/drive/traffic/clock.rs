@@ -1,5 +1,6 @@
-//! The clock of the pacing: the current time, and waiting until a time. The real clock wakes from a thread of its own, because the runtime's timer
-//! has a resolution of 1 ms; the virtual clock of the tests moves only when every user waits.
+//! The clock of the pacing: the current time, and waiting until a time. The real clock has its own thread, because the
+//! runtime's timer has a resolution of 1 ms: calls were sent 0.8 to 1.7 ms late (median), and 0.1 ms late with a
+//! thread. The virtual clock of the tests moves only when every user waits.
 
 use crate::observe::clock::monotonic_us;
 use std::cmp::Reverse;
@@ -62,6 +63,7 @@ struct Waiting {
 
 struct Alarm {
     at_us: u64,
+    // Breaks ties: of tasks that are due at the same time, the one that waited first is woken first.
     order: u64,
     waker: Waker,
 }
@@ -104,6 +106,7 @@ impl Alarms {
         let order = waiting.set;
         waiting.heap.push(Reverse(Alarm { at_us, order, waker }));
         drop(waiting);
+        // The thread sleeps until the earliest alarm, so only an earlier one has to wake it.
         if first {
             self.changed.notify_one();
         }
@@ -159,6 +162,7 @@ fn ring(alarms: &Alarms, epoch_us: u64) {
             due.extend(waiting.heap.pop().map(|Reverse(alarm)| alarm.waker));
         }
         if !due.is_empty() {
+            // Woken without the lock, because a task that wakes on another thread may set its next alarm at once.
             drop(waiting);
             due.drain(..).for_each(Waker::wake);
             waiting = alarms.lock();

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Maximum number of reads that wait for one lane.
+// The history is read only as fast as its records can be requested, so that its ids do not collect in memory.
 const LANE_QUEUE: usize = 256;
 
-/// Reads one record as the user with this process number; returns false to end its lane.
+/// Reads one record as the user with this process number. Returns false to end the lane.
 pub trait Read {
     fn read(&mut self, process: u32, id: Arc<str>) -> impl Future<Output = bool>;
 }
 
-/// Reads every acknowledged write of the history back. All records of a user go through one lane, because calls of a user never overlap.
+/// Reads back every acknowledged write of the history. All records of a user go to one lane, because the calls of a
+/// user never overlap.
 ///
 /// # Errors
 /// The history cannot be read.

@@ -1,5 +1,5 @@
-//! The latest acknowledged records of each user and of each organisation, for operations that need an existing record. A ring has a fixed
-//! size, so that memory does not grow with the length of a run.
+//! The latest acknowledged records of each user and of each organisation, for operations that need an existing record.
+//! Each ring has a maximum size, so that memory does not grow with the length of a run.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +34,7 @@ impl Ring {
         self.kept += 1;
     }
 
-    /// Returns the record that a random number chooses; `None` if there is none.
+    /// Returns the record that a random number chooses; `None` if the ring is empty.
     pub(super) fn pick(&self, choice: u32) -> Option<Known> {
         let index = (choice as usize).checked_rem(self.records.len())?;
         self.records.get(index).cloned()
@@ -56,6 +56,7 @@ impl Ring {
 #[derive(Debug)]
 pub struct Ledger {
     /// For each organisation: the records that its users share, and all its records.
+    // A lock for each ring, so that users of different organisations do not wait for each other.
     organisations: Vec<(Mutex<Ring>, Mutex<Ring>)>,
 }
 

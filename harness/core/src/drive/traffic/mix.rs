@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 pub struct Mix {
     /// Each operation, with the sum of the weights up to and including its own.
     sums: Vec<(&'static dyn Operation, u32)>,
+    // ChaCha has streams, and gives the same numbers for a seed with every release of `rand`. `StdRng` promises
+    // neither.
     rng: ChaCha8Rng,
 }
 
 impl Mix {
-    /// `weights` are by name of an operation. An unknown name has been refused when the file was read.
+    /// Creates a mix from the weight of each operation. Unknown names were rejected when the file was read.
     pub fn new(seed: u64, weights: &BTreeMap<String, u32>) -> Self {
         let mut sum = 0;
         let weighted = OPERATIONS.iter().filter_map(|operation| {

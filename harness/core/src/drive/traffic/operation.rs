@@ -1,5 +1,6 @@
-//! An operation: the unit that a mix weighs. It decides which requests it sends and what follows from a reply. It does not know which instance
-//! gets the call, when it is made or how it is recorded. Services and tools are names, so that an operation can also come from data.
+//! An operation: the unit that a mix weighs. An operation decides which requests it sends and which request follows a
+//! reply. It does not know which instance gets a call, when the call is made or how it is recorded. Services and tools
+//! are names, so that operations can also come from data.
 
 use super::content::Corpus;
 use super::directory::Identity;
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// Tags of the memories that operations store.
 const TAGS: &[&str] =
     &["incident", "deploy", "billing", "database", "latency", "review", "security", "cache", "release", "onboarding"];
-/// Intents of workflows and of requests to the guardrails and patterns. No rule of the guardrails objects to them.
+/// Intents of workflows and of requests to guardrails and patterns. No rule of the guardrails applies to them.
 const INTENTS: &[&str] = &[
     "the ledger was slow after the deploy",
     "p99 of checkout rose to four seconds",
@@ -26,10 +27,11 @@ const INTENTS: &[&str] = &[
     "cache stampede after the failover",
     "on-call handover notes of the payments team",
 ];
-/// An id that no memory has. An operation without a record to read requests it: a real call, whose right answer is `not_found`.
+/// An id that no memory has. An operation that has no record to read requests this id, and the correct answer is
+/// `not_found`.
 pub(super) const UNUSED_ID: &str = "00000000-0000-4000-8000-000000000000";
 
-/// One call, or a few that belong together.
+/// A call, or a few calls that belong together.
 pub trait Operation: Sync {
     /// Name in mixes, histories and reports.
     fn name(&self) -> &str;
@@ -40,13 +42,13 @@ pub trait Operation: Sync {
     /// Returns the first request.
     fn request(&self, draw: &mut Draw<'_>) -> Request;
 
-    /// Returns the request that follows a reply to `sent`. `None` ends the operation.
+    /// Returns the request that follows the reply to `sent`, or `None` if the operation has ended.
     fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>) -> Option<Request>;
 }
 
 type FollowUp = fn(&Request, &ToolReply<'_>) -> Option<Request>;
 
-/// An operation in Rust: a file of [`super::operations`].
+/// An operation that is written in Rust, in a file of [`super::operations`].
 pub(super) struct Coded {
     name: &'static str,
     service: Service,
@@ -98,7 +100,7 @@ pub struct Request {
     pub repeats: u32,
     /// Pause before it is sent.
     pub pause: Duration,
-    /// What a later request of the operation needs.
+    /// Data that a later request of the operation needs.
     pub context: Value,
 }
 
@@ -127,8 +129,8 @@ impl Request {
         Self { context, ..self }
     }
 
-    /// Returns the same request for another attempt, as a client with an idempotency key sends it when it got no answer. Returns `None` if there
-    /// was an answer, and after the last attempt.
+    /// Returns the same request for another attempt, as a client with an idempotency key repeats a request without an
+    /// answer. Returns `None` if there was an answer, and after the last attempt.
     pub fn repeated(&self, outcome: &Outcome) -> Option<Self> {
         const REPEATS: u32 = 5;
         const PAUSE: Duration = Duration::from_millis(200);
@@ -139,7 +141,6 @@ impl Request {
     }
 }
 
-/// How one request was answered.
 #[derive(Debug, Clone, Copy)]
 pub struct ToolReply<'a> {
     pub outcome: &'a Outcome,
@@ -192,6 +193,7 @@ impl Draw<'_> {
 
     /// Returns an idempotency key, or the id of an execution.
     pub(super) fn key(&mut self) -> String {
+        // Drawn from the seed, because a repeated run must send the same keys.
         format!("{:032x}", self.rng.random::<u128>())
     }
 

@@ -6,7 +6,7 @@ use mcp_contracts::{Service, guardrails, memory, orchestrator, patterns};
 macro_rules! operations {
     ($($file:ident),+ $(,)?) => {
         $(pub(super) mod $file;)+
-        /// A seed draws from this list in its order.
+        /// The order matters: in another order, the same seed would choose other operations.
         pub const OPERATIONS: &[&dyn Operation] = &[$(&$file::OPERATION),+];
     };
 }

@@ -1,4 +1,5 @@
-//! Decides when a user makes its next call, in the closed and in the open model. It does not know what is called.
+//! Decides when a user makes its next call, in the closed and in the open model. It does not know which operation the
+//! call is.
 
 use super::arrivals::Arrivals;
 use super::clock::{Clock, sleep_until};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// The times at which the phases of a run begin and end, in microseconds of the run's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Begin of the warm-up.
+    /// Start of the warm-up.
     pub from_us: u64,
     pub measured_from_us: u64,
     pub until_us: u64,
@@ -23,7 +24,7 @@ impl Window {
         Self { from_us, measured_from_us, until_us: measured_from_us + workload.duration.as_micros() as u64 }
     }
 
-    /// The phase of a call that is due at this time.
+    /// Returns the phase of a call that is due at this time.
     const fn phase(&self, at_us: u64) -> Phase {
         if at_us < self.measured_from_us { Phase::Warmup } else { Phase::Measured }
     }
@@ -41,14 +42,15 @@ enum Kind {
     Open(Arrivals),
 }
 
-/// Pause of a user of the closed model after a refused connection, in microseconds. Without it, a hundred users would fill the disk with
-/// refusals.
+/// Pause of a user of the closed model after a refused connection, in microseconds. Without the pause, a hundred users
+/// would fill the disk with refused calls.
 const NO_CONNECTION_PAUSE_US: u64 = 50_000;
 
-/// What a user did before its turn.
+/// The last action of a user before its next call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum After {
-    /// It has just started. It first waits for this share (0 to 1) of the think time, because users that start together would call in step.
+    /// The user has just started. It first waits for this share (0 to 1) of the think time: users that start together
+    /// would call in step.
     Start(f64),
     Call,
     NoConnection,
@@ -61,7 +63,8 @@ pub struct Turn {
     /// Time and number of the arrival in the schedule; only in the open model.
     pub planned_us: Option<u64>,
     pub number: Option<u64>,
-    /// Earliest time at which it could be sent: the planned time, or when its user became free. A later send is the driver's own delay.
+    /// Earliest possible time of the send: the planned time, or the time at which the user became free. Any later send
+    /// is the driver's delay.
     ready_us: u64,
 }
 
@@ -71,15 +74,15 @@ impl Turn {
         Self { phase, planned_us: None, number: None, ready_us: 0 }
     }
 
-    /// Returns the driver's own delay of a call, in microseconds; `None` if the call was not planned. The time until a busy user is free is
-    /// not part of it: then the service is slow, and the latency shows it.
+    /// Returns the driver's own delay of a call, in microseconds; `None` if the call was not planned. Waiting for a
+    /// busy user is not part of it, because it is the service that is slow then, and the latency includes the wait.
     pub fn send_lag_us(&self, invoke_us: u64) -> Option<u64> {
         self.planned_us.map(|_| invoke_us.saturating_sub(self.ready_us))
     }
 }
 
 impl Pace {
-    /// The pace of a workload; it ends early when `stop` is cancelled.
+    /// Returns the pace of a workload. It ends early if `stop` is cancelled.
     pub fn new(workload: &Workload, window: Window, stop: CancellationToken) -> Self {
         let kind = match &workload.model {
             Model::Closed { think_time } => Kind::Closed { think_us: think_time.as_micros() as u64 },
@@ -88,13 +91,13 @@ impl Pace {
         Self { window, kind, stop }
     }
 
-    /// Arrivals at one rate until `stop` is cancelled, all of them measured.
+    /// Returns a pace of arrivals at one rate until `stop` is cancelled. All of them are measured.
     pub fn endless(rate: f64, stop: CancellationToken) -> Self {
         let window = Window { from_us: 0, measured_from_us: 0, until_us: u64::MAX };
         Self { window, kind: Kind::Open(Arrivals::endless(rate)), stop }
     }
 
-    /// Arrivals planned in the measured phase; only in the open model.
+    /// Returns the number of arrivals planned in the measured phase; `None` in the closed model.
     pub fn planned_arrivals(&self) -> Option<u64> {
         match &self.kind {
             Kind::Closed { .. } => None,
@@ -119,9 +122,13 @@ impl Pace {
                     After::Call => *think_us,
                     After::NoConnection => (*think_us).max(NO_CONNECTION_PAUSE_US),
                 };
+                // A user that is ready before the window waits for it, so that the warm-up has its full length.
                 self.unplanned(clock, (free_us + pause_us).max(self.window.from_us)).await
             }
             Kind::Open(arrivals) => {
+                // Taken before the wait, so that each of several free users waits for another arrival. There is no
+                // check of the end: an arrival that a stall delays beyond it is still sent, because to omit it would
+                // omit the latency of the stall.
                 let (number, planned_us) = arrivals.take()?;
                 let planned_us = planned_us + self.window.from_us;
                 if !self.wait(clock, planned_us).await {
@@ -133,8 +140,9 @@ impl Pace {
         }
     }
 
-    /// Waits until a call may follow the one before it after a pause; `None` when the run is over.
+    /// Waits for a pause, and returns the turn of a follow-up call; `None` when the run is over.
     pub async fn follow_up<C: Clock>(&self, clock: &C, pause: Duration) -> Option<Turn> {
+        // Not planned, because it depends on a reply: its latency counts from the send.
         self.unplanned(clock, clock.now_us() + pause.as_micros() as u64).await
     }
 
@@ -148,7 +156,7 @@ impl Pace {
         (now_us < self.window.until_us).then_some(Turn { phase, planned_us: None, number: None, ready_us: now_us })
     }
 
-    /// Waits until then; returns false if the run was stopped.
+    /// Waits until a time. Returns false if the run was stopped.
     async fn wait<C: Clock>(&self, clock: &C, at_us: u64) -> bool {
         if clock.now_us() < at_us {
             tokio::select! {

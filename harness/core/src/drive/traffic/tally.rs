@@ -1,5 +1,5 @@
-//! The running counts of a load or an experiment, for the progress line, the driver's report, and the decision to end a run that goes worse
-//! than planned. Their size does not depend on the number of calls.
+//! The running counts of a load or an experiment. They are used for the progress line, for the driver's report, and for
+//! the decision to end a run that goes worse than planned. Their size does not depend on the number of calls.
 
 use crate::stack::view::Progress;
 use harness_history::{ErrorKind, Op, Outcome, Phase};
@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Longest latency that is recorded, in microseconds: an hour.
+/// Maximum latency that the histograms record, in microseconds: an hour. A higher latency counts as an hour.
 const MAX_US: u64 = 3_600_000_000;
 
 /// Length of the intervals of [`Tally::error_share`], in microseconds.
@@ -16,10 +16,10 @@ const INTERVAL_US: u64 = 100_000;
 /// Number of intervals that are kept: 15 minutes, the longest that an experiment may look back.
 const INTERVALS: usize = 9_000;
 
-/// Counts of all users.
 pub struct Tally {
-    /// Errors that do not count, by the names that reports use.
+    /// Errors that do not count as errors, by the names that reports use.
     allowed: Vec<String>,
+    // Never contended: a load runs on one thread, and an experiment in one task.
     counts: Mutex<Counts>,
     users: AtomicU32,
     in_flight: AtomicU32,
@@ -34,7 +34,7 @@ struct Counts {
     phase_errors: u64,
     measured_calls: u64,
     measured_arrivals: u64,
-    /// For each interval its number, its calls and its errors; the newest last.
+    /// The number, the calls and the errors of each interval; the newest interval is the last.
     intervals: VecDeque<(u64, u64, u64)>,
     latency: Histogram<u64>,
     lag: Histogram<u64>,
@@ -49,6 +49,7 @@ impl Default for Tally {
 impl Tally {
     /// Counts every error except those that an experiment allows.
     pub fn new(allowed: Vec<String>) -> Self {
+        // With three significant digits a percentile is exact to 0.1 %.
         let histogram = || Histogram::new_with_bounds(1, MAX_US, 3).expect("the bounds are in order");
         let counts = Counts {
             phase: Phase::Setup,
@@ -77,6 +78,7 @@ impl Tally {
 
     /// Counts the start of a call.
     pub fn begin(&self) {
+        // Relaxed, because these are figures for people; they order no other memory.
         let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(now, Ordering::Relaxed);
     }
@@ -128,12 +130,10 @@ impl Tally {
         (errors as f64 / (calls as f64).max(1.0), calls)
     }
 
-    /// Counts a user that starts.
     pub fn user_starts(&self) {
         self.users.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a user that has finished.
     pub fn user_ends(&self) {
         self.users.fetch_sub(1, Ordering::Relaxed);
     }
@@ -143,23 +143,23 @@ impl Tally {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// Calls made in the measured phase.
     pub fn measured_calls(&self) -> u64 {
         self.lock().measured_calls
     }
 
-    /// Arrivals of the schedule that were sent in the measured phase.
+    /// Returns the number of arrivals that were sent in the measured phase.
     pub fn measured_arrivals(&self) -> u64 {
         self.lock().measured_arrivals
     }
 
-    /// Send lag at a percentile (0 to 100), in microseconds; `None` if no call was planned.
+    /// Returns the send lag at a percentile (0 to 100), in microseconds; `None` if no call was planned.
     pub fn send_lag_us(&self, percentile: f64) -> Option<u64> {
         let counts = self.lock();
         (!counts.lag.is_empty()).then(|| counts.lag.value_at_percentile(percentile))
     }
 
-    /// Returns what happened since the last progress line. The caller fills in the time that is left.
+    /// Returns the progress. `calls` and `errors` count since the last progress line, the other figures since the start
+    /// of the phase. The caller fills in the remaining time.
     pub fn progress(&self, at_us: u64) -> Progress {
         let mut counts = self.lock();
         let latency = |percentile| counts.latency.value_at_percentile(percentile);
@@ -189,7 +189,7 @@ impl Counts {
 
     fn note_interval(&mut self, interval: u64, error: u64) {
         match self.intervals.back_mut() {
-            // Calls are counted in the order in which they end, except for a few microseconds.
+            // Calls are counted nearly in the order of their ends, so a call of an earlier interval counts in the last.
             Some((last, calls, errors)) if *last >= interval => (*calls, *errors) = (*calls + 1, *errors + error),
             _ => self.intervals.push_back((interval, 1, error)),
         }
@@ -199,7 +199,7 @@ impl Counts {
     }
 }
 
-/// Returns true if an experiment lets callers see such an error.
+/// Returns true if an experiment allows clients to get this error.
 fn is_allowed(kind: &ErrorKind, allowed: &[String]) -> bool {
     let named = |name: &str| allowed.iter().any(|allowed| allowed == name);
     match kind {

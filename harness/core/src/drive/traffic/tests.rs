@@ -1,4 +1,4 @@
-//! What every operation must hold to: the requests are those of the contract, and a name stands for one operation.
+//! The rules of every operation: its requests are those of the contract, and no two operations have the same name.
 
 use super::content::Corpus;
 use super::directory::users_of_load;
@@ -48,7 +48,7 @@ fn is_of_the_contract(request: &Request) {
     }
 }
 
-/// A reply that has what any operation reads of one.
+/// Returns a reply with every field that an operation reads.
 fn rich_reply() -> Value {
     json!({
         "verdictToken": "t", "executionId": "e", "patterns": [{ "id": "p", "variables": ["service"] }],
@@ -56,7 +56,7 @@ fn rich_reply() -> Value {
     })
 }
 
-/// Every request of an operation whose calls are all answered with `outcome`.
+/// Returns every request of an operation if each of its calls is answered with `outcome`.
 fn requests(operation: &dyn Operation, outcome: &Outcome) -> Vec<Request> {
     let structured = rich_reply().to_string();
     with_draw(17, |draw| {

@@ -17,14 +17,14 @@ use harness_history::{Effect, ErrorKind, Op, Outcome, Visibility};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
-/// A token is replaced this long before its end, in microseconds.
+/// Remaining lifetime at which a token is replaced, in microseconds.
 const REFRESH_BEFORE_US: u64 = 300_000_000;
 
 /// The data that all users of a run share.
 pub struct Scene {
     mix: Mix,
     users: u64,
-    /// Number of the first call of the mix; smaller numbers belong to the calls before the load.
+    /// Number of the first call of the mix. The calls before the load have the smaller numbers.
     first_call: u64,
     corpus: Corpus,
     ledger: Ledger,
@@ -50,14 +50,13 @@ impl Scene {
     }
 }
 
-/// A call that is due.
 pub struct Due {
     call: Call,
     pub turn: Turn,
 }
 
 impl Due {
-    /// The service that it goes to.
+    /// Returns the service that the call goes to.
     pub fn service(&self) -> &str {
         &self.call.request.service
     }
@@ -74,7 +73,8 @@ pub struct User {
     grant: Grant,
     token: String,
     token_until_us: u64,
-    /// A connection to each instance that it has called; a list, because a run has a handful of instances.
+    /// A connection to each instance that the user has called. A list is enough, because a run has only a few
+    /// instances.
     clients: Vec<(Arc<str>, Client)>,
     own: Ring,
     index: u64,
@@ -84,7 +84,7 @@ pub struct User {
 }
 
 impl User {
-    /// Makes user number `index` (from 0) of a scene.
+    /// Creates user number `index` (from 0) of a scene.
     pub fn new(identity: Identity, grant: Grant, index: u64, scene: &Scene) -> Self {
         Self {
             identity,
@@ -100,7 +100,7 @@ impl User {
         }
     }
 
-    /// Replaces the token if it ends soon.
+    /// Replaces the token if it expires soon.
     ///
     /// # Errors
     /// The token cannot be signed.
@@ -120,7 +120,7 @@ impl User {
             return Some(Due { call, turn });
         }
         let turn = pace.next(clock, self.after).await?;
-        // In the closed model a user makes every n-th call, so that a seed gives each user the same sequence.
+        // In the closed model, each of n users makes every n-th call, so that a seed gives each user the same sequence.
         let number = turn.number.unwrap_or(self.turns * scene.users + self.index) + scene.first_call;
         self.turns += 1;
         let (operation, rng) = scene.mix.draw(number);
@@ -132,7 +132,7 @@ impl User {
         Due { call: self.call(scene, &store_memory::OPERATION, number, scene.mix.numbers_of(number)), turn }
     }
 
-    /// The call that reads a record after the load.
+    /// Returns the call that reads a record after the load.
     pub fn read(&self, id: &str, turn: Turn) -> Due {
         Due { call: Call { operation: &get_memory::OPERATION, request: get_memory::request(Some(id)) }, turn }
     }
@@ -194,7 +194,9 @@ impl User {
                 self.own.keep(record);
             }
             (Effect::Update { key, value, .. }, Outcome::Ok) => self.own.updated(key, value.version),
-            // A deleted record is gone, and the effect of an unknown outcome is open: no later call may rely on either record.
+            // A deleted record is gone, and the effect of an unknown outcome is open: no later call may rely on either
+            // record. The ledger of the organisation keeps both, because `not_found` is a valid answer to the read of a
+            // colleague.
             (Effect::Update { key, .. }, Outcome::Unknown(_))
             | (Effect::Delete { key }, Outcome::Ok | Outcome::Unknown(_)) => self.own.forget(key),
             _ => {}

@@ -1,5 +1,5 @@
-//! The record of a gate: its phases, their runs in order, and why a run did not start. The report of the gate is made from this record and the
-//! runs, at once or later.
+//! The record of a gate: its phases, their runs in order, and the reason if a run did not start. The report of the gate
+//! is derived from this record and from the runs, at once or later.
 
 use crate::plan::run_dir;
 use crate::plan::seal::write_whole;
@@ -14,35 +14,27 @@ pub struct GateRecord {
     pub run_id: String,
     /// The exact command to repeat it.
     pub command: String,
-    /// Seed of all its runs.
+    /// The seed, which all of its runs share.
     pub seed: u64,
-    /// Its profile.
     pub profile: String,
     /// Start time (RFC 3339, UTC).
     pub started_at: String,
-    /// Duration, in milliseconds.
     pub took_ms: u64,
-    /// True if the gate was interrupted.
     pub interrupted: bool,
-    /// Its phases, in their order.
     pub phases: Vec<PhaseRecord>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRecord {
     pub kind: PhaseKind,
-    /// Its runs, in their order.
     pub runs: Vec<RunRecord>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PhaseKind {
-    /// Scenarios.
     Scenarios,
-    /// A load.
     Load,
-    /// Experiments.
     Experiments,
 }
 
@@ -65,7 +57,6 @@ impl PhaseKind {
     }
 }
 
-/// A run of a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// Name of the scenario, the workload or the experiment.
@@ -85,16 +76,16 @@ pub enum RunEnd {
     Recorded(String),
     /// It failed before anything could be judged.
     Failed {
-        /// Its exit code.
         exit: u8,
         why: String,
     },
-    /// It was not started.
-    NotRun { why: String },
+    NotRun {
+        why: String,
+    },
 }
 
 impl GateRecord {
-    /// A directory name for a gate that starts now.
+    /// Returns a directory name for a gate that starts now.
     pub fn fresh_id(profile: &str) -> String {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
         let nonce: u16 = rand::random();
@@ -118,7 +109,7 @@ impl GateRecord {
     }
 }
 
-/// The folder of the runs of a gate.
+/// Returns the folder of the runs of a gate.
 pub fn runs(dir: &Path) -> PathBuf {
     dir.join(run_dir::RUNS)
 }

@@ -1,5 +1,5 @@
-//! Collects the evidence that a fault hit, and of its effects: counters of the services, requests on edges, and calls that a service reports as
-//! admitted beyond a limit.
+//! Collects evidence that a fault hit, and of its effects: counters of the services, requests on edges, and calls that
+//! a service reports as admitted beyond a limit.
 
 use crate::drive::experiment::{CounterName, Experiment};
 use crate::drive::scenario::sum;
@@ -20,7 +20,8 @@ pub(super) struct Counters {
     read: Vec<Counter>,
     /// Positions of the counters that the experiment names as evidence of a hit.
     evidence: Vec<usize>,
-    /// Positions of the counters of calls that services admitted without Redis. A Redis that is down counts no calls itself.
+    /// Positions of the counters of calls that services admitted without Redis. They count the hits of a fault of
+    /// Redis, because a Redis that is down cannot count.
     of_redis: Vec<usize>,
 }
 
@@ -55,6 +56,7 @@ impl Counters {
                 () = tokio::time::sleep(EVERY) => false,
             };
             for (at, value) in self.values(stack).await.into_iter().enumerate() {
+                // The maximum, because a gauge such as an active fallback may be 0 again at the end of the fault.
                 let during = &mut self.read[at].during;
                 *during = match (*during, value) {
                     (Some(high), Some(value)) => Some(high.max(value)),
@@ -124,7 +126,7 @@ impl Counters {
     }
 }
 
-/// Returns how much a counter grew. It starts at 0 again if its part restarts.
+/// Returns how much a counter grew. If its part was restarted meanwhile, the counter began at 0 again.
 fn growth(counter: &Counter) -> Option<f64> {
     let (before, after) = (counter.before?, counter.after.or(counter.during)?);
     Some(if after < before { after } else { after - before })
@@ -151,7 +153,7 @@ impl EdgeTraffic {
         Self { ways: ways.collect() }
     }
 
-    /// Returns what passed since. The calls of users are counted from the history, not here.
+    /// Returns the requests and connections since then. `calls` is filled in later, from the history.
     pub(super) fn after(self, stack: &Stack, span: Span) -> Vec<Way> {
         let counted = self.ways.into_iter().filter_map(|Passed { from, to, before }| {
             let (requests, connects) = before?;

@@ -1,12 +1,13 @@
-//! Searches the logs of every part for what must never be in them: the key of tokens, tokens, contents of memories.
+//! Searches the logs of every part for secrets, which they must never contain: the key of tokens, tokens, and contents
+//! of memories.
 
 use crate::stack::Stack;
 use harness_history::experiment::LeakedSecret;
 
-/// Most findings that are kept; one is enough to fail.
+/// Maximum number of findings that are kept. A single one fails the check.
 const MOST: usize = 20;
 
-/// Searches everything that the parts have written. Also returns the number of lines.
+/// Searches the whole log of every part. Also returns the number of lines.
 pub(super) async fn search(stack: &Stack, secret: &str) -> (Vec<LeakedSecret>, u64) {
     let (mut seen, mut lines) = (Vec::new(), 0);
     for part in stack.parts() {
@@ -28,7 +29,7 @@ fn secret_in(line: &str, secret: &str) -> Option<&'static str> {
     if line.contains(secret) {
         return Some("key of tokens");
     }
-    // A signed token is three parts of base64url, and the first begins with `{"`.
+    // A signed token has three parts in base64url. The first part encodes `{"…`, so it begins with `eyJ`.
     let mut words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
     if words.any(|word| word.starts_with("eyJ") && word.split('.').filter(|part| part.len() >= 16).count() >= 3) {
         return Some("token");

@@ -1,4 +1,5 @@
-//! Records when other processes than the stack and the harness used much of the machine: they may be why a call was slow then.
+//! Records when processes other than the stack and the harness used much of the machine, because they may be the reason
+//! for slow calls.
 
 use crate::observe::clock::monotonic_us;
 use crate::observe::cpu_time;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Interval between two samples.
 const EVERY: Duration = Duration::from_secs(1);
-/// A machine is crowded if other processes use more than this share of it.
+/// A machine is crowded if other processes use more than this share of it (decision 0015).
 const SHARE: f64 = 0.25;
 
 /// Samples until the run is over. A machine without these figures counts as not crowded.
@@ -42,9 +43,9 @@ pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken
 #[derive(Debug, Clone, PartialEq)]
 struct Look {
     at_us: u64,
-    /// Time that all cores together were busy.
+    /// Busy time of all cores together.
     busy: Duration,
-    /// Time that all cores together were there.
+    /// Total time of all cores together, busy or idle.
     all: Duration,
     /// Time that each of our processes used.
     own: Vec<(u32, Duration)>,
@@ -52,9 +53,11 @@ struct Look {
 
 fn look(stack: &Stack, epoch_us: u64) -> Option<Look> {
     let total = KernelStats::current().ok()?.total;
+    // Time that the hypervisor gave to other machines counts as busy, because it slows the stack like a process here.
     let given_away = total.steal.unwrap_or_default();
     let working = total.user + total.nice + total.system + total.irq.unwrap_or_default();
     let busy = working + total.softirq.unwrap_or_default() + given_away;
+    // A core that waits for a disk can run another process, so it counts as idle.
     let idle = total.idle + total.iowait.unwrap_or_default();
     let time = |ticks: u64| Duration::from_micros(ticks * 1_000_000 / procfs::ticks_per_second());
     let pids = stack.parts().into_iter().filter_map(|part| part.pid).chain([std::process::id()]);
@@ -63,7 +66,7 @@ fn look(stack: &Stack, epoch_us: u64) -> Option<Look> {
 }
 
 fn is_crowded(before: &Look, now: &Look) -> bool {
-    // A process that is new began at nothing.
+    // A process that was not running before had used no time.
     let used = |(pid, time): &(u32, Duration)| {
         let known = before.own.iter().find(|(known, _)| known == pid).map(|(_, time)| *time);
         time.saturating_sub(known.unwrap_or_default())

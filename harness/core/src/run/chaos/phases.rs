@@ -1,5 +1,6 @@
-//! The schedule of an experiment: waits while the load is steady, injects and heals the faults, and waits while the stack recovers. Ends the run
-//! early if a fault cannot be injected or healed, if more calls fail than the experiment allows, or on an interrupt.
+//! The schedule of an experiment: waits while the load is steady, injects and heals the faults, and waits while the
+//! stack recovers. The run ends early if a fault cannot be injected or healed, if more calls fail than the experiment
+//! allows, or on an interrupt.
 
 use super::evidence::{Counters, EdgeTraffic};
 use crate::drive::experiment::Experiment;
@@ -21,7 +22,7 @@ const WARM_UP: Duration = Duration::from_secs(3);
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// Interval at which the share of errors is checked.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
-/// Minimum number of calls for an abort. With fewer, a high share of errors may be chance.
+/// Minimum number of calls for an abort. Among fewer calls, a high share of errors may be chance.
 const LEAST_CALLS: u64 = 50;
 
 pub(super) struct PhaseRunner<'s> {
@@ -119,11 +120,12 @@ impl<'s> PhaseRunner<'s> {
         happened
     }
 
-    /// Injects one fault as often as it is ordered. Each injection is healed before the next one.
+    /// Injects one fault as many times as the experiment orders. Each injection is healed before the next one.
     async fn fault(&self, order: &FaultOrder, early: &CancellationToken) {
         self.rest(order.after, early).await;
         let start = tokio::time::Instant::now();
         for time in 0..order.times {
+            // Counted from the start, so that a slow heal does not delay all later injections.
             let due = start + order.every * time;
             self.rest(due.saturating_duration_since(tokio::time::Instant::now()), early).await;
             if early.is_cancelled() {
@@ -139,11 +141,13 @@ impl<'s> PhaseRunner<'s> {
     async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<(), String> {
         let FaultOrder { fault, lasts, .. } = order;
         let takes_away: Vec<String> = fault.parts().into_iter().map(str::to_owned).collect();
+        // Read before the injection: a call may fail from then on, although the fault counts as active only later.
         let ordered_us = self.stage.now_us();
         let active = self.injector.inject(fault).await.map_err(|error| error.to_string())?;
         let active_us = self.stage.now_us();
         self.stage.outage(fault.kind(), &takes_away, ordered_us, true);
         // Recorded before the heal, so that the record has the fault even if its heal fails.
+        // An index, because a borrow must not last over the awaits below, during which other faults add their records.
         let at = self.faults.borrow().len();
         self.faults.borrow_mut().push(Fault {
             name: fault.name(),

@@ -30,6 +30,7 @@ async fn look(
 ) -> Vec<Probe> {
     let mut probes = Vec::new();
     let mut tick = tokio::time::interval(EVERY);
+    // A probe that waited for its deadline must not be followed by a burst of the probes that it delayed.
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {

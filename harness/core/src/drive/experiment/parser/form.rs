@@ -28,7 +28,7 @@ pub(super) struct ExperimentForm {
     /// Number of instances of a service, if more than one.
     #[schemars(schema_with = "instances")]
     pub(super) instances: IndexMap<Service, u32>,
-    /// Settings of every service, and in `[settings.SERVICE]` of one.
+    /// Settings of all services; `[settings.SERVICE]` has the settings of one service.
     #[schemars(schema_with = "settings")]
     pub(super) settings: IndexMap<String, Setting>,
     /// Files of rules and patterns that exist from the start.
@@ -39,7 +39,7 @@ pub(super) struct ExperimentForm {
     /// Organisations that call more often than their limit allows.
     #[schemars(extend("default" = []))]
     pub(super) limited: Vec<Limited>,
-    /// Load on top of the rate for a while.
+    /// A temporary higher rate.
     pub(super) surge: Option<SurgeForm>,
     /// Load before the fault.
     #[schemars(extend("default" = "6s", "x-at-least" = "1s", "x-at-most" = "15m"))]
@@ -52,7 +52,7 @@ pub(super) struct ExperimentForm {
     pub(super) fault: Vec<FaultForm>,
     /// What counts the requests that a fault hit, if neither the fault nor the clients can.
     pub(super) evidence: Option<CounterName>,
-    /// Ways whose requests are counted against the calls that need them.
+    /// Edges whose requests are compared with the calls that need them.
     #[schemars(extend("default" = []))]
     pub(super) ways: Vec<WayWish>,
     /// Thresholds before the fault; if they do not hold, the experiment proves nothing.
@@ -67,13 +67,13 @@ pub(super) struct ExperimentForm {
     /// What else must hold.
     #[schemars(extend("default" = {}))]
     pub(super) expect: Expect,
-    /// Standing checks that must decide.
+    /// Standing checks that must come to a decision.
     #[schemars(extend("default" = [], "items" = { "type": "string", "format": "standing check" }))]
     pub(super) requires: Vec<String>,
     /// The lies that it must catch, such as `memory=acknowledge-before-commit`.
     #[schemars(extend("default" = []))]
     pub(super) catches: Vec<String>,
-    /// When a run that gets worse than planned is stopped.
+    /// When a run that goes worse than planned is stopped.
     #[schemars(extend("default" = {}))]
     pub(super) abort: AbortForm,
 }
@@ -104,7 +104,7 @@ impl Setting {
     }
 }
 
-/// Arrivals at one rate; the next free user takes each.
+/// Arrivals at a constant rate; the next free user takes each arrival.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Load")]
@@ -112,10 +112,10 @@ pub(super) struct LoadForm {
     /// Arrivals per second.
     #[schemars(extend("default" = 50.0, "exclusiveMinimum" = 0, "maximum" = MAX_RATE))]
     pub(super) rate: f64,
-    /// Users, each with one connection to each part.
+    /// Number of users; each has one connection to each part.
     #[schemars(range(min = 1, max = 1_000), extend("default" = 24))]
     pub(super) users: u32,
-    /// Organisations that the users are spread over; 8 by default, and at most as many as users.
+    /// Number of organisations that the users are spread over: 8 by default, and at most one for each user.
     #[schemars(range(min = 1, max = 1_000))]
     pub(super) organisations: Option<u32>,
     /// Deadline of one call.
@@ -126,15 +126,15 @@ pub(super) struct LoadForm {
     pub(super) mix: BTreeMap<String, u32>,
 }
 
-/// Load on top of the rate for a while.
+/// A temporary higher rate.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Surge")]
 pub(super) struct SurgeForm {
-    /// The rate is multiplied by this.
+    /// Factor by which the rate is multiplied.
     #[schemars(extend("default" = 5.0, "exclusiveMinimum" = 0, "maximum" = MAX_RATE))]
     pub(super) times: f64,
-    /// From the beginning of the fault phase.
+    /// Time from the beginning of the fault phase to the surge.
     #[schemars(extend("default" = "0s", "x-at-least" = "0s", "x-at-most" = "15m"))]
     pub(super) after: Length,
     /// How long it lasts.
@@ -143,6 +143,7 @@ pub(super) struct SurgeForm {
 }
 
 /// A fault and its times; docs/adding-an-experiment.md lists every kind with its keys.
+// Without `deny_unknown_fields`, which serde does not combine with `flatten`. The type of the kind rejects unknown keys.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Fault")]
 pub(super) struct FaultForm {
@@ -179,7 +180,7 @@ pub(super) struct Expect {
     /// Minimum number of requests that each fault must hit.
     #[schemars(range(min = 1, max = 1_000_000), extend("default" = 30))]
     pub(super) least_hits: u32,
-    /// Maximum number of requests on a way for each call that needs it.
+    /// Maximum number of requests on an edge of `ways` for each call that needs it.
     #[schemars(extend("default" = 1.5, "exclusiveMinimum" = 0))]
     pub(super) amplification: f64,
     /// Minimum share of the planned arrivals before the fault that must succeed.
@@ -209,7 +210,7 @@ pub(super) struct Expect {
 pub(super) struct ReadinessForm {
     /// The part.
     pub(super) part: String,
-    /// What it must report; `gone` is no answer.
+    /// What it must report; `gone` means that it does not answer.
     #[schemars(with = "String", extend("enum" = ["ready", "degraded", "not_ready", "gone"]))]
     pub(super) says: ReadyWord,
     /// Maximum time from the fault until it reports that.
@@ -240,15 +241,15 @@ pub(super) struct CounterForm {
     pub(super) after: Option<String>,
 }
 
-/// When a run that gets worse than planned is stopped.
+/// When a run that goes worse than planned is stopped.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Abort")]
 pub(super) struct AbortForm {
-    /// Share of calls that fail otherwise than the experiment allows.
+    /// Share of calls with an error that the experiment does not allow.
     #[schemars(extend("default" = 0.9, "exclusiveMinimum" = 0, "maximum" = 1))]
     pub(super) error_share: f64,
-    /// The time over which these calls are counted.
+    /// Length of the period before now whose calls are counted.
     #[schemars(extend("default" = "5s", "x-at-least" = "1s", "x-at-most" = "15m"))]
     pub(super) within: Length,
 }

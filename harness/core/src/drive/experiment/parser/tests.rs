@@ -31,7 +31,7 @@ fn what_cannot_be_given_or_changed_is_reported_with_its_line() {
         "[[given]]\nservice = \"patterns\"\nfile = \"third.yaml\"",
     );
     assert!(
-        error.contains("x.toml:53") && error.contains("`own.yaml` is to be taken away and is not there"),
+        error.contains("x.toml:53") && error.contains("`own.yaml` cannot be removed, because it does not exist"),
         "{error}"
     );
     let error =
@@ -42,7 +42,7 @@ fn what_cannot_be_given_or_changed_is_reported_with_its_line() {
         "{error}"
     );
     let error = problem_of("stale-pattern", "file = \"other.yaml\"", "file = \"own.yaml\"");
-    assert!(error.contains("`own.yaml` is given to `patterns` twice"), "{error}");
+    assert!(error.contains("`patterns` has the file `own.yaml` twice"), "{error}");
     let error = problem_of("policy-change", "about = ", "stack = \"memory\"\nabout = ");
     assert!(error.contains("x.toml:11: `given`: there is no `guardrails` in this stack"), "{error}");
     let error = problem_of("policy-change", "file = \"own.yaml\"", "file = \"../own.yaml\"");
@@ -75,7 +75,7 @@ fn every_problem_is_reported_at_once_with_its_line_and_key() {
         "x.toml:17: `limited.plan`: `gold` is none of the allowed values",
         "x.toml: `surge.lasts`: it is missing",
         "x.toml:21: `fault`: unknown variant `kil`",
-        "x.toml:25: `fault.every`: a fault that comes again says how often",
+        "x.toml:25: `fault.every`: it is required if `times` is above 1",
         "x.toml:25: `fault`: there is no part `memry` in this stack; did you mean `memory`?",
         "x.toml:31: `during.all`",
         "x.toml:33: `expect.readiness.says`: `dead` is none of the allowed values",

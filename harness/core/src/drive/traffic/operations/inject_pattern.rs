@@ -1,4 +1,4 @@
-//! Requests a verdict, selects a pattern, and injects it on that verdict: what the orchestrator does, by hand.
+//! Requests a verdict, selects a pattern, and injects it with that verdict, as the orchestrator does in a workflow.
 
 use super::check_guardrails;
 use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};

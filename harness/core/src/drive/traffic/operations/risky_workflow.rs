@@ -1,4 +1,4 @@
-//! Runs a workflow whose action is of high risk: it must not go on without a verdict.
+//! Runs a workflow whose action is of high risk. Without a verdict it must be blocked.
 
 use super::run_workflow;
 use crate::drive::traffic::operation::{Coded, Draw, Request};

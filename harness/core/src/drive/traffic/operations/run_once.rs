@@ -1,5 +1,5 @@
-//! Runs a workflow, and sends the request again with the same idempotency key until it is answered. A user who had to repeat it
-//! sends it once more: it must be the same execution.
+//! Runs a workflow, and repeats the request with the same idempotency key until it is answered. If it had to be
+//! repeated, it is sent once more after the answer: the reply must have the same execution.
 
 use super::run_workflow;
 use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};

@@ -1,4 +1,4 @@
-//! Scans a content for secrets, personal data and orders to a model.
+//! Scans a content for secrets, personal data and instructions to a model.
 
 use crate::drive::traffic::operation::{Coded, Request};
 use mcp_contracts::Service;

@@ -1,5 +1,5 @@
-//! Searches for two words of a content among the memories with a tag. Beside workflows, it sees only what operations have written: the
-//! orchestrator stores memories for its users, too, and their content has no mark.
+//! Searches for two words of a content among the memories with a tag. With a tag, the search does not return the
+//! memories that the orchestrator stores for its users, whose contents have no canary.
 
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;

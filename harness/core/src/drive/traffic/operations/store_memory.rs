@@ -23,7 +23,7 @@ struct Arguments<'a> {
     idempotency_key: Option<String>,
 }
 
-/// Returns a request with a new content. With an idempotency key it may be sent again.
+/// Returns a request with a new content. A request with an idempotency key may be repeated.
 pub(super) fn request(draw: &mut Draw<'_>, idempotency_key: Option<String>) -> Request {
     let shared = draw.rng.random_range(0..SHARED_OF) == 0;
     let arguments = Arguments {

@@ -1,4 +1,4 @@
-//! Stores a memory, and sends the request again with the same idempotency key until it is answered.
+//! Stores a memory, and repeats the request with the same idempotency key until it is answered.
 
 use super::store_memory;
 use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};

@@ -1,4 +1,4 @@
-//! Replaces the content of one of the user's own memories, whatever its version is.
+//! Replaces the content of one of the user's own memories, regardless of its version.
 
 use super::store_memory;
 use crate::drive::traffic::operation::{Coded, Draw, Request};
@@ -17,8 +17,8 @@ struct Arguments<'a> {
     expected_version: Option<u64>,
 }
 
-/// Returns a request that changes a memory of the user, if `conditional` only from the version that the user knows. A user without a
-/// memory stores one.
+/// Returns a request that changes a memory of the user. If `conditional`, the memory must still have the version that
+/// the user knows. A user without a memory stores one.
 pub(super) fn request(draw: &mut Draw<'_>, conditional: bool) -> Request {
     let Some(record) = draw.own_record() else { return store_memory::request(draw, None) };
     let expected_version = record.version.filter(|_| conditional);

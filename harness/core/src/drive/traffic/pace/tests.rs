@@ -1,4 +1,4 @@
-//! Pacing on virtual time: the same to the microsecond on every machine.
+//! Pacing in virtual time, with the same result to the microsecond on every machine.
 
 use super::{After, CancellationToken, Duration, Model, Pace, Phase, Window, Workload};
 use crate::drive::traffic::clock::virtual_time::{VirtualClock, run};
@@ -12,7 +12,7 @@ use std::sync::Mutex;
 /// Virtual service time of the server, in microseconds.
 const SERVICE_US: u64 = 1_000;
 
-/// Drives a server; `reply_us` returns when a call that arrives at a time is answered.
+/// Drives a server. `reply_us` returns the time of the reply to a call that arrives at a given time.
 fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<u64>) -> (Vec<Op>, Tally, Option<u64>) {
     let clock = VirtualClock::default();
     let stop = CancellationToken::new();
@@ -92,7 +92,7 @@ fn stalled(arrival_us: u64) -> u64 {
 fn a_server_that_stalls_two_seconds_shows_it_in_the_percentiles() {
     let workload = open(1_000.0, 20);
     let (ops, tally, planned) = drive(&workload, stalled, None);
-    // By arithmetic: 20,000 arrivals, 2,000 of them delayed uniformly up to 2 s.
+    // The expected values follow from arithmetic: 20,000 arrivals, of which 2,000 are delayed uniformly by up to 2 s.
     assert_eq!((ops.len(), planned), (20_000, Some(20_000)));
     let latencies: Vec<u64> = ops.iter().map(Op::latency_us).collect();
     let within = |at: f64, truth: f64, share: f64| {
@@ -106,7 +106,8 @@ fn a_server_that_stalls_two_seconds_shows_it_in_the_percentiles() {
     assert!(p99 >= 500_000.0, "`p99<500ms` does not hold");
     let shown = tally.progress(0).latency_us_p99 as f64;
     assert!((shown - p99).abs() <= p99 * 0.002, "the live figure is the same: {shown}");
-    // The stall is the server's fault, and the service time of the same calls hides it: only a hundred saw it.
+    // The service time of the same calls hides the stall of the server, because only a hundred calls were in flight
+    // during it.
     assert_eq!(tally.send_lag_us(99.0), Some(0));
     let service: Vec<u64> = ops.iter().map(Op::service_us).collect();
     assert_eq!(percentile(service, 99.0), SERVICE_US as f64);
