@@ -3,16 +3,23 @@
 
 use crate::drive::experiment::Experiment;
 use crate::drive::traffic::operations::service_of;
-use harness_history::experiment::{FILE_CHANGED, Fault};
-use harness_history::{Effect, History, Op, Outcome};
+use harness_history::experiment::{FILE_CHANGED, Fault, Span};
+use harness_history::{Effect, ErrorKind, History, Op, Outcome};
 use mcp_contracts::Service;
+use std::collections::HashMap;
 
 /// The kind of fault that blocks writes and not reads.
 const LOCKED: &str = "database_locked";
 
 /// Returns the number of calls that the fault hit, and the reason why these calls count. Returns `None` if no call can
 /// show a hit.
-pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &History) -> Option<(u64, &'static str)> {
+/// `steady` is the phase before the faults.
+pub(super) fn shown_by_calls(
+    fault: &Fault,
+    experiment: &Experiment,
+    history: &History,
+    steady: Option<Span>,
+) -> Option<(u64, &'static str)> {
     let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
     let until_us = fault.healed_us?;
     if fault.kind == LOCKED {
@@ -23,8 +30,30 @@ pub(super) fn shown_by_calls(fault: &Fault, experiment: &Experiment, history: &H
         let met = history.measured().filter(|op| is_decision_of(op, service) && falls_in(op, fault));
         return Some((met.count() as u64, "calls that it decided while the file was changed"));
     }
-    let shows = |op: &&Op| shows_outage(op, service) && op.invoke_us < until_us && op.complete_us >= fault.active_us;
-    Some((history.measured().filter(shows).count() as u64, "calls that failed or were served without it"))
+    let slowest = slowest_when_steady(history, service, steady);
+    let shows = |op: &&Op| {
+        (shows_outage(op, service) || is_slow(op, &slowest))
+            && op.invoke_us < until_us
+            && op.complete_us >= fault.active_us
+    };
+    let reason = "calls that failed, were served without it, or took longer than any before the fault";
+    Some((history.measured().filter(shows).count() as u64, reason))
+}
+
+/// Returns the longest service time of each operation of a service before the faults, in microseconds.
+fn slowest_when_steady(history: &History, service: Service, steady: Option<Span>) -> HashMap<&str, u64> {
+    let mut slowest = HashMap::new();
+    let Some(steady) = steady else { return slowest };
+    for (_, op) in history.calls_in(steady).filter(|(_, op)| service_of(&op.name) == Some(service.name())) {
+        let time = slowest.entry(&*op.name).or_insert(0);
+        *time = op.service_us().max(*time);
+    }
+    slowest
+}
+
+/// Returns true if a call took longer than any of the same operation before the faults. Without such a call, nothing shows that it was slow.
+fn is_slow(op: &Op, slowest: &HashMap<&str, u64>) -> bool {
+    slowest.get(&*op.name).is_some_and(|time| op.service_us() > *time)
 }
 
 /// Returns true if a write was sent while the lock was held and acknowledged after its release.
@@ -59,14 +88,16 @@ fn shows_outage(op: &Op, service: Service) -> bool {
         let singular = service.name().trim_end_matches('s');
         return ended.reasons.iter().any(|reason| reason.ends_with("_unavailable") && reason.starts_with(singular));
     }
-    op.outcome != Outcome::Ok && service_of(&op.name) == Some(service.name())
+    // A refusal by quota is an answer of the service, and happens without any fault.
+    let refused = op.outcome.error() == Some(&ErrorKind::Quota);
+    op.outcome != Outcome::Ok && !refused && service_of(&op.name) == Some(service.name())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{LOCKED, shown_by_calls};
     use crate::drive::experiment;
-    use harness_history::experiment::Fault;
+    use harness_history::experiment::{Fault, Span};
     use harness_history::{Effect, ErrorKind, History, Op, Outcome, Phase, RecordState};
 
     fn fault(kind: &str) -> Fault {
@@ -104,7 +135,21 @@ mod tests {
     fn hits(kind: &str, ops: Vec<Op>) -> u64 {
         let experiment = experiment::find("database-locked", None).unwrap();
         let history: History = ops.into_iter().collect();
-        shown_by_calls(&fault(kind), &experiment, &history).unwrap().0
+        let steady = Span { from_us: 0, until_us: 90 };
+        shown_by_calls(&fault(kind), &experiment, &history, Some(steady)).unwrap().0
+    }
+
+    #[test]
+    fn a_pause_is_shown_by_calls_that_took_longer_than_any_before_and_not_by_ordinary_traffic() {
+        let ops = vec![
+            op("get_memory", 10, 22, Outcome::Ok),
+            op("get_memory", 120, 132, Outcome::Ok),
+            op("get_memory", 120, 133, Outcome::Ok),
+            op("store_memory", 120, 190, Outcome::Ok),
+            op("run_workflow", 120, 190, Outcome::Ok),
+            op("get_memory", 130, 140, Outcome::Failed(ErrorKind::Quota)),
+        ];
+        assert_eq!(hits("pause", ops), 1, "one read was slower than the slowest before; nothing is known of writes");
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl<'d> RecordFiles<'d> {
             .into_iter()
             .map(|mut op| {
                 // A few names recur in every operation; one copy of each keeps a long history small.
-                for name in [&mut op.tenant, &mut op.user, &mut op.name] {
+                for name in [&mut op.tenant, &mut op.user, &mut op.name].into_iter().chain(&mut op.workspace) {
                     intern(&mut names, name);
                 }
                 op
@@ -131,8 +131,9 @@ impl<'d> RecordFiles<'d> {
         let Ok(mut happened) = self.document::<harness_history::experiment::Experiment>(run_dir::EXPERIMENT) else {
             return history;
         };
+        let steady = happened.steady;
         for fault in happened.faults.iter_mut().filter(|fault| fault.hits.is_none()) {
-            if let Some((hits, by)) = hits::shown_by_calls(fault, experiment, &history) {
+            if let Some((hits, by)) = hits::shown_by_calls(fault, experiment, &history, steady) {
                 fault.hits = Some(hits);
                 by.clone_into(&mut fault.counted_by);
             }

@@ -3,7 +3,7 @@
 
 use crate::drive::experiment::{CounterName, Experiment};
 use crate::drive::scenario::sum;
-use crate::plan::topology::PartKind;
+use crate::plan::topology::{Part, PartKind};
 use crate::stack::Stack;
 use harness_history::Quota;
 use harness_history::experiment::{Counter, Fault, Span, Way};
@@ -12,35 +12,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// Target of a fault of Redis.
+const REDIS: &str = "redis";
 /// Interval at which the counters are read.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// The counters that an experiment reads before, during and after its faults.
+/// The counters that an experiment promises something about, read before, during and after its faults.
 pub(super) struct Counters {
     read: Vec<Counter>,
-    /// Positions of the counters that the experiment names as evidence of a hit.
-    evidence: Vec<usize>,
-    /// Positions of the counters of calls that services admitted without Redis. They count the hits of a fault of
-    /// Redis, because a Redis that is down cannot count.
-    of_redis: Vec<usize>,
 }
 
 impl Counters {
     /// Reads every counter of the experiment just before the fault.
     pub(super) async fn before(stack: &Stack, experiment: &Experiment) -> Self {
-        let mut counters = Self { read: Vec::new(), evidence: Vec::new(), of_redis: Vec::new() };
+        let mut counters = Self { read: Vec::new() };
         for promise in &experiment.promises.counters {
-            let (part, metric) = (promise.part.clone(), promise.metric.clone());
-            counters.add(CounterName { part, metric, labels: promise.labels.clone() });
+            counters.add(&promise.part, &promise.metric, &promise.labels);
         }
-        if let Some(name) = &experiment.evidence {
-            let at = counters.add(name.clone());
-            counters.evidence.push(at);
-        }
-        for part in experiment.topology.parts.iter().filter(|part| part.kind != PartKind::Redis) {
-            let metric = metric::RATE_LIMIT_UNVERIFIED_TOTAL.to_owned();
-            let at = counters.add(CounterName { part: part.name.clone(), metric, labels: BTreeMap::new() });
-            counters.of_redis.push(at);
+        for CounterName { part, metric, labels } in HitCounters::of(experiment).names {
+            counters.add(&part, &metric, &labels);
         }
         for (at, value) in counters.values(stack).await.into_iter().enumerate() {
             counters.read[at].before = value;
@@ -75,61 +65,93 @@ impl Counters {
         }
     }
 
-    /// Fills in how many requests each fault hit, from the counters, if the fault itself could not count them.
-    pub(super) fn count_hits(&self, faults: &mut [Fault]) {
-        for fault in faults.iter_mut().filter(|fault| fault.hits.is_none()) {
-            let of_redis = fault.target == "redis";
-            let counting = if !self.evidence.is_empty() {
-                &self.evidence
-            } else if of_redis {
-                &self.of_redis
-            } else {
-                continue;
-            };
-            let grown = counting.iter().map(|at| growth(&self.read[*at])).collect::<Option<Vec<f64>>>();
-            if let Some(grown) = grown {
-                fault.hits = Some(grown.iter().sum::<f64>().max(0.0) as u64);
-                fault.counted_by = self.read[counting[0]].metric.clone();
-            }
-        }
-    }
-
     pub(super) fn into_read(self) -> Vec<Counter> {
         self.read
     }
 
-    fn add(&mut self, name: CounterName) -> usize {
-        let known =
-            |read: &Counter| (&read.part, &read.metric, &read.labels) == (&name.part, &name.metric, &name.labels);
-        if let Some(at) = self.read.iter().position(known) {
-            return at;
+    fn add(&mut self, part: &str, metric: &str, labels: &Labels) {
+        let known = |read: &Counter| (&*read.part, &*read.metric, &read.labels) == (part, metric, labels);
+        if !self.read.iter().any(known) {
+            let (part, metric, labels) = (part.to_owned(), metric.to_owned(), labels.clone());
+            self.read.push(Counter { part, metric, labels, before: None, during: None, after: None });
         }
-        let CounterName { part, metric, labels } = name;
-        self.read.push(Counter { part, metric, labels, before: None, during: None, after: None });
-        self.read.len() - 1
     }
 
-    /// Returns the current values. The metrics of each part are read once.
     async fn values(&self, stack: &Stack) -> Vec<Option<f64>> {
-        let mut texts: BTreeMap<&str, Option<String>> = BTreeMap::new();
-        for counter in &self.read {
-            if !texts.contains_key(counter.part.as_str()) {
-                texts.insert(&counter.part, stack.metrics(&counter.part).await.ok());
-            }
+        values(stack, self.read.iter().map(|counter| (&*counter.part, &*counter.metric, &counter.labels))).await
+    }
+}
+
+type Labels = BTreeMap<String, String>;
+
+/// Returns the current values of counters. The metrics of each part are read once.
+async fn values<'c>(stack: &Stack, counters: impl Iterator<Item = (&'c str, &'c str, &'c Labels)>) -> Vec<Option<f64>> {
+    let mut texts: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    let mut values = Vec::new();
+    for (part, metric, labels) in counters {
+        if !texts.contains_key(part) {
+            texts.insert(part, stack.metrics(part).await.ok());
         }
-        let value = |counter: &Counter| {
-            let text = texts.get(counter.part.as_str())?.as_ref()?;
-            let labels: Vec<(&str, &str)> = counter.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
-            Some(sum(text, &counter.metric, &labels))
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(key, value)| (&**key, &**value)).collect();
+        values.push(texts[part].as_ref().map(|text| sum(text, metric, &labels)));
+    }
+    values
+}
+
+/// The counters that show which requests a fault hit, if the fault itself cannot count them. Each injection has a window of its own, from its
+/// order to the next injection of the same fault, so that six injections are not credited with one total.
+pub(super) struct HitCounters {
+    names: Vec<CounterName>,
+    /// True if the experiment names them; else they count the hits of faults of Redis only.
+    of_every_fault: bool,
+}
+
+/// The values of the hit counters when an injection was ordered.
+pub(super) struct HitWindow {
+    before: Vec<Option<f64>>,
+}
+
+impl HitCounters {
+    /// Returns the counter that the experiment names or, if it names none, those of calls that services admitted without Redis, because a Redis
+    /// that is down cannot count.
+    pub(super) fn of(experiment: &Experiment) -> Self {
+        if let Some(name) = &experiment.evidence {
+            return Self { names: vec![name.clone()], of_every_fault: true };
+        }
+        let services = experiment.topology.parts.iter().filter(|part| part.kind != PartKind::Redis);
+        let unverified = |part: &Part| CounterName {
+            part: part.name.clone(),
+            metric: metric::RATE_LIMIT_UNVERIFIED_TOTAL.to_owned(),
+            labels: BTreeMap::new(),
         };
-        self.read.iter().map(value).collect()
+        Self { names: services.map(unverified).collect(), of_every_fault: false }
+    }
+
+    /// Opens the window of an injection; `None` if these counters do not count the hits of this fault.
+    pub(super) async fn open(&self, stack: &Stack, target: &str) -> Option<HitWindow> {
+        let counts = self.of_every_fault || target == REDIS;
+        if counts { Some(HitWindow { before: self.read(stack).await }) } else { None }
+    }
+
+    /// Closes a window: fills in the number of requests that the fault hit, unless the fault counted them itself.
+    pub(super) async fn close(&self, stack: &Stack, window: HitWindow, fault: &mut Fault) {
+        let after = self.read(stack).await;
+        let grown = window.before.into_iter().zip(after).map(|(before, after)| Some(growth(before?, after?)));
+        let grown = grown.collect::<Option<Vec<f64>>>();
+        if let (Some(grown), None) = (grown, fault.hits) {
+            fault.hits = Some(grown.iter().sum::<f64>().max(0.0) as u64);
+            fault.counted_by = self.names[0].metric.clone();
+        }
+    }
+
+    async fn read(&self, stack: &Stack) -> Vec<Option<f64>> {
+        values(stack, self.names.iter().map(|name| (&*name.part, &*name.metric, &name.labels))).await
     }
 }
 
 /// Returns how much a counter grew. If its part was restarted meanwhile, the counter began at 0 again.
-fn growth(counter: &Counter) -> Option<f64> {
-    let (before, after) = (counter.before?, counter.after.or(counter.during)?);
-    Some(if after < before { after } else { after - before })
+fn growth(before: f64, after: f64) -> f64 {
+    if after < before { after } else { after - before }
 }
 
 /// Requests on edges before the fault.

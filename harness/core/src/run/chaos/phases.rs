@@ -2,7 +2,7 @@
 //! stack recovers. The run ends early if a fault cannot be injected or healed, if more calls fail than the experiment
 //! allows, or on an interrupt.
 
-use super::evidence::{Counters, EdgeTraffic};
+use super::evidence::{Counters, EdgeTraffic, HitCounters, HitWindow};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::Stage;
@@ -32,7 +32,10 @@ pub(super) struct PhaseRunner<'s> {
     traffic: &'s Traffic<'s>,
     injector: Injector<'s>,
     view: &'s Arc<dyn View>,
+    hit_counters: HitCounters,
     faults: RefCell<Vec<Fault>>,
+    /// The last injection of each fault whose hits are still counted: its position in `faults`, and its window.
+    windows: RefCell<Vec<(usize, HitWindow)>>,
     failure: RefCell<Option<String>>,
     /// The current phase: its name, when it began, and when it ends as planned.
     now: RefCell<(String, Span)>,
@@ -47,10 +50,11 @@ impl<'s> PhaseRunner<'s> {
         run_dir: &Path,
         view: &'s Arc<dyn View>,
     ) -> Self {
-        let (faults, failure) = (RefCell::default(), RefCell::default());
+        let (faults, windows, failure) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let hit_counters = HitCounters::of(experiment);
         let now = RefCell::new((String::new(), Span { from_us: 0, until_us: 0 }));
         let injector = Injector::new(stack, run_dir);
-        Self { experiment, stage, stack, traffic, injector, view, faults, failure, now }
+        Self { experiment, stage, stack, traffic, injector, view, hit_counters, faults, windows, failure, now }
     }
 
     /// Runs every phase. Every fault is healed before this returns, however the run ends.
@@ -111,11 +115,13 @@ impl<'s> PhaseRunner<'s> {
 
         self.show("healed: recovery", "recovery", self.experiment.recovery);
         self.rest(self.experiment.recovery, early).await;
+        for (at, window) in self.windows.take() {
+            self.close_window(at, window).await;
+        }
         counters.after(self.stack).await;
         let until_us = self.stage.now_us();
         happened.recovery = Some(Span { from_us: healed_us, until_us });
         happened.ways = ways.after(self.stack, Span { from_us: fault_us, until_us });
-        counters.count_hits(&mut self.faults.borrow_mut());
         happened.counters = counters.into_read();
         happened
     }
@@ -131,14 +137,36 @@ impl<'s> PhaseRunner<'s> {
             if early.is_cancelled() {
                 return;
             }
-            if let Err(why) = self.once(order, early).await {
-                self.fails(&why);
-                return early.cancel();
+            let window = self.hit_counters.open(self.stack, &order.fault.target()).await;
+            let at = match self.once(order, early).await {
+                Ok(at) => at,
+                Err(why) => {
+                    self.fails(&why);
+                    return early.cancel();
+                }
+            };
+            match window {
+                // Hits may be counted some time after the heal, so a window ends at the next injection or with the recovery.
+                Some(window) if time + 1 < order.times => {
+                    let next = start + order.every * (time + 1);
+                    self.rest(next.saturating_duration_since(tokio::time::Instant::now()), early).await;
+                    self.close_window(at, window).await;
+                }
+                Some(window) => self.windows.borrow_mut().push((at, window)),
+                None => {}
             }
         }
     }
 
-    async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<(), String> {
+    async fn close_window(&self, at: usize, window: HitWindow) {
+        // A copy, because a borrow must not last over an await.
+        let mut fault = self.faults.borrow()[at].clone();
+        self.hit_counters.close(self.stack, window, &mut fault).await;
+        self.faults.borrow_mut()[at] = fault;
+    }
+
+    /// Injects and heals a fault; returns the position of its record.
+    async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<usize, String> {
         let FaultOrder { fault, lasts, .. } = order;
         let takes_away: Vec<String> = fault.parts().into_iter().map(str::to_owned).collect();
         // Read before the injection: a call may fail from then on, although the fault counts as active only later.
@@ -161,19 +189,18 @@ impl<'s> PhaseRunner<'s> {
             counted_by: String::new(),
         });
         self.rest(*lasts, early).await;
-        let counted = active.hits();
         let ending_us = self.stage.now_us();
         let healed = active.heal().await.map_err(|error| error.to_string());
         self.stage.outage("back after", &takes_away, ending_us, false);
         let mut faults = self.faults.borrow_mut();
         let record = &mut faults[at];
         record.ending_us = Some(ending_us);
-        if let Some((hits, by)) = counted {
+        // Counted by the heal, after the rule was removed: a count from before would miss the hits of the last moment.
+        if let Some((hits, by)) = healed?.hits {
             (record.hits, record.counted_by) = (Some(hits), by);
         }
-        healed?;
         record.healed_us = Some(self.stage.now_us());
-        Ok(())
+        Ok(at)
     }
 
     async fn surge(&self, early: &CancellationToken) {
