@@ -1,9 +1,9 @@
-//! Ctrl-C for the driver: the driver finishes the calls in flight and makes no further call. The handler is installed
+//! Signals that end the driver: the driver finishes the calls in flight and makes no further call. The handler is installed
 //! before goose installs its own, which would end the process at the second signal.
 
 use tokio_util::sync::CancellationToken;
 
-/// Installs a handler that cancels `stop` at every SIGINT.
+/// Installs a handler that cancels `stop` at every SIGINT, SIGTERM and SIGHUP.
 ///
 /// # Errors
 /// The process has a handler already.

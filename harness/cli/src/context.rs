@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Context {
     pub(crate) view: Arc<dyn View>,
     pub(crate) output: Output,
-    /// Cancelled by Ctrl-C.
+    /// Cancelled by SIGINT (Ctrl-C), SIGTERM and SIGHUP.
     pub(crate) cancel: CancellationToken,
     pub(crate) runtime: Runtime,
     /// Path of this program, for child processes.
@@ -116,7 +116,7 @@ fn external_secret() -> Result<String, Failure> {
     secret.ok_or_else(|| Failure::usage("cannot sign tokens for that stack: set JWT_SECRET to its key"))
 }
 
-/// Installs the handler of Ctrl-C. The first Ctrl-C cancels the command, which then stops its stack. The second one
+/// Installs the handler of SIGINT (Ctrl-C), SIGTERM and SIGHUP. The first one cancels the command, which then stops its stack. The second one
 /// ends the process at once; the reaper then stops the stack.
 fn handle_interrupts(cancel: &CancellationToken) -> Result<(), Failure> {
     let cancel = cancel.clone();

@@ -207,11 +207,20 @@ fn is_driving(folder: &Path) -> bool {
 
 #[test]
 fn an_interrupt_stops_everything_and_leaves_a_partial_report() {
+    ends_in_order(nix::sys::signal::Signal::SIGINT);
+}
+
+#[test]
+fn a_request_to_terminate_stops_everything_as_an_interrupt_does() {
+    ends_in_order(nix::sys::signal::Signal::SIGTERM);
+    ends_in_order(nix::sys::signal::Signal::SIGHUP);
+}
+
+fn ends_in_order(signal: nix::sys::signal::Signal) {
     let folder = tempfile::tempdir().unwrap();
     let mut child = started(folder.path());
     wait_until("the load did not begin", || is_driving(folder.path()));
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), nix::sys::signal::Signal::SIGINT)
-        .unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), signal).unwrap();
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     let directory = only_run(folder.path());

@@ -28,6 +28,10 @@ pub struct Plan<S> {
     pub command: String,
     /// Seed of every random choice of the run.
     pub seed: u64,
+    /// Name of the first run of the command that made several runs; `None` if it made one. The runs of a batch count as one when old runs are
+    /// removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
     pub backend: Backend,
     pub topology: Topology,
     pub subject: S,
@@ -86,6 +90,7 @@ impl<S: Purpose> Plan<S> {
             run_id: format!("{now}-{}-{}-{nonce:04x}", subject.verb(), subject.name()),
             command: format!("{command} --seed {seed}"),
             seed,
+            batch: None,
             backend,
             topology,
             subject,

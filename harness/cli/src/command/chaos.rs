@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
     if arguments.on_trial {
         return trial::run(experiments, arguments, context);
     }
-    let plans = resolve(experiments, arguments, &arguments.lies.lie, context)?;
+    let mut plans = resolve(experiments, arguments, &arguments.lies.lie, context)?;
     if arguments.dry_run {
         let plans: Vec<Plan> = plans.into_iter().map(|(_, plan, _)| plan).collect();
         render::show(&plans, context);
@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &ChaosArguments, context: &Context) -> Result<Exit,
     }
     let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;
     let many = plans.len() > 1;
+    play::mark_batch(plans.iter_mut().map(|(_, plan, _)| plan));
     let played = play(plans, folder.path(), context);
     play::conclude(played, many, &folder, context)
 }

@@ -44,6 +44,16 @@ impl Folder {
     }
 }
 
+/// Marks the plans of one command as a batch, if there are several.
+pub(crate) fn mark_batch<'p>(plans: impl ExactSizeIterator<Item = &'p mut Plan>) {
+    let many = plans.len() > 1;
+    let mut batch = None;
+    for plan in plans {
+        let first = batch.get_or_insert_with(|| plan.run_id.clone());
+        plan.batch = many.then(|| first.clone());
+    }
+}
+
 /// Runs a plan and shows its result.
 pub(crate) fn execute(
     plan: Plan,

@@ -18,9 +18,10 @@ pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Ex
         list(context);
         return Ok(Exit::Pass);
     }
-    let plans = resolve(arguments, context)?;
+    let mut plans = resolve(arguments, context)?;
     let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;
     let many = plans.len() > 1;
+    play::mark_batch(plans.iter_mut().map(|(_, plan, _)| plan));
     let played = play(plans, folder.path(), context);
     play::conclude(played, many, &folder, context)
 }

@@ -4,6 +4,7 @@ use crate::fault::has_pending_undo;
 use crate::plan::run_dir;
 use crate::plan::seal::{Integrity, verify};
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -119,15 +120,19 @@ pub fn list(runs: &Path) -> Vec<RunEntry> {
 }
 
 fn entry(path: PathBuf) -> RunEntry {
-    let report = std::fs::read(path.join(run_dir::REPORT_JSON)).ok();
     let state = if is_locked(&path) { RunState::Running } else { RunState::Recorded(verify(&path)) };
     RunEntry {
         id: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        reported: report.and_then(|text| serde_json::from_slice(&text).ok()),
+        reported: reported(&path),
         state,
         bytes: size(&path),
         path,
     }
+}
+
+fn reported(run_dir: &Path) -> Option<ReportedVerdict> {
+    let report = std::fs::read(run_dir.join(run_dir::REPORT_JSON)).ok()?;
+    serde_json::from_slice(&report).ok()
 }
 
 fn size(path: &Path) -> u64 {
@@ -147,11 +152,47 @@ pub struct PruneResult {
     pub kept: Vec<(PathBuf, String)>,
 }
 
-/// Returns the runs to remove. The newest `keep` runs and the runs in `own` stay. Runs in progress stay as well, and so
-/// do runs with faults that are still to undo, because their undo log would be lost.
+/// The runs of one command.
+#[derive(Debug, Default)]
+struct Batch {
+    runs: Vec<PathBuf>,
+    passed: bool,
+}
+
+/// Returns the batches, newest first. A run that was made alone, and a gate, is a batch of its own.
+fn batches(runs: &Path) -> Vec<Batch> {
+    #[derive(Deserialize)]
+    struct PlannedBatch {
+        batch: Option<String>,
+    }
+    let (mut batches, mut named) = (Vec::<Batch>::new(), HashMap::<String, usize>::new());
+    for path in directories(runs) {
+        let plan = std::fs::read(path.join(run_dir::PLAN)).ok();
+        let batch = plan.and_then(|text| serde_json::from_slice::<PlannedBatch>(&text).ok()?.batch);
+        let new = batches.len();
+        let at = batch.map_or(new, |batch| *named.entry(batch).or_insert(new));
+        if at == new {
+            batches.push(Batch { runs: Vec::new(), passed: true });
+        }
+        batches[at].passed &= reported(&path).is_some_and(|reported| reported.verdict == "pass");
+        batches[at].runs.push(path);
+    }
+    batches
+}
+
+/// Returns the runs to remove, so that `keep` batches remain. The newest batch stays. Of the others, the oldest that
+/// passed are removed first, because a failure may still have to be analysed. Runs in `own` and runs in progress stay
+/// as well, and so do runs with faults that are still to undo, because their undo log would be lost.
 pub fn surplus(runs: &Path, keep: usize, own: &[PathBuf]) -> PruneResult {
     let mut surplus = PruneResult::default();
-    for path in directories(runs).into_iter().skip(keep).filter(|path| !own.contains(path)) {
+    let mut batches = batches(runs);
+    let excess = batches.len().saturating_sub(keep);
+    let newest = usize::from(keep > 0).min(batches.len());
+    let mut older = batches.split_off(newest);
+    // The sort is stable, so the oldest come first in both groups.
+    older.reverse();
+    older.sort_by_key(|batch| !batch.passed);
+    for path in older.into_iter().take(excess).flat_map(|batch| batch.runs).filter(|path| !own.contains(path)) {
         if is_locked(&path) {
             surplus.kept.push((path, "the run is in progress".to_owned()));
         } else if has_pending_undo(&path) {
@@ -243,6 +284,33 @@ mod tests {
         assert!(why[0].contains("in progress") && why[1].contains("faults are still to undo"), "{why:?}");
         assert_eq!(ids(folder.path()), ["e", "d", "b", "a"]);
         assert!(folder.path().join("notes").exists() && !folder.path().join(".gone-z").exists());
+    }
+
+    #[test]
+    fn runs_that_passed_are_removed_before_others_and_a_batch_counts_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["a", "b", "c", "d", "e", "f"] {
+            run(folder.path(), id);
+        }
+        let report = |id: &str, verdict: &str| {
+            let text = format!(r#"{{"verdict":"{verdict}","because":"it"}}"#);
+            std::fs::write(folder.path().join(id).join(run_dir::REPORT_JSON), text).unwrap();
+        };
+        for id in ["c", "d", "e"] {
+            std::fs::write(folder.path().join(id).join(run_dir::PLAN), r#"{"batch":"c"}"#).unwrap();
+        }
+        report("a", "fail");
+        let removed = |keep| {
+            let removed = surplus(folder.path(), keep, &[]).removed.into_iter();
+            removed.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        assert!(removed(4).is_empty(), "four commands made the runs: a, b, c to e, f");
+        assert_eq!(removed(3), ["b"], "the failed run `a` is older");
+        assert_eq!(removed(2), ["b", "e", "d", "c"]);
+        assert_eq!(removed(1), ["b", "e", "d", "c", "a"]);
+        report("d", "unknown");
+        assert_eq!(removed(2), ["b", "a"], "a batch passed if all of its runs did");
+        assert_eq!(removed(0).len(), 6);
     }
 
     #[test]

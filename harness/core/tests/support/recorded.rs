@@ -24,6 +24,7 @@ pub(crate) fn plan() -> Plan {
         run_id: "2026-01-02T03-04-05Z-load-memory-0000".to_owned(),
         command: "harness load memory --seed 1".to_owned(),
         seed: 1,
+        batch: None,
         backend: Backend::Process,
         topology: Topology::memory(),
         subject: Subject::Load(Workload {

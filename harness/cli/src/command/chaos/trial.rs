@@ -3,6 +3,7 @@
 
 use super::{Resolved, play, resolve};
 use crate::arguments::ChaosArguments;
+use crate::command::play::mark_batch;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use harness_core::drive::experiment::Experiment;
@@ -17,7 +18,8 @@ pub(super) fn run(
     arguments: &ChaosArguments,
     context: &Context,
 ) -> Result<Exit, Failure> {
-    let trials = trials(experiments, arguments, context)?;
+    let mut trials = trials(experiments, arguments, context)?;
+    mark_batch(trials.iter_mut().map(|(_, (_, plan, _))| plan));
     let (mut rows, mut exits) = (Vec::new(), Vec::new());
     for (lie, plan) in trials {
         if context.cancel.is_cancelled() {
