@@ -21,6 +21,7 @@ mod quota_bound;
 mod read_your_writes;
 mod readiness;
 mod recovery;
+mod register;
 mod retry_amplification;
 mod rule;
 mod rules_in_force;
@@ -67,6 +68,7 @@ pub const ALL: &[Check] = &[
     fault_hit::CHECK,
     all_faults_healed::CHECK,
     expectations_held::CHECK,
+    register::CHECK,
     no_lost_writes::CHECK,
     read_your_writes::CHECK,
     no_phantom_reads::CHECK,

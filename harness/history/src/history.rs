@@ -23,6 +23,8 @@ pub struct Changes {
     pub deletes: Vec<u32>,
     /// Updates that made the record readable for its whole workspace, or may have.
     pub shares: Vec<u32>,
+    /// Updates that made the record private, or may have.
+    pub hidings: Vec<u32>,
 }
 
 /// One record in the reply of a read, a list or a search.
@@ -57,9 +59,13 @@ impl FromIterator<Op> for History {
                 history.keys.entry(Arc::clone(key)).or_default().deletes.push(at);
             }
             if let Effect::Update { key, value, .. } = &op.effect
-                && value.visibility == Some(Visibility::Workspace)
+                && let Some(visibility) = value.visibility
             {
-                history.keys.entry(Arc::clone(key)).or_default().shares.push(at);
+                let changes = history.keys.entry(Arc::clone(key)).or_default();
+                match visibility {
+                    Visibility::Workspace => changes.shares.push(at),
+                    Visibility::Private => changes.hidings.push(at),
+                }
             }
         }
         for changes in history.keys.values_mut() {

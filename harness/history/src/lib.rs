@@ -13,6 +13,7 @@ pub mod op;
 mod outage;
 pub mod recovery;
 pub mod threshold;
+mod timeline;
 pub mod verdict;
 
 pub use check::{Criteria, Quota, judge};

@@ -126,8 +126,8 @@ impl Making {
 
     fn delete(&mut self, user: u64, at_us: u64, draw: u64) {
         let record = self.some(user, draw | 1024);
-        // The record that is used most is never deleted.
-        if record as u64 >= HOT {
+        // The record that is used most is never deleted, and none is deleted twice.
+        if record as u64 >= HOT && !self.records[record].deleted {
             self.records[record].deleted = true;
             let key = Arc::clone(&self.records[record].key);
             self.op(user, "delete_memory", Phase::Measured, at_us, Effect::Delete { key });
