@@ -26,6 +26,7 @@ mod retry_amplification;
 mod rule;
 mod rules_in_force;
 mod service_counters;
+mod sessions;
 mod steady_state;
 mod tenant_isolation;
 mod users_concurrent;
@@ -69,6 +70,7 @@ pub const ALL: &[Check] = &[
     all_faults_healed::CHECK,
     expectations_held::CHECK,
     register::CHECK,
+    sessions::CHECK,
     no_lost_writes::CHECK,
     read_your_writes::CHECK,
     no_phantom_reads::CHECK,
