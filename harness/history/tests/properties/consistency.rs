@@ -17,7 +17,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_store_without_a_defect_passes(seed in any::<u64>(), calls in 20..300usize, habits in habits()) {
+    fn a_store_without_a_defect_passes(seed in any::<u64>(), calls in 60..300usize, habits in habits()) {
         let ops = honest(seed, calls, habits);
         let history: History = ops.iter().cloned().collect();
         for finding in judge(&history, &every_standing_check()) {
