@@ -22,6 +22,8 @@ const STEADY_US: u64 = 60 * SECOND_US;
 const HEALED_US: u64 = 80 * SECOND_US;
 /// During the fault, one of this number of calls fails.
 const FAILS_EACH: u64 = 50;
+/// One of this number of reads is of a record of another organisation.
+const FOREIGN_EACH: u64 = 20;
 /// Number of records that their writers change and read most.
 const HOT: u64 = USERS;
 
@@ -135,6 +137,11 @@ impl Making {
     }
 
     fn read(&mut self, user: u64, at_us: u64, draw: u64) {
+        if (draw >> 32).is_multiple_of(FOREIGN_EACH) {
+            // The neighbour in the numbers of users belongs to another organisation.
+            let key = Arc::clone(&self.records[self.some((user + 1) % USERS, draw)].key);
+            return self.op(user, "probe_foreign", Phase::Measured, at_us, Effect::Read { key, value: None });
+        }
         let record = &self.records[self.some(user, draw)];
         let value = (!record.deleted).then(|| record.value.clone());
         self.op(user, "get_memory", Phase::Measured, at_us, Effect::Read { key: Arc::clone(&record.key), value });
