@@ -2,8 +2,9 @@
 
 use crate::experiment::{Experiment, Span};
 use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, RecordState, Visibility};
+use crate::timeline::Mentions;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Every operation of a run, in the order of `history.jsonl`.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct History {
     keys: HashMap<Arc<str>, Changes>,
     digests: HashMap<u64, Vec<u32>>,
     experiment: Option<Experiment>,
+    /// Found when the first check asks for it.
+    mentions: OnceLock<Mentions>,
 }
 
 /// The operations that changed one record, as positions in the history.
@@ -167,6 +170,11 @@ impl History {
     /// Operations that ended `ok`, with their positions.
     pub(crate) fn answered(&self) -> impl Iterator<Item = (u32, &Op)> {
         self.numbered().filter(|(_, op)| op.outcome == Outcome::Ok)
+    }
+
+    /// Where calls mention records.
+    pub(crate) fn mentions(&self) -> &Mentions {
+        self.mentions.get_or_init(|| Mentions::of(&self.ops))
     }
 
     /// Every operation with its position.

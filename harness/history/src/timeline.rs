@@ -56,17 +56,23 @@ pub(crate) struct Record<'h, 't> {
     pub(crate) events: &'t [Event<'h>],
 }
 
-/// One mention of a record in a call: number of the record, position of the call, and place inside the call.
-type Mention = (u32, u32, u32);
+/// Where the calls of a history mention records.
+#[derive(Debug)]
+pub(crate) struct Mentions {
+    /// The ids of all records, in the order of their first mention.
+    keys: Vec<Arc<str>>,
+    /// Number of the record, position of the call, and place inside the call; sorted.
+    list: Vec<(u32, u32, u32)>,
+}
 
 /// Calls `judge` for each record that a call of the history created, or may have created, in the order of their first mention. Returns the number of
 /// other records that replies mention: what was stored in them before is not known.
 pub(crate) fn for_each_record<'h>(history: &'h History, mut judge: impl FnMut(&Record<'h, '_>)) -> u64 {
-    let (keys, mentions) = mentions(history);
+    let mentions = history.mentions();
     let mut events = Vec::new();
     let mut strange = 0;
-    for of_record in mentions.chunk_by(|one, other| one.0 == other.0) {
-        let key = keys[of_record[0].0 as usize];
+    for of_record in mentions.list.chunk_by(|one, other| one.0 == other.0) {
+        let key = &mentions.keys[of_record[0].0 as usize];
         events.clear();
         let mut creations = Creations::default();
         for (_, at, place) in of_record {
@@ -84,33 +90,35 @@ pub(crate) fn for_each_record<'h>(history: &'h History, mut judge: impl FnMut(&R
     strange
 }
 
-/// Returns the ids of all records, and every mention of one, sorted by record and then by call.
-fn mentions<'h>(history: &'h History) -> (Vec<&'h Arc<str>>, Vec<Mention>) {
-    let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let (mut keys, mut mentions): (Vec<&'h Arc<str>>, Vec<Mention>) = (Vec::new(), Vec::new());
-    for (at, op) in history.numbered() {
-        let mut mention = |key: &'h Arc<str>, place: usize| {
-            let next = keys.len() as u32;
-            let number = *numbers.entry(&**key).or_insert_with(|| {
-                keys.push(key);
-                next
-            });
-            mentions.push((number, at, place as u32));
-        };
-        match &op.effect {
-            Effect::Write { key: Some(key), .. }
-            | Effect::Update { key, .. }
-            | Effect::Delete { key }
-            | Effect::Read { key, .. } => mention(key, 0),
-            Effect::Writes { records: list } | Effect::Scan { hits: list, .. } => {
-                list.iter().enumerate().for_each(|(place, (key, _))| mention(key, place));
+impl Mentions {
+    /// Finds every mention.
+    pub(crate) fn of(ops: &[Op]) -> Self {
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        let (mut keys, mut list) = (Vec::new(), Vec::new());
+        for (at, op) in ops.iter().enumerate() {
+            let mut mention = |place: usize, key| {
+                let key: &Arc<str> = key;
+                let number = *numbers.entry(key).or_insert_with(|| {
+                    keys.push(Arc::clone(key));
+                    keys.len() as u32 - 1
+                });
+                list.push((number, at as u32, place as u32));
+            };
+            match &op.effect {
+                Effect::Write { key: Some(key), .. }
+                | Effect::Update { key, .. }
+                | Effect::Delete { key }
+                | Effect::Read { key, .. } => mention(0, key),
+                Effect::Writes { records: list } | Effect::Scan { hits: list, .. } => {
+                    list.iter().enumerate().for_each(|(place, (key, _))| mention(place, key));
+                }
+                Effect::Deletes { keys } => keys.iter().enumerate().for_each(|(place, key)| mention(place, key)),
+                _ => {}
             }
-            Effect::Deletes { keys } => keys.iter().enumerate().for_each(|(place, key)| mention(key, place)),
-            _ => {}
         }
+        list.sort_unstable();
+        Self { keys, list }
     }
-    mentions.sort_unstable();
-    (keys, mentions)
 }
 
 /// Adds what a call did to a record. Creations are collected, because several calls can stand for one.

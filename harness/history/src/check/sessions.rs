@@ -7,7 +7,6 @@ use super::rule::{Check, Rule};
 use crate::history::History;
 use crate::op::{Op, RecordState, Visibility};
 use crate::timeline::{self, Event, Kind, Record, is_same_user};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
@@ -70,8 +69,10 @@ struct Sessions<'h> {
     changes: Vec<Event<'h>>,
     /// Everything else, and the changes again, in the order of their begins.
     events: Vec<Event<'h>>,
-    lives: HashMap<u64, Life>,
-    seen: HashMap<User<'h>, Sight>,
+    /// By content, sorted.
+    lives: Vec<(u64, Life)>,
+    /// A list, because few users see one record.
+    seen: Vec<(User<'h>, Sight)>,
     created_us: Option<(u64, u32)>,
     /// From when on the record may be deleted, and hidden from colleagues.
     deleted_us: u64,
@@ -95,6 +96,14 @@ impl<'h> Sessions<'h> {
                 Kind::Conflict(_) => {}
             }
         }
+        self.lives.sort_unstable_by_key(|(digest, _)| *digest);
+        self.lives.dedup_by(|(digest, life), (kept, of_kept)| {
+            if digest == kept {
+                of_kept.from_us = of_kept.from_us.min(life.from_us);
+                of_kept.until_us = of_kept.until_us.max(life.until_us);
+            }
+            digest == kept
+        });
         self.changes.sort_unstable_by_key(|event| (event.until_us, event.at));
         self.events.sort_unstable_by_key(|event| (event.from_us, event.at));
     }
@@ -107,9 +116,7 @@ impl<'h> Sessions<'h> {
             self.hidden_us = self.hidden_us.min(event.from_us);
         }
         if let Some(digest) = value.digest {
-            let life = self.lives.entry(digest).or_insert(Life { from_us: u64::MAX, until_us: 0 });
-            life.from_us = life.from_us.min(event.from_us);
-            life.until_us = life.until_us.max(event.until_us);
+            self.lives.push((digest, Life { from_us: event.from_us, until_us: event.until_us }));
         }
         if event.is_certain() {
             if creates {
@@ -123,14 +130,16 @@ impl<'h> Sessions<'h> {
 
     fn judge(&mut self, history: &'h History, key: &Arc<str>, finding: &mut FindingBuilder) {
         let (mut floor, mut ended) = (Floor::default(), 0);
-        for event in std::mem::take(&mut self.events) {
+        for number in 0..self.events.len() {
+            let event = self.events[number];
             while let Some(change) = self.changes.get(ended).filter(|change| change.until_us < event.from_us) {
                 floor.raise(change);
                 ended += 1;
             }
             let op = history.op(event.at);
             let user: User<'h> = (&op.tenant, &op.user, op.workspace.as_deref());
-            let before = self.seen.get(&user).copied().filter(|sight| sight.until_us < event.from_us);
+            let known = self.seen.iter().find(|(known, _)| *known == user);
+            let before = known.map(|(_, sight)| *sight).filter(|sight| sight.until_us < event.from_us);
             let broken = match event.kind {
                 Kind::Seen(value) => {
                     finding.judged += 1;
@@ -159,7 +168,12 @@ impl<'h> Sessions<'h> {
             return Some(at);
         }
         let ((from_us, content, at), digest) = (floor.content?, value.digest?);
-        (digest != content && self.lives.get(&digest)?.until_us < from_us).then_some(at)
+        (digest != content && self.life(digest)?.until_us < from_us).then_some(at)
+    }
+
+    fn life(&self, digest: u64) -> Option<Life> {
+        let at = self.lives.binary_search_by_key(&digest, |(of, _)| *of).ok()?;
+        Some(self.lives[at].1)
     }
 
     /// Returns what the same user had seen before, if this state is older.
@@ -169,7 +183,7 @@ impl<'h> Sessions<'h> {
             return Some((sight.at, "saw a record again that had been missing"));
         }
         let older_version = sight.version.zip(value.version).is_some_and(|(newest, version)| version < newest);
-        let lives = || Some((self.lives.get(&sight.digest?)?, self.lives.get(&value.digest?)?));
+        let lives = || Some((self.life(sight.digest?)?, self.life(value.digest?)?));
         let older_content =
             || sight.digest != value.digest && lives().is_some_and(|(newest, older)| older.until_us < newest.from_us);
         (older_version || older_content()).then_some((sight.at, "saw an older state than before"))
@@ -187,7 +201,11 @@ impl<'h> Sessions<'h> {
     }
 
     fn remember(&mut self, user: User<'h>, event: &Event<'h>) {
-        let sight = self.seen.entry(user).or_default();
+        let at = self.seen.iter().position(|(known, _)| *known == user).unwrap_or_else(|| {
+            self.seen.push((user, Sight::default()));
+            self.seen.len() - 1
+        });
+        let sight = &mut self.seen[at].1;
         match event.kind {
             Kind::Seen(value) | Kind::Create(value) | Kind::Update { value, .. } => {
                 let older = value.version.zip(sight.version).is_some_and(|(version, newest)| version < newest);

@@ -46,7 +46,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let record_calls = history.ops().iter().filter(|op| is_about_records(&op.effect));
     let tenants = record_calls.map(|op| &*op.tenant).collect::<HashSet<&str>>().len() as u64;
     let attempts = Attempts::of(history);
-    if tenants < 2 || attempts.from_outside() == 0 {
+    if tenants < 2 || attempts.at_outsiders() == 0 {
         finding.open += 1;
     }
     let few = if tenants < 2 { "; isolation needs at least two" } else { "" };

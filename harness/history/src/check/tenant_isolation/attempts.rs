@@ -43,7 +43,7 @@ impl Attempts {
     }
 
     /// Number of attempts to reach records of other organisations or workspaces.
-    pub(super) const fn from_outside(&self) -> u64 {
+    pub(super) const fn at_outsiders(&self) -> u64 {
         self.organisations + self.workspaces
     }
 
@@ -84,7 +84,7 @@ impl Attempts {
 
 impl std::fmt::Display for Attempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all = self.from_outside() + self.private;
+        let all = self.at_outsiders() + self.private;
         write!(
             f,
             "{} ({} by id, {} by search or list, {} by cursor; {} at other organisations, {} at other workspaces, {} at private records)",
@@ -116,9 +116,12 @@ fn owner(history: &History, caller: &Op, key: &str) -> Option<Owner> {
     }
 }
 
-/// For each digest of tags, and for all records (`None`): the two organisations that had one first, and since when.
+/// The two organisations that had a record first, and since when.
+type Firsts<'h> = [Option<(&'h str, u64)>; 2];
+
+/// For each digest of tags, and for all records (`None`): which organisations had one first.
 #[derive(Default)]
-struct Tagged<'h>(HashMap<Option<u32>, [Option<(&'h str, u64)>; 2]>);
+struct Tagged<'h>(HashMap<Option<u32>, Firsts<'h>>);
 
 impl<'h> Tagged<'h> {
     fn of(history: &'h History) -> Self {
