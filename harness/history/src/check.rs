@@ -10,6 +10,7 @@ mod expectations_held;
 mod fault_hit;
 mod holds_after;
 mod holds_during;
+mod index_agrees;
 mod latency;
 mod no_duplicate_effects;
 mod no_injection_without_verdict;
@@ -71,6 +72,7 @@ pub const ALL: &[Check] = &[
     expectations_held::CHECK,
     register::CHECK,
     sessions::CHECK,
+    index_agrees::CHECK,
     no_lost_writes::CHECK,
     read_your_writes::CHECK,
     no_phantom_reads::CHECK,

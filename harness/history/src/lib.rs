@@ -15,6 +15,7 @@ pub mod recovery;
 pub mod threshold;
 mod timeline;
 pub mod verdict;
+mod walk;
 
 pub use check::{Criteria, Quota, judge};
 pub use expectation::Expectation;

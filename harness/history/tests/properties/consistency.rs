@@ -6,7 +6,7 @@ use harness_history::{History, Op, Verdict, judge};
 use proptest::prelude::*;
 
 /// Standing checks that judge records and find evidence in every simulated history.
-const DECIDED: [&str; 2] = ["register", "sessions"];
+const DECIDED: [&str; 4] = ["register", "sessions", "index-agrees", "no-lost-writes"];
 
 fn habits() -> impl Strategy<Value = Habits> {
     (any::<bool>(), prop::sample::select(&[0, 4, 12][..]))

@@ -20,7 +20,7 @@ const USERS: [(&str, &str, Option<&str>); 7] = [
 ];
 const TAGS: u64 = 3;
 const PAGE: usize = 4;
-const CALL_US: u64 = 1_000;
+const CALL_US: u64 = 30_000;
 
 /// Random numbers of one seed.
 #[derive(Debug, Clone)]
