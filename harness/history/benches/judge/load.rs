@@ -4,7 +4,9 @@
 use harness_history::experiment::{
     Counter, CounterFigure, CounterPromise, Experiment, FILE_CHANGED, Fault, Probe, Readiness, ReadyWord, Span, Way,
 };
-use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, RecordState, VerdictKind, Workflow, WorkflowEnd};
+use harness_history::{
+    Canary, Effect, ErrorKind, Op, Outcome, Phase, Query, RecordState, VerdictKind, Workflow, WorkflowEnd,
+};
 use std::sync::Arc;
 
 pub(crate) const USERS: u64 = 200;
@@ -22,6 +24,8 @@ const STEADY_US: u64 = 60 * SECOND_US;
 const HEALED_US: u64 = 80 * SECOND_US;
 /// During the fault, one of this number of calls fails.
 const FAILS_EACH: u64 = 50;
+/// One of this number of searches is for a single record.
+const SINGLE_EACH: u64 = 4;
 /// One of this number of reads is of a record of another organisation.
 const FOREIGN_EACH: u64 = 20;
 /// Number of records that their writers change and read most.
@@ -148,6 +152,13 @@ impl Making {
     }
 
     fn search(&mut self, user: u64, at_us: u64, draw: u64) {
+        if (draw >> 32).is_multiple_of(SINGLE_EACH) {
+            let record = &self.records[self.some(user, draw)];
+            let hit = (!record.deleted).then(|| (Arc::clone(&record.key), record.value.clone()));
+            let query = Query { words: Some(1), target: Some(Arc::clone(&record.key)), ..Query::default() };
+            let effect = Effect::Scan { hits: hit.into_iter().collect(), query: Some(Box::new(query)) };
+            return self.op(user, "search_memory", Phase::Measured, at_us, effect);
+        }
         let records = (0..5).map(|turn| &self.records[self.some(user, mixed(draw + turn))]);
         let there = records.filter(|record| !record.deleted);
         let hits = there.map(|record| (Arc::clone(&record.key), record.value.clone())).collect();
