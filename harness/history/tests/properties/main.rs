@@ -8,6 +8,7 @@ mod files;
 mod form;
 mod guards;
 mod history;
+mod mutations;
 mod quota;
 mod records;
 mod recovery;
