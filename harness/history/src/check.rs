@@ -10,6 +10,7 @@ mod expectations_held;
 mod fault_hit;
 mod holds_after;
 mod holds_during;
+mod index_agrees;
 mod latency;
 mod no_duplicate_effects;
 mod no_injection_without_verdict;
@@ -21,10 +22,12 @@ mod quota_bound;
 mod read_your_writes;
 mod readiness;
 mod recovery;
+mod register;
 mod retry_amplification;
 mod rule;
 mod rules_in_force;
 mod service_counters;
+mod sessions;
 mod steady_state;
 mod tenant_isolation;
 mod users_concurrent;
@@ -67,6 +70,9 @@ pub const ALL: &[Check] = &[
     fault_hit::CHECK,
     all_faults_healed::CHECK,
     expectations_held::CHECK,
+    register::CHECK,
+    sessions::CHECK,
+    index_agrees::CHECK,
     no_lost_writes::CHECK,
     read_your_writes::CHECK,
     no_phantom_reads::CHECK,

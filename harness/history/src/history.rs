@@ -2,8 +2,9 @@
 
 use crate::experiment::{Experiment, Span};
 use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, RecordState, Visibility};
+use crate::timeline::Mentions;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Every operation of a run, in the order of `history.jsonl`.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct History {
     keys: HashMap<Arc<str>, Changes>,
     digests: HashMap<u64, Vec<u32>>,
     experiment: Option<Experiment>,
+    /// Found when the first check asks for it.
+    mentions: OnceLock<Mentions>,
 }
 
 /// The operations that changed one record, as positions in the history.
@@ -23,6 +26,8 @@ pub struct Changes {
     pub deletes: Vec<u32>,
     /// Updates that made the record readable for its whole workspace, or may have.
     pub shares: Vec<u32>,
+    /// Updates that made the record private, or may have.
+    pub hidings: Vec<u32>,
 }
 
 /// One record in the reply of a read, a list or a search.
@@ -57,9 +62,13 @@ impl FromIterator<Op> for History {
                 history.keys.entry(Arc::clone(key)).or_default().deletes.push(at);
             }
             if let Effect::Update { key, value, .. } = &op.effect
-                && value.visibility == Some(Visibility::Workspace)
+                && let Some(visibility) = value.visibility
             {
-                history.keys.entry(Arc::clone(key)).or_default().shares.push(at);
+                let changes = history.keys.entry(Arc::clone(key)).or_default();
+                match visibility {
+                    Visibility::Workspace => changes.shares.push(at),
+                    Visibility::Private => changes.hidings.push(at),
+                }
             }
         }
         for changes in history.keys.values_mut() {
@@ -161,6 +170,11 @@ impl History {
     /// Operations that ended `ok`, with their positions.
     pub(crate) fn answered(&self) -> impl Iterator<Item = (u32, &Op)> {
         self.numbered().filter(|(_, op)| op.outcome == Outcome::Ok)
+    }
+
+    /// Where calls mention records.
+    pub(crate) fn mentions(&self) -> &Mentions {
+        self.mentions.get_or_init(|| Mentions::of(&self.ops))
     }
 
     /// Every operation with its position.

@@ -13,7 +13,9 @@ pub mod op;
 mod outage;
 pub mod recovery;
 pub mod threshold;
+mod timeline;
 pub mod verdict;
+mod walk;
 
 pub use check::{Criteria, Quota, judge};
 pub use expectation::Expectation;

@@ -4,7 +4,9 @@
 use harness_history::experiment::{
     Counter, CounterFigure, CounterPromise, Experiment, FILE_CHANGED, Fault, Probe, Readiness, ReadyWord, Span, Way,
 };
-use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase, RecordState, VerdictKind, Workflow, WorkflowEnd};
+use harness_history::{
+    Canary, Effect, ErrorKind, Op, Outcome, Phase, Query, RecordState, VerdictKind, Workflow, WorkflowEnd,
+};
 use std::sync::Arc;
 
 pub(crate) const USERS: u64 = 200;
@@ -22,6 +24,10 @@ const STEADY_US: u64 = 60 * SECOND_US;
 const HEALED_US: u64 = 80 * SECOND_US;
 /// During the fault, one of this number of calls fails.
 const FAILS_EACH: u64 = 50;
+/// One of this number of searches is for a single record.
+const SINGLE_EACH: u64 = 4;
+/// One of this number of reads is of a record of another organisation.
+const FOREIGN_EACH: u64 = 20;
 /// Number of records that their writers change and read most.
 const HOT: u64 = USERS;
 
@@ -126,8 +132,8 @@ impl Making {
 
     fn delete(&mut self, user: u64, at_us: u64, draw: u64) {
         let record = self.some(user, draw | 1024);
-        // The record that is used most is never deleted.
-        if record as u64 >= HOT {
+        // The record that is used most is never deleted, and none is deleted twice.
+        if record as u64 >= HOT && !self.records[record].deleted {
             self.records[record].deleted = true;
             let key = Arc::clone(&self.records[record].key);
             self.op(user, "delete_memory", Phase::Measured, at_us, Effect::Delete { key });
@@ -135,12 +141,24 @@ impl Making {
     }
 
     fn read(&mut self, user: u64, at_us: u64, draw: u64) {
+        if (draw >> 32).is_multiple_of(FOREIGN_EACH) {
+            // The neighbour in the numbers of users belongs to another organisation.
+            let key = Arc::clone(&self.records[self.some((user + 1) % USERS, draw)].key);
+            return self.op(user, "probe_foreign", Phase::Measured, at_us, Effect::Read { key, value: None });
+        }
         let record = &self.records[self.some(user, draw)];
         let value = (!record.deleted).then(|| record.value.clone());
         self.op(user, "get_memory", Phase::Measured, at_us, Effect::Read { key: Arc::clone(&record.key), value });
     }
 
     fn search(&mut self, user: u64, at_us: u64, draw: u64) {
+        if (draw >> 32).is_multiple_of(SINGLE_EACH) {
+            let record = &self.records[self.some(user, draw)];
+            let hit = (!record.deleted).then(|| (Arc::clone(&record.key), record.value.clone()));
+            let query = Query { words: Some(1), target: Some(Arc::clone(&record.key)), ..Query::default() };
+            let effect = Effect::Scan { hits: hit.into_iter().collect(), query: Some(Box::new(query)) };
+            return self.op(user, "search_memory", Phase::Measured, at_us, effect);
+        }
         let records = (0..5).map(|turn| &self.records[self.some(user, mixed(draw + turn))]);
         let there = records.filter(|record| !record.deleted);
         let hits = there.map(|record| (Arc::clone(&record.key), record.value.clone())).collect();

@@ -1,23 +1,24 @@
-//! no-lost-writes: the final read returns every acknowledged write with its content. A write that was not read back leaves the check open; it does
-//! not count as kept. This is the set checker of Jepsen, extended to records that can be changed and deleted.
+//! no-lost-writes: the final read returns every acknowledged write with its content: the read of its id, and the final walk of its writer over
+//! everything that the writer may see. A write that neither could return leaves the check open; it does not count as kept. This is the set checker of Jepsen, extended to records that can be changed and deleted.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::{Changes, History};
-use crate::op::{Effect, Outcome, Phase, RecordState};
+use crate::op::{Effect, Op, Outcome, Phase, RecordState};
+use crate::walk::{Walk, walks};
 use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
     name: "no-lost-writes",
-    proves: "Every record whose write was acknowledged was read back by its id after the load, with the content of a write that may have been the last",
+    proves: "Every record whose write was acknowledged was read back after the load, by its id or by a list of everything that its writer may see, and by both if both were recorded, with the content of a write that may have been the last",
     blind_to: &[
         "Of two acknowledged updates that overlapped, either content passes: a lost update among concurrent ones is not seen.",
-        "It reads by id: a record that no search and no list returns any more counts as kept.",
+        "Without a final list of its writer it reads by id: a record that no search and no list returns any more counts as kept.",
         "It compares contents, not versions, tags or visibility.",
         "A deletion that was not answered excuses a missing record.",
         "It reads once, after the load: a record that comes and goes passes if it is there at that moment.",
     ],
-    evidence: "Acknowledged writes with their ids, and a read of each of these ids in the final phase.",
+    evidence: "Acknowledged writes with their ids, and in the final phase a read of each of these ids, or a list of all records by their writer, to its last page.",
     rule: Rule::Records(judge),
 };
 
@@ -28,25 +29,22 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
             final_reads.insert(key, (at, value));
         }
     }
+    let lists = final_lists(history);
     for (key, changes) in history.keys() {
         let acknowledged = changes.writes.iter().rev().find(|at| history.op(**at).outcome == Outcome::Ok);
         let Some(write) = acknowledged.copied() else { continue };
         finding.judged += 1;
-        match final_reads.get(&**key) {
-            None => finding.open += 1,
-            Some((_, None)) if may_be_deleted(history, changes) => {}
-            Some((read, None)) => {
-                finding.violation(
-                    || format!("the write of `{key}` was acknowledged, and the record is gone"),
-                    &[write, *read],
-                );
-            }
-            Some((read, Some(value))) => {
-                if value.digest.is_some_and(|digest| !may_be_last(history, changes, digest)) {
-                    let what = || format!("`{key}` has a content that an acknowledged write had replaced");
-                    finding.violation(what, &[write, *read]);
-                }
-            }
+        let writer = user(history.op(changes.writes[0]));
+        let listed = lists.get(&writer).map(|list| (list.last, list.records.get(&**key).copied()));
+        let read = final_reads.get(&**key).copied();
+        let listed = listed.map(|(last, record)| record.map_or((last, None), |(at, value)| (at, Some(value))));
+        if read.is_none() && listed.is_none() {
+            finding.open += 1;
+        }
+        // One record is one violation.
+        let mut sights = read.into_iter().chain(listed);
+        if let Some((at, what)) = sights.find_map(|(at, value)| Some((at, loss(history, changes, value)?))) {
+            finding.violation(|| format!("the write of `{key}` was acknowledged, and {what}"), &[write, at]);
         }
     }
     judge_writes_without_id(history, finding);
@@ -59,6 +57,45 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
         summary.push_str(&format!("; {} not read back", finding.open));
     }
     summary
+}
+
+/// Returns what the final read shows of a loss; `value` is `None` if the record was missing.
+fn loss(history: &History, changes: &Changes, value: Option<&RecordState>) -> Option<&'static str> {
+    match value {
+        None if may_be_deleted(history, changes) => None,
+        None => Some("the record is gone"),
+        Some(value) => {
+            let digest = value.digest?;
+            (!may_be_last(history, changes, digest)).then_some("the record has a content that it had replaced")
+        }
+    }
+}
+
+type User<'h> = (&'h str, &'h str, Option<&'h str>);
+
+fn user(op: &Op) -> User<'_> {
+    (&op.tenant, &op.user, op.workspace.as_deref())
+}
+
+/// Everything that a user may see after the load.
+struct FinalList<'h> {
+    /// Position of its last page.
+    last: u32,
+    /// State of each record, and the position of its page.
+    records: HashMap<&'h str, (u32, &'h RecordState)>,
+}
+
+/// Returns the lists that users walked to their end in the final phase, without words or tags.
+fn final_lists(history: &History) -> HashMap<User<'_>, FinalList<'_>> {
+    let is_final = |walk: &Walk| walk.is_whole && walk.first(history).phase == Phase::Final;
+    let is_of_all =
+        |walk: &Walk| walk.query(history).is_some_and(|query| query.words.is_none() && query.tags.is_none());
+    let walks = walks(history).into_iter().filter(|walk| is_final(walk) && is_of_all(walk));
+    let list = |walk: Walk| {
+        let records = walk.hits(history).map(|(at, key, value)| (&**key, (at, value))).collect();
+        Some((user(walk.first(history)), FinalList { last: *walk.pages.last()?, records }))
+    };
+    walks.filter_map(list).collect()
 }
 
 /// A write that was acknowledged without an id is lost, because no client can find the record again.

@@ -1,5 +1,8 @@
-//! quota-bound: an organisation was not admitted more often than its limit allows, by the harness's own count of calls and replies, not by what
-//! the service says. Calls beyond the limit must be declared: a limiter without its store may admit them, but never silently.
+//! quota-bound: an organisation was admitted as often as its limit allows, not more and not less, by the harness's own count of calls and replies,
+//! not by what the service says. Calls beyond the limit must be declared: a limiter without its store may admit them, but never silently.
+
+mod refusal;
+mod window;
 
 use super::Criteria;
 use super::builder::{FindingBuilder, counted};
@@ -7,14 +10,18 @@ use super::rule::{Check, Rule};
 use crate::history::History;
 use crate::op::{ErrorKind, Op, Outcome};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use window::{Span, least_excess};
 
 pub(super) const CHECK: Check = Check {
     name: "quota-bound",
-    proves: "No organisation was admitted more often than its limit and what the service declares to have admitted beyond it",
+    proves: "No organisation was admitted more often than its limit and what the service declares to have admitted beyond it, and none was refused for good while it had calls left",
     blind_to: &[
-        "There is no lower bound: an organisation that is refused although its limit is not used up passes.",
-        "A window may begin at any time, so that two neighbouring ones are judged together: one window may exceed its limit by what the other left.",
-        "The number that is declared beyond the limit is the word of the service, and excuses that many calls.",
+        "A limit of the whole run allows refusals in between, because a burst limit or the share of one instance may be the reason: only an organisation that gets no call, or none any more for 2 s, must have used at least nine tenths of its limit.",
+        "The first window may begin at any time. A call that may belong to two windows counts in neither, but no two neighbouring windows together exceed two limits.",
+        "Windows are judged as if they followed each other without a gap: a limiter whose windows begin with the first call may fail.",
+        "The number that is declared beyond the limit is the word of the service, and excuses this number of calls of all windows together.",
+        "A call that failed after the limiter may have counted it, with an error other than that of the quota, counts as admitted when it excuses a refusal.",
     ],
     evidence: "Calls of a limited organisation. Calls without an answer that would break the limit if they were admitted leave it open.",
     rule: Rule::Criteria(judge),
@@ -33,9 +40,19 @@ pub struct Quota {
     pub operations: Vec<String>,
     /// Number of calls that it allows in one window.
     pub limit: u64,
-    /// Length of a window in microseconds; if omitted, the whole run is one window.
+    /// Length of a window in microseconds; if omitted, the whole run is one window. Windows follow each other without a gap, and the first may begin
+    /// at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_us: Option<u64>,
+}
+
+impl Quota {
+    /// Returns true if the limit counts this call.
+    fn counts(&self, op: &Op) -> bool {
+        let is_counted =
+            |name: &Arc<str>| self.operations.is_empty() || self.operations.iter().any(|it| **it == **name);
+        *op.tenant == *self.tenant && is_counted(&op.name)
+    }
 }
 
 /// Whether a call was admitted, as its outcome shows.
@@ -47,6 +64,7 @@ enum Admission {
 }
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
+    judge_refusals(history, &criteria.quotas, finding);
     let summaries: Vec<String> = criteria
         .quotas
         .iter()
@@ -59,11 +77,7 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
 }
 
 fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut FindingBuilder) -> String {
-    let counts = |op: &Op| {
-        *op.tenant == *quota.tenant
-            && (quota.operations.is_empty() || quota.operations.iter().any(|name| **name == *op.name))
-    };
-    let counted_calls = history.numbered().filter(|(_, op)| counts(op));
+    let counted_calls = history.numbered().filter(|(_, op)| quota.counts(op));
     let calls: Vec<(u32, Admission)> = counted_calls.map(|(at, op)| (at, admission(op))).collect();
     finding.judged += calls.len() as u64;
     let with = |wanted| calls.iter().filter(move |(_, admission)| *admission == wanted).map(|(at, _)| *at);
@@ -85,6 +99,15 @@ fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut Fi
         };
         let excess = &certain[allowed as usize..];
         finding.violation(what, &excess[..excess.len().min(MOST_SHOWN)]);
+    } else if let Some(excess) = excess_of_windows(history, quota, with(Admission::Yes), declared) {
+        let shown: Vec<u32> = certain.iter().rev().take(MOST_SHOWN).copied().collect();
+        let (tenant, limit) = (&quota.tenant, quota.limit);
+        let what = || {
+            format!(
+                "`{tenant}` was admitted {excess} times beyond the {limit} of a window, {declared} of them declared"
+            )
+        };
+        finding.violation(what, &shown);
     } else if admitted + maybe > allowed {
         finding.open += 1;
     }
@@ -102,6 +125,54 @@ fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut Fi
         summary.push_str(&format!(", {maybe} without an answer"));
     }
     summary
+}
+
+/// Returns the number of calls beyond the limit of their windows, if the service did not declare it.
+fn excess_of_windows(
+    history: &History,
+    quota: &Quota,
+    admitted: impl Iterator<Item = u32>,
+    declared: u64,
+) -> Option<u64> {
+    let calls: Vec<Span> = admitted.map(|at| span(history.op(at))).collect();
+    let excess = least_excess(&calls, quota.window_us?, quota.limit);
+    (excess > declared).then_some(excess)
+}
+
+const fn span(op: &Op) -> Span {
+    (op.invoke_us, op.complete_us)
+}
+
+/// Judges the refusals of each organisation, by all its limits together: one limit that is used up explains a refusal.
+fn judge_refusals(history: &History, quotas: &[Quota], finding: &mut FindingBuilder) {
+    let mut tenants: Vec<&str> = quotas.iter().map(|quota| quota.tenant.as_str()).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    for tenant in tenants {
+        let of_tenant: Vec<&Quota> = quotas.iter().filter(|quota| quota.tenant == tenant).collect();
+        let calls = || history.numbered().filter(|(_, op)| *op.tenant == *tenant);
+        let refused: Vec<(u32, Span)> =
+            calls().filter(|(_, op)| is_refusal(op, &of_tenant)).map(|(at, op)| (at, span(op))).collect();
+        let used: Vec<Span> = calls().filter(|(_, op)| may_be_counted(op)).map(|(_, op)| span(op)).collect();
+        let unexplained = refusal::unexplained(&refused, used, &of_tenant);
+        if !unexplained.is_empty() {
+            let what = || {
+                let refusals = counted(unexplained.len() as u64, "call", "calls");
+                format!("`{tenant}` was refused {refusals} by quota while it had calls left")
+            };
+            finding.violation(what, &unexplained[..unexplained.len().min(MOST_SHOWN)]);
+        }
+    }
+}
+
+/// Returns true if the quota refused the call, and one of the limits counts it.
+fn is_refusal(op: &Op, quotas: &[&Quota]) -> bool {
+    op.outcome.error() == Some(&ErrorKind::Quota) && quotas.iter().any(|quota| quota.counts(op))
+}
+
+/// Returns true if the limiter may have counted the call, whatever came of it, and whichever operation it was.
+fn may_be_counted(op: &Op) -> bool {
+    !matches!(op.outcome.error(), Some(ErrorKind::Quota | ErrorKind::Connect))
 }
 
 /// Returns whether the limiter admitted the call. The service counts the quota before the tool runs, so a call that ended with an error of the

@@ -4,6 +4,7 @@ use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::{Changes, History};
 use crate::op::{Op, Outcome, Phase};
+use crate::timeline::is_same_user;
 use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
@@ -25,7 +26,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
         let Some(own) = last_own_write(history, changes, read) else { continue };
         finding.judged += 1;
         match value {
-            None if may_be_deleted(history, changes, read) => {}
+            None if may_be_deleted(history, changes, read) || may_be_hidden(history, changes, read) => {}
             None => finding.violation(|| format!("`{}` did not find its own record `{key}`", read.user), &[own, at]),
             Some(value) if value.digest.is_some_and(|digest| is_stale(history, key, digest, history.op(own), read)) => {
                 let what = || format!("`{}` read a content of its own record `{key}` that it had replaced", read.user);
@@ -48,7 +49,7 @@ fn last_own_write(history: &History, changes: &Changes, read: &Op) -> Option<u32
         if last.is_some_and(|(_, last)| write.complete_us <= last.invoke_us) {
             break;
         }
-        let own = write.outcome == Outcome::Ok && write.tenant == read.tenant && write.user == read.user;
+        let own = write.outcome == Outcome::Ok && is_same_user(write, read);
         if own && last.is_none_or(|(_, last)| write.invoke_us > last.invoke_us) {
             last = Some((*at, write));
         }
@@ -58,6 +59,15 @@ fn last_own_write(history: &History, changes: &Changes, read: &Op) -> Option<u32
 
 fn may_be_deleted(history: &History, changes: &Changes, read: &Op) -> bool {
     changes.deletes.iter().any(|at| history.op(*at).invoke_us < read.complete_us)
+}
+
+/// Returns true if another user may have made the record private: a user with the role of an administrator writes to records of others.
+fn may_be_hidden(history: &History, changes: &Changes, read: &Op) -> bool {
+    changes
+        .hidings
+        .iter()
+        .map(|at| history.op(*at))
+        .any(|op| op.invoke_us < read.complete_us && !is_same_user(op, read))
 }
 
 /// Returns true if the reader's own write certainly replaced this content: every write of it to this record had ended before that one began.

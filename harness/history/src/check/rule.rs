@@ -29,6 +29,8 @@ pub(super) enum Rule {
     Records(fn(&History, &mut FindingBuilder) -> String),
     /// Judges every run that has calls of its kind.
     Standing(fn(&History, &mut FindingBuilder) -> String),
+    /// Judges lists and searches of records, in every run that has any.
+    Lists(fn(&History, &Criteria, &mut FindingBuilder) -> String),
     /// Judges what the criteria of the run name.
     Criteria(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
     /// Judges what an experiment promised.
@@ -50,7 +52,7 @@ impl Check {
 
     /// Returns true if the check applies to every run; its unknown findings are dropped unless the criteria require it.
     pub const fn is_standing(&self) -> bool {
-        matches!(self.rule, Rule::Records(_) | Rule::Standing(_))
+        matches!(self.rule, Rule::Records(_) | Rule::Standing(_) | Rule::Lists(_))
     }
 
     /// Returns true if the check judges records that are written and read.
@@ -63,6 +65,7 @@ impl Check {
         match self.rule {
             Rule::Records(_) => "In every run that writes and reads records.",
             Rule::Standing(_) => "In every run that has such calls.",
+            Rule::Lists(_) => "In every run that lists records, or searches for single ones.",
             Rule::Criteria(_) => "If the load, scenario or experiment sets a value for it.",
             Rule::Experiment(_) => "In experiments.",
         }
@@ -87,6 +90,7 @@ impl Check {
     fn summary(&self, history: &History, criteria: &Criteria, builder: &mut FindingBuilder) -> Option<String> {
         match self.rule {
             Rule::Records(judge) | Rule::Standing(judge) => Some(judge(history, builder)),
+            Rule::Lists(judge) => Some(judge(history, criteria, builder)),
             Rule::Criteria(judge) => judge(history, criteria, builder),
             Rule::Experiment(judge) => {
                 let promises = criteria.experiment.as_ref()?;

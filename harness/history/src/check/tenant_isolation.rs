@@ -1,10 +1,13 @@
 //! tenant-isolation: no reply contains a content of another organisation, of another workspace, or a private content of another user. Every content
 //! carries the mark of its writer, so the content itself shows its owner (decision 0004).
 
+mod attempts;
+
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::{History, RecordRead};
 use crate::op::{Canary, Effect, Op};
+use attempts::Attempts;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,13 +15,13 @@ pub(super) const CHECK: Check = Check {
     name: "tenant-isolation",
     proves: "No content in a reply carries the mark of another organisation, of another workspace, or of another user who keeps it private",
     blind_to: &[
-        "It judges what was tried: the finding counts the reads of foreign ids, and passes also if there were none.",
-        "Searches, lists and cursors of other organisations count as attempts only if the load makes them.",
+        "It judges what was tried: the finding counts the attempts of each kind, and one of any kind at another organisation or workspace is enough.",
+        "A search by words counts as an attempt only if the load recorded which record it was for; a list by a tag counts if another organisation has a record with that tag.",
         "A content without a mark shows no owner. Counts, ids, tags, timing and error codes can leak, and are not judged.",
         "A private record that its owner had shared by an update before passes for its colleagues from then on.",
         "Marks outside the listed records of a reply are judged only if the client records them.",
     ],
-    evidence: "Replies with marked contents, and users of at least two organisations.",
+    evidence: "Replies with marked contents, users of at least two organisations, and attempts to reach a record of another organisation or workspace: by id, by search or list, or by cursor.",
     rule: Rule::Records(judge),
 };
 
@@ -30,10 +33,11 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
             finding.violation(|| format!("`{}` read `{}`, {whose}", read.op.user, read.key), &[read.at]);
         }
     }
+    let shared = shared_marks(history);
     for (at, op) in history.numbered() {
         for canary in &op.strays {
             finding.judged += 1;
-            if let Some(whose) = breach(canary, op, || false) {
+            if let Some(whose) = breach(canary, op, || shared.contains(canary)) {
                 let what = || format!("the reply to `{}` has a content outside its records, {whose}", op.user);
                 finding.violation(what, &[at]);
             }
@@ -41,16 +45,16 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     }
     let record_calls = history.ops().iter().filter(|op| is_about_records(&op.effect));
     let tenants = record_calls.map(|op| &*op.tenant).collect::<HashSet<&str>>().len() as u64;
-    if tenants < 2 {
+    let attempts = Attempts::of(history);
+    if tenants < 2 || attempts.at_outsiders() == 0 {
         finding.open += 1;
     }
     let few = if tenants < 2 { "; isolation needs at least two" } else { "" };
     format!(
-        "{} read by {}{few}, {} that the reader must not see; {} to read a foreign record by its id",
+        "{} read by {}{few}, {} that the reader must not see; {attempts}",
         counted(finding.judged, "record", "records"),
         counted(tenants, "organisation", "organisations"),
         finding.violations,
-        counted(foreign_attempts(history), "attempt", "attempts"),
     )
 }
 
@@ -86,11 +90,12 @@ fn is_about_records(effect: &Effect) -> bool {
     )
 }
 
-/// Returns the number of answered reads by id whose record was written by another organisation.
-fn foreign_attempts(history: &History) -> u64 {
-    let is_foreign = |key: &str, reader: &str| {
-        let writes = history.changes(key).map(|changes| changes.writes.as_slice()).unwrap_or_default();
-        writes.first().is_some_and(|at| &*history.op(*at).tenant != reader)
-    };
-    history.reads().filter(|(_, op, key, _)| is_foreign(key, &op.tenant)).count() as u64
+/// Returns the marks of the contents of records that an update shared, or may have. Outside the records of a reply, a mark shows no id.
+fn shared_marks(history: &History) -> HashSet<&Canary> {
+    let shared = history.keys().filter(|(_, changes)| !changes.shares.is_empty());
+    let writes = shared.flat_map(|(key, changes)| changes.writes.iter().map(move |at| (key, history.op(*at))));
+    writes
+        .flat_map(|(key, op)| op.effect.contents().filter(move |(of, _, _)| *of == Some(key)))
+        .filter_map(|(_, _, value)| value.canary.as_ref())
+        .collect()
 }

@@ -1,0 +1,144 @@
+//! index-agrees: what searches and lists return is what was stored. A search for one record returns it, or nothing if the reader must not see it. A
+//! list returns each record that the reader may see once, newest first, and no other one; its first pages return the newest ones.
+
+mod shelf;
+
+use super::Criteria;
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
+use crate::history::History;
+use crate::op::{Effect, Op, Phase};
+use crate::walk::{Walk, walks};
+use shelf::{Book, Shelf};
+use std::sync::Arc;
+
+pub(super) const CHECK: Check = Check {
+    name: "index-agrees",
+    proves: "Every search for one record returned exactly this record if the reader may see it, and every list returned each record with its tag that the reader may see, once, newest first, and none that was deleted or that the reader must not see",
+    blind_to: &[
+        "A search by words is judged only if the load recorded which record it was for, and only after the load or if the record was never changed.",
+        "Records whose visibility or tags were changed, or may have been, are not expected in lists, and a record with several tags only in lists without a tag.",
+        "Of a walk that was not ended, only records that are certainly newer than its last one are expected.",
+        "The order of two records is judged if their creations are 100 ms apart, because clocks of servers differ.",
+        "In a scenario only searches for one record and walks after the load are judged, because the history does not have all filters of a list.",
+        "Records that the run did not create are ignored, and exports are not judged.",
+    ],
+    evidence: "Lists of records that the run created, or searches for one record. If many searches by words returned nothing at all, the check is open.",
+    rule: Rule::Lists(judge),
+};
+
+/// Creations that are less than this apart may be in any order.
+const ORDER_US: u64 = 100_000;
+/// Number of searches by words that return nothing, and nothing else, before this is in doubt.
+const EMPTY_SEARCHES: u64 = 20;
+
+fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> String {
+    let shelf = Shelf::of(history);
+    // A scenario restricts lists by time, type and cursor, which the history does not have.
+    let scripted = criteria.expectations.as_ref().is_some_and(|expectations| !expectations.is_empty());
+    let mut searches = 0;
+    for (at, op) in history.answered() {
+        if let Effect::Scan { hits, query: Some(query) } = &op.effect
+            && let Some(target) = &query.target
+            && let Some(book) = shelf.book(target)
+        {
+            searches += judge_search(&shelf, (at, op), book, hits.iter().map(|(key, _)| key), finding);
+        }
+    }
+    let (mut lists, mut empty, mut full) = (0, 0, 0);
+    for walk in walks(history) {
+        let first = walk.first(history);
+        if walk.query(history).is_none_or(|query| query.words.is_some()) {
+            let found = walk.hits(history).next().is_some();
+            (empty, full) = if found { (empty, full + 1) } else { (empty + 1, full) };
+        } else if !first.name.contains("export") && (first.phase == Phase::Final || !scripted) {
+            lists += 1;
+            finding.judged += 1;
+            judge_walk(history, &shelf, &walk, finding);
+        }
+    }
+    if full == 0 && empty >= EMPTY_SEARCHES && !shelf.books.is_empty() {
+        finding.doubt(format!("{empty} searches by words returned nothing, and none returned a record"));
+    }
+    let (searches, lists) = (counted(searches, "search", "searches"), counted(lists, "list", "lists"));
+    format!("{searches} for one record and {lists}, {} that do not agree with what was stored", finding.violations)
+}
+
+/// Judges a search for one record. Returns 1 if it could be judged.
+fn judge_search<'h>(
+    shelf: &Shelf<'_>,
+    (at, op): (u32, &Op),
+    book: &Book<'_>,
+    hits: impl Iterator<Item = &'h Arc<str>>,
+    finding: &mut FindingBuilder,
+) -> u64 {
+    let (from_us, until_us) = (op.invoke_us, op.complete_us);
+    let banned = book.is_banned(op, from_us);
+    let due = book.is_due(op, from_us, until_us)
+        // The words were those of a content, which a change may have replaced.
+        && (op.phase == Phase::Final || book.is_unchanged(until_us));
+    let (mut is_hit, mut other) = (false, None);
+    for key in hits {
+        if key == book.key {
+            is_hit = true;
+        } else if shelf.book(key).is_some() {
+            other = Some(key);
+        }
+    }
+    let (user, name) = (&op.user, &op.name);
+    let wrong = match (banned, other) {
+        (Some(why), _) if is_hit => Some(format!("`{name}` of `{user}` returned `{}`, {why}", book.key)),
+        (None, _) if due && !is_hit => Some(format!("`{name}` of `{user}` did not return `{}`", book.key)),
+        (_, Some(other)) => Some(format!("`{name}` of `{user}` for `{}` alone returned `{other}`", book.key)),
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        finding.violation(|| wrong, &[book.created_at, at]);
+    } else if banned.is_none() && !due {
+        return 0;
+    }
+    finding.judged += 1;
+    1
+}
+
+/// Judges a list, or the first pages of one.
+fn judge_walk(history: &History, shelf: &Shelf<'_>, walk: &Walk, finding: &mut FindingBuilder) {
+    let (first, last) = (walk.first(history), walk.last(history));
+    let (from_us, until_us) = (first.invoke_us, last.complete_us);
+    let mut hits: Vec<&str> = Vec::new();
+    let mut before: Option<(u32, &Book<'_>)> = None;
+    for (at, key, _) in walk.hits(history) {
+        hits.push(key);
+        let Some(book) = shelf.book(key) else { continue };
+        if let Some(why) = book.is_banned(first, history.op(at).invoke_us) {
+            finding.violation(|| format!("a list of `{}` has `{key}`, {why}", first.user), &[book.created_at, at]);
+        }
+        if let Some((_, newer)) = before
+            && newer.created_us.1.saturating_add(ORDER_US) < book.created_us.0
+        {
+            let what = || format!("a list of `{}` has `{}` before `{key}`, which is newer", first.user, newer.key);
+            finding.violation(what, &[newer.created_at, book.created_at, at]);
+        }
+        before = Some((at, book));
+    }
+    hits.sort_unstable();
+    for twice in hits.windows(2).filter(|pair| pair[0] == pair[1]) {
+        if shelf.book(twice[0]).is_some_and(|book| book.is_quiet(from_us, until_us)) {
+            finding.violation(|| format!("a list of `{}` has `{}` twice", first.user, twice[0]), &walk.pages);
+        }
+    }
+    // Of a list that goes on, everything that is newer than its last record must be in it.
+    let since_us = match (walk.is_whole, before) {
+        (true, _) => 0,
+        (false, Some((_, last))) => last.created_us.1.saturating_add(ORDER_US),
+        (false, None) => u64::MAX,
+    };
+    let tags = walk.query(history).and_then(|query| query.tags);
+    for book in shelf.visible(first, tags).take_while(|book| walk.is_whole || book.created_us.0 > since_us) {
+        if book.is_due(first, from_us, until_us) && hits.binary_search(&&**book.key).is_err() {
+            let pages = [book.created_at].into_iter().chain(walk.pages.iter().copied().take(3));
+            let ops: Vec<u32> = pages.collect();
+            finding.violation(|| format!("a list of `{}` does not have `{}`", first.user, book.key), &ops);
+        }
+    }
+}

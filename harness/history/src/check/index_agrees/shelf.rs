@@ -1,0 +1,141 @@
+//! What is known of each record when a list or search is judged, and which records a user may see.
+
+use crate::history::History;
+use crate::op::{Op, Visibility};
+use crate::timeline::{self, Kind, is_same_user, is_same_workspace};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One record.
+pub(super) struct Book<'h> {
+    pub(super) key: &'h Arc<str>,
+    pub(super) creator: &'h Op,
+    /// Position of the call that created it.
+    pub(super) created_at: u32,
+    pub(super) created_us: (u64, u64),
+    /// Earliest time of a deletion that may have happened, and latest time of the first that did; `u64::MAX` if there was none.
+    pub(super) deleted_us: (u64, u64),
+    /// Span of all changes; empty if there was none.
+    changed_us: (u64, u64),
+    visibility: Option<Visibility>,
+    pub(super) tags: Option<u32>,
+    /// True if no change may have touched its visibility or tags.
+    is_steady: bool,
+}
+
+impl Book<'_> {
+    /// Returns true if the record certainly existed, with its first tags, during the whole span, and the reader was allowed to read it.
+    pub(super) fn is_due(&self, reader: &Op, from_us: u64, until_us: u64) -> bool {
+        let shared = self.visibility == Some(Visibility::Workspace) && is_same_workspace(reader, self.creator);
+        let readable = is_same_user(reader, self.creator) || shared;
+        self.is_steady && readable && self.created_us.1 < from_us && until_us < self.deleted_us.0
+    }
+
+    /// Returns why the record must not be in a reply that began at this time, whatever the state of the index.
+    pub(super) fn is_banned(&self, reader: &Op, from_us: u64) -> Option<&'static str> {
+        let private = self.is_steady && self.visibility == Some(Visibility::Private);
+        if self.deleted_us.1 < from_us {
+            Some("which was deleted before")
+        } else if !is_same_workspace(reader, self.creator) || (private && !is_same_user(reader, self.creator)) {
+            Some("which the reader must not see")
+        } else {
+            None
+        }
+    }
+
+    /// Returns true if no change of the record may have taken effect by then.
+    pub(super) const fn is_unchanged(&self, until_us: u64) -> bool {
+        until_us < self.changed_us.0
+    }
+
+    /// Returns true if no change of the record may fall into the span.
+    pub(super) const fn is_quiet(&self, from_us: u64, until_us: u64) -> bool {
+        let (first_us, last_us) = self.changed_us;
+        (last_us < from_us || until_us < first_us) && self.created_us.1 < from_us
+    }
+}
+
+/// Who may see a record of a group: one user, or the users of a workspace.
+type Readers<'h> = (&'h str, Option<&'h str>, &'h str, bool);
+
+/// The records, by who may see them and by their tags.
+pub(super) struct Shelf<'h> {
+    pub(super) books: Vec<Book<'h>>,
+    by_key: HashMap<&'h str, usize>,
+    /// Records in the order in which their creations began; `None` stands for all tags.
+    groups: HashMap<(Readers<'h>, Option<u32>), Vec<usize>>,
+}
+
+impl<'h> Shelf<'h> {
+    pub(super) fn of(history: &'h History) -> Self {
+        let mut books = Vec::new();
+        timeline::for_each_record(history, |record| books.extend(book(history, record.key, record.events)));
+        books.sort_by_key(|book: &Book<'_>| book.created_us);
+        let mut shelf = Self { books: Vec::new(), by_key: HashMap::new(), groups: HashMap::new() };
+        for (number, book) in books.iter().enumerate() {
+            shelf.by_key.insert(book.key, number);
+            if !book.is_steady {
+                continue;
+            }
+            let readers = readers(book.creator, book.visibility == Some(Visibility::Workspace));
+            for tags in std::iter::once(None).chain(book.tags.map(Some)) {
+                shelf.groups.entry((readers, tags)).or_default().push(number);
+            }
+        }
+        Self { books, ..shelf }
+    }
+
+    pub(super) fn book(&self, key: &str) -> Option<&Book<'h>> {
+        self.by_key.get(key).map(|number| &self.books[*number])
+    }
+
+    /// Returns the records with these tags that this reader may see, the newest first.
+    pub(super) fn visible<'s>(&'s self, reader: &'s Op, tags: Option<u32>) -> impl Iterator<Item = &'s Book<'h>> {
+        let groups = [true, false].map(|shared| self.groups.get(&(readers(reader, shared), tags)));
+        let mut rest = groups.map(|group| group.map(Vec::as_slice).unwrap_or_default());
+        std::iter::from_fn(move || {
+            let newest = if rest[0].last() > rest[1].last() { 0 } else { 1 };
+            let (number, before) = rest[newest].split_last()?;
+            rest[newest] = before;
+            Some(&self.books[*number])
+        })
+    }
+}
+
+/// Returns the readers of the private or the shared records of this user.
+fn readers(op: &Op, shared: bool) -> Readers<'_> {
+    let user = if shared { op.user.find('@').map_or("", |at| &op.user[at..]) } else { &op.user };
+    (&op.tenant, op.workspace.as_deref(), user, shared)
+}
+
+/// Returns what is known of a record; `None` if it is not certain who created it.
+fn book<'h>(history: &'h History, key: &'h Arc<str>, events: &[timeline::Event<'h>]) -> Option<Book<'h>> {
+    let creation = events.iter().find(|event| matches!(event.kind, Kind::Create(_)) && event.is_certain())?;
+    let Kind::Create(value) = creation.kind else { return None };
+    let mut book = Book {
+        key,
+        creator: history.op(creation.at),
+        created_at: creation.at,
+        created_us: (creation.from_us, creation.until_us),
+        deleted_us: (u64::MAX, u64::MAX),
+        changed_us: (u64::MAX, 0),
+        visibility: value.visibility,
+        tags: value.tags,
+        is_steady: true,
+    };
+    for event in events {
+        match event.kind {
+            Kind::Delete { .. } => {
+                let (from_us, until_us) = book.deleted_us;
+                book.deleted_us = (from_us.min(event.from_us), until_us.min(event.until_us));
+            }
+            Kind::Update { value, .. } => {
+                let (from_us, until_us) = book.changed_us;
+                book.changed_us = (from_us.min(event.from_us), until_us.max(event.until_us));
+                book.is_steady &= value.visibility.is_none() && value.tags.is_none();
+            }
+            _ => {}
+        }
+    }
+    Some(book)
+}

@@ -1,0 +1,71 @@
+//! register: each record is a linearizable register with compare-and-set and delete. Every reply about a record can be explained by one order of
+//! the calls to it, in which each call takes effect between its begin and its end. Records are independent, so each is judged alone (Herlihy and Wing
+//! 1990: a history is linearizable if each of its objects is).
+
+mod search;
+mod state;
+
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
+use crate::history::History;
+use crate::op::{Effect, Op};
+use crate::timeline::{self, Record};
+use search::{Order, Search};
+
+pub(super) const CHECK: Check = Check {
+    name: "register",
+    proves: "For each record there is one order of the calls to it, each between its begin and its end, that explains every version, content, visibility and missing record in the replies",
+    blind_to: &[
+        "A field that neither the requests nor the replies show fits everything: without versions, two updates that overlapped may have become one.",
+        "It does not see what a search or list leaves out; `index-agrees` does.",
+        "Records are judged alone: a state that no moment had, such as one record from before a write and another from after it, passes.",
+        "An unanswered change may take effect at any later time or never, and excuses what it explains.",
+        "A write that repeats the user, id and content of an earlier one counts as repeated with its idempotency key, and as one.",
+        "A record that was missing for a colleague is excused unless its visibility was recorded.",
+        "A record that no call of the history created is not judged.",
+    ],
+    evidence: "Calls to records that the run created. A record whose calls need too many steps to be judged leaves the check open, and is named.",
+    rule: Rule::Records(judge),
+};
+
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    let (mut search, mut events) = (Search::default(), Vec::new());
+    let (mut records, mut undecided) = (0, 0);
+    timeline::for_each_record(history, |record| {
+        events.clear();
+        events.extend_from_slice(record.events);
+        records += 1;
+        finding.judged += record.events.iter().filter(|event| event.is_certain()).count() as u64;
+        match search.order(&mut events) {
+            Order::Exists => {}
+            Order::Undecided => {
+                undecided += 1;
+                finding.doubt(format!("the calls to `{}` overlap too much to be judged", record.key));
+            }
+            Order::Impossible { stuck, after } => {
+                let ops: Vec<u32> = after.into_iter().filter(|after| *after != stuck).chain([stuck]).collect();
+                finding.violation(|| describe(record, history.op(stuck)), &ops);
+            }
+        }
+    });
+    let undecided = if undecided > 0 { format!(", {undecided} not decided") } else { String::new() };
+    format!(
+        "{} to {}, {} without an order that explains them{undecided}",
+        counted(finding.judged, "call", "calls"),
+        counted(records, "record", "records"),
+        finding.violations
+    )
+}
+
+fn describe(record: &Record<'_, '_>, op: &Op) -> String {
+    let did = match &op.effect {
+        Effect::Write { existing: false, .. } | Effect::Writes { .. } => "was acknowledged as a new record",
+        Effect::Write { .. } => "was answered with this record as an equal one",
+        Effect::Update { .. } if op.outcome == crate::op::Outcome::Ok => "was acknowledged",
+        Effect::Delete { .. } | Effect::Deletes { .. } if op.outcome == crate::op::Outcome::Ok => "was acknowledged",
+        Effect::Update { .. } | Effect::Delete { .. } => "was refused",
+        Effect::Read { value: None, .. } => "did not find it",
+        _ => "returned what it did",
+    };
+    format!("no order of the calls to `{}` explains that `{}` of `{}` {did}", record.key, op.name, op.user)
+}

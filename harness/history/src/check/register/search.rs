@@ -1,0 +1,252 @@
+//! Searches an order of the events of one record that explains every reply: Wing and Gong's search (1993) with the memory of Lowe (2017), over a
+//! linked list of begins and ends. An event that does not change the record is placed as soon as it fits, because a later place is no better, so
+//! that only changes that overlap cost a choice.
+
+use super::state::{State, mixed};
+use crate::timeline::Event;
+use std::collections::HashSet;
+
+/// Steps that the search may take for a record, and more for each of its events. The events of an ordinary record need a few steps each.
+const STEPS: u64 = 1_000_000;
+const STEPS_PER_EVENT: u64 = 64;
+/// A larger set of rejected places is freed after its record.
+const KEPT: usize = 1 << 12;
+
+/// Result of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Exists,
+    /// There is none. The most events could be placed up to this one, which then fits nowhere, and after this last change.
+    Impossible {
+        stuck: u32,
+        after: Option<u32>,
+    },
+    /// The budget of steps ended before either was proven.
+    Undecided,
+}
+
+/// A choice of a change, and the place to go back to.
+struct Choice {
+    state: State,
+    hash: u128,
+    /// Number of events that had been placed before.
+    placed: usize,
+    change: u32,
+    last: Option<u32>,
+}
+
+/// The memory of the search, kept from record to record.
+#[derive(Default)]
+pub(super) struct Search {
+    /// The events; those with a certain effect come first, in the order of their begins. A begin has the number of its event.
+    certain: u32,
+    /// Neighbours in the list of begins and ends. The end of event `n` has the number `certain + n`, the head of the list is the last.
+    next: Vec<u32>,
+    previous: Vec<u32>,
+    /// Begins of placed events, in order, and changes without a certain effect by their number.
+    placed: Vec<u32>,
+    used: Vec<bool>,
+    choices: Vec<Choice>,
+    /// Sets of placed events and their state, as a hash of 128 bits, from which no order was found.
+    rejected: HashSet<u128>,
+    edges: Vec<(u64, bool, u32)>,
+}
+
+impl Search {
+    /// Searches an order. Sorts the events.
+    pub(super) fn order(&mut self, events: &mut [Event<'_>]) -> Order {
+        self.prepare(events);
+        let mut steps = STEPS + STEPS_PER_EVENT * events.len() as u64;
+        let (mut state, mut hash, mut last) = (State::BEFORE, 0u128, None);
+        let mut furthest: Option<(usize, u32, Option<u32>)> = None;
+        let mut from = None;
+        loop {
+            if from.is_none() {
+                hash = self.place_seen(events, state, hash, &mut steps);
+                if self.is_done() {
+                    return Order::Exists;
+                }
+            }
+            let chosen = self.change_from(from.take(), events, state, &mut steps);
+            if steps == 0 {
+                return Order::Undecided;
+            }
+            if let Some((change, after)) = chosen {
+                let next_hash = hash ^ mark(change);
+                if !self.rejected.is_empty() && self.rejected.contains(&with_state(next_hash, &after)) {
+                    from = Some(change);
+                    continue;
+                }
+                self.choices.push(Choice { state, hash, placed: self.placed.len(), change, last });
+                self.place(change);
+                (state, hash, last) = (after, next_hash, Some(events[change as usize].at));
+                continue;
+            }
+            if furthest.is_none_or(|(placed, _, _)| self.placed.len() > placed) {
+                furthest = Some((self.placed.len(), self.stuck(), last));
+            }
+            let Some(choice) = self.choices.pop() else {
+                let (_, stuck, after) = furthest.unwrap_or((0, 0, None));
+                return Order::Impossible { stuck: events[stuck as usize].at, after };
+            };
+            self.rejected.insert(with_state(choice.hash ^ mark(choice.change), &state_of(&choice, events)));
+            while self.placed.len() > choice.placed {
+                self.take_back();
+            }
+            (state, hash, last, from) = (choice.state, choice.hash, choice.last, Some(choice.change));
+        }
+    }
+
+    fn prepare(&mut self, events: &mut [Event<'_>]) {
+        events.sort_by_key(|event| (!event.is_certain(), event.from_us, event.at));
+        self.certain = events.partition_point(Event::is_certain) as u32;
+        self.placed.clear();
+        self.choices.clear();
+        if self.rejected.len() > KEPT {
+            self.rejected = HashSet::new();
+        } else {
+            self.rejected.clear();
+        }
+        self.used.clear();
+        self.used.resize(events.len(), false);
+        self.edges.clear();
+        // Begins come before ends of the same time, so that calls that touch overlap.
+        for (number, event) in events[..self.certain as usize].iter().enumerate() {
+            self.edges.push((event.from_us, false, number as u32));
+            self.edges.push((event.until_us, true, self.certain + number as u32));
+        }
+        self.edges.sort_unstable();
+        let head = self.head();
+        self.next.clear();
+        self.next.resize(head as usize + 1, head);
+        self.previous.clone_from(&self.next);
+        let mut before = head;
+        for (_, _, node) in &self.edges {
+            self.next[before as usize] = *node;
+            self.previous[*node as usize] = before;
+            before = *node;
+        }
+        self.previous[head as usize] = before;
+    }
+
+    const fn head(&self) -> u32 {
+        self.certain * 2
+    }
+
+    fn is_done(&self) -> bool {
+        self.next[self.head() as usize] == self.head()
+    }
+
+    /// Returns true if the node is the begin of an event.
+    const fn is_begin(&self, node: u32) -> bool {
+        node < self.certain
+    }
+
+    /// Places every event that fits and changes nothing, and returns the hash of what is placed.
+    fn place_seen(&mut self, events: &[Event<'_>], state: State, mut hash: u128, steps: &mut u64) -> u128 {
+        let mut node = self.next[self.head() as usize];
+        while self.is_begin(node) {
+            *steps = steps.saturating_sub(1);
+            let (event, before) = (&events[node as usize], self.previous[node as usize]);
+            if !event.is_change() && state.after(event).is_some() {
+                self.place(node);
+                hash ^= mark(node);
+                node = self.next[before as usize];
+            } else {
+                node = self.next[node as usize];
+            }
+        }
+        hash
+    }
+
+    /// Returns the next change that may be placed, after the one that was tried last, and the state after it. Changes with a certain effect come
+    /// first: most unanswered calls have no effect, or are not seen.
+    fn change_from(
+        &self,
+        tried: Option<u32>,
+        events: &[Event<'_>],
+        state: State,
+        steps: &mut u64,
+    ) -> Option<(u32, State)> {
+        let mut fits = |number: u32| {
+            *steps = steps.saturating_sub(1);
+            let event = &events[number as usize];
+            event.is_change().then(|| state.after(event)).flatten().map(|after| (number, after))
+        };
+        let tried_uncertain = tried.filter(|tried| *tried >= self.certain);
+        let mut node = match tried {
+            Some(tried) if tried < self.certain => self.next[tried as usize],
+            Some(_) | None => self.next[self.head() as usize],
+        };
+        // The first event that ends must be placed before any that begins later.
+        while self.is_begin(node) {
+            let found = if tried_uncertain.is_none() { fits(node) } else { None };
+            if found.is_some() {
+                return found;
+            }
+            node = self.next[node as usize];
+        }
+        let ends_us = self.end_of(node, events);
+        let first = tried_uncertain.map_or(self.certain, |tried| tried + 1);
+        let open = (first..events.len() as u32).take_while(|number| events[*number as usize].from_us <= ends_us);
+        open.filter(|number| !self.used[*number as usize]).find_map(fits)
+    }
+
+    fn end_of(&self, node: u32, events: &[Event<'_>]) -> u64 {
+        if node == self.head() { u64::MAX } else { events[(node - self.certain) as usize].until_us }
+    }
+
+    /// The event that ends first of those that are not placed.
+    fn stuck(&self) -> u32 {
+        let mut node = self.next[self.head() as usize];
+        while self.is_begin(node) {
+            node = self.next[node as usize];
+        }
+        node.saturating_sub(self.certain)
+    }
+
+    fn place(&mut self, number: u32) {
+        self.placed.push(number);
+        if number >= self.certain {
+            self.used[number as usize] = true;
+            return;
+        }
+        for node in [number, number + self.certain] {
+            let (before, after) = (self.previous[node as usize], self.next[node as usize]);
+            self.next[before as usize] = after;
+            self.previous[after as usize] = before;
+        }
+    }
+
+    /// Takes the event back that was placed last.
+    fn take_back(&mut self) {
+        let Some(number) = self.placed.pop() else { return };
+        if number >= self.certain {
+            self.used[number as usize] = false;
+            return;
+        }
+        for node in [number + self.certain, number] {
+            let (before, after) = (self.previous[node as usize], self.next[node as usize]);
+            self.next[before as usize] = node;
+            self.previous[after as usize] = node;
+        }
+    }
+}
+
+/// Returns the state after a choice.
+fn state_of(choice: &Choice, events: &[Event<'_>]) -> State {
+    let event = &events[choice.change as usize];
+    choice.state.after(event).unwrap_or(choice.state)
+}
+
+/// The bits by which an event changes the hash of a set of events.
+const fn mark(number: u32) -> u128 {
+    let low = mixed(number as u64);
+    ((mixed(low ^ 0x5851_F42D_4C95_7F2D) as u128) << 64) | low as u128
+}
+
+/// The hash of a set of events and a state.
+fn with_state(hash: u128, state: &State) -> u128 {
+    let low = state.hash();
+    hash ^ (((mixed(low) as u128) << 64) | low as u128)
+}

@@ -1,0 +1,256 @@
+//! sessions: what one user may rely on (Terry et al. 1994), for reads by id and for the hits of searches and lists: an acknowledged change is seen
+//! by every later read of its writer and of its colleagues, no read goes back behind an earlier one of the same user, and a change comes after what
+//! its writer had read. Each rule needs two calls only, so that a violation names them; `register` judges all calls to a record together.
+
+use super::builder::{FindingBuilder, counted};
+use super::rule::{Check, Rule};
+use crate::history::History;
+use crate::op::{Op, RecordState, Visibility};
+use crate::timeline::{self, Event, Kind, Record, is_same_user};
+use std::sync::Arc;
+
+pub(super) const CHECK: Check = Check {
+    name: "sessions",
+    proves: "No reply has a state of a record that an acknowledged change had replaced before the read began, or that is older than what the same user had seen or missed before, and no change has an older version than its writer had read",
+    blind_to: &[
+        "Without versions, two contents are compared only if one was certainly written before the other; an unanswered write of a content excuses it at any later time.",
+        "A record that a search or list leaves out is not noticed here; `index-agrees` does that.",
+        "A deletion, or a change to private, that was sent before a read ended excuses a missing record, also if it was not answered.",
+        "Reads of different users are held against acknowledged changes, but not against each other; `register` does that.",
+        "States of different records are not compared: a user may see a newer state of one and an older state of another.",
+    ],
+    evidence: "Reads, searches or lists that return a record which the run created, or miss it.",
+    rule: Rule::Records(judge),
+};
+
+fn judge(history: &History, finding: &mut FindingBuilder) -> String {
+    let mut sessions = Sessions::default();
+    timeline::for_each_record(history, |record| {
+        sessions.prepare(record);
+        sessions.judge(history, record.key, finding);
+    });
+    let reads = counted(finding.judged, "sight of a record", "sights of records");
+    format!("{reads}, {} older than the reader could expect", finding.violations)
+}
+
+/// When a content was written to the record.
+#[derive(Clone, Copy)]
+struct Life {
+    from_us: u64,
+    /// When its last write had ended; `u64::MAX` if one may take effect at any time.
+    until_us: u64,
+}
+
+/// What a user has seen of the record.
+#[derive(Clone, Copy, Default)]
+struct Sight {
+    at: u32,
+    until_us: u64,
+    version: Option<u64>,
+    digest: Option<u64>,
+    /// True if the record was missing for its owner after it had been created.
+    missing: bool,
+}
+
+/// The newest of the acknowledged changes up to some time.
+#[derive(Clone, Copy, Default)]
+struct Floor {
+    version: Option<(u64, u32)>,
+    /// Begin, content and call of the change that began last.
+    content: Option<(u64, u64, u32)>,
+}
+
+type User<'h> = (&'h str, &'h str, Option<&'h str>);
+
+/// The events of one record; the memory is kept from record to record.
+#[derive(Default)]
+struct Sessions<'h> {
+    /// Acknowledged creations and changes, in the order of their ends.
+    changes: Vec<Event<'h>>,
+    /// Everything else, and the changes again, in the order of their begins.
+    events: Vec<Event<'h>>,
+    /// By content, sorted.
+    lives: Vec<(u64, Life)>,
+    /// A list, because few users see one record.
+    seen: Vec<(User<'h>, Sight)>,
+    created_us: Option<(u64, u32)>,
+    /// From when on the record may be deleted, and hidden from colleagues.
+    deleted_us: u64,
+    hidden_us: u64,
+}
+
+impl<'h> Sessions<'h> {
+    fn prepare(&mut self, record: &Record<'h, '_>) {
+        self.changes.clear();
+        self.events.clear();
+        self.lives.clear();
+        self.seen.clear();
+        (self.created_us, self.deleted_us, self.hidden_us) = (None, u64::MAX, u64::MAX);
+        for event in record.events {
+            match event.kind {
+                Kind::Create(value) | Kind::Update { value, .. } => {
+                    self.change(event, value);
+                }
+                Kind::Delete { .. } => self.deleted_us = self.deleted_us.min(event.from_us),
+                Kind::Seen(_) | Kind::Missing { .. } => self.events.push(*event),
+                Kind::Conflict(_) => {}
+            }
+        }
+        self.lives.sort_unstable_by_key(|(digest, _)| *digest);
+        self.lives.dedup_by(|(digest, life), (kept, of_kept)| {
+            if digest == kept {
+                of_kept.from_us = of_kept.from_us.min(life.from_us);
+                of_kept.until_us = of_kept.until_us.max(life.until_us);
+            }
+            digest == kept
+        });
+        self.changes.sort_unstable_by_key(|event| (event.until_us, event.at));
+        self.events.sort_unstable_by_key(|event| (event.from_us, event.at));
+    }
+
+    fn change(&mut self, event: &Event<'h>, value: &RecordState) {
+        let creates = matches!(event.kind, Kind::Create(_));
+        // Without a recorded visibility, a new record may be private.
+        let hides = value.visibility == Some(Visibility::Private) || (creates && value.visibility.is_none());
+        if hides {
+            self.hidden_us = self.hidden_us.min(event.from_us);
+        }
+        if let Some(digest) = value.digest {
+            self.lives.push((digest, Life { from_us: event.from_us, until_us: event.until_us }));
+        }
+        if event.is_certain() {
+            if creates {
+                let first = (event.until_us, event.at);
+                self.created_us = Some(self.created_us.map_or(first, |created| created.min(first)));
+            }
+            self.changes.push(*event);
+            self.events.push(*event);
+        }
+    }
+
+    fn judge(&mut self, history: &'h History, key: &Arc<str>, finding: &mut FindingBuilder) {
+        let (mut floor, mut ended) = (Floor::default(), 0);
+        for number in 0..self.events.len() {
+            let event = self.events[number];
+            while let Some(change) = self.changes.get(ended).filter(|change| change.until_us < event.from_us) {
+                floor.raise(change);
+                ended += 1;
+            }
+            let op = history.op(event.at);
+            let user: User<'h> = (&op.tenant, &op.user, op.workspace.as_deref());
+            let known = self.seen.iter().find(|(known, _)| *known == user);
+            let before = known.map(|(_, sight)| *sight).filter(|sight| sight.until_us < event.from_us);
+            let broken = match event.kind {
+                Kind::Seen(value) => {
+                    finding.judged += 1;
+                    let replaced = self.replaced(&floor, value).map(|at| (at, replaced(history.op(at), op)));
+                    replaced.or_else(|| self.went_back(before, value))
+                }
+                Kind::Missing { to_owner } => {
+                    finding.judged += 1;
+                    self.missed(&event, to_owner, before)
+                }
+                Kind::Update { value, .. } => overtaken(before, value),
+                _ => None,
+            };
+            if let Some((earlier, what)) = broken {
+                finding.violation(|| format!("`{}` {what}: `{key}`", op.user), &[earlier, event.at]);
+            }
+            self.remember(user, &event);
+        }
+    }
+
+    /// Returns the acknowledged change that had replaced this state.
+    fn replaced(&self, floor: &Floor, value: &RecordState) -> Option<u32> {
+        if let (Some((newest, at)), Some(version)) = (floor.version, value.version)
+            && version < newest
+        {
+            return Some(at);
+        }
+        let ((from_us, content, at), digest) = (floor.content?, value.digest?);
+        (digest != content && self.life(digest)?.until_us < from_us).then_some(at)
+    }
+
+    fn life(&self, digest: u64) -> Option<Life> {
+        let at = self.lives.binary_search_by_key(&digest, |(of, _)| *of).ok()?;
+        Some(self.lives[at].1)
+    }
+
+    /// Returns what the same user had seen before, if this state is older.
+    fn went_back(&self, before: Option<Sight>, value: &RecordState) -> Option<(u32, &'static str)> {
+        let sight = before?;
+        if sight.missing {
+            return Some((sight.at, "saw a record again that had been missing"));
+        }
+        let older_version = sight.version.zip(value.version).is_some_and(|(newest, version)| version < newest);
+        let lives = || Some((self.life(sight.digest?)?, self.life(value.digest?)?));
+        let older_content =
+            || sight.digest != value.digest && lives().is_some_and(|(newest, older)| older.until_us < newest.from_us);
+        (older_version || older_content()).then_some((sight.at, "saw an older state than before"))
+    }
+
+    /// Returns the call that shows that the record was there, if nothing excuses that it is missing.
+    fn missed(&self, event: &Event<'h>, to_owner: bool, before: Option<Sight>) -> Option<(u32, &'static str)> {
+        let visible = to_owner || self.hidden_us > event.until_us;
+        if event.until_us >= self.deleted_us || !visible {
+            return None;
+        }
+        let created = self.created_us.filter(|(until_us, _)| *until_us < event.from_us).map(|(_, at)| at);
+        let seen = before.filter(|sight| !sight.missing).map(|sight| sight.at);
+        seen.or(created).map(|at| (at, "missed a record that exists"))
+    }
+
+    fn remember(&mut self, user: User<'h>, event: &Event<'h>) {
+        let at = self.seen.iter().position(|(known, _)| *known == user).unwrap_or_else(|| {
+            self.seen.push((user, Sight::default()));
+            self.seen.len() - 1
+        });
+        let sight = &mut self.seen[at].1;
+        match event.kind {
+            Kind::Seen(value) | Kind::Create(value) | Kind::Update { value, .. } => {
+                let older = value.version.zip(sight.version).is_some_and(|(version, newest)| version < newest);
+                if !older {
+                    let version = value.version.or(sight.version);
+                    let digest = value.digest.or(sight.digest);
+                    *sight = Sight { at: event.at, until_us: event.until_us, version, digest, missing: false };
+                }
+            }
+            // Deleted means deleted for ever; a record that its owner misses before it is created is not.
+            Kind::Missing { to_owner: true } if self.created_us.is_some_and(|(us, _)| us < event.from_us) => {
+                *sight = Sight { at: event.at, until_us: event.until_us, missing: true, ..*sight };
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Floor {
+    fn raise(&mut self, change: &Event<'_>) {
+        let (Kind::Create(value) | Kind::Update { value, .. }) = change.kind else { return };
+        if let Some(version) = value.version
+            && self.version.is_none_or(|(newest, _)| version > newest)
+        {
+            self.version = Some((version, change.at));
+        }
+        if let Some(digest) = value.digest
+            && self.content.is_none_or(|(from_us, _, _)| change.from_us > from_us)
+        {
+            self.content = Some((change.from_us, digest, change.at));
+        }
+    }
+}
+
+fn replaced(writer: &Op, reader: &Op) -> &'static str {
+    if is_same_user(writer, reader) {
+        "saw a state that it had replaced itself"
+    } else {
+        "saw a state that an acknowledged change of another user had replaced"
+    }
+}
+
+/// Returns what the writer had read before, if that is as new as its own change.
+fn overtaken(before: Option<Sight>, value: &RecordState) -> Option<(u32, &'static str)> {
+    let sight = before?;
+    let overtaken = sight.version.zip(value.version).is_some_and(|(read, written)| written <= read);
+    overtaken.then_some((sight.at, "had read a version that its later change did not follow"))
+}

@@ -1,0 +1,163 @@
+//! Attempts to reach a record of another organisation, another workspace, or another user who keeps it private: by its id, by a search or list that
+//! would return it, or by a cursor. Only attempts prove isolation: a load in which every user reads its own records passes with any defect.
+
+use crate::check::builder::counted;
+use crate::history::History;
+use crate::op::{Effect, Op, Outcome, Query, Visibility};
+use crate::timeline::{is_same_user, is_same_workspace};
+use std::collections::HashMap;
+
+/// Number of attempts, by their way and by whose record it was.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    by_id: u64,
+    by_search: u64,
+    by_cursor: u64,
+    organisations: u64,
+    workspaces: u64,
+    private: u64,
+}
+
+enum Owner {
+    OtherOrganisation,
+    OtherWorkspace,
+    Colleague,
+}
+
+impl Attempts {
+    /// Counts the attempts of a history.
+    pub(super) fn of(history: &History) -> Self {
+        let (mut attempts, tagged) = (Self::default(), Tagged::of(history));
+        for (_, op) in history.numbered() {
+            match &op.effect {
+                Effect::Read { key, .. } if op.outcome == Outcome::Ok => attempts.by_id(history, op, key),
+                // A change of a foreign record is refused as if the record did not exist.
+                Effect::Update { key, .. } | Effect::Delete { key } => attempts.by_id(history, op, key),
+                Effect::Scan { query: Some(query), .. } if op.outcome == Outcome::Ok => {
+                    attempts.by_scan(history, op, query, &tagged);
+                }
+                _ => {}
+            }
+        }
+        attempts
+    }
+
+    /// Number of attempts to reach records of other organisations or workspaces.
+    pub(super) const fn at_outsiders(&self) -> u64 {
+        self.organisations + self.workspaces
+    }
+
+    fn by_id(&mut self, history: &History, op: &Op, key: &str) {
+        if let Some(owner) = owner(history, op, key) {
+            self.by_id += 1;
+            self.count(&owner);
+        }
+    }
+
+    fn by_scan(&mut self, history: &History, op: &Op, query: &Query, tagged: &Tagged<'_>) {
+        let Some(target) = &query.target else {
+            // What words match is not recorded; a list matches every record with its tags.
+            if query.words.is_none() && tagged.matches_foreign(op, query.tags) {
+                self.by_search += 1;
+                self.organisations += 1;
+            }
+            return;
+        };
+        if let Some(owner) = owner(history, op, target) {
+            if query.words.is_some() || query.tags.is_some() {
+                self.by_search += 1;
+            } else {
+                self.by_cursor += 1;
+            }
+            self.count(&owner);
+        }
+    }
+
+    const fn count(&mut self, owner: &Owner) {
+        match owner {
+            Owner::OtherOrganisation => self.organisations += 1,
+            Owner::OtherWorkspace => self.workspaces += 1,
+            Owner::Colleague => self.private += 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Attempts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = self.at_outsiders() + self.private;
+        write!(
+            f,
+            "{} ({} by id, {} by search or list, {} by cursor; {} at other organisations, {} at other workspaces, {} at private records)",
+            counted(all, "attempt", "attempts"),
+            self.by_id,
+            self.by_search,
+            self.by_cursor,
+            self.organisations,
+            self.workspaces,
+            self.private
+        )
+    }
+}
+
+/// Returns whose the record is, if the caller must not read it.
+fn owner(history: &History, caller: &Op, key: &str) -> Option<Owner> {
+    let changes = history.changes(key)?;
+    let writer = history.op(*changes.writes.first()?);
+    if writer.tenant != caller.tenant {
+        Some(Owner::OtherOrganisation)
+    } else if !is_same_workspace(writer, caller) {
+        Some(Owner::OtherWorkspace)
+    } else if is_same_user(writer, caller) {
+        None
+    } else {
+        let mut written = writer.effect.contents().filter(|(of, _, _)| of.is_some_and(|of| **of == *key));
+        let private = written.any(|(_, _, value)| value.visibility == Some(Visibility::Private));
+        (private && changes.shares.is_empty()).then_some(Owner::Colleague)
+    }
+}
+
+/// The two organisations that had a record first, and since when.
+type Firsts<'h> = [Option<(&'h str, u64)>; 2];
+
+/// For each digest of tags, and for all records (`None`): which organisations had one first.
+#[derive(Default)]
+struct Tagged<'h>(HashMap<Option<u32>, Firsts<'h>>);
+
+impl<'h> Tagged<'h> {
+    fn of(history: &'h History) -> Self {
+        let mut tagged = Self::default();
+        for (_, op) in history.answered() {
+            if matches!(op.effect, Effect::Write { .. } | Effect::Writes { .. }) {
+                for (_, _, value) in op.effect.contents() {
+                    tagged.add(None, op);
+                    if value.tags.is_some() {
+                        tagged.add(value.tags, op);
+                    }
+                }
+            }
+        }
+        tagged
+    }
+
+    fn add(&mut self, tags: Option<u32>, op: &'h Op) {
+        let firsts = self.0.entry(tags).or_default();
+        for first in firsts {
+            match first {
+                Some((tenant, since_us)) if *tenant == &*op.tenant => {
+                    *since_us = op.complete_us.min(*since_us);
+                    return;
+                }
+                Some(_) => {}
+                None => {
+                    *first = Some((&op.tenant, op.complete_us));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn matches_foreign(&self, op: &Op, tags: Option<u32>) -> bool {
+        let firsts = self.0.get(&tags).into_iter().flatten().flatten();
+        firsts.into_iter().any(|(tenant, since_us)| **tenant != *op.tenant && *since_us <= op.invoke_us)
+    }
+}
