@@ -3,7 +3,7 @@
 
 use super::failure::Failure;
 use super::read::{self, MEMORY_COLUMNS, Row};
-use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError, TagFilter};
+use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms;
 use mcp_contracts::memory::{Memory, Visibility};
@@ -114,7 +114,7 @@ pub(super) fn update(
         return Err(StoreError::VersionConflict { id: id.to_owned(), actual: row.version, expected }.into());
     }
     // Removed and added again, so that terms, tags and counts follow the change.
-    remove(transaction, &row)?;
+    remove(transaction, row.sequence)?;
     if let Some(content) = &change.content {
         row.content_hash = Sha256::digest(content).to_vec();
         row.content.clone_from(content);
@@ -145,25 +145,26 @@ pub(super) fn update(
 
 pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<()> {
     let row = writable_row(transaction, tenant, id)?;
-    Ok(remove(transaction, &row)?)
+    Ok(remove(transaction, row.sequence)?)
 }
 
-pub(super) fn delete_by_tag(
+/// Deletes those of the memories with these sequence numbers that still exist and are the user's own. Returns their number.
+pub(super) fn delete_portion(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
-    tags: &TagFilter,
-    expected: u64,
-) -> Result<u64> {
-    // Counted again in the transaction of the deletion, so that no write can come between the two.
-    let rows = read::own_by_tag(transaction, tenant, tags)?;
-    let actual = rows.len() as u64;
-    if actual != expected {
-        return Err(StoreError::SelectionChanged { actual, expected }.into());
+    sequences: &[i64],
+) -> rusqlite::Result<u64> {
+    let sql = format!("SELECT 1 FROM memory m WHERE sequence = ?4 AND owner = ?3 AND {}", read::is_visible("m.scope"));
+    let mut deleted = 0;
+    for sequence in sequences {
+        let key = params![tenant.org(), tenant.workspace(), tenant.user(), sequence];
+        // An update gives a memory a new number, so a memory that was changed since the confirmation is not found.
+        if transaction.prepare_cached(&sql)?.exists(key)? {
+            remove(transaction, *sequence)?;
+            deleted += 1;
+        }
     }
-    for row in &rows {
-        remove(transaction, row)?;
-    }
-    Ok(actual)
+    Ok(deleted)
 }
 
 /// Returns the row. Fails if the tenant cannot see it or may not change it.
@@ -241,16 +242,20 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
     add_to_counts(transaction, row.scope, 1, terms.len() as i64, row.content.len() as i64)
 }
 
-fn remove(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
-    transaction.prepare_cached("DELETE FROM memory WHERE sequence = ?1")?.execute([row.sequence])?;
-    transaction.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([row.sequence])?;
-    for tag in &row.tags {
+/// Removes a row with its terms and tags. Does not read the content, which can be 64 KiB.
+fn remove(transaction: &Transaction<'_>, sequence: i64) -> rusqlite::Result<()> {
+    let (scope, tags, terms, bytes): (i64, String, i64, i64) = transaction
+        .prepare_cached("SELECT scope, tags, terms, octet_length(content) FROM memory WHERE sequence = ?1")?
+        .query_row([sequence], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    transaction.prepare_cached("DELETE FROM memory WHERE sequence = ?1")?.execute([sequence])?;
+    transaction.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([sequence])?;
+    // `add` wrote the JSON.
+    for tag in serde_json::from_str::<Vec<String>>(&tags).unwrap_or_default() {
         transaction
             .prepare_cached("DELETE FROM tag WHERE scope = ?1 AND tag = ?2 AND memory = ?3")?
-            .execute(params![row.scope, tag, row.sequence])?;
+            .execute(params![scope, tag, sequence])?;
     }
-    let terms = terms::of(&row.content).len();
-    add_to_counts(transaction, row.scope, -1, -(terms as i64), -(row.content.len() as i64))
+    add_to_counts(transaction, scope, -1, -terms, -bytes)
 }
 
 fn add_to_counts(
