@@ -58,6 +58,8 @@ pub struct NewMemory {
     pub kind: Option<String>,
     pub metadata: Map<String, Value>,
     pub visibility: Visibility,
+    /// Time of the first store, if the memory comes from elsewhere. A time in the future counts as now.
+    pub created_us: Option<i64>,
     pub idempotency: Option<Idempotency>,
 }
 

@@ -147,6 +147,7 @@ impl Comparison {
             kind: None,
             metadata: serde_json::Map::new(),
             visibility: visibility(shared),
+            created_us: None,
             idempotency: None,
         };
         let inserted = self.runtime.block_on(self.store.insert(&tenant(caller), vec![new])).unwrap();

@@ -182,6 +182,7 @@ fn pattern(category: String, entry: Entry) -> Pattern {
         roles: entry.roles,
         level: entry.level,
         plan: entry.plan,
+        body: String::new(),
         variables: entry.variables,
         related: entry.related,
     };

@@ -103,7 +103,9 @@ pub struct PatternDetail {
     pub level: Level,
     /// Cheapest plan that includes it.
     pub plan: Plan,
-    /// Variables of its text. Only `inject_pattern` returns the text, because it requires a verdict.
+    /// Always empty: only `inject_pattern` returns the text, because that requires a verdict. Clients of older releases expect the field.
+    pub body: String,
+    /// Variables of its text.
     pub variables: Vec<PatternVariable>,
     /// Ids of related patterns.
     pub related: Vec<String>,

@@ -25,6 +25,8 @@ type Result<T> = std::result::Result<T, Failure>;
 enum StoredResult {
     Inserted(Inserted),
     Updated(Memory),
+    /// The memory was deleted, and with it the reply that held its text.
+    Deleted,
 }
 
 /// Inserts all memories or none.
@@ -73,12 +75,13 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
         None => {
             // Version 7 begins with the time, so that new ids go to the end of their index.
             let id = uuid::Uuid::now_v7();
+            let created_us = new.created_us.map_or(now, |created| created.min(now));
             let row = Row {
                 sequence: 0,
                 id: id.as_bytes().to_vec(),
                 scope,
                 owner: tenant.user().to_owned(),
-                created_us: now,
+                created_us,
                 updated_us: now,
                 version: 1,
                 content_hash: content_hash.to_vec(),
@@ -89,7 +92,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
                 shared: new.visibility == Visibility::Workspace,
             };
             add(transaction, &row)?;
-            Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us: now }
+            Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us }
         }
     };
     // A duplicate is stored with the key as well, so that a repeated request returns the same memory even if it was changed since.
@@ -104,8 +107,10 @@ pub(super) fn update(
     change: &Change,
     now: i64,
 ) -> Result<Memory> {
-    if let Some(StoredResult::Updated(memory)) = recall(transaction, tenant, change.idempotency.as_ref())? {
-        return Ok(memory);
+    match recall(transaction, tenant, change.idempotency.as_ref())? {
+        Some(StoredResult::Updated(memory)) => return Ok(memory),
+        Some(StoredResult::Deleted) => return Err(StoreError::NotFound(id.to_owned()).into()),
+        Some(StoredResult::Inserted(_)) | None => {}
     }
     let mut row = writable_row(transaction, tenant, id)?;
     if let Some(expected) = change.expected_version
@@ -145,7 +150,18 @@ pub(super) fn update(
 
 pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<()> {
     let row = writable_row(transaction, tenant, id)?;
+    forget_replies(transaction, &row.id)?;
     Ok(remove(transaction, row.sequence)?)
+}
+
+/// Removes the text of a memory that is deleted from the replies that are kept for idempotency keys.
+fn forget_replies(transaction: &Transaction<'_>, id: &[u8]) -> rusqlite::Result<()> {
+    // An older release cannot read this result, runs the update again and finds no memory: the same reply.
+    let deleted = serde_json::to_string(&StoredResult::Deleted).unwrap_or_default();
+    transaction
+        .prepare_cached("UPDATE idempotency SET reply = ?1 WHERE json_extract(reply, '$.Updated.id') = ?2")?
+        .execute([deleted, read::id_text(id)])?;
+    Ok(())
 }
 
 /// Deletes those of the memories with these sequence numbers that still exist and are the user's own. Returns their number.
@@ -154,12 +170,14 @@ pub(super) fn delete_portion(
     tenant: &Tenant,
     sequences: &[i64],
 ) -> rusqlite::Result<u64> {
-    let sql = format!("SELECT 1 FROM memory m WHERE sequence = ?4 AND owner = ?3 AND {}", read::is_visible("m.scope"));
+    let sql = format!("SELECT id FROM memory m WHERE sequence = ?4 AND owner = ?3 AND {}", read::is_visible("m.scope"));
     let mut deleted = 0;
     for sequence in sequences {
         let key = params![tenant.org(), tenant.workspace(), tenant.user(), sequence];
         // An update gives a memory a new number, so a memory that was changed since the confirmation is not found.
-        if transaction.prepare_cached(&sql)?.exists(key)? {
+        let id: Option<Vec<u8>> = transaction.prepare_cached(&sql)?.query_row(key, |row| row.get(0)).optional()?;
+        if let Some(id) = id {
+            forget_replies(transaction, &id)?;
             remove(transaction, *sequence)?;
             deleted += 1;
         }
