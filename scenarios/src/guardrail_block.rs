@@ -99,7 +99,9 @@ async fn inject<'s>(
     token: Value,
 ) -> Reply<'s> {
     let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let variables: serde_json::Map<String, Value> = names.map(|name| (name.to_owned(), json!("customers"))).collect();
+    // Only what was judged is injected.
+    let variables: serde_json::Map<String, Value> =
+        names.map(|name| (name.to_owned(), request["text"].clone())).collect();
     let inject = json!({
         "patternId": pattern["id"], "request": request, "executionId": verdict["executionId"],
         "verdictToken": token, "variables": variables,

@@ -68,7 +68,7 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
     };
     let _ = listed.gives(&format!("the catalogue shows on `{plan}` whether `{id}` is available"), listed_as);
     let detail = ann.send(Ask::resource(Service::Patterns, &format!("{}{id}", patterns::DETAIL_URI_PREFIX))).await;
-    let request = json!({ "action": "answer", "intent": intent, "text": "checkout is down" });
+    let request = json!({ "action": "answer", "intent": intent, "text": "checkout is down; ann and bob are on call" });
     let verdict = ann.call("check_guardrails", request.clone()).await.or_stop()?;
     let inject = json!({
         "patternId": id, "request": request, "executionId": verdict["executionId"], "verdictToken": verdict["verdictToken"],

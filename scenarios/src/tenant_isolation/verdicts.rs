@@ -47,7 +47,9 @@ async fn expect_only_owner_uses(
     what: &str,
 ) {
     let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let variables: serde_json::Map<String, Value> = names.map(|name| (name.to_owned(), json!("users"))).collect();
+    // Only what was judged is injected.
+    let variables: serde_json::Map<String, Value> =
+        names.map(|name| (name.to_owned(), request["text"].clone())).collect();
     let inject = json!({
         "patternId": pattern["id"], "request": request, "executionId": verdict["executionId"],
         "verdictToken": verdict["verdictToken"], "variables": variables,

@@ -28,7 +28,7 @@ variables! {
     APP_ENV = Some("development");
     /// Address to listen on. If omitted, the service listens on its own default port of 127.0.0.1.
     LISTEN_ADDR = None;
-    /// Key that signs HS256 tokens; at least 32 bytes.
+    /// Key that signs HS256 tokens; at least 32 bytes. If omitted, a published key is used, but only on loopback and not in production.
     JWT_SECRET = None;
     /// Key used before the last rotation; tokens signed with it are still accepted.
     JWT_SECRET_PREVIOUS = None;
@@ -59,7 +59,7 @@ variables! {
     PUBLIC_URL = None;
     /// URL of the token issuer; published in the RFC 9728 metadata.
     AUTHORIZATION_SERVER_URL = None;
-    /// Log level, such as `info` or `mcp_memory=debug,info`.
+    /// Log level: off, error, warn, info, debug or trace, also for single modules, such as `mcp_memory=debug,info`.
     LOG_LEVEL = Some("info");
     /// Folder for log files, in addition to stdout. If empty, no files are written.
     LOG_DIR = None;
@@ -67,10 +67,12 @@ variables! {
     OTEL_EXPORTER_OTLP_ENDPOINT = None;
     /// Deadline of a request, in milliseconds.
     REQUEST_DEADLINE_MS = Some("10000");
-    /// Maximum number of concurrent requests; the service answers further ones with 503.
+    /// Maximum number of concurrent requests; the service answers further ones with 503. One organisation gets at most three quarters of them, then 429.
     MAX_CONCURRENT_REQUESTS = Some("1024");
     /// Deadline for receiving a request head, and idle timeout of a kept-alive connection, in milliseconds.
     HEADER_READ_DEADLINE_MS = Some("15000");
+    /// Time within which a client must read 64 KiB of a reply, or all of it, in milliseconds; then its connection is closed.
+    WRITE_DEADLINE_MS = Some("15000");
     /// Time after SIGTERM in which `/readyz` already returns 503 and new requests are still answered, in milliseconds. A load balancer needs it to react.
     DRAIN_NOTICE_MS = Some("0");
     /// Time that running requests have to finish after that, in milliseconds.

@@ -100,10 +100,23 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
-        Arc::clone(&self.readers).read(work).await
+        Arc::clone(&self.readers).read(None, work).await
     }
 
-    /// Finishes the queued writes, moves the WAL into the file and closes it. Later calls return [`DatabaseError::Closed`].
+    /// Runs a read as [`Self::read`] does, for an owner whose reads never use all readers at a time. If the future is dropped, the read is
+    /// interrupted.
+    ///
+    /// # Errors
+    /// Fails as [`Self::read`] does.
+    pub async fn read_for<T: Send + 'static>(
+        &self,
+        owner: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        Arc::clone(&self.readers).read(Some(owner), work).await
+    }
+
+    /// Interrupts the reads, finishes the queued writes, moves the WAL into the file and closes it. Later calls return [`DatabaseError::Closed`].
     pub async fn close(&self) {
         // Readers first: the checkpoint cannot empty the WAL while a read uses it.
         self.readers.close();

@@ -9,6 +9,7 @@ mod envelope;
 mod era;
 mod failure;
 mod media;
+mod places;
 mod reply;
 
 use crate::auth::{Authenticator, Refusal};
@@ -18,7 +19,7 @@ use crate::origin::OriginPolicy;
 use crate::quota::{Quota, QuotaDecision, QuotaState};
 use crate::readiness::Readiness;
 use crate::settings::Settings;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Sampled, Telemetry};
 use bytes::Bytes;
 use envelope::Envelope;
 use era::ClientProtocol;
@@ -29,13 +30,16 @@ use http_body_util::{BodyExt, Full, Limited};
 use mcp_contracts::limits::{MAX_BODY_BYTES, MAX_JSON_DEPTH};
 use mcp_contracts::{Claims, Scope, Service, metric, rpc};
 use media::ResponseFormat;
+use places::{Full as FullPlace, Kind, Places};
 use reply::reply_error;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Body of every response of the endpoint.
 pub type Body = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
+
+/// Log lines of refused tokens.
+static REFUSED: Sampled = Sampled::new();
 
 /// A request with a valid envelope and valid headers.
 struct McpRequest<'a> {
@@ -54,7 +58,7 @@ pub struct Endpoint {
     quota: Quota,
     telemetry: Telemetry,
     readiness: Readiness,
-    running: Arc<Semaphore>,
+    places: Places,
     deadline: Duration,
     resource_metadata: String,
     bridge: bridge::Bridge,
@@ -71,7 +75,7 @@ impl Endpoint {
             quota,
             telemetry,
             readiness,
-            running: Arc::new(Semaphore::new(settings.max_concurrent_requests)),
+            places: Places::new(settings.max_concurrent_requests),
             deadline: settings.request_deadline,
             resource_metadata: format!("{}{}", settings.base_url(), mcp_contracts::service::RESOURCE_METADATA_PATH),
         }
@@ -110,16 +114,17 @@ impl Endpoint {
         if self.readiness.is_draining() {
             return Err(Failure::unavailable("the service is stopping; retry at another instance", 1));
         }
-        // A full service answers at once and does not queue, so that the client or the load balancer can choose another
-        // instance.
-        let Ok(_permit) = self.running.try_acquire() else {
-            return Err(Failure::unavailable("too many concurrent requests; retry", 1));
-        };
         let authorization = head.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
         let claims =
             self.authenticator.check(authorization).map_err(|refusal| self.challenge(refusal, head.uri.path()))?;
         let format = media::response_format(&head.headers)?;
+        // Before the body is read and until the reply is built, because the body stays in memory that long.
+        let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| (bytes as usize).min(MAX_BODY_BYTES));
+        let _bytes = self.places.take(&claims.org_id, Kind::RequestBytes, expected)?;
         let body = self.read(body).await?;
+        // After the body, so that a client that sends slowly takes no place from the others. A full service answers at once and does not queue,
+        // so that the client or the load balancer can choose another instance.
+        let _running = self.places.take(&claims.org_id, Kind::Running, 1)?;
         let envelope = envelope::parse(&body, MAX_JSON_DEPTH)?;
         let client = era::decide(&head.headers, &envelope).map_err(|failure| failure.with_id(envelope.id))?;
         // A notification: the protocol requires 202 and no reply.
@@ -132,8 +137,10 @@ impl Endpoint {
             "resources/read" | "prompts/get" => self.call_sdk(&request, body.clone(), claims).await,
             _ => {
                 let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
+                let organisation = context.claims.org_id.clone();
                 // Lists, discovery, handshake and ping need no scope and cost no quota.
-                Ok(self.bridge.answer(&head.headers, body.clone(), format, context).await)
+                let response = self.bridge.answer(&head.headers, body.clone(), format, context).await;
+                self.held(&organisation, response).await
             }
         }
     }
@@ -168,8 +175,20 @@ impl Endpoint {
         let call = call::Call::parse(envelope, &self.offer.tools, request.client.can_ask)
             .map_err(|failure| failure.with_id(envelope.id))?;
         let admitted = self.admit_call(request, call.tool.scopes, &claims).await?;
+        let organisation = claims.org_id.clone();
+        // The reply of a write is not refused, because its client must learn what was written.
+        let reads = call.tool.annotations.read_only;
+        if reads {
+            // Work whose reply would be refused is not begun.
+            let _room = self.places.take(&organisation, Kind::ReplyBytes, 1)?;
+        }
         let outcome = call.run(headers, claims, self.service, self.deadline, &self.telemetry).await;
-        let reply = reply::result(envelope.id, &outcome.result, request.client.era);
+        let reply = request.format.frame(reply::result(envelope.id, &outcome.result, request.client.era));
+        let reply = match self.places.hold(&organisation, reply.clone()) {
+            Ok(reply) => reply,
+            Err(full) if reads => return Err(Failure::from(full).with_id(envelope.id)),
+            Err(FullPlace::Service(_) | FullPlace::Organisation(_)) => reply,
+        };
         let mut response = request.format.response(reply);
         reply::set_call_headers(response.headers_mut(), &admitted, &outcome.execution_id);
         Ok(response)
@@ -189,18 +208,26 @@ impl Endpoint {
         // A service without prompts or resources requires no scope for them: the SDK then answers that there are none.
         let admitted = self.admit_call(request, scopes.unwrap_or_default(), &claims).await?;
         let context = call::context(request.headers, claims, self.deadline, Dialogue::default());
-        let work = async {
-            let response = self.bridge.answer(request.headers, body, request.format, context.clone()).await;
-            Ok(response)
-        };
+        let work = async { Ok(self.bridge.answer(request.headers, body, request.format, context.clone()).await) };
         let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
         let call = call::Work { name, service, deadline, headers: request.headers, context: &context, telemetry };
         let outcome = |response: &Response<Body>| if response.status().is_success() { "ok" } else { "refused" };
-        let mut response = call::run_recorded(&call, work, outcome).await.map_err(|error| {
+        let response = call::run_recorded(&call, work, outcome).await.map_err(|error| {
             Failure::new(StatusCode::OK, rpc::INTERNAL_ERROR, error.message.clone()).with_id(request.envelope.id)
         })?;
+        let mut response = self.held(&context.claims.org_id, response).await?;
         reply::set_call_headers(response.headers_mut(), &admitted, &context.execution_id);
         Ok(response)
+    }
+
+    /// Counts the bytes of a reply of the SDK until its client has read them.
+    async fn held(&self, organisation: &str, response: Response<Body>) -> Result<Response<Body>, Failure> {
+        let (head, body) = response.into_parts();
+        let reply = match body.collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(infallible) => match infallible {},
+        };
+        Ok(Response::from_parts(head, full(self.places.hold(organisation, reply)?)))
     }
 
     /// Checks the scopes, then the quota, so that a call without the scopes does not use up the quota.
@@ -245,18 +272,20 @@ impl Endpoint {
             let text = format!("this `{name}` is not allowed");
             return Err(Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, text));
         }
-        let Ok(_permit) = self.running.try_acquire() else {
-            return Err(Failure::unavailable("too many concurrent requests; retry", 1));
-        };
         let authorization = head.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
         let claims =
             self.authenticator.check(authorization).map_err(|refusal| self.challenge(refusal, head.uri.path()))?;
+        let organisation = claims.org_id.clone();
+        let _running = self.places.take(&organisation, Kind::Running, 1)?;
         let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
         let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
         let work =
             call::Work { name: page.path, service, deadline, headers: &head.headers, context: &context, telemetry };
         match call::run_recorded(&work, page.run(context.clone()), |_| "ok").await {
-            Ok(json) => Ok(ResponseFormat::Json.response(Bytes::from(json.get().to_owned()))),
+            Ok(json) => {
+                let reply = self.places.hold(&organisation, Bytes::from(json.get().to_owned()))?;
+                Ok(ResponseFormat::Json.response(reply))
+            }
             Err(error) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, rpc::UNAVAILABLE, error.message)),
         }
     }
@@ -264,7 +293,10 @@ impl Endpoint {
     fn challenge(&self, refusal: Refusal, path: &str) -> Failure {
         metrics::counter!(metric::AUTH_REFUSED_TOTAL, "service" => self.service.name(), "reason" => refusal.0)
             .increment(1);
-        tracing::info!(reason = refusal.0, "token refused");
+        // Strangers send such requests as fast as they like, so that a line for each would fill a disk; the metric counts all.
+        if let Some(unlogged) = REFUSED.next() {
+            tracing::info!(reason = refusal.0, unlogged, "token refused");
+        }
         let challenge = format!("Bearer resource_metadata=\"{}{path}\"", self.resource_metadata);
         Failure::new(StatusCode::UNAUTHORIZED, rpc::UNAUTHORIZED, "a valid bearer token is required")
             .with_header(header::WWW_AUTHENTICATE, &challenge)

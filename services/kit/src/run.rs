@@ -18,15 +18,19 @@ use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Deadline of each step of the health check.
 const HEALTHCHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// Deadline for sending buffered spans before the process exits.
-const FLUSH_DEADLINE: Duration = Duration::from_secs(2);
+const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
+/// Shortest time for closing the store, if the drain used all of its deadline.
+const MIN_CLOSE: Duration = Duration::from_secs(1);
+/// How long the process waits for threads that still run. What they do has no reply any more.
+const THREADS_DEADLINE: Duration = Duration::from_millis(200);
 
 /// `SIGXFSZ` on x86 and ARM; tokio has no name for it. The kernel sends it to a process whose write exceeds the limit
 /// on the size of a file.
@@ -36,6 +40,8 @@ const FILE_TOO_LARGE: i32 = 25;
 pub const EXIT_USAGE: u8 = 64;
 /// Exit code if the service cannot start.
 pub const EXIT_START: u8 = 1;
+/// Exit code if the drain deadline passed while requests were running or the service was closing (sysexits `EX_TEMPFAIL`).
+pub const EXIT_INCOMPLETE: u8 = 75;
 
 /// The parts of the kit that a service gets when it starts.
 pub struct Start<Own = ()> {
@@ -135,7 +141,8 @@ enum Command<C: Subcommand> {
     Own(C),
 }
 
-/// Runs a service and returns its exit code: 0 after a clean stop, 1 if it could not start, 64 for invalid arguments or settings.
+/// Runs a service and returns its exit code: 0 after a clean stop, 1 if it could not start, 64 for invalid arguments or settings, 75 if the
+/// drain deadline passed with work left.
 pub fn run<C, Own, F, Started, E>(service: Service, start: F) -> ExitCode
 where
     C: OwnCommand<Own>,
@@ -176,7 +183,12 @@ where
                 runtime.worker_threads(threads);
             }
             match runtime.enable_all().build() {
-                Ok(runtime) => runtime.block_on(serve_until_signal(settings, own, start)),
+                Ok(runtime) => {
+                    let code = runtime.block_on(serve_until_signal(settings, own, start));
+                    // Dropping the runtime would wait for each thread that blocks, without a deadline.
+                    runtime.shutdown_timeout(THREADS_DEADLINE);
+                    code
+                }
                 Err(error) => fail(service, EXIT_START, &format!("cannot start the runtime: {error}")),
             }
         }
@@ -234,8 +246,13 @@ where
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "serving");
     drop(starting);
-    let limits = ServeLimits { header_read: settings.header_read_deadline, drain: settings.drain_deadline };
+    let limits = ServeLimits {
+        header_read: settings.header_read_deadline,
+        write: settings.write_deadline,
+        drain: settings.drain_deadline,
+    };
     let notice = settings.drain_notice;
+    let drain_began = OnceLock::new();
     let until = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -250,17 +267,26 @@ where
             _ = interrupt.recv() => {}
         }
         tracing::info!("draining");
+        let _ = drain_began.set(Instant::now());
         // Before the latch is dropped, so that the service does not become ready again in between.
         readiness.drain();
         drop(leaving);
     };
-    serve(app, listener, limits, until).await;
-    quota.stop().await;
-    shutdown().await;
-    tracing::info!("stopped");
+    let drained = serve(app, listener, limits, until).await;
+    let used = drain_began.get().map_or(Duration::ZERO, Instant::elapsed);
+    let close_deadline = limits.drain.saturating_sub(used).max(MIN_CLOSE);
+    let close = async {
+        quota.stop().await;
+        shutdown().await;
+    };
+    let closed = tokio::time::timeout(close_deadline, close).await.is_ok();
+    if !closed {
+        tracing::warn!("the drain deadline passed while the service was closing");
+    }
+    tracing::info!(complete = drained && closed, "stopped");
     // Last, so that the spans of the drained calls are sent as well.
     guard.flush(FLUSH_DEADLINE).await;
-    ExitCode::SUCCESS
+    if drained && closed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INCOMPLETE) }
 }
 
 /// Builds the router that [`run`] serves, and that tests serve in their own process.

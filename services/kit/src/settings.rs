@@ -1,6 +1,7 @@
 //! Reads the settings of a service from environment variables: those that every service has ([`Settings`]) and those that only this service
 //! has ([`OwnSettings`]). All problems are reported together.
 
+mod log_level;
 mod reader;
 
 use mcp_contracts::{Plan, Service, env};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// Shortest accepted key for signing tokens, in bytes (RFC 7518 section 3.2: at least the size of the hash).
 pub const MIN_SECRET_BYTES: usize = 32;
-/// The key that signs tokens in development if `JWT_SECRET` is not set. It is public, so production refuses it.
+/// The key that signs tokens in development if `JWT_SECRET` is not set. It is public, so it is accepted only on loopback and never in production.
 pub const DEVELOPMENT_SECRET: &str = "development-only-secret-known-to-everybody";
 
 /// Settings that every service has.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub request_deadline: Duration,
     pub max_concurrent_requests: usize,
     pub header_read_deadline: Duration,
+    /// Time within which a client must read a part of what was sent to it.
+    pub write_deadline: Duration,
     /// Time after SIGTERM in which requests are still accepted while the service is not ready.
     pub drain_notice: Duration,
     /// Time after the notice in which running requests may finish.
@@ -212,16 +215,19 @@ impl Settings {
         if environment == Environment::Production && fallback == Fallback::Open {
             reader.problem(env::RATE_LIMIT_FALLBACK, "`open` is refused in production; use `local` or `closed`");
         }
-        let secret = reader.secret(environment, &mut warnings);
+        let default_listen = SocketAddr::from((Ipv4Addr::LOCALHOST, service.default_port()));
+        let listen = reader.optional(env::LISTEN_ADDR, "an address such as `127.0.0.1:7420`").unwrap_or(default_listen);
+        // Whoever reaches the service could sign tokens with a key that is published or can be guessed.
+        let exposed = environment == Environment::Production || !listen.ip().to_canonical().is_loopback();
+        let secret = reader.secret(exposed, &mut warnings);
         let previous_secret = reader.text(env::JWT_SECRET_PREVIOUS).map(Secret::new);
         if let Some(previous) = &previous_secret {
-            reader.check_secret(env::JWT_SECRET_PREVIOUS, previous, environment);
+            reader.check_secret(env::JWT_SECRET_PREVIOUS, previous, exposed);
         }
-        let default_listen = SocketAddr::from((Ipv4Addr::LOCALHOST, service.default_port()));
         Self {
             service,
             environment,
-            listen: reader.optional(env::LISTEN_ADDR, "an address such as `127.0.0.1:7420`").unwrap_or(default_listen),
+            listen,
             secret,
             previous_secret,
             redis_url: reader.redis_url(),
@@ -233,12 +239,13 @@ impl Settings {
             allowed_origins: reader.list(env::ALLOWED_ORIGINS),
             public_url: reader.http_url(env::PUBLIC_URL),
             authorization_server: reader.http_url(env::AUTHORIZATION_SERVER_URL),
-            log_level: reader.text(env::LOG_LEVEL).unwrap_or_default(),
+            log_level: reader.log_level(),
             log_dir: reader.folder(env::LOG_DIR),
             otlp_endpoint: reader.http_url(env::OTEL_EXPORTER_OTLP_ENDPOINT),
             request_deadline: reader.millis(env::REQUEST_DEADLINE_MS),
             max_concurrent_requests: reader.number(env::MAX_CONCURRENT_REQUESTS, 1, 1_000_000) as usize,
             header_read_deadline: reader.millis(env::HEADER_READ_DEADLINE_MS),
+            write_deadline: reader.millis(env::WRITE_DEADLINE_MS),
             drain_notice: Duration::from_millis(reader.number(env::DRAIN_NOTICE_MS, 0, 600_000)),
             drain_deadline: reader.millis(env::DRAIN_DEADLINE_MS),
             worker_threads: reader.optional_number(env::WORKER_THREADS, 1, 1_024).map(|threads| threads as usize),
@@ -300,6 +307,43 @@ mod tests {
         assert!(read(&open).is_err());
         let rotated = [(env::APP_ENV, "production"), (env::JWT_SECRET, strong), (env::JWT_SECRET_PREVIOUS, "short")];
         assert!(read(&rotated).is_err());
+    }
+
+    #[test]
+    fn beyond_loopback_every_environment_refuses_missing_published_and_weak_keys() {
+        let strong = "9f8e7d6c5b4a39281706f5e4d3c2b1a0ffeeddcc";
+        let weak = [
+            "",
+            " ",
+            DEVELOPMENT_SECRET,
+            "please-changeme-please-changeme-please",
+            "abababababababababababababababababab",
+        ];
+        for environment in ["", "development", "production"] {
+            for listen in ["0.0.0.0:7420", "[::]:7420", "192.168.1.5:80", "[::ffff:10.0.0.1]:80"] {
+                let with = |secret| {
+                    read(&[(env::APP_ENV, environment), (env::LISTEN_ADDR, listen), (env::JWT_SECRET, secret)])
+                };
+                assert!(with(strong).is_ok(), "{environment} {listen}");
+                for secret in weak {
+                    let error = with(secret).unwrap_err();
+                    assert!(
+                        error.problems.iter().all(|problem| problem.contains(env::JWT_SECRET)),
+                        "{listen} {secret}: {error}"
+                    );
+                }
+            }
+        }
+        for listen in ["127.0.0.1:7420", "127.8.8.8:1", "[::1]:7420", "[::ffff:127.0.0.1]:1"] {
+            assert!(read(&[(env::LISTEN_ADDR, listen), (env::JWT_SECRET, DEVELOPMENT_SECRET)]).is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_log_level_that_would_hide_errors_is_refused_with_an_example() {
+        let error = read(&[(env::LOG_LEVEL, "verbose")]).unwrap_err().to_string();
+        assert!(error.contains("`LOG_LEVEL`") && error.contains("`mcp_memory=debug,info`"), "{error}");
+        assert_eq!(read(&[(env::LOG_LEVEL, "Warning")]).unwrap().log_level, "warn");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Logs, metrics and traces. A tool call is one log line, two metrics and one span.
 
 mod log;
+mod sampled;
 mod trace;
 
 use crate::settings::Settings;
 use mcp_contracts::{Claims, Service, metric};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+pub use sampled::Sampled;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 pub use trace::{CallSpan, inject};
@@ -52,7 +54,7 @@ pub struct CallRecord<'a> {
 impl Telemetry {
     /// Starts logs, metrics and traces. The first call in a process sets up its logs.
     pub fn start(settings: &Settings) -> (Self, TelemetryGuard) {
-        let (layer, writers) = log::layer(settings);
+        let (layer, writers, problem) = log::layer(settings);
         let tracer = settings
             .otlp_endpoint
             .as_deref()
@@ -60,6 +62,9 @@ impl Telemetry {
             .map(Arc::new);
         // A second service in the same process, as in tests, logs through the subscriber of the first.
         let _ = tracing_subscriber::registry().with(layer).try_init();
+        if let Some(problem) = problem {
+            tracing::error!("{problem}");
+        }
         let metrics = recorder();
         let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone(), _upkeep: keep_up(metrics.clone()) };
         (Self { service: settings.service, metrics, tracer }, guard)

@@ -1,6 +1,10 @@
 //! A tool: its description and its function. A tool does not know whether it is called through the SDK or the fast path.
 
+mod arguments;
+mod schema;
+
 use crate::dialogue::{Answer, Dialogue};
+use arguments::Arguments;
 use futures::future::BoxFuture;
 use mcp_contracts::{Claims, ErrorCode, Scope, ToolError};
 use schemars::JsonSchema;
@@ -84,12 +88,12 @@ impl Tool {
         Replied: Future<Output = Result<Answer<Reply>, ToolError>> + Send + 'static,
     {
         let function = Arc::new(function);
+        let input_schema = Arc::new(schema::input_schema::<Request>());
+        let parser = Arc::new(Arguments::new(info.name, Arc::clone(&input_schema), schema::is_strict::<Request>()));
         let run = move |context: CallContext, arguments: Box<RawValue>| -> BoxFuture<'static, ToolResult> {
-            let function = Arc::clone(&function);
+            let (function, parser) = (Arc::clone(&function), Arc::clone(&parser));
             Box::pin(async move {
-                let request = serde_json::from_str(arguments.get()).map_err(|error| {
-                    ToolError::new(ErrorCode::InvalidArgument, format!("invalid arguments of `{}`: {error}", info.name))
-                })?;
+                let request = parser.parse(&arguments)?;
                 match function(context, request).await? {
                     Answer::Ask(question) => Ok(Answer::Ask(question)),
                     Answer::Complete(reply) => {
@@ -111,8 +115,8 @@ impl Tool {
             description: info.description,
             annotations: info.annotations,
             scopes: info.scopes,
-            input_schema: Arc::new(schema_of::<Request>()),
-            output_schema: Arc::new(schema_of::<Reply>()),
+            input_schema,
+            output_schema: Arc::new(schema::output_schema::<Reply>()),
             run: Arc::new(run),
         }
     }
@@ -141,12 +145,5 @@ impl ToolSet {
 
     pub fn iter(&self) -> impl Iterator<Item = &Tool> {
         self.tools.iter()
-    }
-}
-
-fn schema_of<T: JsonSchema>() -> Map<String, Value> {
-    match schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value() {
-        Value::Object(schema) => schema,
-        other => Map::from_iter([("const".to_owned(), other)]),
     }
 }

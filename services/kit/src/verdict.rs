@@ -1,11 +1,11 @@
-//! Verdict tokens: guardrails sign them, and services that act on a verdict check them. A token is valid for one organisation, one execution
-//! and one request, until it expires. Its key is derived from that of access tokens, so that neither kind is accepted as the other.
+//! Verdict tokens: guardrails sign them, and services that act on a verdict check them. A token is valid for one user of one organisation, one
+//! execution and one request, until it expires. Its key is derived from that of access tokens, so that neither kind is accepted as the other.
 
 use crate::settings::{Secret, Settings};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use mcp_contracts::guardrails::{ActionRequest, VERDICT_AUDIENCE, VERDICT_LIFETIME_SECS, VerdictClaims, VerdictKind};
-use mcp_contracts::{ErrorCode, ToolError, metric};
+use mcp_contracts::{Claims, ErrorCode, ToolError, metric};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -116,7 +116,23 @@ impl Verdicts {
         Err(invalid(why))
     }
 
-    /// Checks that a token allows this request of this execution, and returns its claims.
+    /// Checks that a token allows this request of this execution to the user of `caller`, and returns its claims.
+    ///
+    /// # Errors
+    /// Fails as [`Self::check`] does, and with [`ErrorCode::VerdictInvalid`] if the verdict is for another user.
+    pub fn check_for(
+        &self,
+        token: Option<&str>,
+        caller: &Claims,
+        execution_id: &str,
+        request_hash: &str,
+    ) -> Result<VerdictClaims, ToolError> {
+        let claims = self.check(token, &caller.org_id, execution_id, request_hash)?;
+        if claims.sub == caller.sub { Ok(claims) } else { Err(invalid("it is for another user")) }
+    }
+
+    /// Checks that a token allows this request of this execution, and returns its claims. It does not compare the user; a service that acts for
+    /// its caller uses [`Self::check_for`].
     ///
     /// # Errors
     /// Fails with [`ErrorCode::VerdictRequired`] without a token, and with [`ErrorCode::VerdictInvalid`] if it is for anything else.
@@ -198,6 +214,21 @@ mod tests {
         }
         assert_eq!(code(verdicts.check(None, "acme", "e-1", "abc")), ErrorCode::VerdictRequired);
         assert_eq!(code(verdicts.check(Some(""), "acme", "e-1", "abc")), ErrorCode::VerdictRequired);
+    }
+
+    #[test]
+    fn a_verdict_is_valid_only_for_its_user() {
+        let verdicts = verdicts(ONE, None);
+        let token = verdicts.issue(VerdictKind::Allow, binding()).unwrap().token;
+        let caller = |org: &str, sub: &str| -> Claims {
+            let claims = serde_json::json!({"sub": sub, "orgId": org, "plan": "free", "scopes": [], "iat": 1, "exp": 2, "aud": "mcp"});
+            serde_json::from_value(claims).unwrap()
+        };
+        let check = |caller: &Claims| verdicts.check_for(Some(&token), caller, "e-1", "abc");
+        assert!(check(&caller("acme", "ann")).is_ok());
+        for (org, sub) in [("acme", "bob"), ("acme", "Ann"), ("zeta", "ann")] {
+            assert_eq!(code(check(&caller(org, sub))), ErrorCode::VerdictInvalid, "{org} {sub}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use mcp_contracts::{ErrorCode, ToolError};
 use mcp_kit::database::{BackupError, Database, DatabaseError, OpenError, Schema};
 use rusqlite::{Connection, Transaction, params};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const V1: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;";
@@ -179,7 +181,7 @@ async fn a_backup_is_checked_and_a_restore_migrates_an_older_one() {
     let older = Schema { migrations: &ALL[..1], ..Schema::new(&ALL) };
     let database = older.open(&at("old.db")).unwrap();
     database.write(|transaction| add(transaction, "old")).await.unwrap();
-    older.backup(&at("old.db"), &at("backup.db")).unwrap();
+    older.backup(&at("old.db"), &at("backup.db"), false).unwrap();
     let newest = Schema::new(&ALL);
     let current = newest.open(&at("new.db")).unwrap();
     current.write(|transaction| add(transaction, "replaced")).await.unwrap();
@@ -187,7 +189,7 @@ async fn a_backup_is_checked_and_a_restore_migrates_an_older_one() {
     assert_eq!(texts(&current).await, ["old"]);
     current.write(|transaction| transaction.execute("INSERT INTO reply VALUES (1, 'x')", [])).await.unwrap();
 
-    newest.backup(&at("new.db"), &at("newer.db")).unwrap();
+    newest.backup(&at("new.db"), &at("newer.db"), false).unwrap();
     let refused = older.restore(&at("old.db"), &at("newer.db")).unwrap_err();
     assert!(matches!(refused, BackupError::Open(OpenError::Newer { version: 3, newest: 1, .. })), "{refused}");
     let foreign = Schema { application_id: 7, ..newest };
@@ -197,9 +199,96 @@ async fn a_backup_is_checked_and_a_restore_migrates_an_older_one() {
     std::fs::write(at("newer.db"), bytes).unwrap();
     assert!(matches!(newest.restore(&at("new.db"), &at("newer.db")), Err(BackupError::Invalid { .. })));
     assert!(matches!(newest.restore(&at("new.db"), &at("missing.db")), Err(BackupError::Invalid { .. })));
-    assert!(matches!(newest.backup(&at("missing.db"), &at("copy.db")), Err(BackupError::Failed { .. })));
-    assert!(!at("copy.db").exists() && !at("new.restoring").exists());
+    assert!(matches!(newest.backup(&at("missing.db"), &at("copy.db"), false), Err(BackupError::Failed { .. })));
+    assert!(!at("copy.db").exists() && !at("new.db.restoring").exists());
     assert_eq!(texts(&current).await, ["old"]);
+}
+
+/// Longest time that the tests wait for something that must end.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_ends_under_writes_and_is_one_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, copy) = (folder.path().join("notes.db"), folder.path().join("copy.db"));
+    let database = Schema::new(&ALL).open(&file).unwrap();
+    // 32 MiB, so that the copy takes several steps, and two rows that every later write changes together.
+    let filler = |transaction: &Transaction<'_>| {
+        (0..32).try_for_each(|number| add(transaction, &format!("{number}{}", "x".repeat(1 << 20))).map(drop))?;
+        transaction.execute_batch("INSERT INTO note (text, stars) VALUES ('one', 0), ('two', 0)")
+    };
+    database.write(filler).await.unwrap();
+    let (stop, writing) = (Arc::new(AtomicBool::new(false)), database.clone());
+    let (stopped, written) = (Arc::clone(&stop), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&written);
+    let writer = tokio::spawn(async move {
+        while !stopped.load(Ordering::Relaxed) {
+            let both = "UPDATE note SET stars = stars + 1 WHERE text = 'one'; UPDATE note SET stars = stars + 1 WHERE text = 'two'";
+            writing.write(move |transaction| transaction.execute_batch(both)).await.unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let (from, to) = (file.clone(), copy.clone());
+    let backup = tokio::task::spawn_blocking(move || Schema::new(&ALL).backup(&from, &to, false));
+    let ended = tokio::time::timeout(PATIENCE, backup).await;
+    stop.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    ended.expect("the backup did not end").unwrap().unwrap();
+    assert!(written.load(Ordering::Relaxed) > 0, "nothing was written meanwhile");
+    let copied = Connection::open(&copy).unwrap();
+    let stars = |text: &str| {
+        copied.query_row("SELECT stars FROM note WHERE text = ?1", [text], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(stars("one"), stars("two"));
+}
+
+#[tokio::test]
+async fn a_backup_never_overwrites_the_database_and_other_files_only_if_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let schema = Schema::new(&ALL);
+    let database = schema.open(&at("notes.db")).unwrap();
+    database.write(|transaction| add(transaction, "kept")).await.unwrap();
+    std::os::unix::fs::symlink(at("notes.db"), at("link.db")).unwrap();
+    std::fs::hard_link(at("notes.db"), at("second.db")).unwrap();
+    std::fs::create_dir(at("sub")).unwrap();
+    for name in
+        ["notes.db", "notes.db-wal", "notes.db-shm", "notes.db-journal", "link.db", "second.db", "sub/../notes.db"]
+    {
+        for replace in [false, true] {
+            let refused = schema.backup(&at("notes.db"), &at(name), replace);
+            assert!(matches!(refused, Err(BackupError::Live { .. })), "{name}: {refused:?}");
+        }
+        let refused = schema.restore(&at("notes.db"), &at(name));
+        assert!(matches!(refused, Err(BackupError::Live { .. })), "restore {name}: {refused:?}");
+    }
+    // The name of the partial copy could be that of the database.
+    let partial = schema.open(&at("other.partial")).unwrap();
+    assert!(matches!(schema.backup(&at("other.partial"), &at("other"), true), Err(BackupError::Live { .. })));
+    drop(partial);
+    std::fs::write(at("letter"), "not to be lost").unwrap();
+    assert!(matches!(schema.backup(&at("notes.db"), &at("letter"), false), Err(BackupError::Exists { .. })));
+    assert_eq!(std::fs::read(at("letter")).unwrap(), b"not to be lost");
+    schema.backup(&at("notes.db"), &at("letter"), true).unwrap();
+    schema.restore(&at("notes.db"), &at("letter")).unwrap();
+    assert_eq!(texts(&database).await, ["kept"]);
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read_the_files_of_a_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new/notes.db");
+    let database = Schema::new(&ALL).open(&file).unwrap();
+    database.write(|transaction| add(transaction, "private")).await.unwrap();
+    Schema::new(&ALL).backup(&file, &folder.path().join("new/copy"), false).unwrap();
+    let files = std::fs::read_dir(folder.path().join("new")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.chain([folder.path().join("new")]).collect();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has the mode {mode:o}", file.display());
+    }
 }
 
 #[tokio::test]
@@ -285,6 +374,84 @@ async fn newer_foreign_and_damaged_files_are_refused_and_not_changed() {
     assert!(matches!(refuse(&ALL), OpenError::Damaged { .. }));
     for url in ["postgres://127.0.0.1/x", "sqlite://", "notes.db"] {
         assert!(matches!(Database::open(url, &ALL).err().unwrap(), OpenError::Url), "{url}");
+    }
+}
+
+/// Runs until it is interrupted, and counts itself meanwhile.
+fn endless(running: &Arc<AtomicU64>) -> impl FnOnce(&Connection) -> rusqlite::Result<i64> + Send + use<> {
+    struct Counted(Arc<AtomicU64>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    let running = Arc::clone(running);
+    move |connection| {
+        running.fetch_add(1, Ordering::SeqCst);
+        let _counted = Counted(running);
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        connection.query_row(sql, [], |row| row.get(0))
+    }
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it never came that {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_dropped_ends_and_holds_its_place_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    let (running, mut most) = (Arc::new(AtomicU64::new(0)), 0);
+    for _ in 0..3 {
+        let reads: Vec<_> = (0..12)
+            .map(|_| {
+                let (database, work) = (database.clone(), endless(&running));
+                tokio::spawn(async move { database.read(work).await })
+            })
+            .collect();
+        until("a read runs", || running.load(Ordering::SeqCst) > 0).await;
+        most = most.max(running.load(Ordering::SeqCst));
+        for read in &reads {
+            read.abort();
+        }
+        for read in reads {
+            let _ = read.await;
+        }
+    }
+    assert!(most <= 4, "{most} reads ran at once");
+    until("every dropped read has ended", || running.load(Ordering::SeqCst) == 0).await;
+    let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0));
+    for _ in 0..8 {
+        assert_eq!(database.read(one).await, Ok(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_reads_of_one_owner_leave_a_place_for_the_others_and_a_close_ends_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    let running = Arc::new(AtomicU64::new(0));
+    let slow: Vec<_> = (0..8)
+        .map(|_| {
+            let (database, work) = (database.clone(), endless(&running));
+            tokio::spawn(async move { database.read_for("greedy", work).await })
+        })
+        .collect();
+    until("three slow reads run", || running.load(Ordering::SeqCst) == 3).await;
+    let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0));
+    assert_eq!(database.read_for("modest", one).await, Ok(1));
+    assert_eq!(database.read(one).await, Ok(1));
+    assert_eq!(running.load(Ordering::SeqCst), 3);
+    database.close().await;
+    for read in slow {
+        let ended = read.await.unwrap();
+        // On a crowded machine the waiting reads may have reached their deadline.
+        assert!(matches!(ended, Err(DatabaseError::Closed | DatabaseError::Overloaded)), "{ended:?}");
     }
 }
 

@@ -286,6 +286,64 @@ async fn slow_and_silent_clients_are_disconnected() {
 }
 
 #[tokio::test]
+async fn slow_bodies_of_one_organisation_keep_no_other_out() {
+    use tokio::io::AsyncWriteExt;
+    let server = start(&[(env::MAX_CONCURRENT_REQUESTS, "4")]).await;
+    let token = Caller { scopes: Vec::new(), ..Caller::new("greedy", &[]) }.token();
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    // Bytes of requests are bounded for an organisation, so the last streams are refused at once, and with their own bound.
+    let refused = async {
+        for stream in &mut streams {
+            let mut reply = [0; 12];
+            if let Ok(Ok(_)) =
+                tokio::time::timeout(Duration::from_millis(50), tokio::io::AsyncReadExt::read_exact(stream, &mut reply))
+                    .await
+            {
+                return String::from_utf8_lossy(&reply).into_owned();
+            }
+        }
+        String::new()
+    };
+    assert_eq!(refused.await, "HTTP/1.1 429");
+    for _ in 0..8 {
+        assert_eq!(server.call("echo", json!({ "text": "x" })).await["result"]["isError"], false);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_not_read_is_given_up() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = start(&[(env::WRITE_DEADLINE_MS, "200")]).await;
+    let text = "x".repeat(900_000);
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": text } } });
+    let (body, token) = (body.to_string(), server.caller.token());
+    let stream = tokio::net::TcpSocket::new_v4().unwrap();
+    stream.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = stream.connect(server.base.trim_start_matches("http://").parse().unwrap()).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    // Eight requests in a row, more than the buffers of the sockets hold. The service does not read all of them.
+    let mut requests = String::new();
+    (0..8).for_each(|_| requests.extend([head.as_str(), body.as_str()]));
+    let sent = tokio::time::timeout(Duration::from_secs(60), stream.write_all(requests.as_bytes())).await;
+    assert!(sent.is_ok(), "the connection is kept although nothing is read");
+    let mut reply = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut reply)).await;
+    assert!(ended.is_ok(), "the connection is kept");
+    assert!(reply.len() < 8 * 2 * text.len(), "every reply was sent");
+}
+
+#[tokio::test]
 async fn a_call_whose_client_disconnects_is_counted() {
     let server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "5001" } } });

@@ -100,6 +100,7 @@ fn memory(content: String) -> NewMemory {
         kind: None,
         metadata: serde_json::Map::new(),
         visibility: Visibility::Private,
+        created_us: None,
         idempotency: None,
     }
 }

@@ -1,7 +1,7 @@
-//! Confirmation tokens: a dry run issues one and the real call must pass it. A token is valid for one tenant, one selection, one count and
-//! five minutes. It is signed and not stored, so every instance with the same secret accepts it.
+//! Confirmation tokens: a dry run issues one and the real call must pass it. A token is valid for one tenant, one filter, the memories that
+//! were counted, and five minutes. After their deletion those memories never match again, so it deletes once. It is signed and not stored, so every instance with the same secret accepts it.
 
-use crate::store::TagFilter;
+use crate::store::{TagFilter, TagSelection};
 use crate::tenant::Tenant;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,26 +25,29 @@ impl Confirmations {
         Self { key }
     }
 
-    /// Issues a token that allows deleting `count` memories until `expires_us`.
-    pub fn issue(&self, tenant: &Tenant, tags: &TagFilter, count: u64, expires_us: i64) -> String {
+    /// Issues a token that allows deleting the `selected` memories until `expires_us`.
+    pub fn issue(&self, tenant: &Tenant, tags: &TagFilter, selected: TagSelection, expires_us: i64) -> String {
         let mut bytes = expires_us.to_be_bytes().to_vec();
-        bytes.extend(count.to_be_bytes());
-        bytes.extend(self.mac(tenant, tags, count, expires_us).finalize().into_bytes());
+        bytes.extend(selected.count.to_be_bytes());
+        bytes.extend(selected.digest);
+        bytes.extend(self.mac(tenant, tags, selected, expires_us).finalize().into_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Returns the confirmed count, if the token is authentic, for this selection and not expired.
-    pub fn confirmed_count(&self, token: &str, tenant: &Tenant, tags: &TagFilter, now_us: i64) -> Option<u64> {
+    /// Returns the confirmed memories, if the token is authentic, for this filter and not expired.
+    pub fn confirmed(&self, token: &str, tenant: &Tenant, tags: &TagFilter, now_us: i64) -> Option<TagSelection> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let expires_us = i64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
         let count = u64::from_be_bytes(bytes.get(8..16)?.try_into().ok()?);
+        let digest = bytes.get(16..48)?.try_into().ok()?;
+        let selected = TagSelection { count, digest };
         // `verify_slice` compares in constant time, so that the duration does not show how much of a forged code is
         // right.
-        self.mac(tenant, tags, count, expires_us).verify_slice(bytes.get(16..)?).ok()?;
-        (now_us < expires_us).then_some(count)
+        self.mac(tenant, tags, selected, expires_us).verify_slice(bytes.get(48..)?).ok()?;
+        (now_us < expires_us).then_some(selected)
     }
 
-    fn mac(&self, tenant: &Tenant, filter: &TagFilter, count: u64, expires_us: i64) -> Hmac<Sha256> {
+    fn mac(&self, tenant: &Tenant, filter: &TagFilter, selected: TagSelection, expires_us: i64) -> Hmac<Sha256> {
         let mut tags: Vec<&str> = filter.tags.iter().map(String::as_str).collect();
         // The second call may list the tags in another order.
         tags.sort_unstable();
@@ -58,7 +61,8 @@ impl Confirmations {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        mac.update(&count.to_be_bytes());
+        mac.update(&selected.count.to_be_bytes());
+        mac.update(&selected.digest);
         mac.update(&expires_us.to_be_bytes());
         mac
     }

@@ -36,6 +36,9 @@ pub enum MemoryCommand {
     Backup {
         /// The backup; it appears only when it is complete.
         file: PathBuf,
+        /// Overwrites FILE if it exists.
+        #[arg(long)]
+        replace: bool,
     },
     /// Replaces the content of the database with the backup FILE; the service may be running.
     Restore {
@@ -48,7 +51,7 @@ impl OwnCommand for MemoryCommand {
     fn run(self, settings: &Settings, _own: &()) -> Result<(), String> {
         let database = file_of(settings.database_url.reveal()).map_err(|error| error.to_string())?;
         let done = match self {
-            Self::Backup { file } => SCHEMA.backup(&database, &file),
+            Self::Backup { file, replace } => SCHEMA.backup(&database, &file, replace),
             Self::Restore { file } => SCHEMA.restore(&database, &file),
         };
         done.map_err(|error| error.to_string())

@@ -38,10 +38,11 @@ pub trait Store: Send + Sync + 'static {
     fn list(&self, tenant: &Tenant, query: ListQuery) -> StoreFuture<Vec<Listed>>;
     fn update(&self, tenant: &Tenant, id: String, change: Change) -> StoreFuture<Memory>;
     fn delete(&self, tenant: &Tenant, id: String) -> StoreFuture<()>;
-    /// Counts the memories that [`Store::delete_by_tag`] would delete.
-    fn count_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> StoreFuture<u64>;
-    /// Deletes the user's own memories with these tags, if their number is still `expected`.
-    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: u64) -> StoreFuture<u64>;
+    /// Returns the memories that [`Store::delete_by_tag`] would delete.
+    fn select_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> StoreFuture<TagSelection>;
+    /// Deletes the user's own memories with these tags, if they are still the `expected` ones, in portions between which others can write. A
+    /// memory that is changed meanwhile stays. Returns the number of deleted memories.
+    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: TagSelection) -> StoreFuture<u64>;
     /// Counts the memories that the tenant can see.
     fn stats(&self, tenant: &Tenant) -> StoreFuture<Stats>;
     /// Finishes queued writes; later calls fail.
@@ -57,6 +58,8 @@ pub struct NewMemory {
     pub kind: Option<String>,
     pub metadata: Map<String, Value>,
     pub visibility: Visibility,
+    /// Time of the first store, if the memory comes from elsewhere. A time in the future counts as now.
+    pub created_us: Option<i64>,
     pub idempotency: Option<Idempotency>,
 }
 
@@ -89,6 +92,14 @@ pub struct Inserted {
 pub struct TagFilter {
     pub tags: Vec<String>,
     pub tag_match: TagMatch,
+}
+
+/// The memories that a dry run counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TagSelection {
+    pub count: u64,
+    /// SHA-256 of their ids and versions, so that neither another memory nor a changed one passes for a confirmed one.
+    pub digest: [u8; 32],
 }
 
 /// Conditions that a memory must all meet.
@@ -182,7 +193,7 @@ pub enum StoreError {
     IdempotencyConflict(String),
     #[error("memory `{id}` has version {actual}, not {expected}")]
     VersionConflict { id: String, actual: u64, expected: u64 },
-    #[error("{actual} memories match now, but {expected} were confirmed")]
+    #[error("the memories have changed since the dry run: {actual} match now, {expected} were confirmed")]
     SelectionChanged { actual: u64, expected: u64 },
     #[error(transparent)]
     Database(#[from] DatabaseError),

@@ -8,7 +8,47 @@ use mcp_contracts::env;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use service::{PATIENCE, Service, client, content_of, database, store, token, token_of};
+use std::io::Write;
 use std::time::Instant;
+
+/// Sends the head of a request whose body never comes.
+fn begin_request(service: &Service, token: &str) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(service.url.trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_ends_at_its_drain_deadline_and_reports_that_work_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Service::command(folder.path());
+    command.env(env::DRAIN_DEADLINE_MS, "300").env(env::REQUEST_DEADLINE_MS, "3600000");
+    let mut service = Service::start_with(command).await;
+    let (token, client) = (token(), client());
+    let running = begin_request(&service, &token);
+    let since = Instant::now();
+    let metrics = format!("{}/metrics", service.url);
+    let in_flight = async || {
+        let text = client.get(&metrics).send().await.unwrap().text().await.unwrap();
+        text.lines().any(|line| line.starts_with("mcp_requests_in_flight") && line.ends_with(" 1"))
+    };
+    while !in_flight().await {
+        assert!(since.elapsed() < PATIENCE, "the request did not begin");
+    }
+    kill(Pid::from_raw(service.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let code = loop {
+        if let Some(status) = service.child.try_wait().unwrap() {
+            break status.code();
+        }
+        assert!(since.elapsed() < PATIENCE, "the process did not end");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    assert_eq!(code, Some(75));
+    drop(running);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn between_sigterm_and_drain_calls_are_answered_and_the_service_is_not_ready() {

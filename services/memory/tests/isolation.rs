@@ -5,7 +5,9 @@ use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_memory::ranking::{Corpus, bm25, with_recency};
 use mcp_memory::store::sqlite::SqliteStore;
-use mcp_memory::store::{Change, ListQuery, NewMemory, SearchQuery, Selection, Store, StoreError, TagFilter};
+use mcp_memory::store::{
+    Change, ListQuery, NewMemory, SearchQuery, Selection, Store, StoreError, TagFilter, TagSelection,
+};
 use mcp_memory::tenant::Tenant;
 use mcp_memory::terms;
 use proptest::prelude::*;
@@ -145,6 +147,7 @@ impl Comparison {
             kind: None,
             metadata: serde_json::Map::new(),
             visibility: visibility(shared),
+            created_us: None,
             idempotency: None,
         };
         let inserted = self.runtime.block_on(self.store.insert(&tenant(caller), vec![new])).unwrap();
@@ -209,11 +212,12 @@ impl Comparison {
                 && memory.tags.contains(&TAGS[tag].to_owned())
         };
         let expected = self.memories.values().filter(|memory| is_own(memory)).count() as u64;
-        let counted = self.runtime.block_on(self.store.count_by_tag(&tenant(caller), filter.clone())).unwrap();
-        prop_assert_eq!(counted, expected);
-        let wrong = self.runtime.block_on(self.store.delete_by_tag(&tenant(caller), filter.clone(), expected + 1));
-        prop_assert_eq!(wrong, Err(StoreError::SelectionChanged { actual: expected, expected: expected + 1 }));
-        let deleted = self.runtime.block_on(self.store.delete_by_tag(&tenant(caller), filter, expected)).unwrap();
+        let counted = self.runtime.block_on(self.store.select_by_tag(&tenant(caller), filter.clone())).unwrap();
+        prop_assert_eq!(counted.count, expected);
+        let other = TagSelection { digest: [0; 32], ..counted };
+        let wrong = self.runtime.block_on(self.store.delete_by_tag(&tenant(caller), filter.clone(), other));
+        prop_assert_eq!(wrong, Err(StoreError::SelectionChanged { actual: expected, expected }));
+        let deleted = self.runtime.block_on(self.store.delete_by_tag(&tenant(caller), filter, counted)).unwrap();
         prop_assert_eq!(deleted, expected);
         self.memories.retain(|_, memory| !is_own(memory));
         Ok(())

@@ -26,6 +26,9 @@ const VERSION_DIGITS: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     pub detail: PatternDetail,
+    /// Text with `{{variable}}` placeholders.
+    // Not a part of `detail`, which every caller can read.
+    pub body: String,
     pub template: Template,
 }
 
@@ -93,9 +96,11 @@ impl Catalog {
         patterns.sort_by(|one, other| one.detail.id.cmp(&other.detail.id));
         let mut digest = Sha256::new();
         for pattern in &patterns {
-            let text = serde_json::to_vec(&pattern.detail).unwrap_or_default();
-            digest.update((text.len() as u64).to_be_bytes());
-            digest.update(text);
+            let detail = serde_json::to_vec(&pattern.detail).unwrap_or_default();
+            for text in [detail.as_slice(), pattern.body.as_bytes()] {
+                digest.update((text.len() as u64).to_be_bytes());
+                digest.update(text);
+            }
         }
         let mut version = hex::encode(digest.finalize());
         version.truncate(VERSION_DIGITS);
@@ -177,11 +182,11 @@ fn pattern(category: String, entry: Entry) -> Pattern {
         roles: entry.roles,
         level: entry.level,
         plan: entry.plan,
-        body: entry.body,
+        body: String::new(),
         variables: entry.variables,
         related: entry.related,
     };
-    Pattern { detail, template }
+    Pattern { detail, body: entry.body, template }
 }
 
 /// Returns the texts by which a search finds a pattern.

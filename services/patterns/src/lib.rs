@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod index;
+mod judged;
 pub mod resources;
 pub mod score;
 mod settings;

@@ -75,7 +75,7 @@ impl Resources for PatternResources {
                 format!("{DETAIL_URI_PREFIX}{{id}}"),
                 "detail",
                 "One pattern",
-                "A pattern with its text and variables.",
+                "A pattern with its variables, without its text, which only `inject_pattern` returns.",
             ),
             template(
                 format!("{RECOMMENDATIONS_URI}{{?role,task}}"),

@@ -114,7 +114,7 @@ fn word() -> impl Strategy<Value = String> {
     let words: Vec<String> = CATALOG
         .patterns()
         .iter()
-        .flat_map(|pattern| mcp_patterns::index::words_of(&format!("{} {}", pattern.detail.title, pattern.detail.body)))
+        .flat_map(|pattern| mcp_patterns::index::words_of(&format!("{} {}", pattern.detail.title, pattern.body)))
         .collect();
     prop::sample::select(words)
 }

@@ -47,7 +47,11 @@ impl Server {
         let app = assemble(&settings, offer(start).await, quota, telemetry, readiness);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(format!("http://{}", listener.local_addr().unwrap()), caller);
-        let limits = ServeLimits { header_read: settings.header_read_deadline, drain: settings.drain_deadline };
+        let limits = ServeLimits {
+            header_read: settings.header_read_deadline,
+            write: settings.write_deadline,
+            drain: settings.drain_deadline,
+        };
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = async move { serve(app, listener, limits, stopped.cancelled()).await };

@@ -179,3 +179,52 @@ pub struct ImportMemories {
     /// The memories, 1 to 500.
     pub memories: Vec<StoreMemory>,
 }
+
+/// A memory to import: as [`StoreMemory`], and as `export_memories` returns it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImportedMemory {
+    /// Text of the memory, 1 byte to 64 KiB of UTF-8.
+    pub content: String,
+    /// Free tags. Those that the service sets (`org:`, `user:`, `workspace:`) are replaced by yours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Kind of memory, such as `decision`, `incident` or `note`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// JSON object that is returned with the memory, at most 8 KiB.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    /// The users who can read the memory.
+    #[serde(default)]
+    pub visibility: Visibility,
+    /// Adds the tag `topic:<intent>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// Idempotency key: repeating the call with the same key has no further effect and returns the same reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// Time of the first store (RFC 3339); now if omitted or in the future.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// Not used: an imported memory gets a new id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Not used: an imported memory begins with version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// Not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
+}
+
+/// What `import_memories` accepts: [`ImportMemories`], or a page of `export_memories` as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImportPage {
+    /// The memories, 1 to 500.
+    pub memories: Vec<ImportedMemory>,
+    /// Not used; a page of an export may have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}

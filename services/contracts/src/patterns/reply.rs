@@ -83,7 +83,7 @@ pub struct LoggedUsage {
     pub acceptance_rate: f64,
 }
 
-/// A pattern, as returned by `pattern://detail/{id}`.
+/// A pattern without its text, as returned by `pattern://detail/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PatternDetail {
@@ -103,9 +103,9 @@ pub struct PatternDetail {
     pub level: Level,
     /// Cheapest plan that includes it.
     pub plan: Plan,
-    /// Text with `{{variable}}` placeholders.
+    /// Always empty: only `inject_pattern` returns the text, because that requires a verdict. Clients of older releases expect the field.
     pub body: String,
-    /// Variables of the text.
+    /// Variables of its text.
     pub variables: Vec<PatternVariable>,
     /// Ids of related patterns.
     pub related: Vec<String>,

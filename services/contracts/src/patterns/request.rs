@@ -61,7 +61,8 @@ pub struct InjectPattern {
     /// Verdict token of that check, of the kind `allow` or `acknowledged`. Required; without a valid one nothing is injected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict_token: Option<String>,
-    /// Values of the variables of the pattern, at most 8 KiB each.
+    /// Values of the variables of the pattern, at most 8 KiB each. Each value must be a part of `request`, word for word, because only that was
+    /// checked; the role in the token and the roles of the pattern are accepted as well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
 }

@@ -71,6 +71,8 @@ impl From<rusqlite::Error> for DatabaseError {
                 Self::Full
             }
             Some(_) if is_busy(&error) => Self::Overloaded,
+            // Interrupted because the caller has gone or the database closes; no operator has to look at that.
+            Some(SqliteCode::OperationInterrupted) => Self::Closed,
             Some(_) | None => {
                 tracing::error!(%error, "the database failed");
                 Self::Failed(error.to_string())

@@ -5,6 +5,7 @@ use super::Schema;
 use super::error::{OpenError, is_busy};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,11 @@ const STATEMENTS: usize = 64;
 // 37,000-51,000 rows/s with one row per transaction, `FULL` 6,600-9,500; group commit (`writer.rs`) makes up for most of that.
 // `foreign_keys`: SQLite's own default is off.
 // `cache_size`: 8 MiB, in KiB if negative. A service must fit into 0.5 GB.
+// `secure_delete`: what is deleted is overwritten, so that it is neither in the file nor in later backups.
 // `wal_autocheckpoint`: every 2,000 pages (8 MB). A checkpoint runs in the writer's thread and delays the writes behind it.
 // `journal_size_limit`: a checkpoint truncates a WAL that a burst or a long read let grow beyond 64 MiB.
-const WRITER_PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;
+const WRITER_PRAGMAS: &str =
+    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;
     PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;";
 const READER_PRAGMAS: &str = "PRAGMA cache_size = -4096";
 
@@ -36,8 +39,14 @@ pub(super) struct Header {
 /// Opens `file` for writing and migrates it to the newest version.
 pub(super) fn writer(file: &Path, schema: &Schema<'_>) -> Result<Connection, OpenError> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| OpenError::unreachable(file, &error))?;
+        // Only its owner, because the folder holds the texts of every tenant. An existing folder keeps its mode.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| OpenError::unreachable(file, &error))?;
     }
+    create_private(file).map_err(|error| OpenError::unreachable(file, &error))?;
     // No mutex: each connection is used by one thread at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(file, &error);
@@ -53,6 +62,14 @@ pub(super) fn writer(file: &Path, schema: &Schema<'_>) -> Result<Connection, Ope
     set_wal_mode(&connection).and_then(|()| connection.execute_batch(WRITER_PRAGMAS)).map_err(sqlite)?;
     while migrate_one(file, &mut connection, schema)? {}
     Ok(connection)
+}
+
+/// Creates the file for its owner only, if it does not exist. SQLite gives its WAL the mode of the database.
+pub(super) fn create_private(file: &Path) -> std::io::Result<()> {
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {

@@ -1,62 +1,134 @@
-//! Connections that read, concurrently with the writer. Only one read uses a connection at a time.
+//! Connections that read, concurrently with the writer. Only one read uses a connection at a time. A read whose caller has gone is interrupted,
+//! and keeps its place until it has ended.
 
 use super::error::DatabaseError;
 use super::open;
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Number of connections, each with a page cache of up to 4 MiB.
 // 16 MiB of cache in total, because a service must fit into 0.5 GB.
 const READERS: usize = 4;
+/// Number of connections that one owner may use at a time, so that slow reads of one never keep out all others.
+const READERS_OF_OWNER: usize = READERS - 1;
 /// How long a read waits for a free connection.
 const WAIT_DEADLINE: Duration = Duration::from_secs(5);
+/// Steps of SQLite's virtual machine between two checks whether the caller has gone, well below 1 ms.
+const STEPS_BETWEEN_CHECKS: i32 = 1_000;
+/// Number of owners from which those without a read are forgotten.
+const KEPT_OWNERS: usize = 1_024;
 
 pub(super) struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    owners: Mutex<HashMap<String, Weak<Semaphore>>>,
+    closed: Arc<AtomicBool>,
+}
+
+/// Places of a read: that of its owner, and that of its connection.
+type Places = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+
+/// Interrupts the read when its caller drops the future.
+struct InterruptOnDrop(Arc<AtomicBool>);
+
+impl Drop for InterruptOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Readers {
     pub(super) fn new(file: &Path, first: Connection) -> Self {
-        // Opening the first reader at the start shows that the file can be read; further ones are opened when reads
-        // overlap.
-        Self { file: file.to_owned(), idle: Mutex::new(vec![first]), permits: Semaphore::new(READERS) }
+        Self {
+            file: file.to_owned(),
+            // Opening the first reader at the start shows that the file can be read; further ones are opened when reads
+            // overlap.
+            idle: Mutex::new(vec![first]),
+            permits: Arc::new(Semaphore::new(READERS)),
+            owners: Mutex::default(),
+            closed: Arc::default(),
+        }
     }
 
+    /// Runs a read, at most [`READERS_OF_OWNER`] at a time for one owner.
     pub(super) async fn read<T: Send + 'static>(
         self: Arc<Self>,
+        owner: Option<&str>,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
-        let permit = tokio::time::timeout(WAIT_DEADLINE, self.permits.acquire()).await;
-        let permit = permit.map_err(|_| DatabaseError::Overloaded)?.map_err(|_| DatabaseError::Closed)?;
-        let readers = Arc::clone(&self);
-        let reading = tokio::task::spawn_blocking(move || readers.read_blocking(work)).await;
-        drop(permit);
-        reading.unwrap_or_else(|_| Err(DatabaseError::Failed("the read panicked".to_owned())))
+        let places = tokio::time::timeout(WAIT_DEADLINE, self.places(owner)).await;
+        let places = places.map_err(|_| DatabaseError::Overloaded)??;
+        let gone = Arc::new(AtomicBool::new(false));
+        let _interrupt = InterruptOnDrop(Arc::clone(&gone));
+        let reading = tokio::task::spawn_blocking(move || {
+            // Moved into the thread, because a read that nobody awaits still uses its connection until it ends.
+            let _places = places;
+            self.read_blocking(work, gone)
+        });
+        reading.await.unwrap_or_else(|_| Err(DatabaseError::Failed("the read panicked".to_owned())))
     }
 
-    fn read_blocking<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, DatabaseError> {
+    async fn places(&self, owner: Option<&str>) -> Result<Places, DatabaseError> {
+        let acquire =
+            |permits: Arc<Semaphore>| async move { permits.acquire_owned().await.map_err(|_| DatabaseError::Closed) };
+        // The owner's place first: a read that waits for it must not hold a connection.
+        let own = match owner {
+            Some(owner) => Some(acquire(self.permits_of(owner)).await?),
+            None => None,
+        };
+        Ok((own, acquire(Arc::clone(&self.permits)).await?))
+    }
+
+    fn permits_of(&self, owner: &str) -> Arc<Semaphore> {
+        let mut owners = self.owners.lock();
+        if let Some(permits) = owners.get(owner).and_then(Weak::upgrade) {
+            return permits;
+        }
+        if owners.len() >= KEPT_OWNERS {
+            owners.retain(|_, permits| permits.strong_count() > 0);
+        }
+        let permits = Arc::new(Semaphore::new(READERS_OF_OWNER));
+        owners.insert(owner.to_owned(), Arc::downgrade(&permits));
+        permits
+    }
+
+    fn read_blocking<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        gone: Arc<AtomicBool>,
+    ) -> Result<T, DatabaseError> {
+        if gone.load(Ordering::Relaxed) {
+            return Err(DatabaseError::Closed);
+        }
         let idle = self.idle.lock().pop();
-        let connection = match idle {
+        let mut connection = match idle {
             Some(connection) => connection,
             None => open::reader(&self.file).map_err(|error| DatabaseError::Failed(error.to_string()))?,
         };
+        let closed = Arc::clone(&self.closed);
+        let must_end = move || gone.load(Ordering::Relaxed) || closed.load(Ordering::Relaxed);
+        // Not an interrupt of SQLite, which affects only the statement that runs at that moment.
+        connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(must_end))?;
         let result = in_snapshot(&connection, work);
-        // After `close` the connection is dropped, so that the file is closed.
-        if !self.permits.is_closed() {
+        connection.progress_handler(0, None::<fn() -> bool>)?;
+        // After `close` the connection is dropped, so that the file is closed. So is one whose transaction could not end.
+        if !self.permits.is_closed() && connection.is_autocommit() {
             self.idle.lock().push(connection);
         }
         Ok(result?)
     }
 
-    /// Refuses new reads; running ones finish.
+    /// Refuses new reads and interrupts running ones.
     pub(super) fn close(&self) {
         self.permits.close();
+        self.closed.store(true, Ordering::Relaxed);
         self.idle.lock().clear();
     }
 }

@@ -52,18 +52,23 @@ fn essence(value: &str) -> &str {
 }
 
 impl ResponseFormat {
-    /// Wraps a JSON document in a response.
-    pub(super) fn response(self, document: Bytes) -> Response<Body> {
-        let mut response = match self {
-            Self::Json => Response::new(full(document)),
+    /// Returns a JSON document as the body of a response.
+    pub(super) fn frame(self, document: Bytes) -> Bytes {
+        match self {
+            Self::Json => document,
             Self::Events => {
                 let mut event = Vec::with_capacity(document.len() + 32);
                 event.extend_from_slice(b"event: message\ndata: ");
                 event.extend_from_slice(&document);
                 event.extend_from_slice(b"\n\n");
-                Response::new(full(event))
+                event.into()
             }
-        };
+        }
+    }
+
+    /// Builds the response with a body of [`Self::frame`].
+    pub(super) fn response(self, body: Bytes) -> Response<Body> {
+        let mut response = Response::new(full(body));
         let headers = response.headers_mut();
         // Replies depend on the token, which a shared cache does not compare.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,7 +1,7 @@
 //! Reads values of environment variables by name, with one function per kind of value. A value that cannot be used becomes a problem and
 //! reading goes on, so that all problems are reported together.
 
-use super::{DEVELOPMENT_SECRET, Environment, MIN_SECRET_BYTES, QuotaLimits, Secret, SettingsError};
+use super::{DEVELOPMENT_SECRET, MIN_SECRET_BYTES, QuotaLimits, Secret, SettingsError, log_level};
 use mcp_contracts::env;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -119,10 +119,23 @@ impl<'a> EnvReader<'a> {
         Some(Secret::new(value))
     }
 
-    pub(super) fn secret(&mut self, environment: Environment, warnings: &mut Vec<String>) -> Secret {
+    pub(super) fn log_level(&mut self) -> String {
+        let value = self.text(env::LOG_LEVEL).unwrap_or_default();
+        log_level::parse(&value).unwrap_or_else(|why| {
+            self.problem(env::LOG_LEVEL, format_args!("{why}; write it like `info` or `mcp_memory=debug,info`"));
+            value
+        })
+    }
+
+    /// Reads the key for tokens. `exposed`: production, or others than the users of this machine can reach the service.
+    pub(super) fn secret(&mut self, exposed: bool, warnings: &mut Vec<String>) -> Secret {
         let Some(value) = self.text(env::JWT_SECRET) else {
-            if environment == Environment::Production {
-                self.problem(env::JWT_SECRET, "is not set; production needs a random key of at least 32 bytes");
+            if exposed {
+                self.problem(
+                    env::JWT_SECRET,
+                    "is not set; production, and any address but loopback, needs a random key of at least 32 bytes, such as from \
+                     `openssl rand -hex 32`",
+                );
             } else {
                 warnings.push(format!(
                     "`{}` is not set: tokens are signed with a public key for development",
@@ -132,30 +145,19 @@ impl<'a> EnvReader<'a> {
             return Secret::new(DEVELOPMENT_SECRET);
         };
         let secret = Secret::new(value);
-        self.check_secret(env::JWT_SECRET, &secret, environment);
+        self.check_secret(env::JWT_SECRET, &secret, exposed);
         secret
     }
 
-    pub(super) fn check_secret(&mut self, name: &str, secret: &Secret, environment: Environment) {
+    pub(super) fn check_secret(&mut self, name: &str, secret: &Secret, exposed: bool) {
         let text = secret.reveal();
         if text.len() < MIN_SECRET_BYTES {
             self.problem(
                 name,
                 format_args!("has {} bytes; use a random key of at least {MIN_SECRET_BYTES}", text.len()),
             );
-        } else if environment == Environment::Production {
-            let lower = text.to_ascii_lowercase();
-            let first = text.as_bytes()[0];
-            // Words of keys that are published: `development` is in `DEVELOPMENT_SECRET`, the others are usual in
-            // examples.
-            let guessable = lower.contains("development")
-                || lower.contains("changeme")
-                || lower.contains("change-me")
-                || lower.contains("example")
-                || text.bytes().all(|byte| byte == first);
-            if guessable {
-                self.problem(name, "is a published default; use a random key");
-            }
+        } else if exposed && is_guessable(text) {
+            self.problem(name, "is published or can be guessed; use a random key, such as from `openssl rand -hex 32`");
         }
     }
 
@@ -166,4 +168,15 @@ impl<'a> EnvReader<'a> {
             burst_per_second: self.number(env::QUOTA_BURST_PER_SECOND, 1, 1_000_000_000),
         }
     }
+}
+
+/// Words of keys that are published: `development` is in `DEVELOPMENT_SECRET`, the others are usual in examples.
+const PUBLISHED_WORDS: [&str; 6] = ["development", "changeme", "change-me", "change_me", "example", "password"];
+/// Number of different bytes that a random key has at least. Of 32 random hexadecimal digits fewer than 8 are different in one of 20 million cases.
+const MIN_DIFFERENT_BYTES: usize = 8;
+
+fn is_guessable(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    let different: std::collections::BTreeSet<u8> = key.bytes().collect();
+    PUBLISHED_WORDS.iter().any(|word| lower.contains(word)) || different.len() < MIN_DIFFERENT_BYTES
 }

@@ -21,32 +21,40 @@ const KEPT_FILES: usize = 7;
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Builds the layer that writes to stdout and, if `LOG_DIR` is set, to files.
-pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<WorkerGuard>) {
+/// Builds the layer that writes to stdout and, if `LOG_DIR` is set, to files. Returns the problem too if the files cannot be written.
+pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<WorkerGuard>, Option<String>) {
     // `lossy`: a full queue drops lines and does not delay calls.
     let queue = |output: Box<dyn std::io::Write + Send>| -> (NonBlocking, WorkerGuard) {
         NonBlockingBuilder::default().buffered_lines_limit(QUEUED_LINES).lossy(true).finish(output)
     };
     let (stdout, stdout_guard) = queue(Box::new(std::io::stdout()));
     let mut guards = vec![stdout_guard];
-    let file = settings.log_dir.as_ref().and_then(|folder| {
-        tracing_appender::rolling::Builder::new()
+    let file = settings.log_dir.as_ref().map(|folder| {
+        let built = tracing_appender::rolling::Builder::new()
             .rotation(tracing_appender::rolling::Rotation::DAILY)
             .filename_prefix(settings.service.binary())
             .filename_suffix("log")
             .max_log_files(KEPT_FILES)
-            .build(folder)
-            .ok()
+            .build(folder);
+        built.map_err(|error| {
+            let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            format!("no log files are written: `LOG_DIR` is `{}`: {why}", folder.display())
+        })
     });
+    let mut problem = None;
     let layer = match file {
-        Some(file) => {
+        Some(Ok(file)) => {
             let (file, file_guard) = queue(Box::new(file));
             guards.push(file_guard);
             formatted(settings, stdout.and(file))
         }
+        Some(Err(why)) => {
+            problem = Some(why);
+            formatted(settings, stdout)
+        }
         None => formatted(settings, stdout),
     };
-    (layer, guards)
+    (layer, guards, problem)
 }
 
 fn formatted<W>(settings: &Settings, writer: W) -> BoxedLayer
@@ -54,8 +62,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     // The SDK logs content of requests, which must not be logged. `LOG_LEVEL` comes later in the filter and can turn it on.
-    let filter =
-        EnvFilter::try_new(format!("rmcp=off,{}", settings.log_level)).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::new(format!("rmcp=off,{}", settings.log_level));
     tracing_subscriber::fmt::layer()
         .event_format(JsonLines { service: settings.service.name() })
         .with_writer(writer)

@@ -7,7 +7,8 @@ mod search;
 mod write;
 
 use super::{
-    Change, Inserted, ListQuery, Listed, NewMemory, SearchHit, SearchQuery, Stats, Store, StoreFuture, TagFilter,
+    Change, Inserted, ListQuery, Listed, NewMemory, SearchHit, SearchQuery, Stats, Store, StoreError, StoreFuture,
+    TagFilter, TagSelection,
 };
 use crate::tenant::Tenant;
 use crate::time::now_us;
@@ -19,6 +20,10 @@ use mcp_kit::database::{Database, OpenError};
 use rusqlite::{Connection, Transaction};
 pub use schema::SCHEMA;
 use std::path::Path;
+
+/// Memories that one transaction of `delete_by_tag` deletes.
+// A deletion of 4,500 memories of 60 KiB in one transaction delayed the writes of everyone else by 9 s.
+const PORTION: usize = 32;
 
 pub struct SqliteStore {
     database: Database,
@@ -39,7 +44,11 @@ impl SqliteStore {
         work: impl FnOnce(&Connection, &Tenant) -> Result<T, Failure> + Send + 'static,
     ) -> StoreFuture<T> {
         let (database, tenant) = (self.database.clone(), tenant.clone());
-        async move { database.read(move |connection| commit_refusal(work(connection, &tenant))).await? }.boxed()
+        async move {
+            let owner = tenant.clone();
+            database.read_for(owner.org(), move |connection| commit_refusal(work(connection, &tenant))).await?
+        }
+        .boxed()
     }
 
     /// Queues a write. `work` gets the time of the write in microseconds since the epoch. It may run again if a shared commit fails.
@@ -81,12 +90,27 @@ impl Store for SqliteStore {
         self.write(tenant, move |transaction, tenant, _| write::delete(transaction, tenant, &id))
     }
 
-    fn count_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> StoreFuture<u64> {
-        self.read(tenant, move |connection, tenant| Ok(read::own_by_tag(connection, tenant, &tags)?.len() as u64))
+    fn select_by_tag(&self, tenant: &Tenant, tags: TagFilter) -> StoreFuture<TagSelection> {
+        self.read(tenant, move |connection, tenant| Ok(read::own_by_tag(connection, tenant, &tags)?.0))
     }
 
-    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: u64) -> StoreFuture<u64> {
-        self.write(tenant, move |transaction, tenant, _| write::delete_by_tag(transaction, tenant, &tags, expected))
+    fn delete_by_tag(&self, tenant: &Tenant, tags: TagFilter, expected: TagSelection) -> StoreFuture<u64> {
+        let selected = self.read(tenant, move |connection, tenant| Ok(read::own_by_tag(connection, tenant, &tags)?));
+        let (database, tenant) = (self.database.clone(), tenant.clone());
+        async move {
+            let (selection, sequences) = selected.await?;
+            if selection != expected {
+                return Err(StoreError::SelectionChanged { actual: selection.count, expected: expected.count });
+            }
+            let mut deleted = 0;
+            for portion in sequences.chunks(PORTION) {
+                let (portion, tenant) = (portion.to_vec(), tenant.clone());
+                deleted +=
+                    database.write(move |transaction| write::delete_portion(transaction, &tenant, &portion)).await?;
+            }
+            Ok(deleted)
+        }
+        .boxed()
     }
 
     fn stats(&self, tenant: &Tenant) -> StoreFuture<Stats> {

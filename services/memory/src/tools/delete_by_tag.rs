@@ -15,7 +15,7 @@ const INFO: ToolInfo = ToolInfo {
     title: "Delete memories by tag",
     description: "Deletes your own memories with the given tags permanently, in two calls. Call with `dryRun: true` first: it deletes nothing and \
                   returns the number of matching memories and a `confirmationToken`, valid for 5 minutes. Then call with the same tags and \
-                  the token: it deletes them, unless their number has changed since the dry run.",
+                  the token: it deletes exactly these memories, unless one was added, changed or deleted since the dry run.",
     annotations: CHANGES,
     scopes: &[Scope::MemoryDelete],
 };
@@ -38,17 +38,17 @@ async fn run(
         return Err(validate::invalid("`tags` is empty; it must have at least one").with_hint("nothing was deleted"));
     }
     if request.dry_run {
-        let count = store.count_by_tag(&tenant, tags.clone()).await.map_err(tool_error)?;
+        let selected = store.select_by_tag(&tenant, tags.clone()).await.map_err(tool_error)?;
         let expires_us = now_us() + LIFETIME_US;
         return Ok(DeletedByTag {
-            count,
+            count: selected.count,
             dry_run: true,
-            confirmation_token: Some(confirmations.issue(&tenant, &tags, count, expires_us)),
+            confirmation_token: Some(confirmations.issue(&tenant, &tags, selected, expires_us)),
             expires_at: Some(time_text(expires_us)),
         });
     }
     let token = request.confirmation_token.as_deref().unwrap_or_default();
-    let Some(expected) = confirmations.confirmed_count(token, &tenant, &tags, now_us()) else {
+    let Some(expected) = confirmations.confirmed(token, &tenant, &tags, now_us()) else {
         return Err(ToolError::new(
             ErrorCode::ConfirmationRequired,
             "`confirmationToken` is missing, expired or for another selection",

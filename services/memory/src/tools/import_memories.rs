@@ -4,7 +4,7 @@ use super::{ADDS, store_tool, tool_error, validate};
 use crate::store::Store;
 use crate::tenant::Tenant;
 use mcp_contracts::limits::MAX_IMPORT;
-use mcp_contracts::memory::{ImportMemories, ImportedMemories, tool};
+use mcp_contracts::memory::{ImportPage, ImportedMemories, tool};
 use mcp_contracts::{Scope, ToolError};
 use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use std::sync::Arc;
 const INFO: ToolInfo = ToolInfo {
     name: tool::IMPORT,
     title: "Import memories",
-    description: "Stores up to 500 memories in one call, all or none. A text that you stored before is not stored again and counts as a \
+    description: "Stores up to 500 memories in one call, all or none; takes a page of `export_memories` as it is. Content, free tags, type, \
+                  metadata, visibility and `createdAt` are kept; ids are new. A text that you stored before is not stored again and counts as a \
                   duplicate. Returns the ids in the order of the request.",
     annotations: ADDS,
     scopes: &[Scope::MemoryWrite],
@@ -22,13 +23,13 @@ pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
     store_tool(INFO, store, run)
 }
 
-async fn run(store: Arc<dyn Store>, tenant: Tenant, request: ImportMemories) -> Result<ImportedMemories, ToolError> {
+async fn run(store: Arc<dyn Store>, tenant: Tenant, request: ImportPage) -> Result<ImportedMemories, ToolError> {
     let count = request.memories.len();
     if count == 0 || count > MAX_IMPORT {
         return Err(validate::invalid(format!("`memories` has {count} entries; it must have 1 to {MAX_IMPORT}")));
     }
     let validate = |(index, memory)| {
-        validate::new_memory(memory).map_err(|mut error| {
+        validate::imported_memory(memory).map_err(|mut error| {
             error.message = format!("memory {index}: {}", error.message);
             error
         })

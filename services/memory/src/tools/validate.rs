@@ -5,7 +5,7 @@ use mcp_contracts::limits::{
     DEFAULT_PAGE, MAX_CONTENT_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KIND_BYTES, MAX_METADATA_BYTES, MAX_PAGE,
     MAX_TAG_BYTES, MAX_TAGS,
 };
-use mcp_contracts::memory::{Filter, RESERVED_TAG_PREFIXES, StoreMemory};
+use mcp_contracts::memory::{Filter, ImportedMemory, RESERVED_TAG_PREFIXES, StoreMemory};
 use mcp_contracts::{ErrorCode, ToolError};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -33,8 +33,26 @@ pub(super) fn new_memory(request: StoreMemory) -> Result<NewMemory, ToolError> {
         kind: request.kind.map(kind).transpose()?,
         metadata: metadata(request.metadata)?,
         visibility: request.visibility,
+        created_us: None,
         idempotency,
     })
+}
+
+/// Checks a memory that may come from an export.
+pub(super) fn imported_memory(memory: ImportedMemory) -> Result<NewMemory, ToolError> {
+    let created_us = time_us("createdAt", memory.created_at.as_deref())?;
+    let set_by_service = |tag: &String| RESERVED_TAG_PREFIXES.iter().any(|prefix| tag.starts_with(prefix));
+    let request = StoreMemory {
+        content: memory.content,
+        // The tags of the service follow from the token, so those of another tenant must not come along.
+        tags: memory.tags.into_iter().filter(|tag| !set_by_service(tag)).collect(),
+        kind: memory.kind,
+        metadata: memory.metadata,
+        visibility: memory.visibility,
+        intent: memory.intent,
+        idempotency_key: memory.idempotency_key,
+    };
+    Ok(NewMemory { created_us, ..new_memory(request)? })
 }
 
 pub(super) fn content(content: String) -> Result<String, ToolError> {

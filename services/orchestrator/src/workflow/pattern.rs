@@ -135,14 +135,27 @@ impl Workflow {
     }
 }
 
-/// Returns a value for each variable without a default, from the request.
+/// Returns a value for each variable without a default. Patterns accepts only parts of the judged request, which end where a word does, and the
+/// role in the token (decision 0023).
 fn variables(run: &Run<'_>, best: &Recommendation) -> BTreeMap<String, String> {
     let action = &run.request.action;
     let facts = action.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let value = |name: &str| match name {
-        "role" | "audience" | "readers" => run.request.role.as_str(),
+        "role" | "audience" | "readers" => run.claims.role.0.as_str(),
         name if FACTS.contains(&name) => facts.unwrap_or(&action.intent),
         _ => &action.intent,
     };
-    best.variables.iter().map(|name| (name.clone(), cut(value(name).trim(), MAX_VALUE_BYTES).to_owned())).collect()
+    best.variables
+        .iter()
+        .map(|name| (name.clone(), cut_at_word(value(name).trim(), MAX_VALUE_BYTES).to_owned()))
+        .collect()
+}
+
+/// Cuts a text to at most `most` bytes, behind a whole word if there is one.
+fn cut_at_word(text: &str, most: usize) -> &str {
+    let short = cut(text, most);
+    if short.len() == text.len() {
+        return short;
+    }
+    short.rfind(char::is_whitespace).map_or(short, |end| short[..end].trim_end())
 }

@@ -4,6 +4,7 @@
 use super::{SCOPES, execution_id, find, invalid, within_plan};
 use crate::Parts;
 use crate::catalog::Pattern;
+use crate::judged::contains;
 use mcp_contracts::guardrails::VerdictKind;
 use mcp_contracts::limits::MAX_VALUE_BYTES;
 use mcp_contracts::patterns::{InjectPattern, InjectedPattern, tool};
@@ -17,7 +18,8 @@ const INFO: ToolInfo = ToolInfo {
     name: tool::INJECT,
     title: "Use a pattern",
     description: "Returns the text of a pattern with its variables filled in. Needs the `verdictToken` of `check_guardrails` for the same \
-                  request and execution; without a valid one nothing is injected.",
+                  request and execution, by the same user; without a valid one nothing is injected. The values of `variables` must be parts of \
+                  the request that was checked, so put them into its `text` first.",
     annotations: Annotations { read_only: false, destructive: false, idempotent: false },
     scopes: SCOPES,
 };
@@ -44,11 +46,13 @@ async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -
     execution_id(&request.execution_id)?;
     let hash = request_hash(&request.request);
     let token = request.verdict_token.as_deref();
-    let verdict = parts.verdicts.check(token, &context.claims.org_id, &request.execution_id, &hash)?;
+    let verdict = parts.verdicts.check_for(token, &context.claims, &request.execution_id, &hash)?;
     let catalog = parts.catalog.get();
     let pattern = find(&catalog, &request.pattern_id)?;
     within_plan(pattern, context.claims.plan)?;
-    let text = pattern.template.fill(&values(pattern, &request.variables)?);
+    let values = values(pattern, &request.variables)?;
+    only_judged(pattern, context, request)?;
+    let text = pattern.template.fill(&values);
     match verdict.kind {
         // Not used up: its lifetime limits it, and no person had to acknowledge it (decision 0011).
         VerdictKind::Allow => {}
@@ -96,6 +100,26 @@ fn values<'a>(
     }
     problems.truncate(MAX_PROBLEMS);
     Err(invalid(format!("invalid variables for `{}`: {}", pattern.detail.id, problems.join("; "))))
+}
+
+/// Fails unless every value of the caller is a part of the request that the verdict is for (decision 0023). The role in the token and the roles of
+/// the pattern pass too, because the issuer and the operator wrote them.
+fn only_judged(pattern: &Pattern, context: &CallContext, request: &InjectPattern) -> Result<(), ToolError> {
+    let is_role = |value: &str| context.claims.role.0 == value || pattern.detail.roles.iter().any(|role| role == value);
+    let foreign = |(name, value): (&String, &String)| {
+        let value = value.trim();
+        // An empty value stands for the default, which is part of the catalogue.
+        let passes = value.is_empty() || is_role(value) || contains(&request.request, value);
+        (!passes).then(|| format!("`{name}`"))
+    };
+    let foreign: Vec<String> = request.variables.iter().filter_map(foreign).collect();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("the verdict does not cover the values of {}: they are not parts of `request`", foreign.join(", "));
+    Err(ToolError::new(ErrorCode::VerdictInvalid, message)
+        .with_hint("put the values into `text` of the request, word for word, and call `check_guardrails` again"))
 }
 
 /// Maximum number of problems in one error.

@@ -2,13 +2,14 @@
 //! restore. No row is filtered out after a query, because the query would then have read memories of other tenants.
 
 use super::failure::Failure;
-use crate::store::{ListQuery, Listed, Selection, Stats, StoreError, TagFilter};
+use crate::store::{ListQuery, Listed, Selection, Stats, StoreError, TagFilter, TagSelection};
 use crate::tenant::Tenant;
 use crate::time::time_text;
 use mcp_contracts::memory::{Memory, TagCount, TagMatch, Visibility};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 /// Columns of a [`Row`], in order; [`SHARED`] is the last one.
 pub(super) const MEMORY_COLUMNS: &str =
@@ -216,14 +217,32 @@ pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) 
     Ok(listed)
 }
 
-/// Returns the user's own memories with these tags.
-pub(super) fn own_by_tag(connection: &Connection, tenant: &Tenant, tags: &TagFilter) -> rusqlite::Result<Vec<Row>> {
+/// Returns the user's own memories with these tags: what a confirmation is for, and their sequence numbers. No content is read.
+pub(super) fn own_by_tag(
+    connection: &Connection,
+    tenant: &Tenant,
+    tags: &TagFilter,
+) -> rusqlite::Result<(TagSelection, Vec<i64>)> {
     let selection = Selection { tags: tags.clone(), ..Selection::default() };
     let condition = condition(&selection, 4);
     let mut values = identity(tenant);
     values.extend(condition.values);
     // Both scopes, because the user's memories can be private or shared.
-    rows(connection, &format!("scope IN {VISIBLE} AND m.owner = ?3{}", condition.sql), values)
+    let sql = format!(
+        "SELECT m.sequence, m.id, m.version FROM memory m WHERE scope IN {VISIBLE} AND m.owner = ?3{} ORDER BY m.sequence",
+        condition.sql
+    );
+    let (mut sequences, mut digest) = (Vec::new(), Sha256::new());
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        sequences.push(row.get(0)?);
+        // Ids have one length, so no two selections have the same bytes.
+        digest.update(row.get_ref(1)?.as_blob()?);
+        digest.update(row.get::<_, i64>(2)?.to_be_bytes());
+    }
+    let selection = TagSelection { count: sequences.len() as u64, digest: digest.finalize().into() };
+    Ok((selection, sequences))
 }
 
 pub(super) fn stats(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<Stats> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const SCHEMA: Schema<'static> = Schema {
     // The letters `mcpm`.
     application_id: 0x6d63_706d,
-    migrations: &[TABLES, MEMORY_BY_KIND],
+    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY],
     on_commit: record_commit,
 };
 
@@ -73,6 +73,10 @@ CREATE VIRTUAL TABLE word_at USING fts5vocab (word, instance);
 /// Index for lists of one kind, such as the action items of a retrospective, so that they read no other memories.
 const MEMORY_BY_KIND: &str =
     "CREATE INDEX memory_by_kind ON memory (scope, kind, created_us, sequence) WHERE kind IS NOT NULL;";
+
+/// Index of the kept replies that hold a whole memory, so that its deletion finds them.
+const REPLY_BY_MEMORY: &str = "CREATE INDEX idempotency_by_memory ON idempotency (json_extract(reply, '$.Updated.id'))
+    WHERE json_extract(reply, '$.Updated.id') IS NOT NULL;";
 
 fn record_commit(writes: usize, duration: Duration) {
     metrics::histogram!(metric::MEMORY_COMMIT_ROWS).record(writes as f64);

@@ -3,7 +3,7 @@
 
 use super::failure::Failure;
 use super::read::{self, MEMORY_COLUMNS, Row};
-use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError, TagFilter};
+use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms;
 use mcp_contracts::memory::{Memory, Visibility};
@@ -25,6 +25,8 @@ type Result<T> = std::result::Result<T, Failure>;
 enum StoredResult {
     Inserted(Inserted),
     Updated(Memory),
+    /// The memory was deleted, and with it the reply that held its text.
+    Deleted,
 }
 
 /// Inserts all memories or none.
@@ -73,12 +75,13 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
         None => {
             // Version 7 begins with the time, so that new ids go to the end of their index.
             let id = uuid::Uuid::now_v7();
+            let created_us = new.created_us.map_or(now, |created| created.min(now));
             let row = Row {
                 sequence: 0,
                 id: id.as_bytes().to_vec(),
                 scope,
                 owner: tenant.user().to_owned(),
-                created_us: now,
+                created_us,
                 updated_us: now,
                 version: 1,
                 content_hash: content_hash.to_vec(),
@@ -89,7 +92,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
                 shared: new.visibility == Visibility::Workspace,
             };
             add(transaction, &row)?;
-            Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us: now }
+            Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us }
         }
     };
     // A duplicate is stored with the key as well, so that a repeated request returns the same memory even if it was changed since.
@@ -104,8 +107,10 @@ pub(super) fn update(
     change: &Change,
     now: i64,
 ) -> Result<Memory> {
-    if let Some(StoredResult::Updated(memory)) = recall(transaction, tenant, change.idempotency.as_ref())? {
-        return Ok(memory);
+    match recall(transaction, tenant, change.idempotency.as_ref())? {
+        Some(StoredResult::Updated(memory)) => return Ok(memory),
+        Some(StoredResult::Deleted) => return Err(StoreError::NotFound(id.to_owned()).into()),
+        Some(StoredResult::Inserted(_)) | None => {}
     }
     let mut row = writable_row(transaction, tenant, id)?;
     if let Some(expected) = change.expected_version
@@ -114,7 +119,7 @@ pub(super) fn update(
         return Err(StoreError::VersionConflict { id: id.to_owned(), actual: row.version, expected }.into());
     }
     // Removed and added again, so that terms, tags and counts follow the change.
-    remove(transaction, &row)?;
+    remove(transaction, row.sequence)?;
     if let Some(content) = &change.content {
         row.content_hash = Sha256::digest(content).to_vec();
         row.content.clone_from(content);
@@ -145,25 +150,39 @@ pub(super) fn update(
 
 pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<()> {
     let row = writable_row(transaction, tenant, id)?;
-    Ok(remove(transaction, &row)?)
+    forget_replies(transaction, &row.id)?;
+    Ok(remove(transaction, row.sequence)?)
 }
 
-pub(super) fn delete_by_tag(
+/// Removes the text of a memory that is deleted from the replies that are kept for idempotency keys.
+fn forget_replies(transaction: &Transaction<'_>, id: &[u8]) -> rusqlite::Result<()> {
+    // An older release cannot read this result, runs the update again and finds no memory: the same reply.
+    let deleted = serde_json::to_string(&StoredResult::Deleted).unwrap_or_default();
+    transaction
+        .prepare_cached("UPDATE idempotency SET reply = ?1 WHERE json_extract(reply, '$.Updated.id') = ?2")?
+        .execute([deleted, read::id_text(id)])?;
+    Ok(())
+}
+
+/// Deletes those of the memories with these sequence numbers that still exist and are the user's own. Returns their number.
+pub(super) fn delete_portion(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
-    tags: &TagFilter,
-    expected: u64,
-) -> Result<u64> {
-    // Counted again in the transaction of the deletion, so that no write can come between the two.
-    let rows = read::own_by_tag(transaction, tenant, tags)?;
-    let actual = rows.len() as u64;
-    if actual != expected {
-        return Err(StoreError::SelectionChanged { actual, expected }.into());
+    sequences: &[i64],
+) -> rusqlite::Result<u64> {
+    let sql = format!("SELECT id FROM memory m WHERE sequence = ?4 AND owner = ?3 AND {}", read::is_visible("m.scope"));
+    let mut deleted = 0;
+    for sequence in sequences {
+        let key = params![tenant.org(), tenant.workspace(), tenant.user(), sequence];
+        // An update gives a memory a new number, so a memory that was changed since the confirmation is not found.
+        let id: Option<Vec<u8>> = transaction.prepare_cached(&sql)?.query_row(key, |row| row.get(0)).optional()?;
+        if let Some(id) = id {
+            forget_replies(transaction, &id)?;
+            remove(transaction, *sequence)?;
+            deleted += 1;
+        }
     }
-    for row in &rows {
-        remove(transaction, row)?;
-    }
-    Ok(actual)
+    Ok(deleted)
 }
 
 /// Returns the row. Fails if the tenant cannot see it or may not change it.
@@ -241,16 +260,20 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
     add_to_counts(transaction, row.scope, 1, terms.len() as i64, row.content.len() as i64)
 }
 
-fn remove(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
-    transaction.prepare_cached("DELETE FROM memory WHERE sequence = ?1")?.execute([row.sequence])?;
-    transaction.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([row.sequence])?;
-    for tag in &row.tags {
+/// Removes a row with its terms and tags. Does not read the content, which can be 64 KiB.
+fn remove(transaction: &Transaction<'_>, sequence: i64) -> rusqlite::Result<()> {
+    let (scope, tags, terms, bytes): (i64, String, i64, i64) = transaction
+        .prepare_cached("SELECT scope, tags, terms, octet_length(content) FROM memory WHERE sequence = ?1")?
+        .query_row([sequence], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    transaction.prepare_cached("DELETE FROM memory WHERE sequence = ?1")?.execute([sequence])?;
+    transaction.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([sequence])?;
+    // `add` wrote the JSON.
+    for tag in serde_json::from_str::<Vec<String>>(&tags).unwrap_or_default() {
         transaction
             .prepare_cached("DELETE FROM tag WHERE scope = ?1 AND tag = ?2 AND memory = ?3")?
-            .execute(params![row.scope, tag, row.sequence])?;
+            .execute(params![scope, tag, sequence])?;
     }
-    let terms = terms::of(&row.content).len();
-    add_to_counts(transaction, row.scope, -1, -(terms as i64), -(row.content.len() as i64))
+    add_to_counts(transaction, scope, -1, -terms, -bytes)
 }
 
 fn add_to_counts(

@@ -26,7 +26,9 @@ fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
             let pattern = &answer["patterns"][0];
             known["patternId"] = pattern["id"].as_str()?.into();
             let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            known["variables"] = names.map(|name| (name.to_owned(), json!("checkout"))).collect::<Map<_, _>>().into();
+            // Only what was judged is injected.
+            let value = known["request"]["text"].clone();
+            known["variables"] = names.map(|name| (name.to_owned(), value.clone())).collect::<Map<_, _>>().into();
             Some(Request::new(Service::Patterns, patterns::tool::INJECT, &known))
         }
         _ => None,

@@ -1,0 +1,121 @@
+//! `delete_by_tag` deletes what its dry run counted, once, and lets others write meanwhile.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use mcp_contracts::memory::{TagMatch, Visibility};
+use mcp_contracts::{Claims, Plan, Role, Scope};
+use mcp_memory::confirm::Confirmations;
+use mcp_memory::store::sqlite::SqliteStore;
+use mcp_memory::store::{Change, NewMemory, Store, StoreError, TagFilter};
+use mcp_memory::tenant::Tenant;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+fn open(folder: &Path) -> SqliteStore {
+    SqliteStore::open(&folder.join("memory.db")).unwrap()
+}
+
+fn tenant(org: &str) -> Tenant {
+    Tenant::of(&Claims {
+        sub: "ann".into(),
+        org_id: org.into(),
+        workspace_slug: "default".into(),
+        plan: Plan::Enterprise,
+        role: Role::default(),
+        scopes: vec![Scope::MemoryWrite, Scope::MemoryDelete],
+        exp: u64::MAX,
+        iat: 0,
+        jti: String::new(),
+        aud: "mcp".into(),
+    })
+}
+
+fn filter() -> TagFilter {
+    TagFilter { tags: vec!["old".into()], tag_match: TagMatch::All }
+}
+
+fn memory(content: String) -> NewMemory {
+    NewMemory {
+        content,
+        tags: vec!["old".into()],
+        kind: None,
+        metadata: serde_json::Map::new(),
+        visibility: Visibility::Private,
+        created_us: None,
+        idempotency: None,
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_is_for_the_memories_that_were_counted_and_deletes_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, ann) = (open(folder.path()), tenant("acme"));
+    let insert =
+        async |words: [&str; 2]| store.insert(&ann, words.map(|word| memory(word.into())).to_vec()).await.unwrap();
+    let first = insert(["one", "two"]).await;
+    let counted = store.select_by_tag(&ann, filter()).await.unwrap();
+    assert_eq!(counted.count, 2);
+
+    // A changed memory is not the one that was confirmed.
+    let change = Change { content: Some("precious".into()), ..Change::default() };
+    store.update(&ann, first[0].id.clone(), change).await.unwrap();
+    let changed = Err(StoreError::SelectionChanged { actual: 2, expected: 2 });
+    assert_eq!(store.delete_by_tag(&ann, filter(), counted).await, changed);
+
+    let counted = store.select_by_tag(&ann, filter()).await.unwrap();
+    assert_eq!(store.delete_by_tag(&ann, filter(), counted).await, Ok(2));
+    insert(["three", "four"]).await;
+    assert_eq!(store.delete_by_tag(&ann, filter(), counted).await, changed);
+    assert_eq!(store.select_by_tag(&ann, filter()).await.unwrap().count, 2);
+}
+
+#[test]
+fn a_token_names_the_memories_and_cannot_be_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ann = tenant("acme");
+    let selected = runtime.block_on(async { open(folder.path()).select_by_tag(&ann, filter()).await.unwrap() });
+    let confirmations = Confirmations::new("a key");
+    let token = confirmations.issue(&ann, &filter(), selected, 10);
+    assert_eq!(confirmations.confirmed(&token, &ann, &filter(), 9), Some(selected));
+    assert_eq!(confirmations.confirmed(&token, &ann, &filter(), 10), None);
+    assert_eq!(confirmations.confirmed(&token, &tenant("zeta"), &filter(), 9), None);
+    for at in 0..token.len() {
+        let mut forged = token.clone().into_bytes();
+        forged[at] = if forged[at] == b'B' { b'C' } else { b'B' };
+        let forged = String::from_utf8(forged).unwrap();
+        assert_eq!(confirmations.confirmed(&forged, &ann, &filter(), 9), None, "byte {at}");
+        assert_eq!(confirmations.confirmed(&token[..at], &ann, &filter(), 9), None, "the first {at} bytes");
+    }
+}
+
+#[tokio::test]
+async fn others_write_while_many_memories_are_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, ann, zoe) = (open(folder.path()), tenant("acme"), tenant("zeta"));
+    for part in 0..4 {
+        let memories = (0..100).map(|number| memory(format!("{part} {number} {}", "text ".repeat(200)))).collect();
+        store.insert(&ann, memories).await.unwrap();
+    }
+    let counted = store.select_by_tag(&ann, filter()).await.unwrap();
+    let (done, written) = (AtomicBool::new(false), AtomicU64::new(0));
+    let deleting = async {
+        let deleted = store.delete_by_tag(&ann, filter(), counted).await;
+        done.store(true, Ordering::Relaxed);
+        deleted
+    };
+    let writing = async {
+        for number in 0.. {
+            store.insert(&zoe, vec![memory(format!("note {number}"))]).await.unwrap();
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
+            written.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let (deleted, ()) = tokio::join!(deleting, writing);
+    assert_eq!(deleted, Ok(400));
+    // One transaction for all would let at most the write through that was queued before it.
+    let written = written.into_inner();
+    assert!(written >= 3, "{written} writes of another organisation ended during the deletion");
+    assert_eq!(store.stats(&ann).await.unwrap().private, 0);
+}

@@ -1,0 +1,129 @@
+//! What clients send and get back: an exported page is imported as it is, unknown arguments are refused, and deleted texts are gone.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/service.rs"]
+mod service;
+
+use serde_json::{Value, json};
+use service::{Service, call, client, content_of, database, store, token, token_of};
+use std::process::Stdio;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exported_page_is_imported_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path()).await;
+    let (client, ann, zoe) = (client(), token(), token_of("zeta", "zoe", "lab"));
+    let tool = async |token: &str, name: &str, arguments: Value| {
+        call(&client, &service.url, token, name, arguments).await.unwrap()
+    };
+    let shared = json!({ "content": "Deploys wait for the ledger", "tags": ["ops", "über"], "type": "decision", "metadata": { "ticket": 7 },
+        "visibility": "workspace", "intent": "release" });
+    tool(&ann, "store_memory", shared).await.unwrap();
+    tool(&ann, "store_memory", json!({ "content": "A private note" })).await.unwrap();
+    let mut page = tool(&ann, "export_memories", json!({})).await.unwrap();
+    // As if they had been stored long ago.
+    page["memories"][0]["createdAt"] = json!("2025-03-04T05:06:07.000008Z");
+    let imported = tool(&zoe, "import_memories", page.clone()).await.unwrap();
+    assert_eq!((&imported["created"], &imported["duplicates"]), (&json!(2), &json!(0)));
+    let back = tool(&zoe, "export_memories", json!({})).await.unwrap();
+    let kept = |page: &Value| -> Vec<Value> {
+        let mut memories = page["memories"].as_array().unwrap().clone();
+        for memory in &mut memories {
+            let memory = memory.as_object_mut().unwrap();
+            memory.retain(|name, _| !["id", "version", "updatedAt"].contains(&name.as_str()));
+            let tags = memory["tags"].as_array_mut().unwrap();
+            tags.retain(|tag| {
+                !["org:", "user:", "workspace:"].iter().any(|prefix| tag.as_str().unwrap().starts_with(prefix))
+            });
+        }
+        memories.sort_by_key(|memory| memory["content"].to_string());
+        memories
+    };
+    assert_eq!(kept(&back), kept(&page));
+    // The tags of the service come from the token, whatever the page says, and a time in the future counts as now.
+    assert!(!back.to_string().contains("org:acme") && back.to_string().contains("org:zeta"));
+    let later = json!({ "memories": [{ "content": "from the future", "createdAt": "2999-01-01T00:00:00Z" }] });
+    tool(&zoe, "import_memories", later).await.unwrap();
+    let found = tool(&zoe, "search_memory", json!({ "query": "future" })).await.unwrap();
+    assert!(found["hits"][0]["createdAt"].as_str().unwrap() < "2999");
+    service.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_arguments_are_refused_by_every_tool_and_null_is_omitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path()).await;
+    let (client, ann) = (client(), token());
+    let tool = async |name: &str, arguments: Value| call(&client, &service.url, &ann, name, arguments).await.unwrap();
+    for (name, arguments, slip, near) in [
+        ("search_memory", json!({ "query": "a", "tag": ["x"] }), "`tag`", "did you mean `tags`?"),
+        (
+            "list_memories",
+            json!({ "created_after": "2099-01-01T00:00:00Z" }),
+            "`created_after`",
+            "did you mean `createdAfter`?",
+        ),
+        ("export_memories", json!({ "visibility": "workspace" }), "`visibility`", ""),
+        ("memory_stats", json!({ "tags": [] }), "`tags`", "the arguments are none"),
+        (
+            "import_memories",
+            json!({ "memories": [{ "content": "x", "tgs": [] }] }),
+            "`memories[0].tgs`",
+            "did you mean `tags`?",
+        ),
+        ("delete_by_tag", json!({ "tags": ["x"], "dry_run": true }), "`dry_run`", "did you mean `dryRun`?"),
+    ] {
+        let error = tool(name, arguments).await.unwrap_err();
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            error["code"] == "invalid_argument" && message.contains(slip) && message.contains(near),
+            "{name}: {error}"
+        );
+    }
+    let sent = json!({ "content": "null one", "tags": null, "type": null, "metadata": null, "visibility": null, "intent": null, "idempotencyKey": null });
+    assert!(tool("store_memory", sent).await.is_ok());
+    let query =
+        json!({ "query": "null", "tags": null, "tagMatch": null, "createdAfter": null, "limit": "5", "cursor": null });
+    assert_eq!(tool("search_memory", query).await.unwrap()["hits"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_text_is_neither_in_the_file_nor_in_a_later_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::start(folder.path()).await;
+    let (client, ann) = (client(), token());
+    let secret = "the-patient-of-room-seven-is-ill";
+    // Longer than a page, so that it has pages of its own.
+    let id = store(&client, &service.url, &ann, &format!("{}{secret}", "x ".repeat(5_000))).await;
+    let kept = store(&client, &service.url, &ann, &format!("first {secret}")).await;
+    let update = json!({ "id": kept, "content": "nothing any more", "idempotencyKey": "u-1" });
+    call(&client, &service.url, &ann, "update_memory", update).await.unwrap().unwrap();
+    // The reply that is kept for a key holds the whole memory.
+    let update = json!({ "id": id, "metadata": { "ward": secret }, "idempotencyKey": "u-2" });
+    call(&client, &service.url, &ann, "update_memory", update.clone()).await.unwrap().unwrap();
+    call(&client, &service.url, &ann, "delete_memory", json!({ "id": id })).await.unwrap().unwrap();
+    let again = call(&client, &service.url, &ann, "update_memory", update).await.unwrap().unwrap_err();
+    assert_eq!(again["code"], "not_found");
+    let tagged = json!({ "content": format!("third {secret}"), "tags": ["gone"] });
+    let third = call(&client, &service.url, &ann, "store_memory", tagged).await.unwrap().unwrap();
+    let update = json!({ "id": third["id"], "type": "note", "idempotencyKey": "u-3" });
+    call(&client, &service.url, &ann, "update_memory", update).await.unwrap().unwrap();
+    let dry = json!({ "tags": ["gone"], "dryRun": true });
+    let counted = call(&client, &service.url, &ann, "delete_by_tag", dry).await.unwrap().unwrap();
+    let confirmed = json!({ "tags": ["gone"], "confirmationToken": counted["confirmationToken"] });
+    call(&client, &service.url, &ann, "delete_by_tag", confirmed).await.unwrap().unwrap();
+    assert_eq!(content_of(&client, &service.url, &ann, &id).await, None);
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(service.child.id().cast_signed()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    assert!(service.child.wait().unwrap().success());
+    let copy = folder.path().join("copy");
+    let backup = Service::command(folder.path()).arg("backup").arg(&copy).stderr(Stdio::piped()).output().unwrap();
+    assert!(backup.status.success(), "{backup:?}");
+    for file in [database(folder.path()), copy] {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{}", file.display());
+    }
+}
