@@ -6,7 +6,7 @@ use harness_core::stack::view::Progress;
 use harness_core::stack::view::{Event, View};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 /// Shows a bar on stderr.
 pub(super) struct Terminal {
@@ -30,7 +30,7 @@ impl Terminal {
     }
 
     fn progress(&self, phase: &str, progress: &Progress) {
-        let mut known = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.phase.lock();
         let length = match &*known {
             Some((name, length)) if name == phase => (*length).max(progress.left_us),
             Some(_) | None => progress.left_us.max(1),
