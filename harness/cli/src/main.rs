@@ -28,6 +28,8 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.code() } else { Exit::Pass.code() };
         }
     };
+    // First, because every process that the harness starts inherits it.
+    harness_core::drive::descriptors::raise();
     // The driver and the reaper are started before `Context::new`, which would install the signal handler of the harness: they have their own.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),

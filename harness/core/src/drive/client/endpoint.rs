@@ -1,6 +1,7 @@
 //! Where the measuring client connects: an `http://` URL, parsed once.
 
 use http::Uri;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// The MCP endpoint of one service.
@@ -60,6 +61,11 @@ impl Endpoint {
     /// Host name or address, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The address, unless the host is a name.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.host.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, self.port))
     }
 
     /// Port; 80 if the URL has none.

@@ -62,7 +62,7 @@ impl<'s> Traffic<'s> {
         self.tally.user_starts();
         while let Some(due) = user.next(scene, &self.pace, &self.clock).await {
             // A token of a stage outlives the run, so that this signs one per user, at its first call.
-            if user.refresh(self.stage.minter(), self.stage.now_us()).is_err() {
+            if user.refresh(self.stage.minter()).is_err() {
                 return;
             }
             let turn = due.turn;

@@ -1,6 +1,7 @@
 //! Requests a verdict, selects a pattern, and injects it on that verdict: what the orchestrator does, by hand.
 
 use super::check_guardrails;
+use crate::drive::effect::injection;
 use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
 use mcp_contracts::{Service, guardrails, patterns};
 use serde_json::{Map, Value, json};
@@ -27,7 +28,9 @@ fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
             known["patternId"] = pattern["id"].as_str()?.into();
             let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
             known["variables"] = names.map(|name| (name.to_owned(), json!("checkout"))).collect::<Map<_, _>>().into();
-            Some(Request::new(Service::Patterns, patterns::tool::INJECT, &known))
+            let text = |name: &str| known[name].as_str().unwrap_or_default();
+            let sent = injection(text("patternId"), text("executionId"), &known["request"]);
+            Some(Request::new(Service::Patterns, patterns::tool::INJECT, &known).sending(sent))
         }
         _ => None,
     }
