@@ -17,7 +17,7 @@ use harness_core::stack::view::Progress;
 use harness_history::{Effect, Op, Outcome, Phase};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Barrier, Mutex};
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +42,7 @@ pub(crate) struct Driver {
     quiet_left: AtomicU64,
     acknowledged: AtomicU64,
     transactions: OnceLock<u64>,
-    problems: std::sync::Mutex<Vec<String>>,
+    problems: parking_lot::Mutex<Vec<String>>,
 }
 
 /// The measured phase, and the CPU time of this process in it.
@@ -87,7 +87,7 @@ impl Driver {
             quiet_left: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             transactions: OnceLock::new(),
-            problems: std::sync::Mutex::default(),
+            problems: parking_lot::Mutex::default(),
             assignment,
         })
     }
@@ -148,7 +148,7 @@ impl Driver {
 
     /// Makes, counts and records one call; returns false if the user has no token.
     async fn make(&self, user: &mut User, due: Due) -> bool {
-        if let Err(error) = user.refresh(&self.minter, self.clock.now_us()) {
+        if let Err(error) = user.refresh(&self.minter) {
             self.give_up(error.to_string());
             return false;
         }
@@ -191,7 +191,7 @@ impl Driver {
 
     /// Records the reason why the run cannot be judged, and stops the run.
     pub(crate) fn give_up(&self, problem: String) {
-        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut problems = self.problems.lock();
         if !problems.contains(&problem) {
             problems.push(problem);
         }
@@ -245,7 +245,7 @@ impl Driver {
     }
 
     pub(crate) fn report(&self, measured: Measured, cpu_peak: f64) -> DriverReport {
-        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let problems = self.problems.lock().clone();
         let mean = measured.cpu_us as f64 / (measured.until_us - measured.from_us).max(1) as f64;
         let planned_arrivals = self.plan.get().and_then(|(_, pace)| pace.planned_arrivals());
         DriverReport {

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
             };
         }
     };
+    // First, because every process that the harness starts inherits it.
+    harness_core::drive::descriptors::raise();
     // The driver and the reaper have their own signal handlers, so they start before `Context::new` installs another.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),

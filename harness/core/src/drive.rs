@@ -3,6 +3,7 @@
 //! `history.jsonl`, and ends with a [`DriverReport`].
 
 pub mod client;
+pub mod descriptors;
 pub mod experiment;
 pub mod scenario;
 pub mod token;

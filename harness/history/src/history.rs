@@ -105,9 +105,12 @@ impl History {
         self.ops.iter().filter(|op| op.phase == Phase::Measured)
     }
 
-    /// Calls of the measured phase with their positions. An outage that the harness caused is an operation of the history, but not a call.
+    /// Calls of the measured phase with their positions. An outage that the harness caused is an operation of the history, but not a call. A call
+    /// that failed on the machine of the harness shows nothing about the service; it makes the whole run unknown instead.
     pub fn calls(&self) -> impl Iterator<Item = (u32, &Op)> {
-        let is_call = |op: &Op| op.phase == Phase::Measured && !matches!(op.effect, Effect::Outage { .. });
+        let is_local = |op: &Op| matches!(op.outcome.error(), Some(ErrorKind::Local(_)));
+        let is_call =
+            move |op: &Op| op.phase == Phase::Measured && !matches!(op.effect, Effect::Outage { .. }) && !is_local(op);
         self.numbered().filter(move |(_, op)| is_call(op))
     }
 
@@ -159,6 +162,16 @@ impl History {
             Effect::Read { key, value } => Some((at, op, key, value.as_ref())),
             _ => None,
         })
+    }
+
+    /// Returns the number of calls, of any phase, that failed on the machine of the harness, and the reason of the first one.
+    pub fn local_errors(&self) -> Option<(u64, &str)> {
+        let mut reasons = self.ops.iter().filter_map(|op| match op.outcome.error() {
+            Some(ErrorKind::Local(reason)) => Some(&**reason),
+            _ => None,
+        });
+        let first = reasons.next()?;
+        Some((reasons.count() as u64 + 1, first))
     }
 
     /// Every record in the reply of a read, a list or a search.

@@ -57,6 +57,15 @@ struct Memory {
     version: u64,
 }
 
+const TIME: &str = "2026-01-01T00:00:00Z";
+
+fn shown(id: &str, memory: &Memory) -> Value {
+    json!({
+        "id": id, "content": memory.content, "version": memory.version, "tags": ["t"], "createdAt": TIME, "updatedAt": TIME,
+        "visibility": if memory.shared { "workspace" } else { "private" },
+    })
+}
+
 impl Server {
     /// Starts on a free port.
     pub(crate) fn start(behaviour: Behaviour) -> Self {
@@ -194,7 +203,7 @@ impl Shared {
         let mut memories = self.memories.lock().unwrap();
         let visible =
             |memory: &Memory| self.behaviour.leak || memory.tenant == tenant && (memory.shared || memory.user == user);
-        let shown = |(id, memory): (&String, &Memory)| json!({ "id": id, "content": memory.content, "version": memory.version });
+        let shown = |(id, memory): (&String, &Memory)| shown(id, memory);
         match tool {
             "store_memory" => {
                 let id = format!("00000000-0000-4000-9000-{:012}", memories.len());
@@ -206,7 +215,7 @@ impl Shared {
                     version: 1,
                 };
                 memories.insert(id.clone(), memory);
-                Ok(json!({ "id": id, "created": true, "version": 1 }))
+                Ok(json!({ "id": id, "created": true, "version": 1, "contentHash": "00", "createdAt": TIME }))
             }
             "update_memory" => {
                 let memory = memories.get_mut(arguments["id"].as_str().unwrap()).ok_or("not_found")?;
@@ -215,7 +224,7 @@ impl Shared {
                 }
                 memory.version += 1;
                 arguments["content"].as_str().unwrap().clone_into(&mut memory.content);
-                Ok(json!({ "id": arguments["id"], "content": memory.content, "version": memory.version }))
+                Ok(self::shown(arguments["id"].as_str().unwrap(), memory))
             }
             "delete_memory" => {
                 let memory = memories.get_mut(arguments["id"].as_str().unwrap()).ok_or("not_found")?;
@@ -228,8 +237,9 @@ impl Shared {
                 memories.get_key_value(id).filter(|(_, memory)| visible(memory)).map(shown).ok_or("not_found")
             }
             "search_memory" | "list_memories" => {
-                let found: Vec<Value> =
+                let mut found: Vec<Value> =
                     memories.iter().filter(|(_, memory)| visible(memory)).take(3).map(shown).collect();
+                found.iter_mut().for_each(|hit| hit["score"] = json!(1.0));
                 Ok(match arguments["cursor"].as_str() {
                     _ if tool == "search_memory" => json!({ "hits": found }),
                     None => json!({ "memories": found, "nextCursor": "second" }),

@@ -6,7 +6,7 @@ use harness_core::stack::view::Progress;
 use harness_core::stack::view::{Event, View};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 pub(super) struct Terminal {
     bar: ProgressBar,
@@ -29,7 +29,7 @@ impl Terminal {
     }
 
     fn progress(&self, phase: &str, progress: &Progress) {
-        let mut known = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.phase.lock();
         // The length is the highest remaining time so far, because the events name no total and an estimate may grow.
         let length = match &*known {
             Some((name, length)) if name == phase => (*length).max(progress.left_us),

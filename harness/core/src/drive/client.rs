@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod framing;
+mod local;
 mod open;
 mod reply;
 #[cfg(test)]
@@ -57,6 +58,8 @@ pub struct Call<'a> {
     pub outcome: Outcome,
     /// `structuredContent` of the tool result as JSON text, even if the result has `isError`.
     pub structured: Option<&'a str>,
+    /// Every byte that came back, the head included.
+    pub raw: &'a [u8],
 }
 
 /// One user's connection to one service.
@@ -114,12 +117,12 @@ impl Client {
                 if !received.reusable {
                     self.stream = None;
                 }
-                let (outcome, structured) = reply::judge(&mut self.reply, &received, self.last_id);
-                Call { invoke_us, complete_us, outcome, structured }
+                let (outcome, structured, raw) = reply::judge(&mut self.reply, &received, self.last_id);
+                Call { invoke_us, complete_us, outcome, structured, raw }
             }
             Err(outcome) => {
                 self.stream = None;
-                Call { invoke_us, complete_us, outcome, structured: None }
+                Call { invoke_us, complete_us, outcome, structured: None, raw: &self.reply }
             }
         }
     }
@@ -168,21 +171,30 @@ impl Client {
         // so that the next call cannot take the late reply for its own.
         let mut stream = match self.stream.take().filter(is_alive) {
             Some(stream) => stream,
-            None => self.connect().await.map_err(|_| Outcome::Failed(ErrorKind::Connect))?,
+            None => {
+                self.connect().await.map_err(|error| Outcome::Failed(local::kind_of(&error, ErrorKind::Connect)))?
+            }
         };
         let written = stream.write_all(&self.request);
         // Set before the write is polled, because a write that the deadline cuts may have sent a part of the request.
         *sent = true;
         // A server may answer and close before it has read everything (413, 401). The reply counts, not the failed
-        // write.
-        let _ = written.await;
+        // write, unless this machine could not write.
+        if let Err(error) = written.await
+            && local::is_local(&error)
+        {
+            return Err(Outcome::Unknown(local::kind_of(&error, ErrorKind::Reset)));
+        }
         let received = receive(&mut stream, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
         Ok(received)
     }
 
     async fn connect(&self) -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect((self.endpoint.host(), self.endpoint.port())).await?;
+        let stream = match self.endpoint.address() {
+            Some(address) => TcpStream::connect(address).await?,
+            None => TcpStream::connect(&*local::resolve(self.endpoint.host(), self.endpoint.port()).await?).await?,
+        };
         // Without it, Nagle's algorithm waits for a delayed ACK: 44 ms per request, measured with bodies of 16 KiB.
         stream.set_nodelay(true)?;
         Ok(stream)
@@ -204,8 +216,13 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
             // At least doubled, so that a large reply is not moved for every read.
             reply.reserve(READ_CHUNK.max(reply.len()));
         }
-        // A read error counts as the end of the connection: an incomplete reply has an unknown outcome in either case.
-        let read = stream.read_buf(reply).await.unwrap_or(0);
+        // Any other read error counts as the end of the connection: an incomplete reply has an unknown outcome in either case.
+        let read = match stream.read_buf(reply).await {
+            Err(error) if local::is_local(&error) => {
+                return Err(Outcome::Unknown(local::kind_of(&error, ErrorKind::Reset)));
+            }
+            read => read.unwrap_or(0),
+        };
         if reply.len() > max {
             return Err(malformed(&format!("a reply of more than {max} bytes")));
         }

@@ -1,5 +1,6 @@
 //! What a run does with its stack: one variant for each kind of run.
 
+use super::descriptors;
 use super::experiment::Experiment;
 use crate::plan::topology::Topology;
 use crate::plan::workload::Workload;
@@ -40,7 +41,10 @@ impl Purpose for Subject {
 
     fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String> {
         match self {
-            Self::Load(workload) => workload.problems(),
+            Self::Load(workload) => {
+                let few_files = descriptors::problem(descriptors::of_load(workload));
+                workload.problems().into_iter().chain(few_files).collect()
+            }
             Self::Scenario(_) => Vec::new(),
             Self::Experiment(experiment) => experiment_problems(experiment, topology, backend),
         }
@@ -48,7 +52,8 @@ impl Purpose for Subject {
 }
 
 fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &Backend) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<String> =
+        descriptors::problem(descriptors::of_experiment(&experiment.load)).into_iter().collect();
     if matches!(backend, Backend::External { .. }) {
         problems.extend(not_on_a_running_stack(topology));
     }

@@ -52,6 +52,11 @@ pub enum TokenError {
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
+/// Now, in seconds since the epoch.
+pub(crate) fn wall_clock_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// Signs tokens with one secret.
 pub struct Minter {
     key: EncodingKey,
@@ -68,8 +73,7 @@ impl Minter {
     /// # Errors
     /// A lifetime of zero or of more than an hour, or a failure of the signing library.
     pub fn mint(&self, grant: &Grant) -> Result<String, TokenError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.mint_at(grant, now)
+        self.mint_at(grant, wall_clock_s())
     }
 
     /// Mints a token that is valid from `now`, in seconds since the epoch.

@@ -21,6 +21,9 @@ pub(super) fn finding(recorded: &Recorded) -> Finding {
         Subject::Load(_) => load(recorded),
         Subject::Scenario(_) | Subject::Experiment(_) => scenario(recorded),
     };
+    if let Some((calls, why)) = recorded.history.local_errors() {
+        doubts.push(format!("{calls} calls failed on the machine of the harness and not on the service: {why}"));
+    }
     if recorded.torn {
         doubts.push("the last line of the history is incomplete".to_owned());
     }

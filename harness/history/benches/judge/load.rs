@@ -187,6 +187,8 @@ impl Making {
             execution: of("execution"),
             request: of("request"),
             rules: RULES[usize::from(changed(at_us))].into(),
+            user: "".into(),
+            lifetime_s: Some(120),
         };
         self.op(user, "check_guardrails", Phase::Measured, at_us, verdict);
         let inject = Effect::Inject {

@@ -3,17 +3,18 @@
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
+use crate::finding::Evidence;
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome, VerdictKind, Workflow};
+use crate::op::{Effect, ErrorKind, Op, Outcome, VerdictKind, Workflow};
 use crate::outage::{Outage, outages};
 use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
     name: "no-injection-without-verdict",
-    proves: "Every injection that was accepted names a verdict that the guardrails had given for that organisation, execution and request, and each acknowledged verdict was used once",
+    proves: "Every injection that was accepted names a verdict that the guardrails had given for that user, execution and request and that had not expired, and each acknowledged verdict was used once",
     blind_to: &[
-        "The user and the expiry of a verdict are not recorded, so that a verdict of a colleague or an expired one passes.",
-        "For an injection inside a workflow it has the word of the orchestrator alone: any verdict but `block` passes, `acknowledge` included.",
+        "It counts the lifetime of a verdict from the end of the call that returned it: a verdict that expired during that call passes until then.",
+        "For an injection inside a workflow it has the word of the orchestrator alone: it does not see which verdict the patterns service got.",
         "It does not see what text was injected.",
     ],
     evidence: "Calls that inject patterns, or workflows that report an injection, with the verdicts that clients received.",
@@ -39,7 +40,11 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
                 finding.judged += 1;
                 refused += 1;
             }
-            (Effect::Inject { verdict, .. }, Outcome::Ok) => {
+            // The service may have injected the pattern; without a verdict in its reply, nothing shows whether it was allowed to.
+            (Effect::Inject { verdict: None, .. }, Outcome::Unknown(ErrorKind::Malformed(_))) => {
+                finding.doubt_with(Evidence::of("the reply to an injection cannot be read", &[at]));
+            }
+            (Effect::Inject { verdict, .. }, Outcome::Ok | Outcome::Unknown(ErrorKind::Malformed(_))) => {
                 finding.judged += 1;
                 let verdict = verdict.as_deref().unwrap_or_default();
                 let verdict_at = verdicts.get(verdict).copied();
@@ -66,7 +71,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 
 fn judge_workflow((at, op): (u32, &Op), ended: &Workflow, outages: &[Outage<'_>], finding: &mut FindingBuilder) {
     let down = || outages.iter().find(|outage| outage.service == GUARDRAILS && outage.covers(op));
-    if matches!(ended.verdict.as_deref(), None | Some("block")) {
+    if matches!(ended.verdict.as_deref(), None | Some("block" | "acknowledge")) {
         finding.violation(|| "a workflow injected a pattern without a verdict that allows it".to_owned(), &[at]);
     } else if let Some(outage) = down() {
         let what = || "a workflow injected a pattern while the guardrails were down".to_owned();
@@ -85,7 +90,10 @@ fn mismatch(history: &History, injection: &Op, verdict_at: Option<u32>) -> Optio
     let Some(verdict) = verdict_at.map(|at| history.op(at)) else {
         return Some(format!("{injected} on a verdict that the guardrails did not give"));
     };
-    let Effect::Verdict { kind, execution: judged, request: judged_request, .. } = &verdict.effect else { return None };
+    let Effect::Verdict { kind, execution: judged, request: judged_request, user, lifetime_s, .. } = &verdict.effect
+    else {
+        return None;
+    };
     if verdict.invoke_us > injection.complete_us {
         return Some(format!("{injected} before its verdict was requested"));
     }
@@ -95,8 +103,23 @@ fn mismatch(history: &History, injection: &Op, verdict_at: Option<u32>) -> Optio
     if verdict.tenant != injection.tenant {
         return Some(format!("{injected} for `{}` on a verdict for `{}`", injection.tenant, verdict.tenant));
     }
+    // Older histories do not have the user of the verdict itself.
+    let of = if user.is_empty() { &verdict.user } else { user };
+    if !is_of_user(injection, of) {
+        return Some(format!("{injected} for `{}` on a verdict for `{of}`", injection.user));
+    }
+    let is_expired = |lifetime_s: u64| injection.invoke_us > verdict.complete_us.saturating_add(lifetime_s * 1_000_000);
+    if lifetime_s.is_some_and(is_expired) {
+        return Some(format!("{injected} on a verdict that had expired"));
+    }
     if judged != execution {
         return Some(format!("{injected} in execution `{execution}` on a verdict for `{judged}`"));
     }
     (judged_request != request).then(|| format!("{injected} for another request than its verdict"))
+}
+
+/// Returns true if this user made the call. In another workspace a scenario records the user with the name of the workspace behind an `@`.
+fn is_of_user(call: &Op, user: &str) -> bool {
+    let rest = call.user.strip_prefix(user);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
 }

@@ -188,7 +188,8 @@ fn admission(op: &Op) -> Admission {
             | ErrorKind::Http(_)
             | ErrorKind::Quota
             | ErrorKind::JsonRpc(_)
-            | ErrorKind::Malformed(_),
+            | ErrorKind::Malformed(_)
+            | ErrorKind::Local(_),
         ) => Admission::No,
         Outcome::Unknown(_) => Admission::Maybe,
     }

@@ -81,6 +81,7 @@ fn name(kind: &ErrorKind) -> String {
         | ErrorKind::Reset
         | ErrorKind::Quota
         | ErrorKind::InputRequired
-        | ErrorKind::Malformed(_) => kind.group().to_owned(),
+        | ErrorKind::Malformed(_)
+        | ErrorKind::Local(_) => kind.group().to_owned(),
     }
 }

@@ -24,7 +24,7 @@ pub enum Effect {
     },
     /// Created several records at once, all or none.
     Writes {
-        /// Id and state of each.
+        /// Id and state of each. The id is empty if the call was not answered, or without the ids.
         records: Vec<(Arc<str>, RecordState)>,
     },
     /// Tried to change a record that exists. Histories recorded before this variant existed have a `Write` with the id of the record instead.
@@ -76,6 +76,12 @@ pub enum Effect {
         /// Version of the rules that decided; empty if the verdict does not name it.
         #[serde(default, skip_serializing_if = "str::is_empty")]
         rules: Arc<str>,
+        /// User that the verdict is valid for; empty in histories recorded before this field existed.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        user: Arc<str>,
+        /// Time from its issue to its expiry, in seconds; omitted in histories recorded before this field existed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lifetime_s: Option<u64>,
     },
     /// Requested the injection of a pattern. The pattern was injected if the call ended `ok`.
     Inject {
@@ -195,7 +201,8 @@ impl Effect {
             Self::Writes { records } => records,
             _ => &[],
         };
-        let states = one.into_iter().chain(many.iter().map(|(key, value)| (Some(key), value)));
+        let many = many.iter().map(|(key, value)| (Some(key).filter(|key| !key.is_empty()), value));
+        let states = one.into_iter().chain(many);
         // An update that omits the content has no digest, and writes no content.
         states.filter_map(|(key, value)| Some((key, value.digest?, value)))
     }

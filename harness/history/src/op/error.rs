@@ -25,6 +25,9 @@ pub enum ErrorKind {
     InputRequired,
     /// A reply that the protocol does not allow, with the reason.
     Malformed(Arc<str>),
+    /// The machine of the harness failed, not the service, with the reason: it has no descriptor, port, buffer or memory left for a connection,
+    /// or cannot resolve the name of the host.
+    Local(Arc<str>),
 }
 
 impl ErrorKind {
@@ -40,6 +43,7 @@ impl ErrorKind {
             Self::Tool(_) => "is_error",
             Self::InputRequired => "input_required",
             Self::Malformed(_) => "malformed",
+            Self::Local(_) => "local",
         }
     }
 
@@ -49,9 +53,13 @@ impl ErrorKind {
             Self::Http(status) => format!("http {status}"),
             Self::JsonRpc(code) => format!("json_rpc {code}"),
             Self::Tool(code) => format!("is_error {code}"),
-            Self::Connect | Self::Timeout | Self::Reset | Self::Quota | Self::InputRequired | Self::Malformed(_) => {
-                self.group().to_owned()
-            }
+            Self::Connect
+            | Self::Timeout
+            | Self::Reset
+            | Self::Quota
+            | Self::InputRequired
+            | Self::Malformed(_)
+            | Self::Local(_) => self.group().to_owned(),
         }
     }
 }

@@ -68,7 +68,15 @@ fn judged(at_us: u64, changed: bool, by_workflow: bool) -> Op {
         Effect::Workflow(Workflow { rules, ..Workflow::ended(WorkflowEnd::Completed) })
     } else {
         let (verdict, kind, rules) = (format!("v{at_us}").into(), VerdictKind::Allow, rules.into());
-        Effect::Verdict { verdict, kind, execution: "e".into(), request: "r".into(), rules }
+        Effect::Verdict {
+            verdict,
+            kind,
+            execution: "e".into(),
+            request: "r".into(),
+            rules,
+            user: "".into(),
+            lifetime_s: None,
+        }
     };
     effect(at_us, outcome(true), effect_of)
 }

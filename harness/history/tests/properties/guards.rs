@@ -9,7 +9,15 @@ fn verdict(at: u64, id: u32, kind: VerdictKind) -> Op {
     effect(
         at,
         Outcome::Ok,
-        Effect::Verdict { verdict: of("v"), kind, execution: of("e"), request: of("r"), rules: of("") },
+        Effect::Verdict {
+            verdict: of("v"),
+            kind,
+            execution: of("e"),
+            request: of("r"),
+            rules: of(""),
+            user: of(""),
+            lifetime_s: None,
+        },
     )
 }
 

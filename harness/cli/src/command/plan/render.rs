@@ -2,7 +2,7 @@
 
 use super::experiment;
 use crate::context::Context;
-use harness_core::drive::{Plan, Subject};
+use harness_core::drive::{Plan, Subject, descriptors};
 use harness_core::plan::Script;
 use harness_core::plan::topology::EdgeMode;
 use harness_core::plan::workload::{Model, Workload};
@@ -63,6 +63,7 @@ fn load_lines(workload: &Workload, stack: String) -> Vec<String> {
         format!("workload     {}", workload.name),
         stack,
         format!("users        {} of {} organisations", workload.users, workload.organisations),
+        format!("open files   {}", descriptors::of_load(workload)),
         format!("model        {model}"),
         format!("warm-up      {} s", workload.warmup.as_secs_f64()),
         format!("measured     {} s", workload.duration.as_secs_f64()),

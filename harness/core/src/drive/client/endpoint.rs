@@ -1,6 +1,7 @@
 //! Where the measuring client connects: an `http://` URL, parsed once.
 
 use http::Uri;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// The MCP endpoint of one service.
@@ -63,7 +64,12 @@ impl Endpoint {
         &self.host
     }
 
-    /// Port of the URL, or 80 if the URL has none.
+    /// The address, unless the host is a name.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.host.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, self.port))
+    }
+
+    /// Port; 80 if the URL has none.
     pub const fn port(&self) -> u16 {
         self.port
     }

@@ -64,14 +64,16 @@ const INTERNALS_SHOWN: &str = "an error that reveals internals of the service";
 /// JSON-RPC code of an internal error. The call may have taken effect before the error, so its outcome is unknown.
 const INTERNAL_ERROR: i64 = -32603;
 
-/// Returns the outcome of the reply to request `id`, and its `structuredContent` as JSON text.
-pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (Outcome, Option<&'a str>) {
-    match message(buffer, received) {
-        Ok(body) => match envelope(&buffer[body], id) {
-            Ok(result) => tool_result(&result),
-            Err(outcome) => (outcome, None),
-        },
-        Err(outcome) => (outcome, None),
+/// Returns the outcome of the reply to request `id`, its `structuredContent` as JSON text, and all its bytes.
+pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (Outcome, Option<&'a str>, &'a [u8]) {
+    let body = message(buffer, received);
+    let buffer: &'a [u8] = buffer;
+    match body.and_then(|body| envelope(&buffer[body], id)) {
+        Ok(result) => {
+            let (outcome, structured) = tool_result(&result);
+            (outcome, structured, buffer)
+        }
+        Err(outcome) => (outcome, None, buffer),
     }
 }
 
@@ -221,7 +223,7 @@ mod tests {
     fn judged(status: u16, events: bool, body: &str) -> (Outcome, Option<String>) {
         let mut buffer = format!("head{body}").into_bytes();
         let received = Received { status, head: 0..4, body: 4..buffer.len(), events, reusable: true };
-        let (outcome, structured) = judge(&mut buffer, &received, 7);
+        let (outcome, structured, _) = judge(&mut buffer, &received, 7);
         (outcome, structured.map(str::to_owned))
     }
 

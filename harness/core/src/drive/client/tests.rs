@@ -105,7 +105,7 @@ async fn run(deadline: Duration, steps: Vec<Step>) -> (Vec<(Outcome, Option<Stri
     server.spawn(serve(listener, steps));
     let mut ended = Vec::new();
     for number in 0..calls {
-        let Call { outcome, structured, invoke_us, complete_us } =
+        let Call { outcome, structured, invoke_us, complete_us, .. } =
             client.call("store_memory", &json!({ "number": number })).await;
         assert!(invoke_us <= complete_us);
         ended.push((outcome, structured.map(str::to_owned)));

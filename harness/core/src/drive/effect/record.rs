@@ -1,12 +1,14 @@
 //! The effect of the memory tools. A reply is parsed in one pass and without copies, because a load of the memory service consists of these
-//! calls.
+//! calls. The structs here have the fields of the contract's replies; a test compares them.
 
+use super::sent::Sent;
+use super::shape::{AnyObject, AnyText, Each};
+use super::{fitting, malformed};
 use crate::drive::canary::{Names, state_of};
-use harness_history::op::{Query, Visibility};
+use harness_history::op::Visibility;
 use harness_history::{Effect, ErrorKind, Outcome, RecordState};
 use mcp_contracts::memory;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -20,93 +22,96 @@ const SERVICE_TAGS: [&str; 4] = ["org:", "user:", "workspace:", "topic:"];
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The arguments of any memory tool that a check follows.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Arguments<'a> {
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    content: Option<Text<'a>>,
-    #[serde(borrow)]
-    tags: Option<Vec<Text<'a>>>,
-    visibility: Option<memory::Visibility>,
-    expected_version: Option<u64>,
-    #[serde(borrow)]
-    query: Option<Text<'a>>,
-}
-
-impl<'a> Arguments<'a> {
-    /// Parses arguments. Invalid ones, which a scenario may send on purpose, count as empty, so that the call has no effect.
-    fn parse(text: &'a str) -> Self {
-        serde_json::from_str(text).unwrap_or_default()
-    }
-
-    fn id(&self) -> Option<Arc<str>> {
-        self.id.as_ref().map(|id| Arc::from(&*id.0))
-    }
-
-    fn state(&self, names: &Names) -> RecordState {
-        let content = self.content.as_ref().map(|content| state_of(&content.0, names)).unwrap_or_default();
-        let tags = self.tags.as_deref().map(digest_of_tags);
-        RecordState { visibility: self.visibility.map(visibility), tags, ..content }
-    }
-}
-
-/// A memory in a page. Its tags are not parsed, because the history has them from the write.
+/// A memory in a page. The history does not store its tags, because it has them from the write.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Listed<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(borrow)]
     content: Text<'a>,
-    version: Option<u64>,
+    #[serde(rename = "tags")]
+    _tags: Each<AnyText>,
+    #[serde(rename = "type")]
+    _kind: Option<AnyText>,
+    #[serde(rename = "metadata", default)]
+    _metadata: AnyObject,
+    #[serde(rename = "visibility")]
+    _visibility: memory::Visibility,
+    version: u64,
+    #[serde(rename = "createdAt")]
+    _created_at: AnyText,
+    #[serde(rename = "updatedAt")]
+    _updated_at: AnyText,
+    /// Only a hit of a search has it.
+    score: Option<f64>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Memory<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(borrow)]
     content: Text<'a>,
-    version: Option<u64>,
-    visibility: Option<memory::Visibility>,
     #[serde(borrow)]
-    tags: Option<Vec<Text<'a>>>,
+    tags: Vec<Text<'a>>,
+    #[serde(rename = "type")]
+    _kind: Option<AnyText>,
+    #[serde(rename = "metadata", default)]
+    _metadata: AnyObject,
+    visibility: memory::Visibility,
+    version: u64,
+    #[serde(rename = "createdAt")]
+    _created_at: AnyText,
+    #[serde(rename = "updatedAt")]
+    _updated_at: AnyText,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Stored<'a> {
     #[serde(borrow)]
     id: Text<'a>,
-    created: Option<bool>,
-    version: Option<u64>,
+    created: bool,
+    version: u64,
+    #[serde(rename = "contentHash")]
+    _content_hash: AnyText,
+    #[serde(rename = "createdAt")]
+    _created_at: AnyText,
 }
 
 #[derive(Deserialize)]
-struct Updated {
-    version: Option<u64>,
+struct Deleted<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    deleted: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hits<'a> {
+    #[serde(borrow)]
+    hits: Vec<Listed<'a>>,
+    next_cursor: Option<AnyText>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
-    // One type for three tools: a search returns `hits`, a list and an export return `memories`.
-    #[serde(borrow, alias = "memories")]
-    hits: Vec<Listed<'a>>,
-    next_cursor: Option<IgnoredAny>,
+    #[serde(borrow)]
+    memories: Vec<Listed<'a>>,
+    next_cursor: Option<AnyText>,
 }
 
-pub(super) fn store(arguments: &str, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
-    let sent = Arguments::parse(arguments);
-    if sent.content.is_none() {
-        return (outcome.clone(), Effect::None);
-    }
-    let mut value = sent.state(names);
-    match parse::<Stored<'_>>(outcome, reply) {
+pub(super) fn store(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+    let stored = fitting::<Stored<'_>>(outcome, reply);
+    let Sent::Write(value) = sent else { return (ended(stored), Effect::None) };
+    let mut value = value.clone();
+    match stored {
         Ok(stored) => {
-            value.version = stored.version;
-            let (key, existing) = (Some(Arc::from(&*stored.id.0)), stored.created == Some(false));
+            value.version = Some(stored.version);
+            let (key, existing) = (Some(Arc::from(&*stored.id.0)), !stored.created);
             (Outcome::Ok, Effect::Write { key, value, existing })
         }
         // Recorded without an id, because a write with an unknown outcome may have taken effect and may be read later.
@@ -114,35 +119,63 @@ pub(super) fn store(arguments: &str, outcome: &Outcome, reply: Option<&str>, nam
     }
 }
 
-pub(super) fn update(arguments: &str, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
-    let sent = Arguments::parse(arguments);
-    let Some(key) = sent.id() else { return (outcome.clone(), Effect::None) };
-    let (outcome, version) = match parse::<Updated>(outcome, reply) {
-        Ok(updated) => (Outcome::Ok, updated.version),
-        Err(outcome) => (outcome, None),
+pub(super) fn import(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+    let imported = fitting::<memory::ImportedMemories>(outcome, reply);
+    let Sent::Writes(states) = sent else { return (ended(imported), Effect::None) };
+    let imported = imported.and_then(|imported| {
+        let complete = imported.ids.len() == states.len();
+        if complete { Ok(imported.ids) } else { Err(malformed("an import whose ids are not one for each memory")) }
+    });
+    let (outcome, ids) = match imported {
+        Ok(ids) => (Outcome::Ok, ids),
+        Err(outcome) => (outcome, Vec::new()),
     };
-    let value = RecordState { version, ..sent.state(names) };
-    (outcome, Effect::Update { key, value, expected: sent.expected_version })
+    // Without an answer the ids are unknown, but the contents may be there.
+    let keys = ids.iter().map(String::as_str).chain(std::iter::repeat(""));
+    let records: Vec<_> = keys.zip(states).map(|(id, state)| (Arc::from(id), state.clone())).collect();
+    (outcome, if records.is_empty() { Effect::None } else { Effect::Writes { records } })
 }
 
-pub(super) fn delete(arguments: &str) -> Effect {
-    Arguments::parse(arguments).id().map_or(Effect::None, |key| Effect::Delete { key })
+pub(super) fn update(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+    let updated = fitting::<Memory<'_>>(outcome, reply);
+    let Sent::Update { key, value, expected } = sent else { return (ended(updated), Effect::None) };
+    let (outcome, version) = match updated {
+        Ok(updated) if *updated.id.0 == **key => (Outcome::Ok, Some(updated.version)),
+        Ok(_) => (another_record(), None),
+        Err(outcome) => (outcome, None),
+    };
+    let value = RecordState { version, ..value.clone() };
+    (outcome, Effect::Update { key: Arc::clone(key), value, expected: *expected })
+}
+
+pub(super) fn delete(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+    let deleted = fitting::<Deleted<'_>>(outcome, reply);
+    let Sent::Delete { key } = sent else { return (ended(deleted), Effect::None) };
+    let outcome = match deleted {
+        Ok(deleted) if *deleted.id.0 == **key && deleted.deleted => Outcome::Ok,
+        Ok(deleted) if deleted.deleted => another_record(),
+        Ok(_) => malformed("a deletion that did not delete"),
+        Err(outcome) => outcome,
+    };
+    (outcome, Effect::Delete { key: Arc::clone(key) })
 }
 
 /// Returns the outcome and the effect of a read. `not_found` is a valid answer: for this reader, the record does not exist.
-pub(super) fn get(arguments: &str, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
-    let Some(key) = Arguments::parse(arguments).id() else { return (outcome.clone(), Effect::None) };
-    match parse::<Memory<'_>>(outcome, reply) {
+pub(super) fn get(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+    let memory = fitting::<Memory<'_>>(outcome, reply);
+    let Sent::Read { key } = sent else { return (ended(memory), Effect::None) };
+    let key = Arc::clone(key);
+    match memory {
         Ok(memory) if *memory.id.0 == *key => {
             let value = RecordState {
-                version: memory.version,
-                visibility: memory.visibility.map(visibility),
-                tags: memory.tags.as_deref().map(digest_of_tags),
+                version: Some(memory.version),
+                visibility: Some(visibility(memory.visibility)),
+                tags: Some(digest_of_tags(memory.tags.iter().map(|tag| &*tag.0))),
                 ..state_of(&memory.content.0, names)
             };
             (Outcome::Ok, Effect::Read { key, value: Some(value) })
         }
-        Ok(_) => (malformed("a memory with another id than the requested one"), Effect::None),
+        Ok(_) => (another_record(), Effect::None),
         Err(Outcome::Failed(ErrorKind::Tool(code))) if &*code == "not_found" => {
             (Outcome::Ok, Effect::Read { key, value: None })
         }
@@ -150,40 +183,50 @@ pub(super) fn get(arguments: &str, outcome: &Outcome, reply: Option<&str>, names
     }
 }
 
-pub(super) fn scan(arguments: &str, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
-    match parse::<Page<'_>>(outcome, reply) {
-        Ok(page) => {
-            let sent = Arguments::parse(arguments);
-            let query = Query {
-                words: sent.query.map(|words| low_half(&words.0)),
-                tags: sent.tags.as_deref().map(digest_of_tags),
-                more: page.next_cursor.is_some(),
-                ..Query::default()
-            };
-            let hit = |hit: &Listed<'_>| {
-                (Arc::from(&*hit.id.0), RecordState { version: hit.version, ..state_of(&hit.content.0, names) })
-            };
-            let hits = page.hits.iter().map(hit).collect();
-            (Outcome::Ok, Effect::Scan { hits, query: Some(Box::new(query)) })
+/// Returns the outcome and the effect of a list or an export.
+pub(super) fn list(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+    let page = fitting::<Page<'_>>(outcome, reply).map(|page| (page.memories, page.next_cursor.is_some()));
+    scan(sent, page, names)
+}
+
+pub(super) fn search(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+    let page = fitting::<Hits<'_>>(outcome, reply).and_then(|page| {
+        let scored = page.hits.iter().all(|hit| hit.score.is_some());
+        if scored { Ok((page.hits, page.next_cursor.is_some())) } else { Err(malformed("a hit without `score`")) }
+    });
+    scan(sent, page, names)
+}
+
+fn scan(sent: &Sent, page: Result<(Vec<Listed<'_>>, bool), Outcome>, names: &Names) -> (Outcome, Effect) {
+    let query = match sent {
+        Sent::Scan(query) => query.clone(),
+        _ => Default::default(),
+    };
+    let (page, more) = match page {
+        Ok(page) => page,
+        // The right answer to the cursor of another user: no record.
+        Err(Outcome::Failed(ErrorKind::Tool(code))) if query.target.is_some() && &*code == "bad_cursor" => {
+            (Vec::new(), false)
         }
-        Err(outcome) => (outcome, Effect::None),
-    }
+        Err(outcome) => return (outcome, Effect::None),
+    };
+    let hit = |hit: &Listed<'_>| {
+        (Arc::from(&*hit.id.0), RecordState { version: Some(hit.version), ..state_of(&hit.content.0, names) })
+    };
+    let hits = page.iter().map(hit).collect();
+    (Outcome::Ok, Effect::Scan { hits, query: Some(Box::new(harness_history::Query { more, ..query })) })
 }
 
-/// Parses the structured content of a call that succeeded. Fails with the outcome of any other call, or if the content does not fit.
-fn parse<'a, T: Deserialize<'a>>(outcome: &Outcome, reply: Option<&'a str>) -> Result<T, Outcome> {
-    if *outcome != Outcome::Ok {
-        return Err(outcome.clone());
-    }
-    let text = reply.ok_or_else(|| malformed("a result without `structuredContent`"))?;
-    serde_json::from_str(text).map_err(|error| malformed(&format!("not the reply of this tool: {error}")))
+/// The outcome of a call whose request asked for nothing that a check follows.
+fn ended<T>(reply: Result<T, Outcome>) -> Outcome {
+    reply.map_or_else(|outcome| outcome, |_| Outcome::Ok)
 }
 
-fn malformed(why: &str) -> Outcome {
-    Outcome::Unknown(ErrorKind::Malformed(Arc::from(why)))
+fn another_record() -> Outcome {
+    malformed("a memory with another id than the requested one")
 }
 
-const fn visibility(visibility: memory::Visibility) -> Visibility {
+pub(crate) const fn visibility(visibility: memory::Visibility) -> Visibility {
     match visibility {
         memory::Visibility::Private => Visibility::Private,
         memory::Visibility::Workspace => Visibility::Workspace,
@@ -191,8 +234,7 @@ const fn visibility(visibility: memory::Visibility) -> Visibility {
 }
 
 /// Returns the digest of the tags that the caller set, in any order.
-fn digest_of_tags(tags: &[Text<'_>]) -> u32 {
-    let tags = tags.iter().map(|tag| &*tag.0);
+pub(crate) fn digest_of_tags<'t>(tags: impl Iterator<Item = &'t str>) -> u32 {
     let mut own: Vec<&str> = tags.filter(|tag| !SERVICE_TAGS.iter().any(|prefix| tag.starts_with(prefix))).collect();
     own.sort_unstable();
     // One tag, the usual number in a load, has the same digest without the copy that `join` makes.
@@ -202,8 +244,8 @@ fn digest_of_tags(tags: &[Text<'_>]) -> u32 {
     }
 }
 
-/// Returns half of a digest: 32 bits save 10 bytes in each record of the history (see [`RecordState::tags`]).
-fn low_half(text: &str) -> u32 {
+/// 32 bits, because they save 10 bytes in each record of the history; see [`RecordState::tags`].
+pub(crate) fn low_half(text: &str) -> u32 {
     xxh3_64(text.as_bytes()) as u32
 }
 
@@ -292,14 +334,131 @@ mod tests {
             let Effect::Scan { hits, query: Some(query) } = scan else { panic!("{scan:?}") };
             assert_eq!((outcome, &*hits[0].0, hits[0].1.version, query.more), (Outcome::Ok, "k", Some(3), more));
         }
-        for (tool, reply) in [
-            ("get_memory", json!({ "id": "other", "content": "a" })),
-            ("get_memory", json!({ "id": "k" })),
-            ("list_memories", json!({ "items": [] })),
-            ("store_memory", json!({})),
+    }
+
+    /// The replies of the contract, each with the tool and with the arguments of its call.
+    fn replies() -> Vec<(&'static str, Value, Value)> {
+        let mut full = memory();
+        full.kind = Some("note".to_owned());
+        full.metadata = json!({ "a": [1] }).as_object().unwrap().clone();
+        let hits = vec![memory::Hit { memory: full.clone(), score: 1.5 }];
+        let (id, update) = (json!({ "id": "k" }), json!({ "id": "k", "content": "a" }));
+        let content = json!({ "content": "a" });
+        let stored = memory::StoredMemory {
+            id: "k".to_owned(),
+            created: true,
+            version: 1,
+            content_hash: "00".to_owned(),
+            created_at: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        let list = memory::MemoryPage { memories: vec![full.clone()], next_cursor: Some("c".to_owned()) };
+        let imported = memory::ImportedMemories { created: 1, duplicates: 0, ids: vec!["k".to_owned()] };
+        let deleted = memory::DeletedMemory { id: "k".to_owned(), deleted: true };
+        let search = memory::SearchReply { hits, next_cursor: Some("c".to_owned()) };
+        vec![
+            ("get_memory", id.clone(), json!(full)),
+            ("update_memory", update, json!(full)),
+            ("delete_memory", id, json!(deleted)),
+            ("store_memory", content.clone(), json!(stored)),
+            ("list_memories", json!({}), json!(list)),
+            ("export_memories", json!({}), json!(list)),
+            ("search_memory", json!({ "query": "a" }), json!(search)),
+            ("import_memories", json!({ "memories": [content] }), json!(imported)),
+        ]
+    }
+
+    fn fits_the_contract(tool: &str, reply: &Value) -> bool {
+        fn fits<T: serde::de::DeserializeOwned>(reply: &Value) -> bool {
+            serde_json::from_value::<T>(reply.clone()).is_ok()
+        }
+        match tool {
+            "get_memory" | "update_memory" => fits::<memory::Memory>(reply),
+            "delete_memory" => fits::<memory::DeletedMemory>(reply),
+            "store_memory" => fits::<memory::StoredMemory>(reply),
+            "list_memories" | "export_memories" => fits::<memory::MemoryPage>(reply),
+            "search_memory" => fits::<memory::SearchReply>(reply),
+            _ => fits::<memory::ImportedMemories>(reply),
+        }
+    }
+
+    /// Every reply that differs from `reply` in one place: a field is missing, null, or of another type.
+    fn spoiled(reply: &Value) -> Vec<Value> {
+        let mut spoiled = Vec::new();
+        match reply {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let with = |other: Value| {
+                        let mut changed = fields.clone();
+                        changed.insert(name.clone(), other);
+                        Value::Object(changed)
+                    };
+                    let mut without = fields.clone();
+                    without.remove(name);
+                    spoiled.push(Value::Object(without));
+                    let others = [json!(null), json!(7), json!(-1.5), json!("x"), json!([7]), json!({}), json!(true)];
+                    spoiled.extend(others.into_iter().map(with));
+                    spoiled.extend(self::spoiled(value).into_iter().map(with));
+                }
+            }
+            Value::Array(entries) => {
+                let first = entries.first().map(self::spoiled).unwrap_or_default();
+                spoiled.extend(first.into_iter().map(|entry| json!([entry])));
+            }
+            _ => {}
+        }
+        spoiled
+    }
+
+    #[test]
+    fn what_the_contract_refuses_is_malformed_and_nothing_else_is() {
+        for (tool, arguments, reply) in replies() {
+            assert_eq!(effect(tool, &arguments, &Outcome::Ok, &reply).0, Outcome::Ok, "{tool} {reply}");
+            let mut more = reply.clone();
+            more["unknown"] = json!({ "field": 1 });
+            assert_eq!(effect(tool, &arguments, &Outcome::Ok, &more).0, Outcome::Ok, "{tool} {more}");
+            let mut refused = 0;
+            for other in spoiled(&reply) {
+                let (outcome, _) = effect(tool, &arguments, &Outcome::Ok, &other);
+                let is_malformed = matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_)));
+                if fits_the_contract(tool, &other) {
+                    // A reply of the right form about another record does not answer the request either.
+                    let answers = other["id"] == reply["id"] && other["deleted"] == reply["deleted"];
+                    assert!(!answers || !is_malformed, "{tool} {other}: {outcome:?}");
+                } else {
+                    assert!(is_malformed, "{tool} {other}: {outcome:?}");
+                    refused += 1;
+                }
+            }
+            assert!(refused > 5, "{tool}");
+            let none = of(tool, &arguments.to_string(), &Outcome::Ok, None, &Names::default()).0;
+            assert!(matches!(none, Outcome::Unknown(ErrorKind::Malformed(_))), "{tool}: {none:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_about_another_record_is_malformed() {
+        for (tool, arguments, reply) in [
+            ("get_memory", json!({ "id": "other" }), json!(memory())),
+            ("update_memory", json!({ "id": "other" }), json!(memory())),
+            ("delete_memory", json!({ "id": "other" }), json!({ "id": "k", "deleted": true })),
+            ("delete_memory", json!({ "id": "k" }), json!({ "id": "k", "deleted": false })),
+            (
+                "import_memories",
+                json!({ "memories": [{ "content": "a" }, { "content": "b" }] }),
+                json!({ "created": 1, "duplicates": 0, "ids": ["k"] }),
+            ),
         ] {
-            let (outcome, _) = effect(tool, &json!({ "id": "k", "content": "a" }), &Outcome::Ok, &reply);
+            let (outcome, _) = effect(tool, &arguments, &Outcome::Ok, &reply);
             assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{tool} {reply}: {outcome:?}");
         }
+    }
+
+    #[test]
+    fn an_import_without_an_answer_may_have_written_its_contents() {
+        let arguments = json!({ "memories": [{ "content": "a" }] });
+        let lost = Outcome::Unknown(ErrorKind::Reset);
+        let (outcome, written) = effect("import_memories", &arguments, &lost, &json!(null));
+        let contents: Vec<_> = written.contents().map(|(key, _, _)| key.cloned()).collect();
+        assert_eq!((outcome, contents), (lost, vec![None]));
     }
 }

@@ -63,8 +63,8 @@ impl<'s> Traffic<'s> {
     async fn live(&self, mut user: User, scene: &Scene) {
         self.tally.user_starts();
         while let Some(due) = user.next(scene, &self.pace, &self.clock).await {
-            // A token of a stage outlives the run, so this signs one token per user, at its first call.
-            if user.refresh(self.stage.minter(), self.stage.now_us()).is_err() {
+            // A token of a stage outlives the run, so that this signs one per user, at its first call.
+            if user.refresh(self.stage.minter()).is_err() {
                 return;
             }
             let turn = due.turn;

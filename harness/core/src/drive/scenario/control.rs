@@ -5,7 +5,6 @@ use super::{Broken, Stage};
 use crate::stack::Ended;
 use harness_history::{Effect, Op, Outcome, Phase};
 use mcp_contracts::Service;
-use std::sync::PoisonError;
 
 /// The user and the tenant of the harness's own operations in the history.
 const HARNESS: &str = "harness";
@@ -99,7 +98,7 @@ impl Stage<'_> {
     }
 
     fn gone(&self, part: &str, what: &str, since: u64) {
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut down = self.down.lock();
         down.insert(part.to_owned());
         let away = self.service_of(part).filter(|service| self.all_down(*service, &down));
         drop(down);
@@ -118,8 +117,7 @@ impl Stage<'_> {
     }
 
     fn back(&self, part: &str, what: &str, since: u64) {
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        // Computed before the part is removed from the set: afterwards its service would never count as unavailable.
+        let mut down = self.down.lock();
         let was_away = self.service_of(part).filter(|service| self.all_down(*service, &down));
         down.remove(part);
         drop(down);

@@ -6,11 +6,12 @@ use crate::observe::record::{RecordError, Recorder};
 use crate::plan::run_dir::EXPECTATIONS;
 use crate::stack::view::{Event, View};
 use harness_history::{Effect, Expectation, Op, Outcome, Quota, Verdict};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Longest text of an observation, in characters.
 const MAX_SEEN: usize = 600;
@@ -69,8 +70,7 @@ impl Ledger {
 
     /// Records an operation and returns its position in the history.
     pub(super) fn record(&self, op: &Op) -> u64 {
-        // The lock covers the write, so that the returned position is the line of the operation in `history.jsonl`.
-        let mut recorded = lock(&self.recorded);
+        let mut recorded = self.recorded.lock();
         self.recorder.record(op);
         *recorded += 1;
         *recorded - 1
@@ -80,7 +80,7 @@ impl Ledger {
     pub(super) fn expect(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
         let expectation =
             Expectation { at_us: self.now_us(), expected: expected.to_owned(), verdict, seen: shown(seen), ops };
-        let mut expectations = lock(&self.expectations);
+        let mut expectations = self.expectations.lock();
         let mut line = serde_json::to_vec(&expectation).expect("an expectation is always valid JSON");
         line.push(b'\n');
         if let Err(error) = expectations.file.write_all(&line) {
@@ -96,7 +96,7 @@ impl Ledger {
         if *outcome != Outcome::Ok {
             return;
         }
-        let mut written = lock(&self.written);
+        let mut written = self.written.lock();
         for key in effect.contents().filter_map(|(key, _, _)| key) {
             let record = || Written { grant: grant.clone(), tags: tags.clone(), deleted: false };
             written.entry(Arc::clone(key)).or_insert_with(record);
@@ -122,7 +122,7 @@ impl Ledger {
             let mut found = tags.iter().map(|tag| record.tags.contains(tag));
             if all { found.all(|found| found) } else { found.any(|found| found) }
         };
-        let written = lock(&self.written);
+        let written = self.written.lock();
         let mine = written.iter().filter(|(_, record)| !record.deleted && whose(&record.grant) && matches(record));
         mine.map(|(key, _)| Arc::clone(key)).collect()
     }
@@ -133,26 +133,22 @@ impl Ledger {
     }
 
     pub(super) fn promise(&self, quota: Quota) {
-        lock(&self.quotas).push(quota);
+        self.quotas.lock().push(quota);
     }
 
     pub(super) fn quotas(&self) -> Vec<Quota> {
-        lock(&self.quotas).clone()
+        self.quotas.lock().clone()
     }
 
     /// Waits until everything is written.
     pub(super) fn close(self) -> Result<(), RecordError> {
         let recorded = self.recorder.finish()?;
-        let expectations = self.expectations.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let expectations = self.expectations.into_inner();
         match expectations.failure {
             Some(why) => Err(RecordError { path: expectations.path, why, recorded }),
             None => Ok(()),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns an observation with its tokens masked, and cut to [`MAX_SEEN`] characters.

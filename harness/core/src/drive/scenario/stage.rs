@@ -13,10 +13,11 @@ use crate::stack::view::View;
 use harness_history::{Phase, Quota, Verdict};
 use mcp_contracts::Service;
 use mcp_contracts::service::READYZ_PATH;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -111,7 +112,7 @@ impl<'a> Stage<'a> {
 
     /// Adds a user to the history and returns its process number. The final read uses the grant to read back the user's writes.
     pub(crate) fn enlist(&self, grant: &Grant) -> u32 {
-        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut grants = self.grants.lock();
         grants.push(grant.clone());
         grants.len() as u32
     }
@@ -316,7 +317,7 @@ impl Read for Lane<'_> {
         let writer = (process as usize).checked_sub(1);
         // The guard must end before `actor` is called, which locks the grants again.
         let grant = {
-            let grants = self.stage.grants.lock().unwrap_or_else(PoisonError::into_inner);
+            let grants = self.stage.grants.lock();
             writer.and_then(|at| grants.get(at).cloned())
         };
         if let Some(grant) = grant {

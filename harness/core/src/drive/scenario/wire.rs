@@ -7,7 +7,6 @@ use crate::drive::effect;
 use chaos_proxy::Exchange;
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
 use serde_json::Value;
-use std::sync::PoisonError;
 
 /// One tool call as it passed an edge.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +43,7 @@ impl Stage<'_> {
         if missed > 0 {
             return Err(Broken(format!("the tap from `{from}` to `{to}` lost {missed} exchanges")));
         }
-        let mut heard = self.heard_on_edges.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard_on_edges.lock();
         let heard = heard.entry((from.to_owned(), to.to_owned())).or_default();
         let news = exchanges.get(*heard..).unwrap_or_default();
         *heard = exchanges.len();
@@ -83,10 +82,12 @@ impl Stage<'_> {
         if !matches!(effect, Effect::Verdict { .. } | Effect::Inject { .. }) {
             return None;
         }
-        // The tap does not record the caller's token, so the organisation is taken from the claims of the verdict.
+        // The tap does not keep the caller's token; the verdict names its organisation and its user.
         let token = structured["verdictToken"].as_str().or_else(|| call.arguments["verdictToken"].as_str());
-        let tenant = token.and_then(effect::verdict_claims).map_or_else(|| "unseen".to_owned(), |claims| claims.org_id);
-        // The tap has the `Instant` of the call, but the times of the history count from the start of the run.
+        let (tenant, user) = token
+            .and_then(effect::verdict_claims)
+            .map_or_else(|| ("unseen".to_owned(), from.to_owned()), |claims| (claims.org_id, claims.sub));
+        // The tap has an `Instant`, but the history counts from the start of the run.
         let ago = |instant: std::time::Instant| u64::try_from(instant.elapsed().as_micros()).unwrap_or(u64::MAX);
         let invoke_us = self.ledger().now_us().saturating_sub(ago(exchange.at));
         let took = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);
@@ -94,7 +95,7 @@ impl Stage<'_> {
             // The process of the harness, because the caller on this edge is a service and not a user of the run.
             process: 0,
             tenant: tenant.into(),
-            user: from.into(),
+            user: user.into(),
             workspace: None,
             name: call.tool.as_str().into(),
             phase: Phase::Measured,

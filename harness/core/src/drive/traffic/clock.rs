@@ -3,11 +3,12 @@
 //! thread. The virtual clock of the tests moves only when every user waits.
 
 use crate::observe::clock::monotonic_us;
+use parking_lot::{Condvar, Mutex};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -95,12 +96,8 @@ impl Ord for Alarm {
 }
 
 impl Alarms {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn set(&self, at_us: u64, waker: Waker) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let first = waiting.heap.peek().is_none_or(|Reverse(next)| at_us < next.at_us);
         waiting.set += 1;
         let order = waiting.set;
@@ -144,7 +141,7 @@ impl Clock for RealClock {
 
 impl Drop for RealClock {
     fn drop(&mut self) {
-        self.alarms.lock().closed = true;
+        self.alarms.waiting.lock().closed = true;
         self.alarms.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -155,7 +152,7 @@ impl Drop for RealClock {
 /// Wakes the tasks that are due, until the clock is dropped.
 fn ring(alarms: &Alarms, epoch_us: u64) {
     let mut due = Vec::new();
-    let mut waiting = alarms.lock();
+    let mut waiting = alarms.waiting.lock();
     while !waiting.closed {
         let now = monotonic_us().saturating_sub(epoch_us);
         while waiting.heap.peek().is_some_and(|Reverse(next)| next.at_us <= now) {
@@ -165,14 +162,14 @@ fn ring(alarms: &Alarms, epoch_us: u64) {
             // Woken without the lock, because a task that wakes on another thread may set its next alarm at once.
             drop(waiting);
             due.drain(..).for_each(Waker::wake);
-            waiting = alarms.lock();
+            waiting = alarms.waiting.lock();
             continue;
         }
         let pause = waiting.heap.peek().map(|Reverse(next)| Duration::from_micros(next.at_us - now));
-        waiting = match pause {
-            Some(pause) => alarms.changed.wait_timeout(waiting, pause).unwrap_or_else(PoisonError::into_inner).0,
-            None => alarms.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-        };
+        match pause {
+            Some(pause) => drop(alarms.changed.wait_for(&mut waiting, pause)),
+            None => alarms.changed.wait(&mut waiting),
+        }
     }
 }
 
@@ -219,7 +216,8 @@ pub(crate) mod virtual_time {
                 Poll::Ready(Some(())) => continue,
                 Poll::Pending => {}
             }
-            let Reverse(next) = clock.alarms.lock().heap.pop().expect("a task that is not done waits for an alarm");
+            let Reverse(next) =
+                clock.alarms.waiting.lock().heap.pop().expect("a task that is not done waits for an alarm");
             clock.now_us.fetch_max(next.at_us, Ordering::Relaxed);
             next.waker.wake();
         }

@@ -62,7 +62,7 @@ async fn dispatch(run_dir: &Path, queues: Vec<mpsc::Sender<(u32, Arc<str>)>>) ->
         }
         let ids: Vec<Arc<str>> = match op.effect {
             Effect::Write { key: Some(id), .. } => vec![id],
-            Effect::Writes { records } => records.into_iter().map(|(id, _)| id).collect(),
+            Effect::Writes { records } => records.into_iter().map(|(id, _)| id).filter(|id| !id.is_empty()).collect(),
             _ => continue,
         };
         for id in ids {

@@ -1,7 +1,8 @@
 //! The latest acknowledged records of each user and of each organisation, for operations that need an existing record.
 //! Each ring has a maximum size, so that memory does not grow with the length of a run.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Number of records that a ring holds.
 const RING: usize = 32;
@@ -68,26 +69,22 @@ impl Ledger {
     pub(super) fn keep(&self, organisation: usize, record: &Known) {
         let (shared, all) = &self.organisations[organisation];
         if record.shared {
-            lock(shared).keep(record.clone());
+            shared.lock().keep(record.clone());
         }
-        lock(all).keep(record.clone());
+        all.lock().keep(record.clone());
     }
 
     /// Returns a record that every user of the organisation may read.
     pub(super) fn shared(&self, organisation: usize, choice: u32) -> Option<Known> {
-        lock(&self.organisations[organisation].0).pick(choice)
+        self.organisations[organisation].0.lock().pick(choice)
     }
 
     /// Returns a record of another organisation; `other` chooses the organisation, and `choice` the record.
     pub(super) fn foreign(&self, organisation: usize, other: u32, choice: u32) -> Option<Known> {
         let others = self.organisations.len().checked_sub(1).filter(|others| *others > 0)?;
         let other = (organisation + 1 + other as usize % others) % self.organisations.len();
-        lock(&self.organisations[other].1).pick(choice)
+        self.organisations[other].1.lock().pick(choice)
     }
-}
-
-fn lock(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
-    ring.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 use super::content::Corpus;
 use super::directory::Identity;
 use super::ledger::{Known, Ledger, Ring};
-use harness_history::{Canary, Outcome};
+use crate::drive::canary::{append, state_of_mark};
+use crate::drive::effect::Sent;
+use harness_history::{Canary, Outcome, RecordState};
 use mcp_contracts::Service;
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
@@ -102,6 +104,8 @@ pub struct Request {
     pub pause: Duration,
     /// Data that a later request of the operation needs.
     pub context: Value,
+    /// What it asks for, in the terms of the history. Reading it back from `arguments` made a call 9 % dearer.
+    pub(crate) sent: Sent,
 }
 
 impl Request {
@@ -116,7 +120,14 @@ impl Request {
             repeats: 0,
             pause: Duration::ZERO,
             context: Value::Null,
+            sent: Sent::Nothing,
         }
+    }
+
+    /// Sets what the request asks for.
+    #[must_use]
+    pub(crate) fn sending(self, sent: Sent) -> Self {
+        Self { sent, ..self }
     }
 
     #[must_use]
@@ -170,13 +181,20 @@ pub struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// Returns a new content with the mark of the user.
-    pub(super) fn content(&mut self, shared: bool) -> String {
+    /// Returns a new content with the mark of the user, and what the history stores of it.
+    pub(super) fn content(&mut self, shared: bool) -> (String, RecordState) {
+        self.content_of(shared, self.number)
+    }
+
+    /// Returns a content with this number, for a call that writes several.
+    pub(super) fn content_of(&mut self, shared: bool, number: u64) -> (String, RecordState) {
         let mut content = self.corpus.entry(self.rng).to_owned();
         let Identity { tenant, user, .. } = self.identity;
-        let (tenant, user, number) = (Arc::clone(tenant), Arc::clone(user), self.number);
-        crate::drive::canary::append(&mut content, &Canary { tenant, user, workspace: None, shared, number });
-        content
+        let (tenant, user) = (Arc::clone(tenant), Arc::clone(user));
+        let canary = Canary { tenant, user, workspace: None, shared, number };
+        append(&mut content, &canary);
+        let state = state_of_mark(&content, canary);
+        (content, state)
     }
 
     pub(super) fn words(&mut self) -> String {

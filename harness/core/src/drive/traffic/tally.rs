@@ -4,9 +4,9 @@
 use crate::stack::view::Progress;
 use harness_history::{ErrorKind, Op, Outcome, Phase};
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Maximum latency that the histograms record, in microseconds: an hour. A higher latency counts as an hour.
 const MAX_US: u64 = 3_600_000_000;
@@ -72,10 +72,6 @@ impl Tally {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Counts the start of a call.
     pub fn begin(&self) {
         // Relaxed, because these are figures for people; they order no other memory.
@@ -92,7 +88,7 @@ impl Tally {
     pub fn count(&self, phase: Phase, outcome: &Outcome, complete_us: u64, latency_us: u64, send_lag_us: Option<u64>) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let error = u64::from(outcome.error().is_some_and(|kind| !is_allowed(kind, &self.allowed)));
-        let mut counts = self.lock();
+        let mut counts = self.counts.lock();
         counts.note_interval(complete_us / INTERVAL_US, error);
         counts.calls += 1;
         counts.errors += error;
@@ -118,13 +114,13 @@ impl Tally {
 
     /// Resets the figures of the phase, such as when the fault of an experiment begins.
     pub fn begin_phase(&self) {
-        self.lock().begin_phase();
+        self.counts.lock().begin_phase();
     }
 
     /// Returns the share of errors among the calls that ended in the last `within_us`, and the number of these calls.
     pub fn error_share(&self, now_us: u64, within_us: u64) -> (f64, u64) {
         let since = now_us.saturating_sub(within_us) / INTERVAL_US;
-        let counts = self.lock();
+        let counts = self.counts.lock();
         let recent = counts.intervals.iter().rev().take_while(|(interval, _, _)| *interval >= since);
         let (calls, errors) = recent.fold((0, 0), |(calls, errors), (_, more, bad)| (calls + more, errors + bad));
         (errors as f64 / (calls as f64).max(1.0), calls)
@@ -144,24 +140,24 @@ impl Tally {
     }
 
     pub fn measured_calls(&self) -> u64 {
-        self.lock().measured_calls
+        self.counts.lock().measured_calls
     }
 
     /// Returns the number of arrivals that were sent in the measured phase.
     pub fn measured_arrivals(&self) -> u64 {
-        self.lock().measured_arrivals
+        self.counts.lock().measured_arrivals
     }
 
     /// Returns the send lag at a percentile (0 to 100), in microseconds; `None` if no call was planned.
     pub fn send_lag_us(&self, percentile: f64) -> Option<u64> {
-        let counts = self.lock();
+        let counts = self.counts.lock();
         (!counts.lag.is_empty()).then(|| counts.lag.value_at_percentile(percentile))
     }
 
     /// Returns the progress. `calls` and `errors` count since the last progress line, the other figures since the start
     /// of the phase. The caller fills in the remaining time.
     pub fn progress(&self, at_us: u64) -> Progress {
-        let mut counts = self.lock();
+        let mut counts = self.counts.lock();
         let latency = |percentile| counts.latency.value_at_percentile(percentile);
         let progress = Progress {
             at_us,

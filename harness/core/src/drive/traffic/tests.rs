@@ -6,6 +6,8 @@ use super::ledger::{Known, Ledger, Ring};
 use super::mix::Mix;
 use super::operation::{Draw, Operation, Request, ToolReply};
 use super::operations::{OPERATIONS, names, service_of};
+use crate::drive::canary::Names;
+use crate::drive::effect::Sent;
 use harness_history::{ErrorKind, Outcome};
 use mcp_contracts::{guardrails, memory, orchestrator, patterns};
 use serde::de::DeserializeOwned;
@@ -78,6 +80,16 @@ fn requests_are_those_of_the_contract_and_go_to_the_service_of_their_tool() {
         for request in requests {
             is_of_the_contract(&request);
             assert_eq!(service_of(&request.name), Some(&*request.service), "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn an_operation_hands_over_what_its_arguments_say() {
+    for operation in OPERATIONS {
+        for request in requests(*operation, &Outcome::Ok) {
+            let read = Sent::parse(&request.tool, &request.arguments, &Names::default());
+            assert_eq!(request.sent, read, "{request:?}");
         }
     }
 }

@@ -8,17 +8,18 @@ use super::mix::Mix;
 use super::operation::{Draw, Operation, Request, ToolReply};
 use super::operations::{get_memory, store_memory};
 use super::pace::{After, Pace, Turn};
-use crate::drive::canary::Names;
-use crate::drive::client::{Client, ClientOptions, Endpoint};
+use crate::drive::canary::{Names, strays};
+use crate::drive::client::{Call as Answer, Client, ClientOptions, Endpoint};
 use crate::drive::effect;
-use crate::drive::token::{Grant, Minter, TokenError};
+use crate::drive::token::{Grant, Minter, TokenError, wall_clock_s};
 use crate::observe::clock::monotonic_us;
 use harness_history::{Effect, ErrorKind, Op, Outcome, Visibility};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Remaining lifetime at which a token is replaced, in microseconds.
-const REFRESH_BEFORE_US: u64 = 300_000_000;
+/// A token is replaced this long before its end, in seconds.
+const REFRESH_BEFORE_S: u64 = 300;
 
 /// The data that all users of a run share.
 pub struct Scene {
@@ -72,9 +73,9 @@ pub struct User {
     identity: Identity,
     grant: Grant,
     token: String,
-    token_until_us: u64,
-    /// A connection to each instance that the user has called. A list is enough, because a run has only a few
-    /// instances.
+    /// The times between which the token is used, in seconds of the wall clock.
+    token_times_s: Range<u64>,
+    /// A connection to each instance that it has called; a list, because a run has a handful of instances.
     clients: Vec<(Arc<str>, Client)>,
     own: Ring,
     index: u64,
@@ -90,7 +91,7 @@ impl User {
             identity,
             grant,
             token: String::new(),
-            token_until_us: 0,
+            token_times_s: 0..0,
             clients: Vec::new(),
             own: Ring::default(),
             index,
@@ -100,14 +101,19 @@ impl User {
         }
     }
 
-    /// Replaces the token if it expires soon.
+    /// Replaces the token if it ends soon. Services judge a token by the wall clock, so this does too: the wall clock may jump, in either
+    /// direction, while the clock of the run goes on.
     ///
     /// # Errors
     /// The token cannot be signed.
-    pub fn refresh(&mut self, minter: &Minter, now_us: u64) -> Result<(), TokenError> {
-        if now_us + REFRESH_BEFORE_US >= self.token_until_us {
-            self.token = minter.mint(&self.grant)?;
-            self.token_until_us = now_us + self.grant.lifetime.as_micros() as u64;
+    pub fn refresh(&mut self, minter: &Minter) -> Result<(), TokenError> {
+        self.refresh_at(minter, wall_clock_s())
+    }
+
+    fn refresh_at(&mut self, minter: &Minter, now_s: u64) -> Result<(), TokenError> {
+        if !self.token_times_s.contains(&now_s) {
+            self.token = minter.mint_at(&self.grant, now_s)?;
+            self.token_times_s = now_s..now_s + self.grant.lifetime.as_secs().saturating_sub(REFRESH_BEFORE_S).max(1);
             self.clients.iter_mut().for_each(|(_, client)| client.set_token(&self.token));
         }
         Ok(())
@@ -150,21 +156,23 @@ impl User {
         let Due { call: Call { operation, request }, turn } = due;
         let now_us = || monotonic_us().saturating_sub(scene.options.epoch_us);
         let (tool, arguments) = (&*request.tool, &*request.arguments);
-        let (invoke_us, complete_us, answered, structured) = match instance {
+        let call = match instance {
             Some((name, endpoint)) => {
                 let client = client(&mut self.clients, name, endpoint, scene.options, &self.token);
-                let call = client.call_json(tool, arguments).await;
-                (call.invoke_us, call.complete_us, call.outcome, call.structured)
+                client.call_json(tool, arguments).await
             }
-            None => (now_us(), now_us(), Outcome::Failed(ErrorKind::Connect), None),
+            None => {
+                let (now_us, outcome) = (now_us(), Outcome::Failed(ErrorKind::Connect));
+                Answer { invoke_us: now_us, complete_us: now_us, outcome, structured: None, raw: &[] }
+            }
         };
-        let (outcome, mut effect) = effect::of(tool, arguments, &answered, structured, &scene.names);
+        let (outcome, mut effect) = effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names);
         if let Effect::Scan { query: Some(query), .. } = &mut effect {
             query.page = request.page;
         }
-        let reply = ToolReply { outcome: &outcome, structured };
+        let reply = ToolReply { outcome: &outcome, structured: call.structured };
         let next = operation.follow_up(&request, &reply);
-        let op = Op {
+        let mut op = Op {
             process: self.identity.process,
             tenant: Arc::clone(&self.identity.tenant),
             user: Arc::clone(&self.identity.user),
@@ -172,12 +180,13 @@ impl User {
             name: scene.names.get(&request.name),
             phase: turn.phase,
             planned_us: turn.planned_us,
-            invoke_us,
-            complete_us,
+            invoke_us: call.invoke_us,
+            complete_us: call.complete_us,
             outcome,
             strays: Vec::new(),
             effect,
         };
+        op.strays = strays(call.raw, &op, &scene.names);
         self.after = if op.outcome == Outcome::Failed(ErrorKind::Connect) { After::NoConnection } else { After::Call };
         self.follow_up = next.map(|request| Call { operation, request });
         self.learn(scene, &op);
@@ -218,4 +227,30 @@ fn client<'c>(
         clients.len() - 1
     });
     &mut clients[at].1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Grant, Minter, User};
+    use crate::drive::client::ClientOptions;
+    use crate::drive::traffic::directory::users_of_load;
+    use crate::drive::traffic::mix::Mix;
+    use crate::drive::traffic::user::Scene;
+
+    #[test]
+    fn a_token_is_replaced_before_its_end_and_after_every_jump_of_the_wall_clock() {
+        let identities = users_of_load(1, 1, 1);
+        let scene = Scene::new(Mix::new(1, &[].into()), &identities, 0, ClientOptions::default());
+        let mut user = User::new(identities[0].clone(), Grant::memory("o", "u"), 0, &scene);
+        let minter = Minter::new("0123456789abcdef0123456789abcdef");
+        let mut token_at = |now_s: u64| {
+            user.refresh_at(&minter, now_s).unwrap();
+            user.token.clone()
+        };
+        let first = token_at(1_000_000);
+        assert_eq!(token_at(1_000_000 + 1_499), first);
+        let second = token_at(1_000_000 + 1_500);
+        assert_ne!(second, first, "25 minutes later, whether the clock went or jumped");
+        assert_ne!(token_at(1_000_000 - 3_600), second, "a token of the future is not valid yet");
+    }
 }

@@ -1,5 +1,6 @@
 //! Reads one of the user's own memories.
 
+use crate::drive::effect::Sent;
 use crate::drive::traffic::operation::{Coded, Request, UNUSED_ID};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
@@ -15,5 +16,6 @@ struct Arguments<'a> {
 
 /// Returns a request for the memory with this id; `None` is an id that no memory has.
 pub(crate) fn request(id: Option<&str>) -> Request {
-    Request::new(Service::Memory, tool::GET, &Arguments { id: id.unwrap_or(UNUSED_ID) })
+    let id = id.unwrap_or(UNUSED_ID);
+    Request::new(Service::Memory, tool::GET, &Arguments { id }).sending(Sent::Read { key: id.into() })
 }

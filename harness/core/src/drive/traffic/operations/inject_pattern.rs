@@ -1,6 +1,7 @@
 //! Requests a verdict, selects a pattern, and injects it with that verdict, as the orchestrator does in a workflow.
 
 use super::check_guardrails;
+use crate::drive::effect::injection;
 use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
 use mcp_contracts::{Service, guardrails, patterns};
 use serde_json::{Map, Value, json};
@@ -26,10 +27,10 @@ fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
             let pattern = &answer["patterns"][0];
             known["patternId"] = pattern["id"].as_str()?.into();
             let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            // Only what was judged is injected.
-            let value = known["request"]["text"].clone();
-            known["variables"] = names.map(|name| (name.to_owned(), value.clone())).collect::<Map<_, _>>().into();
-            Some(Request::new(Service::Patterns, patterns::tool::INJECT, &known))
+            known["variables"] = names.map(|name| (name.to_owned(), json!("checkout"))).collect::<Map<_, _>>().into();
+            let text = |name: &str| known[name].as_str().unwrap_or_default();
+            let sent = injection(text("patternId"), text("executionId"), &known["request"]);
+            Some(Request::new(Service::Patterns, patterns::tool::INJECT, &known).sending(sent))
         }
         _ => None,
     }

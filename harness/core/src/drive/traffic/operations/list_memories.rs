@@ -1,6 +1,8 @@
 //! Lists memories by a tag.
 
+use crate::drive::effect::{Sent, digest_of_tags};
 use crate::drive::traffic::operation::{Coded, Request};
+use harness_history::Query;
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde::Serialize;
@@ -19,5 +21,6 @@ struct Arguments<'a> {
 
 /// Returns a request for one page of the memories with this tag.
 pub(super) fn request(tag: &str, cursor: Option<&str>) -> Request {
-    Request::new(Service::Memory, tool::LIST, &Arguments { tags: [tag], limit: LIMIT, cursor })
+    let sent = Sent::Scan(Query { tags: Some(digest_of_tags([tag].into_iter())), ..Query::default() });
+    Request::new(Service::Memory, tool::LIST, &Arguments { tags: [tag], limit: LIMIT, cursor }).sending(sent)
 }

@@ -6,5 +6,5 @@ use mcp_contracts::guardrails::tool;
 use serde_json::json;
 
 pub(super) const OPERATION: Coded = Coded::new(tool::SCAN_TEXT, Service::Guardrails, |draw| {
-    Request::new(Service::Guardrails, tool::SCAN_TEXT, &json!({ "text": draw.content(false) }))
+    Request::new(Service::Guardrails, tool::SCAN_TEXT, &json!({ "text": draw.content(false).0 }))
 });

@@ -1,7 +1,9 @@
 //! Searches for two words of a content among the memories with a tag. With a tag, the search does not return the
 //! memories that the orchestrator stores for its users, whose contents have no canary.
 
+use crate::drive::effect::{Sent, digest_of_tags, low_half};
 use crate::drive::traffic::operation::{Coded, Draw, Request};
+use harness_history::Query;
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde_json::json;
@@ -11,6 +13,9 @@ pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request);
 const NAME: &str = "search_by_tag";
 
 fn request(draw: &mut Draw<'_>) -> Request {
-    let arguments = json!({ "query": draw.words(), "tags": [draw.tag()], "limit": 10 });
-    Request::new(Service::Memory, tool::SEARCH, &arguments).named(NAME)
+    let (words, tag) = (draw.words(), draw.tag());
+    let digest = Some(digest_of_tags([tag].into_iter()));
+    let sent = Sent::Scan(Query { words: Some(low_half(&words)), tags: digest, ..Query::default() });
+    let arguments = json!({ "query": words, "tags": [tag], "limit": 10 });
+    Request::new(Service::Memory, tool::SEARCH, &arguments).named(NAME).sending(sent)
 }

@@ -1,12 +1,16 @@
 //! Searches for two words of a content.
 
+use crate::drive::effect::{Sent, low_half};
 use crate::drive::traffic::operation::{Coded, Request};
+use harness_history::Query;
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde::Serialize;
 
 pub(super) const OPERATION: Coded = Coded::new(tool::SEARCH, Service::Memory, |draw| {
-    Request::new(Service::Memory, tool::SEARCH, &Arguments { query: draw.words(), limit: LIMIT })
+    let query = draw.words();
+    let sent = Sent::Scan(Query { words: Some(low_half(&query)), ..Query::default() });
+    Request::new(Service::Memory, tool::SEARCH, &Arguments { query, limit: LIMIT }).sending(sent)
 });
 
 const LIMIT: u32 = 10;

@@ -1,6 +1,8 @@
 //! Stores a memory. One in three is for the whole workspace, so that colleagues have something to read.
 
+use crate::drive::effect::{self, Sent};
 use crate::drive::traffic::operation::{Coded, Draw, Request};
+use harness_history::RecordState;
 use mcp_contracts::Service;
 use mcp_contracts::memory::{Visibility, tool};
 use rand::RngExt as _;
@@ -26,12 +28,14 @@ struct Arguments<'a> {
 /// Returns a request with a new content. A request with an idempotency key may be repeated.
 pub(super) fn request(draw: &mut Draw<'_>, idempotency_key: Option<String>) -> Request {
     let shared = draw.rng.random_range(0..SHARED_OF) == 0;
-    let arguments = Arguments {
-        content: draw.content(shared),
-        tags: [draw.tag()],
-        kind: KINDS[draw.rng.random_range(0..KINDS.len())],
-        visibility: if shared { Visibility::Workspace } else { Visibility::Private },
-        idempotency_key,
-    };
-    Request::new(Service::Memory, tool::STORE, &arguments)
+    let (content, state) = draw.content(shared);
+    let (tag, visibility) = (draw.tag(), if shared { Visibility::Workspace } else { Visibility::Private });
+    let kind = KINDS[draw.rng.random_range(0..KINDS.len())];
+    let sent = Sent::Write(RecordState {
+        visibility: Some(effect::visibility(visibility)),
+        tags: Some(effect::digest_of_tags([tag].into_iter())),
+        ..state
+    });
+    let arguments = Arguments { content, tags: [tag], kind, visibility, idempotency_key };
+    Request::new(Service::Memory, tool::STORE, &arguments).sending(sent)
 }

@@ -1,6 +1,7 @@
 //! Replaces the content of one of the user's own memories, regardless of its version.
 
 use super::store_memory;
+use crate::drive::effect::Sent;
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
@@ -22,6 +23,8 @@ struct Arguments<'a> {
 pub(super) fn request(draw: &mut Draw<'_>, conditional: bool) -> Request {
     let Some(record) = draw.own_record() else { return store_memory::request(draw, None) };
     let expected_version = record.version.filter(|_| conditional);
-    let arguments = Arguments { id: &record.id, content: draw.content(record.shared), expected_version };
-    Request::new(Service::Memory, tool::UPDATE, &arguments)
+    let (content, value) = draw.content(record.shared);
+    let arguments = Arguments { id: &record.id, content, expected_version };
+    let request = Request::new(Service::Memory, tool::UPDATE, &arguments);
+    request.sending(Sent::Update { key: record.id, value, expected: expected_version })
 }

@@ -6,8 +6,8 @@ use crate::drive::traffic::clock::{Clock as _, sleep_until};
 use crate::drive::traffic::tally::Tally;
 use crate::plan::workload::RateStage;
 use harness_history::{Effect, Op, Outcome};
+use parking_lot::Mutex;
 use std::pin::Pin;
-use std::sync::Mutex;
 
 /// Virtual service time of the server, in microseconds.
 const SERVICE_US: u64 = 1_000;
@@ -42,7 +42,7 @@ fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<
                     effect: Effect::None,
                 };
                 tally.end(&op, turn.send_lag_us(invoke_us));
-                ops.lock().unwrap().push(op);
+                ops.lock().push(op);
             }
         }) as Pin<Box<dyn Future<Output = ()> + '_>>
     });
@@ -55,7 +55,7 @@ fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<
     });
     run(&clock, users.chain(stopper).collect::<Vec<_>>());
     let planned = pace.planned_arrivals();
-    (ops.into_inner().unwrap(), tally, planned)
+    (ops.into_inner(), tally, planned)
 }
 
 /// A hundred users and one rate.
@@ -161,9 +161,9 @@ fn a_user_whose_connection_is_refused_does_not_spin() {
     let attempts = Mutex::new(0);
     let user = Box::pin(async {
         while pace.next(&clock, After::NoConnection).await.is_some() {
-            *attempts.lock().unwrap() += 1;
+            *attempts.lock() += 1;
         }
     }) as Pin<Box<dyn Future<Output = ()> + '_>>;
     run(&clock, [user]);
-    assert_eq!(*attempts.lock().unwrap(), 39, "twenty a second");
+    assert_eq!(*attempts.lock(), 39, "twenty a second");
 }
