@@ -310,7 +310,7 @@ async fn each_invalid_argument_is_named() {
             "check_guardrails",
             json!({ "action": "edit", "intent": "x", "texts": "" }),
             "invalid_argument",
-            "unknown field `texts`",
+            "no argument `texts`; did you mean `text`?",
         ),
         ("validate_commit", json!({ "message": "x", "files": [] }), "invalid_argument", "`files` is empty"),
         ("validate_db_operation", json!({ "statement": " " }), "invalid_argument", "`statement` is empty"),

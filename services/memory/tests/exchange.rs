@@ -82,6 +82,11 @@ async fn unknown_arguments_are_refused_by_every_tool_and_null_is_omitted() {
     }
     let sent = json!({ "content": "null one", "tags": null, "type": null, "metadata": null, "visibility": null, "intent": null, "idempotencyKey": null });
     assert!(tool("store_memory", sent).await.is_ok());
+    // The end of time, as clients write it, and a day that does not exist.
+    let until = |time: &str| json!({ "createdBefore": time });
+    let all = tool("list_memories", until("9999-12-31T23:59:59Z")).await.unwrap();
+    assert_eq!(all["memories"].as_array().unwrap().len(), 1);
+    assert_eq!(tool("list_memories", until("9999-02-29T00:00:00Z")).await.unwrap_err()["code"], "invalid_argument");
     let query =
         json!({ "query": "null", "tags": null, "tagMatch": null, "createdAfter": null, "limit": "5", "cursor": null });
     assert_eq!(tool("search_memory", query).await.unwrap()["hits"].as_array().unwrap().len(), 1);

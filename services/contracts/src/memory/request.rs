@@ -32,7 +32,7 @@ pub enum TagMatch {
 pub struct StoreMemory {
     /// Text of the memory, 1 byte to 64 KiB of UTF-8.
     pub content: String,
-    /// Free tags; `org:`, `user:` and `workspace:` are reserved.
+    /// Free tags, upper and lower case differ; `org:`, `user:` and `workspace:` are reserved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Kind of memory, such as `decision`, `incident` or `note`.
@@ -64,7 +64,7 @@ pub struct GetMemory {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Filter {
-    /// Tags to match.
+    /// Tags to match; upper and lower case differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Whether any or all of the tags must match.

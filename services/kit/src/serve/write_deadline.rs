@@ -93,48 +93,50 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    const DEADLINE: Duration = Duration::from_secs(10);
+    /// Reads `bytes` at a time, with a pause before each.
+    async fn read_slowly(mut stream: tokio::io::DuplexStream, bytes: usize) {
+        let mut buffer = vec![0; bytes];
+        loop {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if stream.read_exact(&mut buffer).await.is_err() {
+                return;
+            }
+        }
+    }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_write_to_a_peer_that_reads_nothing_fails() {
         let (ours, _theirs) = duplex(1 << 10);
-        let error = WriteDeadline::new(ours, DEADLINE).write_all(&[0; 8 << 10]).await.unwrap_err();
+        let error = WriteDeadline::new(ours, Duration::from_millis(20)).write_all(&[0; 8 << 10]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_that_reads_byte_by_byte_is_not_waited_for_and_a_slow_one_is() {
-        for (bytes, completes) in [(1, false), (32 << 10, true)] {
-            let (ours, mut theirs) = duplex(1 << 10);
-            let read = async move {
-                let mut buffer = vec![0; bytes];
-                while theirs.read_exact(&mut buffer).await.is_ok() {
-                    tokio::time::sleep(Duration::from_secs(4)).await;
-                }
-            };
-            let write = async move { WriteDeadline::new(ours, DEADLINE).write_all(&vec![0; 512 << 10]).await.is_ok() };
-            let (written, ()) = tokio::join!(write, read);
-            assert_eq!(written, completes, "{bytes} bytes every 4 s");
+    #[tokio::test]
+    async fn a_peer_that_reads_byte_by_byte_is_given_up_and_a_slow_one_is_not() {
+        // The second deadline is long, so that a stalled machine cannot reach it.
+        for (bytes, deadline_ms, completes) in [(1, 200, false), (32 << 10, 30_000, true)] {
+            let (ours, theirs) = duplex(1 << 10);
+            let mut ours = WriteDeadline::new(ours, Duration::from_millis(deadline_ms));
+            let write = async move { ours.write_all(&vec![0; 512 << 10]).await.is_ok() };
+            let (written, ()) = tokio::join!(write, read_slowly(theirs, bytes));
+            assert_eq!(written, completes, "{bytes} bytes at a time");
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_time_between_two_replies_does_not_count() {
-        let (ours, mut theirs) = duplex(1 << 10);
-        let mut ours = WriteDeadline::new(ours, DEADLINE);
-        for _ in 0..3 {
-            let (written, read) = tokio::join!(
-                async {
-                    ours.write_all(&[0; 4 << 10]).await.unwrap();
-                    ours.flush().await
-                },
-                async {
-                    tokio::time::sleep(Duration::from_secs(4)).await;
-                    theirs.read_exact(&mut [0; 4 << 10]).await
-                }
-            );
-            assert!(written.is_ok() && read.is_ok());
-            tokio::time::sleep(DEADLINE * 2).await;
-        }
+        let (ours, theirs) = duplex(1 << 10);
+        let deadline = Duration::from_secs(2);
+        let write = async move {
+            let mut ours = WriteDeadline::new(ours, deadline);
+            for _ in 0..2 {
+                ours.write_all(&[0; 8 << 10]).await.unwrap();
+                ours.flush().await.unwrap();
+                assert!(ours.waiting.is_none());
+                // Longer than the deadline, counted from the first byte that had to wait.
+                tokio::time::sleep(deadline + Duration::from_millis(100)).await;
+            }
+        };
+        tokio::join!(write, read_slowly(theirs, 1 << 10));
     }
 }

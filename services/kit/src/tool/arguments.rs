@@ -135,11 +135,8 @@ fn read_text(expected: &str, value: &Value) -> Option<Value> {
 
 /// Checks that a value is one of the choices of an enumeration.
 fn choice(schema: &Object, value: &Value, path: &str) -> Result<(), String> {
-    let choices: Vec<&str> = match (schema.get("enum"), schema.get("oneOf")) {
-        (Some(Value::Array(choices)), _) => choices.iter().filter_map(Value::as_str).collect(),
-        (_, Some(Value::Array(choices))) => choices.iter().filter_map(|choice| choice["const"].as_str()).collect(),
-        _ => return Ok(()),
-    };
+    let Some(Value::Array(choices)) = schema.get("enum") else { return Ok(()) };
+    let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
     if choices.is_empty() || value.as_str().is_some_and(|text| choices.contains(&text)) {
         return Ok(());
     }

@@ -47,8 +47,15 @@ fn simplify(schema: &mut Object, definitions: &Object, depth: usize) {
     }
     // One type and a list of its values say the same as a list of constants, and every host understands them.
     if let Some(Value::Array(choices)) = schema.get("oneOf") {
-        let names: Vec<Value> = choices.iter().filter_map(|choice| choice.get("const").cloned()).collect();
-        if names.len() == choices.len() && names.iter().all(Value::is_string) {
+        // Each documented value is a constant of its own, the others share one list.
+        let values = |choice: &Value| match (choice.get("const"), choice.get("enum")) {
+            (Some(value), _) => Some(vec![value.clone()]),
+            (None, Some(Value::Array(values))) => Some(values.clone()),
+            (None, _) => None,
+        };
+        let names: Option<Vec<Vec<Value>>> = choices.iter().map(values).collect();
+        let names = names.map(|names| names.concat()).filter(|names| names.iter().all(Value::is_string));
+        if let Some(names) = names {
             schema.remove("oneOf");
             schema.insert("type".to_owned(), "string".into());
             schema.insert("enum".to_owned(), names.into());

@@ -136,8 +136,15 @@ pub(super) fn selection(filter: &Filter) -> Result<Selection, ToolError> {
 }
 
 fn time_us(name: &str, text: Option<&str>) -> Result<Option<i64>, ToolError> {
+    // Clients write the last second of the year 9999 for the end of time, which is beyond the range of the type. 9997 has the
+    // same days, so the rest of the text is still checked.
+    let end = |text: &str| {
+        let earlier = format!("9997{}", text.strip_prefix("9999")?);
+        earlier.parse::<jiff::Timestamp>().ok().map(|_| i64::MAX)
+    };
     let parse = |text: &str| {
-        text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond).map_err(|_| {
+        let time = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond).ok().or_else(|| end(text));
+        time.ok_or_else(|| {
             invalid(format!("`{name}` is `{}`, not a time such as `2026-01-31T12:00:00Z`", text.escape_debug()))
         })
     };
