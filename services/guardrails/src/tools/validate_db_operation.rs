@@ -42,6 +42,7 @@ async fn check(judge: &Judge, context: &CallContext, operation: ValidateDbOperat
         let subject = Subject {
             intent: Cow::Borrowed("run statements"),
             backup,
+            is_sql: true,
             place: "statement",
             ..Subject::bare(ActionKind::Database)
         };
