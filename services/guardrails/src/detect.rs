@@ -58,6 +58,18 @@ pub fn any(text: &str, wanted: Detection) -> bool {
     !findings.is_empty()
 }
 
+/// Whether a text that its sender declares to be SQL holds a statement that is not known to be harmless.
+pub fn any_in_sql(text: &str) -> bool {
+    let mut findings = Findings::first(text, Detection::DestructiveSql);
+    sql::find(text, true, &mut findings);
+    !findings.is_empty()
+}
+
+/// Each table of the detectors and the date of its facts.
+pub fn tables() -> [(&'static str, &'static str); 3] {
+    [("accounts", pii::table_date()), ("sql", sql::table_date()), ("tokens", secrets::table_date())]
+}
+
 /// Every kind that a text contains, without its places.
 pub fn detections_in(text: &str) -> BTreeSet<(Detection, &'static str)> {
     let kinds =
@@ -76,6 +88,6 @@ fn look(text: &str, findings: &mut Findings) {
         Detection::Secret => secrets::find(text, findings),
         Detection::Pii => pii::find(text, findings),
         Detection::PromptInjection => injection::find(text, findings),
-        Detection::DestructiveSql => sql::find(text, findings),
+        Detection::DestructiveSql => sql::find(text, false, findings),
     }
 }

@@ -140,6 +140,9 @@ fn table(figures: &[Figures]) -> String {
             of.hard_false_positive_rate(),
         );
     }
+    for (name, date) in super::tables() {
+        let _ = writeln!(text, "table {name}: facts of {date}");
+    }
     for of in figures.iter().filter(|of| of.part == SampleSet::All) {
         for (what, ids) in [("missed", &of.missed), ("false alarm", &of.false_alarms)] {
             for id in ids {

@@ -28,6 +28,10 @@ struct Personal {
 const READERS: [fn(&Number<'_>) -> Option<Personal>; 7] =
     [account::read, machine::read, card::read, identity::read, birth::read, phone::read, identity::read_labelled];
 
+pub(super) fn table_date() -> &'static str {
+    &account::TABLE.date
+}
+
 pub(super) fn find(text: &str, findings: &mut Findings) {
     for (at, _) in text.match_indices('@') {
         if let Some(found) = email::read(text, at) {

@@ -27,6 +27,7 @@ struct Secret {
 /// What a beginning leads to.
 #[derive(Debug, Clone, Copy)]
 enum Lead {
+    /// The kinds of token with this mark, by their place in the table.
     Token(usize),
     KeyBlock,
     Jwt,
@@ -37,6 +38,7 @@ enum Lead {
 }
 
 struct Search {
+    tokens: Vec<(&'static str, &'static [&'static token::Token])>,
     exact: AhoCorasick,
     exact_leads: Vec<Lead>,
     loose: AhoCorasick,
@@ -44,8 +46,8 @@ struct Search {
 }
 
 static SEARCH: LazyLock<Search> = LazyLock::new(|| {
-    let mut exact: Vec<(&str, Lead)> =
-        token::TOKENS.iter().enumerate().map(|(number, token)| (token.prefix, Lead::Token(number))).collect();
+    let marks = token::TOKENS.by_mark.keys().enumerate();
+    let mut exact: Vec<(&str, Lead)> = marks.map(|(number, mark)| (mark.as_str(), Lead::Token(number))).collect();
     exact.extend([
         ("-----BEGIN ", Lead::KeyBlock),
         ("PuTTY-User-Key-File-", Lead::KeyBlock),
@@ -64,12 +66,17 @@ static SEARCH: LazyLock<Search> = LazyLock::new(|| {
             .expect("the beginnings are few and fixed")
     };
     Search {
+        tokens: token::TOKENS.by_mark.iter().map(|(mark, kinds)| (mark.as_str(), kinds.as_slice())).collect(),
         exact_leads: exact.iter().map(|(_, lead)| *lead).collect(),
         exact: build(&exact, false),
         loose_leads: loose.iter().map(|(_, lead)| *lead).collect(),
         loose: build(&loose, true),
     }
 });
+
+pub(super) fn table_date() -> &'static str {
+    &token::TOKENS.date
+}
 
 pub(super) fn find(text: &str, findings: &mut Findings) {
     let search = &*SEARCH;
@@ -83,7 +90,10 @@ pub(super) fn find(text: &str, findings: &mut Findings) {
                 continue;
             }
             let secret = match leads[found.pattern().as_usize()] {
-                Lead::Token(number) => token::read(text, found.start(), &token::TOKENS[number]),
+                Lead::Token(number) => {
+                    let (mark, kinds) = search.tokens[number];
+                    token::read(text, found.start(), mark, kinds)
+                }
                 Lead::KeyBlock => key_block::read(text, found.start()),
                 Lead::Jwt => jwt::read(text, found.start()),
                 Lead::Url => url::read(text, found.range()),

@@ -1,18 +1,40 @@
-//! SQL that destroys data, also inside code, shell commands and logs. A cheap search for the verbs says where a statement may begin; only
-//! there is anything read as SQL. What is commented out, quoted as data or mere prose is no statement.
+//! SQL that removes or rewrites data or access, also inside code, shell commands and logs. A cheap search for the verbs says where a statement
+//! may begin; only there is anything read as SQL. What every reading of the text takes for a comment, for data or for prose is no statement.
 
 mod condition;
 mod context;
+mod dialect;
 mod lex;
+mod readings;
 mod statement;
+mod words;
 
 use super::finding::Findings;
 use aho_corasick::{AhoCorasick, MatchKind};
-use context::Context;
+use mcp_contracts::guardrails::Severity;
+use readings::Readings;
 use std::sync::LazyLock;
 
-/// The words that destructive statements begin with.
-const VERBS: [&str; 6] = ["drop", "truncate", "delete", "update", "alter", "grant"];
+/// The words that the statements begin with whose grammar `statement` knows.
+const VERBS: [&str; 17] = [
+    "drop",
+    "truncate",
+    "delete",
+    "update",
+    "alter",
+    "grant",
+    "revoke",
+    "deny",
+    "merge",
+    "insert",
+    "create",
+    "vacuum",
+    "purge",
+    "restore",
+    "reassign",
+    "replace",
+    "set password",
+];
 
 static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
@@ -22,8 +44,16 @@ static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
         .expect("the verbs are few and fixed")
 });
 
-pub(super) fn find(text: &str, findings: &mut Findings) {
-    let mut context = Context::new(text);
+pub(super) fn table_date() -> &'static str {
+    &words::WORDS.date
+}
+
+/// Looks for statements. In a text that its sender declares to be SQL, a statement that is not known to be harmless is one of them.
+pub(super) fn find(text: &str, declared: bool, findings: &mut Findings) {
+    if !declared && !SEARCH.is_match(text) {
+        return;
+    }
+    let readings = Readings::of(text, declared);
     let mut read_to = 0;
     for verb in SEARCH.find_iter(text) {
         if findings.done() {
@@ -33,11 +63,15 @@ pub(super) fn find(text: &str, findings: &mut Findings) {
         if !begins || !statement::may_begin(text, verb.range()) {
             continue;
         }
-        let Some(place) = context.at(verb.start()) else { continue };
-        if let Some(statement) = statement::read(text, verb.range(), &place) {
+        let places = readings.places(verb.start());
+        let statement = places.iter().find_map(|place| statement::read(text, verb.range(), place));
+        if let Some(statement) = statement {
             read_to = statement.end;
             findings.add(statement.kind, statement.severity, verb.start()..statement.end);
         }
+    }
+    if let Some(word) = readings.unknown() {
+        findings.add("unknown_statement", Severity::Medium, word);
     }
 }
 
@@ -48,7 +82,7 @@ mod tests {
 
     fn kinds(text: &str) -> Vec<&'static str> {
         let mut findings = Findings::all(text, Detection::DestructiveSql);
-        find(text, &mut findings);
+        find(text, false, &mut findings);
         findings.into_sorted().iter().map(|finding| finding.kind).collect()
     }
 

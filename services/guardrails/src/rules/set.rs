@@ -203,7 +203,10 @@ impl Facts<'_> {
 
     fn finds(&self, wanted: Detection) -> bool {
         let at = Detection::ALL.iter().position(|detection| *detection == wanted).unwrap_or_default();
-        *self.detected[at].get_or_init(|| detect::any(&self.subject.text, wanted))
+        *self.detected[at].get_or_init(|| match wanted {
+            Detection::DestructiveSql if self.subject.is_sql => detect::any_in_sql(&self.subject.text),
+            _ => detect::any(&self.subject.text, wanted),
+        })
     }
 }
 

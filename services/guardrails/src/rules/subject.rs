@@ -32,6 +32,8 @@ pub struct Subject<'a> {
     pub all_files: Cow<'a, [String]>,
     /// Text that is written, run or sent; of a diff, the lines that it adds or keeps.
     pub text: Cow<'a, str>,
+    /// True if the tool's argument is SQL and nothing else.
+    pub is_sql: bool,
     /// Lines that a diff removes.
     pub removed: Cow<'a, str>,
     pub branch: Option<&'a str>,
@@ -56,6 +58,7 @@ impl<'a> Subject<'a> {
             files: Cow::Borrowed(&[]),
             all_files: Cow::Borrowed(&[]),
             text: Cow::Borrowed(""),
+            is_sql: false,
             removed: Cow::Borrowed(""),
             branch: None,
             bytes: None,

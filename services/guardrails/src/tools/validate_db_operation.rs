@@ -43,6 +43,7 @@ async fn check(judge: &Judge, context: &CallContext, operation: ValidateDbOperat
             // Without the environment and the backup of the token's intent: here they are facts, which rules check as such.
             intent: Cow::Borrowed("run statements"),
             backup,
+            is_sql: true,
             place: "statement",
             ..Subject::bare(ActionKind::Database)
         };

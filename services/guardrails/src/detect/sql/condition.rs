@@ -5,6 +5,11 @@ use super::lex::{Kind, Token};
 /// How deep parentheses are followed.
 const MAX_DEPTH: usize = 12;
 
+/// Regular expressions that every text matches.
+const MATCH_ALL: [&str; 5] = ["'.*'", "'^'", "''", "'^.*$'", "'.'"];
+/// Names of columns that hold a key in every row.
+const KEYS: [&str; 7] = ["id", "_id", "uuid", "rowid", "_rowid_", "oid", "ctid"];
+
 /// Whether a condition holds for every row.
 pub(super) fn always_holds(tokens: &[Token<'_>]) -> bool {
     any(tokens, 0)
@@ -19,6 +24,9 @@ fn all(tokens: &[Token<'_>], depth: usize) -> bool {
 }
 
 fn one(tokens: &[Token<'_>], depth: usize) -> bool {
+    if is_constant(tokens) {
+        return constant_holds(tokens);
+    }
     match tokens {
         [open, inner @ .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')') => {
             any(inner, depth + 1)
@@ -32,6 +40,45 @@ fn one(tokens: &[Token<'_>], depth: usize) -> bool {
                 || compared(tokens)
         }
         _ => compared(tokens),
+    }
+}
+
+/// Whether no column is in it.
+fn is_constant(tokens: &[Token<'_>]) -> bool {
+    let called = |at: usize| tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Sign(b'('));
+    tokens.len() > 1
+        && tokens.iter().enumerate().all(|(at, token)| match token.kind {
+            Kind::Text | Kind::Number | Kind::Sign(_) => true,
+            Kind::Word => {
+                called(at) && !token.is_any(&["in", "exists", "not", "any", "all"])
+                    || token.is_any(&["null", "true", "false"])
+            }
+            Kind::Name | Kind::Hole | Kind::Semicolon | Kind::End | Kind::Unknown => false,
+        })
+        && tokens.iter().any(|token| matches!(token.kind, Kind::Text | Kind::Number))
+        && !matches!(tokens, [open, .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')'))
+}
+
+/// A comparison of constants confines nothing, unless it is plainly false.
+fn constant_holds(tokens: &[Token<'_>]) -> bool {
+    let operator = |range: std::ops::Range<usize>| tokens[range].iter().map(|token| token.text).collect::<String>();
+    let (left, operator, right) = match tokens {
+        [left, _, right] => (left, operator(1..2), right),
+        [left, _, _, right] => (left, operator(1..3), right),
+        _ => return true,
+    };
+    if !literal(left) || !literal(right) {
+        return true;
+    }
+    match operator.as_str() {
+        "=" | "==" => left.text == right.text,
+        "<>" | "!=" => left.text != right.text,
+        operator if left.kind == Kind::Number && right.kind == Kind::Number => {
+            ordered(operator, number(left), number(right))
+        }
+        "<" | "<=" => left.text <= right.text,
+        ">" | ">=" => left.text >= right.text,
+        _ => true,
     }
 }
 
@@ -56,12 +103,13 @@ fn never(tokens: &[Token<'_>]) -> bool {
 
 fn compared(tokens: &[Token<'_>]) -> bool {
     let first = tokens.iter().position(|token| {
-        matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!')) || token.is_any(&["like", "ilike", "is", "in"])
+        matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!' | b'~'))
+            || token.is_any(&["like", "ilike", "rlike", "regexp", "is", "in"])
     });
     let Some(first) = first.filter(|first| *first > 0) else { return false };
     let signs = tokens[first..]
         .iter()
-        .take_while(|token| matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!')))
+        .take_while(|token| matches!(token.kind, Kind::Sign(b'=' | b'<' | b'>' | b'!' | b'~')))
         .count()
         .max(1);
     let (left, right) = (&tokens[..first], &tokens[first + signs..]);
@@ -69,17 +117,23 @@ fn compared(tokens: &[Token<'_>]) -> bool {
     let same = left.len() == right.len() && left.iter().zip(right).all(|(a, b)| same(a, b));
     match (operator.as_str(), left, right) {
         ("is", [_, ..], [not, null]) => not.is("not") && null.is("null") && left.last().is_some_and(is_key),
+        ("rlike" | "regexp" | "~" | "~*", _, [pattern]) => MATCH_ALL.contains(&pattern.text),
         ("like" | "ilike", _, [pattern]) => pattern.text.trim_matches('\'').chars().all(|sign| sign == '%') || same,
+        ("in", [.., key, not], [open, list @ .., _]) if not.is("not") && is_key(key) => {
+            open.kind == Kind::Sign(b'(') && list.iter().all(|item| literal(item) || item.kind == Kind::Sign(b','))
+        }
         ("in", [left], [open, list @ .., _]) => {
             open.kind == Kind::Sign(b'(') && literal(left) && list.iter().any(|item| item.text == left.text)
         }
         ("=" | "==" | "<=>", ..) => same,
-        ("<>" | "!=", [a], [b]) => literal(a) && literal(b) && a.text != b.text,
+        ("<>" | "!=", [a], [b]) if literal(a) && literal(b) => a.text != b.text,
         (_, [a], [b]) if literal(a) && literal(b) => ordered(&operator, number(a), number(b)),
         (">" | ">=", _, [zero]) => left.last().is_some_and(is_key) && zero.text == "0",
         (">" | ">=", _, [minus, one]) => {
             left.last().is_some_and(is_key) && minus.kind == Kind::Sign(b'-') && one.text == "1"
         }
+        ("<>" | "!=", _, [zero]) => left.last().is_some_and(is_key) && zero.text == "0",
+        ("<>" | "!=", _, [minus, _]) => left.last().is_some_and(is_key) && minus.kind == Kind::Sign(b'-'),
         ("<=" | ">=", ..) => same,
         _ => false,
     }
@@ -98,7 +152,7 @@ fn ordered(operator: &str, left: Option<f64>, right: Option<f64>) -> bool {
 
 fn is_key(token: &Token<'_>) -> bool {
     matches!(token.kind, Kind::Word | Kind::Name)
-        && token.text.trim_matches(['"', '`', '[', ']']).eq_ignore_ascii_case("id")
+        && KEYS.iter().any(|key| token.text.trim_matches(['"', '`', '[', ']']).eq_ignore_ascii_case(key))
 }
 
 fn same(a: &Token<'_>, b: &Token<'_>) -> bool {
@@ -135,11 +189,12 @@ fn split<'a, 't>(tokens: &'a [Token<'t>], word: &str) -> Vec<&'a [Token<'t>]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::Dialect;
     use super::super::lex::tokens;
     use super::*;
 
     fn holds(text: &str) -> bool {
-        let mut tokens = tokens(text, 0, None);
+        let mut tokens = tokens(text, 0, None, Dialect::MIXED, 400);
         tokens.pop();
         always_holds(&tokens)
     }
@@ -163,6 +218,16 @@ mod tests {
             "not (1 = 0)",
             "id > 0",
             "id >= -1",
+            "rowid > 0",
+            "id <> 0",
+            "t.id != -1",
+            "name ~ '.*'",
+            "'a' < 'b'",
+            "coalesce(1, 0) = 1",
+            "now() > '2020-01-01'",
+            "id not in (0)",
+            "name rlike '.*'",
+            "'' = ''",
             "1 in (1, 2)",
             "exists (select 1)",
         ] {
@@ -188,6 +253,10 @@ mod tests {
             "id in (1)",
             "exists (select 1 from b where b.id = a.id)",
             "not a",
+            "'b' < 'a'",
+            "? = 1",
+            "lower(name) = 'x'",
+            "id in (1, 2)",
             "count >= 10",
         ] {
             assert!(!holds(text), "{text}");

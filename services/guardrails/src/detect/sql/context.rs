@@ -1,76 +1,95 @@
-//! Where a verb stands: in a comment, in a string of a program, in a string of SQL, in a sentence. Nothing here reads a statement.
+//! Where a verb stands in a text that is not only SQL: in a comment, in a string of a program, in a string of SQL, in a sentence. Nothing here
+//! reads a statement.
 
+use super::dialect::{Dialect, is_apostrophe, spans};
+use super::words::WORDS;
 use crate::detect::near::{before, byte, is_wordy};
 use std::ops::Range;
 
 /// How much of a line before a verb is looked at, in bytes.
 const BEFORE_BYTES: usize = 400;
 
-/// Words of SQL after which a quoted text is data.
-const DATA_WORDS: [&str; 9] =
-    ["values", "like", "ilike", "insert into", "where", "select", "comment", "default", "set"];
-/// Words after which a quoted text is run.
-const RUN_WORDS: [&str; 8] = ["execute", "exec", "immediate", "prepare", "psql", "mysql", "mariadb", "sqlite3"];
-
 /// Where a verb stands.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     /// The quote that ends the statement at the latest.
     pub(super) quote: Option<u8>,
-    /// True where a word stands right before it on the same line.
+    /// True where a word of a sentence stands right before it on the same line.
     pub(super) after_word: bool,
+    pub(super) text: TextKind,
+    pub(super) dialect: Dialect,
 }
 
-/// Goes through a text once, in step with its verbs.
+/// What is known of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextKind {
+    /// A program, a log or a sentence with statements in it.
+    Mixed,
+    /// It begins as SQL does.
+    Sql,
+    /// Its sender declares it to be SQL.
+    Declared,
+}
+
+/// Why a verb begins no statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hidden {
+    Comment,
+    Data,
+    Explained,
+}
+
+/// The verbs of a text that is not only SQL.
 #[derive(Debug)]
 pub(super) struct Context<'t> {
     text: &'t str,
-    /// The comment that begins at or after the last verb, or before it and has not ended.
-    comment: Option<Range<usize>>,
+    comments: Vec<Range<usize>>,
 }
 
 impl<'t> Context<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, comment: next_comment(text, 0) }
+        let spans = spans(text, Dialect::MIXED);
+        let blocks = spans.into_iter().filter(|span| span.comment && text[span.range.clone()].starts_with("/*"));
+        Self { text, comments: blocks.map(|span| span.range).collect() }
     }
 
-    /// Where the verb at `at` stands; `None` where it is no statement. Verbs must be asked about in order.
-    pub(super) fn at(&mut self, at: usize) -> Option<Place> {
-        while let Some(comment) = self.comment.clone().filter(|comment| comment.start < at) {
-            if at < comment.end {
-                return None;
-            }
-            self.comment = next_comment(self.text, comment.end);
-        }
+    /// Where the verb at `at` stands, or why it is no statement.
+    pub(super) fn at(&self, at: usize) -> Result<Place, Hidden> {
+        let next = self.comments.partition_point(|comment| comment.end <= at);
         let line = before(self.text, at, BEFORE_BYTES);
         let quotes = Quotes::of(command(line));
-        if quotes.commented || quotes.data(command(line)) {
-            return None;
+        if quotes.commented || self.comments.get(next).is_some_and(|comment| comment.start <= at) {
+            return Err(Hidden::Comment);
         }
-        let word = line.trim_end().rsplit(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
-        if word.eq_ignore_ascii_case("explain") {
-            return None;
+        if quotes.data(command(line)) {
+            return Err(Hidden::Data);
         }
-        Some(Place { quote: quotes.innermost(), after_word: !word.is_empty() && line.ends_with([' ', '\t']) })
+        if is_explained(line) {
+            return Err(Hidden::Explained);
+        }
+        let after_word = word_before(line).is_some();
+        Ok(Place { quote: quotes.innermost(), after_word, text: TextKind::Mixed, dialect: Dialect::MIXED })
     }
+}
+
+/// The word that a verb follows on its line, with blanks between.
+pub(super) fn word_before(line: &str) -> Option<&str> {
+    let word = line.trim_end().rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next();
+    word.filter(|word| !word.is_empty() && line.ends_with([' ', '\t']))
+}
+
+/// Whether the verb behind `before` is only explained and not run: `EXPLAIN ANALYZE` runs it.
+pub(super) fn is_explained(before: &str) -> bool {
+    let statement = before.rsplit(';').next().unwrap_or_default().to_lowercase();
+    let words = statement.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let mut words = words.filter(|word| !word.is_empty()).skip_while(|word| *word != "explain");
+    words.next().is_some() && words.all(|word| WORDS.explains.iter().any(|known| known == word))
 }
 
 /// The part of a line that belongs to the client of a database, where a shell starts one behind `--`: that is no comment.
 fn command(line: &str) -> &str {
     let client = line.match_indices(" -- ").map(|(at, dashes)| &line[at + dashes.len()..]);
-    client.filter(|client| RUN_WORDS.iter().any(|word| client.starts_with(word))).last().unwrap_or(line)
-}
-
-/// The next block comment that has an end and does not run (`/*! … */` does, in MySQL).
-fn next_comment(text: &str, from: usize) -> Option<Range<usize>> {
-    let mut at = from;
-    loop {
-        let start = at + text[at..].find("/*")?;
-        if byte(text, Some(start + 2)) != b'!' {
-            return Some(start..start + 2 + text[start + 2..].find("*/")? + 2);
-        }
-        at = start + 3;
-    }
+    client.filter(|client| WORDS.runs.iter().any(|word| client.starts_with(word.as_str()))).last().unwrap_or(line)
 }
 
 /// Whether a verb is a word of its own and neither a method nor a part of a name.
@@ -79,8 +98,11 @@ pub(super) fn is_whole_word(text: &str, verb: Range<usize>) -> bool {
     // Written as text, a line's end before the verb is `\n`.
     let escaped = matches!(left, b'n' | b't' | b'r') && byte(text, verb.start.checked_sub(2)) == b'\\';
     let encoded = text[..verb.start].ends_with("%20") || text[..verb.start].ends_with("%0A");
+    // The version behind the mark of a comment that MySQL runs: `/*!50000DROP`.
+    let hinted = text[..verb.start].trim_end_matches(|sign: char| sign.is_ascii_digit()).ends_with("/*!");
     let left = escaped
         || encoded
+        || hinted
         || !(is_wordy(left) || matches!(left, b'.' | b'-' | b'$' | b'@') && !starts_line(text, verb.start));
     left && !is_wordy(byte(text, Some(verb.end)))
 }
@@ -143,17 +165,9 @@ impl Quotes {
         let Some((b'\'', at)) = self.inner.or(self.outer) else { return false };
         let from = if self.inner.is_some() { self.outer.map_or(0, |(_, at)| at + 1) } else { 0 };
         let before = line[from..at].to_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| crate::detect::near::has_word(&before, word));
-        has(&DATA_WORDS) && !has(&RUN_WORDS)
+        let has = |words: &[String]| words.iter().any(|word| crate::detect::near::has_word(&before, word));
+        has(&WORDS.data) && !has(&WORDS.runs)
     }
-}
-
-fn is_apostrophe(bytes: &[u8], at: usize) -> bool {
-    let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphabetic());
-    bytes[at] == b'\''
-        && letter(at.checked_sub(1))
-        && letter(Some(at + 1))
-        && !matches!(bytes[at - 1], b'f' | b'r' | b'b')
 }
 
 #[cfg(test)]
@@ -161,7 +175,7 @@ mod tests {
     use super::*;
 
     fn place(text: &str) -> Option<Place> {
-        Context::new(text).at(text.find("DROP").unwrap())
+        Context::new(text).at(text.find("DROP").unwrap()).ok()
     }
 
     #[test]
@@ -194,6 +208,18 @@ mod tests {
             place("SELECT 1; /* x */ DROP").is_some()
                 && place("curl https://a/ DROP").is_some()
                 && place("--sql DROP").is_some()
+                && place("rm /tmp/*; DROP; ls /*/x").is_some()
+                && place("glob('src/**/*.rs'); DROP; glob('**/*.ts')").is_some()
         );
+    }
+
+    #[test]
+    fn an_explanation_that_runs_is_a_statement() {
+        for text in ["explain ", "EXPLAIN (FORMAT JSON, COSTS off) ", "1; explain plan for "] {
+            assert!(is_explained(text), "{text}");
+        }
+        for text in ["explain analyze ", "EXPLAIN (analyse, buffers) ", "explain select 1; ", "explain\nselect 1 "] {
+            assert!(!is_explained(text), "{text}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Tokens of SQL, read from where a statement may begin to where it ends: at a semicolon, at the quote that a program put around it, or after
 //! a bounded number of tokens. What a token means is not known here.
 
+use super::dialect::Dialect;
 use crate::detect::near::{byte, is_wordy, window};
 
 /// Most tokens of one statement that are read.
@@ -52,19 +53,19 @@ impl Token<'_> {
         words.iter().any(|word| self.is(word))
     }
 
+    /// Whether it may name something.
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self.kind, Kind::Word | Kind::Name | Kind::Hole | Kind::Sign(b'('))
+    }
+
     pub(super) fn ends(&self) -> bool {
         matches!(self.kind, Kind::Semicolon | Kind::End | Kind::Unknown)
     }
 }
 
-/// Every token from `at`; the last one is an end.
-pub(super) fn tokens(text: &str, at: usize, quote: Option<u8>) -> Vec<Token<'_>> {
-    first_tokens(text, at, quote, MAX_TOKENS)
-}
-
-/// The first tokens from `at`, and an end.
-pub(super) fn first_tokens(text: &str, at: usize, quote: Option<u8>, most: usize) -> Vec<Token<'_>> {
-    let mut lexer = Lexer { text, at, quote };
+/// The first tokens from `at`, as a dialect reads them, and an end.
+pub(super) fn tokens(text: &str, at: usize, quote: Option<u8>, dialect: Dialect, most: usize) -> Vec<Token<'_>> {
+    let mut lexer = Lexer { text, at, quote, dialect };
     let mut tokens = Vec::new();
     while tokens.len() < most {
         let token = lexer.next();
@@ -81,6 +82,7 @@ struct Lexer<'t> {
     text: &'t str,
     at: usize,
     quote: Option<u8>,
+    dialect: Dialect,
 }
 
 impl<'t> Lexer<'t> {
@@ -153,7 +155,9 @@ impl<'t> Lexer<'t> {
                 [blank, ..] if blank.is_ascii_whitespace() => 1,
                 [b'\\', b'n' | b't' | b'r' | b'\n', ..] => 2,
                 [b'%', b'2', b'0', ..] | [b'%', b'0', b'A' | b'a', ..] => 3,
-                [b'-', b'-', ..] => self.until("\n", 2),
+                [b'-', b'-', ..] | [b'/', b'/', ..] => self.until("\n", 2),
+                [b'#', next, ..] if next.is_ascii_whitespace() => self.until("\n", 1),
+                [b'#', ..] if self.dialect.hashes() => self.until("\n", 1),
                 [b'/', b'*', b'!', ..] => 3 + rest[3..].iter().take_while(|byte| byte.is_ascii_digit()).count(),
                 [b'/', b'*', ..] => self.until("*/", 2),
                 [b'*', b'/', ..] => 2,
@@ -176,8 +180,13 @@ impl<'t> Lexer<'t> {
     fn quoted(&mut self, quote: u8, length: usize, new_line: bool) -> Token<'t> {
         let start = self.at;
         let rest = window(self.text, start + length, MAX_SPAN).as_bytes();
-        let outer = self.quote;
-        let end = rest.iter().position(|byte| *byte == quote || *byte == b'\n' || Some(*byte) == outer);
+        let (outer, lines) = (self.quote, self.dialect.is_mixed());
+        let mut escaped = false;
+        let end = rest.iter().position(|byte| {
+            let ends = !escaped && (*byte == quote || *byte == b'\n' && lines || Some(*byte) == outer);
+            escaped = self.dialect.escapes() && !escaped && *byte == b'\\';
+            ends
+        });
         match end {
             Some(end) if rest[end] == quote => {
                 let kind = if quote == b'\'' { Kind::Text } else { Kind::Name };
@@ -227,8 +236,12 @@ impl<'t> Lexer<'t> {
 mod tests {
     use super::*;
 
+    fn all(text: &str, quote: Option<u8>) -> Vec<Token<'_>> {
+        tokens(text, 0, quote, Dialect::MIXED, MAX_TOKENS)
+    }
+
     fn words(text: &str, quote: Option<u8>) -> Vec<&str> {
-        tokens(text, 0, quote).iter().map(|token| token.text).collect()
+        all(text, quote).iter().map(|token| token.text).collect()
     }
 
     #[test]
@@ -241,7 +254,7 @@ mod tests {
     fn a_statement_goes_on_in_the_next_string() {
         let text = "DELETE FROM a \"\n  \"WHERE b = 1\")";
         assert_eq!(words(text, Some(b'"')), ["DELETE", "FROM", "a", "WHERE", "b", "=", "1", ""]);
-        assert_eq!(tokens("DELETE FROM a \" + b", 0, Some(b'"')).last().unwrap().kind, Kind::Unknown);
+        assert_eq!(all("DELETE FROM a \" + b", Some(b'"')).last().unwrap().kind, Kind::Unknown);
     }
 
     #[test]
@@ -253,6 +266,6 @@ mod tests {
 
     #[test]
     fn a_statement_without_an_end_is_read_for_a_while() {
-        assert_eq!(tokens(&"a ".repeat(9_000), 0, None).len(), MAX_TOKENS + 1);
+        assert_eq!(all(&"a ".repeat(9_000), None).len(), MAX_TOKENS + 1);
     }
 }

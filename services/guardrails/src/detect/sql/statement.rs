@@ -1,13 +1,19 @@
-//! The statements that destroy: their grammar, as far as it takes to tell them from prose and from statements that name what goes.
+//! The statements that remove or rewrite data or access: their grammar, as far as it takes to tell them from prose and from statements that
+//! name what goes.
 
 use super::condition::always_holds;
-use super::context::Place;
-use super::lex::{Kind, Token, first_tokens, tokens};
+use super::context::{Place, TextKind};
+use super::dialect::Dialect;
+use super::lex::{Kind, MAX_TOKENS, Token, tokens};
+use super::words::WORDS;
 use mcp_contracts::guardrails::Severity;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Most rows of a `LIMIT` that still confines a statement.
 const MAX_LIMIT: u64 = 10_000;
+/// How many tokens after its verb say whether a text may be a statement.
+const FIRST_TOKENS: usize = 16;
 
 /// A statement that destroys.
 #[derive(Debug)]
@@ -17,40 +23,82 @@ pub(super) struct Statement {
     pub(super) end: usize,
 }
 
+type Found = Option<(&'static str, Severity)>;
+
+const ACCESS: Found = Some(("change_access", Severity::High));
+const OVERWRITE: Found = Some(("overwrite", Severity::Critical));
+
 /// Whether the words after the verb may be those of a statement; a cheap look before the whole is read.
 pub(super) fn may_begin(text: &str, verb: Range<usize>) -> bool {
-    let ahead = first_tokens(text, verb.end, None, 1);
+    let ahead = tokens(text, verb.end, None, Dialect::MIXED, FIRST_TOKENS);
     let next = ahead[0];
+    let soon = |word: &str| ahead.iter().any(|token| token.is(word));
     match text[verb].to_ascii_lowercase().as_str() {
-        "drop" => next.is_any(&["table", "database", "keyspace", "schema", "tablespace", "owned"]),
-        "delete" => next.is("from"),
-        "alter" => next.is("table"),
-        "grant" => next.is("all"),
-        _ => matches!(next.kind, Kind::Word | Kind::Name | Kind::Hole),
+        "drop" => next.kind == Kind::Word || next.kind == Kind::Name,
+        "grant" | "revoke" | "deny" => next.kind == Kind::Word,
+        "alter" => next.kind == Kind::Word,
+        "update" => next.is_named() && soon("set"),
+        "create" => soon("replace") || next.is_any(&["user", "role", "login"]),
+        "insert" => soon("overwrite"),
+        "merge" | "vacuum" | "purge" | "truncate" | "delete" => next.is_named(),
+        "replace" => next.is("table"),
+        "set password" => next.is("for") || next.kind == Kind::Sign(b'='),
+        "restore" => next.is_any(&["database", "log"]),
+        "reassign" => next.is("owned"),
+        _ => false,
     }
 }
 
 /// Reads the statement that begins with the verb.
 pub(super) fn read(text: &str, verb: Range<usize>, place: &Place) -> Option<Statement> {
     let word = &text[verb.clone()];
-    let tokens = tokens(text, verb.end, place.quote);
-    let mut reader = Reader { tokens: &tokens, at: 0, end: verb.end };
+    let tokens = tokens(text, verb.end, place.quote, place.dialect, MAX_TOKENS);
+    let begins = begins_line(text, verb.start) || place.quote == text[..verb.start].bytes().next_back();
+    let shouted = word.bytes().all(|letter| letter.is_ascii_uppercase());
+    let mut reader =
+        Reader { tokens: &tokens, at: 0, end: verb.end, sql: place.text != TextKind::Mixed, begins, shouted };
     let found = match word.to_ascii_lowercase().as_str() {
         "drop" => drop_object(&mut reader),
-        "truncate" => truncate(&mut reader, word),
+        "truncate" => truncate(&mut reader),
         "delete" => delete(&mut reader),
         "update" => update(&mut reader),
         "alter" => alter(&mut reader),
-        _ => grant(&mut reader),
+        "grant" => grant(&mut reader),
+        "revoke" | "deny" => revoke(&mut reader),
+        "merge" => merge(&mut reader),
+        "create" => create(&mut reader),
+        "insert" => {
+            (reader.take("overwrite") && reader.finds(&["select", "values", "table", "with"])).then_some(OVERWRITE?)
+        }
+        "replace" => (reader.take("table") && reader.name().is_some()).then_some(OVERWRITE?),
+        "set password" => reader.sql.then_some(ACCESS?),
+        "vacuum" => retained(&mut reader),
+        "purge" => purge(&mut reader),
+        "restore" => (reader.finds(&["replace"])).then_some(OVERWRITE?),
+        _ => (reader.take("owned") && reader.take("by")).then_some(ACCESS?),
     };
     let (kind, severity) = found?;
-    (reader.is_statement(word, place)).then_some(Statement { kind, severity, end: reader.end })
+    let titled = word.starts_with(|first: char| first.is_ascii_uppercase()) && !shouted;
+    let semicolon = tokens.last().is_some_and(|last| last.kind == Kind::Semicolon);
+    let is_statement = semicolon || shouted || place.text == TextKind::Declared || !(place.after_word || titled);
+    is_statement.then_some(Statement { kind, severity, end: reader.end })
+}
+
+/// Whether a line or a statement begins at `at`.
+fn begins_line(text: &str, at: usize) -> bool {
+    let before = text[..at].trim_end_matches([' ', '\t', '+', '-']);
+    before.is_empty() || before.ends_with(['\n', ';'])
 }
 
 struct Reader<'a, 't> {
     tokens: &'a [Token<'t>],
     at: usize,
     end: usize,
+    /// True in a text that is SQL: every object of every dialect counts there.
+    sql: bool,
+    /// True where the verb begins a line, a statement or a string.
+    begins: bool,
+    shouted: bool,
 }
 
 impl<'a, 't> Reader<'a, 't> {
@@ -90,6 +138,20 @@ impl<'a, 't> Reader<'a, 't> {
         }
     }
 
+    fn rest_of_parentheses(&mut self) {
+        let mut depth = 0_usize;
+        while !self.peek().ends() {
+            match self.next().kind {
+                Kind::Sign(b'(') => depth += 1,
+                Kind::Sign(b')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
     /// A name with its qualifiers; its last part.
     fn name(&mut self) -> Option<&'a Token<'t>> {
         loop {
@@ -107,6 +169,8 @@ impl<'a, 't> Reader<'a, 't> {
             if !self.take_sign(b'.') {
                 return Some(part);
             }
+            // `database..table` of SQL Server.
+            self.take_sign(b'.');
             if self.take_sign(b'*') {
                 return Some(part);
             }
@@ -127,6 +191,7 @@ impl<'a, 't> Reader<'a, 't> {
         token.ends()
             || token.new_line && (token.kind == Kind::Word || token.kind == Kind::Sign(b'-'))
             || matches!(token.kind, Kind::Sign(b')' | b'<' | b'|' | b'}' | b'/'))
+            || self.sql && token.is_any(&["commit", "go", "end", "rollback"])
     }
 
     /// What is left of the statement, to its end.
@@ -138,51 +203,81 @@ impl<'a, 't> Reader<'a, 't> {
         &self.tokens[start..self.at]
     }
 
-    /// Whether it is a statement and no sentence that sounds like one.
-    fn is_statement(&self, verb: &str, place: &Place) -> bool {
-        let shouted = verb.bytes().all(|letter| letter.is_ascii_uppercase());
-        let semicolon = self.tokens.last().is_some_and(|last| last.kind == Kind::Semicolon);
-        let titled = verb.starts_with(|first: char| first.is_ascii_uppercase())
-            && verb[1..].bytes().all(|letter| letter.is_ascii_lowercase());
-        semicolon || shouted || !(place.after_word || titled)
+    /// Skips any of the words; what follows them.
+    fn skip(&mut self, words: &[&str]) -> &'a Token<'t> {
+        while self.peek().is_any(words) {
+            self.next();
+        }
+        self.peek()
+    }
+
+    /// Reads the rest of the statement; whether one of the words is in it.
+    fn finds(&mut self, words: &[&str]) -> bool {
+        self.rest().iter().any(|token| token.is_any(words))
+    }
+
+    /// Takes the longest of the groups of words that comes next; its kind.
+    fn take_one_of(&mut self, groups: &'static BTreeMap<String, Vec<String>>) -> Option<&'static str> {
+        let follows = |words: &&'static String| {
+            words
+                .split(' ')
+                .enumerate()
+                .all(|(at, word)| self.tokens.get(self.at + at).is_some_and(|token| token.is(word)))
+        };
+        let all = groups.iter().flat_map(|(kind, words)| words.iter().map(move |words| (kind.as_str(), words)));
+        let (kind, words) = all.filter(|(_, words)| follows(words)).max_by_key(|(_, words)| words.len())?;
+        words.split(' ').for_each(|_| _ = self.next());
+        Some(kind)
+    }
+
+    /// Whether it stands as a statement does even where its words are common ones.
+    fn stands_alone(&self) -> bool {
+        let ends = self.tokens.last().is_some_and(|last| matches!(last.kind, Kind::Semicolon | Kind::End));
+        self.sql || self.shouted || self.begins && ends
     }
 }
-
-type Found = Option<(&'static str, Severity)>;
 
 fn drop_object(reader: &mut Reader<'_, '_>) -> Found {
-    if reader.peek().is_any(&["temporary", "temp"]) {
+    if WORDS.kept().iter().any(|words| {
+        words.split(' ').enumerate().all(|(at, word)| reader.tokens.get(at).is_some_and(|token| token.is(word)))
+    }) {
         return None;
     }
-    let object = reader.next();
-    let found = if object.is("table") {
-        ("drop_table", Severity::Critical)
-    } else if object.is_any(&["database", "keyspace"]) {
-        ("drop_database", Severity::Critical)
-    } else if object.is_any(&["schema", "tablespace"]) {
-        ("drop_schema", Severity::Critical)
-    } else if object.is("owned") && reader.take("by") {
-        ("drop_owned", Severity::Critical)
-    } else {
-        return None;
-    };
-    reader.if_exists();
-    // Which table it is may be put in by the program.
-    if reader.peek().kind == Kind::Unknown {
-        return Some(found);
+    if reader.take("owned") {
+        return reader.take("by").then_some(("drop_owned", Severity::Critical));
     }
-    let name = reader.names()?;
-    if name.text.starts_with('#') || name.text.starts_with("[#") {
-        return None;
+    if let Some(kind) = reader.take_one_of(&WORDS.containers) {
+        reader.if_exists();
+        // Which table it is may be put in by the program.
+        if reader.peek().kind == Kind::Unknown {
+            return Some((kind, Severity::Critical));
+        }
+        let name = reader.names()?;
+        if name.text.starts_with('#') || name.text.starts_with("[#") {
+            return None;
+        }
+        reader.skip(&["cascade", "restrict", "constraints", "purge", "force", "with", "sync", "on"]);
+        let options = reader.sql && (reader.shouted || reader.peek().kind == Kind::Sign(b'('));
+        return (reader.over() || options).then_some((kind, Severity::Critical));
     }
-    while reader.peek().is_any(&["cascade", "restrict", "constraints", "purge", "force"]) {
+    let known = reader.take_one_of(&WORDS.objects);
+    if known.is_none() && reader.sql {
         reader.next();
     }
-    reader.over().then_some(found)
+    let kind = known.or_else(|| reader.sql.then_some("drop_object"))?;
+    reader.skip(&["concurrently"]);
+    reader.if_exists();
+    reader.names()?;
+    let ends = reader.over()
+        || reader.peek().kind == Kind::Sign(b'(')
+        || reader.peek().is_any(&["on", "for", "cascade", "restrict", "from", "using", "as"]);
+    (ends && reader.stands_alone()).then_some((kind, Severity::High))
 }
 
-fn truncate(reader: &mut Reader<'_, '_>, verb: &str) -> Found {
-    let table = reader.take("table");
+fn truncate(reader: &mut Reader<'_, '_>) -> Found {
+    let table = reader.peek().is_any(&["table", "database"]);
+    let all = reader.peek().is("all");
+    let next = reader.skip(&["all", "table", "tables", "database", "from", "temporary"]).kind;
     reader.if_exists();
     reader.take("only");
     let found = Some(("truncate", Severity::Critical));
@@ -190,46 +285,90 @@ fn truncate(reader: &mut Reader<'_, '_>, verb: &str) -> Found {
         return found;
     }
     // Without its keyword it is also a word of programs: `Truncate { bytes: 1 }`.
-    if !table && reader.peek().kind == Kind::Hole {
+    if !table && next == Kind::Hole {
         return None;
     }
     reader.names()?;
-    while reader.peek().is_any(&["restart", "continue", "identity", "cascade", "restrict", "drop", "reuse", "storage"])
-    {
-        reader.next();
-    }
-    let shouted = verb.bytes().all(|letter| letter.is_ascii_uppercase());
-    (reader.over() && (table || shouted || reader.peek().kind == Kind::Semicolon)).then_some(found?)
+    reader.skip(&[
+        "restart",
+        "continue",
+        "identity",
+        "cascade",
+        "restrict",
+        "drop",
+        "reuse",
+        "storage",
+        "with",
+        "partitions",
+        "sync",
+        "on",
+    ]);
+    let sure = table || all || reader.shouted || reader.sql && reader.begins || reader.peek().kind == Kind::Semicolon;
+    ((reader.over() || reader.sql && reader.shouted) && sure).then_some(found?)
 }
 
 fn delete(reader: &mut Reader<'_, '_>) -> Found {
-    if !reader.take("from") {
-        return None;
+    let plain = reader.peek().is("from");
+    reader.skip(&["low_priority", "quick", "ignore"]);
+    if reader.take("top") {
+        reader.rest_of_parentheses();
+        reader.take("percent");
     }
     reader.take("only");
-    reader.name()?;
-    reader.take("as");
-    if reader.peek().kind == Kind::Word
-        && !reader.peek().is_any(&["where", "using", "limit", "order", "returning", "join"])
-        && !reader.peek().new_line
-    {
+    if !reader.take("from") {
+        // `DELETE a FROM a`, and without `FROM` in SQL Server and Oracle.
+        reader.names()?;
+        // Elsewhere `DELETE requests` is a method of HTTP.
+        let alone = reader.sql && reader.stands_alone() || reader.begins && reader.peek().kind == Kind::Semicolon;
+        if !reader.take("from") && !(alone && (reader.over() || reader.peek().is("where"))) {
+            return None;
+        }
+    }
+    if plain || !reader.over() && !reader.peek().is("where") {
+        reader.take("only");
+        reader.names()?;
+        reader.take("as");
+    }
+    let clauses = [
+        "where",
+        "using",
+        "limit",
+        "order",
+        "returning",
+        "join",
+        "inner",
+        "left",
+        "right",
+        "cross",
+        "output",
+        "option",
+        "with",
+    ];
+    if reader.peek().kind == Kind::Word && !reader.peek().is_any(&clauses) && !reader.peek().new_line {
         reader.next();
     }
-    if !reader.over() && !reader.peek().is_any(&["where", "using", "limit", "order", "returning"]) {
+    if !reader.over() && !reader.peek().is_any(&clauses) && !(reader.sql && reader.shouted) {
         return None;
     }
-    unconfined(reader).then_some(("delete_all", Severity::Critical))
+    let table = &reader.tokens[usize::from(plain)];
+    unconfined(reader, table).then_some(("delete_all", Severity::Critical))
 }
 
 fn update(reader: &mut Reader<'_, '_>) -> Found {
-    reader.take("only");
-    let name = reader.name()?;
+    reader.skip(&["only", "low_priority", "ignore"]);
+    let name = reader.names()?;
     if name.is("set") {
         return None;
     }
-    if !reader.peek().is("set") {
+    let joins = ["join", "inner", "left", "right", "cross"];
+    if !reader.peek().is("set") && !reader.peek().is_any(&joins) {
         reader.take("as");
         reader.name()?;
+    }
+    // `UPDATE a JOIN b ON … SET` of MySQL.
+    let joined = reader.peek().is_any(&joins);
+    while joined && !reader.peek().is("set") && !reader.peek().ends() {
+        reader.next();
     }
     if !reader.take("set") {
         return None;
@@ -239,11 +378,11 @@ fn update(reader: &mut Reader<'_, '_>) -> Found {
     if !parenthesis && !reader.take_sign(b'=') {
         return None;
     }
-    unconfined(reader).then_some(("update_all", Severity::High))
+    unconfined(reader, name).then_some(("update_all", Severity::High))
 }
 
 /// Whether nothing confines a `DELETE` or an `UPDATE`, from here to its end.
-fn unconfined(reader: &mut Reader<'_, '_>) -> bool {
+fn unconfined(reader: &mut Reader<'_, '_>, table: &Token<'_>) -> bool {
     let end = reader.end;
     let rest = reader.rest();
     let ends = reader.peek().kind;
@@ -257,7 +396,7 @@ fn unconfined(reader: &mut Reader<'_, '_>) -> bool {
         depth == 0
     });
     let stop = ["limit", "order", "returning", "fetch"];
-    let clause = outer.find(|(_, token)| token.is_any(&["where", "limit", "join", "inner"]) || next_statement(token));
+    let clause = outer.find(|(_, token)| token.is_any(&["where", "limit"]) || next_statement(token));
     let (at, token) = match clause {
         None if ends == Kind::Unknown
             || rest.last().is_some_and(|last| {
@@ -283,7 +422,16 @@ fn unconfined(reader: &mut Reader<'_, '_>) -> bool {
     let length =
         condition.iter().position(|token| token.is_any(&stop) || next_statement(token)).unwrap_or(condition.len());
     let condition = balanced(&condition[..length]);
-    ends != Kind::Unknown && always_holds(condition)
+    ends != Kind::Unknown && (always_holds(condition) || selects_itself(condition, table))
+}
+
+/// `id IN (SELECT id FROM users)` of the same table, without a condition.
+fn selects_itself(condition: &[Token<'_>], table: &Token<'_>) -> bool {
+    let closes = |token: &Token<'_>| token.kind == Kind::Sign(b')');
+    let mut from = condition.windows(3).filter(|tokens| tokens[0].is("from") && closes(&tokens[2]));
+    condition.iter().any(|token| token.is("in"))
+        && !condition.iter().any(|token| token.is_any(&["where", "not", "and", "limit", "having", "join"]))
+        && from.next().is_some_and(|tokens| tokens[1].text.eq_ignore_ascii_case(table.text))
 }
 
 /// A condition without what closes a parenthesis that began before it.
@@ -310,62 +458,175 @@ fn next_statement(token: &Token<'_>) -> bool {
         ])
 }
 
+fn merge(reader: &mut Reader<'_, '_>) -> Found {
+    reader.take("into");
+    reader.name()?;
+    let rest = reader.rest();
+    let deletes = rest.windows(2).any(|pair| pair[0].is("then") && pair[1].is("delete"));
+    (deletes && rest.iter().any(|token| token.is("when"))).then_some(("merge_delete", Severity::Critical))
+}
+
+fn create(reader: &mut Reader<'_, '_>) -> Found {
+    if reader.take("or") && reader.take("replace") {
+        let object = reader.skip(&["transient", "external", "foreign", "hybrid", "iceberg", "dynamic"]);
+        let container =
+            object.is_any(&["table", "database", "schema", "stage", "stream", "dictionary", "sequence", "keyspace"]);
+        reader.next();
+        reader.if_exists();
+        return (container && reader.name().is_some()).then_some(OVERWRITE?);
+    }
+    (reader.peek().is_any(&["user", "role", "login"])
+        && reader.finds(&["superuser", "createrole", "bypassrls", "replication", "sysadmin"]))
+    .then_some(ACCESS?)
+}
+
+/// `VACUUM t RETAIN 0 HOURS`: the versions that one could go back to are removed.
+fn retained(reader: &mut Reader<'_, '_>) -> Found {
+    let rest = reader.rest();
+    rest.windows(2)
+        .any(|pair| pair[0].is("retain") && pair[1].kind == Kind::Number)
+        .then_some(("vacuum", Severity::High))
+}
+
+fn purge(reader: &mut Reader<'_, '_>) -> Found {
+    let what = reader.next();
+    let known = what.is_any(&["table", "recyclebin", "dba_recyclebin", "tablespace", "index", "binary", "master"]);
+    (known && (reader.over() || reader.names().is_some()) && reader.stands_alone()).then_some(("purge", Severity::High))
+}
+
 fn alter(reader: &mut Reader<'_, '_>) -> Found {
-    if !reader.take("table") {
+    if reader.peek().is_any(&["user", "role", "login", "policy", "default", "authorization", "group"]) {
+        reader.next();
+        return (reader.stands_alone() && (reader.shouted || reader.sql) && reader.name().is_some()).then_some(ACCESS?);
+    }
+    if !reader.skip(&["foreign", "external"]).is("table") {
         return None;
     }
+    reader.next();
     reader.if_exists();
     reader.take("only");
     reader.name()?;
     let mut last = reader.next();
     while !last.ends() {
-        if last.is("drop") {
-            let what = reader.peek();
-            if what.is("column") {
-                reader.next();
-                reader.if_exists();
-                reader.name();
-                return Some(("drop_column", Severity::High));
-            }
-            if what.is("partition") {
-                reader.next();
-                reader.name();
-                return Some(("drop_partition", Severity::High));
-            }
-            let kept = [
-                "constraint",
-                "index",
-                "default",
-                "not",
-                "key",
-                "primary",
-                "foreign",
-                "check",
-                "identity",
-                "expression",
-                "if",
-            ];
-            let plain = matches!(what.kind, Kind::Word | Kind::Name) && !what.is_any(&kept);
-            if plain {
-                reader.next();
-                if reader.over() || reader.peek().kind == Kind::Sign(b',') || reader.peek().is("cascade") {
-                    return Some(("drop_column", Severity::High));
-                }
-            }
+        if let Some(found) = altered(reader, last) {
+            return Some(found);
         }
         last = reader.next();
     }
     None
 }
 
+/// What a clause of `ALTER TABLE` removes or rewrites.
+fn altered(reader: &mut Reader<'_, '_>, word: &Token<'_>) -> Found {
+    let high = |kind| Some((kind, Severity::High));
+    let next = *reader.peek();
+    let after = *reader.tokens.get(reader.at + 1).unwrap_or(&next);
+    if word.is("drop") {
+        return dropped(reader);
+    }
+    if word.is("truncate") && next.is("partition")
+        || word.is("clear") && next.is_any(&["column", "index", "projection"])
+    {
+        return Some(("truncate", Severity::Critical));
+    }
+    if word.is_any(&["disable", "no"]) && (next.is("row") && after.is("level") || next.is("force")) {
+        return ACCESS;
+    }
+    if word.is("owner") && next.is("to") {
+        return ACCESS;
+    }
+    if word.is("set") && next.is("unlogged") || word.is("discard") && next.is("tablespace") {
+        return high("unlogged");
+    }
+    if word.is("modify") && next.is("ttl") || word.is("delete") && next.is("where") {
+        let everything = word.is("modify") || unconfined(reader, &next);
+        return everything.then_some(("delete_all", Severity::Critical));
+    }
+    if word.is("modify") || word.is("alter") && retyped(reader) {
+        return high("change_type");
+    }
+    if word.is("update") && next.is_named() && after.kind == Kind::Sign(b'=') {
+        return unconfined(reader, &next).then_some(("update_all", Severity::High));
+    }
+    None
+}
+
+/// `ALTER COLUMN a TYPE int`, or without the keyword in SQL Server.
+fn retyped(reader: &Reader<'_, '_>) -> bool {
+    let column = usize::from(reader.peek().is("column"));
+    let after = |more: usize| reader.tokens.get(reader.at + column + more);
+    let kept = ["set", "drop", "add", "restart", "reset", "type", "remove"];
+    after(1).is_some_and(|word| word.is("type") || column == 1 && word.kind == Kind::Word && !word.is_any(&kept))
+        || after(2).is_some_and(|word| word.is("data")) && after(3).is_some_and(|word| word.is("type"))
+}
+
+fn dropped(reader: &mut Reader<'_, '_>) -> Found {
+    let what = *reader.peek();
+    for (word, kind) in [
+        ("column", "drop_column"),
+        ("partition", "drop_partition"),
+        ("part", "drop_partition"),
+        ("detached", "drop_partition"),
+    ] {
+        if what.is(word) {
+            reader.next();
+            reader.if_exists();
+            reader.name();
+            return Some((kind, Severity::High));
+        }
+    }
+    let kept = [
+        "constraint",
+        "index",
+        "default",
+        "not",
+        "key",
+        "primary",
+        "foreign",
+        "check",
+        "identity",
+        "expression",
+        "unique",
+    ];
+    if !matches!(what.kind, Kind::Word | Kind::Name | Kind::Sign(b'(')) || what.is_any(&kept) {
+        return None;
+    }
+    if what.kind == Kind::Sign(b'(') {
+        return Some(("drop_column", Severity::High));
+    }
+    reader.if_exists();
+    if !what.is("if") {
+        reader.next();
+    } else {
+        reader.name()?;
+    }
+    let ends =
+        reader.over() || reader.peek().kind == Kind::Sign(b',') || reader.peek().is_any(&["cascade", "restrict"]);
+    ends.then_some(("drop_column", Severity::High))
+}
+
 fn grant(reader: &mut Reader<'_, '_>) -> Found {
-    if !reader.take("all") {
-        return None;
+    let all = reader.take("all");
+    let rest = reader.rest();
+    let at = |word: &str| rest.iter().position(|token| token.is(word));
+    let to = at("to")?;
+    if let Some(on) = at("on").filter(|on| *on < to) {
+        let everybody = rest.get(to + 1).is_some_and(|token| token.is("public"));
+        let further = rest.windows(2).any(|pair| pair[0].is_any(&["grant", "admin"]) && pair[1].is("option"));
+        return if all && on <= 1 && to <= 8 {
+            Some(("grant_all", Severity::High))
+        } else {
+            (everybody || further && (reader.sql || reader.shouted)).then_some(ACCESS?)
+        };
     }
-    reader.take("privileges");
-    if !reader.take("on") {
-        return None;
-    }
-    let to = reader.rest().iter().position(|token| token.is("to"));
-    to.is_some_and(|to| to <= 8).then_some(("grant_all", Severity::High))
+    // A role, or a privilege of the whole server.
+    (reader.sql && reader.shouted && to <= 4).then_some(ACCESS?)
+}
+
+fn revoke(reader: &mut Reader<'_, '_>) -> Found {
+    let rest = reader.rest();
+    let at = |word: &str| rest.iter().position(|token| token.is(word));
+    let from = at("from").or_else(|| at("to"))?;
+    let on = at("on").is_some_and(|on| on < from);
+    (reader.stands_alone() && (on || reader.sql && from <= 4) && (reader.shouted || reader.sql)).then_some(ACCESS?)
 }
