@@ -69,7 +69,7 @@ pub(super) fn content(stage: &Stage<'_>, done: &Reply<'_>) {
     let first = whys.first().is_some_and(|why| why["answer"].is_string() && why["evidence"][0]["line"] == CAUSE_LINE);
     stage.expect("the five whys begin at the root cause in the notes", whys.len() == 5 && first, &data["whys"], &ops);
     let actions = list(data, "actions");
-    let full = ["what", "why", "owner", "priority", "due", "verification"];
+    let full = ["what", "why", "owner", "due", "verification"];
     let complete =
         actions.iter().all(|action| full.iter().all(|name| !action[*name].as_str().unwrap_or_default().is_empty()));
     let todo = actions.iter().any(|action| action["what"].as_str().is_some_and(|what| what.contains("concurrently")));

@@ -1,11 +1,11 @@
 //! No peer answers, all at the same time.
 
-use super::{PEERS, expect_waited, run};
+use super::{PEERS, UNCHECKED, expect_waited, run};
 use crate::lifecycle::{RECOVERY, recovers, step, trail};
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use serde_json::{Value, json};
 
-/// Expects that the deadlines run at the same time, and that after a few timeouts no step waits.
+/// Expects that a workflow is blocked by the check alone, and that after a few timeouts no step waits and every fallback is used.
 pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) -> Result<(), Broken> {
     let parts: Vec<String> = PEERS.iter().map(|(service, ..)| stage.instances(*service)[0].clone()).collect();
     for part in &parts {
@@ -16,9 +16,12 @@ pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &
                  log_usage skipped, remember deferred";
     let without = |reply: &Value| reply["status"] == "degraded" && reply["reasons"] == reasons && trail(reply) == alone;
     let reply = run(ann, "answer").await;
-    let reply = reply.gives("without all three peers a workflow still answers, and names them", without);
+    let reply = reply.gives("without all three peers a workflow still answers, and is blocked by the check", |reply| {
+        let unchecked = reply["reasons"] == json!(["guardrail_unavailable"]);
+        reply["status"] == "blocked" && reply["retryable"] == true && unchecked && trail(reply) == UNCHECKED
+    });
     let names = PEERS.map(|(_, name, ..)| name);
-    expect_waited(reply, "its steps waited at the same time", &names);
+    expect_waited(reply, "its check waited once", &names[..1]);
     let skipped = async || {
         let reply = run(ann, "answer").await;
         let at_once = names.iter().all(|name| {

@@ -120,6 +120,10 @@ pub enum Scope {
     /// All of the above.
     #[serde(rename = "admin")]
     Admin,
+    /// The call belongs to a workflow that was charged where it began: no daily quota, only a burst limit. The orchestrator alone
+    /// signs tokens with it, for the checks of guardrails; it is no permission, and `admin` does not include it.
+    #[serde(rename = "quota.prepaid")]
+    Prepaid,
     /// A scope that these services do not define; it is ignored.
     // A token with a scope of a newer release stays valid at the services of an older one.
     #[serde(other, rename = "unknown")]
@@ -148,6 +152,7 @@ impl Scope {
             Self::PatternsSelect => "patterns.select",
             Self::AgentsRun => "agents.run",
             Self::Admin => "admin",
+            Self::Prepaid => "quota.prepaid",
             Self::Unknown => "unknown",
         }
     }

@@ -245,7 +245,12 @@ impl Endpoint {
         if !missing.is_empty() {
             return Err(self.missing_scopes(&missing, request.path).with_id(id));
         }
-        match self.quota.decide(&claims.org_id, claims.plan).await {
+        let decision = if claims.scopes.contains(&Scope::Prepaid) {
+            self.quota.decide_prepaid(&claims.org_id, claims.plan)
+        } else {
+            self.quota.decide(&claims.org_id, claims.plan).await
+        };
+        match decision {
             QuotaDecision::Admitted(state) => Ok(state),
             QuotaDecision::Limited(state) => Err(reply::limited(&state).with_id(id)),
             QuotaDecision::Refused { retry_after } => {

@@ -32,6 +32,8 @@ struct Inner {
     fallback: Fallback,
     share: Share,
     local: LocalLimiter,
+    /// Counts the calls of [`Quota::decide_prepaid`]. Apart from `local`, so that they are never settled with Redis.
+    prepaid: LocalLimiter,
     redis: Option<RedisLink>,
 }
 
@@ -104,6 +106,7 @@ impl Quota {
                 fallback: settings.fallback,
                 share: Share { instances: u64::from(settings.instances) },
                 local,
+                prepaid: LocalLimiter::default(),
                 redis,
             }),
         }
@@ -132,6 +135,18 @@ impl Quota {
                 }
             },
         };
+        inner.count(&decision);
+        decision
+    }
+
+    /// Decides about a call that was charged where its workflow began: only the burst limit applies, in this instance. An organisation that
+    /// used up its day here must not escape the checks of its own workflows, and neither must one during an outage of Redis.
+    pub fn decide_prepaid(&self, org: &str, plan: Plan) -> QuotaDecision {
+        let inner = &*self.inner;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let limits = QuotaLimits { daily: [u64::MAX; 4], ..inner.limits };
+        let decision = inner.prepaid.decide(org, plan, limits, now, Share { instances: 1 }, false);
+        let decision = inner.state(decision, plan, now, Mode::Local);
         inner.count(&decision);
         decision
     }

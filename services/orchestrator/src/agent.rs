@@ -2,7 +2,6 @@
 //! agents use no clock, network, store or randomness.
 
 mod draft;
-mod figures;
 mod general;
 mod lexicon;
 mod markdown;
@@ -14,7 +13,6 @@ mod timestamp;
 mod words;
 
 pub use draft::{Draft, MAX_PROSE_CHARS, UnknownField};
-pub use figures::Figure;
 pub use general::Brief;
 pub use rca::RootCauseReport;
 pub use related::Related;
@@ -22,7 +20,6 @@ pub use retro::RetrospectivePlan;
 pub use source::Evidence;
 pub use words::topic;
 
-use draft::Kind;
 use jiff::civil::Date;
 use mcp_contracts::memory::{Memory, Visibility};
 use mcp_contracts::orchestrator::{AgentName, Artefact};
@@ -79,21 +76,34 @@ pub struct NewMemory {
 
 /// Runs an agent.
 pub fn run(agent: AgentName, input: &AgentInput<'_>) -> Drafted {
-    let (draft, remember) = match agent {
+    let (draft, remember) = write(agent, input);
+    let is_shared = |memory: &&Memory| memory.visibility != Visibility::Private;
+    let shared: Vec<Memory> = input.memories.iter().filter(is_shared).cloned().collect();
+    if shared.len() == input.memories.len() {
+        return Drafted { artefact: draft.artefact(), draft, remember };
+    }
+    // A private memory may be quoted to its owner, but not in a memory for others. What others will read is therefore written without it.
+    let (_, for_others) = write(agent, &AgentInput { memories: &shared, ..*input });
+    let private = remember.into_iter().filter(|new| new.visibility == Visibility::Private);
+    let for_others = for_others.into_iter().filter(|new| new.visibility != Visibility::Private);
+    Drafted { artefact: draft.artefact(), draft, remember: private.chain(for_others).collect() }
+}
+
+fn write(agent: AgentName, input: &AgentInput<'_>) -> (Draft, Vec<NewMemory>) {
+    match agent {
         AgentName::Rca => {
             let report = rca::report(input);
-            (Draft::new(Kind::RootCauseReport, &report, input), rca::remember(&report, input))
+            (Draft::new("root_cause_report", &report, input), rca::remember(&report, input))
         }
         AgentName::Retro => {
             let plan = retro::plan(input);
-            (Draft::new(Kind::RetrospectivePlan, &plan, input), retro::remember(&plan, input))
+            (Draft::new("retrospective_plan", &plan, input), retro::remember(&plan, input))
         }
         AgentName::General => {
             let brief = general::brief(input);
-            (Draft::new(Kind::Brief, &brief, input), general::remember(&brief, input))
+            (Draft::new("brief", &brief, input), general::remember(&brief, input))
         }
-    };
-    Drafted { artefact: draft.artefact(), draft, remember }
+    }
 }
 
 /// Returns a count with its noun: `1 note`, `2 notes`, `no note`.

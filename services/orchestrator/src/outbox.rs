@@ -1,9 +1,11 @@
-//! The outbox: one task that repeats calls that a peer did not accept, oldest first, with backoff. A delivery may be sent twice, after a lost reply
-//! or a restart; because of its idempotency key, the second one has no effect.
+//! The outbox: repeats calls that a peer did not accept, oldest first, with backoff. Each kind of delivery has a loop of its own, so that a peer that
+//! is down delays no delivery to another. A delivery may be sent twice, after a lost reply or a restart; because of its idempotency key, the
+//! second one has no effect.
 
 use crate::peer::{Call, PeerError, PeerReply};
 use crate::peers::{LOG_USAGE, Peers, REMEMBER};
-use crate::store::{DeliveryKind, MAX_AGE, PendingDelivery, Retention, Store, StoreError};
+use crate::store::{Delivery, DeliveryKind, MAX_AGE, Retention, Store};
+use futures::future::{join, join_all};
 use mcp_contracts::{ErrorCode, metric};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -13,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Maximum number of deliveries that one pass reads.
 const PASS: u32 = 64;
-/// Maximum time between two passes, and the time between two deletions of old entries.
+/// Denied deliveries after which a pass ends: the peer denies the orchestrator's token, and would deny the others too.
+const MAX_DENIED: u32 = 3;
+/// Maximum time between two passes of a kind, and the time between two deletions of old entries.
 const IDLE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Maximum pause while a peer is down, and so the maximum wait of a delivery once the peer is back.
@@ -23,13 +27,18 @@ const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(600);
 /// Pause of an organisation that has used up its quota, if the peer sends no `Retry-After`.
 const QUOTA_PAUSE: Duration = Duration::from_secs(60);
 /// The executions that are kept; older ones are deleted.
-pub const RETENTION: Retention = Retention { per_organisation: 1_000, age: Duration::from_secs(30 * 24 * 3_600) };
+pub const RETENTION: Retention = Retention {
+    per_organisation: 1_000,
+    age: Duration::from_secs(30 * 24 * 3_600),
+    keys_per_user: 2_000,
+    key_age: Duration::from_secs(24 * 3_600),
+};
 
 pub struct Outbox {
     store: Store,
     peers: Arc<Peers>,
     attempt_deadline: Duration,
-    wake: Notify,
+    wake: [Notify; DeliveryKind::ALL.len()],
 }
 
 enum DeliveryResult {
@@ -38,6 +47,8 @@ enum DeliveryResult {
     Refused,
     /// The peer does not answer, so other deliveries to it wait as well.
     PeerDown,
+    /// The peer denies the orchestrator's token. An operator mends that, and the delivery is kept until then.
+    Denied,
     /// The organisation has used up its quota at the peer. Deliveries of other organisations continue.
     NoQuota(Option<Duration>),
     /// The peer answers but does not accept this delivery now.
@@ -47,14 +58,15 @@ enum DeliveryResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     pub delivered: usize,
-    pub peer_down: bool,
+    /// True if the peer, or the database, did not do its part: the next pass must not follow at once.
+    pub failed: bool,
     /// True if more entries may be due at once.
     pub more: bool,
 }
 
 impl Outbox {
     pub fn new(store: Store, peers: Arc<Peers>, attempt_deadline: Duration) -> Self {
-        Self { store, peers, attempt_deadline, wake: Notify::new() }
+        Self { store, peers, attempt_deadline, wake: Default::default() }
     }
 
     /// Wakes the task for new entries. Counts these, and the older entries that they displaced, in the metrics.
@@ -65,46 +77,71 @@ impl Outbox {
         report_dropped(displaced, "full");
         metrics::gauge!(metric::OUTBOX_DEPTH).increment(count as f64 - displaced.len() as f64);
         // `notify_one` keeps a permit, so a wake-up during a pass is not lost.
-        self.wake.notify_one();
+        self.wake.iter().for_each(Notify::notify_one);
     }
 
     /// Delivers until `stop` is cancelled. A delivery that is interrupted is sent again after the restart.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        stop.run_until_cancelled(self.work()).await;
+        let loops = join(join_all(DeliveryKind::ALL.map(|kind| self.work(kind))), self.tidy());
+        stop.run_until_cancelled(loops).await;
     }
 
-    async fn work(&self) {
-        let mut failures = 0;
-        let mut last_cleanup: Option<Instant> = None;
+    async fn tidy(&self) {
         loop {
-            if last_cleanup.is_none_or(|at| at.elapsed() >= IDLE) {
-                self.delete_old().await;
-                last_cleanup = Some(Instant::now());
-            }
-            let pass = self.pass().await;
-            failures = if pass.peer_down { failures + 1 } else { 0 };
-            let due = self.measure().await;
-            if pass.peer_down {
-                // A new entry does not end this pause: it would only call a peer that is down.
+            self.delete_old().await;
+            tokio::time::sleep(IDLE).await;
+        }
+    }
+
+    async fn work(&self, kind: DeliveryKind) {
+        let mut failures = 0;
+        loop {
+            let mut pass = self.pass(kind).await;
+            let wait = match self.store.depth(kind).await {
+                Ok((count, wait)) => {
+                    metrics::gauge!(metric::OUTBOX_DEPTH).set(count as f64);
+                    wait.unwrap_or(IDLE)
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the outbox cannot be read");
+                    pass.failed = true;
+                    IDLE
+                }
+            };
+            failures = if pass.failed { failures + 1 } else { 0 };
+            if pass.failed {
+                // A new entry does not end this pause: it would only meet the same failure.
                 tokio::time::sleep(backoff(failures, LONGEST_PAUSE)).await;
             } else if !pass.more {
-                let _ = tokio::time::timeout(due.unwrap_or(IDLE).min(IDLE), self.wake.notified()).await;
+                let _ = tokio::time::timeout(wait.min(IDLE), self.wake[kind as usize].notified()).await;
             }
         }
     }
 
-    pub async fn pass(&self) -> Pass {
-        let mut pass = Pass { delivered: 0, peer_down: false, more: false };
-        let due = self.store.due(PASS).await.unwrap_or_default();
-        let (mut down, mut without_quota) = (Vec::new(), Vec::new());
+    /// Delivers the oldest entries of one kind that are due.
+    pub async fn pass(&self, kind: DeliveryKind) -> Pass {
+        let mut pass = Pass { delivered: 0, failed: false, more: false };
+        let due = match self.store.due(kind, PASS).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(%error, "the outbox cannot be read");
+                return Pass { failed: true, ..pass };
+            }
+        };
         pass.more = due.len() == PASS as usize;
+        let (mut denied, mut without_quota) = (0, Vec::new());
         for pending in due {
-            let kind = pending.delivery.kind;
-            let org = &pending.delivery.claims.org_id;
-            if down.contains(&kind) || without_quota.contains(org) {
+            let Some(delivery) = &pending.delivery else {
+                // Perhaps a newer release wrote it, so it is kept until it is too old.
+                tracing::error!(entry = pending.id, kind = kind.name(), "an entry of the outbox cannot be read");
+                pass.failed |= self.store.postpone(pending.id, LONGEST_POSTPONEMENT).await.is_err();
+                continue;
+            };
+            let org = &delivery.claims.org_id;
+            if without_quota.contains(org) {
                 continue;
             }
-            let settled = match self.deliver(&pending).await {
+            let settled = match self.deliver(delivery).await {
                 DeliveryResult::Yes => {
                     pass.delivered += 1;
                     metrics::counter!(metric::OUTBOX_DELIVERED_TOTAL, "kind" => kind.name()).increment(1);
@@ -115,8 +152,13 @@ impl Outbox {
                     self.store.remove(pending.id).await
                 }
                 DeliveryResult::PeerDown => {
-                    down.push(kind);
-                    Ok(())
+                    pass.failed = true;
+                    break;
+                }
+                DeliveryResult::Denied => {
+                    denied += 1;
+                    // Postponed, so that an entry that only its own claims make unacceptable does not hold up the others.
+                    self.store.postpone(pending.id, backoff(pending.attempts + 1, LONGEST_PAUSE)).await
                 }
                 DeliveryResult::NoQuota(pause) => {
                     without_quota.push(org.clone());
@@ -128,17 +170,17 @@ impl Outbox {
             };
             if let Err(error) = settled {
                 tracing::error!(%error, "the outbox cannot be changed");
-                // The database fails, so the next pass must not follow at once.
-                pass.more = false;
+                pass.failed = true;
+            }
+            if pass.failed || denied >= MAX_DENIED {
+                pass.failed = true;
                 break;
             }
         }
-        pass.peer_down = !down.is_empty();
         pass
     }
 
-    async fn deliver(&self, pending: &PendingDelivery) -> DeliveryResult {
-        let delivery = &pending.delivery;
+    async fn deliver(&self, delivery: &Delivery) -> DeliveryResult {
         let (peer, tool) = match delivery.kind {
             DeliveryKind::Remember => (&self.peers.memory, REMEMBER),
             DeliveryKind::LogUsage => (&self.peers.patterns, LOG_USAGE),
@@ -170,6 +212,7 @@ impl Outbox {
                 );
                 DeliveryResult::Refused
             }
+            Err(PeerError::Denied(_)) => DeliveryResult::Denied,
             Err(PeerError::Quota { retry_after }) => DeliveryResult::NoQuota(retry_after),
             Err(
                 PeerError::Refused
@@ -191,14 +234,6 @@ impl Outbox {
         if let Err(error) = self.store.delete_old_executions(RETENTION).await {
             tracing::error!(%error, "old executions cannot be deleted");
         }
-    }
-
-    /// Updates the gauge; returns the time until the next entry is due.
-    async fn measure(&self) -> Option<Duration> {
-        let depth: Result<_, StoreError> = self.store.depth().await;
-        let (count, wait) = depth.ok()?;
-        metrics::gauge!(metric::OUTBOX_DEPTH).set(count as f64);
-        wait
     }
 }
 

@@ -15,7 +15,7 @@ pub use probe::watch;
 pub use token::Tokens;
 pub use transport::Transport;
 
-use breaker::{Admission, State};
+use breaker::{Admission, CallerHash, State};
 use budget::Budget;
 use instance::Instance;
 use mcp_contracts::{Claims, Scope, Service, metric};
@@ -24,6 +24,7 @@ use mcp_kit::readiness::Degraded;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -68,6 +69,8 @@ pub struct Peer {
     next_id: AtomicU64,
     readiness: Readiness,
     degraded: Mutex<Option<Degraded>>,
+    /// Set while the peer does not accept the orchestrator's tokens.
+    denied: Mutex<Option<Degraded>>,
 }
 
 /// An attempt that the breaker admitted. When it is dropped, the breaker records its outcome. The outcome of a cancelled attempt is unknown,
@@ -78,11 +81,12 @@ struct Permit<'a> {
     index: usize,
     admission: Admission,
     health: Health,
+    caller: CallerHash,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if let Some(state) = self.instance.settle(Instant::now(), self.admission, self.health) {
+        if let Some(state) = self.instance.settle(Instant::now(), self.admission, self.health, self.caller) {
             self.peer.circuit_changed(self.instance, state);
         }
     }
@@ -111,6 +115,7 @@ impl Peer {
             next_id: AtomicU64::new(1),
             readiness,
             degraded: Mutex::default(),
+            denied: Mutex::default(),
         }
     }
 
@@ -122,6 +127,7 @@ impl Peer {
     pub async fn call<A: Serialize, R: DeserializeOwned>(&self, call: &Call<'_>, arguments: &A) -> PeerReply<R> {
         let start = Instant::now();
         let called = self.attempts(call, arguments).await;
+        self.note_denial(called.result.as_ref().err(), call.execution_id);
         let outcome = called.result.as_ref().map_or_else(PeerError::name, |_| "ok");
         let (peer, tool) = (self.name(), call.tool.name);
         metrics::counter!(metric::PEER_CALLS_TOTAL, "peer" => peer, "tool" => tool, "outcome" => outcome).increment(1);
@@ -138,8 +144,10 @@ impl Peer {
         self.budget.lock().deposit();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let (mut tried, mut attempts, mut retries) = (vec![false; self.instances.len()], 0, 0);
+        let caller = caller_hash(&call.claims.org_id);
         let mut last = PeerError::Open;
-        while let Some(permit) = self.permit(turn, &tried) {
+        while let Some(mut permit) = self.permit(turn, &tried) {
+            permit.caller = caller;
             let index = permit.index;
             attempts += 1;
             last = match self.attempt(permit, &prepared, call.deadline).await {
@@ -196,7 +204,7 @@ impl Peer {
         if admission == Admission::Probe {
             self.circuit_changed(instance, State::HalfOpen);
         }
-        Some(Permit { peer: self, instance, index, admission, health: Health::Unknown })
+        Some(Permit { peer: self, instance, index, admission, health: Health::Unknown, caller: 0 })
     }
 
     async fn attempt<R: DeserializeOwned>(
@@ -223,6 +231,23 @@ impl Peer {
         result
     }
 
+    /// Reports the peer as degraded from the first call that it denies until the next call that it accepts. The tokens are the orchestrator's
+    /// own, so a denial is a matter of the operator: most often the keys differ.
+    fn note_denial(&self, error: Option<&PeerError>, execution_id: &str) {
+        let mut denied = self.denied.lock();
+        match (error, denied.is_some()) {
+            (Some(PeerError::Denied(status)), false) => {
+                tracing::error!(peer = self.name(), executionId = execution_id, status, "the peer denies the token");
+                *denied = Some(self.readiness.degraded(self.name()));
+            }
+            (None | Some(PeerError::Tool(_)), true) => {
+                tracing::info!(peer = self.name(), "the peer accepts the token again");
+                *denied = None;
+            }
+            _ => {}
+        }
+    }
+
     /// Records a change of a circuit in the metrics and the log. `/readyz` reports the peer as degraded while no circuit is closed.
     fn circuit_changed(&self, instance: &Instance, state: State) {
         let (peer, to) = (self.name(), state.name());
@@ -242,6 +267,12 @@ impl Peer {
             (true, true) | (false, false) => {}
         }
     }
+}
+
+fn caller_hash(org: &str) -> CallerHash {
+    let mut hasher = DefaultHasher::new();
+    org.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn gauge(service: Service, instance: &Instance, state: State) {

@@ -6,9 +6,10 @@ use mcp_contracts::{Scope, Service, guardrails, memory, patterns};
 use mcp_kit::Readiness;
 use std::sync::Arc;
 
-pub const CHECK: RemoteTool = RemoteTool { name: guardrails::tool::CHECK, scopes: &[Scope::GuardrailsValidate] };
-pub const ACKNOWLEDGE: RemoteTool =
-    RemoteTool { name: guardrails::tool::ACKNOWLEDGE, scopes: &[Scope::GuardrailsValidate] };
+/// Prepaid, so that no caller can use up the quota for the checks of its own workflows.
+const CHECKING: &[Scope] = &[Scope::GuardrailsValidate, Scope::Prepaid];
+pub const CHECK: RemoteTool = RemoteTool { name: guardrails::tool::CHECK, scopes: CHECKING };
+pub const ACKNOWLEDGE: RemoteTool = RemoteTool { name: guardrails::tool::ACKNOWLEDGE, scopes: CHECKING };
 pub const SEARCH: RemoteTool = RemoteTool { name: memory::tool::SEARCH, scopes: &[Scope::MemoryRead] };
 pub const LIST: RemoteTool = RemoteTool { name: memory::tool::LIST, scopes: &[Scope::MemoryRead] };
 /// Stores all memories of a run or none.

@@ -22,8 +22,7 @@ use futures::future::{Either, join, select};
 use guardrails::{GuardrailResult, Permission};
 use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_contracts::orchestrator::{
-    Artefact, Execution, ModelUsage, Reason, RunWorkflow, StepName, StepOutcome, UsedMemory, UsedPattern,
-    WorkflowStatus,
+    Artefact, Execution, ModelUsage, RunWorkflow, StepName, StepOutcome, UsedMemory, UsedPattern, WorkflowStatus,
 };
 use mcp_contracts::{Claims, ErrorCode, ToolError, metric};
 use mcp_kit::{Answer, CallContext, Question, SingleUse, Verdicts};
@@ -36,6 +35,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use steps::StepLog;
+use tokio::sync::Semaphore;
 
 /// Key of the question to the client's user; the guardrails use the same.
 pub const QUESTION: &str = "acknowledgement";
@@ -55,6 +55,8 @@ pub struct Workflow {
     pub deadline: Duration,
     pub peer_deadline: Duration,
     running: RunLocks,
+    /// The turn of the long text that an agent reads.
+    long_texts: Arc<Semaphore>,
 }
 
 struct Run<'a> {
@@ -106,6 +108,7 @@ impl Workflow {
             deadline: start.own.workflow_deadline,
             peer_deadline: start.own.peer_deadline,
             running: RunLocks::default(),
+            long_texts: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -164,13 +167,14 @@ impl Workflow {
         outcome.steps.add(selected.step);
         let injected = match &outcome.judged.permission {
             Permission::Granted(grant) => self.inject(run, grant, selected.best.as_ref()).await?,
-            Permission::NoVerdict | Permission::MustAcknowledge(_) | Permission::Refused => {
-                Injected::skipped("no verdict")
-            }
+            Permission::NoVerdict
+            | Permission::MustAcknowledge(_)
+            | Permission::Refused
+            | Permission::Unchecked { .. } => Injected::skipped("no verdict"),
         };
         outcome.pattern = injected.pattern;
         outcome.steps.add(injected.step);
-        let made = self.execute(run, &recalled, outcome.pattern.as_ref()).await;
+        let made = self.execute(run, &recalled, outcome.pattern.as_ref()).await?;
         let pattern = outcome.pattern.as_ref();
         let (logged, remembered) =
             join(self.log_usage(run, pattern), self.remember(run, &made, recalled.missing.as_ref())).await;
@@ -263,6 +267,11 @@ impl Outcome {
 
     fn execution(self, run: &Run<'_>, began: &StartTime) -> Execution {
         let (steps, reasons) = self.steps.into_parts();
+        let may_pass_later = match self.judged.permission {
+            Permission::NoVerdict => true,
+            Permission::Unchecked { retryable } => retryable,
+            Permission::Granted(_) | Permission::MustAcknowledge(_) | Permission::Refused => false,
+        };
         let verdict_token = match (self.status, self.judged.permission) {
             (WorkflowStatus::AcknowledgementRequired, Permission::MustAcknowledge(token)) => Some(token),
             _ => None,
@@ -273,7 +282,7 @@ impl Outcome {
             action: run.request.action.action,
             intent: run.request.action.intent.clone(),
             status: self.status,
-            retryable: self.status == WorkflowStatus::Blocked && reasons.contains(&Reason::GuardrailUnavailable),
+            retryable: self.status == WorkflowStatus::Blocked && may_pass_later,
             reasons,
             verdict: self.judged.decision,
             rules: self.judged.rules,
@@ -290,12 +299,12 @@ impl Outcome {
     }
 }
 
-/// Returns the status of a run that ends before its agent runs; `None` if it proceeds. Without a verdict only actions of low and medium risk
-/// proceed.
+/// Returns the status of a run that ends before its agent runs; `None` if it proceeds. While guardrails are down, only actions of low and medium
+/// risk proceed.
 fn early_end(permission: &Permission, action: ActionKind) -> Option<WorkflowStatus> {
     match permission {
         Permission::Granted(_) => None,
-        Permission::Refused => Some(WorkflowStatus::Blocked),
+        Permission::Refused | Permission::Unchecked { .. } => Some(WorkflowStatus::Blocked),
         Permission::MustAcknowledge(_) => Some(WorkflowStatus::AcknowledgementRequired),
         Permission::NoVerdict => match action.risk() {
             Severity::Low | Severity::Medium => None,

@@ -23,7 +23,7 @@ pub enum WorkflowStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Guardrails did not answer in time, or without a valid verdict.
+    /// Guardrails are down, or the check ended without a valid verdict.
     GuardrailUnavailable,
     /// Guardrails blocked the action.
     GuardrailBlocked,

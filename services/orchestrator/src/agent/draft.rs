@@ -17,17 +17,11 @@ const MAX_GUIDANCE_CHARS: usize = 4_000;
 const PROSE: [(&str, &str, &str); 3] =
     [("why", "whys", "/answer"), ("action", "actions", "/what"), ("step", "steps", "")];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    RootCauseReport,
-    RetrospectivePlan,
-    Brief,
-}
-
 /// An artefact whose prose may be reworded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    kind: Kind,
+    /// Name of the template.
+    kind: &'static str,
     data: Value,
     guidance: Option<String>,
     by_model: bool,
@@ -41,7 +35,7 @@ pub struct UnknownField {
 }
 
 impl Draft {
-    pub(crate) fn new(kind: Kind, report: &impl Serialize, input: &AgentInput<'_>) -> Self {
+    pub(crate) fn new(kind: &'static str, report: &impl Serialize, input: &AgentInput<'_>) -> Self {
         let data = serde_json::to_value(report).expect("reports have string keys and no failing serializer");
         let guidance = input.pattern.map(|pattern| pattern.chars().take(MAX_GUIDANCE_CHARS).collect());
         Self { kind, data, guidance, by_model: false }
@@ -92,13 +86,8 @@ impl Draft {
     }
 
     pub fn artefact(&self) -> Artefact {
-        let (kind, template) = match self.kind {
-            Kind::RootCauseReport => ("root_cause_report", include_str!("../../templates/rca.md")),
-            Kind::RetrospectivePlan => ("retrospective_plan", include_str!("../../templates/retro.md")),
-            Kind::Brief => ("brief", include_str!("../../templates/brief.md")),
-        };
         let written_by = if self.by_model { "model" } else { "template" };
-        let markdown = render(template, &self.data);
-        Artefact { kind: kind.to_owned(), written_by: written_by.to_owned(), markdown, data: self.data.clone() }
+        let markdown = render(self.kind, &self.data);
+        Artefact { kind: self.kind.to_owned(), written_by: written_by.to_owned(), markdown, data: self.data.clone() }
     }
 }

@@ -40,39 +40,22 @@ pub struct Brief {
     pub memory: String,
     /// The injected pattern, line by line.
     pub pattern: Vec<String>,
-    /// What to do, in order.
+    /// What to do, in order, as the text or the pattern states it.
     pub steps: Vec<String>,
-    /// What can go wrong, and what to do about it.
-    pub risks: Vec<Risk>,
-    /// How to see that the task is done.
-    pub done_when: Vec<String>,
     /// Questions that the text asks or leaves open.
     pub open_questions: Vec<String>,
 }
 
-/// What can go wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Risk {
-    /// The risk.
-    pub risk: String,
-    /// What to do about it.
-    pub answer: String,
-    /// Where the request mentions it.
-    pub because: String,
-}
-
 pub(crate) fn brief(input: &AgentInput<'_>) -> Brief {
+    let rules = &LEXICON.brief;
     let source = Source::read(input.text);
     let mut statements: Vec<Evidence> = Vec::new();
     for line in &source.lines {
         let texts = sentences(without_bullet(&line.text)).into_iter().map(|text| cut(text, MAX_STATEMENT_CHARS));
         statements.extend(texts.map(|text| Evidence { line: line.line, text }));
     }
-    let constraints =
-        with_cue(&statements, |text| LEXICON.brief.constraint.occur(text) && !LEXICON.brief.step.occur(text));
-    let requirements = with_cue(&statements, |text| LEXICON.brief.requirement.occur(text));
-    let requirements: Vec<Evidence> = requirements.into_iter().filter(|one| !constraints.contains(one)).collect();
+    let constraints = with_cue(&statements, |text| rules.constraint.occur(text) && !rules.step.occur(text));
+    let requirements = with_cue(&statements, |text| rules.requirement.occur(text) && !rules.constraint.occur(text));
     let subject = format!("{} {}", input.intent, input.text);
     let context = related::related(&subject, input.memories, LEAST_SHARED_WORDS, MAX_RELATED);
     let short = |text: &str| cut(&clean(text), MAX_STATEMENT_CHARS);
@@ -89,9 +72,7 @@ pub(crate) fn brief(input: &AgentInput<'_>) -> Brief {
         role: clean(input.role),
         files: input.files.iter().take(MAX_FILES).map(|file| short(file)).collect(),
         memory,
-        steps: steps(&statements, &pattern, input),
-        risks: risks(input, &statements),
-        done_when: done_when(&requirements),
+        steps: steps(&statements, &pattern),
         open_questions: open_questions(&statements, requirements.is_empty()),
         goal,
         requirements,
@@ -107,36 +88,27 @@ fn with_cue(statements: &[Evidence], has_cue: impl Fn(&str) -> bool) -> Vec<Evid
 }
 
 fn summary(goal: &str, first: Option<&Evidence>, requirements: usize, constraints: usize, related: usize) -> String {
-    let quoted = first.map(|first| format!("“{}”", cut(first.text.trim_end_matches('.'), MAX_QUOTE_CHARS)));
+    let begins =
+        |first: &Evidence| format!("The text begins with “{}”", cut(first.text.trim_end_matches('.'), MAX_QUOTE_CHARS));
     format!(
         "Goal: {}. {}. It states {} and {}; memory holds {}.",
         goal.trim_end_matches('.'),
-        quoted
-            .map_or_else(|| "The text gives no details".to_owned(), |quoted| format!("The text begins with {quoted}")),
+        first.map_or_else(|| "The text gives no details".to_owned(), begins),
         counted(requirements, "requirement"),
         counted(constraints, "constraint"),
         counted(related, "related note"),
     )
 }
 
-/// Returns the steps of the text, else those of the pattern, else the steps that every change needs.
-fn steps(statements: &[Evidence], pattern: &[String], input: &AgentInput<'_>) -> Vec<String> {
-    let rules = &LEXICON.brief;
-    let of_text = statements.iter().filter(|statement| rules.step.occur(&statement.text));
-    let of_text = of_text.flat_map(|statement| split_at_cues(&statement.text, &rules.step));
+/// Returns the steps of the text, else those of the pattern. One step alone is no order, so it is omitted.
+fn steps(statements: &[Evidence], pattern: &[String]) -> Vec<String> {
+    let cues = &LEXICON.brief.step;
+    let of_text = statements.iter().filter(|statement| cues.occur(&statement.text));
+    let of_text = of_text.flat_map(|statement| split_at_cues(&statement.text, cues)).take(MAX_ITEMS);
     let listed = pattern.iter().filter(|line| without_bullet(line) != line.as_str() && !line.starts_with('#'));
-    let of_pattern = listed.map(|line| capitalised(without_bullet(line)));
-    for steps in [of_text.take(MAX_ITEMS).collect::<Vec<_>>(), of_pattern.take(MAX_ITEMS).collect()] {
-        if steps.len() >= 2 {
-            return steps;
-        }
-    }
-    let place = match input.files {
-        [] => "the affected parts".to_owned(),
-        [one] => clean(one),
-        [first, rest @ ..] => format!("{} and {} more", clean(first), rest.len()),
-    };
-    rules.default_steps.iter().map(|step| step.replace("{place}", &place)).collect()
+    let of_pattern = listed.map(|line| capitalised(without_bullet(line))).take(MAX_ITEMS);
+    let found = [of_text.collect::<Vec<_>>(), of_pattern.collect()];
+    found.into_iter().find(|steps| steps.len() >= 2).unwrap_or_default()
 }
 
 fn split_at_cues(text: &str, cues: &Cues) -> Vec<String> {
@@ -149,27 +121,6 @@ fn split_at_cues(text: &str, cues: &Cues) -> Vec<String> {
     parts.push(&text[start..]);
     let trimmed = parts.into_iter().map(|part| part.trim_matches([' ', ',', ';', '.', ':']));
     trimmed.filter(|part| part.contains(' ')).map(capitalised).collect()
-}
-
-fn risks(input: &AgentInput<'_>, statements: &[Evidence]) -> Vec<Risk> {
-    let mut places: Vec<(String, &str)> = vec![("the goal".to_owned(), input.intent)];
-    places.extend(input.files.iter().map(|file| (format!("the path {}", cut(&clean(file), 80)), file.as_str())));
-    places.extend(statements.iter().map(|statement| (format!("line {}", statement.line), statement.text.as_str())));
-    let risks = LEXICON.brief.risk.iter().filter_map(|rule| {
-        let (place, _) = places.iter().find(|(_, text)| rule.cues.hold(text))?;
-        Some(Risk { risk: rule.risk.clone(), answer: rule.answer.clone(), because: place.clone() })
-    });
-    risks.take(MAX_ITEMS).collect()
-}
-
-fn done_when(requirements: &[Evidence]) -> Vec<String> {
-    let shown = requirements.iter().map(|one| format!("A test or a look shows: “{}” (line {})", one.text, one.line));
-    let mut done: Vec<String> = shown.collect();
-    if done.is_empty() {
-        done.push("A test that failed before passes, and no other test fails".to_owned());
-    }
-    done.push("A person who did not do the work has seen it work".to_owned());
-    done
 }
 
 fn open_questions(statements: &[Evidence], no_requirement: bool) -> Vec<String> {

@@ -1,111 +1,63 @@
-//! Renders Markdown from data and a template. Every string of the data is escaped, so that a user's text cannot change the structure of the
-//! page: it opens no heading, table cell or link, and contains no HTML.
-//!
-//! In a template `{a.b}` is a value of the current item, `{.}` the item itself, and `{a|filter}` applies a filter.
-//! `{#a}…{:else}…{/}` repeats its content for each item of a list, whose number is `{@}`, or renders it once with an object or a
-//! scalar. The part after `{:else}` is rendered instead if the value is missing, false or an empty list. `{#a?}` renders its content once if
-//! the list is not empty, or the number is not zero.
+//! Renders the pages of the agents. Every value is escaped, so that a user's text cannot change the structure of a page: it opens no heading,
+//! table cell or link, and contains no HTML.
 
 use super::source::{capitalised, without_bullet};
-use serde_json::Value;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, UndefinedBehavior};
+use std::sync::LazyLock;
 
-const ELSE: &str = "{:else}";
+static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut pages = environment();
+    let templates = [
+        ("root_cause_report", include_str!("../../templates/rca.md")),
+        ("retrospective_plan", include_str!("../../templates/retro.md")),
+        ("brief", include_str!("../../templates/brief.md")),
+    ];
+    for (kind, template) in templates {
+        // Leaked once: templates live as long as the process.
+        pages
+            .add_template(kind, tags_only(template).leak())
+            .expect("the templates are compiled in, and tests render them");
+    }
+    pages
+});
 
-/// Renders a template. Several blank lines become one.
-pub(crate) fn render(template: &str, data: &Value) -> String {
-    // A line that has only the tag of a section is not rendered, not even as a blank line.
+/// Removes the end of each line that has only a tag, so that it is not rendered as a blank line.
+fn tags_only(template: &str) -> String {
     let line = |line: &str| {
-        let is_tag = line.starts_with("{#") || line == ELSE || line == "{/}";
-        let is_alone = is_tag && line.matches('{').count() == 1;
-        if is_alone { line.to_owned() } else { format!("{line}\n") }
+        let is_tag = line.starts_with("{%") && line.ends_with("%}") && line.matches("{%").count() == 1;
+        if is_tag { line.to_owned() } else { format!("{line}\n") }
     };
-    let template: String = template.lines().map(line).collect();
-    let mut page = String::new();
-    block(&template, data, 0, &mut page);
+    template.lines().map(line).collect()
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // A field that is omitted renders as nothing, and so does a field of it.
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_formatter(|page, _, value| {
+        let text = if value.is_undefined() { String::new() } else { value.to_string() };
+        let text = if value.is_safe() { text } else { inline(&text) };
+        page.write_str(&text).map_err(Into::into)
+    });
+    environment.add_filter("capital", |text: &str| capitalised(text));
+    environment.add_filter("item", |text: &str| without_bullet(text).to_owned());
+    environment.add_filter("signed", |number: i64| Value::from_safe_string(format!("{number:+}")));
+    environment.add_filter("duration", duration_text);
+    environment.add_filter("clock", |minutes: u64| format!("{:02}:{:02}", minutes / 60, minutes % 60));
+    environment
+}
+
+/// Renders the page of an artefact. Several blank lines become one.
+pub(crate) fn render(kind: &str, data: &serde_json::Value) -> String {
+    let page = PAGES.get_template(kind).and_then(|template| template.render(Value::from(Serde(data))));
+    let mut page = page.expect("the kinds of artefacts are those of the templates, and no template can fail");
     while page.contains("\n\n\n") {
         page = page.replace("\n\n\n", "\n\n");
     }
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
-}
-
-fn block(template: &str, scope: &Value, number: usize, page: &mut String) {
-    let mut rest = template;
-    while let Some(start) = rest.find('{') {
-        page.push_str(&rest[..start]);
-        let (tag, after) = rest[start + 1..].split_once('}').expect("a tag of a template is closed");
-        rest = after;
-        if let Some(path) = tag.strip_prefix('#') {
-            let (content, otherwise, after) = section(rest);
-            rest = after;
-            repeat(path, content, otherwise, scope, page);
-        } else if tag == "@" {
-            page.push_str(&number.to_string());
-        } else {
-            let (path, filter) = tag.split_once('|').unwrap_or((tag, ""));
-            page.push_str(&shown(lookup(path, scope), filter));
-        }
-    }
-    page.push_str(rest);
-}
-
-/// Returns the content of a section, the part after its `{:else}`, and the template after the section.
-fn section(template: &str) -> (&str, &str, &str) {
-    let (mut depth, mut otherwise) = (0, None);
-    for (at, _) in template.match_indices('{') {
-        let tag = &template[at..];
-        if tag.starts_with("{#") {
-            depth += 1;
-        } else if tag.starts_with(ELSE) && depth == 0 {
-            otherwise = Some(at);
-        } else if let Some(after) = tag.strip_prefix("{/}") {
-            if depth == 0 {
-                let (end, otherwise) = otherwise.map_or((at, ""), |start| (start, &template[start + ELSE.len()..at]));
-                return (&template[..end], otherwise, after);
-            }
-            depth -= 1;
-        }
-    }
-    panic!("a section of a template is closed")
-}
-
-fn repeat(path: &str, content: &str, otherwise: &str, scope: &Value, page: &mut String) {
-    let value = lookup(path.trim_end_matches('?'), scope);
-    match value {
-        Value::Null | Value::Bool(false) => block(otherwise, scope, 0, page),
-        Value::Array(items) if items.is_empty() => block(otherwise, scope, 0, page),
-        Value::Number(number) if path.ends_with('?') && number.as_u64() == Some(0) => block(otherwise, scope, 0, page),
-        Value::Array(items) if !path.ends_with('?') => {
-            items.iter().enumerate().for_each(|(index, item)| block(content, item, index + 1, page));
-        }
-        Value::Object(_) => block(content, value, 0, page),
-        _ => block(content, scope, 0, page),
-    }
-}
-
-fn lookup<'a>(path: &str, scope: &'a Value) -> &'a Value {
-    if path == "." {
-        return scope;
-    }
-    scope.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null)
-}
-
-fn shown(value: &Value, filter: &str) -> String {
-    match (value, filter) {
-        (Value::String(text), "capital") => inline(&capitalised(text)),
-        (Value::String(text), "words") => inline(&text.replace('_', " ")),
-        (Value::String(text), "item") => inline(without_bullet(text)),
-        (Value::String(text), _) => inline(text),
-        (Value::Number(number), "signed") => number.as_i64().map_or_else(String::new, |number| format!("{number:+}")),
-        (Value::Number(number), "duration") => duration_text(number.as_i64().unwrap_or_default()),
-        (Value::Number(number), "clock") => {
-            let minutes = number.as_u64().unwrap_or_default();
-            format!("{:02}:{:02}", minutes / 60, minutes % 60)
-        }
-        (Value::Number(number), _) => number.to_string(),
-        _ => String::new(),
-    }
 }
 
 /// Returns minutes in the form `1 h 20 min`.
@@ -199,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn a_template_repeats_lists_and_falls_back_if_they_are_empty() {
-        let template = "# {title}\n{#items?}\nItems:\n{#items}\n{@}. {name|words}{#note} ({note}){/}\n{:else}\nnone\n{/}\n{:else}\nno list\n{/}\n{n|duration}";
-        let data = json!({ "title": "a | b", "items": [{ "name": "x_y", "note": "<b>" }, { "name": "z" }], "n": 80 });
-        assert_eq!(render(template, &data), "# a \\| b\nItems:\n1. x y (&lt;b>)\n2. z\n1 h 20 min\n");
-        assert_eq!(render(template, &json!({ "title": "t", "items": [] })), "# t\nno list\n");
+    fn every_value_of_a_page_is_escaped_and_an_omitted_one_is_empty() {
+        let template = "# {{ title }}\n{% for one in list %}\n{{ loop.index }}. {{ one.name }}{{ one.note.line }}\n{% else %}\nnone\n{% endfor %}\n{{ n | duration }}";
+        let data = json!({ "title": "a | b", "list": [{ "name": "<b>" }, { "name": "# z" }], "n": 80 });
+        let page = environment().render_str(&tags_only(template), Value::from(Serde(&data))).unwrap();
+        assert_eq!(page, "# a \\| b\n1. &lt;b>\n2. \\# z\n1 h 20 min");
     }
 }

@@ -1,24 +1,22 @@
 //! The root-cause agent: turns a text about an incident into a report. Each sentence of the report quotes the text with its line, computes a
 //! figure from such quotes, or states that the text has no answer. The agent invents nothing.
 
-mod actions;
 mod causes;
 mod facts;
-mod impact;
-mod milestones;
+mod phases;
 mod prose;
 mod report;
-mod timeline;
 
 pub use report::*;
 
+use super::lexicon::{FactorRule, LEXICON};
 use super::source::{Source, capitalised, clean, cut};
 use super::timestamp::TimestampParser;
 use super::words::topic;
-use super::{AgentInput, NewMemory, RCA_TAG, Related, counted, name, related, remembered};
+use super::{AgentInput, NewMemory, RCA_TAG, Related, counted, related, remembered};
 use facts::Facts;
 use mcp_contracts::memory::{Memory, Visibility};
-use milestones::Milestones;
+use phases::Phases;
 
 /// Kind of a remembered report.
 const KIND: &str = "incident";
@@ -30,11 +28,9 @@ const LEAST_SHARED_WORDS: usize = 3;
 pub(crate) fn report(input: &AgentInput<'_>) -> RootCauseReport {
     let source = Source::read(input.text);
     let mut timestamps = TimestampParser::new(input.today, source.lines.iter().map(|line| line.text.as_str()));
-    let facts = Facts::read(&source, &mut timestamps, input);
-    let milestones = Milestones::find(&facts);
-    let response = milestones.response(&facts);
-    let impact = impact::impact(&facts, &milestones);
-    let factors = causes::factors(&facts, &milestones, &response);
+    let facts = Facts::read(&source, &mut timestamps);
+    let phases = Phases::find(&facts);
+    let factors = causes::factors(&facts);
     let related = similar_incidents(input);
     let mut report = RootCauseReport {
         title: cut(&clean(input.intent), MAX_TITLE_CHARS),
@@ -42,27 +38,29 @@ pub(crate) fn report(input: &AgentInput<'_>) -> RootCauseReport {
         basis: Basis {
             lines_read: source.lines.len(),
             lines_left_out: source.left_out + facts.left_out,
-            subject: facts.subject.clone(),
             times: times(&timestamps),
             memory: match (input.static_context, related.len()) {
                 (true, _) => "memory did not answer: past incidents were not compared".to_owned(),
                 (false, count) => format!("{} in memory", counted(count, "related incident")),
             },
         },
-        timeline: timeline::timeline(&facts, &milestones),
-        trigger: causes::trigger(&facts, &milestones),
-        whys: causes::whys(&facts, &milestones, &factors),
-        went_well: prose::went_well(&facts),
-        actions: actions::actions(&facts, &milestones, &factors, &impact, &related, input.today),
+        impact: phases.impact(&facts),
+        timeline: phases.timeline(&facts),
+        trigger: causes::trigger(&facts, &phases),
+        whys: causes::whys(&facts, &phases),
+        went_well: facts.praise(),
+        actions: causes::actions(&facts, &factors, &related, input.today),
         open_questions: Vec::new(),
-        impact,
         factors,
-        response,
         related,
     };
     report.summary = prose::summary(&report, &facts);
     report.open_questions = prose::open_questions(&report, &facts, &timestamps);
     report
+}
+
+fn rule(category: &str) -> Option<&'static FactorRule> {
+    LEXICON.incident.factor.iter().find(|rule| rule.category == category)
 }
 
 fn times(timestamps: &TimestampParser) -> String {
@@ -92,11 +90,10 @@ pub(crate) fn remember(report: &RootCauseReport, input: &AgentInput<'_>) -> Vec<
     let mut content = format!("Incident: {title}\n{summary}\nTrigger: {trigger}\n");
     for factor in &report.factors {
         let evidence = factor.evidence.first().map_or("", |evidence| evidence.text.as_str());
-        content.push_str(&format!("Factor: {} ({evidence})\n", capitalised(&name(&factor.category))));
+        content.push_str(&format!("Factor: {} ({evidence})\n", capitalised(&factor.category)));
     }
     for action in &report.actions {
-        let priority = name(&action.priority);
-        content.push_str(&format!("Action {priority}: {} ({}, due {})\n", action.what, action.owner, action.due));
+        content.push_str(&format!("Action: {} ({}, due {})\n", action.what, action.owner, action.due));
     }
     let (content, visibility) = (remembered(content, input), Visibility::Workspace);
     vec![NewMemory { content, tags: vec![RCA_TAG.to_owned()], kind: KIND, intent: topic(input.intent), visibility }]

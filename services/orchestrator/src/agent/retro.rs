@@ -2,9 +2,9 @@
 //! prepares a conversation and judges no person.
 
 mod actions;
+mod agenda;
 mod carried;
 mod context;
-mod facilitation;
 mod notes;
 mod plan;
 mod themes;
@@ -14,7 +14,6 @@ pub use plan::*;
 use super::source::{Source, clean, cut};
 use super::words::topic;
 use super::{AgentInput, NewMemory, RETRO_ACTION_TAG, RETRO_TAG, counted, remembered};
-use facilitation::Facilitation;
 use mcp_contracts::memory::Visibility;
 
 /// Kind of a remembered plan.
@@ -30,8 +29,6 @@ pub(crate) fn plan(input: &AgentInput<'_>) -> RetrospectivePlan {
     let carried = carried::read(input, &notes);
     let mut themes = themes::cluster(&notes);
     let parked = themes.split_off(themes.len().min(themes::most(context.box_minutes)));
-    let facilitation = Facilitation::new(&context, &carried, &themes);
-    let format = facilitation.format();
     let mut plan = RetrospectivePlan {
         title: cut(&clean(input.intent), MAX_TITLE_CHARS),
         summary: String::new(),
@@ -44,11 +41,9 @@ pub(crate) fn plan(input: &AgentInput<'_>) -> RetrospectivePlan {
                 (false, count) => format!("{} of earlier retrospectives", counted(count, "action item")),
             },
         },
-        agenda: facilitation.agenda(&format),
-        hints: facilitation.hints(),
+        agenda: agenda::agenda(context.box_minutes, &carried, &themes),
         parked: parked.into_iter().map(|theme| theme.title).collect(),
         actions: actions::propose(&themes, &carried, &context, input.today),
-        format,
         context,
         carried,
         themes,
@@ -58,7 +53,7 @@ pub(crate) fn plan(input: &AgentInput<'_>) -> RetrospectivePlan {
 }
 
 fn summary(plan: &RetrospectivePlan) -> String {
-    let (minutes, format, reason) = (plan.context.box_minutes, &plan.format.name, &plan.format.reason);
+    let minutes = plan.context.box_minutes;
     let open = plan.carried.iter().filter(|action| action.status == ActionStatus::Open).count();
     let carried = match (plan.carried.len(), open) {
         (0, _) => String::new(),
@@ -72,29 +67,39 @@ fn summary(plan: &RetrospectivePlan) -> String {
         [] => "The notes name no theme yet: the first round collects them.".to_owned(),
         titles => format!("Themes in the notes, most important first: {}.", titles.join("; ")),
     };
-    format!("{minutes} minutes, format {format}: {reason}.{carried} {themes}")
+    format!("{minutes} minutes.{carried} {themes}")
 }
 
 /// Returns the memories of a plan: each new item for the next retrospective, each item that is reported done, and a digest of the plan.
 pub(crate) fn remember(plan: &RetrospectivePlan, input: &AgentInput<'_>) -> Vec<NewMemory> {
-    let memory = |content: String, tag: &str, kind: &'static str, intent: Option<String>| NewMemory {
+    let item = |content: String, visibility| NewMemory {
         content,
-        tags: vec![tag.to_owned()],
-        kind,
-        intent,
-        visibility: Visibility::Workspace,
+        tags: vec![RETRO_ACTION_TAG.to_owned()],
+        kind: ACTION_KIND,
+        intent: None,
+        visibility,
     };
     let new = plan.actions.iter().filter(|action| action.carries.is_none());
-    let new = new.map(|action| carried::open_memory(action, input.today));
+    let new = new.map(|action| item(carried::open_memory(action, input.today), Visibility::Workspace));
     let done = plan.carried.iter().filter(|action| action.status == ActionStatus::Done);
-    let done = done.map(|action| carried::done_memory(action, input.today));
-    let mut memories: Vec<NewMemory> =
-        new.chain(done).map(|content| memory(content, RETRO_ACTION_TAG, ACTION_KIND, None)).collect();
+    // An item that is closed is visible to those who saw it open.
+    let seen_by = |action: &CarriedAction| {
+        let source = input.memories.iter().find(|memory| Some(&memory.id) == action.id.as_ref());
+        source.map_or(Visibility::Workspace, |memory| memory.visibility)
+    };
+    let done = done.map(|action| item(carried::done_memory(action, input.today), seen_by(action)));
+    let mut memories: Vec<NewMemory> = new.chain(done).collect();
     let mut content = format!("Retrospective: {}\n{}\n", plan.title, plan.summary);
     for theme in &plan.themes {
-        content.push_str(&format!("Theme: {} ({} notes)\n", theme.title, theme.quotes.len() + theme.more));
+        content.push_str(&format!("Theme: {} ({} notes)\n", theme.title, theme.well + theme.badly + theme.ideas));
     }
     content.push_str(&format!("Held: {}\n", input.today));
-    memories.push(memory(remembered(content, input), RETRO_TAG, KIND, topic(input.intent)));
+    memories.push(NewMemory {
+        content: remembered(content, input),
+        tags: vec![RETRO_TAG.to_owned()],
+        kind: KIND,
+        intent: topic(input.intent),
+        visibility: Visibility::Workspace,
+    });
     memories
 }

@@ -1,5 +1,6 @@
 //! The circuit breaker of one instance. It has no clock and makes no calls: time and outcomes are arguments. It opens after a run of failures, or
-//! if at least half of many calls fail, and then admits one probe a second.
+//! if at least half of many calls fail, and then admits one probe a second. Failures of one organisation alone never open it, because its calls may
+//! be the cause: they make the instance suspect, and a suspect instance is probed.
 
 use super::error::Health;
 use std::time::{Duration, Instant};
@@ -9,6 +10,10 @@ pub const MAX_FAILURES_IN_A_ROW: u32 = 5;
 /// The share of failures is judged from this number of calls on: one failure of two calls proves nothing.
 pub const MIN_JUDGED_CALLS: u32 = 20;
 pub const WINDOW: Duration = Duration::from_secs(10);
+/// Failures of one organisation in a row from which on the instance is suspect. Few, because a probe costs less than a call that waits.
+pub const SUSPECT_FAILURES: u32 = 2;
+/// Failed probes after which the circuit of a suspect instance opens: one may be late on a busy machine.
+pub const SUSPECT_PROBES: u32 = 2;
 /// Pause between probes: a peer that is back is used again after about a second, and one that is down gets one call a second.
 pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
@@ -47,20 +52,50 @@ pub enum Admission {
     Probe,
 }
 
+/// A caller, by the hash of its organisation.
+pub type CallerHash = u64;
+
+/// Failures, and whether several organisations had them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    count: u32,
+    first: Option<CallerHash>,
+    /// True if a second organisation failed, or if no caller can be the cause.
+    of_several: bool,
+}
+
+impl Failures {
+    fn add(&mut self, health: Health, caller: CallerHash) {
+        self.count += 1;
+        self.of_several |= health == Health::Down || self.first.is_some_and(|first| first != caller);
+        self.first.get_or_insert(caller);
+    }
+}
+
 #[derive(Debug)]
 pub struct Breaker {
     state: State,
     /// When the state was entered, or the last probe failed.
     since: Instant,
-    in_a_row: u32,
+    in_a_row: Failures,
     window_began: Instant,
     calls: u32,
-    failures: u32,
+    failures: Failures,
+    /// Number of failed probes since the instance became suspect; `None` if it is not.
+    suspect: Option<u32>,
 }
 
 impl Breaker {
     pub fn new(now: Instant) -> Self {
-        Self { state: State::Closed, since: now, in_a_row: 0, window_began: now, calls: 0, failures: 0 }
+        Self {
+            state: State::Closed,
+            since: now,
+            in_a_row: Failures::default(),
+            window_began: now,
+            calls: 0,
+            failures: Failures::default(),
+            suspect: None,
+        }
     }
 
     pub fn state(&self) -> State {
@@ -81,37 +116,57 @@ impl Breaker {
         }
     }
 
-    /// Records the outcome of an admitted attempt.
-    pub fn settle(&mut self, now: Instant, admission: Admission, health: Health) {
+    /// Returns true if one organisation has so many failures that a probe must decide.
+    pub fn is_suspect(&self) -> bool {
+        self.state == State::Closed && self.suspect.is_some()
+    }
+
+    /// Records a probe of a suspect instance.
+    pub fn settle_suspicion(&mut self, now: Instant, ready: bool) {
+        let Some(failed) = self.suspect.filter(|_| self.state == State::Closed) else { return };
+        if ready {
+            *self = Self::new(now);
+        } else if failed + 1 >= SUSPECT_PROBES {
+            self.enter(State::Open, now);
+        } else {
+            self.suspect = Some(failed + 1);
+        }
+    }
+
+    /// Records the outcome of an admitted attempt of `caller`.
+    pub fn settle(&mut self, now: Instant, admission: Admission, health: Health, caller: CallerHash) {
         match (admission, self.state) {
             (Admission::Probe, State::HalfOpen) => match health {
                 Health::Healthy => self.enter(State::Closed, now),
                 // A cancelled probe proves nothing, so the next one is due after another period.
-                Health::Unhealthy | Health::Unknown => self.enter(State::Open, now),
+                Health::Unhealthy | Health::Down | Health::Unknown => self.enter(State::Open, now),
             },
-            (Admission::Call, State::Closed) => self.count(now, health),
+            (Admission::Call, State::Closed) => self.count(now, health, caller),
             // An attempt that began before the circuit opened says nothing about the instance's present state.
             (Admission::Call, State::Open | State::HalfOpen) | (Admission::Probe, State::Open | State::Closed) => {}
         }
     }
 
-    fn count(&mut self, now: Instant, health: Health) {
+    fn count(&mut self, now: Instant, health: Health, caller: CallerHash) {
         // A new window begins with no calls: a sliding one would have to keep the time of every call.
         if now.saturating_duration_since(self.window_began) >= WINDOW {
-            (self.window_began, self.calls, self.failures) = (now, 0, 0);
+            (self.window_began, self.calls, self.failures) = (now, 0, Failures::default());
         }
         match health {
             Health::Unknown => return,
-            Health::Healthy => self.in_a_row = 0,
-            Health::Unhealthy => {
-                self.in_a_row += 1;
-                self.failures += 1;
+            Health::Healthy => self.in_a_row = Failures::default(),
+            Health::Unhealthy | Health::Down => {
+                self.in_a_row.add(health, caller);
+                self.failures.add(health, caller);
             }
         }
         self.calls += 1;
-        let bad_share = self.calls >= MIN_JUDGED_CALLS && self.failures * 2 >= self.calls;
-        if self.in_a_row >= MAX_FAILURES_IN_A_ROW || bad_share {
+        let bad_row = self.in_a_row.count >= MAX_FAILURES_IN_A_ROW;
+        let bad_share = self.calls >= MIN_JUDGED_CALLS && self.failures.count * 2 >= self.calls;
+        if (bad_row && self.in_a_row.of_several) || (bad_share && self.failures.of_several) {
             self.enter(State::Open, now);
+        } else if self.in_a_row.count >= SUSPECT_FAILURES || bad_share {
+            self.suspect.get_or_insert(0);
         }
     }
 
@@ -127,8 +182,8 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     fn failing(breaker: &mut Breaker, now: Instant, times: u32) {
-        for _ in 0..times {
-            breaker.settle(now, Admission::Call, Health::Unhealthy);
+        for caller in 0..times {
+            breaker.settle(now, Admission::Call, Health::Unhealthy, u64::from(caller));
         }
     }
 
@@ -137,7 +192,7 @@ mod tests {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         failing(&mut breaker, start, 4);
-        breaker.settle(start, Admission::Call, Health::Healthy);
+        breaker.settle(start, Admission::Call, Health::Healthy, 0);
         failing(&mut breaker, start, 4);
         assert_eq!(breaker.admit(start, NOW), Some(Admission::Call));
         failing(&mut breaker, start, 1);
@@ -149,9 +204,11 @@ mod tests {
     fn half_of_many_calls_open_it_and_half_of_few_or_of_another_window_do_not() {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
-        let pair = |breaker: &mut Breaker, now| {
-            breaker.settle(now, Admission::Call, Health::Healthy);
-            breaker.settle(now, Admission::Call, Health::Unhealthy);
+        let mut caller = 0_u32;
+        let mut pair = |breaker: &mut Breaker, now| {
+            breaker.settle(now, Admission::Call, Health::Healthy, 0);
+            breaker.settle(now, Admission::Call, Health::Unhealthy, u64::from(caller));
+            caller += 1;
         };
         (0..9).for_each(|_| pair(&mut breaker, start));
         assert_eq!(breaker.state(), State::Closed);
@@ -171,10 +228,10 @@ mod tests {
         let first = start + PROBE_PERIOD;
         assert_eq!(breaker.admit(first, NOW), Some(Admission::Probe));
         assert_eq!(breaker.admit(first, NOW), None, "one probe at a time");
-        breaker.settle(first, Admission::Probe, Health::Unhealthy);
+        breaker.settle(first, Admission::Probe, Health::Unhealthy, 0);
         assert_eq!(breaker.admit(first + PROBE_PERIOD / 2, NOW), None);
         assert_eq!(breaker.admit(first + PROBE_PERIOD, NOW), Some(Admission::Probe));
-        breaker.settle(first + PROBE_PERIOD, Admission::Probe, Health::Healthy);
+        breaker.settle(first + PROBE_PERIOD, Admission::Probe, Health::Healthy, 0);
         assert_eq!(breaker.state(), State::Closed);
         failing(&mut breaker, first + PROBE_PERIOD, 4);
         assert_eq!(breaker.state(), State::Closed, "old failures are forgotten");
@@ -185,14 +242,41 @@ mod tests {
         let start = Instant::now();
         let mut breaker = Breaker::new(start);
         failing(&mut breaker, start, 5);
-        breaker.settle(start, Admission::Call, Health::Healthy);
+        breaker.settle(start, Admission::Call, Health::Healthy, 0);
         assert_eq!(breaker.state(), State::Open);
         let due = start + PROBE_PERIOD;
         assert_eq!(breaker.admit(due, PROBE_PERIOD), None, "the watcher waits longer");
         assert_eq!(breaker.admit(due, NOW), Some(Admission::Probe));
-        breaker.settle(due, Admission::Call, Health::Healthy);
+        breaker.settle(due, Admission::Call, Health::Healthy, 0);
         assert_eq!(breaker.state(), State::HalfOpen);
-        breaker.settle(due, Admission::Probe, Health::Unknown);
+        breaker.settle(due, Admission::Probe, Health::Unknown, 0);
+        assert_eq!(breaker.state(), State::Open);
+    }
+
+    #[test]
+    fn failures_of_one_organisation_make_it_suspect_and_probes_decide() {
+        let start = Instant::now();
+        let fail = |breaker: &mut Breaker, caller| breaker.settle(start, Admission::Call, Health::Unhealthy, caller);
+        let mut breaker = Breaker::new(start);
+        (0..100).for_each(|_| fail(&mut breaker, 7));
+        assert_eq!((breaker.state(), breaker.is_suspect()), (State::Closed, true));
+        breaker.settle_suspicion(start, false);
+        breaker.settle_suspicion(start, true);
+        assert_eq!((breaker.state(), breaker.is_suspect()), (State::Closed, false), "it answers");
+        (0..100).for_each(|_| fail(&mut breaker, 7));
+        (0..SUSPECT_PROBES).for_each(|_| breaker.settle_suspicion(start, false));
+        assert_eq!(breaker.state(), State::Open, "it does not answer");
+        let mut breaker = Breaker::new(start);
+        (0..4).for_each(|_| fail(&mut breaker, 7));
+        fail(&mut breaker, 8);
+        assert_eq!(breaker.state(), State::Open, "two organisations");
+    }
+
+    #[test]
+    fn an_instance_without_a_listener_opens_it_for_one_organisation_too() {
+        let start = Instant::now();
+        let mut breaker = Breaker::new(start);
+        (0..5).for_each(|_| breaker.settle(start, Admission::Call, Health::Down, 7));
         assert_eq!(breaker.state(), State::Open);
     }
 }

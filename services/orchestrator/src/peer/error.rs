@@ -1,6 +1,6 @@
 //! The errors of a call to a peer. Each one decides if the call may be retried and if its instance counts as healthy.
 
-use mcp_contracts::{ErrorCode, ToolError};
+use mcp_contracts::{ErrorCode, ToolError, rpc};
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,10 @@ pub enum PeerError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     Healthy,
+    /// The attempt failed, perhaps because of what its caller sent.
     Unhealthy,
+    /// No connection: whatever a caller sends, it is not the cause.
+    Down,
     /// The attempt ended too early to tell.
     Unknown,
 }
@@ -73,13 +76,10 @@ impl PeerError {
 
     pub fn health(&self) -> Health {
         match self {
-            Self::Refused
-            | Self::Cut
-            | Self::Slow
-            | Self::Busy { .. }
-            | Self::Status(_)
-            | Self::Version
-            | Self::Malformed(_) => Health::Unhealthy,
+            Self::Refused => Health::Down,
+            Self::Cut | Self::Slow | Self::Busy { .. } | Self::Status(_) | Self::Version | Self::Malformed(_) => {
+                Health::Unhealthy
+            }
             Self::Deadline | Self::Open => Health::Unknown,
             // The instance has answered: the caller, its quota or its request is the cause.
             Self::Quota { .. } | Self::Denied(_) | Self::Rpc(_) | Self::Tool(_) => Health::Healthy,
@@ -114,7 +114,8 @@ impl PeerError {
         match self {
             // After an internal error the same call may succeed, for example after a restart of the peer.
             Self::Tool(error) => !error.retryable && error.code != ErrorCode::Internal,
-            Self::Denied(_) | Self::Rpc(_) => true,
+            // `Denied` is not permanent: the peer does not accept the orchestrator's token, which an operator mends.
+            Self::Rpc(code) => *code != rpc::INTERNAL_ERROR,
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! One instance of a peer: its URLs, its breaker, and the pause that it requested.
 
-use super::breaker::{Admission, Breaker, State};
+use super::breaker::{Admission, Breaker, CallerHash, State};
 use super::error::{Health, PeerError};
 use mcp_contracts::service::{MCP_PATH, READYZ_PATH};
 use parking_lot::Mutex;
@@ -57,10 +57,29 @@ impl Instance {
     }
 
     /// Records an outcome; returns the new state if the circuit changed.
-    pub(super) fn settle(&self, now: Instant, admission: Admission, health: Health) -> Option<State> {
+    pub(super) fn settle(
+        &self,
+        now: Instant,
+        admission: Admission,
+        health: Health,
+        caller: CallerHash,
+    ) -> Option<State> {
+        self.change(|breaker| breaker.settle(now, admission, health, caller))
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        self.state.lock().breaker.is_suspect()
+    }
+
+    /// Records a probe of a suspect instance; returns the new state if the circuit changed.
+    pub(super) fn settle_suspicion(&self, now: Instant, ready: bool) -> Option<State> {
+        self.change(|breaker| breaker.settle_suspicion(now, ready))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Breaker)) -> Option<State> {
         let breaker = &mut self.state.lock().breaker;
         let before = breaker.state();
-        breaker.settle(now, admission, health);
+        change(breaker);
         Some(breaker.state()).filter(|after| *after != before)
     }
 

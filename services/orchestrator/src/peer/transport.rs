@@ -103,8 +103,17 @@ impl Transport {
     pub(super) async fn is_ready(&self, url: &str) -> bool {
         self.client.get(url).send().await.is_ok_and(|response| response.status() == StatusCode::OK)
     }
+
+    pub(super) async fn answers(&self, url: &str) -> bool {
+        self.client.get(url).send().await.is_ok()
+    }
 }
 
 fn send_error(error: &reqwest::Error) -> PeerError {
-    if error.is_connect() { PeerError::Refused } else { PeerError::Cut }
+    // A connection that is not made in time is no refused one: the peer may be busy.
+    match (error.is_timeout(), error.is_connect()) {
+        (true, _) => PeerError::Slow,
+        (false, true) => PeerError::Refused,
+        (false, false) => PeerError::Cut,
+    }
 }

@@ -62,6 +62,10 @@ pub struct Page {
 pub struct Retention {
     pub per_organisation: u32,
     pub age: Duration,
+    /// Maximum number of executions with an idempotency key that are kept for a user apart from `per_organisation`.
+    pub keys_per_user: u32,
+    /// Time for which a key finds its execution, within `keys_per_user`.
+    pub key_age: Duration,
 }
 
 /// Executions that the reader may see. Parameters: 1 organisation, 2 workspace, 3 user, 4 true if the reader may see the whole organisation.
@@ -121,18 +125,24 @@ impl Store {
         self.database.read(move |connection| list(connection, &listing)).await
     }
 
-    /// Deletes executions that are too old, and the oldest of an organisation that has too many. Returns the number of deleted executions.
+    /// Deletes executions that are too old, and the oldest of an organisation that has too many. An execution with a young idempotency key does
+    /// not count among those: it is kept for its own user, so that other users' runs do not make a retry run again. Returns the number of
+    /// deleted executions.
     pub async fn delete_old_executions(&self, retention: Retention) -> Result<usize, StoreError> {
-        let oldest = now_us().saturating_sub(i64::try_from(retention.age.as_micros()).unwrap_or(i64::MAX));
+        let before = |age: Duration| now_us().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
+        let (oldest, oldest_key) = (before(retention.age), before(retention.key_age));
         self.database
             .write(move |transaction| {
                 let old = transaction.execute("DELETE FROM execution WHERE started_us < ?1", [oldest])?;
                 let beyond = transaction.execute(
                     "DELETE FROM execution WHERE sequence IN (
                          SELECT sequence FROM (
-                             SELECT sequence, row_number() OVER (PARTITION BY org ORDER BY sequence DESC) AS place FROM execution
-                         ) WHERE place > ?1)",
-                    [retention.per_organisation],
+                             SELECT sequence, row_number() OVER (PARTITION BY org, owner ORDER BY sequence DESC) AS place, owner
+                             FROM (SELECT sequence, org,
+                                 CASE WHEN key IS NOT NULL AND started_us >= ?3 THEN workspace || char(0) || user END AS owner
+                                 FROM execution)
+                         ) WHERE place > CASE WHEN owner IS NULL THEN ?1 ELSE ?2 END)",
+                    params![retention.per_organisation, retention.keys_per_user, oldest_key],
                 )?;
                 Ok(old + beyond)
             })

@@ -18,6 +18,8 @@ pub enum DeliveryKind {
 }
 
 impl DeliveryKind {
+    pub const ALL: [Self; 2] = [Self::Remember, Self::LogUsage];
+
     /// Returns the name in the table and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -27,7 +29,7 @@ impl DeliveryKind {
     }
 
     fn of(name: &str) -> Option<Self> {
-        [Self::Remember, Self::LogUsage].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -45,7 +47,8 @@ pub struct PendingDelivery {
     pub id: i64,
     /// Number of failed deliveries.
     pub attempts: u32,
-    pub delivery: Delivery,
+    /// `None` if this release cannot read the entry.
+    pub delivery: Option<Delivery>,
 }
 
 /// Writes deliveries; returns the kinds of the older ones that had to make room.
@@ -90,30 +93,31 @@ fn removed(
     kinds.map(|kind| Ok(DeliveryKind::of(&kind?))).filter_map(Result::transpose).collect()
 }
 
-fn pending(row: &Row<'_>) -> rusqlite::Result<Option<PendingDelivery>> {
-    let (kind, claims): (String, String) = (row.get(2)?, row.get(3)?);
-    let (Some(kind), Ok(claims)) = (DeliveryKind::of(&kind), serde_json::from_str(&claims)) else { return Ok(None) };
-    let delivery = Delivery { kind, claims, execution_id: row.get(4)?, payload: row.get(5)? };
-    Ok(Some(PendingDelivery { id: row.get(0)?, attempts: row.get(1)?, delivery }))
+fn pending(kind: DeliveryKind, row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
+    let (execution_id, payload) = (row.get(3)?, row.get(4)?);
+    let claims = serde_json::from_str(&row.get::<_, String>(2)?).ok();
+    let delivery = claims.map(|claims| Delivery { kind, claims, execution_id, payload });
+    Ok(PendingDelivery { id: row.get(0)?, attempts: row.get(1)?, delivery })
 }
 
 impl Store {
-    /// Returns the deliveries that are due, the oldest first.
-    pub async fn due(&self, limit: u32) -> Result<Vec<PendingDelivery>, StoreError> {
+    /// Returns the deliveries of a kind that are due, the oldest first.
+    pub async fn due(&self, kind: DeliveryKind, limit: u32) -> Result<Vec<PendingDelivery>, StoreError> {
         let read = move |connection: &Connection| {
-            let text = "SELECT id, attempts, kind, claims, execution, payload FROM outbox WHERE due_us <= ?1 ORDER BY id LIMIT ?2";
+            let text = "SELECT id, attempts, claims, execution, payload FROM outbox WHERE kind = ?1 AND due_us <= ?2 ORDER BY id LIMIT ?3";
             let mut statement = connection.prepare_cached(text)?;
-            let rows = statement.query_map(params![now_us(), limit], pending)?;
-            rows.filter_map(Result::transpose).collect()
+            let rows = statement.query_map(params![kind.name(), now_us(), limit], |row| pending(kind, row))?;
+            rows.collect()
         };
         self.database.read(read).await
     }
 
-    /// Returns the number of deliveries, and the time until the next one is due.
-    pub async fn depth(&self) -> Result<(u64, Option<Duration>), StoreError> {
-        let read = |connection: &Connection| {
-            let mut statement = connection.prepare_cached("SELECT count(*), min(due_us) FROM outbox")?;
-            statement.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))
+    /// Returns the number of deliveries of all kinds, and the time until the next one of a kind is due.
+    pub async fn depth(&self, kind: DeliveryKind) -> Result<(u64, Option<Duration>), StoreError> {
+        let read = move |connection: &Connection| {
+            let text = "SELECT count(*), min(CASE kind WHEN ?1 THEN due_us END) FROM outbox";
+            let mut statement = connection.prepare_cached(text)?;
+            statement.query_row([kind.name()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))
         };
         let (count, first) = self.database.read(read).await?;
         let wait = first.map(|due| Duration::from_micros((due - now_us()).max(0).unsigned_abs()));

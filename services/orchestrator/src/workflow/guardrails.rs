@@ -1,5 +1,6 @@
-//! The first step: decides if the action may proceed. Only a well-formed verdict on exactly this request counts; any other reply counts as no
-//! verdict. The caller of this step decides how the run continues ([`Permission::NoVerdict`]).
+//! The first step: decides if the action may proceed. Only a well-formed verdict on exactly this request allows it. Any other answer blocks, and so
+//! does a check that ends in no answer while guardrails are up: a caller can cause both. Only if guardrails are down
+//! ([`Permission::NoVerdict`]), the risk of the action decides.
 
 use super::request::PriorVerdict;
 use super::steps::{StepResult, StepTimer, reason};
@@ -15,10 +16,15 @@ use mcp_contracts::{ToolError, metric};
 #[derive(Debug, Clone)]
 pub(super) enum Permission {
     Granted(Box<Grant>),
+    /// Guardrails are down.
     NoVerdict,
     /// A user must acknowledge the broken rules. Contains the token that is needed for it.
     MustAcknowledge(String),
     Refused,
+    /// Guardrails are up and gave no verdict.
+    Unchecked {
+        retryable: bool,
+    },
 }
 
 /// A verdict that allows an injection.
@@ -48,7 +54,10 @@ impl GuardrailResult {
     fn of(permission: Permission, verdict: Verdict, step: StepResult) -> Self {
         let step = match permission {
             Permission::Refused => step.degraded(Reason::GuardrailBlocked),
-            Permission::Granted(_) | Permission::MustAcknowledge(_) | Permission::NoVerdict => step,
+            Permission::Granted(_)
+            | Permission::MustAcknowledge(_)
+            | Permission::NoVerdict
+            | Permission::Unchecked { .. } => step,
         };
         let (decision, rules_version) = (Some(verdict.verdict), Some(verdict.rules_version));
         Self { permission, decision, rules: verdict.rules, rules_version, step }
@@ -103,7 +112,20 @@ impl Workflow {
                 Err(why) => invalid_verdict(run, timer, called.attempts, why),
             }),
             Err(PeerError::Malformed(why)) => Ok(invalid_verdict(run, timer, called.attempts, why)),
-            Err(error) => Ok(no_verdict(run, timer, called.attempts, &error)),
+            Err(error) => {
+                let permission = self.without_verdict(run, &error).await;
+                Ok(no_verdict(run, timer, called.attempts, &error, permission))
+            }
+        }
+    }
+
+    /// Guardrails are down if the connection is refused or the breaker is open. A connection that was cut proves an outage only if guardrails do
+    /// not answer a probe either, because what the caller sent may have cut it.
+    async fn without_verdict(&self, run: &Run<'_>, error: &PeerError) -> Permission {
+        match error {
+            PeerError::Refused | PeerError::Open => Permission::NoVerdict,
+            PeerError::Cut if !self.peers.guardrails.answers(run.deadline).await => Permission::NoVerdict,
+            error => Permission::Unchecked { retryable: !error.is_permanent() },
         }
     }
 
@@ -128,10 +150,13 @@ impl Workflow {
             // The user's mistake, such as a reason that is too short or a second answer to one question, so the user gets the error.
             Err(PeerError::Tool(error)) if !error.retryable => return Err(error),
             Err(PeerError::Malformed(why)) => invalid_verdict(run, timer, called.attempts, why),
-            Err(error) => no_verdict(run, timer, called.attempts, &error),
+            Err(error) => {
+                // The rules are broken, so nothing proceeds without the acknowledgement, however low the risk.
+                let permission = Permission::Unchecked { retryable: !error.is_permanent() };
+                no_verdict(run, timer, called.attempts, &error, permission)
+            }
         };
-        // The rules are broken, so nothing proceeds without the acknowledgement, however low the risk.
-        Ok(GuardrailResult { permission: Permission::Refused, ..failed })
+        Ok(failed)
     }
 
     /// Returns the permission that a reply gives. Fails if the reply is not a verdict on this run.
@@ -173,11 +198,17 @@ fn invalid_verdict(run: &Run<'_>, timer: StepTimer, attempts: u32, why: &'static
         why,
         "a reply of guardrails is not a valid verdict"
     );
-    no_verdict(run, timer, attempts, &PeerError::Malformed(why))
+    no_verdict(run, timer, attempts, &PeerError::Malformed(why), Permission::Unchecked { retryable: true })
 }
 
 /// Counts and logs a missing verdict as a violation, with the risk of the action as its severity.
-fn no_verdict(run: &Run<'_>, timer: StepTimer, attempts: u32, error: &PeerError) -> GuardrailResult {
+fn no_verdict(
+    run: &Run<'_>,
+    timer: StepTimer,
+    attempts: u32,
+    error: &PeerError,
+    permission: Permission,
+) -> GuardrailResult {
     let severity = run.request.action.action.risk().name();
     metrics::counter!(metric::GUARDRAIL_FAIL_CLOSED_TOTAL, "severity" => severity).increment(1);
     tracing::warn!(
@@ -192,5 +223,5 @@ fn no_verdict(run: &Run<'_>, timer: StepTimer, attempts: u32, error: &PeerError)
     );
     let step = timer.end(StepOutcome::Fallback, "none", attempts).because(error.name());
     let step = step.degraded(Reason::GuardrailUnavailable).degraded(reason(error, Reason::GuardrailUnavailable));
-    GuardrailResult { permission: Permission::NoVerdict, decision: None, rules: Vec::new(), rules_version: None, step }
+    GuardrailResult { permission, decision: None, rules: Vec::new(), rules_version: None, step }
 }

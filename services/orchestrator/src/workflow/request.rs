@@ -70,8 +70,14 @@ impl WorkflowRequest {
             (Some(_), None, _) => {
                 return Err(invalid("`verdictToken` needs the `executionId` of the run that asked for it"));
             }
-            (None, None, Some(answered)) => check.answered(answered)?,
-            (None, _, None) | (None, Some(_), Some(_)) => (PriorVerdict::None, request.execution_id.clone()),
+            (None, named, Some(answered)) => {
+                let (verdict, asked) = check.answered(answered)?;
+                if named.is_some() && *named != asked {
+                    return Err(not_accepted("the state of the answer is for another execution"));
+                }
+                (verdict, asked)
+            }
+            (None, named, None) => (PriorVerdict::None, named.clone()),
         };
         Ok(Self { agent: request.agent, action, hash, role, verdict, key: request.idempotency_key, resumes })
     }

@@ -40,6 +40,11 @@ impl RunLocks {
         Ok(guards)
     }
 
+    /// Returns the lock for the long text that an organisation may have read at a time.
+    pub(super) fn long_text(&self, org: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.lock(&Owner { org: org.to_owned(), workspace: String::new(), user: String::new() }, "long text")
+    }
+
     fn lock(&self, owner: &Owner, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut locks = self.locks.lock();
         if locks.len() >= MAX_UNUSED {

@@ -43,29 +43,20 @@ fn words_give_a_tone_where_nothing_else_does() {
 }
 
 #[test]
-fn size_sprint_setting_and_box_are_read_in_the_ways_people_write_them() {
+fn sprint_and_box_are_read_in_the_ways_people_write_them() {
     for (text, expected) in [
-        ("Team of 7, two-week sprints, fully remote, we have 45 minutes", json!([7, 14, "remote", 45])),
-        ("8 engineers, sprint length: 3 weeks, in the office, 90 min retro", json!([8, 21, "on_site", 90])),
-        ("we are 12, hybrid, 10 day sprint, time box: 1.5 hours", json!([12, 10, "hybrid", 90])),
-        ("90 minutes for the retro", json!([null, 14, null, 90])),
-        ("Equipo de 6, sprint de dos semanas, tenemos 45 minutos", json!([6, 14, null, 45])),
-        ("nothing", json!([null, 14, null, 60])),
-        ("time box: 5 minutes", json!([null, 14, null, 15])),
-        ("the build takes 48 minutes", json!([null, 14, null, 60])),
+        ("Team of 7, two-week sprints, fully remote, we have 45 minutes", json!([14, 45])),
+        ("8 engineers, sprint length: 3 weeks, in the office, 90 min retro", json!([21, 90])),
+        ("we are 12, hybrid, 10 day sprint, time box: 1.5 hours", json!([10, 90])),
+        ("90 minutes for the retro", json!([14, 90])),
+        ("Equipo de 6, sprint de dos semanas, tenemos 45 minutos", json!([14, 45])),
+        ("nothing", json!([14, 60])),
+        ("time box: 5 minutes", json!([14, 15])),
+        ("the build takes 48 minutes", json!([14, 60])),
     ] {
         let data = plan(text);
-        let context = ["teamSize", "sprintDays", "setting", "boxMinutes"].map(|name| &data["context"][name]);
+        let context = ["sprintDays", "boxMinutes"].map(|name| &data["context"][name]);
         assert_eq!(json!(context), expected, "{text}");
-    }
-}
-
-#[test]
-fn a_low_mood_is_fatigue_and_a_good_one_is_not() {
-    for (text, situations) in
-        [("mood: 2,5 / 5", json!(["fatigue"])), ("Mood 8 out of 10", json!([])), ("no incident this time", json!([]))]
-    {
-        assert_eq!(plan(text)["context"]["situations"], situations, "{text}");
     }
 }
 

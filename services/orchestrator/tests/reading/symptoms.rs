@@ -2,7 +2,7 @@
 //! question never is.
 
 use crate::report;
-use serde_json::{Value, json};
+use serde_json::json;
 
 fn assert_marks(mark: &str, sentences: &[&str]) {
     let wrong: Vec<String> = sentences
@@ -146,7 +146,7 @@ fn a_recovery_is_resolved_and_a_denied_recovery_is_not() {
         "no recovery yet",
     ] {
         let data = report(&format!("10:00 checkout fails\n10:01 {sentence}"));
-        assert_eq!(data["response"]["resolve"]["minutes"], Value::Null, "{sentence}");
+        assert_eq!(data["impact"].get("ended"), None, "{sentence}");
     }
 }
 
@@ -191,15 +191,15 @@ fn without_a_symptom_before_it_the_first_alert_is_the_beginning_at_the_latest() 
     let data = report(ALERT);
     let impact = &data["impact"];
     assert_eq!((&impact["started"], &impact["startedAtLatest"]), (&json!("2026-03-04 10:02"), &json!(true)));
-    assert_eq!((&impact["durationMinutes"], &data["response"]["resolve"]["minutes"]), (&json!(21), &json!(21)));
+    assert_eq!(impact["durationMinutes"], 21);
     assert!(data["openQuestions"].to_string().contains("When did the impact begin?"), "{data}");
 }
 
 #[test]
 fn an_alert_that_is_the_beginning_itself_was_not_noticed_after_any_time() {
     let data = report(ALERT);
-    assert_eq!(data["response"]["detect"]["minutes"], Value::Null);
-    assert_eq!(data["response"]["detectedBy"], "alert");
+    assert_eq!(data["impact"].get("noticedAfterMinutes"), None);
+    assert_eq!(data["impact"]["noticedBy"], "alert");
     assert_eq!(data["wentWell"], json!([]));
 }
 
@@ -227,7 +227,7 @@ fn a_symptom_before_the_alert_is_the_beginning_and_a_person_who_notices_is_none(
     let data = report(&format!("2026-03-04 10:01 checkout times out\n{ALERT}"));
     let impact = &data["impact"];
     assert_eq!((&impact["startedAtLatest"], &impact["durationMinutes"]), (&json!(false), &json!(22)));
-    assert_eq!(data["response"]["detect"]["minutes"], 1);
+    assert_eq!(impact["noticedAfterMinutes"], 1);
     let data = report("10:02 Kim noticed that checkout is slow\n10:23 checkout is back to normal");
     assert_eq!((data["impact"].get("started"), &data["impact"]["startedAtLatest"]), (None, &json!(false)));
 }
@@ -241,7 +241,7 @@ fn a_cause_is_stated_only_if_the_text_calls_it_one() {
         ("09:50 deploy of ledger 4.2\n10:00 checkout fails", "last_change"),
         ("09:50 deploy of ledger 4.2 is planned for tomorrow?\n10:00 checkout fails", "unknown"),
         ("10:00 checkout fails\n10:10 deploy of ledger 4.2", "unknown"),
-        ("10:00 our mail provider fails", "outside"),
+        ("10:00 our mail provider fails", "unknown"),
     ] {
         assert_eq!(report(text)["trigger"]["basis"], basis, "{text}");
     }
@@ -264,16 +264,4 @@ fn only_a_statement_about_people_or_orders_is_scope() {
     ] {
         assert_eq!(scope(text), 0, "{text}");
     }
-}
-
-#[test]
-fn numbers_keep_their_unit_and_times_ports_and_versions_are_none() {
-    let numbers = |text: &str| {
-        let figures = report(&format!("10:00 {text}"))["impact"]["numbers"].clone();
-        let value = |figure: &Value| figure["value"].as_str().unwrap().to_owned();
-        figures.as_array().unwrap().iter().map(value).collect::<Vec<_>>()
-    };
-    let text = "at 14:02 v2.41.0 on :8080 12% of 4,300 users lost 120 failed orders, p99 went to 2.4 s, $12k, 3 GB";
-    assert_eq!(numbers(text), ["12%", "4,300 users", "120 failed orders", "p99 went to 2.4 s", "$12k", "3 GB"]);
-    assert_eq!(numbers("order pages, web-1 orders-worker, 500 errors, took=30001ms, 30+ customers"), ["30+ customers"]);
 }

@@ -3,11 +3,11 @@
 use crate::fake::{Behaviour, Fake};
 use crate::stage::{HASTY, PATIENT, Stage, ann, request, settings, step, until};
 use futures::future::{Either, join_all, select};
-use mcp_contracts::guardrails::ActionKind;
+use mcp_contracts::guardrails::{ActionKind, tool as guardrails};
 use mcp_contracts::memory::tool as memory;
 use mcp_contracts::orchestrator::{StepName, StepOutcome, WorkflowStatus};
 use mcp_contracts::patterns::tool as patterns;
-use mcp_contracts::{Service, env};
+use mcp_contracts::{Claims, Service, env};
 use mcp_kit::Readiness;
 use mcp_orchestrator::peer::{Call, Peer, PeerError, PeerReply, Transport};
 use mcp_orchestrator::peers::{CHECK, LIST, REMEMBER};
@@ -29,7 +29,11 @@ async fn fake() -> Fake {
 }
 
 async fn list(peer: &Peer, repeatable: bool) -> PeerReply<Value> {
-    let claims = ann();
+    list_for(peer, "acme", repeatable).await
+}
+
+async fn list_for(peer: &Peer, org: &str, repeatable: bool) -> PeerReply<Value> {
+    let claims = Claims { org_id: org.to_owned(), ..ann() };
     let deadline = Instant::now() + LATER;
     let call = Call { tool: LIST, claims: &claims, execution_id: "e-1", deadline, repeatable };
     peer.call(&call, &json!({})).await
@@ -118,12 +122,12 @@ async fn a_failing_peer_gets_at_most_half_as_many_retries_as_calls() {
 }
 
 #[tokio::test]
-async fn five_failures_open_the_circuit_and_a_peer_that_is_back_is_used_again() {
+async fn a_peer_that_fails_the_probe_opens_the_circuit_and_is_used_again_when_it_is_back() {
     let stage = Stage::new(HASTY).await;
     stage.guardrails.always(Behaviour::Hang);
     let request = request(ActionKind::Answer);
     for execution in join_all((0..5).map(|_| stage.run(&request))).await {
-        assert_eq!(execution.status, WorkflowStatus::Degraded);
+        assert_eq!(execution.status, WorkflowStatus::Blocked);
     }
     until("readiness tells", || async { stage.orchestrator.readiness.reply().fallbacks == ["guardrails"] }).await;
     assert!(stage.orchestrator.readiness.reply().ready, "a fallback serves");
@@ -143,13 +147,27 @@ async fn an_open_circuit_makes_no_call() {
     one.always(Behaviour::Status(500, None));
     let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
     let (start, mut errors) = (Instant::now(), Vec::new());
-    for _ in 0..12 {
-        errors.push(list(&peer, false).await.result.unwrap_err());
+    for org in ["acme", "zeta"].into_iter().cycle().take(12) {
+        errors.push(list_for(&peer, org, false).await.result.unwrap_err());
     }
     assert_eq!(errors[..5], vec![PeerError::Status(500); 5]);
     assert!(errors[5..].contains(&PeerError::Open), "{errors:?}");
     let probes = start.elapsed().as_secs() as usize;
     assert!(one.calls(memory::LIST) <= 5 + probes, "five calls and one probe a second: {}", one.calls(memory::LIST));
+}
+
+#[tokio::test]
+async fn the_calls_of_one_organisation_never_open_the_circuit_of_a_peer_that_is_ready() {
+    let stage = Stage::new(PATIENT).await;
+    for _ in 0..30 {
+        stage.guardrails.next(guardrails::CHECK, Behaviour::Status(500, None));
+    }
+    while stage.guardrails.calls(guardrails::CHECK) < 30 {
+        assert_ne!(stage.run(&request(ActionKind::Edit)).await.status, WorkflowStatus::Degraded);
+    }
+    let other = Claims { org_id: "zeta".into(), ..ann() };
+    let execution = stage.orchestrator.run(&other, &request(ActionKind::Deploy)).await.unwrap();
+    assert_eq!(execution.status, WorkflowStatus::Completed, "{execution:#?}");
 }
 
 #[tokio::test]

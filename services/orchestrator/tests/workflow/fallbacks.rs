@@ -1,7 +1,7 @@
 //! The fallback table, row by row, and every way in which a peer can be down.
 
 use crate::fake::{Behaviour, Fake};
-use crate::stage::{HASTY, PATIENT, Stage, has, request, step};
+use crate::stage::{HASTY, PATIENT, Stage, has, request, step, until};
 use mcp_contracts::guardrails::{ActionKind, Decision, Severity};
 use mcp_contracts::orchestrator::{AgentName, Execution, Reason, RunWorkflow, StepName, StepOutcome, WorkflowStatus};
 use mcp_contracts::{ErrorCode, Scope, env, guardrails, memory, patterns};
@@ -57,7 +57,10 @@ async fn with_every_peer_up_every_step_runs_once_on_behalf_of_the_user() {
     assert_eq!(calls.len(), 6);
     for call in &calls {
         assert_eq!((&*call.claims.sub, &*call.claims.org_id, &*call.claims.workspace_slug), ("ann", "acme", "billing"));
-        assert_eq!(call.claims.scopes.len(), 1, "{} got {:?}", call.tool, call.claims.scopes);
+        let permissions = call.claims.scopes.iter().filter(|scope| **scope != Scope::Prepaid).count();
+        assert_eq!(permissions, 1, "{} got {:?}", call.tool, call.claims.scopes);
+        let is_check = call.tool == guardrails::tool::CHECK;
+        assert_eq!(call.claims.scopes.contains(&Scope::Prepaid), is_check, "only the check is prepaid: {}", call.tool);
         assert!(!call.claims.allows(Scope::AgentsRun));
         assert_eq!(call.execution_id, execution.execution_id);
     }
@@ -65,29 +68,74 @@ async fn with_every_peer_up_every_step_runs_once_on_behalf_of_the_user() {
     assert!(stored.keys().all(|key| key.starts_with(&execution.execution_id)), "{stored:?}");
 }
 
+/// Answers of guardrails that are no verdict, or no answer in time. What the caller sends can cause each of them.
+fn ways_to_give_no_verdict() -> Vec<Behaviour> {
+    let errors = [
+        ErrorCode::Internal,
+        ErrorCode::QuotaExceeded,
+        ErrorCode::DeadlineExceeded,
+        ErrorCode::TooLarge,
+        ErrorCode::InvalidArgument,
+        ErrorCode::Overloaded,
+    ];
+    let statuses = [400, 401, 403, 404, 413, 429, 500, 502, 503];
+    let statuses = statuses.map(|status| Behaviour::Status(status, None));
+    ways_to_be_down().into_iter().chain(errors.map(Behaviour::Refuses)).chain(statuses).collect()
+}
+
 #[tokio::test]
-async fn without_guardrails_nothing_is_injected_and_only_actions_of_low_risk_proceed() {
-    for behaviour in ways_to_be_down() {
+async fn a_check_without_a_verdict_blocks_every_action_while_guardrails_are_up() {
+    for behaviour in ways_to_give_no_verdict() {
         let stage = Stage::new(patience(&behaviour)).await;
         stage.guardrails.always(behaviour.clone());
-        let requests = ActionKind::ALL.map(request);
-        for execution in futures::future::join_all(requests.iter().map(|request| stage.run(request))).await {
+        for action in [ActionKind::Answer, ActionKind::Edit, ActionKind::Deploy] {
+            let execution = stage.run(&request(action)).await;
             let case = format!("{behaviour:?} {execution:#?}");
+            assert_eq!(execution.status, WorkflowStatus::Blocked, "{case}");
             assert!(has(&execution, Reason::GuardrailUnavailable), "{case}");
-            assert_eq!((execution.verdict, &execution.pattern), (None, &None), "{case}");
-            assert_eq!(step(&execution, StepName::Guardrails).outcome, StepOutcome::Fallback, "{case}");
-            if execution.action.risk() >= Severity::High {
-                assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true), "{case}");
-                assert_eq!(execution.artefact, None, "{case}");
-            } else {
-                assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Degraded, false), "{case}");
-                assert!(execution.artefact.is_some(), "{case}");
-                assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Ok, "{case}");
-            }
+            assert_eq!((execution.verdict, &execution.pattern, &execution.artefact), (None, &None, &None), "{case}");
+            let is_final = matches!(behaviour, Behaviour::Refuses(ErrorCode::TooLarge | ErrorCode::InvalidArgument));
+            assert_eq!(execution.retryable, !is_final, "{case}");
         }
         assert_eq!(stage.patterns.calls(patterns::tool::INJECT), 0, "{behaviour:?}");
-        let risky = ActionKind::ALL.iter().filter(|action| action.risk() >= Severity::High).count();
-        assert_eq!(stage.memory.calls(memory::tool::IMPORT), ActionKind::ALL.len() - risky, "{behaviour:?}");
+        assert_eq!(stage.memory.calls(memory::tool::IMPORT), 0, "{behaviour:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_guardrails_are_down_nothing_is_injected_and_only_actions_of_low_risk_proceed() {
+    let dead = Fake::dead_url().await;
+    let stage = Stage::with(PATIENT, &[(env::MCP_GUARDRAILS_URL, &*dead)]).await;
+    for action in ActionKind::ALL {
+        let execution = stage.run(&request(action)).await;
+        let case = format!("{execution:#?}");
+        assert_eq!(execution.reasons, [Reason::GuardrailUnavailable], "{case}");
+        assert_eq!((execution.verdict, &execution.pattern), (None, &None), "{case}");
+        assert_eq!(step(&execution, StepName::Guardrails).outcome, StepOutcome::Fallback, "{case}");
+        if action.risk() >= Severity::High {
+            assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true), "{case}");
+            assert_eq!(execution.artefact, None, "{case}");
+        } else {
+            assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Degraded, false), "{case}");
+            assert!(execution.artefact.is_some(), "{case}");
+            assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Ok, "{case}");
+        }
+    }
+    assert_eq!(stage.patterns.calls(patterns::tool::INJECT), 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_denies_the_token_is_reported_until_it_accepts_it() {
+    for status in [401, 403] {
+        let stage = Stage::new(PATIENT).await;
+        stage.memory.always(Behaviour::Status(status, None));
+        let execution = stage.run(&request(ActionKind::Answer)).await;
+        assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Deferred, "the outcome is kept");
+        let reply = stage.orchestrator.readiness.reply();
+        assert_eq!((reply.ready, reply.fallbacks), (true, vec!["memory".to_owned()]), "{status}");
+        stage.memory.always(Behaviour::Healthy);
+        until("the outcome is delivered", || async { !stage.memory.stored().is_empty() }).await;
+        until("memory is not reported any more", || async { !stage.orchestrator.readiness.reply().degraded }).await;
     }
 }
 
@@ -192,15 +240,19 @@ async fn a_peer_without_quota_counts_as_down_and_is_called_once() {
 #[tokio::test]
 async fn the_workflow_answers_within_its_deadline_if_every_peer_hangs() {
     let stage = Stage::with("60000", &[(env::WORKFLOW_DEADLINE_MS, "900")]).await;
-    [&stage.guardrails, &stage.memory, &stage.patterns].into_iter().for_each(|peer| peer.always(Behaviour::Hang));
+    [&stage.memory, &stage.patterns].into_iter().for_each(|peer| peer.always(Behaviour::Hang));
     let execution = stage.run(&request(ActionKind::Answer)).await;
     assert_eq!(execution.status, WorkflowStatus::Degraded);
+    assert!(has(&execution, Reason::DeadlineExceeded), "{execution:#?}");
+    assert!(execution.artefact.is_some());
+    assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Deferred);
+    stage.guardrails.always(Behaviour::Hang);
+    let execution = stage.run(&request(ActionKind::Answer)).await;
+    assert_eq!((execution.status, execution.retryable), (WorkflowStatus::Blocked, true));
     assert!(
         has(&execution, Reason::DeadlineExceeded) && has(&execution, Reason::GuardrailUnavailable),
         "{execution:#?}"
     );
-    assert!(execution.artefact.is_some());
-    assert_eq!(step(&execution, StepName::Remember).outcome, StepOutcome::Deferred);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use mcp_contracts::orchestrator::{AgentName, Execution, Reason, StepName, StepOu
 use mcp_contracts::patterns::tool as patterns;
 use mcp_contracts::{Claims, ErrorCode};
 use mcp_orchestrator::store::{
-    Delivery, DeliveryKind, FinishedRun, MAX_PER_ORGANISATION, NewRun, Owner, Retention, Store,
+    BeginResult, Delivery, DeliveryKind, FinishedRun, MAX_PER_ORGANISATION, NewRun, Owner, Retention, Store,
 };
 use std::time::Duration;
 
@@ -147,9 +147,9 @@ async fn one_organisation_cannot_fill_the_outbox_of_the_others_and_the_oldest_go
     let gone =
         store.end(finished(&acme, "b", vec![delivery(&acme, "a-last"), delivery(&acme, "a-last")])).await.unwrap();
     assert_eq!(gone, [DeliveryKind::Remember], "the same delivery is stored once");
-    assert_eq!(store.depth().await.unwrap().0, u64::from(MAX_PER_ORGANISATION) + 1);
-    let due = store.due(3).await.unwrap();
-    let waiting: Vec<&str> = due.iter().map(|pending| &*pending.delivery.execution_id).collect();
+    assert_eq!(store.depth(DeliveryKind::Remember).await.unwrap().0, u64::from(MAX_PER_ORGANISATION) + 1);
+    let due = store.due(DeliveryKind::Remember, 3).await.unwrap();
+    let waiting: Vec<&str> = due.iter().map(|pending| &*pending.delivery.as_ref().unwrap().execution_id).collect();
     assert_eq!(waiting, ["z-1", "a-1", "a-2"]);
 }
 
@@ -161,13 +161,13 @@ async fn a_postponed_delivery_is_not_due_and_an_old_one_is_dropped() {
     store.end(finished(&acme, "a", vec![delivery(&acme, "a-1"), delivery(&acme, "a-2")])).await.unwrap();
     store.end(finished(&zeta, "z", vec![delivery(&zeta, "z-1")])).await.unwrap();
     let hour = Duration::from_secs(3_600);
-    let first = store.due(9).await.unwrap()[0].id;
+    let first = store.due(DeliveryKind::Remember, 9).await.unwrap()[0].id;
     store.postpone(first, hour).await.unwrap();
-    assert_eq!(store.due(9).await.unwrap().len(), 2);
+    assert_eq!(store.due(DeliveryKind::Remember, 9).await.unwrap().len(), 2);
     store.postpone_organisation("acme".into(), hour).await.unwrap();
-    assert_eq!(store.due(9).await.unwrap()[0].delivery.claims.org_id, "zeta");
-    store.remove(store.due(9).await.unwrap()[0].id).await.unwrap();
-    let (count, wait) = store.depth().await.unwrap();
+    assert_eq!(store.due(DeliveryKind::Remember, 9).await.unwrap()[0].delivery.as_ref().unwrap().claims.org_id, "zeta");
+    store.remove(store.due(DeliveryKind::Remember, 9).await.unwrap()[0].id).await.unwrap();
+    let (count, wait) = store.depth(DeliveryKind::Remember).await.unwrap();
     assert!(count == 2 && wait.is_some_and(|wait| wait > hour / 2 && wait <= hour), "{count} {wait:?}");
     assert!(store.delete_older_than(hour).await.unwrap().is_empty());
     assert_eq!(store.delete_older_than(Duration::ZERO).await.unwrap().len(), 2);
@@ -182,10 +182,62 @@ async fn the_log_of_executions_keeps_the_newest_of_each_organisation() {
         store.end(finished(&acme, &format!("a-{number}"), Vec::new())).await.unwrap();
     }
     store.end(finished(&zeta, "z-0", Vec::new())).await.unwrap();
-    let retention = Retention { per_organisation: 2, age: Duration::from_secs(3_600) };
+    let hour = Duration::from_secs(3_600);
+    let retention = Retention { per_organisation: 2, age: hour, keys_per_user: 2, key_age: hour };
     assert_eq!(store.delete_old_executions(retention).await.unwrap(), 3);
     let of = |claims: &Claims, id: &str| store.execution(Owner::of(claims), false, id.to_owned());
     assert!(of(&acme, "a-2").await.unwrap().is_none() && of(&acme, "a-3").await.unwrap().is_some());
     assert!(of(&zeta, "z-0").await.unwrap().is_some());
     assert_eq!(store.delete_old_executions(Retention { age: Duration::ZERO, ..retention }).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_key_finds_its_execution_although_the_log_is_full_of_other_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    let (ann, bob) = (ann(), Claims { sub: "bob".into(), ..ann() });
+    let keyed = |claims: &Claims, id: &str| {
+        let run = finished(claims, id, Vec::new());
+        FinishedRun { new_run: NewRun { key: Some(format!("key-{id}")), ..run.new_run }, ..run }
+    };
+    store.end(keyed(&ann, "a-0")).await.unwrap();
+    for number in 0..9 {
+        store.end(finished(&bob, &format!("b-{number}"), Vec::new())).await.unwrap();
+        store.end(keyed(&bob, &format!("k-{number}"))).await.unwrap();
+    }
+    let hour = Duration::from_secs(3_600);
+    let retention = Retention { per_organisation: 2, age: hour, keys_per_user: 3, key_age: hour };
+    assert_eq!(store.delete_old_executions(retention).await.unwrap(), 7 + 6);
+    let again = keyed(&ann, "a-1").new_run;
+    let begun = store.begin(NewRun { key: Some("key-a-0".into()), ..again }).await.unwrap();
+    assert!(matches!(&begun, BeginResult::Repeated(execution) if execution.execution_id == "a-0"), "{begun:?}");
+    let kept = store.execution(Owner::of(&bob), false, "k-6".into()).await.unwrap();
+    assert!(kept.is_some(), "three keys of a user are kept");
+    let retention = Retention { key_age: Duration::ZERO, ..retention };
+    assert_eq!(store.delete_old_executions(retention).await.unwrap(), 4, "an old key is like none");
+}
+
+#[tokio::test]
+async fn many_entries_of_a_peer_that_is_down_hide_none_of_another_peer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    let mut later: Vec<Delivery> = (0..70).map(|number| delivery(&ann(), &format!("a-{number}"))).collect();
+    later.push(Delivery { kind: DeliveryKind::LogUsage, ..delivery(&ann(), "usage") });
+    store.end(finished(&ann(), "a", later)).await.unwrap();
+    let due = store.due(DeliveryKind::LogUsage, 64).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].delivery.as_ref().unwrap().execution_id, "usage");
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_is_reported_as_due_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    store.end(finished(&ann(), "a", vec![delivery(&ann(), "a-1")])).await.unwrap();
+    let file = rusqlite::Connection::open(folder.path().join("o.db")).unwrap();
+    file.execute("UPDATE outbox SET claims = '{}'", []).unwrap();
+    let due = store.due(DeliveryKind::Remember, 9).await.unwrap();
+    assert_eq!((due.len(), &due[0].delivery), (1, &None));
+    store.postpone(due[0].id, Duration::from_secs(60)).await.unwrap();
+    assert!(store.depth(DeliveryKind::Remember).await.unwrap().1.is_some_and(|wait| !wait.is_zero()));
 }

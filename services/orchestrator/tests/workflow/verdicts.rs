@@ -205,6 +205,19 @@ async fn a_client_that_can_ask_its_user_gets_the_question_and_the_run_continues_
 }
 
 #[tokio::test]
+async fn an_answer_counts_although_the_call_names_its_execution_and_not_for_another_one() {
+    let stage = Stage::new(PATIENT).await;
+    let request = request(ActionKind::Deploy);
+    let named = |execution: &str| RunWorkflow { execution_id: Some(execution.into()), ..request.clone() };
+    let asked = question(&stage, &named("e-1")).await;
+    let yes = json!({"action": "accept", "content": {"acknowledge": true, "reason": "the window closes at noon"}});
+    let refused = ask(&stage, &named("e-2"), answer(&asked.state, yes.clone())).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::VerdictInvalid);
+    let execution = complete(ask(&stage, &named("e-1"), answer(&asked.state, yes)).await).unwrap();
+    assert_eq!((execution.status, &*execution.execution_id), (WorkflowStatus::Completed, "e-1"), "{execution:#?}");
+}
+
+#[tokio::test]
 async fn a_user_who_declines_ends_the_run_and_is_not_asked_again() {
     let stage = Stage::new(PATIENT).await;
     let request = request(ActionKind::Deploy);

@@ -1,8 +1,9 @@
 //! The tables of the data files. A key that is missing or unknown fails to parse, which a test finds.
 
 use super::Cues;
+use crate::agent::rca::Mark;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Structs of a table: fields with a type; then, after a semicolon, lists of cues.
 macro_rules! tables {
@@ -48,49 +49,37 @@ tables! {
     Words {
         common: String, abbreviations: Vec<String>, contrast: Vec<String>, date_formats: Vec<String>,
         zones: HashMap<String, i64>;
-        all_times, since, denial, hypothetical, figure,
+        all_times, since, denial, hypothetical,
     }
     Brief {
-        default_steps: Vec<String>, risk: Vec<RiskRule>;
+        ;
         requirement, step, constraint,
     }
-    RiskRule {
-        risk: String, answer: String;
-        cues,
-    }
     Incident {
-        part_endings: Vec<String>, plain_parts: Vec<String>, factor: HashMap<String, FactorRule>, why: Vec<WhyRule>,
-        question: Vec<HintRule>;
+        factor: Vec<FactorRule>, why: Vec<WhyRule>, question: Vec<OpenQuestion>;
         resolved, mitigated, without_effect, detected, by_customer, by_alert, change, failure, bad_metric,
-        good_metric, rise, fall, health, response, onset, root_cause, unknown_cause, because, led_to, outside, title, to_do,
+        good_metric, rise, fall, health, response, onset, root_cause, unknown_cause, because, led_to, title, to_do,
         went_well, affected, lasted_minutes, lasted_hours, minutes,
     }
     FactorRule {
-        reading: String, action: String, owner: String, verification: String, mechanism: String, barrier: String;
+        category: String, marks: Vec<Mark>, or_cause: Option<bool>, even_denied: Option<bool>, reading: String,
+        action: String, owner: String, verification: String;
         cues,
     }
     WhyRule {
-        question: String, find_out: String, answered_by: Option<String>,
+        question: String, find_out: String,
+    }
+    OpenQuestion {
+        when: String, text: String,
     }
     Retrospective {
-        sections: Sections, number_words: BTreeMap<String, u32>, situations: Situations, format: Vec<FormatRule>,
-        hint: Vec<HintRule>, slot: Vec<SlotRule>, subject: Vec<Subject>;
-        bad, good, idea, introduction, harsh, done, not_done, team_size, sprint_weeks, sprint_days, box_minutes,
-        box_hours, mood_score, mood, remote, hybrid, on_site,
+        sections: Sections, number_words: HashMap<String, u32>, questions: Vec<String>, slot: Vec<SlotRule>,
+        subject: Vec<Subject>;
+        bad, good, idea, introduction, harsh, done, not_done, sprint_weeks, sprint_days, box_minutes, box_hours,
     }
     Sections {
         ;
         earlier, badly, well, idea, thanks, fact,
-    }
-    Situations {
-        ;
-        tension, fatigue, incident, shipped, new_team, quiet,
-    }
-    FormatRule {
-        when: String, name: String, columns: Vec<String>, reason: String,
-    }
-    HintRule {
-        when: String, text: String,
     }
     SlotRule {
         when: String, title: String, weight: u32, how: String,

@@ -1,54 +1,50 @@
-//! Determines why the incident happened: its trigger, the contributing factors and the five whys. Each answer has the lines that support it. If
-//! the text has no answer, the report says what to find out.
+//! Why the incident happened, and what to change: the trigger, the contributing factors, the five whys and the corrective actions. Each
+//! has the lines that support it. If the text has no answer, the report says what to find out.
 
-use super::facts::{Fact, Facts, is_symptom};
-use super::milestones::Milestones;
-use super::report::{Category, Confidence, Factor, Mark, Response, Trigger, TriggerBasis, Why};
-use crate::agent::lexicon::{LEXICON, clauses};
-use crate::agent::source::cut;
-use crate::agent::words::{overlap, significant};
-use crate::agent::{Evidence, name};
-use std::cmp::Reverse;
+use super::facts::{Fact, Facts};
+use super::phases::Phases;
+use super::report::{CorrectiveAction, Factor, Mark, Trigger, TriggerBasis, Why};
+use crate::agent::lexicon::{FactorRule, LEXICON};
+use crate::agent::source::{capitalised, cut};
+use crate::agent::{Evidence, Related, words};
+use jiff::ToSpan;
+use jiff::civil::Date;
 
 /// Longest time from a suspected change to the first symptom, in minutes.
 const SUSPECT_MINUTES: i64 = 24 * 60;
 /// Most statements behind one factor.
 const MAX_EVIDENCE: usize = 3;
-/// Time until the detection from which on it counts as late, in minutes.
-pub(super) const LATE_MINUTES: i64 = 10;
 const WHYS: usize = 5;
-/// Share of common words from which on an effect counts as the event that is to be explained.
-const SAME: f64 = 0.34;
 /// Longest quote in a question, in characters.
 const MAX_QUOTE_CHARS: usize = 120;
+/// A longer list of actions is not carried out.
+const MAX_ACTIONS: usize = 8;
+const ACTION_DAYS: i64 = 14;
+/// Bytes before the cue of an action (`Ann: we should …`); further into a statement the cue is part of a story.
+const MAX_BYTES_BEFORE_CUE: usize = 24;
+/// Two actions that share this part of their words are the same.
+const SAME: f64 = 0.7;
 
-/// Returns the trigger: the cause that the text names, else the last change before the first symptom, else a first event that is a failure of a
-/// provider, else an unknown trigger.
-pub(super) fn trigger(facts: &Facts, milestones: &Milestones<'_>) -> Trigger {
-    let rules = &LEXICON.incident;
-    let first = milestones.started.or(milestones.detected);
+/// Returns the cause that the text names, else the last change before the first symptom as a suspicion, else an unknown trigger.
+pub(super) fn trigger(facts: &Facts, phases: &Phases<'_>) -> Trigger {
+    let first = phases.started.or(phases.detected);
     let (basis, fact) = if let Some(fact) = facts.reports().find(|fact| names_root_cause(fact)) {
         (TriggerBasis::Stated, Some(fact))
-    } else if let Some(fact) = suspect(facts, first) {
+    } else if let Some(fact) = last_change(facts, first) {
         (TriggerBasis::LastChange, Some(fact))
-    } else if let Some(fact) = first.filter(|first| rules.outside.hold(&first.text)) {
-        (TriggerBasis::Outside, Some(fact))
     } else {
-        (TriggerBasis::Unknown, first)
+        (TriggerBasis::Unknown, None)
     };
     let text = fact.map_or("", |fact| fact.text.as_str());
     let statement = match basis {
         TriggerBasis::Stated => text.to_owned(),
-        TriggerBasis::LastChange => {
-            format!("Suspected, not proven: the last change before the first symptom, {text}")
-        }
-        TriggerBasis::Outside => format!("Suspected, not proven: the first event is a failure of a provider, {text}"),
+        TriggerBasis::LastChange => format!("Suspected, not proven: the last change before the first symptom, {text}"),
         TriggerBasis::Unknown => "Unknown: the text names no cause and no change before the first symptom".to_owned(),
     };
     Trigger { statement, basis, evidence: fact.map(Fact::evidence).into_iter().collect() }
 }
 
-fn suspect<'a>(facts: &'a Facts, first: Option<&Fact>) -> Option<&'a Fact> {
+fn last_change<'a>(facts: &'a Facts, first: Option<&Fact>) -> Option<&'a Fact> {
     let first = first?.timestamp?;
     let is_near = |fact: &&Fact| {
         let before = fact.timestamp.map(|change| first.minutes_since(change));
@@ -57,37 +53,22 @@ fn suspect<'a>(facts: &'a Facts, first: Option<&Fact>) -> Option<&'a Fact> {
     facts.reports().filter(is_near).max_by_key(|fact| fact.timestamp)
 }
 
-/// Returns the factors for which the text has evidence, strongest first.
-pub(super) fn factors(facts: &Facts, milestones: &Milestones<'_>, response: &Response) -> Vec<Factor> {
-    let mut factors: Vec<(usize, Factor)> =
-        Category::ALL.into_iter().filter_map(|category| factor(category, facts, milestones, response)).collect();
-    factors.sort_by_key(|(count, factor)| (Reverse(factor.confidence), Reverse(*count), factor.category));
-    factors.into_iter().map(|(_, factor)| factor).collect()
+/// Returns the factors for which the text has evidence, in the order of the lexicon.
+pub(super) fn factors(facts: &Facts) -> Vec<Factor> {
+    let factor = |rule: &FactorRule| {
+        let mut behind: Vec<&Fact> = facts.reports().filter(|fact| speaks_for(rule, fact)).collect();
+        behind.sort_by_key(|fact| (cause(fact).is_none(), fact.line));
+        let evidence: Vec<Evidence> = behind.into_iter().take(MAX_EVIDENCE).map(Fact::evidence).collect();
+        let (category, reading) = (rule.category.clone(), rule.reading.clone());
+        (!evidence.is_empty()).then_some(Factor { category, reading, evidence })
+    };
+    LEXICON.incident.factor.iter().filter_map(factor).collect()
 }
 
-fn factor(
-    category: Category,
-    facts: &Facts,
-    milestones: &Milestones<'_>,
-    response: &Response,
-) -> Option<(usize, Factor)> {
-    let mut behind: Vec<&Fact> = facts.reports().filter(|fact| speaks_for(category, fact)).collect();
-    behind.sort_by_key(|fact| (!states_cause(fact), fact.line));
-    let mut evidence: Vec<Evidence> = behind.iter().take(MAX_EVIDENCE).map(|fact| fact.evidence()).collect();
-    let is_late = response.detect.minutes.is_some_and(|minutes| minutes >= LATE_MINUTES);
-    let was_missed = is_late || response.detected_by.as_deref() == Some("customer");
-    if evidence.is_empty() && category == Category::Detection && was_missed {
-        evidence.extend(milestones.detected.map(Fact::evidence));
-    }
-    let stated = behind.iter().any(|fact| states_cause(fact) || category == Category::Detection);
-    let confidence = match evidence.len() {
-        0 => return None,
-        _ if stated => Confidence::Stated,
-        1 => Confidence::Possible,
-        _ => Confidence::Likely,
-    };
-    let reading = category.rule().reading.clone();
-    Some((behind.len(), Factor { category, confidence, reading, evidence }))
+/// Faults of the way of working show in what was not done, so their cues count even if they are denied.
+fn speaks_for(rule: &FactorRule, fact: &Fact) -> bool {
+    let has_cue = if rule.even_denied == Some(true) { rule.cues.occur(&fact.text) } else { rule.cues.hold(&fact.text) };
+    has_cue && (rule.marks.contains(&fact.mark) || (rule.or_cause == Some(true) && cause(fact).is_some()))
 }
 
 fn names_root_cause(fact: &Fact) -> bool {
@@ -95,77 +76,8 @@ fn names_root_cause(fact: &Fact) -> bool {
     rules.root_cause.hold(&fact.text) && !rules.unknown_cause.occur(&fact.text)
 }
 
-fn states_cause(fact: &Fact) -> bool {
-    let rules = &LEXICON.incident;
-    names_root_cause(fact) || rules.because.occur(&fact.text) || rules.led_to.occur(&fact.text)
-}
-
-/// Returns true if a fact is evidence for a category. The cues of process and detection count even if they are negated, because a text shows
-/// faults of both by what was not done.
-fn speaks_for(category: Category, fact: &Fact) -> bool {
-    let cues = &category.rule().cues;
-    match category {
-        Category::Process => cues.occur(&fact.text) && !matches!(fact.mark, Mark::Resolved | Mark::Mitigated),
-        Category::Detection => cues.occur(&fact.text),
-        Category::Change => cues.hold(&fact.text) && (fact.mark == Mark::Change || fact.mark == Mark::Mitigated),
-        Category::Capacity | Category::Dependency | Category::Configuration | Category::Data => {
-            let reports_failure = fact.mark == Mark::Symptom || fact.mark == Mark::Change || states_cause(fact);
-            cues.hold(&fact.text) && reports_failure
-        }
-    }
-}
-
-/// A cause that the text states.
-struct CauseLink {
-    /// The effect of the cause; `None` for a root cause.
-    effect: Option<String>,
-    cause: String,
-    evidence: Evidence,
-}
-
-pub(super) fn whys(facts: &Facts, milestones: &Milestones<'_>, factors: &[Factor]) -> Vec<Why> {
-    let mut links: Vec<CauseLink> = facts.reports().filter_map(cause_link).collect();
-    let is_sign = |fact: &&Fact| matches!(fact.mark, Mark::Symptom | Mark::Detected);
-    let first = milestones.started.or(milestones.detected).or_else(|| facts.reports().find(is_sign));
-    let mut current = first.or(facts.all.first()).map_or("the incident".to_owned(), |fact| fact.text.clone());
-    let question = |effect: &str| format!("Why did this happen: “{}”?", cut(effect, MAX_QUOTE_CHARS));
-    let mut whys: Vec<Why> = Vec::new();
-    if !links.iter().any(|link| score(link, &current, true) >= SAME) {
-        // The text does not explain the first symptom; if it explains another one, the questions begin there.
-        let mut explained = links.iter().filter_map(|link| link.effect.as_ref());
-        current = explained.find(|effect| clauses(effect).any(is_symptom)).cloned().unwrap_or(current);
-    }
-    while whys.len() < WHYS
-        && let Some(link) = take_cause(&mut links, &current, whys.is_empty())
-    {
-        let (question, answer) = (question(&current), Some(link.cause.clone()));
-        whys.push(Why { question, answer, evidence: vec![link.evidence], find_out: None });
-        current = link.cause;
-    }
-    let answers = whys.len();
-    let main = factors.iter().find(|factor| !matches!(factor.category, Category::Process | Category::Detection));
-    let main = main.map_or(Category::Process, |factor| factor.category).rule();
-    for (index, rule) in LEXICON.incident.why.iter().enumerate() {
-        if whys.len() == WHYS || (index == 0 && answers >= 2) {
-            continue;
-        }
-        let answered_by = |factor: &&Factor| {
-            rule.answered_by.as_ref() == Some(&name(&factor.category)) && factor.confidence == Confidence::Stated
-        };
-        let is_new = |evidence: &&Evidence| !whys.iter().any(|why| why.evidence.contains(evidence));
-        let evidence = factors.iter().find(answered_by).and_then(|factor| factor.evidence.iter().find(is_new));
-        let find_out = rule.find_out.replace("{mechanism}", &main.mechanism).replace("{barrier}", &main.barrier);
-        whys.push(Why {
-            question: if whys.is_empty() { question(&current) } else { rule.question.clone() },
-            answer: evidence.map(|evidence| evidence.text.clone()),
-            evidence: evidence.cloned().into_iter().collect(),
-            find_out: evidence.is_none().then(|| find_out.replace("{subject}", facts.subject())),
-        });
-    }
-    whys
-}
-
-fn cause_link(fact: &Fact) -> Option<CauseLink> {
+/// Returns the effect and the cause that a statement joins. The effect of a root cause is the incident, so it has none.
+fn cause(fact: &Fact) -> Option<(Option<&str>, &str)> {
     let rules = &LEXICON.incident;
     let text = fact.text.trim_end_matches('.');
     let (effect, cause) = if let Some(cue) = rules.root_cause.affirmed(text).next().filter(|_| names_root_cause(fact)) {
@@ -176,23 +88,83 @@ fn cause_link(fact: &Fact) -> Option<CauseLink> {
         let cue = rules.led_to.find(text)?;
         (Some(&text[cue.end..]), &text[..cue.start])
     };
-    let is_edge = |edge: char| edge.is_whitespace() || ":,;-–".contains(edge);
-    let cause = cause.trim_start_matches(is_edge).trim_end_matches(is_edge).to_owned();
-    let effect = effect.map(|effect| effect.trim_matches(is_edge).to_owned());
-    (cause.split_whitespace().count() >= 2).then(|| CauseLink { effect, cause, evidence: fact.evidence() })
+    let (effect, cause) = (effect.map(trim), trim(cause));
+    (cause.contains(' ') && effect.is_none_or(|effect| effect.contains(' '))).then_some((effect, cause))
 }
 
-/// Returns how well a link answers why `current` happened, from 0 to 1. A root cause answers only the first question.
-fn score(link: &CauseLink, current: &str, is_first: bool) -> f64 {
-    match &link.effect {
-        Some(effect) => overlap(&significant(effect), &significant(current)),
-        None => f64::from(is_first),
+fn trim(part: &str) -> &str {
+    part.trim_matches(|edge: char| edge.is_whitespace() || ":,;-–".contains(edge))
+}
+
+/// Returns the causes that the text states, root causes first, then the questions that it does not answer.
+pub(super) fn whys(facts: &Facts, phases: &Phases<'_>) -> Vec<Why> {
+    let question = |effect: &str| format!("Why did this happen: “{}”?", cut(effect, MAX_QUOTE_CHARS));
+    let first = phases.started.or(phases.detected).or_else(|| facts.reports().find(|fact| fact.mark == Mark::Symptom));
+    let incident = first.or(facts.all.first()).map_or("the incident", |fact| fact.text.as_str());
+    let mut causes: Vec<(&Fact, Option<&str>, &str)> =
+        facts.reports().filter_map(|fact| cause(fact).map(|(effect, cause)| (fact, effect, cause))).collect();
+    causes.sort_by_key(|(fact, effect, _)| (effect.is_some(), fact.line));
+    let mut whys: Vec<Why> = Vec::new();
+    for (fact, effect, cause) in causes.into_iter().take(WHYS) {
+        let (question, evidence) = (question(effect.unwrap_or(incident)), vec![fact.evidence()]);
+        whys.push(Why { question, answer: Some(cause.to_owned()), evidence, find_out: None });
     }
+    for rule in LEXICON.incident.why.iter().skip(usize::from(!whys.is_empty())) {
+        if whys.len() < WHYS {
+            let asked = if whys.is_empty() { question(incident) } else { rule.question.clone() };
+            let find_out = Some(rule.find_out.clone());
+            whys.push(Why { question: asked, answer: None, evidence: Vec::new(), find_out });
+        }
+    }
+    whys
 }
 
-fn take_cause(links: &mut Vec<CauseLink>, current: &str, is_first: bool) -> Option<CauseLink> {
-    let scores = links.iter().map(|link| score(link, current, is_first)).enumerate();
-    // Reversed, because `max_by` takes the last of equal links and the text names the plainest cause first.
-    let best = scores.rev().max_by(|left, right| left.1.total_cmp(&right.1));
-    best.filter(|(_, score)| *score >= SAME).map(|(index, _)| links.remove(index))
+/// Returns the actions that the text states, then one for each factor, then one for the most similar incident of the past.
+pub(super) fn actions(facts: &Facts, factors: &[Factor], related: &[Related], today: Date) -> Vec<CorrectiveAction> {
+    let mut actions: Vec<CorrectiveAction> = Vec::new();
+    let due = today.saturating_add(ACTION_DAYS.days()).to_string();
+    let action = |what: String, why: String, owner: &str, verification: &str| CorrectiveAction {
+        what,
+        why,
+        owner: owner.to_owned(),
+        due: due.clone(),
+        verification: verification.to_owned(),
+    };
+    // "We need to restart it" at 14:10 is a step of the response, not an action for afterwards.
+    for fact in facts.all.iter().filter(|fact| !fact.text.ends_with('?') && fact.timestamp.is_none()) {
+        let cue = LEXICON.incident.to_do.find(&fact.text).filter(|cue| cue.start <= MAX_BYTES_BEFORE_CUE);
+        let Some((what, owner)) = cue.map(|cue| split_owner(&fact.text[cue.end..])) else { continue };
+        let words = words::significant(&what);
+        let is_same = |other: &CorrectiveAction| words::overlap(&words::significant(&other.what), &words) > SAME;
+        if what.contains(' ') && !actions.iter().any(is_same) {
+            let verification = "The failure is provoked again in a test environment and users do not notice";
+            let owner = owner.unwrap_or("Team that owns the service");
+            actions.push(action(what, format!("Stated in line {}", fact.line), owner, verification));
+        }
+    }
+    for (factor, rule) in factors.iter().filter_map(|factor| Some((factor, super::rule(&factor.category)?))) {
+        let line = factor.evidence.first().map_or(0, |evidence| evidence.line);
+        let why = format!("{}, line {line}", capitalised(&factor.category));
+        actions.push(action(rule.action.clone(), why, &rule.owner, &rule.verification));
+    }
+    if let Some(past) = related.first() {
+        let what = format!("Check what became of the actions of the similar incident ({})", cut(&past.excerpt, 80));
+        let verification = "Each of those actions is done with evidence, or is taken up again here with a date";
+        actions.insert(0, action(what, format!("Memory {} {}", past.id, past.why), "Incident owner", verification));
+    }
+    if actions.is_empty() {
+        let what = "Collect logs, metrics and the change history from an hour before the first symptom, and repeat this analysis";
+        let why = "The text has too little evidence for an action".to_owned();
+        let verification = "The repeated report names a trigger and at least one factor with evidence";
+        actions.push(action(what.to_owned(), why, "Incident owner", verification));
+    }
+    actions.truncate(MAX_ACTIONS);
+    actions
+}
+
+/// Splits a text such as `add a test (owner: payments team)` into the action and its owner.
+fn split_owner(text: &str) -> (String, Option<&str>) {
+    let (what, owner) = text.split_once("owner:").map_or((text, None), |(what, owner)| (what, Some(owner)));
+    let what = what.trim_matches(|edge: char| edge.is_whitespace() || ":.,(".contains(edge));
+    (capitalised(what), owner.map(|owner| owner.trim_matches([' ', ')', '.'])).filter(|owner| !owner.is_empty()))
 }

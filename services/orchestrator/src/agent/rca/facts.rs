@@ -1,15 +1,16 @@
 //! Reads a text about an incident as facts: statements with a line, a time if there is one, and the kind of event that they report. Log lines
 //! that differ only in numbers are one fact with a count.
 
-use super::report::{Category, Mark};
+use super::report::Mark;
+use crate::agent::Evidence;
 use crate::agent::lexicon::{LEXICON, clauses, is_hypothetical};
 use crate::agent::source::{MAX_STATEMENT_CHARS, Source, cut, sentences, without_bullet};
 use crate::agent::timestamp::{TimedPart, Timestamp, TimestampParser};
-use crate::agent::{AgentInput, Evidence};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Most facts that are read. The report states the number of further ones.
 const MAX_FACTS: usize = 1_500;
+const MAX_PRAISE: usize = 6;
 /// Lines up to this length are never counted as repetitions of others, because they are words of people rather than log lines.
 const MIN_LOG_LINE_BYTES: usize = 24;
 /// Most words of a name. A chat line with a time and only capitalised words names the speaker of the lines below it.
@@ -42,13 +43,11 @@ pub(super) struct Facts {
     pub(super) all: Vec<Fact>,
     /// Number of facts beyond [`MAX_FACTS`].
     pub(super) left_out: usize,
-    /// The part of the system that the text names most often.
-    pub(super) subject: Option<String>,
     shapes: HashMap<String, usize>,
 }
 
 impl Facts {
-    pub(super) fn read(source: &Source, timestamps: &mut TimestampParser, input: &AgentInput<'_>) -> Self {
+    pub(super) fn read(source: &Source, timestamps: &mut TimestampParser) -> Self {
         let mut facts = Self::default();
         let mut speaking: Option<(Timestamp, usize)> = None;
         for line in &source.lines {
@@ -72,17 +71,18 @@ impl Facts {
             }
             speaking = speaking.map(|(timestamp, _)| (timestamp, line.line));
         }
-        facts.subject = subject(&facts.all, input);
         facts
-    }
-
-    pub(super) fn subject(&self) -> &str {
-        self.subject.as_deref().unwrap_or("the affected service")
     }
 
     /// Returns the facts that report what happened.
     pub(super) fn reports(&self) -> impl Iterator<Item = &Fact> {
         self.all.iter().filter(|fact| fact.is_report())
+    }
+
+    /// Returns the statements in which the text praises something.
+    pub(super) fn praise(&self) -> Vec<Evidence> {
+        let is_praise = |fact: &&Fact| LEXICON.incident.went_well.hold(&fact.text) && fact.mark != Mark::Attempt;
+        self.all.iter().filter(is_praise).take(MAX_PRAISE).map(Fact::evidence).collect()
     }
 
     fn add(&mut self, line: usize, part: TimedPart) {
@@ -134,28 +134,23 @@ fn shape(text: &str) -> String {
 /// Returns the kind of event that a statement reports. It is a note if no other kind fits.
 fn mark(text: &str) -> Mark {
     let rules = &LEXICON.incident;
-    let monitoring_failed = |text: &str| Category::Detection.rule().cues.occur(text);
+    let is_factor = |category: &str| super::rule(category).is_some_and(|rule| rule.cues.occur(text));
+    let unnoticed = is_factor("detection");
     // "Status page set to degraded", "no alert on errors": such a clause names a failure and reports none.
-    let is_about_response = |clause: &str| monitoring_failed(clause) || rules.response.hold(clause);
-    if is_hypothetical(text) {
-        Mark::Note
-    } else if rules.without_effect.occur(text) && rules.mitigated.occur(text) {
-        Mark::Attempt
-    } else if rules.resolved.hold(text) {
-        Mark::Resolved
-    } else if rules.mitigated.hold(text) {
-        Mark::Mitigated
-    } else if rules.detected.hold(text) && !monitoring_failed(text) {
-        Mark::Detected
-    } else if clauses(text).any(|clause| is_symptom(clause) && !is_about_response(clause)) {
-        Mark::Symptom
-    } else if rules.response.hold(text) {
-        Mark::Response
-    } else if rules.change.hold(text) && !monitoring_failed(text) && !Category::Process.rule().cues.occur(text) {
-        Mark::Change
-    } else {
-        Mark::Note
-    }
+    let is_about_response = |clause: &str| {
+        super::rule("detection").is_some_and(|rule| rule.cues.occur(clause)) || rules.response.hold(clause)
+    };
+    let kinds: [(Mark, &dyn Fn() -> bool); 7] = [
+        (Mark::Attempt, &|| rules.without_effect.occur(text) && rules.mitigated.occur(text)),
+        (Mark::Resolved, &|| rules.resolved.hold(text)),
+        (Mark::Mitigated, &|| rules.mitigated.hold(text)),
+        (Mark::Detected, &|| rules.detected.hold(text) && !unnoticed),
+        (Mark::Symptom, &|| clauses(text).any(|clause| is_symptom(clause) && !is_about_response(clause))),
+        (Mark::Response, &|| rules.response.hold(text)),
+        (Mark::Change, &|| rules.change.hold(text) && !unnoticed && !is_factor("process")),
+    ];
+    let kind = kinds.into_iter().find(|(_, holds)| !is_hypothetical(text) && holds());
+    kind.map_or(Mark::Note, |(mark, _)| mark)
 }
 
 /// Returns true if a clause reports a failure, a rise of something bad or a fall of something good. Returns
@@ -175,42 +170,4 @@ pub(super) fn is_symptom(clause: &str) -> bool {
         (None, Some(_)) => is_good && !rises,
         (None, None) => is_bad && rises,
     }
-}
-
-/// Returns the name that the text uses most for a part of the system, such as `checkout-api` or `orders_db`; a plain word such as `database` if
-/// the text has no such name.
-fn subject(facts: &[Fact], input: &AgentInput<'_>) -> Option<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    // A part that was changed or failed is more likely the subject than one that only a note mentions.
-    let weighted = facts.iter().map(|fact| {
-        let weight = match fact.mark {
-            Mark::Change | Mark::Mitigated | Mark::Attempt => 3,
-            Mark::Symptom | Mark::Detected => 2,
-            Mark::Response | Mark::Resolved | Mark::Note => 1,
-        };
-        (fact.text.as_str(), weight)
-    });
-    for (text, weight) in weighted.chain([(input.intent, 3)]) {
-        let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || "-_".contains(character)));
-        for word in words.filter(|word| names_a_part(word)) {
-            *counts.entry(word).or_default() += weight;
-        }
-    }
-    let plain = || {
-        let texts = facts.iter().map(|fact| fact.text.as_str()).chain([input.intent]);
-        let mut words = texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).map(str::to_lowercase);
-        words.find(|word| LEXICON.incident.plain_parts.contains(word))
-    };
-    let most = counts.into_iter().max_by(|left, right| left.1.cmp(&right.1).then_with(|| right.0.cmp(left.0)));
-    most.map(|(word, _)| word.to_owned()).or_else(plain)
-}
-
-fn names_a_part(word: &str) -> bool {
-    let parts: Vec<&str> = word.split(['-', '_']).collect();
-    let ends = |last: &&str| LEXICON.incident.part_endings.iter().any(|ending| ending == last);
-    word.starts_with(|first: char| first.is_ascii_lowercase())
-        && (2..=4).contains(&parts.len())
-        && word.len() <= 40
-        && parts.iter().all(|part| !part.is_empty())
-        && parts.last().is_some_and(ends)
 }

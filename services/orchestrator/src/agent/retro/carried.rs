@@ -82,7 +82,7 @@ fn items_of_notes(notes: &[Note], remembered: &[CarriedAction]) -> Vec<CarriedAc
 
 fn new_item(id: Option<String>, what: String, is_done: bool) -> CarriedAction {
     let status = if is_done { ActionStatus::Done } else { ActionStatus::Open };
-    CarriedAction { id, what, owner: None, due: None, measure: None, status, overdue: false, said: None }
+    CarriedAction { id, what, owner: None, due: None, status, overdue: false, said: None }
 }
 
 fn reports_done(text: &str) -> bool {
@@ -108,7 +108,6 @@ fn parse(memory: &Memory) -> Option<CarriedAction> {
             "status" if LEXICON.retrospective.done.hold(&value) => action.status = ActionStatus::Done,
             "owner" => action.owner = Some(value),
             "due" => action.due = Some(value),
-            "measure" => action.measure = Some(value),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! A retrospective plan as data; its JSON Schema is published.
 
-use crate::agent::{Evidence, Figure};
+use crate::agent::Evidence;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,10 +14,8 @@ pub struct RetrospectivePlan {
     pub summary: String,
     /// What the plan is based on.
     pub basis: Basis,
-    /// The team as the notes show it.
-    pub context: TeamContext,
-    /// The format of the conversation.
-    pub format: Format,
+    /// The length of the sprint and of the meeting.
+    pub context: Context,
     /// Action items of earlier retrospectives.
     pub carried: Vec<CarriedAction>,
     /// The slots of the meeting; their minutes add up to the time box.
@@ -28,8 +26,6 @@ pub struct RetrospectivePlan {
     pub parked: Vec<String>,
     /// What the team may decide to do.
     pub actions: Vec<ProposedAction>,
-    /// Hints for the facilitator.
-    pub hints: Vec<String>,
 }
 
 /// What a plan is based on.
@@ -47,59 +43,14 @@ pub struct Basis {
     pub memory: String,
 }
 
-/// The team as the notes show it.
+/// The length of the sprint and of the meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TeamContext {
-    /// Number of people; omitted if the notes do not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub team_size: Option<u32>,
+pub struct Context {
     /// Days of a sprint; 14 if the notes do not say.
     pub sprint_days: u32,
-    /// `remote`, `hybrid` or `on_site`; omitted if the notes do not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub setting: Option<String>,
     /// Minutes of the retrospective; 60 if the notes do not say.
     pub box_minutes: u32,
-    /// The note about the mood; omitted if there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mood: Option<Evidence>,
-    /// What the notes show about the situation.
-    pub situations: Vec<Situation>,
-    /// Numbers that the notes name.
-    pub metrics: Vec<Figure>,
-}
-
-/// A situation that needs its own way of facilitating.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Situation {
-    /// People are at odds.
-    Tension,
-    /// People are tired.
-    Fatigue,
-    /// There was an incident.
-    Incident,
-    /// Something was finished.
-    Shipped,
-    /// The team is new, or its members are.
-    NewTeam,
-    /// Few speak.
-    Quiet,
-    /// The notes are all praise.
-    AllPraise,
-}
-
-/// The format of the conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Format {
-    /// Its name.
-    pub name: String,
-    /// Its columns.
-    pub columns: Vec<String>,
-    /// Why this one was chosen.
-    pub reason: String,
 }
 
 /// An action item of an earlier retrospective.
@@ -117,9 +68,6 @@ pub struct CarriedAction {
     /// When it was due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<String>,
-    /// How to see that it works.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub measure: Option<String>,
     /// State of the item by memory and by the notes.
     pub status: ActionStatus,
     /// True if the item is open and its due date has passed.
@@ -165,10 +113,8 @@ pub struct Theme {
     pub badly: usize,
     /// Number of notes that propose something.
     pub ideas: usize,
-    /// Some of the notes, as written.
+    /// The first notes, as written.
     pub quotes: Vec<Evidence>,
-    /// Number of notes that are not quoted.
-    pub more: usize,
     /// Open questions about it.
     pub questions: Vec<String>,
     /// Index of its subject in the lexicon.
