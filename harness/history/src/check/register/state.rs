@@ -16,7 +16,7 @@ pub(super) enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) stage: Stage,
-    digest: Option<u64>,
+    pub(super) digest: Option<u64>,
     pub(super) version: Option<u64>,
     visibility: Option<Visibility>,
     tags: Option<u32>,
