@@ -15,13 +15,11 @@ const KEPT: usize = 1 << 12;
 
 /// Result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    Exists,
+pub(super) enum SearchEnd {
+    /// An order explains every reply.
+    Explained,
     /// There is none. The most events could be placed up to this one, which then fits nowhere, and after this last change.
-    Impossible {
-        stuck: u32,
-        after: Option<u32>,
-    },
+    Impossible { stuck: u32, after: Option<u32> },
     /// The budget of steps ended before either was proven.
     Undecided,
 }
@@ -48,7 +46,7 @@ struct Content {
 
 /// The content of an event, as a position in the list of contents, and whether the event is a read.
 #[derive(Clone, Copy)]
-struct Part {
+struct ContentUse {
     content: usize,
     is_read: bool,
 }
@@ -71,12 +69,12 @@ pub(super) struct Search {
     /// Sorted by digest.
     contents: Vec<Content>,
     /// For each event: its content, if it has one.
-    parts: Vec<Option<Part>>,
+    parts: Vec<Option<ContentUse>>,
 }
 
 impl Search {
     /// Searches an order. Sorts the events.
-    pub(super) fn order(&mut self, events: &mut [Event<'_>]) -> Order {
+    pub(super) fn order(&mut self, events: &mut [Event<'_>]) -> SearchEnd {
         self.prepare(events);
         let mut steps = STEPS + STEPS_PER_EVENT * events.len() as u64;
         let (mut state, mut hash, mut last) = (State::BEFORE, 0u128, None);
@@ -86,12 +84,12 @@ impl Search {
             if from.is_none() {
                 hash = self.place_seen(events, state, hash, &mut steps);
                 if self.is_done() {
-                    return Order::Exists;
+                    return SearchEnd::Explained;
                 }
             }
             let chosen = self.change_from(from.take(), events, state, &mut steps);
             if steps == 0 {
-                return Order::Undecided;
+                return SearchEnd::Undecided;
             }
             if let Some((change, after)) = chosen {
                 let next_hash = hash ^ mark(change);
@@ -109,7 +107,7 @@ impl Search {
             }
             let Some(choice) = self.choices.pop() else {
                 let (_, stuck, after) = furthest.unwrap_or((0, 0, None));
-                return Order::Impossible { stuck: events[stuck as usize].at, after };
+                return SearchEnd::Impossible { stuck: events[stuck as usize].at, after };
             };
             self.rejected.insert(with_state(choice.hash ^ mark(choice.change), &state_of(&choice, events)));
             while self.placed.len() > choice.placed {
@@ -250,9 +248,9 @@ impl Search {
         let part = |event: &Event<'_>| {
             let (digest, is_read) = content(event)?;
             let content = self.contents.binary_search_by_key(&digest, |content| content.digest).ok()?;
-            Some(Part { content, is_read })
+            Some(ContentUse { content, is_read })
         };
-        let parts: Vec<Option<Part>> = events.iter().map(part).collect();
+        let parts: Vec<Option<ContentUse>> = events.iter().map(part).collect();
         self.parts = parts;
     }
 
