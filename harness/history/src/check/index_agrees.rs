@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
     proves: "Every search for one record returned exactly this record if the reader may see it, and every list returned each record with its tag that the reader may see, once, newest first, and none that was deleted or that the reader must not see",
     blind_to: &[
         "A search by words is judged only if the load recorded which record it was for, and only after the load or if the record was never changed.",
-        "Records whose visibility or tags were changed, or may have been, are not expected in lists, and a record with several tags only in lists without a tag.",
+        "A record whose tags were changed, or may have been, is not expected in lists by a tag, nor one with several tags; one whose visibility may have changed is expected only by its user.",
         "Of a walk that was not ended, only records that are certainly newer than its last one are expected.",
         "The order of two records is judged if their creations are 100 ms apart, because clocks of servers differ.",
         "In a scenario only searches for one record and walks after the load are judged, because the history does not have all filters of a list.",
@@ -123,7 +123,7 @@ fn judge_walk(history: &History, shelf: &Shelf<'_>, walk: &Walk, finding: &mut F
     }
     hits.sort_unstable();
     for twice in hits.windows(2).filter(|pair| pair[0] == pair[1]) {
-        if shelf.book(twice[0]).is_some_and(|book| book.is_quiet(from_us, until_us)) {
+        if shelf.book(twice[0]).is_some_and(|book| book.stays_listed(from_us, until_us)) {
             finding.violation(|| format!("a list of `{}` has `{}` twice", first.user, twice[0]), &walk.pages);
         }
     }

@@ -11,7 +11,7 @@ use crate::history::History;
 use crate::op::{ErrorKind, Op, Outcome};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use window::{Span, least_excess};
+use window::{CallTimes, least_excess};
 
 pub(super) const CHECK: Check = Check {
     name: "quota-bound",
@@ -134,12 +134,12 @@ fn excess_of_windows(
     admitted: impl Iterator<Item = u32>,
     declared: u64,
 ) -> Option<u64> {
-    let calls: Vec<Span> = admitted.map(|at| span(history.op(at))).collect();
+    let calls: Vec<CallTimes> = admitted.map(|at| span(history.op(at))).collect();
     let excess = least_excess(&calls, quota.window_us?, quota.limit);
     (excess > declared).then_some(excess)
 }
 
-const fn span(op: &Op) -> Span {
+const fn span(op: &Op) -> CallTimes {
     (op.invoke_us, op.complete_us)
 }
 
@@ -151,9 +151,9 @@ fn judge_refusals(history: &History, quotas: &[Quota], finding: &mut FindingBuil
     for tenant in tenants {
         let of_tenant: Vec<&Quota> = quotas.iter().filter(|quota| quota.tenant == tenant).collect();
         let calls = || history.numbered().filter(|(_, op)| *op.tenant == *tenant);
-        let refused: Vec<(u32, Span)> =
+        let refused: Vec<(u32, CallTimes)> =
             calls().filter(|(_, op)| is_refusal(op, &of_tenant)).map(|(at, op)| (at, span(op))).collect();
-        let used: Vec<Span> = calls().filter(|(_, op)| may_be_counted(op)).map(|(_, op)| span(op)).collect();
+        let used: Vec<CallTimes> = calls().filter(|(_, op)| may_be_counted(op)).map(|(_, op)| span(op)).collect();
         let unexplained = refusal::unexplained(&refused, used, &of_tenant);
         if !unexplained.is_empty() {
             let what = || {

@@ -10,7 +10,7 @@ use super::rule::{Check, Rule};
 use crate::history::History;
 use crate::op::{Effect, Op};
 use crate::timeline::{self, Record};
-use search::{Order, Search};
+use search::{Search, SearchEnd};
 
 pub(super) const CHECK: Check = Check {
     name: "register",
@@ -37,12 +37,12 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
         records += 1;
         finding.judged += record.events.iter().filter(|event| event.is_certain()).count() as u64;
         match search.order(&mut events) {
-            Order::Exists => {}
-            Order::Undecided => {
+            SearchEnd::Explained => {}
+            SearchEnd::Undecided => {
                 undecided += 1;
                 finding.doubt(format!("the calls to `{}` overlap too much to be judged", record.key));
             }
-            Order::Impossible { stuck, after } => {
+            SearchEnd::Impossible { stuck, after } => {
                 let ops: Vec<u32> = after.into_iter().filter(|after| *after != stuck).chain([stuck]).collect();
                 finding.violation(|| describe(record, history.op(stuck)), &ops);
             }

@@ -19,21 +19,26 @@ pub(super) struct Book<'h> {
     changed_us: (u64, u64),
     visibility: Option<Visibility>,
     pub(super) tags: Option<u32>,
-    /// True if no change may have touched its visibility or tags.
-    is_steady: bool,
+    /// True if no change may have touched its visibility, or its tags.
+    keeps_visibility: bool,
+    keeps_tags: bool,
 }
 
 impl Book<'_> {
-    /// Returns true if the record certainly existed, with its first tags, during the whole span, and the reader was allowed to read it.
+    /// Returns true if the record certainly existed during the whole span, and the reader was allowed to read it.
     pub(super) fn is_due(&self, reader: &Op, from_us: u64, until_us: u64) -> bool {
-        let shared = self.visibility == Some(Visibility::Workspace) && is_same_workspace(reader, self.creator);
-        let readable = is_same_user(reader, self.creator) || shared;
-        self.is_steady && readable && self.created_us.1 < from_us && until_us < self.deleted_us.0
+        let readable = is_same_user(reader, self.creator)
+            || (self.is_shared() && self.keeps_visibility && is_same_workspace(reader, self.creator));
+        readable && self.created_us.1 < from_us && until_us < self.deleted_us.0
+    }
+
+    fn is_shared(&self) -> bool {
+        self.visibility == Some(Visibility::Workspace)
     }
 
     /// Returns why the record must not be in a reply that began at this time, whatever the state of the index.
     pub(super) fn is_banned(&self, reader: &Op, from_us: u64) -> Option<&'static str> {
-        let private = self.is_steady && self.visibility == Some(Visibility::Private);
+        let private = self.keeps_visibility && self.visibility == Some(Visibility::Private);
         if self.deleted_us.1 < from_us {
             Some("which was deleted before")
         } else if !is_same_workspace(reader, self.creator) || (private && !is_same_user(reader, self.creator)) {
@@ -48,10 +53,10 @@ impl Book<'_> {
         until_us < self.changed_us.0
     }
 
-    /// Returns true if no change of the record may fall into the span.
-    pub(super) const fn is_quiet(&self, from_us: u64, until_us: u64) -> bool {
+    /// Returns true if no change may have moved the record in lists during the span. A change of its content does not.
+    pub(super) const fn stays_listed(&self, from_us: u64, until_us: u64) -> bool {
         let (first_us, last_us) = self.changed_us;
-        (last_us < from_us || until_us < first_us) && self.created_us.1 < from_us
+        (self.keeps_visibility && self.keeps_tags) || last_us < from_us || until_us < first_us
     }
 }
 
@@ -74,11 +79,9 @@ impl<'h> Shelf<'h> {
         let mut shelf = Self { books: Vec::new(), by_key: HashMap::new(), groups: HashMap::new() };
         for (number, book) in books.iter().enumerate() {
             shelf.by_key.insert(book.key, number);
-            if !book.is_steady {
-                continue;
-            }
-            let readers = readers(book.creator, book.visibility == Some(Visibility::Workspace));
-            for tags in std::iter::once(None).chain(book.tags.map(Some)) {
+            // A record that may have been shared or taken back is certain only for its user.
+            let readers = readers(book.creator, book.is_shared() && book.keeps_visibility);
+            for tags in std::iter::once(None).chain(book.tags.filter(|_| book.keeps_tags).map(Some)) {
                 shelf.groups.entry((readers, tags)).or_default().push(number);
             }
         }
@@ -121,7 +124,8 @@ fn book<'h>(history: &'h History, key: &'h Arc<str>, events: &[timeline::Event<'
         changed_us: (u64::MAX, 0),
         visibility: value.visibility,
         tags: value.tags,
-        is_steady: true,
+        keeps_visibility: true,
+        keeps_tags: true,
     };
     for event in events {
         match event.kind {
@@ -132,7 +136,8 @@ fn book<'h>(history: &'h History, key: &'h Arc<str>, events: &[timeline::Event<'
             Kind::Update { value, .. } => {
                 let (from_us, until_us) = book.changed_us;
                 book.changed_us = (from_us.min(event.from_us), until_us.max(event.until_us));
-                book.is_steady &= value.visibility.is_none() && value.tags.is_none();
+                book.keeps_visibility &= value.visibility.is_none();
+                book.keeps_tags &= value.tags.is_none();
             }
             _ => {}
         }

@@ -2,11 +2,11 @@
 //! is considered. No I/O.
 
 /// Begin and end of a call, in microseconds. It was counted at some time between them.
-pub(super) type Span = (u64, u64);
+pub(super) type CallTimes = (u64, u64);
 
 /// Returns the number of calls beyond `limit`, summed over all windows, for the begin of the windows that explains most. Counts the calls that lie
 /// completely within a window, because any other call may belong to its neighbour.
-pub(super) fn least_excess(calls: &[Span], window_us: u64, limit: u64) -> u64 {
+pub(super) fn least_excess(calls: &[CallTimes], window_us: u64, limit: u64) -> u64 {
     let (window, limit) = (window_us.max(1).cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
     // A call lies within the window that begins at `s` if `s <= invoke` and `complete < s + window`.
     let mut edges: Vec<(i64, i64)> = Vec::with_capacity(calls.len() * 2);

@@ -1,9 +1,10 @@
 //! Searches an order of the events of one record that explains every reply: Wing and Gong's search (1993) with the memory of Lowe (2017), over a
 //! linked list of begins and ends. An event that does not change the record is placed as soon as it fits, because a later place is no better, so
-//! that only changes that overlap cost a choice.
+//! that only changes that overlap cost a choice. The change whose content is needed first is tried first, and none is tried while a later read
+//! still needs the content that it would replace.
 
 use super::state::{State, mixed};
-use crate::timeline::Event;
+use crate::timeline::{Event, Kind};
 use std::collections::HashSet;
 
 /// Steps that the search may take for a record, and more for each of its events. The events of an ordinary record need a few steps each.
@@ -14,13 +15,11 @@ const KEPT: usize = 1 << 12;
 
 /// Result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    Exists,
+pub(super) enum SearchEnd {
+    /// An order explains every reply.
+    Explained,
     /// There is none. The most events could be placed up to this one, which then fits nowhere, and after this last change.
-    Impossible {
-        stuck: u32,
-        after: Option<u32>,
-    },
+    Impossible { stuck: u32, after: Option<u32> },
     /// The budget of steps ended before either was proven.
     Undecided,
 }
@@ -33,6 +32,23 @@ struct Choice {
     placed: usize,
     change: u32,
     last: Option<u32>,
+}
+
+/// The events with one content.
+struct Content {
+    digest: u64,
+    /// Reads of it that are not placed, and changes to it that are not placed.
+    reads: u32,
+    changes: u32,
+    /// When the first of its events with a certain effect ends.
+    needed_us: u64,
+}
+
+/// The content of an event, as a position in the list of contents, and whether the event is a read.
+#[derive(Clone, Copy)]
+struct ContentUse {
+    content: usize,
+    is_read: bool,
 }
 
 /// The memory of the search, kept from record to record.
@@ -50,11 +66,15 @@ pub(super) struct Search {
     /// Sets of placed events and their state, as a hash of 128 bits, from which no order was found.
     rejected: HashSet<u128>,
     edges: Vec<(u64, bool, u32)>,
+    /// Sorted by digest.
+    contents: Vec<Content>,
+    /// For each event: its content, if it has one.
+    parts: Vec<Option<ContentUse>>,
 }
 
 impl Search {
     /// Searches an order. Sorts the events.
-    pub(super) fn order(&mut self, events: &mut [Event<'_>]) -> Order {
+    pub(super) fn order(&mut self, events: &mut [Event<'_>]) -> SearchEnd {
         self.prepare(events);
         let mut steps = STEPS + STEPS_PER_EVENT * events.len() as u64;
         let (mut state, mut hash, mut last) = (State::BEFORE, 0u128, None);
@@ -64,12 +84,12 @@ impl Search {
             if from.is_none() {
                 hash = self.place_seen(events, state, hash, &mut steps);
                 if self.is_done() {
-                    return Order::Exists;
+                    return SearchEnd::Explained;
                 }
             }
             let chosen = self.change_from(from.take(), events, state, &mut steps);
             if steps == 0 {
-                return Order::Undecided;
+                return SearchEnd::Undecided;
             }
             if let Some((change, after)) = chosen {
                 let next_hash = hash ^ mark(change);
@@ -87,7 +107,7 @@ impl Search {
             }
             let Some(choice) = self.choices.pop() else {
                 let (_, stuck, after) = furthest.unwrap_or((0, 0, None));
-                return Order::Impossible { stuck: events[stuck as usize].at, after };
+                return SearchEnd::Impossible { stuck: events[stuck as usize].at, after };
             };
             self.rejected.insert(with_state(choice.hash ^ mark(choice.change), &state_of(&choice, events)));
             while self.placed.len() > choice.placed {
@@ -100,6 +120,7 @@ impl Search {
     fn prepare(&mut self, events: &mut [Event<'_>]) {
         events.sort_by_key(|event| (!event.is_certain(), event.from_us, event.at));
         self.certain = events.partition_point(Event::is_certain) as u32;
+        self.find_contents(events);
         self.placed.clear();
         self.choices.clear();
         if self.rejected.len() > KEPT {
@@ -159,8 +180,7 @@ impl Search {
         hash
     }
 
-    /// Returns the next change that may be placed, after the one that was tried last, and the state after it. Changes with a certain effect come
-    /// first: most unanswered calls have no effect, or are not seen.
+    /// Returns the next change that may be placed, after the one that was tried last, and the state after it.
     fn change_from(
         &self,
         tried: Option<u32>,
@@ -168,28 +188,70 @@ impl Search {
         state: State,
         steps: &mut u64,
     ) -> Option<(u32, State)> {
-        let mut fits = |number: u32| {
+        let tried = tried.map(|tried| self.urgency(tried, events));
+        let is_needed = self.is_needed(state.digest);
+        let mut best: Option<((u64, u32), u32, State)> = None;
+        let mut consider = |number: u32| {
             *steps = steps.saturating_sub(1);
-            let event = &events[number as usize];
-            event.is_change().then(|| state.after(event)).flatten().map(|after| (number, after))
-        };
-        let tried_uncertain = tried.filter(|tried| *tried >= self.certain);
-        let mut node = match tried {
-            Some(tried) if tried < self.certain => self.next[tried as usize],
-            Some(_) | None => self.next[self.head() as usize],
+            let (event, urgency) = (&events[number as usize], self.urgency(number, events));
+            let is_next = tried.is_none_or(|tried| urgency > tried) && best.is_none_or(|(best, _, _)| urgency < best);
+            if event.is_change() && is_next && !(is_needed && replaces(event, state.digest)) {
+                best = state.after(event).map(|after| (urgency, number, after)).or(best);
+            }
         };
         // The first event that ends must be placed before any that begins later.
+        let mut node = self.next[self.head() as usize];
         while self.is_begin(node) {
-            let found = if tried_uncertain.is_none() { fits(node) } else { None };
-            if found.is_some() {
-                return found;
-            }
+            consider(node);
             node = self.next[node as usize];
         }
         let ends_us = self.end_of(node, events);
-        let first = tried_uncertain.map_or(self.certain, |tried| tried + 1);
-        let open = (first..events.len() as u32).take_while(|number| events[*number as usize].from_us <= ends_us);
-        open.filter(|number| !self.used[*number as usize]).find_map(fits)
+        let begun = events[self.certain as usize..].partition_point(|event| event.from_us <= ends_us) as u32;
+        let open = self.certain..self.certain + begun;
+        open.filter(|number| !self.used[*number as usize]).for_each(consider);
+        best.map(|(_, number, after)| (number, after))
+    }
+
+    /// Returns when the effect of a change is needed: the smaller, the sooner it is tried. Of the changes without a certain effect that no read shows,
+    /// the latest comes first, because most calls that take effect without an answer do so soon after they were sent.
+    fn urgency(&self, number: u32, events: &[Event<'_>]) -> (u64, u32) {
+        let needed_us = self.parts[number as usize].map_or(u64::MAX, |part| self.contents[part.content].needed_us);
+        let tie = if number < self.certain { number } else { u32::MAX - number };
+        (needed_us.min(events[number as usize].until_us), tie)
+    }
+
+    /// Returns true if a read that is not placed has this content, and no change will write it again.
+    fn is_needed(&self, digest: Option<u64>) -> bool {
+        let position = |digest| self.contents.binary_search_by_key(&digest, |content| content.digest).ok();
+        let content = digest.and_then(position).map(|at| &self.contents[at]);
+        content.is_some_and(|content| content.reads > 0 && content.changes == 0)
+    }
+
+    /// Finds the contents of the events.
+    fn find_contents(&mut self, events: &[Event<'_>]) {
+        self.contents.clear();
+        self.contents.extend(events.iter().filter_map(|event| {
+            let (digest, is_read) = content(event)?;
+            let (reads, changes) = (u32::from(is_read), u32::from(!is_read));
+            Some(Content { digest, reads, changes, needed_us: event.until_us })
+        }));
+        self.contents.sort_unstable_by_key(|content| content.digest);
+        self.contents.dedup_by(|content, kept| {
+            let same = content.digest == kept.digest;
+            if same {
+                kept.reads += content.reads;
+                kept.changes += content.changes;
+                kept.needed_us = kept.needed_us.min(content.needed_us);
+            }
+            same
+        });
+        let part = |event: &Event<'_>| {
+            let (digest, is_read) = content(event)?;
+            let content = self.contents.binary_search_by_key(&digest, |content| content.digest).ok()?;
+            Some(ContentUse { content, is_read })
+        };
+        let parts: Vec<Option<ContentUse>> = events.iter().map(part).collect();
+        self.parts = parts;
     }
 
     fn end_of(&self, node: u32, events: &[Event<'_>]) -> u64 {
@@ -207,6 +269,10 @@ impl Search {
 
     fn place(&mut self, number: u32) {
         self.placed.push(number);
+        if let Some(part) = self.parts[number as usize] {
+            let content = &mut self.contents[part.content];
+            *(if part.is_read { &mut content.reads } else { &mut content.changes }) -= 1;
+        }
         if number >= self.certain {
             self.used[number as usize] = true;
             return;
@@ -221,6 +287,10 @@ impl Search {
     /// Takes the event back that was placed last.
     fn take_back(&mut self) {
         let Some(number) = self.placed.pop() else { return };
+        if let Some(part) = self.parts[number as usize] {
+            let content = &mut self.contents[part.content];
+            *(if part.is_read { &mut content.reads } else { &mut content.changes }) += 1;
+        }
         if number >= self.certain {
             self.used[number as usize] = false;
             return;
@@ -230,6 +300,27 @@ impl Search {
             self.next[before as usize] = node;
             self.previous[after as usize] = node;
         }
+    }
+}
+
+/// Returns the content of an event, and whether the event read it.
+const fn content(event: &Event<'_>) -> Option<(u64, bool)> {
+    let (value, is_read) = match event.kind {
+        Kind::Create(value) | Kind::Update { value, .. } => (value, false),
+        Kind::Seen(value) => (value, true),
+        Kind::Delete { .. } | Kind::Missing { .. } | Kind::Conflict(_) => return None,
+    };
+    match value.digest {
+        Some(digest) => Some((digest, is_read)),
+        None => None,
+    }
+}
+
+/// Returns true if a change leaves another content than this one.
+fn replaces(event: &Event<'_>, digest: Option<u64>) -> bool {
+    match event.kind {
+        Kind::Update { value, .. } => value.digest.is_some() && value.digest != digest,
+        _ => true,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::timeline::{Event, Kind};
 
 /// Whether the record exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum Existence {
     NotYet,
     Exists,
     /// An id is never used again.
@@ -15,8 +15,8 @@ pub(super) enum Stage {
 /// State of one record. A field is `None` if the history does not show it; it then fits every reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
-    pub(super) stage: Stage,
-    digest: Option<u64>,
+    pub(super) existence: Existence,
+    pub(super) digest: Option<u64>,
     pub(super) version: Option<u64>,
     visibility: Option<Visibility>,
     tags: Option<u32>,
@@ -24,16 +24,16 @@ pub(super) struct State {
 
 impl State {
     pub(super) const BEFORE: Self =
-        Self { stage: Stage::NotYet, digest: None, version: None, visibility: None, tags: None };
+        Self { existence: Existence::NotYet, digest: None, version: None, visibility: None, tags: None };
 
     /// Returns the state after an event; `None` if the event cannot happen in this state.
     pub(super) fn after(self, event: &Event<'_>) -> Option<Self> {
-        let exists = self.stage == Stage::Exists;
+        let exists = self.existence == Existence::Exists;
         match event.kind {
-            Kind::Create(value) => (self.stage == Stage::NotYet).then(|| Self::created(value)),
+            Kind::Create(value) => (self.existence == Existence::NotYet).then(|| Self::created(value)),
             Kind::Update { value, expected } => self.updated(value, expected).filter(|_| exists),
             Kind::Delete { repeatable } => {
-                (exists || repeatable).then_some(Self { stage: Stage::Deleted, ..Self::BEFORE })
+                (exists || repeatable).then_some(Self { existence: Existence::Deleted, ..Self::BEFORE })
             }
             Kind::Seen(value) => (exists && self.fits(value)).then_some(self),
             Kind::Missing { to_owner } => {
@@ -47,7 +47,7 @@ impl State {
 
     const fn created(value: &RecordState) -> Self {
         let &RecordState { digest, version, visibility, tags, .. } = value;
-        Self { stage: Stage::Exists, digest, version, visibility, tags }
+        Self { existence: Existence::Exists, digest, version, visibility, tags }
     }
 
     fn updated(self, value: &RecordState, expected: Option<u64>) -> Option<Self> {
@@ -60,7 +60,7 @@ impl State {
             (before, version) => version.or(before.map(|before| before + 1)),
         };
         Some(Self {
-            stage: Stage::Exists,
+            existence: Existence::Exists,
             digest: value.digest.or(self.digest),
             version,
             visibility: value.visibility.or(self.visibility),
@@ -87,7 +87,7 @@ impl State {
         };
         let number = |value: Option<u64>| value.map_or(1, |value| mixed(value.wrapping_add(2)));
         let parts = [
-            self.stage as u64,
+            self.existence as u64,
             number(self.digest),
             number(self.version),
             visibility,
