@@ -15,6 +15,7 @@ mod subject;
 pub use subject::{Plan, PlanRequest, Subject};
 
 use crate::plan::workload::Workload;
+use harness_history::experiment::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,6 +66,9 @@ pub struct DriverReport {
     pub rss_peak_bytes: u64,
     /// Most operations that overlapped, each of another user.
     pub users_peak: u32,
+    /// Spans in which the driver did not run. Omitted by older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stalls: Vec<Span>,
     /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
     /// Why this run proves nothing, such as a full disk; one sentence each.

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod check;
+mod conditions;
 pub mod expectation;
 pub mod experiment;
 mod figure;
@@ -11,11 +12,13 @@ pub mod finding;
 pub mod history;
 pub mod op;
 mod outage;
+pub mod percentile;
 pub mod recovery;
 pub mod threshold;
 pub mod verdict;
 
 pub use check::{Criteria, Quota, judge};
+pub use conditions::Conditions;
 pub use expectation::Expectation;
 pub use experiment::{Experiment, Promises};
 pub use finding::{Evidence, Finding};

@@ -15,7 +15,7 @@ const BLOCK_BYTES: usize = 1 << 16;
 /// Maximum number of changed files that are listed by name.
 const MAX_LISTED: usize = 3;
 /// The recorded files, besides those in [`FOLDERS`].
-const RECORDED: [&str; 9] = [
+const RECORDED: [&str; 10] = [
     run_dir::PLAN,
     run_dir::GATE,
     run_dir::HISTORY,
@@ -23,6 +23,7 @@ const RECORDED: [&str; 9] = [
     run_dir::EXPECTATIONS,
     run_dir::SCENARIO,
     run_dir::EXPERIMENT,
+    run_dir::CONDITIONS,
     run_dir::DRIVER,
     run_dir::SURROUNDINGS,
 ];
