@@ -58,7 +58,7 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
         (&promises.during, experiment.fault_length()),
         (&promises.after, experiment.recovery),
     ] {
-        let surge = load.surge.as_ref().map_or(1.0, |surge| f64::from(surge.times).max(1.0));
+        let surge = load.surge.as_ref().map_or(1.0, |surge| surge.times.max(1.0));
         problems.extend(too_few_calls(thresholds, &load.mix, load.rate * surge * length.as_secs_f64()));
     }
     for order in &experiment.faults {
