@@ -9,6 +9,7 @@ use crate::usage::Usage;
 use crate::{error, goose_run, interrupt, seed};
 use harness_core::drive::{Assignment, DriverReport};
 use harness_core::observe::clock::monotonic_us;
+use harness_core::observe::heartbeat::Heartbeat;
 use harness_core::plan::run_dir::DRIVER;
 use harness_core::stack::view::Progress;
 use serde::Deserialize as _;
@@ -89,12 +90,13 @@ pub async fn drive(
     let shares = seed::shares(&assignment.workload);
     let seeds = shares.iter().map(|share| u64::from(*share)).sum();
     let driver = Arc::new(Driver::new(assignment, seeds, stop)?);
+    let heartbeat = Heartbeat::start(driver.assignment.epoch_us);
     let (mut ticker, done) = (JoinSet::new(), CancellationToken::new());
     ticker.spawn(tick(Arc::clone(&driver), done.clone(), report));
     let result = phases(&driver, &shares).await;
     done.cancel();
     let cpu_peak = ticker.join_next().await.and_then(Result::ok).unwrap_or_default();
-    let report = driver.report(result?, cpu_peak);
+    let report = driver.report(result?, cpu_peak, heartbeat.stop());
     let path = driver.assignment.run_dir.join(DRIVER);
     serde_json::to_vec_pretty(&report)
         .map_err(std::io::Error::from)

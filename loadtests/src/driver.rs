@@ -14,6 +14,7 @@ use harness_core::drive::traffic::user::{Due, Scene, User};
 use harness_core::drive::{Assignment, DriverReport};
 use harness_core::observe::record::Recorder;
 use harness_core::stack::view::Progress;
+use harness_history::experiment::Span;
 use harness_history::{Effect, Op, Outcome, Phase};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -244,7 +245,7 @@ impl Driver {
         self.plan.get().is_some_and(|(window, _)| (window.measured_from_us..window.until_us).contains(&now_us))
     }
 
-    pub(crate) fn report(&self, measured: Measured, cpu_peak: f64) -> DriverReport {
+    pub(crate) fn report(&self, measured: Measured, cpu_peak: f64, stalls: Vec<Span>) -> DriverReport {
         let problems = self.problems.lock().clone();
         let mean = measured.cpu_us as f64 / (measured.until_us - measured.from_us).max(1) as f64;
         let planned_arrivals = self.plan.get().and_then(|(_, pace)| pace.planned_arrivals());
@@ -262,6 +263,7 @@ impl Driver {
             cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),
+            stalls,
             // `give_up` cancels `stop` as well. Then the problem is the reason, and not a signal.
             interrupted: self.stop.is_cancelled() && problems.is_empty(),
             problems,

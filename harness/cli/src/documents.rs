@@ -49,7 +49,9 @@ All checks share these limits:
 
 - They judge what the harness sent and received. What no call of the run touched is not judged.
 - A call without an answer may have taken effect or not; a check judges only what holds in either case.
-- Times are those of the harness. A stall of the harness or of the machine looks like a stall of the stack, unless a check says otherwise.
+- Times are those of the harness. A stall of more than 50 ms of the process that makes the calls is recorded, and calls that overlap it are not judged for
+  time. While stalls or other processes overlap more than 5 % of the calls, or the driver was the limit, a broken bound is `unknown`; a violation of
+  safety is `fail` all the same (decision 0027).
 - A content is compared by a 64-bit digest.
 
 Beside these checks every run has the finding `run-is-evidence`. Of a load it proves that calls succeeded and were recorded to the end, that at least
@@ -68,7 +70,8 @@ fn section(check: &Check) -> String {
     let Check { name, proves, blind_to, evidence, .. } = check;
     let blind_to: String = blind_to.iter().map(|sentence| format!("- {sentence}\n")).collect();
     format!(
-        "\n## {name}\n\n**Proves:** {proves}.\n\n**Applies:** {}\n\n**Needs:** {evidence}\n\n**Cannot see:**\n\n{blind_to}",
+        "\n## {name}\n\n**Proves:** {proves}.\n\n**Kind:** {}\n\n**Applies:** {}\n\n**Needs:** {evidence}\n\n**Cannot see:**\n\n{blind_to}",
+        check.property().consequence(),
         check.applies()
     )
 }

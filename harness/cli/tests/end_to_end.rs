@@ -12,7 +12,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use wait::wait_until;
 
-const SHORT: [&str; 8] = ["--users", "6", "--organisations", "3", "--warmup", "500ms", "--duration", "2s"];
+const SHORT: [&str; 12] = [
+    "--users",
+    "6",
+    "--organisations",
+    "3",
+    "--warmup",
+    "500ms",
+    "--duration",
+    "2s",
+    // Two seconds have too few calls for the percentiles of a profile.
+    "--threshold",
+    "error_rate<0.1%",
+    "--threshold",
+    "max<30s",
+];
 
 fn only_run(folder: &Path) -> PathBuf {
     let runs: Vec<PathBuf> =
@@ -109,7 +123,11 @@ fn an_open_load_makes_its_arrivals() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(
         folder.path(),
-        &["load", "memory", "--users", "20", "--warmup", "500ms", "--rate", "50", "--duration", "3s", "--json"],
+        &[
+            &["load", "memory", "--users", "20", "--warmup", "500ms", "--rate", "50", "--duration", "3s", "--json"][..],
+            &["--threshold", "error_rate<0.1%", "--threshold", "p90<1s"],
+        ]
+        .concat(),
     );
     let directory = only_run(folder.path());
     let driver: Value = serde_json::from_slice(&std::fs::read(directory.join("driver.json")).unwrap()).unwrap();
@@ -125,6 +143,9 @@ fn an_open_load_makes_its_arrivals() {
 #[test]
 fn a_bad_plan_is_reported_as_a_whole_and_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
+    let few = run(folder.path(), &["load", "memory", "--rate", "20", "--duration", "5s", "--threshold", "p99<1s"]);
+    assert_eq!(code(&few), 64);
+    assert!(text(&few).contains("about 100 calls are planned, and p99 needs at least 1000"), "{}", text(&few));
     let unknown = run(folder.path(), &["load", "memry"]);
     assert_eq!(code(&unknown), 64);
     assert!(text(&unknown).contains("did you mean `memory`"), "{}", text(&unknown));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The shortest gate that can still prove something: one scenario of the guardrails, and a load of two seconds.
 const SHORT: &str = "[runs]\nkeep = 2\n[gate.ci.scenarios]\nrun = [\"guardrail-block\"]\n[gate.ci.load]\nrun = \"short.toml\"\nusers = 4\nwarmup = \"500ms\"\n\
-    duration = \"2s\"\nthresholds = [\"error_rate<1%\", \"p95<400ms\"]\n[gate.ci.experiments]\nrun = []\n";
+    duration = \"2s\"\nthresholds = [\"error_rate<1%\", \"p90<400ms\"]\n[gate.ci.experiments]\nrun = []\n";
 
 /// The profile of the load. [`folder`] writes a copy that seeds fewer memories.
 const PROFILE: &str = include_str!("../../../loadtests/profiles/memory.toml");
@@ -61,7 +61,7 @@ fn a_gate_passes_with_every_report_and_annotates_the_ci() {
     }
     assert!(read(gate, "report.html").contains("PASS"));
     assert_eq!(std::fs::read_to_string(&summary).unwrap().trim_end(), read(gate, "report.md").trim_end());
-    assert!(read(gate, "junit.xml").contains("name=\"threshold p95&lt;400 ms measured\""));
+    assert!(read(gate, "junit.xml").contains("name=\"threshold p90&lt;400 ms measured\""));
 
     // A second judgement is the same, and a changed record is reported.
     let again = run(folder.path(), &["check"]);

@@ -16,6 +16,7 @@ mod subject;
 pub use subject::{Plan, PlanRequest, Subject};
 
 use crate::plan::workload::Workload;
+use harness_history::experiment::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,6 +67,9 @@ pub struct DriverReport {
     pub rss_peak_bytes: u64,
     /// Maximum number of operations that overlapped. The operations of one user never overlap.
     pub users_peak: u32,
+    /// Spans in which the driver did not run. Omitted by older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stalls: Vec<Span>,
     /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
     /// Reasons why this run proves nothing, such as a full disk. Each is one sentence.

@@ -15,6 +15,9 @@ use crate::plan::seal::write_whole;
 use crate::plan::workload::{Model, Workload};
 use harness_history::{Criteria, Finding, Verdict, check, judge as judge_history};
 
+/// Longest time without a completed good call while calls wait, in microseconds.
+const MOST_GAP_US: u64 = 1_000_000;
+
 /// The findings of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
@@ -59,6 +62,7 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
             quotas: quotas(),
             declared: recorded.scenario.as_ref().map(|report| report.declared.clone()).unwrap_or_default(),
             experiment: Some(experiment.promises.clone()),
+            most_gap_us: Some(MOST_GAP_US),
             required: experiment.required.clone(),
             ..Criteria::default()
         },
@@ -82,5 +86,11 @@ fn load_criteria(workload: &Workload) -> Criteria {
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
-    Criteria { thresholds: workload.thresholds.clone(), users, required, ..Criteria::default() }
+    Criteria {
+        thresholds: workload.thresholds.clone(),
+        users,
+        required,
+        most_gap_us: Some(MOST_GAP_US),
+        ..Criteria::default()
+    }
 }

@@ -1,6 +1,7 @@
 //! Observes a run from outside: CPU and memory of every part, metrics of the services, versions, and the machine.
 
 pub mod clock;
+pub mod heartbeat;
 pub mod record;
 pub mod sample;
 

@@ -3,7 +3,9 @@
 pub mod runs;
 
 mod chaos;
+mod conditions;
 mod load;
+mod machine_load;
 mod script;
 
 pub use load::DRIVE_SUBCOMMAND;

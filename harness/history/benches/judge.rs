@@ -55,6 +55,7 @@ fn criteria() -> Criteria {
     let quota = |window_us, limit| Quota { tenant: load::tenant(0), operations: Vec::new(), limit, window_us };
     Criteria {
         thresholds: both(),
+        most_gap_us: Some(1_000_000),
         users: Some(load::USERS as u32),
         quotas: vec![quota(None, OPS), quota(Some(1_000_000), OPS)],
         expectations: None,

@@ -13,6 +13,7 @@ mod holds_during;
 mod index_agrees;
 mod latency;
 mod no_duplicate_effects;
+mod no_gap;
 mod no_injection_without_verdict;
 mod no_lost_writes;
 mod no_phantom_reads;
@@ -41,7 +42,7 @@ use crate::history::History;
 use crate::threshold::Threshold;
 use crate::verdict::Verdict;
 pub use quota_bound::Quota;
-pub use rule::Check;
+pub use rule::{Check, Property};
 use std::collections::BTreeMap;
 
 /// What a run promised, besides what every run must keep.
@@ -49,6 +50,8 @@ use std::collections::BTreeMap;
 pub struct Criteria {
     /// Bounds on figures of the measured phase.
     pub thresholds: Vec<Threshold>,
+    /// Longest time without a call that ends well while calls wait; `None` if the run is not judged by it.
+    pub most_gap_us: Option<u64>,
     /// Number of users that must be active at the same time; `None` if the load promises none.
     pub users: Option<u32>,
     /// Limits that must hold.
@@ -86,6 +89,7 @@ pub const ALL: &[Check] = &[
     quota_bound::CHECK,
     error_rate::CHECK,
     latency::CHECK,
+    no_gap::CHECK,
     users_concurrent::CHECK,
     holds_during::CHECK,
     every_request_ends::CHECK,

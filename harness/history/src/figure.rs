@@ -1,7 +1,10 @@
-//! Computes the figure that a threshold bounds, and compares it with the threshold.
+//! Computes the figure that a threshold bounds, and compares it with the threshold. Calls that overlap a stall of the harness say nothing about time
+//! and are left out of it.
 
 use crate::finding::Evidence;
+use crate::history::History;
 use crate::op::{ErrorKind, Op, Outcome};
+use crate::percentile;
 use crate::threshold::{Metric, Threshold, millis, percent};
 
 /// Maximum number of operations that are shown as evidence of a broken threshold.
@@ -13,28 +16,50 @@ pub(crate) struct Figure {
     pub(crate) text: String,
     /// Number of calls behind it.
     pub(crate) calls: u64,
-    /// Why the threshold is broken, with the calls that show it.
-    pub(crate) broken: Option<Evidence>,
+    /// Whether the threshold holds.
+    pub(crate) result: FigureResult,
+}
+
+/// Whether a threshold holds.
+pub(crate) enum FigureResult {
+    Holds,
+    Broken {
+        /// Why, with the calls that show it.
+        evidence: Evidence,
+        /// True if neither a stall nor a crowded machine explains it.
+        certain: bool,
+    },
+    /// There are too few calls to say.
+    NotMeasured,
 }
 
 impl Figure {
     /// Computes the figure of a threshold; `None` if there is no call of its kind.
-    pub(crate) fn of<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Self> {
+    pub(crate) fn of<'a>(
+        threshold: &Threshold,
+        history: &History,
+        calls: impl Iterator<Item = (u32, &'a Op)>,
+    ) -> Option<Self> {
         let is_meant = |op: &Op| threshold.operation.as_ref().is_none_or(|operation| **operation == *op.name);
         let calls = calls.filter(|(_, op)| is_meant(op));
         match threshold.metric {
-            Metric::ErrorRate => error_rate(threshold, calls),
-            Metric::LatencyPercentile(percentile) => latency(threshold, percentile, calls),
+            Metric::ErrorRate => {
+                error_rate(threshold, calls.filter(|(_, op)| !(is_timeout(op) && history.is_stalled(op))))
+            }
+            Metric::LatencyPercentile(percentile) => {
+                latency(threshold, percentile, calls.filter(|(_, op)| !history.is_stalled(op)))
+            }
         }
     }
 }
 
 fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
-    let (mut count, mut errors, mut first) = (0u64, 0u64, Vec::new());
+    let (mut count, mut errors, mut certain, mut first) = (0u64, 0u64, 0u64, Vec::new());
     for (at, op) in calls {
         count += 1;
         if op.outcome != Outcome::Ok {
             errors += 1;
+            certain += u64::from(!comes_of_time(op));
             if first.len() < MOST_SHOWN {
                 first.push(at);
             }
@@ -43,37 +68,47 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a O
     if count == 0 {
         return None;
     }
-    let rate = errors as f64 / count as f64;
+    let share = |errors: u64| errors as f64 / count as f64;
+    let rate = share(errors);
     let text = format!("{threshold}: {} ({errors} of {count} calls)", percent(rate));
-    let broken = || Evidence::of(format!("{threshold} is broken: {} of calls were not ok", percent(rate)), &first);
-    Some(Figure { text, calls: count, broken: (rate >= threshold.below).then(broken) })
+    let result = if rate < threshold.below {
+        FigureResult::Holds
+    } else {
+        let what = format!("{threshold} is broken: {} of calls were not ok", percent(rate));
+        FigureResult::Broken { evidence: Evidence::of(what, &first), certain: share(certain) >= threshold.below }
+    };
+    Some(Figure { text, calls: count, result })
 }
 
 fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
-    let sent = calls.filter(|(_, op)| has_latency(op));
-    let mut latencies: Vec<(u64, u32)> = sent.map(|(at, op)| (op.latency_us(), at)).collect();
-    let value = percentile_of(&mut latencies, percentile)?.0 as f64;
+    let counted = calls.filter(|(_, op)| op.counts_for_latency());
+    let mut latencies: Vec<(u64, u32)> = counted.map(|(at, op)| (op.latency_us(), at)).collect();
+    let value = percentile::of(&mut latencies, percentile)?.0 as f64;
     let calls = latencies.len() as u64;
-    let slowest = || {
+    let mut text = format!("{threshold}: {}", millis(value));
+    let is_slow = |latency: u64| latency as f64 >= threshold.below;
+    let slow = latencies.iter().filter(|(latency, _)| is_slow(*latency)).count() as u64;
+    let is_measured = calls >= percentile::least_calls(percentile);
+    let result = if value >= threshold.below && (is_measured || slow >= percentile::BEYOND) {
         latencies.sort_unstable_by(|one, other| other.cmp(one));
         let shown: Vec<u32> = latencies.iter().take(MOST_SHOWN).map(|(_, at)| *at).collect();
-        Evidence::of(format!("{threshold} is broken: p{percentile} is {}", millis(value)), &shown)
+        let what = format!("{threshold} is broken: p{percentile} is {}", millis(value));
+        FigureResult::Broken { evidence: Evidence::of(what, &shown), certain: false }
+    } else if is_measured {
+        FigureResult::Holds
+    } else {
+        let least = percentile::least_calls(percentile);
+        text = format!("{threshold}: not measured: {calls} calls, and p{percentile} needs at least {least}");
+        FigureResult::NotMeasured
     };
-    let text = format!("{threshold}: {}", millis(value));
-    Some(Figure { text, calls, broken: (value >= threshold.below).then(slowest) })
+    Some(Figure { text, calls, result })
 }
 
-/// Returns true if the call has a latency. A call that was never sent has none. A call that timed out has one, because it took at least that long.
-fn has_latency(op: &Op) -> bool {
-    !matches!(&op.outcome, Outcome::Failed(ErrorKind::Connect))
+fn is_timeout(op: &Op) -> bool {
+    op.outcome.error() == Some(&ErrorKind::Timeout)
 }
 
-/// Returns the percentile by the nearest-rank method: the smallest value such that at least `percentile` percent of the values are not above it.
-pub(crate) fn percentile_of<T: Ord + Copy>(values: &mut [T], percentile: f64) -> Option<T> {
-    if values.is_empty() {
-        return None;
-    }
-    let rank = (percentile / 100.0 * values.len() as f64).ceil().max(1.0) as usize;
-    let index = rank.min(values.len()) - 1;
-    Some(*values.select_nth_unstable(index).1)
+/// Returns true if a machine that is too slow explains the error: no answer in time, or the answer of a service that is overloaded.
+fn comes_of_time(op: &Op) -> bool {
+    matches!(op.outcome.error(), Some(ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Http(503 | 504)))
 }

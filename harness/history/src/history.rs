@@ -1,5 +1,6 @@
 //! The history of a run in memory, with the indices that several checks use.
 
+use crate::conditions::Conditions;
 use crate::experiment::{Experiment, Span};
 use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, RecordState, Visibility};
 use crate::timeline::Mentions;
@@ -15,6 +16,7 @@ pub struct History {
     experiment: Option<Experiment>,
     /// Found when the first check asks for it.
     mentions: OnceLock<Mentions>,
+    conditions: Conditions,
 }
 
 /// The operations that changed one record, as positions in the history.
@@ -88,6 +90,17 @@ impl History {
     /// The record of the experiment; `None` if the run was not one.
     pub const fn experiment(&self) -> Option<&Experiment> {
         self.experiment.as_ref()
+    }
+
+    /// Adds the conditions of the run.
+    #[must_use]
+    pub fn with_conditions(self, conditions: Conditions) -> Self {
+        Self { conditions: conditions.normal(), ..self }
+    }
+
+    /// The conditions of the run. To each stall the time is added that it took to work off what waited.
+    pub const fn conditions(&self) -> &Conditions {
+        &self.conditions
     }
 
     /// Every operation.

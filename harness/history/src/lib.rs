@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod check;
+mod conditions;
 pub mod expectation;
 pub mod experiment;
 mod figure;
@@ -11,6 +12,7 @@ pub mod finding;
 pub mod history;
 pub mod op;
 mod outage;
+pub mod percentile;
 pub mod recovery;
 pub mod threshold;
 mod timeline;
@@ -18,6 +20,7 @@ pub mod verdict;
 mod walk;
 
 pub use check::{Criteria, Quota, judge};
+pub use conditions::Conditions;
 pub use expectation::Expectation;
 pub use experiment::{Experiment, Promises};
 pub use finding::{Evidence, Finding};

@@ -51,6 +51,15 @@ impl Op {
         self.complete_us.saturating_sub(self.planned_us.unwrap_or(self.invoke_us))
     }
 
+    /// Returns true if the latency of the call counts in percentiles: it ended well, or the client waited in vain until its deadline. Any other error is
+    /// left out, because a fast refusal would pull a percentile down; error rates judge it.
+    pub fn counts_for_latency(&self) -> bool {
+        matches!(
+            &self.outcome,
+            Outcome::Ok | Outcome::Failed(ErrorKind::Timeout) | Outcome::Unknown(ErrorKind::Timeout)
+        )
+    }
+
     /// Service time: from the send to the complete reply; microseconds.
     pub fn service_us(&self) -> u64 {
         self.complete_us.saturating_sub(self.invoke_us)

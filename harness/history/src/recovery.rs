@@ -3,9 +3,9 @@
 //! nearly all of the later ones. A second figure excuses windows that are only slow while other processes used the machine.
 
 use crate::experiment::{Experiment, Span};
-use crate::figure::percentile_of;
 use crate::history::History;
 use crate::op::{Effect, ErrorKind, Op, Outcome, WorkflowEnd};
+use crate::percentile;
 use serde::{Deserialize, Serialize};
 
 /// Length of a window in which throughput and latency are compared.
@@ -67,7 +67,7 @@ impl Baseline {
         }
         let per_second = latencies.len() as f64 * 1e6 / steady.length_us() as f64;
         let share = latencies.len() as f64 / sent as f64;
-        Some(Self { per_second, share, p99_us: percentile_of(&mut latencies, 99.0)? })
+        Some(Self { per_second, share, p99_us: percentile::of(&mut latencies, 99.0)? })
     }
 
     /// The highest 99th percentile of a steady window, in microseconds.
@@ -105,14 +105,17 @@ fn slow_by_chance(calls: usize) -> usize {
 pub fn recovery(history: &History, experiment: &Experiment) -> Recovery {
     let baseline = experiment.steady.and_then(|steady| Baseline::of(history, steady));
     let afterwards = experiment.afterwards();
+    let (crowded, stalls) = (experiment.crowded.as_slice(), history.conditions().stalls.as_slice());
     Recovery {
         detect_us: detection(history, experiment),
         first_success_us: afterwards.and_then(|span| first_success(history, span)),
-        steady_us: baseline.zip(afterwards).and_then(|(baseline, span)| steady_again(history, &baseline, span, &[])),
+        steady_us: baseline
+            .zip(afterwards)
+            .and_then(|(baseline, span)| steady_again(history, &baseline, span, &Excuses::default())),
         steady_but_crowded_us: baseline
             .zip(afterwards)
-            .filter(|_| !experiment.crowded.is_empty())
-            .and_then(|(baseline, span)| steady_again(history, &baseline, span, &experiment.crowded)),
+            .filter(|_| !(crowded.is_empty() && stalls.is_empty()))
+            .and_then(|(baseline, span)| steady_again(history, &baseline, span, &Excuses { crowded, stalls })),
     }
 }
 
@@ -153,11 +156,18 @@ fn first_success(history: &History, span: Span) -> Option<u64> {
     well.map(|(_, op)| op.complete_us - span.from_us).min()
 }
 
-fn steady_again(history: &History, baseline: &Baseline, span: Span, crowded: &[Span]) -> Option<u64> {
+/// What excuses an unsteady window: spans in which a machine was crowded, so that it may be slow, and stalls of the harness.
+#[derive(Clone, Copy, Default)]
+struct Excuses<'a> {
+    crowded: &'a [Span],
+    stalls: &'a [Span],
+}
+
+fn steady_again(history: &History, baseline: &Baseline, span: Span, excuses: &Excuses<'_>) -> Option<u64> {
     let sent = history.load_in(span).map(|(_, op)| (op.invoke_us - span.from_us, latency_if_well(op)));
     let mut calls: Vec<(u64, Option<u64>)> = sent.collect();
     calls.sort_unstable();
-    let good = good_windows(&calls, baseline, span, crowded);
+    let good = good_windows(&calls, baseline, span, excuses);
     let next = (WINDOW_US / STEP_US) as usize;
     // Windows overlap, so each is chained to the one that begins where it ends, `next` positions later. For the chain from each window: the number
     // of good windows in a row at its start, of all good windows, and of all windows.
@@ -174,7 +184,7 @@ fn steady_again(history: &History, baseline: &Baseline, span: Span, crowded: &[S
 
 /// Returns one value for each window that lies completely in the span: true if the window is as before the fault. `calls` has the time at which
 /// each call was sent and, if it ended well, its latency; it is sorted by time.
-fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, span: Span, crowded: &[Span]) -> Vec<bool> {
+fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, span: Span, excuses: &Excuses<'_>) -> Vec<bool> {
     let Some(last) = span.length_us().checked_sub(WINDOW_US) else { return Vec::new() };
     let mut latencies = Vec::new();
     (0..=last / STEP_US)
@@ -185,8 +195,8 @@ fn good_windows(calls: &[(u64, Option<u64>)], baseline: &Baseline, span: Span, c
             latencies.clear();
             latencies.extend(calls[begin..end].iter().filter_map(|(_, latency)| *latency));
             let window = Span { from_us: span.from_us + from, until_us: span.from_us + from + WINDOW_US };
-            let crowded = crowded.iter().any(|crowd| crowd.overlap(window).length_us() > 0);
-            baseline.is_met_by(end - begin, &latencies, crowded)
+            let meets = |spans: &[Span]| spans.iter().any(|span| span.overlap(window).length_us() > 0);
+            meets(excuses.stalls) || baseline.is_met_by(end - begin, &latencies, meets(excuses.crowded))
         })
         .collect()
 }

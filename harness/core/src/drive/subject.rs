@@ -3,7 +3,7 @@
 use super::descriptors;
 use super::experiment::Experiment;
 use crate::plan::topology::Topology;
-use crate::plan::workload::Workload;
+use crate::plan::workload::{Workload, too_few_calls};
 use crate::plan::{Backend, Purpose, Script};
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,15 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
         descriptors::problem(descriptors::of_experiment(&experiment.load)).into_iter().collect();
     if matches!(backend, Backend::External { .. }) {
         problems.extend(not_on_a_running_stack(topology));
+    }
+    let (load, promises) = (&experiment.load, &experiment.promises);
+    for (thresholds, length) in [
+        (&promises.steady, experiment.steady),
+        (&promises.during, experiment.fault_length()),
+        (&promises.after, experiment.recovery),
+    ] {
+        let surge = load.surge.as_ref().map_or(1.0, |surge| surge.times.max(1.0));
+        problems.extend(too_few_calls(thresholds, &load.mix, load.rate * surge * length.as_secs_f64()));
     }
     for order in &experiment.faults {
         problems.extend(order.fault.problems(topology, backend));

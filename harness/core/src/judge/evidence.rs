@@ -70,9 +70,26 @@ fn load(recorded: &Recorded) -> Appraisal {
         Some(driver) => doubts.extend(driver_doubts(driver, recorded_calls)),
     }
     let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak) * 100.0;
-    let summary =
-        format!("{calls} calls measured, {succeeded} of them ok; the driver used at most {peak:.0} % of a core");
+    let arrivals = recorded.driver.as_ref().and_then(|driver| arrivals(driver, recorded)).unwrap_or_default();
+    let summary = format!(
+        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core"
+    );
     (calls, summary, doubts)
+}
+
+/// Returns how many arrivals of an open load were planned, sent, and answered well before the measured phase ended; `None` for a closed load. A rate that
+/// was offered is not one that was achieved.
+fn arrivals(driver: &DriverReport, recorded: &Recorded) -> Option<String> {
+    let planned = driver.planned_arrivals?;
+    let until_us = driver.measured_until_us;
+    let in_time = |op: &&Op| op.planned_us.is_some() && op.outcome == Outcome::Ok && op.complete_us <= until_us;
+    let completed = recorded.history.measured().filter(in_time).count();
+    let secs = until_us.saturating_sub(driver.measured_from_us).max(1) as f64 / 1e6;
+    let sent = driver.arrivals.unwrap_or(driver.calls);
+    Some(format!(
+        "; of {planned} planned arrivals {sent} were sent and {completed} answered well in the measured time ({:.1}/s)",
+        completed as f64 / secs
+    ))
 }
 
 fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
@@ -92,13 +109,20 @@ fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
             doubts.push(format!("{arrivals} of {planned} planned arrivals were sent ({:.1} %)", sent * 100.0));
         }
     }
+    doubts.extend(limits(driver));
+    doubts
+}
+
+/// Why the driver itself was the limit, so that no broken bound is held against the stack.
+pub(super) fn limits(driver: &DriverReport) -> Vec<String> {
+    let mut limits = Vec::new();
     if driver.cpu_peak > MAX_DRIVER_CPU {
         let peak = driver.cpu_peak * 100.0;
-        doubts.push(format!("the driver was saturated: {peak:.0} % of a core in its busiest second"));
+        limits.push(format!("the driver was saturated: {peak:.0} % of a core in its busiest second"));
     }
     if let Some(lag) = driver.send_lag_us_p99.filter(|lag| *lag > MAX_SEND_LAG_US) {
         let lag_ms = lag as f64 / 1_000.0;
-        doubts.push(format!("calls were sent late: {lag_ms:.1} ms behind the schedule at the 99th percentile"));
+        limits.push(format!("calls were sent late: {lag_ms:.1} ms behind the schedule at the 99th percentile"));
     }
-    doubts
+    limits
 }

@@ -1,13 +1,14 @@
 //! Reads the record of a run into a [`Recorded`], which the checks and every report use. Each file is read once: it is hashed while it is parsed.
 
-use super::hits;
+use super::{evidence, hits};
 use crate::drive::experiment::Experiment;
 use crate::drive::scenario::ScenarioReport;
 use crate::drive::{DriverReport, Plan, Subject};
 use crate::observe::sample::{Sample, Surroundings};
 use crate::plan::run_dir;
 use crate::plan::seal::{Checksums, HashedFile, Integrity};
-use harness_history::{Expectation, History, Op};
+use harness_history::experiment::Span;
+use harness_history::{Conditions, Expectation, History, Op};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
@@ -107,6 +108,10 @@ impl<'d> RecordFiles<'d> {
             Subject::Experiment(experiment) => self.add_experiment(experiment, history),
             Subject::Load(_) | Subject::Scenario(_) => history,
         };
+        // From here on a missing file is no error: a run that was cut off has no reports, but its calls can still be judged.
+        let driver = self.document(run_dir::DRIVER).ok();
+        let conditions = self.conditions(&plan.subject, driver.as_ref(), history.experiment());
+        let history = history.with_conditions(conditions);
         // Only scenarios record expectations.
         let has_expectations = self.run_dir.join(run_dir::EXPECTATIONS).exists();
         let expectations = if has_expectations { self.lines(run_dir::EXPECTATIONS)?.0 } else { Vec::new() };
@@ -114,8 +119,7 @@ impl<'d> RecordFiles<'d> {
             run_dir: self.run_dir.to_owned(),
             plan,
             history,
-            // From here on a missing file is no error: a run that was cut off has no reports, but its calls can still be judged.
-            driver: self.document(run_dir::DRIVER).ok(),
+            driver,
             scenario: self.document(run_dir::SCENARIO).ok(),
             expectations,
             samples: self.lines(run_dir::SAMPLES).map(|(samples, _)| samples).unwrap_or_default(),
@@ -146,6 +150,30 @@ impl<'d> RecordFiles<'d> {
             edge.calls = history.measured().filter(uses).count() as u64 * u64::from(promise.each);
         }
         history.with_experiment(happened)
+    }
+
+    /// Returns the conditions of the run. The calls of a load are made by its driver, those of scenarios and experiments by the harness, so that a stall of
+    /// the other process disturbs none.
+    fn conditions(
+        &mut self,
+        subject: &Subject,
+        driver: Option<&DriverReport>,
+        experiment: Option<&harness_history::experiment::Experiment>,
+    ) -> Conditions {
+        let recorded: Conditions = self.document(run_dir::CONDITIONS).unwrap_or_default();
+        match (subject, driver) {
+            (Subject::Load(_), None) => Conditions { stalls: Vec::new(), ..recorded },
+            (Subject::Load(_), Some(driver)) => {
+                let measured = Span { from_us: driver.measured_from_us, until_us: driver.measured_until_us };
+                let limits = evidence::limits(driver);
+                Conditions { measured: Some(measured), stalls: driver.stalls.clone(), limits, ..recorded }
+            }
+            // Older versions recorded crowded spans only in the experiment.
+            (Subject::Scenario(_) | Subject::Experiment(_), _) => match experiment {
+                Some(experiment) => Conditions { crowded: experiment.crowded.clone(), ..recorded },
+                None => recorded,
+            },
+        }
     }
 
     fn document<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, JudgeError> {

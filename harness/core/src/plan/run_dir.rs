@@ -13,6 +13,8 @@ pub const EXPECTATIONS: &str = "expectations.jsonl";
 pub const SCENARIO: &str = "scenario.json";
 /// Events of an experiment other than its calls ([`harness_history::experiment::Experiment`]).
 pub const EXPERIMENT: &str = "experiment.json";
+/// Stalls of the harness, and spans in which others used the machine ([`harness_history::Conditions`]). Runs of older versions have none.
+pub const CONDITIONS: &str = "conditions.json";
 /// Undo log of the faults ([`crate::fault::recover`]).
 pub const UNDO: &str = "undo.jsonl";
 /// Report of the driver ([`crate::drive::DriverReport`]).

@@ -16,7 +16,7 @@ const BLOCK_BYTES: usize = 1 << 16;
 const MAX_LISTED: usize = 3;
 /// The files that are sealed, besides those in [`FOLDERS`].
 // Not the undo log: `harness chaos recover` appends to it after the run.
-const RECORDED: [&str; 9] = [
+const RECORDED: [&str; 10] = [
     run_dir::PLAN,
     run_dir::GATE,
     run_dir::HISTORY,
@@ -24,6 +24,7 @@ const RECORDED: [&str; 9] = [
     run_dir::EXPECTATIONS,
     run_dir::SCENARIO,
     run_dir::EXPERIMENT,
+    run_dir::CONDITIONS,
     run_dir::DRIVER,
     run_dir::SURROUNDINGS,
 ];

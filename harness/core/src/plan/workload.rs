@@ -1,6 +1,7 @@
 //! A resolved workload: operations, users, arrivals, durations and thresholds. This file has only the data of the plan;
 //! `loadtests` reads the profiles (TOML).
 
+use harness_history::percentile;
 pub use harness_history::{Metric, Threshold};
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
@@ -38,11 +39,52 @@ impl Workload {
     /// Returns the reasons why it cannot be driven, one line each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let Self { users, organisations, .. } = self;
-        if organisations <= users {
-            return Vec::new();
+        let mut problems = Vec::new();
+        if organisations > users {
+            problems.push(format!(
+                "{users} users cannot be spread over {organisations} organisations; each needs at least one"
+            ));
         }
-        vec![format!("{users} users cannot be spread over {organisations} organisations; each needs at least one")]
+        if let Some(calls) = self.most_calls() {
+            problems.extend(too_few_calls(&self.thresholds, &self.mix, calls));
+        }
+        problems
     }
+
+    /// Returns the most calls that the mix can make in the measured phase; `None` if only the service limits them.
+    fn most_calls(&self) -> Option<f64> {
+        match &self.model {
+            Model::Closed { think_time } if think_time.is_zero() => None,
+            Model::Closed { think_time } => {
+                Some(f64::from(self.users) * (self.duration.as_secs_f64() / think_time.as_secs_f64() + 1.0))
+            }
+            Model::Open { stages } => {
+                let calls = |stage: &RateStage| {
+                    (stage.from_per_second + stage.to_per_second) / 2.0 * stage.duration.as_secs_f64()
+                };
+                Some(stages.iter().map(calls).sum())
+            }
+        }
+    }
+}
+
+/// Returns one line for each threshold on a percentile that so many calls of a mix cannot decide. Calls that follow from another one are not counted, so
+/// an operation that is not in the mix is not judged here.
+pub(crate) fn too_few_calls(thresholds: &[Threshold], mix: &BTreeMap<String, u32>, calls: f64) -> Vec<String> {
+    let all: u32 = mix.values().sum();
+    let problem = |threshold: &Threshold| {
+        let Metric::LatencyPercentile(percentile) = threshold.metric else { return None };
+        let weight = threshold.operation.as_ref().map_or(Some(all), |name| mix.get(name).copied())?;
+        let expected = calls * f64::from(weight) / f64::from(all.max(1));
+        let least = percentile::least_calls(percentile);
+        (expected < least as f64).then(|| {
+            format!(
+                "the threshold `{threshold}` cannot be decided: about {expected:.0} calls are planned, and p{percentile} needs at least {least}; \
+                 choose a lower percentile, a higher rate or a longer time"
+            )
+        })
+    };
+    thresholds.iter().filter_map(problem).collect()
 }
 
 /// When the next call is sent.
@@ -70,4 +112,27 @@ pub struct RateStage {
     /// Arrivals per second at its end.
     pub to_per_second: f64,
     pub duration: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::too_few_calls;
+    use crate::plan::data_file::threshold;
+    use std::collections::BTreeMap;
+
+    fn problems(text: &str, calls: f64) -> String {
+        let mix = BTreeMap::from([("store_memory".to_owned(), 1), ("get_memory".to_owned(), 3)]);
+        too_few_calls(&[threshold(text).unwrap()], &mix, calls).concat()
+    }
+
+    #[test]
+    fn a_percentile_that_the_planned_calls_cannot_decide_is_a_problem() {
+        assert_eq!(problems("p99<1s", 1_000.0), "");
+        assert!(problems("p99<1s", 999.0).contains("p99 needs at least 1000"), "{}", problems("p99<1s", 999.0));
+        assert_eq!(problems("store_memory:p95<1s", 800.0), "");
+        assert!(problems("store_memory:p95<1s", 790.0).contains("about 198 calls"));
+        for decidable in ["max<1s", "error_rate<1%", "inject_pattern:p99<1s"] {
+            assert_eq!(problems(decidable, 1.0), "", "{decidable}");
+        }
+    }
 }

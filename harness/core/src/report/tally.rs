@@ -2,7 +2,7 @@
 //! one second.
 
 use super::figures::{CurvePoint, OperationFigures, Percentiles, SecondFigures};
-use harness_history::{Op, Outcome, Phase};
+use harness_history::{Op, Outcome, Phase, percentile};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
@@ -35,9 +35,12 @@ impl Tally {
             None => self.ok += 1,
             Some(kind) => *self.errors.entry(kind.label()).or_default() += 1,
         }
-        // The lowest value of the histograms is 1.
-        self.latency.saturating_record(op.latency_us().max(1));
-        self.service.saturating_record(op.service_us().max(1));
+        // The same calls as in the judgement, so that both name the same percentiles.
+        if op.counts_for_latency() {
+            // The lowest value of the histograms is 1.
+            self.latency.saturating_record(op.latency_us().max(1));
+            self.service.saturating_record(op.service_us().max(1));
+        }
     }
 
     pub(super) fn figures(self, secs: f64) -> OperationFigures {
@@ -57,6 +60,7 @@ impl Tally {
 #[derive(Default)]
 pub(super) struct Second {
     measured: bool,
+    calls: u64,
     errors: u64,
     latencies: Vec<u64>,
 }
@@ -64,31 +68,22 @@ pub(super) struct Second {
 impl Second {
     pub(super) fn add(&mut self, op: &Op) {
         self.measured |= op.phase == Phase::Measured;
+        self.calls += 1;
         self.errors += u64::from(op.outcome != Outcome::Ok);
-        self.latencies.push(op.latency_us());
+        self.latencies.extend(op.counts_for_latency().then(|| op.latency_us()));
     }
 
     pub(super) fn figures(mut self, at: u64) -> SecondFigures {
-        self.latencies.sort_unstable();
-        let rank = |share: f64| {
-            let index = ((share * self.latencies.len() as f64).ceil() as usize).max(1) - 1;
-            self.latencies.get(index).copied().unwrap_or_default()
-        };
+        let mut value = |percentile| percentile::of(&mut self.latencies, percentile).unwrap_or_default();
         let latency_us = Percentiles {
-            p50: rank(0.5),
-            p90: rank(0.9),
-            p95: rank(0.95),
-            p99: rank(0.99),
-            p99_9: rank(0.999),
-            max: rank(1.0),
+            p50: value(50.0),
+            p90: value(90.0),
+            p95: value(95.0),
+            p99: value(99.0),
+            p99_9: value(99.9),
+            max: value(100.0),
         };
-        SecondFigures {
-            at,
-            measured: self.measured,
-            calls: self.latencies.len() as u64,
-            errors: self.errors,
-            latency_us,
-        }
+        SecondFigures { at, measured: self.measured, calls: self.calls, errors: self.errors, latency_us }
     }
 }
 
@@ -97,24 +92,44 @@ fn histogram() -> Histogram<u64> {
 }
 
 fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
-    if histogram.is_empty() {
-        return Percentiles::default();
-    }
-    Percentiles {
-        p50: histogram.value_at_quantile(0.5),
-        p90: histogram.value_at_quantile(0.9),
-        p95: histogram.value_at_quantile(0.95),
-        p99: histogram.value_at_quantile(0.99),
-        p99_9: histogram.value_at_quantile(0.999),
-        max: histogram.max(),
-    }
+    let [p50, p90, p95, p99, p99_9] = values(histogram, [50.0, 90.0, 95.0, 99.0, 99.9]);
+    Percentiles { p50, p90, p95, p99, p99_9, max: histogram.max() }
 }
 
 /// Returns the latency over percentiles. Omits a percentile that less than one call exceeds, because its value would be
 /// the maximum.
 fn curve(histogram: &Histogram<u64>) -> Vec<CurvePoint> {
-    let tell_apart = |percentile: &&f64| histogram.len() as f64 * (1.0 - **percentile / 100.0) >= 1.0;
-    let point =
-        |percentile: &f64| CurvePoint { percentile: *percentile, us: histogram.value_at_percentile(*percentile) };
-    CURVE.iter().filter(tell_apart).map(point).collect()
+    let tell_apart = |point: &CurvePoint| percentile::rank(point.percentile, histogram.len()) < histogram.len();
+    let points = CURVE.into_iter().zip(values(histogram, CURVE));
+    points.map(|(percentile, us)| CurvePoint { percentile, us }).filter(tell_apart).collect()
+}
+
+/// Returns the values at these percentiles, which ascend, by the rank that the judgement uses; 0 if there is no value.
+fn values<const N: usize>(histogram: &Histogram<u64>, percentiles: [f64; N]) -> [u64; N] {
+    let (mut recorded, mut value, mut counted) = (histogram.iter_recorded(), 0, 0);
+    percentiles.map(|percentile| {
+        let rank = percentile::rank(percentile, histogram.len());
+        while counted < rank
+            && let Some(next) = recorded.next()
+        {
+            (value, counted) =
+                (histogram.highest_equivalent(next.value_iterated_to()), counted + next.count_at_value());
+        }
+        value
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{histogram, percentiles, values};
+
+    #[test]
+    fn a_figure_is_that_of_the_rank_that_the_judgement_uses() {
+        let mut of_4000 = histogram();
+        (0..3_996).for_each(|_| of_4000.saturating_record(10));
+        (0..4).for_each(|_| of_4000.saturating_record(1_000));
+        assert_eq!(percentiles(&of_4000).p99_9, 10, "the value of rank 3,996");
+        assert_eq!(values(&of_4000, [0.0, 50.0, 99.95, 100.0]), [10, 10, 1_000, 1_000]);
+        assert_eq!(values(&histogram(), [50.0]), [0]);
+    }
 }

@@ -3,11 +3,10 @@
 
 mod evidence;
 mod logs;
-mod machine_load;
 mod phases;
 mod probe;
 
-use super::{RunError, RunRequest};
+use super::{RunError, RunRequest, conditions};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::{ScenarioEnd, ScenarioReport};
@@ -45,12 +44,14 @@ pub(super) async fn run(
         over.cancel();
         happened
     };
-    let crowding = machine_load::watch(stack, epoch_us, &over);
+    let watching = conditions::watch(stack, None, epoch_us, &over);
     let probing = probe::watch(stack, epoch_us, &over);
     let sampling = observe::sample(run_dir, epoch_us, &processes, &over);
     let driving = traffic.run(&over);
-    let (mut happened, probes, crowded, (), sampled) = tokio::join!(conducting, probing, crowding, driving, sampling);
-    (happened.probes, happened.crowded) = (probes, crowded);
+    let (mut happened, probes, conditions, (), sampled) =
+        tokio::join!(conducting, probing, watching, driving, sampling);
+    super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
+    (happened.probes, happened.crowded) = (probes, conditions.crowded);
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     view.show(Event::Stage("reading back all writes".to_owned()));
     stage.read_back().await;

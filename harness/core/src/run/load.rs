@@ -1,6 +1,6 @@
 //! Drives a load: a child process runs the users while the stack is sampled.
 
-use super::{RunError, RunRequest};
+use super::{RunError, RunRequest, conditions};
 use crate::drive::Assignment;
 use crate::observe::clock::monotonic_us;
 use crate::observe::{self, WatchedProcess};
@@ -45,16 +45,19 @@ pub(super) async fn drive(
     };
     let mut child = start_driver(&request.executable, run_dir)?;
     let mut processes = observe::local_processes(&stack.parts());
-    processes.extend(child.id().map(|pid| WatchedProcess { part: "driver".to_owned(), pid }));
+    let driver = child.id();
+    processes.extend(driver.map(|pid| WatchedProcess { part: "driver".to_owned(), pid }));
     let stop = CancellationToken::new();
     let sampling = observe::sample(run_dir, assignment.epoch_us, &processes, &stop);
+    let watching = conditions::watch(stack, driver, assignment.epoch_us, &stop);
     let driving = async {
         let result = follow(&mut child, &assignment, run_dir, view, cancel).await;
         stop.cancel();
         result
     };
-    let (driven, sampled) = tokio::join!(driving, sampling);
+    let (driven, sampled, conditions) = tokio::join!(driving, sampling, watching);
     driven?;
+    super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
     sampled.map_err(|error| RunError::Unrecorded { path: run_dir.to_owned(), why: error.to_string() })
 }
 

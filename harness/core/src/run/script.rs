@@ -1,6 +1,6 @@
 //! Runs a scenario in this process while the stack is sampled.
 
-use super::{RunError, RunRequest};
+use super::{RunError, RunRequest, conditions};
 use crate::drive::scenario::play as play_on;
 use crate::observe;
 use crate::observe::clock::monotonic_us;
@@ -33,8 +33,11 @@ pub(super) async fn play(
         stop.cancel();
         report
     };
-    let (report, sampled) = tokio::join!(playing, observe::sample(run_dir, epoch_us, &processes, &stop));
+    let watching = conditions::watch(stack, None, epoch_us, &stop);
+    let sampling = observe::sample(run_dir, epoch_us, &processes, &stop);
+    let (report, sampled, conditions) = tokio::join!(playing, sampling, watching);
     stage.close()?;
     sampled.map_err(|error| unrecorded(error.to_string()))?;
+    super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
     super::record(run_dir, run_dir::SCENARIO, &report)
 }

@@ -39,7 +39,7 @@ pub(crate) fn plan() -> Plan {
             mix: BTreeMap::from([("store_memory".to_owned(), 1), ("get_memory".to_owned(), 1)]),
             seed_memories: 0,
             final_read_concurrency: 1,
-            thresholds: vec![threshold(Metric::ErrorRate, 0.1), threshold(Metric::LatencyPercentile(95.0), 500_000.0)],
+            thresholds: vec![threshold(Metric::ErrorRate, 0.1), threshold(Metric::LatencyPercentile(90.0), 500_000.0)],
         }),
     }
 }

@@ -1,7 +1,8 @@
 //! Collects what a check judges, and builds its finding.
 
-use crate::figure::Figure;
+use crate::figure::{Figure, FigureResult};
 use crate::finding::{Evidence, Finding};
+use crate::history::History;
 use crate::op::Op;
 use crate::threshold::Threshold;
 use crate::verdict::Verdict;
@@ -15,6 +16,8 @@ pub(super) struct FindingBuilder {
     pub(super) violations: u64,
     /// Number of facts that could not be judged.
     pub(super) open: u64,
+    /// Number of violations that no doubt about the run explains.
+    certain: u64,
     evidence: Vec<Evidence>,
     doubts: Vec<Evidence>,
 }
@@ -30,6 +33,27 @@ impl FindingBuilder {
         if self.evidence.len() < Finding::MAX_EVIDENCE {
             self.evidence.push(evidence());
         }
+    }
+
+    /// Counts a violation of a bound that no stall, crowd or late driver explains.
+    pub(super) fn certain_violation(&mut self, what: impl FnOnce() -> String, ops: &[u32]) {
+        self.certain += 1;
+        self.violation(what, ops);
+    }
+
+    /// Returns true if a doubt about the run explains every violation.
+    pub(super) const fn is_excusable(&self) -> bool {
+        self.violations > 0 && self.certain == 0
+    }
+
+    /// Makes doubts of all violations, for one reason.
+    pub(super) fn excuse(&mut self, why: &str) {
+        self.open += std::mem::take(&mut self.violations);
+        let mut doubts = vec![Evidence::of(format!("not held against the stack, because {why}"), &[])];
+        doubts.append(&mut self.evidence);
+        doubts.append(&mut self.doubts);
+        doubts.truncate(Finding::MAX_EVIDENCE);
+        self.doubts = doubts;
     }
 
     /// Counts a fact that could not be judged, and why. The reason is shown if violations leave room for it.
@@ -48,20 +72,31 @@ impl FindingBuilder {
     pub(super) fn thresholds<'a, C: Iterator<Item = (u32, &'a Op)>>(
         &mut self,
         thresholds: impl Iterator<Item = &'a Threshold>,
+        history: &History,
         calls: impl Fn() -> C,
     ) -> Option<String> {
-        let figures: Vec<String> = thresholds.map(|threshold| self.threshold(threshold, calls())).collect();
+        let figures: Vec<String> = thresholds.map(|threshold| self.threshold(threshold, history, calls())).collect();
         (!figures.is_empty()).then(|| figures.join("; "))
     }
 
-    fn threshold<'a>(&mut self, threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> String {
-        let Some(figure) = Figure::of(threshold, calls) else {
+    fn threshold<'a>(
+        &mut self,
+        threshold: &Threshold,
+        history: &History,
+        calls: impl Iterator<Item = (u32, &'a Op)>,
+    ) -> String {
+        let Some(figure) = Figure::of(threshold, history, calls) else {
             self.open += 1;
             return format!("{threshold}: there was no such call");
         };
         self.judged += figure.calls;
-        if let Some(broken) = figure.broken {
-            self.violation_with(|| broken);
+        match figure.result {
+            FigureResult::Holds => {}
+            FigureResult::Broken { evidence, certain } => {
+                self.certain += u64::from(certain);
+                self.violation_with(|| evidence);
+            }
+            FigureResult::NotMeasured => self.doubt(figure.text.clone()),
         }
         figure.text
     }

@@ -13,13 +13,14 @@ pub(super) const CHECK: Check = Check {
         "It is a share of the whole measured phase: a short total outage is diluted.",
         "In a closed loop clients send nothing while nothing answers, so that an outage makes few errors.",
         "A call that ends `ok` with a wrong reply is no error here.",
+        "Timeouts that overlap a stall of the harness are not counted.",
         "It does not tell errors apart: refusals by quota count like failures.",
     ],
     evidence: "Calls of the measured phase.",
-    rule: Rule::Criteria(judge),
+    rule: Rule::Bound(judge),
 };
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
     let thresholds = criteria.thresholds.iter().filter(|threshold| threshold.metric == Metric::ErrorRate);
-    finding.thresholds(thresholds, || history.calls())
+    finding.thresholds(thresholds, history, || history.calls())
 }

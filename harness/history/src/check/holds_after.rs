@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         "It has the blind spots of `error-rate` and `latency`.",
     ],
     evidence: "A load after the fault in which the stack was steady again.",
-    rule: Rule::Experiment(judge),
+    rule: Rule::ExperimentBound(judge),
 };
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
@@ -27,5 +27,5 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         return Some(finding.unknown("the stack was not steady again before the load ended"));
     };
     let steady = Span { from_us: afterwards.from_us + steady_us, ..afterwards };
-    finding.thresholds(thresholds.iter(), || run.history.calls_in(steady))
+    finding.thresholds(thresholds.iter(), run.history, || run.history.calls_in(steady))
 }

@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         "It has the blind spots of `error-rate` and `latency`.",
     ],
     evidence: "The span of the fault, and calls sent in it.",
-    rule: Rule::Experiment(judge),
+    rule: Rule::ExperimentBound(judge),
 };
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
@@ -19,6 +19,6 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     match run.experiment.fault {
         _ if thresholds.is_empty() => None,
         None => Some(finding.unknown("there was no fault")),
-        Some(fault) => finding.thresholds(thresholds.iter(), || run.history.calls_in(fault)),
+        Some(fault) => finding.thresholds(thresholds.iter(), run.history, || run.history.calls_in(fault)),
     }
 }

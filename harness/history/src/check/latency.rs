@@ -9,19 +9,19 @@ use crate::threshold::Metric;
 
 pub(super) const CHECK: Check = Check {
     name: "latency",
-    proves: "Each percentile of the latency of measured calls that has a threshold is below it (nearest rank)",
+    proves: "Each percentile of the latency of good calls of the measured phase that has a threshold is below it (nearest rank)",
     blind_to: &[
         "In a closed loop a percentile hides an outage: while nothing answers nothing is sent, and a freeze of seconds is one slow call for each user.",
-        "Calls that failed count with the time that they took, so that fast refusals pull a percentile down. Only calls that found no connection are left out.",
-        "A percentile of few calls is judged all the same: below 100 calls the 99th percentile is the slowest call.",
-        "Time lost in a stalled or overloaded harness counts as latency of the stack.",
+        "Only calls that ended well count, and those that were given up at the client's deadline, with the time until then: any other error is left to `error-rate`, however long it took.",
+        "A percentile needs ten calls beyond it (the 99th: 1,000 calls, the 95th: 200); with fewer it is not measured, unless ten calls were too slow. The maximum needs one.",
+        "Calls that overlap a stall of the harness, or the time right after it, are not judged.",
     ],
-    evidence: "Calls of the measured phase that were sent.",
-    rule: Rule::Criteria(judge),
+    evidence: "Enough calls of the measured phase that ended well or timed out.",
+    rule: Rule::Bound(judge),
 };
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
     let thresholds =
         criteria.thresholds.iter().filter(|threshold| matches!(threshold.metric, Metric::LatencyPercentile(_)));
-    finding.thresholds(thresholds, || history.calls())
+    finding.thresholds(thresholds, history, || history.calls())
 }

@@ -13,14 +13,18 @@ pub(super) const CHECK: Check = Check {
     blind_to: &[
         "Parts are probed about ten times a second: a lie between two probes is not seen.",
         "A part without a promise is only watched for being alive, and for being ready at the end.",
-        "One probe that fails because the machine or the harness stalled counts against the part.",
+        "One or two wrong probes are no finding: it takes three in a row, or one in a hundred and at least three.",
+        "A probe that overlaps a stall of the harness is not judged.",
     ],
     evidence: "At least five probes of each part in each span that is judged.",
-    rule: Rule::Experiment(judge),
+    rule: Rule::ExperimentBound(judge),
 };
 
 /// Minimum number of probes of a part in a span. With fewer, the check does not decide.
 const LEAST_PROBES: usize = 5;
+/// Number of wrong probes in a row that are a finding, and the share of all probes that is one.
+const LEAST_IN_A_ROW: usize = 3;
+const ONE_OF: usize = 100;
 /// Status of a part that is alive, or ready.
 const OK: u16 = 200;
 /// Status of a part that is not ready.
@@ -30,7 +34,8 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     let (experiment, promises) = (run.experiment, run.promises);
     let Some(fault) = experiment.fault else { return Some(finding.unknown("there was no fault")) };
     let mut parts: BTreeMap<&str, Vec<&Probe>> = BTreeMap::new();
-    for probe in &experiment.probes {
+    // A probe that overlaps a stall of the harness says nothing about the part.
+    for probe in experiment.probes.iter().filter(|probe| !is_stalled(run, probe)) {
         parts.entry(&probe.part).or_default().push(probe);
     }
     if parts.is_empty() {
@@ -63,6 +68,11 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     Some(summary.join("; "))
 }
 
+fn is_stalled(run: &ExperimentRun<'_>, probe: &Probe) -> bool {
+    let span = Span { from_us: probe.sent_us, until_us: probe.answered_us.max(probe.sent_us + 1) };
+    run.history.undisturbed_us(span) < span.length_us()
+}
+
 /// Judges what a part reported while every fault was in place.
 fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], finding: &mut FindingBuilder) -> String {
     let is_due = |probe: &&Probe| {
@@ -80,9 +90,12 @@ fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], find
         return few;
     }
     finding.judged += due.len() as u64;
-    let wrong: Vec<&Probe> = due.iter().copied().filter(|probe| !reports(probe, promise.says)).collect();
-    add_violations(&wrong, finding, |probe| format!("`{part}` had to be {word} and reported {}", report(probe)));
-    format!("`{part}` was {word} in {} of {} probes", due.len() - wrong.len(), due.len())
+    let is_wrong = |probe: &Probe| !reports(probe, promise.says);
+    add_violations(&due, is_wrong, finding, |probe| {
+        format!("`{part}` had to be {word} and reported {}", report(probe))
+    });
+    let right = due.iter().filter(|probe| !is_wrong(probe)).count();
+    format!("`{part}` was {word} in {right} of {} probes", due.len())
 }
 
 /// Judges whether a part that was stopped reported *not ready* for long enough before it was gone.
@@ -109,11 +122,11 @@ fn judge_alive(part: &str, probes: &[&Probe], from_us: u64, finding: &mut Findin
         return false;
     }
     finding.judged += since.len() as u64;
-    let dead: Vec<&Probe> = since.into_iter().filter(|probe| probe.live != Some(OK)).collect();
+    let is_dead = |probe: &Probe| probe.live != Some(OK);
     let what =
         |probe: &Probe| format!("`{part}` is not touched by the fault and `/healthz` returned {}", status(probe.live));
-    add_violations(&dead, finding, what);
-    dead.is_empty()
+    add_violations(&since, is_dead, finding, what);
+    !is_enough(&since, is_dead)
 }
 
 /// Judges whether a part was ready in its last probes. A part that is not ready before the promised recovery time is over is a doubt, not a
@@ -134,23 +147,37 @@ fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &m
     let is_unready = |probe: &&Probe| probe.live != Some(OK) || !reports(probe, ReadyWord::Ready);
     let unready: Vec<&Probe> = last.iter().copied().filter(is_unready).collect();
     let due_us = healed_us.unwrap_or_default().saturating_add(run.promises.recovery_us);
-    let (late, early): (Vec<&Probe>, Vec<&Probe>) = unready.iter().copied().partition(|probe| probe.sent_us >= due_us);
+    let is_late = |probe: &Probe| is_unready(&probe) && probe.sent_us >= due_us;
     let what = |probe: &Probe| format!("`{part}` is not ready at the end: it reported {}", report(probe));
-    add_violations(&late, finding, what);
-    if let Some(probe) = early.first().filter(|_| late.is_empty()) {
+    add_violations(last, is_late, finding, what);
+    if let Some(probe) = unready.first().filter(|_| !is_enough(last, is_late)) {
         finding.doubt(what(probe));
     }
     unready.is_empty()
 }
 
-/// Counts every wrong probe and shows the first.
-fn add_violations(wrong: &[&Probe], finding: &mut FindingBuilder, what: impl Fn(&Probe) -> String) {
-    let Some(first) = wrong.first() else { return };
+/// Counts every wrong probe and shows the first, if the wrong ones are enough for a finding.
+fn add_violations(
+    judged: &[&Probe],
+    is_wrong: impl Fn(&Probe) -> bool,
+    finding: &mut FindingBuilder,
+    what: impl Fn(&Probe) -> String,
+) {
+    let wrong: Vec<&Probe> = judged.iter().copied().filter(|probe| is_wrong(probe)).collect();
+    let Some(first) = wrong.first().filter(|_| is_enough(judged, is_wrong)) else { return };
     let times = counted(wrong.len() as u64, "time", "times");
     let first_at = millis(first.sent_us as f64);
     finding.violation(|| format!("{}, {times}, first {first_at} into the run", what(first)), &[]);
     // The call above counted the first one.
     finding.violations += wrong.len() as u64 - 1;
+}
+
+/// Returns true if wrong probes are a finding: [`LEAST_IN_A_ROW`] in a row, or as many in all if they are at least one in a hundred. One or two may be those of
+/// a machine that was busy for a moment.
+fn is_enough(judged: &[&Probe], is_wrong: impl Fn(&Probe) -> bool) -> bool {
+    let in_a_row = judged.windows(LEAST_IN_A_ROW).any(|probes| probes.iter().all(|probe| is_wrong(probe)));
+    let wrong = judged.iter().filter(|probe| is_wrong(probe)).count();
+    in_a_row || (wrong >= LEAST_IN_A_ROW && wrong * ONE_OF >= judged.len())
 }
 
 fn reports(probe: &Probe, word: ReadyWord) -> bool {

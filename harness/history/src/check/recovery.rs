@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
         "The time until a client noticed the fault is reported, not judged.",
     ],
     evidence: "At least 20 good calls before the fault, 20 calls after it, and a load that lasted three seconds longer than the promised time.",
-    rule: Rule::Experiment(judge),
+    rule: Rule::ExperimentBound(judge),
 };
 
 /// Maximum number of operations that are shown as evidence that the stack is not steady.
@@ -45,7 +45,9 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         // Steadiness is decided by several windows, so the load must have continued for their length after the allowed time.
         None if afterwards.length_us() < allowed_us.saturating_add(WINDOWS_IN_A_ROW * WINDOW_US) => finding.open += 1,
         _ if crowded_us.is_some_and(|steady_us| steady_us <= allowed_us) => {
-            finding.doubt("the stack was only slow, and only while other processes used the machine");
+            finding.doubt(
+                "the stack was only slow, and only while other processes used the machine, or the harness stood still",
+            );
         }
         _ => {
             let shown = unsteady(history, &baseline, afterwards, allowed_us);

@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         "Only ways through a proxy of the harness are observed; connections are counted, not judged.",
     ],
     evidence: "Ways whose requests were counted, and calls that need them.",
-    rule: Rule::Experiment(judge),
+    rule: Rule::ExperimentBound(judge),
 };
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {

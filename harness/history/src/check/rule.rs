@@ -35,6 +35,29 @@ pub(super) enum Rule {
     Criteria(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
     /// Judges what an experiment promised.
     Experiment(fn(&ExperimentRun<'_>, &mut FindingBuilder) -> Option<String>),
+    /// Like `Criteria`, for a [`Property::Bound`].
+    Bound(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
+    /// Like `Experiment`, for a [`Property::Bound`].
+    ExperimentBound(fn(&ExperimentRun<'_>, &mut FindingBuilder) -> Option<String>),
+}
+
+/// The kind of property that a check judges (decision 0027).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    /// What must never happen, such as a lost or leaked record. A violation is *fail*, whatever else happened.
+    Safety,
+    /// A bound on time, rate, readiness or recovery. While the evidence is in doubt, a broken one is *unknown*.
+    Bound,
+}
+
+impl Property {
+    /// What a violation means, as a sentence.
+    pub const fn consequence(self) -> &'static str {
+        match self {
+            Self::Safety => "Safety: a violation is *fail*, whatever else happened.",
+            Self::Bound => "A bound: broken while the evidence is in doubt, it is *unknown*.",
+        }
+    }
 }
 
 /// An experiment as it was recorded, and what it promised.
@@ -60,14 +83,24 @@ impl Check {
         matches!(self.rule, Rule::Records(_))
     }
 
+    /// The kind of property that it judges.
+    pub const fn property(&self) -> Property {
+        match self.rule {
+            Rule::Records(_) | Rule::Standing(_) | Rule::Lists(_) | Rule::Criteria(_) | Rule::Experiment(_) => {
+                Property::Safety
+            }
+            Rule::Bound(_) | Rule::ExperimentBound(_) => Property::Bound,
+        }
+    }
+
     /// When the check applies, as a sentence.
     pub const fn applies(&self) -> &'static str {
         match self.rule {
             Rule::Records(_) => "In every run that writes and reads records.",
             Rule::Standing(_) => "In every run that has such calls.",
             Rule::Lists(_) => "In every run that lists records, or searches for single ones.",
-            Rule::Criteria(_) => "If the load, scenario or experiment sets a value for it.",
-            Rule::Experiment(_) => "In experiments.",
+            Rule::Criteria(_) | Rule::Bound(_) => "If the load, scenario or experiment sets a value for it.",
+            Rule::Experiment(_) | Rule::ExperimentBound(_) => "In experiments.",
         }
     }
 
@@ -76,7 +109,14 @@ impl Check {
         // The builder lives inside, so that nothing half-counted survives a panic.
         let judged = catch_unwind(AssertUnwindSafe(|| {
             let mut builder = FindingBuilder::default();
-            let summary = self.summary(history, criteria, &mut builder)?;
+            let mut summary = self.summary(history, criteria, &mut builder)?;
+            if self.property() == Property::Bound
+                && builder.is_excusable()
+                && let Some(why) = history.doubt()
+            {
+                builder.excuse(&why);
+                summary.push_str(&format!("; not held against the stack, because {why}"));
+            }
             Some(builder.build(self.name, summary))
         }));
         judged.map_err(|panic| {
@@ -91,8 +131,8 @@ impl Check {
         match self.rule {
             Rule::Records(judge) | Rule::Standing(judge) => Some(judge(history, builder)),
             Rule::Lists(judge) => Some(judge(history, criteria, builder)),
-            Rule::Criteria(judge) => judge(history, criteria, builder),
-            Rule::Experiment(judge) => {
+            Rule::Criteria(judge) | Rule::Bound(judge) => judge(history, criteria, builder),
+            Rule::Experiment(judge) | Rule::ExperimentBound(judge) => {
                 let promises = criteria.experiment.as_ref()?;
                 let Some(experiment) = history.experiment() else {
                     return Some(builder.unknown("the experiment was not recorded"));

@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         "Metrics that the experiment does not name are not read.",
     ],
     evidence: "The named metrics, read before, during and after the fault from one life of the part.",
-    rule: Rule::Experiment(judge),
+    rule: Rule::ExperimentBound(judge),
 };
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {

@@ -3,7 +3,7 @@
 
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
-use crate::figure::Figure;
+use crate::figure::{Figure, FigureResult};
 use crate::op::Outcome;
 use crate::threshold::percent;
 
@@ -40,12 +40,14 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         finding.doubt("the load before the fault was not the planned one");
     }
     for threshold in &promises.steady {
-        match Figure::of(threshold, history.calls_in(steady)) {
+        match Figure::of(threshold, history, history.calls_in(steady)) {
             None => finding.doubt(format!("{threshold}: there was no such call before the fault")),
             Some(figure) => {
-                summary.push(figure.text);
-                if let Some(broken) = figure.broken {
-                    finding.doubt_with(broken);
+                summary.push(figure.text.clone());
+                match figure.result {
+                    FigureResult::Holds => {}
+                    FigureResult::Broken { evidence, .. } => finding.doubt_with(evidence),
+                    FigureResult::NotMeasured => finding.doubt(figure.text.clone()),
                 }
             }
         }

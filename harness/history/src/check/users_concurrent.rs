@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         "One moment is enough: for the rest of the phase fewer users may be active.",
     ],
     evidence: "Calls of the measured phase with the number of their user.",
-    rule: Rule::Criteria(judge),
+    rule: Rule::Bound(judge),
 };
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {

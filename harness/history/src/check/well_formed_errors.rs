@@ -12,6 +12,7 @@ pub(super) const CHECK: Check = Check {
     proves: "Every error that a client got since the fault is of a kind that the experiment allows, and every error before it is a refusal by quota",
     blind_to: &[
         "It judges kinds, not numbers: any number of allowed errors passes.",
+        "A timeout that overlaps a stall of the harness is not judged; one on a crowded machine leaves it open.",
         "The text and the hint of an error are not judged.",
         "A reply that reports success and cannot be used is an error only if the client found it malformed.",
     ],
@@ -36,7 +37,12 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         // A call that was under way when the fault came may end by it.
         let before = op.complete_us < fault.from_us;
         let allowed = if before { *kind == ErrorKind::Quota } else { is_allowed(kind, &run.promises.errors) };
-        if !allowed {
+        if !allowed && *kind == ErrorKind::Timeout && run.history.is_stalled(op) {
+            continue;
+        }
+        if !allowed && *kind == ErrorKind::Timeout && run.history.is_crowded(op) {
+            finding.doubt(format!("`{}` timed out while other processes used the machine", op.name));
+        } else if !allowed {
             let (count, first) = wrong.entry((!before, name(kind))).or_default();
             *count += 1;
             if first.len() < MOST_SHOWN {

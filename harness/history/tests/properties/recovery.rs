@@ -33,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stack_that_comes_back_too_late_fails_recovery(shape in shapes(), late_us in 300_000..1_000_000u64) {
+    fn a_stack_that_comes_back_too_late_fails_recovery(shape in shapes(), late_us in 300_000..900_000u64) {
         let shape = Shape { back_us: RECOVERY_US + late_us, ..shape };
         let run = Run::of(&shape);
         only(&run, &["recovery"], Verdict::Fail)?;

@@ -81,17 +81,19 @@ impl Run {
     }
 
     pub(crate) fn criteria(&self) -> Criteria {
-        Criteria { experiment: Some(self.promises.clone()), ..Criteria::default() }
+        let most_gap_us = Some(SECOND_US);
+        Criteria { experiment: Some(self.promises.clone()), most_gap_us, ..Criteria::default() }
     }
 
     pub(crate) fn fault(&self) -> Span {
         self.experiment.fault.unwrap()
     }
 
-    /// The first probe of a part at this time or later.
-    pub(crate) fn probe(&mut self, part: &str, from_us: u64) -> &mut Probe {
-        let mut probes = self.experiment.probes.iter_mut();
-        probes.find(|probe| probe.part == part && probe.sent_us >= from_us).unwrap()
+    /// Changes some probes of a part, from this time on.
+    pub(crate) fn change_probes(&mut self, part: &str, from_us: u64, count: usize, change: impl Fn(&mut Probe)) {
+        let of_part = |probe: &&mut Probe| probe.part == part && probe.sent_us >= from_us;
+        let changed = self.experiment.probes.iter_mut().filter(of_part).take(count).map(change).count();
+        assert_eq!(changed, count, "{part} has so few probes");
     }
 
     /// Position of the first call that was sent at this time or later.
@@ -173,16 +175,16 @@ fn probes(shape: &Shape, until_us: u64) -> Vec<Probe> {
 
 fn promises(shape: &Shape) -> Promises {
     let bound = |metric, below| Threshold { operation: None, metric, below };
-    let p99 = |below| bound(Metric::LatencyPercentile(99.0), below);
+    let slowest = |below| bound(Metric::LatencyPercentile(100.0), below);
     let readiness = |part: &str, says| Readiness { part: part.to_owned(), says, within_us: 300_000 };
     let Counter { part, metric, labels, .. } = counter(0.0, None);
     Promises {
         least_hits: 5,
         rate_per_second: shape.rate as f64,
         least_baseline: 0.98,
-        steady: vec![bound(Metric::ErrorRate, 0.005), p99(50_000.0)],
-        during: vec![bound(Metric::ErrorRate, 0.4), p99(100_000.0)],
-        after: vec![bound(Metric::ErrorRate, 0.012), p99(50_000.0)],
+        steady: vec![bound(Metric::ErrorRate, 0.005), slowest(50_000.0)],
+        during: vec![bound(Metric::ErrorRate, 0.4), slowest(100_000.0)],
+        after: vec![bound(Metric::ErrorRate, 0.012), slowest(50_000.0)],
         call_bound_us: SECOND_US,
         errors: vec!["quota".to_owned(), "http_503".to_owned()],
         readiness: vec![
