@@ -251,8 +251,7 @@ where
         write: settings.write_deadline,
         drain: settings.drain_deadline,
     };
-    let notice = settings.drain_notice;
-    let drain_began = OnceLock::new();
+    let (notice, drain_began) = (settings.drain_notice, OnceLock::new());
     let until = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -274,19 +273,24 @@ where
     };
     let drained = serve(app, listener, limits, until).await;
     let used = drain_began.get().map_or(Duration::ZERO, Instant::elapsed);
-    let close_deadline = limits.drain.saturating_sub(used).max(MIN_CLOSE);
-    let close = async {
-        quota.stop().await;
-        shutdown().await;
-    };
-    let closed = tokio::time::timeout(close_deadline, close).await.is_ok();
-    if !closed {
-        tracing::warn!("the drain deadline passed while the service was closing");
-    }
+    let closed = close(quota, shutdown, limits.drain.saturating_sub(used).max(MIN_CLOSE)).await;
     tracing::info!(complete = drained && closed, "stopped");
     // Last, so that the spans of the drained calls are sent as well.
     guard.flush(FLUSH_DEADLINE).await;
     if drained && closed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INCOMPLETE) }
+}
+
+/// Closes what the service uses; returns false if that does not end within the deadline.
+async fn close(quota: Quota, shutdown: Shutdown, deadline: Duration) -> bool {
+    let closing = async {
+        quota.stop().await;
+        shutdown().await;
+    };
+    let closed = tokio::time::timeout(deadline, closing).await.is_ok();
+    if !closed {
+        tracing::warn!("the drain deadline passed while the service was closing");
+    }
+    closed
 }
 
 /// Builds the router that [`run`] serves, and that tests serve in their own process.
