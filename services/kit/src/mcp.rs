@@ -255,6 +255,11 @@ impl Endpoint {
         }
     }
 
+    /// Returns true if no request is running. One whose body has not arrived is not.
+    pub fn is_idle(&self) -> bool {
+        self.places.total(Kind::Running) == 0
+    }
+
     pub fn pages(&self) -> &[Page] {
         &self.offer.pages
     }

@@ -242,7 +242,7 @@ where
         Ok(application) => application.into_parts(),
         Err(error) => return fail(service, EXIT_START, &error.to_string()),
     };
-    let app = assemble(&settings, offer, quota.clone(), telemetry, readiness.clone());
+    let (endpoint, app) = endpoint_and_router(&settings, offer, quota.clone(), telemetry, readiness.clone());
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "serving");
     drop(starting);
@@ -271,7 +271,7 @@ where
         readiness.drain();
         drop(leaving);
     };
-    let drained = serve(app, listener, limits, until).await;
+    let drained = serve(app, listener, limits, until).await || endpoint.is_idle();
     let used = drain_began.get().map_or(Duration::ZERO, Instant::elapsed);
     let closed = close(quota, shutdown, limits.drain.saturating_sub(used).max(MIN_CLOSE)).await;
     tracing::info!(complete = drained && closed, "stopped");
@@ -301,8 +301,19 @@ pub fn assemble(
     telemetry: Telemetry,
     readiness: Readiness,
 ) -> axum::Router {
-    let endpoint = Arc::new(Endpoint::new(settings, offer.into(), quota, telemetry.clone(), readiness.clone()));
-    ops::router(settings, endpoint, telemetry, readiness)
+    endpoint_and_router(settings, offer.into(), quota, telemetry, readiness).1
+}
+
+fn endpoint_and_router(
+    settings: &Settings,
+    offer: Offer,
+    quota: Quota,
+    telemetry: Telemetry,
+    readiness: Readiness,
+) -> (Arc<Endpoint>, axum::Router) {
+    let endpoint = Arc::new(Endpoint::new(settings, offer, quota, telemetry.clone(), readiness.clone()));
+    let router = ops::router(settings, Arc::clone(&endpoint), telemetry, readiness);
+    (endpoint, router)
 }
 
 /// Fails unless `/readyz` of the service on this machine returns 200. Sends the request by hand, because starting a runtime would cost more

@@ -104,6 +104,11 @@ impl Places {
         Ok(Place { inner: Arc::clone(&self.inner), organisation: name, kind, amount })
     }
 
+    /// Returns what all organisations hold together.
+    pub(super) fn total(&self, kind: Kind) -> usize {
+        self.inner.held.lock().service[kind as usize]
+    }
+
     /// Counts the bytes of a reply until they are written or the connection ends. Fails if they are above a bound.
     pub(super) fn hold(&self, organisation: &str, reply: Bytes) -> Result<Bytes, Full> {
         let place = self.take(organisation, Kind::ReplyBytes, reply.len())?;
