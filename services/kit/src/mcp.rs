@@ -140,7 +140,7 @@ impl Endpoint {
                 let organisation = context.claims.org_id.clone();
                 // Lists, discovery, handshake and ping need no scope and cost no quota.
                 let response = self.bridge.answer(&head.headers, body.clone(), format, context).await;
-                self.held(&organisation, response).await
+                self.count_reply(&organisation, response).await
             }
         }
     }
@@ -215,13 +215,13 @@ impl Endpoint {
         let response = call::run_recorded(&call, work, outcome).await.map_err(|error| {
             Failure::new(StatusCode::OK, rpc::INTERNAL_ERROR, error.message.clone()).with_id(request.envelope.id)
         })?;
-        let mut response = self.held(&context.claims.org_id, response).await?;
+        let mut response = self.count_reply(&context.claims.org_id, response).await?;
         reply::set_call_headers(response.headers_mut(), &admitted, &context.execution_id);
         Ok(response)
     }
 
     /// Counts the bytes of a reply of the SDK until its client has read them.
-    async fn held(&self, organisation: &str, response: Response<Body>) -> Result<Response<Body>, Failure> {
+    async fn count_reply(&self, organisation: &str, response: Response<Body>) -> Result<Response<Body>, Failure> {
         let (head, body) = response.into_parts();
         let reply = match body.collect().await {
             Ok(collected) => collected.to_bytes(),
@@ -258,6 +258,11 @@ impl Endpoint {
                 Err(Failure::unavailable("the quota cannot be checked; retry", seconds).with_id(id))
             }
         }
+    }
+
+    /// Returns true if no request is running. One whose body has not arrived is not.
+    pub fn is_idle(&self) -> bool {
+        self.places.total(Kind::Running) == 0
     }
 
     pub fn pages(&self) -> &[Page] {

@@ -242,7 +242,7 @@ where
         Ok(application) => application.into_parts(),
         Err(error) => return fail(service, EXIT_START, &error.to_string()),
     };
-    let app = assemble(&settings, offer, quota.clone(), telemetry, readiness.clone());
+    let (endpoint, app) = endpoint_and_router(&settings, offer, quota.clone(), telemetry, readiness.clone());
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "serving");
     drop(starting);
@@ -251,8 +251,7 @@ where
         write: settings.write_deadline,
         drain: settings.drain_deadline,
     };
-    let notice = settings.drain_notice;
-    let drain_began = OnceLock::new();
+    let (notice, drain_began) = (settings.drain_notice, OnceLock::new());
     let until = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -272,21 +271,26 @@ where
         readiness.drain();
         drop(leaving);
     };
-    let drained = serve(app, listener, limits, until).await;
+    let drained = serve(app, listener, limits, until).await || endpoint.is_idle();
     let used = drain_began.get().map_or(Duration::ZERO, Instant::elapsed);
-    let close_deadline = limits.drain.saturating_sub(used).max(MIN_CLOSE);
-    let close = async {
-        quota.stop().await;
-        shutdown().await;
-    };
-    let closed = tokio::time::timeout(close_deadline, close).await.is_ok();
-    if !closed {
-        tracing::warn!("the drain deadline passed while the service was closing");
-    }
+    let closed = close(quota, shutdown, limits.drain.saturating_sub(used).max(MIN_CLOSE)).await;
     tracing::info!(complete = drained && closed, "stopped");
     // Last, so that the spans of the drained calls are sent as well.
     guard.flush(FLUSH_DEADLINE).await;
     if drained && closed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INCOMPLETE) }
+}
+
+/// Closes what the service uses; returns false if that does not end within the deadline.
+async fn close(quota: Quota, shutdown: Shutdown, deadline: Duration) -> bool {
+    let closing = async {
+        quota.stop().await;
+        shutdown().await;
+    };
+    let closed = tokio::time::timeout(deadline, closing).await.is_ok();
+    if !closed {
+        tracing::warn!("the drain deadline passed while the service was closing");
+    }
+    closed
 }
 
 /// Builds the router that [`run`] serves, and that tests serve in their own process.
@@ -297,8 +301,19 @@ pub fn assemble(
     telemetry: Telemetry,
     readiness: Readiness,
 ) -> axum::Router {
-    let endpoint = Arc::new(Endpoint::new(settings, offer.into(), quota, telemetry.clone(), readiness.clone()));
-    ops::router(settings, endpoint, telemetry, readiness)
+    endpoint_and_router(settings, offer.into(), quota, telemetry, readiness).1
+}
+
+fn endpoint_and_router(
+    settings: &Settings,
+    offer: Offer,
+    quota: Quota,
+    telemetry: Telemetry,
+    readiness: Readiness,
+) -> (Arc<Endpoint>, axum::Router) {
+    let endpoint = Arc::new(Endpoint::new(settings, offer, quota, telemetry.clone(), readiness.clone()));
+    let router = ops::router(settings, Arc::clone(&endpoint), telemetry, readiness);
+    (endpoint, router)
 }
 
 /// Fails unless `/readyz` of the service on this machine returns 200. Sends the request by hand, because starting a runtime would cost more

@@ -217,7 +217,7 @@ impl Settings {
         }
         let default_listen = SocketAddr::from((Ipv4Addr::LOCALHOST, service.default_port()));
         let listen = reader.optional(env::LISTEN_ADDR, "an address such as `127.0.0.1:7420`").unwrap_or(default_listen);
-        // Whoever reaches the service could sign tokens with a key that is published or can be guessed.
+        // Every client that reaches the service could sign tokens with a key that is published or can be guessed.
         let exposed = environment == Environment::Production || !listen.ip().to_canonical().is_loopback();
         let secret = reader.secret(exposed, &mut warnings);
         let previous_secret = reader.text(env::JWT_SECRET_PREVIOUS).map(Secret::new);

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 const V1: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;";
 const V2: &str =
@@ -221,7 +222,8 @@ async fn a_backup_ends_under_writes_and_is_one_snapshot() {
     let (stop, writing) = (Arc::new(AtomicBool::new(false)), database.clone());
     let (stopped, written) = (Arc::clone(&stop), Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&written);
-    let writer = tokio::spawn(async move {
+    let mut writer = JoinSet::new();
+    writer.spawn(async move {
         while !stopped.load(Ordering::Relaxed) {
             let both = "UPDATE note SET stars = stars + 1 WHERE text = 'one'; UPDATE note SET stars = stars + 1 WHERE text = 'two'";
             writing.write(move |transaction| transaction.execute_batch(both)).await.unwrap();
@@ -232,7 +234,7 @@ async fn a_backup_ends_under_writes_and_is_one_snapshot() {
     let backup = tokio::task::spawn_blocking(move || Schema::new(&ALL).backup(&from, &to, false));
     let ended = tokio::time::timeout(PATIENCE, backup).await;
     stop.store(true, Ordering::Relaxed);
-    writer.await.unwrap();
+    writer.join_all().await;
     ended.expect("the backup did not end").unwrap().unwrap();
     assert!(written.load(Ordering::Relaxed) > 0, "nothing was written meanwhile");
     let copied = Connection::open(&copy).unwrap();
@@ -408,20 +410,14 @@ async fn a_read_that_is_dropped_ends_and_holds_its_place_until_then() {
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     let (running, mut most) = (Arc::new(AtomicU64::new(0)), 0);
     for _ in 0..3 {
-        let reads: Vec<_> = (0..12)
-            .map(|_| {
-                let (database, work) = (database.clone(), endless(&running));
-                tokio::spawn(async move { database.read(work).await })
-            })
-            .collect();
+        let mut reads = JoinSet::new();
+        for _ in 0..12 {
+            let (database, work) = (database.clone(), endless(&running));
+            reads.spawn(async move { database.read(work).await });
+        }
         until("a read runs", || running.load(Ordering::SeqCst) > 0).await;
         most = most.max(running.load(Ordering::SeqCst));
-        for read in &reads {
-            read.abort();
-        }
-        for read in reads {
-            let _ = read.await;
-        }
+        reads.shutdown().await;
     }
     assert!(most <= 4, "{most} reads ran at once");
     until("every dropped read has ended", || running.load(Ordering::SeqCst) == 0).await;
@@ -436,20 +432,18 @@ async fn slow_reads_of_one_owner_leave_a_place_for_the_others_and_a_close_ends_t
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     let running = Arc::new(AtomicU64::new(0));
-    let slow: Vec<_> = (0..8)
-        .map(|_| {
-            let (database, work) = (database.clone(), endless(&running));
-            tokio::spawn(async move { database.read_for("greedy", work).await })
-        })
-        .collect();
+    let mut slow = JoinSet::new();
+    for _ in 0..8 {
+        let (database, work) = (database.clone(), endless(&running));
+        slow.spawn(async move { database.read_for("greedy", work).await });
+    }
     until("three slow reads run", || running.load(Ordering::SeqCst) == 3).await;
     let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0));
     assert_eq!(database.read_for("modest", one).await, Ok(1));
     assert_eq!(database.read(one).await, Ok(1));
     assert_eq!(running.load(Ordering::SeqCst), 3);
     database.close().await;
-    for read in slow {
-        let ended = read.await.unwrap();
+    for ended in slow.join_all().await {
         // On a crowded machine the waiting reads may have reached their deadline.
         assert!(matches!(ended, Err(DatabaseError::Closed | DatabaseError::Overloaded)), "{ended:?}");
     }

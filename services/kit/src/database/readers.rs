@@ -68,7 +68,7 @@ impl Readers {
         let gone = Arc::new(AtomicBool::new(false));
         let _interrupt = InterruptOnDrop(Arc::clone(&gone));
         let reading = tokio::task::spawn_blocking(move || {
-            // Moved into the thread, because a read that nobody awaits still uses its connection until it ends.
+            // Moved into the thread, because a read that is no longer awaited still uses its connection until it ends.
             let _places = places;
             self.read_blocking(work, gone)
         });

@@ -45,11 +45,11 @@ pub(super) struct Places {
 struct Inner {
     service: Amounts,
     organisation: Amounts,
-    held: Mutex<Held>,
+    held: Mutex<Totals>,
 }
 
 #[derive(Default)]
-struct Held {
+struct Totals {
     service: Amounts,
     // Only organisations that hold something, so that their number is bounded by that of the requests.
     organisations: HashMap<Arc<str>, Amounts>,
@@ -104,19 +104,24 @@ impl Places {
         Ok(Place { inner: Arc::clone(&self.inner), organisation: name, kind, amount })
     }
 
+    /// Returns what all organisations hold together.
+    pub(super) fn total(&self, kind: Kind) -> usize {
+        self.inner.held.lock().service[kind as usize]
+    }
+
     /// Counts the bytes of a reply until they are written or the connection ends. Fails if they are above a bound.
     pub(super) fn hold(&self, organisation: &str, reply: Bytes) -> Result<Bytes, Full> {
         let place = self.take(organisation, Kind::ReplyBytes, reply.len())?;
-        Ok(Bytes::from_owner(HeldReply { reply, _place: place }))
+        Ok(Bytes::from_owner(CountedReply { reply, _place: place }))
     }
 }
 
-struct HeldReply {
+struct CountedReply {
     reply: Bytes,
     _place: Place,
 }
 
-impl AsRef<[u8]> for HeldReply {
+impl AsRef<[u8]> for CountedReply {
     fn as_ref(&self) -> &[u8] {
         &self.reply
     }
