@@ -264,3 +264,33 @@ impl Inner {
 fn day(now: Duration) -> u64 {
     now.as_secs() / DAY_SECS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_contracts::env;
+    use std::collections::BTreeMap;
+
+    #[tokio::test]
+    async fn a_prepaid_call_is_admitted_after_the_day_is_used_up_and_uses_up_nothing() {
+        let values = [(env::QUOTA_FREE_DAILY, "2"), (env::QUOTA_BURST_PER_SECOND, "1000")];
+        let values: BTreeMap<_, _> = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let settings = Settings::from_values(Service::Guardrails, &values).unwrap();
+        let quota = Quota::new(&settings, &Readiness::default());
+        let admits = |decision: &QuotaDecision| matches!(decision, QuotaDecision::Admitted(_));
+        (0..9).for_each(|_| assert!(admits(&quota.decide_prepaid("acme", Plan::Free))));
+        for admitted in [true, true, false] {
+            assert_eq!(admits(&quota.decide("acme", Plan::Free).await), admitted);
+        }
+        assert!(admits(&quota.decide_prepaid("acme", Plan::Free)));
+    }
+
+    #[test]
+    fn a_prepaid_call_keeps_to_the_burst_limit() {
+        let values = BTreeMap::from([(env::QUOTA_BURST_PER_SECOND.to_owned(), "1".to_owned())]);
+        let settings = Settings::from_values(Service::Guardrails, &values).unwrap();
+        let quota = Quota::new(&settings, &Readiness::default());
+        let is_limited = |_| matches!(quota.decide_prepaid("acme", Plan::Free), QuotaDecision::Limited(_));
+        assert!((0..1_000).any(is_limited));
+    }
+}

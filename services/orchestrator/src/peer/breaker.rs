@@ -12,8 +12,8 @@ pub const MIN_JUDGED_CALLS: u32 = 20;
 pub const WINDOW: Duration = Duration::from_secs(10);
 /// Failures of one organisation in a row from which on the instance is suspect. Few, because a probe costs less than a call that waits.
 pub const SUSPECT_FAILURES: u32 = 2;
-/// Failed probes after which the circuit of a suspect instance opens: one may be late on a busy machine.
-pub const SUSPECT_PROBES: u32 = 2;
+/// Failed probes after which the circuit of a suspect instance opens: one or two may be late on a busy machine.
+pub const SUSPECT_PROBES: u32 = 3;
 /// Pause between probes: a peer that is back is used again after about a second, and one that is down gets one call a second.
 pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
@@ -52,23 +52,37 @@ pub enum Admission {
     Probe,
 }
 
+/// Organisations whose failures are counted one by one; those of further ones count as failures of others.
+const MAX_CALLERS: usize = 8;
+
 /// A caller, by the hash of its organisation.
 pub type CallerHash = u64;
 
-/// Failures, and whether several organisations had them.
-#[derive(Debug, Clone, Copy, Default)]
+/// Failures, and the organisations that had them.
+#[derive(Debug, Clone, Default)]
 struct Failures {
     count: u32,
-    first: Option<CallerHash>,
-    /// True if a second organisation failed, or if no caller can be the cause.
-    of_several: bool,
+    by_caller: Vec<(CallerHash, u32)>,
+    /// True if one of them had no caller as its cause.
+    without_caller: bool,
 }
 
 impl Failures {
     fn add(&mut self, health: Health, caller: CallerHash) {
         self.count += 1;
-        self.of_several |= health == Health::Down || self.first.is_some_and(|first| first != caller);
-        self.first.get_or_insert(caller);
+        self.without_caller |= health == Health::Down;
+        let has_room = self.by_caller.len() < MAX_CALLERS;
+        match self.by_caller.iter_mut().find(|(known, _)| *known == caller) {
+            Some((_, count)) => *count += 1,
+            None if has_room => self.by_caller.push((caller, 1)),
+            None => {}
+        }
+    }
+
+    /// Returns false if one organisation has most of the failures. Its load alone could be the cause, also of those of the others.
+    fn prove_an_outage(&self) -> bool {
+        let most = self.by_caller.iter().map(|(_, count)| *count).max().unwrap_or_default();
+        self.without_caller || most * 2 <= self.count
     }
 }
 
@@ -163,7 +177,7 @@ impl Breaker {
         self.calls += 1;
         let bad_row = self.in_a_row.count >= MAX_FAILURES_IN_A_ROW;
         let bad_share = self.calls >= MIN_JUDGED_CALLS && self.failures.count * 2 >= self.calls;
-        if (bad_row && self.in_a_row.of_several) || (bad_share && self.failures.of_several) {
+        if (bad_row && self.in_a_row.prove_an_outage()) || (bad_share && self.failures.prove_an_outage()) {
             self.enter(State::Open, now);
         } else if self.in_a_row.count >= SUSPECT_FAILURES || bad_share {
             self.suspect.get_or_insert(0);
@@ -267,8 +281,11 @@ mod tests {
         (0..SUSPECT_PROBES).for_each(|_| breaker.settle_suspicion(start, false));
         assert_eq!(breaker.state(), State::Open, "it does not answer");
         let mut breaker = Breaker::new(start);
-        (0..4).for_each(|_| fail(&mut breaker, 7));
-        fail(&mut breaker, 8);
+        (0..100).for_each(|_| fail(&mut breaker, 7));
+        (1..100).for_each(|other| fail(&mut breaker, 7 + other % 5));
+        assert_eq!(breaker.state(), State::Closed, "most failures are of one organisation");
+        let mut breaker = Breaker::new(start);
+        (0..6).for_each(|caller| fail(&mut breaker, caller % 2));
         assert_eq!(breaker.state(), State::Open, "two organisations");
     }
 

@@ -147,7 +147,7 @@ async fn an_open_circuit_makes_no_call() {
     one.always(Behaviour::Status(500, None));
     let peer = peer(std::slice::from_ref(&one.url), LATER, &Readiness::default());
     let (start, mut errors) = (Instant::now(), Vec::new());
-    for org in ["acme", "zeta"].into_iter().cycle().take(12) {
+    for org in ["acme", "zeta", "initech"].into_iter().cycle().take(12) {
         errors.push(list_for(&peer, org, false).await.result.unwrap_err());
     }
     assert_eq!(errors[..5], vec![PeerError::Status(500); 5]);
