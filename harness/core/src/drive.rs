@@ -35,6 +35,17 @@ pub struct Assignment {
     pub workload: Workload,
 }
 
+/// The walks after the load: whether every user walked, or a sample of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalWalks {
+    /// Number of users of the load.
+    pub users: u32,
+    /// Number of users that walked to the last page. If not all, they are a random sample of the users, chosen by the seed.
+    pub walked: u32,
+    /// Number of records in the replies.
+    pub records: u64,
+}
+
 /// The driver's report of itself at its end; `driver.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DriverReport {
@@ -66,6 +77,9 @@ pub struct DriverReport {
     pub rss_peak_bytes: u64,
     /// Most operations that overlapped, each of another user.
     pub users_peak: u32,
+    /// The walks through everything that users can list, after the load; omitted by older versions and by loads without memories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_walks: Option<FinalWalks>,
     /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
     /// Why this run proves nothing, such as a full disk; one sentence each.

@@ -33,7 +33,7 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a O
     let (mut count, mut errors, mut first) = (0u64, 0u64, Vec::new());
     for (at, op) in calls {
         count += 1;
-        if op.outcome != Outcome::Ok {
+        if op.is_error() {
             errors += 1;
             if first.len() < MOST_SHOWN {
                 first.push(at);
