@@ -118,6 +118,7 @@ async fn phases(driver: &Arc<Driver>, shares: &[u32]) -> Result<Measured, DriveE
         if let Err(error) = seed::read_back(driver).await {
             driver.give_up(format!("cannot read the history back for the final reads: {error}"));
         }
+        seed::walk(driver).await;
         driver.flushed();
     }
     Ok(measured)

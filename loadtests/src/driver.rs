@@ -11,7 +11,7 @@ use harness_core::drive::traffic::mix::Mix;
 use harness_core::drive::traffic::pace::{Pace, Turn, Window};
 use harness_core::drive::traffic::tally::Tally;
 use harness_core::drive::traffic::user::{Due, Scene, User};
-use harness_core::drive::{Assignment, DriverReport};
+use harness_core::drive::{Assignment, DriverReport, FinalWalks};
 use harness_core::observe::record::Recorder;
 use harness_core::stack::view::Progress;
 use harness_history::experiment::Span;
@@ -44,6 +44,7 @@ pub(crate) struct Driver {
     acknowledged: AtomicU64,
     transactions: OnceLock<u64>,
     problems: parking_lot::Mutex<Vec<String>>,
+    final_walks: OnceLock<FinalWalks>,
 }
 
 /// The measured phase, and the CPU time of this process in it.
@@ -69,7 +70,10 @@ impl Driver {
         let identities = users_of_load(assignment.seed, workload.users, workload.organisations);
         let scene = Scene::new(mix, &identities, seeds, options);
         let user = |(identity, index): (Identity, u64)| {
-            let grant = Grant::everything(&*identity.tenant, &*identity.user);
+            let mut grant = Grant::everything(&*identity.tenant, &*identity.user);
+            if let Some(workspace) = &identity.workspace {
+                workspace.as_ref().clone_into(&mut grant.workspace);
+            }
             Mutex::new(User::new(identity, grant, index, &scene))
         };
         let users: Vec<_> = identities.into_iter().zip(0..).map(user).collect();
@@ -89,6 +93,7 @@ impl Driver {
             acknowledged: AtomicU64::new(0),
             transactions: OnceLock::new(),
             problems: parking_lot::Mutex::default(),
+            final_walks: OnceLock::new(),
             assignment,
         })
     }
@@ -141,6 +146,31 @@ impl Driver {
         self.make_quietly(&mut user, due).await;
     }
 
+    /// Lets one user walk through everything that it can list, or through the memories with one tag. Returns the number of records in the replies;
+    /// `None` if the walk did not come to its last page.
+    pub(crate) async fn walk_quietly(&self, process: usize, tag: Option<&str>) -> Option<u64> {
+        let mut user = self.users[process].lock().await;
+        let turn = Turn::quiet(Phase::Final);
+        let (mut next, mut records) = (Some(user.walk(tag, turn)), 0);
+        while let Some(due) = next {
+            if self.stop.is_cancelled() {
+                return None;
+            }
+            let op = self.call(&mut user, due).await?;
+            records += op.effect.returned().count() as u64;
+            next = user.follow_up(turn);
+            let is_last = matches!(&op.effect, Effect::Scan { query: Some(query), .. } if !query.more);
+            if next.is_none() && !is_last {
+                return None;
+            }
+        }
+        Some(records)
+    }
+
+    pub(crate) fn note_walks(&self, walks: FinalWalks) {
+        let _ = self.final_walks.set(walks);
+    }
+
     async fn make_quietly(&self, user: &mut User, due: Due) {
         if self.make(user, due).await {
             self.quiet_left.fetch_sub(1, Ordering::Relaxed);
@@ -149,22 +179,30 @@ impl Driver {
 
     /// Makes, counts and records one call; returns false if the user has no token.
     async fn make(&self, user: &mut User, due: Due) -> bool {
+        self.call(user, due).await.is_some()
+    }
+
+    /// See [`Driver::make`].
+    async fn call(&self, user: &mut User, due: Due) -> Option<Op> {
         if let Err(error) = user.refresh(&self.minter) {
             self.give_up(error.to_string());
-            return false;
+            return None;
         }
         let turn = due.turn;
         let instance = self.endpoints.get_key_value(due.service()).map(|(name, endpoint)| (name.as_str(), endpoint));
         self.tally.begin();
         let op = user.send(&self.scene, instance, due).await;
         self.finish(&op, turn.send_lag_us(op.invoke_us));
-        true
+        Some(op)
     }
 
     fn finish(&self, op: &Op, send_lag_us: Option<u64>) {
-        if matches!((&op.outcome, &op.effect), (Outcome::Ok, Effect::Write { key: Some(_), .. })) {
-            self.acknowledged.fetch_add(1, Ordering::Relaxed);
-        }
+        let acknowledged = match (&op.outcome, &op.effect) {
+            (Outcome::Ok, Effect::Write { key: Some(_), .. }) => 1,
+            (Outcome::Ok, Effect::Writes { records }) => records.len() as u64,
+            _ => 0,
+        };
+        self.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
         self.tally.end(op, send_lag_us);
         self.recorder.record(op);
     }
@@ -263,6 +301,7 @@ impl Driver {
             cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),
+            final_walks: self.final_walks.get().copied(),
             stalls,
             // `give_up` cancels `stop` as well. Then the problem is the reason, and not a signal.
             interrupted: self.stop.is_cancelled() && problems.is_empty(),

@@ -1,7 +1,9 @@
-//! The quiet calls around the load, which are not measured: storing memories before it, and reading every write back after it.
+//! The quiet calls around the load, which are not measured: storing memories before it, reading every write back after it, and walking through
+//! everything that users can list.
 
 use crate::driver::Driver;
-use harness_core::drive::traffic::final_read::{self, Read};
+use harness_core::drive::Assignment;
+use harness_core::drive::traffic::final_read::{self, Read, Walk};
 use harness_core::drive::traffic::operations::service_of;
 use harness_core::plan::workload::Workload;
 use mcp_contracts::Service;
@@ -58,6 +60,21 @@ pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
     driver.expect(driver.acknowledged());
     let lanes = (0..lanes(driver)).map(|_| Lane(driver)).collect();
     final_read::read_back(&driver.assignment.run_dir, lanes).await
+}
+
+/// Lets every user walk through everything that it can list, or a sample of the users if that is too much.
+pub(crate) async fn walk(driver: &Driver) {
+    let Assignment { workload, seed, .. } = &driver.assignment;
+    driver.expect(0);
+    if let Some(walks) = final_read::walk_all(driver, workload.users, &workload.mix, *seed, lanes(driver)).await {
+        driver.note_walks(walks);
+    }
+}
+
+impl Walk for Driver {
+    async fn walk(&self, user: usize, tag: Option<&str>) -> Option<u64> {
+        self.walk_quietly(user, tag).await
+    }
 }
 
 struct Lane<'a>(&'a Driver);

@@ -85,8 +85,19 @@ async fn every_acknowledged_write_is_read_back_by_its_writer() {
     let server = Server::start(Behaviour::default());
     let Run { ops, report, progress, .. } = run(&server, small(|_| {}), |_| true).await;
     let writes = acknowledged(&ops);
-    let finals: Vec<&Op> = ops.iter().filter(|op| op.phase == Phase::Final).collect();
+    let (finals, walks): (Vec<&Op>, Vec<&Op>) =
+        ops.iter().filter(|op| op.phase == Phase::Final).partition(|op| &*op.name == "get_memory");
     assert_eq!(finals.len(), writes.len(), "one final read for each");
+    for user in 0..report.users_peak {
+        let listed = walks.iter().filter(|op| op.process == user).flat_map(|op| op.effect.returned());
+        let listed: HashSet<&str> = listed.map(|(key, _)| &**key).collect();
+        let own = writes.iter().filter(|(_, (write, _))| write.process == user);
+        assert!(own.clone().count() > 0 && own.clone().all(|(key, _)| listed.contains(key)), "user {user} listed all");
+    }
+    assert_eq!(
+        report.final_walks.map(|walks| (walks.users, walks.walked)),
+        Some((report.users_peak, report.users_peak))
+    );
     for op in finals {
         let Effect::Read { key, value: Some(value) } = &op.effect else { panic!("{op:?}") };
         let (writer, digest) = writes[&**key];
@@ -113,6 +124,8 @@ async fn every_acknowledged_write_is_read_back_by_its_writer() {
 async fn updates_deletions_and_walks_are_recorded_with_their_versions_and_pages() {
     let server = Server::start(Behaviour::default());
     let mut changing = small(|_| {});
+    // One user in each organisation: no other user changes a record between two updates of its owner.
+    changing.organisations = changing.users;
     let mix = [
         ("store_memory", 4),
         ("update_memory", 2),

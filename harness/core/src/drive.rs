@@ -35,6 +35,17 @@ pub struct Assignment {
     pub workload: Workload,
 }
 
+/// The walks after the load: whether every user walked, or a sample of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalWalks {
+    /// Number of users of the load.
+    pub users: u32,
+    /// Number of users that walked to the last page. If not all, they are a random sample of the users, chosen by the seed.
+    pub walked: u32,
+    /// Number of records in the replies.
+    pub records: u64,
+}
+
 /// The report that the driver writes about itself at its end (`driver.json`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DriverReport {
@@ -70,6 +81,9 @@ pub struct DriverReport {
     /// Spans in which the driver did not run. Omitted by older versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stalls: Vec<Span>,
+    /// The walks through everything that users can list, after the load; omitted by older versions and by loads without memories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_walks: Option<FinalWalks>,
     /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
     /// Reasons why this run proves nothing, such as a full disk. Each is one sentence.

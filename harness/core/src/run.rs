@@ -189,10 +189,17 @@ fn stage<'a>(
     epoch_us: u64,
     view: &'a Arc<dyn View>,
 ) -> Result<Stage<'a>, RunError> {
+    let identity = match &request.plan.subject {
+        // A store that outlives the run may have the records of an earlier run with the same seed.
+        _ if matches!(request.plan.backend, crate::plan::Backend::External { .. }) => request.plan.run_id.clone(),
+        // The contents of an experiment must be the same in every run with its seed, because the fault proxy draws from what it forwards.
+        Subject::Experiment(experiment) => format!("{} {}", request.plan.seed, experiment.name),
+        Subject::Load(_) | Subject::Scenario(_) => request.plan.run_id.clone(),
+    };
     Ok(Stage::open(StageRequest {
         stack,
         run_dir,
-        run_id: &request.plan.run_id,
+        identity,
         seed: request.plan.seed,
         secret: &request.secret,
         epoch_us,

@@ -57,7 +57,7 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a O
     let (mut count, mut errors, mut certain, mut first) = (0u64, 0u64, 0u64, Vec::new());
     for (at, op) in calls {
         count += 1;
-        if op.outcome != Outcome::Ok {
+        if op.is_error() {
             errors += 1;
             certain += u64::from(!comes_of_time(op));
             if first.len() < MOST_SHOWN {

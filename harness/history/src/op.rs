@@ -65,6 +65,17 @@ impl Op {
         self.complete_us.saturating_sub(self.invoke_us)
     }
 
+    /// Returns true if it did not end as it should. A change that is refused because another client changed the record first has the right answer.
+    pub fn is_error(&self) -> bool {
+        match (&self.outcome, &self.effect) {
+            (Outcome::Ok, _) => false,
+            (Outcome::Failed(ErrorKind::Tool(code)), Effect::Update { expected: Some(_), .. }) => {
+                &**code != "version_conflict"
+            }
+            (Outcome::Failed(_) | Outcome::Unknown(_), _) => true,
+        }
+    }
+
     /// How long after its planned start it was sent; microseconds, `None` in the closed model.
     pub fn send_lag_us(&self) -> Option<u64> {
         self.planned_us.map(|planned| self.invoke_us.saturating_sub(planned))

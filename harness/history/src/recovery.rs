@@ -131,7 +131,9 @@ fn detection(history: &History, experiment: &Experiment) -> Option<u64> {
 fn shows_a_fault(op: &Op) -> bool {
     match &op.outcome {
         Outcome::Ok => is_degraded(op),
-        Outcome::Failed(kind) | Outcome::Unknown(kind) => !matches!(kind, ErrorKind::Quota | ErrorKind::InputRequired),
+        Outcome::Failed(kind) | Outcome::Unknown(kind) => {
+            op.is_error() && !matches!(kind, ErrorKind::Quota | ErrorKind::InputRequired)
+        }
     }
 }
 

@@ -29,7 +29,7 @@ fn every_built_in_profile_is_good() {
 #[test]
 fn the_memory_profile_is_a_hundred_users_that_write_and_read_half_and_half() {
     let workload = workload("memory", &Overrides::default()).unwrap();
-    let writes = ["store_memory", "update_memory", "update_if_unchanged", "delete_memory"];
+    let writes = ["store_memory", "import_memories", "update_memory", "update_if_unchanged", "delete_memory"];
     let writes: u32 = writes.iter().map(|name| workload.mix[*name]).sum();
     assert_eq!((workload.users, writes * 2), (100, workload.mix.values().sum()));
     let classic = super::workload("memory-classic", &Overrides::default()).unwrap();

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness_core::observe::clock::monotonic_us;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -44,24 +44,38 @@ pub(crate) struct Server {
 #[derive(Default)]
 struct Shared {
     behaviour: Behaviour,
-    memories: Mutex<HashMap<String, Memory>>,
+    memories: Mutex<BTreeMap<String, Memory>>,
     served: Mutex<Vec<Served>>,
     stall_from_us: Mutex<Option<u64>>,
 }
 
 struct Memory {
-    tenant: String,
-    user: String,
+    owner: Caller,
     shared: bool,
     content: String,
+    tags: Vec<Value>,
     version: u64,
+}
+
+#[derive(Clone, Default, PartialEq)]
+struct Caller {
+    tenant: String,
+    workspace: String,
+    user: String,
+}
+
+impl Memory {
+    fn is_visible_to(&self, caller: &Caller) -> bool {
+        let mates = (&self.owner.tenant, &self.owner.workspace) == (&caller.tenant, &caller.workspace);
+        mates && (self.shared || self.owner.user == caller.user)
+    }
 }
 
 const TIME: &str = "2026-01-01T00:00:00Z";
 
 fn shown(id: &str, memory: &Memory) -> Value {
     json!({
-        "id": id, "content": memory.content, "version": memory.version, "tags": ["t"], "createdAt": TIME, "updatedAt": TIME,
+        "id": id, "content": memory.content, "version": memory.version, "tags": memory.tags, "createdAt": TIME, "updatedAt": TIME,
         "visibility": if memory.shared { "workspace" } else { "private" },
     })
 }
@@ -173,12 +187,7 @@ impl Shared {
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
         let request: Value = serde_json::from_str(body).unwrap();
         let params = &request["params"];
-        let result = self.call(
-            params["name"].as_str().unwrap(),
-            &params["arguments"],
-            claims["orgId"].as_str().unwrap(),
-            claims["sub"].as_str().unwrap(),
-        );
+        let result = self.call(params["name"].as_str().unwrap(), &params["arguments"], &claims);
         let (structured, is_error) = match result {
             Ok(structured) => (structured, false),
             Err(code) => (json!({ "code": code, "message": "", "retryable": false }), true),
@@ -199,23 +208,20 @@ impl Shared {
             .into_bytes()
     }
 
-    fn call(&self, tool: &str, arguments: &Value, tenant: &str, user: &str) -> Result<Value, &'static str> {
+    fn call(&self, tool: &str, arguments: &Value, claims: &Value) -> Result<Value, &'static str> {
+        let claim = |name: &str| claims[name].as_str().unwrap().to_owned();
+        let caller = Caller { tenant: claim("orgId"), workspace: claim("workspaceSlug"), user: claim("sub") };
         let mut memories = self.memories.lock().unwrap();
-        let visible =
-            |memory: &Memory| self.behaviour.leak || memory.tenant == tenant && (memory.shared || memory.user == user);
-        let shown = |(id, memory): (&String, &Memory)| shown(id, memory);
+        let visible = |memory: &Memory| self.behaviour.leak || memory.is_visible_to(&caller);
         match tool {
             "store_memory" => {
-                let id = format!("00000000-0000-4000-9000-{:012}", memories.len());
-                let memory = Memory {
-                    tenant: tenant.to_owned(),
-                    user: user.to_owned(),
-                    shared: arguments["visibility"] == "workspace",
-                    content: arguments["content"].as_str().unwrap().to_owned(),
-                    version: 1,
-                };
-                memories.insert(id.clone(), memory);
+                let id = store(&mut memories, &caller, arguments);
                 Ok(json!({ "id": id, "created": true, "version": 1, "contentHash": "00", "createdAt": TIME }))
+            }
+            "import_memories" => {
+                let new = arguments["memories"].as_array().unwrap();
+                let ids: Vec<String> = new.iter().map(|memory| store(&mut memories, &caller, memory)).collect();
+                Ok(json!({ "created": ids.len(), "duplicates": 0, "ids": ids }))
             }
             "update_memory" => {
                 let memory = memories.get_mut(arguments["id"].as_str().unwrap()).ok_or("not_found")?;
@@ -224,29 +230,66 @@ impl Shared {
                 }
                 memory.version += 1;
                 arguments["content"].as_str().unwrap().clone_into(&mut memory.content);
-                Ok(self::shown(arguments["id"].as_str().unwrap(), memory))
+                Ok(shown(arguments["id"].as_str().unwrap(), memory))
             }
             "delete_memory" => {
                 let memory = memories.get_mut(arguments["id"].as_str().unwrap()).ok_or("not_found")?;
                 // No user sees it any more. It stays, because ids follow from the number of memories.
-                (memory.tenant, memory.user) = (String::new(), String::new());
+                memory.owner = Caller::default();
+                memory.shared = false;
                 Ok(json!({ "id": arguments["id"], "deleted": true }))
             }
             "get_memory" => {
                 let id = arguments["id"].as_str().unwrap();
-                memories.get_key_value(id).filter(|(_, memory)| visible(memory)).map(shown).ok_or("not_found")
+                memories
+                    .get_key_value(id)
+                    .filter(|(_, memory)| visible(memory))
+                    .map(|(id, memory)| shown(id, memory))
+                    .ok_or("not_found")
             }
-            "search_memory" | "list_memories" => {
-                let mut found: Vec<Value> =
-                    memories.iter().filter(|(_, memory)| visible(memory)).take(3).map(shown).collect();
-                found.iter_mut().for_each(|hit| hit["score"] = json!(1.0));
-                Ok(match arguments["cursor"].as_str() {
-                    _ if tool == "search_memory" => json!({ "hits": found }),
-                    None => json!({ "memories": found, "nextCursor": "second" }),
-                    Some(_) => json!({ "memories": found }),
-                })
+            "search_memory" => {
+                let words: Vec<&str> = arguments["query"].as_str().unwrap().split(' ').collect();
+                let matches = |memory: &Memory| words.iter().all(|word| memory.content.contains(word));
+                let found = memories.iter().rev().filter(|(_, memory)| visible(memory) && matches(memory)).take(3);
+                let scored = |(id, memory): (&String, &Memory)| {
+                    let mut hit = shown(id, memory);
+                    hit["score"] = json!(1.0);
+                    hit
+                };
+                Ok(json!({ "hits": found.map(scored).collect::<Vec<_>>() }))
+            }
+            "list_memories" | "export_memories" => {
+                // Short pages while the load runs, so that walks have several.
+                let limit = arguments["limit"].as_u64().filter(|limit| *limit == 100).unwrap_or(3) as usize;
+                let after = match arguments["cursor"].as_str().map(|cursor| cursor.split_once(' ').unwrap()) {
+                    Some((tenant, _)) if tenant != caller.tenant && !self.behaviour.leak => return Err("bad_cursor"),
+                    Some((_, id)) => id.to_owned(),
+                    None => "~".to_owned(),
+                };
+                let of_tag = |memory: &Memory| arguments["tags"].as_array().is_none_or(|tags| *tags == memory.tags);
+                let rest = memories.range(..after).rev().filter(|(_, memory)| visible(memory) && of_tag(memory));
+                let found: Vec<_> = rest.take(limit + 1).collect();
+                let page: Vec<Value> = found.iter().take(limit).map(|(id, memory)| shown(id, memory)).collect();
+                let mut reply = json!({ "memories": page });
+                if found.len() > limit {
+                    reply["nextCursor"] = format!("{} {}", caller.tenant, found[limit - 1].0).into();
+                }
+                Ok(reply)
             }
             _ => Err("invalid_argument"),
         }
     }
+}
+
+fn store(memories: &mut BTreeMap<String, Memory>, caller: &Caller, memory: &Value) -> String {
+    let id = format!("00000000-0000-4000-9000-{:012}", memories.len());
+    let memory = Memory {
+        owner: caller.clone(),
+        shared: memory["visibility"] == "workspace",
+        content: memory["content"].as_str().unwrap().to_owned(),
+        tags: memory["tags"].as_array().unwrap().clone(),
+        version: 1,
+    };
+    memories.insert(id.clone(), memory);
+    id
 }

@@ -55,6 +55,7 @@ pub(super) async fn run(
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     view.show(Event::Stage("reading back all writes".to_owned()));
     stage.read_back().await;
+    traffic.walk().await;
     let interrupted = cancel.is_cancelled();
     let report = ScenarioReport {
         ended: if interrupted { ScenarioEnd::Interrupted } else { ScenarioEnd::Completed },

@@ -4,7 +4,6 @@
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::figure::{Figure, FigureResult};
-use crate::op::Outcome;
 use crate::threshold::percent;
 
 pub(super) const CHECK: Check = Check {
@@ -26,7 +25,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     let (mut sent, mut ok) = (0u64, 0u64);
     for (_, op) in history.load_in(steady) {
         sent += 1;
-        ok += u64::from(op.outcome == Outcome::Ok);
+        ok += u64::from(!op.is_error());
     }
     finding.judged = sent;
     let planned = promises.rate_per_second * steady.length_us() as f64 / 1e6;

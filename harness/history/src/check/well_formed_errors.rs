@@ -66,7 +66,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
 
 /// Returns the error of a call; a question to the client is none.
 fn error(op: &Op) -> Option<&ErrorKind> {
-    op.outcome.error().filter(|kind| **kind != ErrorKind::InputRequired)
+    op.outcome.error().filter(|kind| **kind != ErrorKind::InputRequired && op.is_error())
 }
 
 fn is_allowed(kind: &ErrorKind, allowed: &[String]) -> bool {

@@ -53,7 +53,7 @@ struct Arguments {
     visibility: Option<memory::Visibility>,
     expected_version: Option<u64>,
     query: Option<String>,
-    memories: Option<Vec<Arguments>>,
+    memories: Option<Vec<Self>>,
 }
 
 impl Arguments {

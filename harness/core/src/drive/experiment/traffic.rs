@@ -4,18 +4,25 @@
 use super::{Limited, Load};
 use crate::drive::client::ClientOptions;
 use crate::drive::scenario::Stage;
+use crate::drive::token::Grant;
 use crate::drive::traffic::clock::RealClock;
-use crate::drive::traffic::directory::Identity;
+use crate::drive::traffic::directory::{Identity, has_twin, owner_of};
+use crate::drive::traffic::final_read::{Walk, walk_all};
 use crate::drive::traffic::mix::Mix;
-use crate::drive::traffic::pace::Pace;
+use crate::drive::traffic::pace::{Pace, Turn};
 use crate::drive::traffic::tally::Tally;
 use crate::drive::traffic::user::{Scene, User};
 use crate::stack::view::Progress;
-use harness_history::Phase;
+use harness_history::{Effect, Phase};
 use mcp_contracts::memory::tool;
 use serde_json::json;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Deadline of the walks after the load.
+const WALK_DEADLINE: Duration = Duration::from_secs(20);
+const WALK_LANES: usize = 4;
 
 /// The load of an experiment on a stage.
 pub(crate) struct Traffic<'s> {
@@ -24,40 +31,60 @@ pub(crate) struct Traffic<'s> {
     pace: Pace,
     clock: RealClock,
     tally: Tally,
+    /// The users of the load, once it has begun.
+    users: OnceLock<Vec<(Identity, Grant)>>,
 }
 
 impl<'s> Traffic<'s> {
     /// Prepares a load that runs until `stop` is cancelled. `allowed` are the errors that clients may get.
     pub(crate) fn new(stage: &'s Stage<'s>, load: &'s Load, allowed: &[String], stop: &CancellationToken) -> Self {
         let (pace, clock) = (Pace::endless(load.rate, stop.clone()), RealClock::start(stage.epoch_us()));
-        Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()) }
+        Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()), users: OnceLock::new() }
     }
 
     /// Makes the calls of all users until `stop` is cancelled.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let grants = (0..self.load.users).map(|number| {
             let organisation = number % self.load.organisations;
-            let grant = self.stage.grant(&format!("user-{number}"), &format!("org-{organisation}"));
+            let owner = owner_of(number, self.load.organisations);
+            let grant = self.stage.grant(&format!("user-{owner}"), &format!("org-{organisation}"));
             let identity = Identity {
                 process: self.stage.enlist(&grant),
                 organisation: organisation as usize,
                 tenant: grant.organisation.as_str().into(),
                 user: grant.user.as_str().into(),
+                workspace: None,
+                has_twin: has_twin(number, self.load.users, self.load.organisations),
             };
             (identity, grant)
         });
-        let (identities, grants): (Vec<_>, Vec<_>) = grants.unzip();
-        let (deadline, epoch_us) = (self.load.call_deadline, self.stage.epoch_us());
-        let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
-        // The calls of the mix have the numbers from 0 on, because an experiment stores no memories before its load.
-        let scene = Scene::new(Mix::new(self.stage.seed(), &self.load.mix), &identities, 0, options);
-        let users = identities.into_iter().zip(grants).zip(0..);
-        let users =
-            users.map(|((identity, grant), index)| self.live(User::new(identity, grant, index, &scene), &scene));
+        let people = self.users.get_or_init(|| grants.collect());
+        let scene = self.scene(people);
+        let users = people.iter().zip(0..);
+        let users = users.map(|((identity, grant), index)| {
+            self.live(User::new(identity.clone(), grant.clone(), index, &scene), &scene)
+        });
         let limited = self.load.limited.iter().map(|limited| self.exceed_limit(limited, stop));
         // Futures of one task, because they borrow the stage. At these rates, their cost does not matter (decision
         // 0014).
         futures::future::join(futures::future::join_all(users), futures::future::join_all(limited)).await;
+    }
+
+    fn scene(&self, people: &[(Identity, Grant)]) -> Scene {
+        let (deadline, epoch_us) = (self.load.call_deadline, self.stage.epoch_us());
+        let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
+        let identities: Vec<Identity> = people.iter().map(|(identity, _)| identity.clone()).collect();
+        // No call comes before the load: an experiment stores no memories in advance.
+        Scene::new(Mix::new(self.stage.seed(), &self.load.mix), &identities, 0, options)
+    }
+
+    /// Lets every user walk through everything that it can list, after the load.
+    pub(crate) async fn walk(&self) {
+        let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
+        let walks = Walks { traffic: self, people, scene: self.scene(people) };
+        let walking = walk_all(&walks, people.len() as u32, &self.load.mix, self.stage.seed(), WALK_LANES);
+        // What is not listed in time stays unread; the reads by id judge whether it is lost.
+        let _ = tokio::time::timeout(WALK_DEADLINE, walking).await;
     }
 
     async fn live(&self, mut user: User, scene: &Scene) {
@@ -118,5 +145,34 @@ impl<'s> Traffic<'s> {
     /// Returns the progress of the load in this phase. The caller fills in the remaining time.
     pub(crate) fn progress(&self) -> Progress {
         self.tally.progress(self.stage.now_us())
+    }
+}
+
+/// The walks after the load, each with connections of its own.
+struct Walks<'t, 's> {
+    traffic: &'t Traffic<'s>,
+    people: &'t [(Identity, Grant)],
+    scene: Scene,
+}
+
+impl Walk for Walks<'_, '_> {
+    async fn walk(&self, user: usize, tag: Option<&str>) -> Option<u64> {
+        let (identity, grant) = &self.people[user];
+        let stage = self.traffic.stage;
+        let mut user = User::new(identity.clone(), grant.clone(), user as u64, &self.scene);
+        user.refresh(stage.minter()).ok()?;
+        let turn = Turn::quiet(Phase::Final);
+        let (mut next, mut records) = (Some(user.walk(tag, turn)), 0);
+        let mut whole = false;
+        while let Some(due) = next {
+            let instance = stage.instance_for(due.service()).await;
+            let instance = instance.as_ref().map(|(name, endpoint)| (name.as_str(), endpoint));
+            let op = user.send(&self.scene, instance, due).await;
+            records += op.effect.returned().count() as u64;
+            whole = matches!(&op.effect, Effect::Scan { query: Some(query), .. } if !query.more);
+            stage.record(&op);
+            next = user.follow_up(turn);
+        }
+        whole.then_some(records)
     }
 }

@@ -37,9 +37,9 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(3_000);
 pub struct StageRequest<'a> {
     pub stack: &'a Stack,
     pub run_dir: &'a Path,
-    /// Identity of the run. The name of each organisation ends with a digest of it, so that two runs against one store
-    /// share none.
-    pub run_id: &'a str,
+    /// The names of organisations end with a digest of it, so that two runs with different ones do not share organisations on one store.
+    pub identity: String,
+    /// Seed of the run.
     pub seed: u64,
     pub secret: &'a str,
     /// Value of the monotonic clock that is time 0 of the run.
@@ -78,7 +78,7 @@ impl<'a> Stage<'a> {
             stack: request.stack,
             ledger: Ledger::open(request.run_dir, request.epoch_us, Arc::clone(request.view))?,
             minter: Minter::new(request.secret),
-            mark: format!("{:08x}", xxh3_64(request.run_id.as_bytes()) as u32),
+            mark: format!("{:08x}", xxh3_64(request.identity.as_bytes()) as u32),
             seed: request.seed,
             // Resolved once, because a part that is started again keeps its address.
             endpoints: endpoints(&request.stack.endpoints()),

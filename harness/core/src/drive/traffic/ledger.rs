@@ -1,23 +1,31 @@
-//! The latest acknowledged records of each user and of each organisation, for operations that need an existing record.
-//! Each ring has a maximum size, so that memory does not grow with the length of a run.
+//! The latest acknowledged records of each user and of each workspace, for operations that need an existing record. A ring has a fixed
+//! size, so that memory does not grow with the length of a run.
 
+use super::directory::Identity;
+use harness_history::Canary;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// Number of records that a ring holds.
 const RING: usize = 32;
+/// Number of shared records of a workspace on which updates and reads concentrate, each of another user.
+const HOT: usize = 4;
+/// Workspaces of an organisation: the default one, and the annex.
+const WORKSPACES: usize = 2;
 
 /// A record whose write was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub id: Arc<str>,
-    /// Version as of the last acknowledged write.
+    /// Version as of the last acknowledged write; `None` if it is in doubt.
     pub version: Option<u64>,
-    /// True if every user of its organisation may read it.
+    /// True if every user of its workspace may read it.
     pub shared: bool,
+    /// The mark of its content as of the last acknowledged write.
+    pub canary: Option<Canary>,
 }
 
-/// The latest records of one user or one organisation.
+/// The latest records of one user or one workspace.
 #[derive(Debug, Default)]
 pub struct Ring {
     records: Vec<Known>,
@@ -41,10 +49,15 @@ impl Ring {
         self.records.get(index).cloned()
     }
 
-    /// Stores the version of a record after an acknowledged update.
-    pub(super) fn updated(&mut self, id: &str, version: Option<u64>) {
+    /// Stores the version and the mark of a record after an acknowledged update. `None` is a version in doubt.
+    pub(super) fn updated(&mut self, id: &str, version: Option<u64>, canary: Option<&Canary>) {
         if let Some(record) = self.records.iter_mut().find(|record| &*record.id == id) {
-            record.version = version;
+            // Two clients of one user update a hot record at the same time, and their replies may come in either order.
+            let is_older = matches!((record.version, version), (Some(known), Some(new)) if new < known);
+            if !is_older {
+                record.version = version;
+                record.canary = canary.cloned().or_else(|| record.canary.take());
+            }
         }
     }
 
@@ -53,12 +66,31 @@ impl Ring {
     }
 }
 
-/// The latest records of every organisation.
+/// The place in a list that a user may go on from, and the last record before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub tag: Arc<str>,
+    pub cursor: Arc<str>,
+    pub last: Arc<str>,
+}
+
+/// The records of one workspace.
+#[derive(Debug, Default)]
+struct Workspace {
+    /// Records that its users share.
+    shared: Mutex<Ring>,
+    /// All its records.
+    all: Mutex<Ring>,
+    /// The first shared records of users with two clients, each with its user. They are updated for the whole run and never deleted.
+    hot: Mutex<Vec<(Arc<str>, Ring)>>,
+    /// The last cursor that a list returned.
+    place: Mutex<Option<Place>>,
+}
+
+/// The latest records of every workspace.
 #[derive(Debug)]
 pub struct Ledger {
-    /// For each organisation: the records that its users share, and all its records.
-    // A lock for each ring, so that users of different organisations do not wait for each other.
-    organisations: Vec<(Mutex<Ring>, Mutex<Ring>)>,
+    organisations: Vec<[Workspace; WORKSPACES]>,
 }
 
 impl Ledger {
@@ -66,33 +98,92 @@ impl Ledger {
         Self { organisations: (0..organisations).map(|_| Default::default()).collect() }
     }
 
-    pub(super) fn keep(&self, organisation: usize, record: &Known) {
-        let (shared, all) = &self.organisations[organisation];
-        if record.shared {
-            shared.lock().keep(record.clone());
-        }
-        all.lock().keep(record.clone());
+    fn of(&self, identity: &Identity) -> &Workspace {
+        &self.organisations[identity.organisation][usize::from(identity.workspace.is_some())]
     }
 
-    /// Returns a record that every user of the organisation may read.
-    pub(super) fn shared(&self, organisation: usize, choice: u32) -> Option<Known> {
-        self.organisations[organisation].0.lock().pick(choice)
+    /// Adds a record. Returns true if it is hot from now on: then no user may delete it.
+    pub(super) fn keep(&self, identity: &Identity, record: &Known) -> bool {
+        let workspace = self.of(identity);
+        workspace.all.lock().keep(record.clone());
+        if !record.shared {
+            return false;
+        }
+        if identity.has_twin {
+            let mut hot = workspace.hot.lock();
+            // A write that is sent again with its idempotency key is acknowledged twice.
+            if hot.iter().any(|(_, ring)| ring.records.iter().any(|known| known.id == record.id)) {
+                return true;
+            }
+            // One for each user: the two clients of a user meet on it.
+            if hot.len() < HOT && hot.iter().all(|(user, _)| *user != identity.user) {
+                let mut ring = Ring::default();
+                ring.keep(record.clone());
+                hot.push((Arc::clone(&identity.user), ring));
+                return true;
+            }
+        }
+        workspace.shared.lock().keep(record.clone());
+        false
+    }
+
+    /// Stores the version of a hot record after an update; see [`Ring::updated`].
+    pub(super) fn updated(&self, identity: &Identity, id: &str, version: Option<u64>, canary: Option<&Canary>) {
+        let mut hot = self.of(identity).hot.lock();
+        hot.iter_mut().for_each(|(_, ring)| ring.updated(id, version, canary));
+    }
+
+    /// Returns a record that every user of the workspace may read.
+    pub(super) fn shared(&self, identity: &Identity, choice: u32) -> Option<Known> {
+        self.of(identity).shared.lock().pick(choice)
+    }
+
+    /// Returns a hot record; if `own`, one that the user may change.
+    pub(super) fn hot(&self, identity: &Identity, own: bool, choice: u32) -> Option<Known> {
+        let hot = self.of(identity).hot.lock();
+        let mine = hot.iter().filter(|(user, _)| !own || *user == identity.user);
+        let index = (choice as usize).checked_rem(mine.clone().count())?;
+        mine.skip(index).find_map(|(_, ring)| ring.pick(0))
     }
 
     /// Returns a record of another organisation; `other` chooses the organisation, and `choice` the record.
-    pub(super) fn foreign(&self, organisation: usize, other: u32, choice: u32) -> Option<Known> {
+    pub(super) fn foreign(&self, identity: &Identity, other: u32, choice: u32) -> Option<Known> {
+        self.other(identity, other)?.all.lock().pick(choice)
+    }
+
+    /// Returns a cursor that a list of another organisation returned.
+    pub(super) fn foreign_place(&self, identity: &Identity, other: u32) -> Option<Place> {
+        self.other(identity, other)?.place.lock().clone()
+    }
+
+    pub(super) fn keep_place(&self, identity: &Identity, place: Place) {
+        *self.of(identity).place.lock() = Some(place);
+    }
+
+    fn other(&self, identity: &Identity, other: u32) -> Option<&Workspace> {
         let others = self.organisations.len().checked_sub(1).filter(|others| *others > 0)?;
-        let other = (organisation + 1 + other as usize % others) % self.organisations.len();
-        self.organisations[other].1.lock().pick(choice)
+        let organisation = (identity.organisation + 1 + other as usize % others) % self.organisations.len();
+        // Of another organisation both workspaces are foreign; the higher bits choose one.
+        let [first, annex] = &self.organisations[organisation];
+        let has_annex = !annex.all.lock().records.is_empty();
+        Some(if has_annex && other >> 16 & 1 == 1 { annex } else { first })
+    }
+
+    /// Returns a record that a colleague shares in the other workspace of the same organisation.
+    pub(super) fn elsewhere(&self, identity: &Identity, choice: u32) -> Option<Known> {
+        let other = usize::from(identity.workspace.is_none());
+        let workspace = &self.organisations[identity.organisation][other];
+        workspace.shared.lock().pick(choice)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Ledger, RING, Ring};
+    use super::{HOT, Identity, Known, Ledger, Place, RING, Ring};
+    use crate::drive::traffic::directory::users_of_load;
 
     fn record(id: &str, shared: bool) -> Known {
-        Known { id: id.into(), version: Some(1), shared }
+        Known { id: id.into(), version: Some(1), shared, canary: None }
     }
 
     #[test]
@@ -108,19 +199,48 @@ mod tests {
     fn an_update_changes_the_version_and_a_deletion_ends_it() {
         let mut ring = Ring::default();
         ring.keep(record("a", false));
-        ring.updated("a", Some(2));
-        assert_eq!(ring.pick(0).unwrap().version, Some(2));
+        let version = |ring: &Ring| ring.pick(0).unwrap().version;
+        for (new, then) in [(Some(3), Some(3)), (Some(2), Some(3)), (None, None), (Some(2), Some(2))] {
+            ring.updated("a", new, None);
+            assert_eq!(version(&ring), then, "after {new:?}");
+        }
         ring.forget("a");
         assert_eq!(ring.pick(0), None);
     }
 
+    /// Two users of the first organisation, one of them in the annex, and one of the second organisation.
+    fn people() -> [Identity; 3] {
+        let users = users_of_load(1, 12, 2);
+        assert!(users[4].workspace.is_some() && users[6].workspace.is_none() && !users[6].has_twin);
+        [users[6].clone(), users[4].clone(), users[7].clone()]
+    }
+
     #[test]
     fn private_records_are_offered_to_probes_alone() {
-        let ledger = Ledger::new(2);
-        ledger.keep(1, &record("private", false));
-        assert_eq!((ledger.shared(1, 0), ledger.foreign(0, 0, 0).unwrap().id.as_ref()), (None, "private"));
-        ledger.keep(1, &record("shared", true));
-        assert_eq!((ledger.shared(1, 5).unwrap().id.as_ref(), ledger.foreign(1, 0, 0)), ("shared", None));
-        assert_eq!(Ledger::new(1).foreign(0, 3, 0), None);
+        let (ledger, [ann, annexed, zoe]) = (Ledger::new(2), people());
+        ledger.keep(&zoe, &record("private", false));
+        assert_eq!((ledger.shared(&zoe, 0), ledger.foreign(&ann, 0, 0).unwrap().id.as_ref()), (None, "private"));
+        ledger.keep(&zoe, &record("shared", true));
+        assert_eq!((ledger.shared(&zoe, 5).unwrap().id.as_ref(), ledger.foreign(&zoe, 0, 0)), ("shared", None));
+        ledger.keep(&ann, &record("near", true));
+        assert_eq!((ledger.shared(&annexed, 0), ledger.elsewhere(&annexed, 0).unwrap().id.as_ref()), (None, "near"));
+        assert_eq!(ledger.elsewhere(&ann, 0), None);
+        let place = Place { tag: "t".into(), cursor: "c".into(), last: "k".into() };
+        ledger.keep_place(&zoe, place.clone());
+        assert_eq!((ledger.foreign_place(&ann, 0), ledger.foreign_place(&zoe, 0)), (Some(place), None));
+        assert_eq!(Ledger::new(1).foreign(&ann, 3, 0), None);
+    }
+
+    #[test]
+    fn the_first_shared_records_of_a_user_with_two_clients_are_hot() {
+        let (ledger, users) = (Ledger::new(2), users_of_load(1, 12, 2));
+        let (one, two, colleague) = (&users[0], &users[2], &users[6]);
+        assert!(one.has_twin && one.user == two.user);
+        assert!(!ledger.keep(colleague, &record("calm", true)) && !ledger.keep(one, &record("private", false)));
+        let hot = (0..HOT).filter(|number| ledger.keep(one, &record(&number.to_string(), true))).count();
+        assert_eq!((hot, ledger.keep(two, &record("0", true))), (1, true), "an acknowledgement may come twice");
+        ledger.updated(two, "0", Some(7), None);
+        assert_eq!(ledger.hot(one, true, 0).unwrap().version, Some(7));
+        assert_eq!((ledger.hot(colleague, true, 0), ledger.hot(colleague, false, 1).unwrap().id.as_ref()), (None, "0"));
     }
 }

@@ -5,20 +5,20 @@
 use super::content::Corpus;
 use super::directory::Identity;
 use super::ledger::{Known, Ledger, Ring};
-use crate::drive::canary::{append, state_of_mark};
+use crate::drive::canary::{append, state_of_mark, word_of};
 use crate::drive::effect::Sent;
 use harness_history::{Canary, Outcome, RecordState};
 use mcp_contracts::Service;
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Tags of the memories that operations store.
-const TAGS: &[&str] =
+pub(super) const TAGS: &[&str] =
     &["incident", "deploy", "billing", "database", "latency", "review", "security", "cache", "release", "onboarding"];
 /// Intents of workflows and of requests to guardrails and patterns. No rule of the guardrails applies to them.
 const INTENTS: &[&str] = &[
@@ -33,7 +33,10 @@ const INTENTS: &[&str] = &[
 /// `not_found`.
 pub(super) const UNUSED_ID: &str = "00000000-0000-4000-8000-000000000000";
 
-/// A call, or a few calls that belong together.
+/// One in this number of updates and reads of shared records goes to a hot one, so that several clients meet on it.
+const HOT_OF: u32 = 2;
+
+/// One call, or a few that belong together.
 pub trait Operation: Sync {
     /// Name in mixes, histories and reports.
     fn name(&self) -> &str;
@@ -159,7 +162,19 @@ pub struct ToolReply<'a> {
     pub structured: Option<&'a str>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NextPage {
+    next_cursor: Option<String>,
+}
+
 impl ToolReply<'_> {
+    /// Returns the cursor of the next page of a result; `None` on the last one. The page itself is not parsed again.
+    pub fn cursor(&self) -> Option<String> {
+        let ok = *self.outcome == Outcome::Ok;
+        serde_json::from_str::<NextPage>(self.structured.filter(|_| ok)?).ok()?.next_cursor
+    }
+
     /// Returns the structured content of a result; null if there is none.
     pub fn value(&self) -> Value {
         let ok = *self.outcome == Outcome::Ok;
@@ -189,9 +204,11 @@ impl Draw<'_> {
     /// Returns a content with this number, for a call that writes several.
     pub(super) fn content_of(&mut self, shared: bool, number: u64) -> (String, RecordState) {
         let mut content = self.corpus.entry(self.rng).to_owned();
-        let Identity { tenant, user, .. } = self.identity;
-        let (tenant, user) = (Arc::clone(tenant), Arc::clone(user));
-        let canary = Canary { tenant, user, workspace: None, shared, number };
+        let Identity { tenant, user, workspace, .. } = self.identity;
+        let (tenant, user, workspace) = (Arc::clone(tenant), Arc::clone(user), workspace.clone());
+        let canary = Canary { tenant, user, workspace, shared, number };
+        content.push(' ');
+        content.push_str(&word_of(&canary));
         append(&mut content, &canary);
         let state = state_of_mark(&content, canary);
         (content, state)
@@ -218,5 +235,11 @@ impl Draw<'_> {
     /// Returns one of the user's own records.
     pub(super) fn own_record(&mut self) -> Option<Known> {
         self.own.pick(self.rng.next_u32())
+    }
+
+    /// Returns a hot record in one of [`HOT_OF`] draws; if `own`, one that the user may change.
+    pub(super) fn hot_record(&mut self, own: bool) -> Option<Known> {
+        let (is_hot, choice) = (self.rng.random_range(0..HOT_OF) == 0, self.rng.next_u32());
+        self.ledger.hot(self.identity, own, choice).filter(|_| is_hot)
     }
 }

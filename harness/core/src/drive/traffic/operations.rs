@@ -35,6 +35,11 @@ operations! {
     run_once,
     risky_workflow,
     read_execution,
+    import_memories,
+    export_memories,
+    probe_foreign_search,
+    probe_foreign_cursor,
+    probe_workspace,
 }
 
 /// Returns the names that a mix and thresholds may use.

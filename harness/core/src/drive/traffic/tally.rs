@@ -81,7 +81,8 @@ impl Tally {
 
     /// Counts the end of a call; `send_lag_us` is the driver's own delay if the call was planned.
     pub fn end(&self, op: &Op, send_lag_us: Option<u64>) {
-        self.count(op.phase, &op.outcome, op.complete_us, op.latency_us(), send_lag_us);
+        let outcome = if op.is_error() { &op.outcome } else { &Outcome::Ok };
+        self.count(op.phase, outcome, op.complete_us, op.latency_us(), send_lag_us);
     }
 
     /// See [`Tally::end`].

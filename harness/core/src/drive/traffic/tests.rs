@@ -2,13 +2,13 @@
 
 use super::content::Corpus;
 use super::directory::users_of_load;
-use super::ledger::{Known, Ledger, Ring};
+use super::ledger::{Known, Ledger, Place, Ring};
 use super::mix::Mix;
 use super::operation::{Draw, Operation, Request, ToolReply};
 use super::operations::{OPERATIONS, names, service_of};
 use crate::drive::canary::Names;
 use crate::drive::effect::Sent;
-use harness_history::{ErrorKind, Outcome};
+use harness_history::{Canary, ErrorKind, Outcome, Query};
 use mcp_contracts::{guardrails, memory, orchestrator, patterns};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,8 +18,11 @@ use std::collections::{BTreeMap, HashSet};
 fn with_draw<T>(number: u64, act: impl FnOnce(&mut Draw<'_>) -> T) -> T {
     let (identities, ledger) = (users_of_load(1, 2, 2), Ledger::new(2));
     let mut own = Ring::default();
-    own.keep(Known { id: "k".into(), version: Some(4), shared: true });
-    ledger.keep(1, &Known { id: "foreign".into(), version: Some(1), shared: false });
+    let canary = Canary { tenant: "o".into(), user: "u".into(), workspace: None, shared: false, number: 1 };
+    own.keep(Known { id: "k".into(), version: Some(4), shared: true, canary: None });
+    let foreign = Known { id: "foreign".into(), version: Some(1), shared: false, canary: Some(canary) };
+    ledger.keep(&identities[1], &foreign);
+    ledger.keep_place(&identities[1], Place { tag: "t".into(), cursor: "c".into(), last: "foreign".into() });
     let mut rng = Mix::new(1, &BTreeMap::new()).numbers_of(number);
     let (identity, corpus) = (&identities[0], &Corpus::built_in());
     act(&mut Draw { rng: &mut rng, number, identity, corpus, own: &own, ledger: &ledger })
@@ -36,6 +39,8 @@ fn is_of_the_contract(request: &Request) {
         memory::tool::LIST => parse::<memory::ListMemories>(request),
         memory::tool::UPDATE => parse::<memory::UpdateMemory>(request),
         memory::tool::DELETE => parse::<memory::DeleteMemory>(request),
+        memory::tool::IMPORT => parse::<memory::ImportMemories>(request),
+        memory::tool::EXPORT => parse::<memory::ListMemories>(request),
         memory::tool::STATS => parse::<memory::MemoryStats>(request),
         guardrails::tool::CHECK => parse::<guardrails::CheckGuardrails>(request),
         guardrails::tool::VALIDATE_COMMIT => parse::<guardrails::ValidateCommit>(request),
@@ -89,7 +94,12 @@ fn an_operation_hands_over_what_its_arguments_say() {
     for operation in OPERATIONS {
         for request in requests(*operation, &Outcome::Ok) {
             let read = Sent::parse(&request.tool, &request.arguments, &Names::default());
-            assert_eq!(request.sent, read, "{request:?}");
+            // Which record an attempt aims at is not in its arguments.
+            let sent = match &request.sent {
+                Sent::Scan(query) => Sent::Scan(Query { target: None, ..query.clone() }),
+                other => other.clone(),
+            };
+            assert_eq!(sent, read, "{request:?}");
         }
     }
 }
@@ -130,4 +140,26 @@ fn a_conditional_update_expects_the_known_version_and_a_walk_carries_the_cursor(
     let walk = requests(find("walk_memories"), &Outcome::Ok);
     let cursors = walk.iter().filter(|request| request.arguments.contains(r#""cursor":"c""#)).count();
     assert_eq!((walk.len(), cursors, walk.last().unwrap().page), (5, 4, 4));
+}
+
+#[test]
+fn attempts_name_the_record_that_they_aim_at() {
+    for name in ["probe_foreign_search", "probe_foreign_cursor"] {
+        let operation = OPERATIONS.iter().find(|operation| operation.name() == name).unwrap();
+        let request = with_draw(3, |draw| operation.request(draw));
+        let Sent::Scan(query) = &request.sent else { panic!("{request:?}") };
+        assert_eq!(query.target.as_deref(), Some("foreign"), "{name}");
+    }
+}
+
+#[test]
+fn two_runs_with_one_seed_send_the_same_requests() {
+    for operation in OPERATIONS {
+        let sent = |number| with_draw(number, |draw| operation.request(draw).arguments);
+        assert_eq!(sent(17), sent(17), "{}", operation.name());
+    }
+    // The contents of two calls differ, because their marks do.
+    let store = OPERATIONS[0];
+    let content = |number| with_draw(number, |draw| store.request(draw).arguments);
+    assert!(content(17) != content(18) && content(17).contains("canary:org-"), "{}", content(17));
 }

@@ -3,17 +3,17 @@
 use super::clock::Clock;
 use super::content::Corpus;
 use super::directory::Identity;
-use super::ledger::{Known, Ledger, Ring};
+use super::ledger::{Known, Ledger, Place, Ring};
 use super::mix::Mix;
 use super::operation::{Draw, Operation, Request, ToolReply};
-use super::operations::{get_memory, store_memory};
+use super::operations::{get_memory, store_memory, walk_memories};
 use super::pace::{After, Pace, Turn};
 use crate::drive::canary::{Names, strays};
 use crate::drive::client::{Call as Answer, Client, ClientOptions, Endpoint};
 use crate::drive::effect;
 use crate::drive::token::{Grant, Minter, TokenError, wall_clock_s};
 use crate::observe::clock::monotonic_us;
-use harness_history::{Effect, ErrorKind, Op, Outcome, Visibility};
+use harness_history::{Effect, ErrorKind, Op, Outcome, RecordState, Visibility};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,7 +37,11 @@ impl Scene {
     /// Prepares a mix for these users. The first `seeds` calls of the run store memories before the load.
     pub fn new(mix: Mix, identities: &[Identity], seeds: u64, options: ClientOptions) -> Self {
         let organisations = identities.iter().map(|identity| identity.organisation + 1).max().unwrap_or_default();
-        let names = identities.iter().flat_map(|identity| [&identity.tenant, &identity.user]).cloned();
+        let names = identities
+            .iter()
+            .flat_map(|identity| [Some(&identity.tenant), Some(&identity.user), identity.workspace.as_ref()])
+            .flatten()
+            .cloned();
         let operations = super::operations::names().into_iter().map(Arc::from);
         Self {
             mix,
@@ -138,7 +142,17 @@ impl User {
         Due { call: self.call(scene, &store_memory::OPERATION, number, scene.mix.numbers_of(number)), turn }
     }
 
-    /// Returns the call that reads a record after the load.
+    /// The first call of a walk through everything that the user can list, or through the memories with a tag.
+    pub fn walk(&self, tag: Option<&str>, turn: Turn) -> Due {
+        Due { call: Call { operation: &walk_memories::WHOLE, request: walk_memories::whole(tag) }, turn }
+    }
+
+    /// The call that follows the last one, without a pause.
+    pub fn follow_up(&mut self, turn: Turn) -> Option<Due> {
+        self.follow_up.take().map(|call| Due { call, turn })
+    }
+
+    /// The call that reads a record after the load.
     pub fn read(&self, id: &str, turn: Turn) -> Due {
         Due { call: Call { operation: &get_memory::OPERATION, request: get_memory::request(Some(id)) }, turn }
     }
@@ -176,7 +190,7 @@ impl User {
             process: self.identity.process,
             tenant: Arc::clone(&self.identity.tenant),
             user: Arc::clone(&self.identity.user),
-            workspace: None,
+            workspace: self.identity.workspace.clone(),
             name: scene.names.get(&request.name),
             phase: turn.phase,
             planned_us: turn.planned_us,
@@ -188,6 +202,13 @@ impl User {
         };
         op.strays = strays(call.raw, &op, &scene.names);
         self.after = if op.outcome == Outcome::Failed(ErrorKind::Connect) { After::NoConnection } else { After::Call };
+        if let Some((tag, cursor)) = next.as_ref().and_then(walk_memories::place)
+            && let Effect::Scan { hits, .. } = &op.effect
+            && let Some((last, _)) = hits.last()
+        {
+            let place = Place { tag: tag.into(), cursor: cursor.into(), last: Arc::clone(last) };
+            scene.ledger.keep_place(&self.identity, place);
+        }
         self.follow_up = next.map(|request| Call { operation, request });
         self.learn(scene, &op);
         op
@@ -197,18 +218,35 @@ impl User {
     fn learn(&mut self, scene: &Scene, op: &Op) {
         match (&op.effect, &op.outcome) {
             (Effect::Write { key: Some(id), value, .. }, Outcome::Ok) => {
-                let shared = value.visibility == Some(Visibility::Workspace);
-                let record = Known { id: Arc::clone(id), version: value.version, shared };
-                scene.ledger.keep(self.identity.organisation, &record);
-                self.own.keep(record);
+                self.keep(scene, id, value);
             }
-            (Effect::Update { key, value, .. }, Outcome::Ok) => self.own.updated(key, value.version),
-            // A deleted record is gone, and the effect of an unknown outcome is open: no later call may rely on either
-            // record. The ledger of the organisation keeps both, because `not_found` is a valid answer to the read of a
-            // colleague.
-            (Effect::Update { key, .. }, Outcome::Unknown(_))
-            | (Effect::Delete { key }, Outcome::Ok | Outcome::Unknown(_)) => self.own.forget(key),
+            (Effect::Writes { records }, Outcome::Ok) => {
+                records.iter().for_each(|(id, value)| self.keep(scene, id, value));
+            }
+            (Effect::Update { key, value, .. }, Outcome::Ok) => {
+                self.own.updated(key, value.version, value.canary.as_ref());
+                scene.ledger.updated(&self.identity, key, value.version, value.canary.as_ref());
+            }
+            // The record has a version that this user does not know.
+            (Effect::Update { key, .. }, Outcome::Failed(ErrorKind::Tool(_))) => {
+                scene.ledger.updated(&self.identity, key, None, None);
+            }
+            // The effect of an unknown outcome is open: no later call may rely on the record.
+            (Effect::Update { key, .. }, Outcome::Unknown(_)) => {
+                self.own.forget(key);
+                scene.ledger.updated(&self.identity, key, None, None);
+            }
+            (Effect::Delete { key }, Outcome::Ok | Outcome::Unknown(_)) => self.own.forget(key),
             _ => {}
+        }
+    }
+
+    fn keep(&mut self, scene: &Scene, id: &Arc<str>, value: &RecordState) {
+        let shared = value.visibility == Some(Visibility::Workspace);
+        let record = Known { id: Arc::clone(id), version: value.version, shared, canary: value.canary.clone() };
+        // A hot record is not among the user's own, because the user may delete these.
+        if !scene.ledger.keep(&self.identity, &record) {
+            self.own.keep(record);
         }
     }
 }

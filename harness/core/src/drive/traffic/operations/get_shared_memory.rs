@@ -10,6 +10,7 @@ pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request);
 const NAME: &str = "get_shared_memory";
 
 fn request(draw: &mut Draw<'_>) -> Request {
-    let record = draw.ledger.shared(draw.identity.organisation, draw.rng.next_u32());
+    let choice = draw.rng.next_u32();
+    let record = draw.hot_record(false).or_else(|| draw.ledger.shared(draw.identity, choice));
     get_memory::request(record.map(|record| record.id).as_deref()).named(NAME)
 }

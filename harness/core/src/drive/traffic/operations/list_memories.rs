@@ -7,20 +7,22 @@ use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde::Serialize;
 
-pub(super) const OPERATION: Coded = Coded::new(tool::LIST, Service::Memory, |draw| request(draw.tag(), None));
+pub(super) const OPERATION: Coded =
+    Coded::new(tool::LIST, Service::Memory, |draw| request(Some(draw.tag()), None, LIMIT));
 
-const LIMIT: u32 = 10;
+pub(super) const LIMIT: u32 = 10;
 
 #[derive(Serialize)]
 struct Arguments<'a> {
-    tags: [&'a str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<[&'a str; 1]>,
     limit: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<&'a str>,
 }
 
-/// Returns a request for one page of the memories with this tag.
-pub(super) fn request(tag: &str, cursor: Option<&str>) -> Request {
-    let sent = Sent::Scan(Query { tags: Some(digest_of_tags([tag].into_iter())), ..Query::default() });
-    Request::new(Service::Memory, tool::LIST, &Arguments { tags: [tag], limit: LIMIT, cursor }).sending(sent)
+/// Returns a request for one page of the memories with this tag, or of all.
+pub(super) fn request(tag: Option<&str>, cursor: Option<&str>, limit: u32) -> Request {
+    let sent = Sent::Scan(Query { tags: tag.map(|tag| digest_of_tags([tag].into_iter())), ..Query::default() });
+    Request::new(Service::Memory, tool::LIST, &Arguments { tags: tag.map(|tag| [tag]), limit, cursor }).sending(sent)
 }

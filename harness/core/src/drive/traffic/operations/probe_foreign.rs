@@ -9,8 +9,8 @@ pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request);
 
 const NAME: &str = "probe_foreign";
 
-fn request(draw: &mut Draw<'_>) -> Request {
+pub(super) fn request(draw: &mut Draw<'_>) -> Request {
     let (other, choice) = (draw.rng.next_u32(), draw.rng.next_u32());
-    let record = draw.ledger.foreign(draw.identity.organisation, other, choice);
+    let record = draw.ledger.foreign(draw.identity, other, choice);
     get_memory::request(record.map(|record| record.id).as_deref()).named(NAME)
 }

@@ -15,11 +15,11 @@ const SHARED_OF: u32 = 3;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Arguments<'a> {
+struct Arguments {
     content: String,
-    tags: [&'a str; 1],
+    tags: [&'static str; 1],
     #[serde(rename = "type")]
-    kind: &'a str,
+    kind: &'static str,
     visibility: Visibility,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
@@ -27,15 +27,24 @@ struct Arguments<'a> {
 
 /// Returns a request with a new content. A request with an idempotency key may be repeated.
 pub(super) fn request(draw: &mut Draw<'_>, idempotency_key: Option<String>) -> Request {
+    let (arguments, state) = entry(draw, draw.number, idempotency_key);
+    Request::new(Service::Memory, tool::STORE, &arguments).sending(Sent::Write(state))
+}
+
+/// Returns a new memory with this number, and what the history stores of it.
+pub(super) fn entry(
+    draw: &mut Draw<'_>,
+    number: u64,
+    idempotency_key: Option<String>,
+) -> (impl Serialize + use<>, RecordState) {
     let shared = draw.rng.random_range(0..SHARED_OF) == 0;
-    let (content, state) = draw.content(shared);
+    let (content, state) = draw.content_of(shared, number);
     let (tag, visibility) = (draw.tag(), if shared { Visibility::Workspace } else { Visibility::Private });
     let kind = KINDS[draw.rng.random_range(0..KINDS.len())];
-    let sent = Sent::Write(RecordState {
+    let state = RecordState {
         visibility: Some(effect::visibility(visibility)),
         tags: Some(effect::digest_of_tags([tag].into_iter())),
         ..state
-    });
-    let arguments = Arguments { content, tags: [tag], kind, visibility, idempotency_key };
-    Request::new(Service::Memory, tool::STORE, &arguments).sending(sent)
+    };
+    (Arguments { content, tags: [tag], kind, visibility, idempotency_key }, state)
 }

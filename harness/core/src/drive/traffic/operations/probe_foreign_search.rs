@@ -1,0 +1,26 @@
+//! Searches for the own word of a memory of another organisation, which must find nothing.
+
+use crate::drive::canary::word_of;
+use crate::drive::effect::{Sent, low_half};
+use crate::drive::traffic::operation::{Coded, Draw, Request};
+use harness_history::Query;
+use mcp_contracts::Service;
+use mcp_contracts::memory::tool;
+use rand::Rng as _;
+use serde_json::json;
+
+pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request);
+
+const NAME: &str = "probe_foreign_search";
+/// A word that no content has, for a user that knows no foreign memory.
+const UNUSED_WORD: &str = "k0000000000000000";
+
+fn request(draw: &mut Draw<'_>) -> Request {
+    let (other, choice) = (draw.rng.next_u32(), draw.rng.next_u32());
+    let record = draw.ledger.foreign(draw.identity, other, choice);
+    let target = record.as_ref().filter(|record| record.canary.is_some()).map(|record| record.id.clone());
+    let word =
+        record.and_then(|record| record.canary).map_or_else(|| UNUSED_WORD.to_owned(), |canary| word_of(&canary));
+    let sent = Sent::Scan(Query { words: Some(low_half(&word)), target, ..Query::default() });
+    Request::new(Service::Memory, tool::SEARCH, &json!({ "query": word, "limit": 10 })).named(NAME).sending(sent)
+}
