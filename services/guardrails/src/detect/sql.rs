@@ -5,7 +5,10 @@ mod condition;
 mod context;
 mod dialect;
 mod lex;
+mod objects;
+mod reader;
 mod readings;
+mod rows;
 mod statement;
 mod words;
 
