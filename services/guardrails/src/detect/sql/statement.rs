@@ -11,6 +11,9 @@ use std::ops::Range;
 /// How many tokens after its verb say whether a text may be a statement.
 const FIRST_TOKENS: usize = 16;
 
+/// Work of reading a statement beside that of its bytes.
+const READ_WORK: usize = 64;
+
 /// A statement that destroys.
 #[derive(Debug)]
 pub(super) struct Statement {
@@ -46,9 +49,10 @@ pub(super) fn may_begin(text: &str, verb: Range<usize>) -> bool {
 }
 
 /// Reads the statement that begins with the verb.
-pub(super) fn read(text: &str, verb: Range<usize>, place: &Place) -> Option<Statement> {
+pub(super) fn read(text: &str, verb: Range<usize>, place: &Place, work: &mut usize) -> Option<Statement> {
     let word = &text[verb.clone()];
     let tokens = tokens(text, verb.end, place.quote, place.dialect, MAX_TOKENS);
+    *work += READ_WORK + tokens.last().map_or(0, |last| last.end - verb.end);
     let begins = begins_line(text, verb.start) || place.quote == text[..verb.start].bytes().next_back();
     let shouted = word.bytes().all(|letter| letter.is_ascii_uppercase());
     let mut reader =
