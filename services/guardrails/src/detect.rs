@@ -2,17 +2,22 @@
 //! reads a file, a clock or a setting, and every part takes time in proportion to the text.
 
 pub mod corpus;
+mod decode;
 mod finding;
 mod injection;
 mod mask;
 pub mod measure;
 mod near;
+mod normal;
 mod pii;
 mod secrets;
 mod sql;
 
+use decode::Passage;
 use finding::{Findings, Lines};
 use mcp_contracts::guardrails::{Detection, Match};
+use normal::Normal;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 pub use mask::redact;
@@ -29,8 +34,9 @@ pub struct Scanned {
 /// Looks for the wanted things and tells the first `limit` of them. Matches of one detection never overlap.
 pub fn scan(text: &str, wanted: &[Detection], limit: usize) -> Scanned {
     let mut found = Vec::new();
+    let subject = Subject::of(text);
     for detection in Detection::ALL.into_iter().filter(|detection| wanted.contains(detection)) {
-        found.extend(every(text, detection).into_sorted());
+        found.extend(every(&subject, detection).into_sorted());
     }
     found.sort_by_key(|finding| (finding.start, finding.end));
     let truncated = found.len() > limit;
@@ -54,36 +60,80 @@ pub fn scan(text: &str, wanted: &[Detection], limit: usize) -> Scanned {
 /// Whether anything of a kind is there; it stops at the first.
 pub fn any(text: &str, wanted: Detection) -> bool {
     let mut findings = Findings::first(text, wanted);
-    look(text, &mut findings);
+    look(&Subject::of(text), &mut findings);
     !findings.is_empty()
 }
 
 /// Whether a text that its sender declares to be SQL holds a statement that is not known to be harmless.
 pub fn any_in_sql(text: &str) -> bool {
     let mut findings = Findings::first(text, Detection::DestructiveSql);
-    sql::find(text, true, &mut findings);
+    sql::find(&Normal::of(text).text, true, &mut findings);
     !findings.is_empty()
 }
 
 /// Each table of the detectors and the date of its facts.
-pub fn tables() -> [(&'static str, &'static str); 3] {
-    [("accounts", pii::table_date()), ("sql", sql::table_date()), ("tokens", secrets::table_date())]
+pub fn tables() -> [(&'static str, &'static str); 6] {
+    let [tokens, secrets] = secrets::table_dates();
+    [
+        ("accounts", pii::table_date()),
+        ("confusables", normal::table_date()),
+        ("orders", injection::table_date()),
+        ("secrets", secrets),
+        ("sql", sql::table_date()),
+        ("tokens", tokens),
+    ]
 }
 
 /// Every kind that a text contains, without its places.
 pub fn detections_in(text: &str) -> BTreeSet<(Detection, &'static str)> {
+    let subject = Subject::of(text);
     let kinds =
-        |detection| every(text, detection).into_sorted().into_iter().map(move |finding| (detection, finding.kind));
+        |detection| every(&subject, detection).into_sorted().into_iter().map(move |finding| (detection, finding.kind));
     Detection::ALL.into_iter().flat_map(kinds).collect()
 }
 
-fn every(text: &str, detection: Detection) -> Findings {
-    let mut findings = Findings::all(text, detection);
-    look(text, &mut findings);
+/// A text as it is, in its normal form, and what is encoded in it.
+struct Subject<'t> {
+    raw: &'t str,
+    normal: Normal<'t>,
+    passages: OnceCell<Vec<Passage>>,
+}
+
+impl<'t> Subject<'t> {
+    fn of(raw: &'t str) -> Self {
+        Self { raw, normal: Normal::of(raw), passages: OnceCell::new() }
+    }
+}
+
+fn every(subject: &Subject<'_>, detection: Detection) -> Findings {
+    let mut findings = Findings::all(subject.raw, detection);
+    look(subject, &mut findings);
     findings
 }
 
-fn look(text: &str, findings: &mut Findings) {
+fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    let detection = findings.detection();
+    if detection == Detection::PromptInjection {
+        injection::find_hidden(subject.raw, findings);
+    }
+    findings.read_normal(&subject.normal);
+    look_in(&subject.normal.text, findings);
+    for passage in subject.passages.get_or_init(|| decode::passages(&subject.normal.text)) {
+        // Addresses of people in a token are the business of who issued it.
+        if findings.done() || detection == Detection::Pii && !passage.escaped {
+            continue;
+        }
+        findings.add_within(passage.place.clone(), |findings| match detection {
+            Detection::PromptInjection => injection::find_wrapped(&passage.text, findings),
+            Detection::Secret | Detection::Pii | Detection::DestructiveSql => look_in(&passage.text, findings),
+        });
+    }
+}
+
+fn look_in(text: &str, findings: &mut Findings) {
+    if findings.done() {
+        return;
+    }
     match findings.detection() {
         Detection::Secret => secrets::find(text, findings),
         Detection::Pii => pii::find(text, findings),

@@ -112,6 +112,20 @@ fn the_last_good_rules_stay_if_the_folder_is_removed() {
 }
 
 #[test]
+fn the_last_good_rules_stay_if_the_folder_is_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "own.yaml", APPLE);
+    let readiness = Readiness::default();
+    let (mut reloader, live) = Reloader::<Library>::start(folder.path().to_owned(), readiness.clone()).unwrap();
+    std::fs::remove_file(folder.path().join("own.yaml")).unwrap();
+    assert_eq!((reloader.reload(), broken(&live, "an apple")), (ReloadOutcome::Rejected, vec!["OWN-001".to_owned()]));
+    assert_eq!((readiness.reply().fallbacks, reloader.reload()), (vec!["rules".to_owned()], ReloadOutcome::Unchanged));
+    write(folder.path(), "own.yaml", "rules: []\n");
+    assert_eq!((reloader.reload(), broken(&live, "an apple")), (ReloadOutcome::Applied, vec![]));
+    assert!(!readiness.reply().degraded);
+}
+
+#[test]
 fn a_service_does_not_start_with_bad_rules() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "own.yaml", "rules: [");

@@ -1,5 +1,6 @@
 //! What detectors hand over: places of one detection, without overlaps. No detector's own knowledge belongs here.
 
+use super::normal::{Normal, Places};
 use mcp_contracts::guardrails::{Detection, Severity};
 use std::ops::Range;
 
@@ -19,18 +20,33 @@ pub(super) struct Findings {
     detection: Detection,
     first_only: bool,
     length: usize,
+    places: Places,
     found: Vec<Finding>,
 }
 
 impl Findings {
     /// Collects everything in `text`.
     pub(super) fn all(text: &str, detection: Detection) -> Self {
-        Self { detection, first_only: false, length: text.len(), found: Vec::new() }
+        Self { detection, first_only: false, length: text.len(), places: Places::default(), found: Vec::new() }
     }
 
     /// Is satisfied by one place.
     pub(super) fn first(text: &str, detection: Detection) -> Self {
         Self { first_only: true, ..Self::all(text, detection) }
+    }
+
+    /// From here on places are those of the normal form.
+    pub(super) fn read_normal(&mut self, normal: &Normal<'_>) {
+        self.places = normal.places();
+    }
+
+    /// What a scan of another text finds first, in a place of this one.
+    pub(super) fn add_within(&mut self, place: Range<usize>, look: impl FnOnce(&mut Self)) {
+        let mut inner = Self { length: usize::MAX, first_only: true, ..Self::all("", self.detection) };
+        look(&mut inner);
+        if let Some(found) = inner.into_sorted().first() {
+            self.add(found.kind, found.severity, place);
+        }
     }
 
     pub(super) fn detection(&self) -> Detection {
@@ -48,6 +64,7 @@ impl Findings {
 
     /// Notes a place; an empty one is none.
     pub(super) fn add(&mut self, kind: &'static str, severity: Severity, place: Range<usize>) {
+        let place = self.places.back(place);
         let end = place.end.min(self.length);
         if place.start < end {
             self.found.push(Finding { detection: self.detection, kind, severity, start: place.start, end });

@@ -3,19 +3,22 @@
 
 mod fold;
 mod hidden;
-mod languages;
 mod phrases;
 mod quoted;
-mod source;
 mod spoof;
-mod wrapped;
 
 use super::finding::Findings;
 use fold::Folded;
+use mcp_contracts::guardrails::Severity;
 
+pub(super) fn table_date() -> &'static str {
+    phrases::table_date()
+}
+
+/// Looks in a text in its normal form.
 pub(super) fn find(text: &str, findings: &mut Findings) {
     phrases::find(text, &Folded::of(text), findings);
-    for part in [hidden::find, spoof::find, wrapped::find] {
+    for part in [hidden::find_passages, spoof::find] {
         if findings.done() {
             return;
         }
@@ -23,15 +26,25 @@ pub(super) fn find(text: &str, findings: &mut Findings) {
     }
 }
 
+/// Looks for what people do not see, in the text as it is.
+pub(super) fn find_hidden(text: &str, findings: &mut Findings) {
+    hidden::find(text, findings);
+}
+
+/// Looks in a text that was encoded.
+pub(super) fn find_wrapped(text: &str, findings: &mut Findings) {
+    if phrases::has_order(&Folded::of(text)) {
+        findings.add("wrapped", Severity::High, 0..text.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
     use mcp_contracts::guardrails::Detection;
 
-    fn kinds(text: &str) -> Vec<&'static str> {
-        let mut findings = Findings::all(text, Detection::PromptInjection);
-        find(text, &mut findings);
-        findings.into_sorted().iter().map(|finding| finding.kind).collect()
+    fn kinds(text: &str) -> Vec<String> {
+        let scanned = crate::detect::scan(text, &[Detection::PromptInjection], usize::MAX);
+        scanned.matches.into_iter().map(|found| found.kind).collect()
     }
 
     #[test]
@@ -53,7 +66,7 @@ mod tests {
             ("fine\u{e0049}\u{e0067}\u{e006e}\u{e006f}", "hidden_text"),
         ];
         for (text, kind) in cases {
-            assert!(kinds(text).contains(&kind), "{text}: {:?}", kinds(text));
+            assert!(kinds(text).iter().any(|found| found == kind), "{text}: {:?}", kinds(text));
         }
     }
 

@@ -9,6 +9,7 @@ mod key_block;
 mod placeholder;
 mod token;
 mod url;
+mod words;
 
 use super::finding::Findings;
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -56,7 +57,7 @@ static SEARCH: LazyLock<Search> = LazyLock::new(|| {
         ("-u", Lead::Login),
         ("--user", Lead::Login),
     ]);
-    let mut loose: Vec<(&str, Lead)> = assignment::NAMES.iter().map(|name| (*name, Lead::Name)).collect();
+    let mut loose: Vec<(&str, Lead)> = words::WORDS.names.iter().map(|name| (name.as_str(), Lead::Name)).collect();
     loose.extend(header::WORDS.iter().map(|word| (*word, Lead::Header)));
     let build = |words: &[(&str, Lead)], any_case| {
         AhoCorasick::builder()
@@ -74,8 +75,9 @@ static SEARCH: LazyLock<Search> = LazyLock::new(|| {
     }
 });
 
-pub(super) fn table_date() -> &'static str {
-    &token::TOKENS.date
+/// The dates of the tokens and of the words.
+pub(super) fn table_dates() -> [&'static str; 2] {
+    [&token::TOKENS.date, &words::WORDS.date]
 }
 
 pub(super) fn find(text: &str, findings: &mut Findings) {

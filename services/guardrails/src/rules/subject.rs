@@ -128,23 +128,44 @@ fn first_action(condition: &super::model::Condition) -> Option<ActionKind> {
     condition.actions.first().copied().or_else(|| condition.all.iter().chain(&condition.any).find_map(first_action))
 }
 
-/// Splits a unified diff into the lines that it adds or keeps and those that it removes. Each part has an empty line for each line
-/// of the other, so that line numbers stay the same. Returns `None` if the text is not a diff.
+/// Lines of a diff between its hunks.
+const METADATA: [&str; 14] = [
+    "diff ",
+    "index ",
+    "--- ",
+    "+++ ",
+    "new file mode ",
+    "deleted file mode ",
+    "old mode ",
+    "new mode ",
+    "similarity index ",
+    "dissimilarity index ",
+    "rename ",
+    "copy ",
+    "Binary files ",
+    "\\ No newline",
+];
+
+/// Splits a unified diff into the lines that it adds or keeps and those that it removes. Each part has blank lines in place of the other's, so
+/// that line numbers stay the same. Returns `None` if the text has no hunk.
+///
+/// A line is left out of the first part only if the whole text is a diff: each hunk has as many lines as its header says, and nothing but the
+/// metadata of a diff stands between them. Otherwise the text may be written as it is, and a line that begins with `-` is one of its lines.
 fn split_diff(text: &str) -> Option<(String, String)> {
-    let is_hunk = |line: &str| line.starts_with("@@ -") && line[4..].contains(" +") && line[4..].contains(" @@");
-    if !text.lines().any(is_hunk) {
+    if !text.lines().any(|line| Hunk::of(line).is_some()) {
         return None;
     }
+    let whole = is_whole_diff(text);
     let (mut added, mut removed) = (String::with_capacity(text.len()), String::new());
     let mut inside = false;
     for line in text.split_inclusive('\n') {
         let end = if line.ends_with('\n') { "\n" } else { "" };
         // A hunk begins with its header and ends only where a git diff begins the next file.
-        inside = inside && !line.starts_with("diff --git ") || is_hunk(line);
+        inside = inside && !line.starts_with("diff --git ") || Hunk::of(line).is_some();
         match line.as_bytes().first() {
             Some(b'-') if inside => {
                 removed.push_str(&line[1..]);
-                added.push_str(end);
+                added.push_str(if whole { end } else { line });
             }
             Some(b'+' | b' ') if inside => {
                 added.push_str(&line[1..]);
@@ -158,6 +179,56 @@ fn split_diff(text: &str) -> Option<(String, String)> {
         }
     }
     Some((added, removed))
+}
+
+/// The lines that are left in a hunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hunk {
+    old: u64,
+    new: u64,
+}
+
+impl Hunk {
+    /// Reads a header such as `@@ -3,2 +3 @@ fn main() {`.
+    fn of(line: &str) -> Option<Self> {
+        let (ranges, _) = line.strip_prefix("@@ -")?.split_once(" @@")?;
+        let (old, new) = ranges.split_once(" +")?;
+        let lines = |range: &str| {
+            let (start, lines) = range.split_once(',').unwrap_or((range, "1"));
+            start.parse::<u64>().ok().and(lines.parse::<u64>().ok())
+        };
+        Some(Self { old: lines(old)?, new: lines(new)? })
+    }
+
+    /// The hunk without a line of it; `None` if the line does not belong to it.
+    fn without(self, line: &str) -> Option<Self> {
+        let (old, new) = match line.as_bytes().first() {
+            Some(b'-') => (1, 0),
+            Some(b'+') => (0, 1),
+            // Editors take the blank off an empty line.
+            Some(b' ') | None => (1, 1),
+            Some(b'\\') => (0, 0),
+            Some(_) => return None,
+        };
+        Some(Self { old: self.old.checked_sub(old)?, new: self.new.checked_sub(new)? })
+    }
+}
+
+fn is_whole_diff(text: &str) -> bool {
+    let mut hunk = Hunk { old: 0, new: 0 };
+    for line in text.lines() {
+        if hunk.old > 0 || hunk.new > 0 {
+            match hunk.without(line) {
+                Some(rest) => hunk = rest,
+                None => return false,
+            }
+        } else if let Some(next) = Hunk::of(line) {
+            hunk = next;
+        } else if !line.is_empty() && !METADATA.iter().any(|start| line.starts_with(start)) {
+            return false;
+        }
+    }
+    hunk == Hunk { old: 0, new: 0 }
 }
 
 #[cfg(test)]
@@ -179,6 +250,28 @@ mod tests {
         assert!(subject.text.contains("DROP TABLE"));
         let before = Subject::bare(ActionKind::Edit).with_text("- outside of a hunk\n@@ -1 +1 @@\n-x\n");
         assert!(before.text.contains("outside of a hunk"));
+    }
+
+    #[test]
+    fn a_line_is_left_out_only_if_the_whole_text_is_a_diff() {
+        let judged = |text: &str| Subject::bare(ActionKind::Edit).with_text(text).text.contains("key: 1");
+        for text in [
+            "@@ -1,1 +1,1 @@\naws:\n- key: 1\n",
+            "@@ -1,1 +1,1 @@\n context\n-- key: 1\n",
+            "@@ -1,9 +1,1 @@\n context\n-- key: 1\n",
+            "@@ -1,1 +0,0 @@\n- key: 1\naws:\n",
+            "\"\"\"\n@@ -1,1 +0,0 @@\n- key: 1\n\"\"\"\n",
+            "@@ -x +y @@\n- key: 1\n",
+            "--- a/x\n- key: 1\n@@ -1 +0,0 @@\n-gone\n",
+        ] {
+            assert!(judged(text), "{text}");
+        }
+        for text in [
+            "--- a/x\n+++ b/x\n@@ -1,2 +1,1 @@ aws:\n a\n- key: 1\n",
+            "@@ -1 +0,0 @@\n-key: 1\n\\ No newline at end of file",
+        ] {
+            assert!(!judged(text), "{text}");
+        }
     }
 
     #[test]

@@ -99,8 +99,14 @@ pub struct Reloader<T> {
     live: Live<T>,
     readiness: Readiness,
     fingerprint: [u8; 32],
+    /// True if the data in force came from at least one file.
+    has_files: bool,
     degraded: Option<Degraded>,
 }
+
+/// Why a folder that lost all of its files is rejected.
+const EMPTIED: &str =
+    "the folder has become empty; to have no data of your own, leave one file without entries in it, or restart";
 
 type Files = Result<Vec<DataFile>, Vec<Problem>>;
 
@@ -112,8 +118,9 @@ impl<T: FolderData> Reloader<T> {
     pub fn start(folder: PathBuf, readiness: Readiness) -> Result<(Self, Live<T>), Problems> {
         let files = T::read_files(&folder);
         let fingerprint = fingerprint(&files);
+        let has_files = has_files(&files);
         let live = Live::new(build(files)?);
-        Ok((Self { folder, live: live.clone(), readiness, fingerprint, degraded: None }, live))
+        Ok((Self { folder, live: live.clone(), readiness, fingerprint, has_files, degraded: None }, live))
     }
 
     /// Loads the files if they have changed. Blocks on the disk.
@@ -134,8 +141,13 @@ impl<T: FolderData> Reloader<T> {
         // Set for rejected files as well, so that one bad set is logged and counted once and not at every poll.
         self.fingerprint = now;
         let [applied, rejected] = T::OUTCOMES;
+        let now_has_files = has_files(&files);
+        // A volume that is no longer mounted looks like an empty folder, so emptying one is never taken for a wish to have no rules.
+        let emptied = self.has_files && files.as_ref().is_ok_and(Vec::is_empty);
+        let files = if emptied { Err(vec![Problem::of_file(".", EMPTIED)]) } else { files };
         let (outcome, label) = match build::<T>(files) {
             Ok(data) => {
+                self.has_files = now_has_files;
                 tracing::info!(data = T::NAME, version = data.version(), "changed files are in force");
                 self.live.replace(data);
                 self.degraded = None;
@@ -185,6 +197,10 @@ impl<T: FolderData> Reloader<T> {
             }
         }
     }
+}
+
+fn has_files(files: &Files) -> bool {
+    files.as_ref().is_ok_and(|files| !files.is_empty())
 }
 
 fn build<T: FolderData>(files: Files) -> Result<T, Problems> {

@@ -1,6 +1,8 @@
 //! A text as its reader means it: lower case, without accents, invisible characters and punctuation, with look-alikes, digits for letters and
 //! spread letters read as the words that they spell. One pass, no more output than input; it knows no phrase.
 
+use crate::detect::normal::{base, is_invisible, twin};
+
 /// Stands for the end of a sentence.
 pub(super) const STOP: char = '|';
 
@@ -11,6 +13,8 @@ pub(super) struct Folded {
     from: Vec<u32>,
     word: Word,
     spelled: bool,
+    /// The sign between the letters of a word that is spelled.
+    joint: Option<char>,
     gap: Gap,
 }
 
@@ -27,6 +31,7 @@ struct Word {
 #[derive(Debug, Default)]
 struct Gap {
     signs: usize,
+    sign: Option<char>,
     stop: bool,
     lines: usize,
 }
@@ -96,19 +101,12 @@ impl Folded {
     }
 
     fn wide(&mut self, at: usize, letter: char) {
-        let plain = plain(letter);
-        if plain.is_ascii_alphanumeric() {
-            self.push(at, plain.to_ascii_lowercase(), plain.is_ascii_digit(), false);
-        } else if letter.is_alphanumeric() {
-            for lower in letter.to_lowercase() {
-                // What has no longer form in lower case, so that the text never grows.
-                if lower.len_utf8() <= letter.len_utf8() && lower.is_alphanumeric() {
-                    self.push(at, lower, false, twin(lower).is_some());
-                    break;
-                }
-            }
-        } else {
-            self.sign(letter, ' ');
+        match base(letter) {
+            // An accent.
+            None => {}
+            Some(base) if base.is_ascii_alphanumeric() => self.push(at, base, base.is_ascii_digit(), false),
+            Some(base) if base.is_alphanumeric() => self.push(at, base, false, twin(base).is_some()),
+            Some(_) => self.sign(letter, ' '),
         }
     }
 
@@ -134,7 +132,8 @@ impl Folded {
             self.spelled = false;
         } else {
             self.write(at, ' ');
-            self.spelled &= gap.signs == 1;
+            self.spelled &= gap.signs == 1 && (self.joint.is_none() || self.joint == gap.sign);
+            self.joint = gap.sign.filter(|_| self.spelled);
         }
         self.word = Word { start: self.text.len(), ..Word::default() };
     }
@@ -148,6 +147,7 @@ impl Folded {
     fn sign(&mut self, sign: char, next: char) {
         self.end_word();
         self.gap.signs += 1;
+        self.gap.sign = Some(sign);
         self.gap.lines += usize::from(sign == '\n');
         self.gap.stop |= matches!(sign, '.' | '!' | '?' | ';') && (next.is_whitespace() || next == '"');
     }
@@ -167,6 +167,7 @@ impl Folded {
             self.text.remove(blank);
             self.from.remove(blank);
         }
+        self.joint = self.joint.filter(|_| single);
         self.spelled = single;
     }
 
@@ -209,67 +210,6 @@ fn is_disguise(letter: char) -> bool {
     matches!(letter, '@' | '$' | '!')
 }
 
-/// Characters without a width.
-pub(super) fn is_invisible(letter: char) -> bool {
-    matches!(letter,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        | '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e01ef}')
-}
-
-/// The ASCII letter of a Latin letter with an accent, a full-width or a mathematical one.
-fn plain(letter: char) -> char {
-    let code = letter as u32;
-    let shifted = |base: u32, first: u32| char::from_u32(base + (code - first)).unwrap_or(letter);
-    match letter {
-        'à'..='å' | 'À'..='Å' | 'ā' | 'ă' | 'ą' => 'a',
-        'ç' | 'Ç' | 'ć' | 'č' => 'c',
-        'è'..='ë' | 'È'..='Ë' | 'ē' | 'ę' | 'ě' => 'e',
-        'ì'..='ï' | 'Ì'..='Ï' | 'ı' => 'i',
-        'ñ' | 'Ñ' | 'ń' | 'ň' => 'n',
-        'ò'..='ö' | 'Ò'..='Ö' | 'ø' | 'ő' => 'o',
-        'ù'..='ü' | 'Ù'..='Ü' | 'ů' | 'ű' => 'u',
-        'ý' | 'ÿ' => 'y',
-        'ś' | 'š' | 'ş' | 'ß' => 's',
-        'ź' | 'ż' | 'ž' => 'z',
-        'ł' => 'l',
-        'ğ' => 'g',
-        '\u{ff10}'..='\u{ff19}' => shifted('0' as u32, 0xff10),
-        '\u{ff21}'..='\u{ff3a}' => shifted('a' as u32, 0xff21),
-        '\u{ff41}'..='\u{ff5a}' => shifted('a' as u32, 0xff41),
-        '\u{24b6}'..='\u{24cf}' => shifted('a' as u32, 0x24b6),
-        '\u{24d0}'..='\u{24e9}' => shifted('a' as u32, 0x24d0),
-        '\u{1d400}'..='\u{1d6a3}' => char::from_u32('a' as u32 + (code - 0x1d400) % 26).unwrap_or(letter),
-        other => other,
-    }
-}
-
-/// The Latin letter that a Cyrillic or Greek one looks like.
-fn twin(letter: char) -> Option<char> {
-    Some(match letter {
-        'а' | 'α' => 'a',
-        'в' | 'β' => 'b',
-        'с' => 'c',
-        'ԁ' => 'd',
-        'е' | 'ё' | 'ε' => 'e',
-        'һ' | 'н' => 'h',
-        'і' | 'ι' | 'ї' => 'i',
-        'ј' => 'j',
-        'к' | 'κ' => 'k',
-        'м' => 'm',
-        'п' | 'η' => 'n',
-        'о' | 'ο' | 'σ' => 'o',
-        'р' | 'ρ' => 'p',
-        'г' => 'r',
-        'ѕ' => 's',
-        'т' | 'τ' => 't',
-        'ν' => 'v',
-        'υ' | 'ц' => 'u',
-        'х' | 'χ' => 'x',
-        'у' | 'γ' => 'y',
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,11 +223,13 @@ mod tests {
             ("One\n\nTwo", "one | two"),
             ("i g n o r e  a l l", "ignore all"),
             ("i-g-n-o-r-e it", "ignore it"),
+            ("i.g.n.o.r.e a.l.l it", "ignore all it"),
+            ("hướng dẫn trước đó", "huong dan truoc do"),
             ("1gn0re prev10us", "ignore previous"),
             ("in$truct1ons", "instructions"),
             ("ign\u{200b}ore", "ignore"),
             ("\u{456}gnore", "ignore"),
-            ("забудь всё", "забудь всё"),
+            ("забудь всё", "забудь все"),
             ("précédentes", "precedentes"),
             ("\u{1d422}\u{1d420}\u{1d427}\u{1d428}\u{1d42b}\u{1d41e}", "ignore"),
         ];

@@ -2,7 +2,7 @@
 //! address a model. Marks that scripts and emoji need are left alone.
 
 use super::fold::Folded;
-use super::phrases;
+use super::phrases::{self, TABLE};
 use crate::detect::finding::Findings;
 use crate::detect::near::{has_word, window};
 use mcp_contracts::guardrails::Severity;
@@ -15,13 +15,10 @@ const MANY: usize = 3;
 const SELECTORS: usize = 6;
 
 pub(super) fn find(text: &str, findings: &mut Findings) {
-    if text.is_ascii() {
-        passages(text, findings);
-        return;
+    if !text.is_ascii() {
+        runs(text, findings);
+        widthless(text, findings);
     }
-    runs(text, findings);
-    widthless(text, findings);
-    passages(text, findings);
 }
 
 /// Runs of tag characters and selectors, and reversed text.
@@ -84,24 +81,13 @@ fn is_widthless(letter: char) -> bool {
 }
 
 /// Comments of HTML and Markdown, and elements that a style hides, where they address a model.
-fn passages(text: &str, findings: &mut Findings) {
-    const OPENINGS: [(&str, &str); 9] = [
-        ("<!--", "-->"),
-        ("[//]: #", "\n"),
-        ("[comment]: #", "\n"),
-        ("display:none", "</"),
-        ("display: none", "</"),
-        ("visibility:hidden", "</"),
-        ("font-size:0", "</"),
-        ("font-size: 0", "</"),
-        ("opacity:0", "</"),
-    ];
-    for (opening, closing) in OPENINGS {
+pub(super) fn find_passages(text: &str, findings: &mut Findings) {
+    for (opening, closing) in &TABLE.hidden {
         let mut at = 0;
-        while let Some(found) = text[at..].find(opening) {
+        while let Some(found) = text[at..].find(opening.as_str()) {
             let start = at + found;
             let passage = window(text, start + opening.len(), MAX_PASSAGE);
-            let passage = &passage[..passage.find(closing).unwrap_or(passage.len())];
+            let passage = &passage[..passage.find(closing.as_str()).unwrap_or(passage.len())];
             at = start + opening.len() + passage.len();
             if addresses_model(passage) {
                 findings.add("hidden_order", Severity::High, start..at);
@@ -114,46 +100,9 @@ fn passages(text: &str, findings: &mut Findings) {
 }
 
 fn addresses_model(passage: &str) -> bool {
-    const MODELS: [&str; 11] = [
-        "ai",
-        "llm",
-        "llms",
-        "assistant",
-        "assistants",
-        "language model",
-        "chatgpt",
-        "claude",
-        "copilot",
-        "gpt",
-        "gemini",
-    ];
-    const ORDERS: [&str; 22] = [
-        "must",
-        "should",
-        "please",
-        "you",
-        "ignore",
-        "approve",
-        "send",
-        "do not",
-        "dont",
-        "always",
-        "never",
-        "include",
-        "execute",
-        "run",
-        "reply",
-        "respond",
-        "say",
-        "recommend",
-        "read",
-        "call",
-        "add",
-        "instructions",
-    ];
     let folded = Folded::of(passage);
-    let has = |words: &[&str]| words.iter().any(|word| has_word(&folded.text, word));
-    phrases::has_order(&folded) || has(&MODELS) && has(&ORDERS)
+    let has = |words: &[String]| words.iter().any(|word| has_word(&folded.text, word));
+    phrases::has_order(&folded) || has(&TABLE.models) && has(&TABLE.verbs)
 }
 
 #[cfg(test)]
@@ -164,6 +113,7 @@ mod tests {
     fn kinds(text: &str) -> Vec<&'static str> {
         let mut findings = Findings::all(text, Detection::PromptInjection);
         find(text, &mut findings);
+        find_passages(text, &mut findings);
         findings.into_sorted().iter().map(|finding| finding.kind).collect()
     }
 

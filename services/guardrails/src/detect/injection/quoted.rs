@@ -1,6 +1,7 @@
 //! Orders that are quoted in order to warn of them, as documentation and tests of defences do. Only an order that stands in quotes as a whole,
 //! behind words that name it as an attack, counts as quoted; anything beyond is an order.
 
+use super::phrases::TABLE;
 use crate::detect::near::{before, has_word};
 use std::ops::Range;
 
@@ -8,27 +9,6 @@ use std::ops::Range;
 const BEFORE_BYTES: usize = 160;
 /// How far from the order its quotes may stand, in bytes.
 const QUOTE_BYTES: usize = 60;
-
-/// Words that name what is quoted as an attack.
-const WARNINGS: [&str; 17] = [
-    "prompt injection",
-    "prompt injections",
-    "injection",
-    "injections",
-    "jailbreak",
-    "jailbreaks",
-    "attack",
-    "attacks",
-    "attacker",
-    "attackers",
-    "malicious",
-    "hostile",
-    "payload",
-    "payloads",
-    "detects",
-    "detect",
-    "flagged",
-];
 
 /// Whether the order at `place` is quoted as an example of what to beware of.
 pub(super) fn is_warned_of(text: &str, place: &Range<usize>) -> bool {
@@ -38,7 +18,7 @@ pub(super) fn is_warned_of(text: &str, place: &Range<usize>) -> bool {
     let after = after.split('\n').next().unwrap_or_default();
     let closes = after.contains(closing(quote));
     let introduced = before[..at].to_lowercase();
-    closes && WARNINGS.iter().any(|word| has_word(&introduced, word))
+    closes && TABLE.warnings.iter().any(|word| has_word(&introduced, word))
 }
 
 /// The quote that is open where a line's beginning ends.

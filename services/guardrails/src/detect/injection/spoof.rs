@@ -1,49 +1,23 @@
 //! Text dressed up as a part of the dialogue: the marks that separate its turns, tool calls and their results. A mark that stands alone in
 //! quotes is a program's constant and no dress.
 
+use super::phrases::TABLE;
 use crate::detect::finding::Findings;
 use crate::detect::near::byte;
 use aho_corasick::AhoCorasick;
 use mcp_contracts::guardrails::Severity;
 use std::sync::LazyLock;
 
-const MARKS: [(&str, &str); 24] = [
-    ("<|im_start|>", "delimiter"),
-    ("<|im_end|>", "delimiter"),
-    ("<|system|>", "delimiter"),
-    ("<|user|>", "delimiter"),
-    ("<|assistant|>", "delimiter"),
-    ("<|endoftext|>", "delimiter"),
-    ("<|eot_id|>", "delimiter"),
-    ("<|start_header_id|>", "delimiter"),
-    ("<|begin_of_text|>", "delimiter"),
-    ("<|channel|>", "delimiter"),
-    ("<start_of_turn>", "delimiter"),
-    ("<end_of_turn>", "delimiter"),
-    ("[inst]", "delimiter"),
-    ("[/inst]", "delimiter"),
-    ("<<sys>>", "delimiter"),
-    ("</system>", "delimiter"),
-    ("<system>", "delimiter"),
-    ("[system](#", "delimiter"),
-    ("\n\nhuman:", "delimiter"),
-    ("### system:", "delimiter"),
-    ("<tool_call>", "tool_call"),
-    ("<function_calls>", "tool_call"),
-    ("<tool_result>", "tool_call"),
-    ("<function_results>", "tool_call"),
-];
-
 static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .build(MARKS.map(|(mark, _)| mark))
+        .build(TABLE.delimiters.iter().chain(&TABLE.tool_calls))
         .expect("the marks are few and fixed")
 });
 
 pub(super) fn find(text: &str, findings: &mut Findings) {
     for mark in SEARCH.find_iter(text) {
-        let (_, kind) = MARKS[mark.pattern().as_usize()];
+        let kind = if mark.pattern().as_usize() < TABLE.delimiters.len() { "delimiter" } else { "tool_call" };
         let plain = text[mark.range()].starts_with("[i") || is_joined(text, mark.start());
         if !plain && !is_constant(text, mark.start(), mark.end()) && goes_on(text, mark.end()) {
             findings.add(kind, Severity::High, mark.range());

@@ -4,115 +4,15 @@
 use super::Secret;
 use super::entropy::{Mix, bits, changes};
 use super::placeholder::is_placeholder;
+use super::words::WORDS;
 use crate::detect::near::{before, byte, window};
 use mcp_contracts::guardrails::Severity::High;
 use std::ops::Range;
 
-/// What secret names hold, in lower case.
-pub(super) const NAMES: [&str; 34] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "passwort",
-    "kennwort",
-    "contraseña",
-    "mot de passe",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "api-key",
-    "api key",
-    "access_key",
-    "accesskey",
-    "access-key",
-    "secret_key",
-    "secretkey",
-    "private_key",
-    "privatekey",
-    "signing_key",
-    "signing-key",
-    "session_key",
-    "session-key",
-    "encryption_key",
-    "auth_key",
-    "account_key",
-    "accountkey",
-    "master_key",
-    "masterkey",
-    "credential",
-    "client_secret",
-    "pass",
-];
 /// Longest rest of a name after what makes it secret, in bytes.
 const MAX_SUFFIX: usize = 24;
 /// Longest value, in bytes.
 const MAX_VALUE: usize = 300;
-/// What follows in names of things that are not the secret itself.
-const HARMLESS_SUFFIXES: [&str; 44] = [
-    "hash",
-    "digest",
-    "url",
-    "uri",
-    "endpoint",
-    "name",
-    "id",
-    "type",
-    "length",
-    "len",
-    "size",
-    "count",
-    "limit",
-    "path",
-    "file",
-    "dir",
-    "ttl",
-    "expiry",
-    "expires",
-    "expiration",
-    "age",
-    "policy",
-    "regex",
-    "pattern",
-    "field",
-    "label",
-    "hint",
-    "prompt",
-    "header",
-    "ref",
-    "arn",
-    "version",
-    "format",
-    "placeholder",
-    "error",
-    "reset",
-    "izer",
-    "ized",
-    "provider",
-    "store",
-    "manager",
-    "checksum",
-    "port",
-    "algorithm",
-];
-/// What stands before in such names.
-const HARMLESS_PREFIXES: [&str; 14] = [
-    "page",
-    "next",
-    "cancel",
-    "cancellation",
-    "public",
-    "csrf",
-    "continuation",
-    "cursor",
-    "sync",
-    "max",
-    "min",
-    "num",
-    "compass",
-    "by",
-];
 
 /// How much a value must look like a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +36,9 @@ pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
         .to_ascii_lowercase();
     let joined =
         byte(text, name.start.checked_sub(1)).is_ascii_lowercase() && text.as_bytes()[name.start].is_ascii_lowercase();
-    if word == "pass" && joined || prefix.split(['_', '-']).any(|part| HARMLESS_PREFIXES.contains(&part)) {
+    if word == "pass" && joined
+        || prefix.split(['_', '-']).any(|part| WORDS.harmless_prefixes.iter().any(|harmless| harmless == part))
+    {
         return None;
     }
     let ahead = window(text, name.end, MAX_SUFFIX + MAX_VALUE);
@@ -145,12 +47,16 @@ pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
         .take(MAX_SUFFIX + 1)
         .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
         .count();
-    let lower = ahead[..suffix].to_ascii_lowercase();
-    let tail = lower.rsplit(['_', '-']).find(|part| !part.is_empty()).unwrap_or_default();
+    let rest = &ahead[..suffix];
+    let lower = rest.to_ascii_lowercase();
+    // `tokenizationId` ends with `Id`.
+    let camel = rest.rfind(|letter: char| letter.is_ascii_uppercase()).filter(|_| rest != rest.to_ascii_uppercase());
+    let tail = lower[camel.unwrap_or(0)..].rsplit(['_', '-']).find(|part| !part.is_empty()).unwrap_or_default();
     if suffix > MAX_SUFFIX
-        || HARMLESS_SUFFIXES
+        || WORDS
+            .harmless_suffixes
             .iter()
-            .any(|harmless| tail == *harmless || tail.ends_with(harmless) && tail.len() <= harmless.len() + 2)
+            .any(|harmless| tail == *harmless || tail.ends_with(harmless.as_str()) && tail.len() <= harmless.len() + 2)
     {
         return None;
     }
@@ -242,6 +148,8 @@ fn value(rest: &str, form: Form) -> Option<(usize, &str, Form)> {
 /// A number of a program, a colour, or the beginning of a token that has readers of its own.
 fn is_plain(value: &str) -> bool {
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'_');
+    // An account or a contract of a chain; a private key has 64 digits.
+    let account = value.strip_prefix("0x").is_some_and(|rest| rest.len() == 40 && hex(rest));
     let colour = value.strip_prefix('#').is_some_and(|rest| rest.len() <= 8 && hex(rest));
     let suffix = value.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_');
     let sized = suffix.len() < value.len()
@@ -249,7 +157,8 @@ fn is_plain(value: &str) -> bool {
             suffix,
             "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "usize" | "f32" | "f64" | "px" | "ms" | "em" | "s"
         );
-    colour
+    account
+        || colour
         || sized
         || value.starts_with("0x") && value.len() <= 22
         || value.starts_with("eyJ")
@@ -336,8 +245,11 @@ mod tests {
 
     fn first_match(text: &str) -> Option<&str> {
         let lower = text.to_lowercase();
-        let at =
-            NAMES.iter().filter_map(|name| lower.find(name).map(|at| (at, std::cmp::Reverse(name.len())))).min()?;
+        let at = WORDS
+            .names
+            .iter()
+            .filter_map(|name| lower.find(name.as_str()).map(|at| (at, std::cmp::Reverse(name.len()))))
+            .min()?;
         let place = read(text, at.0..at.0 + at.1.0)?.place;
         Some(&text[place])
     }

@@ -1,100 +1,13 @@
 //! Values that stand in for a secret: examples, references, templates, masks. What a real secret looks like is not known here.
 
-/// Words that do not occur in a real secret.
-const WORDS: [&str; 41] = [
-    "changeme",
-    "change-me",
-    "change_me",
-    "changeit",
-    "example",
-    "sample",
-    "dummy",
-    "placeholder",
-    "your-",
-    "your_",
-    "yourpass",
-    "yoursecret",
-    "yourtoken",
-    "yourkey",
-    "my-secret",
-    "mysecret",
-    "my_secret",
-    "mypassword",
-    "xxxx",
-    "redacted",
-    "insert",
-    "replace",
-    "todo",
-    "notasecret",
-    "not-a-secret",
-    "not_a_secret",
-    "fake",
-    "secretkeyref",
-    "valuefrom",
-    "********",
-    "....",
-    "undefined",
-    "test-only",
-    "testtoken",
-    "foobar",
-    "hunter2",
-    "opensesame",
-    "open sesame",
-    "secret123",
-    "password123",
-    "abcdef123456",
-];
-
-/// Words that are a placeholder when they are the whole value.
-const WHOLE: [&str; 22] = [
-    "password", "passwd", "secret", "token", "none", "null", "nil", "true", "false", "string", "required", "optional",
-    "admin", "root", "postgres", "guest", "test", "pass", "hidden", "masked", "unset", "empty",
-];
-
-/// Beginnings of a value that is read from elsewhere when the program runs.
-const REFERENCES: [&str; 34] = [
-    "${",
-    "$(",
-    "$",
-    "{{",
-    "{",
-    "<",
-    "%(",
-    "%s",
-    "[",
-    "env.",
-    "env(",
-    "env:",
-    "process.env",
-    "os.environ",
-    "os.getenv",
-    "std::env",
-    "config.",
-    "config[",
-    "settings.",
-    "self.",
-    "this.",
-    "vault:",
-    "arn:",
-    "ssm:",
-    "op://",
-    "secret://",
-    "ref+",
-    "file:",
-    "/run/",
-    "/etc/",
-    "/var/",
-    "http://",
-    "https://",
-    "ENC[",
-];
+use super::words::WORDS;
 
 /// Whether a value stands in for a secret.
 pub(super) fn is_placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    REFERENCES.iter().any(|reference| value.starts_with(reference))
-        || WORDS.iter().any(|word| lower.contains(word))
-        || WHOLE.contains(&lower.as_str())
+    WORDS.references.iter().any(|reference| value.starts_with(reference.as_str()))
+        || WORDS.stand_ins.iter().any(|word| lower.contains(word.as_str()))
+        || WORDS.whole_stand_ins.contains(&lower)
         || repeats(value)
         || is_sequence(&lower)
         || is_uuid(value)

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sql_is_told_from_programs_and_sentences() {
+    fn sql_is_distinguished_from_programs_and_sentences() {
         for text in
             ["select 1", "/* a */ -- b\n (SELECT 1)", "/*!50000 DROP TABLE a */", "BEGIN;", "with\na as (select 1)"]
         {

@@ -1,0 +1,152 @@
+//! Goes through the tokens of one statement. What a word means is not known here.
+
+use super::lex::{Kind, Token};
+use std::collections::BTreeMap;
+
+/// The tokens behind the verb of a statement, and what is known of its text.
+pub(super) struct Reader<'a, 't> {
+    pub(super) tokens: &'a [Token<'t>],
+    pub(super) at: usize,
+    pub(super) end: usize,
+    /// True in a text that is SQL: every object of every dialect counts there.
+    pub(super) sql: bool,
+    /// True where the verb begins a line, a statement or a string.
+    pub(super) begins: bool,
+    pub(super) shouted: bool,
+}
+
+impl<'a, 't> Reader<'a, 't> {
+    pub(super) fn peek(&self) -> &'a Token<'t> {
+        &self.tokens[self.at.min(self.tokens.len() - 1)]
+    }
+
+    pub(super) fn next(&mut self) -> &'a Token<'t> {
+        let token = self.peek();
+        if !token.ends() {
+            self.at += 1;
+            self.end = token.end;
+        }
+        token
+    }
+
+    pub(super) fn take(&mut self, word: &str) -> bool {
+        let taken = self.peek().is(word);
+        if taken {
+            self.next();
+        }
+        taken
+    }
+
+    pub(super) fn take_sign(&mut self, sign: u8) -> bool {
+        let taken = self.peek().kind == Kind::Sign(sign);
+        if taken {
+            self.next();
+        }
+        taken
+    }
+
+    pub(super) fn if_exists(&mut self) {
+        if self.take("if") {
+            self.take("not");
+            self.take("exists");
+        }
+    }
+
+    pub(super) fn rest_of_parentheses(&mut self) {
+        let mut depth = 0_usize;
+        while !self.peek().ends() {
+            match self.next().kind {
+                Kind::Sign(b'(') => depth += 1,
+                Kind::Sign(b')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    /// A name with its qualifiers; its last part.
+    pub(super) fn name(&mut self) -> Option<&'a Token<'t>> {
+        loop {
+            let part = self.peek();
+            if !matches!(part.kind, Kind::Word | Kind::Name | Kind::Hole) {
+                return None;
+            }
+            self.next();
+            // A hole may be joined to a word: `{prefix}_users`.
+            while matches!(self.peek().kind, Kind::Word | Kind::Hole)
+                && self.peek().end - self.peek().text.len() == self.end
+            {
+                self.next();
+            }
+            if !self.take_sign(b'.') {
+                return Some(part);
+            }
+            // `database..table` of SQL Server.
+            self.take_sign(b'.');
+            if self.take_sign(b'*') {
+                return Some(part);
+            }
+        }
+    }
+
+    pub(super) fn names(&mut self) -> Option<&'a Token<'t>> {
+        let first = self.name()?;
+        while self.take_sign(b',') {
+            self.name()?;
+        }
+        Some(first)
+    }
+
+    /// Whether the statement is over here.
+    pub(super) fn over(&self) -> bool {
+        let token = self.peek();
+        token.ends()
+            || token.new_line && (token.kind == Kind::Word || token.kind == Kind::Sign(b'-'))
+            || matches!(token.kind, Kind::Sign(b')' | b'<' | b'|' | b'}' | b'/'))
+            || self.sql && token.is_any(&["commit", "go", "end", "rollback"])
+    }
+
+    /// What is left of the statement, to its end.
+    pub(super) fn rest(&mut self) -> &'a [Token<'t>] {
+        let start = self.at;
+        while !self.peek().ends() {
+            self.next();
+        }
+        &self.tokens[start..self.at]
+    }
+
+    /// Skips any of the words; what follows them.
+    pub(super) fn skip(&mut self, words: &[&str]) -> &'a Token<'t> {
+        while self.peek().is_any(words) {
+            self.next();
+        }
+        self.peek()
+    }
+
+    /// Reads the rest of the statement; whether one of the words is in it.
+    pub(super) fn finds(&mut self, words: &[&str]) -> bool {
+        self.rest().iter().any(|token| token.is_any(words))
+    }
+
+    /// Takes the longest of the groups of words that comes next; its kind.
+    pub(super) fn take_one_of(&mut self, groups: &'static BTreeMap<String, Vec<String>>) -> Option<&'static str> {
+        let follows = |words: &&'static String| {
+            words
+                .split(' ')
+                .enumerate()
+                .all(|(at, word)| self.tokens.get(self.at + at).is_some_and(|token| token.is(word)))
+        };
+        let all = groups.iter().flat_map(|(kind, words)| words.iter().map(move |words| (kind.as_str(), words)));
+        let (kind, words) = all.filter(|(_, words)| follows(words)).max_by_key(|(_, words)| words.len())?;
+        words.split(' ').for_each(|_| _ = self.next());
+        Some(kind)
+    }
+
+    /// Whether it stands as a statement does even where its words are common ones.
+    pub(super) fn stands_alone(&self) -> bool {
+        let ends = self.tokens.last().is_some_and(|last| matches!(last.kind, Kind::Semicolon | Kind::End));
+        self.sql || self.shouted || self.begins && ends
+    }
+}
