@@ -3,7 +3,7 @@
 
 use crate::finding::Evidence;
 use crate::history::History;
-use crate::op::{ErrorKind, Op, Outcome};
+use crate::op::{ErrorKind, Op};
 use crate::percentile;
 use crate::threshold::{Metric, Threshold, millis, percent};
 
