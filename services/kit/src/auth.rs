@@ -1,6 +1,8 @@
 //! Checks bearer tokens (JWT, HS256). The reason for a refusal goes to the log and the metric, never to the client.
 
 use crate::settings::{Secret, Settings};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use mcp_contracts::Claims;
 use mcp_contracts::claims::{AUDIENCE, MAX_TOKEN_LIFETIME_SECS};
@@ -83,6 +85,9 @@ impl Authenticator {
 
     fn decode(&self, token: &str) -> Result<Claims, Refusal> {
         use jsonwebtoken::errors::ErrorKind;
+        if has_critical_extension(token) {
+            return Err(Refusal("critical_extension"));
+        }
         let mut refusal = Refusal("malformed");
         for key in &self.keys {
             let error = match decode::<Claims>(token, key, &self.validation) {
@@ -105,6 +110,14 @@ impl Authenticator {
         }
         Err(refusal)
     }
+}
+
+/// Returns true if the header of a token names extensions that its receiver must understand. This service understands none, so it must refuse the
+/// token (RFC 7515, section 4.1.11), which `jsonwebtoken` does not do.
+fn has_critical_extension(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header = header.and_then(|header| serde_json::from_slice::<serde_json::Value>(&header).ok());
+    header.is_some_and(|header| header.get("crit").is_some())
 }
 
 /// Checks what `jsonwebtoken` does not: the time of issue, the lifetime, and that names can be used as tags.
@@ -206,7 +219,6 @@ mod tests {
 
     #[test]
     fn no_algorithm_and_foreign_algorithms_are_refused() {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let none = format!(
             "{}.{}.",
             URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#),
@@ -219,6 +231,19 @@ mod tests {
         }
         assert_eq!(authenticator().check(None), Err(Refusal("missing")));
         assert_eq!(authenticator().check(Some(b"Basic YTpi")), Err(Refusal("scheme")));
+    }
+
+    #[test]
+    fn a_token_with_an_extension_that_must_be_understood_is_refused() {
+        let header = r#"{"alg":"HS256","typ":"JWT","crit":["b64"],"b64":true}"#;
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
+        let key = EncodingKey::from_secret(CURRENT.as_bytes());
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
+        assert_eq!(check(&format!("{signed}.{signature}")), Err(Refusal("critical_extension")));
+        // The same signature without the extension is accepted, so that the refusal is not that of a wrong one.
+        let plain = signed.replacen(&URL_SAFE_NO_PAD.encode(header), &URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), 1);
+        let signature = jsonwebtoken::crypto::sign(plain.as_bytes(), &key, Algorithm::HS256).unwrap();
+        assert!(check(&format!("{plain}.{signature}")).is_ok());
     }
 
     #[test]
