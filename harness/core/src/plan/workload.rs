@@ -68,7 +68,7 @@ impl Workload {
     }
 }
 
-/// Returns one line for each threshold on a percentile that so many calls of a mix cannot decide. Calls that follow from another one are not counted, so
+/// Returns one line for each threshold on a percentile that this number of calls of a mix cannot decide. Calls that follow from another one are not counted, so
 /// an operation that is not in the mix is not judged here.
 pub(crate) fn too_few_calls(thresholds: &[Threshold], mix: &BTreeMap<String, u32>, calls: f64) -> Vec<String> {
     let all: u32 = mix.values().sum();
