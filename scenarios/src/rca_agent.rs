@@ -16,7 +16,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
     |stage| Box::pin(play(stage)),
 )
 .within(90)
-.requires(&["no-lost-writes", "tenant-isolation", "degraded-is-declared"]);
+.requires(&["no-lost-writes", "degraded-is-declared"]);
 
 const INTENT: &str = "Find out why checkout was slow after the deploy of the ledger-service";
 

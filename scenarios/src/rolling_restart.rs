@@ -17,7 +17,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 )
 .on_its_own_stack()
 .within(300)
-.requires(&["no-lost-writes", "read-your-writes", "tenant-isolation"]);
+.requires(&["no-lost-writes", "read-your-writes"]);
 
 /// Users who work during the restarts, half of them in each organisation.
 const USERS: usize = 4;
