@@ -120,7 +120,7 @@ fn the_last_good_rules_stay_if_the_folder_is_emptied() {
     std::fs::remove_file(folder.path().join("own.yaml")).unwrap();
     assert_eq!((reloader.reload(), broken(&live, "an apple")), (ReloadOutcome::Rejected, vec!["OWN-001".to_owned()]));
     assert_eq!((readiness.reply().fallbacks, reloader.reload()), (vec!["rules".to_owned()], ReloadOutcome::Unchanged));
-    write(folder.path(), "own.yaml", "rules: []\n");
+    write(folder.path(), "own.yaml", "# no rules of our own\n");
     assert_eq!((reloader.reload(), broken(&live, "an apple")), (ReloadOutcome::Applied, vec![]));
     assert!(!readiness.reply().degraded);
 }

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 /// Shortest run of characters that can hold anything of interest.
 const MIN_RUN: usize = 24;
+/// Shortest line of an encoded text that goes on in the next one.
+const MIN_LINE: usize = 16;
 /// Maximum length that is decoded; a longer run is cut to it.
 const MAX_RUN: usize = 4_096;
 /// Most runs of one text that are decoded.
@@ -104,7 +106,10 @@ fn run(bytes: &[u8], at: usize) -> Range<usize> {
         return at..end;
     }
     // Lines of an encoded text are of one length, but for the last.
-    while first >= 16 {
+    if first < MIN_LINE {
+        return at..end;
+    }
+    while end < bytes.len() {
         let gap = bytes[end..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t')).count();
         let next = word(end + gap);
         if !bytes[end..end + gap].contains(&b'\n') || next == 0 || next > first {

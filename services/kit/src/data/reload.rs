@@ -106,7 +106,7 @@ pub struct Reloader<T> {
 
 /// Why a folder that lost all of its files is rejected.
 const EMPTIED: &str =
-    "the folder has become empty; to have no data of your own, leave one file without entries in it, or restart";
+    "the folder has become empty; to have no data of your own, leave one file with a comment in it, or restart";
 
 type Files = Result<Vec<DataFile>, Vec<Problem>>;
 

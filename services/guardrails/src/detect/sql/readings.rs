@@ -124,8 +124,8 @@ fn skip_blanks(text: &str, mut at: usize) -> usize {
         let rest = &text[at..];
         let skipped = if rest.starts_with("--") || rest.starts_with("# ") || rest.starts_with("#\n") {
             rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*!") {
-            3 + rest[3..].bytes().take_while(u8::is_ascii_digit).count()
+        } else if let Some(hint) = rest.strip_prefix("/*!") {
+            3 + hint.bytes().take_while(u8::is_ascii_digit).count()
         } else if rest.starts_with("/*") {
             rest.find("*/").map_or(0, |end| end + 2)
         } else {

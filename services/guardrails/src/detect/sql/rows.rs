@@ -82,7 +82,8 @@ pub(super) fn delete(reader: &mut Reader<'_, '_>) -> Found {
     if reader.peek().kind == Kind::Word && !reader.peek().is_any(&clauses) && !reader.peek().new_line {
         reader.next();
     }
-    if !reader.over() && !reader.peek().is_any(&clauses) && !(reader.sql && reader.shouted) {
+    let goes_on = reader.over() || reader.peek().is_any(&clauses) || reader.sql && reader.shouted;
+    if !goes_on {
         return None;
     }
     let table = &reader.tokens[usize::from(plain)];
