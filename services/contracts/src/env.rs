@@ -81,7 +81,7 @@ variables! {
     WORKER_THREADS = None;
     /// SQLite file in which memory, patterns or the orchestrator keeps its data, such as `sqlite:///data/memory.db`. If omitted, `data/<service>.db`.
     DATABASE_URL = None;
-    /// Guardrails: folder of rule files that are added to the built-in ones and watched for changes. `organisations/<orgId>.yaml` in it changes the rules of one organisation.
+    /// Guardrails: folder of rule files that are added to the built-in ones and watched for changes. `organisations/<orgId>.yaml` in it changes the rules of one organisation. If the folder becomes empty, the last rules stay in force and `/readyz` reports the fallback `rules`.
     RULES_DIR = None;
     /// Patterns: folder of catalogue files that replace the built-in ones and are watched for changes.
     CATALOG_DIR = None;

@@ -92,6 +92,10 @@ pub(crate) fn ops() -> Vec<Op> {
                 Effect::Read { key, value: Some(state(number)) },
             ));
         }
+        // Isolation is judged only if it was attempted. This call is neither a part of the load nor of the final read.
+        let foreign = format!("k{}-0", 1 - process).into();
+        let refused = Effect::Read { key: foreign, value: None };
+        ops.push(op("probe_foreign", Phase::Setup, 5_500_000, 1_000, refused));
     }
     ops
 }

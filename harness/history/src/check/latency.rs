@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
         "Only calls that ended well count, and those that were given up at the client's deadline, with the time until then: any other error is left to `error-rate`, however long it took.",
         "A percentile needs ten calls beyond it (the 99th: 1,000 calls, the 95th: 200); with fewer it is not measured, unless ten calls were too slow. The maximum needs one.",
         "Calls that overlap a stall of the harness, or the time right after it, are not judged.",
+        "On a crowded machine a broken bound is unknown, unless every call breaks it.",
     ],
     evidence: "Enough calls of the measured phase that ended well or timed out.",
     rule: Rule::Bound(judge),

@@ -15,7 +15,7 @@ fn verdict(at: u64, id: u32, kind: VerdictKind) -> Op {
             execution: of("e"),
             request: of("r"),
             rules: of(""),
-            user: of(""),
+            user: "".into(),
             lifetime_s: None,
         },
     )

@@ -130,7 +130,7 @@ impl Breaker {
         }
     }
 
-    /// Returns true if one organisation has so many failures that a probe must decide.
+    /// Returns true if one organisation has enough failures that a probe must decide.
     pub fn is_suspect(&self) -> bool {
         self.state == State::Closed && self.suspect.is_some()
     }

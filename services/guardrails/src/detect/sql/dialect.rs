@@ -281,8 +281,8 @@ pub(super) fn is_apostrophe(bytes: &[u8], at: usize) -> bool {
 mod tests {
     use super::*;
 
-    /// What is left of a text when a dialect takes its strings and comments away.
-    fn left(text: &str, bits: u16) -> String {
+    /// Returns a text without the strings and comments of a dialect.
+    fn outside_spans(text: &str, bits: u16) -> String {
         let (mut left, mut at) = (String::new(), 0);
         for span in spans(text, Dialect(bits)) {
             left.push_str(&text[at..span.range.start]);
@@ -312,7 +312,7 @@ mod tests {
             (TRIPLE, "a'''b'c'''d", "ad"),
         ];
         for (bits, text, expected) in cases {
-            assert_eq!(left(text, bits), expected, "{text}");
+            assert_eq!(outside_spans(text, bits), expected, "{text}");
         }
     }
 
@@ -320,10 +320,10 @@ mod tests {
     fn a_mark_without_an_end_hides_nothing() {
         for text in ["a'b", "a/*b", "a[b", "a$x$b", "a\"b", "a`b"] {
             for dialect in Dialect::of(text) {
-                assert_eq!(left(text, dialect.0), text);
+                assert_eq!(outside_spans(text, dialect.0), text);
             }
         }
-        assert_eq!(left("it's\n'b' 'a", Dialect::MIXED.0), "it's\n 'a");
+        assert_eq!(outside_spans("it's\n'b' 'a", Dialect::MIXED.0), "it's\n 'a");
     }
 
     #[test]

@@ -27,7 +27,9 @@ fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
             let pattern = &answer["patterns"][0];
             known["patternId"] = pattern["id"].as_str()?.into();
             let names = pattern["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            known["variables"] = names.map(|name| (name.to_owned(), json!("checkout"))).collect::<Map<_, _>>().into();
+            // The service injects only values that are a part of the judged request (decision 0023).
+            let value = known["request"]["text"].clone();
+            known["variables"] = names.map(|name| (name.to_owned(), value.clone())).collect::<Map<_, _>>().into();
             let text = |name: &str| known[name].as_str().unwrap_or_default();
             let sent = injection(text("patternId"), text("executionId"), &known["request"]);
             Some(Request::new(Service::Patterns, patterns::tool::INJECT, &known).sending(sent))
