@@ -18,7 +18,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
     |stage| Box::pin(play(stage)),
 )
 .on_its_own_stack()
-.within(180)
+.within(240)
 .requires(&["degraded-is-declared"]);
 
 /// Deadline of one attempt of a step at its peer, in milliseconds.

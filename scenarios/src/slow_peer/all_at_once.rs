@@ -1,9 +1,14 @@
 //! No peer answers, all at the same time.
 
 use super::{PEERS, UNCHECKED, expect_waited, run};
-use crate::lifecycle::{RECOVERY, recovers, step, trail};
+use crate::lifecycle::{recovers, step, trail};
 use harness_core::drive::scenario::{Actor, Broken, Stage};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Deadline for all circuit breakers to open. One client alone opens none: each instance becomes suspect after two timeouts and is probed three times
+/// with 2 s each, and memory and patterns are called only when guardrails count as down. That takes about 25 s.
+const ALL_OPEN: Duration = Duration::from_secs(90);
 
 /// Expects that a workflow is blocked by the check alone, and that after a few timeouts no step waits and every fallback is used.
 pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) -> Result<(), Broken> {
@@ -30,7 +35,7 @@ pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &
         });
         (at_once && without(reply.value())).then_some(())
     };
-    stage.until("after a few timeouts the circuit breakers are open and no peer is called", RECOVERY, skipped).await;
+    stage.until("after a few timeouts the circuit breakers are open and no peer is called", ALL_OPEN, skipped).await;
     for part in &parts {
         stage.resume(part).await?;
     }
