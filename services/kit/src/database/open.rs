@@ -21,11 +21,12 @@ const STATEMENTS: usize = 64;
 // 37,000-51,000 rows/s with one row per transaction, `FULL` 6,600-9,500; group commit (`writer.rs`) makes up for most of that.
 // `foreign_keys`: SQLite's own default is off.
 // `cache_size`: 8 MiB, in KiB if negative. A service must fit into 0.5 GB.
+// `temp_store`: a savepoint that changes more than 64 KiB would need a temporary file, and the file system of a container is read-only.
 // `secure_delete`: what is deleted is overwritten, so that it is neither in the file nor in later backups.
 // `wal_autocheckpoint`: every 2,000 pages (8 MB). A checkpoint runs in the writer's thread and delays the writes behind it.
 // `journal_size_limit`: a checkpoint truncates a WAL that a burst or a long read let grow beyond 64 MiB.
 const WRITER_PRAGMAS: &str =
-    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;
+    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;
     PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;";
 const READER_PRAGMAS: &str = "PRAGMA cache_size = -4096";
 

@@ -43,6 +43,10 @@ pub(super) fn insert(
     }
     transaction.execute_batch("SAVEPOINT many")?;
     let result = insert_all();
+    // Some failures, such as a full disk, end the transaction with all its savepoints. Then that failure is the one to report.
+    if result.is_err() && transaction.is_autocommit() {
+        return result;
+    }
     let end = if result.is_ok() { "RELEASE many" } else { "ROLLBACK TO many; RELEASE many" };
     transaction.execute_batch(end)?;
     result
