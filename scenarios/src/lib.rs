@@ -2,6 +2,7 @@
 //! network, and records each expectation with its result. `docs/adding-a-scenario.md` describes how to add one.
 
 mod acknowledgement;
+mod clients;
 mod database_upgrade;
 mod graceful_drain;
 mod guardrail_block;
@@ -30,6 +31,7 @@ pub use harness_core::drive::scenario::{Places, Scenario};
 /// Every scenario, in the order in which they run.
 pub const ALL: &[Scenario] = &[
     memory_tools::SCENARIO,
+    clients::SCENARIO,
     tenant_isolation::SCENARIO,
     scopes::SCENARIO,
     plan_gates::SCENARIO,

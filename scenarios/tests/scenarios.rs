@@ -87,6 +87,7 @@ macro_rules! scenarios {
 
 scenarios! {
     memory_tools,
+    clients,
     tenant_isolation,
     scopes,
     plan_gates,

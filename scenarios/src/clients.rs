@@ -1,0 +1,150 @@
+//! The habits of real clients: arguments as models write them, pages that are read while others write, an export that is imported again, and
+//! definitions of tools that every host can show to its model.
+
+mod definitions;
+
+use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::plan::topology::Topology;
+use mcp_contracts::ErrorCode;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Memories of the walks. At five on a page this is four pages.
+const MEMORIES: usize = 20;
+const ON_A_PAGE: usize = 5;
+/// A walk that does not end stops here: four times the pages that it needs.
+const MAX_PAGES: usize = 16;
+
+pub(crate) const SCENARIO: Scenario = Scenario::new(
+    "clients",
+    "clients get in with the arguments, pages and exports that they really send",
+    Topology::full,
+    |stage| Box::pin(play(stage)),
+)
+.requires(&["no-lost-writes", "no-phantom-reads"]);
+
+async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+    let (mut ann, mut bob) = (stage.user("ann", "acme"), stage.user("bob", "acme"));
+    definitions::check(stage, &mut ann).await?;
+    arguments(stage, &mut ann).await?;
+    for tool in ["list_memories", "export_memories", "search_memory"] {
+        walk(stage, &mut ann, &mut bob, tool).await?;
+    }
+    export_and_import(stage, &mut bob).await
+}
+
+/// Sends optional arguments as models write them, and arguments that no tool has.
+async fn arguments(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
+    let text = ann.private("The invoices of May are checked by hand");
+    let stored = json!({ "content": text, "tags": "[\"invoices\"]", "type": null, "metadata": null, "intent": null });
+    let stored = ann.call("store_memory", stored).await;
+    let id = stored.ok("`null` counts as omitted, and a list in a text counts as the list").or_stop()?["id"].clone();
+    let read = ann.call("get_memory", json!({ "id": id })).await;
+    let _ = read.gives("the tags of the list in a text are stored", |reply| {
+        reply["tags"].as_array().is_some_and(|tags| tags.contains(&json!("invoices")))
+    });
+    let found = ann.call("search_memory", json!({ "query": "invoices", "limit": "5", "cursor": null })).await;
+    let _ = found.gives("a number in a text counts as the number", |reply| reply["hits"][0]["id"] == id);
+    let dry = ann.call("delete_by_tag", json!({ "tags": ["invoices"], "dryRun": "true" })).await;
+    let _ = dry.gives("a boolean in a text counts as the boolean", |reply| reply["dryRun"] == true);
+
+    for (tool, mut arguments, slip) in [
+        ("list_memories", json!({}), "tag"),
+        ("search_memory", json!({ "query": "invoices" }), "tags_match"),
+        ("delete_by_tag", json!({ "tags": ["invoices"] }), "dryrun"),
+        ("check_guardrails", json!({ "action": "edit", "target": "a.rs" }), "targets"),
+        ("select_pattern", json!({ "task": "review a change" }), "max_results"),
+        ("run_workflow", json!({ "workflow": "deploy", "task": "ship" }), "dry_run"),
+    ] {
+        arguments[slip] = json!(true);
+        let reply = ann.call(tool, arguments).await;
+        let refused =
+            reply.refuses(&format!("{tool} refuses the unknown argument `{slip}`"), ErrorCode::InvalidArgument);
+        let names_it = refused.result().to_string().contains(slip);
+        let expected = format!("the refusal of {tool} names `{slip}`");
+        stage.expect(&expected, names_it, refused.result(), &[refused.op()]);
+    }
+    Ok(())
+}
+
+/// Reads all pages of a tool while a colleague stores and the owner updates memories. Each memory that existed at the first page must appear
+/// exactly once.
+async fn walk(stage: &Stage<'_>, ann: &mut Actor<'_>, bob: &mut Actor<'_>, tool: &str) -> Result<(), Broken> {
+    let tag = tool.replace('_', "-");
+    let mut ids = Vec::new();
+    for number in 0..MEMORIES {
+        let content = ann.shared(&format!("Pages of {tag}, line {number}"));
+        let memory = json!({ "content": content, "tags": [tag], "visibility": "workspace" });
+        let stored = ann.call("store_memory", memory).await.ok(&format!("store line {number} for {tool}")).or_stop()?;
+        ids.push(stored.text("id"));
+    }
+    let (mut seen, mut calls, mut cursor) = (Vec::new(), Vec::new(), Value::Null);
+    for page in 0..MAX_PAGES {
+        let mut arguments = json!({ "tags": [tag], "limit": ON_A_PAGE, "cursor": cursor });
+        if tool == "search_memory" {
+            arguments["query"] = json!(format!("pages of {tag}"));
+        }
+        let reply = ann.call(tool, arguments).await.ok(&format!("page {} of {tool}", page + 1)).or_stop()?;
+        calls.push(reply.op());
+        seen.extend(rows(&reply));
+        cursor = reply["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+        // Both a memory that was shown and one that is still to come: either may change its place in an order by time or by score.
+        for at in [page, MEMORIES - 1 - page] {
+            let content = ann.shared(&format!("Pages of {tag}, changed on page {page}: pages, pages"));
+            let _ = ann.call("update_memory", json!({ "id": ids[at % MEMORIES], "content": content })).await;
+        }
+        let newcomer = bob.shared(&format!("Pages of {tag}, written during page {page}"));
+        let newcomer = json!({ "content": newcomer, "tags": [tag], "visibility": "workspace" });
+        let _ = bob.call("store_memory", newcomer).await.ok("a colleague stores a memory during the walk");
+    }
+    stage.expect(&format!("the walk over {tool} ends"), cursor.is_null(), format!("{} pages", calls.len()), &calls);
+    let shown: BTreeSet<&String> = seen.iter().collect();
+    let missing: Vec<&String> = ids.iter().filter(|id| !shown.contains(id)).collect();
+    let expected = format!("every memory that existed at the first page of {tool} is on one of its pages");
+    stage.expect(&expected, missing.is_empty(), format!("missing: {missing:?}"), &calls);
+    let twice = seen.len() - shown.len();
+    stage.expect(&format!("no page of {tool} repeats a memory"), twice == 0, format!("{twice} repeated"), &calls);
+    Ok(())
+}
+
+fn rows(reply: &Reply<'_>) -> Vec<String> {
+    let rows = reply["memories"].as_array().or_else(|| reply["hits"].as_array());
+    rows.into_iter().flatten().filter_map(|row| row["id"].as_str()).map(str::to_owned).collect()
+}
+
+/// Exports a page, deletes its memories and imports the page as it is. The copies must equal the originals except for ids and versions.
+async fn export_and_import(stage: &Stage<'_>, bob: &mut Actor<'_>) -> Result<(), Broken> {
+    for (text, kind) in [("The pager rings twice before it pages the lead", "decision"), ("Größe, 数据, ข้อมูล", "note")]
+    {
+        let memory = json!({ "content": bob.private(text), "type": kind, "tags": ["moving"], "metadata": { "n": [1, "2", null] } });
+        let _ = bob.call("store_memory", memory).await.ok("store a memory to export").or_stop()?;
+    }
+    let filter = json!({ "tags": ["moving"] });
+    let exported = bob.call("export_memories", filter.clone()).await.ok("export them").or_stop()?;
+    let dry =
+        bob.call("delete_by_tag", json!({ "tags": ["moving"], "dryRun": true })).await.ok("count them").or_stop()?;
+    let confirmed = json!({ "tags": ["moving"], "confirmationToken": dry["confirmationToken"] });
+    let _ = bob.call("delete_by_tag", confirmed).await.gives("delete them", |reply| reply["count"] == 2).or_stop()?;
+    let imported = bob.call("import_memories", exported.value().clone()).await;
+    let _ = imported.gives("the page of the export is imported as it is", |reply| reply["created"] == 2).or_stop()?;
+    let again = bob.call("export_memories", filter).await.ok("export the copies").or_stop()?;
+    let (before, after) = (kept(exported.value()), kept(again.value()));
+    let seen = format!("{before:?} became {after:?}");
+    stage.expect(
+        "the copies have everything that the originals had",
+        before == after && before.len() == 2,
+        seen,
+        &[again.op()],
+    );
+    Ok(())
+}
+
+/// Returns what a copy must keep of each memory of a page.
+fn kept(page: &Value) -> Vec<Value> {
+    let fields = ["content", "type", "tags", "metadata", "visibility", "createdAt"];
+    let kept = |memory: &Value| fields.iter().map(|field| memory[*field].clone()).collect();
+    page["memories"].as_array().into_iter().flatten().map(kept).collect()
+}
