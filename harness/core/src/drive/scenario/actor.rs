@@ -196,7 +196,7 @@ impl<'s> Actor<'s> {
     fn op(&self, ask: &Ask, heard: &Heard) -> Op {
         let reply = &heard.result["structuredContent"];
         let (outcome, effect) = match ask.tool_name() {
-            Some(tool::DELETE_BY_TAG) => (heard.outcome.clone(), self.deletes(ask, &heard.outcome)),
+            Some(tool::DELETE_BY_TAG) => (heard.outcome.clone(), self.deletes(ask, reply, &heard.outcome)),
             Some(tool) => {
                 let (arguments, reply) = (ask.arguments().to_string(), (!reply.is_null()).then(|| reply.to_string()));
                 effect::of(tool, &arguments, &heard.outcome, reply.as_deref(), &Names::default())
@@ -220,8 +220,10 @@ impl<'s> Actor<'s> {
     }
 
     /// Returns the effect of a deletion by tag, which deletes the actor's own records with these tags.
-    fn deletes(&self, ask: &Ask, outcome: &Outcome) -> Effect {
-        if ask.arguments()["dryRun"] == true || matches!(outcome, Outcome::Failed(_)) {
+    fn deletes(&self, ask: &Ask, reply: &Value, outcome: &Outcome) -> Effect {
+        // The reply counts too, because a scenario may send `dryRun` as a text.
+        let is_dry = ask.arguments()["dryRun"] == true || reply["dryRun"] == true;
+        if is_dry || matches!(outcome, Outcome::Failed(_)) {
             return Effect::None;
         }
         let all = serde_json::from_value::<TagMatch>(ask.arguments()["tagMatch"].clone()).unwrap_or_default()
