@@ -39,7 +39,7 @@ test: tools redis readers ## Runs every test that needs no container
 .PHONY: test-docker
 test-docker: images ## Runs the tests of the docker backend, which start containers on 127.0.0.1
 	cargo build --workspace --bins --tests --locked
-	cargo test -p harness-core --features docker-tests --test docker --test fault_docker --test images --locked
+	cargo test --workspace --test docker --test fault_docker --test images --locked
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 	$(RELEASE_DIR)/harness chaos redis-outage guardrail-kill verdict-late --backend docker
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s

@@ -80,13 +80,16 @@ async fn arguments(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken>
 /// exactly once.
 async fn walk(stage: &Stage<'_>, ann: &mut Actor<'_>, bob: &mut Actor<'_>, tool: &str) -> Result<(), Broken> {
     let tag = tool.replace('_', "-");
-    let mut ids = Vec::new();
-    for number in 0..MEMORIES {
+    let memory = |number: usize| {
         let content = ann.shared(&format!("Pages of {tag}, line {number}"));
-        let memory = json!({ "content": content, "tags": [tag], "visibility": "workspace" });
-        let stored = ann.call("store_memory", memory).await.ok(&format!("store line {number} for {tool}")).or_stop()?;
-        ids.push(stored.text("id"));
-    }
+        json!({ "content": content, "tags": [tag], "visibility": "workspace" })
+    };
+    let memories: Vec<Value> = (0..MEMORIES).map(memory).collect();
+    let imported = ann.call("import_memories", json!({ "memories": memories })).await;
+    let imported =
+        imported.gives(&format!("import memories for {tool}"), |reply| reply["created"] == MEMORIES).or_stop()?;
+    let ids: Vec<String> =
+        imported["ids"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let (mut seen, mut calls, mut cursor) = (Vec::new(), Vec::new(), Value::Null);
     for page in 0..MAX_PAGES {
         let mut arguments = json!({ "tags": [tag], "limit": ON_A_PAGE, "cursor": cursor });
@@ -103,7 +106,7 @@ async fn walk(stage: &Stage<'_>, ann: &mut Actor<'_>, bob: &mut Actor<'_>, tool:
         // Both a memory that was shown and one that is still to come: either may change its place in an order by time or by score.
         for at in [page, MEMORIES - 1 - page] {
             let content = ann.shared(&format!("Pages of {tag}, changed on page {page}: pages, pages"));
-            let _ = ann.call("update_memory", json!({ "id": ids[at % MEMORIES], "content": content })).await;
+            let _ = ann.call("update_memory", json!({ "id": ids[at % ids.len()], "content": content })).await;
         }
         let newcomer = bob.shared(&format!("Pages of {tag}, written during page {page}"));
         let newcomer = json!({ "content": newcomer, "tags": [tag], "visibility": "workspace" });
