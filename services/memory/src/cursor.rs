@@ -36,7 +36,9 @@ impl Binding {
     /// Returns the cursor after a place in a list.
     pub fn list(self, place: ListPlace) -> String {
         let mut bytes = self.0.to_vec();
-        [place.created_us, place.sequence, place.newest].map(|number| bytes::write_signed(&mut bytes, number));
+        for number in [place.created_us, place.sequence, place.newest] {
+            bytes::write_signed(&mut bytes, number);
+        }
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -53,7 +55,9 @@ impl Binding {
         let mut bytes = self.0.to_vec();
         // All bits of the score: with a rounded one, the next page would skip or repeat hits.
         bytes.extend(rank.score.to_bits().to_be_bytes());
-        [as_of, rank.sequence, walk.newest, walk.changes].map(|number| bytes::write_signed(&mut bytes, number));
+        for number in [as_of, rank.sequence, walk.newest, walk.changes] {
+            bytes::write_signed(&mut bytes, number);
+        }
         bytes::write(&mut bytes, walk.corpus.documents);
         bytes::write(&mut bytes, walk.corpus.words);
         walk.containing.iter().for_each(|number| bytes::write(&mut bytes, *number));
