@@ -28,6 +28,8 @@ pub struct Schema<'a> {
     pub application_id: i32,
     /// The first `n` migrations create version `n` (`PRAGMA user_version`). Never change a released migration.
     pub migrations: &'a [&'a str],
+    /// Runs in the transaction of each migration after its statements, with the version that it created: for what SQL cannot compute.
+    pub on_migration: fn(&Transaction<'_>, usize) -> rusqlite::Result<()>,
     /// Receives the number of writes in each transaction and the time that the transaction took.
     // Not a closure, so that a service can declare its schema as a constant.
     pub on_commit: fn(usize, Duration),
@@ -39,7 +41,7 @@ impl<'a> Schema<'a> {
         let digest = Sha256::digest(migrations.first().copied().unwrap_or_default());
         let id = i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
         // 0 is SQLite's default, so it marks nothing.
-        Self { application_id: (id & i32::MAX) | 1, migrations, on_commit: |_, _| {} }
+        Self { application_id: (id & i32::MAX) | 1, migrations, on_migration: |_, _| Ok(()), on_commit: |_, _| {} }
     }
 
     /// Opens the file, creates it if it does not exist, and runs the missing migrations.

@@ -162,17 +162,16 @@ fn create_tables(path: &Path) {
 fn plain_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
     use sha2::Digest;
     let (words, hash) = (terms::of(content), sha2::Sha256::digest(content));
-    let indexed: String = words.iter().map(|word| format!("1x{word} ")).collect();
     let insert = "INSERT INTO memory (id, scope, owner, created_us, terms, updated_us, version, content_hash, tags, metadata, content)
                   VALUES (?1, 1, 'u', ?2, ?3, ?2, 1, ?4, '[\"note\"]', '{}', ?5)";
     let (id, now) = (uuid::Uuid::now_v7(), jiff::Timestamp::now().as_microsecond());
-    let values = params![id.as_bytes().as_slice(), now, words.len() as i64, hash.as_slice(), content];
+    let values = params![id.as_bytes().as_slice(), now, words.words as i64, hash.as_slice(), content];
     transaction.prepare_cached(insert).unwrap().execute(values).unwrap();
     let sequence = transaction.last_insert_rowid();
     transaction
-        .prepare_cached("INSERT INTO word (rowid, terms) VALUES (?1, ?2)")
+        .prepare_cached("INSERT INTO recent (scope, memory, length, day, words) VALUES (1, ?1, ?2, 20000, ?3)")
         .unwrap()
-        .execute(params![sequence, indexed])
+        .execute(params![sequence, words.words as i64, mcp_memory::index::forward::plain(&words)])
         .unwrap();
     transaction
         .prepare_cached("INSERT INTO tag (scope, tag, memory) VALUES (1, 'note', ?1)")
@@ -182,7 +181,7 @@ fn plain_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
     transaction
         .prepare_cached("UPDATE scope SET documents = documents + 1, terms = terms + ?1")
         .unwrap()
-        .execute([words.len() as i64])
+        .execute([words.words as i64])
         .unwrap();
 }
 

@@ -1,12 +1,15 @@
-//! Page cursors, opaque to clients. A cursor holds a position, and is valid for one tenant and one query. It is not signed, because it grants
+//! Page cursors, opaque to clients. A cursor holds a position and the state that the pages have in common, and is valid for one tenant and one query. It is not signed, because it grants
 //! no access: each page checks the tenant again.
 
-use crate::store::Rank;
+use crate::index::bytes::{self, Numbers};
+use crate::ranking::Corpus;
+use crate::store::{ListPlace, Rank, SearchPlace, SearchWalk};
 use crate::tenant::Tenant;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 // 96 bits exclude accidents. A forged cursor only moves within what the caller can see anyway.
 const BINDING_BYTES: usize = 12;
@@ -31,42 +34,47 @@ impl Binding {
     }
 
     /// Returns the cursor after a place in a list.
-    pub fn list(self, place: (i64, i64)) -> String {
-        self.encode(&[place.0, place.1])
-    }
-
-    pub fn parse_list(self, cursor: &str) -> Option<(i64, i64)> {
-        self.decode::<2>(cursor).map(|[us, sequence]| (us, sequence))
-    }
-
-    /// Returns the cursor after a hit of a search that measures ages from `as_of`.
-    pub fn search(self, as_of: i64, rank: Rank) -> String {
-        // All bits of the score: with a rounded one, the next page would skip or repeat hits.
-        self.encode(&[as_of, rank.score.to_bits().cast_signed(), rank.sequence])
-    }
-
-    pub fn parse_search(self, cursor: &str) -> Option<(i64, Rank)> {
-        let [as_of, score, sequence] = self.decode::<3>(cursor)?;
-        let score = f64::from_bits(score.cast_unsigned());
-        score.is_finite().then_some((as_of, Rank { score, sequence }))
-    }
-
-    fn encode(self, numbers: &[i64]) -> String {
+    pub fn list(self, place: ListPlace) -> String {
         let mut bytes = self.0.to_vec();
-        bytes.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+        [place.created_us, place.sequence, place.newest].map(|number| bytes::write_signed(&mut bytes, number));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    fn decode<const N: usize>(self, cursor: &str) -> Option<[i64; N]> {
+    pub fn parse_list(self, cursor: &str) -> Option<ListPlace> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let numbers = bytes.strip_prefix(&self.0)?;
-        if numbers.len() != N * 8 {
-            return None;
+        let mut reader = Numbers::new(bytes.strip_prefix(&self.0)?);
+        let place = ListPlace { created_us: reader.signed()?, sequence: reader.signed()?, newest: reader.signed()? };
+        reader.is_empty().then_some(place)
+    }
+
+    /// Returns the cursor after a hit of a search that measures ages from `as_of`.
+    pub fn search(self, as_of: i64, place: &SearchPlace) -> String {
+        let SearchPlace { walk, rank } = place;
+        let mut bytes = self.0.to_vec();
+        // All bits of the score: with a rounded one, the next page would skip or repeat hits.
+        bytes.extend(rank.score.to_bits().to_be_bytes());
+        [as_of, rank.sequence, walk.newest, walk.changes].map(|number| bytes::write_signed(&mut bytes, number));
+        bytes::write(&mut bytes, walk.corpus.documents);
+        bytes::write(&mut bytes, walk.corpus.words);
+        walk.containing.iter().for_each(|number| bytes::write(&mut bytes, *number));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    pub fn parse_search(self, cursor: &str) -> Option<(i64, SearchPlace)> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let mut reader = Numbers::new(bytes.strip_prefix(&self.0)?);
+        let score = f64::from_bits(u64::from_be_bytes(reader.take(8)?.try_into().ok()?));
+        let (as_of, sequence) = (reader.signed()?, reader.signed()?);
+        let mut walk = SearchWalk {
+            newest: reader.signed()?,
+            changes: reader.signed()?,
+            corpus: Corpus { documents: reader.number()?, words: reader.number()? },
+            containing: Vec::new(),
+        };
+        while !reader.is_empty() {
+            walk.containing.push(reader.number()?);
         }
-        let mut decoded = [0; N];
-        for (number, chunk) in decoded.iter_mut().zip(numbers.chunks_exact(8)) {
-            *number = i64::from_be_bytes(chunk.try_into().ok()?);
-        }
-        Some(decoded)
+        let rank = Rank { score, sequence };
+        score.is_finite().then(|| (as_of, SearchPlace { walk: Arc::new(walk), rank }))
     }
 }

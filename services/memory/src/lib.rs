@@ -3,6 +3,7 @@
 
 pub mod confirm;
 pub mod cursor;
+pub mod index;
 pub mod ranking;
 pub mod store;
 pub mod tenant;

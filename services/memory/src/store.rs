@@ -2,12 +2,15 @@
 
 pub mod sqlite;
 
+use crate::ranking::Corpus;
 use crate::tenant::Tenant;
+use crate::terms::Query;
 use futures::future::BoxFuture;
 use mcp_contracts::memory::{Memory, TagCount, TagMatch, Visibility};
 use mcp_kit::database::DatabaseError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 pub type StoreFuture<T> = BoxFuture<'static, Result<T, StoreError>>;
 
@@ -32,7 +35,7 @@ pub trait Store: Send + Sync + 'static {
     /// Stores all memories or none.
     fn insert(&self, tenant: &Tenant, memories: Vec<NewMemory>) -> StoreFuture<Vec<Inserted>>;
     fn get(&self, tenant: &Tenant, id: String) -> StoreFuture<Memory>;
-    /// Finds memories that contain at least one of the terms, best first.
+    /// Finds memories that contain at least one concept of the query, best first.
     fn search(&self, tenant: &Tenant, query: SearchQuery) -> StoreFuture<Vec<SearchHit>>;
     /// Lists memories, newest first.
     fn list(&self, tenant: &Tenant, query: ListQuery) -> StoreFuture<Vec<Listed>>;
@@ -115,18 +118,37 @@ pub struct Selection {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchQuery {
-    /// Distinct terms from [`crate::terms::of_query`].
-    pub terms: Vec<String>,
+    /// The query, from [`crate::terms::of_query`].
+    pub terms: Query,
     pub selection: Selection,
     pub limit: usize,
-    /// Time of the first page, microseconds since the epoch. The age of a memory is measured from it and later memories are ignored, so that
-    /// every page of a search has the same scores.
+    /// Time of the first page, microseconds since the epoch. The age of a memory is measured from it, so that every page of a search has the
+    /// same scores.
     pub as_of: i64,
-    /// Only hits after this one.
-    pub after: Option<Rank>,
+    /// Only hits after this [`SearchHit::place`].
+    pub after: Option<SearchPlace>,
 }
 
-/// The place of a hit: by score, then by sequence number.
+/// The state at the first page of a search, which all its pages rank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchWalk {
+    /// The highest sequence number: newer memories are on no page.
+    pub newest: i64,
+    /// Number of changes of texts before. A text that was changed later is ranked as it was.
+    pub changes: i64,
+    pub corpus: Corpus,
+    /// Number of memories that contain each concept of the query.
+    pub containing: Vec<u64>,
+}
+
+/// The place of a hit in the pages of its search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchPlace {
+    pub walk: Arc<SearchWalk>,
+    pub rank: Rank,
+}
+
+/// The order of hits: by score, then by sequence number. A memory keeps its number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rank {
     pub score: f64,
@@ -137,6 +159,15 @@ pub struct Rank {
 pub struct SearchHit {
     pub memory: Memory,
     pub rank: Rank,
+    /// The part of each concept of the query in the score, before the factor for recent memories.
+    pub parts: Vec<f64>,
+    pub walk: Arc<SearchWalk>,
+}
+
+impl SearchHit {
+    pub fn place(&self) -> SearchPlace {
+        SearchPlace { walk: Arc::clone(&self.walk), rank: self.rank }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,14 +175,23 @@ pub struct ListQuery {
     pub selection: Selection,
     pub limit: usize,
     /// Only memories after this [`Listed::place`].
-    pub after: Option<(i64, i64)>,
+    pub after: Option<ListPlace>,
+}
+
+/// The place of a memory in the pages of a list. The order never changes, because neither creation times nor sequence numbers do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListPlace {
+    /// Microseconds since the epoch.
+    pub created_us: i64,
+    pub sequence: i64,
+    /// The highest sequence number at the first page: newer memories are on no page, so that the pages end.
+    pub newest: i64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     pub memory: Memory,
-    /// Creation time in microseconds since the epoch, and sequence number.
-    pub place: (i64, i64),
+    pub place: ListPlace,
 }
 
 /// Changes to a memory; `None` keeps the old value.
@@ -195,6 +235,8 @@ pub enum StoreError {
     VersionConflict { id: String, actual: u64, expected: u64 },
     #[error("the memories have changed since the dry run: {actual} match now, {expected} were confirmed")]
     SelectionChanged { actual: u64, expected: u64 },
+    #[error("`cursor` has expired: a memory that it needs was changed more than an hour ago")]
+    CursorExpired,
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }

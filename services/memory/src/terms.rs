@@ -1,39 +1,131 @@
-//! Splits text into terms: runs of letters and digits, in lower case. Contents and queries use the same function, so that they match.
+//! Turns texts into terms of the index. Contents and queries pass through the same functions, so that they match. A term stands for a concept:
+//! a stem without accents, part of a name of code, a whole name, or a pair of signs of a script without spaces.
+
+mod fold;
+mod split;
+mod stop_words;
+
+use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Longer terms are cut, so that a long run such as base64 data does not fill the index.
 const MAX_TERM_BYTES: usize = 64;
+/// Weight of a part of a name such as `profile` of `getUserProfile`: less than that of a word, because the whole name is what was asked for.
+const PART_WEIGHT: f64 = 0.5;
 
-/// Returns every term of `text`, in order and with repetitions.
-pub fn of(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words
-        .map(|word| {
-            let mut term = word.to_lowercase();
-            // Lower case can add combining marks (`İ`), which are not alphanumeric: the same text in lower case would be split there.
-            term.retain(char::is_alphanumeric);
-            term.truncate(term.floor_char_boundary(MAX_TERM_BYTES));
-            term
-        })
-        .filter(|term| !term.is_empty())
-        .collect()
+/// The terms of a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Document {
+    /// Number of words. Parts, whole names and single signs do not count, so that they do not make a text longer.
+    pub words: u64,
+    /// Distinct terms, sorted.
+    pub entries: Vec<Entry>,
 }
 
-/// Returns the distinct terms of a query, in order.
-pub fn of_query(text: &str) -> Vec<String> {
-    let mut distinct = std::collections::HashSet::new();
-    of(text).into_iter().filter(|term| distinct.insert(term.clone())).collect()
+/// A term of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub term: String,
+    pub frequency: u64,
+    /// The [`form`] of each different spelling, sorted.
+    pub forms: Vec<u8>,
+}
+
+/// A query, split into concepts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Query {
+    /// Distinct by term, in the order of the query.
+    pub concepts: Vec<Concept>,
+}
+
+/// What a query looks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Concept {
+    pub term: String,
+    /// The word as the query spells it, in lower case.
+    pub word: String,
+    /// The [`form`] of each spelling in the query. A text with one of them matches exactly.
+    pub forms: Vec<u8>,
+    /// Factor of the score, from 0 to 1.
+    pub weight: f64,
+}
+
+impl Query {
+    pub fn is_empty(&self) -> bool {
+        self.concepts.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A run of letters and digits.
+    Word,
+    /// A part of a word: `profile` of `getUserProfile`.
+    Part,
+    /// A name of several words or with signs: `search.rs`, `c++`.
+    Whole,
+    /// Two signs of a script without spaces.
+    Pair,
+    /// One sign of a longer run of such a script.
+    Sign,
+}
+
+/// Returns the terms of a content.
+pub fn of(text: &str) -> Document {
+    let mut terms: HashMap<String, (u64, Vec<u8>)> = HashMap::new();
+    let mut words = 0;
+    split::tokens(text, &mut |kind, spelling| {
+        words += u64::from(matches!(kind, Kind::Word | Kind::Pair));
+        let entry = terms.entry(fold::term(&spelling)).or_default();
+        entry.0 += 1;
+        let form = form(&spelling);
+        if let Err(place) = entry.1.binary_search(&form) {
+            entry.1.insert(place, form);
+        }
+    });
+    let mut entries: Vec<Entry> =
+        terms.into_iter().map(|(term, (frequency, forms))| Entry { term, frequency, forms }).collect();
+    entries.sort_unstable_by(|one, other| one.term.cmp(&other.term));
+    Document { words, entries }
+}
+
+/// Returns the concepts of a query, without its stop words.
+pub fn of_query(text: &str) -> Query {
+    let mut tokens = Vec::new();
+    split::tokens(text, &mut |kind, spelling| tokens.push((kind, spelling)));
+    // A pair finds more than its two signs. A sign without a neighbour is a word of its own.
+    tokens.retain(|(kind, _)| *kind != Kind::Sign);
+    let words = tokens.iter().filter(|(kind, _)| *kind == Kind::Word);
+    let list = stop_words::of_language(words.map(|(_, spelling)| spelling.as_str()));
+    let says_something = |(kind, spelling): &(Kind, String)| match kind {
+        Kind::Word | Kind::Part => !list.contains(fold::without_accents(spelling).as_str()),
+        Kind::Whole | Kind::Pair | Kind::Sign => true,
+    };
+    let is_word = |(kind, _): &(Kind, String)| matches!(kind, Kind::Word | Kind::Pair);
+    if tokens.iter().any(|token| is_word(token) && says_something(token)) {
+        tokens.retain(says_something);
+    }
+    let mut query = Query::default();
+    for (kind, word) in tokens {
+        let (term, form) = (fold::term(&word), form(&word));
+        let weight = if kind == Kind::Part { PART_WEIGHT } else { 1.0 };
+        match query.concepts.iter_mut().find(|concept| concept.term == term) {
+            Some(concept) => {
+                concept.weight = concept.weight.max(weight);
+                concept.forms.push(form);
+            }
+            None => query.concepts.push(Concept { term, word, forms: vec![form], weight }),
+        }
+    }
+    query
+}
+
+/// Returns 8 bits that tell spellings of one term apart.
+// One byte for each entry of the index. Two spellings of one term share a value once in 256 cases, and then the bonus of an exact match is given
+// to both; a term for each spelling would add a third to the index.
+fn form(spelling: &str) -> u8 {
+    xxh3_64(spelling.as_bytes()).to_be_bytes()[7]
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn terms_are_runs_of_letters_and_digits_in_lower_case() {
-        assert_eq!(of("Redis-7 fell over; RETRY, retry!"), ["redis", "7", "fell", "over", "retry", "retry"]);
-        assert_eq!(of_query("a B a"), ["a", "b"]);
-        assert_eq!(of("Größe İstanbul 数据"), ["größe", "istanbul", "数据"]);
-        assert_eq!(of(" \"* NEAR( "), ["near"]);
-        assert_eq!(of(&"x".repeat(100))[0].len(), MAX_TERM_BYTES);
-    }
-}
+mod tests;

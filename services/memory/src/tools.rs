@@ -71,6 +71,9 @@ fn tool_error(error: StoreError) -> ToolError {
             (ErrorCode::VersionConflict, "read the memory again and repeat the change with its current version")
         }
         StoreError::SelectionChanged { .. } => (ErrorCode::ConfirmationRequired, "repeat the dry run"),
+        StoreError::CursorExpired => {
+            (ErrorCode::BadCursor, "repeat the query without a cursor to start at the first page")
+        }
         StoreError::Database(error) => return error.into(),
     };
     ToolError::new(code, message).with_hint(hint)

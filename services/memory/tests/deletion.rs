@@ -119,3 +119,21 @@ async fn others_write_while_many_memories_are_deleted() {
     assert!(written >= 3, "{written} writes of another organisation ended during the deletion");
     assert_eq!(store.stats(&ann).await.unwrap().private, 0);
 }
+
+#[tokio::test]
+async fn no_word_of_a_deleted_or_changed_text_stays_in_the_file() {
+    // With and without enough others that the terms move into blocks.
+    for others in [5, 300] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, ann) = (open(folder.path()), tenant("acme"));
+        let texts = ["canaryone sings", "canarytwo sings"].map(|text| memory(text.into()));
+        let inserted = store.insert(&ann, texts.to_vec()).await.unwrap();
+        store.insert(&ann, (0..others).map(|number| memory(format!("sings {number}"))).collect()).await.unwrap();
+        let change = Change { content: Some("quiet now".into()), ..Change::default() };
+        store.update(&ann, inserted[0].id.clone(), change).await.unwrap();
+        store.delete(&ann, inserted[1].id.clone()).await.unwrap();
+        store.close().await;
+        let file = std::fs::read(folder.path().join("memory.db")).unwrap();
+        assert!(!file.windows(6).any(|bytes| bytes == b"canary"), "{others} others");
+    }
+}

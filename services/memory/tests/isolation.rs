@@ -3,13 +3,13 @@
 
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Plan, Role, Scope};
-use mcp_memory::ranking::{Corpus, bm25, with_recency};
+use mcp_memory::ranking::{Corpus, Weight};
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{
-    Change, ListQuery, NewMemory, SearchQuery, Selection, Store, StoreError, TagFilter, TagSelection,
+    Change, ListQuery, NewMemory, SearchHit, SearchQuery, Selection, Store, StoreError, TagFilter, TagSelection,
 };
 use mcp_memory::tenant::Tenant;
-use mcp_memory::terms;
+use mcp_memory::terms::{self, Concept, Document, Query};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
@@ -53,7 +53,7 @@ struct ModelMemory {
     shared: bool,
     content: String,
     tags: Vec<String>,
-    /// Grows with each insert and update.
+    /// Grows with each insert.
     sequence: u64,
 }
 
@@ -185,8 +185,6 @@ impl Comparison {
         let expected = self.expected(caller, &id);
         prop_assert_eq!(reply.as_ref().map(|_| ()).map_err(Clone::clone), expected);
         if let (Ok(changed), Some(memory)) = (reply, self.memories.get_mut(&id)) {
-            self.sequence += 1;
-            memory.sequence = self.sequence;
             memory.content = change.content.unwrap_or_else(|| memory.content.clone());
             memory.shared = change.visibility.map_or(memory.shared, |visibility| visibility == Visibility::Workspace);
             prop_assert_eq!(&changed.content, &memory.content);
@@ -245,7 +243,7 @@ impl Comparison {
         loop {
             let query = SearchQuery { terms: terms.clone(), selection: selection(&tags), limit: page, as_of, after };
             let hits = self.runtime.block_on(self.store.search(&tenant(caller), query)).unwrap();
-            after = hits.last().map(|hit| hit.rank);
+            after = hits.last().map(SearchHit::place);
             let ended = hits.len() < page;
             results.extend(hits.into_iter().map(|hit| (hit.memory.id, hit.rank.score)));
             if ended {
@@ -261,21 +259,27 @@ impl Comparison {
         Ok(())
     }
 
-    fn model_search(&self, caller: usize, words: &[String], tags: &TagFilter) -> Vec<(String, f64)> {
-        let texts: Vec<(&String, &ModelMemory, Vec<String>)> =
+    fn model_search(&self, caller: usize, query: &Query, tags: &TagFilter) -> Vec<(String, f64)> {
+        let texts: Vec<(&String, &ModelMemory, Document)> =
             self.visible(caller).map(|(id, memory)| (id, memory, terms::of(&memory.content))).collect();
-        let corpus =
-            Corpus { documents: texts.len() as u64, terms: texts.iter().map(|(_, _, terms)| terms.len() as u64).sum() };
-        let count = |terms: &[String], word: &String| terms.iter().filter(|term| *term == word).count() as u64;
+        let words = texts.iter().map(|(_, _, document)| document.words).sum();
+        let corpus = Corpus { documents: texts.len() as u64, words };
+        let find = |document: &Document, concept: &Concept| {
+            document.entries.iter().find(|entry| entry.term == concept.term).cloned()
+        };
         let mut hits: Vec<(&String, f64, u64)> = Vec::new();
-        for (id, memory, terms) in &texts {
+        for (id, memory, document) in &texts {
             let mut relevance = 0.0;
-            for word in words.iter().filter(|word| count(terms, word) > 0) {
-                let containing = texts.iter().filter(|(_, _, terms)| count(terms, word) > 0).count() as u64;
-                relevance += bm25(corpus, containing, count(terms, word), terms.len() as u64);
+            for concept in &query.concepts {
+                let Some(entry) = find(document, concept) else { continue };
+                let containing = texts.iter().filter(|(_, _, other)| find(other, concept).is_some()).count() as u64;
+                let exact = concept.forms.iter().any(|form| entry.forms.contains(form));
+                let weight = Weight::new(corpus, containing, concept.weight);
+                relevance += weight.score(entry.frequency, document.words, exact);
             }
+            // The age of every memory is beyond what counts as recent.
             if relevance > 0.0 && selected(memory, tags) {
-                hits.push((id, with_recency(relevance, i64::MAX / 4), memory.sequence));
+                hits.push((id, relevance, memory.sequence));
             }
         }
         hits.sort_by(|one, other| other.1.total_cmp(&one.1).then(other.2.cmp(&one.2)));

@@ -56,6 +56,19 @@ pub struct Hit {
     pub memory: Memory,
     /// Score; higher is better. Comparable only within one reply.
     pub score: f64,
+    /// The words of the query that match; only with `explain`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<WordShare>,
+}
+
+/// A word of a query in a hit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WordShare {
+    /// The word, in lower case.
+    pub word: String,
+    /// Its share of the relevance, from 0 to 1.
+    pub share: f64,
 }
 
 /// Reply of `search_memory`.

@@ -85,7 +85,7 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SearchMemory {
-    /// Words to search for, 1 byte to 1 KiB. Hits are ranked by BM25 and recency.
+    /// Words to search for, 1 byte to 1 KiB; other forms of a word and parts of names match too.
     pub query: String,
     /// Restricts the search to some memories.
     #[serde(flatten)]
@@ -96,6 +96,9 @@ pub struct SearchMemory {
     /// `nextCursor` of the previous reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// If true, each hit lists the matched words.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
 }
 
 /// Arguments of `list_memories` and `export_memories`. The newest memories come first.

@@ -122,6 +122,7 @@ fn migrate_one(file: &Path, connection: &mut Connection, schema: &Schema<'_>) ->
     let mark = format!("PRAGMA application_id = {}; PRAGMA user_version = {};", schema.application_id, from + 1);
     let migrated = transaction
         .execute_batch(migration)
+        .and_then(|()| (schema.on_migration)(&transaction, from + 1))
         .and_then(|()| transaction.execute_batch(&mark))
         .and_then(|()| transaction.commit());
     migrated.map_err(|error| OpenError::Migration {

@@ -1,6 +1,7 @@
-//! The store in one SQLite file: the tables, and full-text search with FTS5. Opening, transactions and durability are in `mcp_kit::database`.
+//! The store in one SQLite file: the tables, and the blocks of the full-text index. Opening, transactions and durability are in `mcp_kit::database`.
 
 mod failure;
+mod index;
 mod read;
 mod schema;
 mod search;
@@ -75,7 +76,7 @@ impl Store for SqliteStore {
     }
 
     fn search(&self, tenant: &Tenant, query: SearchQuery) -> StoreFuture<Vec<SearchHit>> {
-        self.read(tenant, move |connection, tenant| Ok(search::search(connection, tenant, &query)?))
+        self.read(tenant, move |connection, tenant| search::search(connection, tenant, &query))
     }
 
     fn list(&self, tenant: &Tenant, query: ListQuery) -> StoreFuture<Vec<Listed>> {
@@ -98,12 +99,12 @@ impl Store for SqliteStore {
         let selected = self.read(tenant, move |connection, tenant| Ok(read::own_by_tag(connection, tenant, &tags)?));
         let (database, tenant) = (self.database.clone(), tenant.clone());
         async move {
-            let (selection, sequences) = selected.await?;
+            let (selection, versions) = selected.await?;
             if selection != expected {
                 return Err(StoreError::SelectionChanged { actual: selection.count, expected: expected.count });
             }
             let mut deleted = 0;
-            for portion in sequences.chunks(PORTION) {
+            for portion in versions.chunks(PORTION) {
                 let (portion, tenant) = (portion.to_vec(), tenant.clone());
                 deleted +=
                     database.write(move |transaction| write::delete_portion(transaction, &tenant, &portion)).await?;

@@ -2,12 +2,12 @@
 
 use super::{READS, store_tool, tool_error, validate};
 use crate::cursor::Binding;
-use crate::store::{SearchQuery, Store};
+use crate::store::{SearchHit, SearchQuery, Store};
 use crate::tenant::Tenant;
 use crate::terms;
 use crate::time::now_us;
 use mcp_contracts::limits::MAX_QUERY_BYTES;
-use mcp_contracts::memory::{Hit, SearchMemory, SearchReply, tool};
+use mcp_contracts::memory::{Hit, SearchMemory, SearchReply, WordShare, tool};
 use mcp_contracts::{Scope, ToolError, metric};
 use mcp_kit::{Tool, ToolInfo};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 const INFO: ToolInfo = ToolInfo {
     name: tool::SEARCH,
     title: "Search memories",
-    description: "Finds the memories you can see that contain at least one word of `query`, best match first: rare words, short texts and \
-                  recent memories score higher. `tags`, `type`, `createdAfter` and `createdBefore` narrow the search. If the reply has a \
+    description: "Finds the memories you can see that contain at least one word of `query`, best match first: rare and exact words, short texts \
+                  and recent memories score higher. `tags`, `type`, `createdAfter` and `createdBefore` narrow the search. If the reply has a \
                   `nextCursor`, repeat the call with it as `cursor` for the next page.",
     annotations: READS,
     scopes: &[Scope::MemoryRead],
@@ -32,12 +32,14 @@ async fn run(store: Arc<dyn Store>, tenant: Tenant, mut request: SearchMemory) -
         return Err(validate::invalid(format!("`query` has {bytes} bytes, {MAX_QUERY_BYTES} are allowed")));
     }
     let terms = terms::of_query(&request.query);
+    let words: Vec<String> = terms.concepts.iter().map(|concept| concept.word.clone()).collect();
     if terms.is_empty() {
         return Err(validate::invalid("`query` contains no word").with_hint("use `list_memories` to see all memories"));
     }
     let (limit, selection) = (validate::limit(request.limit)?, validate::selection(&request.filter)?);
     let cursor = request.cursor.take();
-    // A cursor belongs to the query, not to the size of its pages: a client may change `limit` from page to page.
+    let explain = std::mem::take(&mut request.explain);
+    // A cursor belongs to the query, not to the form of its pages: a client may change `limit` and `explain` from page to page.
     request.limit = None;
     let binding = Binding::new(&tenant, "search", &request);
     let parse = |cursor: String| binding.parse_search(&cursor).ok_or_else(validate::bad_cursor);
@@ -50,7 +52,23 @@ async fn run(store: Arc<dyn Store>, tenant: Tenant, mut request: SearchMemory) -
     hits.truncate(limit);
     let outcome = if hits.is_empty() { "miss" } else { "hit" };
     metrics::counter!(metric::MEMORY_LOOKUPS_TOTAL, "outcome" => outcome).increment(1);
-    let next_cursor = hits.last().filter(|_| has_more).map(|last| binding.search(as_of, last.rank));
-    let hits = hits.into_iter().map(|hit| Hit { memory: hit.memory, score: hit.rank.score }).collect();
-    Ok(SearchReply { hits, next_cursor })
+    let next_cursor = hits.last().filter(|_| has_more).map(|last| binding.search(as_of, &last.place()));
+    let hit = |hit: SearchHit| Hit {
+        score: hit.rank.score,
+        matches: if explain { shares(&words, &hit.parts) } else { Vec::new() },
+        memory: hit.memory,
+    };
+    Ok(SearchReply { hits: hits.into_iter().map(hit).collect(), next_cursor })
+}
+
+/// Returns the words that a hit has, with the greatest share first.
+fn shares(words: &[String], parts: &[f64]) -> Vec<WordShare> {
+    let sum: f64 = parts.iter().sum();
+    // Two digits, because the reply is read by a model and each digit costs it.
+    let share = |part: &f64| (part / sum * 100.0).round() / 100.0;
+    let matched = words.iter().zip(parts).filter(|(_, part)| **part > 0.0);
+    let mut shares: Vec<WordShare> =
+        matched.map(|(word, part)| WordShare { word: word.clone(), share: share(part) }).collect();
+    shares.sort_by(|one, other| other.share.total_cmp(&one.share));
+    shares
 }

@@ -77,7 +77,7 @@ impl Workflow {
 
     async fn search(&self, run: &Run<'_>, filter: Filter) -> PeerReply<Vec<Memory>> {
         let query = cut(run.request.action.intent.trim(), MAX_QUERY_BYTES).to_owned();
-        let arguments = SearchMemory { query, filter, limit: Some(MAX_MEMORIES), cursor: None };
+        let arguments = SearchMemory { query, filter, limit: Some(MAX_MEMORIES), cursor: None, explain: false };
         let called = self.peers.memory.call::<_, SearchReply>(&run.call(SEARCH, true), &arguments).await;
         let result: Result<Vec<Memory>, PeerError> =
             called.result.map(|reply| reply.hits.into_iter().map(|hit| hit.memory).collect());

@@ -324,7 +324,7 @@ mod tests {
         let Effect::Read { value: Some(value), .. } = read else { panic!("{read:?}") };
         assert_eq!((value.version, value.tags), (Some(3), Some(low_half("s\nt"))));
         let list = memory::MemoryPage { memories: vec![memory()], next_cursor: Some("c".to_owned()) };
-        let hits = vec![memory::Hit { memory: memory(), score: 1.5 }];
+        let hits = vec![memory::Hit { memory: memory(), score: 1.5, matches: Vec::new() }];
         let search = memory::SearchReply { hits, next_cursor: None };
         let scans = [
             (effect("list_memories", &json!({ "tags": ["t"] }), &Outcome::Ok, &list), true),
@@ -341,7 +341,7 @@ mod tests {
         let mut full = memory();
         full.kind = Some("note".to_owned());
         full.metadata = json!({ "a": [1] }).as_object().unwrap().clone();
-        let hits = vec![memory::Hit { memory: full.clone(), score: 1.5 }];
+        let hits = vec![memory::Hit { memory: full.clone(), score: 1.5, matches: Vec::new() }];
         let (id, update) = (json!({ "id": "k" }), json!({ "id": "k", "content": "a" }));
         let content = json!({ "content": "a" });
         let stored = memory::StoredMemory {

@@ -2,7 +2,7 @@
 //! restore. No row is filtered out after a query, because the query would then have read memories of other tenants.
 
 use super::failure::Failure;
-use crate::store::{ListQuery, Listed, Selection, Stats, StoreError, TagFilter, TagSelection};
+use crate::store::{ListPlace, ListQuery, Listed, Selection, Stats, StoreError, TagFilter, TagSelection};
 use crate::tenant::Tenant;
 use crate::time::time_text;
 use mcp_contracts::memory::{Memory, TagCount, TagMatch, Visibility};
@@ -186,43 +186,55 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
     condition.sql.push_str(&format!(" AND ({})", alternatives.join(operator)));
 }
 
+/// Returns the number of the newest memory of all tenants.
+pub(super) fn newest(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(sequence), 0) FROM memory";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
 /// Returns a page of memories, newest first. Reads each scope alone and merges the two results: the index has the order of the list only
 /// within one scope, so a query on both scopes would sort all rows of the tenant for each page.
 pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) -> rusqlite::Result<Vec<Listed>> {
+    let newest = match query.after {
+        Some(after) => after.newest,
+        None => newest(connection)?,
+    };
     let mut listed = Vec::new();
     for owner in [tenant.user(), ""] {
         // The end of time stands for the first page, so that both cases have one statement.
-        let (after_us, after_sequence) = query.after.unwrap_or((i64::MAX, i64::MAX));
+        let (after_us, after_sequence) =
+            query.after.map_or((i64::MAX, i64::MAX), |after| (after.created_us, after.sequence));
         let mut values = identity(tenant);
         values.extend([
             SqlValue::from(owner.to_owned()),
             after_us.into(),
             after_sequence.into(),
             (query.limit as i64).into(),
+            newest.into(),
         ]);
-        let condition = condition(&query.selection, 8);
+        let condition = condition(&query.selection, 9);
         values.extend(condition.values);
         let sql = format!(
             "scope = (SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner = ?4 AND owner IN (?3, ''))
-             AND (created_us, sequence) < (?5, ?6){} ORDER BY created_us DESC, sequence DESC LIMIT ?7",
+             AND (created_us, sequence) < (?5, ?6) AND sequence <= ?8{} ORDER BY created_us DESC, sequence DESC LIMIT ?7",
             condition.sql
         );
         for row in rows(connection, &sql, values)? {
-            let place = (row.created_us, row.sequence);
+            let place = ListPlace { created_us: row.created_us, sequence: row.sequence, newest };
             listed.push(Listed { memory: memory(tenant, row), place });
         }
     }
-    listed.sort_unstable_by_key(|listed| std::cmp::Reverse(listed.place));
+    listed.sort_unstable_by_key(|listed| std::cmp::Reverse((listed.place.created_us, listed.place.sequence)));
     listed.truncate(query.limit);
     Ok(listed)
 }
 
-/// Returns the user's own memories with these tags: what a confirmation is for, and their sequence numbers. No content is read.
+/// Returns the user's own memories with these tags: what a confirmation is for, and their sequence numbers with their versions. No content is read.
 pub(super) fn own_by_tag(
     connection: &Connection,
     tenant: &Tenant,
     tags: &TagFilter,
-) -> rusqlite::Result<(TagSelection, Vec<i64>)> {
+) -> rusqlite::Result<(TagSelection, Vec<(i64, i64)>)> {
     let selection = Selection { tags: tags.clone(), ..Selection::default() };
     let condition = condition(&selection, 4);
     let mut values = identity(tenant);
@@ -232,17 +244,17 @@ pub(super) fn own_by_tag(
         "SELECT m.sequence, m.id, m.version FROM memory m WHERE scope IN {VISIBLE} AND m.owner = ?3{} ORDER BY m.sequence",
         condition.sql
     );
-    let (mut sequences, mut digest) = (Vec::new(), Sha256::new());
+    let (mut versions, mut digest) = (Vec::new(), Sha256::new());
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     while let Some(row) = rows.next()? {
-        sequences.push(row.get(0)?);
+        versions.push((row.get(0)?, row.get(2)?));
         // Ids have one length, so no two selections have the same bytes.
         digest.update(row.get_ref(1)?.as_blob()?);
         digest.update(row.get::<_, i64>(2)?.to_be_bytes());
     }
-    let selection = TagSelection { count: sequences.len() as u64, digest: digest.finalize().into() };
-    Ok((selection, sequences))
+    let selection = TagSelection { count: versions.len() as u64, digest: digest.finalize().into() };
+    Ok((selection, versions))
 }
 
 pub(super) fn stats(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<Stats> {

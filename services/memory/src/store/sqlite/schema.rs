@@ -1,7 +1,8 @@
 //! The tables of the store. A scope is a set of readers: one user in one workspace, or the whole workspace (`owner` is empty). Every row
-//! carries its scope, and every term of the full-text index begins with it, so that neither the cost nor the ranking of a search depends
-//! on what other scopes hold (decision 0009).
+//! carries its scope, and so does every entry of the full-text index, so that neither the cost nor the ranking of a search depends on what other
+//! scopes hold (decisions 0009 and 0028).
 
+use super::index;
 use mcp_contracts::metric;
 use mcp_kit::database::Schema;
 use std::time::Duration;
@@ -9,16 +10,15 @@ use std::time::Duration;
 pub const SCHEMA: Schema<'static> = Schema {
     // The letters `mcpm`.
     application_id: 0x6d63_706d,
-    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY],
+    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY, INDEX],
+    on_migration: |transaction, version| if version == INDEX_VERSION { index::rebuild(transaction) } else { Ok(()) },
     on_commit: record_commit,
 };
 
 // `AUTOINCREMENT`: the number of a deleted scope or memory is never used again, so that a cursor or a term of the index cannot come to mean
-// another one. An update gives a memory a new `sequence`.
+// another one. A memory keeps its `sequence`.
 // `idempotency.reply` is the result that a repeated request gets.
-// `word` is contentless: the words are kept in `memory.content` already. `tokenize = 'ascii'` splits at ASCII punctuation only, because
-// `terms::of` has split and lowercased the text before.
-// `word_at` reads the entries of one term from the index, with their number in each memory. FTS5's own ranking would count other tenants' texts.
+// `word` and `word_at` were the index of versions 1 to 3.
 // `documents`, `terms` and `bytes` are kept for each scope, because counting them would make every search and every `memory_stats` read all
 // rows of the tenant. The statements of `write.rs` maintain them.
 const TABLES: &str = "
@@ -77,6 +77,50 @@ const MEMORY_BY_KIND: &str =
 /// Index of the kept replies that hold a whole memory, so that its deletion finds them.
 const REPLY_BY_MEMORY: &str = "CREATE INDEX idempotency_by_memory ON idempotency (json_extract(reply, '$.Updated.id'))
     WHERE json_extract(reply, '$.Updated.id') IS NOT NULL;";
+
+/// The full-text index as lists of places (decision 0028). `first` is the number of the first memory of a block. `recent` has the terms of new
+/// memories until they are in blocks, and `earlier` the digests of the terms of texts that were changed within the last hour, for searches that
+/// began before (decision 0029). `scope.forgotten` is the highest `earlier.id` that is gone.
+// The counts are before the block, so that they are read without it. SQLite moves neither of them to another page, because a block has at most
+// 1,000 bytes.
+const INDEX: &str = "
+DROP TABLE word_at;
+DROP TABLE word;
+ALTER TABLE scope ADD COLUMN recent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE scope ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE posting (
+    scope INTEGER NOT NULL,
+    term TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    places INTEGER NOT NULL,
+    max_frequency INTEGER NOT NULL,
+    min_length INTEGER NOT NULL,
+    block BLOB NOT NULL,
+    PRIMARY KEY (scope, term, first)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE recent (
+    scope INTEGER NOT NULL,
+    memory INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    words BLOB NOT NULL,
+    PRIMARY KEY (scope, memory)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE earlier (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    memory INTEGER NOT NULL,
+    scope INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    stored_us INTEGER NOT NULL,
+    words BLOB NOT NULL
+) STRICT;
+CREATE INDEX earlier_by_memory ON earlier (memory);
+CREATE INDEX earlier_by_scope ON earlier (scope, id);
+CREATE INDEX earlier_by_time ON earlier (stored_us);
+";
+/// The version that [`INDEX`] creates.
+const INDEX_VERSION: usize = 4;
 
 fn record_commit(writes: usize, duration: Duration) {
     metrics::histogram!(metric::MEMORY_COMMIT_ROWS).record(writes as f64);

@@ -1,130 +1,258 @@
-//! Search: finds the terms of the query in the full-text index and scores each memory that has at least one of them.
+//! Search: reads the places of the query's concepts from the index and returns the best memories. `crate::index::top` ranks them.
+//!
+//! A walk over pages ranks the memories as they were at its first page: its cursor has the statistics of that moment, memories that are newer
+//! are left out, and a memory whose text was changed since is ranked by its earlier text.
 
-use super::read;
-use crate::ranking::{self, Corpus};
-use crate::store::{Rank, SearchHit, SearchQuery};
+use super::failure::Failure;
+use super::{index, read};
+use crate::index::block::Block;
+use crate::index::forward;
+use crate::index::top::{Question, Scorer, Single, Top};
+use crate::ranking::{self, Corpus, Weight};
+use crate::store::{SearchHit, SearchQuery, SearchWalk, Selection, StoreError};
 use crate::tenant::Tenant;
+use crate::terms::Query;
+use mcp_contracts::memory::{RESERVED_TAG_PREFIXES, TagMatch};
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, params_from_iter};
-use std::cmp::Ordering;
-use std::collections::HashMap;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-/// A memory with at least one of the terms.
-struct Candidate {
-    relevance: f64,
-    created_us: i64,
-    /// True if the filter of the query selects the memory.
-    selected: bool,
+/// Number of memories that the filter checks one by one, before it reads the numbers of all memories that it selects.
+// A check takes 2 us. A filter that selects many memories needs few checks, and one that selects few has few numbers.
+const SINGLE_CHECKS: usize = 256;
+
+/// What the index has of a scope of the tenant.
+struct ScopeIndex {
+    newest_day: i64,
+    /// Blocks by concept.
+    lists: Vec<Vec<Block>>,
+    recent: Vec<Memory>,
 }
 
-/// One term in one memory.
-struct Posting {
-    sequence: i64,
-    frequency: u64,
+/// The terms of one memory.
+struct Memory {
+    number: i64,
     length: u64,
-    created_us: i64,
-    selected: bool,
+    day: i64,
+    words: Vec<u8>,
 }
 
-pub(super) fn search(
-    connection: &Connection,
-    tenant: &Tenant,
-    query: &SearchQuery,
-) -> rusqlite::Result<Vec<SearchHit>> {
-    // Only the memories of the page are read in full. All of them still exist, because a search reads one snapshot.
-    let hit = |rank: Rank| {
-        let row = read::visible_row(connection, tenant, "sequence", SqlValue::from(rank.sequence))?;
-        Ok(SearchHit { memory: read::memory(tenant, row), rank })
+pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> Result<Vec<SearchHit>, Failure> {
+    let (ids, corpus, forgotten) = scopes(connection, tenant)?;
+    let scopes: Vec<ScopeIndex> =
+        ids.iter().map(|id| read_scope(connection, *id, &query.terms)).collect::<rusqlite::Result<_>>()?;
+    let plain = sorted(query.terms.concepts.iter().map(|concept| concept.term.clone().into_bytes()));
+    let walk = match &query.after {
+        Some(after) => after.walk.clone(),
+        None => Arc::new(first_page(connection, &scopes, corpus, &plain, query.terms.concepts.len())?),
     };
-    rank(connection, tenant, query)?.into_iter().map(hit).collect()
+    // Another number of concepts has a cursor of a release that splits texts in another way.
+    if walk.changes < forgotten || walk.containing.len() != query.terms.concepts.len() {
+        return Err(StoreError::CursorExpired.into());
+    }
+    let earlier =
+        if query.after.is_some() { read_earlier(connection, &ids, walk.changes)? } else { Earlier::default() };
+    let mut top = Top::new(question(query, &walk, earlier.changed.clone()));
+    let mut filter = Filter { connection, tenant, selection: &query.selection, checks: 0, selected: None };
+    for scope in &scopes {
+        for memory in scope.recent.iter().filter(|memory| !earlier.changed.contains(&memory.number)) {
+            top.add(&single(memory, &plain), &mut |memory| filter.accept(memory))?;
+        }
+        top.add_lists(&scope.lists, scope.newest_day, &mut |memory| filter.accept(memory))?;
+    }
+    let digests = query.terms.concepts.iter().map(|concept| forward::digest(&concept.term).to_vec());
+    let digests = if earlier.memories.is_empty() { Vec::new() } else { sorted(digests) };
+    for memory in &earlier.memories {
+        // The memory may have moved to a scope that the tenant cannot see.
+        top.add(&single(memory, &digests), &mut |memory| filter.check(memory))?;
+    }
+    // Only the memories of the page are read in full. All of them still exist, because a search reads one snapshot.
+    let hit = |best: crate::index::top::Best| {
+        let row = read::visible_row(connection, tenant, "sequence", SqlValue::from(best.rank.sequence))?;
+        Ok(SearchHit { memory: read::memory(tenant, row), rank: best.rank, parts: best.parts, walk: Arc::clone(&walk) })
+    };
+    top.into_sorted().into_iter().map(hit).collect()
 }
 
-/// Returns the ranks of the page, best first.
-fn rank(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> rusqlite::Result<Vec<Rank>> {
-    let (scopes, corpus) = scopes(connection, tenant)?;
-    let mut candidates: HashMap<i64, Candidate> = HashMap::new();
-    // Always in the order of the query: the rounding of a sum depends on its order, and every page must get the same
-    // scores.
-    for term in &query.terms {
-        let mut postings = Vec::new();
-        for scope in &scopes {
-            postings.extend(read_postings(connection, tenant, query, *scope, term)?);
+fn question(query: &SearchQuery, walk: &SearchWalk, excluded: HashSet<i64>) -> Question {
+    let scorer = |(concept, containing): (&crate::terms::Concept, &u64)| Scorer {
+        weight: Weight::new(walk.corpus, *containing, concept.weight),
+        forms: concept.forms.clone(),
+    };
+    Question {
+        scorers: query.terms.concepts.iter().zip(&walk.containing).map(scorer).collect(),
+        today: ranking::day(query.as_of),
+        limit: query.limit,
+        after: query.after.as_ref().map(|after| after.rank),
+        newest: walk.newest,
+        excluded,
+    }
+}
+
+/// Returns the state that all pages of a walk rank.
+fn first_page(
+    connection: &Connection,
+    scopes: &[ScopeIndex],
+    corpus: Corpus,
+    plain: &[(Vec<u8>, usize)],
+    concepts: usize,
+) -> rusqlite::Result<SearchWalk> {
+    let mut containing = vec![0; concepts];
+    for scope in scopes {
+        for (containing, blocks) in containing.iter_mut().zip(&scope.lists) {
+            *containing += blocks.iter().map(|block| block.places).sum::<u64>();
         }
-        // Memories that the filter or `as_of` excludes count as well, so that a filter does not change the scores of
-        // the others.
-        let containing = postings.len() as u64;
-        for posting in postings {
-            let candidate = candidates.entry(posting.sequence).or_insert(Candidate {
-                relevance: 0.0,
-                created_us: posting.created_us,
-                selected: posting.selected,
-            });
-            candidate.relevance += ranking::bm25(corpus, containing, posting.frequency, posting.length);
+        for memory in &scope.recent {
+            single(memory, plain).matches.iter().for_each(|(concept, ..)| containing[*concept] += 1);
         }
     }
-    let mut ranks: Vec<Rank> = candidates
-        .into_iter()
-        .filter(|(_, candidate)| candidate.selected && candidate.created_us <= query.as_of)
-        .map(|(sequence, candidate)| Rank {
-            score: ranking::with_recency(candidate.relevance, query.as_of - candidate.created_us),
-            sequence,
-        })
-        .filter(|rank| query.after.is_none_or(|after| compare(rank, &after) == Ordering::Greater))
-        .collect();
-    ranks.sort_unstable_by(compare);
-    ranks.truncate(query.limit);
-    Ok(ranks)
+    let changes = "SELECT seq FROM sqlite_sequence WHERE name = 'earlier'";
+    Ok(SearchWalk {
+        newest: read::newest(connection)?,
+        changes: connection.prepare_cached(changes)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0),
+        corpus,
+        containing,
+    })
 }
 
-/// Orders hits: higher scores first, then newer memories.
-fn compare(one: &Rank, other: &Rank) -> Ordering {
-    other.score.total_cmp(&one.score).then(other.sequence.cmp(&one.sequence))
-}
-
-fn scopes(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<(Vec<i64>, Corpus)> {
-    let sql = "SELECT id, documents, terms FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, '')";
+/// Returns the scopes of the tenant, the counts of their memories, and the last change whose earlier text is forgotten.
+fn scopes(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<(Vec<i64>, Corpus, i64)> {
+    let sql =
+        "SELECT id, documents, terms, forgotten FROM scope WHERE org = ?1 AND workspace = ?2 AND owner IN (?3, '')";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params_from_iter(read::identity(tenant)))?;
-    let (mut scopes, mut corpus) = (Vec::new(), Corpus::default());
+    let (mut scopes, mut corpus, mut forgotten) = (Vec::new(), Corpus::default(), 0);
     while let Some(row) = rows.next()? {
         scopes.push(row.get(0)?);
         corpus.documents += row.get::<_, i64>(1)?.unsigned_abs();
-        corpus.terms += row.get::<_, i64>(2)?.unsigned_abs();
+        corpus.words += row.get::<_, i64>(2)?.unsigned_abs();
+        forgotten = forgotten.max(row.get(3)?);
     }
-    Ok((scopes, corpus))
+    Ok((scopes, corpus, forgotten))
 }
 
-/// Reads the memories of `scope` that contain `term`.
-fn read_postings(
-    connection: &Connection,
-    tenant: &Tenant,
-    query: &SearchQuery,
-    scope: i64,
-    term: &str,
-) -> rusqlite::Result<Vec<Posting>> {
-    let condition = read::condition(&query.selection, 6);
-    let mut values = read::identity(tenant);
-    values.extend([SqlValue::from(format!("{scope}x{term}")), SqlValue::from(scope)]);
-    values.extend(condition.values);
-    // `CROSS JOIN` makes SQLite read the entries of the index first and then their rows. The term names the scope already; the condition on
-    // the scope repeats it, so that an error in the index cannot show a memory of another tenant.
-    let sql = format!(
-        "SELECT w.doc, w.frequency, m.terms, m.created_us, (1{})
-         FROM (SELECT doc, count(*) AS frequency FROM word_at WHERE term = ?4 GROUP BY doc) w
-         CROSS JOIN memory m ON m.sequence = w.doc
-         WHERE m.scope = ?5 AND {}",
-        condition.sql,
-        read::is_visible("?5")
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let posting = |row: &rusqlite::Row<'_>| {
-        Ok(Posting {
-            sequence: row.get(0)?,
-            frequency: row.get::<_, i64>(1)?.unsigned_abs(),
-            length: row.get::<_, i64>(2)?.unsigned_abs(),
-            created_us: row.get(3)?,
-            selected: row.get(4)?,
-        })
-    };
-    statement.query_map(params_from_iter(values), posting)?.collect()
+fn read_scope(connection: &Connection, id: i64, query: &Query) -> rusqlite::Result<ScopeIndex> {
+    let mut lists = Vec::with_capacity(query.concepts.len());
+    for concept in &query.concepts {
+        let sql = "SELECT first, places, max_frequency, min_length, block FROM posting WHERE scope = ?1 AND term = ?2 ORDER BY first";
+        let mut statement = connection.prepare_cached(sql)?;
+        lists.push(statement.query_map(params![id, concept.term], index::parse_block)?.collect::<Result<_, _>>()?);
+    }
+    let newest = "SELECT coalesce(max(created_us), 0) FROM memory WHERE scope = ?1";
+    let newest_us: i64 = connection.prepare_cached(newest)?.query_row([id], |row| row.get(0))?;
+    let sql = "SELECT memory, length, day, words FROM recent WHERE scope = ?1";
+    let recent = connection.prepare_cached(sql)?.query_map([id], parse_memory)?.collect::<Result<_, _>>()?;
+    Ok(ScopeIndex { newest_day: ranking::day(newest_us), lists, recent })
+}
+
+fn parse_memory(row: &rusqlite::Row<'_>) -> rusqlite::Result<Memory> {
+    let length = row.get::<_, i64>(1)?.unsigned_abs();
+    Ok(Memory { number: row.get(0)?, length, day: row.get(2)?, words: row.get(3)? })
+}
+
+/// Memories whose text or readers were changed after the first page of a walk, and that the tenant could see before.
+#[derive(Default)]
+struct Earlier {
+    changed: HashSet<i64>,
+    /// As they were at the first page.
+    memories: Vec<Memory>,
+}
+
+fn read_earlier(connection: &Connection, scopes: &[i64], changes: i64) -> rusqlite::Result<Earlier> {
+    let sql = "SELECT memory, length, day, words, id FROM earlier WHERE scope = ?1 AND id > ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows: Vec<(i64, Memory)> = Vec::new();
+    for scope in scopes {
+        let row = statement.query_map([*scope, changes], |row| Ok((row.get(4)?, parse_memory(row)?)))?;
+        rows.extend(row.collect::<rusqlite::Result<Vec<_>>>()?);
+    }
+    // In the order of the changes, so that the first row of a memory is the text that was current at the first page.
+    rows.sort_unstable_by_key(|(id, _)| *id);
+    let mut earlier = Earlier::default();
+    for (_, memory) in rows {
+        if earlier.changed.insert(memory.number) {
+            earlier.memories.push(memory);
+        }
+    }
+    Ok(earlier)
+}
+
+/// Returns terms with the numbers of their concepts, in order.
+fn sorted(terms: impl Iterator<Item = Vec<u8>>) -> Vec<(Vec<u8>, usize)> {
+    let mut terms: Vec<(Vec<u8>, usize)> = terms.enumerate().map(|(concept, term)| (term, concept)).collect();
+    terms.sort_unstable();
+    terms
+}
+
+fn single<'a>(memory: &'a Memory, terms: &[(Vec<u8>, usize)]) -> Single<'a> {
+    let matches = forward::words(&memory.words).filter_map(|word| {
+        let place = terms.binary_search_by(|(term, _)| term.as_slice().cmp(word.term)).ok()?;
+        Some((terms[place].1, word.frequency, word.forms))
+    });
+    Single { memory: memory.number, length: memory.length, day: memory.day, matches: matches.collect() }
+}
+
+/// The filter of a query.
+struct Filter<'a> {
+    connection: &'a Connection,
+    tenant: &'a Tenant,
+    selection: &'a Selection,
+    checks: usize,
+    /// Numbers of all memories that the filter selects.
+    selected: Option<HashSet<i64>>,
+}
+
+impl Filter<'_> {
+    /// Returns true if the filter selects a memory of the tenant's scopes.
+    fn accept(&mut self, memory: i64) -> rusqlite::Result<bool> {
+        if *self.selection == Selection::default() {
+            return Ok(true);
+        }
+        if let Some(selected) = &self.selected {
+            return Ok(selected.contains(&memory));
+        }
+        self.checks += 1;
+        if self.checks > SINGLE_CHECKS {
+            let selected = self.select()?;
+            let is_selected = selected.contains(&memory);
+            self.selected = Some(selected);
+            return Ok(is_selected);
+        }
+        self.check(memory)
+    }
+
+    /// Returns true if the tenant can see the memory and the filter selects it.
+    fn check(&self, memory: i64) -> rusqlite::Result<bool> {
+        let condition = read::condition(self.selection, 5);
+        let mut values = read::identity(self.tenant);
+        values.push(memory.into());
+        values.extend(condition.values);
+        let visible = read::is_visible("m.scope");
+        let sql =
+            format!("SELECT EXISTS (SELECT 1 FROM memory m WHERE m.sequence = ?4 AND {visible}{})", condition.sql);
+        self.connection.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))
+    }
+
+    fn select(&self) -> rusqlite::Result<HashSet<i64>> {
+        let condition = read::condition(self.selection, 5);
+        let tags = &self.selection.tags;
+        // A tag that every memory must have is read from its table, which has none of the service.
+        let is_required = tags.tag_match == TagMatch::All || tags.tags.len() == 1;
+        let is_stored = |tag: &&String| !RESERVED_TAG_PREFIXES.iter().any(|prefix| tag.starts_with(prefix));
+        let required = tags.tags.iter().filter(|_| is_required).find(is_stored);
+        let from = match required {
+            Some(_) => format!(
+                "tag d CROSS JOIN memory m ON m.sequence = d.memory WHERE d.tag = ?4 AND d.scope IN {} AND m.scope = d.scope",
+                read::VISIBLE
+            ),
+            None => format!("memory m WHERE ?4 = '' AND m.scope IN {}", read::VISIBLE),
+        };
+        let mut values = read::identity(self.tenant);
+        values.push(required.cloned().unwrap_or_default().into());
+        values.extend(condition.values);
+        let sql = format!("SELECT m.sequence FROM {from}{}", condition.sql);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        statement.query_map(params_from_iter(values), |row| row.get(0))?.collect()
+    }
 }

@@ -2,15 +2,16 @@
 //! it changes anything; only an insert of several memories needs a savepoint.
 
 use super::failure::Failure;
+use super::index;
 use super::read::{self, MEMORY_COLUMNS, Row};
 use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
-use crate::terms;
+use crate::terms::{self, Document};
 use mcp_contracts::memory::{Memory, Visibility};
+use rusqlite::types::Value as SqlValue;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// Minimum time for which an idempotency key is kept, in microseconds: one day.
 const KEY_LIFETIME_US: i64 = 86_400_000_000;
@@ -36,6 +37,7 @@ pub(super) fn insert(
     memories: &[NewMemory],
     now: i64,
 ) -> Result<Vec<Inserted>> {
+    index::forget_old(transaction, now)?;
     let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, memory, now)).collect();
     // One memory is refused before it changes anything, so the usual case does without the cost of a savepoint.
     if memories.len() == 1 {
@@ -122,8 +124,7 @@ pub(super) fn update(
     {
         return Err(StoreError::VersionConflict { id: id.to_owned(), actual: row.version, expected }.into());
     }
-    // Removed and added again, so that terms, tags and counts follow the change.
-    remove(transaction, row.sequence)?;
+    let before = row.clone();
     if let Some(content) = &change.content {
         row.content_hash = Sha256::digest(content).to_vec();
         row.content.clone_from(content);
@@ -145,7 +146,7 @@ pub(super) fn update(
     row.version += 1;
     // The clock may have been set back.
     row.updated_us = now.max(row.created_us);
-    add(transaction, &row)?;
+    replace(transaction, &before, &row, now)?;
     // Not read back: a memory that an admin makes private is no longer visible to the admin.
     let memory = read::memory(tenant, row);
     remember(transaction, tenant, change.idempotency.as_ref(), &StoredResult::Updated(memory.clone()), now)?;
@@ -155,7 +156,7 @@ pub(super) fn update(
 pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<()> {
     let row = writable_row(transaction, tenant, id)?;
     forget_replies(transaction, &row.id)?;
-    Ok(remove(transaction, row.sequence)?)
+    Ok(remove(transaction, &row)?)
 }
 
 /// Removes the text of a memory that is deleted from the replies that are kept for idempotency keys.
@@ -168,21 +169,20 @@ fn forget_replies(transaction: &Transaction<'_>, id: &[u8]) -> rusqlite::Result<
     Ok(())
 }
 
-/// Deletes those of the memories with these sequence numbers that still exist and are the user's own. Returns their number.
+/// Deletes those of the memories with these sequence numbers that still have their versions and are the user's own. Returns their number.
 pub(super) fn delete_portion(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
-    sequences: &[i64],
+    versions: &[(i64, i64)],
 ) -> rusqlite::Result<u64> {
-    let sql = format!("SELECT id FROM memory m WHERE sequence = ?4 AND owner = ?3 AND {}", read::is_visible("m.scope"));
     let mut deleted = 0;
-    for sequence in sequences {
-        let key = params![tenant.org(), tenant.workspace(), tenant.user(), sequence];
-        // An update gives a memory a new number, so a memory that was changed since the confirmation is not found.
-        let id: Option<Vec<u8>> = transaction.prepare_cached(&sql)?.query_row(key, |row| row.get(0)).optional()?;
-        if let Some(id) = id {
-            forget_replies(transaction, &id)?;
-            remove(transaction, *sequence)?;
+    for (sequence, version) in versions {
+        let row = read::visible_row(transaction, tenant, "sequence", SqlValue::from(*sequence)).optional()?;
+        // A memory that was changed since the confirmation has another version.
+        let confirmed = |row: &Row| row.owner == tenant.user() && row.version == version.unsigned_abs();
+        if let Some(row) = row.filter(confirmed) {
+            forget_replies(transaction, &row.id)?;
+            remove(transaction, &row)?;
             deleted += 1;
         }
     }
@@ -221,10 +221,9 @@ fn scope_for_write(
     Ok(transaction.last_insert_rowid())
 }
 
-/// Inserts a row under a new sequence number, with its terms and tags. The index is maintained here and not by triggers, because terms come
-/// from `terms::of`, which SQL cannot call.
+/// Inserts a row under a new sequence number, with its terms and tags.
 fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
-    let terms = terms::of(&row.content);
+    let document = terms::of(&row.content);
     let tags = serde_json::to_string(&row.tags).unwrap_or_default();
     let metadata = serde_json::to_string(&row.metadata).unwrap_or_default();
     transaction
@@ -243,56 +242,97 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
             tags,
             metadata,
             row.content,
-            terms.len() as i64,
+            document.words as i64,
         ])?;
     let sequence = transaction.last_insert_rowid();
-    // 8 more bytes for each term: the number of the scope, the `x` and the space.
-    let mut indexed = String::with_capacity(row.content.len() + terms.len() * 8);
-    for term in &terms {
-        // `x` separates the number from the term: terms may begin with a digit, and FTS5 would split at a punctuation
-        // mark.
-        let _ = write!(indexed, "{}x{term} ", row.scope);
-    }
-    transaction
-        .prepare_cached("INSERT INTO word (rowid, terms) VALUES (?1, ?2)")?
-        .execute(params![sequence, indexed])?;
-    for tag in &row.tags {
-        transaction
-            .prepare_cached("INSERT OR IGNORE INTO tag (scope, tag, memory) VALUES (?1, ?2, ?3)")?
-            .execute(params![row.scope, tag, sequence])?;
-    }
-    add_to_counts(transaction, row.scope, 1, terms.len() as i64, row.content.len() as i64)
+    add_tags(transaction, row.scope, sequence, &row.tags)?;
+    add_to_index(transaction, row, sequence, &document)
 }
 
-/// Removes a row with its terms and tags. Does not read the content, which can be 64 KiB.
-fn remove(transaction: &Transaction<'_>, sequence: i64) -> rusqlite::Result<()> {
-    let (scope, tags, terms, bytes): (i64, String, i64, i64) = transaction
-        .prepare_cached("SELECT scope, tags, terms, octet_length(content) FROM memory WHERE sequence = ?1")?
-        .query_row([sequence], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    transaction.prepare_cached("DELETE FROM memory WHERE sequence = ?1")?.execute([sequence])?;
-    transaction.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([sequence])?;
-    // `add` wrote the JSON.
-    for tag in serde_json::from_str::<Vec<String>>(&tags).unwrap_or_default() {
-        transaction
-            .prepare_cached("DELETE FROM tag WHERE scope = ?1 AND tag = ?2 AND memory = ?3")?
-            .execute(params![scope, tag, sequence])?;
+/// Writes a changed row. Index, tags and counts follow only if they changed.
+fn replace(transaction: &Transaction<'_>, before: &Row, row: &Row, now: i64) -> rusqlite::Result<()> {
+    index::forget_old(transaction, now)?;
+    let is_moved = before.scope != row.scope;
+    if is_moved || before.tags != row.tags {
+        remove_tags(transaction, before.scope, row.sequence, &before.tags)?;
+        add_tags(transaction, row.scope, row.sequence, &row.tags)?;
     }
-    add_to_counts(transaction, scope, -1, -terms, -bytes)
-}
-
-fn add_to_counts(
-    transaction: &Transaction<'_>,
-    scope: i64,
-    documents: i64,
-    terms: i64,
-    bytes: i64,
-) -> rusqlite::Result<()> {
+    let mut words: Option<u64> = None;
+    if is_moved || before.content != row.content {
+        let document = terms::of(&before.content);
+        index::keep_earlier(transaction, before.scope, row.sequence, row.created_us, &document, now)?;
+        remove_from_index(transaction, before, &document)?;
+        let document = terms::of(&row.content);
+        add_to_index(transaction, row, row.sequence, &document)?;
+        words = Some(document.words);
+    }
     transaction
         .prepare_cached(
-            "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4 WHERE id = ?1",
+            "UPDATE memory SET scope = ?2, updated_us = ?3, version = ?4, content_hash = ?5, kind = ?6, tags = ?7, metadata = ?8, content = ?9,
+             terms = coalesce(?10, terms) WHERE sequence = ?1",
         )?
-        .execute([scope, documents, terms, bytes])?;
+        .execute(params![
+            row.sequence,
+            row.scope,
+            row.updated_us,
+            row.version as i64,
+            row.content_hash,
+            row.kind,
+            serde_json::to_string(&row.tags).unwrap_or_default(),
+            serde_json::to_string(&row.metadata).unwrap_or_default(),
+            row.content,
+            words.map(u64::cast_signed),
+        ])?;
     Ok(())
+}
+
+/// Removes a row with its terms and tags, and what is kept of its earlier texts.
+fn remove(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM memory WHERE sequence = ?1")?.execute([row.sequence])?;
+    remove_tags(transaction, row.scope, row.sequence, &row.tags)?;
+    index::forget(transaction, row.sequence)?;
+    remove_from_index(transaction, row, &terms::of(&row.content))
+}
+
+fn add_tags(transaction: &Transaction<'_>, scope: i64, sequence: i64, tags: &[String]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO tag (scope, tag, memory) VALUES (?1, ?2, ?3)";
+    for tag in tags {
+        transaction.prepare_cached(sql)?.execute(params![scope, tag, sequence])?;
+    }
+    Ok(())
+}
+
+fn remove_tags(transaction: &Transaction<'_>, scope: i64, sequence: i64, tags: &[String]) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM tag WHERE scope = ?1 AND tag = ?2 AND memory = ?3";
+    for tag in tags {
+        transaction.prepare_cached(sql)?.execute(params![scope, tag, sequence])?;
+    }
+    Ok(())
+}
+
+/// Adds the terms to the index and to the counts of the scope. Not by triggers, because SQL cannot call `terms::of`.
+fn add_to_index(transaction: &Transaction<'_>, row: &Row, sequence: i64, document: &Document) -> rusqlite::Result<()> {
+    let recent = count(transaction, row, 1, document.words, 1)?;
+    index::add(transaction, row.scope, sequence, row.created_us, document, recent)
+}
+
+fn remove_from_index(transaction: &Transaction<'_>, row: &Row, document: &Document) -> rusqlite::Result<()> {
+    let was_recent = index::remove(transaction, row.scope, row.sequence, document)?;
+    count(transaction, row, -1, document.words, i64::from(was_recent))?;
+    Ok(())
+}
+
+/// Adds a memory to the counts of its scope, or removes it if the `sign` is -1. Returns the new number of memories that are not in blocks.
+fn count(transaction: &Transaction<'_>, row: &Row, sign: i64, words: u64, recent: i64) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached(
+            "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4, recent = recent + ?5 WHERE id = ?1
+             RETURNING recent",
+        )?
+        .query_row(
+            [row.scope, sign, sign * words.cast_signed(), sign * row.content.len() as i64, sign * recent],
+            |row| row.get(0),
+        )
 }
 
 /// Returns the stored result of an earlier request with the same key. Fails if the earlier request was another one.

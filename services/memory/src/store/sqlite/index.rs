@@ -1,0 +1,240 @@
+//! Keeps the full-text index. The terms of a new memory are one row of `recent`; when a scope has [`RECENT`] such rows, their terms move into the
+//! blocks of `posting` together, because a block that takes the places of several memories is written once. What a search reads is in `search`.
+
+use crate::index::block::{self, Block, Place};
+use crate::index::forward;
+use crate::ranking;
+use crate::terms::{self, Document};
+use rusqlite::{OptionalExtension, Transaction, params};
+use std::collections::BTreeMap;
+
+/// Number of memories of a scope whose terms are not in blocks.
+// A search reads all of them: 128 take 0.1 ms. One move into blocks writes about 1,000 of them.
+const RECENT: i64 = 128;
+/// Minimum time for which the terms of an earlier text are kept, so that a search that began before the change can go on: one hour.
+const EARLIER_US: i64 = 3_600_000_000;
+/// Maximum number of earlier texts that one write removes.
+// More than one, so that the table shrinks; few, so that no write takes long.
+const REMOVED: i64 = 8;
+/// Memories that a migration reads before it writes their terms.
+const PORTION: usize = 1_000;
+
+/// Adds a memory whose scope has now `recent` memories without blocks.
+pub(super) fn add(
+    transaction: &Transaction<'_>,
+    scope: i64,
+    memory: i64,
+    created_us: i64,
+    document: &Document,
+    recent: i64,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO recent (scope, memory, length, day, words) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![scope, memory, document.words as i64, ranking::day(created_us), forward::plain(document)])?;
+    if recent >= RECENT { move_to_blocks(transaction, scope) } else { Ok(()) }
+}
+
+/// Removes a memory with this content. Returns true if its terms were not in blocks.
+pub(super) fn remove(
+    transaction: &Transaction<'_>,
+    scope: i64,
+    memory: i64,
+    document: &Document,
+) -> rusqlite::Result<bool> {
+    let mut statement = transaction.prepare_cached("DELETE FROM recent WHERE scope = ?1 AND memory = ?2")?;
+    if statement.execute([scope, memory])? > 0 {
+        return Ok(true);
+    }
+    for entry in &document.entries {
+        if let Some(block) = block_at(transaction, scope, &entry.term, memory)? {
+            write(transaction, scope, &entry.term, Some(block.first), &block::removed(&block, memory))?;
+        }
+    }
+    Ok(false)
+}
+
+/// Keeps the terms of a text that is about to change, as digests: no text remains.
+pub(super) fn keep_earlier(
+    transaction: &Transaction<'_>,
+    scope: i64,
+    memory: i64,
+    created_us: i64,
+    document: &Document,
+    now: i64,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO earlier (memory, scope, length, day, stored_us, words) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            memory,
+            scope,
+            document.words as i64,
+            ranking::day(created_us),
+            now,
+            forward::digested(document)
+        ])?;
+    Ok(())
+}
+
+/// Removes the earlier texts of a memory that is deleted.
+pub(super) fn forget(transaction: &Transaction<'_>, memory: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM earlier WHERE memory = ?1")?.execute([memory])?;
+    Ok(())
+}
+
+/// Removes some earlier texts that are older than [`EARLIER_US`]. A search that needs them has expired then.
+pub(super) fn forget_old(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached(
+        "DELETE FROM earlier WHERE id IN (SELECT id FROM earlier WHERE stored_us < ?1 ORDER BY id LIMIT ?2) RETURNING id, scope",
+    )?;
+    let removed = statement.query_map([now - EARLIER_US, REMOVED], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (id, scope) in removed.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
+        transaction
+            .prepare_cached("UPDATE scope SET forgotten = max(forgotten, ?2) WHERE id = ?1")?
+            .execute([scope, id])?;
+    }
+    Ok(())
+}
+
+/// Writes the index of all memories of a file whose release had none like this.
+pub(super) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let total: i64 = transaction.query_row("SELECT count(*) FROM memory", [], |row| row.get(0))?;
+    let (mut last, mut done) = (i64::MIN, 0);
+    loop {
+        let sql =
+            "SELECT scope, sequence, created_us, content FROM memory WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+        let mut statement = transaction.prepare_cached(sql)?;
+        let mut rows = statement.query(params![last, PORTION as i64])?;
+        let (mut scopes, mut words): (BTreeMap<i64, Vec<Recent>>, Vec<(i64, u64)>) = Default::default();
+        while let Some(row) = rows.next()? {
+            let document = terms::of(row.get_ref(3)?.as_str()?);
+            let (memory, length, day) = (row.get(1)?, document.words, ranking::day(row.get(2)?));
+            words.push((memory, length));
+            let recent = Recent { memory, length, day, words: forward::plain(&document) };
+            scopes.entry(row.get(0)?).or_default().push(recent);
+        }
+        let Some((memory, _)) = words.last() else { break };
+        last = *memory;
+        for (scope, memories) in &scopes {
+            add_to_blocks(transaction, *scope, memories)?;
+        }
+        for (memory, length) in &words {
+            let set = "UPDATE memory SET terms = ?2 WHERE sequence = ?1";
+            transaction.prepare_cached(set)?.execute([*memory, length.cast_signed()])?;
+        }
+        done += words.len();
+        tracing::info!(done, total, "memories are indexed");
+    }
+    let set = "UPDATE scope SET terms = (SELECT coalesce(sum(m.terms), 0) FROM memory m WHERE m.scope = scope.id)";
+    transaction.execute(set, [])?;
+    Ok(())
+}
+
+/// A memory whose terms are not in blocks.
+struct Recent {
+    memory: i64,
+    length: u64,
+    day: i64,
+    words: Vec<u8>,
+}
+
+fn move_to_blocks(transaction: &Transaction<'_>, scope: i64) -> rusqlite::Result<()> {
+    let recent = |row: &rusqlite::Row<'_>| {
+        let length = row.get::<_, i64>(1)?.unsigned_abs();
+        Ok(Recent { memory: row.get(0)?, length, day: row.get(2)?, words: row.get(3)? })
+    };
+    let memories: Vec<Recent> = transaction
+        .prepare_cached("SELECT memory, length, day, words FROM recent WHERE scope = ?1 ORDER BY memory")?
+        .query_map([scope], recent)?
+        .collect::<Result<_, _>>()?;
+    add_to_blocks(transaction, scope, &memories)?;
+    transaction.prepare_cached("DELETE FROM recent WHERE scope = ?1")?.execute([scope])?;
+    transaction.prepare_cached("UPDATE scope SET recent = 0 WHERE id = ?1")?.execute([scope])?;
+    Ok(())
+}
+
+/// Adds the terms of memories, which are in order of their numbers.
+fn add_to_blocks(transaction: &Transaction<'_>, scope: i64, memories: &[Recent]) -> rusqlite::Result<()> {
+    // In order, so that neighbours in the table are written one after the other.
+    let mut terms: BTreeMap<&str, Vec<Place<'_>>> = BTreeMap::new();
+    for &Recent { memory, length, day, ref words } in memories {
+        for word in forward::words(words) {
+            let term = std::str::from_utf8(word.term).unwrap_or_default();
+            let place = Place { memory, frequency: word.frequency, length, day, forms: word.forms };
+            terms.entry(term).or_default().push(place);
+        }
+    }
+    terms.into_iter().try_for_each(|(term, places)| add_places(transaction, scope, term, &places))
+}
+
+fn add_places(transaction: &Transaction<'_>, scope: i64, term: &str, places: &[Place<'_>]) -> rusqlite::Result<()> {
+    let mut places = places;
+    while let Some(first) = places.first() {
+        let last = block_at(transaction, scope, term, i64::MAX)?;
+        // The last block, unless a memory that is older than it was changed.
+        let (block, end) = match last {
+            Some(last) if last.first > first.memory => {
+                let next =
+                    "SELECT first FROM posting WHERE scope = ?1 AND term = ?2 AND first > ?3 ORDER BY first LIMIT 1";
+                let values = params![scope, term, first.memory];
+                let next: i64 = transaction.prepare_cached(next)?.query_row(values, |row| row.get(0))?;
+                (block_at(transaction, scope, term, first.memory)?, places.partition_point(|place| place.memory < next))
+            }
+            last => (last, places.len()),
+        };
+        let (these, rest) = places.split_at(end);
+        let replaced = block.as_ref().map(|block| block.first);
+        let blocks = block.map_or_else(|| block::blocks(these), |block| block::added(block, these));
+        write(transaction, scope, term, replaced, &blocks)?;
+        places = rest;
+    }
+    Ok(())
+}
+
+/// Returns the block that would hold the memory.
+fn block_at(transaction: &Transaction<'_>, scope: i64, term: &str, memory: i64) -> rusqlite::Result<Option<Block>> {
+    transaction
+        .prepare_cached(
+            "SELECT first, places, max_frequency, min_length, block FROM posting
+             WHERE scope = ?1 AND term = ?2 AND first <= ?3 ORDER BY first DESC LIMIT 1",
+        )?
+        .query_row(params![scope, term, memory], parse_block)
+        .optional()
+}
+
+pub(super) fn parse_block(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
+    let number = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Block {
+        first: row.get(0)?,
+        places: number(1)?,
+        max_frequency: number(2)?,
+        min_length: number(3)?,
+        bytes: row.get(4)?,
+    })
+}
+
+/// Writes blocks in place of the one that began with the memory `replaced`.
+fn write(
+    transaction: &Transaction<'_>,
+    scope: i64,
+    term: &str,
+    replaced: Option<i64>,
+    blocks: &[Block],
+) -> rusqlite::Result<()> {
+    if let Some(replaced) = replaced.filter(|replaced| blocks.iter().all(|block| block.first != *replaced)) {
+        transaction
+            .prepare_cached("DELETE FROM posting WHERE scope = ?1 AND term = ?2 AND first = ?3")?
+            .execute(params![scope, term, replaced])?;
+    }
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO posting (scope, term, first, places, max_frequency, min_length, block) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for Block { first, places, max_frequency, min_length, bytes } in blocks {
+        let [places, frequency, length] = [*places, *max_frequency, *min_length].map(u64::cast_signed);
+        insert.execute(params![scope, term, first, places, frequency, length, bytes])?;
+    }
+    Ok(())
+}
