@@ -130,7 +130,7 @@ fn run_queue(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>,
 /// Commits a batch in as few transactions as possible and returns the outcome of each write.
 fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Vec<Outcome<()>> {
     // A savepoint for each write would let one fail alone, but it costs every write: SQLite keeps a second copy of each page that it
-    // changes, and FTS5 flushes its pending terms. So only a batch in which a write failed runs again with savepoints.
+    // changes. So only a batch in which a write failed runs again with savepoints.
     let failure = match commit_together(connection, batch) {
         Ok(()) => return vec![Ok(()); batch.len()],
         Err(failure) => failure,

@@ -24,13 +24,18 @@ static LISTS: LazyLock<Vec<HashSet<String>>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Returns the list that has most of the words; the English one if several have the same number.
-// Not all lists at once: "die", "war" and "son" are stop words of one language and subjects in another.
+/// By how many words another list must have more than the English one.
+// One word is no evidence: "war" and "son" are subjects of English questions and stop words elsewhere.
+const MARGIN: usize = 2;
+
+/// Returns the list that has most of the words; the English one unless another has clearly more.
+// Not all lists at once, for the same reason.
 pub(super) fn of_language<'a>(words: impl Iterator<Item = &'a str>) -> &'static HashSet<String> {
     let words: Vec<String> = words.map(fold::without_accents).collect();
-    let mut best = (0, &LISTS[0]);
-    for list in LISTS.iter() {
-        let count = words.iter().filter(|word| list.contains(word.as_str())).count();
+    let count = |list: &HashSet<String>| words.iter().filter(|word| list.contains(word.as_str())).count();
+    let mut best = (count(&LISTS[0]) + MARGIN - 1, &LISTS[0]);
+    for list in &LISTS[1..] {
+        let count = count(list);
         if count > best.0 {
             best = (count, list);
         }

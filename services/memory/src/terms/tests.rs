@@ -87,6 +87,7 @@ fn stop_words_leave_the_query_alone_unless_nothing_else_is_left() {
     assert_eq!(concepts("who will die in the war"), ["die", "war"]);
     assert_eq!(concepts("Warum ist die Datenbank nicht erreichbar?"), ["datenbank", "erreichbar"]);
     assert_eq!(concepts("pourquoi la base est en panne"), ["base", "pann"]);
+    assert_eq!(concepts("son war"), ["son", "war"]);
     assert!(terms("to be").contains(&"be".to_owned()));
     assert_eq!(concepts("don't use agents"), ["use", "agent"]);
     assert_finds("don't", "don't use agents");
