@@ -20,6 +20,7 @@ const RUN: &[&str] = &[
     "harness chaos --list",
     "harness chaos recover",
     "mcp-guardrails measure",
+    "mcp-memory measure",
     "mcp-guardrails check-rules my-rules/",
     "mcp-patterns check-catalog my-catalog/",
     "harness up",
