@@ -32,8 +32,10 @@ variables! {
     JWT_SECRET = None;
     /// Key used before the last rotation; tokens signed with it are still accepted.
     JWT_SECRET_PREVIOUS = None;
-    /// Redis that counts quotas, such as `redis://127.0.0.1:6379`. If omitted, each process counts alone.
+    /// Redis that counts quotas, such as `redis://127.0.0.1:6379`, `rediss://…` with TLS or `redis+sentinel://host1,host2/name`. If omitted, each process counts alone.
     REDIS_URL = None;
+    /// File with the certificate, in PEM form, of the issuer of Redis' certificate. If omitted, the roots of the system are used.
+    REDIS_CA_FILE = None;
     // A Redis on the same machine answers a script in 0.1 ms (measured), so only one that stalls exceeds this.
     /// Deadline of a Redis command, in milliseconds.
     REDIS_DEADLINE_MS = Some("50");
@@ -59,6 +61,26 @@ variables! {
     PUBLIC_URL = None;
     /// URL of the token issuer; published in the RFC 9728 metadata.
     AUTHORIZATION_SERVER_URL = None;
+    /// Token that `/metrics` requires as a bearer token. If omitted, everybody who reaches the port can read the metrics.
+    METRICS_TOKEN = None;
+    /// URL of the keys (JWKS) of an identity provider whose tokens are accepted besides those of `JWT_SECRET`. Requires `JWT_ISSUER`, `JWT_AUDIENCE` and `JWT_MAX_LIFETIME_SECS`.
+    JWKS_URL = None;
+    /// Issuer (`iss`) that the tokens of the identity provider must have, exactly.
+    JWT_ISSUER = None;
+    /// Audience (`aud`) that the tokens of the identity provider must have, alone or in a list.
+    JWT_AUDIENCE = None;
+    /// Longest accepted time from `iat` to `exp` in tokens of the identity provider, in seconds, at most 86400.
+    JWT_MAX_LIFETIME_SECS = None;
+    /// Claim with the organisation in tokens of the identity provider: a name, or a path such as `tenant.id`.
+    JWT_CLAIM_ORGANISATION = Some("orgId");
+    /// Claim with the workspace; `default` if a token has none.
+    JWT_CLAIM_WORKSPACE = Some("workspaceSlug");
+    /// Claim with the user.
+    JWT_CLAIM_USER = Some("sub");
+    /// Claim with the scopes: a list, or a text with spaces between them.
+    JWT_CLAIM_SCOPES = Some("scope");
+    /// Claim with the plan; `free` if a token has none.
+    JWT_CLAIM_PLAN = Some("plan");
     /// Log level: off, error, warn, info, debug or trace, also for single modules, such as `mcp_memory=debug,info`.
     LOG_LEVEL = Some("info");
     /// Folder for log files, in addition to stdout. If empty, no files are written.

@@ -2,6 +2,7 @@
 //! databases and data files. It knows no tool of any service; a service passes its tools as a [`tool::ToolSet`].
 
 pub mod auth;
+mod cors;
 pub mod data;
 pub mod database;
 pub mod delegate;
@@ -11,8 +12,10 @@ pub mod offer;
 pub mod ops;
 pub mod origin;
 pub mod prompt;
+mod provider;
 pub mod quota;
 pub mod readiness;
+pub mod redis_target;
 pub mod resource;
 pub mod run;
 pub mod serve;

@@ -12,10 +12,12 @@ mod media;
 mod places;
 mod reply;
 
-use crate::auth::{Authenticator, Refusal};
+use crate::auth::{Authenticator, Refusal, bearer};
+use crate::cors;
 use crate::dialogue::Dialogue;
 use crate::offer::{Offer, Page};
 use crate::origin::OriginPolicy;
+use crate::provider::Provider;
 use crate::quota::{Quota, QuotaDecision, QuotaState};
 use crate::readiness::Readiness;
 use crate::settings::Settings;
@@ -25,7 +27,7 @@ use envelope::Envelope;
 use era::ClientProtocol;
 pub(crate) use era::PROTOCOLS;
 use failure::Failure;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use mcp_contracts::limits::{MAX_BODY_BYTES, MAX_JSON_DEPTH};
 use mcp_contracts::{Claims, Scope, Service, metric, rpc};
@@ -43,8 +45,7 @@ static REFUSED: Sampled = Sampled::new();
 
 /// A request with a valid envelope and valid headers.
 struct McpRequest<'a> {
-    headers: &'a HeaderMap,
-    path: &'a str,
+    head: &'a http::request::Parts,
     envelope: &'a Envelope<'a>,
     client: ClientProtocol,
     format: ResponseFormat,
@@ -54,13 +55,15 @@ pub struct Endpoint {
     service: Service,
     offer: Offer,
     authenticator: Authenticator,
+    /// The identity provider whose tokens are accepted besides those of the shared secret.
+    provider: Option<Provider>,
     origins: OriginPolicy,
     quota: Quota,
     telemetry: Telemetry,
     readiness: Readiness,
     places: Places,
     deadline: Duration,
-    resource_metadata: String,
+    public_url: Option<String>,
     bridge: bridge::Bridge,
 }
 
@@ -71,13 +74,14 @@ impl Endpoint {
             bridge: bridge::Bridge::new(settings.service, &offer),
             offer,
             authenticator: Authenticator::new(settings),
+            provider: settings.provider.clone().map(|provider| Provider::start(provider, &readiness)),
             origins: OriginPolicy::new(settings.allowed_hosts.clone(), settings.allowed_origins.clone()),
             quota,
             telemetry,
             readiness,
             places: Places::new(settings.max_concurrent_requests),
             deadline: settings.request_deadline,
-            resource_metadata: format!("{}{}", settings.base_url(), mcp_contracts::service::RESOURCE_METADATA_PATH),
+            public_url: settings.public_url.clone(),
         }
     }
 
@@ -109,14 +113,13 @@ impl Endpoint {
                 rpc::BAD_HTTP,
                 "use POST; this endpoint has no sessions and no streams",
             );
-            return Err(failure.with_header(header::ALLOW, "POST"));
+            return Err(failure.with_header(header::ALLOW, cors::METHODS));
         }
         if self.readiness.is_draining() {
             return Err(Failure::unavailable("the service is stopping; retry at another instance", 1));
         }
-        let authorization = head.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        let claims =
-            self.authenticator.check(authorization).map_err(|refusal| self.challenge(refusal, head.uri.path()))?;
+        let claims = self.authenticate(&head).await?;
+        media::check_body(&head.headers)?;
         let format = media::response_format(&head.headers)?;
         // Before the body is read and until the reply is built, because the body stays in memory that long.
         let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| (bytes as usize).min(MAX_BODY_BYTES));
@@ -131,15 +134,16 @@ impl Endpoint {
         if envelope.id.is_none() {
             return Ok(reply::accepted());
         }
-        let request = McpRequest { headers: &head.headers, path: head.uri.path(), envelope: &envelope, client, format };
+        let request = McpRequest { head: &head, envelope: &envelope, client, format };
         match &*envelope.method {
             "tools/call" => self.call(&request, claims).await,
-            "resources/read" | "prompts/get" => self.call_sdk(&request, body.clone(), claims).await,
+            "resources/read" if self.offer.resources.is_some() => self.call_sdk(&request, claims).await,
+            "prompts/get" if self.offer.prompts.is_some() => self.call_sdk(&request, claims).await,
             _ => {
                 let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
                 let organisation = context.claims.org_id.clone();
                 // Lists, discovery, handshake and ping need no scope and cost no quota.
-                let response = self.bridge.answer(&head.headers, body.clone(), format, context).await;
+                let response = self.bridge.answer(&head.headers, &envelope, format, context).await;
                 self.count_reply(&organisation, response).await
             }
         }
@@ -171,7 +175,7 @@ impl Endpoint {
     }
 
     async fn call(&self, request: &McpRequest<'_>, claims: Arc<Claims>) -> Result<Response<Body>, Failure> {
-        let (envelope, headers) = (request.envelope, request.headers);
+        let (envelope, headers) = (request.envelope, &request.head.headers);
         let call = call::Call::parse(envelope, &self.offer.tools, request.client.can_ask)
             .map_err(|failure| failure.with_id(envelope.id))?;
         let admitted = self.admit_call(request, call.tool.scopes, &claims).await?;
@@ -195,22 +199,17 @@ impl Endpoint {
     }
 
     /// Handles the methods that count as a call: scopes, quota and telemetry apply as for a tool, but the SDK makes the reply.
-    async fn call_sdk(
-        &self,
-        request: &McpRequest<'_>,
-        body: Bytes,
-        claims: Arc<Claims>,
-    ) -> Result<Response<Body>, Failure> {
+    async fn call_sdk(&self, request: &McpRequest<'_>, claims: Arc<Claims>) -> Result<Response<Body>, Failure> {
+        let headers = &request.head.headers;
         let (name, scopes) = match &*request.envelope.method {
             "prompts/get" => ("prompts/get", self.offer.prompts.as_ref().map(|prompts| prompts.scopes())),
             _ => ("resources/read", self.offer.resources.as_ref().map(|resources| resources.scopes())),
         };
-        // A service without prompts or resources requires no scope for them: the SDK then answers that there are none.
         let admitted = self.admit_call(request, scopes.unwrap_or_default(), &claims).await?;
-        let context = call::context(request.headers, claims, self.deadline, Dialogue::default());
-        let work = async { Ok(self.bridge.answer(request.headers, body, request.format, context.clone()).await) };
+        let context = call::context(headers, claims, self.deadline, Dialogue::default());
+        let work = async { Ok(self.bridge.answer(headers, request.envelope, request.format, context.clone()).await) };
         let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
-        let call = call::Work { name, service, deadline, headers: request.headers, context: &context, telemetry };
+        let call = call::Work { name, service, deadline, headers, context: &context, telemetry };
         let outcome = |response: &Response<Body>| if response.status().is_success() { "ok" } else { "refused" };
         let response = call::run_recorded(&call, work, outcome).await.map_err(|error| {
             Failure::new(StatusCode::OK, rpc::INTERNAL_ERROR, error.message.clone()).with_id(request.envelope.id)
@@ -243,7 +242,7 @@ impl Endpoint {
         let missing: Vec<&str> =
             scopes.iter().filter(|scope| !claims.allows(**scope)).map(|scope| scope.name()).collect();
         if !missing.is_empty() {
-            return Err(self.missing_scopes(&missing, request.path).with_id(id));
+            return Err(self.missing_scopes(&missing, request.head).with_id(id));
         }
         let decision = if claims.scopes.contains(&Scope::Prepaid) {
             self.quota.decide_prepaid(&claims.org_id, claims.plan)
@@ -265,6 +264,10 @@ impl Endpoint {
         self.places.total(Kind::Running) == 0
     }
 
+    pub fn service(&self) -> Service {
+        self.service
+    }
+
     pub fn pages(&self) -> &[Page] {
         &self.offer.pages
     }
@@ -282,9 +285,7 @@ impl Endpoint {
             let text = format!("this `{name}` is not allowed");
             return Err(Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, text));
         }
-        let authorization = head.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        let claims =
-            self.authenticator.check(authorization).map_err(|refusal| self.challenge(refusal, head.uri.path()))?;
+        let claims = self.authenticate(head).await?;
         let organisation = claims.org_id.clone();
         let _running = self.places.take(&organisation, Kind::Running, 1)?;
         let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
@@ -300,23 +301,57 @@ impl Endpoint {
         }
     }
 
-    fn challenge(&self, refusal: Refusal, path: &str) -> Failure {
+    /// Returns the claims of the token of a request.
+    async fn authenticate(&self, head: &http::request::Parts) -> Result<Arc<Claims>, Failure> {
+        let mut sent = head.headers.get_all(header::AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
+        let checked = match (sent.next(), sent.next()) {
+            // A gateway may have checked the other one.
+            (_, Some(_)) => Err(Refusal("repeated")),
+            (first, None) => match (&self.provider, bearer(first)) {
+                (Some(provider), Ok(token)) if Provider::signs_like(token) => provider.check(token).await,
+                (Some(_) | None, Ok(_) | Err(_)) => self.authenticator.check(first),
+            },
+        };
+        checked.map_err(|refusal| self.challenge(refusal, head))
+    }
+
+    /// Returns the policy for hosts and origins.
+    pub fn origins(&self) -> &OriginPolicy {
+        &self.origins
+    }
+
+    /// Returns the URL of `path` as the client of this request knows the service: below `PUBLIC_URL`, or at the host of the request.
+    pub fn url_of(&self, head: &http::request::Parts, path: &str) -> String {
+        // The address that the service listens on would be wrong: 0.0.0.0 is no place that a client can reach.
+        let host = head.uri.authority().map(http::uri::Authority::as_str);
+        let host = host.or_else(|| head.headers.get(header::HOST)?.to_str().ok()).unwrap_or("localhost");
+        self.public_url.as_ref().map_or_else(|| format!("http://{host}{path}"), |base| format!("{base}{path}"))
+    }
+
+    fn resource_metadata(&self, head: &http::request::Parts) -> String {
+        let path = head.uri.path().trim_end_matches('/');
+        self.url_of(head, &format!("{}{path}", mcp_contracts::service::RESOURCE_METADATA_PATH))
+    }
+
+    fn challenge(&self, refusal: Refusal, head: &http::request::Parts) -> Failure {
         metrics::counter!(metric::AUTH_REFUSED_TOTAL, "service" => self.service.name(), "reason" => refusal.0)
             .increment(1);
         // Strangers send such requests as fast as they like, so that a line for each would fill a disk; the metric counts all.
         if let Some(unlogged) = REFUSED.next() {
             tracing::info!(reason = refusal.0, unlogged, "token refused");
         }
-        let challenge = format!("Bearer resource_metadata=\"{}{path}\"", self.resource_metadata);
+        // A request without a token gets no error code (RFC 6750, section 3.1).
+        let error = if refusal.0 == "missing" { "" } else { ", error=\"invalid_token\"" };
+        let challenge = format!("Bearer resource_metadata=\"{}\"{error}", self.resource_metadata(head));
         Failure::new(StatusCode::UNAUTHORIZED, rpc::UNAUTHORIZED, "a valid bearer token is required")
             .with_header(header::WWW_AUTHENTICATE, &challenge)
     }
 
-    fn missing_scopes(&self, missing: &[&str], path: &str) -> Failure {
+    fn missing_scopes(&self, missing: &[&str], head: &http::request::Parts) -> Failure {
         let scopes = missing.join(" ");
         let challenge = format!(
-            "Bearer error=\"insufficient_scope\", scope=\"{scopes}\", resource_metadata=\"{}{path}\"",
-            self.resource_metadata
+            "Bearer error=\"insufficient_scope\", scope=\"{scopes}\", resource_metadata=\"{}\"",
+            self.resource_metadata(head)
         );
         Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, format!("the token lacks these scopes: {scopes}"))
             .with_data(serde_json::json!({ "code": "insufficient_scope", "missing": missing }))

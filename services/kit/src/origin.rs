@@ -18,16 +18,40 @@ impl OriginPolicy {
 
     /// Returns the name of the header that is not allowed, if any.
     pub fn refused_header(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+        // Two hosts are an attack on a proxy that reads another one than this service (RFC 9112, section 3.2).
+        if headers.get_all(header::HOST).iter().nth(1).is_some() {
+            return Some("Host");
+        }
         // A host in the request line replaces the `Host` header (RFC 9112, section 3.2.2).
         let host = uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok());
         if !host.is_some_and(|host| self.accepts_host(host)) {
             return Some("Host");
         }
+        self.refused_origin(headers)
+    }
+
+    fn refused_origin(&self, headers: &HeaderMap) -> Option<&'static str> {
         // Only browsers send `Origin`, so a missing one is allowed. With several, each must be allowed.
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let foreign = origins.any(|origin| !origin.to_str().is_ok_and(|origin| self.accepts_origin(origin)));
         foreign.then_some("Origin")
+    }
+
+    /// Returns the name of the header that is not allowed for a page of the operator, such as `/metrics`. Probes and scrapers call a service by
+    /// its address or by a name without a dot, which no web page can point to another machine.
+    pub fn refused_header_of_page(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+        let named =
+            headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|host| host.as_str()));
+        let local = named.is_none_or(|host| {
+            host.parse::<http::uri::Authority>().is_ok_and(|authority| is_address_or_local_name(authority.host()))
+        });
+        match self.refused_header(uri, headers) {
+            Some("Host") if local && headers.get_all(header::HOST).iter().nth(1).is_none() => {
+                self.refused_origin(headers)
+            }
+            refused => refused,
+        }
     }
 
     fn accepts_host(&self, host: &str) -> bool {
@@ -38,13 +62,19 @@ impl OriginPolicy {
             || self.hosts.iter().any(|allowed| name.eq_ignore_ascii_case(allowed) || host.eq_ignore_ascii_case(allowed))
     }
 
-    fn accepts_origin(&self, origin: &str) -> bool {
+    /// Returns true if a page of `origin` may use the service.
+    pub fn accepts_origin(&self, origin: &str) -> bool {
         if self.origins.iter().any(|allowed| origin.eq_ignore_ascii_case(allowed)) {
             return true;
         }
         let Ok(uri) = origin.parse::<Uri>() else { return false };
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(is_loopback)
     }
+}
+
+fn is_address_or_local_name(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    !bare.contains('.') || bare.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn is_loopback(name: &str) -> bool {

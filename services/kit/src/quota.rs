@@ -89,10 +89,10 @@ impl Quota {
     /// Creates the quota. If Redis is configured, a background task keeps a connection to it until [`Quota::stop`].
     pub fn new(settings: &Settings, readiness: &Readiness) -> Self {
         let local = LocalLimiter::default();
-        let redis = settings.redis_url.as_ref().map(|url| {
+        let redis = settings.redis.clone().map(|target| {
             RedisLink::start(
                 settings.service,
-                url,
+                target,
                 settings.redis_deadline,
                 local.clone(),
                 settings.limits,

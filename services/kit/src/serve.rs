@@ -1,13 +1,17 @@
 //! Serves a router: accepts connections within limits, and lets running requests finish when the service shuts down.
 
 mod descriptors;
+mod lingering;
 mod write_deadline;
 
 use crate::telemetry::Sampled;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use lingering::{LingeringClose, Unread, WatchedBody};
 use mcp_contracts::limits::MAX_HEADER_BYTES;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,6 +19,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 use write_deadline::WriteDeadline;
 
 /// Pause after a failed accept. Without it a process that is out of file descriptors would fail in a busy loop.
@@ -74,9 +79,11 @@ pub async fn serve(
         // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client. Measured for an event
         // stream: 44 ms instead of 0.14 ms.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone());
-        let connection =
-            builder.serve_connection(TokioIo::new(WriteDeadline::new(stream, limits.write)), service).into_owned();
+        let unread = Unread::default();
+        let stream = LingeringClose::new(WriteDeadline::new(stream, limits.write), unread.clone());
+        let watch = move |request: Request<Incoming>| request.map(|body| WatchedBody::new(body, unread.clone()));
+        let service = TowerToHyperService::new(app.clone().map_request(watch));
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tasks.spawn(async move {
             if let Err(error) = connection.await {

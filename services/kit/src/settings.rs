@@ -4,6 +4,8 @@
 mod log_level;
 mod reader;
 
+use crate::provider::ProviderSettings;
+use crate::redis_target::RedisTarget;
 use mcp_contracts::{Plan, Service, env};
 pub use reader::EnvReader;
 use std::collections::BTreeMap;
@@ -27,8 +29,8 @@ pub struct Settings {
     pub secret: Secret,
     /// Key before the last rotation; tokens signed with it are still accepted.
     pub previous_secret: Option<Secret>,
-    /// URL of the Redis for quotas; it may contain a password.
-    pub redis_url: Option<Secret>,
+    /// The Redis for quotas.
+    pub redis: Option<RedisTarget>,
     pub redis_deadline: Duration,
     pub fallback: Fallback,
     /// Number of instances that share a limit.
@@ -42,6 +44,10 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Issuer named in RFC 9728 metadata.
     pub authorization_server: Option<String>,
+    /// The identity provider whose tokens are accepted besides those of `secret`.
+    pub provider: Option<ProviderSettings>,
+    /// Token that `/metrics` requires.
+    pub metrics_token: Option<Secret>,
     /// Filter of the log, such as `mcp_memory=debug,info`.
     pub log_level: String,
     pub log_dir: Option<PathBuf>,
@@ -188,11 +194,6 @@ pub fn from_values<Own: OwnSettings>(
 }
 
 impl Settings {
-    /// Returns the URL that clients use: `PUBLIC_URL`, or the address to listen on.
-    pub fn base_url(&self) -> String {
-        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
-    }
-
     /// Reads only the settings that every service has.
     ///
     /// # Errors
@@ -224,13 +225,23 @@ impl Settings {
         if let Some(previous) = &previous_secret {
             reader.check_secret(env::JWT_SECRET_PREVIOUS, previous, exposed);
         }
+        let provider = ProviderSettings::read(reader, environment);
+        let authorization_server = reader
+            .http_url(env::AUTHORIZATION_SERVER_URL)
+            .or_else(|| provider.as_ref()?.issuer().filter(|issuer| issuer.starts_with("http")));
+        if environment == Environment::Production && authorization_server.is_none() {
+            warnings.push(format!(
+                "`{}` is not set: the metadata names no issuer of tokens to clients",
+                env::AUTHORIZATION_SERVER_URL
+            ));
+        }
         Self {
             service,
             environment,
             listen,
             secret,
             previous_secret,
-            redis_url: reader.redis_url(),
+            redis: reader.redis(),
             redis_deadline: reader.millis(env::REDIS_DEADLINE_MS),
             fallback,
             instances: reader.number(env::RATE_LIMIT_INSTANCES, 1, 10_000) as u32,
@@ -238,7 +249,9 @@ impl Settings {
             allowed_hosts: reader.list(env::ALLOWED_HOSTS),
             allowed_origins: reader.list(env::ALLOWED_ORIGINS),
             public_url: reader.http_url(env::PUBLIC_URL),
-            authorization_server: reader.http_url(env::AUTHORIZATION_SERVER_URL),
+            authorization_server,
+            provider,
+            metrics_token: reader.text(env::METRICS_TOKEN).map(Secret::new),
             log_level: reader.log_level(),
             log_dir: reader.folder(env::LOG_DIR),
             otlp_endpoint: reader.http_url(env::OTEL_EXPORTER_OTLP_ENDPOINT),

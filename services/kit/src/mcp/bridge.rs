@@ -4,7 +4,9 @@
 mod convert;
 
 use super::Body;
+use super::envelope::Envelope;
 use super::era::PROTOCOLS;
+use super::failure::Failure;
 use super::media::ResponseFormat;
 use crate::dialogue::Answer;
 use crate::offer::Offer;
@@ -12,20 +14,22 @@ use crate::tool::CallContext;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body_util::Full;
-use mcp_contracts::{Service, ToolError};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use mcp_contracts::{Service, ToolError, rpc};
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
-    GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InputRequiredResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, PromptMessage,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceContents, Role,
-    ServerCapabilities, ServerConfig,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation,
+    InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, PromptMessage, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, ResourceContents, Role, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -38,11 +42,17 @@ const READ_TTL_MS: u64 = 5_000;
 
 type Sdk = StreamableHttpService<Handler, NeverSessionManager>;
 
-/// Two instances of the SDK, one for each media type, because the configuration of an instance fixes the format of its
-/// responses.
 pub(super) struct Bridge {
-    json: Sdk,
-    events: Sdk,
+    sdk: Sdk,
+}
+
+/// The reply of the SDK without its id.
+#[derive(Deserialize)]
+struct SdkReply<'a> {
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Clone)]
@@ -60,30 +70,49 @@ impl Bridge {
     pub(super) fn new(service: Service, offer: &Offer) -> Self {
         let listed = offer.tools.iter().map(convert::tool).collect();
         let handler = Handler { inner: Arc::new(Inner { service, offer: offer.clone(), listed }) };
-        let sdk = |json: bool| {
-            let handler = handler.clone();
-            // The endpoint has checked Host, Origin and size; the SDK would refuse them with plain text. No sessions: the SDK keeps 52 kB for
-            // each and does not limit their number. No keep-alive and no retry interval: a stream has one event and
-            // ends.
-            let config = StreamableHttpServerConfig::default()
-                .with_legacy_session_mode(false)
-                .with_json_response(json)
-                .with_sse_keep_alive(None)
-                .with_sse_retry(None)
-                .disable_allowed_hosts();
-            StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config)
-        };
-        Self { json: sdk(true), events: sdk(false) }
+        // The endpoint has checked Host, Origin and size; the SDK would refuse them with plain text. No sessions: the SDK keeps 52 kB for
+        // each and does not limit their number. Always JSON: the endpoint makes the event of a client that wants one.
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .disable_allowed_hosts();
+        let sdk =
+            StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
+        Self { sdk }
     }
 
     /// Passes a request to the SDK. The endpoint has checked the media types and chosen `format`.
     pub(super) async fn answer(
         &self,
         headers: &HeaderMap,
-        body: Bytes,
+        envelope: &Envelope<'_>,
         format: ResponseFormat,
         context: CallContext,
     ) -> Response<Body> {
+        if has_odd_cursor(envelope) {
+            let text = "`cursor` must be a text that a list returned";
+            let failure = Failure::new(StatusCode::BAD_REQUEST, rpc::INVALID_PARAMS, text);
+            return failure.with_id(envelope.id).into_response();
+        }
+        let (status, reply) = self.ask_sdk(headers, sdk_body(envelope), context).await;
+        let id = envelope.id.map_or("null", RawValue::get);
+        let document = match serde_json::from_slice::<SdkReply<'_>>(&reply) {
+            Ok(SdkReply { result: Some(result), .. }) => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#),
+            Ok(SdkReply { error: Some(error), .. }) => format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#),
+            // The SDK refuses in plain text what it cannot read.
+            Ok(_) | Err(_) => {
+                let text: String = String::from_utf8_lossy(&reply).chars().take(200).collect();
+                return Failure::new(status, rpc::INVALID_REQUEST, text).with_id(envelope.id).into_response();
+            }
+        };
+        // An error with a status of its own is read before any event.
+        let format = if status.is_success() { format } else { ResponseFormat::Json };
+        let mut response = format.response(format.frame(document.into()));
+        *response.status_mut() = status;
+        response
+    }
+
+    async fn ask_sdk(&self, headers: &HeaderMap, body: Bytes, context: CallContext) -> (StatusCode, Bytes) {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers.clone();
@@ -92,15 +121,38 @@ impl Bridge {
         request.headers_mut().insert(header::ACCEPT, both);
         request.headers_mut().remove(header::CONTENT_LENGTH);
         request.extensions_mut().insert(context);
-        let sdk = match format {
-            ResponseFormat::Json => &self.json,
-            ResponseFormat::Events => &self.events,
-        };
         // Boxed, because the future of the SDK is large and would enlarge that of every tool call.
-        let mut response = Box::pin(sdk.handle(request)).await;
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        let (head, body) = Box::pin(self.sdk.handle(request)).await.into_parts();
+        match body.collect().await {
+            Ok(collected) => (head.status, collected.to_bytes()),
+            Err(infallible) => match infallible {},
+        }
     }
+}
+
+/// Returns true for a list whose `cursor` is no text. The SDK would return the first page as if there were none.
+fn has_odd_cursor(envelope: &Envelope<'_>) -> bool {
+    #[derive(Deserialize)]
+    struct Page<'a> {
+        #[serde(borrow, default)]
+        cursor: Option<&'a RawValue>,
+    }
+    let params = envelope.params.filter(|_| envelope.method.ends_with("/list")).map(RawValue::get);
+    let page = params.and_then(|params| serde_json::from_str::<Page<'_>>(params).ok());
+    page.and_then(|page| page.cursor).is_some_and(|cursor| !cursor.get().starts_with('"'))
+}
+
+/// Builds the request for the SDK. Its id is always 0, because the SDK has 64 bits for an id and a client may have more.
+fn sdk_body(envelope: &Envelope<'_>) -> Bytes {
+    let method = serde_json::Value::from(&*envelope.method);
+    let params = envelope.params.map(|params| format!(r#","params":{params}"#)).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0","id":0,"method":{method}{params}}}"#).into()
+}
+
+/// Builds the error for a method that this service does not have.
+fn no_method(method: &str) -> ErrorData {
+    let text = format!("this service has no method `{}`", convert::short(method));
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None)
 }
 
 /// Returns the context that the endpoint added to the request.
@@ -139,6 +191,25 @@ impl ServerHandler for Handler {
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         Cow::Borrowed(ProtocolVersion::KNOWN_VERSIONS)
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        // The SDK passes a method that it knows as an unknown one if the parameters do not fit.
+        let (offer, method) = (&self.inner.offer, &*request.method);
+        let known = match method {
+            "initialize" | "server/discover" | "ping" | "tools/list" => true,
+            "resources/list" | "resources/templates/list" | "resources/read" => offer.resources.is_some(),
+            "prompts/list" | "prompts/get" => offer.prompts.is_some(),
+            _ => false,
+        };
+        if known {
+            return Err(ErrorData::invalid_params(format!("the parameters of `{method}` have the wrong form"), None));
+        }
+        Err(no_method(method))
     }
 
     async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -195,9 +266,10 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        // A service answers the methods of what it declares, and no others.
+        let resources = self.inner.offer.resources.as_ref().ok_or_else(|| no_method("resources/list"))?;
         first_page(request)?;
-        let caller = caller(&context)?;
-        let all = self.inner.offer.resources.as_ref().map(|resources| resources.list(&caller)).unwrap_or_default();
+        let all = resources.list(&caller(&context)?);
         let list = ListResourcesResult::with_all_items(all.into_iter().map(convert::resource).collect());
         Ok(list.with_ttl_ms(READ_TTL_MS).with_cache_scope(CacheScope::Private))
     }
@@ -207,8 +279,9 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let resources = self.inner.offer.resources.as_ref().ok_or_else(|| no_method("resources/templates/list"))?;
         first_page(request)?;
-        let all = self.inner.offer.resources.as_ref().map(|resources| resources.templates()).unwrap_or_default();
+        let all = resources.templates();
         let list = ListResourceTemplatesResult::with_all_items(all.into_iter().map(convert::template).collect());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
@@ -218,8 +291,7 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let not_found = || ErrorData::invalid_params(format!("no resource `{}`", convert::short(&request.uri)), None);
-        let resources = self.inner.offer.resources.as_ref().ok_or_else(not_found)?;
+        let resources = self.inner.offer.resources.as_ref().ok_or_else(|| no_method("resources/read"))?;
         let read = catch_panic(resources.read(caller(&context)?, request.uri.clone())).await?;
         let contents = ResourceContents::text(read.text, request.uri).with_mime_type(read.mime_type);
         let result = ReadResourceResult::new(vec![contents]);
@@ -231,8 +303,9 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
+        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(|| no_method("prompts/list"))?;
         first_page(request)?;
-        let all = self.inner.offer.prompts.as_ref().map(|prompts| prompts.list()).unwrap_or_default();
+        let all = prompts.list();
         let list = ListPromptsResult::with_all_items(all.into_iter().map(convert::prompt).collect());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
@@ -242,8 +315,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let not_found = || ErrorData::invalid_params(format!("no prompt `{}`", convert::short(&request.name)), None);
-        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(not_found)?;
+        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(|| no_method("prompts/get"))?;
         let arguments = convert::arguments(request.arguments)?;
         let prompt = catch_panic(prompts.get(caller(&context)?, request.name, arguments)).await?;
         let message = PromptMessage::new_text(Role::User, prompt.text);
@@ -258,11 +330,10 @@ mod tests {
     use crate::mcp::era::Era;
     use crate::mcp::{envelope, reply};
     use crate::tool::{Annotations, Tool, ToolInfo, ToolSet};
-    use http_body_util::BodyExt;
     use mcp_contracts::{Claims, ErrorCode, Plan};
     use proptest::prelude::*;
     use schemars::JsonSchema;
-    use serde::{Deserialize, Serialize};
+    use serde::Serialize;
     use serde_json::{Value, json};
     use std::time::{Duration, Instant};
 
@@ -320,7 +391,7 @@ mod tests {
         };
         let fast = reply::result(envelope.id, &parsed.tool.call(context.clone(), arguments).await, era);
         let bridge = Bridge::new(Service::Memory, &tools.into());
-        let response = bridge.answer(headers, Bytes::from(text.clone()), ResponseFormat::Json, context).await;
+        let response = bridge.answer(headers, &envelope, ResponseFormat::Json, context).await;
         let sdk = response.into_body().collect().await.unwrap().to_bytes();
         (serde_json::from_slice(&fast).unwrap(), serde_json::from_slice(&sdk).unwrap())
     }

@@ -27,6 +27,10 @@ struct Raw<'a> {
     method: Option<&'a RawValue>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
 }
 
 /// Distinguishes `null` from a missing field.
@@ -36,6 +40,8 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&
 
 /// Parses the envelope of `body`, which may be nested at most `depth` levels.
 pub(super) fn parse(body: &[u8], depth: usize) -> Result<Envelope<'_>, Failure> {
+    // Some clients on Windows write a byte order mark, which a parser may ignore (RFC 8259, section 8.1).
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     // First, because `serde_json` recurses once for each level.
     if deeper_than(body, depth) {
         return Err(invalid(format!("the body is nested deeper than {depth} levels")));
@@ -45,28 +51,40 @@ pub(super) fn parse(body: &[u8], depth: usize) -> Result<Envelope<'_>, Failure> 
         Some(b'{') => serde_json::from_str(text).map_err(|error| {
             if error.is_data() { invalid(format!("the body is not a request: {error}")) } else { not_json(&error) }
         })?,
-        Some(_) | None => {
+        None => {
+            let text = "the body is empty; send one JSON-RPC request";
+            return Err(Failure::new(StatusCode::BAD_REQUEST, rpc::PARSE_ERROR, text));
+        }
+        Some(_) => {
             let _: serde::de::IgnoredAny = serde_json::from_str(text).map_err(|error| not_json(&error))?;
             return Err(invalid("the body must be one JSON object; revision 2025-06-18 removed batches"));
         }
     };
-    if raw.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
-        return Err(invalid("`jsonrpc` must be \"2.0\""));
-    }
     // JSON-RPC also allows fractions and null as ids; MCP does not.
     if let Some(id) = raw.id
         && !is_valid_id(id.get())
     {
         return Err(invalid("`id` must be a string or an integer"));
     }
-    let method = raw.method.ok_or_else(|| invalid("`method` is missing"))?;
+    let fail = |message: &str| invalid(message).with_id(raw.id);
+    if raw.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+        return Err(fail("`jsonrpc` must be \"2.0\""));
+    }
+    let Some(method) = raw.method else {
+        let is_reply = raw.result.is_some() || raw.error.is_some();
+        return Err(fail(if is_reply {
+            "this is a reply, and the service sends no requests"
+        } else {
+            "`method` is missing"
+        }));
+    };
     // A name without escapes is borrowed, which costs nothing.
     let method = serde_json::from_str::<&str>(method.get()).map(Cow::Borrowed).or_else(|_| {
-        serde_json::from_str::<String>(method.get()).map(Cow::Owned).map_err(|_| invalid("`method` must be a string"))
+        serde_json::from_str::<String>(method.get()).map(Cow::Owned).map_err(|_| fail("`method` must be a string"))
     });
-    let method = method.map_err(|failure| failure.with_id(raw.id))?;
+    let method = method?;
     if raw.params.is_some_and(|params| !params.get().starts_with('{')) {
-        return Err(invalid("`params` must be an object").with_id(raw.id));
+        return Err(fail("`params` must be an object"));
     }
     Ok(Envelope { id: raw.id, method, params: raw.params })
 }
@@ -142,6 +160,14 @@ mod tests {
         for (body, code) in cases {
             assert_eq!(parse(body.as_bytes(), 64).unwrap_err().code(), *code, "{body}");
         }
+        // An error names the request as soon as its id is known.
+        let reply = parse(br#"{"jsonrpc":"2.0","id":3,"result":{}}"#, 64).unwrap_err();
+        assert!(reply.message().contains("a reply"), "{reply:?}");
+        assert_eq!(reply.id(), Some("3"));
+        let old = parse(br#"{"jsonrpc":"1.0","id":"a","method":"ping"}"#, 64).unwrap_err();
+        assert_eq!(old.id(), Some("\"a\""));
+        assert!(parse(b" \n", 64).unwrap_err().message().contains("empty"));
+        assert_eq!(parse(b"\xEF\xBB\xBF{\"jsonrpc\":\"2.0\",\"method\":\"a\"}", 64).unwrap().method, "a");
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(parse(deep.as_bytes(), 64).unwrap_err().code(), rpc::INVALID_REQUEST);
         assert_eq!(parse(b"{\"a\":\"\xff\"}", 64).unwrap_err().code(), rpc::PARSE_ERROR);

@@ -59,6 +59,10 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Cli
     };
     let meta = params.as_ref().and_then(|params| params.meta.as_ref());
     let version = meta.and_then(|meta| meta.version.as_deref());
+    // First, because it is unknown which of two different revisions the client means.
+    if let (Some(header), Some(version)) = (header.as_deref(), version) {
+        check_equal(headers::MCP_PROTOCOL_VERSION, Some(header), Some(version))?;
+    }
     for named in [header.as_deref(), version].into_iter().flatten() {
         if !PROTOCOLS.contains(&named) {
             return Err(Failure::new(
@@ -113,7 +117,12 @@ fn can_ask(capabilities: &RawValue) -> bool {
 
 /// Reads a header as text. `=?base64?…?=` encodes characters that a header cannot have.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<Cow<'a, str>>, Failure> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    // A gateway may have read the other one.
+    if values.any(|other| other != value) {
+        return Err(mismatch(format!("header `{name}` is repeated with different values")));
+    }
     let unreadable = || mismatch(format!("header `{name}` cannot be decoded"));
     let value = value.to_str().map_err(|_| unreadable())?.trim();
     let Some(encoded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
@@ -147,7 +156,7 @@ mod tests {
     fn of(pairs: &[(&'static str, &str)], body: &Value) -> Result<Era, i64> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.insert(*name, value.parse().unwrap());
+            headers.append(*name, value.parse().unwrap());
         }
         let body = body.to_string();
         let envelope = super::super::envelope::parse(body.as_bytes(), 16).unwrap();
@@ -198,7 +207,17 @@ mod tests {
         assert_eq!(of(&ALL, &modern("b")), Err(rpc::HEADER_MISMATCH));
         assert_eq!(of(&[ALL[0], ("mcp-method", "ping"), ALL[2]], &call), Err(rpc::HEADER_MISMATCH));
         assert_eq!(of(&[("mcp-protocol-version", "2025-06-18"), ALL[1], ALL[2]], &call), Err(rpc::HEADER_MISMATCH));
-        assert_eq!(of(&[("mcp-protocol-version", "2031-01-01")], &call), Err(rpc::UNSUPPORTED_VERSION));
+        assert_eq!(of(&[("mcp-protocol-version", "2031-01-01")], &call), Err(rpc::HEADER_MISMATCH));
+        let mut unknown = modern("a");
+        unknown["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2031-01-01");
+        assert_eq!(of(&ALL, &unknown), Err(rpc::HEADER_MISMATCH));
+        assert_eq!(
+            of(&[("mcp-protocol-version", "2031-01-01"), ALL[1], ALL[2]], &unknown),
+            Err(rpc::UNSUPPORTED_VERSION)
+        );
+        let twice = [ALL[0], ALL[1], ALL[2], ("mcp-name", "b")];
+        assert_eq!(of(&twice, &call), Err(rpc::HEADER_MISMATCH));
+        assert_eq!(of(&[ALL[0], ALL[1], ALL[2], ALL[2]], &call), Ok(Era::Modern));
         let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a"}});
         assert_eq!(of(&ALL, &bare), Err(rpc::INVALID_PARAMS));
         let mut half = modern("a");

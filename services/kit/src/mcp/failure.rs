@@ -53,6 +53,16 @@ impl Failure {
         self.code
     }
 
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    #[cfg(test)]
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref().map(RawValue::get)
+    }
+
     pub(super) fn into_response(self) -> Response<Body> {
         let mut error = serde_json::json!({ "code": self.code, "message": self.message });
         if let Some(data) = self.data {

@@ -14,13 +14,37 @@ pub(super) enum ResponseFormat {
     Events,
 }
 
-/// Checks `Content-Type` and chooses the format from `Accept`.
-pub(super) fn response_format(headers: &HeaderMap) -> Result<ResponseFormat, Failure> {
+/// Checks that the body is JSON in UTF-8 and not compressed.
+pub(super) fn check_body(headers: &HeaderMap) -> Result<(), Failure> {
+    let unsupported = |text| Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, rpc::BAD_HTTP, text);
+    let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut encodings = encodings.flat_map(|value| value.to_str().unwrap_or("unreadable").split(',')).map(str::trim);
+    // Not decompressed: a small body could become a large one, and a request has at most 1 MiB anyway.
+    if let Some(name) = encodings.find(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity")) {
+        let name: String = name.chars().take(32).collect();
+        let text = format!("`Content-Encoding: {name}` is not supported; send the body uncompressed");
+        // RFC 9110, section 12.5.3: the encodings that a further request may have.
+        return Err(unsupported(text).with_header(header::ACCEPT_ENCODING, "identity"));
+    }
     let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !essence(content).eq_ignore_ascii_case("application/json") {
-        let text = "the body must be `Content-Type: application/json`";
-        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, rpc::BAD_HTTP, text));
+        return Err(unsupported("the body must be `Content-Type: application/json`".to_owned()));
     }
+    let charset = content.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset =
+        charset.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset")).map(|(_, value)| value.trim());
+    for charset in charset.map(|value| value.trim_matches('"').to_ascii_lowercase()) {
+        // ASCII is a part of UTF-8.
+        if !matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") {
+            let charset: String = charset.chars().take(32).collect();
+            return Err(unsupported(format!("the body must be UTF-8, not `{charset}`")));
+        }
+    }
+    Ok(())
+}
+
+/// Chooses the format of the response from `Accept`.
+pub(super) fn response_format(headers: &HeaderMap) -> Result<ResponseFormat, Failure> {
     let (mut has_accept, mut json, mut events) = (false, false, false);
     for value in headers.get_all(header::ACCEPT) {
         for item in value.to_str().unwrap_or_default().split(',') {
@@ -81,5 +105,35 @@ impl ResponseFormat {
             }
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_cannot_be_read_is_refused_by_name() {
+        let cases = [
+            (&[("content-type", "application/json")][..], None),
+            (&[("content-type", "Application/JSON; charset=\"UTF-8\"")], None),
+            (&[("content-type", "application/json"), ("content-encoding", "identity")], None),
+            (&[("content-type", "application/json"), ("content-encoding", "identity, GZIP")], Some("GZIP")),
+            (&[("content-type", "application/json"), ("content-encoding", "br")], Some("br")),
+            (&[("content-type", "application/json; charset=utf-16")], Some("utf-16")),
+            (&[("content-type", "text/plain")], Some("application/json")),
+            (&[], Some("application/json")),
+        ];
+        for (pairs, named) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            match (check_body(&headers), named) {
+                (Ok(()), None) => {}
+                (Err(failure), Some(name)) => assert!(failure.message().contains(name), "{pairs:?}: {failure:?}"),
+                (result, _) => panic!("{pairs:?}: {result:?}"),
+            }
+        }
     }
 }

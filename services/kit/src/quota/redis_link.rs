@@ -5,11 +5,12 @@
 use super::local::{LocalLimiter, Settlement};
 use super::usage::{DAY_SECS, Usage, WindowDecision};
 use crate::readiness::Readiness;
-use crate::settings::{QuotaLimits, Secret};
+use crate::redis_target::RedisTarget;
+use crate::settings::QuotaLimits;
 use mcp_contracts::{Plan, Service, metric};
 use parking_lot::RwLock;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult, Script};
+use redis::{AsyncConnectionConfig, RedisResult, Script};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -20,7 +21,7 @@ use tokio_util::task::TaskTracker;
 const KEEP_DAY_SECS: u64 = 2 * DAY_SECS;
 /// First and longest pause between two attempts to reconnect; each failure doubles the pause.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// Deadline for connecting and settling together. Longer than that of a call, because no request waits for it.
+/// Deadline for connecting and settling together, for each server that has to be asked. Longer than that of a call, because no request waits for it.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) struct RedisLink {
 
 struct Shared {
     service: Service,
-    client: Option<Client>,
+    target: RedisTarget,
     deadline: Duration,
     link: RwLock<Link>,
     /// Notified when the link goes down.
@@ -72,7 +73,7 @@ struct Link {
 impl RedisLink {
     pub(super) fn start(
         service: Service,
-        url: &Secret,
+        target: RedisTarget,
         deadline: Duration,
         local: LocalLimiter,
         limits: QuotaLimits,
@@ -80,8 +81,7 @@ impl RedisLink {
     ) -> Self {
         let shared = Arc::new(Shared {
             service,
-            // `connect` reports an invalid URL.
-            client: Client::open(url.reveal()).ok(),
+            target,
             deadline,
             link: RwLock::new(Link::default()),
             lost: Notify::new(),
@@ -225,7 +225,7 @@ impl Shared {
         loop {
             let mut pause = RETRY.0;
             loop {
-                let attempt = tokio::time::timeout(CONNECT_DEADLINE, self.connect(&mut run_id));
+                let attempt = tokio::time::timeout(CONNECT_DEADLINE * self.target.places(), self.connect(&mut run_id));
                 let result = tokio::select! {
                     () = stop.cancelled() => return,
                     result = attempt => result.unwrap_or_else(|_| Err("no answer within the deadline".to_owned())),
@@ -268,12 +268,11 @@ impl Shared {
     }
 
     async fn connect(&self, run_id: &mut String) -> Result<(), String> {
-        let client = self.client.as_ref().ok_or("the URL of Redis is invalid")?;
         // Every command has a deadline of its own, so the client's response timeout (500 ms by default) is off.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_DEADLINE)).set_response_timeout(None);
         let text = |error: redis::RedisError| error.to_string();
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(text)?;
+        let mut connection = self.target.connect(&config).await.map_err(text)?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(text)?;
         let current = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned();
         if !run_id.is_empty() && *run_id != current {

@@ -2,9 +2,11 @@
 //! reading goes on, so that all problems are reported together.
 
 use super::{DEVELOPMENT_SECRET, MIN_SECRET_BYTES, QuotaLimits, Secret, SettingsError, log_level};
+use crate::redis_target::RedisTarget;
 use mcp_contracts::env;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -110,13 +112,23 @@ impl<'a> EnvReader<'a> {
         items.into_iter().filter_map(|item| self.checked_url(name, item)).collect()
     }
 
-    pub(super) fn redis_url(&mut self) -> Option<Secret> {
-        let value = self.text(env::REDIS_URL)?;
+    pub(super) fn redis(&mut self) -> Option<RedisTarget> {
+        let ca = self.text(env::REDIS_CA_FILE).and_then(|path| self.file(env::REDIS_CA_FILE, &path));
+        let Some(url) = self.text(env::REDIS_URL) else {
+            if ca.is_some() {
+                self.problem(env::REDIS_CA_FILE, format_args!("has no effect without `{}`", env::REDIS_URL));
+            }
+            return None;
+        };
         // The problem does not repeat the value, because the URL may contain a password.
-        if redis::IntoConnectionInfo::into_connection_info(value.as_str()).is_err() {
-            self.problem(env::REDIS_URL, "is not a Redis URL, such as `redis://127.0.0.1:6379`");
-        }
-        Some(Secret::new(value))
+        RedisTarget::parse(&url, ca.as_deref()).map_err(|why| self.problem(env::REDIS_URL, why)).ok()
+    }
+
+    /// Reads a file of at most 1 MiB.
+    fn file(&mut self, name: &str, path: &str) -> Option<Vec<u8>> {
+        let mut content = Vec::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut content));
+        read.map_err(|error| self.problem(name, format_args!("cannot read `{path}`: {error}"))).ok().map(|_| content)
     }
 
     pub(super) fn log_level(&mut self) -> String {

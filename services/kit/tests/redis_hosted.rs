@@ -1,0 +1,206 @@
+//! Redis as it is hosted: with TLS, with users, behind Sentinels that replace the master. With real servers.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use mcp_contracts::{Plan, Service, env};
+use mcp_kit::quota::{Mode, Quota, QuotaDecision};
+use mcp_kit::{Readiness, Settings};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use std::collections::BTreeMap;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A Redis or a Sentinel that ends with the test.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(folder: &Path, port: u16, arguments: &[String]) -> Self {
+        let mut command = Command::new("redis-server");
+        command.current_dir(folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self { child: command.spawn().unwrap(), port };
+        let since = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(since.elapsed() < PATIENCE, "redis-server did not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    /// Starts a Redis whose other settings are `more`.
+    fn redis(folder: &Path, port: u16, tls: Option<&Certificates>, more: &[&str]) -> Self {
+        let mut arguments = words("--bind 127.0.0.1 --save  --appendonly no");
+        // An empty value: no snapshots.
+        arguments[3].clear();
+        arguments.extend(listen(port, tls));
+        arguments.extend(more.iter().map(|word| (*word).to_owned()));
+        Self::start(folder, port, &arguments)
+    }
+
+    /// Starts a Sentinel that watches `master` under the name `main`, and whose users need a password.
+    fn sentinel(folder: &Path, master: u16, tls: Option<&Certificates>, more: &str) -> Self {
+        let port = free_port();
+        let file = folder.join(format!("sentinel-{port}.conf"));
+        let text = format!(
+            "bind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1\nsentinel down-after-milliseconds main 500\n\
+             sentinel failover-timeout main 3000\n{more}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
+        arguments.extend(listen(port, tls));
+        Self::start(folder, port, &arguments)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+fn listen(port: u16, tls: Option<&Certificates>) -> Vec<String> {
+    let Some(tls) = tls else { return words(&format!("--port {port}")) };
+    let (certificate, key, ca) = (tls.certificate.display(), tls.key.display(), tls.ca.display());
+    words(&format!(
+        "--port 0 --tls-port {port} --tls-cert-file {certificate} --tls-key-file {key} --tls-ca-cert-file {ca} \
+         --tls-auth-clients no --tls-replication yes"
+    ))
+}
+
+/// A certificate for 127.0.0.1 and that of its issuer, as files.
+struct Certificates {
+    certificate: PathBuf,
+    key: PathBuf,
+    ca: PathBuf,
+}
+
+impl Certificates {
+    fn write(folder: &Path, name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer_key = KeyPair::generate().unwrap();
+        let ca = params.self_signed(&issuer_key).unwrap();
+        let issuer = Issuer::new(params, issuer_key);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let file = |kind: &str, text: String| {
+            let path = folder.join(format!("{name}-{kind}.pem"));
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        Self {
+            certificate: file("certificate", certificate.pem()),
+            key: file("key", key.serialize_pem()),
+            ca: file("ca", ca.pem()),
+        }
+    }
+}
+
+fn quota(url: &str, ca: Option<&Path>) -> (Quota, Readiness) {
+    let mut settings = BTreeMap::from([
+        (env::REDIS_URL.to_owned(), url.to_owned()),
+        (env::QUOTA_BURST_PER_SECOND.to_owned(), "100000".to_owned()),
+        (env::REDIS_DEADLINE_MS.to_owned(), "1000".to_owned()),
+    ]);
+    if let Some(ca) = ca {
+        settings.insert(env::REDIS_CA_FILE.to_owned(), ca.display().to_string());
+    }
+    let readiness = Readiness::default();
+    (Quota::new(&Settings::from_values(Service::Memory, &settings).unwrap(), &readiness), readiness)
+}
+
+async fn mode(quota: &Quota) -> Option<Mode> {
+    match quota.decide("acme", Plan::Free).await {
+        QuotaDecision::Admitted(state) | QuotaDecision::Limited(state) => Some(state.mode),
+        QuotaDecision::Refused { .. } => None,
+    }
+}
+
+/// Waits until Redis decides.
+async fn counted(quota: &Quota, what: &str) {
+    let since = Instant::now();
+    while mode(quota).await != Some(Mode::Redis) {
+        assert!(since.elapsed() < PATIENCE, "{what}: Redis does not decide");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_redis_with_tls_and_a_user_counts_and_a_foreign_certificate_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let (own, foreign) = (Certificates::write(folder.path(), "own"), Certificates::write(folder.path(), "foreign"));
+    // A user confined to our keys, with a password of signs that a URL must encode.
+    let user = ["--user", "app", "on", ">p@ss:w/rd#1", "~mcp:*", "+@all", "-@admin", "-@dangerous", "+info"];
+    let server = Server::redis(folder.path(), free_port(), Some(&own), &user);
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("rediss://app:p%40ss%3Aw%2Frd%231@{host}:{}", server.port);
+        counted(&quota(&url, Some(&own.ca)).0, host).await;
+    }
+    let url = format!("rediss://127.0.0.1:{}", server.port);
+    // The issuer is unknown: to the roots of the system, and to those of another file.
+    for ca in [None, Some(foreign.ca.as_path())] {
+        let (quota, readiness) = quota(&url, ca);
+        let since = Instant::now();
+        while !readiness.reply().fallbacks.iter().any(|fallback| fallback == "redis") {
+            assert!(since.elapsed() < PATIENCE, "the certificate was not refused");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(mode(&quota).await, Some(Mode::Fallback));
+    }
+}
+
+#[tokio::test]
+async fn the_quota_follows_the_sentinels_to_a_new_master() {
+    let folder = TempDir::new().unwrap();
+    let (first, second) = (free_port(), free_port());
+    let login = ["--requirepass", "p@ss", "--masterauth", "p@ss"];
+    let master = Server::redis(folder.path(), first, None, &login);
+    let mut replica = login.to_vec();
+    let place = first.to_string();
+    replica.extend(["--replicaof", "127.0.0.1", &place]);
+    let _replica = Server::redis(folder.path(), second, None, &replica);
+    let sentinel = Server::sentinel(folder.path(), first, None, "sentinel auth-pass main p@ss\nrequirepass s&cret");
+    let dead = free_port();
+    // The first Sentinel does not answer, so the next one is asked.
+    let url = format!(
+        "redis+sentinel://:p%40ss@127.0.0.1:{dead},127.0.0.1:{}/main/0?sentinelPassword=s%26cret",
+        sentinel.port
+    );
+    let (quota, _readiness) = quota(&url, None);
+    counted(&quota, "the first master").await;
+    // Sentinel promotes a replica only after it has found it.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    drop(master);
+    let since = Instant::now();
+    while mode(&quota).await == Some(Mode::Redis) {
+        assert!(since.elapsed() < PATIENCE, "the master is still counted with");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    counted(&quota, "the new master").await;
+}
+
+#[tokio::test]
+async fn sentinels_with_tls_lead_to_a_master_with_tls() {
+    let folder = TempDir::new().unwrap();
+    let own = Certificates::write(folder.path(), "own");
+    let master = Server::redis(folder.path(), free_port(), Some(&own), &[]);
+    let sentinel = Server::sentinel(folder.path(), master.port, Some(&own), "");
+    let url = format!("rediss+sentinel://127.0.0.1:{}/main", sentinel.port);
+    counted(&quota(&url, Some(&own.ca)).0, "the master with TLS").await;
+}
