@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const SCHEMA: Schema<'static> = Schema {
     // The letters `mcpm`.
     application_id: 0x6d63_706d,
-    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY],
+    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY, super::storage::STORAGE],
     on_commit: record_commit,
 };
 

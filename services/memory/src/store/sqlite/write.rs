@@ -3,6 +3,7 @@
 
 use super::failure::Failure;
 use super::read::{self, MEMORY_COLUMNS, Row};
+use super::storage;
 use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms;
@@ -33,10 +34,11 @@ enum StoredResult {
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
+    allowed: u64,
     memories: &[NewMemory],
     now: i64,
 ) -> Result<Vec<Inserted>> {
-    let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, memory, now)).collect();
+    let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, allowed, memory, now)).collect();
     // One memory is refused before it changes anything, so the usual case does without the cost of a savepoint.
     if memories.len() == 1 {
         return insert_all();
@@ -52,7 +54,13 @@ pub(super) fn insert(
     result
 }
 
-fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, now: i64) -> Result<Inserted> {
+fn insert_one(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    allowed: u64,
+    new: &NewMemory,
+    now: i64,
+) -> Result<Inserted> {
     if let Some(StoredResult::Inserted(inserted)) = recall(transaction, tenant, new.idempotency.as_ref())? {
         return Ok(inserted);
     }
@@ -77,6 +85,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
     let inserted = match duplicate {
         Some(duplicate) => duplicate,
         None => {
+            storage::admit(transaction, tenant, allowed, new)?;
             // Version 7 begins with the time, so that new ids go to the end of their index.
             let id = uuid::Uuid::now_v7();
             let created_us = new.created_us.map_or(now, |created| created.min(now));
@@ -107,6 +116,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
 pub(super) fn update(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
+    allowed: u64,
     id: &str,
     change: &Change,
     now: i64,
@@ -122,6 +132,7 @@ pub(super) fn update(
     {
         return Err(StoreError::VersionConflict { id: id.to_owned(), actual: row.version, expected }.into());
     }
+    storage::admit_change(transaction, tenant, allowed, &row, change)?;
     // Removed and added again, so that terms, tags and counts follow the change.
     remove(transaction, row.sequence)?;
     if let Some(content) = &change.content {
@@ -156,6 +167,12 @@ pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -
     let row = writable_row(transaction, tenant, id)?;
     forget_replies(transaction, &row.id)?;
     Ok(remove(transaction, row.sequence)?)
+}
+
+/// Deletes a memory, whoever owns it.
+pub(super) fn erase(transaction: &Transaction<'_>, sequence: i64, id: &[u8]) -> rusqlite::Result<()> {
+    forget_replies(transaction, id)?;
+    remove(transaction, sequence)
 }
 
 /// Removes the text of a memory that is deleted from the replies that are kept for idempotency keys.
