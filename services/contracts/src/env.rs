@@ -53,6 +53,15 @@ variables! {
     QUOTA_ENTERPRISE_DAILY = Some("1000000");
     /// Maximum number of calls of an organisation per second.
     QUOTA_BURST_PER_SECOND = Some("100");
+    // Free bounds a hundred calls of the largest import at half of them.
+    /// Memory: MiB that an organisation on the free plan may store. The database needs about two and a half times as much.
+    STORAGE_QUOTA_FREE_MIB = Some("50");
+    /// Memory: MiB that an organisation on the pro plan may store.
+    STORAGE_QUOTA_PRO_MIB = Some("500");
+    /// Memory: MiB that an organisation on the team plan may store.
+    STORAGE_QUOTA_TEAM_MIB = Some("5000");
+    /// Memory: MiB that an organisation on the enterprise plan may store.
+    STORAGE_QUOTA_ENTERPRISE_MIB = Some("100000");
     /// Host names accepted in `Host` besides loopback, separated by commas.
     ALLOWED_HOSTS = None;
     /// Origins accepted besides loopback, separated by commas.
@@ -91,6 +100,8 @@ variables! {
     REQUEST_DEADLINE_MS = Some("10000");
     /// Maximum number of concurrent requests; the service answers further ones with 503. One organisation gets at most three quarters of them, then 429.
     MAX_CONCURRENT_REQUESTS = Some("1024");
+    /// Maximum number of connections of one address; further ones are closed at once. If omitted, three quarters of all. Behind a load balancer all clients have its address.
+    MAX_CONNECTIONS_PER_ADDRESS = None;
     /// Deadline for receiving a request head, and idle timeout of a kept-alive connection, in milliseconds.
     HEADER_READ_DEADLINE_MS = Some("15000");
     /// Time within which a client must read 64 KiB of a reply, or all of it, in milliseconds; then its connection is closed.

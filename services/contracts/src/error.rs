@@ -35,6 +35,8 @@ pub enum ErrorCode {
     PlanRequired,
     /// The quota of the organisation is used up.
     QuotaExceeded,
+    /// The organisation stores as much as its plan allows.
+    StorageQuotaExceeded,
     /// A dependency of the service does not answer.
     DependencyUnavailable,
     /// The disk of the store is full, so it accepts no writes.
@@ -51,7 +53,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidArgument,
         Self::NotFound,
         Self::IdempotencyConflict,
@@ -66,6 +68,7 @@ impl ErrorCode {
         Self::InsufficientScope,
         Self::PlanRequired,
         Self::QuotaExceeded,
+        Self::StorageQuotaExceeded,
         Self::DependencyUnavailable,
         Self::StorageFull,
         Self::DeadlineExceeded,
@@ -91,6 +94,7 @@ impl ErrorCode {
             Self::InsufficientScope => "insufficient_scope",
             Self::PlanRequired => "plan_required",
             Self::QuotaExceeded => "quota_exceeded",
+            Self::StorageQuotaExceeded => "storage_quota_exceeded",
             Self::DependencyUnavailable => "dependency_unavailable",
             Self::StorageFull => "storage_full",
             Self::DeadlineExceeded => "deadline_exceeded",
@@ -122,6 +126,7 @@ impl ErrorCode {
             | Self::VerdictUsed
             | Self::InsufficientScope
             | Self::PlanRequired
+            | Self::StorageQuotaExceeded
             | Self::Internal => false,
         }
     }

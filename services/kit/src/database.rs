@@ -1,23 +1,34 @@
-//! A durable database in one SQLite file: one writer thread with group commit, concurrent readers (WAL mode), migrations and backups.
-//! A service defines its tables and queries. This module decides which files are accepted and when a write is durable.
+//! A durable database in one SQLite file: one writer thread with group commit, concurrent readers (WAL mode), migrations, backups and its state in
+//! `/readyz`. A service defines its tables and queries. This module decides which files are accepted and when a write is durable.
 
 mod backup;
 mod error;
+mod health;
 mod open;
+mod place;
+mod portions;
+mod queue;
 mod readers;
 mod writer;
 
 pub use backup::BackupError;
 pub use error::{DatabaseError, OpenError};
+pub use health::Trouble;
+pub use portions::Portions;
+pub use queue::Turn;
 
+use crate::readiness::Readiness;
+use health::{Health, Probe};
 use parking_lot::Mutex;
+use place::Place;
 use readers::Readers;
 use rusqlite::{Connection, Transaction};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use writer::Writer;
+use tokio::task::JoinSet;
+use writer::{Work, Writer};
 
 const SCHEME: &str = "sqlite://";
 
@@ -50,9 +61,20 @@ impl<'a> Schema<'a> {
     /// Fails if the file is damaged, of another program or of a newer release; such a file is not changed.
     pub fn open(&self, file: &Path) -> Result<Database, OpenError> {
         let connection = open::writer(file, self)?;
-        let readers = Readers::new(file, open::reader(file)?);
-        let writer = Writer::start(connection, self.on_commit).map_err(|error| OpenError::unreachable(file, &error))?;
-        Ok(Database { writer: Arc::new(Mutex::new(Some(writer))), readers: Arc::new(readers) })
+        let health = Arc::new(Health::default());
+        let readers = Readers::new(file, open::reader(file)?, Arc::clone(&health));
+        let place = Arc::new(Place::new(file));
+        let work =
+            Work { connection, place: Arc::clone(&place), health: Arc::clone(&health), on_commit: self.on_commit };
+        let writer = Writer::start(work).map_err(|error| OpenError::unreachable(file, &error))?;
+        Ok(Database {
+            writer: Arc::new(Mutex::new(Some(writer))),
+            readers: Arc::new(readers),
+            health,
+            place,
+            application_id: self.application_id,
+            probes: Arc::default(),
+        })
     }
 }
 
@@ -69,6 +91,10 @@ pub fn file_of(url: &str) -> Result<PathBuf, OpenError> {
 pub struct Database {
     writer: Arc<Mutex<Option<Writer>>>,
     readers: Arc<Readers>,
+    health: Arc<Health>,
+    place: Arc<Place>,
+    application_id: i32,
+    probes: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Database {
@@ -80,18 +106,42 @@ impl Database {
         Schema::new(migrations).open(&file_of(url)?)
     }
 
+    /// Shows in `/readyz` whether the database can be used, until it is closed.
+    pub fn watch(&self, readiness: &Readiness) {
+        let probe = Probe {
+            writer: Arc::clone(&self.writer),
+            health: Arc::clone(&self.health),
+            place: Arc::clone(&self.place),
+            application_id: self.application_id,
+        };
+        self.probes.lock().spawn(probe.run(readiness.clone()));
+    }
+
     /// Runs a write; it is durable when this returns. Writes that wait at the same time share a commit. A failing write changes nothing and
     /// does not affect the others. If a shared commit fails, `work` runs again, so it must not have effects outside the database.
     ///
     /// # Errors
-    /// If this fails, nothing was written. The exception is [`DatabaseError::Closed`], after which the write may be durable.
+    /// If this fails, nothing was written. The exception is [`DatabaseError::Unconfirmed`], after which the write may be durable.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
+        self.write_for(Turn::default(), work).await
+    }
+
+    /// Runs a write as [`Self::write`] does, in turn with those of other owners.
+    ///
+    /// # Errors
+    /// Fails as [`Self::write`] does.
+    pub async fn write_for<T: Send + 'static>(
+        &self,
+        turn: Turn<'_>,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
         // The lock is held only while the write is queued, not while it waits for its commit.
-        let result = self.writer.lock().as_ref().ok_or(DatabaseError::Closed)?.enqueue(work)?;
-        result.await.map_err(|_| DatabaseError::Closed)?
+        let result = self.writer.lock().as_ref().ok_or(DatabaseError::Closed)?.enqueue(turn, work)?;
+        // The thread of the writer has ended, perhaps after the commit.
+        result.await.map_err(|_| DatabaseError::Unconfirmed)?
     }
 
     /// Runs a read on one snapshot of the database, concurrently with writes and other reads.
@@ -120,6 +170,8 @@ impl Database {
 
     /// Interrupts the reads, finishes the queued writes, moves the WAL into the file and closes it. Later calls return [`DatabaseError::Closed`].
     pub async fn close(&self) {
+        let mut probes = std::mem::take(&mut *self.probes.lock());
+        probes.shutdown().await;
         // Readers first: the checkpoint cannot empty the WAL while a read uses it.
         self.readers.close();
         let writer = self.writer.lock().take();

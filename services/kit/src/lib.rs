@@ -7,6 +7,7 @@ pub mod data;
 pub mod database;
 pub mod delegate;
 pub mod dialogue;
+pub mod erase;
 pub mod mcp;
 pub mod offer;
 pub mod ops;
@@ -27,6 +28,7 @@ pub mod verdict;
 
 pub use delegate::Delegate;
 pub use dialogue::{Answer, Answered, Dialogue, Question};
+pub use erase::Erase;
 pub use offer::{Offer, Page};
 pub use prompt::{PromptArgument, PromptInfo, PromptText, Prompts};
 pub use readiness::Readiness;

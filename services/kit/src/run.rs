@@ -249,6 +249,7 @@ where
     let limits = ServeLimits {
         header_read: settings.header_read_deadline,
         write: settings.write_deadline,
+        connections_per_address: settings.max_connections_per_address,
         drain: settings.drain_deadline,
     };
     let (notice, drain_began) = (settings.drain_notice, OnceLock::new());

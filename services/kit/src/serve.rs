@@ -1,5 +1,6 @@
 //! Serves a router: accepts connections within limits, and lets running requests finish when the service shuts down.
 
+mod addresses;
 mod descriptors;
 mod lingering;
 mod write_deadline;
@@ -7,6 +8,7 @@ mod write_deadline;
 use crate::telemetry::Sampled;
 use http::Request;
 use hyper::body::Incoming;
+use addresses::Addresses;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -34,6 +36,8 @@ pub struct ServeLimits {
     pub header_read: Duration,
     /// Time within which a client must read a part of what was sent to it.
     pub write: Duration,
+    /// Maximum number of connections of one address; `None` means three quarters of all.
+    pub connections_per_address: Option<usize>,
     /// Time for running requests to finish after shutdown begins.
     pub drain: Duration,
 }
@@ -56,14 +60,16 @@ pub async fn serve(
         .header_read_timeout(limits.header_read)
         .max_buf_size(MAX_HEADER_BYTES)
         .half_close(false);
-    let permits = Arc::new(Semaphore::new(descriptors::connections()));
+    let connections = descriptors::connections();
+    let permits = Arc::new(Semaphore::new(connections));
+    let addresses = Addresses::new(connections, limits.connections_per_address);
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     tokio::pin!(shutdown);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     if let Some(unlogged) = FAILED_ACCEPTS.next() {
                         tracing::warn!(%error, unlogged, "failed to accept a connection");
@@ -75,6 +81,7 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         // Beyond the limit a connection is closed at once, so that its client can try another instance.
+        let Some(counted) = addresses.take(peer.ip()) else { continue };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
         // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client. Measured for an event
         // stream: 44 ms instead of 0.14 ms.
@@ -90,7 +97,7 @@ pub async fn serve(
                 tracing::debug!(error, "a connection ended with an error");
             }
             // The permit is held for the connection and not for a request, so that silent clients count as well.
-            drop(permit);
+            drop((permit, counted));
         });
     }
     // The socket closes before the drain, so that new connections are refused at once and do not wait in its queue.

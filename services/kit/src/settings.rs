@@ -54,6 +54,8 @@ pub struct Settings {
     pub otlp_endpoint: Option<String>,
     pub request_deadline: Duration,
     pub max_concurrent_requests: usize,
+    /// Maximum number of connections of one address; `None` means three quarters of all.
+    pub max_connections_per_address: Option<usize>,
     pub header_read_deadline: Duration,
     /// Time within which a client must read a part of what was sent to it.
     pub write_deadline: Duration,
@@ -257,6 +259,9 @@ impl Settings {
             otlp_endpoint: reader.http_url(env::OTEL_EXPORTER_OTLP_ENDPOINT),
             request_deadline: reader.millis(env::REQUEST_DEADLINE_MS),
             max_concurrent_requests: reader.number(env::MAX_CONCURRENT_REQUESTS, 1, 1_000_000) as usize,
+            max_connections_per_address: reader
+                .optional_number(env::MAX_CONNECTIONS_PER_ADDRESS, 1, 1_000_000)
+                .map(|connections| connections as usize),
             header_read_deadline: reader.millis(env::HEADER_READ_DEADLINE_MS),
             write_deadline: reader.millis(env::WRITE_DEADLINE_MS),
             drain_notice: Duration::from_millis(reader.number(env::DRAIN_NOTICE_MS, 0, 600_000)),

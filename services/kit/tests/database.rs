@@ -3,7 +3,7 @@
 
 use futures::future::join_all;
 use mcp_contracts::{ErrorCode, ToolError};
-use mcp_kit::database::{BackupError, Database, DatabaseError, OpenError, Schema};
+use mcp_kit::database::{BackupError, Database, DatabaseError, OpenError, Schema, Trouble, Turn};
 use rusqlite::{Connection, Transaction, params};
 use std::path::Path;
 use std::sync::Arc;
@@ -148,7 +148,7 @@ async fn writes_that_wait_behind_the_lock_of_another_process_are_refused_togethe
     let start = Instant::now();
     let writes = (0..20).map(|number| database.write(move |transaction| add(transaction, &format!("late {number}"))));
     let results = join_all(writes).await;
-    assert!(results.iter().all(|result| *result == Err(DatabaseError::Overloaded)), "{results:?}");
+    assert!(results.iter().all(|result| *result == Err(DatabaseError::Locked)), "{results:?}");
     // The busy timeout is 5 s. The first write may be alone in its batch; all others share the second one.
     assert!(start.elapsed() < Duration::from_secs(30), "20 refusals took {:?}", start.elapsed());
     other.execute_batch("ROLLBACK").unwrap();
@@ -474,4 +474,116 @@ async fn a_read_cannot_write_and_sees_one_snapshot() {
     let (both, ()) = tokio::join!(reading, writing);
     assert_eq!(both, Ok((0, 0)));
     assert_eq!(database.read(count).await, Ok(1));
+}
+
+/// Waits until `/readyz` names exactly these parts.
+async fn until_missing(readiness: &mcp_kit::Readiness, expected: &[&str]) {
+    let holds = || readiness.reply().missing == expected;
+    until(&format!("`missing` is {expected:?}"), holds).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_removed_is_not_ready_and_acknowledges_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    let readiness = mcp_kit::Readiness::default();
+    database.watch(&readiness);
+    database.write(|transaction| add(transaction, "kept")).await.unwrap();
+    assert!(readiness.reply().ready);
+    let file = folder.path().join("deep/er/notes.db");
+    std::fs::rename(&file, folder.path().join("elsewhere")).unwrap();
+    let refused = database.write(|transaction| add(transaction, "lost")).await.unwrap_err();
+    assert!(matches!(refused, DatabaseError::Unusable { trouble: Trouble::Removed, .. }), "{refused}");
+    assert_eq!(readiness.reply().missing, ["store-removed"]);
+    std::fs::rename(folder.path().join("elsewhere"), &file).unwrap();
+    until_missing(&readiness, &[]).await;
+    assert_eq!(database.write(|transaction| add(transaction, "next")).await, Ok(2));
+    database.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_database_any_more_is_not_ready_without_a_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    let readiness = mcp_kit::Readiness::default();
+    database.watch(&readiness);
+    database.write(|transaction| add(transaction, "kept")).await.unwrap();
+    for name in ["notes.db", "notes.db-wal", "notes.db-shm"] {
+        let file = folder.path().join("deep/er").join(name);
+        let length = file.metadata().unwrap().len() as usize;
+        use std::os::unix::fs::FileExt;
+        std::fs::OpenOptions::new().write(true).open(&file).unwrap().write_all_at(&vec![0xa5; length], 0).unwrap();
+    }
+    until_missing(&readiness, &["store-unreadable"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_another_process_keeps_is_shown_until_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    let readiness = mcp_kit::Readiness::default();
+    database.watch(&readiness);
+    let other = Connection::open(folder.path().join("deep/er/notes.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    until_missing(&readiness, &["store-locked"]).await;
+    assert!(texts(&database).await.is_empty(), "reads go on");
+    other.execute_batch("ROLLBACK").unwrap();
+    until_missing(&readiness, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_database_is_probed_without_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    database.watch(&mcp_kit::Readiness::default());
+    let before = commits(folder.path());
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(commits(folder.path()), before);
+}
+
+#[test]
+fn every_error_says_whether_the_write_may_have_been_stored() {
+    let unusable = DatabaseError::Unusable { trouble: Trouble::Removed, why: "secret".to_owned() };
+    let failed = DatabaseError::Failed("secret".to_owned());
+    let certain = [
+        DatabaseError::Full,
+        DatabaseError::Closed,
+        DatabaseError::Overloaded,
+        DatabaseError::Locked,
+        unusable,
+        failed,
+    ];
+    for error in certain {
+        let error = ToolError::from(error);
+        assert!(error.hint.as_ref().unwrap().starts_with("nothing was changed"), "{error:?}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+    let unknown = ToolError::from(DatabaseError::Unconfirmed);
+    assert!(unknown.hint.as_ref().unwrap().starts_with("the write may have been stored"), "{unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_writes_of_one_owner_do_not_wait_behind_the_large_ones_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&url(folder.path()), &ALL).unwrap();
+    let large = |number: usize| {
+        let database = database.clone();
+        async move {
+            let turn = Turn { owner: "importer", rows: 500, frees: false };
+            let work = move |transaction: &Transaction<'_>| {
+                std::thread::sleep(Duration::from_millis(50));
+                add(transaction, &format!("large {number}"))
+            };
+            database.write_for(turn, work).await.unwrap();
+            Instant::now()
+        }
+    };
+    let small = async {
+        let turn = Turn { owner: "calm", ..Turn::default() };
+        database.write_for(turn, |transaction| add(transaction, "small")).await.unwrap();
+        Instant::now()
+    };
+    let (large, small) = tokio::join!(join_all((0..6).map(large)), small);
+    let before = large.iter().filter(|ended| **ended < small).count();
+    assert!(before <= 1, "{before} of 6 large writes ended before the small one");
 }

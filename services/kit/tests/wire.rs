@@ -382,3 +382,28 @@ async fn the_client_of_the_sdk_lists_and_calls() {
         client.cancel().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn one_address_gets_only_its_part_of_the_connections() {
+    let server = start(&[(env::MAX_CONNECTIONS_PER_ADDRESS, "3")]).await;
+    let address: std::net::SocketAddr = server.base.strip_prefix("http://").unwrap().parse().unwrap();
+    let connect = async |from: [u8; 4]| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let mut reply = [0; 12];
+        let is_served = tokio::io::AsyncReadExt::read_exact(&mut stream, &mut reply).await.is_ok();
+        (is_served, stream)
+    };
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let (is_served, stream) = connect([127, 0, 0, 1]).await;
+        assert!(is_served);
+        held.push(stream);
+    }
+    assert!(!connect([127, 0, 0, 1]).await.0, "a fourth connection was served");
+    assert!(connect([127, 0, 0, 2]).await.0, "another address was refused");
+}

@@ -6,6 +6,7 @@ pub mod cursor;
 pub mod index;
 pub mod measure;
 pub mod ranking;
+pub mod settings;
 pub mod store;
 pub mod tenant;
 pub mod terms;
@@ -14,19 +15,22 @@ pub mod tools;
 
 use clap::Subcommand;
 use mcp_kit::database::{OpenError, file_of};
-use mcp_kit::{Application, OwnCommand, Settings, Start};
+use mcp_kit::{Application, Erase, OwnCommand, Settings, Start};
+use settings::MemorySettings;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::Store;
-use store::sqlite::{SCHEMA, SqliteStore};
+use store::sqlite::{SCHEMA, SqliteStore, erase_portion};
 
 /// # Errors
 /// Fails if the database cannot be opened.
-pub async fn start(start: Start) -> Result<Application, OpenError> {
+pub async fn start(start: Start<MemorySettings>) -> Result<Application, OpenError> {
     let file = file_of(start.settings.database_url.reveal())?;
     let opening = start.readiness.latch("store");
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file)?);
+    let store = SqliteStore::open(&file)?.with_storage_quota(start.own.storage);
+    store.watch(&start.readiness);
+    let store: Arc<dyn Store> = Arc::new(store);
     drop(opening);
     let tools = tools::all(&store, confirm::Confirmations::new(start.settings.secret.reveal()));
     Ok(Application::new(tools).with_shutdown(move || store.close()))
@@ -60,12 +64,15 @@ pub enum MemoryCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Erases everything of an organisation, or of one user of it; the service may be running. Earlier backups still have it.
+    Erase(Erase),
 }
 
-impl OwnCommand for MemoryCommand {
-    fn run(self, settings: &Settings, _own: &()) -> Result<(), String> {
+impl OwnCommand<MemorySettings> for MemoryCommand {
+    fn run(self, settings: &Settings, _own: &MemorySettings) -> Result<(), String> {
         let database = || file_of(settings.database_url.reveal()).map_err(|error| error.to_string());
         match self {
+            Self::Erase(erase) => erase.run(settings, &SCHEMA, erase_portion),
             Self::Backup { file, replace } => {
                 SCHEMA.backup(&database()?, &file, replace).map_err(|error| error.to_string())
             }

@@ -79,9 +79,10 @@ pub struct Idempotency {
 pub struct Inserted {
     /// If the content was stored before, the id of that memory.
     pub id: String,
-    /// False if the content was stored before. It is not part of the result that is kept for an idempotency key,
-    /// because a repeated request creates nothing.
-    #[serde(skip)]
+    /// False if the content was stored before the request. A repeated request gets what the first one got, because its client may not have the first
+    /// reply.
+    // Releases before this field kept results without it.
+    #[serde(default)]
     pub created: bool,
     pub version: u64,
     /// SHA-256 of the content.
@@ -220,6 +221,10 @@ pub struct Stats {
     pub tags: Vec<TagCount>,
     /// Oldest and newest creation time, microseconds since the epoch.
     pub span: Option<(i64, i64)>,
+    /// Bytes that the whole organisation stores.
+    pub stored: u64,
+    /// Bytes that its plan allows.
+    pub allowed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -237,6 +242,10 @@ pub enum StoreError {
     SelectionChanged { actual: u64, expected: u64 },
     #[error("`cursor` has expired: a memory that it needs was changed more than an hour ago")]
     CursorExpired,
+    #[error("your organisation stores {used} bytes, its plan allows {allowed}, and this needs {added} more")]
+    StorageQuota { used: u64, added: u64, allowed: u64 },
+    #[error("{deleted} memories were deleted, the others were not: {error}")]
+    DeletedPart { deleted: u64, error: DatabaseError },
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }

@@ -1,6 +1,6 @@
 //! The tenant of a store call. It can only be made from checked claims, and every store call requires one.
 
-use mcp_contracts::{Claims, Scope};
+use mcp_contracts::{Claims, Plan, Scope};
 use std::sync::Arc;
 
 /// An organisation, a workspace in it, and a user.
@@ -10,6 +10,7 @@ pub struct Tenant {
     org: Arc<str>,
     workspace: Arc<str>,
     user: Arc<str>,
+    plan: Plan,
     admin: bool,
 }
 
@@ -20,6 +21,7 @@ impl Tenant {
             org: Arc::from(claims.org_id.as_str()),
             workspace: Arc::from(claims.workspace_slug.as_str()),
             user: Arc::from(claims.sub.as_str()),
+            plan: claims.plan,
             admin: claims.scopes.contains(&Scope::Admin),
         }
     }
@@ -34,6 +36,11 @@ impl Tenant {
 
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The plan that the organisation pays for.
+    pub fn plan(&self) -> Plan {
+        self.plan
     }
 
     /// Returns true if the user may change the memories that others share with the workspace.

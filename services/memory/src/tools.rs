@@ -70,9 +70,17 @@ fn tool_error(error: StoreError) -> ToolError {
         StoreError::VersionConflict { .. } => {
             (ErrorCode::VersionConflict, "read the memory again and repeat the change with its current version")
         }
+        StoreError::StorageQuota { .. } => (
+            ErrorCode::StorageQuotaExceeded,
+            "nothing was changed; delete memories, or ask for a greater plan; `memory_stats` returns what is stored and allowed",
+        ),
         StoreError::SelectionChanged { .. } => (ErrorCode::ConfirmationRequired, "repeat the dry run"),
         StoreError::CursorExpired => {
             (ErrorCode::BadCursor, "repeat the query without a cursor to start at the first page")
+        }
+        StoreError::DeletedPart { error, .. } => {
+            let cause = ToolError::from(error);
+            return ToolError { message, ..cause }.with_hint("repeat the dry run, and delete what it counts");
         }
         StoreError::Database(error) => return error.into(),
     };

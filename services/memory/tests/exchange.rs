@@ -132,3 +132,76 @@ async fn a_deleted_text_is_neither_in_the_file_nor_in_a_later_backup() {
         assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{}", file.display());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_repeated_with_its_key_gets_the_same_reply() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path()).await;
+    let (client, ann) = (client(), token());
+    let repeat = async |tool: &str, arguments: Value| {
+        let first = call(&client, &service.url, &ann, tool, arguments.clone()).await.unwrap().unwrap();
+        let again = call(&client, &service.url, &ann, tool, arguments).await.unwrap().unwrap();
+        assert_eq!(first, again, "{tool}");
+        first
+    };
+    let stored = repeat("store_memory", json!({ "content": "one", "idempotencyKey": "s-1" })).await;
+    assert_eq!(stored["created"], true);
+    let known = repeat("store_memory", json!({ "content": "one", "idempotencyKey": "s-2" })).await;
+    assert_eq!((&known["created"], &known["id"]), (&json!(false), &stored["id"]));
+    let two = json!([{ "content": "two", "idempotencyKey": "i-1" }, { "content": "one", "idempotencyKey": "i-2" }]);
+    let imported = repeat("import_memories", json!({ "memories": two })).await;
+    assert_eq!((&imported["created"], &imported["duplicates"]), (&json!(1), &json!(1)));
+    repeat("update_memory", json!({ "id": stored["id"], "type": "note", "idempotencyKey": "u-1" })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_erases_a_user_or_an_organisation_while_the_service_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::start(folder.path()).await;
+    let client = client();
+    let [ann, bob, zoe] =
+        [("acme", "ann"), ("acme", "bob"), ("zeta", "ann")].map(|(org, user)| token_of(org, user, "default"));
+    let secret = "kept-nowhere-after-the-erasure";
+    let mut kept = Vec::new();
+    for token in [&ann, &bob, &zoe] {
+        for visibility in ["private", "workspace"] {
+            // A text of each owner is its own, because equal texts of one owner are stored once.
+            let content = format!("{secret} {visibility} {}", "w ".repeat(3_000));
+            let memory =
+                json!({ "content": content, "visibility": visibility, "tags": ["t"], "idempotencyKey": visibility });
+            let stored = call(&client, &service.url, token, "store_memory", memory).await.unwrap().unwrap();
+            kept.push((token, stored["id"].as_str().unwrap().to_owned()));
+        }
+    }
+    let erase = |arguments: &[&str]| {
+        let output =
+            Service::command(folder.path()).arg("erase").args(arguments).stdout(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let here = async |at: usize| content_of(&client, &service.url, kept[at].0, &kept[at].1).await.is_some();
+    erase(&["--organisation", "acme", "--user", "ann"]);
+    assert_eq!(
+        [here(0).await, here(1).await, here(2).await, here(3).await, here(4).await],
+        [false, false, true, true, true]
+    );
+    erase(&["--organisation", "acme"]);
+    assert_eq!([here(2).await, here(3).await, here(4).await, here(5).await], [false, false, true, true]);
+    let stats = call(&client, &service.url, &bob, "memory_stats", json!({})).await.unwrap().unwrap();
+    assert_eq!(
+        (&stats["private"], &stats["workspace"], &stats["organisationBytes"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+    assert_eq!(erase(&["--organisation", "acme"]).split(' ').next(), Some("0"));
+    // The organisation can begin again.
+    store(&client, &service.url, &ann, "after the erasure").await;
+    erase(&["--organisation", "zeta"]);
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(service.child.id().cast_signed()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    assert!(service.child.wait().unwrap().success());
+    let bytes = std::fs::read(database(folder.path())).unwrap();
+    assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "a text is still in the file");
+}

@@ -41,6 +41,7 @@ pub async fn start(start: Start<OrchestratorSettings>) -> Result<Application, St
     let settings = &start.own;
     let opening = start.readiness.latch("store");
     let store = Store::open(start.settings.database_url.reveal())?;
+    store.watch(&start.readiness);
     drop(opening);
     let ledger = Ledger::new(Arc::new(Spend(store.clone())), settings.llm_daily_budgets);
     let model = settings.llm.as_ref().map(|llm| Model::new(llm, ledger.clone())).transpose()?;

@@ -8,5 +8,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    mcp_kit::run::<mcp_kit::NoCommand, _, _, _, _>(Service::Orchestrator, mcp_orchestrator::start)
+    mcp_kit::run::<mcp_orchestrator::store::OrchestratorCommand, _, _, _, _>(
+        Service::Orchestrator,
+        mcp_orchestrator::start,
+    )
 }

@@ -8,8 +8,11 @@ pub use executions::{BeginResult, ExecutionQuery, FinishedRun, NewRun, Page, Ret
 pub use outbox::{Delivery, DeliveryKind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, PendingDelivery};
 pub use spend::Spend;
 
+use crate::OrchestratorSettings;
 use mcp_contracts::Claims;
-use mcp_kit::database::{Database, DatabaseError, OpenError};
+use mcp_kit::database::{Database, DatabaseError, OpenError, Schema};
+use mcp_kit::{Erase, OwnCommand, Readiness, Settings};
+use rusqlite::Transaction;
 
 /// Steps of the schema. A released step never changes.
 const MIGRATIONS: &[&str] = &["
@@ -66,6 +69,30 @@ impl Owner {
     }
 }
 
+/// What `erase` runs until nothing is left.
+const ERASURE: [&str; 3] = [
+    "DELETE FROM execution WHERE sequence IN
+     (SELECT sequence FROM execution WHERE org = ?1 AND (?2 IS NULL OR user = ?2) LIMIT ?3)",
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE org = ?1 AND (?2 IS NULL OR user = ?2) LIMIT ?3)",
+    // The spend of a day belongs to the organisation.
+    "DELETE FROM spend WHERE ?2 IS NULL AND (org, day) IN (SELECT org, day FROM spend WHERE org = ?1 LIMIT ?3)",
+];
+
+/// Subcommands besides `serve`.
+#[derive(Debug, clap::Subcommand)]
+pub enum OrchestratorCommand {
+    /// Erases the executions and the waiting deliveries of an organisation, or of one user of it; the service may be running.
+    Erase(Erase),
+}
+
+impl OwnCommand<OrchestratorSettings> for OrchestratorCommand {
+    fn run(self, settings: &Settings, _own: &OrchestratorSettings) -> Result<(), String> {
+        let Self::Erase(erase) = self;
+        let portion = |transaction: &Transaction<'_>, erase: &Erase| erase.delete(transaction, &ERASURE);
+        erase.run(settings, &Schema::new(MIGRATIONS), portion)
+    }
+}
+
 /// Clones share one database.
 #[derive(Clone)]
 pub struct Store {
@@ -76,6 +103,11 @@ impl Store {
     /// Opens the file of `url`, or creates it.
     pub fn open(url: &str) -> Result<Self, OpenError> {
         Ok(Self { database: Database::open(url, MIGRATIONS)? })
+    }
+
+    /// Shows the state of the database in `/readyz`.
+    pub fn watch(&self, readiness: &Readiness) {
+        self.database.watch(readiness);
     }
 
     /// Finishes the queued writes and closes the database.

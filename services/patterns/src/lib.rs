@@ -15,7 +15,7 @@ use catalog::Catalog;
 use clap::Subcommand;
 use futures::FutureExt;
 use mcp_kit::data::{FolderData, Live, Problems, Reloader};
-use mcp_kit::{Application, OwnCommand, Settings, SingleUse, Start, Verdicts};
+use mcp_kit::{Application, Erase, OwnCommand, Settings, SingleUse, Start, Verdicts};
 pub use settings::PatternsSettings;
 use std::io::Write;
 use std::path::PathBuf;
@@ -59,6 +59,7 @@ pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartE
     drop(loading);
     let opening = start.readiness.latch("store");
     let usage = UsageLog::open(start.settings.database_url.reveal())?;
+    usage.watch(&start.readiness);
     usage.publish_metrics().await?;
     drop(opening);
     let parts = Parts { catalog, usage, verdicts: start.verdicts.clone(), single_use: start.single_use.clone() };
@@ -82,13 +83,16 @@ pub enum PatternsCommand {
         /// Folder of the catalogue; default is `CATALOG_DIR`, else the built-in catalogue.
         folder: Option<PathBuf>,
     },
+    /// Erases the uses that an organisation, or one user of it, has logged; the service may be running.
+    Erase(Erase),
     /// Prints the JSON Schema of catalogue files.
     CatalogSchema,
 }
 
 impl OwnCommand<PatternsSettings> for PatternsCommand {
-    fn run(self, _settings: &Settings, own: &PatternsSettings) -> Result<(), String> {
+    fn run(self, settings: &Settings, own: &PatternsSettings) -> Result<(), String> {
         let text = match self {
+            Self::Erase(whose) => return usage::erase(&whose, settings),
             Self::CheckCatalog { folder } => {
                 let folder = folder.or_else(|| own.catalog_dir.clone());
                 let catalog = folder.map_or_else(Catalog::built_in, |folder| Catalog::load(&folder));

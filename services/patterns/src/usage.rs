@@ -4,7 +4,8 @@
 use crate::score::{Histories, History};
 use mcp_contracts::metric;
 use mcp_contracts::patterns::UsageOutcome;
-use mcp_kit::database::{Database, DatabaseError, OpenError};
+use mcp_kit::database::{Database, DatabaseError, OpenError, Schema};
+use mcp_kit::{Erase, Readiness, Settings};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// Time for which the entries of uses are kept, in microseconds (400 days). After that only the counts remain.
@@ -38,6 +39,19 @@ CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), uses INTEGER NOT NU
 INSERT INTO total VALUES (1, 0, 0);
 "];
 
+/// What `erase` runs until nothing is left. The counts of an organisation name no user.
+const ERASURE: [&str; 2] = [
+    "DELETE FROM usage WHERE (org, execution, pattern) IN
+     (SELECT org, execution, pattern FROM usage WHERE org = ?1 AND (?2 IS NULL OR user = ?2) LIMIT ?3)",
+    "DELETE FROM tally WHERE ?2 IS NULL AND (org, pattern) IN (SELECT org, pattern FROM tally WHERE org = ?1 LIMIT ?3)",
+];
+
+/// Erases the uses that an organisation, or one user of it, has logged.
+pub(crate) fn erase(erase: &Erase, settings: &Settings) -> Result<(), String> {
+    let portion = |transaction: &Transaction<'_>, erase: &Erase| erase.delete(transaction, &ERASURE);
+    erase.run(settings, &Schema::new(&MIGRATIONS), portion)
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternUse {
     pub org: String,
@@ -61,6 +75,11 @@ impl UsageLog {
     /// Fails if the database cannot be opened.
     pub fn open(url: &str) -> Result<Self, OpenError> {
         Ok(Self { database: Database::open(url, &MIGRATIONS)? })
+    }
+
+    /// Shows the state of the database in `/readyz`.
+    pub fn watch(&self, readiness: &Readiness) {
+        self.database.watch(readiness);
     }
 
     /// Logs a use. Returns true if the use is new, together with the organisation's history of the pattern.

@@ -50,6 +50,7 @@ impl Server {
         let limits = ServeLimits {
             header_read: settings.header_read_deadline,
             write: settings.write_deadline,
+            connections_per_address: settings.max_connections_per_address,
             drain: settings.drain_deadline,
         };
         let stop = CancellationToken::new();

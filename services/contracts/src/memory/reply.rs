@@ -37,7 +37,7 @@ pub struct Memory {
 pub struct StoredMemory {
     /// Id of the memory; that of the existing memory if the same owner stored the same content before.
     pub id: String,
-    /// False if an equal memory of the same owner existed.
+    /// False if an equal memory of the same owner existed before the call; a call repeated with its idempotency key gets the same reply.
     pub created: bool,
     /// Version of the memory.
     pub version: u64,
@@ -129,6 +129,12 @@ pub struct MemoryStatsReply {
     pub workspace: u64,
     /// Bytes of content in both.
     pub content_bytes: u64,
+    /// Bytes that the whole organisation stores, as its storage quota counts them.
+    #[serde(default)]
+    pub organisation_bytes: u64,
+    /// Bytes that the plan of the organisation allows.
+    #[serde(default)]
+    pub organisation_bytes_allowed: u64,
     /// The 20 most used free tags, most used first.
     pub tags: Vec<TagCount>,
     /// Oldest creation time (RFC 3339, UTC).

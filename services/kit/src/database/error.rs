@@ -1,5 +1,6 @@
 //! Errors of a database, and how each is reported to the client of a tool.
 
+use super::health::Trouble;
 use mcp_contracts::{ErrorCode, ToolError};
 use rusqlite::ErrorCode as SqliteCode;
 use std::fmt::Display;
@@ -47,33 +48,56 @@ impl OpenError {
     }
 }
 
-/// Why a read or a write failed.
+/// Why a read or a write failed. After every error but [`DatabaseError::Unconfirmed`] nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseError {
     #[error("the disk of the database is full")]
     Full,
     #[error("the database is closed")]
     Closed,
-    /// Too many calls wait, or another process holds the lock of the file.
     #[error("too many calls are waiting for the database")]
     Overloaded,
+    #[error("another process holds the lock of the database")]
+    Locked,
+    #[error("the database cannot be used ({}): {why}", .trouble.name())]
+    Unusable { trouble: Trouble, why: String },
     #[error("the database failed: {0}")]
     Failed(String),
+    #[error("the database failed while it stored the write")]
+    Unconfirmed,
+}
+
+impl DatabaseError {
+    /// Returns what the error says about the database as a whole.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Full => Some(Trouble::Full),
+            Self::Locked => Some(Trouble::Locked),
+            Self::Unusable { trouble, .. } => Some(*trouble),
+            Self::Unconfirmed => Some(Trouble::Unreadable),
+            Self::Closed | Self::Overloaded | Self::Failed(_) => None,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for DatabaseError {
     /// Logs failures that an operator must look at; the client does not see the details.
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            // A file at its size limit (`ulimit -f`) or quota fails with an I/O error, not with `SQLITE_FULL`.
-            Some(SqliteCode::DiskFull | SqliteCode::SystemIoFailure) => {
+        // Interrupted because the caller has gone or the database closes; no operator has to look at that.
+        if error.sqlite_error_code() == Some(SqliteCode::OperationInterrupted) {
+            return Self::Closed;
+        }
+        match Trouble::of(&error) {
+            Some(Trouble::Full) => {
                 tracing::error!(%error, "the database cannot write");
                 Self::Full
             }
-            Some(_) if is_busy(&error) => Self::Overloaded,
-            // Interrupted because the caller has gone or the database closes; no operator has to look at that.
-            Some(SqliteCode::OperationInterrupted) => Self::Closed,
-            Some(_) | None => {
+            Some(Trouble::Locked) => Self::Locked,
+            Some(trouble) => {
+                tracing::error!(%error, "the database cannot be used");
+                Self::Unusable { trouble, why: error.to_string() }
+            }
+            None => {
                 tracing::error!(%error, "the database failed");
                 Self::Failed(error.to_string())
             }
@@ -87,15 +111,25 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 impl From<DatabaseError> for ToolError {
+    /// The hint says whether a write may have been stored, so that its client knows whether to repeat it.
     fn from(error: DatabaseError) -> Self {
         let (code, hint) = match error {
-            DatabaseError::Full => (ErrorCode::StorageFull, "nothing was changed; the operator must free space"),
-            DatabaseError::Closed => (ErrorCode::Draining, "another instance will answer"),
-            DatabaseError::Overloaded => (ErrorCode::Overloaded, "try again after a moment"),
-            // SQLite's message may quote data of the request, so it goes to the log only.
-            DatabaseError::Failed(_) => {
-                return Self::new(ErrorCode::Internal, "the database failed; the log has the details");
+            DatabaseError::Full => {
+                (ErrorCode::StorageFull, "nothing was changed; delete something, or let the operator free space")
             }
+            DatabaseError::Closed => (ErrorCode::Draining, "nothing was changed; another instance will answer"),
+            DatabaseError::Overloaded | DatabaseError::Locked => {
+                (ErrorCode::Overloaded, "nothing was changed; try again after a moment")
+            }
+            // SQLite's message may quote data of the request, so it goes to the log only.
+            DatabaseError::Unusable { .. } | DatabaseError::Failed(_) => {
+                return Self::new(ErrorCode::Internal, "the database failed; the log has the details")
+                    .with_hint("nothing was changed");
+            }
+            DatabaseError::Unconfirmed => (
+                ErrorCode::Internal,
+                "the write may have been stored; read the state, or repeat the call with the same idempotency key",
+            ),
         };
         Self::new(code, error.to_string()).with_hint(hint)
     }

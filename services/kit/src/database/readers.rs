@@ -2,6 +2,7 @@
 //! and keeps its place until it has ended.
 
 use super::error::DatabaseError;
+use super::health::Health;
 use super::open;
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -30,6 +31,7 @@ pub(super) struct Readers {
     permits: Arc<Semaphore>,
     owners: Mutex<HashMap<String, Weak<Semaphore>>>,
     closed: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
 /// Places of a read: that of its owner, and that of its connection.
@@ -45,7 +47,7 @@ impl Drop for InterruptOnDrop {
 }
 
 impl Readers {
-    pub(super) fn new(file: &Path, first: Connection) -> Self {
+    pub(super) fn new(file: &Path, first: Connection, health: Arc<Health>) -> Self {
         Self {
             file: file.to_owned(),
             // Opening the first reader at the start shows that the file can be read; further ones are opened when reads
@@ -54,6 +56,7 @@ impl Readers {
             permits: Arc::new(Semaphore::new(READERS)),
             owners: Mutex::default(),
             closed: Arc::default(),
+            health,
         }
     }
 
@@ -121,6 +124,9 @@ impl Readers {
         // After `close` the connection is dropped, so that the file is closed. So is one whose transaction could not end.
         if !self.permits.is_closed() && connection.is_autocommit() {
             self.idle.lock().push(connection);
+        }
+        if let Err(error) = &result {
+            self.health.read_failed(error);
         }
         Ok(result?)
     }

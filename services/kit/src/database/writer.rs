@@ -1,34 +1,43 @@
-//! The only connection that writes, on a thread of its own. A transaction takes all writes that are waiting, so that
-//! their callers share the cost of one sync.
+//! The only connection that writes, on a thread of its own. A transaction takes all small writes that are waiting, so that their callers share the
+//! cost of one sync.
 
 // SQLite has one write lock, so more connections do not write faster; they only wait for each other. Measured with 250-byte rows and
 // `synchronous = FULL`: 100 connections wrote 5,200-6,200 rows/s and the slowest waited 4.6 s. One thread with group commit wrote
 // 21,000-23,000 rows/s for 100 callers, p99 12 ms.
 
 use super::error::{DatabaseError, is_busy};
+use super::health::{Health, Trouble};
+use super::place::Place;
+use super::queue::{Queue, Refused, Turn};
+use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
-
-/// Maximum number of writes in the queue; further ones are refused.
-// Half a second of work at the measured 9,500 rows/s with a full-text index, so a queued write does not reach its
-// deadline.
-const QUEUED_WRITES: usize = 4_096;
-/// Maximum number of writes in one transaction.
-// 100 callers filled batches of about 80. The limit bounds the work that is repeated if one write of a batch fails.
-const BATCH: usize = 512;
+use tokio::sync::oneshot;
 
 type Outcome<T> = Result<T, DatabaseError>;
 
 pub(super) struct Writer {
-    queue: mpsc::Sender<Box<dyn Job>>,
-    thread: JoinHandle<()>,
+    queue: Arc<Queue<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread of the writer uses.
+pub(super) struct Work {
+    pub(super) connection: Connection,
+    pub(super) place: Arc<Place>,
+    pub(super) health: Arc<Health>,
+    pub(super) on_commit: fn(usize, Duration),
 }
 
 /// A write whose reply waits for the commit.
 trait Job: Send {
+    /// True for a write that may use the reserve of a full disk.
+    fn frees(&self) -> bool;
+    /// Number of writes that it counts as in the metrics.
+    fn counts(&self) -> usize;
     /// Runs the write and keeps its value.
     fn run(&mut self, transaction: &Transaction<'_>) -> Result<(), Failure>;
     /// Sends the reply: the value, or the reason why nothing was written.
@@ -39,7 +48,21 @@ trait Job: Send {
 /// still succeed when it runs again.
 enum Failure {
     Sqlite(rusqlite::Error),
+    /// The commit was written and could not be synced.
+    Unconfirmed(rusqlite::Error),
     Panicked,
+}
+
+impl Failure {
+    fn of_commit(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        // Every other failure leaves the commit without its last frame, so that it never counts.
+        if matches!(code, Some(SQLITE_IOERR_FSYNC | SQLITE_IOERR_DIR_FSYNC)) {
+            Self::Unconfirmed(error)
+        } else {
+            Self::Sqlite(error)
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -52,12 +75,18 @@ impl From<Failure> for DatabaseError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Sqlite(error) => error.into(),
+            Failure::Unconfirmed(error) => {
+                tracing::error!(%error, "the database could not sync a commit");
+                Self::Unconfirmed
+            }
             Failure::Panicked => Self::Failed("the write panicked".to_owned()),
         }
     }
 }
 
 struct Write<F, T> {
+    frees: bool,
+    counts: usize,
     work: F,
     value: Option<T>,
     reply: oneshot::Sender<Outcome<T>>,
@@ -68,6 +97,14 @@ where
     F: Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send,
     T: Send,
 {
+    fn frees(&self) -> bool {
+        self.frees
+    }
+
+    fn counts(&self) -> usize {
+        self.counts
+    }
+
     fn run(&mut self, transaction: &Transaction<'_>) -> Result<(), Failure> {
         // A panic would otherwise end the only thread that writes.
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(transaction)));
@@ -84,47 +121,116 @@ where
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, on_commit: fn(usize, Duration)) -> std::io::Result<Self> {
-        let (queue, jobs) = mpsc::channel(QUEUED_WRITES);
+    pub(super) fn start(work: Work) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::new());
+        let jobs = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("database-writer".to_owned())
-            .spawn(move || run_queue(connection, jobs, on_commit))?;
-        Ok(Self { queue, thread })
+            .spawn(move || run_queue(work, &CloseOnDrop(jobs)))?;
+        Ok(Self { queue, thread: Some(thread) })
     }
 
     pub(super) fn enqueue<T: Send + 'static>(
         &self,
+        turn: Turn<'_>,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Outcome<oneshot::Receiver<Outcome<T>>> {
+        self.enqueue_counted(turn, 1, work)
+    }
+
+    /// Queues a write of a probe, which no metric counts.
+    pub(super) fn enqueue_probe(
+        &self,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Outcome<oneshot::Receiver<Outcome<()>>> {
+        self.enqueue_counted(Turn { rows: 0, frees: true, ..Turn::default() }, 0, work)
+    }
+
+    fn enqueue_counted<T: Send + 'static>(
+        &self,
+        turn: Turn<'_>,
+        counts: usize,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Outcome<oneshot::Receiver<Outcome<T>>> {
         let (reply, result) = oneshot::channel();
-        // A full queue refuses at once; waiting for a place would hide the overload until the deadline of the request.
-        self.queue.try_send(Box::new(Write { work, value: None, reply })).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => DatabaseError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => DatabaseError::Closed,
+        let write = Box::new(Write { frees: turn.frees, counts, work, value: None, reply });
+        self.queue.push(turn, write).map_err(|refused| match refused {
+            Refused::Full => DatabaseError::Overloaded,
+            Refused::Closed => DatabaseError::Closed,
         })?;
         Ok(result)
     }
 
     /// Blocks until the queued writes are done.
-    pub(super) fn close(self) {
-        drop(self.queue);
-        let _ = self.thread.join();
+    pub(super) fn close(mut self) {
+        self.queue.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
-fn run_queue(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, on_commit: fn(usize, Duration)) {
-    let mut batch = Vec::with_capacity(BATCH);
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Refuses further writes if the thread of the writer ends, whatever ends it.
+struct CloseOnDrop(Arc<Queue<Box<dyn Job>>>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn run_queue(mut work: Work, queue: &CloseOnDrop) {
     // No timer delays a batch: the next one gathers while this one is synced, so batches grow with the load only.
-    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+    while let Some(mut batch) = queue.0.next() {
         let start = Instant::now();
-        let outcomes = commit(&mut connection, &mut batch);
-        on_commit(batch.len(), start.elapsed());
-        for (job, outcome) in batch.drain(..).zip(outcomes) {
+        let outcomes = run_batch(&mut work, &mut batch.writes);
+        let duration = start.elapsed();
+        queue.0.ended(&batch, duration);
+        let counted = batch.writes.iter().map(|job| job.counts()).sum();
+        if counted > 0 {
+            (work.on_commit)(counted, duration);
+        }
+        work.health.wrote(outcomes.iter(), batch.rows > 0);
+        for (job, outcome) in batch.writes.into_iter().zip(outcomes) {
             job.reply(outcome);
         }
     }
     // Moves the WAL into the database file, so that a copy of this one file is complete.
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    let _ = work.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+/// Runs the writes for which the place of the database permits it, and returns the outcome of each.
+fn run_batch(work: &mut Work, jobs: &mut Vec<Box<dyn Job>>) -> Vec<Outcome<()>> {
+    if !work.place.is_unchanged() {
+        let why = "its file was removed or replaced".to_owned();
+        return vec![Err(DatabaseError::Unusable { trouble: Trouble::Removed, why }); jobs.len()];
+    }
+    if jobs.iter().all(|job| job.frees()) || has_room(work) {
+        return commit(&mut work.connection, jobs);
+    }
+    // Only deletions may use what is left of the disk.
+    let mut allowed: Vec<Box<dyn Job>> = Vec::new();
+    let mut refused = Vec::new();
+    for (at, job) in std::mem::take(jobs).into_iter().enumerate() {
+        if job.frees() { allowed.push(job) } else { refused.push((at, job)) }
+    }
+    let mut outcomes = if allowed.is_empty() { Vec::new() } else { commit(&mut work.connection, &mut allowed) };
+    *jobs = allowed;
+    for (at, job) in refused {
+        jobs.insert(at, job);
+        outcomes.insert(at, Err(DatabaseError::Full));
+    }
+    outcomes
+}
+
+fn has_room(work: &Work) -> bool {
+    work.place.has_room(&work.connection)
 }
 
 /// Commits a batch in as few transactions as possible and returns the outcome of each write.
@@ -137,11 +243,15 @@ fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Vec<Outcom
     };
     // Another process held the lock for the whole busy timeout. Waiting once more for each write would add up to minutes.
     let is_busy = matches!(&failure, Failure::Sqlite(error) if is_busy(error));
-    if is_busy || batch.len() == 1 {
+    // What may be stored is not written again, because the second attempt could fail in another way and deny it.
+    if is_busy || batch.len() == 1 || matches!(failure, Failure::Unconfirmed(_)) {
         return vec![Err(failure.into()); batch.len()];
     }
     // A full disk ends the transaction as a whole. Each write then gets a transaction of its own, because a small one may still fit.
-    commit_with_savepoints(connection, batch).unwrap_or_else(|_| {
+    commit_with_savepoints(connection, batch).unwrap_or_else(|failure| {
+        if matches!(failure, Failure::Unconfirmed(_)) {
+            return vec![Err(failure.into()); batch.len()];
+        }
         let alone = |job| Ok(commit_together(connection, std::slice::from_mut(job))?);
         batch.iter_mut().map(alone).collect()
     })
@@ -151,7 +261,7 @@ fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Vec<Outcom
 fn commit_together(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     batch.iter_mut().try_for_each(|job| job.run(&transaction))?;
-    Ok(transaction.commit()?)
+    transaction.commit().map_err(Failure::of_commit)
 }
 
 /// Commits the writes that succeed.
@@ -175,6 +285,6 @@ fn commit_with_savepoints(
         // Also after `ROLLBACK TO`, which keeps the savepoint open.
         transaction.execute_batch("RELEASE one")?;
     }
-    transaction.commit()?;
+    transaction.commit().map_err(Failure::of_commit)?;
     Ok(outcomes)
 }

@@ -13,7 +13,7 @@ const INFO: ToolInfo = ToolInfo {
     name: tool::STATS,
     title: "Count memories",
     description: "Returns the number of memories you can see (your own private ones and those shared with your workspace), their size in bytes, \
-                  the most frequent tags, and the oldest and newest creation time.",
+                  the most frequent tags, the oldest and newest creation time, and what your organisation stores and may store.",
     annotations: READS,
     scopes: &[Scope::MemoryRead],
 };
@@ -30,6 +30,8 @@ async fn run(store: Arc<dyn Store>, tenant: Tenant, _request: MemoryStats) -> Re
         content_bytes: stats.bytes,
         tags: stats.tags,
         oldest: stats.span.map(|(oldest, _)| time_text(oldest)),
+        organisation_bytes: stats.stored,
+        organisation_bytes_allowed: stats.allowed,
         newest: stats.span.map(|(_, newest)| time_text(newest)),
     })
 }

@@ -3,6 +3,7 @@
 
 use super::{Store, StoreError, now_us};
 use mcp_contracts::Claims;
+use mcp_kit::database::Turn;
 use rusqlite::{Connection, Row, Transaction, params};
 use std::time::Duration;
 
@@ -125,8 +126,10 @@ impl Store {
     }
 
     pub async fn remove(&self, id: i64) -> Result<(), StoreError> {
+        // On a full disk as well: what is delivered and stays would be delivered again.
+        let turn = Turn { frees: true, ..Turn::default() };
         self.database
-            .write(move |transaction| transaction.execute("DELETE FROM outbox WHERE id = ?1", [id]).map(drop))
+            .write_for(turn, move |transaction| transaction.execute("DELETE FROM outbox WHERE id = ?1", [id]).map(drop))
             .await
     }
 

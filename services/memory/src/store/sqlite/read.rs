@@ -107,6 +107,11 @@ pub(super) fn visible_row(
         .ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
+/// Returns the row with this sequence number, whoever may see it; for administration only.
+pub(super) fn any_row(connection: &Connection, sequence: i64) -> rusqlite::Result<Option<Row>> {
+    Ok(rows(connection, "sequence = ?1", vec![SqlValue::from(sequence)])?.pop())
+}
+
 pub(super) fn row(connection: &Connection, tenant: &Tenant, id: &str) -> Result<Row, Failure> {
     let not_found = || StoreError::NotFound(id.to_owned());
     let uuid = uuid::Uuid::try_parse(id).map_err(|_| not_found())?;

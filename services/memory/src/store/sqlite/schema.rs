@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const SCHEMA: Schema<'static> = Schema {
     // The letters `mcpm`.
     application_id: 0x6d63_706d,
-    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY, INDEX],
+    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY, INDEX, super::storage::STORAGE],
     on_migration: |transaction, version| if version == INDEX_VERSION { index::rebuild(transaction) } else { Ok(()) },
     on_commit: record_commit,
 };

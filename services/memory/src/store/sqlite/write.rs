@@ -4,6 +4,7 @@
 use super::failure::Failure;
 use super::index;
 use super::read::{self, MEMORY_COLUMNS, Row};
+use super::storage;
 use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms::{self, Document};
@@ -34,11 +35,12 @@ enum StoredResult {
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
+    allowed: u64,
     memories: &[NewMemory],
     now: i64,
 ) -> Result<Vec<Inserted>> {
     index::forget_old(transaction, now)?;
-    let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, memory, now)).collect();
+    let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, allowed, memory, now)).collect();
     // One memory is refused before it changes anything, so the usual case does without the cost of a savepoint.
     if memories.len() == 1 {
         return insert_all();
@@ -54,7 +56,13 @@ pub(super) fn insert(
     result
 }
 
-fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, now: i64) -> Result<Inserted> {
+fn insert_one(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    allowed: u64,
+    new: &NewMemory,
+    now: i64,
+) -> Result<Inserted> {
     if let Some(StoredResult::Inserted(inserted)) = recall(transaction, tenant, new.idempotency.as_ref())? {
         return Ok(inserted);
     }
@@ -79,6 +87,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
     let inserted = match duplicate {
         Some(duplicate) => duplicate,
         None => {
+            storage::admit(transaction, tenant, allowed, new)?;
             // Version 7 begins with the time, so that new ids go to the end of their index.
             let id = uuid::Uuid::now_v7();
             let created_us = new.created_us.map_or(now, |created| created.min(now));
@@ -109,6 +118,7 @@ fn insert_one(transaction: &Transaction<'_>, tenant: &Tenant, new: &NewMemory, n
 pub(super) fn update(
     transaction: &Transaction<'_>,
     tenant: &Tenant,
+    allowed: u64,
     id: &str,
     change: &Change,
     now: i64,
@@ -125,6 +135,7 @@ pub(super) fn update(
         return Err(StoreError::VersionConflict { id: id.to_owned(), actual: row.version, expected }.into());
     }
     let before = row.clone();
+    storage::admit_change(transaction, tenant, allowed, &row, change)?;
     if let Some(content) = &change.content {
         row.content_hash = Sha256::digest(content).to_vec();
         row.content.clone_from(content);
@@ -157,6 +168,13 @@ pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -
     let row = writable_row(transaction, tenant, id)?;
     forget_replies(transaction, &row.id)?;
     Ok(remove(transaction, &row)?)
+}
+
+/// Deletes a memory, whoever owns it.
+pub(super) fn erase(transaction: &Transaction<'_>, sequence: i64) -> rusqlite::Result<()> {
+    let Some(row) = read::any_row(transaction, sequence)? else { return Ok(()) };
+    forget_replies(transaction, &row.id)?;
+    remove(transaction, &row)
 }
 
 /// Removes the text of a memory that is deleted from the replies that are kept for idempotency keys.

@@ -1,0 +1,280 @@
+//! What `/readyz` says about a database. The outcome of each write and read changes it at once. A probe once a second finds what no call has met, and the
+//! end of a trouble.
+
+use super::error::DatabaseError;
+use super::place::Place;
+use super::{Writer, open};
+use crate::readiness::{Degraded, Latch, Readiness};
+use parking_lot::Mutex;
+use rusqlite::ErrorCode as SqliteCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Pause between two probes.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Time that a probe may take. After that the database counts as locked or unreadable.
+// Shorter than a call waits for a lock (5 s), longer than the slowest commit that was measured on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// Why a database cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Its file was removed or replaced, so that nobody would find what is written.
+    Removed,
+    /// It cannot be read, or what is read is no database.
+    Unreadable,
+    ReadOnly,
+    /// Another process has held its lock for seconds.
+    Locked,
+    /// Its disk is full. Reads and deletions go on.
+    Full,
+}
+
+impl Trouble {
+    /// The name in `/readyz`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Removed => "store-removed",
+            Self::Unreadable => "store-unreadable",
+            Self::ReadOnly => "store-read-only",
+            Self::Locked => "store-locked",
+            Self::Full => "store-full",
+        }
+    }
+
+    /// Returns the trouble that an error shows; an error of a statement shows none.
+    pub(super) fn of(error: &rusqlite::Error) -> Option<Self> {
+        match error.sqlite_error_code()? {
+            SqliteCode::DiskFull => Some(Self::Full),
+            SqliteCode::SystemIoFailure if reads(error) => Some(Self::Unreadable),
+            // A file at its size limit (`ulimit -f`) or quota fails with an I/O error, not with `SQLITE_FULL`.
+            SqliteCode::SystemIoFailure => Some(Self::Full),
+            SqliteCode::DatabaseBusy | SqliteCode::DatabaseLocked => Some(Self::Locked),
+            SqliteCode::ReadOnly => Some(Self::ReadOnly),
+            SqliteCode::DatabaseCorrupt
+            | SqliteCode::NotADatabase
+            | SqliteCode::CannotOpen
+            | SqliteCode::PermissionDenied => Some(Self::Unreadable),
+            _ => None,
+        }
+    }
+}
+
+/// Returns true if an I/O error is one of reading.
+fn reads(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_CORRUPTFS, SQLITE_IOERR_DATA, SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ};
+    let codes = [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_CORRUPTFS, SQLITE_IOERR_DATA];
+    error.sqlite_error().is_some_and(|error| codes.contains(&error.extended_code))
+}
+
+/// The state of one database.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    readiness: Option<Readiness>,
+    reading: Option<Trouble>,
+    writing: Option<Trouble>,
+    /// Set by the probe alone, because a small write can succeed on a disk that has no room for the next one.
+    short_of_room: bool,
+    /// Time of the last batch of writes that ended without trouble.
+    wrote: Option<Instant>,
+    reported: Option<Report>,
+}
+
+#[derive(Debug)]
+struct Report {
+    trouble: Trouble,
+    _shown: Shown,
+}
+
+/// Keeps the trouble in `/readyz` until it is dropped.
+#[derive(Debug)]
+enum Shown {
+    Missing { _latch: Latch },
+    Degraded { _degraded: Degraded },
+}
+
+impl Health {
+    pub(super) fn read_failed(&self, error: &rusqlite::Error) {
+        // A reader waits for no lock of a writer, so `Locked` says nothing about reads.
+        if let Some(trouble) = Trouble::of(error).filter(|trouble| *trouble != Trouble::Locked) {
+            self.change(|state| state.reading = Some(trouble));
+        }
+    }
+
+    /// Takes note of the outcomes of a batch of writes. `changed`: one of them changed the database.
+    pub(super) fn wrote<'a>(&self, outcomes: impl Iterator<Item = &'a Result<(), DatabaseError>>, changed: bool) {
+        let trouble = outcomes.filter_map(|outcome| outcome.as_ref().err().and_then(DatabaseError::trouble)).min();
+        self.change(|state| match trouble {
+            Some(trouble) => state.writing = Some(trouble),
+            None => {
+                state.wrote = Some(Instant::now());
+                // An empty write gets the lock, which shows nothing about the disk.
+                if changed || state.writing == Some(Trouble::Locked) {
+                    state.writing = None;
+                }
+            }
+        });
+    }
+
+    fn watched_by(&self, readiness: Readiness) {
+        self.change(|state| state.readiness = Some(readiness));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let full = state.short_of_room.then_some(Trouble::Full);
+        // The worst one is reported.
+        let trouble = [state.reading, state.writing, full].into_iter().flatten().min();
+        if trouble == state.reported.as_ref().map(|report| report.trouble) {
+            return;
+        }
+        let Some(readiness) = state.readiness.clone() else { return };
+        match trouble {
+            Some(trouble) => tracing::error!(trouble = trouble.name(), "the database cannot be used as it should"),
+            None => tracing::info!("the database can be used again"),
+        }
+        let shown = |trouble: Trouble| match trouble {
+            // Ready, because reads and deletions go on, and a deletion may be what makes room.
+            Trouble::Full => Shown::Degraded { _degraded: readiness.degraded(trouble.name()) },
+            Trouble::Removed | Trouble::Unreadable | Trouble::ReadOnly | Trouble::Locked => {
+                Shown::Missing { _latch: readiness.latch(trouble.name()) }
+            }
+        };
+        state.reported = trouble.map(|trouble| Report { trouble, _shown: shown(trouble) });
+    }
+}
+
+/// The probe of a database that is open.
+pub(super) struct Probe {
+    pub(super) writer: Arc<Mutex<Option<Writer>>>,
+    pub(super) health: Arc<Health>,
+    pub(super) place: Arc<Place>,
+    pub(super) application_id: i32,
+}
+
+impl Probe {
+    /// Probes until the database is closed.
+    pub(super) async fn run(self, readiness: Readiness) {
+        self.health.watched_by(readiness);
+        while self.writer.lock().is_some() {
+            self.probe_reading().await;
+            self.probe_writing().await;
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// Opens the file as a new process would, because the open connections answer from their caches.
+    async fn probe_reading(&self) {
+        let place = Arc::clone(&self.place);
+        let mut reading =
+            tokio::task::spawn_blocking(
+                move || {
+                    if place.is_unchanged() { read_header(&place) } else { Err(Trouble::Removed) }
+                },
+            );
+        let found = match tokio::time::timeout(DEADLINE, &mut reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => return,
+            Err(_) => {
+                self.health.change(|state| state.reading = Some(Trouble::Unreadable));
+                // A thread that hangs in the file system cannot be ended, so no second one is started beside it.
+                match reading.await {
+                    Ok(read) => read,
+                    Err(_) => return,
+                }
+            }
+        };
+        let is_read_only = self.place.is_read_only();
+        self.health.change(|state| {
+            if is_read_only {
+                state.writing = Some(Trouble::ReadOnly);
+            }
+            match found {
+                Ok(has_room) => (state.reading, state.short_of_room) = (None, !has_room),
+                Err(trouble) => state.reading = Some(trouble),
+            }
+        });
+    }
+
+    /// Takes the lock if no write has taken it for a while. Writes only to find the end of a trouble, so that an idle service writes nothing.
+    async fn probe_writing(&self) {
+        let (troubled, wrote) = {
+            let state = self.health.state.lock();
+            (state.writing.is_some(), state.wrote)
+        };
+        if !troubled && wrote.is_some_and(|wrote| wrote.elapsed() < PERIOD) {
+            return;
+        }
+        let mark = format!("PRAGMA application_id = {}", self.application_id);
+        let write = self.writer.lock().as_ref().map(|writer| {
+            writer.enqueue_probe(move |transaction| {
+                // The same number again, which writes and syncs the first page.
+                if troubled { transaction.execute_batch(&mark) } else { Ok(()) }
+            })
+        });
+        // A full queue is no trouble of the database.
+        let Some(Ok(result)) = write else { return };
+        let begin = Instant::now();
+        if tokio::time::timeout(DEADLINE, result).await.is_err() {
+            // A queue that moves is long, not locked.
+            self.health.change(|state| {
+                if state.wrote.is_none_or(|wrote| wrote < begin) {
+                    state.writing.get_or_insert(Trouble::Locked);
+                }
+            });
+        }
+    }
+}
+
+/// Reads the schema; returns true if the disk has room.
+fn read_header(place: &Place) -> Result<bool, Trouble> {
+    let connection = open::reader(place.file()).map_err(|_| Trouble::Unreadable)?;
+    let count = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    match count {
+        Ok(_) => Ok(place.has_room(&connection)),
+        // Writers are the subject of the other probe.
+        Err(error) if Trouble::of(&error) == Some(Trouble::Locked) => Ok(true),
+        Err(_) => Err(Trouble::Unreadable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(trouble: Trouble) -> Result<(), DatabaseError> {
+        Err(DatabaseError::Unusable { trouble, why: String::new() })
+    }
+
+    #[test]
+    fn the_worst_trouble_is_shown_until_a_write_succeeds() {
+        let (health, readiness) = (Health::default(), Readiness::default());
+        health.watched_by(readiness.clone());
+        health.wrote([Ok(()), Err(DatabaseError::Full)].iter(), true);
+        assert!(readiness.reply().ready && readiness.reply().fallbacks == ["store-full"]);
+        health.wrote([failed(Trouble::Unreadable)].iter(), true);
+        assert_eq!(readiness.reply().missing, ["store-unreadable"]);
+        health.wrote([Ok(())].iter(), false);
+        assert!(!readiness.reply().ready, "an empty write ended the trouble");
+        health.wrote([Ok(())].iter(), true);
+        assert!(readiness.reply().ready && !readiness.reply().degraded);
+    }
+
+    #[test]
+    fn the_error_of_a_statement_is_no_trouble() {
+        let of = |code| Trouble::of(&rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+        use rusqlite::ffi;
+        assert_eq!(of(ffi::SQLITE_CONSTRAINT), None);
+        assert_eq!(of(ffi::SQLITE_INTERRUPT), None);
+        assert_eq!(of(ffi::SQLITE_IOERR_READ), Some(Trouble::Unreadable));
+        assert_eq!(of(ffi::SQLITE_IOERR_WRITE), Some(Trouble::Full));
+        assert_eq!(of(ffi::SQLITE_NOTADB), Some(Trouble::Unreadable));
+        assert_eq!(of(ffi::SQLITE_BUSY), Some(Trouble::Locked));
+    }
+}
