@@ -5,7 +5,7 @@
 mod service;
 
 use serde_json::{Value, json};
-use service::{Service, call, client, store, token};
+use service::{Service, call, client, content_of, store, token};
 
 async fn search(service: &Service, arguments: Value) -> Value {
     call(&client(), &service.url, &token(), "search_memory", arguments).await.unwrap().unwrap()
@@ -30,7 +30,9 @@ async fn exact_words_come_first_and_other_forms_are_found() {
         "no such thing",
     ];
     for text in texts {
-        store(&client(), &service.url, &token(), text).await;
+        let id = store(&client(), &service.url, &token(), text).await;
+        // The text itself stays as it was written.
+        assert_eq!(content_of(&client(), &service.url, &token(), &id).await.as_deref(), Some(text));
     }
     let cases: [(&str, &[&str]); 7] = [
         ("cafe", &["the cafe opens", "the café opens"]),
@@ -50,4 +52,5 @@ async fn exact_words_come_first_and_other_forms_are_found() {
     assert_eq!((plain["hits"][0].get("matches"), &plain["nextCursor"]), (None, &reply["nextCursor"]));
     let next = json!({ "query": "the deploy of a cafe", "explain": true, "cursor": plain["nextCursor"] });
     assert_eq!(search(&service, next).await["hits"].as_array().unwrap().len(), 3);
+    service.kill();
 }

@@ -40,11 +40,19 @@ pub(super) fn term(spelling: &str) -> String {
     } else {
         return plain;
     };
+    let plain = if algorithm == Algorithm::Arabic { without_article(plain) } else { plain };
     match Stemmer::create(algorithm).stem(&plain) {
         Cow::Owned(stem) if !stem.is_empty() => stem,
         Cow::Borrowed(stem) if !stem.is_empty() && stem.len() < plain.len() => stem.to_owned(),
         _ => plain,
     }
+}
+
+/// Removes the Arabic article, with what is written onto it. The stemmer cuts other endings off a word with the article than without.
+fn without_article(word: String) -> String {
+    let rest = ["وال", "بال", "كال", "فال", "ال", "لل"].iter().find_map(|article| word.strip_prefix(article));
+    // Shorter words begin with the same letters by themselves.
+    rest.filter(|rest| rest.chars().count() >= 3).map_or(word.clone(), str::to_owned)
 }
 
 /// Removes accents and other marks that people leave out when they type.

@@ -129,25 +129,33 @@ fn ending(rest: &str) -> usize {
     if is_ending { apostrophe.len_utf8() + end } else { 0 }
 }
 
-/// Returns the parts of a name such as `getURLForID2`: `get`, `URL`, `For`, `ID`, `2`. A plain word has none.
+/// Returns the parts of a name such as `getURLForID2`: `get`, `URL`, `For`, `ID`, `getURLForID`, `2`. A plain word has none.
 fn parts(word: &str) -> Vec<&str> {
     // Most words of a text are in lower case.
     if word.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Vec::new();
     }
     let chars: Vec<(usize, char)> = word.char_indices().collect();
-    let (mut parts, mut start, mut numbers) = (Vec::new(), 0, 0);
+    // Where the part begins, and where the run of letters begins that it belongs to.
+    let (mut start, mut run) = (0, 0);
+    let (mut parts, mut numbers) = (Vec::new(), 0);
     for (index, &(at, c)) in chars.iter().enumerate().skip(1) {
         let last = chars[index - 1].1;
         let is_next_lower = chars.get(index + 1).is_some_and(|(_, next)| next.is_lowercase());
         let is_number = c.is_numeric() != last.is_numeric();
-        numbers += usize::from(is_number);
         if is_number || (c.is_uppercase() && (last.is_lowercase() || (last.is_uppercase() && is_next_lower))) {
             parts.push(&word[start..at]);
+            if is_number {
+                parts.extend((run < start).then(|| &word[run..at]));
+                run = at;
+                numbers += 1;
+            }
             start = at;
         }
     }
     parts.push(&word[start..]);
+    // A run from the first letter to the last is the word.
+    parts.extend((0 < run && run < start).then(|| &word[run..]));
     if parts.len() < 2 || parts.len() > MAX_PARTS || numbers > MAX_NUMBERS {
         return Vec::new();
     }

@@ -24,6 +24,7 @@ fn a_word_and_its_other_forms_are_one_concept() {
     assert_eq!(of("retries retry; RETRY").words, 3);
     assert_finds("deployed", "deploys the service");
     assert_finds("база", "в базе данных");
+    assert_finds("بيانات", "قاعدة البيانات");
     assert_eq!(concepts("Müller muller"), ["muller"]);
     assert_finds("GROSSE", "Größe");
     assert_finds("cafe\u{301}", "café");
@@ -39,7 +40,9 @@ fn a_word_and_its_other_forms_are_one_concept() {
 #[test]
 fn names_of_code_are_found_whole_and_by_their_parts() {
     let parts = [
-        ("HTTPServer2", "http server 2"),
+        ("HTTPServer2", "http server 2 httpserver"),
+        ("iPhone15", "iphone 15"),
+        ("UserDAO2Impl", "user dao 2 impl userdao"),
         ("getURLForID", "get url id"),
         ("snake_CASE", "snake case"),
         ("a/b/config.rs", "config rs"),
