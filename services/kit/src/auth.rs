@@ -21,7 +21,7 @@ const MAX_CLOCK_SKEW_SECS: u64 = 60;
 /// Longest organisation, user or workspace name, in bytes.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Checks tokens against the current key and the previous one.
+/// Checks tokens against the current key and those of a rotation.
 pub struct Authenticator {
     keys: Vec<DecodingKey>,
     validation: Validation,
@@ -35,7 +35,7 @@ pub struct Refusal(pub &'static str);
 impl Authenticator {
     pub fn new(settings: &Settings) -> Self {
         let key = |secret: &Secret| DecodingKey::from_secret(secret.reveal().as_bytes());
-        let keys = std::iter::once(&settings.secret).chain(&settings.previous_secret).map(key).collect();
+        let keys = settings.accepted_secrets().map(key).collect();
         let mut validation = Validation::new(Algorithm::HS256);
         // By default, `jsonwebtoken` accepts tokens for 60 s after their expiry and ignores `nbf`.
         validation.leeway = 0;
@@ -103,7 +103,7 @@ impl Authenticator {
                 ErrorKind::MissingRequiredClaim(_) => "claim_missing",
                 _ => "malformed",
             });
-            // Only a wrong signature can be right with the other key; every other problem remains.
+            // Only a wrong signature can be right with another key; every other problem remains.
             if refusal.0 != "signature" {
                 break;
             }
@@ -152,11 +152,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     const CURRENT: &str = "current-key-current-key-current-key-1";
+    const NEXT: &str = "next-key-next-key-next-key-next-key-1";
     const PREVIOUS: &str = "previous-key-previous-key-previous-1";
 
     fn authenticator() -> Authenticator {
         let values = BTreeMap::from([
             (env::JWT_SECRET.to_owned(), CURRENT.to_owned()),
+            (env::JWT_SECRET_NEXT.to_owned(), NEXT.to_owned()),
             (env::JWT_SECRET_PREVIOUS.to_owned(), PREVIOUS.to_owned()),
         ]);
         Authenticator::new(&Settings::from_values(Service::Memory, &values).unwrap())
@@ -182,8 +184,8 @@ mod tests {
     }
 
     #[test]
-    fn both_keys_of_a_rotation_are_accepted_and_no_others() {
-        for key in [CURRENT, PREVIOUS] {
+    fn the_keys_of_a_rotation_are_accepted_and_no_others() {
+        for key in [CURRENT, NEXT, PREVIOUS] {
             let claims = check(&sign(&claims(), Algorithm::HS256, key)).unwrap();
             assert_eq!((claims.sub.as_str(), claims.workspace_slug.as_str()), ("ann", "default"));
         }

@@ -25,7 +25,10 @@ pub async fn start(start: Start) -> Result<Application, OpenError> {
     let opening = start.readiness.latch("store");
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file)?);
     drop(opening);
-    let tools = tools::all(&store, confirm::Confirmations::new(start.settings.secret.reveal()));
+    let tools = tools::all(
+        &store,
+        confirm::Confirmations::new(start.settings.accepted_secrets().map(mcp_kit::settings::Secret::reveal)),
+    );
     Ok(Application::new(tools).with_shutdown(move || store.close()))
 }
 
