@@ -1,5 +1,6 @@
 //! A backup ends although others write all the time, and the copy opens and has every write that was acknowledged before the backup began.
 
+use crate::unrecorded;
 use futures::future::join_all;
 use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
 use harness_core::plan::topology::Topology;
@@ -34,7 +35,7 @@ fn topology() -> Topology {
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let memory = stage.instances(Service::Memory)[0].clone();
-    fill(stage).await?;
+    fill(stage, &memory).await?;
     let mut users: Vec<_> = (0..WRITERS).map(|number| stage.user(&format!("user-{number}"), "acme")).collect();
     // The acknowledged writes, each with its writer, in the order in which they were acknowledged.
     let written = RefCell::new(Vec::<(String, String)>::new());
@@ -68,15 +69,15 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Stores memories whose bytes make the copy take a while.
-async fn fill(stage: &Stage<'_>) -> Result<(), Broken> {
-    let mut bulk = stage.user("bulk", "bulk");
+async fn fill(stage: &Stage<'_>, memory: &str) -> Result<(), Broken> {
+    let bulk = stage.user("bulk", "bulk");
     for request in 0..BULK.0 {
-        let memory = |number: usize| {
+        let bulky = |number: usize| {
             let words = format!("bulk {request} {number} ").repeat(BULK_BYTES / 12);
             json!({ "content": words.get(..BULK_BYTES).unwrap_or(&words) })
         };
-        let memories: Vec<Value> = (0..BULK.1).map(memory).collect();
-        let _ = bulk.call("import_memories", json!({ "memories": memories })).await.or_stop()?;
+        let memories: Vec<Value> = (0..BULK.1).map(bulky).collect();
+        unrecorded::import(stage, memory, &bulk, memories).await?;
     }
     Ok(())
 }

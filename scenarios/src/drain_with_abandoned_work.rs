@@ -1,5 +1,6 @@
 //! A process ends by its drain deadline, whatever still runs: here searches whose clients have gone. Its exit code says whether work was left.
 
+use crate::unrecorded;
 use harness_core::drive::scenario::{Ask, Broken, Scenario, Stage};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env};
@@ -39,7 +40,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     for request in 0..STORED.0 {
         let memories: Vec<Value> =
             (0..STORED.1).map(|number| json!({ "content": format!("{words} {request} {number}") })).collect();
-        let _ = eve.call("import_memories", json!({ "memories": memories })).await.or_stop()?;
+        unrecorded::import(stage, &memory, &eve, memories).await?;
     }
     let search = Ask::tool("search_memory", json!({ "query": words, "limit": 1 }));
     let request = eve.request_bytes(&memory, &search);

@@ -33,7 +33,10 @@ type Changes<'k> = [(&'static str, Option<&'k str>)];
 
 fn topology() -> Topology {
     let two = Service::ALL.into_iter().fold(patient(), |topology, service| topology.instances(service, INSTANCES));
-    two.everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis())
+    let two = two.everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis());
+    // Longer than those of `patient`, because four services start at once while the others work.
+    let two = two.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 6_000);
+    two.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 14_000)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {

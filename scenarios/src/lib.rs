@@ -30,6 +30,7 @@ mod shutdown;
 mod slow_peer;
 mod tenant_isolation;
 mod trace_continuity;
+mod unrecorded;
 mod visibility_flow;
 
 pub use harness_core::drive::scenario::{Places, Scenario};

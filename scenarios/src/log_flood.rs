@@ -45,11 +45,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let memory = stage.instances(Service::Memory)[0].clone();
     for (kind, request, status) in kinds() {
         let (before, start) = (stage.log_bytes(&memory).await?, Instant::now());
-        let batch = request.repeat(FLOOD.1);
+        // The last request ends the connection, so that all replies are read.
+        let last = request.replacen("Content-Type", "Connection: close\r\nContent-Type", 1);
+        let batch = request.repeat(FLOOD.1 - 1) + &last;
         let refused = try_join_all((0..FLOOD.0).map(async |_| {
             let mut connection = stage.connect(&memory, None).await?;
             connection.send(batch.as_bytes()).await;
-            connection.finish().await;
             Ok::<usize, Broken>(connection.read_to_end(READ_DEADLINE).await.count(status))
         }))
         .await?;
@@ -63,5 +64,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         let expected = format!("requests {kind} write a bounded number of bytes to the log");
         stage.expect(&expected, grown <= BYTES_PER_SECOND * seconds, details, &[]);
     }
+    let reply = stage.user("ann", "acme").call("memory_stats", json!({})).await;
+    let _ = reply.ok("a user is served after the flood");
     Ok(())
 }

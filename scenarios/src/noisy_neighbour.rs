@@ -11,6 +11,7 @@ use mcp_contracts::{Service, env};
 use neighbour::Neighbour;
 use serde_json::json;
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
@@ -60,8 +61,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let memory = stage.instances(Service::Memory)[0].clone();
     let neighbour = Neighbour::settle(stage, &memory).await?;
     let mut users: Vec<_> = (0..USERS).map(|number| stage.user("ann", &format!("calm-{number}"))).collect();
-    let beside_plan = measure(stage, &mut users, |over| neighbour.inside_its_plan(over)).await?;
-    let beside_noise = measure(stage, &mut users, |over| neighbour.takes_all(over)).await?;
+    let beside_plan = measure(stage, &mut users, |over| neighbour.inside_its_plan(over)).await;
+    let beside_noise = measure(stage, &mut users, |over| neighbour.takes_all(over)).await;
 
     let failed = [&beside_plan.failed[..], &beside_noise.failed].concat();
     stage.expect("every call of others succeeds", failed.is_empty(), format!("{} failed", failed.len()), &failed);
@@ -75,12 +76,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Measures the calls of others while the neighbour is busy.
-async fn measure<N: Future<Output = Result<(), Broken>>>(
+async fn measure<N: Future<Output = ()>>(
     stage: &Stage<'_>,
     users: &mut [Actor<'_>],
-    neighbour: impl FnOnce(std::rc::Rc<Cell<bool>>) -> N,
-) -> Result<Measured, Broken> {
-    let over = std::rc::Rc::new(Cell::new(false));
+    neighbour: impl FnOnce(Rc<Cell<bool>>) -> N,
+) -> Measured {
+    let over = Rc::new(Cell::new(false));
     let (durations, failed, measuring) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()), Cell::new(false));
     let call = async |user: &mut Actor<'_>| {
         let note = json!({ "content": user.private("The ledger was slow on Monday") });
@@ -110,12 +111,11 @@ async fn measure<N: Future<Output = Result<(), Broken>>>(
         over.set(true);
         before.is_some_and(|before| stage.was_crowded_since(&before))
     };
-    let busy = neighbour(over.clone());
-    let (crowded, ended) = join(stage.meanwhile(users, call, clock), busy).await;
-    ended?;
+    let busy = neighbour(Rc::clone(&over));
+    let (crowded, ()) = join(stage.meanwhile(users, call, clock), busy).await;
     let mut durations = durations.into_inner();
     durations.sort_unstable();
-    Ok(Measured { durations, failed: failed.into_inner(), crowded })
+    Measured { durations, failed: failed.into_inner(), crowded }
 }
 
 fn compare(stage: &Stage<'_>, plan: &Measured, noise: &Measured) {

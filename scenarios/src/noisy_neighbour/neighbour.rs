@@ -1,6 +1,7 @@
 //! The organisation next door: its data, how it behaves inside its plan, and how it takes all that it can.
 
-use futures::future::{join_all, try_join5};
+use crate::unrecorded;
+use futures::future::{join_all, join5};
 use harness_core::drive::scenario::{Actor, Ask, Broken, RawConnection, Stage};
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -36,19 +37,19 @@ impl<'s> Neighbour<'s> {
     /// Stores the data of the neighbour.
     pub(super) async fn settle(stage: &'s Stage<'s>, memory: &'s str) -> Result<Self, Broken> {
         let neighbour = Self { stage, memory, words: words() };
-        let mut eve = neighbour.user(0);
+        let eve = neighbour.user(0);
         let large = |number: usize| {
             let text = format!("bulk {number} ").repeat(LARGE_BYTES / 7);
             json!({ "content": text.get(..LARGE_BYTES).unwrap_or(&text), "tags": ["bulk"] })
         };
         for request in 0..LARGE.0 {
             let memories: Vec<Value> = (0..LARGE.1).map(|number| large(request * LARGE.1 + number)).collect();
-            let _ = eve.call("import_memories", json!({ "memories": memories })).await.or_stop()?;
+            unrecorded::import(stage, memory, &eve, memories).await?;
         }
         for request in 0..ALIKE.0 {
             let alike = |number: usize| json!({ "content": format!("{} {request} {number}", neighbour.words) });
             let memories: Vec<Value> = (0..ALIKE.1).map(alike).collect();
-            let _ = eve.call("import_memories", json!({ "memories": memories })).await.or_stop()?;
+            unrecorded::import(stage, memory, &eve, memories).await?;
         }
         Ok(neighbour)
     }
@@ -58,31 +59,28 @@ impl<'s> Neighbour<'s> {
     }
 
     /// Imports, searches and exports, one call after the other, and reads every reply.
-    pub(super) async fn inside_its_plan(&self, over: Rc<Cell<bool>>) -> Result<(), Broken> {
+    pub(super) async fn inside_its_plan(&self, over: Rc<Cell<bool>>) {
         self.work(CLIENTS.0, &over).await;
-        Ok(())
     }
 
     /// The same with more clients than any plan has, and everything that costs its sender nothing.
-    pub(super) async fn takes_all(&self, over: Rc<Cell<bool>>) -> Result<(), Broken> {
-        let working = async {
-            self.work(CLIENTS.1, &over).await;
-            Ok(())
-        };
+    pub(super) async fn takes_all(&self, over: Rc<Cell<bool>>) {
+        let working = self.work(CLIENTS.1, &over);
         let (bodies, unread) = (self.slow_bodies(&over), self.unread(&over));
         let (searches, floods) = (self.abandoned(&over), self.refused(&over));
-        try_join5(working, bodies, unread, searches, floods).await.map(drop)
+        join5(working, bodies, unread, searches, floods).await;
     }
 
     /// Works with this number of clients of each kind until the measurement is over.
     async fn work(&self, clients: usize, over: &Cell<bool>) {
         let kinds: [fn(&Self, usize) -> Ask; 3] = [Self::import, Self::search, Self::export];
         let working = (0..clients * kinds.len()).map(async |number| {
-            let mut user = self.user(number + 1);
+            let user = self.user(number + 1);
             let mut calls = 0;
             while !over.get() {
                 calls += 1;
-                let _ = user.send(kinds[number % kinds.len()](self, number * 1_000_000 + calls)).await;
+                let ask = kinds[number % kinds.len()](self, number * 1_000_000 + calls);
+                unrecorded::send(self.stage, self.memory, &user, ask).await;
                 tokio::time::sleep(PAUSE).await;
             }
         });
@@ -103,48 +101,48 @@ impl<'s> Neighbour<'s> {
     }
 
     /// Holds connections with half a body each.
-    async fn slow_bodies(&self, over: &Cell<bool>) -> Result<(), Broken> {
+    async fn slow_bodies(&self, over: &Cell<bool>) {
         let request = self.user(0).request_bytes(self.memory, &self.import(0));
         let half = &request[..request.len() / 2];
-        self.hold(SLOW_BODIES, half, None, over).await
+        self.hold(SLOW_BODIES, half, None, over).await;
     }
 
     /// Holds connections with a reply that is not read on each.
-    async fn unread(&self, over: &Cell<bool>) -> Result<(), Broken> {
+    async fn unread(&self, over: &Cell<bool>) {
         let request = self.user(0).request_bytes(self.memory, &self.export(0));
-        self.hold(UNREAD, &request, Some(SMALL_BUFFER), over).await
+        self.hold(UNREAD, &request, Some(SMALL_BUFFER), over).await;
     }
 
-    async fn hold(&self, count: usize, bytes: &[u8], buffer: Option<u32>, over: &Cell<bool>) -> Result<(), Broken> {
+    async fn hold(&self, count: usize, bytes: &[u8], buffer: Option<u32>, over: &Cell<bool>) {
         let mut held: Vec<RawConnection> = Vec::new();
         for _ in 0..count {
-            let mut connection = self.stage.connect(self.memory, buffer).await?;
-            connection.send(bytes).await;
-            held.push(connection);
+            if let Ok(mut connection) = self.stage.connect(self.memory, buffer).await {
+                connection.send(bytes).await;
+                held.push(connection);
+            }
             tokio::time::sleep(PAUSE).await;
         }
         until_over(over).await;
-        Ok(())
     }
 
     /// Sends searches whose clients leave at once.
-    async fn abandoned(&self, over: &Cell<bool>) -> Result<(), Broken> {
+    async fn abandoned(&self, over: &Cell<bool>) {
         let request = self.user(0).request_bytes(self.memory, &self.search(0));
         while !over.get() {
-            self.stage.connect(self.memory, None).await?.send(&request).await;
+            if let Ok(mut connection) = self.stage.connect(self.memory, None).await {
+                connection.send(&request).await;
+            }
             tokio::time::sleep(ABANDONED_EVERY).await;
         }
-        Ok(())
     }
 
     /// Sends calls that the burst limit refuses.
-    async fn refused(&self, over: &Cell<bool>) -> Result<(), Broken> {
-        let mut user = self.user(0);
+    async fn refused(&self, over: &Cell<bool>) {
+        let user = self.user(0);
         while !over.get() {
-            let _ = user.call("memory_stats", json!({})).await;
+            unrecorded::send(self.stage, self.memory, &user, Ask::tool("memory_stats", json!({}))).await;
             tokio::time::sleep(PAUSE).await;
         }
-        Ok(())
     }
 }
 

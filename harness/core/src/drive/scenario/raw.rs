@@ -26,6 +26,10 @@ pub struct RawReply {
 }
 
 impl RawReply {
+    pub fn contains(&self, text: &str) -> bool {
+        memchr::memmem::find(&self.bytes, text.as_bytes()).is_some()
+    }
+
     /// Returns the number of replies with this status.
     pub fn count(&self, status: u16) -> usize {
         let line = format!("HTTP/1.1 {status}");
@@ -69,12 +73,6 @@ impl RawConnection {
         let mut stream = (&mut self.stream).take(MAX_READ);
         reply.closed = tokio::time::timeout(within, stream.read_to_end(&mut reply.bytes)).await.is_ok();
         reply
-    }
-
-    /// Declares that no more bytes will be sent.
-    pub async fn finish(&mut self) {
-        // Fails only if the part has closed the connection already.
-        let _ = self.stream.shutdown().await;
     }
 }
 
