@@ -2,15 +2,21 @@
 //! network, and records each expectation with its result. `docs/adding-a-scenario.md` describes how to add one.
 
 mod acknowledgement;
+mod backup_under_writes;
 mod clients;
 mod database_upgrade;
+mod drain_with_abandoned_work;
 mod graceful_drain;
 mod guardrail_block;
+mod guardrail_exhaustion;
 mod guardrail_fallback;
 mod idempotent_retry;
+mod key_rotation;
 mod lifecycle;
+mod log_flood;
 mod memory_fallback;
 mod memory_tools;
+mod noisy_neighbour;
 mod patterns_fallback;
 mod plan_gates;
 mod quota;
@@ -25,6 +31,8 @@ mod shutdown;
 mod slow_peer;
 mod tenant_isolation;
 mod trace_continuity;
+mod unrecorded;
+mod visibility_flow;
 
 pub use harness_core::drive::scenario::{Places, Scenario};
 
@@ -52,6 +60,13 @@ pub const ALL: &[Scenario] = &[
     rate_limit_concurrency::SCENARIO,
     graceful_drain::SCENARIO,
     rolling_restart::SCENARIO,
+    visibility_flow::SCENARIO,
+    log_flood::SCENARIO,
+    guardrail_exhaustion::SCENARIO,
+    backup_under_writes::SCENARIO,
+    drain_with_abandoned_work::SCENARIO,
+    key_rotation::SCENARIO,
+    noisy_neighbour::SCENARIO,
 ];
 
 pub fn find(name: &str) -> Option<&'static Scenario> {

@@ -69,7 +69,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 
 /// Makes one call of each kind as a user. Each call goes to an instance that reports *ready*, as a load balancer would
 /// choose it.
-async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally) {
+pub(crate) async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally) {
     let note = json!({ "content": user.private("Deploys wait for the ledger") });
     let stored = send(user, "store_memory", note, calls).await;
     let read = send(user, "get_memory", json!({ "id": stored["id"] }), calls).await;

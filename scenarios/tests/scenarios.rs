@@ -35,8 +35,9 @@ fn harness() -> PathBuf {
     harness
 }
 
-fn backend() -> Backend {
-    if cfg!(feature = "docker-tests") { Backend::Docker } else { Backend::Process }
+fn backend(scenario: &scenarios::Scenario) -> Backend {
+    let on_containers = cfg!(feature = "docker-tests") && scenario.places != scenarios::Places::OwnProcesses;
+    if on_containers { Backend::Docker } else { Backend::Process }
 }
 
 fn expect_pass(name: &str) {
@@ -62,7 +63,7 @@ fn wish(scenario: &scenarios::Scenario) -> PlanRequest {
     PlanRequest {
         command: format!("harness scenario {}", scenario.name),
         seed: None,
-        backend: backend(),
+        backend: backend(scenario),
         topology: (scenario.topology)(),
         subject: Subject::Scenario(scenario.script()),
     }
@@ -108,4 +109,11 @@ scenarios! {
     rate_limit_concurrency,
     graceful_drain,
     rolling_restart,
+    visibility_flow,
+    log_flood,
+    guardrail_exhaustion,
+    backup_under_writes,
+    drain_with_abandoned_work,
+    key_rotation,
+    noisy_neighbour,
 }

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod heartbeat;
+pub mod machine;
 pub mod record;
 pub mod sample;
 
@@ -68,6 +69,12 @@ pub async fn sample(
 /// Returns the CPU time that a process has used; `None` if it has ended.
 pub fn cpu_time(pid: u32) -> Option<Duration> {
     stat(pid).map(|stat| Duration::from_micros(cpu_us(&stat)))
+}
+
+/// Returns the processes that a process has started and that have not ended.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let process = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.task_main_thread());
+    process.and_then(|thread| thread.children()).unwrap_or_default()
 }
 
 fn stat(pid: u32) -> Option<procfs::process::Stat> {

@@ -22,7 +22,7 @@ mod ready;
 mod runtime;
 mod wiring;
 
-pub use control::Ended;
+pub use control::{Ended, ProgramEnd};
 pub use error::StackError;
 pub use fixture::Fixture;
 pub use ready::log_tail;

@@ -10,11 +10,12 @@ use std::path::Path;
 /// Port of Redis on the network of the stack.
 const REDIS_PORT: u16 = 6379;
 /// Settings that every container must have.
-const RESTRICTIONS: [(&str, &str); 4] = [
+const RESTRICTIONS: [(&str, &str); 5] = [
     ("user", r#""65532:65532""#),
     ("read_only", "true"),
     ("cap_drop", r#"["ALL"]"#),
     ("security_opt", r#"["no-new-privileges:true"]"#),
+    ("logging", r#"{"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}}"#),
 ];
 
 fn compose() -> Value {

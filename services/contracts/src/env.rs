@@ -30,6 +30,8 @@ variables! {
     LISTEN_ADDR = None;
     /// Key that signs HS256 tokens; at least 32 bytes. If omitted, a published key is used, but only on loopback and not in production.
     JWT_SECRET = None;
+    /// Key that the next rotation will sign with; tokens signed with it are accepted already.
+    JWT_SECRET_NEXT = None;
     /// Key used before the last rotation; tokens signed with it are still accepted.
     JWT_SECRET_PREVIOUS = None;
     /// Redis that counts quotas, such as `redis://127.0.0.1:6379`, `rediss://…` with TLS or `redis+sentinel://host1,host2/name`. If omitted, each process counts alone.
@@ -94,6 +96,8 @@ variables! {
     LOG_LEVEL = Some("info");
     /// Folder for log files, in addition to stdout. If empty, no files are written.
     LOG_DIR = None;
+    /// Largest total size of the log files of a service in `LOG_DIR`, in MiB. The oldest are removed.
+    LOG_DIR_MAX_MIB = Some("512");
     /// OTLP endpoint for traces (HTTP, protobuf). If omitted, no traces are sent.
     OTEL_EXPORTER_OTLP_ENDPOINT = None;
     /// Deadline of a request, in milliseconds.

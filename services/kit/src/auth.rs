@@ -19,7 +19,7 @@ pub(crate) const MAX_TOKEN_BYTES: usize = 4 << 10;
 /// Size of the cache of checked tokens, which saves computing the same signature for every call.
 const MAX_CHECKED_TOKENS: usize = 4_096;
 
-/// Checks tokens against the current key and the previous one.
+/// Checks tokens against the current key and those of a rotation.
 pub struct Authenticator {
     keys: Vec<DecodingKey>,
     validation: Validation,
@@ -34,7 +34,7 @@ pub struct Refusal(pub &'static str);
 impl Authenticator {
     pub fn new(settings: &Settings) -> Self {
         let key = |secret: &Secret| DecodingKey::from_secret(secret.reveal().as_bytes());
-        let keys = std::iter::once(&settings.secret).chain(&settings.previous_secret).map(key).collect();
+        let keys = settings.accepted_secrets().map(key).collect();
         let (validation, expected) = (signature_only(Algorithm::HS256), Expected::of_shared_secret());
         Self { keys, validation, expected, checked: RwLock::new(HashMap::new()) }
     }
@@ -86,7 +86,7 @@ impl Authenticator {
                 ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "algorithm",
                 _ => "malformed",
             });
-            // Only a wrong signature can be right with the other key; every other problem remains.
+            // Only a wrong signature can be right with another key; every other problem remains.
             if refusal.0 != "signature" {
                 break;
             }
@@ -132,11 +132,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     const CURRENT: &str = "current-key-current-key-current-key-1";
+    const NEXT: &str = "next-key-next-key-next-key-next-key-1";
     const PREVIOUS: &str = "previous-key-previous-key-previous-1";
 
     fn authenticator() -> Authenticator {
         let values = BTreeMap::from([
             (env::JWT_SECRET.to_owned(), CURRENT.to_owned()),
+            (env::JWT_SECRET_NEXT.to_owned(), NEXT.to_owned()),
             (env::JWT_SECRET_PREVIOUS.to_owned(), PREVIOUS.to_owned()),
         ]);
         Authenticator::new(&Settings::from_values(Service::Memory, &values).unwrap())
@@ -162,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn both_keys_of_a_rotation_are_accepted_and_no_others() {
-        for key in [CURRENT, PREVIOUS] {
+    fn the_keys_of_a_rotation_are_accepted_and_no_others() {
+        for key in [CURRENT, NEXT, PREVIOUS] {
             let claims = check(&sign(&claims(), Algorithm::HS256, key)).unwrap();
             assert_eq!((claims.sub.as_str(), claims.workspace_slug.as_str()), ("ann", "default"));
         }

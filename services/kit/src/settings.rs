@@ -27,6 +27,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Key that signs and checks tokens.
     pub secret: Secret,
+    /// Key that the next rotation signs with; tokens signed with it are accepted already.
+    pub next_secret: Option<Secret>,
     /// Key before the last rotation; tokens signed with it are still accepted.
     pub previous_secret: Option<Secret>,
     /// The Redis for quotas.
@@ -51,6 +53,8 @@ pub struct Settings {
     /// Filter of the log, such as `mcp_memory=debug,info`.
     pub log_level: String,
     pub log_dir: Option<PathBuf>,
+    /// Largest total size of the files in it.
+    pub log_dir_bytes: u64,
     pub otlp_endpoint: Option<String>,
     pub request_deadline: Duration,
     pub max_concurrent_requests: usize,
@@ -196,6 +200,11 @@ pub fn from_values<Own: OwnSettings>(
 }
 
 impl Settings {
+    /// Returns the keys whose tokens are accepted: the one that signs, then those of a rotation.
+    pub fn accepted_secrets(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.secret).chain(&self.next_secret).chain(&self.previous_secret)
+    }
+
     /// Reads only the settings that every service has.
     ///
     /// # Errors
@@ -223,10 +232,15 @@ impl Settings {
         // Every client that reaches the service could sign tokens with a key that is published or can be guessed.
         let exposed = environment == Environment::Production || !listen.ip().to_canonical().is_loopback();
         let secret = reader.secret(exposed, &mut warnings);
-        let previous_secret = reader.text(env::JWT_SECRET_PREVIOUS).map(Secret::new);
-        if let Some(previous) = &previous_secret {
-            reader.check_secret(env::JWT_SECRET_PREVIOUS, previous, exposed);
-        }
+        let mut only_accepted = |name| {
+            let secret = reader.text(name).map(Secret::new);
+            if let Some(secret) = &secret {
+                reader.check_secret(name, secret, exposed);
+            }
+            secret
+        };
+        let (next_secret, previous_secret) =
+            (only_accepted(env::JWT_SECRET_NEXT), only_accepted(env::JWT_SECRET_PREVIOUS));
         let provider = ProviderSettings::read(reader, environment);
         let authorization_server = reader
             .http_url(env::AUTHORIZATION_SERVER_URL)
@@ -242,6 +256,7 @@ impl Settings {
             environment,
             listen,
             secret,
+            next_secret,
             previous_secret,
             redis: reader.redis(),
             redis_deadline: reader.millis(env::REDIS_DEADLINE_MS),
@@ -256,6 +271,7 @@ impl Settings {
             metrics_token: reader.text(env::METRICS_TOKEN).map(Secret::new),
             log_level: reader.log_level(),
             log_dir: reader.folder(env::LOG_DIR),
+            log_dir_bytes: reader.number(env::LOG_DIR_MAX_MIB, 8, 1 << 20) << 20,
             otlp_endpoint: reader.http_url(env::OTEL_EXPORTER_OTLP_ENDPOINT),
             request_deadline: reader.millis(env::REQUEST_DEADLINE_MS),
             max_concurrent_requests: reader.number(env::MAX_CONCURRENT_REQUESTS, 1, 1_000_000) as usize,
@@ -323,6 +339,8 @@ mod tests {
         }
         let open = [(env::APP_ENV, "production"), (env::JWT_SECRET, strong), (env::RATE_LIMIT_FALLBACK, "open")];
         assert!(read(&open).is_err());
+        let next = [(env::APP_ENV, "production"), (env::JWT_SECRET, strong), (env::JWT_SECRET_NEXT, "short")];
+        assert!(read(&next).unwrap_err().problems[0].contains(env::JWT_SECRET_NEXT));
         let rotated = [(env::APP_ENV, "production"), (env::JWT_SECRET, strong), (env::JWT_SECRET_PREVIOUS, "short")];
         assert!(read(&rotated).is_err());
     }

@@ -1,5 +1,6 @@
 //! Logs, metrics and traces. A tool call is one log line, two metrics and one span.
 
+mod files;
 mod log;
 mod sampled;
 mod trace;

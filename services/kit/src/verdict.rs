@@ -55,15 +55,14 @@ pub fn request_hash(request: &ActionRequest) -> String {
 
 impl Verdicts {
     pub fn new(settings: &Settings) -> Self {
-        let current = derived(&settings.secret);
-        let mut check = vec![DecodingKey::from_secret(&current)];
-        check.extend(settings.previous_secret.as_ref().map(|secret| DecodingKey::from_secret(&derived(secret))));
+        let sign = EncodingKey::from_secret(&derived(&settings.secret));
+        let check = settings.accepted_secrets().map(|secret| DecodingKey::from_secret(&derived(secret))).collect();
         let mut validation = Validation::new(Algorithm::HS256);
         // The default leeway of 60 s would add half to the lifetime of a verdict.
         validation.leeway = 0;
         validation.set_audience(&[VERDICT_AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "aud"]);
-        Self { inner: Arc::new(Keys { sign: EncodingKey::from_secret(&current), check, validation }) }
+        Self { inner: Arc::new(Keys { sign, check, validation }) }
     }
 
     /// Signs a verdict. It is valid from now for [`VERDICT_LIFETIME_SECS`].
@@ -104,8 +103,8 @@ impl Verdicts {
             match decode::<VerdictClaims>(token, key, &self.inner.validation) {
                 Ok(data) if data.claims.org_id == org_id => return Ok(data.claims),
                 Ok(_) => return Err(invalid("it is for another organisation")),
-                // After a wrong signature the previous key is tried, because the token may be older than the last
-                // rotation.
+                // After a wrong signature the other keys are tried, because a rotation may have been made, or begun at
+                // the instance that signed.
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => return Err(invalid("it has expired")),
                     ErrorKind::InvalidSignature => why = "its signature is wrong",
@@ -181,8 +180,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn verdicts(secret: &str, previous: Option<&str>) -> Verdicts {
+        with_keys(secret, previous.map(|previous| (env::JWT_SECRET_PREVIOUS, previous)))
+    }
+
+    fn with_keys(secret: &str, other: Option<(&str, &str)>) -> Verdicts {
         let mut values = BTreeMap::from([(env::JWT_SECRET.to_owned(), secret.to_owned())]);
-        values.extend(previous.map(|previous| (env::JWT_SECRET_PREVIOUS.to_owned(), previous.to_owned())));
+        values.extend(other.map(|(name, key)| (name.to_owned(), key.to_owned())));
         Verdicts::new(&Settings::from_values(Service::Patterns, &values).unwrap())
     }
 
@@ -240,10 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn foreign_forged_and_expired_tokens_are_refused_and_the_previous_key_is_accepted() {
+    fn foreign_forged_and_expired_tokens_are_refused_and_the_keys_of_a_rotation_are_accepted() {
         let old = verdicts(ONE, None);
         let token = old.issue(VerdictKind::Allow, binding()).unwrap().token;
         assert!(verdicts(TWO, Some(ONE)).check(Some(&token), "acme", "e-1", "abc").is_ok());
+        let next = with_keys(TWO, Some((env::JWT_SECRET_NEXT, ONE)));
+        assert!(next.check(Some(&token), "acme", "e-1", "abc").is_ok());
         assert_eq!(code(verdicts(TWO, None).check(Some(&token), "acme", "e-1", "abc")), ErrorCode::VerdictInvalid);
         let mut forged = token.clone().into_bytes();
         let middle = forged.len() / 2;

@@ -32,7 +32,10 @@ pub async fn start(start: Start<MemorySettings>) -> Result<Application, OpenErro
     store.watch(&start.readiness);
     let store: Arc<dyn Store> = Arc::new(store);
     drop(opening);
-    let tools = tools::all(&store, confirm::Confirmations::new(start.settings.secret.reveal()));
+    let tools = tools::all(
+        &store,
+        confirm::Confirmations::new(start.settings.accepted_secrets().map(mcp_kit::settings::Secret::reveal)),
+    );
     Ok(Application::new(tools).with_shutdown(move || store.close()))
 }
 

@@ -74,11 +74,14 @@ fn a_token_names_the_memories_and_cannot_be_changed() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ann = tenant("acme");
     let selected = runtime.block_on(async { open(folder.path()).select_by_tag(&ann, filter()).await.unwrap() });
-    let confirmations = Confirmations::new("a key");
+    let confirmations = Confirmations::new(std::iter::once("a key"));
     let token = confirmations.issue(&ann, &filter(), selected, 10);
     assert_eq!(confirmations.confirmed(&token, &ann, &filter(), 9), Some(selected));
     assert_eq!(confirmations.confirmed(&token, &ann, &filter(), 10), None);
     assert_eq!(confirmations.confirmed(&token, &tenant("zeta"), &filter(), 9), None);
+    let rotated = |keys: &[&'static str]| Confirmations::new(keys.to_vec().into_iter());
+    assert_eq!(rotated(&["a new key", "a key"]).confirmed(&token, &ann, &filter(), 9), Some(selected));
+    assert_eq!(rotated(&["a new key"]).confirmed(&token, &ann, &filter(), 9), None);
     for at in 0..token.len() {
         let mut forged = token.clone().into_bytes();
         forged[at] = if forged[at] == b'B' { b'C' } else { b'B' };

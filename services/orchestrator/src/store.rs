@@ -4,7 +4,7 @@ mod executions;
 mod outbox;
 mod spend;
 
-pub use executions::{BeginResult, ExecutionQuery, FinishedRun, NewRun, Page, Retention};
+pub use executions::{BeginResult, ExecutionQuery, FinishedRun, FoundExecution, NewRun, Page, Retention};
 pub use outbox::{Delivery, DeliveryKind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, PendingDelivery};
 pub use spend::Spend;
 

@@ -58,10 +58,14 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
     let fits = |scenario: &Scenario| -> Result<(), String> {
         let topology = (scenario.topology)();
         let needs = match (&backend, scenario.places) {
-            (Backend::External { .. }, Places::OwnStack) => {
+            (Backend::External { .. }, Places::OwnStack | Places::OwnProcesses) => {
                 return Err(format!("`{}` needs a stack of its own; remove `--url`", scenario.name));
             }
-            (Backend::External { .. }, _) => topology.needs_own_stack(),
+            (Backend::External { .. }, Places::Everywhere) => topology.needs_own_stack(),
+            (Backend::Docker, Places::OwnProcesses) => {
+                let needs = "it changes settings of a running stack, or runs programs beside it";
+                return Err(format!("`{}` needs `--backend process`: {needs}", scenario.name));
+            }
             (Backend::Docker, _) => topology.needs_processes(),
             (Backend::Process, _) => Vec::new(),
         };
@@ -115,6 +119,7 @@ fn list(context: &Context) {
         let place = match scenario.places {
             Places::Everywhere => "everywhere",
             Places::OwnStack => "on a stack of its own",
+            Places::OwnProcesses => "on processes of its own",
         };
         if context.output.json {
             context.print_json(&json!({

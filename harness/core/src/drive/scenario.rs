@@ -6,6 +6,7 @@ mod ask;
 mod control;
 mod ledger;
 mod observe;
+mod raw;
 mod reply;
 mod stage;
 mod wire;
@@ -13,6 +14,7 @@ mod wire;
 pub use actor::Actor;
 pub use ask::Ask;
 pub(crate) use observe::sum;
+pub use raw::{RawConnection, RawReply};
 pub use reply::Reply;
 pub use stage::{Stage, StageRequest};
 pub use wire::WireCall;
@@ -57,6 +59,9 @@ pub enum Places {
     Everywhere,
     /// Only on a stack of its own, because it needs its own settings or stops parts.
     OwnStack,
+    /// Only on a stack of its own that runs as plain processes, because it changes settings of a running stack or runs
+    /// programs beside it.
+    OwnProcesses,
 }
 
 impl Scenario {
@@ -70,6 +75,13 @@ impl Scenario {
     #[must_use]
     pub const fn on_its_own_stack(mut self) -> Self {
         self.places = Places::OwnStack;
+        self
+    }
+
+    /// Restricts the scenario to a stack of its own on the process backend.
+    #[must_use]
+    pub const fn on_its_own_processes(mut self) -> Self {
+        self.places = Places::OwnProcesses;
         self
     }
 

@@ -91,6 +91,9 @@ pub struct Scenarios {
     /// Names of scenarios, or `all`; an empty list skips the phase.
     #[schemars(with = "Vec<String>", extend("x-alone" = ALL, "items" = { "type": "string", "format": "scenario" }))]
     pub run: Names,
+    /// Names of scenarios that `all` leaves out.
+    #[schemars(extend("items" = { "type": "string", "format": "scenario" }))]
+    pub except: Vec<String>,
     /// Bounds on the calls of each scenario, such as `max<30s`.
     #[serde(deserialize_with = "thresholds")]
     #[schemars(with = "Vec<String>", extend("items" = { "type": "string", "format": "threshold" }))]

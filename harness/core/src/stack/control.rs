@@ -32,6 +32,16 @@ impl Ended {
     }
 }
 
+/// How a program that ran beside the stack has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramEnd {
+    /// Exit code; `None` if it was killed, as at its deadline.
+    pub code: Option<i32>,
+    /// What it wrote to stderr.
+    pub errors: String,
+    pub took: Duration,
+}
+
 impl Stack {
     /// Ends a part by SIGKILL and waits until it has ended.
     ///
@@ -63,6 +73,23 @@ impl Stack {
     /// It is not running, or the harness did not start it.
     pub async fn resume(&self, name: &str) -> Result<(), StackError> {
         self.runtime.resume(name).await
+    }
+
+    /// Changes environment variables of a part for its next start; `None` removes one.
+    ///
+    /// # Errors
+    /// There is no such part, or the backend cannot change settings.
+    pub fn reconfigure(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<(), StackError> {
+        self.runtime.reconfigure(name, changes)
+    }
+
+    /// Runs the program of a part with other arguments, such as `backup FILE`, and waits until it ends. At its deadline
+    /// it is killed.
+    ///
+    /// # Errors
+    /// There is no such part, or its program cannot be run.
+    pub async fn program(&self, name: &str, arguments: &[&str], deadline: Duration) -> Result<ProgramEnd, StackError> {
+        self.runtime.program(&self.request, name, arguments, deadline).await
     }
 
     /// Starts a part that has ended, at its address and with its data, and waits until it is ready.

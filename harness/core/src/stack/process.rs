@@ -6,11 +6,12 @@ mod command;
 use super::ports::port_of;
 use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
-use super::{Ended, Fixture, RunningPart, STOP_DEADLINE, StackError, StackRequest};
+use super::{Ended, Fixture, ProgramEnd, RunningPart, STOP_DEADLINE, StackError, StackRequest};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::process_id::start_time;
 use crate::stack::reaper::Reaper;
 use futures::future::BoxFuture;
+use mcp_contracts::Service;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 /// Maximum number of attempts to start a part. Another program may take the port between the moment when it was free
 /// and the moment when the part listens on it.
@@ -38,7 +39,7 @@ pub(super) struct Processes {
 struct Slot {
     part: Part,
     port: u16,
-    environment: BTreeMap<String, String>,
+    environment: Mutex<BTreeMap<String, String>>,
     // A tokio mutex, because it is held while a pause takes effect, so that no other action changes the process
     // meanwhile.
     process: tokio::sync::Mutex<Option<PartProcess>>,
@@ -71,6 +72,18 @@ impl PartProcess {
     }
 }
 
+impl Slot {
+    fn command_of(&self, request: &StackRequest, service: Service) -> Result<Command, StackError> {
+        let environment = self.environment.lock().clone();
+        command::service(request, &self.part, service, self.port, &environment)
+    }
+
+    /// Returns the command of a service; `None` for Redis.
+    fn service_command(&self, request: &StackRequest) -> Result<Option<Command>, StackError> {
+        self.part.kind.service().map(|service| self.command_of(request, service)).transpose()
+    }
+}
+
 impl PartRuntime for Processes {
     fn start<'r>(
         &'r self,
@@ -83,7 +96,7 @@ impl PartRuntime for Processes {
             let mut attempt = 0;
             loop {
                 attempt += 1;
-                let (port, environment) = (port_of(part)?, environment.clone());
+                let (port, environment) = (port_of(part)?, Mutex::new(environment.clone()));
                 let slot = Slot { part: part.clone(), port, environment, process: tokio::sync::Mutex::default() };
                 match self.run(request, &slot).await {
                     Ok(running) => {
@@ -107,6 +120,52 @@ impl PartRuntime for Processes {
                 return Err(StackError::control(name, "started", "it is running already"));
             }
             self.run(request, &slot).await
+        })
+    }
+
+    fn reconfigure(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<(), StackError> {
+        let slot = self.slot(name, "reconfigured")?;
+        let mut environment = slot.environment.lock();
+        for (variable, value) in changes {
+            match value {
+                Some(value) => drop(environment.insert((*variable).to_owned(), (*value).to_owned())),
+                None => drop(environment.remove(*variable)),
+            }
+        }
+        Ok(())
+    }
+
+    fn program<'r>(
+        &'r self,
+        request: &'r StackRequest,
+        name: &'r str,
+        arguments: &'r [&'r str],
+        deadline: Duration,
+    ) -> Action<'r, ProgramEnd> {
+        Box::pin(async move {
+            let slot = self.slot(name, "run with other arguments")?;
+            let failed = |error: std::io::Error| StackError::control(name, "run with other arguments", error);
+            let mut command = slot
+                .service_command(request)?
+                .ok_or_else(|| StackError::control(name, "run with other arguments", "it is not a service"))?;
+            command::with_arguments(&mut command, &slot.part, arguments);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+            let start = Instant::now();
+            let child = command.process_group(0).kill_on_drop(true).spawn().map_err(failed)?;
+            if let Some((reaper, pid)) = self.reaper.as_ref().zip(child.id()) {
+                reaper.watch_process(pid);
+            }
+            // At the deadline the future is dropped, and the handle kills the process.
+            let ended = tokio::time::timeout(deadline, child.wait_with_output()).await;
+            let took = start.elapsed();
+            Ok(match ended {
+                Ok(output) => {
+                    let output = output.map_err(failed)?;
+                    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+                    ProgramEnd { code: output.status.code(), errors, took }
+                }
+                Err(_) => ProgramEnd { code: None, errors: "it was killed at its deadline".to_owned(), took },
+            })
         })
     }
 
@@ -186,7 +245,7 @@ impl Processes {
         let (mut command, url) = match part.kind {
             PartKind::Redis => (command::redis(request, part, slot.port)?, format!("redis://127.0.0.1:{}", slot.port)),
             PartKind::Service(service) => {
-                let command = command::service(request, part, service, slot.port, &slot.environment)?;
+                let command = slot.command_of(request, service)?;
                 (command, format!("http://127.0.0.1:{}", slot.port))
             }
         };

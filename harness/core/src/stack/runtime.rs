@@ -1,12 +1,13 @@
 //! The interface between a stack and the backend that runs its parts: processes, containers, or an external operator.
 //! The default methods are those of an external stack: they refuse every action.
 
-use super::{Ended, LOOPBACK, RunningPart, StackError, StackRequest};
+use super::{Ended, LOOPBACK, ProgramEnd, RunningPart, StackError, StackRequest};
 use crate::plan::topology::Part;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The future of an action on a part.
 // Boxed, because a trait with `async fn` cannot be used as `dyn PartRuntime`.
@@ -32,6 +33,23 @@ pub(super) trait PartRuntime: Send + Sync {
     /// Starts a part that has ended, at its address and with its data, and waits until it is ready.
     fn start_again<'r>(&'r self, _request: &'r StackRequest, name: &'r str) -> Action<'r, RunningPart> {
         refuse(name, "started")
+    }
+
+    /// Changes environment variables of a part for its next start; `None` removes one.
+    fn reconfigure(&self, name: &str, _changes: &[(&str, Option<&str>)]) -> Result<(), StackError> {
+        Err(StackError::control(name, "reconfigured", ONLY_PROCESSES))
+    }
+
+    /// Runs the program of a part with other arguments, beside the running part and with its environment.
+    fn program<'r>(
+        &'r self,
+        _request: &'r StackRequest,
+        name: &'r str,
+        _arguments: &'r [&'r str],
+        _deadline: Duration,
+    ) -> Action<'r, ProgramEnd> {
+        let error = StackError::control(name, "run with other arguments", ONLY_PROCESSES);
+        Box::pin(async { Err(error) })
     }
 
     /// Ends a part by SIGKILL.
@@ -92,6 +110,7 @@ pub(super) trait PartRuntime: Send + Sync {
     }
 }
 
+const ONLY_PROCESSES: &str = "only the process backend can do that";
 const NOT_OURS: &str = "the harness did not start this stack";
 
 fn refuse<'r, T: Send + 'r>(part: &str, what: &'static str) -> Action<'r, T> {

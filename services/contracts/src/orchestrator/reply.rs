@@ -2,6 +2,7 @@
 
 use super::AgentName;
 use crate::guardrails::{ActionKind, BrokenRule, Decision};
+use crate::memory::Visibility;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,8 +136,11 @@ pub struct ModelUsage {
 pub struct UsedMemory {
     /// Id.
     pub id: String,
-    /// First words of its content.
+    /// First words of its content; empty for an administrator who may not read the memory.
     pub excerpt: String,
+    /// Who may read it.
+    #[serde(default)]
+    pub visibility: Visibility,
 }
 
 /// The pattern that was injected.

@@ -1,6 +1,7 @@
 //! Log lines: one JSON object each, with the fields that every service uses. A separate thread writes them from a bounded queue, so that
 //! no request waits for a terminal or a disk.
 
+use super::files::LogFiles;
 use crate::settings::Settings;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -16,8 +17,6 @@ use tracing_subscriber::{Layer, Registry};
 
 /// Longest queue of lines; further lines are dropped.
 const QUEUED_LINES: usize = 16_384;
-/// Number of log files kept, one per day.
-const KEPT_FILES: usize = 7;
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -30,16 +29,8 @@ pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<WorkerGuard>, Optio
     let (stdout, stdout_guard) = queue(Box::new(std::io::stdout()));
     let mut guards = vec![stdout_guard];
     let file = settings.log_dir.as_ref().map(|folder| {
-        let built = tracing_appender::rolling::Builder::new()
-            .rotation(tracing_appender::rolling::Rotation::DAILY)
-            .filename_prefix(settings.service.binary())
-            .filename_suffix("log")
-            .max_log_files(KEPT_FILES)
-            .build(folder);
-        built.map_err(|error| {
-            let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            format!("no log files are written: `LOG_DIR` is `{}`: {why}", folder.display())
-        })
+        LogFiles::create(folder, settings.service.binary(), settings.log_dir_bytes)
+            .map_err(|error| format!("no log files are written: `LOG_DIR` is `{}`: {error}", folder.display()))
     });
     let mut problem = None;
     let layer = match file {

@@ -51,6 +51,15 @@ pub struct ExecutionQuery {
     pub limit: usize,
 }
 
+/// An execution, and how its reader is related to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundExecution {
+    pub execution: Execution,
+    /// True if it is the reader's own one.
+    pub own: bool,
+    pub same_workspace: bool,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     pub executions: Vec<ExecutionSummary>,
@@ -107,18 +116,22 @@ impl Store {
         reader: Owner,
         whole_organisation: bool,
         id: String,
-    ) -> Result<Option<Execution>, StoreError> {
+    ) -> Result<Option<FoundExecution>, StoreError> {
         // An id is unique only for its owner. The reader's own execution comes before one of another user.
         let text = format!(
-            "SELECT body FROM execution WHERE {VISIBLE} AND id = ?5 AND body IS NOT NULL
+            "SELECT body, workspace = ?2 AND user = ?3, workspace = ?2 FROM execution WHERE {VISIBLE} AND id = ?5 AND body IS NOT NULL
              ORDER BY workspace = ?2 AND user = ?3 DESC, sequence DESC LIMIT 1"
         );
         let read = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(&text)?;
             let parameters = params![reader.org, reader.workspace, reader.user, whole_organisation, id];
-            statement.query_row(parameters, |row| row.get::<_, String>(0)).optional()
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
+            statement.query_row(parameters, row).optional()
         };
-        Ok(self.database.read(read).await?.and_then(|body| serde_json::from_str(&body).ok()))
+        Ok(self.database.read(read).await?.and_then(|(body, own, same_workspace)| {
+            let execution = serde_json::from_str(&body).ok()?;
+            Some(FoundExecution { execution, own, same_workspace })
+        }))
     }
 
     pub async fn executions(&self, listing: ExecutionQuery) -> Result<Page, StoreError> {

@@ -30,7 +30,12 @@ impl RecalledMemories {
             let words: Vec<&str> = memory.content.split_whitespace().take(EXCERPT_CHARS / 2).collect();
             words.join(" ").chars().take(EXCERPT_CHARS).collect()
         };
-        self.memories.iter().map(|memory| UsedMemory { id: memory.id.clone(), excerpt: excerpt(memory) }).collect()
+        let used = |memory: &Memory| UsedMemory {
+            id: memory.id.clone(),
+            excerpt: excerpt(memory),
+            visibility: memory.visibility,
+        };
+        self.memories.iter().map(used).collect()
     }
 }
 

@@ -48,6 +48,34 @@ async fn an_execution_is_visible_to_its_user_in_its_workspace_and_to_the_admin_o
 }
 
 #[tokio::test]
+async fn an_administrator_sees_nothing_of_memories_that_are_not_theirs_to_read() {
+    let stage = Stage::new(PATIENT).await;
+    let memory = |id: &str, content: &str, visibility: &str| {
+        json!({"id": id, "content": content, "tags": ["rca"], "visibility": visibility, "version": 1,
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z"})
+    };
+    let boss = Claims { sub: "boss".into(), scopes: vec![Scope::Admin], ..ann() };
+    let elsewhere = Claims { workspace_slug: "lab".into(), ..boss.clone() };
+    let shared = memory("0190", "Checkout failed before, after a deploy.", "workspace");
+    stage.memory.knows(vec![shared.clone()]);
+    let execution = stage.run(&request(ActionKind::Answer)).await;
+    let id = execution.execution_id.as_str();
+    assert_eq!(show(&stage, &boss, id).await.unwrap(), execution, "a colleague may read this memory");
+    let seen = show(&stage, &elsewhere, id).await.unwrap();
+    assert!(seen.memories[0].excerpt.is_empty() && seen.artefact.is_none(), "{seen:?}");
+
+    stage.memory.knows(vec![shared, memory("0191", "Checkout failed before: Zorblatt was fired.", "private")]);
+    let execution = stage.run(&request(ActionKind::Answer)).await;
+    let id = execution.execution_id.as_str();
+    assert!(show(&stage, &ann(), id).await.unwrap() == execution && execution.artefact.is_some());
+    for admin in [boss, elsewhere] {
+        let seen = show(&stage, &admin, id).await.unwrap();
+        assert!(!serde_json::to_string(&seen).unwrap().contains("Zorblatt"), "{seen:?}");
+        assert_eq!((seen.memories.len(), &seen.steps), (2, &execution.steps), "what the agent did is visible");
+    }
+}
+
+#[tokio::test]
 async fn a_list_is_paged_from_new_to_old_and_a_cursor_is_valid_for_its_query_only() {
     let stage = Stage::new(PATIENT).await;
     let mut expected = Vec::new();

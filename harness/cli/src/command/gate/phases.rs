@@ -94,6 +94,9 @@ fn scenarios(phase: &Scenarios, arguments: &GateArguments, seed: u64, context: &
         record: record(arguments, seed),
     };
     let mut plans = scenario::resolve(&wish, context)?;
+    if names.is_none() {
+        plans.retain(|(scenario, _, _)| !phase.except.iter().any(|name| name == scenario.name));
+    }
     for (_, plan, _) in &mut plans {
         if let Subject::Scenario(script) = &mut plan.subject {
             script.thresholds.clone_from(&phase.thresholds);

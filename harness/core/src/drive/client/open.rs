@@ -91,6 +91,13 @@ impl Client {
         heard
     }
 
+    /// Returns the bytes of a request without sending it.
+    pub fn request_bytes(mut self, message: &Message) -> Vec<u8> {
+        self.last_id += 1;
+        self.render_open(message, self.last_id);
+        self.request.to_vec()
+    }
+
     fn render_open(&mut self, message: &Message, id: u64) {
         let mut params = message.params.clone();
         let mut fields: Vec<(&str, String)> = Vec::new();

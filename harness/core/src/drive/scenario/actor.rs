@@ -70,6 +70,22 @@ impl<'s> Actor<'s> {
         self
     }
 
+    /// Replaces the token by a new one of the same user, signed with the current key of the stage.
+    pub fn renew_token(&mut self) {
+        self.token = Some(self.stage.mint(&self.grant));
+        // The open connections send the earlier token.
+        self.clients.clear();
+    }
+
+    /// Returns the bytes of a request with the actor's token, for a [`RawConnection`](super::RawConnection).
+    pub fn request_bytes(&self, part: &str, ask: &Ask) -> Vec<u8> {
+        let mut client = Client::new(self.stage.endpoint(part), ClientOptions::default());
+        if let Some(token) = &self.token {
+            client.set_token(token);
+        }
+        client.request_bytes(&ask.message)
+    }
+
     /// Returns the actor with another deadline for each call.
     #[must_use]
     pub fn within(mut self, deadline: Duration) -> Self {

@@ -2,9 +2,11 @@
 //! instance of a service stops and when the first is back, so that checks know when the service was unavailable.
 
 use super::{Broken, Stage};
-use crate::stack::Ended;
+use crate::stack::{Ended, ProgramEnd};
 use harness_history::{Effect, Op, Outcome, Phase};
 use mcp_contracts::Service;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// The user and the tenant of the harness's own operations in the history.
 const HARNESS: &str = "harness";
@@ -27,11 +29,43 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running, or it had to be killed.
     pub async fn terminate(&self, part: &str) -> Result<Ended, Broken> {
+        let ended = self.end(part).await?;
+        self.expect(&format!("`{part}` exits by itself with code 0"), ended.cleanly(), format!("{ended:?}"), &[]);
+        Ok(ended)
+    }
+
+    /// Sends SIGTERM to a part and waits until it has ended, without an expectation on its exit code.
+    ///
+    /// # Errors
+    /// The part is not running, or it had to be killed.
+    pub async fn end(&self, part: &str) -> Result<Ended, Broken> {
         let since = self.ledger().now_us();
         let ended = self.stack.terminate(part).await?;
         self.gone(part, "stop", since);
-        self.expect(&format!("`{part}` exits by itself with code 0"), ended.cleanly(), format!("{ended:?}"), &[]);
         Ok(ended)
+    }
+
+    /// Changes environment variables of a part for its next start; `None` removes one. Needs
+    /// [`Scenario::on_its_own_processes`](super::Scenario::on_its_own_processes).
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub fn reconfigure(&self, part: &str, changes: &[(&str, Option<&str>)]) -> Result<(), Broken> {
+        self.stack.reconfigure(part, changes).map_err(Broken::from)
+    }
+
+    /// Runs the program of a part with other arguments, such as `backup FILE`, while the part runs. It is killed at its
+    /// deadline. Needs [`Scenario::on_its_own_processes`](super::Scenario::on_its_own_processes).
+    ///
+    /// # Errors
+    /// The program cannot be run.
+    pub async fn program(&self, part: &str, arguments: &[&str], deadline: Duration) -> Result<ProgramEnd, Broken> {
+        self.stack.program(part, arguments, deadline).await.map_err(Broken::from)
+    }
+
+    /// Returns the path of a file of this name in the data folder of the stack; the file need not exist.
+    pub fn data_file(&self, name: &str) -> PathBuf {
+        self.stack.request().dir.join("data").join(name)
     }
 
     /// Restarts a part at its address and with its data.

@@ -1,6 +1,8 @@
 //! What a scenario can observe from outside: the log lines of a part since a mark, and its metrics.
 
 use super::{Broken, Stage};
+use crate::observe::children;
+use crate::observe::machine::{Look, is_crowded, look};
 use serde_json::Value;
 
 impl Stage<'_> {
@@ -22,6 +24,33 @@ impl Stage<'_> {
         Ok(lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| Value::from(line))).collect())
     }
 
+    /// Returns the number of bytes that a part has written to its log so far.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub async fn log_bytes(&self, part: &str) -> Result<u64, Broken> {
+        Ok(self.stack.log(part).await?.len() as u64)
+    }
+
+    /// Returns the largest resident memory that the process of a part and its children have had so far, in bytes;
+    /// `None` if its process is not visible on this machine.
+    pub fn peak_memory(&self, part: &str) -> Option<u64> {
+        let pid = self.stack.part(part)?.pid?;
+        // A liar runs the real service as its child.
+        Some(peak_of(pid)? + children(pid).into_iter().filter_map(peak_of).sum::<u64>())
+    }
+
+    /// Returns the figures of the machine now, for [`Stage::was_crowded_since`]; `None` if it does not show them.
+    pub fn machine(&self) -> Option<Look> {
+        look(self.stack, &[], self.epoch_us())
+    }
+
+    /// Returns true if processes that do not belong to the run have used much of the machine since then. A limit of time
+    /// that was broken meanwhile proves nothing.
+    pub fn was_crowded_since(&self, before: &Look) -> bool {
+        self.machine().is_some_and(|now| is_crowded(before, &now))
+    }
+
     /// Returns the sum of a metric of a part over all series with these labels; 0 if there is none.
     ///
     /// # Errors
@@ -29,6 +58,11 @@ impl Stage<'_> {
     pub async fn metric(&self, part: &str, name: &str, labels: &[(&str, &str)]) -> Result<f64, Broken> {
         Ok(sum(&self.stack.metrics(part).await?, name, labels))
     }
+}
+
+fn peak_of(pid: u32) -> Option<u64> {
+    let status = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.status()).ok()?;
+    status.vmhwm.map(|kibibytes| kibibytes << 10)
 }
 
 pub(crate) fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {

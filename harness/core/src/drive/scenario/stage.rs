@@ -51,6 +51,9 @@ pub struct Stage<'a> {
     pub(super) stack: &'a Stack,
     ledger: Ledger,
     minter: Minter,
+    /// Signs new tokens in place of `minter` after the scenario has changed the key of the stack.
+    later_minter: Mutex<Option<Minter>>,
+    secret: String,
     mark: String,
     seed: u64,
     endpoints: BTreeMap<String, Arc<Endpoint>>,
@@ -78,6 +81,8 @@ impl<'a> Stage<'a> {
             stack: request.stack,
             ledger: Ledger::open(request.run_dir, request.epoch_us, Arc::clone(request.view))?,
             minter: Minter::new(request.secret),
+            later_minter: Mutex::default(),
+            secret: request.secret.to_owned(),
             mark: format!("{:08x}", xxh3_64(request.identity.as_bytes()) as u32),
             seed: request.seed,
             // Resolved once, because a part that is started again keeps its address.
@@ -137,7 +142,22 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn mint(&self, grant: &Grant) -> String {
-        self.minter.mint(grant).expect("a grant of a stage lives less than an hour and more than a second")
+        let later = self.later_minter.lock();
+        later
+            .as_ref()
+            .unwrap_or(&self.minter)
+            .mint(grant)
+            .expect("a grant of a stage lives less than an hour and more than a second")
+    }
+
+    /// Returns the key with which the stack was started.
+    pub fn key(&self) -> &str {
+        &self.secret
+    }
+
+    /// Signs every later token with this key. Actors keep their tokens until [`Actor::renew_token`].
+    pub fn sign_with(&self, key: &str) {
+        *self.later_minter.lock() = Some(Minter::new(key));
     }
 
     /// Returns the current time, in microseconds of the run's clock.

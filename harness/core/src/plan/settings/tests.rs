@@ -24,7 +24,7 @@ fn the_default_has_every_key_with_a_comment() {
     let schema = schema();
     expect_every_key(&schema, &schema, &value, "");
     // A comment explains each key where it first appears.
-    for key in ["keep", "profile", "run", "thresholds", "users", "warmup", "recovery"] {
+    for key in ["keep", "profile", "run", "except", "thresholds", "users", "warmup", "recovery"] {
         let lines: Vec<&str> = DEFAULT.lines().collect();
         let first = lines.iter().position(|line| line.starts_with(&format!("{key} ="))).unwrap();
         assert!(lines[first - 1].starts_with('#'), "{key} has no comment");

@@ -42,6 +42,14 @@ pub(super) fn service(
     Ok(command)
 }
 
+/// Adds arguments for the program of a part. A liar passes on what follows `--`.
+pub(super) fn with_arguments(command: &mut Command, part: &Part, arguments: &[&str]) {
+    if !part.lies.is_empty() {
+        command.arg("--");
+    }
+    command.args(arguments);
+}
+
 pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Command, StackError> {
     let folders: Vec<PathBuf> =
         ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from).to_vec();

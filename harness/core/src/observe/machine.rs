@@ -1,0 +1,78 @@
+//! How much of the machine other processes use, because they may be the reason for slow calls.
+
+use crate::observe::clock::monotonic_us;
+use crate::observe::{children, cpu_time};
+use crate::stack::Stack;
+use procfs::{CurrentSI, KernelStats};
+use std::time::Duration;
+
+/// A machine is crowded if other processes use more than this share of it (decision 0015).
+const SHARE: f64 = 0.25;
+
+/// Running totals at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    pub(crate) at_us: u64,
+    /// Busy time of all cores together.
+    busy: Duration,
+    /// Total time of all cores together, busy or idle.
+    all: Duration,
+    /// Time that each of our processes used.
+    own: Vec<(u32, Duration)>,
+}
+
+/// `others`: processes of the run besides its parts. `None` if this machine does not show its figures.
+pub(crate) fn look(stack: &Stack, others: &[u32], epoch_us: u64) -> Option<Look> {
+    let total = KernelStats::current().ok()?.total;
+    // Time that the hypervisor gave to other machines counts as busy, because it slows the stack like a process here.
+    let given_away = total.steal.unwrap_or_default();
+    let working = total.user + total.nice + total.system + total.irq.unwrap_or_default();
+    let busy = working + total.softirq.unwrap_or_default() + given_away;
+    // A core that waits for a disk can run another process, so it counts as idle.
+    let idle = total.idle + total.iowait.unwrap_or_default();
+    let time = |ticks: u64| Duration::from_micros(ticks * 1_000_000 / procfs::ticks_per_second());
+    // A liar runs the real service as its child.
+    let parts =
+        stack.parts().into_iter().filter_map(|part| part.pid).flat_map(|pid| [pid].into_iter().chain(children(pid)));
+    let pids = parts.chain(others.iter().copied()).chain([std::process::id()]);
+    let own = pids.filter_map(|pid| Some((pid, cpu_time(pid)?))).collect();
+    Some(Look { at_us: monotonic_us().saturating_sub(epoch_us), busy: time(busy), all: time(busy + idle), own })
+}
+
+/// Returns true if other processes used much of the machine between two moments.
+pub(crate) fn is_crowded(before: &Look, now: &Look) -> bool {
+    // A process that was not running before had used no time.
+    let used = |(pid, time): &(u32, Duration)| {
+        let known = before.own.iter().find(|(known, _)| known == pid).map(|(_, time)| *time);
+        time.saturating_sub(known.unwrap_or_default())
+    };
+    let own: Duration = now.own.iter().map(used).sum();
+    let others = now.busy.saturating_sub(before.busy).saturating_sub(own);
+    let all = now.all.saturating_sub(before.all);
+    !all.is_zero() && others.as_secs_f64() > SHARE * all.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Look, is_crowded};
+    use std::time::Duration;
+
+    fn look(busy: u64, all: u64, own: &[(u32, u64)]) -> Look {
+        let time = Duration::from_millis;
+        Look {
+            at_us: 0,
+            busy: time(busy),
+            all: time(all),
+            own: own.iter().map(|(pid, used)| (*pid, time(*used))).collect(),
+        }
+    }
+
+    #[test]
+    fn what_the_stack_itself_uses_is_no_crowd_and_what_others_use_is() {
+        let before = look(1_000, 10_000, &[(7, 100)]);
+        assert!(!is_crowded(&before, &look(2_900, 12_000, &[(7, 1_800)])), "1.9 s busy, 1.7 s of it ours");
+        assert!(is_crowded(&before, &look(2_900, 12_000, &[(7, 900)])), "1.1 s of 2 s by others");
+        assert!(!is_crowded(&before, &look(2_900, 12_000, &[(7, 900), (8, 900)])), "a part that was started is ours");
+        assert!(!is_crowded(&before, &before), "no time has passed");
+    }
+}

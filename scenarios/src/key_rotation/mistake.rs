@@ -1,0 +1,95 @@
+//! An operator leaves out the first step: the orchestrator signs with a key that its peers do not know.
+
+use super::Changes;
+use crate::lifecycle::{RECOVERY, fallbacks, step, workflow};
+use futures::future::try_join_all;
+use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
+use mcp_contracts::{Service, env, metric};
+use serde_json::json;
+
+/// Incidents whose outcomes wait in the outbox.
+const INCIDENTS: [&str; 3] = ["checkout", "search", "mail"];
+
+pub(super) async fn play(stage: &Stage<'_>, known: &str, wrong: &str) -> Result<(), Broken> {
+    let mut ann = stage.user("ann", "late");
+    let memory = stage.instances(Service::Memory);
+    for part in &memory {
+        stage.kill(part).await?;
+    }
+    for incident in INCIDENTS {
+        let reply = run(&mut ann, "rca", "answer", incident).await;
+        let _ = reply.gives(&format!("the outcome of {incident} waits in the outbox"), |reply| {
+            step(reply, "remember")["outcome"] == "deferred"
+        });
+    }
+    let orchestrators = stage.instances(Service::Orchestrator);
+    let mistaken = [(env::JWT_SECRET, Some(wrong)), (env::JWT_SECRET_PREVIOUS, Some(known))];
+    restart(stage, &orchestrators, &mistaken).await?;
+    for part in &memory {
+        stage.start_again(part).await?;
+    }
+    expect_kept(stage, &mut ann, &orchestrators).await;
+
+    // Memory, guardrails and patterns learn the key that the orchestrator signs with.
+    for service in [Service::Memory, Service::Guardrails, Service::Patterns] {
+        restart(stage, &stage.instances(service), &[(env::JWT_SECRET_NEXT, Some(wrong))]).await?;
+    }
+    expect_delivered_once(stage, &mut ann, &orchestrators).await
+}
+
+/// Ends the instances of a service and starts them with changed keys.
+async fn restart(stage: &Stage<'_>, parts: &[String], changes: &Changes<'_>) -> Result<(), Broken> {
+    try_join_all(parts.iter().map(async |part| {
+        stage.reconfigure(part, changes)?;
+        stage.end(part).await?;
+        stage.start_again(part).await
+    }))
+    .await
+    .map(drop)
+}
+
+async fn run<'s>(ann: &mut Actor<'s>, agent: &str, action: &str, subject: &str) -> Reply<'s> {
+    ann.send(Ask::tool("run_workflow", workflow(agent, action, subject)).at_a_ready_one()).await
+}
+
+/// Expects that a peer which denies the key is reported, drops nothing, and lets no action go on unchecked.
+async fn expect_kept(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[String]) {
+    let denied = async || {
+        for part in orchestrators {
+            let labels = [("peer", "memory"), ("tool", "import_memories"), ("outcome", "denied")];
+            if stage.metric(part, metric::PEER_CALLS_TOTAL, &labels).await.is_ok_and(|calls| calls >= 1.0) {
+                return Some(part);
+            }
+        }
+        None
+    };
+    let part = stage.until("memory denies a delivery that is signed with an unknown key", RECOVERY, denied).await;
+    if let Some(part) = part {
+        let reported = async || fallbacks(stage, part).await.contains(&"memory".to_owned()).then_some(());
+        stage.until("the orchestrator reports memory and stays ready", RECOVERY, reported).await;
+    }
+    let reply = run(ann, "general", "edit", "checkout").await;
+    let _ = reply.gives("an action that guardrails did not check is blocked", |reply| {
+        reply["status"] == "blocked" && reply["retryable"] == true && reply["artefact"].is_null()
+    });
+}
+
+/// Expects that everything arrives, each outcome once. A duplicate would be counted, because each report names its execution.
+async fn expect_delivered_once(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[String]) -> Result<(), Broken> {
+    let arrived = async || {
+        let reply = ann.call("memory_stats", json!({})).await;
+        (reply["workspace"] == INCIDENTS.len()).then_some(())
+    };
+    stage.until("every outcome that waited is in memory, once", RECOVERY, arrived).await;
+    let mut dropped = 0.0;
+    for part in orchestrators {
+        dropped += stage.metric(part, metric::OUTBOX_DROPPED_TOTAL, &[]).await?;
+    }
+    stage.expect("no entry of the outbox was dropped", dropped < 0.5, format!("{dropped} dropped"), &[]);
+    let complete = async || {
+        let reply = run(ann, "general", "answer", "checkout").await;
+        crate::lifecycle::is_complete(reply.value()).then_some(())
+    };
+    stage.until("workflows use no fallback when the peers know the key", RECOVERY, complete).await;
+    Ok(())
+}
