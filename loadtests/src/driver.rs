@@ -39,12 +39,20 @@ pub(crate) struct Driver {
     tally: Tally,
     /// Makes the users and the task that measures begin at the same time.
     gate: Barrier,
-    plan: OnceLock<(Window, Pace)>,
+    plan: OnceLock<Plan>,
     quiet_left: AtomicU64,
     acknowledged: AtomicU64,
     transactions: OnceLock<u64>,
     problems: parking_lot::Mutex<Vec<String>>,
     final_walks: OnceLock<FinalWalks>,
+}
+
+/// The phases of a drive, and who calls when.
+struct Plan {
+    window: Window,
+    pace: Pace,
+    /// The pace of the users after those of the model.
+    beside: Option<Pace>,
 }
 
 /// The measured phase, and the CPU time of this process in it.
@@ -67,7 +75,7 @@ impl Driver {
         let endpoints = assignment.endpoints.iter().map(parse).collect::<Result<_, DriveError>>()?;
         let (deadline, epoch_us) = (workload.call_deadline, assignment.epoch_us);
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
-        let identities = users_of_load(assignment.seed, workload.users, workload.organisations);
+        let identities = users_of_load(assignment.seed, workload.all_users(), workload.organisations);
         let scene = Scene::new(mix, &identities, seeds, options);
         let user = |(identity, index): (Identity, u64)| {
             let mut grant = Grant::everything(&*identity.tenant, &*identity.user);
@@ -112,18 +120,21 @@ impl Driver {
         self.tally.user_ends();
     }
 
-    /// Returns the phases and the pace. The first caller sets them, beginning [`LEAD_US`] later.
-    fn plan(&self) -> &(Window, Pace) {
+    /// Returns the phases and the paces. The first caller sets them, beginning [`LEAD_US`] later.
+    fn plan(&self) -> &Plan {
         self.plan.get_or_init(|| {
             let workload = &self.assignment.workload;
             let window = Window::new(workload, self.clock.now_us() + LEAD_US);
-            (window, Pace::new(workload, window, self.stop.clone()))
+            let pace = Pace::new(workload, window, self.stop.clone());
+            Plan { window, pace, beside: Pace::beside(workload, window, self.stop.clone()) }
         })
     }
 
     /// Waits for the next call of a user and makes it; returns false when the load is over.
     pub(crate) async fn turn(&self, process: usize) -> bool {
-        let Some((_, pace)) = self.plan.get() else { return false };
+        let Some(plan) = self.plan.get() else { return false };
+        let is_beside = process >= self.assignment.workload.users as usize;
+        let pace = plan.beside.as_ref().filter(|_| is_beside).unwrap_or(&plan.pace);
         // Never contended, because one user of goose makes all calls of this number.
         let mut user = self.users[process].lock().await;
         match user.next(&self.scene, pace, &self.clock).await {
@@ -244,7 +255,7 @@ impl Driver {
             () = self.stop.cancelled() => return Measured::default(),
             _ = self.gate.wait() => {}
         }
-        let window = self.plan().0;
+        let window = self.plan().window;
         self.until(window.measured_from_us).await;
         let (from_us, before) = (self.clock.now_us().min(window.measured_from_us), Usage::now());
         self.until(window.until_us).await;
@@ -270,8 +281,8 @@ impl Driver {
         let now_us = self.clock.now_us();
         let mut progress = self.tally.progress(now_us);
         progress.left_us = match (progress.phase, self.plan.get()) {
-            (Phase::Warmup, Some((window, _))) => window.measured_from_us.saturating_sub(now_us),
-            (Phase::Measured, Some((window, _))) => window.until_us.saturating_sub(now_us),
+            (Phase::Warmup, Some(Plan { window, .. })) => window.measured_from_us.saturating_sub(now_us),
+            (Phase::Measured, Some(Plan { window, .. })) => window.until_us.saturating_sub(now_us),
             // An estimate, which assumes that the quiet calls continue at the rate of the last second.
             _ => self.quiet_left.load(Ordering::Relaxed).saturating_mul(1_000_000) / progress.calls.max(1),
         };
@@ -280,13 +291,13 @@ impl Driver {
 
     pub(crate) fn is_measuring(&self) -> bool {
         let now_us = self.clock.now_us();
-        self.plan.get().is_some_and(|(window, _)| (window.measured_from_us..window.until_us).contains(&now_us))
+        self.plan.get().is_some_and(|Plan { window, .. }| (window.measured_from_us..window.until_us).contains(&now_us))
     }
 
     pub(crate) fn report(&self, measured: Measured, cpu_peak: f64, stalls: Vec<Span>) -> DriverReport {
         let problems = self.problems.lock().clone();
         let mean = measured.cpu_us as f64 / (measured.until_us - measured.from_us).max(1) as f64;
-        let planned_arrivals = self.plan.get().and_then(|(_, pace)| pace.planned_arrivals());
+        let planned_arrivals = self.plan.get().and_then(|plan| plan.beside.as_ref().unwrap_or(&plan.pace).planned_arrivals());
         DriverReport {
             measured_from_us: measured.from_us,
             measured_until_us: measured.until_us,

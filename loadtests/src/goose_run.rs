@@ -22,7 +22,7 @@ const UNUSED_HOST: &str = "http://localhost/";
 /// # Errors
 /// goose refuses its configuration or cannot run.
 pub(crate) async fn run(driver: &Arc<Driver>) -> Result<u64, GooseError> {
-    let users = driver.assignment.workload.users as usize;
+    let users = driver.assignment.workload.all_users() as usize;
     let scenario = Scenario::new("mcp")
         .register_transaction(Transaction::new(begin(driver)).set_on_start())
         .register_transaction(Transaction::new(call(driver)).set_name(CALLS))

@@ -8,7 +8,7 @@ pub use error::ProfileError;
 pub use harness_core::plan::data_file::Problem;
 
 use harness_core::plan::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
-use harness_core::plan::workload::{Model, RateStage, Workload};
+use harness_core::plan::workload::{Beside, Model, RateStage, Workload};
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub struct Overrides {
     pub warmup: Option<Duration>,
     /// Pause of a user between two calls. If it is set, the model is closed.
     pub think_time: Option<Duration>,
+    /// Arrivals per second beside the users of a closed model; 0 for none.
+    pub arrivals: Option<f64>,
     /// Arrivals per second. If it is set, the model is open.
     pub rate: Option<f64>,
     /// Arrival schedule such as `10s:100,20s:100-1000`. If it is set, the model is open.
@@ -124,6 +126,14 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
             }
         }
     }
+    match overrides.arrivals {
+        Some(0.0) => workload.beside = None,
+        Some(rate) if !parser::RATE.contains(&rate) => {
+            refuse("--arrivals", format!("`{rate}` is out of range"), parser::RATE_TEXT);
+        }
+        Some(rate) => workload.beside.get_or_insert(Beside { rate, users: parser::ARRIVAL_USERS }).rate = rate,
+        None => {}
+    }
     // After the duration, because `--rate` becomes a schedule of that length.
     override_model(&mut workload, overrides, &mut refuse);
     // Replaced and not added to, because otherwise a threshold of the profile could not be relaxed.
@@ -147,6 +157,7 @@ fn override_model(workload: &mut Workload, overrides: &Overrides, refuse: &mut i
         workload.model = Model::Closed { think_time };
     } else if let Some(rate) = overrides.rate {
         if parser::RATE.contains(&rate) {
+            workload.beside = None;
             workload.model = parser::constant(rate, workload.duration);
         } else {
             refuse("--rate", format!("`{rate}` is out of range"), parser::RATE_TEXT);
@@ -156,6 +167,7 @@ fn override_model(workload: &mut Workload, overrides: &Overrides, refuse: &mut i
             Ok(stages) => {
                 workload.duration = stages.iter().map(|stage| stage.duration).sum();
                 workload.model = Model::Open { stages };
+                workload.beside = None;
             }
             Err(what) => refuse("--stages", what, STAGES_TEXT),
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Returns the number of memories that each user stores before the load, so that every organisation has the number of the workload. Every user
 /// stores at least one, unless the workload has no operation on memories.
 pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
-    let Workload { users, organisations, seed_memories, .. } = *workload;
+    let (users, organisations, seed_memories) = (workload.all_users(), workload.organisations, workload.seed_memories);
     let weighted = workload.mix.iter().filter(|(_, weight)| **weight > 0);
     if !weighted.into_iter().any(|(name, _)| service_of(name) == Some(Service::Memory.name())) {
         return vec![0; users as usize];
@@ -66,7 +66,7 @@ pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
 pub(crate) async fn walk(driver: &Driver) {
     let Assignment { workload, seed, .. } = &driver.assignment;
     driver.expect(0);
-    if let Some(walks) = final_read::walk_all(driver, workload.users, &workload.mix, *seed, lanes(driver)).await {
+    if let Some(walks) = final_read::walk_all(driver, workload.all_users(), &workload.mix, *seed, lanes(driver)).await {
         driver.note_walks(walks);
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn every_organisation_gets_its_memories_and_every_user_stores_one() {
         let overrides = Overrides { users: Some(23), organisations: Some(5), ..Overrides::default() };
-        let mut workload = workload("memory", &overrides).unwrap();
+        let mut workload = workload("memory-classic", &overrides).unwrap();
         for seeds in [50, 7, 0] {
             workload.seed_memories = seeds;
             let shares = shares(&workload);

@@ -139,11 +139,18 @@ impl Link {
 
     /// Takes the end of a source: in order (FIN) or with an error, which resets the connection.
     pub(crate) fn source_ended(&mut self, direction: Direction, in_order: bool, now: Instant) {
-        // The rest of a held message will never come, so the message passes without the rule.
-        self.release(direction, now);
-        if let (Direction::Down, Follower::Http([_, replies])) = (direction, &self.follower)
-            && replies.ends_with_connection()
-        {
+        let ends_reply = match &self.follower {
+            Follower::Http([_, replies]) => direction == Direction::Down && replies.ends_with_connection(),
+            Follower::Undecided | Follower::Redis(..) | Follower::Unfollowed => false,
+        };
+        if ends_reply && in_order {
+            // Such a reply has no length: its end is that of the connection, so a held one is complete now.
+            self.finish_held(direction, true, now);
+        } else {
+            // The rest of a held message will never come, so the message passes without the rule.
+            self.release(direction, now);
+        }
+        if ends_reply {
             self.finish_operation(now);
         }
         let lane = &mut self.lanes[direction.index()];

@@ -383,6 +383,22 @@ async fn a_malformed_reply_arrives_after_the_upstream_did_the_work() {
 }
 
 #[tokio::test]
+async fn a_reply_that_ends_with_the_connection_is_malformed_too() {
+    let upstream = start(|mut socket| async move {
+        let _ = socket.read(&mut [0; 1024]).await;
+        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"id\":1}").await;
+    })
+    .await;
+    let (proxy, mut client) = edge(&upstream).await;
+    let guard = proxy.add(Rule::new(Toxic::Malform(Malform { shape: Shape::NotJson }))).unwrap();
+    client.send(b"POST /mcp HTTP/1.1\r\ncontent-length: 4\r\n\r\npong").await;
+    let rest = String::from_utf8_lossy(&client.rest().await.0).into_owned();
+    assert!(rest.ends_with("</html>"), "{rest}");
+    assert_eq!(guard.remove().operations, 1);
+    proxy.close().await;
+}
+
+#[tokio::test]
 async fn a_share_of_the_turns_of_an_unknown_protocol_is_reset() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;

@@ -27,6 +27,8 @@ pub(crate) use token::{MintArguments, TokenAction, TokenArguments};
 pub(crate) use values::base_url;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Tests the resilience of a stack of MCP services and reports pass, fail or unknown.
 #[derive(Parser)]
@@ -139,9 +141,21 @@ pub(crate) enum Command {
     /// The driver of a run.
     #[command(name = "__drive", hide = true)]
     Drive,
+    /// Becomes a program that dies with its parent.
+    #[command(name = "__become", hide = true)]
+    Become(BecomeArguments),
     /// The reaper of a run.
     #[command(name = "__reap", hide = true)]
     Reap,
+}
+
+#[derive(Args)]
+pub(crate) struct BecomeArguments {
+    /// Id of the parent process.
+    pub(crate) parent: u32,
+    pub(crate) program: PathBuf,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 #[derive(Args)]

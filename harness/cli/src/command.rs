@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub(crate) mod become_program;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod check;

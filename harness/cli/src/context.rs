@@ -2,6 +2,7 @@
 
 use crate::arguments::{BackendArguments, BackendChoice, Colour, Output, base_url};
 use crate::exit::Failure;
+use crate::settings;
 use crate::stdout;
 use crate::view;
 use harness_core::plan::Backend;
@@ -69,10 +70,10 @@ impl Context {
 
     /// Returns the backend that the arguments name, and the key that signs tokens for it. A stack that the harness starts gets a random key.
     pub(crate) fn backend(&self, place: &BackendArguments) -> Result<(Backend, String), Failure> {
-        let external = Backend::External { urls: place.url.iter().cloned().collect() };
+        let external = |urls| Ok::<_, Failure>(Backend::External { urls, hosts: settings::load(None)?.external.hosts });
         let backend = match (place.backend, place.url.is_empty()) {
-            (BackendChoice::Auto | BackendChoice::External, false) => external,
-            (BackendChoice::External, true) => Backend::External { urls: urls_from_env()? },
+            (BackendChoice::Auto | BackendChoice::External, false) => external(place.url.iter().cloned().collect())?,
+            (BackendChoice::External, true) => external(urls_from_env()?)?,
             (BackendChoice::Auto | BackendChoice::Process, true) => Backend::Process,
             (BackendChoice::Docker, true) => Backend::Docker,
             (BackendChoice::Process | BackendChoice::Docker, false) => {

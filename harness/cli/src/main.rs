@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     // The driver and the reaper have their own signal handlers, so they start before `Context::new` installs another.
     match arguments.command {
         Command::Drive => return loadtests::drive_from_stdin(),
+        Command::Become(arguments) => return command::become_program::run(&arguments).code(),
         Command::Reap => return harness_core::stack::reaper::reap_from_stdin(),
         _ => {}
     }
@@ -78,6 +79,6 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Init(arguments) => command::init::run(&arguments, context),
         Command::Bench(arguments) => command::bench::run(&arguments, context),
         Command::Completions(arguments) => command::completions::run(&arguments),
-        Command::Drive | Command::Reap => Ok(Exit::Pass),
+        Command::Become(_) | Command::Drive | Command::Reap => Ok(Exit::Pass),
     }
 }

@@ -49,6 +49,12 @@ fn faults_on_a_running_stack_act_on_its_callers_only() {
         command.env("JWT_SECRET", stack["secret"].as_str().unwrap()).current_dir(folder.path());
         command.args(["chaos", name, "--url", &url]).output().unwrap()
     };
+    let (_, memory) = url.split_once('=').unwrap();
+    let mut wrong = harness();
+    wrong.env("JWT_SECRET", "a-key").current_dir(folder.path());
+    let wrong = wrong.args(["load", "patterns", "--url", &format!("patterns={memory}")]).output().unwrap();
+    assert_eq!(code(&wrong), 69, "{}", text(&wrong));
+    assert!(text(&wrong).contains("is not the `patterns` service: it is `mcp-memory`"), "{}", text(&wrong));
     let refused = chaos("redis-outage");
     assert_eq!(code(&refused), 64, "{}", text(&refused));
     for expected in ["`QUOTA_FREE_DAILY=80` of `memory`", "`kill redis` needs a stack that the harness started"] {

@@ -14,7 +14,7 @@
 use harness_core::fault::{FaultKind, Injector};
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
-use harness_core::stack::reaper;
+use harness_core::stack::{owned, reaper};
 use harness_core::stack::view::{Event, View};
 use harness_core::stack::{Fixture, IMAGE_TAG, Stack, StackRequest};
 use std::path::PathBuf;
@@ -45,6 +45,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == reaper::SUBCOMMAND) {
         return reaper::reap_from_stdin();
+    }
+    if let [first, parent, program, rest @ ..] = &arguments[..]
+        && first == owned::SUBCOMMAND
+    {
+        let parent = parent.parse().expect("the first argument is a process id");
+        let rest: Vec<_> = rest.iter().map(Into::into).collect();
+        println!("{}", owned::become_program(parent, program.as_ref(), &rest));
+        return ExitCode::FAILURE;
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     match runtime.block_on(hold(&arguments)) {

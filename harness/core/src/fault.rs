@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn what_a_backend_cannot_do_is_reported() {
         let full = Topology::full();
-        let external = Backend::External { urls: BTreeMap::new() };
+        let external = Backend::External { urls: BTreeMap::new(), hosts: Vec::new() };
         only(&way("memory", "redis").problems(&full, &external), "no proxy there");
         assert!(way("memory", "redis").problems(&full, &Backend::Docker).is_empty());
         assert!(way("client", "memory").problems(&full, &external).is_empty());

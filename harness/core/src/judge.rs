@@ -15,7 +15,7 @@ use crate::plan::seal::write_whole;
 use crate::plan::workload::{Model, Workload};
 use harness_history::{Criteria, Finding, Verdict, check, judge as judge_history};
 
-/// Longest time without a completed good call while calls wait, in microseconds.
+/// Longest time without a completed good call while calls of an experiment wait, in microseconds.
 const MOST_GAP_US: u64 = 1_000_000;
 
 /// The findings of a run.
@@ -90,7 +90,7 @@ fn load_criteria(workload: &Workload) -> Criteria {
         thresholds: workload.thresholds.clone(),
         users,
         required,
-        most_gap_us: Some(MOST_GAP_US),
+        most_gap_us: Some(workload.longest_gap.as_micros() as u64),
         ..Criteria::default()
     }
 }

@@ -8,7 +8,7 @@ pub mod settings;
 pub mod topology;
 pub mod workload;
 
-mod backend;
+pub(crate) mod backend;
 mod provided_file;
 mod script;
 

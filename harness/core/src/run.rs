@@ -93,7 +93,9 @@ pub async fn run(
 
     view.show(Event::Stage("stopping the stack".to_owned()));
     // An error of the drive is returned only after the stack has stopped.
-    stack.stop().await;
+    if let Err(error) = stack.stop().await {
+        view.show(Event::Note(error.to_string()));
+    }
     // The databases are not part of the record.
     let _ = std::fs::remove_dir_all(run_dir.join("data"));
     driven?;
@@ -189,20 +191,55 @@ fn stage<'a>(
     epoch_us: u64,
     view: &'a Arc<dyn View>,
 ) -> Result<Stage<'a>, RunError> {
-    let identity = match &request.plan.subject {
-        // A store that outlives the run may have the records of an earlier run with the same seed.
-        _ if matches!(request.plan.backend, crate::plan::Backend::External { .. }) => request.plan.run_id.clone(),
-        // The contents of an experiment must be the same in every run with its seed, because the fault proxy draws from what it forwards.
-        Subject::Experiment(experiment) => format!("{} {}", request.plan.seed, experiment.name),
-        Subject::Load(_) | Subject::Scenario(_) => request.plan.run_id.clone(),
-    };
     Ok(Stage::open(StageRequest {
         stack,
         run_dir,
-        identity,
+        identity: identity(&request.plan),
         seed: request.plan.seed,
         secret: &request.secret,
         epoch_us,
         view,
     })?)
+}
+
+/// Returns what the names of the users, and so the marks of their contents, are derived from.
+fn identity(plan: &Plan) -> String {
+    match &plan.subject {
+        // A store that outlives the run may have the records of an earlier run with the same seed.
+        _ if matches!(plan.backend, crate::plan::Backend::External { .. }) => plan.run_id.clone(),
+        // The contents of an experiment must be the same in every run with its seed, because the fault proxy draws from what it forwards.
+        Subject::Experiment(experiment) => format!("{} {}", plan.seed, experiment.name),
+        Subject::Load(_) | Subject::Scenario(_) => plan.run_id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::identity;
+    use crate::drive::experiment;
+    use crate::drive::{Plan, PlanRequest, Subject};
+    use crate::plan::Backend;
+
+    fn plan(seed: u64, backend: Backend) -> Plan {
+        let experiment = experiment::find("tenant-mix", None).unwrap();
+        Plan::resolve(PlanRequest {
+            command: "harness chaos tenant-mix".to_owned(),
+            seed: Some(seed),
+            backend,
+            topology: experiment.topology.clone(),
+            subject: Subject::Experiment(Box::new(experiment)),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn marks_of_an_experiment_come_from_the_seed_and_not_from_the_run() {
+        let (first, second) = (plan(7, Backend::Process), plan(7, Backend::Process));
+        assert_ne!(first.run_id, second.run_id);
+        assert_eq!(identity(&first), identity(&second));
+        assert_ne!(identity(&first), identity(&plan(8, Backend::Process)));
+        let urls = [("memory".to_owned(), "http://127.0.0.1:7420".to_owned())].into();
+        let external = plan(7, Backend::External { urls, hosts: Vec::new() });
+        assert_eq!(identity(&external), external.run_id, "the store may have the records of an earlier run");
+    }
 }

@@ -2,6 +2,7 @@
 //! ready. The waves are stopped in reverse order.
 
 pub mod labelled;
+pub mod owned;
 pub mod process;
 pub mod process_id;
 pub mod reaper;
@@ -28,8 +29,9 @@ pub use fixture::Fixture;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
+use crate::plan::run_dir;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
-use crate::stack::reaper::Reaper;
+use crate::stack::undo_log::UndoLog;
 use crate::stack::view::{Event, View};
 use edge_proxy::{EdgeProxies, ProxiedEdge};
 use futures::future::try_join_all;
@@ -98,7 +100,9 @@ pub struct Stack {
     /// URL of the proxy between the clients and a part, by the name of the part.
     entrances: Mutex<BTreeMap<String, String>>,
     http: reqwest::Client,
-    reaper: Option<Arc<Reaper>>,
+    /// The undo log, which also has the parts, so that the reaper or `harness chaos recover` ends them if the harness
+    /// dies; `None` if the parts outlive the harness.
+    undo_log: Option<Arc<UndoLog>>,
 }
 
 /// The address of the proxies between processes, and of those between the clients and a part.
@@ -114,36 +118,37 @@ impl Stack {
         view: &Arc<dyn View>,
         cancel: &CancellationToken,
     ) -> Result<Self, StackError> {
-        // The reaper ends the stack with the harness. A detached stack outlives the harness, and an external one does not belong to it.
-        let reaper = match request.backend {
+        // A detached stack outlives the harness, and an external one does not belong to it.
+        let undo_log = match request.backend {
             Backend::Process | Backend::Docker if !request.detached => {
-                let reaper = Reaper::start(&request.executable).map_err(|error| StackError::start("reaper", error))?;
-                Some(Arc::new(reaper))
+                Some(UndoLog::new(request.dir.join(run_dir::UNDO), &request.executable))
             }
             _ => None,
         };
-        // If this returns early, the reaper is dropped without `release`, so it ends the parts that have been started.
+        // If this returns early, the guards of the parts are dropped, which ends the parts that have been started.
         tokio::select! {
-            result = Box::pin(Self::start_on(request, reaper, view)) => result,
+            result = Box::pin(Self::start_on(request, undo_log, view)) => result,
             () = cancel.cancelled() => Err(StackError::Interrupted),
         }
     }
 
     async fn start_on(
         request: &StackRequest,
-        reaper: Option<Arc<Reaper>>,
+        undo_log: Option<Arc<UndoLog>>,
         view: &Arc<dyn View>,
     ) -> Result<Self, StackError> {
         let http = ready::http_client()?;
         let runtime: Box<dyn PartRuntime> = match &request.backend {
-            Backend::Process => Box::new(process::Processes::new(reaper.clone(), http.clone())),
-            Backend::Docker => Box::new(docker::Containers::prepare(request, reaper.as_deref(), http.clone()).await?),
-            Backend::External { urls } => Box::new(external::External::check(request, urls, &http).await?),
+            Backend::Process => Box::new(process::Processes::new(undo_log.clone(), http.clone())),
+            Backend::Docker => Box::new(docker::Containers::prepare(request, undo_log.as_ref(), http.clone()).await?),
+            Backend::External { urls, hosts } => {
+                Box::new(external::External::check(request, urls, hosts, &http).await?)
+            }
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
         let stack =
-            Self { request: request.clone(), parts, runtime, proxies: EdgeProxies::default(), entrances, http, reaper };
+            Self { request: request.clone(), parts, runtime, proxies: EdgeProxies::default(), entrances, http, undo_log };
         if let Some(parts) = running {
             // Also a stack that the harness did not start may have proxies at its entrances: these need only this
             // process.
@@ -160,8 +165,9 @@ impl Stack {
         match started.await {
             Ok(()) => Ok(stack),
             Err(error) => {
-                // The reaper would end the parts too, but by SIGKILL, which leaves a service no time to drain.
-                stack.end_parts().await;
+                // The guards of the parts would end them too, but by SIGKILL, which leaves a service no time to drain. The
+                // first error is the one to report.
+                let _ = stack.end_parts().await;
                 Err(error)
             }
         }
@@ -246,9 +252,9 @@ impl Stack {
         &self.request
     }
 
-    /// Returns the process that ends the parts if the harness dies; `None` if the parts outlive the harness.
-    pub(crate) const fn reaper(&self) -> Option<&Arc<Reaper>> {
-        self.reaper.as_ref()
+    /// Returns the undo log that has the parts; `None` if the parts outlive the harness.
+    pub(crate) const fn undo_log(&self) -> Option<&Arc<UndoLog>> {
+        self.undo_log.as_ref()
     }
 
     /// Returns the label of the stack's containers; `None` on other backends.
@@ -269,27 +275,27 @@ impl Stack {
         services.map(endpoint).collect()
     }
 
-    /// Stops the parts in reverse order, then releases the reaper.
-    pub async fn stop(self) {
-        self.end_parts().await;
-        if let Some(reaper) = self.reaper {
-            // `release` waits for the reaper to exit, which would block this thread of the runtime.
-            let _ = tokio::task::spawn_blocking(move || reaper.release()).await;
-        }
+    /// Stops the parts in reverse order, then ends the reaper.
+    ///
+    /// # Errors
+    /// Something of the stack is left. The reaper tries again to remove it.
+    pub async fn stop(self) -> Result<(), StackError> {
+        let ended = self.end_parts().await;
+        // The last handle of the log waits for the reaper to exit, which would block this thread of the runtime.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+        ended
     }
 
-    async fn end_parts(&self) {
+    async fn end_parts(&self) -> Result<(), StackError> {
         // The proxies close after the parts, because the calls that a part finishes during its shutdown pass through them.
-        self.runtime.stop(&self.request.topology.waves()).await;
+        let ended = self.runtime.stop(&self.request.topology.waves()).await;
         self.proxies.close().await;
+        ended
     }
 
-    /// Gives up the parts without stopping them, and returns them. Only a detached stack has no reaper that would end
-    /// them.
-    pub fn leave(self) -> Vec<RunningPart> {
-        let parts = self.parts();
+    /// Gives up the parts without stopping them. Only a detached stack has no undo log that would end them.
+    pub fn leave(self) {
         self.runtime.leave();
-        parts
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<RunningPart>> {

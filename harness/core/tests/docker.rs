@@ -35,7 +35,7 @@ async fn a_stack_of_containers_answers_on_loopback_and_leaves_nothing() {
     let stored = client.call("store_memory", &serde_json::json!({ "content": "kept in a container" })).await;
     assert_eq!(stored.outcome, Outcome::Ok);
     assert!(stack.parts().iter().all(|part| part.container.is_some() && part.pid.is_some()));
-    stack.stop().await;
+    stack.stop().await.unwrap();
     assert_eq!(labelled::count(&label).await.unwrap(), 0);
     let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
     assert!(log.contains("draining"), "the service got no SIGTERM: {log}");
@@ -57,7 +57,7 @@ async fn two_instances_share_one_database_and_one_can_restart_without_the_other(
     stack.start_again("memory-1").await.unwrap();
     assert_eq!(one.call("get_memory", &by_id).await.outcome, Outcome::Ok);
     assert_eq!(stack.log("memory-1").await.unwrap().matches("draining").count(), 1);
-    stack.stop().await;
+    stack.stop().await.unwrap();
     assert_eq!(labelled::count(&label).await.unwrap(), 0, "the volume remains");
 }
 

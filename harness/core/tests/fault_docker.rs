@@ -69,7 +69,7 @@ async fn a_container_that_was_ended_or_paused_is_back_after_the_fault() {
     }
     stack.pause("redis").await.unwrap();
     let label = stack.label().unwrap().to_owned();
-    stack.stop().await;
+    stack.stop().await.unwrap();
     assert_eq!(labelled::count(&label).await.unwrap(), 0, "a paused container is stopped too");
 }
 
@@ -84,7 +84,7 @@ async fn a_redis_in_a_container_reaches_every_state_and_is_restored() {
         active.heal().await.unwrap();
         assert!(answers(&stack).await, "after {state:?}");
     }
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,5 +107,5 @@ async fn a_squeezed_container_has_no_limit_after_the_fault() {
         "a limit above the memory of the machine does not limit"
     );
     assert!(answers(&stack).await);
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }

@@ -83,7 +83,7 @@ async fn a_part_that_is_killed_or_stopped_comes_back_with_its_data() {
     let after = stack.part("memory").unwrap();
     assert_eq!((after.url == before.url, after.pid == before.pid), (true, false));
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +102,7 @@ async fn a_paused_part_answers_nothing_and_its_stack_can_be_stopped() {
     drop(injector.inject(&fault).await.unwrap());
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok, "a dropped guard heals too");
     stack.pause("memory").await.unwrap();
-    stack.stop().await;
+    stack.stop().await.unwrap();
     let log = std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap();
     assert!(log.contains("draining"), "it was not stopped by SIGTERM: {log}");
 }
@@ -135,7 +135,7 @@ async fn a_rule_acts_on_its_way_only_and_counts_its_hits() {
 
     let missing = injector.inject(&way("redis", "memory", json!({ "kind": "hang" }))).await.err();
     assert!(matches!(missing, Some(FaultError::NoProxy { .. })));
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +153,7 @@ async fn on_a_full_disk_writes_fail_as_storage_full_and_reads_succeed() {
     active.heal().await.unwrap();
     let later = stored(&mut client, "after room was made").await;
     assert_eq!(client.call("get_memory", &later).await.outcome, Outcome::Ok);
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +167,7 @@ async fn a_fault_hits_the_real_service_behind_a_broken_one() {
     assert_eq!(outcome, Outcome::Failed(ErrorKind::Tool("storage_full".into())), "{reply}");
     active.heal().await.unwrap();
     stored(&mut client, "after room was made").await;
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +182,7 @@ async fn while_the_database_is_locked_writes_fail_and_reads_succeed() {
     assert_eq!(client.call("get_memory", &by_id).await.outcome, Outcome::Ok);
     active.heal().await.unwrap();
     stored(&mut client, "after the lock").await;
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +214,7 @@ async fn a_changed_rule_file_is_in_force_until_it_is_restored() {
     expect_verdict("block").await;
     active.heal().await.unwrap();
     expect_verdict("allow").await;
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +225,7 @@ async fn a_squeezed_part_gets_its_share_only() {
     let fault = FaultKind::CpuSqueeze(CpuSqueeze { part: memory(), percent: 1 });
     if let Some(why) = fault.impossible_here(&Backend::Process) {
         assert!(matches!(injector.inject(&fault).await, Err(FaultError::Refused { .. })), "{why}");
-        stack.stop().await;
+        stack.stop().await.unwrap();
         return;
     }
     let active = injector.inject(&fault).await.unwrap();
@@ -249,7 +249,7 @@ async fn a_squeezed_part_gets_its_share_only() {
     let active = injector.inject(&fault).await.unwrap();
     stored(&mut client, "within its memory").await;
     active.heal().await.unwrap();
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,5 +266,5 @@ async fn a_part_that_ended_by_its_squeeze_is_back_after_the_fault() {
         active.heal().await.unwrap();
         stored(&mut client(&stack, "memory"), "after its end").await;
     }
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }

@@ -77,7 +77,7 @@ async fn replies_are(state: RedisState, old: [&str; 2], new: [&str; 2]) {
     for words in [READ, SCRIPT] {
         assert_eq!(reply_on_new_connection(&url, words).await, "ok", "{state:?} is healed");
     }
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +119,7 @@ async fn at_max_clients_a_new_connection_is_refused() {
     assert!(text.contains("ERR max number of clients reached"), "{text}");
     active.heal().await.unwrap();
     assert_eq!(reply_on_new_connection(&url, SCRIPT).await, "ok");
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +149,7 @@ async fn scripts_are_flushed_repeatedly() {
     active.heal().await.unwrap();
     let loaded: String = redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();
     assert_eq!(reply_to(&mut connection, &["EVALSHA", &loaded, "0"]).await, "ok");
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn all_counters_are_lost() {
     injector.inject(&FaultKind::Redis(Redis { state: RedisState::CountersLost })).await.unwrap().heal().await.unwrap();
     let counted: Option<u64> = redis::cmd("GET").arg("counted").query_async(&mut connection).await.unwrap();
     assert_eq!(counted, None);
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,5 +179,5 @@ async fn a_service_works_in_every_state_and_after_it() {
         let after = client.call("store_memory", &content(&format!("after {state:?}"))).await;
         assert_eq!(after.outcome, harness_history::Outcome::Ok, "after {state:?}");
     }
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }

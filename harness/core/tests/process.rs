@@ -47,7 +47,7 @@ async fn instances_share_a_database_and_come_back_at_their_address() {
     assert!(stack.log("memory-2").await.unwrap().contains("draining"));
     assert!(stack.metrics("memory-2").await.unwrap().contains("# TYPE"));
     assert!(stack.write_file(Service::Memory, "a.yaml", "").is_err(), "it has no folder of files");
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +68,7 @@ async fn a_paused_part_answers_when_it_is_resumed_and_ends_cleanly_while_it_is_p
     assert!(matches!(stack.pause("memory").await, Err(StackError::Control { .. })), "it has ended");
     stack.start_again("memory").await.unwrap();
     stack.pause("memory").await.unwrap();
-    stack.stop().await;
+    stack.stop().await.unwrap();
     assert!(std::fs::read_to_string(dir.path().join("logs/memory.log")).unwrap().matches("draining").count() == 2);
 }
 
@@ -79,5 +79,5 @@ async fn a_stack_whose_parts_have_ended_can_be_stopped() {
     stack.kill("memory").await.unwrap();
     assert!(stack.tapped("memory", "redis").is_none());
     assert!(stack.kill("nothing").await.unwrap_err().to_string().contains("no such part"));
-    stack.stop().await;
+    stack.stop().await.unwrap();
 }

@@ -12,6 +12,9 @@ pub struct Expectation {
     pub expected: String,
     /// `pass` if it was met, `fail` if not, `unknown` if it could not be evaluated.
     pub verdict: Verdict,
+    /// True if it had to be met by a time, so that a busy machine may be the reason why it was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed: bool,
     /// What the scenario saw.
     pub seen: String,
     /// Positions of the operations that show it (0-based line numbers of `history.jsonl`).

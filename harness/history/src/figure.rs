@@ -5,7 +5,7 @@ use crate::finding::Evidence;
 use crate::history::History;
 use crate::op::{ErrorKind, Op};
 use crate::percentile;
-use crate::threshold::{Metric, Threshold, millis, percent};
+use crate::threshold::{Metric, Threshold, millis, percent, percentile_name};
 
 /// Maximum number of operations that are shown as evidence of a broken threshold.
 const MOST_SHOWN: usize = 3;
@@ -92,7 +92,7 @@ fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item
     let result = if value >= threshold.below && (is_measured || slow >= percentile::BEYOND) {
         latencies.sort_unstable_by(|one, other| other.cmp(one));
         let shown: Vec<u32> = latencies.iter().take(MOST_SHOWN).map(|(_, at)| *at).collect();
-        let what = format!("{threshold} is broken: p{percentile} is {}", millis(value));
+        let what = format!("{threshold} is broken: {} is {}", percentile_name(percentile), millis(value));
         // A busy machine delays calls, but never each of them. If even the fastest call breaks the bound, the stack is slow.
         let certain = slow == calls && calls >= percentile::BEYOND;
         FigureResult::Broken { evidence: Evidence::of(what, &shown), certain }
@@ -100,7 +100,7 @@ fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item
         FigureResult::Holds
     } else {
         let least = percentile::least_calls(percentile);
-        text = format!("{threshold}: not measured: {calls} calls, and p{percentile} needs at least {least}");
+        text = format!("{threshold}: not measured: {calls} calls, and {} needs at least {least}", percentile_name(percentile));
         FigureResult::NotMeasured
     };
     Some(Figure { text, calls, result })

@@ -132,6 +132,18 @@ impl History {
         self.calls().filter(move |(_, op)| span.holds(op.invoke_us))
     }
 
+    /// Returns the numbers of the users whose calls follow a schedule.
+    pub fn scheduled_users(&self) -> HashSet<u32> {
+        self.calls().filter(|(_, op)| op.planned_us.is_some()).map(|(_, op)| op.process).collect()
+    }
+
+    /// Returns the measured calls whose latency is judged. If some users follow a schedule, only their calls: the others
+    /// send nothing while nothing answers, so that their calls would hide an outage.
+    pub fn timed_calls(&self) -> impl Iterator<Item = (u32, &Op)> {
+        let scheduled = self.scheduled_users();
+        self.calls().filter(move |(_, op)| scheduled.is_empty() || scheduled.contains(&op.process))
+    }
+
     /// Returns the planned arrivals within a span. Calls of organisations that have used up their limit are left out, because their refusals say
     /// nothing about the capacity of the stack. Calls that follow from an arrival are left out, because their number depends on the mix. If no call
     /// of the run was planned, every call is an arrival.

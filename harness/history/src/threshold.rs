@@ -29,10 +29,15 @@ impl std::fmt::Display for Threshold {
             write!(f, "{operation} ")?;
         }
         match self.metric {
-            Metric::LatencyPercentile(percentile) => write!(f, "p{percentile}<{}", millis(self.below)),
+            Metric::LatencyPercentile(percentile) => write!(f, "{}<{}", percentile_name(percentile), millis(self.below)),
             Metric::ErrorRate => write!(f, "error_rate<{}", percent(self.below)),
         }
     }
+}
+
+/// Returns the name of a percentile as files write it: the hundredth is the maximum.
+pub(crate) fn percentile_name(percentile: f64) -> String {
+    if percentile >= 100.0 { "max".to_owned() } else { format!("p{percentile}") }
 }
 
 /// Formats microseconds as milliseconds or seconds.

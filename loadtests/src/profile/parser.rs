@@ -4,7 +4,7 @@
 use harness_core::drive::traffic::operations::{names, service_of};
 use harness_core::plan::data_file::form::{self, Filled, Length, Thresholds};
 use harness_core::plan::data_file::{DURATION_TEXT, MAX_RATE, Problem, stages};
-use harness_core::plan::workload::{Model, RateStage, Workload};
+use harness_core::plan::workload::{Beside, Model, RateStage, Workload};
 use mcp_contracts::Service;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -15,6 +15,9 @@ use std::time::Duration;
 pub(super) const USERS: RangeInclusive<u32> = 1..=10_000;
 pub(super) const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 pub(super) const RATE: RangeInclusive<f64> = 0.001..=MAX_RATE;
+/// Users that make the arrivals beside a closed model, unless a profile has another number: enough that a user is free
+/// for each arrival while calls take up to 200 ms at 200 arrivals per second.
+pub(super) const ARRIVAL_USERS: u32 = 40;
 /// [`RATE`] in words.
 pub(super) const RATE_TEXT: &str = "arrivals per second, above 0 and up to 100000";
 
@@ -47,6 +50,12 @@ pub(super) struct Profile {
     /// Arrivals over time, such as `10s:100,20s:100-1000`; only in the open model, without `rate` and `duration`.
     #[schemars(extend("format" = "stages"))]
     stages: Option<String>,
+    /// Arrivals per second in addition to the calls of the users, which a frozen service does not hold up; only in the closed model.
+    #[schemars(range(min = *RATE.start(), max = *RATE.end()))]
+    arrivals: Option<f64>,
+    /// Number of further users that make the `arrivals`.
+    #[schemars(range(min = *USERS.start(), max = *USERS.end()), extend("default" = ARRIVAL_USERS))]
+    arrival_users: u32,
     /// Load before measuring starts, such as `5s`.
     #[schemars(extend("default" = "0s", "x-at-least" = "0s", "x-at-most" = "24h"))]
     warmup: Length,
@@ -56,6 +65,9 @@ pub(super) struct Profile {
     /// Deadline of one call; the outcome of a call that takes longer is unknown.
     #[schemars(extend("default" = "5s", "x-at-least" = "1ms", "x-at-most" = "10m"))]
     call_deadline: Length,
+    /// Longest time without a completed good call while calls wait, such as `1s`.
+    #[schemars(extend("default" = "1s", "x-at-least" = "10ms", "x-at-most" = "10m"))]
+    longest_gap: Length,
     /// Number of memories stored for each organisation before the warm-up.
     #[schemars(range(max = 1_000_000), extend("default" = 0))]
     seed_memories: u32,
@@ -97,9 +109,11 @@ pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec
         users: profile.users,
         organisations: profile.organisations,
         model,
+        beside: profile.arrivals.map(|rate| Beside { rate, users: profile.arrival_users }),
         warmup: profile.warmup.0,
         duration,
         call_deadline: profile.call_deadline.0,
+        longest_gap: profile.longest_gap.0,
         thresholds: profile.thresholds.0,
         mix: profile.mix,
         seed_memories: profile.seed_memories,
@@ -122,6 +136,9 @@ fn check(profile: &mut Filled<'_, Profile>) {
             }
         }
         ModelName::Open => {
+            if profile.has("arrivals") {
+                profile.note("arrivals", "the open model has its own arrivals", "only in the closed model");
+            }
             if profile.has("think_time") {
                 profile.note("think_time", "arrivals of the open model do not wait", "only in the closed model");
             }

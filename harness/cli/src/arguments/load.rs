@@ -40,6 +40,9 @@ pub(crate) struct Changes {
     /// Pause of each user between two calls (closed model).
     #[arg(long, value_parser = parse_duration)]
     pub(crate) think_time: Option<Duration>,
+    /// Arrivals per second in addition to the calls of the users (closed model); 0 for none.
+    #[arg(long, conflicts_with_all = ["rate", "stages"])]
+    pub(crate) arrivals: Option<f64>,
     /// Arrivals per second (open model).
     #[arg(long, conflicts_with_all = ["stages", "think_time"])]
     pub(crate) rate: Option<f64>,

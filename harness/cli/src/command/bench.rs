@@ -103,8 +103,9 @@ async fn measure(context: &Context) -> Result<Round, Failure> {
         .map_err(|error| Failure::from(RunError::from(error)))?;
     let ready = start.elapsed();
     let measured = costs(&stack, &secret, ready).await;
-    stack.stop().await;
+    let stopped = stack.stop().await;
     let _ = std::fs::remove_dir_all(folder);
+    stopped.map_err(Failure::internal)?;
     measured
 }
 

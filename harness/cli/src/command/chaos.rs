@@ -82,6 +82,7 @@ pub(crate) fn resolve(
         // Called for each experiment, because each stack gets its own random key.
         let (backend, secret) = context.backend(&arguments.place)?;
         let external = matches!(backend, Backend::External { .. });
+        let impossible = experiment.faults.iter().find_map(|order| order.fault.impossible_here(&backend));
         let topology = lying(experiment.topology.clone(), lies);
         let wish = PlanRequest {
             command: command_of(arguments, &experiment, lies),
@@ -94,6 +95,11 @@ pub(crate) fn resolve(
             Ok(plan) => plans.push((experiment, plan, secret)),
             // `--all` on a running stack skips the experiments that need a stack of their own.
             Err(_) if external && arguments.all => elsewhere += 1,
+            // `--all` skips also those whose fault this machine cannot inject, such as a limit without control groups.
+            Err(_) if arguments.all && impossible.is_some() => {
+                let why = impossible.unwrap_or_default();
+                context.tell(&format!("`{}` is skipped: {why}", experiment.name));
+            }
             Err(error) => problems.push(format!("{}: {error}", experiment.name)),
         }
     }
@@ -152,15 +158,18 @@ fn list(experiments: &[Experiment], context: &Context) {
     }
 }
 
-/// Undoes the faults that killed harnesses left behind.
+/// Undoes the faults that killed harnesses left behind, and ends their parts.
 fn recover(runs: &Path, context: &Context) -> Result<Exit, Failure> {
     let recovered = context.runtime.block_on(fault::recover(runs));
     if context.output.json {
         context.print_json(&json!({
-            "event": "recovered", "found": recovered.found, "undone": recovered.undone, "failed": recovered.failed,
+            "event": "recovered", "found": recovered.found, "undone": recovered.undone.len(), "actions": recovered.undone,
+            "failed": recovered.failed,
         }));
     } else {
-        context.print(&format!("{} faults were left behind, {} have been undone", recovered.found, recovered.undone));
+        let (found, undone) = (recovered.found, recovered.undone.len());
+        context.print(&format!("{found} faults and parts of killed harnesses were pending, {undone} are undone now"));
+        recovered.undone.iter().for_each(|action| context.print(&format!("  {action}")));
         recovered.failed.iter().for_each(|why| context.print(&format!("  not undone: {why}")));
     }
     Ok(if recovered.failed.is_empty() { Exit::Pass } else { Exit::Fail })

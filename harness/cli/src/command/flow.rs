@@ -62,8 +62,9 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
             () = context.cancel.cancelled() => Ok(Exit::Interrupted),
         };
         // The stack is stopped after an error or an interrupt too, so that no part of it outlives the command.
-        stack.stop().await;
-        walked
+        let stopped = stack.stop().await;
+        let exit = walked?;
+        stopped.map(|()| exit).map_err(Failure::internal)
     });
     let _ = std::fs::remove_dir_all(folder);
     result
@@ -78,7 +79,7 @@ fn place(arguments: &FlowArguments, context: &Context) -> Result<(Backend, Strin
     {
         let services = state.parts.iter().filter(|part| part.kind.service().is_some());
         let urls = services.map(|part| (part.name.clone(), part.url.clone())).collect();
-        return Ok((Backend::External { urls }, state.secret));
+        return Ok((Backend::External { urls, hosts: Vec::new() }, state.secret));
     }
     context.backend(&arguments.place)
 }

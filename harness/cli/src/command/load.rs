@@ -55,6 +55,7 @@ fn overrides(changes: &Changes) -> Overrides {
         duration: changes.duration,
         warmup: changes.warmup,
         think_time: changes.think_time,
+        arrivals: changes.arrivals,
         rate: changes.rate,
         stages: changes.stages.clone(),
         thresholds: changes.threshold.clone(),

@@ -24,7 +24,7 @@ pub fn raise() {
 
 /// Returns the number of open files that a load needs: each user keeps one connection to each service that it calls.
 pub fn of_load(workload: &Workload) -> u64 {
-    BASE + u64::from(workload.users) * services(&workload.mix)
+    BASE + u64::from(workload.all_users()) * services(&workload.mix)
 }
 
 pub(super) fn of_experiment(load: &Load) -> u64 {

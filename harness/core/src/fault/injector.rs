@@ -16,10 +16,11 @@ pub struct Injector<'a> {
 }
 
 impl<'a> Injector<'a> {
-    /// The undo log is written to `run_dir`.
+    /// The undo log is written to `run_dir` if the stack has none of its own.
     pub fn new(stack: &'a Stack, run_dir: &Path) -> Self {
-        let (reaper, executable) = (stack.reaper().cloned(), &stack.request().executable);
-        Self { stack, log: UndoLog::new(run_dir.join(run_dir::UNDO), reaper, executable) }
+        // The log of the stack, so that one watchdog undoes the faults before it ends the parts.
+        let own = || UndoLog::new(run_dir.join(run_dir::UNDO), &stack.request().executable);
+        Self { stack, log: stack.undo_log().cloned().unwrap_or_else(own) }
     }
 
     /// Injects a fault. It acts when this returns.

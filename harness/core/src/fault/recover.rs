@@ -1,4 +1,4 @@
-//! Undoes the faults of harnesses that have died, from their undo logs.
+//! Undoes the faults of harnesses that have died, and ends their parts, from their undo logs.
 
 use crate::plan::run_dir;
 use crate::stack::undo::line::{mark_undone, read};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Number of faults of dead harnesses that were still to undo.
+    /// Number of entries of dead harnesses that were still to undo: faults and parts.
     pub found: usize,
-    /// Number of these that this call has undone.
-    pub undone: usize,
+    /// What this call has done for the entries that are undone now; one line each.
+    pub undone: Vec<String>,
     /// Why the others could not be undone; one line each.
     pub failed: Vec<String>,
 }
 
-/// Undoes the faults of dead harnesses in all runs of a folder. Skips the log of a harness that is running. May be
+/// Undoes the faults of dead harnesses in all runs of a folder, and ends their parts. Skips the log of a harness that is running. May be
 /// called at any time.
 pub async fn recover(runs: &Path) -> Recovered {
     let mut recovered = Recovered::default();
@@ -31,10 +31,12 @@ pub async fn recover(runs: &Path) -> Recovered {
         // twice.
         for (id, undo) in log.pending.newest_first() {
             recovered.found += 1;
+            // Before the undo, because it tells a part that this call ends from one that had ended.
+            let action = undo.describe();
             let undone = undo.apply().await.map_err(|error| error.to_string());
             let marked = undone.and_then(|()| mark_undone(&path, &id).map_err(|error| error.to_string()));
             match marked {
-                Ok(()) => recovered.undone += 1,
+                Ok(()) => recovered.undone.push(action),
                 Err(why) => recovered.failed.push(format!("`{}`: {why}", path.display())),
             }
         }
@@ -81,7 +83,8 @@ mod tests {
         write_log(&runs.join("gate").join(RUNS), "dead", &DEAD, &left);
         let pid = std::process::id();
         write_log(&runs, "alive", &Line::Harness { pid, started: start_time(pid).unwrap() }, &kept);
-        assert_eq!(recover(&runs).await, Recovered { found: 1, undone: 1, failed: Vec::new() });
+        let undone = vec![format!("removed `{}`", left.display())];
+        assert_eq!(recover(&runs).await, Recovered { found: 1, undone, failed: Vec::new() });
         assert!(!left.exists() && kept.exists());
         assert_eq!(recover(&runs).await, Recovered::default(), "a second time there is nothing to undo");
         assert_eq!(recover(&folder.path().join("none")).await, Recovered::default());
@@ -97,8 +100,8 @@ mod tests {
         std::fs::remove_file(&stubborn).unwrap();
         std::fs::create_dir(&stubborn).unwrap();
         let recovered = recover(&runs).await;
-        assert_eq!((recovered.found, recovered.undone, recovered.failed.len()), (1, 0, 1));
+        assert_eq!((recovered.found, recovered.undone.len(), recovered.failed.len()), (1, 0, 1));
         std::fs::remove_dir(&stubborn).unwrap();
-        assert_eq!(recover(&runs).await.undone, 1);
+        assert_eq!(recover(&runs).await.undone.len(), 1);
     }
 }

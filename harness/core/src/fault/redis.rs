@@ -12,7 +12,7 @@ use super::injection::Injection;
 use super::kind::{Acting, CountedHits, Fault, Hold, Step};
 use crate::plan::topology::{PartKind, Topology};
 use crate::stack::RunningPart;
-use crate::stack::undo::{RedisUndo, Undo, connect, query, run_id};
+use crate::stack::undo::{ProcessUndo, RedisUndo, Undo, connect, query, run_id};
 use futures::future::BoxFuture;
 use recipe::{Ongoing, Recipe};
 use redis::RedisError;
@@ -111,7 +111,9 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
     }
     if !restore.is_empty() {
         let (url, password) = (part.url.clone(), recipe.password.clone());
-        acting.undo.push(injection.must_undo(Undo::Redis(RedisUndo { url, password, run_id, commands: restore }))?);
+        let process = part.pid.zip(part.started).map(|(pid, started)| ProcessUndo { pid, started });
+        let undo = RedisUndo { url, password, run_id, process, commands: restore };
+        acting.undo.push(injection.must_undo(Undo::Redis(undo))?);
     }
     let tasks = begin(&part.url, &recipe, &mut admin).await.map_err(|why| injection.refused(why))?;
     // Commands that were accepted are no proof: a fault without an effect proves nothing (decision 0015).

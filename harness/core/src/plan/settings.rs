@@ -26,6 +26,8 @@ pub const DEFAULT: &str = include_str!("settings/default.toml");
 pub struct Settings {
     /// Which runs are kept.
     pub runs: Runs,
+    /// Stacks that the harness did not start.
+    pub external: External,
     /// The gate and its profiles.
     gate: Gate,
 }
@@ -37,6 +39,14 @@ pub struct Runs {
     /// The number of runs that are kept in the folder of the runs; 0 keeps every run.
     #[schemars(range(max = 10_000))]
     pub keep: u32,
+}
+
+/// Stacks that the harness did not start.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct External {
+    /// Hosts that `--url` may name in addition to loopback and the harness's own container network.
+    pub hosts: Vec<String>,
 }
 
 /// The gate and its profiles.

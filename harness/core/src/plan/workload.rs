@@ -19,12 +19,18 @@ pub struct Workload {
     /// Number of organisations, over which the users are spread.
     pub organisations: u32,
     pub model: Model,
+    /// Arrivals beside the users of a closed model; `None` if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// Duration of the load before the measured phase.
     pub warmup: Duration,
     /// Length of the measured phase.
     pub duration: Duration,
     /// Deadline of one call. The outcome of a call that takes longer is unknown.
     pub call_deadline: Duration,
+    /// Longest time without a completed good call while calls wait.
+    #[serde(default = "default_longest_gap")]
+    pub longest_gap: Duration,
     /// Weight of each operation, by its name.
     pub mix: BTreeMap<String, u32>,
     /// Number of memories that are stored for each organisation before the warm-up.
@@ -36,6 +42,11 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// Returns the number of all users: those of the model, and those of the arrivals beside it.
+    pub fn all_users(&self) -> u32 {
+        self.users + self.beside.as_ref().map_or(0, |beside| beside.users)
+    }
+
     /// Returns the reasons why it cannot be driven, one line each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let Self { users, organisations, .. } = self;
@@ -51,8 +62,11 @@ impl Workload {
         problems
     }
 
-    /// Returns the most calls that the mix can make in the measured phase; `None` if only the service limits them.
+    /// Returns the most calls of the mix in the measured phase whose latency is judged; `None` if only the service limits them.
     fn most_calls(&self) -> Option<f64> {
+        if let Some(beside) = &self.beside {
+            return Some(beside.rate * self.duration.as_secs_f64());
+        }
         match &self.model {
             Model::Closed { think_time } if think_time.is_zero() => None,
             Model::Closed { think_time } => {
@@ -102,6 +116,21 @@ pub enum Model {
         /// The stages, one after the other; the rate is linear within each.
         stages: Vec<RateStage>,
     },
+}
+
+/// Longest time without a completed good call, unless a file sets another: what a user notices as an outage.
+const fn default_longest_gap() -> Duration {
+    Duration::from_secs(1)
+}
+
+/// Arrivals at a fixed rate, made by users of their own beside those of a closed model. A closed model sends nothing while
+/// nothing answers, so that an outage is a few slow calls; these arrivals continue, and each of them is late.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Arrivals per second.
+    pub rate: f64,
+    /// Number of users that make them.
+    pub users: u32,
 }
 
 /// A stage of an arrival schedule.

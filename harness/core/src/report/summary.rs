@@ -9,7 +9,7 @@ use super::tally::{Second, Tally};
 use crate::drive::Subject;
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Purpose;
-use crate::plan::workload::{Model, Workload};
+use crate::plan::workload::{Beside, Model, Workload};
 use harness_history::{Finding, History, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -197,7 +197,7 @@ fn experiment_figures(figures: PlanFigures, experiment: &crate::drive::experimen
 }
 
 fn model(workload: &Workload) -> String {
-    match &workload.model {
+    let model = match &workload.model {
         Model::Closed { think_time } if think_time.is_zero() => "closed, no think time".to_owned(),
         Model::Closed { think_time } => format!("closed, {} ms think time", think_time.as_millis()),
         Model::Open { stages } => {
@@ -212,6 +212,10 @@ fn model(workload: &Workload) -> String {
             });
             format!("open, {}", parts.collect::<Vec<_>>().join(", then "))
         }
+    };
+    match &workload.beside {
+        Some(Beside { rate, users }) => format!("{model}; beside it {rate}/s by {users} further users"),
+        None => model,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::observe::{self, WatchedProcess};
 use crate::plan::run_dir;
 use crate::plan::workload::Workload;
 use crate::stack::view::{Event, Progress, View};
-use crate::stack::{Stack, log_tail};
+use crate::stack::{Stack, log_tail, owned};
 use harness_history::Phase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 /// Subcommand with which the harness starts itself as the driver.
@@ -43,7 +43,7 @@ pub(super) async fn drive(
         seed: request.plan.seed,
         workload: workload.clone(),
     };
-    let mut child = start_driver(&request.executable, run_dir)?;
+    let mut child = start_driver(&request.executable, run_dir).await?;
     let mut processes = observe::local_processes(&stack.parts());
     let driver = child.id();
     processes.extend(driver.map(|pid| WatchedProcess { part: "driver".to_owned(), pid }));
@@ -61,15 +61,16 @@ pub(super) async fn drive(
     sampled.map_err(|error| RunError::Unrecorded { path: run_dir.to_owned(), why: error.to_string() })
 }
 
-fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {
+async fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {
     let failed =
         |error: std::io::Error| RunError::Driver { why: format!("cannot be started: {error}"), tail: String::new() };
     let log = std::fs::File::create(driver_log(run_dir)).map_err(failed)?;
-    let mut command = Command::new(executable);
+    let mut command = owned::command(executable, executable);
     command.arg(DRIVE_SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
     // In a process group of its own, because Ctrl-C in a terminal signals the whole group: the harness forwards one
     // signal, and goose would end the process at a second one (decision 0002).
-    command.process_group(0).kill_on_drop(true).spawn().map_err(failed)
+    command.process_group(0).kill_on_drop(true);
+    owned::spawn(command).await.map_err(failed)
 }
 
 fn driver_log(run_dir: &Path) -> PathBuf {

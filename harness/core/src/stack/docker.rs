@@ -12,10 +12,10 @@ use super::{Ended, RunningPart, START_DEADLINE, STOP_DEADLINE, StackError, Stack
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::labelled::{self, LABEL};
 use crate::stack::process_id::start_time;
-use crate::stack::reaper::Reaper;
+use crate::stack::undo::Undo;
+use crate::stack::undo_log::{UndoGuard, UndoLog};
 use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
-use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -34,6 +34,8 @@ pub(super) struct Containers {
     /// The address of this machine on the network; the proxies between containers listen there (decision 0018).
     gateway: IpAddr,
     containers: Mutex<BTreeMap<String, PartContainer>>,
+    /// Removes everything with the label if the harness dies; `None` if the stack outlives the harness.
+    undo: Mutex<Option<UndoGuard>>,
 }
 
 struct PartContainer {
@@ -130,7 +132,7 @@ impl PartRuntime for Containers {
         })
     }
 
-    fn stop<'r>(&'r self, waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
+    fn stop<'r>(&'r self, waves: &'r [Vec<&'r Part>]) -> Action<'r, ()> {
         Box::pin(async move {
             let mut containers = std::mem::take(&mut *self.lock());
             for wave in waves.iter().rev() {
@@ -138,7 +140,13 @@ impl PartRuntime for Containers {
                 futures::future::join_all(ending.map(|container| self.end(container))).await;
             }
             // Removes the network, the volumes, and any container that still exists.
-            let _ = labelled::remove_from(&self.docker, &self.label).await;
+            labelled::remove_from(&self.docker, &self.label).await?;
+            let undo = self.undo.lock().take();
+            if let Some(undo) = undo {
+                // Everything is removed. If Docker fails between these two, the entry stays and the reaper tries again.
+                let _ = undo.undo().await;
+            }
+            Ok(())
         })
     }
 
@@ -168,7 +176,7 @@ impl Containers {
     /// Checks that the images exist, and creates the network and the volumes.
     pub(super) async fn prepare(
         request: &StackRequest,
-        reaper: Option<&Reaper>,
+        undo_log: Option<&Arc<UndoLog>>,
         http: reqwest::Client,
     ) -> Result<Self, StackError> {
         let docker = labelled::connect().await?;
@@ -182,9 +190,9 @@ impl Containers {
         }
         let label = format!("stack-{}", uuid::Uuid::new_v4().simple());
         // Before anything with the label exists, so that nothing remains if the harness dies while it creates it.
-        if let Some(reaper) = reaper {
-            reaper.watch_label(&label);
-        }
+        let must_remove = || Undo::RemoveLabelled { label: label.clone() };
+        let undo = undo_log.map(|log| log.must_undo(must_remove())).transpose();
+        let undo = undo.map_err(|error| StackError::start("network", error))?;
         // testcontainers could create the network too, but would not set the label.
         let labels = HashMap::from([(LABEL.to_owned(), label.clone())]);
         let failed = |what: &str, error: bollard::errors::Error| StackError::start(what, error);
@@ -197,7 +205,7 @@ impl Containers {
             let volume = VolumeCreateRequest { name, labels: Some(labels.clone()), ..Default::default() };
             docker.create_volume(volume).await.map_err(|error| failed("volume", error))?;
         }
-        Ok(Self { docker, http, label, gateway, containers: Mutex::default() })
+        Ok(Self { docker, http, label, gateway, containers: Mutex::default(), undo: Mutex::new(undo) })
     }
 
     /// Waits until a part is ready or has ended. If it is ready, records its process.
@@ -211,8 +219,8 @@ impl Containers {
                 return Err(StackError::Died { part: running.name.clone(), status, tail: log_tail(&log) });
             }
         }
-        running.pid = life::process(&self.docker, &id).await;
         // `None` if the process is not visible here, for example because the daemon runs in a virtual machine.
+        running.pid = life::process(&self.docker, &id).await.filter(|pid| life::is_of_container(*pid, &id));
         running.started = running.pid.and_then(start_time);
         if let Some(container) = self.lock().get_mut(&running.name) {
             container.running = running.clone();

@@ -45,6 +45,9 @@ pub enum StackError {
         "`{part}` at `{url}` is not ready: {why}\nhint: start it, or let the harness start one with `--backend process`"
     )]
     Unreachable { part: String, url: String, why: String },
+    /// A URL of an external stack leads to another program.
+    #[error("`{url}` is not the `{part}` service: {why}\nhint: compare the port with that of `{part}`")]
+    WrongService { part: String, url: String, why: String },
     #[error("interrupted while the stack was starting")]
     Interrupted,
 }

@@ -1,11 +1,16 @@
-//! The external backend: a stack that the harness did not start. The harness checks that its parts are ready, and never
-//! starts, stops or changes one.
+//! The external backend: a stack that the harness did not start. The harness checks that its parts are the right
+//! services, within reach and ready, and never starts, stops or changes one.
 
 use super::ready::{self, Readiness};
 use super::runtime::PartRuntime;
 use super::{RunningPart, StackError, StackRequest};
+use crate::plan::backend::{host_of, is_loopback};
 use crate::plan::topology::Part;
+use mcp_contracts::Service;
+use mcp_contracts::service::{VERSION_PATH, VersionInfo};
+use nix::ifaddrs::getifaddrs;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(super) struct External {
     parts: Vec<RunningPart>,
@@ -18,10 +23,11 @@ impl PartRuntime for External {
 }
 
 impl External {
-    /// Fails if a part is not ready.
+    /// Fails if a part is out of reach, is another service, or is not ready.
     pub(super) async fn check(
         request: &StackRequest,
         urls: &BTreeMap<String, String>,
+        hosts: &[String],
         http: &reqwest::Client,
     ) -> Result<Self, StackError> {
         let mut parts = Vec::new();
@@ -30,12 +36,20 @@ impl External {
             // The user may name more services than this run uses.
             let Some(part) = request.topology.parts.iter().find(is_it) else { continue };
             let url = url.trim_end_matches('/').to_owned();
+            let Some(service) = part.kind.service() else { continue };
             let unreachable = |why: String| StackError::Unreachable { part: name.clone(), url: url.clone(), why };
+            within_reach(&url, hosts).await.map_err(unreachable)?;
             match ready::readiness(http, part.kind, &url).await {
                 Readiness::Ready => {}
                 Readiness::NotReady(response) => return Err(unreachable(format!("it is not ready: {response}"))),
                 Readiness::Silent(error) => return Err(unreachable(error)),
             }
+            // A wrong port would send the load to another service, which answers every call with an error.
+            is_service(http, service, &url).await.map_err(|why| StackError::WrongService {
+                part: name.clone(),
+                url: url.clone(),
+                why,
+            })?;
             parts.push(RunningPart {
                 name: name.clone(),
                 kind: part.kind,
@@ -47,5 +61,119 @@ impl External {
             });
         }
         Ok(Self { parts })
+    }
+}
+
+/// Fails if `/version` does not name the service.
+async fn is_service(http: &reqwest::Client, service: Service, url: &str) -> Result<(), String> {
+    let silent = |error: reqwest::Error| format!("`{VERSION_PATH}` gives no answer: {}", error.without_url());
+    let response = http.get(format!("{url}{VERSION_PATH}")).send().await.map_err(silent)?;
+    if !response.status().is_success() {
+        return Err(format!("`{VERSION_PATH}` answers with status {}", response.status().as_u16()));
+    }
+    let text = response.text().await.map_err(silent)?;
+    let name = serde_json::from_str::<VersionInfo>(&text).map(|version| version.name);
+    match name {
+        Ok(name) if name == service.binary() => Ok(()),
+        Ok(name) => Err(format!("it is `{name}`")),
+        Err(_) => Err(format!("its answer to `{VERSION_PATH}` is not that of a service")),
+    }
+}
+
+/// Fails if the host of the URL is neither loopback, nor listed, nor in a network of this machine's container. The plan
+/// has refused other names; here the addresses of a name are known.
+async fn within_reach(url: &str, hosts: &[String]) -> Result<(), String> {
+    let host = host_of(url).unwrap_or_default();
+    if is_loopback(host) || hosts.iter().any(|allowed| allowed == host) {
+        return Ok(());
+    }
+    let addresses = tokio::net::lookup_host((host, 0)).await.map_err(|error| format!("`{host}`: {error}"))?;
+    let networks = own_networks();
+    let outside = addresses.map(|address| address.ip()).find(|ip| !networks.iter().any(|network| network.has(*ip)));
+    outside.map_or(Ok(()), |ip| Err(format!("its address {ip} is not in the container network of the harness")))
+}
+
+/// A network to which this machine is attached.
+struct Network {
+    address: IpAddr,
+    mask: IpAddr,
+}
+
+impl Network {
+    fn has(&self, ip: IpAddr) -> bool {
+        match (self.address, self.mask, ip) {
+            (IpAddr::V4(own), IpAddr::V4(mask), IpAddr::V4(ip)) => own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits(),
+            (IpAddr::V6(own), IpAddr::V6(mask), IpAddr::V6(ip)) => own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits(),
+            _ => false,
+        }
+    }
+}
+
+fn own_networks() -> Vec<Network> {
+    let ip = |address: nix::sys::socket::SockaddrStorage| {
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    };
+    let entries = getifaddrs().into_iter().flatten();
+    let network = |entry: nix::ifaddrs::InterfaceAddress| {
+        Some(Network { address: entry.address.and_then(ip)?, mask: entry.netmask.and_then(ip)? })
+    };
+    // A mask of zero would admit every address.
+    let is_narrow = |network: &Network| network.mask != Ipv4Addr::UNSPECIFIED && network.mask != Ipv6Addr::UNSPECIFIED;
+    entries.filter_map(network).filter(is_narrow).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Network, is_service, within_reach};
+    use mcp_contracts::Service;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[test]
+    fn a_network_has_the_addresses_under_its_mask() {
+        let network = Network { address: [172, 18, 0, 5].into(), mask: [255, 255, 0, 0].into() };
+        assert!(network.has([172, 18, 9, 1].into()));
+        assert!(!network.has([172, 19, 0, 5].into()));
+        assert!(!network.has("::1".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn an_address_elsewhere_is_out_of_reach_unless_it_is_listed() {
+        assert_eq!(within_reach("http://127.0.0.1:7420", &[]).await, Ok(()));
+        let why = within_reach("http://192.0.2.7:7420", &[]).await.unwrap_err();
+        assert!(why.contains("192.0.2.7 is not in the container network"), "{why}");
+        assert_eq!(within_reach("http://192.0.2.7:7420", &["192.0.2.7".to_owned()]).await, Ok(()));
+    }
+
+    /// Serves one reply, and returns the URL.
+    async fn answering(reply: &'static str) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(reply.as_bytes()).await;
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn only_the_named_service_is_accepted() {
+        let http = crate::stack::ready::http_client().unwrap();
+        for (reply, expected) in [
+            ("{\"name\":\"mcp-memory\",\"version\":\"1\",\"protocols\":[]}", None),
+            ("{\"name\":\"mcp-patterns\",\"version\":\"1\",\"protocols\":[]}", Some("it is `mcp-patterns`")),
+            ("<html>", Some("is not that of a service")),
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{reply}", reply.len());
+            let url = answering(text.leak()).await;
+            let result = is_service(&http, Service::Memory, &url).await;
+            match expected {
+                None => assert_eq!(result, Ok(())),
+                Some(why) => assert!(result.unwrap_err().contains(why), "{reply}"),
+            }
+        }
+        let url = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        assert!(is_service(&http, Service::Memory, &url).await.unwrap_err().contains("status 404"));
     }
 }

@@ -46,22 +46,29 @@ pub async fn remove(label: &str) -> Result<(), DockerError> {
 /// As [`remove`], on an open connection.
 ///
 /// # Errors
-/// Docker does not answer, or refuses.
+/// Docker does not answer, or something of the stack is left.
 pub async fn remove_from(docker: &Docker, label: &str) -> Result<(), DockerError> {
     let Labelled { containers, networks, volumes } = list(docker, label).await?;
+    let mut refusals = Vec::new();
     for id in containers {
         let remove = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         // Containers first, because Docker refuses to remove a network or a volume that a container uses. A removal
-        // fails if the harness and its reaper remove the same object at the same time, so errors are ignored.
-        let _ = docker.remove_container(&id, Some(remove)).await;
+        // fails if the harness and its reaper remove the same object at the same time, so a refusal is an error only if
+        // something is left.
+        refusals.extend(docker.remove_container(&id, Some(remove)).await.err());
     }
     for id in networks {
-        let _ = docker.remove_network(&id).await;
+        refusals.extend(docker.remove_network(&id).await.err());
     }
     for name in volumes {
-        let _ = docker.remove_volume(&name, None::<RemoveVolumeOptions>).await;
+        refusals.extend(docker.remove_volume(&name, None::<RemoveVolumeOptions>).await.err());
     }
-    Ok(())
+    match refusals.first() {
+        Some(refusal) if list(docker, label).await?.len() > 0 => {
+            Err(DockerError(format!("something with the label `{LABEL}={label}` is left: {refusal}")))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Counts the containers, networks and volumes of a stack.
@@ -69,14 +76,19 @@ pub async fn remove_from(docker: &Docker, label: &str) -> Result<(), DockerError
 /// # Errors
 /// Docker does not answer.
 pub async fn count(label: &str) -> Result<usize, DockerError> {
-    let Labelled { containers, networks, volumes } = list(&connect().await?, label).await?;
-    Ok(containers.len() + networks.len() + volumes.len())
+    Ok(list(&connect().await?, label).await?.len())
 }
 
 struct Labelled {
     containers: Vec<String>,
     networks: Vec<String>,
     volumes: Vec<String>,
+}
+
+impl Labelled {
+    const fn len(&self) -> usize {
+        self.containers.len() + self.networks.len() + self.volumes.len()
+    }
 }
 
 async fn list(docker: &Docker, label: &str) -> Result<Labelled, DockerError> {

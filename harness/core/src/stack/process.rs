@@ -8,8 +8,10 @@ use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
 use super::{Ended, Fixture, ProgramEnd, RunningPart, STOP_DEADLINE, StackError, StackRequest};
 use crate::plan::topology::{Part, PartKind};
+use crate::stack::owned;
 use crate::stack::process_id::start_time;
-use crate::stack::reaper::Reaper;
+use crate::stack::undo::{EndUndo, Undo};
+use crate::stack::undo_log::{UndoGuard, UndoLog};
 use futures::future::BoxFuture;
 use mcp_contracts::Service;
 use nix::sys::signal::{Signal, kill};
@@ -30,7 +32,8 @@ const PORT_ATTEMPTS: usize = 4;
 const STATE_PAUSE: Duration = Duration::from_millis(2);
 
 pub(super) struct Processes {
-    reaper: Option<Arc<Reaper>>,
+    /// `None` if the parts outlive the harness.
+    undo_log: Option<Arc<UndoLog>>,
     http: reqwest::Client,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
 }
@@ -48,6 +51,8 @@ struct Slot {
 struct PartProcess {
     child: Child,
     pid: u32,
+    /// Ends the process if the harness dies; `None` if the part outlives the harness.
+    undo: Option<UndoGuard>,
 }
 
 impl PartProcess {
@@ -64,11 +69,20 @@ impl PartProcess {
         self.signal(Signal::SIGTERM);
         // A paused process receives SIGTERM only when it is resumed.
         self.signal(Signal::SIGCONT);
-        if let Ok(status) = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await {
-            return status.ok();
+        let status = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await;
+        if status.is_err() {
+            let _ = self.child.kill().await;
         }
-        let _ = self.child.kill().await;
-        None
+        self.mark_ended().await;
+        status.ok()?.ok()
+    }
+
+    /// Marks the process as ended in the undo log.
+    async fn mark_ended(self) {
+        if let Some(undo) = self.undo {
+            // If the process has not ended after all, the entry stays, and the reaper tries again.
+            let _ = undo.undo().await;
+        }
     }
 }
 
@@ -175,7 +189,10 @@ impl PartRuntime for Processes {
             let mut process = self.take(name, "killed").await?;
             process.signal(Signal::SIGKILL);
             match tokio::time::timeout(STOP_DEADLINE, process.child.wait()).await {
-                Ok(_) => Ok(()),
+                Ok(_) => {
+                    process.mark_ended().await;
+                    Ok(())
+                }
                 Err(_) => Err(StackError::control(name, "killed", "it did not end")),
             }
         })
@@ -200,7 +217,7 @@ impl PartRuntime for Processes {
         Box::pin(self.signal_and_wait(name, "resumed", Signal::SIGCONT))
     }
 
-    fn stop<'r>(&'r self, waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
+    fn stop<'r>(&'r self, waves: &'r [Vec<&'r Part>]) -> Action<'r, ()> {
         Box::pin(async move {
             for wave in waves.iter().rev() {
                 let ending = wave.iter().map(|part| async {
@@ -210,6 +227,7 @@ impl PartRuntime for Processes {
                 });
                 futures::future::join_all(ending).await;
             }
+            Ok(())
         })
     }
 
@@ -235,8 +253,8 @@ impl PartRuntime for Processes {
 }
 
 impl Processes {
-    pub(super) fn new(reaper: Option<Arc<Reaper>>, http: reqwest::Client) -> Self {
-        Self { reaper, http, slots: Mutex::default() }
+    pub(super) fn new(undo_log: Option<Arc<UndoLog>>, http: reqwest::Client) -> Self {
+        Self { undo_log, http, slots: Mutex::default() }
     }
 
     async fn run(&self, request: &StackRequest, slot: &Slot) -> Result<RunningPart, StackError> {
@@ -255,14 +273,20 @@ impl Processes {
         // A terminal sends Ctrl-C to the whole process group of the harness. The part has its own group, so it is
         // running until the harness stops it.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).kill_on_drop(true);
-        let child = command.spawn().map_err(failed)?;
-        let pid = child.id().ok_or_else(|| failed(std::io::Error::other("it ended at once")))?;
-        if let Some(reaper) = &self.reaper {
-            reaper.watch_process(pid);
-        }
+        let child = match self.undo_log {
+            Some(_) => owned::spawn(command).await,
+            None => command.spawn(),
+        };
+        let child = child.map_err(failed)?;
+        let ended = || failed(std::io::Error::other("it ended at once"));
+        let pid = child.id().ok_or_else(ended)?;
+        let started = start_time(pid).ok_or_else(ended)?;
+        let must_end = || Undo::EndProcess(EndUndo { part: part.name.clone(), pid, started });
+        let undo = self.undo_log.as_ref().map(|log| log.must_undo(must_end())).transpose();
+        let undo = undo.map_err(|error| StackError::start(&part.name, error))?;
         // Stored in the slot only when it is ready: until then the handle is local, so a start that fails or is
         // cancelled kills the process (`kill_on_drop`).
-        let mut process = PartProcess { child, pid };
+        let mut process = PartProcess { child, pid, undo };
         wait_ready(&self.http, (&part.name, part.kind, &url), &log, || process.ended()).await?;
         *slot.process.lock().await = Some(process);
         Ok(RunningPart {
@@ -270,7 +294,7 @@ impl Processes {
             kind: part.kind,
             url,
             pid: Some(pid),
-            started: start_time(pid),
+            started: Some(started),
             container: None,
             log: Some(log),
         })

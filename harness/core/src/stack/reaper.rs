@@ -1,11 +1,10 @@
-//! The reaper: a child process that outlives the harness by a moment. The harness sends it every part that it starts
-//! and every undo of a fault. The reaper's input ends when the harness ends in any way, also by `kill -9`. Then the
-//! reaper applies the remaining undos and ends the parts. The code of faults calls it the watchdog, because there only
-//! its undos matter.
+//! The reaper: a child process that outlives the harness by a moment. The harness sends it every line of its undo log,
+//! which has the parts and the faults. The reaper's input ends when the harness ends in any way, also by `kill -9`. Then
+//! the reaper applies the remaining undos: it heals faults and ends parts. The code of faults calls it the watchdog,
+//! because there only its undos matter.
 
 mod list;
 
-use crate::stack::process_id::start_time;
 use crate::stack::undo::line::Line;
 use list::{List, Message};
 use parking_lot::Mutex;
@@ -40,18 +39,6 @@ impl Reaper {
         Ok(Self { input: Mutex::new(child.stdin.take()), child: Mutex::new(child) })
     }
 
-    /// Makes the reaper kill this process when its input ends, unless [`Reaper::release`] is called before.
-    pub fn watch_process(&self, pid: u32) {
-        if let Some(started) = start_time(pid) {
-            self.send(&Message::Process { pid, started });
-        }
-    }
-
-    /// Makes the reaper remove everything in Docker with this label when its input ends, unless [`Reaper::release`] is called before.
-    pub fn watch_label(&self, label: &str) {
-        self.send(&Message::Label { label: label.to_owned() });
-    }
-
     /// Sends the reaper a line that was written to an undo log.
     pub(crate) fn record(&self, log: &Path, line: Line) {
         self.send(&Message::Recorded { log: log.to_owned(), line });
@@ -62,13 +49,7 @@ impl Reaper {
         self.send(&Message::UndoNow { log: log.to_owned(), id: id.to_owned() });
     }
 
-    /// Ends the reaper. It no longer ends any part, because the stack was stopped before this call.
-    pub fn release(&self) {
-        self.send(&Message::Stopped);
-        self.close();
-    }
-
-    /// Closes the input of the reaper, so that it applies the remaining undos and ends the parts, and waits until it has exited.
+    /// Closes the input of the reaper, so that it applies the remaining undos, and waits until it has exited.
     pub fn close(&self) {
         drop(self.input.lock().take());
         let _ = self.child.lock().wait();
@@ -84,7 +65,7 @@ impl Reaper {
     }
 }
 
-/// Runs the reaper process: reads messages until its input ends, then applies the pending undos and ends the parts.
+/// Runs the reaper process: reads messages until its input ends, then applies the pending undos.
 pub fn reap_from_stdin() -> ExitCode {
     let mut list = List::default();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {

@@ -82,8 +82,8 @@ pub(super) trait PartRuntime: Send + Sync {
 
     /// Stops every part. The waves are stopped in reverse order, so that each part can use the parts that it calls
     /// until it has ended. The parts of one wave are stopped together.
-    fn stop<'r>(&'r self, _waves: &'r [Vec<&'r Part>]) -> BoxFuture<'r, ()> {
-        Box::pin(async {})
+    fn stop<'r>(&'r self, _waves: &'r [Vec<&'r Part>]) -> Action<'r, ()> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Leaves the parts running when the harness ends.

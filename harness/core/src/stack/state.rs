@@ -71,12 +71,17 @@ pub async fn up(
     view: &Arc<dyn View>,
     cancel: &CancellationToken,
 ) -> Result<StackState, StateError> {
-    if let Ok(state) = load(folder) {
-        if status(&state).await.iter().any(|part| part.state != "dead") {
-            return Err(StateError::Already);
+    match load(folder) {
+        Ok(state) => {
+            if status(&state).await.iter().any(|part| part.state != "dead") {
+                return Err(StateError::Already);
+            }
+            // Every part is dead, for example after a reboot, so the rest of that stack is removed.
+            down(folder).await?;
         }
-        // Every part is dead, for example after a reboot, so the rest of that stack is removed.
-        down(folder).await?;
+        Err(StateError::None) => {}
+        // A stack may be up whose state cannot be read. A second one in its folder would share its databases.
+        Err(error) => return Err(error),
     }
     let file = |error: std::io::Error| StateError::File { path: folder.to_owned(), why: error.to_string() };
     for sub in ["logs", "data"] {
@@ -87,10 +92,19 @@ pub async fn up(
     request.detached = true;
     let stack = Stack::start(&request, view, cancel).await?;
     let label = stack.label().map(str::to_owned);
-    let parts = stack.leave();
-    let state =
-        StackState { backend: request.backend, parts, topology: request.topology, label, secret: request.secret };
-    save(folder, &state)?;
+    let state = StackState {
+        backend: request.backend,
+        parts: stack.parts(),
+        topology: request.topology,
+        label,
+        secret: request.secret,
+    };
+    // Saved before the stack is given up: without its state, `down` could not stop it.
+    if let Err(error) = save(folder, &state) {
+        stack.stop().await?;
+        return Err(error);
+    }
+    stack.leave();
     Ok(state)
 }
 

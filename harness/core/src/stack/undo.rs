@@ -12,23 +12,32 @@ pub use container::ContainerUndo;
 pub(crate) use container::UNLIMITED;
 pub use group::GroupUndo;
 pub(crate) use group::MEMBERS;
-pub use process::{FileSizeUndo, ProcessUndo};
+pub use process::{EndUndo, FileSizeUndo, ProcessUndo};
 pub(crate) use process::{file_size, set_file_size};
 pub use redis::RedisUndo;
 pub(crate) use redis::{connect, query, run_id};
 
 use crate::plan::seal::write_whole;
+use crate::stack::labelled;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Deadline for one undo. The watchdog applies them one after another, so an undo that hangs must not delay the others.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+/// Deadline for Docker to remove a stack, which takes about a second for each container.
+const REMOVE_DEADLINE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Undo {
+    /// Ends the process of a part.
+    EndProcess(EndUndo),
+    /// Removes every container, network and volume of a stack.
+    RemoveLabelled {
+        label: String,
+    },
     /// Resumes a process.
     Resume(ProcessUndo),
     /// Restores the file size limit of a process.
@@ -64,11 +73,12 @@ impl Undo {
     /// group.
     pub(crate) fn at_once(&self) -> Option<Result<(), UndoError>> {
         match self {
+            Self::EndProcess(process) => Some(process.kill()),
             Self::Resume(process) => Some(process.resume()),
             Self::FileSize(limit) => Some(limit.restore()),
             Self::RemoveFile { path } => Some(remove(path)),
             Self::WriteFile { path, text } => Some(write(path, text)),
-            Self::Group(_) | Self::Container(_) | Self::Redis(_) => None,
+            Self::RemoveLabelled { .. } | Self::Group(_) | Self::Container(_) | Self::Redis(_) => None,
         }
     }
 
@@ -76,6 +86,8 @@ impl Undo {
     pub(crate) async fn apply(&self) -> Result<(), UndoError> {
         let applying = async {
             match self {
+                Self::EndProcess(process) => process.kill_and_wait().await,
+                Self::RemoveLabelled { label } => labelled::remove(label).await.map_err(UndoError::new),
                 Self::Resume(process) => process.resume_and_wait().await,
                 Self::FileSize(limit) => limit.restore(),
                 Self::RemoveFile { path } => remove(path),
@@ -85,9 +97,25 @@ impl Undo {
                 Self::Redis(redis) => redis.restore().await,
             }
         };
-        match tokio::time::timeout(DEADLINE, applying).await {
+        let deadline = if matches!(self, Self::RemoveLabelled { .. }) { REMOVE_DEADLINE } else { DEADLINE };
+        match tokio::time::timeout(deadline, applying).await {
             Ok(result) => result,
-            Err(_) => Err(UndoError(format!("it took longer than {} s", DEADLINE.as_secs()))),
+            Err(_) => Err(UndoError(format!("it took longer than {} s", deadline.as_secs()))),
+        }
+    }
+
+    /// Returns what [`Undo::apply`] would do now, in the past tense.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::EndProcess(process) => process.describe(),
+            Self::RemoveLabelled { label } => format!("removed everything in Docker with the label `{label}`"),
+            Self::Resume(process) => format!("resumed process {}", process.pid),
+            Self::FileSize(limit) => format!("restored the file size limit of process {}", limit.pid),
+            Self::Group(group) => format!("moved process {} back to its control group", group.pid),
+            Self::Container(container) => format!("restored the container `{}`", container.container),
+            Self::Redis(redis) => format!("restored the settings of `{}`", redis.url),
+            Self::RemoveFile { path } => format!("removed `{}`", path.display()),
+            Self::WriteFile { path, .. } => format!("restored `{}`", path.display()),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The undo log of a run while its faults are injected. Before a fault is injected, its undo is written to the disk and
-//! sent to the watchdog. When the fault is healed, a guard applies the undo and marks the entry as undone.
+//! The undo log of a run. Before a fault is injected, its undo is written to the disk and sent to the watchdog. When the
+//! fault is healed, a guard applies the undo and marks the entry as undone. The parts of a stack that ends with the
+//! harness have entries too, whose undo ends them (decision 0034).
 //!
 //! The guard alone is not enough, because `kill -9` runs no destructor. The watchdog alone is not enough, because it
 //! can be killed too: then `harness chaos recover` reads the file (decision 0016).
@@ -14,36 +15,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why the undo log cannot be written. Then no fault is injected.
+/// Why the undo log cannot be written. Then no fault is injected and no part is started.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoLogError {
-    #[error("the undo log `{}` cannot be written, so no fault is injected: {source}", path.display())]
+    #[error("the undo log `{}` cannot be written, so nothing is started or injected: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("the watchdog process cannot be started, so no fault is injected: {0}")]
+    #[error("the watchdog process cannot be started, so nothing is started or injected: {0}")]
     Watchdog(io::Error),
 }
 
-/// The undo log of a run. The first entry creates the file and starts the watchdog, because a run whose faults exist
-/// only in this process needs neither.
+/// The undo log of a run. The first entry creates the file and starts the watchdog, because an external stack whose
+/// faults exist only in this process needs neither.
 pub(crate) struct UndoLog {
     path: PathBuf,
     executable: PathBuf,
-    stack_reaper: Option<Arc<Reaper>>,
     open: Mutex<Option<Open>>,
 }
 
 struct Open {
     file: File,
-    watchdog: Arc<Reaper>,
-    /// True if this log started the watchdog and must end it.
-    own: bool,
+    watchdog: Reaper,
 }
 
 impl UndoLog {
-    /// The watchdog is `stack_reaper`. If it is `None`, because the stack outlives the harness, the log starts a
-    /// watchdog of its own from `executable`.
-    pub(crate) fn new(path: PathBuf, stack_reaper: Option<Arc<Reaper>>, executable: &Path) -> Arc<Self> {
-        Arc::new(Self { path, executable: executable.to_owned(), stack_reaper, open: Mutex::default() })
+    /// `executable` is the program of the harness, from which the watchdog is started.
+    pub(crate) fn new(path: PathBuf, executable: &Path) -> Arc<Self> {
+        Arc::new(Self { path, executable: executable.to_owned(), open: Mutex::default() })
     }
 
     /// Records the undo of a fault on the disk and at the watchdog. The fault may be injected when this has returned.
@@ -70,11 +67,8 @@ impl UndoLog {
         // This line identifies the harness, so that `harness chaos recover` skips the log while the harness is running.
         let line = started.map(|started| Line::Harness { pid, started });
         line.and_then(|line| line.append(&mut file)).map_err(|error| self.unwritable(error))?;
-        let (watchdog, own) = match &self.stack_reaper {
-            Some(reaper) => (Arc::clone(reaper), false),
-            None => (Arc::new(Reaper::start(&self.executable).map_err(UndoLogError::Watchdog)?), true),
-        };
-        Ok(Open { file, watchdog, own })
+        let watchdog = Reaper::start(&self.executable).map_err(UndoLogError::Watchdog)?;
+        Ok(Open { file, watchdog })
     }
 
     fn create(&self) -> io::Result<File> {
@@ -108,8 +102,7 @@ impl UndoLog {
 
 impl Drop for UndoLog {
     fn drop(&mut self) {
-        // The reaper of a stack ends with its stack, which may outlive this log.
-        if let Some(Open { watchdog, own: true, .. }) = self.open.get_mut() {
+        if let Some(Open { watchdog, .. }) = self.open.get_mut() {
             watchdog.close();
         }
     }
@@ -158,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, file) = (folder.path().join("undo.jsonl"), folder.path().join("left"));
         // Any program that ends with its input stands for the watchdog.
-        let log = UndoLog::new(path.clone(), None, "/bin/true".as_ref());
+        let log = UndoLog::new(path.clone(), "/bin/true".as_ref());
         assert!(!path.exists(), "a run without an entry has no log");
         std::fs::write(&file, "").unwrap();
         let guard = log.must_undo(Undo::RemoveFile { path: file.clone() }).unwrap();
@@ -175,10 +168,10 @@ mod tests {
     #[test]
     fn without_a_log_nothing_may_be_injected() {
         let folder = tempfile::tempdir().unwrap();
-        let log = UndoLog::new(folder.path().join("missing/undo.jsonl"), None, "/bin/true".as_ref());
+        let log = UndoLog::new(folder.path().join("missing/undo.jsonl"), "/bin/true".as_ref());
         let error = log.must_undo(Undo::RemoveFile { path: "a".into() }).err().unwrap().to_string();
-        assert!(error.contains("so no fault is injected"), "{error}");
-        let log = UndoLog::new(folder.path().join("undo.jsonl"), None, "/no/such/program".as_ref());
+        assert!(error.contains("so nothing is started or injected"), "{error}");
+        let log = UndoLog::new(folder.path().join("undo.jsonl"), "/no/such/program".as_ref());
         let error = log.must_undo(Undo::RemoveFile { path: "a".into() }).err().unwrap().to_string();
         assert!(error.contains("the watchdog process cannot be started"), "{error}");
     }

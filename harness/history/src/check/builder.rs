@@ -41,6 +41,12 @@ impl FindingBuilder {
         self.violation(what, ops);
     }
 
+    /// As [`FindingBuilder::certain_violation`], with the evidence.
+    pub(super) fn certain_violation_with(&mut self, evidence: impl FnOnce() -> Evidence) {
+        self.certain += 1;
+        self.violation_with(evidence);
+    }
+
     /// Returns true if a doubt about the run explains every violation.
     pub(super) const fn is_excusable(&self) -> bool {
         self.violations > 0 && self.certain == 0

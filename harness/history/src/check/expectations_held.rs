@@ -13,10 +13,11 @@ pub(super) const CHECK: Check = Check {
     proves: "Every expectation of the scenario was evaluated and met",
     blind_to: &[
         "It sees what the scenario looks at, at the moment at which it looks, and nothing else.",
+        "An expectation that must be met by a time is not held against the stack while the machine is crowded or the harness stands still.",
         "A scenario calls one after the other for the most part: it does not show what happens under load.",
     ],
     evidence: "The expectations that the scenario recorded, each with its verdict.",
-    rule: Rule::Criteria(judge),
+    rule: Rule::Bound(judge),
 };
 
 fn judge(_history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
@@ -30,7 +31,11 @@ fn judge(_history: &History, criteria: &Criteria, finding: &mut FindingBuilder) 
             Verdict::Pass => finding.judged += 1,
             Verdict::Fail => {
                 finding.judged += 1;
-                finding.violation_with(evidence);
+                if expectation.timed {
+                    finding.violation_with(evidence);
+                } else {
+                    finding.certain_violation_with(evidence);
+                }
             }
             Verdict::Unknown => finding.doubt_with(evidence()),
         }

@@ -9,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     name: "fault-hit",
     proves: "Every fault was injected, and at least the required number of requests met it",
     blind_to: &[
-        "Hits are counted by target and time, not by fault: several faults in one place are each credited with the same requests.",
+        "Each injection has hits of its own, from its order to its end or to the next injection of the same fault. Two different faults on one part at the same time are each credited with the same requests.",
         "A request that passed while the fault was in place counts as hit, also if the fault did not change what came of it.",
         "It does not see how strong a fault was, such as how much latency it really added.",
     ],

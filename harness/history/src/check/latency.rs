@@ -9,7 +9,7 @@ use crate::threshold::Metric;
 
 pub(super) const CHECK: Check = Check {
     name: "latency",
-    proves: "Each percentile of the latency of good calls of the measured phase that has a threshold is below it (nearest rank)",
+    proves: "Each percentile of the latency of good calls of the measured phase that has a threshold is below it (nearest rank). If a load has arrivals beside its closed users, only the calls of the arrivals are judged",
     blind_to: &[
         "In a closed loop a percentile hides an outage: while nothing answers nothing is sent, and a freeze of seconds is one slow call for each user.",
         "Only calls that ended well count, and those that were given up at the client's deadline, with the time until then: any other error is left to `error-rate`, however long it took.",
@@ -24,5 +24,5 @@ pub(super) const CHECK: Check = Check {
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
     let thresholds =
         criteria.thresholds.iter().filter(|threshold| matches!(threshold.metric, Metric::LatencyPercentile(_)));
-    finding.thresholds(thresholds, history, || history.calls())
+    finding.thresholds(thresholds, history, || history.timed_calls())
 }

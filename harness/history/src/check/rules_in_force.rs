@@ -15,9 +15,10 @@ pub(super) const CHECK: Check = Check {
         "It compares the versions that the guardrails report, not the decisions: old rules under a new version pass.",
         "Every version other than those before the change counts as the new one.",
         "A verdict or workflow that names no version is not judged.",
+        "On a crowded machine, and while the harness stands still, rules that come late are not held against the stack; a call by the old rules after one by the new ones is.",
     ],
     evidence: "A fault that changes the rules, and verdicts or workflows that name the version of their rules before, during and after it.",
-    rule: Rule::Experiment(judge),
+    rule: Rule::ExperimentBound(judge),
 };
 
 /// The service that judges by rules.
@@ -103,7 +104,8 @@ fn judge_change(
                         "judged by the old rules {after:.1} s after they changed, although another call had been judged by the new ones"
                     )
                 };
-                finding.violation(what, &[first.at, it.at]);
+                // No lack of time explains the order of two decisions.
+                finding.certain_violation(what, &[first.at, it.at]);
             }
             None => {
                 finding

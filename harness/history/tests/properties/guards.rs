@@ -39,7 +39,7 @@ proptest! {
     fn a_scenario_has_the_verdict_of_its_worst_expectation(numbers in prop::collection::vec(0..3usize, 0..20)) {
         let verdicts: Vec<Verdict> = numbers.iter().map(|number| [Verdict::Pass, Verdict::Unknown, Verdict::Fail][*number]).collect();
         let expectation = |verdict: &Verdict| Expectation {
-            at_us: 0, expected: "x".to_owned(), verdict: *verdict, seen: "y".to_owned(), ops: Vec::new(),
+            at_us: 0, expected: "x".to_owned(), verdict: *verdict, timed: false, seen: "y".to_owned(), ops: Vec::new(),
         };
         let criteria = Criteria { expectations: Some(verdicts.iter().map(expectation).collect()), ..Criteria::default() };
         prop_assert_eq!(verdict_of("expectations-held", Vec::new(), &criteria), Verdict::merge(verdicts));

@@ -5,7 +5,7 @@ use crate::context::Context;
 use harness_core::drive::{Plan, Subject, descriptors};
 use harness_core::plan::Script;
 use harness_core::plan::topology::EdgeMode;
-use harness_core::plan::workload::{Model, Workload};
+use harness_core::plan::workload::{Beside, Model, Workload};
 
 /// Prints what each run would do.
 pub(crate) fn show(plans: &[Plan], context: &Context) {
@@ -69,6 +69,9 @@ fn load_lines(workload: &Workload, stack: String) -> Vec<String> {
         format!("measured     {} s", workload.duration.as_secs_f64()),
         format!("deadline     {} ms for each call", workload.call_deadline.as_millis()),
     ];
+    if let Some(Beside { rate, users }) = &workload.beside {
+        lines.push(format!("arrivals     {rate}/s by {users} further users, whose latency is judged"));
+    }
     let share = |weight: u32| f64::from(weight) * 100.0 / f64::from(weights.max(1));
     lines.extend(workload.mix.iter().map(|(name, weight)| format!("  {:>5.1} %    {name}", share(*weight))));
     lines.extend(workload.thresholds.iter().map(|threshold| format!("threshold    {threshold}")));

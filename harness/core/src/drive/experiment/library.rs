@@ -58,6 +58,22 @@ built_in! {
     "double-outage",
     "swizzle-clog",
     "surge-in-fault",
+    "outbox-kill",
+    "outbox-full-disk",
+    "redis-outage-full",
+    "redis-down-at-start",
+    "crowd-kill",
+    "guardrails-clients-cut",
+    "patterns-clients-cut",
+    "orchestrator-clients-cut",
+    "thin-pipe",
+    "sliced-bytes",
+    "redis-blackhole",
+    "slow-close",
+    "requests-truncated",
+    "redis-errors",
+    "cpu-squeeze",
+    "memory-squeeze",
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

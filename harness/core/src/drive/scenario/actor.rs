@@ -1,7 +1,7 @@
 //! An actor: a user of a scenario. It has its own token, and one connection to each part that it calls.
 
 use super::{Ask, Reply, Stage};
-use crate::drive::canary::{Names, append, state_of};
+use crate::drive::canary::{Names, append, state_of, strays};
 use crate::drive::client::{Client, ClientOptions, Endpoint, Heard};
 use crate::drive::effect;
 use crate::drive::token::Grant;
@@ -9,7 +9,7 @@ use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase};
 use mcp_contracts::claims::DEFAULT_WORKSPACE;
 use mcp_contracts::memory::{TagMatch, tool};
 use mcp_contracts::{Plan, Role, Scope, Service};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,11 +129,11 @@ impl<'s> Actor<'s> {
 
     fn content(&mut self, text: &str, shared: bool) -> String {
         self.contents += 1;
-        let (tenant, user) = (self.grant.organisation.as_str().into(), self.identity().as_str().into());
+        let (tenant, user) = (self.grant.organisation.as_str().into(), self.grant.user.as_str().into());
         // Unique in the run, unless one actor writes a million contents.
         let number = u64::from(self.process) * 1_000_000 + self.contents;
         let mut content = text.to_owned();
-        append(&mut content, &Canary { tenant, user, workspace: None, shared, number });
+        append(&mut content, &Canary { tenant, user, workspace: self.workspace(), shared, number });
         content
     }
 
@@ -174,14 +174,9 @@ impl<'s> Actor<'s> {
         })
     }
 
-    /// Returns the actor's name in the history. A user has another name in each workspace, because it must not see the
-    /// records of another.
-    fn identity(&self) -> String {
-        if self.grant.workspace == DEFAULT_WORKSPACE {
-            self.grant.user.clone()
-        } else {
-            format!("{}@{}", self.grant.user, self.grant.workspace)
-        }
+    /// Returns the actor's workspace in the history: `None` is the default one.
+    fn workspace(&self) -> Option<Arc<str>> {
+        (self.grant.workspace != DEFAULT_WORKSPACE).then(|| self.grant.workspace.as_str().into())
     }
 
     /// Records that the actor had this memory before the run, so that the checks expect the memory in reads.
@@ -190,8 +185,8 @@ impl<'s> Actor<'s> {
         let op = Op {
             process: self.process,
             tenant: self.grant.organisation.as_str().into(),
-            user: self.identity().as_str().into(),
-            workspace: None,
+            user: self.grant.user.as_str().into(),
+            workspace: self.workspace(),
             name: "had before".into(),
             phase: Phase::Setup,
             planned_us: None,
@@ -219,11 +214,11 @@ impl<'s> Actor<'s> {
             }
             None => (heard.outcome.clone(), Effect::None),
         };
-        Op {
+        let mut op = Op {
             process: self.process,
             tenant: self.grant.organisation.as_str().into(),
-            user: self.identity().as_str().into(),
-            workspace: None,
+            user: self.grant.user.as_str().into(),
+            workspace: self.workspace(),
             name: ask.name().into(),
             phase: self.phase,
             planned_us: None,
@@ -232,7 +227,11 @@ impl<'s> Actor<'s> {
             outcome,
             strays: Vec::new(),
             effect,
-        }
+        };
+        // The mark of another user's content is a leak wherever it is: in unknown fields, error texts and headers too.
+        let reply = json!([heard.result, heard.error, heard.headers]).to_string();
+        op.strays = strays(reply.as_bytes(), &op, &Names::default());
+        op
     }
 
     /// Returns the effect of a deletion by tag, which deletes the actor's own records with these tags.

@@ -78,8 +78,29 @@ impl Ledger {
 
     /// Records an expectation with its verdict, and shows both to the user.
     pub(super) fn expect(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
-        let expectation =
-            Expectation { at_us: self.now_us(), expected: expected.to_owned(), verdict, seen: shown(seen), ops };
+        self.note(Expectation {
+            at_us: self.now_us(),
+            expected: expected.to_owned(),
+            verdict,
+            timed: false,
+            seen: shown(seen),
+            ops,
+        });
+    }
+
+    /// As [`Ledger::expect`], for what had to be met by a time.
+    pub(super) fn expect_in_time(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
+        self.note(Expectation {
+            at_us: self.now_us(),
+            expected: expected.to_owned(),
+            verdict,
+            timed: true,
+            seen: shown(seen),
+            ops,
+        });
+    }
+
+    fn note(&self, expectation: Expectation) {
         let mut expectations = self.expectations.lock();
         let mut line = serde_json::to_vec(&expectation).expect("an expectation is always valid JSON");
         line.push(b'\n');

@@ -29,6 +29,13 @@ impl<'s> Reply<'s> {
         self.expect(expected, held)
     }
 
+    /// As [`Reply::gives`], for a reply that shows a duration, which a busy machine may prolong.
+    pub fn gives_in_time(self, expected: &str, holds: impl FnOnce(&Value) -> bool) -> Self {
+        let held = self.is_ok() && holds(self.value());
+        self.ledger.expect_in_time(expected, word(held), &self.describe(), vec![self.at]);
+        self
+    }
+
     /// Expects any result.
     pub fn ok(self, expected: &str) -> Self {
         let held = self.is_ok();

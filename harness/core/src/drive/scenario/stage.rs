@@ -190,7 +190,8 @@ impl<'a> Stage<'a> {
             let took = start.elapsed();
             if found.is_some() || took >= within {
                 let seen = if found.is_some() { "observed" } else { "not observed" };
-                self.expect(expected, found.is_some(), format!("{seen} after {} ms", took.as_millis()), &[]);
+                let seen = format!("{seen} after {} ms", took.as_millis());
+                self.ledger.expect_in_time(expected, word(found.is_some()), &seen, Vec::new());
                 return found;
             }
             tokio::time::sleep(pause).await;

@@ -4,6 +4,7 @@
 use super::directory::Identity;
 use harness_history::Canary;
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Number of records that a ring holds.
@@ -28,19 +29,17 @@ pub(super) struct Known {
 /// The latest records of one user or one workspace.
 #[derive(Debug, Default)]
 pub struct Ring {
-    records: Vec<Known>,
-    kept: usize,
+    /// The oldest first.
+    records: VecDeque<Known>,
 }
 
 impl Ring {
     /// Adds a record, in place of the oldest one if the ring is full.
     pub(super) fn keep(&mut self, record: Known) {
-        if self.records.len() < RING {
-            self.records.push(record);
-        } else {
-            self.records[self.kept % RING] = record;
+        if self.records.len() >= RING {
+            self.records.pop_front();
         }
-        self.kept += 1;
+        self.records.push_back(record);
     }
 
     /// Returns the record that a random number chooses; `None` if the ring is empty.
@@ -242,5 +241,17 @@ mod tests {
         ledger.updated(two, "0", Some(7), None);
         assert_eq!(ledger.hot(one, true, 0).unwrap().version, Some(7));
         assert_eq!((ledger.hot(colleague, true, 0), ledger.hot(colleague, false, 1).unwrap().id.as_ref()), (None, "0"));
+    }
+
+    #[test]
+    fn a_full_ring_drops_its_oldest_record_also_after_one_was_forgotten() {
+        let record = |number: usize| Known { id: number.to_string().into(), version: None, shared: false, canary: None };
+        let mut ring = Ring::default();
+        (0..RING).for_each(|number| ring.keep(record(number)));
+        ring.forget("0");
+        (RING..RING + 2).for_each(|number| ring.keep(record(number)));
+        let has = |number: usize| ring.records.iter().any(|known| *known.id == *number.to_string());
+        assert!(!has(1), "it was the oldest");
+        assert!((2..RING + 2).all(has));
     }
 }

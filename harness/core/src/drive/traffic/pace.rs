@@ -3,7 +3,7 @@
 
 use super::arrivals::Arrivals;
 use super::clock::{Clock, sleep_until};
-use crate::plan::workload::{Model, Workload};
+use crate::plan::workload::{Model, RateStage, Workload};
 use harness_history::Phase;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,28 @@ pub struct Pace {
 
 enum Kind {
     Closed { think_us: u64 },
-    Open(Arrivals),
+    Open { arrivals: Arrivals, numbers: Numbers },
+}
+
+/// The numbers of the calls of arrivals. The closed users beside them count in steps of all users, so that each of these
+/// users has numbers of its own; the arrivals have the numbers of the users that make them.
+#[derive(Debug, Clone, Copy)]
+struct Numbers {
+    /// First number of a step.
+    first: u64,
+    /// Count of the numbers of a step.
+    width: u64,
+    /// Length of a step.
+    step: u64,
+}
+
+impl Numbers {
+    /// Every number.
+    const ALL: Self = Self { first: 0, width: 1, step: 1 };
+
+    const fn of(self, arrival: u64) -> u64 {
+        arrival / self.width * self.step + self.first + arrival % self.width
+    }
 }
 
 /// Pause of a user of the closed model after a refused connection, in microseconds. Without the pause, a hundred users
@@ -86,28 +107,40 @@ impl Pace {
     pub fn new(workload: &Workload, window: Window, stop: CancellationToken) -> Self {
         let kind = match &workload.model {
             Model::Closed { think_time } => Kind::Closed { think_us: think_time.as_micros() as u64 },
-            Model::Open { stages } => Kind::Open(Arrivals::new(workload.warmup, stages)),
+            Model::Open { stages } => {
+                Kind::Open { arrivals: Arrivals::new(workload.warmup, stages), numbers: Numbers::ALL }
+            }
         };
         Self { window, kind, stop }
+    }
+
+    /// Returns the pace of the arrivals beside the users of a closed model; `None` if there are none.
+    pub fn beside(workload: &Workload, window: Window, stop: CancellationToken) -> Option<Self> {
+        let beside = workload.beside.as_ref()?;
+        let stage =
+            RateStage { from_per_second: beside.rate, to_per_second: beside.rate, duration: workload.duration };
+        let arrivals = Arrivals::new(workload.warmup, &[stage]);
+        let (first, width, step) = (workload.users.into(), beside.users.into(), workload.all_users().into());
+        Some(Self { window, kind: Kind::Open { arrivals, numbers: Numbers { first, width, step } }, stop })
     }
 
     /// Returns a pace of arrivals at one rate until `stop` is cancelled. All of them are measured.
     pub fn endless(rate: f64, stop: CancellationToken) -> Self {
         let window = Window { from_us: 0, measured_from_us: 0, until_us: u64::MAX };
-        Self { window, kind: Kind::Open(Arrivals::endless(rate)), stop }
+        Self { window, kind: Kind::Open { arrivals: Arrivals::endless(rate), numbers: Numbers::ALL }, stop }
     }
 
     /// Returns the number of arrivals planned in the measured phase; `None` in the closed model.
     pub fn planned_arrivals(&self) -> Option<u64> {
         match &self.kind {
             Kind::Closed { .. } => None,
-            Kind::Open(arrivals) => Some(arrivals.planned_from(self.window.measured_from_us - self.window.from_us)),
+            Kind::Open { arrivals, .. } => Some(arrivals.planned_from(self.window.measured_from_us - self.window.from_us)),
         }
     }
 
     /// Multiplies the rate of an open schedule by `times` for `lasts`, from now on. Does nothing in the closed model.
     pub fn surge(&self, now_us: u64, times: f64, lasts: Duration) {
-        if let Kind::Open(arrivals) = &self.kind {
+        if let Kind::Open { arrivals, .. } = &self.kind {
             arrivals.surge(now_us - self.window.from_us, times, lasts);
         }
     }
@@ -125,7 +158,7 @@ impl Pace {
                 // A user that is ready before the window waits for it, so that the warm-up has its full length.
                 self.unplanned(clock, (free_us + pause_us).max(self.window.from_us)).await
             }
-            Kind::Open(arrivals) => {
+            Kind::Open { arrivals, numbers } => {
                 // Taken before the wait, so that each of several free users waits for another arrival. There is no
                 // check of the end: an arrival that a stall delays beyond it is still sent, because to omit it would
                 // omit the latency of the stall.
@@ -135,7 +168,7 @@ impl Pace {
                     return None;
                 }
                 let (phase, ready_us) = (self.window.phase(planned_us), planned_us.max(free_us));
-                Some(Turn { phase, planned_us: Some(planned_us), number: Some(number), ready_us })
+                Some(Turn { phase, planned_us: Some(planned_us), number: Some(numbers.of(number)), ready_us })
             }
         }
     }

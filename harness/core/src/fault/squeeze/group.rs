@@ -56,6 +56,8 @@ impl Squeezed {
             let path = group.join(file);
             std::fs::write(&path, value).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
         };
+        let without_swap =
+            |file: &str, value: String| if group.join(file).exists() { write(file, value) } else { Ok(()) };
         match (self.version, self.limit) {
             (Version::One, Limit::Cpu { percent }) => {
                 write("cpu.cfs_period_us", PERIOD_US.to_string())?;
@@ -66,9 +68,13 @@ impl Squeezed {
             }
             (Version::One, Limit::Memory { mebibytes }) => {
                 write("memory.limit_in_bytes", Limit::bytes(mebibytes).to_string())?;
+                // Memory and swap together. Equal limits forbid swap: with swap the part would become slow instead of
+                // reaching its limit. The file is missing if the kernel does not count swap.
+                without_swap("memory.memsw.limit_in_bytes", Limit::bytes(mebibytes).to_string())?;
             }
             (Version::Two, Limit::Memory { mebibytes }) => {
                 write("memory.max", Limit::bytes(mebibytes).to_string())?;
+                without_swap("memory.swap.max", "0".to_owned())?;
             }
         }
         write(MEMBERS, self.undo.pid.to_string())?;

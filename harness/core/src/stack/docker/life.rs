@@ -32,6 +32,14 @@ pub(super) async fn process(docker: &Docker, id: &str) -> Option<u32> {
     state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)
 }
 
+/// Returns true if a process of this machine is in the container. The daemon may run on another machine, where its
+/// process ids are those of other processes than here.
+pub(super) fn is_of_container(pid: u32, id: &str) -> bool {
+    let groups = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.cgroups());
+    // Every runtime names the control group of a container after its id.
+    groups.is_ok_and(|groups| groups.0.iter().any(|group| group.pathname.contains(id)))
+}
+
 /// Sends a signal and waits until the container has ended.
 pub(super) async fn end(docker: &Docker, name: &str, id: &str, signal: &str) -> Result<Ended, StackError> {
     let what = if signal == "SIGKILL" { "killed" } else { "stopped" };
@@ -71,4 +79,15 @@ pub(super) async fn log(docker: &Docker, id: &str) -> Result<String, bollard::er
 async fn exit_code(docker: &Docker, id: &str) -> Option<i64> {
     let state = docker.inspect_container(id, None).await.ok()?.state?;
     (state.running == Some(false)).then(|| state.exit_code.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_container;
+
+    #[test]
+    fn a_process_with_the_number_of_a_remote_one_is_not_of_the_container() {
+        assert!(!is_of_container(std::process::id(), "0f1e2d3c4b5a69788796a5b4c3d2e1f0"));
+        assert!(!is_of_container(1 << 22, "0f1e2d3c4b5a69788796a5b4c3d2e1f0"), "no process has this number");
+    }
 }

@@ -4,6 +4,7 @@ use super::super::wiring::folder_variable;
 use super::super::{StackError, StackRequest, fixture};
 use super::{database_of, find_binary};
 use crate::plan::topology::Part;
+use crate::stack::owned;
 use mcp_contracts::{Service, env};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,9 +31,9 @@ pub(super) fn service(
         values.insert(variable.to_owned(), fixture::folder(&request.dir, service).display().to_string());
     }
     let mut command = if part.lies.is_empty() {
-        Command::new(binary)
+        command_for(request, &binary)
     } else {
-        let mut command = Command::new(find_binary(&request.executable, LIAR)?);
+        let mut command = command_for(request, &find_binary(&request.executable, LIAR)?);
         command.args(["--service", service.name(), "--real"]).arg(binary);
         command.args(part.lies.iter().flat_map(|lie| ["--lie", lie]));
         command
@@ -63,7 +64,7 @@ pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Co
     })?;
     let data = request.dir.join("data").join(&part.name);
     std::fs::create_dir_all(&data).map_err(|error| StackError::start(&part.name, error))?;
-    let mut command = Command::new(&binary);
+    let mut command = command_for(request, &binary);
     command
         // Without persistence, as in docker-compose.yml; for the same reason `disk_full` refuses Redis as its target.
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"])
@@ -71,6 +72,11 @@ pub(super) fn redis(request: &StackRequest, part: &Part, port: u16) -> Result<Co
         .arg("--dir")
         .arg(data);
     Ok(command)
+}
+
+/// Returns a command for a program that dies with the harness, or outlives it if the stack does.
+fn command_for(request: &StackRequest, program: &Path) -> Command {
+    if request.detached { Command::new(program) } else { owned::command(&request.executable, program) }
 }
 
 /// Returns the arguments that allow `DEBUG` from this machine, which the fault `loading` needs. Redis 7 forbids it by

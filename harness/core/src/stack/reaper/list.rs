@@ -1,10 +1,7 @@
-//! The list of the faults that the reaper must undo and of the parts that it must end, and the code that does both.
+//! The list of the undos that the reaper must apply, and the code that applies them.
 
-use crate::stack::labelled;
-use crate::stack::process_id::end_process;
 use crate::stack::undo::Undo;
 use crate::stack::undo::line::{Line, Pending, mark_undone};
-use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,22 +10,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
-    /// A process was started; `started` is in clock ticks since boot.
-    Process { pid: u32, started: u64 },
-    /// The harness is about to create containers, networks and volumes with this label.
-    Label { label: String },
     /// This line was written to the undo log.
     Recorded { log: PathBuf, line: Line },
     /// The reaper must apply this entry now, because the harness cannot wait for it.
     UndoNow { log: PathBuf, id: String },
-    /// The stack was stopped in order.
-    Stopped,
 }
 
 #[derive(Default)]
 pub(super) struct List {
-    processes: BTreeMap<u32, u64>,
-    labels: Vec<String>,
     /// The pending entries of each undo log. A harness usually writes one log.
     logs: BTreeMap<PathBuf, Pending>,
     runtime: Option<tokio::runtime::Runtime>,
@@ -37,10 +26,6 @@ pub(super) struct List {
 impl List {
     pub(super) fn take(&mut self, message: Message) {
         match message {
-            Message::Process { pid, started } => {
-                self.processes.insert(pid, started);
-            }
-            Message::Label { label } => self.labels.push(label),
             Message::Recorded { log, line } => self.logs.entry(log).or_default().read(line),
             Message::UndoNow { log, id } => {
                 // An entry that cannot be undone now stays pending and is tried again at the end.
@@ -49,28 +34,16 @@ impl List {
                     self.logs.entry(log).or_default().read(Line::Undone { id });
                 }
             }
-            // Only the parts are removed. Undo entries stay, because a fault may act on something that outlives the
-            // stack.
-            Message::Stopped => {
-                self.processes.clear();
-                self.labels.clear();
-            }
         }
     }
 
-    /// Undoes faults before it ends parts, because an undo may need the part: a Redis that answers, a process that is resumed.
+    /// The newest first, because the undo of a fault may need its part, which started before: a Redis that answers, a
+    /// process that is resumed.
     pub(super) fn end(mut self) {
         for (log, pending) in std::mem::take(&mut self.logs) {
             for (id, undo) in pending.newest_first() {
                 self.undo(&log, &id, &undo);
             }
-        }
-        for (pid, started) in std::mem::take(&mut self.processes) {
-            // Not SIGTERM, which a process that is stopped by SIGSTOP would never receive.
-            end_process(pid, started, Signal::SIGKILL);
-        }
-        for label in std::mem::take(&mut self.labels) {
-            self.block_on(labelled::remove(&label));
         }
     }
 
@@ -120,7 +93,7 @@ mod tests {
     #[test]
     fn a_message_is_one_line() {
         let recorded = Message::Recorded { log: "/a\nb".into(), line: Line::Undone { id: "a".to_owned() } };
-        for message in [Message::Stopped, Message::Process { pid: 1, started: 2 }, recorded] {
+        for message in [Message::UndoNow { log: "/a".into(), id: "a".to_owned() }, recorded] {
             let line = serde_json::to_string(&message).unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(serde_json::from_str::<Message>(&line).unwrap(), message);

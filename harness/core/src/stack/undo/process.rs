@@ -1,8 +1,8 @@
-//! Undoes a fault on a process of this machine: resumes it, or restores its file size limit. A later process with the
-//! same id has another start time and is not changed.
+//! Undoes a fault on a process of this machine: resumes it, or restores its file size limit. Also ends the process of a
+//! part. A later process with the same id has another start time and is not changed.
 
 use super::{PAUSE, UndoError};
-use crate::stack::process_id::start_time;
+use crate::stack::process_id::{end_process, is_alive, start_time};
 use nix::sys::signal::{Signal, kill};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,40 @@ impl ProcessUndo {
 
 fn state(pid: u32) -> Option<char> {
     procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok().map(|stat| stat.state)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndUndo {
+    /// Name of the part in the topology.
+    pub part: String,
+    pub pid: u32,
+    /// Start of the process, in clock ticks since boot.
+    pub started: u64,
+}
+
+impl EndUndo {
+    // The same signature as the other undos that wait for nothing.
+    #[expect(clippy::unnecessary_wraps, reason = "the undos have one signature")]
+    pub(super) fn kill(&self) -> Result<(), UndoError> {
+        // Not SIGTERM, which a process that is stopped by SIGSTOP would never receive.
+        end_process(self.pid, self.started, Signal::SIGKILL);
+        Ok(())
+    }
+
+    /// Kills the process and waits until it has ended.
+    pub(super) async fn kill_and_wait(&self) -> Result<(), UndoError> {
+        self.kill()?;
+        while is_alive(self.pid, self.started) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let Self { part, pid, started } = self;
+        let what = if is_alive(*pid, *started) { "ended" } else { "nothing to do: it has ended," };
+        format!("{what} `{part}` (process {pid})")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Restores the settings of Redis over a new connection, because the injector's connection may be closed.
 
-use super::{PAUSE, UndoError};
+use super::{PAUSE, ProcessUndo, UndoError};
+use crate::stack::process_id::is_alive;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, Value};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub struct RedisUndo {
     /// Id that Redis has chosen at its start. If it has changed, nothing is restored, because a restart has ended the
     /// fault.
     pub run_id: String,
+    /// The process of that Redis; `None` if it is not visible from this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessUndo>,
     /// Commands, in the order in which they are sent. Each may be sent twice.
     pub commands: Vec<Vec<String>>,
 }
@@ -50,6 +54,10 @@ impl RedisUndo {
     }
 
     async fn attempt(&self) -> Result<Attempt, UndoError> {
+        // Its changed settings ended with it. Another program may listen on its port by now.
+        if self.process.as_ref().is_some_and(|process| !is_alive(process.pid, process.started)) {
+            return Ok(Attempt::Done);
+        }
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
             // Redis is not running, and its changed settings ended with it.

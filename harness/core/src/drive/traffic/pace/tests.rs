@@ -67,9 +67,11 @@ fn open(rate: f64, seconds: u64) -> Workload {
         users: 100,
         organisations: 10,
         model: Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] },
+        beside: None,
         warmup: Duration::ZERO,
         duration,
         call_deadline: Duration::from_secs(5),
+        longest_gap: Duration::from_secs(1),
         mix: std::collections::BTreeMap::new(),
         seed_memories: 0,
         final_read_concurrency: 1,
@@ -166,4 +168,18 @@ fn a_user_whose_connection_is_refused_does_not_spin() {
     }) as Pin<Box<dyn Future<Output = ()> + '_>>;
     run(&clock, [user]);
     assert_eq!(*attempts.lock(), 39, "twenty a second");
+}
+
+#[test]
+fn arrivals_beside_closed_users_have_numbers_that_no_closed_user_has() {
+    let mut workload = open(100.0, 10);
+    workload.model = Model::Closed { think_time: Duration::ZERO };
+    workload.beside = Some(Beside { rate: 100.0, users: 7 });
+    let window = Window::new(&workload, 0);
+    let pace = Pace::beside(&workload, window, CancellationToken::new()).unwrap();
+    assert_eq!(pace.planned_arrivals(), Some(1_000));
+    let super::Kind::Open { numbers, .. } = &pace.kind else { panic!("it is open") };
+    let arrivals: std::collections::BTreeSet<u64> = (0..1_000).map(|arrival| numbers.of(arrival)).collect();
+    assert_eq!(arrivals.len(), 1_000, "each has its own");
+    assert!(arrivals.iter().all(|number| number % 107 >= 100), "the first hundred of a step are those of closed users");
 }
