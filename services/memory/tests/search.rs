@@ -49,7 +49,8 @@ async fn exact_words_come_first_and_other_forms_are_found() {
     let reply = search(&service, json!({ "query": "the deploy of a cafe", "explain": true, "limit": 1 })).await;
     assert_eq!(reply["hits"][0]["matches"], json!([{ "word": "deploy", "share": 1.0 }]));
     let plain = search(&service, json!({ "query": "the deploy of a cafe", "limit": 1 })).await;
-    assert_eq!((plain["hits"][0].get("matches"), &plain["nextCursor"]), (None, &reply["nextCursor"]));
+    assert_eq!(plain["hits"][0].get("matches"), None);
+    // A cursor is for pages with an explanation and without.
     let next = json!({ "query": "the deploy of a cafe", "explain": true, "cursor": plain["nextCursor"] });
     assert_eq!(search(&service, next).await["hits"].as_array().unwrap().len(), 3);
     service.kill();
