@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// Why a database cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
-    /// Its file was removed or replaced, so that nobody would find what is written.
+    /// Its file was removed or replaced, so that a restart would not find what is written.
     Removed,
     /// It cannot be read, or what is read is no database.
     Unreadable,

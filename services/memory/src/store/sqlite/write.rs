@@ -169,7 +169,7 @@ pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -
     Ok(remove(transaction, row.sequence)?)
 }
 
-/// Deletes a memory, whoever owns it.
+/// Deletes a memory of any owner.
 pub(super) fn erase(transaction: &Transaction<'_>, sequence: i64, id: &[u8]) -> rusqlite::Result<()> {
     forget_replies(transaction, id)?;
     remove(transaction, sequence)
