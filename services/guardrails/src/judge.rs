@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 /// Largest text that is judged on the thread of the call, in bytes. A larger one would delay the other calls of that thread.
 const INLINE_BYTES: usize = 32 << 10;
+/// Bytes of text that cost about as much as one file without a text: its path is compared with the globs of every rule.
+// In a debug build 1,000 files without a change took 2.8 s of CPU, and 256 KiB of words about 0.4 s.
+const FILE_BYTES: usize = 2 << 10;
 /// Maximum number of rules in a token. Their ids take up to 7 KB in base64, and a token of more than 8 KiB is rejected.
 const MAX_RULES_IN_TOKEN: usize = 200;
 
@@ -71,6 +74,11 @@ pub fn broken_rule(broken: &Broken<'_>) -> BrokenRule {
         remediation: rule.remediation.clone(),
         places: broken.places.clone(),
     }
+}
+
+/// Returns the bytes of text that cost about as much as these files.
+pub fn cost_of_files<'p>(paths: impl Iterator<Item = &'p str>) -> usize {
+    paths.map(|path| FILE_BYTES + path.len()).sum()
 }
 
 /// Runs work on `bytes` of text, on a separate thread if there are more than `INLINE_BYTES`.

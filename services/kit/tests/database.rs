@@ -454,7 +454,8 @@ async fn a_read_cannot_write_and_sees_one_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(folder.path()), &ALL).unwrap();
     let write = |connection: &Connection| connection.execute("INSERT INTO note (text) VALUES ('forbidden')", []);
-    assert!(matches!(database.read(write).await, Err(DatabaseError::Failed(_))));
+    let refused = database.read(write).await;
+    assert!(matches!(refused, Err(DatabaseError::Unusable { trouble: Trouble::ReadOnly, .. })), "{refused:?}");
     let (read, written) = (database.clone(), database.clone());
     let (counted, wait_for_count) = tokio::sync::oneshot::channel::<()>();
     let (done, finished) = std::sync::mpsc::channel::<()>();

@@ -3,7 +3,7 @@
 
 use super::{READ_ONLY, SCOPES, validate};
 use crate::acknowledge::{self, Acknowledgement};
-use crate::judge::{Judge, judge, verdict};
+use crate::judge::{Judge, cost_of_files, judge, verdict};
 use crate::rules::Subject;
 use mcp_contracts::guardrails::{ActionRequest, CheckGuardrails, Decision, Verdict, VerdictClaims, VerdictKind, tool};
 use mcp_contracts::limits::REASON_CHARS;
@@ -42,7 +42,8 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
     validate::text("text", request.text.as_deref().map_or(0, str::len))?;
     let execution_id = validate::execution_id(request.execution_id.as_deref(), context)?;
     let (execution, action) = (request.execution_id.clone(), request.request());
-    let bytes = request.text.as_deref().map_or(0, str::len);
+    let text = request.text.as_deref().map_or(0, str::len);
+    let bytes = text + request.intent.len() + cost_of_files(request.files.iter().map(String::as_str));
     let checked = action.clone();
     let judged =
         judge.judged(context, bytes, move |rules, plan| self::judge(rules, plan, &[Subject::of_request(&checked)]));

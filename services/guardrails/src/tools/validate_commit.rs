@@ -1,7 +1,7 @@
 //! `validate_commit`: checks a commit, file by file and as a whole.
 
 use super::{READ_ONLY, SCOPES, validate};
-use crate::judge::{Judge, Judged, judge};
+use crate::judge::{Judge, Judged, cost_of_files, judge};
 use crate::rules::{Rules, Subject};
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, ValidateCommit, Verdict, tool};
 use mcp_contracts::{Plan, ToolError};
@@ -36,7 +36,8 @@ async fn check(judge: &Judge, context: &CallContext, commit: ValidateCommit) -> 
     let execution_id = validate::execution_id(commit.execution_id.as_deref(), context)?;
     let request = request(&commit);
     // The size of the work: the message is checked again with every file.
-    let work = bytes + commit.message.len() * commit.files.len();
+    let files = cost_of_files(commit.files.iter().map(|file| &*file.path));
+    let work = bytes + commit.message.len() * commit.files.len() + files;
     let judged = judge.judged(context, work, move |rules, plan| judged(rules, plan, &commit)).await?;
     judge.conclude(context, &execution_id, &request, judged)
 }

@@ -1,7 +1,7 @@
 //! `validate_icons`: checks the icons of a user interface for dangerous content and for accessibility.
 
 use super::{READ_ONLY, SCOPES, validate};
-use crate::judge::{Judge, run};
+use crate::judge::{Judge, cost_of_files, run};
 use crate::rules::{Rules, Subject, SubjectKind};
 use mcp_contracts::guardrails::{ActionKind, Decision, IconProblem, IconReport, IconUse, ValidateIcons, tool};
 use mcp_contracts::limits::MAX_ICONS;
@@ -37,7 +37,8 @@ async fn check(judge: &Judge, context: &CallContext, request: ValidateIcons) -> 
     let bytes = request.icons.iter().map(size).sum();
     validate::text("icons[].svg", bytes)?;
     let (rules, plan) = (judge.rules(context), context.claims.plan);
-    let report = run(bytes, move || report(&rules, plan, &request.icons)).await?;
+    let work = bytes + cost_of_files(request.icons.iter().map(|icon| &*icon.name));
+    let report = run(work, move || report(&rules, plan, &request.icons)).await?;
     for problem in &report.problems {
         let labels = [("rule", problem.rule.clone()), ("severity", problem.severity.name().to_owned())];
         metrics::counter!(metric::GUARDRAIL_ACTIVATIONS_TOTAL, &labels).increment(1);

@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// Why a database cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
-    /// Its file was removed or replaced, so that nobody would find what is written.
+    /// Its file was removed or replaced, so that a restart would not find what is written.
     Removed,
     /// It cannot be read, or what is read is no database.
     Unreadable,
@@ -100,9 +100,9 @@ enum Shown {
 
 impl Health {
     pub(super) fn read_failed(&self, error: &rusqlite::Error) {
-        // A reader waits for no lock of a writer, so `Locked` says nothing about reads.
-        if let Some(trouble) = Trouble::of(error).filter(|trouble| *trouble != Trouble::Locked) {
-            self.change(|state| state.reading = Some(trouble));
+        // The others say something about writes only.
+        if Trouble::of(error) == Some(Trouble::Unreadable) {
+            self.change(|state| state.reading = Some(Trouble::Unreadable));
         }
     }
 
@@ -213,7 +213,7 @@ impl Probe {
         }
         let mark = format!("PRAGMA application_id = {}", self.application_id);
         let write = self.writer.lock().as_ref().map(|writer| {
-            writer.enqueue_probe(move |transaction| {
+            writer.enqueue_probe(troubled, move |transaction| {
                 // The same number again, which writes and syncs the first page.
                 if troubled { transaction.execute_batch(&mark) } else { Ok(()) }
             })

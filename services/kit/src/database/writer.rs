@@ -138,12 +138,13 @@ impl Writer {
         self.enqueue_counted(turn, 1, work)
     }
 
-    /// Queues a write of a probe, which no metric counts.
+    /// Queues a write of a probe, which no metric counts. `changes`: it changes the database, so that its success shows that this is possible.
     pub(super) fn enqueue_probe(
         &self,
+        changes: bool,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<()> + Send + 'static,
     ) -> Outcome<oneshot::Receiver<Outcome<()>>> {
-        self.enqueue_counted(Turn { rows: 0, frees: true, ..Turn::default() }, 0, work)
+        self.enqueue_counted(Turn { rows: changes.into(), frees: true, ..Turn::default() }, 0, work)
     }
 
     fn enqueue_counted<T: Send + 'static>(

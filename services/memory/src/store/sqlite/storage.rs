@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 /// Bytes that a memory counts besides its content, tags and metadata: its row and its entries in the indexes. `STORAGE` repeats the number.
 const MEMORY_BYTES: u64 = 512;
 
-// The upsert must not become `INSERT OR IGNORE` with an update: SQLite gives the statements of a trigger the conflict clause of the statement that fires it,
-// and `idempotency` is written with `INSERT OR REPLACE`.
+// The upserts must not become `INSERT OR IGNORE` with an update: SQLite gives the statements of a trigger the conflict clause of the statement that fires it, and
+// an older release writes `idempotency` with `INSERT OR REPLACE`.
 pub(super) const STORAGE: &str = "
 CREATE TABLE storage (org TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO storage SELECT org, sum(bytes) FROM (

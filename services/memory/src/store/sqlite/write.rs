@@ -170,7 +170,7 @@ pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -
     Ok(remove(transaction, &row)?)
 }
 
-/// Deletes a memory, whoever owns it.
+/// Deletes a memory of any owner.
 pub(super) fn erase(transaction: &Transaction<'_>, sequence: i64) -> rusqlite::Result<()> {
     let Some(row) = read::any_row(transaction, sequence)? else { return Ok(()) };
     forget_replies(transaction, &row.id)?;
@@ -385,7 +385,9 @@ fn remember(
         .execute([now - KEY_LIFETIME_US, REMOVED_KEYS])?;
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO idempotency (org, workspace, owner, key, request, reply, stored_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            // Not `INSERT OR REPLACE`, which removes the old row without its trigger.
+            "INSERT INTO idempotency (org, workspace, owner, key, request, reply, stored_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT DO UPDATE SET request = excluded.request, reply = excluded.reply, stored_us = excluded.stored_us",
         )?
         .execute(params![
             tenant.org(),
