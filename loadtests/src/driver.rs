@@ -297,7 +297,8 @@ impl Driver {
     pub(crate) fn report(&self, measured: Measured, cpu_peak: f64, stalls: Vec<Span>) -> DriverReport {
         let problems = self.problems.lock().clone();
         let mean = measured.cpu_us as f64 / (measured.until_us - measured.from_us).max(1) as f64;
-        let planned_arrivals = self.plan.get().and_then(|plan| plan.beside.as_ref().unwrap_or(&plan.pace).planned_arrivals());
+        let planned_arrivals =
+            self.plan.get().and_then(|plan| plan.beside.as_ref().unwrap_or(&plan.pace).planned_arrivals());
         DriverReport {
             measured_from_us: measured.from_us,
             measured_until_us: measured.until_us,

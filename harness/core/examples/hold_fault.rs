@@ -14,9 +14,9 @@
 use harness_core::fault::{FaultKind, Injector};
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
-use harness_core::stack::{owned, reaper};
 use harness_core::stack::view::{Event, View};
 use harness_core::stack::{Fixture, IMAGE_TAG, Stack, StackRequest};
+use harness_core::stack::{owned, reaper};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -147,8 +147,15 @@ impl Stack {
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
-        let stack =
-            Self { request: request.clone(), parts, runtime, proxies: EdgeProxies::default(), entrances, http, undo_log };
+        let stack = Self {
+            request: request.clone(),
+            parts,
+            runtime,
+            proxies: EdgeProxies::default(),
+            entrances,
+            http,
+            undo_log,
+        };
         if let Some(parts) = running {
             // Also a stack that the harness did not start may have proxies at its entrances: these need only this
             // process.

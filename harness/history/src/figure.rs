@@ -100,7 +100,10 @@ fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item
         FigureResult::Holds
     } else {
         let least = percentile::least_calls(percentile);
-        text = format!("{threshold}: not measured: {calls} calls, and {} needs at least {least}", percentile_name(percentile));
+        text = format!(
+            "{threshold}: not measured: {calls} calls, and {} needs at least {least}",
+            percentile_name(percentile)
+        );
         FigureResult::NotMeasured
     };
     Some(Figure { text, calls, result })

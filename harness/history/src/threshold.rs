@@ -29,7 +29,9 @@ impl std::fmt::Display for Threshold {
             write!(f, "{operation} ")?;
         }
         match self.metric {
-            Metric::LatencyPercentile(percentile) => write!(f, "{}<{}", percentile_name(percentile), millis(self.below)),
+            Metric::LatencyPercentile(percentile) => {
+                write!(f, "{}<{}", percentile_name(percentile), millis(self.below))
+            }
             Metric::ErrorRate => write!(f, "error_rate<{}", percent(self.below)),
         }
     }

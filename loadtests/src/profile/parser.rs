@@ -16,7 +16,7 @@ pub(super) const USERS: RangeInclusive<u32> = 1..=10_000;
 pub(super) const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 pub(super) const RATE: RangeInclusive<f64> = 0.001..=MAX_RATE;
 /// Users that make the arrivals beside a closed model, unless a profile has another number: enough that a user is free
-/// for each arrival while calls take up to 200 ms at 200 arrivals per second.
+/// for each arrival while calls take up to 400 ms at 100 arrivals per second.
 pub(super) const ARRIVAL_USERS: u32 = 40;
 /// [`RATE`] in words.
 pub(super) const RATE_TEXT: &str = "arrivals per second, above 0 and up to 100000";

@@ -76,8 +76,9 @@ impl Reachable<'_> {
         // In a container, such a name can be a neighbour on its network, for example `memory`. When the run starts, the
         // address of the name must be in that network. On any other machine, a name without a dot can be any machine of
         // the office.
-        let neighbour =
-            self.in_container && !host.contains(['.', ':']) && host.starts_with(|first: char| first.is_ascii_alphabetic());
+        let neighbour = self.in_container
+            && !host.contains(['.', ':'])
+            && host.starts_with(|first: char| first.is_ascii_alphabetic());
         let allowed = is_loopback(host) || self.hosts.iter().any(|allowed| allowed == host) || neighbour;
         (!allowed).then(|| {
             format!(

@@ -102,8 +102,12 @@ struct Network {
 impl Network {
     fn has(&self, ip: IpAddr) -> bool {
         match (self.address, self.mask, ip) {
-            (IpAddr::V4(own), IpAddr::V4(mask), IpAddr::V4(ip)) => own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits(),
-            (IpAddr::V6(own), IpAddr::V6(mask), IpAddr::V6(ip)) => own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits(),
+            (IpAddr::V4(own), IpAddr::V4(mask), IpAddr::V4(ip)) => {
+                own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits()
+            }
+            (IpAddr::V6(own), IpAddr::V6(mask), IpAddr::V6(ip)) => {
+                own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits()
+            }
             _ => false,
         }
     }
@@ -165,7 +169,8 @@ mod tests {
             ("{\"name\":\"mcp-patterns\",\"version\":\"1\",\"protocols\":[]}", Some("it is `mcp-patterns`")),
             ("<html>", Some("is not that of a service")),
         ] {
-            let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{reply}", reply.len());
+            let text =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{reply}", reply.len());
             let url = answering(text.leak()).await;
             let result = is_service(&http, Service::Memory, &url).await;
             match expected {

@@ -69,7 +69,6 @@ built_in! {
     "thin-pipe",
     "sliced-bytes",
     "redis-blackhole",
-    "slow-close",
     "requests-truncated",
     "redis-errors",
     "cpu-squeeze",

@@ -245,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_full_ring_drops_its_oldest_record_also_after_one_was_forgotten() {
-        let record = |number: usize| Known { id: number.to_string().into(), version: None, shared: false, canary: None };
+        let record =
+            |number: usize| Known { id: number.to_string().into(), version: None, shared: false, canary: None };
         let mut ring = Ring::default();
         (0..RING).for_each(|number| ring.keep(record(number)));
         ring.forget("0");

@@ -117,8 +117,7 @@ impl Pace {
     /// Returns the pace of the arrivals beside the users of a closed model; `None` if there are none.
     pub fn beside(workload: &Workload, window: Window, stop: CancellationToken) -> Option<Self> {
         let beside = workload.beside.as_ref()?;
-        let stage =
-            RateStage { from_per_second: beside.rate, to_per_second: beside.rate, duration: workload.duration };
+        let stage = RateStage { from_per_second: beside.rate, to_per_second: beside.rate, duration: workload.duration };
         let arrivals = Arrivals::new(workload.warmup, &[stage]);
         let (first, width, step) = (workload.users.into(), beside.users.into(), workload.all_users().into());
         Some(Self { window, kind: Kind::Open { arrivals, numbers: Numbers { first, width, step } }, stop })
@@ -134,7 +133,9 @@ impl Pace {
     pub fn planned_arrivals(&self) -> Option<u64> {
         match &self.kind {
             Kind::Closed { .. } => None,
-            Kind::Open { arrivals, .. } => Some(arrivals.planned_from(self.window.measured_from_us - self.window.from_us)),
+            Kind::Open { arrivals, .. } => {
+                Some(arrivals.planned_from(self.window.measured_from_us - self.window.from_us))
+            }
         }
     }
 

@@ -201,6 +201,32 @@ pub(super) async fn declared(quotas: &[Quota], stack: &Stack, experiment: &Exper
             bypassed += sum(&text, metric::RATE_LIMIT_BYPASS_TOTAL, &[]);
         }
     }
-    // The counter has no organisation. With one limited organisation, all of it belongs to that one.
-    quotas.iter().map(|quota| (quota.tenant.clone(), bypassed as u64)).collect()
+    shares(quotas, bypassed as u64)
+}
+
+/// Divides the calls that a service declares among the limited organisations, by their limits. The counter has no
+/// organisation, and to excuse each of them by all of it would excuse the same call several times.
+fn shares(quotas: &[Quota], declared: u64) -> BTreeMap<String, u64> {
+    let mut limits: BTreeMap<&str, u64> = BTreeMap::new();
+    for quota in quotas {
+        let limit = limits.entry(&quota.tenant).or_default();
+        *limit = quota.limit.max(*limit);
+    }
+    let all = limits.values().sum::<u64>().max(1);
+    limits.into_iter().map(|(tenant, limit)| (tenant.to_owned(), (declared * limit).div_ceil(all))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Quota, shares};
+
+    #[test]
+    fn a_declared_call_excuses_one_organisation() {
+        let quota =
+            |tenant: &str, limit| Quota { tenant: tenant.to_owned(), operations: Vec::new(), limit, window_us: None };
+        assert_eq!(shares(&[quota("small", 80)], 9)["small"], 9, "one organisation has all of it");
+        let two = shares(&[quota("small", 80), quota("small", 20), quota("large", 240)], 40);
+        assert_eq!((two["small"], two["large"]), (10, 30));
+        assert!(shares(&[], 9).is_empty());
+    }
 }

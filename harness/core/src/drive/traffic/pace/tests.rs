@@ -4,7 +4,7 @@ use super::{After, CancellationToken, Duration, Model, Pace, Phase, Window, Work
 use crate::drive::traffic::clock::virtual_time::{VirtualClock, run};
 use crate::drive::traffic::clock::{Clock as _, sleep_until};
 use crate::drive::traffic::tally::Tally;
-use crate::plan::workload::RateStage;
+use crate::plan::workload::{Beside, RateStage};
 use harness_history::{Effect, Op, Outcome};
 use parking_lot::Mutex;
 use std::pin::Pin;
