@@ -12,7 +12,6 @@ use crate::stack::owned;
 use crate::stack::process_id::start_time;
 use crate::stack::undo::{EndUndo, Undo};
 use crate::stack::undo_log::{UndoGuard, UndoLog};
-use futures::future::BoxFuture;
 use mcp_contracts::Service;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -165,10 +164,8 @@ impl PartRuntime for Processes {
             command::with_arguments(&mut command, &slot.part, arguments);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
             let start = Instant::now();
-            let child = command.process_group(0).kill_on_drop(true).spawn().map_err(failed)?;
-            if let Some((reaper, pid)) = self.reaper.as_ref().zip(child.id()) {
-                reaper.watch_process(pid);
-            }
+            command.process_group(0).kill_on_drop(true);
+            let child = self.spawn(command).await.map_err(failed)?;
             // At the deadline the future is dropped, and the handle kills the process.
             let ended = tokio::time::timeout(deadline, child.wait_with_output()).await;
             let took = start.elapsed();
@@ -257,6 +254,14 @@ impl Processes {
         Self { undo_log, http, slots: Mutex::default() }
     }
 
+    /// Starts a process, which dies with the harness unless the parts outlive it.
+    async fn spawn(&self, mut command: Command) -> std::io::Result<Child> {
+        match self.undo_log {
+            Some(_) => owned::spawn(command).await,
+            None => command.spawn(),
+        }
+    }
+
     async fn run(&self, request: &StackRequest, slot: &Slot) -> Result<RunningPart, StackError> {
         let (part, log) = (&slot.part, log_of(request, &slot.part));
         let failed = |error: std::io::Error| StackError::start(&part.name, error);
@@ -273,11 +278,7 @@ impl Processes {
         // A terminal sends Ctrl-C to the whole process group of the harness. The part has its own group, so it is
         // running until the harness stops it.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).kill_on_drop(true);
-        let child = match self.undo_log {
-            Some(_) => owned::spawn(command).await,
-            None => command.spawn(),
-        };
-        let child = child.map_err(failed)?;
+        let child = self.spawn(command).await.map_err(failed)?;
         let ended = || failed(std::io::Error::other("it ended at once"));
         let pid = child.id().ok_or_else(ended)?;
         let started = start_time(pid).ok_or_else(ended)?;

@@ -37,7 +37,7 @@ pub(super) fn places(set: &LabelledSet) -> Result<Vec<Option<usize>>, String> {
 
 async fn ask(store: &Arc<dyn Store>, set: &LabelledSet) -> Result<Vec<Option<usize>>, String> {
     // No deletion is confirmed here, so the secret protects nothing.
-    let tools = tools::all(store, Confirmations::new("measure"));
+    let tools = tools::all(store, Confirmations::new(std::iter::once("measure")));
     let mut ids: HashMap<String, &str> = HashMap::new();
     for memories in set.memories.chunks(MAX_IMPORT) {
         let imported: Vec<Value> =
