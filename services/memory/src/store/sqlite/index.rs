@@ -108,7 +108,8 @@ pub(super) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             "SELECT scope, sequence, created_us, content FROM memory WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
         let mut statement = transaction.prepare_cached(sql)?;
         let mut rows = statement.query(params![last, PORTION as i64])?;
-        let (mut scopes, mut words): (BTreeMap<i64, Vec<Recent>>, Vec<(i64, u64)>) = Default::default();
+        let mut scopes: BTreeMap<i64, Vec<Recent>> = BTreeMap::new();
+        let mut words: Vec<(i64, u64)> = Vec::new();
         while let Some(row) = rows.next()? {
             let document = terms::of(row.get_ref(3)?.as_str()?);
             let (memory, length, day) = (row.get(1)?, document.words, ranking::day(row.get(2)?));
