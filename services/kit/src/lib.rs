@@ -33,7 +33,7 @@ pub use offer::{Offer, Page};
 pub use prompt::{PromptArgument, PromptInfo, PromptText, Prompts};
 pub use readiness::Readiness;
 pub use resource::{ResourceInfo, ResourceTemplate, ResourceText, Resources};
-pub use run::{Application, NoCommand, OwnCommand, Start, run};
+pub use run::{Application, OwnCommand, Start, run};
 pub use settings::{EnvReader, OwnSettings, Settings};
 pub use single_use::SingleUse;
 pub use tool::{Annotations, CallContext, Tool, ToolInfo, ToolResult, ToolSet};

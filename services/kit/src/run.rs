@@ -115,15 +115,6 @@ pub trait OwnCommand<Own = ()>: Subcommand + Send + Sync + 'static {
     fn run(self, settings: &Settings, own: &Own) -> Result<(), String>;
 }
 
-#[derive(Debug, Subcommand)]
-pub enum NoCommand {}
-
-impl<Own> OwnCommand<Own> for NoCommand {
-    fn run(self, _settings: &Settings, _own: &Own) -> Result<(), String> {
-        match self {}
-    }
-}
-
 #[derive(Parser)]
 #[command(version, about = "A service of the MCP stack. Settings come from the environment.")]
 struct Arguments<C: Subcommand> {
