@@ -13,17 +13,19 @@ pub(crate) const METHODS: &str = "POST, OPTIONS";
 /// Time for which a browser may keep the answer to a preflight. Chromium keeps it for two hours at most.
 const MAX_AGE: Duration = Duration::from_secs(7_200);
 
-/// Headers of replies that a page may read, besides those that every page may read.
-const EXPOSED: [HeaderName; 8] = [
-    header::WWW_AUTHENTICATE,
-    header::RETRY_AFTER,
-    header::ACCEPT_ENCODING,
-    HeaderName::from_static(headers::RATELIMIT_LIMIT),
-    HeaderName::from_static(headers::RATELIMIT_REMAINING),
-    HeaderName::from_static(headers::RATELIMIT_RESET),
-    HeaderName::from_static(headers::RATELIMIT_MODE),
-    HeaderName::from_static(headers::EXECUTION_ID),
-];
+/// Returns the headers of replies that a page may read, besides those that every page may read.
+fn exposed() -> [HeaderName; 8] {
+    [
+        header::WWW_AUTHENTICATE,
+        header::RETRY_AFTER,
+        header::ACCEPT_ENCODING,
+        HeaderName::from_static(headers::RATELIMIT_LIMIT),
+        HeaderName::from_static(headers::RATELIMIT_REMAINING),
+        HeaderName::from_static(headers::RATELIMIT_RESET),
+        HeaderName::from_static(headers::RATELIMIT_MODE),
+        HeaderName::from_static(headers::EXECUTION_ID),
+    ]
+}
 
 /// Returns the layer for the routes that a page needs. It answers preflights, which have no token, and marks every reply.
 pub(crate) fn layer(origins: &OriginPolicy) -> CorsLayer {
@@ -38,6 +40,6 @@ pub(crate) fn layer(origins: &OriginPolicy) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         // Mirrored, because the names of `Mcp-Param-*` are those of a tool's arguments. No cookie is a credential here.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(EXPOSED)
+        .expose_headers(exposed())
         .max_age(MAX_AGE)
 }

@@ -93,7 +93,7 @@ where
     let endpoint = Arc::clone(endpoint);
     move |request| {
         let refused = endpoint.origins().refused_header_of_page(request.uri(), request.headers());
-        ready(refused.map_or_else(&page, |name| forbidden(name)))
+        ready(refused.map_or_else(&page, forbidden))
     }
 }
 

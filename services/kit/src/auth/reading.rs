@@ -89,14 +89,15 @@ impl RawClaims {
             return Err(Refusal("issuer"));
         }
         self.check_audience(&expected.audience)?;
-        let names = &expected.names;
+        // Our own issuers send texts only.
+        let (names, of_provider) = (&expected.names, expected.issuer.is_some());
         let plan = self.optional_text(&names.plan)?.map(|name| Plan::ALL.into_iter().find(|plan| plan.name() == name));
         Ok(Claims {
-            sub: self.name(&names.user)?,
-            org_id: self.name(&names.organisation)?,
+            sub: self.name(&names.user, false)?,
+            org_id: self.name(&names.organisation, of_provider)?,
             workspace_slug: match self.find(&names.workspace) {
                 None | Some(Value::Null) => DEFAULT_WORKSPACE.to_owned(),
-                Some(_) => self.name(&names.workspace)?,
+                Some(_) => self.name(&names.workspace, of_provider)?,
             },
             plan: plan.map_or(Ok(Plan::default()), |plan| plan.ok_or(Refusal("plan")))?,
             role: self.optional_text("role").ok().flatten().map_or_else(Role::default, |role| Role(role.to_owned())),
@@ -168,14 +169,16 @@ impl RawClaims {
         }
     }
 
-    /// Reads a name. Names become tags, parts of Redis keys and fields of the log.
-    fn name(&self, name: &str) -> Result<String, Refusal> {
+    /// Reads a name. Names become tags, parts of Redis keys and fields of the log. `grouped`: a list or an object with one entry is a name, too.
+    fn name(&self, name: &str, grouped: bool) -> Result<String, Refusal> {
         let text = match self.find(name).ok_or(Refusal("claim_missing"))? {
             Value::String(text) => text.as_str(),
             // Keycloak sends the organisations of a user as a list, or as an object by name. With several, the token does not say which one is meant.
-            Value::Array(items) if items.len() == 1 => items[0].as_str().ok_or(Refusal("malformed"))?,
-            Value::Object(items) if items.len() == 1 => items.keys().next().map(String::as_str).unwrap_or_default(),
-            Value::Array(_) | Value::Object(_) => return Err(Refusal("ambiguous")),
+            Value::Array(items) if grouped && items.len() == 1 => items[0].as_str().ok_or(Refusal("malformed"))?,
+            Value::Object(items) if grouped && items.len() == 1 => {
+                items.keys().next().map(String::as_str).unwrap_or_default()
+            }
+            Value::Array(_) | Value::Object(_) if grouped => return Err(Refusal("ambiguous")),
             _ => return Err(Refusal("malformed")),
         };
         let usable = !text.is_empty()
