@@ -132,6 +132,7 @@ mod tests {
     use super::{Network, is_service, within_reach};
     use mcp_contracts::Service;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::JoinSet;
 
     #[test]
     fn a_network_has_the_addresses_under_its_mask() {
@@ -149,16 +150,17 @@ mod tests {
         assert_eq!(within_reach("http://192.0.2.7:7420", &["192.0.2.7".to_owned()]).await, Ok(()));
     }
 
-    /// Serves one reply, and returns the URL.
-    async fn answering(reply: &'static str) -> String {
+    /// Serves one reply, as long as the task exists, and returns the URL.
+    async fn answering(reply: &'static str) -> (String, JoinSet<()>) {
+        let mut tasks = JoinSet::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.read(&mut [0; 1024]).await;
             let _ = stream.write_all(reply.as_bytes()).await;
         });
-        url
+        (url, tasks)
     }
 
     #[tokio::test]
@@ -171,14 +173,14 @@ mod tests {
         ] {
             let text =
                 format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{reply}", reply.len());
-            let url = answering(text.leak()).await;
+            let (url, _tasks) = answering(text.leak()).await;
             let result = is_service(&http, Service::Memory, &url).await;
             match expected {
                 None => assert_eq!(result, Ok(())),
                 Some(why) => assert!(result.unwrap_err().contains(why), "{reply}"),
             }
         }
-        let url = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        let (url, _tasks) = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
         assert!(is_service(&http, Service::Memory, &url).await.unwrap_err().contains("status 404"));
     }
 }
