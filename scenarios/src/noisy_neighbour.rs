@@ -67,7 +67,13 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let beside_noise = measure(stage, &mut users, |over| neighbour.takes_all(over)).await;
 
     let failed = [&beside_plan.failed[..], &beside_noise.failed].concat();
-    stage.expect("every call of others succeeds", failed.is_empty(), format!("{} failed", failed.len()), &failed);
+    let (expected, details) = ("every call of others succeeds", format!("{} failed", failed.len()));
+    if !failed.is_empty() && (beside_plan.crowded || beside_noise.crowded) {
+        // A call that exceeds its deadline fails, and other processes may be the reason.
+        stage.cannot_tell(expected, format!("{details}; other processes used the machine"));
+    } else {
+        stage.expect(expected, failed.is_empty(), details, &failed);
+    }
     compare(stage, &beside_plan, &beside_noise);
     let expected = "the process stays below the memory limit of its image";
     match stage.peak_memory(&memory) {
