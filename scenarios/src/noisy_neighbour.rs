@@ -29,6 +29,8 @@ const USERS: usize = 4;
 /// Time before each measurement in which the neighbour begins, and the length of the measurement.
 const BEGINNING: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(12);
+/// Longest measurement, on a machine that is too slow for enough calls in [`MEASURED`].
+const LONGEST: Duration = Duration::from_secs(40);
 /// A percentile needs ten calls beyond it, so the 99th needs this many.
 const ENOUGH: usize = 1_000;
 /// The calls of others may take this many times as long as beside a neighbour inside its plan.
@@ -65,7 +67,13 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let beside_noise = measure(stage, &mut users, |over| neighbour.takes_all(over)).await;
 
     let failed = [&beside_plan.failed[..], &beside_noise.failed].concat();
-    stage.expect("every call of others succeeds", failed.is_empty(), format!("{} failed", failed.len()), &failed);
+    let (expected, details) = ("every call of others succeeds", format!("{} failed", failed.len()));
+    if !failed.is_empty() && (beside_plan.crowded || beside_noise.crowded) {
+        // A call that exceeds its deadline fails, and other processes may be the reason.
+        stage.cannot_tell(expected, format!("{details}; other processes used the machine"));
+    } else {
+        stage.expect(expected, failed.is_empty(), details, &failed);
+    }
     compare(stage, &beside_plan, &beside_noise);
     let expected = "the process stays below the memory limit of its image";
     match stage.peak_memory(&memory) {
@@ -104,7 +112,8 @@ async fn measure<N: Future<Output = ()>>(
         measuring.set(true);
         let before = stage.machine();
         let start = Instant::now();
-        while start.elapsed() < MEASURED {
+        let is_short = || durations.borrow().len() < ENOUGH && start.elapsed() < LONGEST;
+        while start.elapsed() < MEASURED || is_short() {
             tokio::time::sleep(MEASURED / 20).await;
         }
         measuring.set(false);
