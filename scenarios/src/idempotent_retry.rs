@@ -5,7 +5,7 @@ use futures::future::join_all;
 use harness_core::drive::scenario::{Broken, Scenario, Stage};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, Service};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(

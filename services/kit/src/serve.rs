@@ -6,9 +6,9 @@ mod lingering;
 mod write_deadline;
 
 use crate::telemetry::Sampled;
+use addresses::Addresses;
 use http::Request;
 use hyper::body::Incoming;
-use addresses::Addresses;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
