@@ -1,7 +1,7 @@
 //! Looking a bounded way around a place: the words before it, and the bounds of characters. No detector's own words belong here.
 
 /// How far back a label may stand, in bytes.
-pub(super) const LABEL_BYTES: usize = 40;
+const LABEL_BYTES: usize = 40;
 
 /// The end of a window of `bytes` from `start`, at a character's bound.
 pub(super) fn window(text: &str, start: usize, bytes: usize) -> &str {

@@ -46,7 +46,7 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     let joined =
         near.contains("birth") && !near.contains("birthtime") || near.contains("生年月日") || near.contains("出生日期");
     let other = ["released", "founded", "company"].iter().any(|word| near.contains(word));
-    (!other && (joined || number.labelled_at(start, &LABELS)))
+    (!other && (joined || crate::detect::near::labelled(number.text, start, &LABELS)))
         .then(|| number.matched("date_of_birth", Medium, start..end))
 }
 

@@ -153,7 +153,8 @@ fn insured_in_britain(number: &Number<'_>) -> Option<Personal> {
     let alone = !byte(number.text, start.checked_sub(1)).is_ascii_alphanumeric()
         && !byte(number.text, Some(end + gap + 1)).is_ascii_alphanumeric();
     let labelled = || {
-        number.labelled_at(
+        crate::detect::near::labelled(
+            number.text,
             start,
             &["ni", "nino", "national insurance", "ni number", "national insurance number", "insurance"],
         )
@@ -259,7 +260,7 @@ fn passport(number: &Number<'_>) -> Option<Personal> {
         "passport_no",
         "passport_number",
     ];
-    let labelled = || number.labelled_at(start, &labels);
+    let labelled = || crate::detect::near::labelled(number.text, start, &labels);
     (letters <= 3 && (7..=10).contains(&tail) && tail - letters >= 5 && alone && labelled())
         .then(|| number.matched("passport", High, start..start + tail))
 }

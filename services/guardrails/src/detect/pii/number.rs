@@ -1,7 +1,6 @@
 //! Numbers in a text: where a run of digits begins, and the digits that go on behind single separators. What a number means is not known here.
 
-use crate::detect::near::{LABEL_BYTES, byte, labelled, window};
-use std::cell::Cell;
+use crate::detect::near::{byte, labelled, window};
 use std::ops::Range;
 
 /// Longest number with its separators, in bytes.
@@ -15,17 +14,15 @@ pub(super) struct Number<'t> {
     pub(super) start: usize,
     /// How many digits there are without a separator.
     pub(super) run: usize,
-    /// The bytes that were compared so far, for all numbers of a text.
-    work: &'t Cell<usize>,
 }
 
 impl<'t> Number<'t> {
-    /// The next run of digits from `from`. What its readers compare is added to `work`.
-    pub(super) fn next(text: &'t str, from: usize, work: &'t Cell<usize>) -> Option<Self> {
+    /// The next run of digits from `from`.
+    pub(super) fn next(text: &'t str, from: usize) -> Option<Self> {
         let bytes = text.as_bytes();
         let start = from + bytes.get(from..)?.iter().position(u8::is_ascii_digit)?;
         let run = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        Some(Self { text, start, run, work })
+        Some(Self { text, start, run })
     }
 
     /// Where the run ends.
@@ -48,7 +45,6 @@ impl<'t> Number<'t> {
 
     /// The digits from here on, with single separators of these kinds between them, and where they end.
     pub(super) fn digits(&self, separators: &[u8]) -> (String, usize) {
-        self.spend(MAX_BYTES);
         let ahead = window(self.text, self.start, MAX_BYTES).as_bytes();
         let (mut digits, mut end, mut at) = (String::new(), 0, 0);
         while let Some(next) = ahead.get(at) {
@@ -84,17 +80,7 @@ impl<'t> Number<'t> {
 
     /// Whether one of the words stands shortly before it.
     pub(super) fn labelled(&self, words: &[&str]) -> bool {
-        self.labelled_at(self.start, words)
-    }
-
-    /// Returns true if one of the words stands shortly before `at`.
-    pub(super) fn labelled_at(&self, at: usize, words: &[&str]) -> bool {
-        self.spend(LABEL_BYTES * words.len());
-        labelled(self.text, at, words)
-    }
-
-    fn spend(&self, bytes: usize) {
-        self.work.set(self.work.get() + bytes);
+        labelled(self.text, self.start, words)
     }
 
     pub(super) fn matched(
@@ -113,8 +99,7 @@ mod tests {
 
     #[test]
     fn digits_go_on_behind_single_separators() {
-        let work = Cell::new(0);
-        let number = Number::next("a 12-34 5--6", 0, &work).unwrap();
+        let number = Number::next("a 12-34 5--6", 0).unwrap();
         assert_eq!((number.digits(b"- "), number.groups(9)), (("12345".to_owned(), 9), vec![2, 2, 1]));
         assert_eq!((number.start, number.end(), number.is_free()), (2, 4, true));
     }
