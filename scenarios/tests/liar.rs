@@ -55,12 +55,16 @@ fn every_lie_has_a_scenario_or_an_experiment_that_must_catch_it() {
     assert!(unknown.is_empty(), "experiments name unknown lies: {unknown:?}");
 }
 
+/// The scenario that compares latencies; `gate --profile preprod` runs it on a quiet machine.
+const QUIET_ONLY: &str = "noisy-neighbour";
+
 #[test]
 fn every_lie_is_caught_by_the_scenarios_it_names() {
     let folder = tempfile::tempdir().unwrap();
     let mut caught = BTreeSet::new();
+    let is_tried = |name: &&String| *name != QUIET_ONLY;
     for (lie, services, catchers) in lies() {
-        for scenario in catchers.iter().filter_map(|name| scenarios::find(name)) {
+        for scenario in catchers.iter().filter(is_tried).filter_map(|name| scenarios::find(name)) {
             let services_of_stack =
                 (scenario.topology)().services().into_iter().map(|service| service.name().to_owned());
             let Some(service) = services_of_stack.into_iter().find(|service| services.contains(service)) else {
@@ -74,7 +78,7 @@ fn every_lie_is_caught_by_the_scenarios_it_names() {
     expect_failure(folder.path(), "memory-tools", "memory", "acknowledge-before-commit");
     caught.insert("memory-tools");
     let names = scenarios::ALL.iter().map(|scenario| scenario.name);
-    let uncaught: Vec<&str> = names.filter(|name| !caught.contains(name)).collect();
+    let uncaught: Vec<&str> = names.filter(|name| !caught.contains(name) && *name != QUIET_ONLY).collect();
     assert!(uncaught.is_empty(), "scenarios that no lie makes fail: {uncaught:?}");
 }
 

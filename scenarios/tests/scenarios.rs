@@ -69,6 +69,9 @@ fn wish(scenario: &scenarios::Scenario) -> PlanRequest {
     }
 }
 
+/// Scenarios that compare latencies, which a debug build on a machine that runs other tests cannot show. `gate --profile preprod` runs them.
+const QUIET_ONLY: [&str; 1] = ["noisy-neighbour"];
+
 /// Generates one test for each name.
 macro_rules! scenarios {
     ($($name:ident),+ $(,)?) => {
@@ -81,6 +84,7 @@ macro_rules! scenarios {
         fn every_scenario_has_a_test() {
             let tested = [$(stringify!($name).replace('_', "-")),+];
             let all: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
+            let all: Vec<&str> = all.into_iter().filter(|name| !QUIET_ONLY.contains(name)).collect();
             assert_eq!(all, tested);
         }
     };
@@ -115,5 +119,4 @@ scenarios! {
     backup_under_writes,
     drain_with_abandoned_work,
     key_rotation,
-    noisy_neighbour,
 }

@@ -66,6 +66,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("harness report", "end_to_end.rs writes the reports of a run again"),
     ("infra/local/with-settings", PORTS),
     ("curl -s http://127.0.0.1:74", PORTS),
+    ("mcp-orchestrator erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),
+    ("mcp-patterns erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),
     (
         "mcp-memory",
         "services/memory/tests/durability.rs starts it, backs up and restores, in folders that everybody has",

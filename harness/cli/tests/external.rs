@@ -52,9 +52,13 @@ fn faults_on_a_running_stack_act_on_its_callers_only() {
     let (_, memory) = url.split_once('=').unwrap();
     let mut wrong = harness();
     wrong.env("JWT_SECRET", "a-key").current_dir(folder.path());
-    let wrong = wrong.args(["load", "patterns", "--url", &format!("patterns={memory}")]).output().unwrap();
+    wrong.args(["load", "patterns"]);
+    for service in ["memory", "guardrails", "patterns", "orchestrator"] {
+        wrong.args(["--url", &format!("{service}={memory}")]);
+    }
+    let wrong = wrong.output().unwrap();
     assert_eq!(code(&wrong), 69, "{}", text(&wrong));
-    assert!(text(&wrong).contains("is not the `patterns` service: it is `mcp-memory`"), "{}", text(&wrong));
+    assert!(text(&wrong).contains("service: it is `mcp-memory`"), "{}", text(&wrong));
     let refused = chaos("redis-outage");
     assert_eq!(code(&refused), 64, "{}", text(&refused));
     for expected in ["`QUOTA_FREE_DAILY=80` of `memory`", "`kill redis` needs a stack that the harness started"] {

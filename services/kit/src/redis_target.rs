@@ -23,7 +23,7 @@ pub struct RedisTarget(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Server(Client),
+    Server(Box<Client>),
     Sentinels { number: u32, client: Arc<Mutex<SentinelClient>> },
 }
 
@@ -111,7 +111,9 @@ fn server(url: &str, certificates: Option<TlsCertificates>) -> Result<Kind, Stri
         Some(certificates) => Client::build_with_tls(url, certificates),
         None => Client::open(url),
     };
-    client.map(Kind::Server).map_err(|error| format!("is not a URL such as {EXAMPLES}: {}", reason(&error)))
+    client
+        .map(|client| Kind::Server(Box::new(client)))
+        .map_err(|error| format!("is not a URL such as {EXAMPLES}: {}", reason(&error)))
 }
 
 /// Parses `[user:password@]host[:port],…/name[/database][?sentinelUser=…&sentinelPassword=…]`.

@@ -186,6 +186,14 @@ where
     }
 }
 
+/// Logs each panic, and only its place, because its text may quote a request.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+}
+
 async fn serve_until_signal<Own, F, Started, E>(settings: Settings, own: Own, start: F) -> ExitCode
 where
     F: FnOnce(Start<Own>) -> Started,
@@ -207,11 +215,7 @@ where
         Err(error) => return fail(service, EXIT_START, &format!("cannot handle signals: {error}")),
     };
     let (telemetry, guard) = Telemetry::start(&settings);
-    // Only the place of a panic is logged, because its text may quote a request.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "panic");
-    }));
+    log_panics();
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }

@@ -232,15 +232,8 @@ impl Settings {
         // Every client that reaches the service could sign tokens with a key that is published or can be guessed.
         let exposed = environment == Environment::Production || !listen.ip().to_canonical().is_loopback();
         let secret = reader.secret(exposed, &mut warnings);
-        let mut only_accepted = |name| {
-            let secret = reader.text(name).map(Secret::new);
-            if let Some(secret) = &secret {
-                reader.check_secret(name, secret, exposed);
-            }
-            secret
-        };
-        let (next_secret, previous_secret) =
-            (only_accepted(env::JWT_SECRET_NEXT), only_accepted(env::JWT_SECRET_PREVIOUS));
+        let next_secret = reader.other_secret(env::JWT_SECRET_NEXT, exposed);
+        let previous_secret = reader.other_secret(env::JWT_SECRET_PREVIOUS, exposed);
         let provider = ProviderSettings::read(reader, environment);
         let authorization_server = reader
             .http_url(env::AUTHORIZATION_SERVER_URL)

@@ -170,7 +170,7 @@ impl World {
             if ended {
                 break;
             }
-            assert!(step <= MEMORIES * 2 / LIMIT, "the pages do not end");
+            assert!(step <= known.len() / LIMIT, "the pages do not end");
             for write in &writes[step % writes.len()] {
                 self.write(write);
             }

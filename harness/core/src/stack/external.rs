@@ -30,7 +30,7 @@ impl External {
         hosts: &[String],
         http: &reqwest::Client,
     ) -> Result<Self, StackError> {
-        let mut parts = Vec::new();
+        let (mut parts, networks) = (Vec::new(), own_networks());
         for (name, url) in urls {
             let is_it = |part: &&Part| part.kind.service().is_some_and(|service| service.name() == name);
             // The user may name more services than this run uses.
@@ -38,7 +38,7 @@ impl External {
             let url = url.trim_end_matches('/').to_owned();
             let Some(service) = part.kind.service() else { continue };
             let unreachable = |why: String| StackError::Unreachable { part: name.clone(), url: url.clone(), why };
-            within_reach(&url, hosts).await.map_err(unreachable)?;
+            within_reach(&url, hosts, &networks).await.map_err(unreachable)?;
             match ready::readiness(http, part.kind, &url).await {
                 Readiness::Ready => {}
                 Readiness::NotReady(response) => return Err(unreachable(format!("it is not ready: {response}"))),
@@ -82,13 +82,12 @@ async fn is_service(http: &reqwest::Client, service: Service, url: &str) -> Resu
 
 /// Fails if the host of the URL is neither loopback, nor listed, nor in a network of this machine's container. The plan
 /// has refused other names; here the addresses of a name are known.
-async fn within_reach(url: &str, hosts: &[String]) -> Result<(), String> {
+async fn within_reach(url: &str, hosts: &[String], networks: &[Network]) -> Result<(), String> {
     let host = host_of(url).unwrap_or_default();
     if is_loopback(host) || hosts.iter().any(|allowed| allowed == host) {
         return Ok(());
     }
     let addresses = tokio::net::lookup_host((host, 0)).await.map_err(|error| format!("`{host}`: {error}"))?;
-    let networks = own_networks();
     let outside = addresses.map(|address| address.ip()).find(|ip| !networks.iter().any(|network| network.has(*ip)));
     outside.map_or(Ok(()), |ip| Err(format!("its address {ip} is not in the container network of the harness")))
 }
@@ -144,10 +143,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_elsewhere_is_out_of_reach_unless_it_is_listed() {
-        assert_eq!(within_reach("http://127.0.0.1:7420", &[]).await, Ok(()));
-        let why = within_reach("http://192.0.2.7:7420", &[]).await.unwrap_err();
-        assert!(why.contains("192.0.2.7 is not in the container network"), "{why}");
-        assert_eq!(within_reach("http://192.0.2.7:7420", &["192.0.2.7".to_owned()]).await, Ok(()));
+        let own = [Network { address: [172, 18, 0, 5].into(), mask: [255, 255, 0, 0].into() }];
+        for near in ["http://127.0.0.1:7420", "http://172.18.3.1:7420"] {
+            assert_eq!(within_reach(near, &[], &own).await, Ok(()));
+        }
+        let why = within_reach("http://192.0.2.7:7420", &[], &own).await.unwrap_err();
+        assert!(why.contains("192.0.2.7"), "{why}");
+        assert_eq!(within_reach("http://192.0.2.7:7420", &["192.0.2.7".to_owned()], &own).await, Ok(()));
     }
 
     /// Serves one reply, as long as the task exists, and returns the URL.

@@ -80,7 +80,7 @@ impl KeySet {
     pub(super) async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<(u64, DecodingKey)> {
         let shared = &*self.shared;
         let mut attempted = shared.attempted.subscribe();
-        if let Some(found) = shared.known(id, algorithm) {
+        if let Some(found) = shared.find(id, algorithm) {
             return Some(found);
         }
         let recent = attempted.borrow_and_update().is_some_and(|last| last.elapsed() < MIN_PAUSE);
@@ -90,7 +90,7 @@ impl KeySet {
         shared.wanted.notify_one();
         // Whether the fetch succeeds or not, the keys are looked at once more.
         let _ = tokio::time::timeout(KEY_WAIT, attempted.changed()).await;
-        shared.known(id, algorithm)
+        shared.find(id, algorithm)
     }
 }
 
@@ -101,7 +101,7 @@ impl Drop for KeySet {
 }
 
 impl Shared {
-    fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Option<(u64, DecodingKey)> {
+    fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<(u64, DecodingKey)> {
         let keys = self.keys.read();
         let mut fitting = keys.keys.iter().filter(|key| key.algorithm == algorithm);
         let found = match id {

@@ -161,7 +161,14 @@ impl<'a> EnvReader<'a> {
         secret
     }
 
-    pub(super) fn check_secret(&mut self, name: &str, secret: &Secret, exposed: bool) {
+    /// Reads a key of a rotation, which signs nothing.
+    pub(super) fn other_secret(&mut self, name: &str, exposed: bool) -> Option<Secret> {
+        let secret = Secret::new(self.text(name)?);
+        self.check_secret(name, &secret, exposed);
+        Some(secret)
+    }
+
+    fn check_secret(&mut self, name: &str, secret: &Secret, exposed: bool) {
         let text = secret.reveal();
         if text.len() < MIN_SECRET_BYTES {
             self.problem(

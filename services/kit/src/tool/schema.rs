@@ -31,6 +31,9 @@ pub(super) fn input_schema<T: JsonSchema>() -> Object {
     // A tool without arguments has an empty list of them.
     schema.entry("properties").or_insert_with(|| Value::Object(Object::new()));
     schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+    // The tool has a name and a description of its own, and a model pays for both on every turn.
+    schema.remove("title");
+    schema.remove("description");
     schema
 }
 

@@ -107,7 +107,7 @@ pub(super) fn visible_row(
         .ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-/// Returns the row with this sequence number, whoever may see it; for administration only.
+/// Returns the row with this sequence number, of any owner; for administration only.
 pub(super) fn any_row(connection: &Connection, sequence: i64) -> rusqlite::Result<Option<Row>> {
     Ok(rows(connection, "sequence = ?1", vec![SqlValue::from(sequence)])?.pop())
 }
