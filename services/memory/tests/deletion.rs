@@ -79,7 +79,7 @@ fn a_token_names_the_memories_and_cannot_be_changed() {
     assert_eq!(confirmations.confirmed(&token, &ann, &filter(), 9), Some(selected));
     assert_eq!(confirmations.confirmed(&token, &ann, &filter(), 10), None);
     assert_eq!(confirmations.confirmed(&token, &tenant("zeta"), &filter(), 9), None);
-    let rotated = |keys: &[&'static str]| Confirmations::new(keys.to_vec().into_iter());
+    let rotated = |keys: &[&'static str]| Confirmations::new(keys.iter().copied());
     assert_eq!(rotated(&["a new key", "a key"]).confirmed(&token, &ann, &filter(), 9), Some(selected));
     assert_eq!(rotated(&["a new key"]).confirmed(&token, &ann, &filter(), 9), None);
     for at in 0..token.len() {
