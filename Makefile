@@ -12,6 +12,10 @@ RUSTFLAGS_VARIABLE := CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_
 STATIC := $(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static"
 SERVICES := mcp-memory mcp-guardrails mcp-patterns mcp-orchestrator
 IMAGES := $(SERVICES) mcp-harness
+# Scenarios that stop, pause or restart parts, change their files, or see the calls between them: what a backend does in its own way. The others
+# only make calls; `make scenarios-docker` runs them too, every night.
+CONTAINER_SCENARIOS := memory-tools tenant-isolation rule-reload trace-continuity idempotent-retry quota database-upgrade guardrail-block \
+	guardrail-fallback memory-fallback patterns-fallback redis-fallback slow-peer rate-limit-concurrency graceful-drain rolling-restart
 BINARIES := harness $(SERVICES) liar
 # Backend of the mcp- targets: docker (the containers of docker-compose.yml) or process.
 # Both use a debug build, because it is ready seconds after a change. Containers need a static one.
@@ -40,9 +44,13 @@ test: tools redis readers ## Runs every test that needs no container
 test-docker: images ## Runs the tests of the docker backend, which start containers on 127.0.0.1
 	cargo build --workspace --bins --tests --locked
 	cargo test --workspace --test docker --test fault_docker --test images --locked
-	$(RELEASE_DIR)/harness scenario --all --backend docker
+	$(RELEASE_DIR)/harness scenario $(CONTAINER_SCENARIOS) --backend docker
 	$(RELEASE_DIR)/harness chaos redis-outage guardrail-kill verdict-late --backend docker
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s
+
+.PHONY: scenarios-docker
+scenarios-docker: images ## Runs every scenario on containers
+	$(RELEASE_DIR)/harness scenario --all --backend docker
 
 .PHONY: lint
 lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, shell scripts
