@@ -48,6 +48,11 @@ test-docker: images ## Runs the tests of the docker backend, which start contain
 	$(RELEASE_DIR)/harness chaos redis-outage guardrail-kill verdict-late --backend docker
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s
 
+.PHONY: lies
+lies: tools redis ## Tries every lie on the scenarios that must catch it
+	cargo build --workspace --bins --tests --locked
+	EVERY_LIE=yes cargo test --workspace --locked --test liar
+
 .PHONY: scenarios-docker
 scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
