@@ -26,6 +26,9 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str, &str)] =
     built_in!["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"];
 
+/// Arrivals that a threshold on p99 needs: ten beyond it.
+const ARRIVALS_OF_P99: f64 = 1_000.0;
+
 /// Values of the command line that override those of a profile.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
@@ -132,6 +135,15 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
             refuse("--arrivals", format!("`{rate}` is out of range"), parser::RATE_TEXT);
         }
         Some(rate) => workload.beside.get_or_insert(Beside { rate, users: parser::ARRIVAL_USERS }).rate = rate,
+        // Too few arrivals for a p99, so that all calls are judged, as in a load without arrivals.
+        None if overrides.duration.is_some()
+            && workload
+                .beside
+                .as_ref()
+                .is_some_and(|beside| beside.rate * workload.duration.as_secs_f64() < ARRIVALS_OF_P99) =>
+        {
+            workload.beside = None;
+        }
         None => {}
     }
     // After the duration, because `--rate` becomes a schedule of that length.

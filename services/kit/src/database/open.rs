@@ -59,7 +59,8 @@ pub(super) fn writer(file: &Path, schema: &Schema<'_>) -> Result<Connection, Ope
         return Err(OpenError::Foreign { path: file.display().to_string() });
     }
     check_version(file, header.version, schema)?;
-    read_every_table(&connection).map_err(sqlite)?;
+    // In one transaction: a migration of another instance may drop a table between the list of the tables and its read.
+    connection.transaction().and_then(|transaction| read_every_table(&transaction)).map_err(sqlite)?;
     set_wal_mode(&connection).and_then(|()| connection.execute_batch(WRITER_PRAGMAS)).map_err(sqlite)?;
     while migrate_one(file, &mut connection, schema)? {}
     Ok(connection)
