@@ -47,8 +47,9 @@ async fn open(server: &Server, host: &str) -> Value {
     let app = axum::Router::new().route("/", axum::routing::get(page));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    #[expect(clippy::disallowed_methods, reason = "ends with the runtime of the test")]
-    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+    // Ends the page when the browser has gone.
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, app).await });
     // The origin has no port if the browser maps the host to another one.
     let (origin, rule) = (format!("http://{host}/"), format!("MAP {host}:80 127.0.0.1:{port}"));
     tokio::task::spawn_blocking(move || dump(&origin, &rule)).await.unwrap()
