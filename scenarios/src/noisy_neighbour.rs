@@ -29,6 +29,8 @@ const USERS: usize = 4;
 /// Time before each measurement in which the neighbour begins, and the length of the measurement.
 const BEGINNING: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(12);
+/// Pause of a user after its three calls, so that it stays inside the burst limit of its plan on a machine of any speed.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Longest measurement, on a machine that is too slow for enough calls in [`MEASURED`].
 const LONGEST: Duration = Duration::from_secs(40);
 /// A percentile needs ten calls beyond it, so the 99th needs this many.
@@ -104,8 +106,7 @@ async fn measure<N: Future<Output = ()>>(
                 failed.borrow_mut().push(reply.op());
             }
         }
-        // A pause, so that these users are no load themselves.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(PAUSE).await;
     };
     let clock = async {
         tokio::time::sleep(BEGINNING).await;

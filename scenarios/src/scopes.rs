@@ -66,6 +66,7 @@ fn scope(service: Service, name: &str) -> Scope {
         (Service::Memory, STORE | UPDATE | IMPORT) => Scope::MemoryWrite,
         (Service::Memory, DELETE | DELETE_BY_TAG) => Scope::MemoryDelete,
         (Service::Memory, _) => Scope::MemoryRead,
+        (Service::Guardrails, guardrails::tool::ACKNOWLEDGE) => Scope::GuardrailsAcknowledge,
         (Service::Guardrails, _) => Scope::GuardrailsValidate,
         (Service::Patterns, _) => Scope::PatternsSelect,
         (Service::Orchestrator, _) => Scope::AgentsRun,

@@ -111,9 +111,15 @@ pub enum Scope {
     /// Consult guardrails.
     #[serde(rename = "guardrails.validate")]
     GuardrailsValidate,
+    /// Acknowledge broken rules, in place of the person who was asked. Not for agents that run without a person.
+    #[serde(rename = "guardrails.acknowledge")]
+    GuardrailsAcknowledge,
     /// Select and inject patterns.
     #[serde(rename = "patterns.select")]
     PatternsSelect,
+    /// Change recommendations by the outcomes that are logged. The orchestrator signs tokens with it.
+    #[serde(rename = "patterns.rank")]
+    PatternsRank,
     /// Run agents.
     #[serde(rename = "agents.run")]
     AgentsRun,
@@ -132,12 +138,14 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope that a service may require.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::MemoryRead,
         Self::MemoryWrite,
         Self::MemoryDelete,
         Self::GuardrailsValidate,
+        Self::GuardrailsAcknowledge,
         Self::PatternsSelect,
+        Self::PatternsRank,
         Self::AgentsRun,
         Self::Admin,
     ];
@@ -149,7 +157,9 @@ impl Scope {
             Self::MemoryWrite => "memory.write",
             Self::MemoryDelete => "memory.delete",
             Self::GuardrailsValidate => "guardrails.validate",
+            Self::GuardrailsAcknowledge => "guardrails.acknowledge",
             Self::PatternsSelect => "patterns.select",
+            Self::PatternsRank => "patterns.rank",
             Self::AgentsRun => "agents.run",
             Self::Admin => "admin",
             Self::Prepaid => "quota.prepaid",

@@ -106,8 +106,10 @@ variables! {
     MAX_CONCURRENT_REQUESTS = Some("1024");
     /// Maximum number of connections of one address; further ones are closed at once. If omitted, three quarters of all. Behind a load balancer all clients have its address.
     MAX_CONNECTIONS_PER_ADDRESS = None;
-    /// Deadline for receiving a request head, and idle timeout of a kept-alive connection, in milliseconds.
+    /// Deadline for receiving a request head, in milliseconds. It starts with the first byte, and on a new connection at once.
     HEADER_READ_DEADLINE_MS = Some("15000");
+    /// Time that a connection may be idle between two requests, in milliseconds. Keep it longer than that of the load balancer in front, or it meets closed connections.
+    KEEP_ALIVE_MS = Some("620000");
     /// Time within which a client must read 64 KiB of a reply, or all of it, in milliseconds; then its connection is closed.
     WRITE_DEADLINE_MS = Some("15000");
     /// Time after SIGTERM in which `/readyz` already returns 503 and new requests are still answered, in milliseconds. A load balancer needs it to react.

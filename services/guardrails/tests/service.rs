@@ -14,7 +14,7 @@ const MEDIUM: &str = "image: registry.example.com/web:latest";
 const NOTHING: &str = "cargo test";
 
 async fn start(settings: &[(&str, &str)]) -> Server {
-    let caller = Caller::new("acme", &[Scope::GuardrailsValidate]);
+    let caller = Caller::new("acme", &[Scope::GuardrailsValidate, Scope::GuardrailsAcknowledge]);
     let offer = async |start| mcp_guardrails::start(start).await.unwrap().into_parts().0;
     Server::start(Service::Guardrails, settings, caller, offer).await
 }
@@ -132,6 +132,25 @@ async fn a_newer_client_is_asked_during_the_call_and_its_answer_is_valid_once() 
     assert!(server.verdicts.check(Some(token), "acme", "e-1", &hash(HIGH)).is_ok());
     let again = error(&server.modern("check_guardrails", ask(HIGH), answer).await);
     assert_eq!(again["code"], "verdict_used");
+}
+
+#[tokio::test]
+async fn a_token_that_may_only_check_acknowledges_nothing() {
+    let server = start(&[]).await;
+    let agent = server.with_scopes(&[Scope::GuardrailsValidate]);
+    let reply = agent.modern("check_guardrails", ask(HIGH), json!({})).await;
+    let verdict = &reply["result"]["structuredContent"];
+    assert_eq!(verdict["verdict"], "acknowledge", "not asked: {reply}");
+    let reason = "the agent says that it is fine";
+    let tool = json!({ "name": "acknowledge_guardrails", "arguments": { "verdictToken": verdict["verdictToken"], "reason": reason } });
+    assert_eq!(agent.request("tools/call", tool).await.status(), 403);
+    let asked = server.modern("check_guardrails", ask(HIGH), json!({})).await["result"].clone();
+    let answer = json!({ "requestState": asked["requestState"],
+        "inputResponses": { "acknowledgement": { "action": "accept", "content": { "acknowledge": true, "reason": reason } } } });
+    let refused = error(&agent.modern("check_guardrails", ask(HIGH), answer.clone()).await);
+    assert_eq!(refused["code"], "insufficient_scope", "{refused}");
+    let taken = server.modern("check_guardrails", ask(HIGH), answer).await;
+    assert_eq!(taken["result"]["structuredContent"]["acknowledged"], true, "the refusal used nothing up: {taken}");
 }
 
 #[tokio::test]

@@ -123,7 +123,8 @@ impl Quota {
                     let usage = decision.usage();
                     // The fallback starts from this count if Redis fails. The next call sends it to Redis, which
                     // restores it if it lost its counters.
-                    inner.local.record_reported(org, plan, day(now), usage.day);
+                    let admitted = matches!(decision, WindowDecision::Admitted(_));
+                    inner.local.record_reported(org, plan, day(now), usage.day, admitted);
                     inner.state(decision, plan, now, Mode::Redis)
                 }
                 RedisDecision::Down => {
@@ -174,11 +175,11 @@ impl Quota {
         vec![of(inner.service, inner.local.used(org, day(now)), mode)]
     }
 
-    /// Claims `name` for `lifetime`, once over all instances and services.
-    pub(crate) async fn claim(&self, name: &str, lifetime: Duration) -> ClaimResult {
+    /// Claims a name that was issued then for `lifetime`, once over all instances and services.
+    pub(crate) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> ClaimResult {
         match &self.inner.redis {
             None => ClaimResult::NoRedis,
-            Some(redis) => redis.claim(name, lifetime).await,
+            Some(redis) => redis.claim(name, issued, lifetime).await,
         }
     }
 

@@ -243,6 +243,7 @@ where
     drop(starting);
     let limits = ServeLimits {
         header_read: settings.header_read_deadline,
+        keep_alive: settings.keep_alive,
         write: settings.write_deadline,
         connections_per_address: settings.max_connections_per_address,
         drain: settings.drain_deadline,

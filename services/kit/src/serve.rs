@@ -1,18 +1,19 @@
 //! Serves a router: accepts connections within limits, and lets running requests finish when the service shuts down.
 
 mod addresses;
+mod deadlines;
 mod descriptors;
 mod lingering;
-mod write_deadline;
 
 use crate::telemetry::Sampled;
 use addresses::Addresses;
+use deadlines::{Deadlines, Requests, RunningBody};
 use http::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use lingering::{LingeringClose, Unread, WatchedBody};
 use mcp_contracts::limits::MAX_HEADER_BYTES;
 use std::future::Future;
@@ -22,7 +23,6 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
-use write_deadline::WriteDeadline;
 
 /// Pause after a failed accept. Without it a process that is out of file descriptors would fail in a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -32,8 +32,10 @@ static FAILED_ACCEPTS: Sampled = Sampled::new();
 
 #[derive(Debug, Clone, Copy)]
 pub struct ServeLimits {
-    /// Deadline for receiving a request head; it starts when the connection becomes idle.
+    /// Deadline for receiving a request head. It starts with the first byte, and on a new connection at once.
     pub header_read: Duration,
+    /// Time that a connection may be idle between two requests.
+    pub keep_alive: Duration,
     /// Time within which a client must read a part of what was sent to it.
     pub write: Duration,
     /// Maximum number of connections of one address; `None` means three quarters of all.
@@ -57,7 +59,8 @@ pub async fn serve(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read)
+        // It starts when the connection becomes idle, so it bounds the time until the next head has arrived.
+        .header_read_timeout(limits.keep_alive.saturating_add(limits.header_read))
         .max_buf_size(MAX_HEADER_BYTES)
         .half_close(false);
     let connections = descriptors::connections();
@@ -86,10 +89,16 @@ pub async fn serve(
         // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client. Measured for an event
         // stream: 44 ms instead of 0.14 ms.
         let _ = stream.set_nodelay(true);
-        let unread = Unread::default();
-        let stream = LingeringClose::new(WriteDeadline::new(stream, limits.write), unread.clone());
-        let watch = move |request: Request<Incoming>| request.map(|body| WatchedBody::new(body, unread.clone()));
-        let service = TowerToHyperService::new(app.clone().map_request(watch));
+        let (unread, requests) = (Unread::default(), Requests::default());
+        let stream = Deadlines::new(stream, limits.header_read, requests.clone(), limits.write);
+        let stream = LingeringClose::new(stream, unread.clone());
+        let app = app.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let running = requests.begin();
+            let unread = unread.clone();
+            let replying = app.clone().oneshot(request.map(|body| WatchedBody::new(body, unread)));
+            async move { replying.await.map(|reply| reply.map(|body| RunningBody::new(body, running))) }
+        });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tasks.spawn(async move {

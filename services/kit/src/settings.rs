@@ -61,6 +61,7 @@ pub struct Settings {
     /// Maximum number of connections of one address; `None` means three quarters of all.
     pub max_connections_per_address: Option<usize>,
     pub header_read_deadline: Duration,
+    pub keep_alive: Duration,
     /// Time within which a client must read a part of what was sent to it.
     pub write_deadline: Duration,
     /// Time after SIGTERM in which requests are still accepted while the service is not ready.
@@ -272,6 +273,7 @@ impl Settings {
                 .optional_number(env::MAX_CONNECTIONS_PER_ADDRESS, 1, 1_000_000)
                 .map(|connections| connections as usize),
             header_read_deadline: reader.millis(env::HEADER_READ_DEADLINE_MS),
+            keep_alive: reader.millis(env::KEEP_ALIVE_MS),
             write_deadline: reader.millis(env::WRITE_DEADLINE_MS),
             drain_notice: Duration::from_millis(reader.number(env::DRAIN_NOTICE_MS, 0, 600_000)),
             drain_deadline: reader.millis(env::DRAIN_DEADLINE_MS),

@@ -1,5 +1,5 @@
 //! Verdicts that can be used once, over all instances. Redis records the used ones. Each instance also records those that it used, so that
-//! they stay used on this instance if Redis loses its data. If a configured Redis does not answer, no such verdict can be used (decision 0011).
+//! they stay used on this instance if Redis loses its data; at the others, a verdict from before the loss is then refused. If a configured Redis does not answer, no such verdict can be used (decision 0011).
 
 use crate::quota::{ClaimResult, Quota};
 use mcp_contracts::guardrails::VerdictClaims;
@@ -37,9 +37,14 @@ impl SingleUse {
         // Recorded here before Redis is called, so that only one of two concurrent calls of this instance continues.
         self.record(&verdict.jti, verdict.exp, now)?;
         let lifetime = Duration::from_secs(verdict.exp.saturating_sub(now).max(1));
-        match self.quota.claim(&verdict.jti, lifetime).await {
+        match self.quota.claim(&verdict.jti, issued(verdict), lifetime).await {
             ClaimResult::First | ClaimResult::NoRedis => Ok(()),
             ClaimResult::Taken => Err(used()),
+            ClaimResult::Lost => Err(ToolError::new(
+                ErrorCode::VerdictInvalid,
+                "Redis lost its data after this verdict, so it is unknown whether it was used before",
+            )
+            .with_hint("nothing was done; call `check_guardrails` and acknowledge again")),
             ClaimResult::Unknown => {
                 // Redis may have recorded the use although its reply is missing. The record here is removed, so that Redis alone decides about a
                 // retry.
@@ -66,6 +71,15 @@ impl SingleUse {
             Some(_) => Err(used()),
         }
     }
+}
+
+/// Returns the time of issue since the epoch. The id has it with milliseconds.
+fn issued(verdict: &VerdictClaims) -> Duration {
+    let of_id = uuid::Uuid::try_parse(&verdict.jti).ok().and_then(|id| id.get_timestamp());
+    of_id.map_or(Duration::from_secs(verdict.iat), |time| {
+        let (seconds, nanos) = time.to_unix();
+        Duration::new(seconds, nanos)
+    })
 }
 
 fn used() -> ToolError {

@@ -25,6 +25,21 @@ pub struct CallContext {
     pub dialogue: Dialogue,
 }
 
+impl CallContext {
+    /// Fails if the token lacks a scope that only some calls of the tool need.
+    ///
+    /// # Errors
+    /// `insufficient_scope`, with the name of the scope.
+    pub fn require(&self, scope: Scope) -> Result<(), ToolError> {
+        if self.claims.allows(scope) {
+            return Ok(());
+        }
+        let lacking = format!("the token lacks the scope `{}`, which this call needs", scope.name());
+        Err(ToolError::new(ErrorCode::InsufficientScope, lacking)
+            .with_hint("repeat it with a token that has this scope"))
+    }
+}
+
 /// Effects of a tool (MCP tool annotations).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Annotations {

@@ -81,7 +81,7 @@ impl Verdicts {
             rules: binding.rules,
             exp: now + VERDICT_LIFETIME_SECS,
             iat: now,
-            jti: uuid::Uuid::new_v4().to_string(),
+            jti: uuid::Uuid::now_v7().to_string(),
             aud: VERDICT_AUDIENCE.to_owned(),
         };
         let token = encode(&Header::new(Algorithm::HS256), &claims, &self.inner.sign)

@@ -38,6 +38,11 @@ impl Redis {
         Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
     }
 
+    fn forget_everything(&self) {
+        let flush = Command::new("redis-cli").args(["-p", &self.port.to_string(), "flushall"]).output().unwrap();
+        assert!(flush.status.success(), "{flush:?}");
+    }
+
     fn kill(mut self) -> u16 {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -111,9 +116,13 @@ async fn the_local_fallback_admits_its_share_and_settles_when_redis_is_back() {
     let redis = Redis::start(None);
     let values = [(env::QUOTA_FREE_DAILY, "20"), (env::RATE_LIMIT_INSTANCES, "2")];
     let (quota, readiness) = redis.quota(&values);
+    let (other, _readiness) = redis.quota(&values);
     connected(&quota).await;
-    for _ in 0..10 {
-        assert_eq!(mode(&decide(&quota, "acme").await), Some(Mode::Redis));
+    connected(&other).await;
+    for instance in [&other, &quota] {
+        for _ in 0..5 {
+            assert_eq!(mode(&decide(instance, "acme").await), Some(Mode::Redis));
+        }
     }
     // SIGSTOP keeps the counters, so Redis continues with them.
     redis.signal("-STOP");
@@ -269,7 +278,8 @@ fn verdict(id: &str) -> VerdictClaims {
         rules_version: "v".into(),
         rules: Vec::new(),
         exp: expiry,
-        iat: expiry - 120,
+        // Not before the Redis of the test was started, whose marks have milliseconds.
+        iat: expiry - 59,
         jti: id.into(),
         aud: "mcp-verdict".into(),
     }
@@ -312,9 +322,42 @@ async fn a_verdict_cannot_be_used_without_redis_and_can_be_used_afterwards() {
     assert!(single.take(&verdict("one")).await.is_ok());
     assert_eq!(single.take(&verdict("one")).await.unwrap_err().code, ErrorCode::VerdictUsed);
     // A Redis that lost its data does not make the verdict valid again on the instance that used it.
-    Command::new("redis-cli").args(["-p", &redis.port.to_string(), "flushall"]).stdout(Stdio::null()).status().unwrap();
+    redis.forget_everything();
     assert_eq!(single.take(&verdict("one")).await.unwrap_err().code, ErrorCode::VerdictUsed);
     quota.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_lost_its_data_makes_no_used_verdict_valid_again() {
+    let redis = Redis::start(None);
+    let ((user, _r1), (other, _r2)) = (redis.quota(&[]), redis.quota(&[]));
+    connected(&user).await;
+    connected(&other).await;
+    let singles = [SingleUse::new(user.clone()), SingleUse::new(other.clone())];
+    let issued = || uuid::Uuid::now_v7().to_string();
+    let take = async |at: usize, id: &str| singles[at].take(&verdict(id)).await.map_err(|error| error.code);
+    // Emptied, then restarted: the first is noticed by the claim, the second by a connection.
+    let mut redis = Some(redis);
+    for restarts in [false, true] {
+        let (used, unused) = (issued(), issued());
+        assert_eq!(take(0, &used).await, Ok(()));
+        if restarts {
+            let port = redis.take().unwrap().kill();
+            until(&other, "acme", |decision| mode(decision) == Some(Mode::Fallback)).await;
+            redis = Some(Redis::start(Some(port)));
+            connected(&user).await;
+            connected(&other).await;
+        } else {
+            redis.as_ref().unwrap().forget_everything();
+        }
+        assert_eq!(take(1, &used).await, Err(ErrorCode::VerdictInvalid), "used before the loss");
+        assert_eq!(take(1, &unused).await, Err(ErrorCode::VerdictInvalid), "it may have been used");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(take(1, &issued()).await, Ok(()), "issued after the loss");
+    }
+    for quota in [user, other] {
+        quota.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -286,6 +286,27 @@ async fn slow_and_silent_clients_are_disconnected() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_kept_for_a_time_of_its_own() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for (keep_alive, is_kept) in [("620000", true), ("50", false)] {
+        let server = start(&[(env::HEADER_READ_DEADLINE_MS, "200"), (env::KEEP_ALIVE_MS, keep_alive)]).await;
+        let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+        let mut reply = [0; 4_096];
+        stream.write_all(request).await.unwrap();
+        let bytes = stream.read(&mut reply).await.unwrap();
+        assert!(reply[..bytes].starts_with(b"HTTP/1.1 200"));
+        let silence = tokio::time::timeout(Duration::from_millis(600), stream.read(&mut reply)).await;
+        assert_eq!(silence.is_err(), is_kept, "idle for `{keep_alive}` ms");
+        if is_kept {
+            stream.write_all(request).await.unwrap();
+            let bytes = stream.read(&mut reply).await.unwrap();
+            assert!(reply[..bytes].starts_with(b"HTTP/1.1 200"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn slow_bodies_of_one_organisation_keep_no_other_out() {
     use tokio::io::AsyncWriteExt;
     let server = start(&[(env::MAX_CONCURRENT_REQUESTS, "4")]).await;

@@ -9,14 +9,17 @@ use std::sync::Arc;
 /// Prepaid, so that no caller can use up the quota for the checks of its own workflows.
 const CHECKING: &[Scope] = &[Scope::GuardrailsValidate, Scope::Prepaid];
 pub const CHECK: RemoteTool = RemoteTool { name: guardrails::tool::CHECK, scopes: CHECKING };
-pub const ACKNOWLEDGE: RemoteTool = RemoteTool { name: guardrails::tool::ACKNOWLEDGE, scopes: CHECKING };
+pub const ACKNOWLEDGE: RemoteTool =
+    RemoteTool { name: guardrails::tool::ACKNOWLEDGE, scopes: &[Scope::GuardrailsAcknowledge, Scope::Prepaid] };
 pub const SEARCH: RemoteTool = RemoteTool { name: memory::tool::SEARCH, scopes: &[Scope::MemoryRead] };
 pub const LIST: RemoteTool = RemoteTool { name: memory::tool::LIST, scopes: &[Scope::MemoryRead] };
 /// Stores all memories of a run or none.
 pub const REMEMBER: RemoteTool = RemoteTool { name: memory::tool::IMPORT, scopes: &[Scope::MemoryWrite] };
 pub const SELECT: RemoteTool = RemoteTool { name: patterns::tool::SELECT, scopes: &[Scope::PatternsSelect] };
 pub const INJECT: RemoteTool = RemoteTool { name: patterns::tool::INJECT, scopes: &[Scope::PatternsSelect] };
-pub const LOG_USAGE: RemoteTool = RemoteTool { name: patterns::tool::LOG_USAGE, scopes: &[Scope::PatternsSelect] };
+/// What the orchestrator logs has happened, so it counts.
+pub const LOG_USAGE: RemoteTool =
+    RemoteTool { name: patterns::tool::LOG_USAGE, scopes: &[Scope::PatternsSelect, Scope::PatternsRank] };
 
 pub struct Peers {
     pub guardrails: Arc<Peer>,

@@ -24,7 +24,7 @@ use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_contracts::orchestrator::{
     Artefact, Execution, ModelUsage, RunWorkflow, StepName, StepOutcome, UsedMemory, UsedPattern, WorkflowStatus,
 };
-use mcp_contracts::{Claims, ErrorCode, ToolError, metric};
+use mcp_contracts::{Claims, ErrorCode, Scope, ToolError, metric};
 use mcp_kit::{Answer, CallContext, Question, SingleUse, Verdicts};
 use memory::RecalledMemories;
 use pattern::{Injected, Selected};
@@ -313,14 +313,14 @@ fn early_end(permission: &Permission, action: ActionKind) -> Option<WorkflowStat
     }
 }
 
-/// Returns the question to the client's user. Returns `None` if there is nothing to acknowledge, the client cannot ask, or the call brings
-/// an answer or a verdict already.
+/// Returns the question to the client's user. Returns `None` if there is nothing to acknowledge, the client cannot ask, the token must not
+/// acknowledge, or the call brings an answer or a verdict already.
 fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome) -> Option<Question> {
     let (Permission::MustAcknowledge(token), PriorVerdict::None) = (&outcome.judged.permission, &request.verdict)
     else {
         return None;
     };
-    if !context.dialogue.can_ask {
+    if !context.dialogue.can_ask || !context.claims.allows(Scope::GuardrailsAcknowledge) {
         return None;
     }
     let mut message = "The workflow breaks rules that a person must acknowledge before it continues:".to_owned();

@@ -16,7 +16,9 @@ const CLEARED: i64 = 16;
 
 // `tally` and `total` keep the counts, because entries are deleted after `KEPT_US`. A search reads only `tally`.
 // `total` has one row, so that the metric of all organisations does not cost a sum over them with every use.
-const MIGRATIONS: [&str; 1] = ["
+// `counted` is 0 for a use that changed no recommendation, because the token that logged it must not.
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE usage (
     org TEXT NOT NULL,
     execution TEXT NOT NULL,
@@ -37,7 +39,9 @@ CREATE TABLE tally (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), uses INTEGER NOT NULL, good INTEGER NOT NULL) STRICT;
 INSERT INTO total VALUES (1, 0, 0);
-"];
+",
+    "ALTER TABLE usage ADD COLUMN counted INTEGER NOT NULL DEFAULT 1;",
+];
 
 /// What `erase` runs until nothing is left. The counts of an organisation name no user.
 const ERASURE: [&str; 2] = [
@@ -60,6 +64,8 @@ pub struct PatternUse {
     pub pattern: String,
     pub outcome: UsageOutcome,
     pub note: Option<String>,
+    /// True if the use may change recommendations.
+    pub counts: bool,
     /// Time in microseconds since the epoch.
     pub at_us: i64,
 }
@@ -121,13 +127,22 @@ impl UsageLog {
 }
 
 fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(bool, History, History)> {
-    let insert = "INSERT INTO usage (org, execution, pattern, outcome, note, user, logged_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                  ON CONFLICT DO NOTHING";
+    // One that counts replaces one that does not, so that nobody can take the place of what the orchestrator logs.
+    let insert = "INSERT INTO usage (org, execution, pattern, outcome, note, user, logged_us, counted)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                  ON CONFLICT DO UPDATE SET outcome = ?4, note = ?5, user = ?6, logged_us = ?7, counted = 1
+                  WHERE ?8 AND NOT counted";
+    let outcome = outcome_name(used.outcome);
     let values =
-        params![used.org, used.execution, used.pattern, outcome_name(used.outcome), used.note, used.user, used.at_us];
+        params![used.org, used.execution, used.pattern, outcome, used.note, used.user, used.at_us, used.counts];
     // 0 rows: this execution has logged the pattern before, so the counts below must not change.
     let new = transaction.prepare_cached(insert)?.execute(values)? == 1;
     if new {
+        let clear = "DELETE FROM usage WHERE (org, execution, pattern) IN
+                     (SELECT org, execution, pattern FROM usage WHERE logged_us < ?1 ORDER BY logged_us LIMIT ?2)";
+        transaction.prepare_cached(clear)?.execute(params![used.at_us.saturating_sub(KEPT_US), CLEARED])?;
+    }
+    if new && used.counts {
         let good = i64::from(used.outcome != UsageOutcome::Rejected);
         transaction
             .prepare_cached(
@@ -135,9 +150,6 @@ fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(
             )?
             .execute(params![used.org, used.pattern, good])?;
         transaction.prepare_cached("UPDATE total SET uses = uses + 1, good = good + ?1")?.execute([good])?;
-        let clear = "DELETE FROM usage WHERE (org, execution, pattern) IN
-                     (SELECT org, execution, pattern FROM usage WHERE logged_us < ?1 ORDER BY logged_us LIMIT ?2)";
-        transaction.prepare_cached(clear)?.execute(params![used.at_us.saturating_sub(KEPT_US), CLEARED])?;
     }
     let tally = "SELECT uses, good FROM tally WHERE org = ?1 AND pattern = ?2";
     let history = transaction.prepare_cached(tally)?.query_row(params![used.org, used.pattern], history).optional()?;
@@ -187,6 +199,7 @@ mod tests {
             pattern: text("p"),
             outcome,
             note: None,
+            counts: true,
             at_us,
         }
     }
@@ -206,6 +219,20 @@ mod tests {
         assert!(log.histories("unknown").await.unwrap().is_empty());
         log.close().await;
         assert_eq!(log.log(used("acme", "e4", UsageOutcome::Accepted, 6)).await, Err(DatabaseError::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_use_that_does_not_count_changes_nothing_and_takes_no_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = UsageLog::open(&format!("sqlite://{}/p.db", folder.path().display())).unwrap();
+        let history = |uses, good| History { uses, good };
+        let uncounted = |at_us| PatternUse { counts: false, ..used("acme", "e1", UsageOutcome::Rejected, at_us) };
+        assert_eq!(log.log(uncounted(1)).await, Ok((true, history(0, 0))));
+        assert_eq!(log.log(uncounted(2)).await, Ok((false, history(0, 0))), "repeated");
+        assert_eq!(log.log(used("acme", "e1", UsageOutcome::Accepted, 3)).await, Ok((true, history(1, 1))));
+        assert_eq!(log.log(uncounted(4)).await, Ok((false, history(1, 1))));
+        assert_eq!(log.log(used("acme", "e1", UsageOutcome::Rejected, 5)).await, Ok((false, history(1, 1))));
+        log.close().await;
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ async fn start(folder: &Path) -> Process {
 }
 
 fn caller(org: &str, plan: Plan) -> Caller {
-    Caller { plan, ..Caller::new(org, &[Scope::PatternsSelect]) }
+    Caller { plan, ..Caller::new(org, &[Scope::PatternsSelect, Scope::PatternsRank]) }
 }
 
 fn action() -> ActionRequest {
@@ -248,6 +248,13 @@ async fn an_outcome_counts_once_for_its_organisation_and_is_durable() {
     let logged = |recorded: bool, uses: u64, rate: f64| {
         Ok(json!({ "recorded": recorded, "uses": uses, "acceptanceRate": rate }))
     };
+    let uncounted = service.with_scopes(&[Scope::PatternsSelect]);
+    assert_eq!(uncounted.result(tool::LOG_USAGE, used("e-1", "rejected")).await, logged(true, 0, 0.0));
+    assert_eq!(
+        acme.result(tool::SELECT, select.clone()).await.unwrap(),
+        before,
+        "the scope `patterns.rank` is missing"
+    );
     assert_eq!(acme.result(tool::LOG_USAGE, used("e-1", "accepted")).await, logged(true, 1, 1.0));
     assert_eq!(acme.result(tool::LOG_USAGE, used("e-1", "rejected")).await, logged(false, 1, 1.0));
     assert_eq!(acme.result(tool::LOG_USAGE, used("e-2", "rejected")).await, logged(true, 2, 0.5));

@@ -49,6 +49,7 @@ impl Server {
         let client = Client::new(format!("http://{}", listener.local_addr().unwrap()), caller);
         let limits = ServeLimits {
             header_read: settings.header_read_deadline,
+            keep_alive: settings.keep_alive,
             write: settings.write_deadline,
             connections_per_address: settings.max_connections_per_address,
             drain: settings.drain_deadline,

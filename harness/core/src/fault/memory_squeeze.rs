@@ -9,8 +9,8 @@ use crate::plan::topology::Topology;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// From 16 MiB to 1 TiB.
-const MEBIBYTES: RangeInclusive<u32> = 16..=1 << 20;
+/// From 1 MiB to 1 TiB.
+const MEBIBYTES: RangeInclusive<u32> = 1..=1 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,11 +1,11 @@
 //! `acknowledge_guardrails`: acknowledges broken rules. It is for clients that cannot ask their user during the check.
 
-use super::{SCOPES, SINGLE_USE, validate};
+use super::{SINGLE_USE, validate};
 use crate::acknowledge::{self, Acknowledgement};
 use crate::judge::{Judge, Judged, broken_rule};
 use crate::rules::{Broken, SubjectKind};
 use mcp_contracts::guardrails::{AcknowledgeGuardrails, Decision, Verdict, VerdictKind, tool};
-use mcp_contracts::{ErrorCode, ToolError};
+use mcp_contracts::{ErrorCode, Scope, ToolError};
 use mcp_kit::{CallContext, Tool, ToolInfo};
 
 const INFO: ToolInfo = ToolInfo {
@@ -14,7 +14,7 @@ const INFO: ToolInfo = ToolInfo {
     description: "Call this after a check returned `acknowledge` and the user has agreed, with its `verdictToken` and the user's reason. \
                   Returns a token that allows exactly that request, once. Never call it without asking the user first.",
     annotations: SINGLE_USE,
-    scopes: SCOPES,
+    scopes: &[Scope::GuardrailsAcknowledge],
 };
 
 pub(super) fn tool(judge: Judge) -> Tool {

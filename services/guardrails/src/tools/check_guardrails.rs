@@ -7,7 +7,7 @@ use crate::judge::{Judge, cost_of_files, judge, verdict};
 use crate::rules::Subject;
 use mcp_contracts::guardrails::{ActionRequest, CheckGuardrails, Decision, Verdict, VerdictClaims, VerdictKind, tool};
 use mcp_contracts::limits::REASON_CHARS;
-use mcp_contracts::{ErrorCode, ToolError};
+use mcp_contracts::{ErrorCode, Scope, ToolError};
 use mcp_kit::verdict::request_hash;
 use mcp_kit::{Answer, Answered, CallContext, Question, Tool, ToolInfo};
 use serde_json::json;
@@ -57,6 +57,7 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
                 // The user did not acknowledge: the verdict has no token, so the action cannot continue.
                 return Ok(Answer::Complete(verdict(&claims.execution_id, judged, None)));
             };
+            context.require(Scope::GuardrailsAcknowledge)?;
             let acknowledgement = Acknowledgement { claims, reason, judged };
             return acknowledge::acknowledge(judge, context, acknowledgement).await.map(Answer::Complete);
         }
@@ -107,10 +108,11 @@ fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
     validate::reason(reason).map(|reason| Some(reason.to_owned()))
 }
 
-/// Returns a question if the verdict needs acknowledgement and the client can ask its user, else the verdict.
+/// Returns a question if the verdict needs acknowledgement, the client can ask its user, and the token may acknowledge; else the verdict.
 fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
+    let can_ask = context.dialogue.can_ask && context.claims.allows(Scope::GuardrailsAcknowledge);
     match &reply.verdict_token {
-        Some(state) if context.dialogue.can_ask && reply.verdict == Decision::Acknowledge => Answer::Ask(Question {
+        Some(state) if can_ask && reply.verdict == Decision::Acknowledge => Answer::Ask(Question {
             key: QUESTION,
             message: message(&reply),
             schema: json!({

@@ -56,6 +56,8 @@ struct Counter {
     plan: Plan,
     /// Last count of this day that Redis reported.
     reported: u64,
+    /// Calls that this instance admitted and that are in the count of Redis.
+    counted: u64,
     /// Calls that this instance admitted and that are in no settlement yet.
     unsettled: u64,
     /// Settlement that was sent to Redis. It keeps its number until Redis has confirmed it, because the reply may be lost after Redis has
@@ -67,7 +69,7 @@ struct Counter {
 
 impl Counter {
     fn new(day: u64, plan: Plan) -> Self {
-        Self { day, plan, reported: 0, unsettled: 0, sent: None, second: 0, in_second: 0 }
+        Self { day, plan, reported: 0, counted: 0, unsettled: 0, sent: None, second: 0, in_second: 0 }
     }
 
     /// Returns the number of calls that this instance admitted and Redis has not confirmed.
@@ -90,9 +92,13 @@ pub(super) struct Settlement {
 }
 
 impl LocalLimiter {
-    /// Records a count that Redis reported. The highest one is kept, because replies of concurrent calls may arrive in any order.
-    pub(super) fn record_reported(&self, org: &str, plan: Plan, day: u64, used: u64) {
-        self.with(org, plan, day, |counter| counter.reported = counter.reported.max(used));
+    /// Records the count of Redis after a call, and whether the call was admitted. The highest count is kept, because replies of concurrent
+    /// calls may arrive in any order.
+    pub(super) fn record_reported(&self, org: &str, plan: Plan, day: u64, used: u64, admitted: bool) {
+        self.with(org, plan, day, |counter| {
+            counter.reported = counter.reported.max(used);
+            counter.counted += u64::from(admitted);
+        });
     }
 
     /// Returns the last count of the day that Redis reported.
@@ -124,9 +130,13 @@ impl LocalLimiter {
                 (counter.second, counter.in_second) = (second, 0);
             }
             // What Redis reported is subtracted before the share is computed, because it has the calls of all
-            // instances. Below, only the calls that this instance admitted since count against its share.
-            let remaining = limits.daily(plan).saturating_sub(counter.reported);
-            let allowed = if shared { share.of(remaining) } else { remaining };
+            // instances. Below, only the calls that this instance admitted since count against its share. An instance
+            // that never asked Redis about this organisation takes a share of the whole limit, so none may go beyond
+            // such a share with what it admitted before.
+            let limit = limits.daily(plan);
+            let remaining = limit.saturating_sub(counter.reported);
+            let of_limit = share.of(limit).saturating_sub(counter.counted);
+            let allowed = if shared { share.of(remaining).min(of_limit) } else { remaining };
             let burst = limits.burst_per_second;
             let burst = if shared { share.at_least_one_of(burst) } else { burst };
             let usage =
@@ -173,6 +183,7 @@ impl LocalLimiter {
         {
             counter.sent = None;
             counter.reported = counter.reported.max(used);
+            counter.counted += added.calls;
         }
     }
 
@@ -250,7 +261,7 @@ mod tests {
     #[test]
     fn the_fallback_starts_from_the_last_count_and_admits_its_share() {
         let limiter = LocalLimiter::default();
-        limiter.record_reported("acme", Plan::Free, 0, 4);
+        limiter.record_reported("acme", Plan::Free, 0, 4, false);
         let three = Share { instances: 3 };
         let count = (0..30).filter(|second| admitted(&limiter, "acme", *second, three, true)).count();
         assert_eq!(count, 2, "a third of the six remaining calls");
@@ -279,16 +290,29 @@ mod tests {
             open.iter().map(|settlement| (settlement.day, settlement.calls)).collect::<Vec<_>>(),
             [(0, 3), (1, 1)]
         );
-        limiter.record_reported("acme", Plan::Free, 0, 7);
+        limiter.record_reported("acme", Plan::Free, 0, 7, false);
         assert_eq!(limiter.reported("acme", 1), 0, "a late count of yesterday changes nothing");
         open.iter().for_each(|settlement| limiter.confirm(settlement, 1));
         assert_eq!(limiter.settlements(), []);
     }
 
     #[test]
+    fn instances_that_know_different_counts_stay_within_the_limit() {
+        let two = Share { instances: 2 };
+        // The first admitted four of ten calls through Redis, in two settlements and by itself; the second has never asked Redis.
+        let limiters = [LocalLimiter::default(), LocalLimiter::default()];
+        limiters[0].record_reported("acme", Plan::Free, 0, 1, true);
+        limiters[0].record_reported("acme", Plan::Free, 0, 2, true);
+        (10..12).for_each(|at| assert!(admitted(&limiters[0], "acme", at, two, true)));
+        limiters[0].confirm(&limiters[0].settlements()[0], 4);
+        let count = |limiter| (20..50).filter(|second| admitted(limiter, "acme", *second, two, true)).count();
+        assert_eq!(limiters.each_ref().map(count), [1, 5], "a half of ten each, with what was admitted before");
+    }
+
+    #[test]
     fn one_remaining_call_is_admitted_by_none_of_three_instances() {
         let limiter = LocalLimiter::default();
-        limiter.record_reported("acme", Plan::Free, 0, 9);
+        limiter.record_reported("acme", Plan::Free, 0, 9, false);
         assert!(!admitted(&limiter, "acme", 1, Share { instances: 3 }, true));
     }
 

@@ -32,6 +32,8 @@ pub enum ClaimResult {
     Taken,
     /// No Redis is configured, so there is no other instance.
     NoRedis,
+    /// Redis lost its data after the name was issued, so an earlier claim may be lost.
+    Lost,
     /// Redis did not answer.
     Unknown,
 }
@@ -58,6 +60,7 @@ struct Shared {
     unsettled: Notify,
     decide: Script,
     settle: Script,
+    claim: Script,
     local: LocalLimiter,
     limits: QuotaLimits,
     instance: uuid::Uuid,
@@ -68,7 +71,12 @@ struct Shared {
 struct Link {
     generation: u64,
     connection: Option<MultiplexedConnection>,
+    /// Names the process of Redis; a connection never changes to another one.
+    run_id: Arc<str>,
 }
+
+/// Since when Redis has every claim.
+const MARK: &str = "mcp:once:since";
 
 impl RedisLink {
     pub(super) fn start(
@@ -88,6 +96,7 @@ impl RedisLink {
             unsettled: Notify::new(),
             decide: Script::new(include_str!("decide.lua")),
             settle: Script::new(include_str!("settle.lua")),
+            claim: Script::new(include_str!("claim.lua")),
             local,
             limits,
             instance: uuid::Uuid::new_v4(),
@@ -145,32 +154,39 @@ impl RedisLink {
     /// Returns the calls of `org` on `day` by service; `None` if Redis does not answer.
     pub(super) async fn days(&self, org: &str, day: u64) -> Option<Vec<(Service, u64)>> {
         let keys: Vec<String> = Service::ALL.iter().map(|service| day_key(*service, org, day)).collect();
-        let used: Vec<Option<u64>> = self.run(redis::cmd("MGET").arg(keys)).await?;
+        let used: Vec<Option<u64>> =
+            self.run(async |_, connection| redis::cmd("MGET").arg(keys).query_async(connection).await).await?;
         Some(Service::ALL.into_iter().zip(used.into_iter().map(Option::unwrap_or_default)).collect())
     }
 
-    /// Claims `name`, once over all instances and services.
-    pub(super) async fn claim(&self, name: &str, lifetime: Duration) -> ClaimResult {
-        // `NX` makes one call the first, over all instances. The entry may end with the verdict, because an expired
-        // verdict is refused anyway.
-        let mut set = redis::cmd("SET");
-        set.arg(format!("mcp:once:{name}")).arg(1).arg("NX").arg("EX").arg(lifetime.as_secs().max(1));
-        match self.run::<Option<String>>(&set).await {
-            Some(Some(_)) => ClaimResult::First,
-            Some(None) => ClaimResult::Taken,
+    /// Claims a name that was issued then, once over all instances and services.
+    pub(super) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> ClaimResult {
+        let claimed = self.run(async |run_id, connection| {
+            let mut claim = self.shared.claim.key(MARK);
+            // The entry may end with the verdict, because an expired verdict is refused anyway.
+            claim.key(format!("mcp:once:{name}")).arg(run_id).arg(issued.as_millis() as u64);
+            claim.arg(lifetime.as_secs().max(1)).invoke_async::<u8>(connection).await
+        });
+        match claimed.await {
+            Some(0) => ClaimResult::First,
+            Some(1) => ClaimResult::Taken,
+            Some(_) => ClaimResult::Lost,
             None => ClaimResult::Unknown,
         }
     }
 
-    /// Runs a command within the deadline. Returns `None` and marks the link as down if it fails.
-    async fn run<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
+    /// Runs commands within the deadline. Returns `None` and marks the link as down if they fail.
+    async fn run<T>(
+        &self,
+        commands: impl AsyncFnOnce(&str, &mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Option<T> {
         let shared = &*self.shared;
-        let (generation, connection) = {
+        let (generation, run_id, connection) = {
             let link = shared.link.read();
-            (link.generation, link.connection.clone())
+            (link.generation, Arc::clone(&link.run_id), link.connection.clone())
         };
         let mut connection = connection?;
-        let why = match tokio::time::timeout(shared.deadline, command.query_async(&mut connection)).await {
+        let why = match tokio::time::timeout(shared.deadline, commands(&run_id, &mut connection)).await {
             Ok(Ok(reply)) => return Some(reply),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer within the deadline".to_owned(),
@@ -280,6 +296,7 @@ impl Shared {
             self.count_lost_state();
         }
         *run_id = current;
+        let _: u8 = self.claim.key(MARK).arg(&*run_id).invoke_async(&mut connection).await.map_err(text)?;
         // A replica, or a Redis that is out of memory, answers reads and refuses writes, so only a write shows that
         // Redis is usable.
         let probe = format!("mcp:quota:{}:probe:{}", self.service.name(), self.instance);
@@ -293,6 +310,7 @@ impl Shared {
         let mut link = self.link.write();
         link.generation += 1;
         link.connection = Some(connection);
+        link.run_id = run_id.as_str().into();
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use mcp_contracts::limits::{
     MAX_WORKFLOW_ROLE_BYTES, is_execution_id,
 };
 use mcp_contracts::orchestrator::{AgentName, RunWorkflow};
-use mcp_contracts::{ErrorCode, ToolError};
+use mcp_contracts::{ErrorCode, Scope, ToolError};
 use mcp_kit::verdict::request_hash;
 use mcp_kit::{Answered, CallContext, Verdicts};
 use sha2::{Digest, Sha256};
@@ -136,6 +136,9 @@ impl VerdictCheck<'_> {
         }
         let content = answered.accepted(super::QUESTION);
         let agreed = content.filter(|content| content.get("acknowledge") == Some(&serde_json::Value::Bool(true)));
+        if agreed.is_some() {
+            self.context.require(Scope::GuardrailsAcknowledge)?;
+        }
         let reason = agreed
             .map(|content| content.get("reason").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned());
         Ok((PriorVerdict::Answered { token: answered.state.clone(), reason }, Some(claims.execution_id)))

@@ -58,7 +58,9 @@ async fn with_every_peer_up_every_step_runs_once_on_behalf_of_the_user() {
     for call in &calls {
         assert_eq!((&*call.claims.sub, &*call.claims.org_id, &*call.claims.workspace_slug), ("ann", "acme", "billing"));
         let permissions = call.claims.scopes.iter().filter(|scope| **scope != Scope::Prepaid).count();
-        assert_eq!(permissions, 1, "{} got {:?}", call.tool, call.claims.scopes);
+        let logs_usage = call.tool == patterns::tool::LOG_USAGE;
+        assert_eq!(permissions, 1 + usize::from(logs_usage), "{} got {:?}", call.tool, call.claims.scopes);
+        assert_eq!(call.claims.scopes.contains(&Scope::PatternsRank), logs_usage, "{}", call.tool);
         let is_check = call.tool == guardrails::tool::CHECK;
         assert_eq!(call.claims.scopes.contains(&Scope::Prepaid), is_check, "only the check is prepaid: {}", call.tool);
         assert!(!call.claims.allows(Scope::AgentsRun));

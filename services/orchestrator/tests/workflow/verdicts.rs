@@ -4,7 +4,7 @@ use crate::fake::{Behaviour, Verdict, binding};
 use crate::stage::{PATIENT, Stage, ann, complete, context, request, step};
 use mcp_contracts::guardrails::{self, ActionKind, ActionRequest, VerdictKind};
 use mcp_contracts::orchestrator::{Execution, Reason, RunWorkflow, StepName, StepOutcome, WorkflowStatus, tool};
-use mcp_contracts::{Claims, ErrorCode, memory, patterns};
+use mcp_contracts::{Claims, ErrorCode, Scope, memory, patterns};
 use mcp_kit::{Answer, Answered, CallContext, Dialogue, Question, Verdicts};
 use serde_json::{Value, json};
 
@@ -169,7 +169,17 @@ async fn ask(
     request: &RunWorkflow,
     answered: Option<Answered>,
 ) -> Result<Answer<Execution>, mcp_contracts::ToolError> {
-    let context = CallContext { dialogue: Dialogue { can_ask: true, answered }, ..context(&ann()) };
+    ask_as(stage, &[Scope::AgentsRun, Scope::GuardrailsAcknowledge], request, answered).await
+}
+
+async fn ask_as(
+    stage: &Stage,
+    scopes: &[Scope],
+    request: &RunWorkflow,
+    answered: Option<Answered>,
+) -> Result<Answer<Execution>, mcp_contracts::ToolError> {
+    let caller = Claims { scopes: scopes.to_vec(), ..ann() };
+    let context = CallContext { dialogue: Dialogue { can_ask: true, answered }, ..context(&caller) };
     stage.orchestrator.call(tool::RUN_WORKFLOW, context, request).await
 }
 
@@ -202,6 +212,19 @@ async fn a_client_that_can_ask_its_user_gets_the_question_and_the_run_continues_
     assert_eq!(stage.patterns.injected(), 1);
     let replayed = ask(&stage, &request, answer(&asked.state, yes)).await.unwrap_err();
     assert_eq!((replayed.code, stage.patterns.injected()), (ErrorCode::VerdictUsed, 1));
+}
+
+#[tokio::test]
+async fn a_token_that_must_not_acknowledge_is_not_asked_and_its_answer_is_refused() {
+    let stage = Stage::new(PATIENT).await;
+    let request = request(ActionKind::Deploy);
+    let asked = question(&stage, &request).await;
+    let only_run = [Scope::AgentsRun];
+    let execution = complete(ask_as(&stage, &only_run, &request, None).await).unwrap();
+    assert_eq!(execution.status, WorkflowStatus::AcknowledgementRequired, "{execution:#?}");
+    let yes = json!({"action": "accept", "content": {"acknowledge": true, "reason": "the window closes at noon"}});
+    let refused = ask_as(&stage, &only_run, &request, answer(&asked.state, yes)).await.unwrap_err();
+    assert_eq!((refused.code, stage.patterns.injected()), (ErrorCode::InsufficientScope, 0));
 }
 
 #[tokio::test]

@@ -3,16 +3,16 @@
 use super::{SCOPES, bounded, execution_id, find};
 use crate::Parts;
 use crate::usage::PatternUse;
-use mcp_contracts::ToolError;
 use mcp_contracts::limits::MAX_NOTE_BYTES;
 use mcp_contracts::patterns::{LogPatternUsage, LoggedUsage, tool};
+use mcp_contracts::{Scope, ToolError};
 use mcp_kit::{Annotations, CallContext, Tool, ToolInfo};
 
 const INFO: ToolInfo = ToolInfo {
     name: tool::LOG_USAGE,
     title: "Log the outcome of a pattern",
-    description: "Logs whether the user accepted, modified or rejected a pattern, which improves recommendations in your organisation. A \
-                  pattern counts once per execution; repeating the call has no further effect.",
+    description: "Logs whether the user accepted, modified or rejected a pattern. A pattern counts once per execution; repeating the call \
+                  has no further effect. Recommendations change only if the token has the scope `patterns.rank`.",
     annotations: Annotations { read_only: false, destructive: false, idempotent: true },
     scopes: SCOPES,
 };
@@ -35,6 +35,7 @@ async fn log(parts: &Parts, context: &CallContext, request: LogPatternUsage) -> 
         pattern: request.pattern_id,
         outcome: request.outcome,
         note: request.note,
+        counts: context.claims.allows(Scope::PatternsRank),
         at_us: jiff::Timestamp::now().as_microsecond(),
     };
     let (recorded, history) = parts.usage.log(used).await?;

@@ -13,7 +13,7 @@ pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request);
 
 const NAME: &str = "probe_foreign_search";
 /// A word that no content has, for a user that knows no foreign memory.
-const UNUSED_WORD: &str = "k0000000000000000";
+const UNUSED_WORD: &str = "kxxxxxxxxxxxxxxxx";
 
 fn request(draw: &mut Draw<'_>) -> Request {
     let (other, choice) = (draw.rng.next_u32(), draw.rng.next_u32());
