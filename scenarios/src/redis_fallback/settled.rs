@@ -13,7 +13,7 @@ pub(super) async fn expect_settled(
     gus: &mut Actor<'_>,
     pia: &mut Actor<'_>,
 ) -> Result<(), Broken> {
-    let remaining = DAILY - BEFORE - share(BEFORE);
+    let remaining = DAILY - BEFORE - share(BEFORE, BEFORE);
     let (mut admitted, mut reply) = (0, memory(zoe, "memory-2").await);
     while is_admitted_by(&reply, "redis") && admitted <= DAILY {
         admitted += 1;
