@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// Makes the store count so many terms outside of blocks that the next write of a scope moves them.
+    /// Makes the store count more terms outside of blocks than a scope may have, so that its next write moves them.
     fn settle(&self) {
         let file = rusqlite::Connection::open(self.folder.path().join("memory.db")).unwrap();
         file.execute("UPDATE scope SET recent = 1000000", []).unwrap();
