@@ -1,5 +1,6 @@
 //! The cost of the store, as ratios to references of the same run: group commit against one transaction per write and against a plain
-//! SQLite loop over the same tables, a large store against a small one, a search with many other tenants against one with few.
+//! SQLite loop over the same tables, a large store against a small one, the index against FTS5, a search with many other tenants against one
+//! with few. With the argument `index` only what depends on the full-text index.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,11 +12,11 @@ use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{NewMemory, SearchQuery, Selection, Store};
 use mcp_memory::tenant::Tenant;
-use mcp_memory::terms;
+use mcp_memory::terms::{self, Document};
 use nix::sys::resource::{UsageWho, getrusage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,10 +35,14 @@ const QUERIES: [&str; 6] = [
 ];
 
 fn main() {
-    // Arguments are ignored, because cargo passes its own, such as `--bench`.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
+    one_organisation(&runtime, &at("one"), &at("fts5"));
+    // Other arguments are ignored, because cargo passes its own, such as `--bench`.
+    if std::env::args().any(|argument| argument == "index") {
+        return;
+    }
     let rounds: Vec<(f64, f64, f64)> = (0..3)
         .map(|round| {
             let group = store_rate(&runtime, &at(&format!("group{round}")), WRITERS);
@@ -55,11 +60,8 @@ fn main() {
 
     let few = filled(&runtime, &at("few"), 50, 20);
     let small = search_cost(&runtime, &few);
-    let write_small = write_cost(&runtime, &few);
     let many = filled(&runtime, &at("many"), 50, 2_000);
-    let write_large = write_cost(&runtime, &many);
     let (search, rss) = (search_cost(&runtime, &many), resident());
-    println!("write CPU with 100,000 / 1,000        {:>10.2}   (at most 1.20)", write_large / write_small);
     println!("search CPU, 2,000 own of 100,000      {:>10.0} us (at most 2,000; of 1,000: {small:.0} us)", search);
     println!("resident memory of this process       {:>10.0} MB", rss);
     let alone = filled(&runtime, &at("alone"), 5, 2_000);
@@ -134,23 +136,33 @@ fn store_rate(runtime: &Runtime, path: &Path, writers: usize) -> f64 {
 /// Returns the writes per second of a plain SQLite loop that inserts the same rows, `batch` in each transaction.
 fn plain_rate(path: &Path, batch: usize) -> f64 {
     create_tables(path);
-    let mut connection = Connection::open(path).unwrap();
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384")
-        .unwrap();
-    connection.set_prepared_statement_cache_capacity(64);
-    connection.execute("INSERT INTO scope (org, workspace, owner) VALUES ('o', 'w', 'u')", []).unwrap();
+    let mut connection = plain_connection(path);
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let (start, mut written) = (Instant::now(), 0usize);
     while start.elapsed() < SPAN {
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
         for _ in 0..batch {
-            plain_insert(&transaction, &content(&mut random, written));
+            let (sequence, words) = plain_insert(&transaction, &content(&mut random, written));
+            transaction
+                .prepare_cached("INSERT INTO recent (scope, memory, length, day, words) VALUES (1, ?1, ?2, 20000, ?3)")
+                .unwrap()
+                .execute(params![sequence, words.words as i64, mcp_memory::index::forward::plain(&words)])
+                .unwrap();
             written += 1;
         }
         transaction.commit().unwrap();
     }
     written as f64 / start.elapsed().as_secs_f64()
+}
+
+fn plain_connection(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384")
+        .unwrap();
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute("INSERT INTO scope (org, workspace, owner) VALUES ('o', 'w', 'u')", []).unwrap();
+    connection
 }
 
 fn create_tables(path: &Path) {
@@ -159,7 +171,8 @@ fn create_tables(path: &Path) {
     runtime.block_on(store.close());
 }
 
-fn plain_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
+/// Inserts a memory without its terms, and returns its number with them.
+fn plain_insert(transaction: &Transaction<'_>, content: &str) -> (i64, Document) {
     use sha2::Digest;
     let (words, hash) = (terms::of(content), sha2::Sha256::digest(content));
     let insert = "INSERT INTO memory (id, scope, owner, created_us, terms, updated_us, version, content_hash, tags, metadata, content)
@@ -168,11 +181,6 @@ fn plain_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
     let values = params![id.as_bytes().as_slice(), now, words.words as i64, hash.as_slice(), content];
     transaction.prepare_cached(insert).unwrap().execute(values).unwrap();
     let sequence = transaction.last_insert_rowid();
-    transaction
-        .prepare_cached("INSERT INTO recent (scope, memory, length, day, words) VALUES (1, ?1, ?2, 20000, ?3)")
-        .unwrap()
-        .execute(params![sequence, words.words as i64, mcp_memory::index::forward::plain(&words)])
-        .unwrap();
     transaction
         .prepare_cached("INSERT INTO tag (scope, tag, memory) VALUES (1, 'note', ?1)")
         .unwrap()
@@ -183,6 +191,7 @@ fn plain_insert(transaction: &rusqlite::Transaction<'_>, content: &str) {
         .unwrap()
         .execute([words.words as i64])
         .unwrap();
+    (sequence, words)
 }
 
 /// Returns a store with `each` memories for every organisation.
@@ -200,36 +209,134 @@ fn filled(runtime: &Runtime, path: &Path, organisations: usize, each: usize) -> 
     store
 }
 
-/// Returns the CPU time of this process for one write, in microseconds. The writes come in batches of 100.
-fn write_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
-    let mut random = ChaCha8Rng::seed_from_u64(3);
-    let costs = (0..40).map(|round| {
-        let memories: Vec<NewMemory> =
-            (0..100).map(|number| memory(content(&mut random, 900_000_000 + round * 100 + number))).collect();
-        let before = cpu();
-        runtime.block_on(store.insert(&tenant(round % 50), memories)).unwrap();
-        (cpu() - before).as_secs_f64() * 1e6 / 100.0
-    });
-    median(costs.collect())
+/// Prints the cost of writes and searches as one user of one organisation stores more and more, and of writes to FTS5.
+fn one_organisation(runtime: &Runtime, path: &Path, fts5: &Path) {
+    let (store, texts) = (SqliteStore::open(path).unwrap(), Texts::new());
+    let reference = fts5_cost(fts5, &texts);
+    println!("write CPU, batches of 100, FTS5, plain loop, at 10,000    {reference:>8.0} us");
+    let (mut random, mut stored) = (ChaCha8Rng::seed_from_u64(4), 0);
+    for size in [10_000, 100_000] {
+        while stored < size {
+            insert(runtime, &store, texts.batch(&mut random, &mut stored));
+        }
+        let search = |question: &String| median((0..3).map(|_| one_search(runtime, &store, 0, question)).collect());
+        let mut searches: Vec<f64> = texts.questions.iter().map(search).collect();
+        searches.sort_by(f64::total_cmp);
+        let at = |share: f64| searches[(searches.len() as f64 * share) as usize] / 1e3;
+        // The mean and not the median, because most batches leave the work on the index to a later one.
+        let batches = mean_cpu(60, || insert(runtime, &store, texts.batch(&mut random, &mut stored))) / 100.0;
+        let single = mean_cpu(1_000, || insert(runtime, &store, vec![texts.memory(&mut random, &mut stored)]));
+        println!("{size} memories of one user");
+        println!(
+            "  search CPU, {} questions: median, p99  {:>8.2} {:>8.2} ms (at most 10, 25)",
+            searches.len(),
+            at(0.5),
+            at(0.99)
+        );
+        println!("  write CPU, batches of 100               {batches:>8.0} us, of FTS5 {:>8.2}", batches / reference);
+        println!("  write CPU, single                       {single:>8.0} us");
+    }
+    runtime.block_on(store.close());
+    let bytes = std::fs::metadata(path).unwrap().len();
+    println!("file, bytes for each memory               {:>8}", bytes / stored as u64);
+}
+
+/// Texts and questions of the labelled set.
+struct Texts {
+    texts: Vec<String>,
+    questions: Vec<String>,
+}
+
+impl Texts {
+    fn new() -> Self {
+        let lines = |file: &str, field: &str| -> Vec<String> {
+            let text = |line: &str| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()[field].as_str().unwrap().to_owned()
+            };
+            file.lines().map(text).collect()
+        };
+        Self {
+            texts: lines(include_str!("../../../fixtures/corpora/memory/memories.jsonl"), "text"),
+            questions: lines(include_str!("../../../fixtures/corpora/memory/questions.jsonl"), "question"),
+        }
+    }
+
+    /// Returns two texts and a number that makes the whole unique: about thirty words.
+    fn text(&self, random: &mut ChaCha8Rng, number: &mut usize) -> String {
+        let mut pick = || &self.texts[random.random_range(0..self.texts.len())];
+        *number += 1;
+        format!("{} {} n{number}", pick(), pick())
+    }
+
+    fn memory(&self, random: &mut ChaCha8Rng, number: &mut usize) -> NewMemory {
+        memory(self.text(random, number))
+    }
+
+    fn batch(&self, random: &mut ChaCha8Rng, number: &mut usize) -> Vec<NewMemory> {
+        (0..100).map(|_| self.memory(random, number)).collect()
+    }
+}
+
+fn insert(runtime: &Runtime, store: &SqliteStore, memories: Vec<NewMemory>) {
+    runtime.block_on(store.insert(&tenant(0), memories)).unwrap();
+}
+
+/// Returns the CPU time of this process for each run, in microseconds.
+fn mean_cpu(runs: usize, mut run: impl FnMut()) -> f64 {
+    let before = cpu();
+    (0..runs).for_each(|_| run());
+    (cpu() - before).as_secs_f64() * 1e6 / runs as f64
+}
+
+/// Returns the CPU time for one memory, in microseconds, of a plain SQLite loop that writes the terms to an index of FTS5, 100 in each transaction.
+fn fts5_cost(path: &Path, texts: &Texts) -> f64 {
+    create_tables(path);
+    let mut connection = plain_connection(path);
+    connection
+        .execute_batch("CREATE VIRTUAL TABLE reference USING fts5 (terms, content = '', contentless_delete = 1, tokenize = 'ascii')")
+        .unwrap();
+    let (mut random, mut number) = (ChaCha8Rng::seed_from_u64(4), 0);
+    let mut batch = || {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        for _ in 0..100 {
+            let (sequence, words) = plain_insert(&transaction, &texts.text(&mut random, &mut number));
+            // Each term begins with the number of the scope.
+            let words: Vec<String> = words
+                .entries
+                .iter()
+                .flat_map(|entry| (0..entry.frequency).map(|_| format!("1{}", entry.term)))
+                .collect();
+            transaction
+                .prepare_cached("INSERT INTO reference (rowid, terms) VALUES (?1, ?2)")
+                .unwrap()
+                .execute(params![sequence, words.join(" ")])
+                .unwrap();
+        }
+        transaction.commit().unwrap();
+    };
+    (0..100).for_each(|_| batch());
+    mean_cpu(60, batch) / 100.0
 }
 
 /// Returns the CPU time of this process for one search, in microseconds: the median over tenants and queries.
 fn search_cost(runtime: &Runtime, store: &SqliteStore) -> f64 {
-    let mut costs = Vec::new();
-    for round in 0..200 {
-        let query = SearchQuery {
-            terms: terms::of_query(QUERIES[round % QUERIES.len()]),
-            selection: Selection::default(),
-            limit: 20,
-            as_of: jiff::Timestamp::now().as_microsecond(),
-            after: None,
-        };
-        let before = cpu();
-        let hits = runtime.block_on(store.search(&tenant(round % 5), query)).unwrap();
-        costs.push((cpu() - before).as_secs_f64() * 1e6);
-        assert!(round % QUERIES.len() != 0 || hits.len() <= 20);
-    }
-    median(costs)
+    median((0..200).map(|round| one_search(runtime, store, round % 5, QUERIES[round % QUERIES.len()])).collect())
+}
+
+/// Returns the CPU time of this process for one search by a user of the organisation, in microseconds.
+fn one_search(runtime: &Runtime, store: &SqliteStore, organisation: usize, query: &str) -> f64 {
+    let query = SearchQuery {
+        terms: terms::of_query(query),
+        selection: Selection::default(),
+        limit: 20,
+        as_of: jiff::Timestamp::now().as_microsecond(),
+        after: None,
+    };
+    let before = cpu();
+    let hits = runtime.block_on(store.search(&tenant(organisation), query)).unwrap();
+    let cost = (cpu() - before).as_secs_f64() * 1e6;
+    assert!(hits.len() <= 20);
+    cost
 }
 
 fn cpu() -> Duration {

@@ -5,7 +5,6 @@ mod fold;
 mod split;
 mod stop_words;
 
-use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Longer terms are cut, so that a long run such as base64 data does not fill the index.
@@ -72,20 +71,26 @@ enum Kind {
 
 /// Returns the terms of a content.
 pub fn of(text: &str) -> Document {
-    let mut terms: HashMap<String, (u64, Vec<u8>)> = HashMap::new();
+    let mut found: Vec<(String, u8)> = Vec::new();
     let mut words = 0;
     split::tokens(text, &mut |kind, spelling| {
         words += u64::from(matches!(kind, Kind::Word | Kind::Pair));
-        let entry = terms.entry(fold::term(&spelling)).or_default();
-        entry.0 += 1;
-        let form = form(&spelling);
-        if let Err(place) = entry.1.binary_search(&form) {
-            entry.1.insert(place, form);
-        }
+        found.push((fold::term(&spelling), form(&spelling)));
     });
-    let mut entries: Vec<Entry> =
-        terms.into_iter().map(|(term, (frequency, forms))| Entry { term, frequency, forms }).collect();
-    entries.sort_unstable_by(|one, other| one.term.cmp(&other.term));
+    found.sort_unstable();
+    let mut entries: Vec<Entry> = Vec::with_capacity(found.len());
+    for (term, form) in found {
+        match entries.last_mut().filter(|entry| entry.term == term) {
+            Some(entry) => {
+                entry.frequency += 1;
+                // In order, so that an equal one is the last.
+                if entry.forms.last() != Some(&form) {
+                    entry.forms.push(form);
+                }
+            }
+            None => entries.push(Entry { term, frequency: 1, forms: vec![form] }),
+        }
+    }
     Document { words, entries }
 }
 
@@ -98,7 +103,7 @@ pub fn of_query(text: &str) -> Query {
     let words = tokens.iter().filter(|(kind, _)| *kind == Kind::Word);
     let list = stop_words::of_language(words.map(|(_, spelling)| spelling.as_str()));
     let says_something = |(kind, spelling): &(Kind, String)| match kind {
-        Kind::Word | Kind::Part => !list.contains(fold::without_accents(spelling).as_str()),
+        Kind::Word | Kind::Part => !list.contains(&*fold::without_accents(spelling)),
         Kind::Whole | Kind::Pair | Kind::Sign => true,
     };
     let is_word = |(kind, _): &(Kind, String)| matches!(kind, Kind::Word | Kind::Pair);

@@ -125,18 +125,24 @@ async fn others_write_while_many_memories_are_deleted() {
 
 #[tokio::test]
 async fn no_word_of_a_deleted_or_changed_text_stays_in_the_file() {
-    // With and without enough others that the terms move into blocks.
-    for others in [5, 300] {
+    // With and without enough terms that they move into blocks.
+    for words in [1, 60] {
         let folder = tempfile::tempdir().unwrap();
         let (store, ann) = (open(folder.path()), tenant("acme"));
         let texts = ["canaryone sings", "canarytwo sings"].map(|text| memory(text.into()));
         let inserted = store.insert(&ann, texts.to_vec()).await.unwrap();
-        store.insert(&ann, (0..others).map(|number| memory(format!("sings {number}"))).collect()).await.unwrap();
+        let other =
+            |number: usize| (0..words).map(|word| format!("sings {number} w{word}")).collect::<Vec<_>>().join(" ");
+        store.insert(&ann, (0..300).map(|number| memory(other(number))).collect()).await.unwrap();
+        let reader = rusqlite::Connection::open(folder.path().join("memory.db")).unwrap();
+        let recent: i64 = reader.query_row("SELECT count(*) FROM recent", [], |row| row.get(0)).unwrap();
+        assert_eq!(recent, if words == 1 { 302 } else { 0 });
+        drop(reader);
         let change = Change { content: Some("quiet now".into()), ..Change::default() };
         store.update(&ann, inserted[0].id.clone(), change).await.unwrap();
         store.delete(&ann, inserted[1].id.clone()).await.unwrap();
         store.close().await;
         let file = std::fs::read(folder.path().join("memory.db")).unwrap();
-        assert!(!file.windows(6).any(|bytes| bytes == b"canary"), "{others} others");
+        assert!(!file.windows(6).any(|bytes| bytes == b"canary"), "{words} words in the others");
     }
 }

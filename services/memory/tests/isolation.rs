@@ -66,15 +66,52 @@ impl ModelMemory {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Store { caller: usize, words: Vec<usize>, tags: Vec<usize>, shared: bool },
-    Update { caller: usize, which: usize, words: Vec<usize> },
-    Share { caller: usize, which: usize, shared: bool },
-    Delete { caller: usize, which: usize },
-    DeleteByTag { caller: usize, tag: usize },
-    Get { caller: usize, which: usize },
-    Search { caller: usize, words: Vec<usize>, tags: Vec<usize>, any: bool, page: usize },
-    List { caller: usize, tags: Vec<usize>, any: bool, page: usize },
-    Stats { caller: usize },
+    Store {
+        caller: usize,
+        words: Vec<usize>,
+        tags: Vec<usize>,
+        shared: bool,
+    },
+    Update {
+        caller: usize,
+        which: usize,
+        words: Vec<usize>,
+    },
+    Share {
+        caller: usize,
+        which: usize,
+        shared: bool,
+    },
+    Delete {
+        caller: usize,
+        which: usize,
+    },
+    DeleteByTag {
+        caller: usize,
+        tag: usize,
+    },
+    Get {
+        caller: usize,
+        which: usize,
+    },
+    Search {
+        caller: usize,
+        words: Vec<usize>,
+        tags: Vec<usize>,
+        any: bool,
+        page: usize,
+    },
+    List {
+        caller: usize,
+        tags: Vec<usize>,
+        any: bool,
+        page: usize,
+    },
+    Stats {
+        caller: usize,
+    },
+    /// The next write of each scope moves its terms into blocks.
+    Settle,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -91,6 +128,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (caller(), words(), tags(), any::<bool>(), 1..5usize).prop_map(|(caller, words, tags, any, page)| Step::Search { caller, words, tags, any, page }),
         2 => (caller(), tags(), any::<bool>(), 1..5usize).prop_map(|(caller, tags, any, page)| Step::List { caller, tags, any, page }),
         1 => caller().prop_map(|caller| Step::Stats { caller }),
+        2 => Just(Step::Settle),
     ];
     prop::collection::vec(step, 1..50)
 }
@@ -102,7 +140,7 @@ struct Comparison {
     memories: BTreeMap<String, ModelMemory>,
     ids: Vec<String>,
     sequence: u64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Comparison {
@@ -110,7 +148,7 @@ impl Comparison {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store = SqliteStore::open(&folder.path().join("memory.db")).unwrap();
-        Self { runtime, store, memories: BTreeMap::new(), ids: Vec::new(), sequence: 0, _folder: folder }
+        Self { runtime, store, memories: BTreeMap::new(), ids: Vec::new(), sequence: 0, folder }
     }
 
     fn run(&mut self, step: &Step) -> Result<(), TestCaseError> {
@@ -129,6 +167,11 @@ impl Comparison {
             Step::Search { caller, words, tags, any, page } => self.search(*caller, words, filter(tags, *any), *page),
             Step::List { caller, tags, any, page } => self.list(*caller, filter(tags, *any), *page),
             Step::Stats { caller } => self.stats(*caller),
+            Step::Settle => {
+                let file = rusqlite::Connection::open(self.folder.path().join("memory.db")).unwrap();
+                file.execute("UPDATE scope SET recent = 1000000", []).unwrap();
+                Ok(())
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::score::{Histories, History};
 use mcp_contracts::metric;
 use mcp_contracts::patterns::UsageOutcome;
-use mcp_kit::database::{Database, DatabaseError, OpenError, Schema};
+use mcp_kit::database::{Database, DatabaseError, OpenError, Schema, Turn};
 use mcp_kit::{Erase, Readiness, Settings};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -93,8 +93,9 @@ impl UsageLog {
     /// # Errors
     /// Fails if the use cannot be logged.
     pub async fn log(&self, used: PatternUse) -> Result<(bool, History), DatabaseError> {
-        let outcome = outcome_name(used.outcome);
-        let (new, history, total) = self.database.write(move |transaction| write(transaction, &used)).await?;
+        let (org, outcome) = (used.org.clone(), outcome_name(used.outcome));
+        let work = move |transaction: &Transaction<'_>| write(transaction, &used);
+        let (new, history, total) = self.database.write_for(Turn::of(&org), work).await?;
         if new {
             metrics::counter!(metric::PATTERN_USAGE_TOTAL, "outcome" => outcome).increment(1);
         }
@@ -233,6 +234,25 @@ mod tests {
         assert_eq!(log.log(uncounted(4)).await, Ok((false, history(1, 1))));
         assert_eq!(log.log(used("acme", "e1", UsageOutcome::Rejected, 5)).await, Ok((false, history(1, 1))));
         log.close().await;
+    }
+
+    #[tokio::test]
+    async fn one_organisation_leaves_places_in_the_queue_to_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("p.db");
+        let log = UsageLog::open(&format!("sqlite://{}", file.display())).unwrap();
+        // While another connection has the lock, all writes wait.
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let uses = (0..4_000).map(|number| used("greedy", &number.to_string(), UsageOutcome::Accepted, 1));
+        let greedy = futures::future::join_all(uses.map(|used| log.log(used)));
+        let calm = log.log(used("calm", "e", UsageOutcome::Accepted, 1));
+        let release = async { other.execute_batch("ROLLBACK").unwrap() };
+        // Unconstrained, so that each write is in the queue before the lock is released.
+        let all = tokio::task::unconstrained(async { tokio::join!(greedy, calm, release) });
+        let (greedy, calm, ()) = all.await;
+        assert!(greedy.contains(&Err(DatabaseError::Overloaded)));
+        assert!(calm.is_ok(), "{calm:?}");
     }
 
     #[tokio::test]

@@ -32,6 +32,13 @@ pub struct Turn<'a> {
     pub frees: bool,
 }
 
+impl<'a> Turn<'a> {
+    /// The turn of a small write.
+    pub fn of(owner: &'a str) -> Self {
+        Self { owner, ..Self::default() }
+    }
+}
+
 impl Default for Turn<'_> {
     fn default() -> Self {
         Self { owner: "", rows: 1, frees: false }

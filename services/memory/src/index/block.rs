@@ -70,10 +70,8 @@ struct Writer {
 }
 
 impl Writer {
-    /// Continues a block.
-    fn resume(block: Block) -> Self {
-        let last = places(block.first, &block.bytes).last();
-        let (memory, day) = last.map_or((block.first, 0), |last| (last.memory, last.day));
+    /// Continues a block, whose last place has this memory and this day.
+    fn resume(block: Block, memory: i64, day: i64) -> Self {
         Self { blocks: vec![block], memory, day }
     }
 
@@ -110,10 +108,12 @@ pub fn blocks(places: &[Place<'_>]) -> Vec<Block> {
 
 /// Adds places, which are in order, to a block. A memory that is there already gets the new place.
 pub fn added(block: Block, new: &[Place<'_>]) -> Vec<Block> {
-    let last = places(block.first, &block.bytes).last().map(|place| place.memory);
     // New memories have the highest numbers, so most places go behind those of the block.
-    if last < new.first().map(|place| place.memory) {
-        let mut writer = Writer::resume(block);
+    let last = places(block.first, &block.bytes).last().map(|last| (last.memory, last.day));
+    if let (Some((memory, day)), Some(first)) = (last, new.first())
+        && memory < first.memory
+    {
+        let mut writer = Writer::resume(block, memory, day);
         new.iter().for_each(|place| writer.push(*place));
         return writer.blocks;
     }

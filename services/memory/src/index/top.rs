@@ -46,11 +46,11 @@ pub struct Question {
 
 /// A memory whose terms are not in blocks: the number of the concept, its frequency and its spellings for each concept that it has.
 #[derive(Debug, Clone)]
-pub struct Single<'a> {
+pub struct Single {
     pub memory: i64,
     pub length: u64,
     pub day: i64,
-    pub matches: Vec<(usize, u64, &'a [u8])>,
+    pub matches: Vec<(usize, u64, Vec<u8>)>,
 }
 
 /// A memory among the best.
@@ -108,7 +108,7 @@ impl Top {
     ///
     /// # Errors
     /// Fails if `accept` fails.
-    pub fn add<E>(&mut self, single: &Single<'_>, accept: &mut impl FnMut(i64) -> Result<bool, E>) -> Result<(), E> {
+    pub fn add<E>(&mut self, single: &Single, accept: &mut impl FnMut(i64) -> Result<bool, E>) -> Result<(), E> {
         let mut parts = vec![0.0; self.question.scorers.len()];
         for (concept, frequency, forms) in &single.matches {
             parts[*concept] = self.question.scorers[*concept].score(*frequency, single.length, forms);
@@ -362,7 +362,7 @@ mod tests {
         for (number, (frequencies, length, day)) in memories.iter().enumerate() {
             let forms = FORMS[number % 3];
             let matches = (0..4).filter(|concept| frequencies[*concept] > 0);
-            let matches = matches.map(|concept| (concept, frequencies[concept], forms)).collect();
+            let matches = matches.map(|concept| (concept, frequencies[concept], forms.to_vec())).collect();
             let single = Single { memory: number as i64 + 1, length: *length, day: *day, matches };
             if !question.excluded.contains(&single.memory) {
                 top.add(&single, &mut |memory| Ok::<_, ()>(memory % 5 != 0)).unwrap();

@@ -38,27 +38,24 @@ pub(super) fn term(spelling: &str) -> String {
     } else if plain.chars().all(|c| matches!(c, '\u{621}'..='\u{64a}')) {
         Algorithm::Arabic
     } else {
-        return plain;
+        return plain.into_owned();
     };
-    let plain = if algorithm == Algorithm::Arabic { without_article(plain) } else { plain };
-    match Stemmer::create(algorithm).stem(&plain) {
-        Cow::Owned(stem) if !stem.is_empty() => stem,
-        Cow::Borrowed(stem) if !stem.is_empty() && stem.len() < plain.len() => stem.to_owned(),
-        _ => plain,
-    }
+    let plain: &str = if algorithm == Algorithm::Arabic { without_article(&plain) } else { &plain };
+    let stem = Stemmer::create(algorithm).stem(plain);
+    if stem.is_empty() { plain.to_owned() } else { stem.into_owned() }
 }
 
 /// Removes the Arabic article, with what is written onto it. The stemmer cuts other endings off a word with the article than without.
-fn without_article(word: String) -> String {
+fn without_article(word: &str) -> &str {
     let rest = ["وال", "بال", "كال", "فال", "ال", "لل"].iter().find_map(|article| word.strip_prefix(article));
     // Shorter words begin with the same letters by themselves.
-    rest.filter(|rest| rest.chars().count() >= 3).map_or(word.clone(), str::to_owned)
+    rest.filter(|rest| rest.chars().count() >= 3).unwrap_or(word)
 }
 
 /// Removes accents and other marks that people leave out when they type.
-pub(super) fn without_accents(word: &str) -> String {
+pub(super) fn without_accents(word: &str) -> Cow<'_, str> {
     if word.is_ascii() {
-        return word.to_owned();
+        return Cow::Borrowed(word);
     }
     let mut plain = String::with_capacity(word.len());
     for c in word.chars() {
@@ -77,7 +74,7 @@ pub(super) fn without_accents(word: &str) -> String {
             _ => plain.extend(std::iter::once(c).nfd().filter(|c| !is_accent(*c))),
         }
     }
-    plain.nfc().collect()
+    Cow::Owned(plain.nfc().collect())
 }
 
 /// Returns true for marks of Latin, Greek and Cyrillic letters, and for the vowel signs of Hebrew and Arabic, which are usually not written. The

@@ -52,13 +52,18 @@ fn name(text: &str, before: (char, char), emit: &mut impl FnMut(Kind, String)) -
         let length = text[from..].find(|c| !is_letter(c));
         length.map_or(text.len(), |length| from + length)
     };
-    let mut end = end_of_word(0);
-    word(&text[..end], emit);
-    let (mut whole, mut words) = (fold::case(&text[..end]), 1);
+    let first = end_of_word(0);
+    let mut end = first;
+    word(&text[..first], emit);
+    // Most names are one word. Then nothing joins it, and no other spelling of it is needed.
+    let (mut whole, mut words) = (String::new(), 1);
     while let Some(joint) = joint(&text[..end], &text[end..]) {
         let start = end + joint.len();
         end = end_of_word(start);
         word(&text[start..end], emit);
+        if words == 1 {
+            whole = fold::case(&text[..first]);
+        }
         if whole.len() <= MAX_WHOLE_BYTES {
             whole.extend(joint.chars().filter_map(kept_in_whole));
             whole.push_str(&fold::case(&text[start..end]));
@@ -69,10 +74,11 @@ fn name(text: &str, before: (char, char), emit: &mut impl FnMut(Kind, String)) -
         emit(Kind::Whole, whole.clone());
     }
     if before.0 == '.' && !is_letter(before.1) && words == 1 {
-        emit(Kind::Whole, format!(".{whole}"));
+        emit(Kind::Whole, format!(".{}", fold::case(&text[..first])));
     }
     let signs = trailing_signs(&text[end..]);
     if !signs.is_empty() && whole.len() <= MAX_WHOLE_BYTES {
+        let whole = if words == 1 { fold::case(&text[..first]) } else { whole };
         emit(Kind::Whole, format!("{whole}{signs}"));
     }
     end + ending(&text[end..])

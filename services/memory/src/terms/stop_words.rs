@@ -31,7 +31,7 @@ const MARGIN: usize = 2;
 /// Returns the list that has most of the words; the English one unless another has clearly more.
 // Not all lists at once, for the same reason.
 pub(super) fn of_language<'a>(words: impl Iterator<Item = &'a str>) -> &'static HashSet<String> {
-    let words: Vec<String> = words.map(fold::without_accents).collect();
+    let words: Vec<String> = words.map(|word| fold::without_accents(word).into_owned()).collect();
     let count = |list: &HashSet<String>| words.iter().filter(|word| list.contains(word.as_str())).count();
     let mut best = (count(&LISTS[0]) + MARGIN - 1, &LISTS[0]);
     for list in &LISTS[1..] {

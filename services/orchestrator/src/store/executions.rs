@@ -4,6 +4,7 @@
 use super::outbox::{self, Delivery, DeliveryKind};
 use super::{Owner, Store, StoreError, now_us};
 use mcp_contracts::orchestrator::{AgentName, Execution, ExecutionSummary};
+use mcp_kit::database::Turn;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 use std::time::Duration;
@@ -88,8 +89,9 @@ impl Store {
         if new_run.key.is_none() {
             return self.database.read(move |connection| decide(connection, &new_run)).await;
         }
+        let org = new_run.owner.org.clone();
         self.database
-            .write(move |transaction| {
+            .write_for(Turn::of(&org), move |transaction| {
                 let begun = decide(transaction, &new_run)?;
                 if let BeginResult::Fresh(id) = &begun {
                     put(transaction, &new_run, id, false, None)?;
@@ -101,8 +103,9 @@ impl Store {
 
     /// Writes the run and its deferred deliveries in one transaction; returns the kinds of the deliveries that they displaced.
     pub async fn end(&self, finished: FinishedRun) -> Result<Vec<DeliveryKind>, StoreError> {
+        let org = finished.new_run.owner.org.clone();
         self.database
-            .write(move |transaction| {
+            .write_for(Turn::of(&org), move |transaction| {
                 let id = &finished.execution.execution_id;
                 put(transaction, &finished.new_run, id, finished.settled, Some(&finished.execution))?;
                 outbox::put(transaction, &finished.later)

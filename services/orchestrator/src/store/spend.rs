@@ -5,6 +5,7 @@ use crate::llm::{SpendError, SpendStore};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::civil::Date;
+use mcp_kit::database::Turn;
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub struct Spend(pub Store);
@@ -32,7 +33,7 @@ impl SpendStore for Spend {
         let (owned, text) = (org.to_owned(), day.to_string());
         // A call of yesterday may still be settled; older days are not needed.
         let oldest = day.yesterday().unwrap_or(day).to_string();
-        let work = self.0.database.write(move |transaction| {
+        let work = self.0.database.write_for(Turn::of(org), move |transaction| {
             transaction.execute("DELETE FROM spend WHERE day < ?1", [&oldest])?;
             let wanted = amount(transaction, &owned, &text)?.saturating_add(sum);
             if wanted <= limit {
@@ -45,7 +46,7 @@ impl SpendStore for Spend {
 
     fn settle<'a>(&'a self, org: &'a str, day: Date, held: u64, spent: u64) -> BoxFuture<'a, Result<(), SpendError>> {
         let (owned, text) = (org.to_owned(), day.to_string());
-        let work = self.0.database.write(move |transaction| {
+        let work = self.0.database.write_for(Turn::of(org), move |transaction| {
             let now = amount(transaction, &owned, &text)?;
             set(transaction, &owned, &text, now.saturating_sub(held).saturating_add(spent))
         });

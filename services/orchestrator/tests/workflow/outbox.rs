@@ -8,7 +8,7 @@ use mcp_contracts::orchestrator::{AgentName, Execution, Reason, StepName, StepOu
 use mcp_contracts::patterns::tool as patterns;
 use mcp_contracts::{Claims, ErrorCode};
 use mcp_orchestrator::store::{
-    BeginResult, Delivery, DeliveryKind, FinishedRun, MAX_PER_ORGANISATION, NewRun, Owner, Retention, Store,
+    BeginResult, Delivery, DeliveryKind, FinishedRun, MAX_PER_ORGANISATION, NewRun, Owner, Retention, Store, StoreError,
 };
 use std::time::Duration;
 
@@ -215,6 +215,25 @@ async fn a_key_finds_its_execution_although_the_log_is_full_of_other_runs() {
     assert!(kept.is_some(), "three keys of a user are kept");
     let retention = Retention { key_age: Duration::ZERO, ..retention };
     assert_eq!(store.delete_old_executions(retention).await.unwrap(), 4, "an old key is like none");
+}
+
+#[tokio::test]
+async fn one_organisation_leaves_places_in_the_queue_of_writes_to_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    // While another connection has the lock, all writes wait.
+    let other = rusqlite::Connection::open(folder.path().join("o.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let zeta = Claims { org_id: "zeta".into(), ..ann() };
+    let ends = (0..4_000).map(|number| store.end(finished(&ann(), &format!("a-{number}"), Vec::new())));
+    let greedy = futures::future::join_all(ends);
+    let calm = store.end(finished(&zeta, "z-1", Vec::new()));
+    let release = async { other.execute_batch("ROLLBACK").unwrap() };
+    // Unconstrained, so that each write is in the queue before the lock is released.
+    let all = tokio::task::unconstrained(async { tokio::join!(greedy, calm, release) });
+    let (greedy, calm, ()) = all.await;
+    assert!(greedy.contains(&Err(StoreError::Overloaded)));
+    assert_eq!(calm, Ok(Vec::new()));
 }
 
 #[tokio::test]

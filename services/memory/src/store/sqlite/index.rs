@@ -1,16 +1,15 @@
-//! Keeps the full-text index. The terms of a new memory are one row of `recent`; when a scope has [`RECENT`] such rows, their terms move into the
+//! Keeps the full-text index. The terms of a new memory are one row of `recent`; when a scope has [`RECENT`] such terms, they move into the
 //! blocks of `posting` together, because a block that takes the places of several memories is written once. What a search reads is in `search`.
 
 use crate::index::block::{self, Block, Place};
 use crate::index::forward;
 use crate::ranking;
 use crate::terms::{self, Document};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeMap;
 
-/// Number of memories of a scope whose terms are not in blocks.
-// A search reads all of them: 128 take 0.1 ms. One move into blocks writes about 1,000 of them.
-const RECENT: i64 = 128;
+/// Number of terms that a scope may have outside of blocks; a term counts once for each memory that has it.
+const RECENT: i64 = 16_384;
 /// Minimum time for which the terms of an earlier text are kept, so that a search that began before the change can go on: one hour.
 const EARLIER_US: i64 = 3_600_000_000;
 /// Maximum number of earlier texts that one write removes.
@@ -19,20 +18,29 @@ const REMOVED: i64 = 8;
 /// Memories that a migration reads before it writes their terms.
 const PORTION: usize = 1_000;
 
-/// Adds a memory whose scope has now `recent` memories without blocks.
+/// Returns by how much a memory brings its scope nearer to [`RECENT`]. Not less than 1, so that memories without terms move as well.
+pub(super) fn recent_terms(document: &Document) -> i64 {
+    document.entries.len().max(1) as i64
+}
+
+/// Adds a memory. [`settle`] follows when the counts of its scope are written.
 pub(super) fn add(
     transaction: &Transaction<'_>,
     scope: i64,
     memory: i64,
     created_us: i64,
     document: &Document,
-    recent: i64,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO recent (scope, memory, length, day, words) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![scope, memory, document.words as i64, ranking::day(created_us), forward::plain(document)])?;
+    Ok(())
+}
+
+/// Moves the terms of a scope into blocks if it has enough of them outside.
+pub(super) fn settle(transaction: &Transaction<'_>, scope: i64, recent: i64) -> rusqlite::Result<()> {
     if recent >= RECENT { move_to_blocks(transaction, scope) } else { Ok(()) }
 }
 
@@ -47,9 +55,10 @@ pub(super) fn remove(
     if statement.execute([scope, memory])? > 0 {
         return Ok(true);
     }
+    let mut blocks = Blocks::of(transaction, scope)?;
     for entry in &document.entries {
-        if let Some(block) = block_at(transaction, scope, &entry.term, memory)? {
-            write(transaction, scope, &entry.term, Some(block.first), &block::removed(&block, memory))?;
+        if let Some(block) = blocks.at(&entry.term, memory)? {
+            blocks.write(&entry.term, Some(block.first), &block::removed(&block, memory))?;
         }
     }
     Ok(false)
@@ -159,51 +168,86 @@ fn move_to_blocks(transaction: &Transaction<'_>, scope: i64) -> rusqlite::Result
 
 /// Adds the terms of memories, which are in order of their numbers.
 fn add_to_blocks(transaction: &Transaction<'_>, scope: i64, memories: &[Recent]) -> rusqlite::Result<()> {
-    // In order, so that neighbours in the table are written one after the other.
-    let mut terms: BTreeMap<&str, Vec<Place<'_>>> = BTreeMap::new();
+    let mut places: Vec<(&str, Place<'_>)> = Vec::new();
     for &Recent { memory, length, day, ref words } in memories {
         for word in forward::words(words) {
             let term = std::str::from_utf8(word.term).unwrap_or_default();
-            let place = Place { memory, frequency: word.frequency, length, day, forms: word.forms };
-            terms.entry(term).or_default().push(place);
+            places.push((term, Place { memory, frequency: word.frequency, length, day, forms: word.forms }));
         }
     }
-    terms.into_iter().try_for_each(|(term, places)| add_places(transaction, scope, term, &places))
-}
-
-fn add_places(transaction: &Transaction<'_>, scope: i64, term: &str, places: &[Place<'_>]) -> rusqlite::Result<()> {
-    let mut places = places;
-    while let Some(first) = places.first() {
-        let last = block_at(transaction, scope, term, i64::MAX)?;
-        // The last block, unless a memory that is older than it was changed.
-        let (block, end) = match last {
-            Some(last) if last.first > first.memory => {
-                let next =
-                    "SELECT first FROM posting WHERE scope = ?1 AND term = ?2 AND first > ?3 ORDER BY first LIMIT 1";
-                let values = params![scope, term, first.memory];
-                let next: i64 = transaction.prepare_cached(next)?.query_row(values, |row| row.get(0))?;
-                (block_at(transaction, scope, term, first.memory)?, places.partition_point(|place| place.memory < next))
-            }
-            last => (last, places.len()),
-        };
-        let (these, rest) = places.split_at(end);
-        let replaced = block.as_ref().map(|block| block.first);
-        let blocks = block.map_or_else(|| block::blocks(these), |block| block::added(block, these));
-        write(transaction, scope, term, replaced, &blocks)?;
-        places = rest;
+    // By term, so that each block is written once, and neighbours in the table one after the other. The sort is stable: the places of a term
+    // stay in the order of their memories.
+    places.sort_by_key(|(term, _)| *term);
+    let mut blocks = Blocks::of(transaction, scope)?;
+    for places in places.chunk_by(|(one, _), (other, _)| one == other) {
+        let of_term: Vec<Place<'_>> = places.iter().map(|(_, place)| *place).collect();
+        blocks.add(places[0].0, &of_term)?;
     }
     Ok(())
 }
 
-/// Returns the block that would hold the memory.
-fn block_at(transaction: &Transaction<'_>, scope: i64, term: &str, memory: i64) -> rusqlite::Result<Option<Block>> {
-    transaction
-        .prepare_cached(
+/// The blocks of a scope, with the statements that read and write one.
+// A move writes thousands of blocks. The statements are looked up once for all of them.
+struct Blocks<'a> {
+    connection: &'a Connection,
+    scope: i64,
+    read: CachedStatement<'a>,
+    write: CachedStatement<'a>,
+}
+
+impl<'a> Blocks<'a> {
+    fn of(connection: &'a Connection, scope: i64) -> rusqlite::Result<Self> {
+        let read = connection.prepare_cached(
             "SELECT first, places, max_frequency, min_length, block FROM posting
              WHERE scope = ?1 AND term = ?2 AND first <= ?3 ORDER BY first DESC LIMIT 1",
-        )?
-        .query_row(params![scope, term, memory], parse_block)
-        .optional()
+        )?;
+        let write = connection.prepare_cached(
+            "INSERT OR REPLACE INTO posting (scope, term, first, places, max_frequency, min_length, block) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        Ok(Self { connection, scope, read, write })
+    }
+
+    /// Returns the block that would hold the memory.
+    fn at(&mut self, term: &str, memory: i64) -> rusqlite::Result<Option<Block>> {
+        self.read.query_row(params![self.scope, term, memory], parse_block).optional()
+    }
+
+    fn add(&mut self, term: &str, places: &[Place<'_>]) -> rusqlite::Result<()> {
+        let mut places = places;
+        while let Some(first) = places.first() {
+            let last = self.at(term, i64::MAX)?;
+            // The last block, unless a memory that is older than it was changed.
+            let (block, end) = match last {
+                Some(last) if last.first > first.memory => {
+                    let next = "SELECT first FROM posting WHERE scope = ?1 AND term = ?2 AND first > ?3 ORDER BY first LIMIT 1";
+                    let values = params![self.scope, term, first.memory];
+                    let next: i64 = self.connection.prepare_cached(next)?.query_row(values, |row| row.get(0))?;
+                    (self.at(term, first.memory)?, places.partition_point(|place| place.memory < next))
+                }
+                last => (last, places.len()),
+            };
+            let (these, rest) = places.split_at(end);
+            let replaced = block.as_ref().map(|block| block.first);
+            let blocks = block.map_or_else(|| block::blocks(these), |block| block::added(block, these));
+            self.write(term, replaced, &blocks)?;
+            places = rest;
+        }
+        Ok(())
+    }
+
+    /// Writes blocks in place of the one that began with the memory `replaced`.
+    fn write(&mut self, term: &str, replaced: Option<i64>, blocks: &[Block]) -> rusqlite::Result<()> {
+        if let Some(replaced) = replaced.filter(|replaced| blocks.iter().all(|block| block.first != *replaced)) {
+            self.connection
+                .prepare_cached("DELETE FROM posting WHERE scope = ?1 AND term = ?2 AND first = ?3")?
+                .execute(params![self.scope, term, replaced])?;
+        }
+        for Block { first, places, max_frequency, min_length, bytes } in blocks {
+            let [places, frequency, length] = [*places, *max_frequency, *min_length].map(u64::cast_signed);
+            self.write.execute(params![self.scope, term, first, places, frequency, length, bytes])?;
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn parse_block(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
@@ -215,27 +259,4 @@ pub(super) fn parse_block(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
         min_length: number(3)?,
         bytes: row.get(4)?,
     })
-}
-
-/// Writes blocks in place of the one that began with the memory `replaced`.
-fn write(
-    transaction: &Transaction<'_>,
-    scope: i64,
-    term: &str,
-    replaced: Option<i64>,
-    blocks: &[Block],
-) -> rusqlite::Result<()> {
-    if let Some(replaced) = replaced.filter(|replaced| blocks.iter().all(|block| block.first != *replaced)) {
-        transaction
-            .prepare_cached("DELETE FROM posting WHERE scope = ?1 AND term = ?2 AND first = ?3")?
-            .execute(params![scope, term, replaced])?;
-    }
-    let mut insert = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO posting (scope, term, first, places, max_frequency, min_length, block) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    for Block { first, places, max_frequency, min_length, bytes } in blocks {
-        let [places, frequency, length] = [*places, *max_frequency, *min_length].map(u64::cast_signed);
-        insert.execute(params![scope, term, first, places, frequency, length, bytes])?;
-    }
-    Ok(())
 }

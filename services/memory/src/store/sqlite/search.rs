@@ -27,45 +27,73 @@ struct ScopeIndex {
     newest_day: i64,
     /// Blocks by concept.
     lists: Vec<Vec<Block>>,
-    recent: Vec<Memory>,
+    /// Memories that are not in blocks and have a concept.
+    recent: Vec<Single>,
 }
 
-/// The terms of one memory.
-struct Memory {
-    number: i64,
-    length: u64,
-    day: i64,
-    words: Vec<u8>,
+/// The concepts of a query as terms, to find them among those of a memory that is not in blocks.
+struct Wanted {
+    /// In order, each with the number of its concept.
+    terms: Vec<(Vec<u8>, usize)>,
+    /// True for the first byte of each term.
+    // A search reads thousands of terms, and three of four begin with a byte that no concept has.
+    first_bytes: [bool; 256],
+}
+
+impl Wanted {
+    fn new(terms: impl Iterator<Item = Vec<u8>>) -> Self {
+        let mut terms: Vec<(Vec<u8>, usize)> = terms.enumerate().map(|(concept, term)| (term, concept)).collect();
+        terms.sort_unstable();
+        let mut first_bytes = [false; 256];
+        terms.iter().filter_map(|(term, _)| term.first()).for_each(|byte| first_bytes[usize::from(*byte)] = true);
+        Self { terms, first_bytes }
+    }
+
+    fn concept(&self, term: &[u8]) -> Option<usize> {
+        term.first().filter(|byte| self.first_bytes[usize::from(**byte)])?;
+        let place = self.terms.binary_search_by(|(wanted, _)| wanted.as_slice().cmp(term)).ok()?;
+        Some(self.terms[place].1)
+    }
+
+    /// Reads a row of a memory: its number, its length, its day and its terms.
+    fn single(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Single> {
+        let words = forward::words(row.get_ref(3)?.as_blob()?);
+        let matches = words.filter_map(|word| Some((self.concept(word.term)?, word.frequency, word.forms.to_vec())));
+        let length = row.get::<_, i64>(1)?.unsigned_abs();
+        Ok(Single { memory: row.get(0)?, length, day: row.get(2)?, matches: matches.collect() })
+    }
 }
 
 pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> Result<Vec<SearchHit>, Failure> {
     let (ids, corpus, forgotten) = scopes(connection, tenant)?;
+    let concepts = &query.terms.concepts;
+    let plain = Wanted::new(concepts.iter().map(|concept| concept.term.clone().into_bytes()));
     let scopes: Vec<ScopeIndex> =
-        ids.iter().map(|id| read_scope(connection, *id, &query.terms)).collect::<rusqlite::Result<_>>()?;
-    let plain = sorted(query.terms.concepts.iter().map(|concept| concept.term.clone().into_bytes()));
+        ids.iter().map(|id| read_scope(connection, *id, &query.terms, &plain)).collect::<rusqlite::Result<_>>()?;
     let walk = match &query.after {
         Some(after) => after.walk.clone(),
-        None => Arc::new(first_page(connection, &scopes, corpus, &plain, query.terms.concepts.len())?),
+        None => Arc::new(first_page(connection, &scopes, corpus, concepts.len())?),
     };
     // Another number of concepts has a cursor of a release that splits texts in another way.
-    if walk.changes < forgotten || walk.containing.len() != query.terms.concepts.len() {
+    if walk.changes < forgotten || walk.containing.len() != concepts.len() {
         return Err(StoreError::CursorExpired.into());
     }
-    let earlier =
-        if query.after.is_some() { read_earlier(connection, &ids, walk.changes)? } else { Earlier::default() };
+    let mut earlier = Earlier::default();
+    if query.after.is_some() {
+        let digests = Wanted::new(concepts.iter().map(|concept| forward::digest(&concept.term).to_vec()));
+        earlier = read_earlier(connection, &ids, walk.changes, &digests)?;
+    }
     let mut top = Top::new(question(query, &walk, earlier.changed.clone()));
     let mut filter = Filter { connection, tenant, selection: &query.selection, checks: 0, selected: None };
     for scope in &scopes {
-        for memory in scope.recent.iter().filter(|memory| !earlier.changed.contains(&memory.number)) {
-            top.add(&single(memory, &plain), &mut |memory| filter.accept(memory))?;
+        for single in scope.recent.iter().filter(|single| !earlier.changed.contains(&single.memory)) {
+            top.add(single, &mut |memory| filter.accept(memory))?;
         }
         top.add_lists(&scope.lists, scope.newest_day, &mut |memory| filter.accept(memory))?;
     }
-    let digests = query.terms.concepts.iter().map(|concept| forward::digest(&concept.term).to_vec());
-    let digests = if earlier.memories.is_empty() { Vec::new() } else { sorted(digests) };
-    for memory in &earlier.memories {
+    for single in &earlier.memories {
         // The memory may have moved to a scope that the tenant cannot see.
-        top.add(&single(memory, &digests), &mut |memory| filter.check(memory))?;
+        top.add(single, &mut |memory| filter.check(memory))?;
     }
     // Only the memories of the page are read in full. All of them still exist, because a search reads one snapshot.
     let hit = |best: crate::index::top::Best| {
@@ -95,7 +123,6 @@ fn first_page(
     connection: &Connection,
     scopes: &[ScopeIndex],
     corpus: Corpus,
-    plain: &[(Vec<u8>, usize)],
     concepts: usize,
 ) -> rusqlite::Result<SearchWalk> {
     let mut containing = vec![0; concepts];
@@ -103,8 +130,8 @@ fn first_page(
         for (containing, blocks) in containing.iter_mut().zip(&scope.lists) {
             *containing += blocks.iter().map(|block| block.places).sum::<u64>();
         }
-        for memory in &scope.recent {
-            single(memory, plain).matches.iter().for_each(|(concept, ..)| containing[*concept] += 1);
+        for single in &scope.recent {
+            single.matches.iter().for_each(|(concept, ..)| containing[*concept] += 1);
         }
     }
     let changes = "SELECT seq FROM sqlite_sequence WHERE name = 'earlier'";
@@ -132,7 +159,7 @@ fn scopes(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<(Vec<i64
     Ok((scopes, corpus, forgotten))
 }
 
-fn read_scope(connection: &Connection, id: i64, query: &Query) -> rusqlite::Result<ScopeIndex> {
+fn read_scope(connection: &Connection, id: i64, query: &Query, wanted: &Wanted) -> rusqlite::Result<ScopeIndex> {
     let mut lists = Vec::with_capacity(query.concepts.len());
     for concept in &query.concepts {
         let sql = "SELECT first, places, max_frequency, min_length, block FROM posting WHERE scope = ?1 AND term = ?2 ORDER BY first";
@@ -142,13 +169,15 @@ fn read_scope(connection: &Connection, id: i64, query: &Query) -> rusqlite::Resu
     let newest = "SELECT coalesce(max(created_us), 0) FROM memory WHERE scope = ?1";
     let newest_us: i64 = connection.prepare_cached(newest)?.query_row([id], |row| row.get(0))?;
     let sql = "SELECT memory, length, day, words FROM recent WHERE scope = ?1";
-    let recent = connection.prepare_cached(sql)?.query_map([id], parse_memory)?.collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare_cached(sql)?;
+    let (mut rows, mut recent) = (statement.query([id])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        let single = wanted.single(row)?;
+        if !single.matches.is_empty() {
+            recent.push(single);
+        }
+    }
     Ok(ScopeIndex { newest_day: ranking::day(newest_us), lists, recent })
-}
-
-fn parse_memory(row: &rusqlite::Row<'_>) -> rusqlite::Result<Memory> {
-    let length = row.get::<_, i64>(1)?.unsigned_abs();
-    Ok(Memory { number: row.get(0)?, length, day: row.get(2)?, words: row.get(3)? })
 }
 
 /// Memories whose text or readers were changed after the first page of a walk, and that the tenant could see before.
@@ -156,41 +185,26 @@ fn parse_memory(row: &rusqlite::Row<'_>) -> rusqlite::Result<Memory> {
 struct Earlier {
     changed: HashSet<i64>,
     /// As they were at the first page.
-    memories: Vec<Memory>,
+    memories: Vec<Single>,
 }
 
-fn read_earlier(connection: &Connection, scopes: &[i64], changes: i64) -> rusqlite::Result<Earlier> {
+fn read_earlier(connection: &Connection, scopes: &[i64], changes: i64, wanted: &Wanted) -> rusqlite::Result<Earlier> {
     let sql = "SELECT memory, length, day, words, id FROM earlier WHERE scope = ?1 AND id > ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows: Vec<(i64, Memory)> = Vec::new();
+    let mut rows: Vec<(i64, Single)> = Vec::new();
     for scope in scopes {
-        let row = statement.query_map([*scope, changes], |row| Ok((row.get(4)?, parse_memory(row)?)))?;
+        let row = statement.query_map([*scope, changes], |row| Ok((row.get(4)?, wanted.single(row)?)))?;
         rows.extend(row.collect::<rusqlite::Result<Vec<_>>>()?);
     }
     // In the order of the changes, so that the first row of a memory is the text that was current at the first page.
     rows.sort_unstable_by_key(|(id, _)| *id);
     let mut earlier = Earlier::default();
-    for (_, memory) in rows {
-        if earlier.changed.insert(memory.number) {
-            earlier.memories.push(memory);
+    for (_, single) in rows {
+        if earlier.changed.insert(single.memory) {
+            earlier.memories.push(single);
         }
     }
     Ok(earlier)
-}
-
-/// Returns terms with the numbers of their concepts, in order.
-fn sorted(terms: impl Iterator<Item = Vec<u8>>) -> Vec<(Vec<u8>, usize)> {
-    let mut terms: Vec<(Vec<u8>, usize)> = terms.enumerate().map(|(concept, term)| (term, concept)).collect();
-    terms.sort_unstable();
-    terms
-}
-
-fn single<'a>(memory: &'a Memory, terms: &[(Vec<u8>, usize)]) -> Single<'a> {
-    let matches = forward::words(&memory.words).filter_map(|word| {
-        let place = terms.binary_search_by(|(term, _)| term.as_slice().cmp(word.term)).ok()?;
-        Some((terms[place].1, word.frequency, word.forms))
-    });
-    Single { memory: memory.number, length: memory.length, day: memory.day, matches: matches.collect() }
 }
 
 /// The filter of a query.

@@ -13,6 +13,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// Minimum time for which an idempotency key is kept, in microseconds: one day.
 const KEY_LIFETIME_US: i64 = 86_400_000_000;
@@ -40,7 +41,16 @@ pub(super) fn insert(
     now: i64,
 ) -> Result<Vec<Inserted>> {
     index::forget_old(transaction, now)?;
-    let insert_all = || memories.iter().map(|memory| insert_one(transaction, tenant, allowed, memory, now)).collect();
+    let insert_all = || -> Result<Vec<Inserted>> {
+        let mut added: BTreeMap<i64, Counts> = BTreeMap::new();
+        let insert = |memory| insert_one(transaction, tenant, allowed, memory, now, &mut added);
+        let inserted = memories.iter().map(insert).collect::<Result<Vec<Inserted>>>()?;
+        // Once for each scope, so that the terms of all memories move into blocks together.
+        for (scope, counts) in added {
+            add_counts(transaction, scope, counts)?;
+        }
+        Ok(inserted)
+    };
     // One memory is refused before it changes anything, so the usual case does without the cost of a savepoint.
     if memories.len() == 1 {
         return insert_all();
@@ -62,6 +72,7 @@ fn insert_one(
     allowed: u64,
     new: &NewMemory,
     now: i64,
+    added: &mut BTreeMap<i64, Counts>,
 ) -> Result<Inserted> {
     if let Some(StoredResult::Inserted(inserted)) = recall(transaction, tenant, new.idempotency.as_ref())? {
         return Ok(inserted);
@@ -106,7 +117,7 @@ fn insert_one(
                 content: new.content.clone(),
                 shared: new.visibility == Visibility::Workspace,
             };
-            add(transaction, &row)?;
+            added.entry(scope).or_default().add(add(transaction, &row)?);
             Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us }
         }
     };
@@ -239,8 +250,8 @@ fn scope_for_write(
     Ok(transaction.last_insert_rowid())
 }
 
-/// Inserts a row under a new sequence number, with its terms and tags.
-fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
+/// Inserts a row under a new sequence number, with its terms and tags. Returns what it adds to the counts of its scope.
+fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<Counts> {
     let document = terms::of(&row.content);
     let tags = serde_json::to_string(&row.tags).unwrap_or_default();
     let metadata = serde_json::to_string(&row.metadata).unwrap_or_default();
@@ -264,7 +275,8 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
         ])?;
     let sequence = transaction.last_insert_rowid();
     add_tags(transaction, row.scope, sequence, &row.tags)?;
-    add_to_index(transaction, row, sequence, &document)
+    index::add(transaction, row.scope, sequence, row.created_us, &document)?;
+    Ok(Counts::of(row, &document, true))
 }
 
 /// Writes a changed row. Index, tags and counts follow only if they changed.
@@ -281,7 +293,8 @@ fn replace(transaction: &Transaction<'_>, before: &Row, row: &Row, now: i64) -> 
         index::keep_earlier(transaction, before.scope, row.sequence, row.created_us, &document, now)?;
         remove_from_index(transaction, before, &document)?;
         let document = terms::of(&row.content);
-        add_to_index(transaction, row, row.sequence, &document)?;
+        index::add(transaction, row.scope, row.sequence, row.created_us, &document)?;
+        add_counts(transaction, row.scope, Counts::of(row, &document, true))?;
         words = Some(document.words);
     }
     transaction
@@ -328,29 +341,58 @@ fn remove_tags(transaction: &Transaction<'_>, scope: i64, sequence: i64, tags: &
     Ok(())
 }
 
-/// Adds the terms to the index and to the counts of the scope. Not by triggers, because SQL cannot call `terms::of`.
-fn add_to_index(transaction: &Transaction<'_>, row: &Row, sequence: i64, document: &Document) -> rusqlite::Result<()> {
-    let recent = count(transaction, row, 1, document.words, 1)?;
-    index::add(transaction, row.scope, sequence, row.created_us, document, recent)
-}
-
 fn remove_from_index(transaction: &Transaction<'_>, row: &Row, document: &Document) -> rusqlite::Result<()> {
     let was_recent = index::remove(transaction, row.scope, row.sequence, document)?;
-    count(transaction, row, -1, document.words, i64::from(was_recent))?;
+    let Counts { documents, words, bytes, recent } = Counts::of(row, document, was_recent);
+    let removed = Counts { documents: -documents, words: -words, bytes: -bytes, recent: -recent };
+    change_counts(transaction, row.scope, removed)?;
     Ok(())
 }
 
-/// Adds a memory to the counts of its scope, or removes it if the `sign` is -1. Returns the new number of memories that are not in blocks.
-fn count(transaction: &Transaction<'_>, row: &Row, sign: i64, words: u64, recent: i64) -> rusqlite::Result<i64> {
+/// What memories are in the counts of their scope.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    documents: i64,
+    words: i64,
+    bytes: i64,
+    /// Terms that are not in blocks.
+    recent: i64,
+}
+
+impl Counts {
+    fn of(row: &Row, document: &Document, is_recent: bool) -> Self {
+        Self {
+            documents: 1,
+            words: document.words.cast_signed(),
+            bytes: row.content.len() as i64,
+            recent: if is_recent { index::recent_terms(document) } else { 0 },
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.documents += other.documents;
+        self.words += other.words;
+        self.bytes += other.bytes;
+        self.recent += other.recent;
+    }
+}
+
+/// Adds memories to the counts of their scope, whose terms move into blocks if there are enough of them.
+fn add_counts(transaction: &Transaction<'_>, scope: i64, counts: Counts) -> rusqlite::Result<()> {
+    let recent = change_counts(transaction, scope, counts)?;
+    index::settle(transaction, scope, recent)
+}
+
+/// Returns the new number of terms that are not in blocks. Not by triggers, because SQL cannot call `terms::of`.
+// An earlier release counted one for each memory in `recent` instead of its terms. The count must not fall below 0 if such a memory is removed.
+fn change_counts(transaction: &Transaction<'_>, scope: i64, counts: Counts) -> rusqlite::Result<i64> {
+    let Counts { documents, words, bytes, recent } = counts;
     transaction
         .prepare_cached(
-            "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4, recent = recent + ?5 WHERE id = ?1
+            "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4, recent = max(0, recent + ?5) WHERE id = ?1
              RETURNING recent",
         )?
-        .query_row(
-            [row.scope, sign, sign * words.cast_signed(), sign * row.content.len() as i64, sign * recent],
-            |row| row.get(0),
-        )
+        .query_row([scope, documents, words, bytes, recent], |row| row.get(0))
 }
 
 /// Returns the stored result of an earlier request with the same key. Fails if the earlier request was another one.

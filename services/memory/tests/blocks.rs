@@ -1,0 +1,91 @@
+//! When the terms of new memories move into the blocks of the index.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+use mcp_contracts::memory::Visibility;
+use mcp_contracts::{Claims, Plan, Role, Scope};
+use mcp_memory::store::sqlite::SqliteStore;
+use mcp_memory::store::{Change, NewMemory, SearchQuery, Selection, Store};
+use mcp_memory::tenant::Tenant;
+use mcp_memory::terms;
+use rusqlite::Connection;
+
+fn tenant() -> Tenant {
+    Tenant::of(&Claims {
+        sub: "ann".into(),
+        org_id: "acme".into(),
+        workspace_slug: "default".into(),
+        plan: Plan::Enterprise,
+        role: Role::default(),
+        scopes: vec![Scope::MemoryRead, Scope::MemoryWrite],
+        exp: u64::MAX,
+        iat: 0,
+        jti: String::new(),
+        aud: "mcp".into(),
+    })
+}
+
+fn memory(content: String) -> NewMemory {
+    NewMemory {
+        content,
+        tags: Vec::new(),
+        kind: None,
+        metadata: serde_json::Map::new(),
+        visibility: Visibility::Private,
+        created_us: None,
+        idempotency: None,
+    }
+}
+
+/// Returns a text with "ledger" and this number of other words.
+fn text(number: usize, words: usize) -> String {
+    (0..words).fold(format!("ledger {number}"), |text, word| format!("{text} w{number}x{word}"))
+}
+
+fn terms_of(texts: &[String]) -> i64 {
+    texts.iter().map(|text| terms::of(text).entries.len() as i64).sum()
+}
+
+/// Returns the terms that are not in blocks as the scope counts them, the memories that have them, and the blocks and places of "ledger".
+fn state(file: &Connection) -> (i64, i64, i64, i64) {
+    let sql = "SELECT (SELECT recent FROM scope), (SELECT count(*) FROM recent), count(*), coalesce(sum(places), 0)
+               FROM posting WHERE term = 'ledger'";
+    file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap()
+}
+
+#[tokio::test]
+async fn terms_move_into_blocks_when_a_scope_has_enough_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memory.db");
+    let (store, ann) = (SqliteStore::open(&path).unwrap(), tenant());
+    let file = Connection::open(&path).unwrap();
+    let insert = async |texts: &[String]| {
+        let inserted = store.insert(&ann, texts.iter().cloned().map(memory).collect()).await.unwrap();
+        inserted.into_iter().map(|new| new.id).collect::<Vec<String>>()
+    };
+    // Many short memories stay outside, and few long ones do not.
+    let short: Vec<String> = (0..150).map(|number| text(number, 3)).collect();
+    insert(&short).await;
+    assert_eq!(state(&file), (terms_of(&short), 150, 0, 0));
+    let long: Vec<String> = (150..160).map(|number| text(number, 2_000)).collect();
+    let ids = insert(&long).await;
+    assert_eq!(state(&file), (0, 0, 2, 160));
+
+    // A changed memory leaves its blocks, and the count follows it.
+    let changed = text(0, 5);
+    let change = Change { content: Some(changed.clone()), ..Change::default() };
+    store.update(&ann, ids[0].clone(), change).await.unwrap();
+    assert_eq!(state(&file), (terms_of(std::slice::from_ref(&changed)), 1, 2, 159));
+    // An earlier release counts memories instead of terms.
+    file.execute("UPDATE scope SET recent = 1", []).unwrap();
+    store.delete(&ann, ids[0].clone()).await.unwrap();
+    assert_eq!(state(&file), (0, 0, 2, 159));
+
+    let query = SearchQuery {
+        terms: terms::of_query("ledger"),
+        selection: Selection::default(),
+        limit: 1_000,
+        as_of: i64::MAX / 2,
+        after: None,
+    };
+    assert_eq!(store.search(&ann, query).await.unwrap().len(), 159);
+}
