@@ -36,7 +36,7 @@ gate: release redis ## Builds the release, runs scenarios, a load and experiment
 
 # One build of programs and tests: programs alone would build the dependencies with other features, and then again.
 .PHONY: test
-test: tools redis readers ## Runs every test that needs no container
+test: tools redis readers python-clients ## Runs every test that needs no container
 	cargo build --workspace --bins --tests --locked
 	cargo test --workspace --locked
 
@@ -183,6 +183,11 @@ tools:
 readers:
 	@.ci/need chromium chromium
 	@.ci/need xmllint libxml2-utils
+
+# Tests run an agent with each of the client libraries for Python.
+.PHONY: python-clients
+python-clients:
+	@.ci/python-clients $(TARGET_DIR)/python-clients
 
 .PHONY: clean
 clean: ## Removes build results and every recorded run

@@ -151,6 +151,26 @@ async fn export_and_import(stage: &Stage<'_>, bob: &mut Actor<'_>) -> Result<(),
         seen,
         &[again.op()],
     );
+    keep_ids(bob, exported["memories"][0]["id"].as_str().unwrap_or_default()).await
+}
+
+/// Imports a memory that keeps its id, twice, and another one with this id, which must change nothing. `like` is an id of the service.
+async fn keep_ids(bob: &mut Actor<'_>, like: &str) -> Result<(), Broken> {
+    // Another id than any of the service's, because the history would take a deleted one that comes back for a deletion that failed.
+    let last = if like.ends_with('0') { '1' } else { '0' };
+    let id: String = like.chars().take(like.len().saturating_sub(1)).chain([last]).collect();
+    let text = bob.private("The tickets of the ledger name this memory by its id");
+    let page = json!({ "keepIds": true, "memories": [{ "id": id, "content": text }] });
+    let kept = bob.call("import_memories", page.clone()).await;
+    let _ = kept.gives("`keepIds` keeps the id of a memory", |reply| reply["ids"] == json!([id])).or_stop()?;
+    let again = bob.call("import_memories", page.clone()).await;
+    let _ = again.gives("its second import is a duplicate", |reply| reply["duplicates"] == 1);
+    let mut other = page;
+    other["memories"][0]["content"] = json!(bob.private("A text that must not replace the other one"));
+    let refused = bob.call("import_memories", other).await;
+    let _ = refused.refuses("another text with its id is refused", ErrorCode::IdConflict);
+    let read = bob.call("get_memory", json!({ "id": id })).await;
+    let _ = read.gives("the memory is read by its id and was not overwritten", |reply| reply["content"] == text);
     Ok(())
 }
 

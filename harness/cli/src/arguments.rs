@@ -122,7 +122,8 @@ pub(crate) enum Command {
     ClientConfig(ClientConfigArguments),
     /// Sends one task through the stack (guardrails, memory, patterns, agent) and shows each reply with its duration.
     #[command(
-        after_help = "Examples:\n  harness flow\n  harness up && harness flow\n  harness flow --json | jq .took_ms"
+        after_help = "Examples:\n  harness flow\n  harness up && harness flow\n  harness flow --json | jq .took_ms\n  \
+        harness flow --origin https://app.example.com --url memory=http://127.0.0.1:7420"
     )]
     Flow(FlowArguments),
     /// Runs scenarios, a load and experiments, and returns one verdict on a change.

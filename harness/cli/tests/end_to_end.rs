@@ -428,6 +428,42 @@ fn the_flow_sends_a_piece_of_work_through_the_local_stack() {
     assert_eq!(processes_of(folder.path()), Vec::<i32>::new());
 }
 
+#[test]
+fn a_flow_reports_what_a_browser_allows_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("settings"), "ALLOWED_ORIGINS=https://app.example.com\n").unwrap();
+    let up = run(folder.path(), &["up", "--env-file", "settings"]);
+    assert_eq!(code(&up), 0, "{}", text(&up));
+    let flow = |origin: &str, more: &[&str]| run(folder.path(), &[&["flow", "--origin", origin], more].concat());
+    let (allowed, foreign) = (flow("https://app.example.com/", &[]), flow("https://evil.example", &[]));
+    let (steps, refused) = (flow("https://app.example.com", &["--json"]), flow("https://evil.example", &["--json"]));
+    assert_eq!(code(&run(folder.path(), &["down"])), 0);
+    let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let steps_of =
+        |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).lines().map(parsed).collect::<Vec<_>>();
+
+    assert_eq!(code(&allowed), 0, "{}", text(&allowed));
+    assert_eq!(text(&allowed).matches("may call the service and read its replies").count(), 4, "{}", text(&allowed));
+    let steps = steps_of(&steps);
+    assert_eq!(steps.len(), 5);
+    for step in &steps {
+        let browser = serde_json::json!({ "allowed": true, "why": null, "hidden_headers": [] });
+        assert_eq!((&step["ok"], &step["browser"]), (&Value::Bool(true), &browser));
+    }
+
+    assert_eq!((code(&foreign), code(&refused)), (1, 1), "{}", text(&foreign));
+    let why = "may not: preflight: `access-control-allow-origin` is missing";
+    assert_eq!(text(&foreign).matches(why).count(), 4, "{}", text(&foreign));
+    assert!(text(&foreign).contains("hint: add `https://evil.example` to `ALLOWED_ORIGINS`"), "{}", text(&foreign));
+    for step in steps_of(&refused) {
+        // The call was not sent, so there is no reply and no time.
+        assert_eq!((&step["ok"], &step["reply"], &step["took_ms"]), (&Value::Bool(false), &Value::Null, &Value::Null));
+        assert_eq!(step["browser"]["allowed"], false);
+    }
+    let wrong = flow("app.example.com", &[]);
+    assert_eq!(code(&wrong), 64, "{}", text(&wrong));
+}
+
 /// Requests the list of tools, as a client of the older era does.
 fn lists_tools(url: &str, authorization: &str) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -23,6 +23,8 @@ pub enum ErrorCode {
     ConfirmationRequired,
     /// The memory has changed since it was read.
     VersionConflict,
+    /// The organisation has a memory with an id that an import should keep.
+    IdConflict,
     /// The call has no verdict of the guardrails; nothing was injected.
     VerdictRequired,
     /// The verdict is forged, expired, or for another organisation, execution or request; nothing was injected.
@@ -53,7 +55,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidArgument,
         Self::NotFound,
         Self::IdempotencyConflict,
@@ -62,6 +64,7 @@ impl ErrorCode {
         Self::BadCursor,
         Self::ConfirmationRequired,
         Self::VersionConflict,
+        Self::IdConflict,
         Self::VerdictRequired,
         Self::VerdictInvalid,
         Self::VerdictUsed,
@@ -88,6 +91,7 @@ impl ErrorCode {
             Self::BadCursor => "bad_cursor",
             Self::ConfirmationRequired => "confirmation_required",
             Self::VersionConflict => "version_conflict",
+            Self::IdConflict => "id_conflict",
             Self::VerdictRequired => "verdict_required",
             Self::VerdictInvalid => "verdict_invalid",
             Self::VerdictUsed => "verdict_used",
@@ -121,6 +125,7 @@ impl ErrorCode {
             | Self::BadCursor
             | Self::ConfirmationRequired
             | Self::VersionConflict
+            | Self::IdConflict
             | Self::VerdictRequired
             | Self::VerdictInvalid
             | Self::VerdictUsed

@@ -16,6 +16,9 @@ pub const MAX_EXECUTION_ID_BYTES: usize = 128;
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
 /// Largest page of a list or search.
 pub const MAX_PAGE: u32 = 100;
+/// Largest page of `export_memories`, in bytes of JSON. A page of one memory may be larger.
+// A page must fit into the body of an import. JSON that escapes every character beyond ASCII, as some libraries write it, is up to three times as long.
+pub const MAX_EXPORT_BYTES: usize = MAX_BODY_BYTES / 3 - MAX_METADATA_BYTES;
 /// Page size if the request omits it.
 pub const DEFAULT_PAGE: u32 = 20;
 

@@ -103,6 +103,7 @@ fn memory(content: String) -> NewMemory {
         metadata: serde_json::Map::new(),
         visibility: Visibility::Private,
         created_us: None,
+        id: None,
         idempotency: None,
     }
 }

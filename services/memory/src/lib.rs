@@ -2,6 +2,7 @@
 //! store uses tenants and rows. Neither can find out how a call arrived.
 
 pub mod confirm;
+pub mod convert;
 pub mod cursor;
 pub mod index;
 pub mod measure;
@@ -14,6 +15,8 @@ mod time;
 pub mod tools;
 
 use clap::Subcommand;
+use convert::Format;
+use mcp_contracts::memory::Visibility;
 use mcp_kit::database::{OpenError, file_of};
 use mcp_kit::{Application, Erase, OwnCommand, Settings, Start};
 use settings::MemorySettings;
@@ -67,6 +70,24 @@ pub enum MemoryCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Turns the export of another memory server into pages for `import_memories`, one on each line of stdout.
+    ///
+    /// Reads FILE only; nothing is stored. If a line cannot be converted, prints all such lines and no page.
+    ///
+    /// Example: `mcp-memory convert --from graph memory.jsonl > pages.jsonl`
+    Convert {
+        /// The server that wrote FILE.
+        #[arg(long, value_enum)]
+        from: Format,
+        /// Makes the memories visible to the whole workspace; private if omitted.
+        #[arg(long)]
+        shared: bool,
+        /// Keeps the ids of the export when the pages are imported.
+        #[arg(long)]
+        keep_ids: bool,
+        /// The export.
+        file: PathBuf,
+    },
     /// Erases everything of an organisation, or of one user of it; the service may be running. Earlier backups still have it.
     Erase(Erase),
 }
@@ -81,6 +102,11 @@ impl OwnCommand<MemorySettings> for MemoryCommand {
             }
             Self::Restore { file } => SCHEMA.restore(&database()?, &file).map_err(|error| error.to_string()),
             Self::Measure { json } => print_figures(json),
+            Self::Convert { from, shared, keep_ids, file } => {
+                let visibility = if shared { Visibility::Workspace } else { Visibility::Private };
+                let pages = convert::file(&file, convert::Options { format: from, visibility, keep_ids })?;
+                write_out("pages", &pages)
+            }
         }
     }
 }
@@ -88,5 +114,9 @@ impl OwnCommand<MemorySettings> for MemoryCommand {
 fn print_figures(json: bool) -> Result<(), String> {
     let rows = measure::rows()?;
     let text = if json { measure::json(&rows)? } else { measure::table(&rows) };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("failed to write the figures: {error}"))
+    write_out("figures", &text)
+}
+
+fn write_out(what: &str, text: &str) -> Result<(), String> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("failed to write the {what}: {error}"))
 }

@@ -11,6 +11,7 @@ use mcp_kit::database::DatabaseError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use uuid::Uuid;
 
 pub type StoreFuture<T> = BoxFuture<'static, Result<T, StoreError>>;
 
@@ -63,6 +64,8 @@ pub struct NewMemory {
     pub visibility: Visibility,
     /// Time of the first store, if the memory comes from elsewhere. A time in the future counts as now.
     pub created_us: Option<i64>,
+    /// The id that the memory keeps, if it comes from elsewhere. Then only a memory with this id and the same text is a duplicate.
+    pub id: Option<Uuid>,
     pub idempotency: Option<Idempotency>,
 }
 
@@ -238,6 +241,9 @@ pub enum StoreError {
     IdempotencyConflict(String),
     #[error("memory `{id}` has version {actual}, not {expected}")]
     VersionConflict { id: String, actual: u64, expected: u64 },
+    /// Concerns the caller's organisation only: others may have memories with the same id.
+    #[error("the id `{0}` belongs to another memory of your organisation")]
+    IdInUse(Uuid),
     #[error("the memories have changed since the dry run: {actual} match now, {expected} were confirmed")]
     SelectionChanged { actual: u64, expected: u64 },
     #[error("`cursor` has expired: a memory that it needs was changed more than an hour ago")]

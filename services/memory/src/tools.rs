@@ -10,7 +10,7 @@ mod memory_stats;
 mod search_memory;
 mod store_memory;
 mod update_memory;
-mod validate;
+pub(crate) mod validate;
 
 use crate::confirm::Confirmations;
 use crate::store::{Store, StoreError};
@@ -70,6 +70,10 @@ fn tool_error(error: StoreError) -> ToolError {
         StoreError::VersionConflict { .. } => {
             (ErrorCode::VersionConflict, "read the memory again and repeat the change with its current version")
         }
+        StoreError::IdInUse(_) => (
+            ErrorCode::IdConflict,
+            "nothing was imported; omit this memory or its `id`, or import without `keepIds` to get new ids",
+        ),
         StoreError::StorageQuota { .. } => (
             ErrorCode::StorageQuotaExceeded,
             "nothing was changed; delete memories, or ask for a greater plan; `memory_stats` returns what is stored and allowed",

@@ -41,6 +41,7 @@ fn memory(content: String) -> NewMemory {
         metadata: serde_json::Map::new(),
         visibility: Visibility::Private,
         created_us: None,
+        id: None,
         idempotency: None,
     }
 }

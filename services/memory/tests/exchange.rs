@@ -50,6 +50,166 @@ async fn an_exported_page_is_imported_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ids_are_kept_by_choice_and_no_memory_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path()).await;
+    let (client, ann, zoe) = (client(), token(), token_of("zeta", "zoe", "lab"));
+    let tool = async |token: &str, name: &str, arguments: Value| {
+        call(&client, &service.url, token, name, arguments).await.unwrap()
+    };
+    for text in ["Deploys wait for the ledger", "The pager rings twice"] {
+        let memory = json!({ "content": text, "tags": ["ops"], "visibility": "workspace" });
+        tool(&ann, "store_memory", memory).await.unwrap();
+    }
+    let page = tool(&ann, "export_memories", json!({})).await.unwrap();
+    let ids: Vec<&Value> = page["memories"].as_array().unwrap().iter().map(|memory| &memory["id"]).collect();
+    let mut kept = page.clone();
+    kept["keepIds"] = json!(true);
+
+    // Another organisation has these ids, which changes nothing for this one.
+    let imported = tool(&zoe, "import_memories", kept.clone()).await.unwrap();
+    assert_eq!(imported, json!({ "created": 2, "duplicates": 0, "ids": ids }));
+    let again = tool(&zoe, "import_memories", kept.clone()).await.unwrap();
+    assert_eq!(again, json!({ "created": 0, "duplicates": 2, "ids": ids }));
+    let of_ann = json!({ "id": ids[0], "type": "note", "idempotencyKey": "u-1" });
+    let updated = tool(&ann, "update_memory", of_ann.clone()).await.unwrap();
+    let change = json!({ "id": ids[0], "content": "Changed by zoe: the zebra waits" });
+    assert_eq!(tool(&zoe, "update_memory", change).await.unwrap()["version"], 2);
+    assert_eq!(content_of(&client, &service.url, &ann, ids[0].as_str().unwrap()).await.unwrap(), updated["content"]);
+    let found = tool(&zoe, "search_memory", json!({ "query": "zebra" })).await.unwrap();
+    assert_eq!((&found["hits"][0]["id"], found["hits"].as_array().unwrap().len()), (ids[0], 1));
+
+    // What was changed since the export is not overwritten, and the new memory beside it is not stored either.
+    let mut with_new = kept.clone();
+    with_new["memories"].as_array_mut().unwrap().insert(0, json!({ "content": "a new one" }));
+    let refused = tool(&zoe, "import_memories", with_new).await.unwrap_err();
+    assert_eq!(refused["code"], "id_conflict");
+    assert!(refused["message"].as_str().unwrap().contains(ids[0].as_str().unwrap()), "{refused}");
+    let listed = tool(&zoe, "list_memories", json!({})).await.unwrap();
+    assert_eq!(listed["memories"].as_array().unwrap().len(), 2);
+    assert!(listed.to_string().contains("Changed by zoe"));
+
+    // The replies that are kept for the keys of others stay when a memory with the same id is deleted.
+    tool(&zoe, "delete_memory", json!({ "id": ids[0] })).await.unwrap();
+    assert_eq!(tool(&zoe, "get_memory", json!({ "id": ids[0] })).await.unwrap_err()["code"], "not_found");
+    assert_eq!(tool(&ann, "update_memory", of_ann).await.unwrap(), updated);
+    // What was deleted comes back under its id.
+    let restored = tool(&zoe, "import_memories", kept).await.unwrap();
+    assert_eq!((&restored["created"], &restored["duplicates"]), (&json!(1), &json!(1)));
+    assert_eq!(tool(&zoe, "get_memory", json!({ "id": ids[0] })).await.unwrap()["content"], updated["content"]);
+    let dry = tool(&zoe, "delete_by_tag", json!({ "tags": ["ops"], "dryRun": true })).await.unwrap();
+    let confirmed = json!({ "tags": ["ops"], "confirmationToken": dry["confirmationToken"] });
+    assert_eq!(tool(&zoe, "delete_by_tag", confirmed).await.unwrap()["count"], 2);
+    service.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reply_to_a_kept_id_depends_on_the_own_organisation_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path()).await;
+    let (client, ann) = (client(), token());
+    let [bob, yan, zoe] =
+        [("acme", "bob", "default"), ("acme", "yan", "lab"), ("zeta", "zoe", "lab")].map(|(o, u, w)| token_of(o, u, w));
+    let secret = "A private text of ann";
+    let id = store(&client, &service.url, &ann, secret).await;
+    let import = async |token: &str, id: &str, content: &str| {
+        let page = json!({ "keepIds": true, "memories": [{ "id": id, "content": content }] });
+        call(&client, &service.url, token, "import_memories", page).await.unwrap()
+    };
+    // Colleagues cannot see the memory, so its text makes no difference to them.
+    for colleague in [&bob, &yan] {
+        let (same, other) = (import(colleague, &id, secret).await, import(colleague, &id, "another text").await);
+        assert_eq!(same.as_ref().unwrap_err()["code"], "id_conflict");
+        assert_eq!(same, other);
+    }
+    let free = "0198c0de-0000-7000-8000-000000000001";
+    for id in [&*id, free] {
+        let created = json!({ "created": 1, "duplicates": 0, "ids": [id] });
+        assert_eq!(import(&zoe, id, secret).await.unwrap(), created);
+    }
+    assert_eq!(content_of(&client, &service.url, &ann, &id).await.unwrap(), secret);
+    // With an id of its own, a text is no duplicate of itself; without one it is.
+    let copies = tool_list(&client, &service.url, &zoe).await;
+    assert_eq!(copies.len(), 2);
+    assert!(copies.iter().all(|memory| memory["content"] == secret));
+    let known = json!({ "memories": [{ "content": secret }] });
+    let known = call(&client, &service.url, &zoe, "import_memories", known).await.unwrap().unwrap();
+    assert_eq!((&known["created"], &known["ids"][0]), (&json!(0), &json!(id)));
+    // One page has an id twice.
+    let twice = [json!({ "id": free, "content": "one" }), json!({ "id": free, "content": "two" })];
+    let twice = json!({ "keepIds": true, "memories": twice });
+    assert_eq!(
+        call(&client, &service.url, &ann, "import_memories", twice).await.unwrap().unwrap_err()["code"],
+        "id_conflict"
+    );
+    assert_eq!(content_of(&client, &service.url, &ann, free).await, None);
+    let refused = import(&ann, "42", "a text").await.unwrap_err();
+    assert_eq!(refused["code"], "invalid_argument");
+    assert!(refused["message"].as_str().unwrap().contains("memory 0: `id` is `42`"), "{refused}");
+    // A key belongs to the id as well.
+    let keyed = async |id: &str| {
+        let page = json!({ "keepIds": true, "memories": [{ "id": id, "content": "keyed", "idempotencyKey": "k" }] });
+        call(&client, &service.url, &ann, "import_memories", page).await.unwrap()
+    };
+    assert_eq!(keyed(free).await.unwrap(), keyed(free).await.unwrap());
+    assert_eq!(keyed("0198c0de-0000-7000-8000-000000000002").await.unwrap_err()["code"], "idempotency_conflict");
+}
+
+async fn tool_list(client: &reqwest::Client, url: &str, token: &str) -> Vec<Value> {
+    let listed = call(client, url, token, "list_memories", json!({})).await.unwrap().unwrap();
+    listed["memories"].as_array().unwrap().clone()
+}
+
+/// Returns the JSON as libraries write it that escape everything beyond ASCII.
+fn ascii(value: &Value) -> String {
+    let mut text = String::new();
+    for character in value.to_string().chars() {
+        if character.is_ascii() {
+            text.push(character);
+        } else {
+            let mut units = [0; 2];
+            character.encode_utf16(&mut units).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_an_export_fits_into_an_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path()).await;
+    let (client, ann, zoe) = (client(), token(), token_of("zeta", "zoe", "lab"));
+    let tags: Vec<String> = (0..32).map(|number| format!("tag-{number}")).collect();
+    for number in 0..24 {
+        // The largest texts and the largest number of tags; the intent adds one.
+        let content = format!("{number} {}", "ü".repeat(32_700));
+        let memory = json!({ "content": content, "tags": tags, "intent": "release" });
+        call(&client, &service.url, &ann, "store_memory", memory).await.unwrap().unwrap();
+    }
+    let (mut cursor, mut moved, mut pages) = (Value::Null, 0, 0);
+    loop {
+        let page = json!({ "cursor": cursor });
+        let page = call(&client, &service.url, &ann, "export_memories", page).await.unwrap().unwrap();
+        let import = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "import_memories", "arguments": page } });
+        let request = client.post(format!("{}/mcp", service.url)).bearer_auth(&zoe);
+        let reply = request.header("content-type", "application/json").body(ascii(&import)).send().await.unwrap();
+        let reply: Value = reply.json().await.unwrap();
+        moved += reply["result"]["structuredContent"]["created"].as_u64().unwrap_or_else(|| panic!("{reply}"));
+        pages += 1;
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    assert_eq!(moved, 24);
+    assert!(pages > 2, "{pages} pages");
+    let copy = &tool_list(&client, &service.url, &zoe).await[0];
+    // Three tags of the service, one of the intent.
+    assert_eq!(copy["tags"].as_array().unwrap().len(), 36);
+    assert!(copy["tags"].as_array().unwrap().contains(&json!("topic:release")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unknown_arguments_are_refused_by_every_tool_and_null_is_omitted() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path()).await;

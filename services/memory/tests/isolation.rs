@@ -191,6 +191,7 @@ impl Comparison {
             metadata: serde_json::Map::new(),
             visibility: visibility(shared),
             created_us: None,
+            id: None,
             idempotency: None,
         };
         let inserted = self.runtime.block_on(self.store.insert(&tenant(caller), vec![new])).unwrap();

@@ -44,6 +44,7 @@ fn memory(content: String, shared: bool, created_us: Option<i64>) -> NewMemory {
         metadata: serde_json::Map::new(),
         visibility: visibility(shared),
         created_us,
+        id: None,
         idempotency: None,
     }
 }

@@ -52,7 +52,7 @@ async fn a_database_of_version_one_is_migrated_with_all_its_memories() {
     // Both of two instances that start at once can use it.
     let (one, two) = tokio::join!(Service::start(folder.path()), Service::start(folder.path()));
     assert_has_memories_of_version_one(&one).await;
-    assert_eq!(version_of(&database(folder.path())), 5);
+    assert_eq!(version_of(&database(folder.path())), 6);
     let (client, cy) = (client(), token_of("acme", "cy", "default"));
     let items = call(&client, &one.url, &cy, "list_memories", json!({ "type": "action_item" }));
     assert_eq!(items.await.unwrap().unwrap()["memories"].as_array().unwrap().len(), 2);
@@ -78,7 +78,7 @@ async fn a_backup_of_version_one_is_restored_into_a_running_service() {
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     assert_has_memories_of_version_one(&service).await;
     assert_eq!(content_of(&client, &service.url, &token, &newer).await, None);
-    assert_eq!((version_of(&database(folder.path())), version_of(&copy)), (5, 1));
+    assert_eq!((version_of(&database(folder.path())), version_of(&copy)), (6, 1));
     assert!(!folder.path().join("memory.db.restoring").exists());
 }
 

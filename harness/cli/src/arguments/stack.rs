@@ -1,6 +1,6 @@
 //! Arguments that choose a stack, and those of the commands for the local stack.
 
-use super::values::parse_url;
+use super::values::{parse_origin, parse_url};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -85,4 +85,7 @@ pub(crate) struct FlowArguments {
     // `auto` takes the stack that `up` started, if there is one.
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    /// Makes each call as a web page of this origin would, and reports what a browser allows.
+    #[arg(long, value_name = "URL", value_parser = parse_origin)]
+    pub(crate) origin: Option<String>,
 }

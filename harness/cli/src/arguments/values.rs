@@ -25,6 +25,20 @@ pub(crate) fn base_url(service: Service, url: &str) -> &str {
     url.strip_suffix(MCP_PATH).unwrap_or(url).trim_end_matches('/')
 }
 
+/// Reads the origin of a web page, in the form in which a browser sends it.
+pub(super) fn parse_origin(text: &str) -> Result<String, String> {
+    let wrong = || format!("`{text}` is not an origin such as `https://app.example.com`");
+    let origin = text.trim().trim_end_matches('/').to_ascii_lowercase();
+    let (scheme, host) = origin.split_once("://").ok_or_else(wrong)?;
+    let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte));
+    let is_default = matches!((scheme, host.rsplit_once(':')), ("http", Some((_, "80"))) | ("https", Some((_, "443"))));
+    match scheme {
+        "http" | "https" if is_default => Err(format!("{}: a browser omits the default port", wrong())),
+        "http" | "https" if is_host => Ok(origin),
+        _ => Err(wrong()),
+    }
+}
+
 /// Reads `SERVICE=LIE`.
 pub(super) fn parse_lie(text: &str) -> Result<(Service, String), String> {
     let wrong = || format!("`{text}` is not like `guardrails=block-not-honoured`; `liar --list` names the lies");
@@ -45,7 +59,7 @@ fn service_of(name: &str) -> Result<Service, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, parse_duration, parse_lie, parse_slow, parse_url};
+    use super::{Duration, parse_duration, parse_lie, parse_origin, parse_slow, parse_url};
 
     #[test]
     fn the_url_of_a_client_is_accepted_as_the_base_url() {
@@ -59,6 +73,28 @@ mod tests {
             ("https://tools.example.com/team/mcp", "https://tools.example.com/team"),
         ] {
             assert_eq!(parse_url(&format!("memory={url}")), Ok(("memory".to_owned(), base.to_owned())), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_the_form_in_which_a_browser_sends_it() {
+        for (text, origin) in [
+            ("https://App.example.com/", "https://app.example.com"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://[::1]:5", "http://[::1]:5"),
+        ] {
+            assert_eq!(parse_origin(text), Ok(origin.to_owned()));
+        }
+        for text in [
+            "app.example.com",
+            "https://",
+            "https://a.example/page",
+            "ftp://a.example",
+            "https://a.example:443",
+            "null",
+            "https://a b",
+        ] {
+            assert!(parse_origin(text).unwrap_err().contains("is not an origin"), "{text}");
         }
     }
 

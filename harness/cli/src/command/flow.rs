@@ -1,18 +1,20 @@
 //! `harness flow`: sends one sample task through every service of a stack (guardrails, memory, patterns, orchestrator), and prints each call, its
-//! reply and its duration.
+//! reply and its duration. With `--origin` it calls as a web page does and reports what a browser would allow.
+
+mod page;
 
 use crate::arguments::{BackendChoice, FlowArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::view::word;
-use harness_core::drive::client::{Client, ClientOptions, Heard, Message};
+use harness_core::drive::client::{Client, ClientOptions, Message};
 use harness_core::drive::token::{Grant, Minter};
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
 use harness_core::run::RunError;
 use harness_core::stack::state;
 use harness_core::stack::{Stack, StackRequest};
-use harness_history::{Outcome, Verdict};
+use harness_history::Verdict;
 use mcp_contracts::headers;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
@@ -33,6 +35,10 @@ struct Walk<'a> {
     context: &'a Context,
     clients: BTreeMap<String, Client>,
     execution: String,
+    /// The origin of the web page that calls.
+    origin: Option<String>,
+    /// Why a browser refused the page a call, for each service; the first refusal.
+    browser: BTreeMap<String, Option<String>>,
     failed: u32,
 }
 
@@ -58,7 +64,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
             .await
             .map_err(|error| Failure::from(RunError::from(error)))?;
         let walked = tokio::select! {
-            walked = Box::pin(walk(&stack, &secret, context)) => walked,
+            walked = Box::pin(walk(&stack, &secret, arguments.origin.clone(), context)) => walked,
             () = context.cancel.cancelled() => Ok(Exit::Interrupted),
         };
         // The stack is stopped after an error or an interrupt too, so that no part of it outlives the command.
@@ -84,7 +90,7 @@ fn place(arguments: &FlowArguments, context: &Context) -> Result<(Backend, Strin
     context.backend(&arguments.place)
 }
 
-async fn walk(stack: &Stack, secret: &str, context: &Context) -> Result<Exit, Failure> {
+async fn walk(stack: &Stack, secret: &str, origin: Option<String>, context: &Context) -> Result<Exit, Failure> {
     let token = Minter::new(secret).mint(&Grant::everything("flow", "ann")).map_err(Failure::internal)?;
     let mut clients = BTreeMap::new();
     for (service, url) in stack.endpoints() {
@@ -93,8 +99,9 @@ async fn walk(stack: &Stack, secret: &str, context: &Context) -> Result<Exit, Fa
         clients.insert(service, client);
     }
     let execution = uuid::Uuid::new_v4().to_string();
-    let mut walk = Walk { context, clients, execution, failed: 0 };
+    let mut walk = Walk { context, clients, execution, origin, browser: BTreeMap::new(), failed: 0 };
     walk.all().await;
+    walk.summarise_browser();
     let (verdict, exit) = if walk.failed == 0 { (Verdict::Pass, Exit::Pass) } else { (Verdict::Fail, Exit::Fail) };
     if !context.output.json {
         context.print(&format!("verdict {}", word(verdict)));
@@ -149,23 +156,48 @@ impl Walk<'_> {
             headers: vec![(headers::EXECUTION_ID.to_owned(), self.execution.clone())],
             ..Message::default()
         };
-        let heard = client.ask(&message).await;
-        let reply = heard.result["structuredContent"].clone();
-        let ok = heard.outcome == Outcome::Ok;
+        let answer = page::ask(client, message, self.origin.as_deref()).await;
+        let (ok, reply, took) = (answer.is_ok(), answer.reply(), answer.took_ms());
         self.failed += u32::from(!ok);
         if self.context.output.json {
-            self.context.print_json(&json!({
+            let mut step = json!({
                 "service": service, "tool": tool, "arguments": arguments, "ok": ok,
-                "reply": reply, "error": heard.error, "took_ms": took_ms(&heard),
-            }));
+                "reply": reply, "error": answer.error(), "took_ms": took,
+            });
+            if let Some(browser) = &answer.browser {
+                step["browser"] = browser.json();
+            }
+            self.context.print_json(&step);
         }
         let mark = if ok { "✓".green().to_string() } else { "✗".red().to_string() };
-        let took = format!("{:.1} ms", took_ms(&heard));
-        let said = if ok { say(&reply) } else { vec![refusal(&heard)] };
+        let took = took.map(|took| format!("{took:.1} ms")).unwrap_or_default();
+        let said = if ok { say(&reply) } else { vec![answer.failure()] };
         let mut lines = vec![format!("{mark} {:<13} {:<18} {:>9}", service.bold(), tool, took.dimmed())];
         lines.extend(said.iter().map(|line| format!("    {line}")));
+        if let Some(browser) = answer.browser {
+            lines.extend(browser.hidden.iter().map(|name| format!("    the page cannot read the header `{name}`")));
+            let known = self.browser.entry(service.to_owned()).or_default();
+            *known = known.take().or(browser.refusal);
+        }
         self.lines(&lines);
         reply
+    }
+
+    /// Prints for each service what a browser would allow the page.
+    fn summarise_browser(&self) {
+        let Some(origin) = &self.origin else { return };
+        let mut lines = vec![format!("\nA page of {origin}")];
+        for (service, refusal) in &self.browser {
+            let text = match refusal {
+                None => "may call the service and read its replies".to_owned(),
+                Some(why) => format!("may not: {why}"),
+            };
+            lines.push(format!("  {service:<13} {text}"));
+        }
+        if self.browser.values().any(Option::is_some) {
+            lines.push(format!("hint: add `{origin}` to `ALLOWED_ORIGINS` of the services"));
+        }
+        self.lines(&lines);
     }
 
     /// Prints lines for people, unless `--quiet` or `--json` is set.
@@ -174,15 +206,6 @@ impl Walk<'_> {
             lines.iter().for_each(|line| self.context.print(line));
         }
     }
-}
-
-fn took_ms(heard: &Heard) -> f64 {
-    heard.complete_us.saturating_sub(heard.invoke_us) as f64 / 1e3
-}
-
-fn refusal(heard: &Heard) -> String {
-    let message = heard.error["message"].as_str().unwrap_or_default();
-    format!("{:?} {message}", heard.outcome)
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

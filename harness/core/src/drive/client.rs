@@ -6,12 +6,14 @@ mod endpoint;
 mod framing;
 mod local;
 mod open;
+mod page;
 mod reply;
 #[cfg(test)]
 mod tests;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use open::{Era, Heard, Message};
+pub use page::{check_reply, headers_of_page, hidden_headers};
 
 use crate::observe::clock::monotonic_us;
 use framing::{Frame, Received};

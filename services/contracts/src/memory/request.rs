@@ -210,7 +210,7 @@ pub struct ImportedMemory {
     /// Time of the first store (RFC 3339); now if omitted or in the future.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
-    /// Not used: an imported memory gets a new id.
+    /// Kept with `keepIds`; otherwise the memory gets a new id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Not used: an imported memory begins with version 1.
@@ -227,6 +227,9 @@ pub struct ImportedMemory {
 pub struct ImportPage {
     /// The memories, 1 to 500.
     pub memories: Vec<ImportedMemory>,
+    /// Keeps each `id`; refused if your organisation has one for another text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_ids: bool,
     /// Not used; a page of an export may have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,

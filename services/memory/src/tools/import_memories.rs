@@ -13,7 +13,7 @@ const INFO: ToolInfo = ToolInfo {
     name: tool::IMPORT,
     title: "Import memories",
     description: "Stores up to 500 memories in one call, all or none; takes a page of `export_memories` as it is. Content, free tags, type, \
-                  metadata, visibility and `createdAt` are kept; ids are new. A text that you stored before is not stored again and counts as a \
+                  metadata, visibility and `createdAt` are kept, ids only with `keepIds`. A text that you stored before is not stored again and counts as a \
                   duplicate. Returns the ids in the order of the request.",
     annotations: ADDS,
     scopes: &[Scope::MemoryWrite],
@@ -29,7 +29,7 @@ async fn run(store: Arc<dyn Store>, tenant: Tenant, request: ImportPage) -> Resu
         return Err(validate::invalid(format!("`memories` has {count} entries; it must have 1 to {MAX_IMPORT}")));
     }
     let validate = |(index, memory)| {
-        validate::imported_memory(memory).map_err(|mut error| {
+        validate::imported_memory(memory, request.keep_ids).map_err(|mut error| {
             error.message = format!("memory {index}: {}", error.message);
             error
         })

@@ -2,7 +2,7 @@
 
 use super::{READS, store_tool, tool_error, validate};
 use crate::cursor::Binding;
-use crate::store::{ListQuery, Store};
+use crate::store::{ListQuery, Listed, Store};
 use crate::tenant::Tenant;
 use mcp_contracts::memory::{ListMemories, MemoryPage, tool};
 use mcp_contracts::{Scope, ToolError};
@@ -19,13 +19,15 @@ const INFO: ToolInfo = ToolInfo {
 };
 
 pub(super) fn tool(store: &Arc<dyn Store>) -> Tool {
-    store_tool(INFO, store, page)
+    store_tool(INFO, store, |store, tenant, request| page(store, tenant, request, usize::MAX))
 }
 
+/// Returns a page of at most `max_bytes` of JSON, but of at least one memory if there is one.
 pub(super) async fn page(
     store: Arc<dyn Store>,
     tenant: Tenant,
     mut request: ListMemories,
+    max_bytes: usize,
 ) -> Result<MemoryPage, ToolError> {
     let (limit, selection) = (validate::limit(request.limit)?, validate::selection(&request.filter)?);
     let cursor = request.cursor.take();
@@ -37,8 +39,22 @@ pub(super) async fn page(
     // One more than the page shows whether there is a next page.
     let query = ListQuery { selection, limit: limit + 1, after };
     let mut listed = store.list(&tenant, query).await.map_err(tool_error)?;
-    let has_more = listed.len() > limit;
-    listed.truncate(limit);
+    let shown = fitting(&listed, max_bytes).min(limit);
+    let has_more = listed.len() > shown;
+    listed.truncate(shown);
     let next_cursor = listed.last().filter(|_| has_more).map(|last| binding.list(last.place));
     Ok(MemoryPage { memories: listed.into_iter().map(|listed| listed.memory).collect(), next_cursor })
+}
+
+/// Returns how many of the first memories have at most `max_bytes` of JSON together; at least one.
+fn fitting(listed: &[Listed], max_bytes: usize) -> usize {
+    if max_bytes == usize::MAX {
+        return listed.len();
+    }
+    let mut bytes = 0;
+    let fits = |listed: &&Listed| {
+        bytes += serde_json::to_string(&listed.memory).map_or(0, |text| text.len());
+        bytes <= max_bytes
+    };
+    listed.iter().take_while(fits).count().max(1)
 }

@@ -10,6 +10,10 @@ use mcp_contracts::{ErrorCode, ToolError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Prefix of the tag of an intent.
+const TOPIC: &str = "topic:";
 
 pub(super) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ErrorCode::InvalidArgument, message)
@@ -25,7 +29,7 @@ pub(super) fn new_memory(request: StoreMemory) -> Result<NewMemory, ToolError> {
     let mut tags = own_tags(request.tags)?;
     if let Some(intent) = request.intent {
         // Checked apart, so that the tag of the intent does not count against `MAX_TAGS`.
-        tags.extend(own_tags(vec![format!("topic:{intent}")])?);
+        tags.extend(own_tags(vec![format!("{TOPIC}{intent}")])?);
     }
     Ok(NewMemory {
         content: content(request.content)?,
@@ -34,25 +38,47 @@ pub(super) fn new_memory(request: StoreMemory) -> Result<NewMemory, ToolError> {
         metadata: metadata(request.metadata)?,
         visibility: request.visibility,
         created_us: None,
+        id: None,
         idempotency,
     })
 }
 
 /// Checks a memory that may come from an export.
-pub(super) fn imported_memory(memory: ImportedMemory) -> Result<NewMemory, ToolError> {
+pub(crate) fn imported_memory(memory: ImportedMemory, keep_ids: bool) -> Result<NewMemory, ToolError> {
     let created_us = time_us("createdAt", memory.created_at.as_deref())?;
+    let id = memory.id.filter(|_| keep_ids).as_deref().map(kept_id).transpose()?;
     let set_by_service = |tag: &String| RESERVED_TAG_PREFIXES.iter().any(|prefix| tag.starts_with(prefix));
+    // The tags of the service follow from the token, so those of another tenant must not come along.
+    let mut tags: Vec<String> = memory.tags.into_iter().filter(|tag| !set_by_service(tag)).collect();
+    let intent = memory.intent.or_else(|| intent_beyond_limit(&mut tags));
     let request = StoreMemory {
         content: memory.content,
-        // The tags of the service follow from the token, so those of another tenant must not come along.
-        tags: memory.tags.into_iter().filter(|tag| !set_by_service(tag)).collect(),
+        tags,
         kind: memory.kind,
         metadata: memory.metadata,
         visibility: memory.visibility,
-        intent: memory.intent,
+        intent,
         idempotency_key: memory.idempotency_key,
     };
-    Ok(NewMemory { created_us, ..new_memory(request)? })
+    let mut new = NewMemory { created_us, id, ..new_memory(request)? };
+    if let (Some(idempotency), Some(id)) = (&mut new.idempotency, id) {
+        // With another id it is another request.
+        idempotency.request =
+            Sha256::new().chain_update(idempotency.request).chain_update(id.as_bytes()).finalize().into();
+    }
+    Ok(new)
+}
+
+fn kept_id(id: &str) -> Result<Uuid, ToolError> {
+    Uuid::try_parse(id).map_err(|_| {
+        invalid(format!("`id` is `{}`, not a UUID", id.escape_debug())).with_hint("omit it to get a new id")
+    })
+}
+
+/// Removes the tag of an intent from more than `MAX_TAGS` tags, and returns the intent. A memory that was stored with one has that tag besides the others.
+fn intent_beyond_limit(tags: &mut Vec<String>) -> Option<String> {
+    let at = tags.iter().position(|tag| tags.len() > MAX_TAGS && tag.starts_with(TOPIC))?;
+    Some(tags.remove(at).split_off(TOPIC.len()))
 }
 
 pub(super) fn content(content: String) -> Result<String, ToolError> {
@@ -66,7 +92,7 @@ pub(super) fn content(content: String) -> Result<String, ToolError> {
     Ok(content)
 }
 
-pub(super) fn kind(kind: String) -> Result<String, ToolError> {
+pub(crate) fn kind(kind: String) -> Result<String, ToolError> {
     if kind.is_empty() || kind.len() > MAX_KIND_BYTES || kind.chars().any(char::is_control) {
         return Err(invalid(format!("`type` must have 1 to {MAX_KIND_BYTES} bytes and no control characters")));
     }
@@ -82,7 +108,7 @@ pub(super) fn metadata(metadata: Map<String, Value>) -> Result<Map<String, Value
 }
 
 /// Checks tags that a client sets: none may be reserved. Returns them sorted and distinct.
-pub(super) fn own_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
+pub(crate) fn own_tags(tags: Vec<String>) -> Result<Vec<String>, ToolError> {
     let tags = plain_tags(tags)?;
     let is_reserved = |tag: &&String| {
         // `Org:acme` is refused as well, because a reader could take it for a tag of the service.

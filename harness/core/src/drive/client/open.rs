@@ -98,7 +98,7 @@ impl Client {
         self.request.to_vec()
     }
 
-    fn render_open(&mut self, message: &Message, id: u64) {
+    pub(super) fn render_open(&mut self, message: &Message, id: u64) {
         let mut params = message.params.clone();
         let mut fields: Vec<(&str, String)> = Vec::new();
         match message.era {

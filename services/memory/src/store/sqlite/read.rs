@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// Columns of a [`Row`], in order; [`SHARED`] is the last one.
-pub(super) const MEMORY_COLUMNS: &str =
-    "sequence, id, scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
+const MEMORY_COLUMNS: &str = "sequence, coalesce(kept_id, id), scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
+/// SQL condition on `memory m`: the memory is shown with the id of parameter 4.
+pub(super) const WITH_ID: &str = "(m.kept_id = ?4 OR m.id = ?4 AND m.kept_id IS NULL)";
 /// SQL expression that is true if the scope of a row is the whole workspace.
 pub(super) const SHARED: &str = "(SELECT s.owner = '' FROM scope s WHERE s.id = scope)";
 /// SQL query for the scopes that the tenant can read. Parameters 1 to 3 are those of [`identity`].
@@ -92,17 +93,17 @@ fn rows(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> rusqlite::
         .collect()
 }
 
-/// Returns the row with this value in the unique `column`. Fails if there is none that the tenant can see.
+/// Returns the row for which the condition `sql` is true of parameter 4. Fails if there is none that the tenant can see.
 pub(super) fn visible_row(
     connection: &Connection,
     tenant: &Tenant,
-    column: &str,
+    sql: &str,
     value: SqlValue,
 ) -> rusqlite::Result<Row> {
     let mut values = identity(tenant);
     values.push(value);
-    // `column` is a constant of the caller and never text of a client, so it may be part of the statement.
-    rows(connection, &format!("{column} = ?4 AND {}", is_visible("m.scope")), values)?
+    // `sql` is a constant of the caller and never text of a client, so it may be part of the statement.
+    rows(connection, &format!("{sql} AND {}", is_visible("m.scope")), values)?
         .pop()
         .ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
@@ -115,7 +116,7 @@ pub(super) fn any_row(connection: &Connection, sequence: i64) -> rusqlite::Resul
 pub(super) fn row(connection: &Connection, tenant: &Tenant, id: &str) -> Result<Row, Failure> {
     let not_found = || StoreError::NotFound(id.to_owned());
     let uuid = uuid::Uuid::try_parse(id).map_err(|_| not_found())?;
-    let row = visible_row(connection, tenant, "id", SqlValue::from(uuid.as_bytes().to_vec())).optional()?;
+    let row = visible_row(connection, tenant, WITH_ID, SqlValue::from(uuid.as_bytes().to_vec())).optional()?;
     Ok(row.ok_or_else(not_found)?)
 }
 

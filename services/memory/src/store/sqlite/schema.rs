@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const SCHEMA: Schema<'static> = Schema {
     // The letters `mcpm`.
     application_id: 0x6d63_706d,
-    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY, INDEX, super::storage::STORAGE],
+    migrations: &[TABLES, MEMORY_BY_KIND, REPLY_BY_MEMORY, INDEX, super::storage::STORAGE, KEPT_ID],
     on_migration: |transaction, version| if version == INDEX_VERSION { index::rebuild(transaction) } else { Ok(()) },
     on_commit: record_commit,
 };
@@ -121,6 +121,13 @@ CREATE INDEX earlier_by_time ON earlier (stored_us);
 ";
 /// The version that [`INDEX`] creates.
 const INDEX_VERSION: usize = 4;
+
+/// The id that an imported memory kept, which is unique in its organisation and not in the file: `memory.id` is a new one then, and is never shown (decision
+/// 0040). A release before it shows that one.
+const KEPT_ID: &str = "
+ALTER TABLE memory ADD COLUMN kept_id BLOB;
+CREATE INDEX memory_by_kept_id ON memory (kept_id) WHERE kept_id IS NOT NULL;
+";
 
 fn record_commit(writes: usize, duration: Duration) {
     metrics::histogram!(metric::MEMORY_COMMIT_ROWS).record(writes as f64);

@@ -97,7 +97,7 @@ pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQue
     }
     // Only the memories of the page are read in full. All of them still exist, because a search reads one snapshot.
     let hit = |best: crate::index::top::Best| {
-        let row = read::visible_row(connection, tenant, "sequence", SqlValue::from(best.rank.sequence))?;
+        let row = read::visible_row(connection, tenant, "sequence = ?4", SqlValue::from(best.rank.sequence))?;
         Ok(SearchHit { memory: read::memory(tenant, row), rank: best.rank, parts: best.parts, walk: Arc::clone(&walk) })
     };
     top.into_sorted().into_iter().map(hit).collect()

@@ -3,17 +3,18 @@
 
 use super::failure::Failure;
 use super::index;
-use super::read::{self, MEMORY_COLUMNS, Row};
+use super::read::{self, Row, WITH_ID};
 use super::storage;
 use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms::{self, Document};
 use mcp_contracts::memory::{Memory, Visibility};
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Minimum time for which an idempotency key is kept, in microseconds: one day.
 const KEY_LIFETIME_US: i64 = 86_400_000_000;
@@ -79,28 +80,15 @@ fn insert_one(
     }
     let scope = scope_for_write(transaction, tenant, tenant.user(), new.visibility)?;
     let content_hash: [u8; 32] = Sha256::digest(&new.content).into();
-    // Only a memory of the same owner is a duplicate: in the scope of a workspace, another owner may delete theirs at
-    // any time. An update can make two memories equal; the older one is returned then.
-    let duplicate = transaction
-        .prepare_cached(
-            "SELECT id, version, created_us FROM memory WHERE scope = ?1 AND content_hash = ?2 AND owner = ?3 ORDER BY sequence LIMIT 1",
-        )?
-        .query_row(params![scope, content_hash.as_slice(), tenant.user()], |row| {
-            Ok(Inserted {
-                id: read::id_text(&row.get::<_, Vec<u8>>(0)?),
-                created: false,
-                version: row.get::<_, i64>(1)?.unsigned_abs(),
-                content_hash,
-                created_us: row.get(2)?,
-            })
-        })
-        .optional()?;
+    let duplicate = match new.id {
+        Some(id) => with_id(transaction, tenant, id, content_hash)?,
+        None => with_text(transaction, tenant, scope, content_hash)?,
+    };
     let inserted = match duplicate {
         Some(duplicate) => duplicate,
         None => {
             storage::admit(transaction, tenant, allowed, new)?;
-            // Version 7 begins with the time, so that new ids go to the end of their index.
-            let id = uuid::Uuid::now_v7();
+            let id = new.id.unwrap_or_else(Uuid::now_v7);
             let created_us = new.created_us.map_or(now, |created| created.min(now));
             let row = Row {
                 sequence: 0,
@@ -117,13 +105,68 @@ fn insert_one(
                 content: new.content.clone(),
                 shared: new.visibility == Visibility::Workspace,
             };
-            added.entry(scope).or_default().add(add(transaction, &row)?);
+            added.entry(scope).or_default().add(add(transaction, &row, new.id.is_some())?);
             Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us }
         }
     };
     // A duplicate is stored with the key as well, so that a repeated request returns the same memory even if it was changed since.
     remember(transaction, tenant, new.idempotency.as_ref(), &StoredResult::Inserted(inserted.clone()), now)?;
     Ok(inserted)
+}
+
+/// Returns the user's memory with this text.
+// Only a memory of the same owner is a duplicate: in the scope of a workspace, another owner may delete theirs at any time. An update can make
+// two memories equal; the older one is returned then.
+fn with_text(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    scope: i64,
+    content_hash: [u8; 32],
+) -> rusqlite::Result<Option<Inserted>> {
+    let sql = "SELECT coalesce(kept_id, id), version, created_us FROM memory WHERE scope = ?1 AND content_hash = ?2 AND owner = ?3
+               ORDER BY sequence LIMIT 1";
+    transaction
+        .prepare_cached(sql)?
+        .query_row(params![scope, content_hash.as_slice(), tenant.user()], |row| {
+            Ok(Inserted {
+                id: read::id_text(&row.get::<_, Vec<u8>>(0)?),
+                created: false,
+                version: row.get::<_, i64>(1)?.unsigned_abs(),
+                content_hash,
+                created_us: row.get(2)?,
+            })
+        })
+        .optional()
+}
+
+/// Returns the memory with an id that an import keeps, if the tenant can see it and it has the same text. Fails if the organisation has the id for
+/// another memory. Other organisations are not looked at, so that the reply depends on none of them.
+fn with_id(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    id: Uuid,
+    content_hash: [u8; 32],
+) -> Result<Option<Inserted>> {
+    let sql = format!(
+        "SELECT {} AND content_hash = ?5, version, created_us FROM memory m
+         WHERE {WITH_ID} AND (SELECT s.org FROM scope s WHERE s.id = m.scope) = ?1",
+        read::is_visible("m.scope")
+    );
+    let mut values = read::identity(tenant);
+    values.extend([SqlValue::from(id.as_bytes().to_vec()), SqlValue::from(content_hash.to_vec())]);
+    let existing = transaction
+        .prepare_cached(&sql)?
+        .query_row(params_from_iter(values), |row| {
+            let version = row.get::<_, i64>(1)?.unsigned_abs();
+            let inserted =
+                Inserted { id: id.to_string(), created: false, version, content_hash, created_us: row.get(2)? };
+            Ok((row.get::<_, bool>(0)?, inserted))
+        })
+        .optional()?;
+    match existing {
+        Some((false, _)) => Err(StoreError::IdInUse(id).into()),
+        existing => Ok(existing.map(|(_, inserted)| inserted)),
+    }
 }
 
 pub(super) fn update(
@@ -177,24 +220,27 @@ pub(super) fn update(
 
 pub(super) fn delete(transaction: &Transaction<'_>, tenant: &Tenant, id: &str) -> Result<()> {
     let row = writable_row(transaction, tenant, id)?;
-    forget_replies(transaction, &row.id)?;
+    forget_replies(transaction, &row)?;
     Ok(remove(transaction, &row)?)
 }
 
 /// Deletes a memory of any owner.
 pub(super) fn erase(transaction: &Transaction<'_>, sequence: i64) -> rusqlite::Result<()> {
     let Some(row) = read::any_row(transaction, sequence)? else { return Ok(()) };
-    forget_replies(transaction, &row.id)?;
+    forget_replies(transaction, &row)?;
     remove(transaction, &row)
 }
 
 /// Removes the text of a memory that is deleted from the replies that are kept for idempotency keys.
-fn forget_replies(transaction: &Transaction<'_>, id: &[u8]) -> rusqlite::Result<()> {
+// Only in its organisation: another one may have a memory with the same id.
+fn forget_replies(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
     // An older release cannot read this result, runs the update again and finds no memory: the same reply.
     let deleted = serde_json::to_string(&StoredResult::Deleted).unwrap_or_default();
     transaction
-        .prepare_cached("UPDATE idempotency SET reply = ?1 WHERE json_extract(reply, '$.Updated.id') = ?2")?
-        .execute([deleted, read::id_text(id)])?;
+        .prepare_cached(
+            "UPDATE idempotency SET reply = ?1 WHERE json_extract(reply, '$.Updated.id') = ?2 AND org = (SELECT org FROM scope WHERE id = ?3)",
+        )?
+        .execute(params![deleted, read::id_text(&row.id), row.scope])?;
     Ok(())
 }
 
@@ -206,11 +252,11 @@ pub(super) fn delete_portion(
 ) -> rusqlite::Result<u64> {
     let mut deleted = 0;
     for (sequence, version) in versions {
-        let row = read::visible_row(transaction, tenant, "sequence", SqlValue::from(*sequence)).optional()?;
+        let row = read::visible_row(transaction, tenant, "sequence = ?4", SqlValue::from(*sequence)).optional()?;
         // A memory that was changed since the confirmation has another version.
         let confirmed = |row: &Row| row.owner == tenant.user() && row.version == version.unsigned_abs();
         if let Some(row) = row.filter(confirmed) {
-            forget_replies(transaction, &row.id)?;
+            forget_replies(transaction, &row)?;
             remove(transaction, &row)?;
             deleted += 1;
         }
@@ -250,17 +296,21 @@ fn scope_for_write(
     Ok(transaction.last_insert_rowid())
 }
 
-/// Inserts a row under a new sequence number, with its terms and tags. Returns what it adds to the counts of its scope.
-fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<Counts> {
+/// Inserts a row under a new sequence number, with its terms and tags. If its id is a kept one, the row also gets an id that is unique in the file.
+/// Returns what it adds to the counts of its scope.
+fn add(transaction: &Transaction<'_>, row: &Row, is_kept: bool) -> rusqlite::Result<Counts> {
+    // Version 7 begins with the time, so that new ids go to the end of their index.
+    let id = if is_kept { Uuid::now_v7().as_bytes().to_vec() } else { row.id.clone() };
     let document = terms::of(&row.content);
     let tags = serde_json::to_string(&row.tags).unwrap_or_default();
     let metadata = serde_json::to_string(&row.metadata).unwrap_or_default();
     transaction
-        .prepare_cached(&format!(
-            "INSERT INTO memory ({MEMORY_COLUMNS}, terms) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
-        ))?
+        .prepare_cached(
+            "INSERT INTO memory (id, scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content, terms, kept_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
         .execute(params![
-            row.id,
+            id,
             row.scope,
             row.owner,
             row.created_us,
@@ -272,6 +322,7 @@ fn add(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<Counts> {
             metadata,
             row.content,
             document.words as i64,
+            is_kept.then_some(&row.id),
         ])?;
     let sequence = transaction.last_insert_rowid();
     add_tags(transaction, row.scope, sequence, &row.tags)?;

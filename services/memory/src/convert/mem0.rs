@@ -1,0 +1,90 @@
+//! Memories of mem0. Each becomes one memory; its categories become tags.
+
+use super::{Draft, keep, lines, memory, tags, why};
+use mcp_contracts::memory::ImportedMemory;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// The field of the metadata with what mem0 knows of a memory.
+const FIELD: &str = "mem0";
+
+/// An object with a list of memories.
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow, alias = "memories")]
+    results: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Exported {
+    id: Option<String>,
+    memory: String,
+    created_at: Option<String>,
+    categories: Option<Vec<String>>,
+    metadata: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+pub(super) fn drafts(text: &str) -> Vec<Draft> {
+    let records = match records(text) {
+        Ok(records) => records,
+        Err((line, why)) => return vec![(line, Err(why))],
+    };
+    records.into_iter().map(|(line, record)| (line, of(record))).collect()
+}
+
+/// Returns the objects of the file, each with the line on which it begins. Fails if the file is not JSON.
+fn records<'a>(text: &'a str) -> Result<Vec<(usize, &'a str)>, (usize, String)> {
+    let not_json = |error: serde_json::Error| (error.line().max(1), why(&error));
+    let listed = if text.trim_start().starts_with('[') {
+        serde_json::from_str::<Vec<&RawValue>>(text).map_err(not_json)?
+    } else {
+        let mut lines = lines(text);
+        let is_lines = lines.next().is_none_or(|(_, line)| serde_json::from_str::<&RawValue>(line).is_ok());
+        match serde_json::from_str::<Document<'_>>(text) {
+            Ok(document) => document.results,
+            // A first line that is a whole object is a record of its own.
+            Err(_) if is_lines => return Ok(super::lines(text).collect()),
+            Err(error) => return Err(not_json(error)),
+        }
+    };
+    let (mut line, mut counted) = (1, 0);
+    let with_line = |raw: &'a RawValue| {
+        let begin = raw.get().as_ptr() as usize - text.as_ptr() as usize;
+        line += text[counted..begin].matches('\n').count();
+        counted = begin;
+        (line, raw.get())
+    };
+    Ok(listed.into_iter().map(with_line).collect())
+}
+
+fn of(record: &str) -> Result<ImportedMemory, String> {
+    let exported: Exported = serde_json::from_str(record).map_err(|error| why(&error))?;
+    let mut memory = memory(exported.memory);
+    memory.created_at = exported.created_at.as_deref().map(time);
+    memory.id = exported.id.clone().filter(|id| Uuid::try_parse(id).is_ok());
+    memory.metadata = exported.metadata.unwrap_or_default();
+    if memory.metadata.contains_key(FIELD) {
+        return Err(format!("its metadata has a field `{FIELD}`, which the conversion needs"));
+    }
+    let mut fields = exported.others;
+    // The messages from which mem0 made the memory, and the rank in a search.
+    fields.retain(|name, _| !["input", "score"].contains(&name.as_str()));
+    fields.insert("id".to_owned(), json!(exported.id));
+    fields.insert("categories".to_owned(), json!(exported.categories));
+    memory.tags = tags(exported.categories.unwrap_or_default().into_iter());
+    keep(&mut memory.metadata, FIELD, fields);
+    Ok(memory)
+}
+
+/// Returns a time without an offset as one of UTC. What is no time stays as it is, for the check of the memory to report.
+fn time(text: &str) -> String {
+    let is_complete = text.parse::<jiff::Timestamp>().is_ok();
+    match text.parse::<jiff::civil::DateTime>() {
+        Ok(time) if !is_complete => format!("{time}Z"),
+        _ => text.to_owned(),
+    }
+}
