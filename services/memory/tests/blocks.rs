@@ -26,6 +26,7 @@ fn tenant() -> Tenant {
 
 fn memory(content: String) -> NewMemory {
     NewMemory {
+        id: None,
         content,
         tags: Vec::new(),
         kind: None,
