@@ -128,7 +128,7 @@ impl UsageLog {
 }
 
 fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(bool, History, History)> {
-    // One that counts replaces one that does not, so that nobody can take the place of what the orchestrator logs.
+    // One that counts replaces one that does not, so that no client can take the place of what the orchestrator logs.
     let insert = "INSERT INTO usage (org, execution, pattern, outcome, note, user, logged_us, counted)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                   ON CONFLICT DO UPDATE SET outcome = ?4, note = ?5, user = ?6, logged_us = ?7, counted = 1
