@@ -90,3 +90,20 @@ async fn terms_move_into_blocks_when_a_scope_has_enough_of_them() {
     };
     assert_eq!(store.search(&ann, query).await.unwrap().len(), 159);
 }
+
+#[tokio::test]
+async fn a_large_scope_may_have_more_terms_outside_of_blocks() {
+    for (words, is_outside) in [(0, false), (100_000_000, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memory.db");
+        let (store, ann) = (SqliteStore::open(&path).unwrap(), tenant());
+        let file = Connection::open(&path).unwrap();
+        store.insert(&ann, vec![memory(text(0, 0))]).await.unwrap();
+        file.execute("UPDATE scope SET terms = ?1", [words]).unwrap();
+        store.insert(&ann, (1..10).map(|number| memory(text(number, 2_000))).collect()).await.unwrap();
+        assert_eq!(state(&file).1 > 0, is_outside, "{words} words");
+        // No scope is so large that the terms outside have no bound.
+        store.insert(&ann, (10..35).map(|number| memory(text(number, 2_000))).collect()).await.unwrap();
+        assert_eq!(state(&file), (0, 0, 1, 35), "{words} words");
+    }
+}

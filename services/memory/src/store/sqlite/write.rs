@@ -42,22 +42,25 @@ pub(super) fn insert(
     now: i64,
 ) -> Result<Vec<Inserted>> {
     index::forget_old(transaction, now)?;
-    let insert_all = || -> Result<Vec<Inserted>> {
-        let mut added: BTreeMap<i64, Counts> = BTreeMap::new();
+    let mut added: BTreeMap<i64, Counts> = BTreeMap::new();
+    let mut insert_all = || {
         let insert = |memory| insert_one(transaction, tenant, allowed, memory, now, &mut added);
-        let inserted = memories.iter().map(insert).collect::<Result<Vec<Inserted>>>()?;
-        // Once for each scope, so that the terms of all memories move into blocks together.
-        for (scope, counts) in added {
-            add_counts(transaction, scope, counts)?;
-        }
-        Ok(inserted)
+        memories.iter().map(insert).collect::<Result<Vec<Inserted>>>()
     };
     // One memory is refused before it changes anything, so the usual case does without the cost of a savepoint.
-    if memories.len() == 1 {
-        return insert_all();
+    let inserted = if memories.len() == 1 { insert_all() } else { with_savepoint(transaction, insert_all) }?;
+    // Once for each scope, so that the terms of all memories move into blocks together, and after the savepoint, which would keep a second copy of
+    // each page that the move changes.
+    for (scope, counts) in added {
+        add_counts(transaction, scope, counts)?;
     }
+    Ok(inserted)
+}
+
+/// Undoes what `work` has changed if it fails.
+fn with_savepoint<T>(transaction: &Transaction<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     transaction.execute_batch("SAVEPOINT many")?;
-    let result = insert_all();
+    let result = work();
     // Some failures, such as a full disk, end the transaction with all its savepoints. Then that failure is the one to report.
     if result.is_err() && transaction.is_autocommit() {
         return result;
@@ -430,20 +433,20 @@ impl Counts {
 
 /// Adds memories to the counts of their scope, whose terms move into blocks if there are enough of them.
 fn add_counts(transaction: &Transaction<'_>, scope: i64, counts: Counts) -> rusqlite::Result<()> {
-    let recent = change_counts(transaction, scope, counts)?;
-    index::settle(transaction, scope, recent)
+    let (recent, words) = change_counts(transaction, scope, counts)?;
+    index::settle(transaction, scope, recent, words)
 }
 
-/// Returns the new number of terms that are not in blocks. Not by triggers, because SQL cannot call `terms::of`.
+/// Returns the new number of terms that are not in blocks, and of all words of the scope. Not by triggers, because SQL cannot call `terms::of`.
 // An earlier release counted one for each memory in `recent` instead of its terms. The count must not fall below 0 if such a memory is removed.
-fn change_counts(transaction: &Transaction<'_>, scope: i64, counts: Counts) -> rusqlite::Result<i64> {
+fn change_counts(transaction: &Transaction<'_>, scope: i64, counts: Counts) -> rusqlite::Result<(i64, i64)> {
     let Counts { documents, words, bytes, recent } = counts;
     transaction
         .prepare_cached(
             "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4, recent = max(0, recent + ?5) WHERE id = ?1
-             RETURNING recent",
+             RETURNING recent, terms",
         )?
-        .query_row([scope, documents, words, bytes, recent], |row| row.get(0))
+        .query_row([scope, documents, words, bytes, recent], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Returns the stored result of an earlier request with the same key. Fails if the earlier request was another one.
