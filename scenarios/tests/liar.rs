@@ -58,7 +58,8 @@ fn every_lie_has_a_scenario_or_an_experiment_that_must_catch_it() {
 /// The scenario that compares latencies; `gate --profile preprod` runs it on a quiet machine.
 const QUIET_ONLY: &str = "noisy-neighbour";
 /// Lies of scenarios that take half a minute and longer, and of which another lie is tried. `make lies` tries these too, every night.
-const NIGHTLY: &[&str] = &["next-key-refused", "forgotten-key-accepted", "check-charged", "backup-restarts"];
+const NIGHTLY: &[&str] =
+    &["next-key-refused", "forgotten-key-accepted", "check-charged", "backup-restarts", "keys-forgotten"];
 
 #[test]
 fn every_lie_is_caught_by_the_scenarios_it_names() {
