@@ -17,6 +17,7 @@ mod log_flood;
 mod memory_fallback;
 mod memory_tools;
 mod noisy_neighbour;
+mod oidc;
 mod patterns_fallback;
 mod plan_gates;
 mod quota;
@@ -66,6 +67,7 @@ pub const ALL: &[Scenario] = &[
     backup_under_writes::SCENARIO,
     drain_with_abandoned_work::SCENARIO,
     key_rotation::SCENARIO,
+    oidc::SCENARIO,
     noisy_neighbour::SCENARIO,
 ];
 

@@ -119,4 +119,5 @@ scenarios! {
     backup_under_writes,
     drain_with_abandoned_work,
     key_rotation,
+    oidc,
 }

@@ -68,6 +68,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("curl -s http://127.0.0.1:74", PORTS),
     ("mcp-orchestrator erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),
     ("mcp-patterns erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),
+    ("mcp-memory revo", "services/memory/tests/revocation.rs runs it on a Redis of its own"),
     (
         "mcp-memory",
         "services/memory/tests/durability.rs starts it, backs up and restores, in folders that everybody has",

@@ -35,7 +35,7 @@ use crate::stack::undo_log::UndoLog;
 use crate::stack::view::{Event, View};
 use edge_proxy::{EdgeProxies, ProxiedEdge};
 use futures::future::try_join_all;
-use mcp_contracts::Service;
+use mcp_contracts::{Service, env};
 use parking_lot::Mutex;
 use runtime::PartRuntime;
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,18 @@ pub struct RunningPart {
     pub container: Option<String>,
     /// Path of the log; `None` if the harness did not start the part.
     pub log: Option<PathBuf>,
+    /// How the services reach a Redis by TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsAccess>,
+}
+
+/// The entrance of a Redis by TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsAccess {
+    /// `rediss://…`
+    pub url: String,
+    /// File with the certificate of the issuer.
+    pub issuer: PathBuf,
 }
 
 pub struct Stack {
@@ -193,18 +205,24 @@ impl Stack {
 
     async fn start_part_of(&self, part: &Part, view: &Arc<dyn View>) -> Result<RunningPart, StackError> {
         let since = Instant::now();
-        let mut addresses = Vec::new();
+        let (mut addresses, mut issuer) = (Vec::new(), None);
         for edge in &part.edges {
             let Some(target) = self.part(&edge.to) else { continue };
+            let secured = target.tls.as_ref().map(|tls| tls.url.clone());
             let address = if edge.mode.is_direct() {
-                self.runtime.address(&target)
+                secured.unwrap_or_else(|| self.runtime.address(&target))
             } else {
                 let ends = (part.name.as_str(), edge.to.as_str());
-                self.through(ends, edge.mode, target.url.clone(), self.runtime.proxy_address()).await?
+                let url = secured.unwrap_or_else(|| target.url.clone());
+                self.through(ends, edge.mode, url, self.runtime.proxy_address()).await?
             };
+            issuer = issuer.or(target.tls.map(|tls| tls.issuer));
             addresses.push((target.kind, address));
         }
-        let environment = wiring::environment(&self.request, part, &addresses);
+        let mut environment = wiring::environment(&self.request, part, &addresses);
+        if let Some(issuer) = issuer {
+            environment.insert(env::REDIS_CA_FILE.to_owned(), issuer.display().to_string());
+        }
         let running = self.runtime.start(&self.request, part, environment).await?;
         self.open_entrance(&running).await?;
         view.show(Event::PartReady { part: part.name.clone(), after: since.elapsed() });

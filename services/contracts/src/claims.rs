@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The audience that every token must have (RFC 8707).
 pub const AUDIENCE: &str = "mcp";
 /// The longest time from `iat` to `exp`, in seconds.
-// A token cannot be revoked, so its lifetime limits the damage of a stolen one.
+// The lifetime limits the damage of a stolen token that is not revoked.
 pub const MAX_TOKEN_LIFETIME_SECS: u64 = 3_600;
 /// The workspace if a token names none.
 pub const DEFAULT_WORKSPACE: &str = "default";

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use mcp_contracts::Claims;
 use parking_lot::RwLock;
-pub(crate) use reading::{ClaimNames, Expected, RawClaims};
+pub(crate) use reading::{ClaimNames, Expected, MAX_CLOCK_SKEW_SECS, RawClaims};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

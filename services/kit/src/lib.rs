@@ -18,6 +18,7 @@ pub mod quota;
 pub mod readiness;
 pub mod redis_target;
 pub mod resource;
+mod revocation;
 pub mod run;
 pub mod serve;
 pub mod settings;

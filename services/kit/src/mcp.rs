@@ -312,6 +312,9 @@ impl Endpoint {
                 (Some(_) | None, Ok(_) | Err(_)) => self.authenticator.check(first),
             },
         };
+        // After the caches of checked tokens, so that a revocation also ends a token that is in one of them.
+        let accepted = |claims: &Claims| !self.quota.is_revoked(claims);
+        let checked = checked.and_then(|claims| if accepted(&claims) { Ok(claims) } else { Err(Refusal("revoked")) });
         checked.map_err(|refusal| self.challenge(refusal, head))
     }
 

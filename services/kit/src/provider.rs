@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Longest lifetime of a token that an operator can allow, in seconds.
-// Tokens cannot be revoked one by one, and a day is the longest default of the usual providers (Auth0).
-const MAX_LIFETIME_SECS: u64 = 86_400;
+// A day is the longest default of the usual providers (Auth0).
+pub(crate) const MAX_LIFETIME_SECS: u64 = 86_400;
 /// Size of the cache of checked tokens.
 const MAX_CHECKED_TOKENS: usize = 4_096;
 
@@ -68,6 +68,10 @@ impl ProviderSettings {
         let (issuer, audience) = (reader.text(env::JWT_ISSUER)?, reader.text(env::JWT_AUDIENCE)?);
         let expected = Expected { issuer: Some(issuer), audience, max_lifetime_secs: lifetime?, names };
         Some(Self { url, http, expected })
+    }
+
+    pub(crate) const fn max_lifetime_secs(&self) -> u64 {
+        self.expected.max_lifetime_secs
     }
 
     pub(crate) fn issuer(&self) -> Option<String> {

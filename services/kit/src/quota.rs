@@ -7,9 +7,10 @@ mod redis_link;
 mod usage;
 
 use crate::readiness::Readiness;
+use crate::revocation::Revocations;
 use crate::settings::{Fallback, QuotaLimits, Settings};
 use local::{LocalLimiter, Share};
-use mcp_contracts::{Plan, Service, metric};
+use mcp_contracts::{Claims, Plan, Service, metric};
 pub use redis_link::ClaimResult;
 use redis_link::{RedisDecision, RedisLink};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ struct Inner {
     /// Counts the calls of [`Quota::decide_prepaid`]. Apart from `local`, so that they are never settled with Redis.
     prepaid: LocalLimiter,
     redis: Option<RedisLink>,
+    /// Read over the same connection to Redis.
+    revocations: Revocations,
 }
 
 /// Usage of an organisation by service.
@@ -88,7 +91,7 @@ impl Mode {
 impl Quota {
     /// Creates the quota. If Redis is configured, a background task keeps a connection to it until [`Quota::stop`].
     pub fn new(settings: &Settings, readiness: &Readiness) -> Self {
-        let local = LocalLimiter::default();
+        let (local, revocations) = (LocalLimiter::default(), Revocations::default());
         let redis = settings.redis.clone().map(|target| {
             RedisLink::start(
                 settings.service,
@@ -96,6 +99,7 @@ impl Quota {
                 settings.redis_deadline,
                 local.clone(),
                 settings.limits,
+                revocations.clone(),
                 readiness.clone(),
             )
         });
@@ -108,6 +112,7 @@ impl Quota {
                 local,
                 prepaid: LocalLimiter::default(),
                 redis,
+                revocations,
             }),
         }
     }
@@ -173,6 +178,11 @@ impl Quota {
             }
         };
         vec![of(inner.service, inner.local.used(org, day(now)), mode)]
+    }
+
+    /// Returns true if the token with these claims is revoked.
+    pub(crate) fn is_revoked(&self, claims: &Claims) -> bool {
+        self.inner.revocations.include(claims)
     }
 
     /// Claims a name that was issued then for `lifetime`, once over all instances and services.

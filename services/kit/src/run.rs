@@ -4,6 +4,7 @@
 use crate::mcp::Endpoint;
 use crate::quota::Quota;
 use crate::readiness::Readiness;
+use crate::revocation::{self, Revoke};
 use crate::serve::{ServeLimits, serve};
 use crate::settings::{self, OwnSettings, Settings};
 use crate::single_use::SingleUse;
@@ -128,6 +129,10 @@ enum Command<C: Subcommand> {
     Serve,
     /// Exits with 0 if the service on this machine is ready.
     Healthcheck,
+    /// Refuses one token, or the tokens that an organisation has, in all services and instances that use this Redis.
+    Revoke(Revoke),
+    /// Prints the revocations that are in force.
+    Revocations,
     #[command(flatten)]
     Own(C),
 }
@@ -158,22 +163,18 @@ where
             return fail(service, EXIT_USAGE, &format!("{error}\n{hint}"));
         }
     };
-    match arguments.command {
-        Some(Command::Healthcheck) => match healthcheck(settings.listen) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => fail(service, EXIT_START, &why),
-        },
-        Some(Command::Own(command)) => match command.run(&settings, &own) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => fail(service, EXIT_START, &why),
-        },
+    let done = match arguments.command {
+        Some(Command::Healthcheck) => healthcheck(settings.listen),
+        Some(Command::Revoke(revoke)) => revoke.run(&settings),
+        Some(Command::Revocations) => revocation::print_list(&settings),
+        Some(Command::Own(command)) => command.run(&settings, &own),
         Some(Command::Serve) | None => {
-            // Only `serve` has a runtime: the other commands block, and a health check runs every few seconds.
+            // Only `serve` has threads: the other commands block, and a health check runs every few seconds.
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
             if let Some(threads) = settings.worker_threads {
                 runtime.worker_threads(threads);
             }
-            match runtime.enable_all().build() {
+            return match runtime.enable_all().build() {
                 Ok(runtime) => {
                     let code = runtime.block_on(serve_until_signal(settings, own, start));
                     // Dropping the runtime would wait for each thread that blocks, without a deadline.
@@ -181,8 +182,12 @@ where
                     code
                 }
                 Err(error) => fail(service, EXIT_START, &format!("cannot start the runtime: {error}")),
-            }
+            };
         }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(service, EXIT_START, &why),
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Part {
     /// Port of the part on loopback. `None`: the backend chooses a free one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// True if the services reach this Redis by TLS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,6 +114,13 @@ impl Topology {
     pub fn without_redis(mut self) -> Self {
         self.parts.retain(|part| part.kind != PartKind::Redis);
         self.parts.iter_mut().for_each(|part| part.edges.retain(|edge| edge.to != REDIS));
+        self
+    }
+
+    /// Makes the services reach Redis by TLS.
+    #[must_use]
+    pub fn with_redis_tls(mut self) -> Self {
+        self.parts.iter_mut().filter(|part| part.kind == PartKind::Redis).for_each(|part| part.tls = true);
         self
     }
 
@@ -250,6 +260,7 @@ impl Part {
             slow_ms: None,
             entrance: EdgeMode::Direct,
             port: None,
+            tls: false,
         }
     }
 

@@ -73,6 +73,7 @@ impl PartRuntime for Containers {
                 started: None,
                 container: Some(id),
                 log: Some(log),
+                tls: None,
             };
             // Inserted before the part is ready, so that `stop` also ends a part that never becomes ready.
             let container = PartContainer { container, running: running.clone(), again: false };

@@ -58,6 +58,7 @@ impl External {
                 started: None,
                 container: None,
                 log: None,
+                tls: None,
             });
         }
         Ok(Self { parts })

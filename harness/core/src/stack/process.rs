@@ -2,6 +2,7 @@
 //! that is started again keeps its port, so its peers and clients need no new address.
 
 mod command;
+mod tls;
 
 use super::ports::port_of;
 use super::ready::wait_ready;
@@ -41,6 +42,8 @@ pub(super) struct Processes {
 struct Slot {
     part: Part,
     port: u16,
+    /// Port of a Redis that also serves TLS.
+    tls_port: Option<u16>,
     environment: Mutex<BTreeMap<String, String>>,
     // A tokio mutex, because it is held while a pause takes effect, so that no other action changes the process
     // meanwhile.
@@ -110,7 +113,9 @@ impl PartRuntime for Processes {
             loop {
                 attempt += 1;
                 let (port, environment) = (port_of(part)?, Mutex::new(environment.clone()));
-                let slot = Slot { part: part.clone(), port, environment, process: tokio::sync::Mutex::default() };
+                let tls_port = part.tls.then(|| port_of(part)).transpose()?;
+                let process = tokio::sync::Mutex::default();
+                let slot = Slot { part: part.clone(), port, tls_port, environment, process };
                 match self.run(request, &slot).await {
                     Ok(running) => {
                         self.slots.lock().insert(part.name.clone(), Arc::new(slot));
@@ -272,6 +277,8 @@ impl Processes {
                 (command, format!("http://127.0.0.1:{}", slot.port))
             }
         };
+        let folder = request.dir.join("data").join(&part.name);
+        let tls = slot.tls_port.map(|port| tls::listen(&mut command, &folder, port)).transpose().map_err(failed)?;
         // Appended to, because a part that is started again continues its log, and `Stack::log` returns all of it.
         let output = std::fs::File::options().create(true).append(true).open(&log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
@@ -298,6 +305,7 @@ impl Processes {
             started: Some(started),
             container: None,
             log: Some(log),
+            tls,
         })
     }
 

@@ -1,19 +1,22 @@
 //! The connection to Redis: one pipelined connection, a deadline per call, no retries. If a call fails, the link is marked as down at once,
 //! so that no later call waits for the deadline. A background task reconnects. Before other calls use the new connection, it settles the
-//! calls that this process admitted while the link was down (decision 0007).
+//! calls that this process admitted while the link was down (decision 0007), and reads which tokens are revoked (decision 0038).
 
 use super::local::{LocalLimiter, Settlement};
 use super::usage::{DAY_SECS, Usage, WindowDecision};
-use crate::readiness::Readiness;
+use crate::auth::now_secs;
+use crate::readiness::{Degraded, Latch, Readiness};
 use crate::redis_target::RedisTarget;
+use crate::revocation::{POLL, Revocations};
 use crate::settings::QuotaLimits;
 use mcp_contracts::{Plan, Service, metric};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisResult, Script};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,6 +67,10 @@ struct Shared {
     local: LocalLimiter,
     limits: QuotaLimits,
     instance: uuid::Uuid,
+    readiness: Readiness,
+    revocations: Revocations,
+    /// Set while Redis answers and the list of revocations cannot be read.
+    unread: Mutex<Option<Degraded>>,
 }
 
 /// The connection with its number: the failure of an old connection must not mark a new one as down.
@@ -85,6 +92,7 @@ impl RedisLink {
         deadline: Duration,
         local: LocalLimiter,
         limits: QuotaLimits,
+        revocations: Revocations,
         readiness: Readiness,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -100,10 +108,13 @@ impl RedisLink {
             local,
             limits,
             instance: uuid::Uuid::new_v4(),
+            readiness,
+            revocations,
+            unread: Mutex::default(),
         });
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let first = readiness.latch("redis");
-        tracker.spawn(Arc::clone(&shared).keep_connected(readiness, Some(first), stop.clone()));
+        let first = shared.readiness.latch("redis");
+        tracker.spawn(Arc::clone(&shared).keep_connected(Some(first), stop.clone()));
         tracker.close();
         Self { shared, tracker, stop }
     }
@@ -229,12 +240,7 @@ impl Shared {
     }
 
     /// Reconnects whenever the connection is lost, until `stop` is cancelled.
-    async fn keep_connected(
-        self: Arc<Self>,
-        readiness: Readiness,
-        mut first: Option<crate::readiness::Latch>,
-        stop: CancellationToken,
-    ) {
+    async fn keep_connected(self: Arc<Self>, mut first: Option<Latch>, stop: CancellationToken) {
         let gauge = metrics::gauge!(metric::RATE_LIMIT_FALLBACK_ACTIVE, "service" => self.service.name());
         let mut run_id = String::new();
         let mut degraded = None;
@@ -252,7 +258,7 @@ impl Shared {
                 if degraded.is_none() {
                     tracing::warn!(why, "redis does not answer");
                     gauge.set(1.0);
-                    degraded = Some(readiness.degraded("redis"));
+                    degraded = Some(self.readiness.degraded("redis"));
                 }
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -266,15 +272,21 @@ impl Shared {
             gauge.set(0.0);
             // Calls may have been admitted here while the reconnect settled the earlier ones.
             self.unsettled.notify_one();
+            let mut poll = tokio::time::interval(POLL);
+            poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = self.lost.notified() => break,
                     () = self.unsettled.notified() => self.settle_late().await,
+                    _ = poll.tick() => tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = self.poll_revocations() => {}
+                    },
                 }
             }
             gauge.set(1.0);
-            degraded = Some(readiness.degraded("redis"));
+            degraded = Some(self.readiness.degraded("redis"));
             // Without this pause, a Redis that accepts connections and fails every call would be reconnected in a busy loop.
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -307,6 +319,7 @@ impl Shared {
         // Before the connection is published: a call that Redis decides must already see the calls that were admitted
         // without it.
         self.settle(&mut connection).await.map_err(text)?;
+        self.read_revocations(&mut connection, true).await.map_err(text)?;
         let mut link = self.link.write();
         link.generation += 1;
         link.connection = Some(connection);
@@ -327,6 +340,37 @@ impl Shared {
             Err(_) => "no answer within the deadline".to_owned(),
         };
         self.mark_down(generation, &why);
+    }
+
+    async fn poll_revocations(&self) {
+        let (generation, connection) = {
+            let link = self.link.read();
+            (link.generation, link.connection.clone())
+        };
+        let Some(mut connection) = connection else { return };
+        let why = match tokio::time::timeout(CONNECT_DEADLINE, self.read_revocations(&mut connection, false)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer within the deadline".to_owned(),
+        };
+        self.mark_down(generation, &why);
+    }
+
+    /// Reads which tokens are revoked. Fails only if the connection does: an error that Redis answers, such as a missing permission, leaves the
+    /// quota in use and is reported.
+    async fn read_revocations(&self, connection: &mut MultiplexedConnection, anew: bool) -> RedisResult<()> {
+        let read = self.revocations.refresh(connection, anew, now_secs()).await;
+        let mut unread = self.unread.lock();
+        match read {
+            Ok(()) => *unread = None,
+            Err(error) if error.code().is_none() => return Err(error),
+            Err(error) if unread.is_none() => {
+                tracing::warn!(why = %error, "the list of revocations cannot be read; those that were read stay in force");
+                *unread = Some(self.readiness.degraded("revocations"));
+            }
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     async fn settle(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {

@@ -73,6 +73,7 @@ built_in! {
     "redis-errors",
     "cpu-squeeze",
     "memory-squeeze",
+    "redis-tls",
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -170,6 +170,9 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
         StackName::Full => Topology::full(),
     }
     .under_load();
+    if form.redis_tls {
+        topology = topology.with_redis_tls();
+    }
     for (name, setting) in &form.settings {
         match (setting, mcp_contracts::Service::ALL.into_iter().find(|service| service.name() == name)) {
             (Setting::OfService(settings), Some(service)) => {

@@ -77,6 +77,11 @@ impl<'s> Actor<'s> {
         self.clients.clear();
     }
 
+    /// Returns the token that the actor sends.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Returns the bytes of a request with the actor's token, for a [`RawConnection`](super::RawConnection).
     pub fn request_bytes(&self, part: &str, ask: &Ask) -> Vec<u8> {
         let mut client = Client::new(self.stage.endpoint(part), ClientOptions::default());

@@ -38,7 +38,9 @@ impl Topology {
     /// Returns the features that only the process backend supports, one line each.
     pub fn needs_processes(&self) -> Vec<String> {
         let liars = self.parts.iter().filter(|part| !part.lies.is_empty());
-        liars.map(|part| format!("`{}` has a liar in front of it", part.name)).collect()
+        let liars = liars.map(|part| format!("`{}` has a liar in front of it", part.name));
+        let secured = self.parts.iter().filter(|part| part.tls);
+        liars.chain(secured.map(|part| format!("`{}` serves TLS", part.name))).collect()
     }
 
     /// Returns the features that need a stack which the harness starts, one line each.

@@ -25,6 +25,9 @@ pub(super) struct ExperimentForm {
     /// What runs: memory alone, or every service.
     #[schemars(extend("default" = "full"))]
     pub(super) stack: StackName,
+    /// True if the services reach Redis by TLS.
+    #[schemars(extend("default" = false))]
+    pub(super) redis_tls: bool,
     /// Number of instances of a service, if more than one.
     #[schemars(schema_with = "instances")]
     pub(super) instances: IndexMap<Service, u32>,
