@@ -1,6 +1,7 @@
-//! The habits of real clients: arguments as models write them, pages that are read while others write, an export that is imported again, and
-//! definitions of tools that every host can show to its model.
+//! The habits of real clients: arguments as models write them, pages that are read while others write, an export that is imported again,
+//! definitions of tools that every host can show to its model, and calls of web pages.
 
+mod browser;
 mod definitions;
 
 use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
@@ -26,12 +27,14 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 /// The burst limit of a plan is below what the walks send in a second.
 fn stack() -> Topology {
-    Topology::full().everywhere(env::QUOTA_BURST_PER_SECOND, 100_000)
+    let stack = Topology::full().everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
+    stack.everywhere(env::ALLOWED_ORIGINS, browser::ALLOWED)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let (mut ann, mut bob) = (stage.user("ann", "acme"), stage.user("bob", "acme"));
     definitions::check(stage, &mut ann).await?;
+    browser::check(stage, &mut ann).await?;
     arguments(stage, &mut ann).await?;
     for tool in ["list_memories", "export_memories", "search_memory"] {
         walk(stage, &mut ann, &mut bob, tool).await?;

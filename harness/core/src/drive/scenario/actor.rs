@@ -160,6 +160,17 @@ impl<'s> Actor<'s> {
         Reply::new(self.stage, at, ask.name(), heard)
     }
 
+    /// Asks, as a browser does, whether a page of `origin` may send a request.
+    ///
+    /// # Errors
+    /// Returns why a browser would not send it.
+    pub async fn preflight(&mut self, ask: &Ask, origin: &str) -> Result<(), String> {
+        match self.stage.target(ask).await {
+            Some(part) => self.client(&part).await.preflight(&ask.message, origin).await,
+            None => Err("no instance can be called".to_owned()),
+        }
+    }
+
     /// Gets a page outside MCP with the actor's token. Returns the status and the JSON.
     pub async fn page(&mut self, service: Service, path: &str) -> (Option<u16>, Value) {
         let Some(part) = self.stage.instance(service) else { return (None, Value::Null) };
