@@ -66,51 +66,15 @@ impl ModelMemory {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Store {
-        caller: usize,
-        words: Vec<usize>,
-        tags: Vec<usize>,
-        shared: bool,
-    },
-    Update {
-        caller: usize,
-        which: usize,
-        words: Vec<usize>,
-    },
-    Share {
-        caller: usize,
-        which: usize,
-        shared: bool,
-    },
-    Delete {
-        caller: usize,
-        which: usize,
-    },
-    DeleteByTag {
-        caller: usize,
-        tag: usize,
-    },
-    Get {
-        caller: usize,
-        which: usize,
-    },
-    Search {
-        caller: usize,
-        words: Vec<usize>,
-        tags: Vec<usize>,
-        any: bool,
-        page: usize,
-    },
-    List {
-        caller: usize,
-        tags: Vec<usize>,
-        any: bool,
-        page: usize,
-    },
-    Stats {
-        caller: usize,
-    },
-    /// The next write of each scope moves its terms into blocks.
+    Store { caller: usize, words: Vec<usize>, tags: Vec<usize>, shared: bool },
+    Update { caller: usize, which: usize, words: Vec<usize> },
+    Share { caller: usize, which: usize, shared: bool },
+    Delete { caller: usize, which: usize },
+    DeleteByTag { caller: usize, tag: usize },
+    Get { caller: usize, which: usize },
+    Search { caller: usize, words: Vec<usize>, tags: Vec<usize>, any: bool, page: usize },
+    List { caller: usize, tags: Vec<usize>, any: bool, page: usize },
+    Stats { caller: usize },
     Settle,
 }
 
@@ -167,6 +131,7 @@ impl Comparison {
             Step::Search { caller, words, tags, any, page } => self.search(*caller, words, filter(tags, *any), *page),
             Step::List { caller, tags, any, page } => self.list(*caller, filter(tags, *any), *page),
             Step::Stats { caller } => self.stats(*caller),
+            // The next write of each scope moves its terms into blocks.
             Step::Settle => {
                 let file = rusqlite::Connection::open(self.folder.path().join("memory.db")).unwrap();
                 file.execute("UPDATE scope SET recent = 1000000", []).unwrap();

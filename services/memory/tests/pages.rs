@@ -55,30 +55,12 @@ fn visibility(shared: bool) -> Visibility {
 
 #[derive(Debug, Clone)]
 enum Write {
-    Store {
-        by_ann: bool,
-        words: Vec<usize>,
-        shared: bool,
-    },
-    Import {
-        count: usize,
-        age_days: i64,
-    },
-    Text {
-        which: usize,
-        words: Vec<usize>,
-    },
-    Tags {
-        which: usize,
-    },
-    Share {
-        which: usize,
-        shared: bool,
-    },
-    Delete {
-        which: usize,
-    },
-    /// The next write of each scope moves its terms into blocks.
+    Store { by_ann: bool, words: Vec<usize>, shared: bool },
+    Import { count: usize, age_days: i64 },
+    Text { which: usize, words: Vec<usize> },
+    Tags { which: usize },
+    Share { which: usize, shared: bool },
+    Delete { which: usize },
     Settle,
 }
 
