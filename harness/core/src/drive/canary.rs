@@ -33,12 +33,13 @@ impl FromIterator<Arc<str>> for Names {
     }
 }
 
-/// Appends the canary to a content. The workspace comes last, and only if it is not the default one, so that the marks of older histories
-/// stay readable.
+/// Appends the canary to a content. The workspace comes last, and only if it is not the default one. The slash at the end shows that the mark was
+/// not cut off, as in an excerpt.
 pub(crate) fn append(content: &mut String, canary: &Canary) {
     let visibility = if canary.shared { 'w' } else { 'p' };
     write!(content, " {PREFIX}{}/{}/{visibility}/{}", canary.tenant, canary.user, canary.number)
         .and_then(|()| canary.workspace.iter().try_for_each(|workspace| write!(content, "/{workspace}")))
+        .and_then(|()| content.write_char('/'))
         .expect("a string takes every write");
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn word_of(canary: &Canary) -> String {
 /// Returns what the history stores of a content: its digest, and the canary at its end.
 pub(crate) fn state_of(content: &str, names: &Names) -> RecordState {
     let last = content.rsplit(char::is_whitespace).next().unwrap_or_default();
-    let canary = Mark::parse(last).map(|mark| mark.canary(names));
+    let canary = Mark::parse(last.strip_suffix('/').unwrap_or(last)).map(|mark| mark.canary(names));
     // Not a cryptographic hash: it detects swapped or damaged contents, and a load computes it for each record it
     // reads.
     RecordState::of_content(xxh3_64(content.as_bytes()), canary)
@@ -77,7 +78,7 @@ struct Mark<'a> {
 }
 
 impl<'a> Mark<'a> {
-    /// Parses a whole text as a mark.
+    /// Parses a whole text as a mark, without the slash at its end.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.strip_prefix(PREFIX)?.split('/');
         let (tenant, user) = (parts.next()?, parts.next()?);

@@ -69,7 +69,7 @@ const fn is_first(page: &u32) -> bool {
     *page == 0
 }
 
-/// The mark that the harness writes into every content, as `canary:<tenant>/<user>/<p|w>/<number>`: who wrote it.
+/// The mark that the harness writes into every content, as `canary:<tenant>/<user>/<p|w>/<number>/`: who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Canary {
     /// Organisation that wrote it.
