@@ -141,6 +141,22 @@ async fn counted(quota: &Quota, what: &str) {
     }
 }
 
+/// Waits until the server on this port answers a question with a text.
+async fn until_it_says(port: u16, password: &str, question: &[&str], text: &str) {
+    let since = Instant::now();
+    loop {
+        let port = port.to_string();
+        let asked = ["-p", &port, "-a", password, "--no-auth-warning"].into_iter().chain(question.iter().copied());
+        let said = Command::new("redis-cli").args(asked).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        if said.contains(text) {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "{question:?} is not answered with `{text}`: {said}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_redis_with_tls_and_a_user_counts_and_a_foreign_certificate_is_refused() {
     let folder = TempDir::new().unwrap();
@@ -175,6 +191,8 @@ async fn the_quota_follows_the_sentinels_to_a_new_master() {
     let place = first.to_string();
     replica.extend(["--replicaof", "127.0.0.1", &place]);
     let _replica = Server::redis(folder.path(), second, None, &replica);
+    // Before the Sentinel is started: it asks the master for its replicas at once, and then not for ten seconds.
+    until_it_says(first, "p@ss", &["info", "replication"], "state=online").await;
     let sentinel = Server::sentinel(folder.path(), first, None, "sentinel auth-pass main p@ss\nrequirepass s&cret");
     let dead = free_port();
     // The first Sentinel does not answer, so the next one is asked.
@@ -185,7 +203,7 @@ async fn the_quota_follows_the_sentinels_to_a_new_master() {
     let (quota, _readiness) = quota(&url, None);
     counted(&quota, "the first master").await;
     // Sentinel promotes a replica only after it has found it.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    until_it_says(sentinel.port, "s&cret", &["sentinel", "replicas", "main"], &second.to_string()).await;
     drop(master);
     let since = Instant::now();
     while mode(&quota).await == Some(Mode::Redis) {
