@@ -19,7 +19,7 @@ use mcp_contracts::limits::MAX_HEADER_BYTES;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -43,6 +43,17 @@ pub struct ServeLimits {
     /// Time for running requests to finish after shutdown begins.
     pub drain: Duration,
 }
+
+/// Closes the connection if its peer takes none of the bytes in the buffers of the kernel for this long. A short reply was written to them at once, so
+/// no deadline of this process sees that it is not read.
+#[cfg(target_os = "linux")]
+fn give_up_unread(stream: &TcpStream, after: Duration) {
+    use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
+    let _ = setsockopt(stream, TcpUserTimeout, &u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn give_up_unread(_: &TcpStream, _: Duration) {}
 
 /// Serves `app` until `shutdown` completes, then drains. Returns true if every request finished within the deadline.
 pub async fn serve(
@@ -89,6 +100,7 @@ pub async fn serve(
         // Without TCP_NODELAY a small reply waits for the delayed acknowledgement of the client. Measured for an event
         // stream: 44 ms instead of 0.14 ms.
         let _ = stream.set_nodelay(true);
+        give_up_unread(&stream, limits.write);
         let (unread, requests) = (Unread::default(), Requests::default());
         let stream = Deadlines::new(stream, limits.header_read, requests.clone(), limits.write);
         let stream = LingeringClose::new(stream, unread.clone());

@@ -285,6 +285,31 @@ async fn slow_and_silent_clients_are_disconnected() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_short_reply_that_is_not_read_is_given_up() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = start(&[(env::WRITE_DEADLINE_MS, "500")]).await;
+    // More than the client's buffer takes, and less than that of the service's socket.
+    let text = "x".repeat(60_000);
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": text } } });
+    let (body, token) = (body.to_string(), server.caller.token());
+    let stream = tokio::net::TcpSocket::new_v4().unwrap();
+    stream.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = stream.connect(server.base.trim_start_matches("http://").parse().unwrap()).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    // The kernel counts in steps of its probes, which double.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut reply = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut reply)).await;
+    assert!(ended.is_ok(), "the connection is kept");
+    assert!(reply.len() < text.len(), "the reply waited for its reader");
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_kept_for_a_time_of_its_own() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
