@@ -285,6 +285,20 @@ async fn slow_and_silent_clients_are_disconnected() {
     }
 }
 
+/// Connects with a small buffer. Returns the connection, and a request whose reply has this text.
+async fn slow_reader(server: &Server, text: &str) -> (tokio::net::TcpStream, String) {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": text } } });
+    let (body, token) = (body.to_string(), server.caller.token());
+    let stream = tokio::net::TcpSocket::new_v4().unwrap();
+    stream.set_recv_buffer_size(4_096).unwrap();
+    let stream = stream.connect(server.base.trim_start_matches("http://").parse().unwrap()).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    (stream, head + &body)
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_short_reply_that_is_not_read_is_given_up() {
@@ -292,16 +306,8 @@ async fn a_short_reply_that_is_not_read_is_given_up() {
     let server = start(&[(env::WRITE_DEADLINE_MS, "500")]).await;
     // More than the client's buffer takes, and less than that of the service's socket.
     let text = "x".repeat(60_000);
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": text } } });
-    let (body, token) = (body.to_string(), server.caller.token());
-    let stream = tokio::net::TcpSocket::new_v4().unwrap();
-    stream.set_recv_buffer_size(4_096).unwrap();
-    let mut stream = stream.connect(server.base.trim_start_matches("http://").parse().unwrap()).await.unwrap();
-    let head = format!(
-        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let (mut stream, request) = slow_reader(&server, &text).await;
+    stream.write_all(request.as_bytes()).await.unwrap();
     // The kernel counts in steps of its probes, which double.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut reply = Vec::new();
@@ -369,18 +375,9 @@ async fn a_reply_that_is_not_read_is_given_up() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let server = start(&[(env::WRITE_DEADLINE_MS, "200")]).await;
     let text = "x".repeat(900_000);
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "text": text } } });
-    let (body, token) = (body.to_string(), server.caller.token());
-    let stream = tokio::net::TcpSocket::new_v4().unwrap();
-    stream.set_recv_buffer_size(4_096).unwrap();
-    let mut stream = stream.connect(server.base.trim_start_matches("http://").parse().unwrap()).await.unwrap();
-    let head = format!(
-        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let (mut stream, request) = slow_reader(&server, &text).await;
     // Eight requests in a row, more than the buffers of the sockets hold. The service does not read all of them.
-    let mut requests = String::new();
-    (0..8).for_each(|_| requests.extend([head.as_str(), body.as_str()]));
+    let requests = request.repeat(8);
     let sent = tokio::time::timeout(Duration::from_secs(60), stream.write_all(requests.as_bytes())).await;
     assert!(sent.is_ok(), "the connection is kept although nothing is read");
     let mut reply = Vec::new();
