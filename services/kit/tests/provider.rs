@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::RwLock;
+use tokio::task::JoinSet;
 
 #[derive(Deserialize, JsonSchema)]
 struct Empty {}
@@ -87,25 +88,26 @@ static RSA: LazyLock<Signer> = LazyLock::new(|| Signer::rsa("rsa-1"));
 static EC: LazyLock<Signer> = LazyLock::new(|| Signer::ec("ec-1"));
 
 /// The page of keys. `None`: the provider answers with an error.
-#[derive(Clone)]
 struct Provider {
     url: String,
     keys: Arc<RwLock<Option<Vec<Signer>>>>,
     fetches: Arc<AtomicUsize>,
+    /// Serves until the provider is dropped.
+    _serving: JoinSet<std::io::Result<()>>,
 }
 
 impl Provider {
     async fn start(keys: &[&Signer]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let keys = Arc::new(RwLock::new(Some(keys.iter().map(|signer| (*signer).clone()).collect())));
-        let provider = Self { url, keys, fetches: Arc::default() };
-        let served = provider.clone();
+        let keys: Vec<Signer> = keys.iter().map(|signer| (*signer).clone()).collect();
+        let (keys, fetches) = (Arc::new(RwLock::new(Some(keys))), Arc::new(AtomicUsize::new(0)));
+        let served = (Arc::clone(&keys), Arc::clone(&fetches));
         let page = move || {
-            let served = served.clone();
+            let (keys, fetches) = served.clone();
             async move {
-                served.fetches.fetch_add(1, Ordering::Relaxed);
-                match &*served.keys.read().await {
+                fetches.fetch_add(1, Ordering::Relaxed);
+                match &*keys.read().await {
                     Some(keys) => {
                         let keys: Vec<Value> = keys.iter().map(Signer::published).collect();
                         (axum::http::StatusCode::OK, axum::Json(json!({ "keys": keys })))
@@ -115,9 +117,9 @@ impl Provider {
             }
         };
         let app = axum::Router::new().route("/keys", axum::routing::get(page));
-        #[expect(clippy::disallowed_methods, reason = "ends with the runtime of the test")]
-        drop(tokio::spawn(async move { axum::serve(listener, app).await }));
-        provider
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, app).await });
+        Self { url, keys, fetches, _serving: serving }
     }
 
     async fn publish(&self, keys: Option<Vec<Signer>>) {
