@@ -1,6 +1,8 @@
 //! The database of a service: acknowledged writes are durable, a failing write affects no other, an unusable file is refused.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+mod readiness;
+
 use futures::future::join_all;
 use mcp_contracts::{ErrorCode, ToolError};
 use mcp_kit::database::{BackupError, Database, DatabaseError, OpenError, Schema, Trouble, Turn};
@@ -475,71 +477,6 @@ async fn a_read_cannot_write_and_sees_one_snapshot() {
     let (both, ()) = tokio::join!(reading, writing);
     assert_eq!(both, Ok((0, 0)));
     assert_eq!(database.read(count).await, Ok(1));
-}
-
-/// Waits until `/readyz` names exactly these parts.
-async fn until_missing(readiness: &mcp_kit::Readiness, expected: &[&str]) {
-    let holds = || readiness.reply().missing == expected;
-    until(&format!("`missing` is {expected:?}"), holds).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_removed_is_not_ready_and_acknowledges_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&url(folder.path()), &ALL).unwrap();
-    let readiness = mcp_kit::Readiness::default();
-    database.watch(&readiness);
-    database.write(|transaction| add(transaction, "kept")).await.unwrap();
-    assert!(readiness.reply().ready);
-    let file = folder.path().join("deep/er/notes.db");
-    std::fs::rename(&file, folder.path().join("elsewhere")).unwrap();
-    let refused = database.write(|transaction| add(transaction, "lost")).await.unwrap_err();
-    assert!(matches!(refused, DatabaseError::Unusable { trouble: Trouble::Removed, .. }), "{refused}");
-    assert_eq!(readiness.reply().missing, ["store-removed"]);
-    std::fs::rename(folder.path().join("elsewhere"), &file).unwrap();
-    until_missing(&readiness, &[]).await;
-    assert_eq!(database.write(|transaction| add(transaction, "next")).await, Ok(2));
-    database.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_no_database_any_more_is_not_ready_without_a_call() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&url(folder.path()), &ALL).unwrap();
-    let readiness = mcp_kit::Readiness::default();
-    database.watch(&readiness);
-    database.write(|transaction| add(transaction, "kept")).await.unwrap();
-    for name in ["notes.db", "notes.db-wal", "notes.db-shm"] {
-        let file = folder.path().join("deep/er").join(name);
-        let length = file.metadata().unwrap().len() as usize;
-        use std::os::unix::fs::FileExt;
-        std::fs::OpenOptions::new().write(true).open(&file).unwrap().write_all_at(&vec![0xa5; length], 0).unwrap();
-    }
-    until_missing(&readiness, &["store-unreadable"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lock_that_another_process_keeps_is_shown_until_it_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&url(folder.path()), &ALL).unwrap();
-    let readiness = mcp_kit::Readiness::default();
-    database.watch(&readiness);
-    let other = Connection::open(folder.path().join("deep/er/notes.db")).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    until_missing(&readiness, &["store-locked"]).await;
-    assert!(texts(&database).await.is_empty(), "reads go on");
-    other.execute_batch("ROLLBACK").unwrap();
-    until_missing(&readiness, &[]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_idle_database_is_probed_without_a_write() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&url(folder.path()), &ALL).unwrap();
-    database.watch(&mcp_kit::Readiness::default());
-    let before = commits(folder.path());
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(commits(folder.path()), before);
 }
 
 #[test]
