@@ -2,7 +2,7 @@
 
 mod reading;
 
-use crate::settings::{Secret, Settings};
+use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -32,9 +32,10 @@ pub struct Authenticator {
 pub struct Refusal(pub &'static str);
 
 impl Authenticator {
-    pub fn new(settings: &Settings) -> Self {
+    /// Accepts the tokens of each of these keys.
+    pub fn new<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Self {
         let key = |secret: &Secret| DecodingKey::from_secret(secret.reveal().as_bytes());
-        let keys = settings.accepted_secrets().map(key).collect();
+        let keys = secrets.map(key).collect();
         let (validation, expected) = (signature_only(Algorithm::HS256), Expected::of_shared_secret());
         Self { keys, validation, expected, checked: RwLock::new(HashMap::new()) }
     }
@@ -127,21 +128,14 @@ pub(crate) fn now_secs() -> u64 {
 mod tests {
     use super::*;
     use jsonwebtoken::{EncodingKey, Header, encode};
-    use mcp_contracts::{Service, env};
     use serde_json::{Value, json};
-    use std::collections::BTreeMap;
 
     const CURRENT: &str = "current-key-current-key-current-key-1";
     const NEXT: &str = "next-key-next-key-next-key-next-key-1";
     const PREVIOUS: &str = "previous-key-previous-key-previous-1";
 
     fn authenticator() -> Authenticator {
-        let values = BTreeMap::from([
-            (env::JWT_SECRET.to_owned(), CURRENT.to_owned()),
-            (env::JWT_SECRET_NEXT.to_owned(), NEXT.to_owned()),
-            (env::JWT_SECRET_PREVIOUS.to_owned(), PREVIOUS.to_owned()),
-        ]);
-        Authenticator::new(&Settings::from_values(Service::Memory, &values).unwrap())
+        Authenticator::new([CURRENT, NEXT, PREVIOUS].map(Secret::new).iter())
     }
 
     fn claims() -> Value {

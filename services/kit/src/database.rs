@@ -9,13 +9,14 @@ mod place;
 mod portions;
 mod queue;
 mod readers;
+mod trouble;
 mod writer;
 
 pub use backup::BackupError;
 pub use error::{DatabaseError, OpenError};
-pub use health::Trouble;
 pub use portions::Portions;
 pub use queue::Turn;
+pub use trouble::Trouble;
 
 use crate::readiness::Readiness;
 use health::{Health, Probe};

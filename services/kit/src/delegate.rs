@@ -62,7 +62,8 @@ mod tests {
             aud: AUDIENCE.into(),
         };
         let token = Delegate::new(&settings).mint(&caller, &[Scope::MemoryRead], Duration::from_secs(60)).unwrap();
-        let claims = Authenticator::new(&settings).check(Some(format!("Bearer {token}").as_bytes())).unwrap();
+        let claims =
+            Authenticator::new(settings.accepted_secrets()).check(Some(format!("Bearer {token}").as_bytes())).unwrap();
         assert_eq!(
             (&claims.sub, &claims.org_id, &claims.workspace_slug),
             (&caller.sub, &caller.org_id, &caller.workspace_slug)

@@ -73,7 +73,7 @@ impl Endpoint {
             service: settings.service,
             bridge: bridge::Bridge::new(settings.service, &offer),
             offer,
-            authenticator: Authenticator::new(settings),
+            authenticator: Authenticator::new(settings.accepted_secrets()),
             provider: settings.provider.clone().map(|provider| Provider::start(provider, &readiness)),
             origins: OriginPolicy::new(settings.allowed_hosts.clone(), settings.allowed_origins.clone()),
             quota,

@@ -5,8 +5,8 @@ mod keys;
 
 use crate::auth::{ClaimNames, Expected, MAX_TOKEN_BYTES, RawClaims, Refusal};
 use crate::auth::{has_critical_extension, now_secs, signature_only};
+use crate::env_reader::{EnvReader, Environment};
 use crate::readiness::Readiness;
-use crate::settings::{EnvReader, Environment};
 use jsonwebtoken::{Algorithm, decode, decode_header};
 use keys::KeySet;
 use mcp_contracts::{Claims, Scope, env};

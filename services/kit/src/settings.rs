@@ -2,22 +2,17 @@
 //! has ([`OwnSettings`]). All problems are reported together.
 
 mod log_level;
-mod reader;
+mod own;
 
+pub use crate::env_reader::{EnvReader, Environment, SettingsError};
 use crate::provider::ProviderSettings;
 use crate::redis_target::RedisTarget;
+pub use crate::secret::{DEVELOPMENT_SECRET, MIN_SECRET_BYTES, Secret};
 use mcp_contracts::{Plan, Service, env};
-pub use reader::EnvReader;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Shortest accepted key for signing tokens, in bytes (RFC 7518 section 3.2: at least the size of the hash).
-pub const MIN_SECRET_BYTES: usize = 32;
-/// The key that signs tokens in development if `JWT_SECRET` is not set. It is public, so it is accepted only on loopback and never in production.
-pub const DEVELOPMENT_SECRET: &str = "development-only-secret-known-to-everybody";
 
 /// Settings that every service has.
 #[derive(Debug, Clone)]
@@ -87,14 +82,6 @@ impl OwnSettings for () {
     fn read(_reader: &mut EnvReader<'_>) {}
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
-    /// Defaults are accepted.
-    Development,
-    /// Unsafe settings are refused.
-    Production,
-}
-
 /// Behaviour of the quota while Redis does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
@@ -122,45 +109,6 @@ impl QuotaLimits {
             Plan::Team => self.daily[2],
             Plan::Enterprise => self.daily[3],
         }
-    }
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-// There is no `Display`, so that no message can contain a secret by accident.
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-/// Every problem of the settings.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct SettingsError {
-    /// One line per problem: the variable, why its value cannot be used, and how to fix it.
-    pub problems: Vec<String>,
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.problems.len();
-        write!(f, "{count} problem{} in the settings:", if count == 1 { "" } else { "s" })?;
-        for problem in &self.problems {
-            write!(f, "\n  {problem}")?;
-        }
-        Ok(())
     }
 }
 
@@ -216,10 +164,7 @@ impl Settings {
 
     fn read(service: Service, reader: &mut EnvReader<'_>) -> Self {
         let mut warnings = Vec::new();
-        let environment = reader.one_of(
-            env::APP_ENV,
-            &[("development", Environment::Development), ("production", Environment::Production)],
-        );
+        let environment = reader.environment();
         let fallback = reader.one_of(
             env::RATE_LIMIT_FALLBACK,
             &[("local", Fallback::Local), ("closed", Fallback::Closed), ("open", Fallback::Open)],

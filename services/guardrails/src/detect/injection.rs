@@ -6,13 +6,14 @@ mod hidden;
 mod phrases;
 mod quoted;
 mod spoof;
+mod table;
 
 use super::finding::Findings;
 use fold::Folded;
 use mcp_contracts::guardrails::Severity;
 
 pub(super) fn table_date() -> &'static str {
-    phrases::table_date()
+    &table::TABLE.date
 }
 
 /// Looks in a text in its normal form.

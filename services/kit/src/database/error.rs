@@ -1,6 +1,6 @@
 //! Errors of a database, and how each is reported to the client of a tool.
 
-use super::health::Trouble;
+use super::trouble::Trouble;
 use mcp_contracts::{ErrorCode, ToolError};
 use rusqlite::ErrorCode as SqliteCode;
 use std::fmt::Display;

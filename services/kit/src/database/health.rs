@@ -3,10 +3,10 @@
 
 use super::error::DatabaseError;
 use super::place::Place;
+use super::trouble::Trouble;
 use super::{Writer, open};
 use crate::readiness::{Degraded, Latch, Readiness};
 use parking_lot::Mutex;
-use rusqlite::ErrorCode as SqliteCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,57 +15,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Time that a probe may take. After that the database counts as locked or unreadable.
 // Shorter than a call waits for a lock (5 s), longer than the slowest commit that was measured on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(3);
-
-/// Why a database cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
-    /// Its file was removed or replaced, so that a restart would not find what is written.
-    Removed,
-    /// It cannot be read, or what is read is no database.
-    Unreadable,
-    ReadOnly,
-    /// Another process has held its lock for seconds.
-    Locked,
-    /// Its disk is full. Reads and deletions go on.
-    Full,
-}
-
-impl Trouble {
-    /// The name in `/readyz`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Removed => "store-removed",
-            Self::Unreadable => "store-unreadable",
-            Self::ReadOnly => "store-read-only",
-            Self::Locked => "store-locked",
-            Self::Full => "store-full",
-        }
-    }
-
-    /// Returns the trouble that an error shows; an error of a statement shows none.
-    pub(super) fn of(error: &rusqlite::Error) -> Option<Self> {
-        match error.sqlite_error_code()? {
-            SqliteCode::DiskFull => Some(Self::Full),
-            SqliteCode::SystemIoFailure if reads(error) => Some(Self::Unreadable),
-            // A file at its size limit (`ulimit -f`) or quota fails with an I/O error, not with `SQLITE_FULL`.
-            SqliteCode::SystemIoFailure => Some(Self::Full),
-            SqliteCode::DatabaseBusy | SqliteCode::DatabaseLocked => Some(Self::Locked),
-            SqliteCode::ReadOnly => Some(Self::ReadOnly),
-            SqliteCode::DatabaseCorrupt
-            | SqliteCode::NotADatabase
-            | SqliteCode::CannotOpen
-            | SqliteCode::PermissionDenied => Some(Self::Unreadable),
-            _ => None,
-        }
-    }
-}
-
-/// Returns true if an I/O error is one of reading.
-fn reads(error: &rusqlite::Error) -> bool {
-    use rusqlite::ffi::{SQLITE_IOERR_CORRUPTFS, SQLITE_IOERR_DATA, SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ};
-    let codes = [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_CORRUPTFS, SQLITE_IOERR_DATA];
-    error.sqlite_error().is_some_and(|error| codes.contains(&error.extended_code))
-}
 
 /// The state of one database.
 #[derive(Debug, Default)]
@@ -264,17 +213,5 @@ mod tests {
         assert!(!readiness.reply().ready, "an empty write ended the trouble");
         health.wrote([Ok(())].iter(), true);
         assert!(readiness.reply().ready && !readiness.reply().degraded);
-    }
-
-    #[test]
-    fn the_error_of_a_statement_is_no_trouble() {
-        let of = |code| Trouble::of(&rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
-        use rusqlite::ffi;
-        assert_eq!(of(ffi::SQLITE_CONSTRAINT), None);
-        assert_eq!(of(ffi::SQLITE_INTERRUPT), None);
-        assert_eq!(of(ffi::SQLITE_IOERR_READ), Some(Trouble::Unreadable));
-        assert_eq!(of(ffi::SQLITE_IOERR_WRITE), Some(Trouble::Full));
-        assert_eq!(of(ffi::SQLITE_NOTADB), Some(Trouble::Unreadable));
-        assert_eq!(of(ffi::SQLITE_BUSY), Some(Trouble::Locked));
     }
 }

@@ -6,7 +6,8 @@
 // 21,000-23,000 rows/s for 100 callers, p99 12 ms.
 
 use super::error::{DatabaseError, is_busy};
-use super::health::{Health, Trouble};
+use super::health::Health;
+use super::trouble::Trouble;
 use super::place::Place;
 use super::queue::{Queue, Refused, Turn};
 use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};

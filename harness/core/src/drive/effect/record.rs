@@ -1,21 +1,16 @@
 //! The effect of the memory tools. A reply is parsed in one pass and without copies, because a load of the memory service consists of these
 //! calls. The structs here have the fields of the contract's replies; a test compares them.
 
+use super::digest::{digest_of_tags, visibility};
 use super::sent::Sent;
 use super::shape::{AnyObject, AnyText, Each};
 use super::{fitting, malformed};
 use crate::drive::canary::{Names, state_of};
-use harness_history::op::Visibility;
 use harness_history::{Effect, ErrorKind, Outcome, RecordState};
 use mcp_contracts::memory;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64;
-
-/// Prefixes of the tags that the service adds.
-// Left in, they would make the tags of every read differ from those of its write.
-const SERVICE_TAGS: [&str; 4] = ["org:", "user:", "workspace:", "topic:"];
 
 /// A text that is borrowed if it has no escapes. serde borrows a `Cow` inside an `Option` or a `Vec` only through a
 /// type like this one.
@@ -226,33 +221,12 @@ fn another_record() -> Outcome {
     malformed("a memory with another id than the requested one")
 }
 
-pub(crate) const fn visibility(visibility: memory::Visibility) -> Visibility {
-    match visibility {
-        memory::Visibility::Private => Visibility::Private,
-        memory::Visibility::Workspace => Visibility::Workspace,
-    }
-}
-
-/// Returns the digest of the tags that the caller set, in any order.
-pub(crate) fn digest_of_tags<'t>(tags: impl Iterator<Item = &'t str>) -> u32 {
-    let mut own: Vec<&str> = tags.filter(|tag| !SERVICE_TAGS.iter().any(|prefix| tag.starts_with(prefix))).collect();
-    own.sort_unstable();
-    // One tag, the usual number in a load, has the same digest without the copy that `join` makes.
-    match own[..] {
-        [tag] => low_half(tag),
-        _ => low_half(&own.join("\n")),
-    }
-}
-
-/// 32 bits, because they save 10 bytes in each record of the history; see [`RecordState::tags`].
-pub(crate) fn low_half(text: &str) -> u32 {
-    xxh3_64(text.as_bytes()) as u32
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Effect, ErrorKind, Names, Outcome, RecordState, Visibility, low_half};
+    use super::{Effect, ErrorKind, Names, Outcome, RecordState};
+    use crate::drive::effect::digest::low_half;
     use crate::drive::effect::of;
+    use harness_history::op::Visibility;
     use mcp_contracts::memory;
     use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What a request asks a service to do, in the terms of the history. An operation knows it, because it made the request; of a request that a
 //! scenario wrote by hand it is read from the arguments.
 
-use super::record::{digest_of_tags, low_half, visibility};
+use super::digest::{digest_of_tags, low_half, visibility};
 use crate::drive::canary::{Names, state_of};
 use harness_history::RecordState;
 use harness_history::op::Query;

@@ -2,7 +2,8 @@
 //! address a model. Marks that scripts and emoji need are left alone.
 
 use super::fold::Folded;
-use super::phrases::{self, TABLE};
+use super::phrases;
+use super::table::TABLE;
 use crate::detect::finding::Findings;
 use crate::detect::near::{has_word, window};
 use mcp_contracts::guardrails::Severity;

@@ -3,6 +3,7 @@
 
 use super::fold::{Folded, STOP};
 use super::quoted;
+use super::table::{Source, TABLE};
 use crate::detect::finding::Findings;
 use crate::detect::normal::base;
 use crate::linear;
@@ -10,46 +11,12 @@ use aho_corasick::AhoCorasick;
 use mcp_contracts::guardrails::Severity;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
-use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Table {
-    date: String,
-    pub(super) warnings: Vec<String>,
-    pub(super) models: Vec<String>,
-    pub(super) verbs: Vec<String>,
-    pub(super) hidden: Vec<(String, String)>,
-    pub(super) delimiters: Vec<String>,
-    pub(super) tool_calls: Vec<String>,
-    lists: BTreeMap<String, String>,
-    english: Vec<Source>,
-    others: Vec<Source>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    kind: String,
-    severity: Severity,
-    stems: Vec<String>,
-    pattern: String,
-}
-
-pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../../../../fixtures/lexicon/orders.toml")).expect("a test reads this file")
-});
 
 struct Phrase {
     kind: &'static str,
     severity: Severity,
     regex: Regex,
-}
-
-pub(super) fn table_date() -> &'static str {
-    &TABLE.date
 }
 
 static PHRASES: LazyLock<Phrases> = LazyLock::new(Phrases::new);

@@ -1,7 +1,7 @@
 //! Orders that are quoted in order to warn of them, as documentation and tests of defences do. Only an order that stands in quotes as a whole,
 //! behind words that name it as an attack, counts as quoted; anything beyond is an order.
 
-use super::phrases::TABLE;
+use super::table::TABLE;
 use crate::detect::near::{before, has_word};
 use std::ops::Range;
 

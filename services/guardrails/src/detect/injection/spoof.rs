@@ -1,7 +1,7 @@
 //! Text dressed up as a part of the dialogue: the marks that separate its turns, tool calls and their results. A mark that stands alone in
 //! quotes is a program's constant and no dress.
 
-use super::phrases::TABLE;
+use super::table::TABLE;
 use crate::detect::finding::Findings;
 use crate::detect::near::byte;
 use aho_corasick::AhoCorasick;

@@ -1,9 +1,8 @@
 //! Statements that remove or change objects, columns and access.
 
 use super::lex::{Kind, Token};
-use super::reader::Reader;
+use super::reader::{ACCESS, Found, OVERWRITE, Reader};
 use super::rows::unconfined;
-use super::statement::{ACCESS, Found, OVERWRITE};
 use super::words::WORDS;
 use mcp_contracts::guardrails::Severity;
 

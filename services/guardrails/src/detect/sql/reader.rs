@@ -1,7 +1,14 @@
 //! Goes through the tokens of one statement. What a word means is not known here.
 
 use super::lex::{Kind, Token};
+use mcp_contracts::guardrails::Severity;
 use std::collections::BTreeMap;
+
+/// What a statement does, if it destroys.
+pub(super) type Found = Option<(&'static str, Severity)>;
+
+pub(super) const ACCESS: Found = Some(("change_access", Severity::High));
+pub(super) const OVERWRITE: Found = Some(("overwrite", Severity::Critical));
 
 /// The tokens behind the verb of a statement, and what is known of its text.
 pub(super) struct Reader<'a, 't> {

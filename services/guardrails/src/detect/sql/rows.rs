@@ -2,8 +2,7 @@
 
 use super::condition::always_holds;
 use super::lex::{Kind, Token};
-use super::reader::Reader;
-use super::statement::Found;
+use super::reader::{Found, Reader};
 use mcp_contracts::guardrails::Severity;
 
 /// Most rows of a `LIMIT` that still confines a statement.

@@ -3,7 +3,7 @@
 use super::context::{Place, TextKind};
 use super::dialect::Dialect;
 use super::lex::{Kind, MAX_TOKENS, tokens};
-use super::reader::Reader;
+use super::reader::{ACCESS, OVERWRITE, Reader};
 use super::{objects, rows};
 use mcp_contracts::guardrails::Severity;
 use std::ops::Range;
@@ -21,11 +21,6 @@ pub(super) struct Statement {
     pub(super) severity: Severity,
     pub(super) end: usize,
 }
-
-pub(super) type Found = Option<(&'static str, Severity)>;
-
-pub(super) const ACCESS: Found = Some(("change_access", Severity::High));
-pub(super) const OVERWRITE: Found = Some(("overwrite", Severity::Critical));
 
 /// Whether the words after the verb may be those of a statement; a cheap look before the whole is read.
 pub(super) fn may_begin(text: &str, verb: Range<usize>) -> bool {

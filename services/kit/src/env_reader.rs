@@ -1,8 +1,6 @@
 //! Reads values of environment variables by name, with one function per kind of value. A value that cannot be used becomes a problem and
 //! reading goes on, so that all problems are reported together.
 
-use super::{DEVELOPMENT_SECRET, MIN_SECRET_BYTES, QuotaLimits, Secret, SettingsError, log_level};
-use crate::redis_target::RedisTarget;
 use mcp_contracts::env;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +9,32 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Defaults are accepted.
+    Development,
+    /// Unsafe settings are refused.
+    Production,
+}
+
+/// Every problem of the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct SettingsError {
+    /// One line per problem: the variable, why its value cannot be used, and how to fix it.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.problems.len();
+        write!(f, "{count} problem{} in the settings:", if count == 1 { "" } else { "s" })?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Reads values and collects problems. Defaults come from [`env::ALL`].
 pub struct EnvReader<'a> {
     values: &'a BTreeMap<String, String>,
@@ -18,11 +42,11 @@ pub struct EnvReader<'a> {
 }
 
 impl<'a> EnvReader<'a> {
-    pub(super) fn new(values: &'a BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(values: &'a BTreeMap<String, String>) -> Self {
         Self { values, problems: Vec::new() }
     }
 
-    pub(super) fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
+    pub(crate) fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
         if self.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: self.problems }) }
     }
 
@@ -47,6 +71,10 @@ impl<'a> EnvReader<'a> {
         self.problem(name, format_args!("`{value}` is not one of {}", words.join(", ")));
         // Never used: a reader with a problem returns no settings. The same holds for the fallback of `number`.
         choices[0].1
+    }
+
+    pub(crate) fn environment(&mut self) -> Environment {
+        self.one_of(env::APP_ENV, &[("development", Environment::Development), ("production", Environment::Production)])
     }
 
     pub fn optional<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
@@ -112,90 +140,10 @@ impl<'a> EnvReader<'a> {
         items.into_iter().filter_map(|item| self.checked_url(name, item)).collect()
     }
 
-    pub(super) fn redis(&mut self) -> Option<RedisTarget> {
-        let ca = self.text(env::REDIS_CA_FILE).and_then(|path| self.file(env::REDIS_CA_FILE, &path));
-        let Some(url) = self.text(env::REDIS_URL) else {
-            if ca.is_some() {
-                self.problem(env::REDIS_CA_FILE, format_args!("has no effect without `{}`", env::REDIS_URL));
-            }
-            return None;
-        };
-        // The problem does not repeat the value, because the URL may contain a password.
-        RedisTarget::parse(&url, ca.as_deref()).map_err(|why| self.problem(env::REDIS_URL, why)).ok()
-    }
-
     /// Reads a file of at most 1 MiB.
-    fn file(&mut self, name: &str, path: &str) -> Option<Vec<u8>> {
+    pub(crate) fn file(&mut self, name: &str, path: &str) -> Option<Vec<u8>> {
         let mut content = Vec::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut content));
         read.map_err(|error| self.problem(name, format_args!("cannot read `{path}`: {error}"))).ok().map(|_| content)
     }
-
-    pub(super) fn log_level(&mut self) -> String {
-        let value = self.text(env::LOG_LEVEL).unwrap_or_default();
-        log_level::parse(&value).unwrap_or_else(|why| {
-            self.problem(env::LOG_LEVEL, format_args!("{why}; write it like `info` or `mcp_memory=debug,info`"));
-            value
-        })
-    }
-
-    /// Reads the key for tokens. `exposed`: production, or others than the users of this machine can reach the service.
-    pub(super) fn secret(&mut self, exposed: bool, warnings: &mut Vec<String>) -> Secret {
-        let Some(value) = self.text(env::JWT_SECRET) else {
-            if exposed {
-                self.problem(
-                    env::JWT_SECRET,
-                    "is not set; production, and any address but loopback, needs a random key of at least 32 bytes, such as from \
-                     `openssl rand -hex 32`",
-                );
-            } else {
-                warnings.push(format!(
-                    "`{}` is not set: tokens are signed with a public key for development",
-                    env::JWT_SECRET
-                ));
-            }
-            return Secret::new(DEVELOPMENT_SECRET);
-        };
-        let secret = Secret::new(value);
-        self.check_secret(env::JWT_SECRET, &secret, exposed);
-        secret
-    }
-
-    /// Reads a key of a rotation, which signs nothing.
-    pub(super) fn other_secret(&mut self, name: &str, exposed: bool) -> Option<Secret> {
-        let secret = Secret::new(self.text(name)?);
-        self.check_secret(name, &secret, exposed);
-        Some(secret)
-    }
-
-    fn check_secret(&mut self, name: &str, secret: &Secret, exposed: bool) {
-        let text = secret.reveal();
-        if text.len() < MIN_SECRET_BYTES {
-            self.problem(
-                name,
-                format_args!("has {} bytes; use a random key of at least {MIN_SECRET_BYTES}", text.len()),
-            );
-        } else if exposed && is_guessable(text) {
-            self.problem(name, "is published or can be guessed; use a random key, such as from `openssl rand -hex 32`");
-        }
-    }
-
-    pub(super) fn limits(&mut self) -> QuotaLimits {
-        let names = [env::QUOTA_FREE_DAILY, env::QUOTA_PRO_DAILY, env::QUOTA_TEAM_DAILY, env::QUOTA_ENTERPRISE_DAILY];
-        QuotaLimits {
-            daily: names.map(|name| self.number(name, 0, 1_000_000_000_000)),
-            burst_per_second: self.number(env::QUOTA_BURST_PER_SECOND, 1, 1_000_000_000),
-        }
-    }
-}
-
-/// Words of keys that are published: `development` is in `DEVELOPMENT_SECRET`, the others are usual in examples.
-const PUBLISHED_WORDS: [&str; 6] = ["development", "changeme", "change-me", "change_me", "example", "password"];
-/// Number of different bytes that a random key has at least. Of 32 random hexadecimal digits fewer than 8 are different in one of 20 million cases.
-const MIN_DIFFERENT_BYTES: usize = 8;
-
-fn is_guessable(key: &str) -> bool {
-    let lower = key.to_ascii_lowercase();
-    let different: std::collections::BTreeSet<u8> = key.bytes().collect();
-    PUBLISHED_WORDS.iter().any(|word| lower.contains(word)) || different.len() < MIN_DIFFERENT_BYTES
 }
