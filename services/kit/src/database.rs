@@ -145,7 +145,8 @@ impl Database {
         result.await.map_err(|_| DatabaseError::Unconfirmed)?
     }
 
-    /// Runs a read on one snapshot of the database, concurrently with writes and other reads.
+    /// Runs a read on one snapshot of the database, concurrently with writes and other reads. It is for the service's own work; a read for a
+    /// caller is a [`Self::read_for`].
     ///
     /// # Errors
     /// Fails if no reader is free within the deadline, SQLite fails or the database is closed.

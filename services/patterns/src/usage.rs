@@ -108,8 +108,8 @@ impl UsageLog {
     /// # Errors
     /// Fails if the database cannot be read.
     pub async fn histories(&self, org: &str) -> Result<Histories, DatabaseError> {
-        let org = org.to_owned();
-        self.database.read(move |connection| histories(connection, &org)).await
+        let of = org.to_owned();
+        self.database.read_for(org, move |connection| histories(connection, &of)).await
     }
 
     /// Sets the metrics to the counts of uses that were logged before this process started.

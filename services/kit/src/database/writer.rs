@@ -7,9 +7,9 @@
 
 use super::error::{DatabaseError, is_busy};
 use super::health::Health;
-use super::trouble::Trouble;
 use super::place::Place;
 use super::queue::{Queue, Refused, Turn};
+use super::trouble::Trouble;
 use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -7,6 +7,7 @@ mod read;
 mod schema;
 mod search;
 mod storage;
+mod text;
 mod write;
 
 use super::{
@@ -26,6 +27,7 @@ use mcp_kit::database::{Database, DatabaseError, OpenError, Turn};
 use rusqlite::{Connection, Transaction};
 pub use schema::SCHEMA;
 use std::path::Path;
+use text::Texts;
 
 /// Memories that one transaction of `delete_by_tag` deletes.
 // A deletion of 4,500 memories of 60 KiB in one transaction delayed the writes of everyone else by 9 s.
@@ -95,8 +97,9 @@ impl Store for SqliteStore {
     fn insert(&self, tenant: &Tenant, memories: Vec<NewMemory>) -> StoreFuture<Vec<Inserted>> {
         let rows = memories.iter().map(|memory| 1 + memory.content.len() / ROW_BYTES).sum();
         let allowed = self.storage.allowed(tenant.plan());
+        let texts = Texts::in_advance(memories.iter().map(|memory| &*memory.content));
         self.write(tenant, rows, false, move |transaction, tenant, now| {
-            write::insert(transaction, tenant, allowed, &memories, now)
+            write::insert(transaction, tenant, allowed, &memories, &texts, now)
         })
     }
 
@@ -115,8 +118,9 @@ impl Store for SqliteStore {
     fn update(&self, tenant: &Tenant, id: String, change: Change) -> StoreFuture<Memory> {
         let rows = 1 + change.content.as_ref().map_or(0, |content| content.len() / ROW_BYTES);
         let allowed = self.storage.allowed(tenant.plan());
+        let text = Texts::in_advance(change.content.iter().map(|content| &**content));
         self.write(tenant, rows, false, move |transaction, tenant, now| {
-            write::update(transaction, tenant, allowed, &id, &change, now)
+            write::update(transaction, tenant, allowed, &id, &change, &text, now)
         })
     }
 

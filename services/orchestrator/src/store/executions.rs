@@ -85,11 +85,11 @@ const OWNED: &str = "org = ?1 AND workspace = ?2 AND user = ?3";
 impl Store {
     /// Decides whether a run begins. A run with an idempotency key is on disk before it begins.
     pub async fn begin(&self, new_run: NewRun) -> Result<BeginResult, StoreError> {
+        let org = new_run.owner.org.clone();
         // Without a key no retry can find the run, so nothing is written before it ends.
         if new_run.key.is_none() {
-            return self.database.read(move |connection| decide(connection, &new_run)).await;
+            return self.database.read_for(&org, move |connection| decide(connection, &new_run)).await;
         }
-        let org = new_run.owner.org.clone();
         self.database
             .write_for(Turn::of(&org), move |transaction| {
                 let begun = decide(transaction, &new_run)?;
@@ -125,20 +125,22 @@ impl Store {
             "SELECT body, workspace = ?2 AND user = ?3, workspace = ?2 FROM execution WHERE {VISIBLE} AND id = ?5 AND body IS NOT NULL
              ORDER BY workspace = ?2 AND user = ?3 DESC, sequence DESC LIMIT 1"
         );
+        let org = reader.org.clone();
         let read = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(&text)?;
             let parameters = params![reader.org, reader.workspace, reader.user, whole_organisation, id];
             let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
             statement.query_row(parameters, row).optional()
         };
-        Ok(self.database.read(read).await?.and_then(|(body, own, same_workspace)| {
+        Ok(self.database.read_for(&org, read).await?.and_then(|(body, own, same_workspace)| {
             let execution = serde_json::from_str(&body).ok()?;
             Some(FoundExecution { execution, own, same_workspace })
         }))
     }
 
     pub async fn executions(&self, listing: ExecutionQuery) -> Result<Page, StoreError> {
-        self.database.read(move |connection| list(connection, &listing)).await
+        let org = listing.reader.org.clone();
+        self.database.read_for(&org, move |connection| list(connection, &listing)).await
     }
 
     /// Deletes executions that are too old, and the oldest of an organisation that has too many. An execution with a young idempotency key does

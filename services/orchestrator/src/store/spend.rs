@@ -55,7 +55,7 @@ impl SpendStore for Spend {
 
     fn spent<'a>(&'a self, org: &'a str, day: Date) -> BoxFuture<'a, Result<u64, SpendError>> {
         let (owned, text) = (org.to_owned(), day.to_string());
-        let work = self.0.database.read(move |connection| amount(connection, &owned, &text));
+        let work = self.0.database.read_for(org, move |connection| amount(connection, &owned, &text));
         async move { work.await.map_err(failed(org, "read")) }.boxed()
     }
 }

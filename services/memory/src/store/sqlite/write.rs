@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::index;
 use super::read::{self, Row, WITH_ID};
 use super::storage;
+use super::text::{Text, Texts};
 use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms::{self, Document};
@@ -12,7 +13,6 @@ use mcp_contracts::memory::{Memory, Visibility};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -39,13 +39,17 @@ pub(super) fn insert(
     tenant: &Tenant,
     allowed: u64,
     memories: &[NewMemory],
+    texts: &Texts,
     now: i64,
 ) -> Result<Vec<Inserted>> {
     index::forget_old(transaction, now)?;
     let mut added: BTreeMap<i64, Counts> = BTreeMap::new();
     let mut insert_all = || {
-        let insert = |memory| insert_one(transaction, tenant, allowed, memory, now, &mut added);
-        memories.iter().map(insert).collect::<Result<Vec<Inserted>>>()
+        let insert = |(at, memory): (usize, &NewMemory)| {
+            let text = texts.get(at, &memory.content);
+            insert_one(transaction, tenant, allowed, memory, &text, now, &mut added)
+        };
+        memories.iter().enumerate().map(insert).collect::<Result<Vec<Inserted>>>()
     };
     // One memory is refused before it changes anything, so the usual case does without the cost of a savepoint.
     let inserted = if memories.len() == 1 { insert_all() } else { with_savepoint(transaction, insert_all) }?;
@@ -75,6 +79,7 @@ fn insert_one(
     tenant: &Tenant,
     allowed: u64,
     new: &NewMemory,
+    text: &Text,
     now: i64,
     added: &mut BTreeMap<i64, Counts>,
 ) -> Result<Inserted> {
@@ -82,7 +87,7 @@ fn insert_one(
         return Ok(inserted);
     }
     let scope = scope_for_write(transaction, tenant, tenant.user(), new.visibility)?;
-    let content_hash: [u8; 32] = Sha256::digest(&new.content).into();
+    let content_hash = text.content_hash;
     let duplicate = match new.id {
         Some(id) => with_id(transaction, tenant, id, content_hash)?,
         None => with_text(transaction, tenant, scope, content_hash)?,
@@ -108,7 +113,7 @@ fn insert_one(
                 content: new.content.clone(),
                 shared: new.visibility == Visibility::Workspace,
             };
-            added.entry(scope).or_default().add(add(transaction, &row, new.id.is_some())?);
+            added.entry(scope).or_default().add(add(transaction, &row, &text.document, new.id.is_some())?);
             Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us }
         }
     };
@@ -178,6 +183,7 @@ pub(super) fn update(
     allowed: u64,
     id: &str,
     change: &Change,
+    text: &Texts,
     now: i64,
 ) -> Result<Memory> {
     match recall(transaction, tenant, change.idempotency.as_ref())? {
@@ -193,8 +199,9 @@ pub(super) fn update(
     }
     let before = row.clone();
     storage::admit_change(transaction, tenant, allowed, &row, change)?;
-    if let Some(content) = &change.content {
-        row.content_hash = Sha256::digest(content).to_vec();
+    let text = change.content.as_ref().map(|content| text.get(0, content));
+    if let (Some(content), Some(text)) = (&change.content, &text) {
+        row.content_hash = text.content_hash.to_vec();
         row.content.clone_from(content);
     }
     if let Some(tags) = &change.tags {
@@ -214,7 +221,7 @@ pub(super) fn update(
     row.version += 1;
     // The clock may have been set back.
     row.updated_us = now.max(row.created_us);
-    replace(transaction, &before, &row, now)?;
+    replace(transaction, &before, &row, text.as_deref(), now)?;
     // Not read back: a memory that an admin makes private is no longer visible to the admin.
     let memory = read::memory(tenant, row);
     remember(transaction, tenant, change.idempotency.as_ref(), &StoredResult::Updated(memory.clone()), now)?;
@@ -301,10 +308,9 @@ fn scope_for_write(
 
 /// Inserts a row under a new sequence number, with its terms and tags. If its id is a kept one, the row also gets an id that is unique in the file.
 /// Returns what it adds to the counts of its scope.
-fn add(transaction: &Transaction<'_>, row: &Row, is_kept: bool) -> rusqlite::Result<Counts> {
+fn add(transaction: &Transaction<'_>, row: &Row, document: &Document, is_kept: bool) -> rusqlite::Result<Counts> {
     // Version 7 begins with the time, so that new ids go to the end of their index.
     let id = if is_kept { Uuid::now_v7().as_bytes().to_vec() } else { row.id.clone() };
-    let document = terms::of(&row.content);
     let tags = serde_json::to_string(&row.tags).unwrap_or_default();
     let metadata = serde_json::to_string(&row.metadata).unwrap_or_default();
     transaction
@@ -329,12 +335,18 @@ fn add(transaction: &Transaction<'_>, row: &Row, is_kept: bool) -> rusqlite::Res
         ])?;
     let sequence = transaction.last_insert_rowid();
     add_tags(transaction, row.scope, sequence, &row.tags)?;
-    index::add(transaction, row.scope, sequence, row.created_us, &document)?;
-    Ok(Counts::of(row, &document, true))
+    index::add(transaction, row.scope, sequence, row.created_us, document)?;
+    Ok(Counts::of(row, document, true))
 }
 
-/// Writes a changed row. Index, tags and counts follow only if they changed.
-fn replace(transaction: &Transaction<'_>, before: &Row, row: &Row, now: i64) -> rusqlite::Result<()> {
+/// Writes a changed row. Index, tags and counts follow only if they changed. `text` is that of the row if it has a new content.
+fn replace(
+    transaction: &Transaction<'_>,
+    before: &Row,
+    row: &Row,
+    text: Option<&Text>,
+    now: i64,
+) -> rusqlite::Result<()> {
     index::forget_old(transaction, now)?;
     let is_moved = before.scope != row.scope;
     if is_moved || before.tags != row.tags {
@@ -346,9 +358,10 @@ fn replace(transaction: &Transaction<'_>, before: &Row, row: &Row, now: i64) -> 
         let document = terms::of(&before.content);
         index::keep_earlier(transaction, before.scope, row.sequence, row.created_us, &document, now)?;
         remove_from_index(transaction, before, &document)?;
-        let document = terms::of(&row.content);
-        index::add(transaction, row.scope, row.sequence, row.created_us, &document)?;
-        add_counts(transaction, row.scope, Counts::of(row, &document, true))?;
+        // Without a new content the memory only moves to another scope.
+        let document = text.map_or(&document, |text| &text.document);
+        index::add(transaction, row.scope, row.sequence, row.created_us, document)?;
+        add_counts(transaction, row.scope, Counts::of(row, document, true))?;
         words = Some(document.words);
     }
     transaction
