@@ -45,7 +45,7 @@ pub fn drive_from_stdin() -> ExitCode {
 
 fn driven(stop: &CancellationToken) -> Result<DriverReport, DriveError> {
     let start = |error: &dyn std::error::Error| DriveError::Start(error.to_string());
-    // goose would set a logger of its own that writes to stdout, where only progress lines belong.
+    // Otherwise goose would set its own logger, which writes to stdout, where only progress lines belong.
     let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).try_init();
     interrupt::install(stop).map_err(|error| start(&error))?;
     let mut progress = take_stdout().map_err(|error| start(&error))?;
@@ -56,7 +56,7 @@ fn driven(stop: &CancellationToken) -> Result<DriverReport, DriveError> {
     runtime.block_on(drive(assignment, stop.clone(), move |line| write_line(&mut progress, line)))
 }
 
-/// Returns the real stdout for progress lines, and points stdout to /dev/null, because goose prints to stdout with every configuration.
+/// Returns the real stdout for progress lines, and redirects stdout to /dev/null, because goose prints to stdout whatever its configuration is.
 fn take_stdout() -> std::io::Result<File> {
     let stdout = std::io::stdout().as_fd().try_clone_to_owned()?;
     nix::unistd::dup2_stdout(File::options().write(true).open("/dev/null")?)?;

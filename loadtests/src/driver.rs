@@ -38,7 +38,7 @@ pub(crate) struct Driver {
     recorder: Recorder,
     tally: Tally,
     /// Makes the users and the task that measures begin at the same time.
-    gate: Barrier,
+    all_ready: Barrier,
     plan: OnceLock<Plan>,
     quiet_left: AtomicU64,
     acknowledged: AtomicU64,
@@ -88,7 +88,7 @@ impl Driver {
         Ok(Self {
             stop,
             // One more than the users, for the task that measures.
-            gate: Barrier::new(users.len() + 1),
+            all_ready: Barrier::new(users.len() + 1),
             users,
             scene,
             endpoints,
@@ -111,7 +111,7 @@ impl Driver {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            _ = self.gate.wait() => drop(self.plan()),
+            _ = self.all_ready.wait() => drop(self.plan()),
         }
         self.tally.user_starts();
     }
@@ -131,12 +131,12 @@ impl Driver {
     }
 
     /// Waits for the next call of a user and makes it; returns false when the load is over.
-    pub(crate) async fn turn(&self, process: usize) -> bool {
+    pub(crate) async fn turn(&self, user_number: usize) -> bool {
         let Some(plan) = self.plan.get() else { return false };
-        let is_beside = process >= self.assignment.workload.users as usize;
-        let pace = plan.beside.as_ref().filter(|_| is_beside).unwrap_or(&plan.pace);
+        let is_additional = user_number >= self.assignment.workload.users as usize;
+        let pace = plan.beside.as_ref().filter(|_| is_additional).unwrap_or(&plan.pace);
         // Never contended, because one user of goose makes all calls of this number.
-        let mut user = self.users[process].lock().await;
+        let mut user = self.users[user_number].lock().await;
         match user.next(&self.scene, pace, &self.clock).await {
             Some(due) => self.make(&mut user, due).await,
             None => false,
@@ -144,23 +144,23 @@ impl Driver {
     }
 
     /// Stores memory `number` before the load.
-    pub(crate) async fn store_quietly(&self, process: usize, number: u64) {
-        let mut user = self.users[process].lock().await;
+    pub(crate) async fn store_quietly(&self, user_number: usize, number: u64) {
+        let mut user = self.users[user_number].lock().await;
         let due = user.seed(&self.scene, number, Turn::quiet(Phase::Setup));
         self.make_quietly(&mut user, due).await;
     }
 
     /// Reads one memory after the load, as its writer.
-    pub(crate) async fn read_quietly(&self, process: usize, id: &str) {
-        let mut user = self.users[process].lock().await;
+    pub(crate) async fn read_quietly(&self, user_number: usize, id: &str) {
+        let mut user = self.users[user_number].lock().await;
         let due = user.read(id, Turn::quiet(Phase::Final));
         self.make_quietly(&mut user, due).await;
     }
 
     /// Lets one user walk through everything that it can list, or through the memories with one tag. Returns the number of records in the replies;
     /// `None` if the walk did not come to its last page.
-    pub(crate) async fn walk_quietly(&self, process: usize, tag: Option<&str>) -> Option<u64> {
-        let mut user = self.users[process].lock().await;
+    pub(crate) async fn walk_quietly(&self, user_number: usize, tag: Option<&str>) -> Option<u64> {
+        let mut user = self.users[user_number].lock().await;
         let turn = Turn::quiet(Phase::Final);
         let (mut next, mut records) = (Some(user.walk(tag, turn)), 0);
         while let Some(due) = next {
@@ -253,7 +253,7 @@ impl Driver {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => return Measured::default(),
-            _ = self.gate.wait() => {}
+            _ = self.all_ready.wait() => {}
         }
         let window = self.plan().window;
         self.until(window.measured_from_us).await;

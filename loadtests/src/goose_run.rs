@@ -17,7 +17,7 @@ const STARTS_PER_SECOND: &str = "1000";
 /// goose requires a URL for its own HTTP clients, but these make no call.
 const UNUSED_HOST: &str = "http://localhost/";
 
-/// Runs all users until the pace ends. Returns the number of calls by goose's count.
+/// Runs all users until the load is over. Returns the number of calls that goose counted.
 ///
 /// # Errors
 /// goose refuses its configuration or cannot run.
@@ -27,8 +27,8 @@ pub(crate) async fn run(driver: &Arc<Driver>) -> Result<u64, GooseError> {
         .register_transaction(Transaction::new(begin(driver)).set_on_start())
         .register_transaction(Transaction::new(call(driver)).set_name(CALLS))
         .register_transaction(Transaction::new(end(driver)).set_on_stop());
-    // goose requires an HTTP client for each user, although the clients of the harness make the calls. The users share
-    // one client without certificates, which saves more than 10 MB and works on a machine without a CA file.
+    // goose requires an HTTP client for each user, although the clients of the harness make the calls. All users share
+    // one client that loads no CA certificates. This saves more than 10 MB, and works on a machine without a CA file.
     let idle_client = GooseClientBuilder::new().accept_invalid_certs(true).without_cookies();
     let attack = GooseAttack::initialize_with_config(configuration(users))?
         .set_client_builder_without_cookies(idle_client)?

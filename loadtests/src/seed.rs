@@ -17,8 +17,8 @@ pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
     if !weighted.into_iter().any(|(name, _)| service_of(name) == Some(Service::Memory.name())) {
         return vec![0; users as usize];
     }
-    let share = |process: u32| {
-        let (organisation, rank) = (process % organisations, process / organisations);
+    let share = |user_number: u32| {
+        let (organisation, rank) = (user_number % organisations, user_number / organisations);
         let mates = (users - organisation).div_ceil(organisations);
         (seed_memories / mates + u32::from(rank < seed_memories % mates)).max(1)
     };
@@ -39,12 +39,12 @@ pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
     let storing = (0..lanes).map(|lane| {
         let users = users.iter().skip(lane).step_by(lanes);
         async move {
-            for (process, first, share) in users {
+            for (user_number, first, share) in users {
                 for number in *first..first + u64::from(*share) {
                     if driver.stop.is_cancelled() {
                         return;
                     }
-                    driver.store_quietly(*process, number).await;
+                    driver.store_quietly(*user_number, number).await;
                 }
             }
         }
@@ -80,9 +80,9 @@ impl Walk for Driver {
 struct Lane<'a>(&'a Driver);
 
 impl Read for Lane<'_> {
-    async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
+    async fn read(&mut self, user_number: u32, id: Arc<str>) -> bool {
         if !self.0.stop.is_cancelled() {
-            self.0.read_quietly(process as usize, &id).await;
+            self.0.read_quietly(user_number as usize, &id).await;
         }
         !self.0.stop.is_cancelled()
     }

@@ -1,6 +1,6 @@
 //! A database of the first release is upgraded in place. Only its owners can read its memories, and they can read all
-//! of them. New memories can be added. The first release wrote the file through its own tools; `fixtures/databases`
-//! lists its content.
+//! of them. New memories can be added. The first release wrote the database file through its own tools; the file beside
+//! it in `fixtures/databases` lists its content.
 
 use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
 use harness_core::plan::topology::Topology;

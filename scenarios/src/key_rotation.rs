@@ -1,6 +1,7 @@
-//! The key of the stack is rotated in three steps, each a restart of one instance after the other under traffic: accept the new key, sign with it,
-//! forget the old one. No call fails, and the forgotten key is refused. Then a mistake: the orchestrator signs with a key that its peers do not know.
-//! What it promised to remember is kept, no unchecked action goes on, and everything is delivered once when the peers know the key.
+//! The key of the stack is rotated in three steps: accept the new key, sign with it, forget the old one. In each step all instances are restarted
+//! under traffic, one instance of each service at a time. No call fails, and the forgotten key is refused. Then a mistake follows: the orchestrator
+//! signs with a key that its peers do not know. The outcomes that it promised to remember are kept, no unchecked action continues, and each outcome
+//! is delivered once as soon as the peers know the key.
 
 mod mistake;
 
@@ -34,14 +35,14 @@ type Changes<'k> = [(&'static str, Option<&'k str>)];
 fn topology() -> Topology {
     let two = Service::ALL.into_iter().fold(patient(), |topology, service| topology.instances(service, INSTANCES));
     let two = two.everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis());
-    // Longer than those of `patient`, because four services start at once while the others work.
+    // Longer deadlines than those of `patient`, because four instances start at once while the others serve calls.
     let two = two.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 6_000);
     two.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 14_000)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let old = stage.key().to_owned();
-    // As long and as random as the key of the run.
+    // At least as long as the key of the run, and as random.
     let new: String = old.chars().rev().chain("-second".chars()).collect();
     let wrong = format!("{new}-third");
     let mut users: Vec<_> = (0..USERS).map(|number| stage.user(&format!("user-{number}"), "acme")).collect();
@@ -60,8 +61,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     mistake::play(stage, &new, &wrong).await
 }
 
-/// Restarts every instance with changed keys while users work. The instances of one number are restarted together, so that each service always
-/// has another one.
+/// Restarts every instance with changed keys while users work. The instances with the same number are restarted together, so that another instance
+/// of each service is always running.
 async fn step(stage: &Stage<'_>, users: &mut [Actor<'_>], name: &str, changes: &Changes<'_>) -> Result<(), Broken> {
     let (calls, workflows) = (Tally::default(), Tally::default());
     let restarting = async {

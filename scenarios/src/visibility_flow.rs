@@ -1,4 +1,5 @@
-//! What an agent remembers for a workspace, and what an administrator sees of it, contains nothing of the private memories that it read.
+//! An agent reads private memories of its user. Neither the outcome that it stores for the workspace nor the execution that an administrator can see
+//! contains anything from them.
 
 use crate::lifecycle::{patient, step};
 use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
@@ -12,8 +13,8 @@ pub(crate) const SCENARIO: Scenario =
     .within(90)
     .requires(&["no-lost-writes"]);
 
-/// An agent whose outcome the workspace can read, and a private memory that it reads first. `WORD` stands for a word of
-/// this run.
+/// An agent whose outcome the workspace can read, and a private memory that it reads first. `WORD` is replaced by a word
+/// that exists only in this run.
 struct Case {
     agent: &'static str,
     tag: &'static str,
@@ -70,7 +71,7 @@ fn reads(execution: &Value, memory: &str) -> bool {
     execution["memories"].as_array().into_iter().flatten().any(|used| used["id"] == memory)
 }
 
-/// Expects that a colleague sees the outcome of the agent, and the word of the private memory nowhere.
+/// Expects that a colleague can read the outcome of the agent but finds the word of the private memory nowhere.
 async fn expect_nothing(stage: &Stage<'_>, bob: &mut Actor<'_>, case: &Case, word: &str) {
     let agent = case.agent;
     let found = bob.call("search_memory", json!({ "query": word })).await;

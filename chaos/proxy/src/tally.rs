@@ -11,19 +11,21 @@ pub struct Tally {
     pub open: u64,
     /// Connections that were reset because the upstream could not be reached.
     pub without_upstream: u64,
-    /// Connections that are not HTTP/1.1 (Redis included) or could no longer be followed. Their bytes passed.
-    pub not_followed: u64,
+    /// Connections that use Redis or an unknown protocol, and those whose HTTP/1.1 could no longer be parsed. From then on no HTTP exchange of them
+    /// is recorded. The proxy passes their bytes on.
+    pub foreign: u64,
     /// Bytes received from clients.
     pub bytes_up: u64,
     /// Bytes received from the upstream.
     pub bytes_down: u64,
-    /// HTTP requests, Redis commands and, while a rule is active, turns of unknown protocols.
+    /// HTTP requests, Redis commands and, in an unknown protocol while a rule is active, turns: everything that a client sends until the upstream
+    /// replies.
     pub operations: u64,
     /// Connections that ended with RST.
     pub resets: u64,
 }
 
-/// What one rule has hit.
+/// Number of connections, operations and bytes that one rule has acted on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hits {
     pub connections: u64,
@@ -36,7 +38,7 @@ pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
     pub(crate) open: AtomicU64,
     pub(crate) without_upstream: AtomicU64,
-    pub(crate) not_followed: AtomicU64,
+    pub(crate) foreign: AtomicU64,
     pub(crate) bytes_up: AtomicU64,
     pub(crate) bytes_down: AtomicU64,
     pub(crate) operations: AtomicU64,
@@ -49,7 +51,7 @@ impl Counters {
             connections: self.connections.load(Relaxed),
             open: self.open.load(Relaxed),
             without_upstream: self.without_upstream.load(Relaxed),
-            not_followed: self.not_followed.load(Relaxed),
+            foreign: self.foreign.load(Relaxed),
             bytes_up: self.bytes_up.load(Relaxed),
             bytes_down: self.bytes_down.load(Relaxed),
             operations: self.operations.load(Relaxed),

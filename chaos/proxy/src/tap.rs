@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Maximum number of bytes that are recorded of a body.
+/// Maximum number of bytes of one body that are recorded.
 pub const MAX_BODY_BYTES: usize = 256 << 10;
 /// Maximum number of exchanges in a log. The oldest ones are dropped.
 pub const MAX_EXCHANGES: usize = 10_000;
@@ -19,7 +19,7 @@ pub const MAX_LOG_BYTES: usize = 64 << 20;
 /// A request and its reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Number of the connection on the edge, counted from 1.
+    /// Number of the connection on this edge; the first is 1.
     pub connection: u64,
     /// When the head of the request was complete.
     pub at: Instant,
@@ -33,7 +33,7 @@ pub struct Exchange {
     pub request_body: Bytes,
     /// Length of the whole content.
     pub request_bytes: u64,
-    /// The request was sent to the upstream.
+    /// True if the request was sent to the upstream.
     pub passed_on: bool,
     /// Status of the reply. `None`: no reply began.
     pub status: Option<u16>,
@@ -42,7 +42,7 @@ pub struct Exchange {
     pub reply_body: Bytes,
     /// Length of the whole content.
     pub reply_bytes: u64,
-    /// The upstream's reply was received whole. The recorded body may still be shorter.
+    /// True if the whole reply of the upstream was received. The recorded body may still be shorter.
     pub complete: bool,
 }
 
@@ -106,7 +106,8 @@ impl Tap {
         std::mem::take(&mut log.exchanges).into()
     }
 
-    /// Returns the number of exchanges that were dropped for newer ones. Only if it is 0, the log can prove that a request was never sent.
+    /// Returns the number of exchanges that were dropped to make room for newer ones. The log can prove that a request was never sent only if this
+    /// number is 0.
     pub fn missed(&self) -> u64 {
         self.inner.missed.load(Relaxed)
     }

@@ -25,7 +25,7 @@ async fn every_byte_passes_both_ways_and_a_half_close_passes_too() {
     assert!(received == sent, "{} of {} bytes", received.len(), sent.len());
     let tally = proxy.tally();
     assert_eq!((tally.bytes_up, tally.bytes_down, tally.connections), (3 << 20, 3 << 20, 1));
-    assert_eq!(tally.not_followed, 1, "noise is not HTTP");
+    assert_eq!(tally.foreign, 1, "noise is not HTTP");
     proxy.close().await;
 }
 
@@ -60,7 +60,7 @@ async fn the_tap_records_requests_and_replies_but_no_credential() {
     assert!(log.iter().all(|exchange| exchange.complete && exchange.passed_on && exchange.status == Some(200)));
     assert_eq!(log[0].request_header("mcp-name"), Some("store_memory"));
     assert!(!format!("{log:?}").contains("s3cret"), "{log:?}");
-    assert_eq!((tap.missed(), proxy.tally().operations, proxy.tally().not_followed), (0, 4, 0));
+    assert_eq!((tap.missed(), proxy.tally().operations, proxy.tally().foreign), (0, 4, 0));
     proxy.close().await;
 }
 

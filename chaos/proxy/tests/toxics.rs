@@ -415,7 +415,7 @@ async fn a_share_of_the_turns_of_an_unknown_protocol_is_reset() {
     }
     assert!(turns < 200);
     assert_eq!(guard.hits().operations, 1);
-    assert_eq!(proxy.tally().not_followed, 1);
+    assert_eq!(proxy.tally().foreign, 1);
     proxy.close().await;
 }
 

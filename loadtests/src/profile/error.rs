@@ -15,7 +15,7 @@ pub enum ProfileError {
     },
     Problems {
         name: String,
-        /// The problems of the file in its order, followed by those of the command line.
+        /// The problems of the file, in the order of its lines, followed by those of the command line.
         problems: Vec<Problem>,
     },
 }

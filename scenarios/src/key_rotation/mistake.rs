@@ -1,4 +1,4 @@
-//! An operator leaves out the first step: the orchestrator signs with a key that its peers do not know.
+//! An operator skips the first step: the orchestrator signs with a key that its peers do not know.
 
 use super::Changes;
 use crate::lifecycle::{RECOVERY, fallbacks, step, workflow};
@@ -37,7 +37,7 @@ pub(super) async fn play(stage: &Stage<'_>, known: &str, wrong: &str) -> Result<
     expect_delivered_once(stage, &mut ann, &orchestrators).await
 }
 
-/// Ends the instances of a service and starts them with changed keys.
+/// Stops the instances of a service and starts them with changed keys.
 async fn restart(stage: &Stage<'_>, parts: &[String], changes: &Changes<'_>) -> Result<(), Broken> {
     try_join_all(parts.iter().map(async |part| {
         stage.reconfigure(part, changes)?;
@@ -52,7 +52,7 @@ async fn run<'s>(ann: &mut Actor<'s>, agent: &str, action: &str, subject: &str) 
     ann.send(Ask::tool("run_workflow", workflow(agent, action, subject)).at_a_ready_one()).await
 }
 
-/// Expects that a peer which denies the key is reported, drops nothing, and lets no action go on unchecked.
+/// Expects that the orchestrator reports a peer that denies its key, drops no outcome, and blocks actions that guardrails did not check.
 async fn expect_kept(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[String]) {
     let denied = async || {
         for part in orchestrators {
@@ -74,7 +74,7 @@ async fn expect_kept(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[St
     });
 }
 
-/// Expects that everything arrives, each outcome once. A duplicate would be counted, because each report names its execution.
+/// Expects that each outcome arrives exactly once. A duplicate would be counted, because each report names its own execution.
 async fn expect_delivered_once(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[String]) -> Result<(), Broken> {
     let arrived = async || {
         let reply = ann.call("memory_stats", json!({})).await;

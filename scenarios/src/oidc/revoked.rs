@@ -1,4 +1,4 @@
-//! Revocation: one token, then all tokens of an organisation, are refused by every service before they expire; others are not.
+//! Revocation: every service refuses one revoked token, then all tokens of a revoked organisation, before they expire. Other tokens stay valid.
 
 use super::{expect_all, expect_soon, status};
 use crate::lifecycle::RECOVERY;
@@ -6,7 +6,7 @@ use harness_core::drive::scenario::{Actor, Broken, SigningKey, Stage, claims_of}
 use mcp_contracts::Service;
 use std::time::Duration;
 
-/// Deadline of the command.
+/// Deadline of one revocation command.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(super) async fn play(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -> Result<(), Broken> {
@@ -27,7 +27,7 @@ pub(super) async fn play(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -
     expect_soon(stage, "refuses an earlier token of the provider of a revoked organisation", &of_provider, 401).await;
     expect_all(stage, "a token of another organisation", &other_token, 200).await;
     for service in Service::ALL {
-        // Times have whole seconds, and the second of the revocation belongs to it.
+        // Times in tokens are whole seconds, so tokens that are issued in the same second as the revocation are revoked too.
         let accepted = async || {
             zoe.renew_token();
             let token = zoe.token().unwrap_or_default().to_owned();
@@ -39,7 +39,7 @@ pub(super) async fn play(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -
     Ok(())
 }
 
-/// Runs the command of one service, which is in force in all.
+/// Runs the revocation command of one service. The revocation applies to all services.
 async fn revoke(stage: &Stage<'_>, arguments: &[&str]) -> Result<(), Broken> {
     let Some(part) = stage.instances(Service::Guardrails).into_iter().next() else {
         return Err(Broken("there are no guardrails in the stack".to_owned()));

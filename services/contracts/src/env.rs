@@ -72,7 +72,7 @@ variables! {
     PUBLIC_URL = None;
     /// URL of the token issuer; published in the RFC 9728 metadata.
     AUTHORIZATION_SERVER_URL = None;
-    /// Token that `/metrics` requires as a bearer token. If omitted, everybody who reaches the port can read the metrics.
+    /// Token that `/metrics` requires as a bearer token. If omitted, every client that reaches the port can read the metrics.
     METRICS_TOKEN = None;
     /// URL of the keys (JWKS) of an identity provider whose tokens are accepted besides those of `JWT_SECRET`. Requires `JWT_ISSUER`, `JWT_AUDIENCE` and `JWT_MAX_LIFETIME_SECS`.
     JWKS_URL = None;
@@ -108,7 +108,7 @@ variables! {
     MAX_CONNECTIONS_PER_ADDRESS = None;
     /// Deadline for receiving a request head, in milliseconds. It starts with the first byte, and on a new connection at once.
     HEADER_READ_DEADLINE_MS = Some("15000");
-    /// Time that a connection may be idle between two requests, in milliseconds. Keep it longer than that of the load balancer in front, or it meets closed connections.
+    /// Time that a connection may be idle between two requests, in milliseconds. It must be longer than that of the load balancer in front, which otherwise sends requests on connections that the service has closed.
     KEEP_ALIVE_MS = Some("620000");
     /// Time within which a client must read 64 KiB of a reply, or all of it, in milliseconds; then its connection is closed.
     WRITE_DEADLINE_MS = Some("15000");

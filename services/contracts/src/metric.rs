@@ -12,7 +12,7 @@ pub const REQUESTS_IN_FLIGHT: &str = "mcp_requests_in_flight";
 pub const QUOTA_DECISIONS_TOTAL: &str = "mcp_quota_decisions_total";
 /// Counter of calls admitted without Redis.
 pub const RATE_LIMIT_UNVERIFIED_TOTAL: &str = "mcp_rate_limit_unverified_total";
-/// Counter of calls beyond the limit that were admitted while Redis did not answer.
+/// Counter of calls beyond the limit that were admitted while Redis did not answer. It increases when Redis answers again.
 pub const RATE_LIMIT_BYPASS_TOTAL: &str = "mcp_rate_limit_bypass_total";
 /// Gauge: 1 while the quota uses its fallback, else 0.
 pub const RATE_LIMIT_FALLBACK_ACTIVE: &str = "mcp_rate_limit_fallback_active";
@@ -34,11 +34,11 @@ pub const VERDICTS_REFUSED_TOTAL: &str = "mcp_verdicts_refused_total";
 pub const BREAKER_STATE: &str = "mcp_breaker_state";
 /// Counter of state changes of circuit breakers; labels `peer`, `to` (`closed`, `half_open`, `open`).
 pub const BREAKER_TRANSITIONS_TOTAL: &str = "mcp_breaker_transitions_total";
-/// Counter of calls to peers, retries not counted; labels `peer`, `tool`, `outcome` (`ok`, or how it failed).
+/// Counter of calls to peers, without retries; labels `peer`, `tool`, `outcome` (`ok`, or the kind of failure).
 pub const PEER_CALLS_TOTAL: &str = "mcp_peer_calls_total";
-/// Counter of retries of calls to peers, which the retry budget allowed; label `peer`.
+/// Counter of retries of calls to peers that the retry budget allowed; label `peer`.
 pub const PEER_RETRIES_TOTAL: &str = "mcp_peer_retries_total";
-/// Histogram of calls to peers in seconds, all attempts included; labels `peer`, `tool`.
+/// Histogram of calls to peers in seconds, including retries; labels `peer`, `tool`.
 pub const PEER_DURATION_SECONDS: &str = "mcp_peer_duration_seconds";
 /// Counter of workflows; labels `agent`, `status`.
 pub const WORKFLOWS_TOTAL: &str = "mcp_workflows_total";
@@ -62,7 +62,7 @@ pub const PATTERN_USAGE_TOTAL: &str = "mcp_pattern_usage_total";
 pub const PATTERN_ACCEPTANCE_RATIO: &str = "mcp_pattern_acceptance_ratio";
 /// Counter of reloads of the catalogue; label `outcome` (`loaded`, `refused`).
 pub const PATTERN_CATALOG_RELOADS_TOTAL: &str = "mcp_pattern_catalog_reloads_total";
-/// Counter of broken rules; labels `rule`, `severity`.
+/// Counter of violated rules; labels `rule`, `severity`.
 pub const GUARDRAIL_ACTIVATIONS_TOTAL: &str = "mcp_guardrail_activations_total";
 /// Counter of verdicts; label `verdict` (`allow`, `acknowledge`, `block`, and `acknowledged` if a user has acknowledged the broken rules).
 pub const GUARDRAIL_VERDICTS_TOTAL: &str = "mcp_guardrail_verdicts_total";

@@ -21,7 +21,8 @@ pub const UNSUPPORTED_VERSION: i64 = -32022;
 pub const UNAUTHORIZED: i64 = -31401;
 /// The token lacks scopes, or the `Origin` or `Host` is not allowed (HTTP 403).
 pub const FORBIDDEN: i64 = -31403;
-/// The HTTP request cannot be accepted because of its method, path, media types, size or pace.
+/// The HTTP request cannot be accepted because of its method, path, media types or size, or because its body did not
+/// arrive in time.
 pub const BAD_HTTP: i64 = -31400;
 /// The quota of the organisation is used up (HTTP 429).
 pub const QUOTA_EXCEEDED: i64 = -31429;

@@ -1,4 +1,4 @@
-//! Tokens of an identity provider: signed with RS256 or ES256 by a key that the provider publishes. They are accepted besides those of the
+//! Tokens of an identity provider: signed with RS256 or ES256 by a key that the provider publishes. They are accepted in addition to those of the
 //! shared secret (decision 0032).
 
 mod keys;
@@ -14,16 +14,16 @@ use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Longest lifetime of a token that an operator can allow, in seconds.
+/// Maximum value of `JWT_MAX_LIFETIME_SECS`.
 // A day is the longest default of the usual providers (Auth0).
 pub(crate) const MAX_LIFETIME_SECS: u64 = 86_400;
-/// Size of the cache of checked tokens.
+/// Maximum number of tokens in the cache of checked tokens.
 const MAX_CHECKED_TOKENS: usize = 4_096;
 
-/// The algorithms of a provider. All others belong to the shared secret, so that a public key is never used as a secret.
+/// The algorithms of a provider. Tokens with any other algorithm are checked with the shared secret, so that a public key is never used as a secret.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 
-/// Where the keys are, and what the tokens must have.
+/// The URL of the keys, and the claims that the tokens must have.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
     url: reqwest::Url,
@@ -32,7 +32,7 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
-    /// Reads the settings; `None` without `JWKS_URL`.
+    /// Reads the settings. Returns `None` if `JWKS_URL` is not set, or if a setting is invalid; the reader reports the problems.
     pub(crate) fn read(reader: &mut EnvReader<'_>, environment: Environment) -> Option<Self> {
         let required = [env::JWT_ISSUER, env::JWT_AUDIENCE, env::JWT_MAX_LIFETIME_SECS];
         let Some(url) = reader.http_url(env::JWKS_URL) else {
@@ -45,7 +45,7 @@ impl ProviderSettings {
         };
         for name in required {
             if reader.text(name).is_none() {
-                // No defaults: a token for another service of the same provider would be accepted, or one that lives for years.
+                // There are no defaults: they would accept a token for another service of the same provider, or one that lives for years.
                 reader.problem(name, format_args!("is required with `{}`", env::JWKS_URL));
             }
         }
@@ -53,7 +53,7 @@ impl ProviderSettings {
         let url = reqwest::Url::parse(&url).map_err(|error| reader.problem(env::JWKS_URL, error)).ok()?;
         let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         if environment == Environment::Production && url.scheme() != "https" && !loopback {
-            // Who can change the reply could sign every token.
+            // An attacker who can change the reply could sign any token.
             reader.problem(env::JWKS_URL, "must begin with `https://` in production");
         }
         let http = keys::client().map_err(|error| reader.problem(env::JWKS_URL, error)).ok()?;
@@ -86,7 +86,7 @@ pub(crate) struct Provider {
     checked: RwLock<Checked>,
 }
 
-/// The tokens that one generation of keys has checked. A token whose key the provider has withdrawn is in none.
+/// The tokens that were checked with one generation of keys. When the keys change, all entries lapse, so that no token of a withdrawn key stays.
 #[derive(Default)]
 struct Checked {
     generation: u64,
@@ -136,7 +136,7 @@ impl Provider {
 
     fn remember(&self, token: &str, generation: u64, claims: &Arc<Claims>) {
         let mut checked = self.checked.write();
-        // Dropping all tokens costs one signature each, and an eviction order would cost every call.
+        // Dropping all tokens costs one check of a signature for each; keeping them in an order of eviction would cost time in every call.
         if checked.generation != generation || checked.claims.len() >= MAX_CHECKED_TOKENS {
             *checked = Checked { generation, claims: HashMap::new() };
         }

@@ -1,4 +1,4 @@
-//! Readiness of a service. A service is ready if every latch is dropped and it is not draining. No function here waits or polls.
+//! Readiness of a service. A service is ready if all its latches have been dropped and it is not draining. No function here waits or polls.
 
 use mcp_contracts::service::Readiness as ReadinessReply;
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ pub struct Readiness {
 
 #[derive(Debug, Default)]
 struct State {
-    // The key is a number and not the name, because several parts may hold a latch of the same name and each releases its own.
+    // The key is a number and not the name, because several parts of a service may have latches of the same name, and each drops its own.
     latches: BTreeMap<u64, String>,
     next: u64,
     // Counted, because several parts of a service can lose the same dependency and recover at different times.
@@ -54,7 +54,7 @@ impl Readiness {
         Degraded { readiness: self.clone(), dependency }
     }
 
-    /// Makes the service not ready for the rest of its life. From here on the endpoint refuses new calls.
+    /// Makes the service not ready until it exits. After this call the endpoint refuses new calls.
     pub fn drain(&self) {
         self.state.lock().draining = true;
     }
@@ -67,7 +67,7 @@ impl Readiness {
     pub fn reply(&self) -> ReadinessReply {
         let state = self.state.lock();
         let mut missing: Vec<String> = state.latches.values().cloned().collect();
-        // `run` holds a latch of this name before the drain, so that the name is listed once.
+        // During the notice before the drain, `run` keeps a latch of this name. The name must not be listed twice.
         if state.draining && !missing.iter().any(|name| name == "draining") {
             missing.push("draining".to_owned());
         }

@@ -1,5 +1,5 @@
 //! Turns texts into terms of the index. Contents and queries pass through the same functions, so that they match. A term stands for a concept:
-//! a stem without accents, part of a name of code, a whole name, or a pair of signs of a script without spaces.
+//! a stem without accents, a part of a name in code, a whole name, or a pair of characters of a script without spaces.
 
 mod fold;
 mod split;
@@ -9,13 +9,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Longer terms are cut, so that a long run such as base64 data does not fill the index.
 const MAX_TERM_BYTES: usize = 64;
-/// Weight of a part of a name such as `profile` of `getUserProfile`: less than that of a word, because the whole name is what was asked for.
+/// Weight of a part of a name, such as `profile` of `getUserProfile`. It is less than that of a word, because the query asks for the whole name.
 const PART_WEIGHT: f64 = 0.5;
 
 /// The terms of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Document {
-    /// Number of words. Parts, whole names and single signs do not count, so that they do not make a text longer.
+    /// Number of words and pairs. Parts, whole names and single characters are not counted, so that they do not make a text longer.
     pub words: u64,
     /// Distinct terms, sorted.
     pub entries: Vec<Entry>,
@@ -37,7 +37,7 @@ pub struct Query {
     pub concepts: Vec<Concept>,
 }
 
-/// What a query looks for.
+/// One concept of a query, and how it is weighted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Concept {
     pub term: String,
@@ -63,9 +63,9 @@ enum Kind {
     Part,
     /// A name of several words or with signs: `search.rs`, `c++`.
     Whole,
-    /// Two signs of a script without spaces.
+    /// Two adjacent characters of a script without spaces, or one that stands alone.
     Pair,
-    /// One sign of a longer run of such a script.
+    /// One character of a longer run in such a script.
     Sign,
 }
 
@@ -83,7 +83,7 @@ pub fn of(text: &str) -> Document {
         match entries.last_mut().filter(|entry| entry.term == term) {
             Some(entry) => {
                 entry.frequency += 1;
-                // In order, so that an equal one is the last.
+                // Forms arrive in sorted order, so an equal one can only be the last.
                 if entry.forms.last() != Some(&form) {
                     entry.forms.push(form);
                 }
@@ -98,7 +98,7 @@ pub fn of(text: &str) -> Document {
 pub fn of_query(text: &str) -> Query {
     let mut tokens = Vec::new();
     split::tokens(text, &mut |kind, spelling| tokens.push((kind, spelling)));
-    // A pair finds more than its two signs. A sign without a neighbour is a word of its own.
+    // Single characters are dropped, because the pairs that contain them are more precise. A character without a neighbour is a pair here.
     tokens.retain(|(kind, _)| *kind != Kind::Sign);
     let words = tokens.iter().filter(|(kind, _)| *kind == Kind::Word);
     let list = stop_words::of_language(words.map(|(_, spelling)| spelling.as_str()));
@@ -125,9 +125,9 @@ pub fn of_query(text: &str) -> Query {
     query
 }
 
-/// Returns 8 bits that tell spellings of one term apart.
-// One byte for each entry of the index. Two spellings of one term share a value once in 256 cases, and then the bonus of an exact match is given
-// to both; a term for each spelling would add a third to the index.
+/// Returns 8 bits that distinguish spellings of one term.
+// This costs one byte for each entry of the index; a term for each spelling would make the index a third larger. Two spellings of one term have the
+// same value once in 256 cases. Then both get the bonus of an exact match.
 fn form(spelling: &str) -> u8 {
     xxh3_64(spelling.as_bytes()).to_be_bytes()[7]
 }

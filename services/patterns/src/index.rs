@@ -12,11 +12,11 @@ const K1: f64 = 1.2;
 /// Influence of the length of a field.
 const B: f64 = 0.6;
 /// Weight of a word by field: title, tags, category, summary, body.
-// `tests/score.rs` holds these weights to tasks in users' words. A body has many words that do not say what the pattern
-// is for.
+// A test in `tests/score.rs` fails if these weights do not rank the right pattern among the first three for tasks in users' words. The weight of a
+// body is small, because a body has many words that do not say what the pattern is for.
 const WEIGHTS: [f64; FIELDS] = [3.0, 3.0, 2.0, 2.0, 0.4];
 const FIELDS: usize = 5;
-/// Rarity is computed as if the catalogue had at least this number of patterns, because in a catalogue of three no word would be rare.
+/// Rarity is computed as if the catalogue had at least this number of patterns. In a catalogue of three patterns no word would be rare.
 const SMALLEST: f64 = 100.0;
 
 #[derive(Debug, Clone)]
@@ -31,13 +31,13 @@ pub(crate) struct Texts {
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// For each word: positions of patterns, and the weight of the word there, which is positive.
+    /// For each word: the position of each pattern that contains it, and the weight of the word in that pattern, which is positive.
     postings: HashMap<String, Vec<(u32, f64)>>,
     patterns: usize,
 }
 
 impl Index {
-    /// Builds the index; a pattern is named by its position.
+    /// Builds the index. A pattern is identified by its position.
     pub(crate) fn of(patterns: impl Iterator<Item = Texts>) -> Self {
         let texts: Vec<[Vec<String>; FIELDS]> = patterns.map(|texts| fields(&texts)).collect();
         let count = texts.len().max(1) as f64;
@@ -64,7 +64,7 @@ impl Index {
 
     /// Returns every pattern that contains any of the words, with the sum of the weights of the distinct words.
     pub(crate) fn matches(&self, words: &[String]) -> Vec<(usize, f64)> {
-        // One place for each pattern instead of a map: a catalogue has at most 5,000, which is 40 kB.
+        // A vector with one sum for each pattern instead of a map: a catalogue has at most 5,000 patterns, which is 40 kB.
         let mut sums = vec![0.0; self.patterns];
         // Sorted, because the sum of floating-point numbers depends on their order.
         for word in words.iter().collect::<BTreeSet<_>>() {

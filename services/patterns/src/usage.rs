@@ -1,5 +1,5 @@
-//! The log of pattern uses, by organisation. An entry is on disk before the reply is sent. An execution counts a pattern once, however often
-//! its use is logged.
+//! The log of pattern uses, by organisation. An entry is on disk before the reply is sent. A pattern counts once for each execution, even if its use
+//! is logged several times.
 
 use crate::score::{Histories, History};
 use mcp_contracts::metric;
@@ -8,15 +8,15 @@ use mcp_kit::database::{Database, DatabaseError, OpenError, Schema, Turn};
 use mcp_kit::{Erase, Readiness, Settings};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-/// Time for which the entries of uses are kept, in microseconds (400 days). After that only the counts remain.
+/// Time for which entries are kept, in microseconds (400 days). After it, only the counts remain.
 const KEPT_US: i64 = 400 * 86_400 * 1_000_000;
 /// Maximum number of old entries that a new one deletes.
 // More than one, so that old entries disappear faster than new ones are added; few, so that no write takes long.
 const CLEARED: i64 = 16;
 
 // `tally` and `total` keep the counts, because entries are deleted after `KEPT_US`. A search reads only `tally`.
-// `total` has one row, so that the metric of all organisations does not cost a sum over them with every use.
-// `counted` is 0 for a use that changed no recommendation, because the token that logged it must not.
+// `total` has one row, so that the metric of all organisations does not need a sum over all of them for every use.
+// `counted` is 0 for a use that changed no recommendation, because the token that logged it does not have the scope `patterns.rank`.
 const MIGRATIONS: [&str; 2] = [
     "
 CREATE TABLE usage (
@@ -43,7 +43,7 @@ INSERT INTO total VALUES (1, 0, 0);
     "ALTER TABLE usage ADD COLUMN counted INTEGER NOT NULL DEFAULT 1;",
 ];
 
-/// What `erase` runs until nothing is left. The counts of an organisation name no user.
+/// Statements that `erase` repeats until they delete nothing. The counts in `tally` name no user, so they stay if one user is erased.
 const ERASURE: [&str; 2] = [
     "DELETE FROM usage WHERE (org, execution, pattern) IN
      (SELECT org, execution, pattern FROM usage WHERE org = ?1 AND (?2 IS NULL OR user = ?2) LIMIT ?3)",
@@ -88,7 +88,8 @@ impl UsageLog {
         self.database.watch(readiness);
     }
 
-    /// Logs a use. Returns true if the use is new, together with the organisation's history of the pattern.
+    /// Logs a use. Returns the organisation's history of the pattern, and true if the use was recorded. It is false if the use changed nothing,
+    /// because its execution had logged the pattern before.
     ///
     /// # Errors
     /// Fails if the use cannot be logged.
@@ -112,7 +113,7 @@ impl UsageLog {
         self.database.read_for(org, move |connection| histories(connection, &of)).await
     }
 
-    /// Sets the metrics to the counts of uses that were logged before this process started.
+    /// Publishes the acceptance ratio of the uses that were logged before this process started.
     ///
     /// # Errors
     /// Fails if the database cannot be read.
@@ -128,7 +129,7 @@ impl UsageLog {
 }
 
 fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(bool, History, History)> {
-    // One that counts replaces one that does not, so that no client can take the place of what the orchestrator logs.
+    // A use that counts replaces one that does not. Otherwise a client could log a use first and so block the entry of the orchestrator.
     let insert = "INSERT INTO usage (org, execution, pattern, outcome, note, user, logged_us, counted)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                   ON CONFLICT DO UPDATE SET outcome = ?4, note = ?5, user = ?6, logged_us = ?7, counted = 1

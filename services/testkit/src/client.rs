@@ -1,11 +1,11 @@
-//! An MCP client. It speaks the older era of the protocol; only [`Client::modern`] speaks the newer one.
+//! An MCP client. Its requests are of the older revisions of the protocol; only [`Client::modern`] uses revision 2026-07-28.
 
 use crate::Caller;
 use mcp_contracts::Scope;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Deadline of a request: long enough for a busy machine, and it ends a test that hangs.
+/// Deadline of a request. It is long enough for a busy machine, and ends a test that hangs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client of one service. It sends the token of one caller.
@@ -18,7 +18,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(base: impl Into<String>, caller: Caller) -> Self {
-        // A proxy in the environment would get the requests to loopback.
+        // Otherwise the requests to loopback would go to a proxy that the environment names.
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         Self { base: base.into(), http, caller }
     }
@@ -109,7 +109,7 @@ impl Client {
         }
     }
 
-    /// Returns the sum of the series of a metric that have all `labels`.
+    /// Returns the sum of all series whose name begins with `name` and that have all `labels`.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.page("/metrics").await;
         let series =
@@ -118,7 +118,7 @@ impl Client {
     }
 }
 
-/// Returns the error in the reply of a call that its tool refused.
+/// Returns the error from the reply of a tool. Panics if the reply has no tool error.
 pub fn error(reply: &Value) -> Value {
     assert_eq!(reply["result"]["isError"], true, "{reply}");
     serde_json::from_str(reply["result"]["content"][0]["text"].as_str().unwrap()).unwrap()

@@ -1,4 +1,4 @@
-//! A service as a process of its own, as customers run it.
+//! A service in its own process, as customers run it.
 
 use crate::{Caller, Client, SECRET};
 use mcp_contracts::env;
@@ -28,7 +28,7 @@ impl Process {
 
     /// Starts the service on a free port and waits until it is ready.
     pub async fn start(mut command: Command, caller: Caller) -> Self {
-        // The listener is closed again at once; the service then binds the same port.
+        // Finds a free port. The listener is closed at once, and the service then binds the port.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = command.env(env::LISTEN_ADDR, format!("127.0.0.1:{port}")).spawn().unwrap();
         let process = Self { client: Client::new(format!("http://127.0.0.1:{port}"), caller), child };
@@ -36,7 +36,7 @@ impl Process {
         process
     }
 
-    /// Ends the service with SIGTERM and checks that it exits with 0, as after a complete drain.
+    /// Ends the service with SIGTERM and checks that it exits with 0, which means that its drain was complete.
     pub fn stop(mut self) {
         let id = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
@@ -60,7 +60,7 @@ impl Deref for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        // Without it, the process would remain as a zombie until the test process ends.
+        // Without `wait`, the process would remain as a zombie until the test process ends.
         let _ = self.child.wait();
     }
 }

@@ -20,7 +20,7 @@ pub struct Server {
     pub client: Client,
     /// Signs and checks verdicts with the key of the service.
     pub verdicts: Verdicts,
-    /// Begins the drain.
+    /// Starts the drain when it is cancelled.
     pub stop: CancellationToken,
     /// Ends after the drain. Returns true if every request finished in time.
     pub task: JoinHandle<bool>,
@@ -40,7 +40,7 @@ impl Server {
         let settings = Arc::new(settings);
         let readiness = Readiness::default();
         let (telemetry, guard) = Telemetry::start(&settings);
-        // The recorder of metrics and the log are global to the process; other servers of the test still use them.
+        // The guard is never dropped: the metrics recorder and the log are global to the process, and other servers of the test still use them.
         std::mem::forget(guard);
         let start = Start::new(Arc::clone(&settings), own, readiness.clone());
         let (quota, verdicts) = (start.quota.clone(), start.verdicts.clone());

@@ -9,13 +9,13 @@ use mcp_kit::verdict::Binding;
 use mcp_kit::{Settings, Verdicts};
 use std::collections::BTreeMap;
 
-/// Returns a signer and checker of verdicts with the key `secret`.
+/// Returns a `Verdicts` that signs and checks verdicts with a key derived from `secret`.
 pub fn signed_with(secret: &str) -> Verdicts {
     let values = BTreeMap::from([(env::JWT_SECRET.to_owned(), secret.to_owned())]);
     Verdicts::new(&Settings::from_values(Service::Guardrails, &values).unwrap())
 }
 
-/// Returns the binding of a verdict without broken rules.
+/// Returns the binding of a verdict that violated no rule.
 pub fn binding(org: &str, user: &str, execution_id: &str, request_hash: &str) -> Binding {
     Binding {
         org_id: org.to_owned(),
@@ -42,7 +42,7 @@ pub fn expired(kind: VerdictKind, binding: Binding) -> String {
         jti: "late".to_owned(),
         aud: VERDICT_AUDIENCE.to_owned(),
     };
-    // The derivation of the key is repeated here on purpose: if the service changes its own, tests with this token must fail.
+    // Repeats the derivation of the key on purpose: if the service changes its derivation, tests that use this token must fail.
     let mut key = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     key.update(b"mcp verdict token 1");
     encode(&Header::default(), &claims, &EncodingKey::from_secret(&key.finalize().into_bytes())).unwrap()

@@ -1,4 +1,4 @@
-//! Promises about connections that end: with RST if the rule says so, and after exactly the configured number of bytes.
+//! Checks two promises of the proxy: `reset` ends a connection with RST, and `truncate` ends it after exactly the configured number of bytes.
 
 use super::ends::MeasuredEdge;
 use super::{Measured, Outcome};
@@ -17,6 +17,7 @@ pub(super) async fn reset_open(seed: u64) -> Outcome {
     }
     let _guard = edge.add(Toxic::Reset(Reset {}))?;
     let mut reset = 0;
+    // `(0, false)`: no byte arrived, and the connection did not end with FIN.
     for client in &mut clients {
         reset += usize::from(client.read_to_end().await == (0, false));
     }

@@ -2,14 +2,14 @@
 
 use std::mem::MaybeUninit;
 
-/// Maximum number of header fields of one head. A head with more cannot be followed.
+/// Maximum number of header fields of one head. A head with more fields is treated as a foreign protocol.
 const MAX_FIELDS: usize = 128;
 /// Replaces the value of a credential.
 pub(crate) const NOT_KEPT: &str = "(not kept)";
 /// Header fields whose values are never recorded.
 const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
-/// Header fields in the order of the wire, names in lower case.
+/// Header fields in the order in which they were received. Names are in lower case.
 pub(crate) type Fields = Vec<(String, String)>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) enum Length {
     Chunked,
     /// Until the connection ends.
     UntilEnd,
-    /// There is no body: another protocol follows.
+    /// There is no body, because the connection changes to another protocol.
     Switched,
 }
 
@@ -41,16 +41,16 @@ pub(crate) enum ParsedHead {
     Partial,
     /// A head and its length in bytes.
     Whole(Head, usize),
-    /// Bytes that cannot be followed as HTTP/1.1, and why.
+    /// Bytes that cannot be parsed as HTTP/1.1, and the reason.
     Foreign(&'static str),
 }
 
 /// Context of a head, which changes how its bytes are parsed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ParseOptions {
-    /// The reply answers a `HEAD` request, so it has no body.
+    /// True if the reply answers a `HEAD` request, so that it has no body.
     pub(crate) to_head: bool,
-    /// The header fields are recorded.
+    /// True if the header fields are recorded.
     pub(crate) keep_fields: bool,
 }
 
@@ -123,7 +123,7 @@ fn declared_length(fields: &[httparse::Header<'_>]) -> Result<Option<Length>, &'
             chunked = Some(last.eq_ignore_ascii_case("chunked"));
         } else if field.name.eq_ignore_ascii_case("content-length") {
             let value: u64 = value().parse().map_err(|_| "a content length that is not a number")?;
-            // Which one the receiver believes is unknown, so the end of the message is too.
+            // The receiver may use either length, so the end of the message is unknown.
             if length.is_some_and(|length| length != value) {
                 return Err("two different content lengths");
             }

@@ -85,7 +85,7 @@ impl Link {
         // A Redis command is an array, which begins with `*`. Everything else is tried as HTTP.
         if matches!(self.follower, Follower::Undecided) && direction == Direction::Up {
             self.follower = if bytes.first() == Some(&b'*') {
-                add(&counters.not_followed, 1);
+                add(&counters.foreign, 1);
                 Follower::Redis(Commands::new(), Replies::default())
             } else {
                 Follower::Http([Framer::new(MessageKind::Requests), Framer::new(MessageKind::Replies)])
@@ -247,7 +247,7 @@ impl Link {
     fn stop_following(&mut self, now: Instant) {
         // Redis was counted when it was recognized.
         if matches!(self.follower, Follower::Http(_)) {
-            add(&self.edge.counters.not_followed, 1);
+            add(&self.edge.counters.foreign, 1);
         }
         self.follower = Follower::Unfollowed;
         self.close(now);

@@ -1,5 +1,5 @@
-//! Follows the replies of a Redis. The bytes may arrive in pieces of any size. No content is buffered, only the number of missing elements of each
-//! incomplete array.
+//! Finds where each reply of a Redis server ends. The bytes may arrive in pieces of any size. Keeps only the beginning of an incomplete line and, for
+//! each incomplete array, the number of missing elements.
 
 use super::{LineBuffer, consume};
 
@@ -9,19 +9,20 @@ const MAX_DEPTH: usize = 64;
 /// The meaning of the bytes that a step consumed from the beginning of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplyStep {
+    /// A part of a reply that continues.
     Part,
     /// The end of a reply.
     Reply,
     /// The end of a push message, which answers no command.
     Push,
-    /// Bytes that cannot be followed, and why.
+    /// Bytes that are not a Redis reply, and the reason.
     Foreign(&'static str),
 }
 
 /// An incomplete array, set, map, push message or attribute.
 #[derive(Debug)]
 struct Open {
-    /// Elements that are not complete.
+    /// Number of elements that are not complete.
     remaining: u64,
     /// An attribute describes the value after it and is not an element itself.
     attribute: bool,
@@ -30,15 +31,15 @@ struct Open {
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     line: LineBuffer,
-    /// The remaining bytes of a text and its line end.
+    /// Number of remaining bytes of a text, including the line end after it.
     text: u64,
     open: Vec<Open>,
     push: bool,
 }
 
 impl Replies {
-    /// Takes one step through `input`, which must not be empty, at most to the end of the reply. Returns the number of consumed bytes, and
-    /// their meaning.
+    /// Consumes bytes of `input`, at most to the end of the current reply. `input` must not be empty. Returns the number of consumed bytes and their
+    /// meaning.
     pub(crate) fn step(&mut self, input: &[u8]) -> (usize, ReplyStep) {
         let mut taken = 0;
         while taken < input.len() {
@@ -63,12 +64,12 @@ impl Replies {
         (taken, ReplyStep::Part)
     }
 
-    /// Interprets a complete line. Returns true if an element is complete with it.
+    /// Interprets a complete line. Returns true if the line also completes an element.
     fn begin_element(&mut self) -> Result<bool, &'static str> {
         let (mark, number) = (self.line.mark().unwrap_or_default(), self.line.number());
         self.line.clear();
         match (mark, number) {
-            // Only the type of these lines matters, so a line that is longer than the buffer is no problem.
+            // Only the type of these lines matters, so the line may be longer than the buffer.
             (b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(', _) | (b'$' | b'*', Some(-1)) => Ok(true),
             (b'$' | b'!' | b'=', Some(length @ 0..)) => {
                 self.text = length.unsigned_abs() + 2;
@@ -92,7 +93,7 @@ impl Replies {
         }
     }
 
-    /// Completes an element, and every array that ends with it. Returns true if the whole reply is complete.
+    /// Counts an element as complete, and every array whose last element it is. Returns true if the whole reply is complete.
     fn complete_element(&mut self) -> bool {
         while let Some(innermost) = self.open.last_mut() {
             innermost.remaining -= 1;

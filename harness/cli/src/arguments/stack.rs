@@ -31,7 +31,7 @@ pub(crate) struct UpArguments {
     /// Where the stack runs.
     #[arg(long, value_enum, default_value = "process")]
     pub(crate) backend: BackendChoice,
-    /// Starts only this service; all four and Redis if omitted.
+    /// Starts only this service and Redis; all four services and Redis if omitted.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
     /// File with the settings of the services, their ports and their key, such as `.env.mcp.local`. Ports and key are random if omitted.

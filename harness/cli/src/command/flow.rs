@@ -1,5 +1,5 @@
 //! `harness flow`: sends one sample task through every service of a stack (guardrails, memory, patterns, orchestrator), and prints each call, its
-//! reply and its duration. With `--origin` it calls as a web page does and reports what a browser would allow.
+//! reply and its duration. With `--origin` it makes the calls of a web page and reports which of them a browser would allow.
 
 mod page;
 
@@ -28,16 +28,16 @@ const FACTS: &str = "2026-03-04 09:58 deploy of ledger 4.2 (adds an index on ent
     2026-03-04 10:05 on-call sees waiting connections: the pool of 20 is exhausted\n\
     2026-03-04 10:19 ledger rolled back to 4.1\n\
     2026-03-04 10:23 checkout p99 back at 0.3 s; 1,140 orders were late, none lost";
-/// Maximum number of lines that are printed of the artefact.
+/// Maximum number of lines of the artefact that are printed.
 const MAX_LINES: usize = 18;
 
 struct Walk<'a> {
     context: &'a Context,
     clients: BTreeMap<String, Client>,
     execution: String,
-    /// The origin of the web page that calls.
+    /// Origin of the web page whose calls are imitated; `None` without `--origin`.
     origin: Option<String>,
-    /// Why a browser refused the page a call, for each service; the first refusal.
+    /// For each service, the reason for the first call that a browser would refuse; `None` if it would allow all calls.
     browser: BTreeMap<String, Option<String>>,
     failed: u32,
 }
@@ -122,7 +122,7 @@ impl Walk<'_> {
 
         let intent = json!({ "intent": INTENT, "role": "sre" });
         let selected = self.step("patterns", "select_pattern", intent, say_patterns).await;
-        // The best match is injected, on the verdict above. Without a match there is nothing to inject, which is no failure.
+        // Injects the best match with the verdict from above. If no pattern matches, the step is skipped; that is not a failure.
         let first = &selected["patterns"][0];
         if first.is_object() {
             let names = first["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);

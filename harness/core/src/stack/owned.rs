@@ -1,5 +1,5 @@
 //! Starts processes that die with the harness, however it ends. The kernel kills such a process when the thread that
-//! started it ends (`PR_SET_PDEATHSIG`), also if the reaper is killed together with the harness.
+//! started it ends (`PR_SET_PDEATHSIG`), even if the reaper is killed together with the harness.
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -19,8 +19,8 @@ pub const SUBCOMMAND: &str = "__become";
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Returns a command for a program that dies with this process. [`spawn`] must start it. `executable` is the program of
-/// the harness.
+/// Returns a command that runs `program` and dies with this process. Start it with [`spawn`]. `executable` is the binary
+/// of the harness.
 pub(crate) fn command(executable: &Path, program: &Path) -> Command {
     // The harness starts itself, because a process must set its own death signal, and `exec` keeps it.
     let mut command = Command::new(executable);
@@ -36,7 +36,7 @@ pub(crate) async fn spawn(mut command: Command) -> io::Result<Child> {
     let (reply, started) = oneshot::channel();
     let runtime = Handle::current();
     let job: Job = Box::new(move || {
-        // tokio registers the child at the runtime of the thread that starts it.
+        // tokio registers the child with the runtime that the starting thread has entered.
         let _entered = runtime.enter();
         // If the caller has gone, the handle is dropped here and kills the process (`kill_on_drop`).
         let _ = reply.send(command.spawn());
@@ -46,8 +46,8 @@ pub(crate) async fn spawn(mut command: Command) -> io::Result<Child> {
     started.await.map_err(|_| ended())?
 }
 
-/// The queue of the thread that starts every owned process. It lives as long as the harness: a process that a worker of
-/// a runtime or a test starts would be killed when that thread ends.
+/// Returns the queue of the thread that starts every owned process. This thread lives as long as the harness. If a worker
+/// of a runtime or a test started a process, the kernel would kill the process when that thread ends.
 fn jobs() -> &'static Sender<Job> {
     static JOBS: OnceLock<Sender<Job>> = OnceLock::new();
     JOBS.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Makes the environment variables of a part from the topology, the signing key and the addresses of the parts that it
+//! Builds the environment variables of a part from the topology, the signing key and the addresses of the parts that it
 //! calls.
 
 use super::StackRequest;
@@ -14,7 +14,7 @@ pub(super) fn environment(
     addresses: &[(PartKind, String)],
 ) -> BTreeMap<String, String> {
     let mut values = part.settings.clone();
-    // Services run as in production, unless the topology tests something that production refuses.
+    // Services run as in production, unless the topology sets `APP_ENV` to test something that production refuses.
     values.entry(env::APP_ENV.to_owned()).or_insert_with(|| "production".to_owned());
     values.insert(env::JWT_SECRET.to_owned(), request.secret.clone());
     for (kind, address) in addresses {

@@ -1,5 +1,5 @@
-//! Personal data: addresses of mail and of machines, telephone numbers, accounts, cards, numbers that states give to people, dates of birth.
-//! Mail is looked for at its sign, everything else at the beginnings of numbers, and each look is bounded.
+//! Finds personal data: email and IP addresses, phone numbers, bank accounts, payment cards, identity numbers issued by states, and dates of birth.
+//! Email addresses are searched around each `@`, everything else at the beginning of each number. Each search reads a bounded part of the text.
 
 mod account;
 mod birth;
@@ -16,7 +16,7 @@ use mcp_contracts::guardrails::Severity;
 use number::Number;
 use std::ops::Range;
 
-/// Something personal.
+/// Personal data at one place of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Personal {
     kind: &'static str,
@@ -24,7 +24,7 @@ struct Personal {
     place: Range<usize>,
 }
 
-/// What may begin with a number, the most certain first.
+/// The detectors of data that begins with a number. The most certain one comes first.
 const READERS: [fn(&Number<'_>) -> Option<Personal>; 7] =
     [account::read, machine::read, card::read, identity::read, birth::read, phone::read, identity::read_labelled];
 

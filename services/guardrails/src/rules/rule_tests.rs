@@ -1,4 +1,4 @@
-//! Runs the tests of a rule, and refuses a rule that ordinary actions break.
+//! Runs the tests of a rule, and rejects a rule that every ordinary action violates.
 
 use super::model::SubjectKind;
 use super::pattern::HARMLESS;
@@ -11,7 +11,8 @@ use mcp_kit::data::Problem;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Runs the tests of a rule. Returns a problem for each case with another result than expected, or one if the rule matches everything.
+/// Runs the tests of a rule. Returns a problem for each case whose result differs from the expected one, or a single problem if the rule matches
+/// everything.
 pub(super) fn run_tests(
     file: &str,
     line: usize,
@@ -24,7 +25,7 @@ pub(super) fn run_tests(
         Ok(set) => set,
         Err(why) => return vec![problem(line, why)],
     };
-    // With the highest plan, to which every rule applies.
+    // The highest plan is used, because every rule applies to it.
     let breaks = |subject: &Subject<'_>| !set.broken(subject, Plan::Enterprise).is_empty();
     if breaks_everything(rule.subject, &breaks) {
         return vec![problem(line, "the rule would match everything; make it more specific".to_owned())];
@@ -44,7 +45,7 @@ pub(super) fn run_tests(
     problems
 }
 
-/// Returns true if every kind of action with every harmless text breaks the rule.
+/// Returns true if every kind of action with every harmless text violates the rule.
 fn breaks_everything(kind: SubjectKind, breaks: &impl Fn(&Subject<'_>) -> bool) -> bool {
     let files = ["src/main.rs".to_owned()];
     ActionKind::ALL.into_iter().all(|action| {

@@ -1,11 +1,11 @@
-//! Reads typed values out of a YAML tree. A value that does not fit becomes a problem and reading goes on, so that all problems of a file
+//! Reads typed values from a YAML tree. If a value has the wrong type, the reader records a problem and continues, so that all problems of a file
 //! are reported together.
 
 use super::yaml::{self, MapEntry, Node, Value};
 use super::{Problem, expected_one_of};
 use std::collections::BTreeMap;
 
-/// Reads one file and collects its problems.
+/// Reads the values of one file and collects its problems. It gets the text from its caller; it opens no file.
 pub struct FileReader<'a> {
     file: &'a str,
     /// Id of the item being read; problems carry it.
@@ -44,7 +44,7 @@ impl<'a> FileReader<'a> {
         yaml::parse(text).map_err(|error| self.problem(error.line, error.message)).ok()
     }
 
-    /// Returns the number of problems so far. An item without problems does not change it.
+    /// Returns the number of problems so far. A caller compares the numbers before and after an item to see if the item has problems.
     pub fn problem_count(&self) -> usize {
         self.problems.len()
     }
@@ -54,7 +54,7 @@ impl<'a> FileReader<'a> {
         self.problems.push(Problem { file, line, item, message: message.into() });
     }
 
-    /// Reads a map with the fields `names`; others and repeated ones are problems.
+    /// Reads a map with the fields `names`. Other fields and repeated ones are problems.
     pub fn fields<'n>(&mut self, node: &'n Node, what: &str, names: &[&str]) -> Option<Fields<'n>> {
         let Value::Map(entries) = &node.value else {
             self.problem(node.line, format!("{what} is {}; it must be a map", node.value.kind()));
@@ -72,7 +72,7 @@ impl<'a> FileReader<'a> {
         Some(Fields { line: node.line, by_key })
     }
 
-    /// Reads a map with any keys; repeated ones are problems.
+    /// Reads a map with any keys. A repeated key is a problem.
     pub fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [MapEntry] {
         let Value::Map(entries) = &node.value else {
             self.problem(node.line, format!("{what} is {}; it must be a map", node.value.kind()));
@@ -117,7 +117,7 @@ impl<'a> FileReader<'a> {
         node
     }
 
-    /// Reads a required text of 1 to `most` characters.
+    /// Reads a required text of 1 to `most` characters, without the spaces around it.
     pub fn bounded(&mut self, fields: &Fields<'_>, key: &str, most: usize) -> Option<String> {
         let node = self.required(fields, key)?;
         let text = self.text(node, &format!("`{key}`"))?.trim();
@@ -141,7 +141,7 @@ impl<'a> FileReader<'a> {
         items.iter().filter_map(|item| Some((item.line, self.text(item, &what)?.to_owned()))).collect()
     }
 
-    /// Reads one of the values in `all`; the file contains its `name`.
+    /// Reads one of the values in `all`. The file has the text that `name` returns for the value.
     pub fn word<T: Copy>(&mut self, node: &Node, what: &str, all: &[T], name: fn(T) -> &'static str) -> Option<T> {
         let text = self.text(node, what)?;
         let value = all.iter().copied().find(|value| name(*value) == text);

@@ -1,5 +1,5 @@
-//! Connections that read, concurrently with the writer. Only one read uses a connection at a time. A read whose caller has gone is interrupted,
-//! and keeps its place until it has ended.
+//! The connections for reads, which run concurrently with the writer. A connection serves one read at a time. If the caller of a read has gone, the
+//! read is interrupted; it keeps its connection until it has ended.
 
 use super::error::DatabaseError;
 use super::health::Health;
@@ -16,13 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Number of connections, each with a page cache of up to 4 MiB.
 // 16 MiB of cache in total, because a service must fit into 0.5 GB.
 const READERS: usize = 4;
-/// Number of connections that one owner may use at a time, so that slow reads of one never keep out all others.
+/// Number of connections that one owner may use at a time, so that slow reads of one owner never block those of all others.
 const READERS_OF_OWNER: usize = READERS - 1;
 /// How long a read waits for a free connection.
 const WAIT_DEADLINE: Duration = Duration::from_secs(5);
-/// Steps of SQLite's virtual machine between two checks whether the caller has gone, well below 1 ms.
+/// Steps of SQLite's virtual machine, well below 1 ms, after which a read checks if its caller has gone.
 const STEPS_BETWEEN_CHECKS: i32 = 1_000;
-/// Number of owners from which those without a read are forgotten.
+/// Number of stored owners. When it is reached, owners that have no read running or waiting are removed.
 const KEPT_OWNERS: usize = 1_024;
 
 pub(super) struct Readers {
@@ -34,7 +34,7 @@ pub(super) struct Readers {
     health: Arc<Health>,
 }
 
-/// Places of a read: that of its owner, and that of its connection.
+/// The permits of a read: that of its owner, and that of its connection.
 type Places = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
 
 /// Interrupts the read when its caller drops the future.
@@ -50,8 +50,8 @@ impl Readers {
     pub(super) fn new(file: &Path, first: Connection, health: Arc<Health>) -> Self {
         Self {
             file: file.to_owned(),
-            // Opening the first reader at the start shows that the file can be read; further ones are opened when reads
-            // overlap.
+            // The first connection is opened at the start, to show that the file can be read. Further ones are opened when
+            // reads overlap.
             idle: Mutex::new(vec![first]),
             permits: Arc::new(Semaphore::new(READERS)),
             owners: Mutex::default(),
@@ -81,7 +81,7 @@ impl Readers {
     async fn places(&self, owner: Option<&str>) -> Result<Places, DatabaseError> {
         let acquire =
             |permits: Arc<Semaphore>| async move { permits.acquire_owned().await.map_err(|_| DatabaseError::Closed) };
-        // The owner's place first: a read that waits for it must not hold a connection.
+        // The owner's permit comes first: a read that waits for it must not occupy a connection.
         let own = match owner {
             Some(owner) => Some(acquire(self.permits_of(owner)).await?),
             None => None,
@@ -107,6 +107,7 @@ impl Readers {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
         gone: Arc<AtomicBool>,
     ) -> Result<T, DatabaseError> {
+        // No caller receives this error, because the caller has gone.
         if gone.load(Ordering::Relaxed) {
             return Err(DatabaseError::Closed);
         }
@@ -117,11 +118,12 @@ impl Readers {
         };
         let closed = Arc::clone(&self.closed);
         let must_end = move || gone.load(Ordering::Relaxed) || closed.load(Ordering::Relaxed);
-        // Not an interrupt of SQLite, which affects only the statement that runs at that moment.
+        // `sqlite3_interrupt` would not do: it ends only the statement that is running at that moment.
         connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(must_end))?;
         let result = in_snapshot(&connection, work);
         connection.progress_handler(0, None::<fn() -> bool>)?;
-        // After `close` the connection is dropped, so that the file is closed. So is one whose transaction could not end.
+        // After `close` the connection is dropped, so that the file is closed. A connection whose transaction could not end is
+        // dropped too.
         if !self.permits.is_closed() && connection.is_autocommit() {
             self.idle.lock().push(connection);
         }

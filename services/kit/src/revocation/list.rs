@@ -1,4 +1,5 @@
-//! The list of revocations in Redis: a sorted set of entries by their expiry, and a mark that each change replaces.
+//! The list of revocations in Redis: a set of entries, sorted by expiry, and a random mark. Each change replaces the mark, so that instances see
+//! that the list has changed.
 
 use super::{Entries, Revocation};
 use crate::auth::MAX_CLOCK_SKEW_SECS;
@@ -8,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 
 const LIST: &str = "mcp:revoked";
 const MARK: &str = "mcp:revoked:mark";
-/// Largest number of entries, so that every instance can hold and read all of them.
+/// Maximum number of entries. Every instance reads all of them and keeps them in memory.
 pub(super) const MAX_ENTRIES: u64 = 10_000;
 /// Lifetime of the list after its last change: no token lives longer.
 const KEEP_SECS: u64 = MAX_LIFETIME_SECS + MAX_CLOCK_SKEW_SECS;
@@ -19,6 +20,7 @@ pub(super) async fn mark(connection: &mut MultiplexedConnection) -> RedisResult<
 
 /// Returns the entries that have not expired.
 pub(super) async fn read(connection: &mut MultiplexedConnection, now: u64) -> RedisResult<Entries> {
+    // `(` excludes entries that expire at `now`; `write` removes these.
     let mut range = redis::cmd("ZRANGEBYSCORE");
     range.arg(LIST).arg(format!("({now}")).arg("+inf").arg("WITHSCORES");
     let stored: Vec<(String, f64)> = range.query_async(connection).await?;
@@ -26,7 +28,7 @@ pub(super) async fn read(connection: &mut MultiplexedConnection, now: u64) -> Re
     let entry = |(text, expiry): (String, f64)| Some((serde_json::from_str(&text).ok()?, expiry as u64));
     let entries: Entries = stored.into_iter().filter_map(entry).collect();
     if entries.len() < number {
-        // A newer release may have other kinds.
+        // A newer release may have written other kinds of entries.
         tracing::warn!(
             unread = number - entries.len(),
             "the list of revocations has entries that this release cannot read"

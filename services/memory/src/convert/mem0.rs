@@ -1,4 +1,4 @@
-//! Memories of mem0. Each becomes one memory; its categories become tags.
+//! Converts an export of mem0. Each memory of mem0 becomes one memory; its categories become tags.
 
 use super::{Draft, keep, lines, memory, tags, why};
 use mcp_contracts::memory::ImportedMemory;
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// The field of the metadata with what mem0 knows of a memory.
+/// Field of the metadata that keeps the fields of mem0 for which a memory has no place.
 const FIELD: &str = "mem0";
 
 /// An object with a list of memories.
@@ -46,7 +46,7 @@ fn records<'a>(text: &'a str) -> Result<Vec<(usize, &'a str)>, (usize, String)> 
         let is_lines = lines.next().is_none_or(|(_, line)| serde_json::from_str::<&RawValue>(line).is_ok());
         match serde_json::from_str::<Document<'_>>(text) {
             Ok(document) => document.results,
-            // A first line that is a whole object is a record of its own.
+            // If the first line is a complete JSON value, the file is JSON Lines: each line is one record.
             Err(_) if is_lines => return Ok(super::lines(text).collect()),
             Err(error) => return Err(not_json(error)),
         }
@@ -71,7 +71,7 @@ fn of(record: &str) -> Result<ImportedMemory, String> {
         return Err(format!("its metadata has a field `{FIELD}`, which the conversion needs"));
     }
     let mut fields = exported.others;
-    // The messages from which mem0 made the memory, and the rank in a search.
+    // `input` has the messages from which mem0 made the memory, and `score` the rank in a search. Both are dropped.
     fields.retain(|name, _| !["input", "score"].contains(&name.as_str()));
     fields.insert("id".to_owned(), json!(exported.id));
     fields.insert("categories".to_owned(), json!(exported.categories));
@@ -80,7 +80,7 @@ fn of(record: &str) -> Result<ImportedMemory, String> {
     Ok(memory)
 }
 
-/// Returns a time without an offset as one of UTC. What is no time stays as it is, for the check of the memory to report.
+/// Returns a time without an offset as UTC. A text that is no time stays as it is; the validation of the memory reports it.
 fn time(text: &str) -> String {
     let is_complete = text.parse::<jiff::Timestamp>().is_ok();
     match text.parse::<jiff::civil::DateTime>() {

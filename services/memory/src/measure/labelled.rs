@@ -1,4 +1,4 @@
-//! The labelled set as it is compiled in: memories, and questions with the ids of the memories that hold the evidence.
+//! The labelled set, which is compiled into the binary: memories, and questions with the ids of the memories that have the evidence.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,10 +17,10 @@ pub(super) struct LabelledMemory {
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     pub(super) id: String,
-    /// A row of the table.
+    /// Group of the question. Each group is a row of the table that `measure` prints.
     pub(super) group: String,
     pub(super) question: String,
-    /// Ids of the memories that answer the question, each of them alone or a part of the answer.
+    /// Ids of the memories that answer the question, completely or in part.
     pub(super) evidence: Vec<String>,
 }
 

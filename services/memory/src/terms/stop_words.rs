@@ -24,12 +24,12 @@ static LISTS: LazyLock<Vec<HashSet<String>>> = LazyLock::new(|| {
         .collect()
 });
 
-/// By how many words another list must have more than the English one.
+/// Number of words by which another list must exceed the English one.
 // One word is no evidence: "war" and "son" are subjects of English questions and stop words elsewhere.
 const MARGIN: usize = 2;
 
-/// Returns the list that has most of the words; the English one unless another has clearly more.
-// Not all lists at once, for the same reason.
+/// Returns the list that contains the most words of the query. It is the English one unless another list contains at least [`MARGIN`] more.
+// The lists are not merged, for the same reason: a stop word of one language is a subject in another.
 pub(super) fn of_language<'a>(words: impl Iterator<Item = &'a str>) -> &'static HashSet<String> {
     let words: Vec<String> = words.map(|word| fold::without_accents(word).into_owned()).collect();
     let count = |list: &HashSet<String>| words.iter().filter(|word| list.contains(word.as_str())).count();

@@ -39,13 +39,13 @@ async fn run(store: Arc<dyn Store>, tenant: Tenant, mut request: SearchMemory) -
     let (limit, selection) = (validate::limit(request.limit)?, validate::selection(&request.filter)?);
     let cursor = request.cursor.take();
     let explain = std::mem::take(&mut request.explain);
-    // A cursor belongs to the query, not to the form of its pages: a client may change `limit` and `explain` from page to page.
+    // A cursor is bound to the query, but not to `limit` and `explain`: a client may change these from page to page.
     request.limit = None;
     let binding = Binding::new(&tenant, "search", &request);
     let parse = |cursor: String| binding.parse_search(&cursor).ok_or_else(validate::bad_cursor);
     let (as_of, after) = cursor.map(parse).transpose()?.unzip();
     let as_of = as_of.unwrap_or_else(now_us);
-    // One more than the page shows whether there is a next page.
+    // One hit more than the page holds shows if there is a next page.
     let query = SearchQuery { terms, selection, limit: limit + 1, as_of, after };
     let mut hits = store.search(&tenant, query).await.map_err(tool_error)?;
     let has_more = hits.len() > limit;
@@ -64,7 +64,7 @@ async fn run(store: Arc<dyn Store>, tenant: Tenant, mut request: SearchMemory) -
 /// Returns the words that a hit has, with the greatest share first.
 fn shares(words: &[String], parts: &[f64]) -> Vec<WordShare> {
     let sum: f64 = parts.iter().sum();
-    // Two digits, because the reply is read by a model and each digit costs it.
+    // Two digits, because a model reads the reply and each digit costs tokens.
     let share = |part: &f64| (part / sum * 100.0).round() / 100.0;
     let matched = words.iter().zip(parts).filter(|(_, part)| **part > 0.0);
     let mut shares: Vec<WordShare> =

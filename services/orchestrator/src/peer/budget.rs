@@ -1,5 +1,5 @@
-//! The retry budget: a call deposits a fifth of a retry, and a retry withdraws a whole one. Whatever peers do, retries are at most a fifth of the
-//! calls, so that retries do not make an outage worse.
+//! The retry budget: a call deposits a fifth of a retry, and a retry withdraws a whole one. Whatever peers do, a process makes at most one retry more
+//! than a fifth of its calls, so that retries do not make an outage worse.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use std::time::Duration;
 pub const CALLS_PER_RETRY: u32 = 5;
 /// Maximum number of saved retries. With more, a burst of retries after a quiet hour would hit a peer that has just failed.
 pub const MAX_SAVED_RETRIES: u32 = 10;
-/// Maximum wait before a retry. If a peer asks for a longer one, the workflow uses its fallback instead.
+/// Maximum wait before a retry, jitter included. If a peer asks for a longer one, the workflow uses its fallback instead.
 pub const MAX_RETRY_WAIT: Duration = Duration::from_millis(250);
-/// Jitter: the wait is drawn from zero to this, so that clients that failed together do not retry together.
+/// Maximum jitter: a random time up to this is added to the wait, so that clients that failed together do not retry together.
 pub const RETRY_JITTER: Duration = Duration::from_millis(50);
 
-/// The saved retries, in fifths of one. A new process may retry once.
+/// The saved retries, in fifths of a retry. A new process begins with one whole retry.
 #[derive(Debug)]
 pub struct Budget {
     // Whole numbers, so that no rounding error adds up over millions of calls.
@@ -38,7 +38,7 @@ impl Budget {
     }
 }
 
-/// Returns the wait before a retry, with `random` from 0 to 1; `None` if the peer asks for a longer one than [`MAX_RETRY_WAIT`].
+/// Returns the wait before a retry: the time that the peer asks for, and jitter by `random` (0 to 1). `None` if it exceeds [`MAX_RETRY_WAIT`].
 pub fn retry_delay(retry_after: Option<Duration>, random: f64) -> Option<Duration> {
     let wait = retry_after.unwrap_or_default() + RETRY_JITTER.mul_f64(random.clamp(0.0, 1.0));
     (wait <= MAX_RETRY_WAIT).then_some(wait)

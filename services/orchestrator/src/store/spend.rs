@@ -1,4 +1,4 @@
-//! Spend on models by organisation and day, including reservations.
+//! What each organisation spends on models per day, including reservations.
 
 use super::{Store, StoreError};
 use crate::llm::{SpendError, SpendStore};
@@ -31,7 +31,7 @@ fn failed(org: &str, attempted: &'static str) -> impl FnOnce(StoreError) -> Spen
 impl SpendStore for Spend {
     fn reserve<'a>(&'a self, org: &'a str, day: Date, sum: u64, limit: u64) -> BoxFuture<'a, Result<bool, SpendError>> {
         let (owned, text) = (org.to_owned(), day.to_string());
-        // A call of yesterday may still be settled; older days are not needed.
+        // A call that began yesterday may still have to be settled. Older days are not needed.
         let oldest = day.yesterday().unwrap_or(day).to_string();
         let work = self.0.database.write_for(Turn::of(org), move |transaction| {
             transaction.execute("DELETE FROM spend WHERE day < ?1", [&oldest])?;

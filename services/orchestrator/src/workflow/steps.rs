@@ -1,4 +1,4 @@
-//! The steps of a workflow: the reply lists them, and the status follows from them.
+//! The steps of a workflow. The reply lists them, and its status is derived from them.
 
 use crate::peer::{PeerError, PeerReply};
 use mcp_contracts::orchestrator::{Reason, Step, StepName, StepOutcome};

@@ -101,7 +101,7 @@ impl Fake {
         let inner = Arc::new(Inner {
             script: Mutex::default(),
             verdicts: Verdicts::new(settings),
-            authenticator: Authenticator::new(settings),
+            authenticator: Authenticator::new(settings.accepted_secrets()),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -10,14 +10,14 @@ use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Number of connections that the harness opens to fill Redis in [`RedisState::MaxClients`]. If the harness dies, all
-/// of them close, so the watchdog gets a connection although the services compete for them.
+/// Number of connections that the harness opens in [`RedisState::MaxClients`], so that Redis accepts no others. If the
+/// harness dies, all of them close, so the watchdog gets a connection although the services compete for them.
 const PLACES: usize = 32;
 /// Time after which Redis ends a fault by itself, in milliseconds, if neither the harness nor the watchdog has ended
 /// it: resumes paused writes, and removes the keys of [`RedisState::Loading`].
 const PAUSED_MS: u32 = 600_000;
-/// How long a script runs before Redis answers other clients with `BUSY`, in milliseconds. The default of Redis is
-/// 5,000, which is as long as a state may take to show its symptom.
+/// How long a script runs before Redis answers other clients with `BUSY`, in milliseconds. The default of Redis,
+/// 5,000, is too long: a state must show its symptom within the same 5 s.
 const BUSY_AFTER_MS: u32 = 100;
 /// A privileged port on which no Redis listens, so that the replica never finds a master.
 const DEAD_PORT: u16 = 1;
@@ -25,8 +25,8 @@ const DEAD_PORT: u16 = 1;
 /// itself after two minutes.
 const LOADED_KEYS: u32 = 12_000;
 const LOAD_DELAY_US: u32 = 10_000;
-/// Size of each key in bytes, and the interval at which a loading Redis answers its clients. Redis accepts no smaller
-/// interval.
+/// Size of each value in bytes, and the number of loaded bytes after which Redis answers its clients again. Redis
+/// accepts no smaller interval.
 const LOADED_BYTES: usize = 1_024;
 const FILL: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('SET', ARGV[1] .. i, ARGV[3], 'PX', ARGV[4]) end";
 const CLEAR: &str = "for i = 1, tonumber(ARGV[2]) do redis.call('UNLINK', ARGV[1] .. i) end";
@@ -165,8 +165,8 @@ async fn password(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
 /// Makes Redis save its data and load it again slowly, so that it answers as after a restart. Closes the connections,
 /// as a restart does.
 async fn loading(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
-    // Settings are restored in reverse order, so the delay comes first. If the interval were restored first, Redis
-    // would read its clients so rarely that the command which ends the delay would wait for a long time.
+    // Settings are restored in reverse order, so the delay is restored first. If the interval were restored first, Redis
+    // would answer its clients so rarely that the command which restores the delay would wait for a long time.
     let slow = [
         ("loading-process-events-interval-bytes", LOADED_BYTES.to_string()),
         ("key-load-delay", LOAD_DELAY_US.to_string()),

@@ -1,5 +1,5 @@
-//! What people do not see and models do: characters without a width that carry text, reversed text, and comments or invisible elements that
-//! address a model. Marks that scripts and emoji need are left alone.
+//! Finds text that models read and people do not see: zero-width characters that carry text, reversed text, and comments or invisible elements that
+//! address a model. Characters that scripts and emoji need are not reported.
 
 use super::fold::Folded;
 use super::phrases;
@@ -10,9 +10,9 @@ use mcp_contracts::guardrails::Severity;
 
 /// Longest hidden passage that is read, in bytes.
 const MAX_PASSAGE: usize = 4_000;
-/// As many characters without a width between letters are no accident.
+/// Minimum number of zero-width characters between letters that is reported. Fewer may be there by accident.
 const MANY: usize = 3;
-/// As many selectors in a row carry text.
+/// Maximum number of variation selectors in a row that is not reported. A longer run carries text.
 const SELECTORS: usize = 6;
 
 pub(super) fn find(text: &str, findings: &mut Findings) {
@@ -22,7 +22,7 @@ pub(super) fn find(text: &str, findings: &mut Findings) {
     }
 }
 
-/// Runs of tag characters and selectors, and reversed text.
+/// Finds runs of tag characters and of variation selectors, and reversed text.
 fn runs(text: &str, findings: &mut Findings) {
     let mut run: Option<(usize, usize, usize, bool)> = None;
     let mut flag = false;
@@ -32,7 +32,7 @@ fn runs(text: &str, findings: &mut Findings) {
             let tags = matches!(letter, '\u{e0000}'..='\u{e007f}');
             run = match run {
                 Some((start, count, _, flag)) => Some((start, count + 1, at + letter.len_utf8(), flag)),
-                // The flags of regions are spelled in tags.
+                // Tags after a black flag are allowed: flags of regions, such as Scotland, are spelled with them.
                 None => Some((at, 1, at + letter.len_utf8(), flag || !tags)),
             };
             continue;
@@ -53,7 +53,7 @@ fn runs(text: &str, findings: &mut Findings) {
     }
 }
 
-/// Characters without a width between Latin letters; in other scripts they are spelling.
+/// Finds zero-width characters between Latin letters. Other scripts need such characters for their spelling.
 fn widthless(text: &str, findings: &mut Findings) {
     let (mut count, mut first, mut last) = (0, 0, 0);
     let mut before = ' ';
@@ -81,7 +81,7 @@ fn is_widthless(letter: char) -> bool {
     matches!(letter, '\u{200b}' | '\u{200c}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
-/// Comments of HTML and Markdown, and elements that a style hides, where they address a model.
+/// Finds comments of HTML and Markdown, and elements that a style hides, that address a model.
 pub(super) fn find_passages(text: &str, findings: &mut Findings) {
     for (opening, closing) in &TABLE.hidden {
         let mut at = 0;

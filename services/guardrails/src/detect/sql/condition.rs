@@ -1,16 +1,16 @@
-//! Whether the condition of a statement confines it at all, as far as that can be seen without the data.
+//! Decides if the condition of a statement excludes any row at all, as far as that can be decided without the data.
 
 use super::lex::{Kind, Token};
 
-/// How deep parentheses are followed.
+/// Maximum depth of nested parentheses that is read. A deeper condition counts as one that excludes rows.
 const MAX_DEPTH: usize = 12;
 
-/// Regular expressions that every text matches.
+/// Regular expressions that practically every text matches. (`'.'` does not match an empty text.)
 const MATCH_ALL: [&str; 5] = ["'.*'", "'^'", "''", "'^.*$'", "'.'"];
-/// Names of columns that hold a key in every row.
+/// Names of columns that usually have a positive, non-null key in every row.
 const KEYS: [&str; 7] = ["id", "_id", "uuid", "rowid", "_rowid_", "oid", "ctid"];
 
-/// Whether a condition holds for every row.
+/// Returns true if a condition holds for every row.
 pub(super) fn always_holds(tokens: &[Token<'_>]) -> bool {
     any(tokens, 0)
 }
@@ -24,7 +24,7 @@ fn all(tokens: &[Token<'_>], depth: usize) -> bool {
 }
 
 fn one(tokens: &[Token<'_>], depth: usize) -> bool {
-    if is_constant(tokens) {
+    if has_only_literals(tokens) {
         return constant_holds(tokens);
     }
     match tokens {
@@ -43,8 +43,8 @@ fn one(tokens: &[Token<'_>], depth: usize) -> bool {
     }
 }
 
-/// Whether no column is in it.
-fn is_constant(tokens: &[Token<'_>]) -> bool {
+/// Returns true if a condition of several tokens has literals and names no column.
+fn has_only_literals(tokens: &[Token<'_>]) -> bool {
     let called = |at: usize| tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Sign(b'('));
     tokens.len() > 1
         && tokens.iter().enumerate().all(|(at, token)| match token.kind {
@@ -59,7 +59,7 @@ fn is_constant(tokens: &[Token<'_>]) -> bool {
         && !matches!(tokens, [open, .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')'))
 }
 
-/// A comparison of constants confines nothing, unless it is plainly false.
+/// Returns true unless a comparison of constants is clearly false. A comparison that cannot be computed here counts as true.
 fn constant_holds(tokens: &[Token<'_>]) -> bool {
     let operator = |range: std::ops::Range<usize>| tokens[range].iter().map(|token| token.text).collect::<String>();
     let (left, operator, right) = match tokens {
@@ -86,7 +86,7 @@ fn has_source(tokens: &[Token<'_>]) -> bool {
     tokens.iter().any(|token| token.is("from"))
 }
 
-/// Whether a simple condition holds for no row.
+/// Returns true if a simple condition holds for no row.
 fn never(tokens: &[Token<'_>]) -> bool {
     let inner = match tokens {
         [open, inner @ .., close] if open.kind == Kind::Sign(b'(') && close.kind == Kind::Sign(b')') => inner,
@@ -128,6 +128,7 @@ fn compared(tokens: &[Token<'_>]) -> bool {
         ("=" | "==" | "<=>", ..) => same,
         ("<>" | "!=", [a], [b]) if literal(a) && literal(b) => a.text != b.text,
         (_, [a], [b]) if literal(a) && literal(b) => ordered(&operator, number(a), number(b)),
+        // A comparison of a key with 0 or a negative number excludes no row, because keys are positive.
         (">" | ">=", _, [zero]) => left.last().is_some_and(is_key) && zero.text == "0",
         (">" | ">=", _, [minus, one]) => {
             left.last().is_some_and(is_key) && minus.kind == Kind::Sign(b'-') && one.text == "1"
@@ -167,7 +168,7 @@ fn number(token: &Token<'_>) -> Option<f64> {
     token.text.parse().ok()
 }
 
-/// The parts between a word outside parentheses; the `and` of a `between` joins nothing.
+/// Splits a condition at `word`, outside parentheses. The `and` of a `between` is not a separator.
 fn split<'a, 't>(tokens: &'a [Token<'t>], word: &str) -> Vec<&'a [Token<'t>]> {
     let (mut parts, mut start, mut depth, mut between) = (Vec::new(), 0, 0_usize, false);
     for (at, token) in tokens.iter().enumerate() {

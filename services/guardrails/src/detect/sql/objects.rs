@@ -1,4 +1,4 @@
-//! Statements that remove or change objects, columns and access.
+//! Recognizes statements that remove or change objects, columns and access rights.
 
 use super::lex::{Kind, Token};
 use super::reader::{ACCESS, Found, OVERWRITE, Reader};
@@ -17,16 +17,17 @@ pub(super) fn drop_object(reader: &mut Reader<'_, '_>) -> Found {
     }
     if let Some(kind) = reader.take_one_of(&WORDS.containers) {
         reader.if_exists();
-        // Which table it is may be put in by the program.
+        // The name continues where it cannot be read: the program may insert it.
         if reader.peek().kind == Kind::Unknown {
             return Some((kind, Severity::Critical));
         }
         let name = reader.names()?;
+        // SQL Server: a name with `#` is a temporary table.
         if name.text.starts_with('#') || name.text.starts_with("[#") {
             return None;
         }
         reader.skip(&["cascade", "restrict", "constraints", "purge", "force", "with", "sync", "on"]);
-        let options = reader.sql && (reader.shouted || reader.peek().kind == Kind::Sign(b'('));
+        let options = reader.sql && (reader.upper_case || reader.peek().kind == Kind::Sign(b'('));
         return (reader.over() || options).then_some((kind, Severity::Critical));
     }
     let known = reader.take_one_of(&WORDS.objects);
@@ -60,7 +61,7 @@ pub(super) fn create(reader: &mut Reader<'_, '_>) -> Found {
 pub(super) fn alter(reader: &mut Reader<'_, '_>) -> Found {
     if reader.peek().is_any(&["user", "role", "login", "policy", "default", "authorization", "group"]) {
         reader.next();
-        return (reader.stands_alone() && (reader.shouted || reader.sql) && reader.name().is_some()).then_some(ACCESS?);
+        return (reader.stands_alone() && (reader.upper_case || reader.sql) && reader.name().is_some()).then_some(ACCESS?);
     }
     if !reader.skip(&["foreign", "external"]).is("table") {
         return None;
@@ -79,7 +80,7 @@ pub(super) fn alter(reader: &mut Reader<'_, '_>) -> Found {
     None
 }
 
-/// What a clause of `ALTER TABLE` removes or rewrites.
+/// Returns the finding for a clause of `ALTER TABLE` that removes or rewrites data, or changes access rights.
 fn altered(reader: &mut Reader<'_, '_>, word: &Token<'_>) -> Found {
     let high = |kind| Some((kind, Severity::High));
     let next = *reader.peek();
@@ -114,7 +115,7 @@ fn altered(reader: &mut Reader<'_, '_>, word: &Token<'_>) -> Found {
     None
 }
 
-/// `ALTER COLUMN a TYPE int`, or without the keyword in SQL Server.
+/// Returns true for `ALTER COLUMN a TYPE int`. SQL Server omits the keyword `TYPE`.
 fn retyped(reader: &Reader<'_, '_>) -> bool {
     let column = usize::from(reader.peek().is("column"));
     let after = |more: usize| reader.tokens.get(reader.at + column + more);
@@ -168,7 +169,7 @@ fn dropped(reader: &mut Reader<'_, '_>) -> Found {
     ends.then_some(("drop_column", Severity::High))
 }
 
-/// `VACUUM t RETAIN 0 HOURS`: the versions that one could go back to are removed.
+/// Finds `VACUUM t RETAIN 0 HOURS`, with any number: it removes the old versions of a table, to which it could be reset.
 pub(super) fn retained(reader: &mut Reader<'_, '_>) -> Found {
     let rest = reader.rest();
     rest.windows(2)
@@ -193,11 +194,11 @@ pub(super) fn grant(reader: &mut Reader<'_, '_>) -> Found {
         return if all && on <= 1 && to <= 8 {
             Some(("grant_all", Severity::High))
         } else {
-            (everybody || further && (reader.sql || reader.shouted)).then_some(ACCESS?)
+            (everybody || further && (reader.sql || reader.upper_case)).then_some(ACCESS?)
         };
     }
-    // A role, or a privilege of the whole server.
-    (reader.sql && reader.shouted && to <= 4).then_some(ACCESS?)
+    // Without `on`, the statement grants a role or a privilege of the whole server.
+    (reader.sql && reader.upper_case && to <= 4).then_some(ACCESS?)
 }
 
 pub(super) fn revoke(reader: &mut Reader<'_, '_>) -> Found {
@@ -205,5 +206,5 @@ pub(super) fn revoke(reader: &mut Reader<'_, '_>) -> Found {
     let at = |word: &str| rest.iter().position(|token| token.is(word));
     let from = at("from").or_else(|| at("to"))?;
     let on = at("on").is_some_and(|on| on < from);
-    (reader.stands_alone() && (on || reader.sql && from <= 4) && (reader.shouted || reader.sql)).then_some(ACCESS?)
+    (reader.stands_alone() && (on || reader.sql && from <= 4) && (reader.upper_case || reader.sql)).then_some(ACCESS?)
 }

@@ -19,7 +19,7 @@ pub(super) struct Reader<'a, 't> {
     pub(super) sql: bool,
     /// True where the verb begins a line, a statement or a string.
     pub(super) begins: bool,
-    pub(super) shouted: bool,
+    pub(super) upper_case: bool,
 }
 
 impl<'a, 't> Reader<'a, 't> {
@@ -154,6 +154,6 @@ impl<'a, 't> Reader<'a, 't> {
     /// Whether it stands as a statement does even where its words are common ones.
     pub(super) fn stands_alone(&self) -> bool {
         let ends = self.tokens.last().is_some_and(|last| matches!(last.kind, Kind::Semicolon | Kind::End));
-        self.sql || self.shouted || self.begins && ends
+        self.sql || self.upper_case || self.begins && ends
     }
 }

@@ -37,8 +37,8 @@ pub(super) fn truncate(reader: &mut Reader<'_, '_>) -> Found {
         "sync",
         "on",
     ]);
-    let sure = table || all || reader.shouted || reader.sql && reader.begins || reader.peek().kind == Kind::Semicolon;
-    ((reader.over() || reader.sql && reader.shouted) && sure).then_some(found?)
+    let sure = table || all || reader.upper_case || reader.sql && reader.begins || reader.peek().kind == Kind::Semicolon;
+    ((reader.over() || reader.sql && reader.upper_case) && sure).then_some(found?)
 }
 
 pub(super) fn delete(reader: &mut Reader<'_, '_>) -> Found {
@@ -81,7 +81,7 @@ pub(super) fn delete(reader: &mut Reader<'_, '_>) -> Found {
     if reader.peek().kind == Kind::Word && !reader.peek().is_any(&clauses) && !reader.peek().new_line {
         reader.next();
     }
-    let goes_on = reader.over() || reader.peek().is_any(&clauses) || reader.sql && reader.shouted;
+    let goes_on = reader.over() || reader.peek().is_any(&clauses) || reader.sql && reader.upper_case;
     if !goes_on {
         return None;
     }

@@ -49,9 +49,9 @@ pub(super) fn read(text: &str, verb: Range<usize>, place: &Place, work: &mut usi
     let tokens = tokens(text, verb.end, place.quote, place.dialect, MAX_TOKENS);
     *work += READ_WORK + tokens.last().map_or(0, |last| last.end - verb.end);
     let begins = begins_line(text, verb.start) || place.quote == text[..verb.start].bytes().next_back();
-    let shouted = word.bytes().all(|letter| letter.is_ascii_uppercase());
+    let upper_case = word.bytes().all(|letter| letter.is_ascii_uppercase());
     let mut reader =
-        Reader { tokens: &tokens, at: 0, end: verb.end, sql: place.text != TextKind::Mixed, begins, shouted };
+        Reader { tokens: &tokens, at: 0, end: verb.end, sql: place.text != TextKind::Mixed, begins, upper_case };
     let found = match word.to_ascii_lowercase().as_str() {
         "drop" => objects::drop_object(&mut reader),
         "truncate" => rows::truncate(&mut reader),
@@ -73,9 +73,9 @@ pub(super) fn read(text: &str, verb: Range<usize>, place: &Place, work: &mut usi
         _ => (reader.take("owned") && reader.take("by")).then_some(ACCESS?),
     };
     let (kind, severity) = found?;
-    let titled = word.starts_with(|first: char| first.is_ascii_uppercase()) && !shouted;
+    let titled = word.starts_with(|first: char| first.is_ascii_uppercase()) && !upper_case;
     let semicolon = tokens.last().is_some_and(|last| last.kind == Kind::Semicolon);
-    let is_statement = semicolon || shouted || place.text == TextKind::Declared || !(place.after_word || titled);
+    let is_statement = semicolon || upper_case || place.text == TextKind::Declared || !(place.after_word || titled);
     is_statement.then_some(Statement { kind, severity, end: reader.end })
 }
 

@@ -1,4 +1,5 @@
-//! When an incident began, was noticed and ended, who was affected, and the timeline. Only durations between two times of the text are computed.
+//! Finds when an incident began, was noticed and ended, and who was affected, and builds the timeline. A duration is computed only from two times in
+//! the text; otherwise it is the one that the text states.
 
 use super::facts::{Fact, Facts, is_symptom};
 use super::report::{Impact, Mark, Timeline, TimelineEntry};
@@ -7,7 +8,7 @@ use crate::agent::timestamp::Timestamp;
 use std::ops::Range;
 
 const MAX_ENTRIES: usize = 60;
-/// Most events without a time.
+/// Maximum number of events without a time.
 const MAX_UNPLACED: usize = 15;
 const MAX_SCOPE: usize = 5;
 
@@ -54,13 +55,13 @@ impl<'a> Phases<'a> {
             Some((between(start, end)?, format!("{from} line {} to line {}", start.line, end.line)))
         });
         let stated = stated_duration(facts);
-        // A duration that the text states says more than one that begins only with an alert.
+        // If the beginning is only the first alert, a duration that the text states is more accurate than a computed one.
         let duration = if self.started_at_latest { stated.or(computed) } else { computed.or(stated) };
         let (minutes, basis) = duration.unzip();
         let noticed = self.started.zip(self.detected).filter(|(start, noticed)| !std::ptr::eq(*start, *noticed));
         let by = self.detected.or_else(|| facts.reports().find(|fact| fact.mark == Mark::Detected));
         let mut scope: Vec<_> = facts.reports().filter(|fact| names_affected(fact)).map(Fact::evidence).collect();
-        // A statement with two times is two facts.
+        // A statement with two times is two facts with the same evidence.
         scope.dedup();
         scope.truncate(MAX_SCOPE);
         Impact {
@@ -79,6 +80,7 @@ impl<'a> Phases<'a> {
         let mut timed: Vec<(Timestamp, &Fact)> =
             facts.all.iter().filter_map(|fact| Some((fact.timestamp?, fact))).collect();
         let left_out = timed.len().saturating_sub(MAX_ENTRIES);
+        // The order of `Mark` is that of importance, so the least important entries are cut off.
         timed.sort_by_key(|(timestamp, fact)| (fact.mark, timestamp.at));
         timed.truncate(MAX_ENTRIES);
         timed.sort_by_key(|(timestamp, fact)| (timestamp.at, fact.line));
@@ -100,7 +102,7 @@ impl<'a> Phases<'a> {
     }
 }
 
-/// Returns the time of an entry; it has the day if the timeline has several.
+/// Returns the time of an entry. It includes the date if the timeline has several days.
 fn time_text(timestamp: Timestamp, one_day: bool, seconds: bool) -> String {
     let time = timestamp.at.strftime(if seconds { "%H:%M:%S" } else { "%H:%M" });
     if one_day || !timestamp.dated { time.to_string() } else { format!("{} {time}", timestamp.at.date()) }
@@ -117,7 +119,7 @@ fn detector(text: &str) -> &'static str {
     }
 }
 
-/// Alerts quote thresholds and changes name regions; neither says who was affected.
+/// Returns true if a fact says who was affected. Alerts quote thresholds and changes name regions; neither says it.
 fn names_affected(fact: &Fact) -> bool {
     let rules = &LEXICON.incident;
     let by_alert = fact.mark == Mark::Detected && rules.by_alert.hold(&fact.text);
@@ -130,7 +132,7 @@ fn names_affected(fact: &Fact) -> bool {
     fact.mark != Mark::Change && !by_alert && clauses(&fact.text).any(is_affected)
 }
 
-/// Returns false if the number is a part of a time, a name or an address: `2 orders` in `web-2 orders-worker`.
+/// Returns false if the number is a part of a time, a name or an address, such as `2 orders` in `web-2 orders-worker`.
 fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     let is_joint = |before: char| before.is_alphanumeric() || ":-/._#=".contains(before);
     !text[..range.start].ends_with(is_joint) && !text[range.end..].starts_with(['-', '_', '='])
