@@ -19,7 +19,7 @@ pub(super) const RATE: RangeInclusive<f64> = 0.001..=MAX_RATE;
 /// for each arrival while calls take up to 400 ms at 100 arrivals per second.
 pub(super) const ARRIVAL_USERS: u32 = 40;
 /// [`RATE`] in words.
-pub(super) const RATE_TEXT: &str = "arrivals per second, above 0 and up to 100000";
+pub(super) const RATE_TEXT: &str = "arrivals per second, from 0.001 to 100000";
 
 /// A load: which users call, how, for how long, with which mix, and what decides the verdict.
 #[derive(Deserialize, JsonSchema)]
