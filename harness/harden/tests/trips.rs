@@ -109,7 +109,10 @@ fn each_trip_fails_its_own_check_and_no_other() {
     if std::env::var_os("EVERY_TRIP").is_some() {
         let mut problems = Vec::new();
         for trip in &trips {
-            let run = harden(&[(trip.services[0].as_str(), trip.lie.as_str())]);
+            // Memory if it can tell the lie, because several checks are about memory alone.
+            let memory = trip.services.iter().find(|service| *service == "memory");
+            let service = memory.unwrap_or(&trip.services[0]);
+            let run = harden(&[(service.as_str(), trip.lie.as_str())]);
             if run.code != Some(1) || run.failed() != trip.checks {
                 problems.push(format!(
                     "`{}`: code {:?}, failed {:?}, expected {:?}\n{}",

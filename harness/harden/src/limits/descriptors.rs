@@ -4,7 +4,7 @@ use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, S
 use std::time::Duration;
 
 /// Number of connections, each with one request.
-const CONNECTIONS: usize = 200;
+const CONNECTIONS: usize = 100;
 /// Open files that may remain, such as idle connections to Redis.
 const TOLERATED: usize = 20;
 /// Time for the service to close the connections.
@@ -18,7 +18,7 @@ pub(crate) const DESCRIPTORS: HardeningCheck = HardeningCheck {
     why: "A file that each connection leaves open ends the service after some thousand clients, without any of them being at fault.",
     sources: &["OWASP API4:2023", "CWE-772", "CWE-775"],
     needs: &[Need::Token, Need::Processes],
-    how: "Counts the open files of each process, makes 200 connections with a request each, and counts again after they have ended. The number must return to what it was.",
+    how: "Counts the open files of each process, makes 100 connections with a request each, and counts again after they have ended. The number must return to what it was.",
     remedy: "Give every connection and file an owner that closes it.",
     mend: &["services/kit/src/serve.rs"],
     follows: &[],

@@ -2,13 +2,20 @@
 
 /// Longest text of a request or a reply in the evidence, in bytes.
 const LONGEST: usize = 2 << 10;
+/// Bytes that are read.
+const MOST_READ: usize = 32 << 10;
 /// Beginning of the header of every signed token: `{"` in Base64.
 const TOKEN_START: &str = "eyJ";
 
 /// Renders bytes as text. Tokens and `secrets` are replaced, other control characters are escaped, and a long text is cut in the middle.
 pub(super) fn masked(bytes: &[u8], secrets: &[&str]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    // Only the beginning of a long text is read, so that a body of megabytes costs little.
+    let (read, rest) = bytes.split_at(bytes.len().min(MOST_READ));
+    let text = String::from_utf8_lossy(read);
     let mut text = without_tokens(&text);
+    if !rest.is_empty() {
+        text.push_str(&format!(" [{} bytes more]", rest.len()));
+    }
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[secret]");
     }
