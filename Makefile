@@ -53,6 +53,11 @@ lies: tools redis ## Tries every lie on the scenarios that must catch it
 	cargo build --workspace --bins --tests --locked
 	EVERY_LIE=yes cargo test --workspace --locked --test liar
 
+.PHONY: trips
+trips: tools redis ## Tries every lie that a hardening check must catch, each alone, with the whole catalogue
+	cargo build --workspace --bins --tests --locked
+	EVERY_TRIP=yes cargo test --workspace --locked --test trips
+
 .PHONY: scenarios-docker
 scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker

@@ -46,6 +46,7 @@ fn expect_pass(name: &str) {
     let request = RunRequest {
         plan: Plan::resolve(wish(scenario)).unwrap(),
         scenario: Some(scenario),
+        catalogue: &[],
         runs: folder.path().to_owned(),
         executable: harness(),
         secret: "a-key-of-the-scenario-tests-0123456789abcdef".to_owned(),

@@ -3,6 +3,7 @@
 mod chaos;
 mod client_config;
 mod gate;
+mod harden;
 mod load;
 mod plan;
 mod record;
@@ -15,6 +16,7 @@ mod values;
 pub(crate) use chaos::{ChaosArguments, ChaosCommand};
 pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::{GateArguments, InitArguments, Profile};
+pub(crate) use harden::HardenArguments;
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
 pub(crate) use record::RecordArguments;
@@ -102,6 +104,13 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  harness scenario --list\n  harness scenario tenant-isolation quota\n  \
         harness scenario --all --backend docker\n  harness scenario memory-tools --url memory=http://127.0.0.1:7420")]
     Scenario(ScenarioArguments),
+    /// Attacks a stack, check by check, and reports what it must refuse and does not.
+    #[command(
+        after_help = "Examples:\n  harness harden\n  harness harden --list\n  harness harden --only AUTH --only MCP-TRN-01\n  \
+        harness harden --min-severity high --backend docker\n  harness harden --skip MCP-TRN-12='the gateway adds the header'\n  \
+        harness harden --repeat MCP-AUTH-03\n  harness harden --url memory=http://127.0.0.1:7420"
+    )]
+    Harden(HardenArguments),
     /// Injects faults into a stack under load, proves that they took effect, and judges the result.
     Chaos(ChaosArguments),
     /// Judges a recorded run again, from its directory alone, or lists the checks.
@@ -126,7 +135,7 @@ pub(crate) enum Command {
         harness flow --origin https://app.example.com --url memory=http://127.0.0.1:7420"
     )]
     Flow(FlowArguments),
-    /// Runs scenarios, a load and experiments, and returns one verdict on a change.
+    /// Runs scenarios, a load, experiments and hardening checks, and returns one verdict on a change.
     #[command(
         after_help = "Examples:\n  harness gate\n  harness gate --profile preprod --seed 7\n  harness gate --lie guardrails=block-not-honoured"
     )]

@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod down;
 pub(crate) mod flow;
 pub(crate) mod gate;
+pub(crate) mod harden;
 pub(crate) mod init;
 pub(crate) mod load;
 pub(crate) mod logs;

@@ -76,6 +76,75 @@ fn section(check: &Check) -> String {
     )
 }
 
+const CHECKLIST_HEAD: &str = "\
+# Security checklist
+
+What to prove before a stack serves customers. The first part is generated from the hardening checks in `harness/harden/src/`, and one command makes all of
+them. The second part is what only a person can do.
+
+```sh
+harness harden
+harness harden --list
+```
+
+The command starts a stack of its own; `--backend docker` starts the images, and `--url memory=http://127.0.0.1:7420` with `JWT_SECRET` checks a running
+one. `pass` means that the attempts were made, that a valid request of the same kind succeeded, and that the stack refused what it must refuse. A failure was found in three
+attempts of three, by at least two signs; `fix.md` of the run has its requests and replies, where to mend it, and the command that proves the mend
+(decision 0048). Each check has been seen to fail (decision 0049). `harness gate --profile preprod` makes all of them.
+";
+
+const CHECKLIST_END: &str = "
+## What only a person can do
+
+- [ ] TLS ends in front of every service: at least version 1.2, HSTS, certificates that renew themselves. The services speak plain HTTP and must be reachable only from there.
+- [ ] The keys (`JWT_SECRET`, `METRICS_TOKEN`, keys of models, passwords of Redis) come from a secret store, are different in each environment, and have an owner and a date of the
+      next rotation. `docs/mcp/OPERATIONS.md` describes the rotation.
+- [ ] The issuer of tokens gives each client the scopes that it needs and no more; tokens with `admin` and `guardrails.acknowledge` are for people.
+- [ ] `ALLOWED_HOSTS`, `ALLOWED_ORIGINS` and `PUBLIC_URL` name the production hosts, and nothing else.
+- [ ] `/metrics` is closed by `METRICS_TOKEN` or by the network; Redis and the databases are reachable only by the services.
+- [ ] The rules of guardrails were read by the team that owns the data, and a person who did not write them has tried to get around them.
+- [ ] A backup was restored on another machine in the last quarter, and the time that it took is written down.
+- [ ] Logs go to a place where a service cannot change them, and an alert exists for refused tokens, for `mcp_rate_limit_bypass_total` and for a service that is not ready.
+- [ ] The images were scanned (`make scan`), run without root and with a read-only file system, and their base images have an owner who updates them.
+- [ ] The clients' side: the hosts in which the tools run ask their users before a tool that writes, and the descriptions of the tools were reviewed.
+- [ ] Who is called when a key leaks, what is revoked first (`mcp-memory revoke`), and who informs customers, is written down and was tried once.
+- [ ] A penetration test by people who did not build the stack, in the last year; the checks here find what is known, not what is new.
+";
+
+#[test]
+fn the_security_checklist_is_that_of_the_catalogue() {
+    let mut text = CHECKLIST_HEAD.to_owned();
+    let mut family = "";
+    for check in harness_harden::ALL {
+        let of_check = check.id.split('-').nth(1).unwrap();
+        if of_check != family {
+            family = of_check;
+            text.push_str(&format!("\n## {}\n\n", family_title(family)));
+        }
+        let severity = harness_core::plan::hardening::Severity::of(check.score).name();
+        let needs: Vec<String> = check.needs.iter().map(|need| need.name()).collect();
+        let needs = if needs.is_empty() { "a URL".to_owned() } else { needs.join(", ") };
+        text.push_str(&format!(
+            "- [ ] **{}** ({severity}, {:.1}): {}.\n  - Why: {}\n  - Test: {}\n  - Remedy: {}\n  - Needs: {needs}. Sources: {}.\n",
+            check.id, check.score, check.title, check.why, check.how, check.remedy, check.sources.join("; ")
+        ));
+    }
+    assert_current(&root().join("docs/mcp/SECURITY_CHECKLIST.md"), &format!("{text}{CHECKLIST_END}"));
+}
+
+fn family_title(family: &str) -> &'static str {
+    match family {
+        "AUTH" => "Authentication and authorisation (AUTH)",
+        "TEN" => "Tenancy (TEN)",
+        "TRN" => "Transport (TRN)",
+        "LIM" => "Limits (LIM)",
+        "QUO" => "Quotas (QUO)",
+        "SEC" => "Secrets, logs and descriptions (SEC)",
+        "GRD" => "Guardrails (GRD)",
+        other => panic!("the family `{other}` has no title"),
+    }
+}
+
 #[test]
 fn every_check_says_what_it_proves_and_cannot_see_in_sentences() {
     for check in check::ALL {

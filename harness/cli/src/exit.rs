@@ -126,9 +126,11 @@ impl From<RunError> for Failure {
             RunError::Stack(_) => Exit::Stack,
             // The run started, but its record is incomplete, so it proves nothing.
             RunError::Unrecorded { .. } | RunError::Record(_) => Exit::Unknown,
-            RunError::RunDir { .. } | RunError::Driver { .. } | RunError::NoScenario(_) | RunError::Report(_) => {
-                Exit::Internal
-            }
+            RunError::RunDir { .. }
+            | RunError::Driver { .. }
+            | RunError::NoScenario(_)
+            | RunError::NoCheck(_)
+            | RunError::Report(_) => Exit::Internal,
         };
         Self { exit, text: error.to_string() }
     }

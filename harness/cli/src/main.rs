@@ -68,6 +68,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Plan(arguments) => command::plan::run(&arguments, context),
         Command::Load(arguments) => command::load::run(&arguments, context),
         Command::Scenario(arguments) => command::scenario::run(&arguments, context),
+        Command::Harden(arguments) => command::harden::run(&arguments, context),
         Command::Chaos(arguments) => command::chaos::run(&arguments, context),
         Command::ClientConfig(arguments) => command::client_config::run(&arguments, context),
         Command::Check(arguments) => command::check::run(&arguments, context),

@@ -17,9 +17,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("chaos-proxy", &[]),
     ("harness-history", &[]),
     ("harness-core", &["chaos-proxy", "harness-history", "mcp-contracts"]),
+    ("harness-harden", &["harness-core", "mcp-contracts"]),
     ("scenarios", &["harness-core", "harness-history", "mcp-contracts"]),
     ("loadtests", &["harness-core", "harness-history", "mcp-contracts"]),
-    ("harness-cli", &["harness-core", "harness-history", "loadtests", "mcp-contracts", "scenarios"]),
+    ("harness-cli", &["harness-core", "harness-harden", "harness-history", "loadtests", "mcp-contracts", "scenarios"]),
 ];
 
 /// External crates that only one crate of the workspace may link, or that one may not link.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The shortest gate that can still prove something: one scenario of the guardrails, and a load of two seconds.
 const SHORT: &str = "[runs]\nkeep = 2\n[gate.ci.scenarios]\nrun = [\"guardrail-block\"]\n[gate.ci.load]\nrun = \"short.toml\"\nusers = 4\nwarmup = \"500ms\"\n\
-    duration = \"2s\"\nthresholds = [\"error_rate<1%\", \"p90<400ms\"]\n[gate.ci.experiments]\nrun = []\n";
+    duration = \"2s\"\nthresholds = [\"error_rate<1%\", \"p90<400ms\"]\n[gate.ci.experiments]\nrun = []\n[gate.ci.hardening]\nrun = \"none\"\n";
 
 /// The profile of the load. [`folder`] writes a copy that seeds fewer memories.
 const PROFILE: &str = include_str!("../../../loadtests/profiles/memory.toml");

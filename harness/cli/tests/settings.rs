@@ -39,7 +39,7 @@ fn every_problem_of_the_settings_is_reported_and_nothing_starts() {
     }
     let missing = run(folder.path(), &["gate", "--settings", "other.toml"]);
     assert!(code(&missing) == 64 && text(&missing).contains("hint: `harness init`"), "{}", text(&missing));
-    let empty = "[gate.ci.load]\nrun = \"\"\n[gate.ci.scenarios]\nrun = []\n[gate.ci.experiments]\nrun = []\n";
+    let empty = "[gate.ci.load]\nrun = \"\"\n[gate.ci.scenarios]\nrun = []\n[gate.ci.experiments]\nrun = []\n[gate.ci.hardening]\nrun = \"none\"\n";
     std::fs::write(folder.path().join("harness.toml"), empty).unwrap();
     let nothing = run(folder.path(), &["gate"]);
     assert!(code(&nothing) == 64 && text(&nothing).contains("has no phase"), "{}", text(&nothing));

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod descriptors;
 pub mod experiment;
+pub mod hardening;
 pub mod scenario;
 pub mod token;
 pub mod traffic;

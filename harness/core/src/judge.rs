@@ -1,6 +1,7 @@
 //! Judges a run: runs the checks over its records, and decides whether the run is evidence at all.
 
 mod evidence;
+pub(crate) mod hardening;
 mod hits;
 mod recorded;
 
@@ -44,12 +45,18 @@ fn conclude(recorded: &Recorded) -> Judgement {
     let interrupted = match &recorded.plan.subject {
         // A load whose driver wrote no report was cut off.
         Subject::Load(_) => recorded.driver.as_ref().is_none_or(|driver| driver.interrupted),
-        Subject::Scenario(_) | Subject::Experiment(_) => {
+        Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_) => {
             recorded.scenario.as_ref().is_some_and(ScenarioReport::was_interrupted)
         }
     };
     let mut findings = vec![evidence::finding(recorded)];
-    findings.extend(judge_history(&recorded.history, &criteria(recorded)));
+    match &recorded.plan.subject {
+        // The calls of probes are wrong on purpose, so that the checks of honest calls would blame them.
+        Subject::Hardening(hardening) => findings.extend(hardening::findings(hardening, &recorded.hardening)),
+        Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => {
+            findings.extend(judge_history(&recorded.history, &criteria(recorded)));
+        }
+    }
     Judgement { verdict: Verdict::merge(findings.iter().map(|finding| finding.verdict)), findings, interrupted }
 }
 
@@ -66,6 +73,7 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
             required: experiment.required.clone(),
             ..Criteria::default()
         },
+        Subject::Hardening(_) => Criteria::default(),
         Subject::Scenario(script) => Criteria {
             quotas: quotas(),
             expectations: Some(recorded.expectations.clone()),

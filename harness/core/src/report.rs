@@ -3,10 +3,13 @@
 mod chart;
 mod figures;
 mod fill;
+mod fix;
 pub mod gate;
+mod hardening;
 mod html;
 mod junit;
 mod markdown;
+mod sarif;
 pub mod summary;
 mod tally;
 pub mod terminal;
@@ -33,7 +36,8 @@ pub enum ReportError {
     Render(String),
 }
 
-/// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the run directory.
+/// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the run directory; after a hardening run also `report.sarif` and
+/// `fix.md`.
 ///
 /// # Errors
 /// A report cannot be rendered or written.
@@ -48,6 +52,13 @@ pub fn write_all(recorded: &Recorded, judgement: &Judgement) -> Result<Summary, 
             (run_dir::JUNIT, junit::render(&summary)?),
         ],
     )?;
+    if let Some(hardening) = &summary.hardening {
+        let files = [
+            (run_dir::SARIF, json(&sarif::document(&summary, hardening))?),
+            (run_dir::FIX, fix::render(&summary, hardening)?),
+        ];
+        write_files(&recorded.run_dir, files)?;
+    }
     Ok(summary)
 }
 

@@ -4,12 +4,14 @@ pub mod runs;
 
 mod chaos;
 mod conditions;
+mod hardening;
 mod load;
 mod machine_load;
 mod script;
 
 pub use load::DRIVE_SUBCOMMAND;
 
+use crate::drive::hardening::HardeningCheck;
 use crate::drive::scenario::{Scenario, Stage, StageRequest};
 use crate::drive::{Plan, Subject};
 use crate::judge::{Judgement, Recorded, judge};
@@ -34,6 +36,8 @@ pub struct RunRequest {
     pub plan: Plan,
     /// The code of the scenario; `None` if the plan is not a scenario.
     pub scenario: Option<&'static Scenario>,
+    /// The catalogue of hardening checks; empty if the plan is not one of hardening.
+    pub catalogue: &'static [HardeningCheck],
     /// The folder of the runs, in which the run directory is created.
     pub runs: PathBuf,
     /// The program of the harness, which is also its driver and its reaper.
@@ -64,6 +68,9 @@ pub enum RunError {
     /// The plan comes from a program with other scenarios.
     #[error("there is no scenario `{0}`\nhint: `harness scenario --list` lists them")]
     NoScenario(String),
+    /// The plan comes from a program with other checks.
+    #[error("there is no hardening check `{0}`\nhint: `harness harden --list` lists them")]
+    NoCheck(String),
     #[error(transparent)]
     Record(#[from] crate::observe::record::RecordError),
     #[error("the driver {why}; its last lines:\n{tail}")]
@@ -144,7 +151,7 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         detached: false,
         given: match &request.plan.subject {
             Subject::Experiment(experiment) => experiment.given.iter().map(Fixture::from).collect(),
-            Subject::Load(_) | Subject::Scenario(_) => {
+            Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => {
                 request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default()
             }
         },
@@ -171,6 +178,7 @@ async fn drive(
             Box::pin(chaos::run(request, experiment, run_dir, stack, view, cancel)).await
         }
         Subject::Scenario(script) => script::play(request, script, run_dir, stack, view, cancel).await,
+        Subject::Hardening(plan) => hardening::check(request, plan, run_dir, stack, view, cancel).await,
     };
     observe::metrics(run_dir, &stack.parts(), "after").await;
     driven
@@ -209,7 +217,7 @@ fn identity(plan: &Plan) -> String {
         _ if matches!(plan.backend, crate::plan::Backend::External { .. }) => plan.run_id.clone(),
         // The contents of an experiment must be the same in every run with its seed, because the fault proxy draws from what it forwards.
         Subject::Experiment(experiment) => format!("{} {}", plan.seed, experiment.name),
-        Subject::Load(_) | Subject::Scenario(_) => plan.run_id.clone(),
+        Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => plan.run_id.clone(),
     }
 }
 

@@ -15,7 +15,7 @@ use harness_core::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, Run
 use harness_core::report::gate::write_again;
 use harness_core::report::trial::{self, Trial, TrialOutcome};
 use harness_history::{ErrorKind, Outcome, Phase};
-use recorded::{driver, ops, write_experiment, write_run};
+use recorded::{driver, ops, write_experiment, write_hardening, write_run};
 use std::path::Path;
 
 const PHONE: u32 = 390;
@@ -101,6 +101,13 @@ fn the_page_of_an_experiment_is_readable_on_every_screen_and_names_its_faults() 
     let html = experiment();
     expect_readable(&html, 5);
     assert!(html.contains("kill redis") && html.matches("var(--shade)").count() > 4, "faults are shaded and named");
+}
+
+#[test]
+fn the_page_of_a_hardening_run_is_readable_on_every_screen() {
+    let dir = tempfile::tempdir().unwrap();
+    write_hardening(dir.path());
+    expect_readable(&page(dir.path()), 5);
 }
 
 #[test]

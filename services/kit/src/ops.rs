@@ -20,6 +20,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Builds the router with every path of a service.
 pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry, readiness: Readiness) -> Router {
@@ -83,6 +84,8 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
     // Below, what no page needs.
     .route(HEALTHZ_PATH, get(|| async { "ok\n" }))
     .route(METRICS_PATH, get(metrics_page))
+    // A browser must not guess that a reply is a page or a script.
+    .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
 }
 
 /// Serves a page without a token. A web page of a foreign origin cannot read it, also not with a name that its owner points to this machine.

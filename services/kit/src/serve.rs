@@ -7,8 +7,9 @@ mod lingering;
 
 use crate::telemetry::Sampled;
 use addresses::Addresses;
+use axum::response::IntoResponse;
 use deadlines::{Deadlines, Requests, RunningBody};
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,6 +17,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use lingering::{LingeringClose, Unread, WatchedBody};
 use mcp_contracts::limits::MAX_HEADER_BYTES;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +74,7 @@ pub async fn serve(
         .timer(TokioTimer::new())
         // It starts when the connection becomes idle, so it bounds the time until the next head has arrived.
         .header_read_timeout(limits.keep_alive.saturating_add(limits.header_read))
+        // hyper compares it only while a head is incomplete, so that one which arrives at once may be larger; `head_bytes` bounds that one.
         .max_buf_size(MAX_HEADER_BYTES)
         .half_close(false);
     let connections = descriptors::connections();
@@ -108,8 +111,16 @@ pub async fn serve(
         let service = service_fn(move |request: Request<Incoming>| {
             let running = requests.begin();
             let unread = unread.clone();
+            let is_large = head_bytes(&request) > MAX_HEADER_BYTES;
             let replying = app.clone().oneshot(request.map(|body| WatchedBody::new(body, unread)));
-            async move { replying.await.map(|reply| reply.map(|body| RunningBody::new(body, running))) }
+            async move {
+                let reply = if is_large {
+                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()
+                } else {
+                    replying.await?
+                };
+                Ok::<_, Infallible>(reply.map(|body| RunningBody::new(body, running)))
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
@@ -132,4 +143,12 @@ pub async fn serve(
         );
     }
     drained
+}
+
+/// Returns the size of the head of a request, in bytes, as HTTP/1.1 writes it.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    // Two bytes separate a name from its value and two end the line; about as many are in the request line.
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.method().as_str().len() + target + 12 + fields.sum::<usize>()
 }

@@ -1,6 +1,6 @@
 //! Arguments of `harness plan`.
 
-use super::{ChaosArguments, LoadArguments, ScenarioArguments};
+use super::{ChaosArguments, HardenArguments, LoadArguments, ScenarioArguments};
 use clap::{Args, Subcommand};
 
 #[derive(Args)]
@@ -15,6 +15,8 @@ pub(crate) enum Planned {
     Load(LoadArguments),
     /// Prints the plans of `harness scenario`.
     Scenario(ScenarioArguments),
+    /// Prints the plan of `harness harden`.
+    Harden(HardenArguments),
     /// Prints the plans of `harness chaos`.
     Chaos(ChaosArguments),
 }

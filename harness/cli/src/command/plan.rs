@@ -4,7 +4,7 @@ mod experiment;
 pub(super) mod render;
 
 use super::play::command_line;
-use super::{chaos, load, scenario};
+use super::{chaos, harden, load, scenario};
 use crate::arguments::{PlanArguments, Planned};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -15,6 +15,7 @@ pub(crate) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, 
         Planned::Scenario(arguments) => {
             scenario::resolve(arguments, context)?.into_iter().map(|(_, plan, _)| plan).collect()
         }
+        Planned::Harden(arguments) => vec![harden::resolve(arguments, context)?.0],
         Planned::Chaos(arguments) => {
             let plans = chaos::plans(arguments, context)?;
             plans.into_iter().map(|(_, plan, _)| plan).collect()

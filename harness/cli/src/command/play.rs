@@ -10,6 +10,7 @@ use harness_core::plan::settings::Settings;
 use harness_core::report::terminal;
 use harness_core::run::runs;
 use harness_core::run::{RunOutcome, RunRequest, run as run_plan};
+use harness_history::Verdict;
 use owo_colors::OwoColorize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -67,12 +68,14 @@ pub(crate) fn execute(
         let _ = writeln!(anstream::stderr(), "seed {}, run {}", plan.seed, plan.run_id);
     }
     let scenario = match &plan.subject {
-        Subject::Load(_) | Subject::Experiment(_) => None,
+        Subject::Load(_) | Subject::Experiment(_) | Subject::Hardening(_) => None,
         Subject::Scenario(script) => scenarios::find(&script.name),
     };
-    // Loads and experiments have figures.
-    let has_figures = scenario.is_none();
-    let request = RunRequest { plan, scenario, runs: runs.to_owned(), executable: context.executable.clone(), secret };
+    // Loads and experiments have figures. The requests of hardening checks are no load.
+    let has_figures = matches!(&plan.subject, Subject::Load(_) | Subject::Experiment(_));
+    let catalogue = harness_harden::ALL;
+    let (runs, executable) = (runs.to_owned(), context.executable.clone());
+    let request = RunRequest { plan, scenario, catalogue, runs, executable, secret };
     let outcome = context.runtime.block_on(Box::pin(run_plan(request, &context.view, &context.cancel)))?;
     show(&outcome, has_figures, context);
     let exit = if outcome.interrupted { Exit::Interrupted } else { outcome.judgement.verdict.into() };
@@ -215,6 +218,9 @@ fn show(outcome: &RunOutcome, has_figures: bool, context: &Context) {
         }
         let plan = &outcome.summary.plan;
         context.print(&format!("report  {}", report.display()));
+        if outcome.summary.hardening.is_some() && outcome.judgement.verdict != Verdict::Pass {
+            context.print(&format!("mend    {}", outcome.run_dir.join(run_dir::FIX).display()));
+        }
         context.print(&format!("repeat  {}", plan.command));
         let (word, because) = (word(outcome.judgement.verdict), &outcome.summary.because);
         return context.print(&format!("verdict {word}: {} {}, {because}", plan.subject, plan.workload));

@@ -3,6 +3,7 @@
 //! (decision 0003).
 
 mod endpoint;
+mod exchange;
 mod framing;
 mod local;
 mod open;
@@ -12,6 +13,7 @@ mod reply;
 mod tests;
 
 pub use endpoint::{Endpoint, EndpointError};
+pub(crate) use exchange::exchange;
 pub use open::{Era, Heard, Message};
 pub use page::{check_reply, headers_of_page, hidden_headers};
 
@@ -242,7 +244,7 @@ fn malformed(why: &str) -> Outcome {
     Outcome::Unknown(ErrorKind::Malformed(Arc::from(why)))
 }
 
-fn request_meta() -> Value {
+pub(crate) fn request_meta() -> Value {
     // MCP 2026-07-28 requires the version and the capabilities, even empty ones. A request without them gets 400.
     serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,

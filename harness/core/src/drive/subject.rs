@@ -2,6 +2,7 @@
 
 use super::descriptors;
 use super::experiment::Experiment;
+use crate::plan::hardening::Hardening;
 use crate::plan::topology::Topology;
 use crate::plan::workload::{Workload, too_few_calls};
 use crate::plan::{Backend, Purpose, Script};
@@ -20,6 +21,7 @@ pub enum Subject {
     Load(Workload),
     Scenario(Script),
     Experiment(Box<Experiment>),
+    Hardening(Hardening),
 }
 
 impl Purpose for Subject {
@@ -28,6 +30,7 @@ impl Purpose for Subject {
             Self::Load(_) => "load",
             Self::Scenario(_) => "scenario",
             Self::Experiment(_) => "chaos",
+            Self::Hardening(_) => "harden",
         }
     }
 
@@ -36,6 +39,7 @@ impl Purpose for Subject {
             Self::Load(workload) => &workload.name,
             Self::Scenario(script) => &script.name,
             Self::Experiment(experiment) => &experiment.name,
+            Self::Hardening(hardening) => &hardening.name,
         }
     }
 
@@ -45,7 +49,7 @@ impl Purpose for Subject {
                 let few_files = descriptors::problem(descriptors::of_load(workload));
                 workload.problems().into_iter().chain(few_files).collect()
             }
-            Self::Scenario(_) => Vec::new(),
+            Self::Scenario(_) | Self::Hardening(_) => Vec::new(),
             Self::Experiment(experiment) => experiment_problems(experiment, topology, backend),
         }
     }

@@ -19,7 +19,7 @@ const MAX_SEND_LAG_US: u64 = 5_000;
 pub(super) fn finding(recorded: &Recorded) -> Finding {
     let (judged, summary, mut doubts) = match &recorded.plan.subject {
         Subject::Load(_) => load(recorded),
-        Subject::Scenario(_) | Subject::Experiment(_) => scenario(recorded),
+        Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_) => scenario(recorded),
     };
     if let Some((calls, why)) = recorded.history.local_errors() {
         doubts.push(format!("{calls} calls failed on the machine of the harness and not on the service: {why}"));

@@ -2,9 +2,11 @@
 
 use super::{evidence, hits};
 use crate::drive::experiment::Experiment;
+use crate::drive::hardening::CheckRecord;
 use crate::drive::scenario::ScenarioReport;
 use crate::drive::{DriverReport, Plan, Subject};
 use crate::observe::sample::{Sample, Surroundings};
+use crate::plan::hardening::Hardening;
 use crate::plan::run_dir;
 use crate::plan::seal::{Checksums, HashedFile, Integrity};
 use harness_history::experiment::Span;
@@ -25,6 +27,8 @@ pub struct Recorded {
     /// The report that a scenario or an experiment writes at its end; `None` for a load, or if the run was cut off.
     pub scenario: Option<ScenarioReport>,
     pub expectations: Vec<Expectation>,
+    /// Results of a hardening run, in the order of its plan.
+    pub hardening: Vec<CheckRecord>,
     pub samples: Vec<Sample>,
     pub surroundings: Surroundings,
     /// True if the last line of the history is incomplete.
@@ -106,7 +110,7 @@ impl<'d> RecordFiles<'d> {
         let plan: Plan = self.document(run_dir::PLAN)?;
         let history = match &plan.subject {
             Subject::Experiment(experiment) => self.add_experiment(experiment, history),
-            Subject::Load(_) | Subject::Scenario(_) => history,
+            Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => history,
         };
         // From here on a missing file is no error: a run that was cut off has no reports, but its calls can still be judged.
         let driver = self.document(run_dir::DRIVER).ok();
@@ -115,6 +119,10 @@ impl<'d> RecordFiles<'d> {
         // Only scenarios record expectations.
         let has_expectations = self.run_dir.join(run_dir::EXPECTATIONS).exists();
         let expectations = if has_expectations { self.lines(run_dir::EXPECTATIONS)?.0 } else { Vec::new() };
+        let hardening = match &plan.subject {
+            Subject::Hardening(hardening) => self.checks(hardening)?,
+            Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => Vec::new(),
+        };
         Ok(Recorded {
             run_dir: self.run_dir.to_owned(),
             plan,
@@ -122,11 +130,23 @@ impl<'d> RecordFiles<'d> {
             driver,
             scenario: self.document(run_dir::SCENARIO).ok(),
             expectations,
+            hardening,
             samples: self.lines(run_dir::SAMPLES).map(|(samples, _)| samples).unwrap_or_default(),
             surroundings: self.document(run_dir::SURROUNDINGS).unwrap_or_default(),
             torn,
             integrity: Integrity::Intact,
         })
+    }
+
+    /// Reads the results of the checks. A check without a result, because the run was cut off, has none here either.
+    fn checks(&mut self, hardening: &Hardening) -> Result<Vec<CheckRecord>, JudgeError> {
+        if !self.run_dir.join(run_dir::HARDENING).exists() {
+            return Ok(Vec::new());
+        }
+        let mut records: Vec<CheckRecord> = self.lines(run_dir::HARDENING)?.0;
+        let place = |id: &str| hardening.checks.iter().position(|card| card.id == id);
+        records.sort_by_key(|record| place(&record.id));
+        Ok(records)
     }
 
     /// Adds the events of an experiment to its history, and completes them with two numbers that only the calls show: the requests that a fault
@@ -169,7 +189,7 @@ impl<'d> RecordFiles<'d> {
                 Conditions { measured: Some(measured), stalls: driver.stalls.clone(), limits, ..recorded }
             }
             // Older versions recorded crowded spans only in the experiment.
-            (Subject::Scenario(_) | Subject::Experiment(_), _) => match experiment {
+            (Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_), _) => match experiment {
                 Some(experiment) => Conditions { crowded: experiment.crowded.clone(), ..recorded },
                 None => recorded,
             },

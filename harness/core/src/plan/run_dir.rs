@@ -11,6 +11,8 @@ pub const SAMPLES: &str = "samples.jsonl";
 pub const EXPECTATIONS: &str = "expectations.jsonl";
 /// End of a scenario ([`crate::drive::scenario::ScenarioReport`]).
 pub const SCENARIO: &str = "scenario.json";
+/// One result of a hardening check per line ([`crate::drive::hardening::CheckRecord`]).
+pub const HARDENING: &str = "hardening.jsonl";
 /// Events of an experiment other than its calls ([`harness_history::experiment::Experiment`]).
 pub const EXPERIMENT: &str = "experiment.json";
 /// Stalls of the harness, and spans in which others used the machine ([`harness_history::Conditions`]). Runs of older versions have none.
@@ -43,3 +45,7 @@ pub const REPORT_HTML: &str = "report.html";
 pub const REPORT_MARKDOWN: &str = "report.md";
 /// The report for test viewers (JUnit).
 pub const JUNIT: &str = "junit.xml";
+/// The failures of a hardening run for code scanning (SARIF 2.1.0).
+pub const SARIF: &str = "report.sarif";
+/// What to mend after a hardening run.
+pub const FIX: &str = "fix.md";

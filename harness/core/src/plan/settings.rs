@@ -92,6 +92,29 @@ pub struct GateProfile {
     pub load: Load,
     /// The third phase.
     pub experiments: Experiments,
+    /// The fourth phase.
+    pub hardening: HardeningPhase,
+}
+
+/// Which hardening checks a gate makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Hardening")]
+pub struct HardeningPhase {
+    /// `quick` makes the checks that disturb no other, `all` the whole catalogue, and `none` skips the phase.
+    pub run: HardeningSet,
+}
+
+/// A set of hardening checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HardeningSet {
+    /// Skips the phase.
+    None,
+    /// Checks that disturb no other and take well under a second each.
+    Quick,
+    /// The whole catalogue.
+    All,
 }
 
 /// Scenarios, and bounds on their calls.

@@ -214,6 +214,15 @@ impl Topology {
         self
     }
 
+    /// Keeps only these services, and Redis. No remaining part calls a removed one.
+    #[must_use]
+    pub fn reduced_to(mut self, keep: impl Fn(Service) -> bool) -> Self {
+        self.parts.retain(|part| part.kind.service().is_none_or(&keep));
+        let names: Vec<String> = self.parts.iter().map(|part| part.name.clone()).collect();
+        self.parts.iter_mut().for_each(|part| part.edges.retain(|edge| names.contains(&edge.to)));
+        self
+    }
+
     /// Returns the instances of a service, in order.
     pub fn of(&self, service: Service) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(move |part| part.kind == PartKind::Service(service))

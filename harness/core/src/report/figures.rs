@@ -41,6 +41,95 @@ pub struct Summary {
     pub expectations: Vec<ExpectationFigures>,
     /// Faults and recovery; missing if the run is not an experiment.
     pub experiment: Option<ExperimentFigures>,
+    /// Every hardening check; missing if the run is not one of hardening.
+    pub hardening: Option<HardeningFigures>,
+}
+
+/// The checks of a hardening run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct HardeningFigures {
+    /// Every check that was made, in the order of the catalogue.
+    pub checks: Vec<CheckFigures>,
+    /// Every check that was not made, with the reason.
+    pub omitted: Vec<OmittedFigures>,
+}
+
+/// One hardening check.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct CheckFigures {
+    /// Stable id.
+    pub id: String,
+    /// What a stack that passes does.
+    pub title: String,
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: String,
+    /// Severity from 0.1 to 10.0.
+    pub score: f64,
+    /// `pass`, `fail`, `unknown` or `not applicable`.
+    pub state: String,
+    /// The result in one sentence.
+    pub summary: String,
+    /// The check with the same cause, if another finding contains this failure.
+    pub same_cause_as: Option<String>,
+    /// What an attacker gains.
+    pub why: String,
+    /// Specifications and catalogues.
+    pub sources: Vec<String>,
+    /// How it is tested.
+    pub how: String,
+    /// How a failure is mended.
+    pub remedy: String,
+    /// Files that mend it.
+    pub mend: Vec<String>,
+    /// The command that makes this check alone.
+    pub repeat: String,
+    /// Number of cases.
+    pub cases: u64,
+    /// Number of control requests.
+    pub controls: u64,
+    /// Number of attempts.
+    pub attempts: u32,
+    /// Duration, in seconds.
+    pub took_secs: f64,
+    /// What was handled wrongly.
+    pub violations: Vec<ViolationFigures>,
+    /// What could not be decided.
+    pub doubts: Vec<String>,
+}
+
+/// A case that was handled wrongly in every attempt.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ViolationFigures {
+    /// What was tried, and where.
+    pub case: String,
+    /// Independent signs that it was handled wrongly.
+    pub signs: Vec<String>,
+    /// Requests and replies; secrets are masked.
+    pub exchanges: Vec<ExchangeFigures>,
+}
+
+/// A request and its reply.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ExchangeFigures {
+    /// The request.
+    pub request: String,
+    /// The reply.
+    pub reply: String,
+    /// The command that repeats the request, if curl can send it; the variable TOKEN holds the token.
+    pub curl: Option<String>,
+}
+
+/// A check that was not made.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct OmittedFigures {
+    /// Stable id.
+    pub id: String,
+    /// What a stack that passes does.
+    pub title: String,
+    /// `skipped` or `not applicable`.
+    pub state: String,
+    /// The reason of the user, or what is missing.
+    pub why: String,
 }
 
 /// The faults of an experiment and the recovery of the stack. Times are seconds of the run's clock.
@@ -108,7 +197,7 @@ pub struct PlanFigures {
     pub seed: u64,
     /// Where the stack ran.
     pub backend: String,
-    /// `load`, `scenario` or `chaos`.
+    /// `load`, `scenario`, `chaos` or `harden`.
     pub subject: String,
     /// Title for people.
     pub title: String,

@@ -231,7 +231,7 @@ fn page_phase<'a>(
         let summary = of(one, summaries);
         let charts = match (record.kind, summary) {
             (PhaseKind::Load | PhaseKind::Experiments, Some(summary)) => html::course(summary)?,
-            (PhaseKind::Scenarios, _) | (_, None) => Charts::default(),
+            (PhaseKind::Scenarios | PhaseKind::Hardening, _) | (_, None) => Charts::default(),
         };
         Ok(PageRun { figures, summary, charts })
     };

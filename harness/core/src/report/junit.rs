@@ -58,6 +58,13 @@ fn suite(summary: &Summary, took: Duration) -> TestSuite {
             .collect();
         case(&class, &format!("check {}", finding.check), &finding.verdict, &finding.summary, evidence.join("\n"))
     }));
+    if let Some(hardening) = &summary.hardening {
+        let omitted =
+            hardening.omitted.iter().map(|omitted| (&omitted.id, format!("{}: {}", omitted.state, omitted.why)));
+        let not_applicable = hardening.checks.iter().filter(|check| check.state == "not applicable");
+        let not_applicable = not_applicable.map(|check| (&check.id, format!("{}: {}", check.state, check.summary)));
+        suite.add_test_cases(omitted.chain(not_applicable).map(|(id, why)| skipped(&class, id, &why)));
+    }
     suite.add_test_cases(summary.thresholds.iter().map(|threshold| {
         let name = format!("threshold {} {}", threshold.threshold, threshold.when);
         case(&class, &name, &threshold.verdict, &threshold.summary, String::new())
@@ -74,6 +81,15 @@ fn without(kind: &str, run: &GateRun, took: Duration) -> TestSuite {
     whole.set_time(took);
     suite.add_test_case(whole);
     suite
+}
+
+/// Returns the test case of a check that was not made.
+fn skipped(class: &str, id: &str, why: &str) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(why);
+    let mut case = TestCase::new(format!("check {id}"), status);
+    case.set_classname(class);
+    case
 }
 
 fn case(class: &str, name: &str, verdict: &str, summary: &str, evidence: String) -> TestCase {

@@ -1,14 +1,15 @@
 //! Summarises a run: from its records to the figures that every report shows.
 
 pub use super::figures::{
-    CurvePoint, DriverFigures, EvidenceFigures, ExpectationFigures, ExperimentFigures, FaultFigures, FindingFigures,
-    OperationFigures, PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures,
-    ThresholdFigures, WayFigures,
+    CheckFigures, CurvePoint, DriverFigures, EvidenceFigures, ExchangeFigures, ExpectationFigures, ExperimentFigures,
+    FaultFigures, FindingFigures, HardeningFigures, OmittedFigures, OperationFigures, PartFigures, Percentiles,
+    PlanFigures, SecondFigures, Summary, SurroundingFigures, ThresholdFigures, ViolationFigures, WayFigures,
 };
 use super::tally::{Second, Tally};
 use crate::drive::Subject;
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Purpose;
+use crate::plan::hardening::Hardening;
 use crate::plan::workload::{Beside, Model, Workload};
 use harness_history::{Finding, History, Phase};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,7 @@ impl Summary {
             driver: driver_figures(recorded),
             expectations: recorded.expectations.iter().map(expectation_figures).collect(),
             experiment: happened(history),
+            hardening: super::hardening::figures(recorded),
             total,
         }
     }
@@ -113,6 +115,7 @@ fn plan_figures(recorded: &Recorded) -> PlanFigures {
         Subject::Load(workload) => load_figures(figures, workload),
         Subject::Scenario(script) => scenario_figures(figures, script, recorded),
         Subject::Experiment(experiment) => experiment_figures(figures, experiment),
+        Subject::Hardening(hardening) => hardening_figures(figures, hardening, recorded),
     }
 }
 
@@ -145,6 +148,16 @@ fn scenario_figures(figures: PlanFigures, script: &crate::plan::Script, recorded
         users: users.len() as u32,
         organisations: organisations.len() as u32,
         model: "a sequence of calls".to_owned(),
+        duration_secs: recorded.scenario.as_ref().map_or(0.0, |report| report.took_us as f64 / 1e6),
+        ..figures
+    }
+}
+
+fn hardening_figures(figures: PlanFigures, hardening: &Hardening, recorded: &Recorded) -> PlanFigures {
+    PlanFigures {
+        title: format!("hardening, {}", hardening.name),
+        about: hardening.about.clone(),
+        model: "requests that a stack must refuse".to_owned(),
         duration_secs: recorded.scenario.as_ref().map_or(0.0, |report| report.took_us as f64 / 1e6),
         ..figures
     }

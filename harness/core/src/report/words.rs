@@ -7,6 +7,8 @@ pub(super) fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter("percent", |ratio: f64| percent(ratio));
     environment.add_filter("thousands", thousands);
     environment.add_filter("cell", |text: &str| cell(text));
+    // A fence inside a text would end the block around it.
+    environment.add_filter("fenced", |text: &str| text.trim_end().replace("```", "` ` `"));
     environment.add_filter("tone", |word: &str| match word {
         "pass" => "pass",
         "fail" | "error" => "fail",

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
 use harness_core::drive::DriverReport;
+use harness_core::drive::hardening::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 use harness_core::drive::scenario::{ScenarioEnd, ScenarioReport};
 use harness_core::drive::{Plan, Subject};
 use harness_core::judge::{Judgement, Recorded, judge};
 use harness_core::observe::sample::{Sample, Surroundings};
 use harness_core::plan::Backend;
+use harness_core::plan::hardening::{CheckCard, Hardening, OmittedCheck};
 use harness_core::plan::run_dir;
 use harness_core::plan::topology::Topology;
 use harness_core::plan::workload::{Metric, Model, Threshold, Workload};
@@ -109,6 +111,87 @@ pub(crate) fn write_run(dir: &Path, ops: &[Op], driver: Option<DriverReport>) ->
     write(dir, &plan(), ops, &["memory", "driver"])
 }
 
+/// A hardening run: one check fails, another fails for the same cause, one is unknown and one was skipped.
+pub(crate) fn write_hardening(dir: &Path) -> Judgement {
+    let card = |id: &str, score: f64, follows: &[&str]| CheckCard {
+        id: id.to_owned(),
+        title: format!("what {id} tries is refused"),
+        score,
+        why: "An attacker gains access.".to_owned(),
+        sources: vec!["OWASP API2:2023".to_owned(), "CWE-347".to_owned()],
+        how: "Sends what must be refused.".to_owned(),
+        remedy: "Refuse it.".to_owned(),
+        mend: vec!["services/kit/src/auth.rs".to_owned()],
+        follows: follows.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let violation = ViolationRecord {
+        case: "memory: a token of another key".to_owned(),
+        signs: vec!["the status is not 401".to_owned(), "the reply has a result".to_owned()],
+        exchanges: vec![ExchangeText {
+            request: format!(
+                "POST /mcp HTTP/1.1\nauthorization: Bearer [token]\nx-padding: {}\n\n```{{}}",
+                "a".repeat(300)
+            ),
+            reply: "HTTP/1.1 200 OK\n\n{\"result\":{\"<b>\":1}}".to_owned(),
+            curl: Some("curl -sS -i -X POST 'http://127.0.0.1:7420/mcp'".to_owned()),
+        }],
+        ops: vec![0],
+    };
+    let record = |id: &str, state, violations: Vec<ViolationRecord>, doubts: Vec<String>| CheckRecord {
+        id: id.to_owned(),
+        state,
+        summary: "memory: a token of another key: the status is not 401".to_owned(),
+        cases: 6,
+        controls: 4,
+        attempts: 3,
+        took_us: 120_000,
+        violations,
+        doubts,
+    };
+    let records = [
+        record("MCP-AUTH-08", CheckState::Fail, vec![violation.clone()], Vec::new()),
+        record("MCP-AUTH-06", CheckState::Fail, vec![violation], Vec::new()),
+        record("MCP-TRN-01", CheckState::Unknown, Vec::new(), vec!["memory: no reply".to_owned()]),
+        record("MCP-TRN-02", CheckState::Pass, Vec::new(), Vec::new()),
+        record("MCP-QUO-01", CheckState::NotApplicable, Vec::new(), Vec::new()),
+    ];
+    let skipped = OmittedCheck {
+        id: "MCP-TRN-12".to_owned(),
+        title: "no reply names the software".to_owned(),
+        skipped: true,
+        why: "the gateway adds the header".to_owned(),
+    };
+    let hardening = Hardening {
+        name: "catalogue".to_owned(),
+        about: "requests that a stack must refuse".to_owned(),
+        deadline: Duration::from_secs(240),
+        checks: vec![
+            card("MCP-AUTH-06", 9.8, &[]),
+            card("MCP-AUTH-08", 9.1, &["MCP-AUTH-06"]),
+            card("MCP-TRN-01", 8.1, &[]),
+            card("MCP-TRN-02", 8.1, &[]),
+            card("MCP-QUO-01", 6.5, &[]),
+        ],
+        omitted: vec![skipped],
+    };
+    let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();
+    std::fs::write(dir.join(run_dir::HARDENING), lines.concat()).unwrap();
+    completed(dir);
+    let plan = Plan { command: "harness harden --seed 1".to_owned(), subject: Subject::Hardening(hardening), ..plan() };
+    write(dir, &plan, &ops(), &["memory"])
+}
+
+fn completed(dir: &Path) {
+    let report = ScenarioReport {
+        ended: ScenarioEnd::Completed,
+        why: None,
+        took_us: 7_000_000,
+        quotas: Vec::new(),
+        declared: BTreeMap::new(),
+    };
+    json(dir, run_dir::SCENARIO, &report);
+}
+
 /// The same calls while Redis was killed for two seconds.
 pub(crate) fn write_experiment(dir: &Path) -> Judgement {
     let experiment = harness_core::drive::experiment::find("redis-outage", None).unwrap();
@@ -133,14 +216,7 @@ pub(crate) fn write_experiment(dir: &Path) -> Judgement {
         ..Experiment::default()
     };
     json(dir, run_dir::EXPERIMENT, &happened);
-    let report = ScenarioReport {
-        ended: ScenarioEnd::Completed,
-        why: None,
-        took_us: 7_000_000,
-        quotas: Vec::new(),
-        declared: BTreeMap::new(),
-    };
-    json(dir, run_dir::SCENARIO, &report);
+    completed(dir);
     write(dir, &plan, &ops(), &["memory", "redis"])
 }
 

@@ -1,17 +1,20 @@
 //! Resolves the profile of a gate into the plans of its phases. Every plan is resolved before the first run starts.
 
 use crate::arguments::{
-    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, LoadArguments, Profile, RecordArguments,
-    ScenarioArguments,
+    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Profile,
+    RecordArguments, ScenarioArguments,
 };
 use crate::command::load::spoiled_words;
-use crate::command::{chaos, load, scenario};
+use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
 use harness_core::drive::{Plan, Subject};
 use harness_core::plan::Purpose;
-use harness_core::plan::settings::{Experiments, GateProfile, Load, Names, ProfileName, Scenarios, Settings};
+use harness_core::plan::settings::{
+    Experiments, GateProfile, HardeningSet, Load, Names, ProfileName, Scenarios, Settings,
+};
 use harness_core::report::gate::record::PhaseKind;
+use harness_harden::{ALL, is_quick};
 
 /// The phases, in the order in which they run.
 pub(super) struct Phases(pub(super) Vec<(PhaseKind, Vec<Step>)>);
@@ -34,14 +37,16 @@ impl Phases {
         let scenarios = scenarios(&profile.scenarios, arguments, seed, context);
         let load = load(&profile.load, arguments, seed, context);
         let experiments = experiments(&profile.experiments, arguments, seed, context);
-        match (scenarios, load, experiments) {
-            (Ok(scenarios), Ok(load), Ok(experiments)) => Ok(Self(vec![
+        let hardening = hardening(profile.hardening.run, arguments, seed, context);
+        match (scenarios, load, experiments, hardening) {
+            (Ok(scenarios), Ok(load), Ok(experiments), Ok(hardening)) => Ok(Self(vec![
                 (PhaseKind::Scenarios, scenarios),
                 (PhaseKind::Load, load.into_iter().collect()),
                 (PhaseKind::Experiments, experiments),
+                (PhaseKind::Hardening, hardening.into_iter().collect()),
             ])),
-            (scenarios, load, experiments) => {
-                let problems = [scenarios.err(), load.err(), experiments.err()].into_iter().flatten();
+            (scenarios, load, experiments, hardening) => {
+                let problems = [scenarios.err(), load.err(), experiments.err(), hardening.err()].into_iter().flatten();
                 Err(Failure::usage(problems.map(|problem| problem.to_string()).collect::<Vec<_>>().join("\n")))
             }
         }
@@ -142,6 +147,32 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
     let (plan, secret) = load::resolve(&wish, command, context)?;
     let about = format!("{users} users for {} s", duration.as_secs_f64());
     Ok(Some(Step { name: plan.subject.name().to_owned(), about, plan, secret }))
+}
+
+fn hardening(
+    set: HardeningSet,
+    arguments: &GateArguments,
+    seed: u64,
+    context: &Context,
+) -> Result<Option<Step>, Failure> {
+    let (name, checks): (_, Vec<_>) = match set {
+        HardeningSet::None => return Ok(None),
+        HardeningSet::Quick => ("quick", ALL.iter().filter(|check| is_quick(check)).collect()),
+        HardeningSet::All => ("catalogue", ALL.iter().collect()),
+    };
+    let wish = HardenArguments {
+        list: false,
+        only: Vec::new(),
+        skip: Vec::new(),
+        min_severity: None,
+        repeat: None,
+        place: place(),
+        lies: arguments.lies.clone(),
+        record: record(arguments, seed),
+    };
+    let command = format!("harness harden{}", spoiled_words(&arguments.lies.lie, &[]));
+    let (plan, secret) = harden::resolve_from(name, &checks, &wish, command, context)?;
+    Ok(Some(Step { name: plan.subject.name().to_owned(), about: format!("{} checks", checks.len()), plan, secret }))
 }
 
 fn experiments(

@@ -4,6 +4,7 @@ use super::experiment;
 use crate::context::Context;
 use harness_core::drive::{Plan, Subject, descriptors};
 use harness_core::plan::Script;
+use harness_core::plan::hardening::Hardening;
 use harness_core::plan::topology::EdgeMode;
 use harness_core::plan::workload::{Beside, Model, Workload};
 
@@ -28,6 +29,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         Subject::Load(workload) => load_lines(workload, stack),
         Subject::Scenario(script) => script_lines(script, stack),
         Subject::Experiment(experiment) => experiment::lines(experiment, stack),
+        Subject::Hardening(hardening) => hardening_lines(hardening, stack),
     };
     for part in &plan.topology.parts {
         lines.extend(part.settings.iter().map(|(name, value)| format!("setting      {}: {name}={value}", part.name)));
@@ -50,6 +52,17 @@ fn script_lines(script: &Script, stack: String) -> Vec<String> {
         format!("deadline     {} s", script.deadline.as_secs()),
     ];
     lines.extend(script.required.iter().map(|check| format!("required     {check}")));
+    lines
+}
+
+fn hardening_lines(hardening: &Hardening, stack: String) -> Vec<String> {
+    let mut lines = vec![
+        format!("hardening    {}", hardening.name),
+        stack,
+        format!("deadline     {} s", hardening.deadline.as_secs()),
+    ];
+    lines.extend(hardening.checks.iter().map(|card| format!("check        {} {}", card.id, card.title)));
+    lines.extend(hardening.omitted.iter().map(|omitted| format!("omitted      {}: {}", omitted.id, omitted.why)));
     lines
 }
 

@@ -40,6 +40,12 @@ impl Stage<'_> {
         Some(peak_of(pid)? + children(pid).into_iter().filter_map(peak_of).sum::<u64>())
     }
 
+    /// Returns the number of files that the process of a part and its children have open; `None` if its process is not visible on this machine.
+    pub fn open_files(&self, part: &str) -> Option<usize> {
+        let pid = self.stack.part(part)?.pid?;
+        Some(files_of(pid)? + children(pid).into_iter().filter_map(files_of).sum::<usize>())
+    }
+
     /// Returns the figures of the machine now, for [`Stage::was_crowded_since`]; `None` if it does not show them.
     pub fn machine(&self) -> Option<Look> {
         look(self.stack, &[], self.epoch_us())
@@ -58,6 +64,10 @@ impl Stage<'_> {
     pub async fn metric(&self, part: &str, name: &str, labels: &[(&str, &str)]) -> Result<f64, Broken> {
         Ok(sum(&self.stack.metrics(part).await?, name, labels))
     }
+}
+
+fn files_of(pid: u32) -> Option<usize> {
+    procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.fd_count()).ok()
 }
 
 fn peak_of(pid: u32) -> Option<u64> {

@@ -142,11 +142,12 @@ impl<'a> Stage<'a> {
         self.ledger.epoch_us()
     }
 
-    pub(crate) fn record(&self, op: &harness_history::Op) {
-        self.ledger.record(op);
+    /// Records an operation and returns its position in the history.
+    pub(crate) fn record(&self, op: &harness_history::Op) -> u64 {
+        self.ledger.record(op)
     }
 
-    pub(super) fn mint(&self, grant: &Grant) -> String {
+    pub(crate) fn mint(&self, grant: &Grant) -> String {
         let later = self.later_minter.lock();
         later
             .as_ref()
@@ -313,7 +314,7 @@ impl<'a> Stage<'a> {
         self.stack.instances(service).first().map(|part| part.name.clone())
     }
 
-    pub(super) fn endpoint(&self, part: &str) -> Arc<Endpoint> {
+    pub(crate) fn endpoint(&self, part: &str) -> Arc<Endpoint> {
         Arc::clone(self.endpoints.get(part).expect("a target is one of the endpoints"))
     }
 

@@ -57,7 +57,7 @@ pub struct GateReason {
 /// A phase of a gate.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct GatePhase {
-    /// `scenarios`, `load` or `experiments`.
+    /// `scenarios`, `load`, `experiments` or `hardening`.
     pub name: String,
     /// The word for one of its runs.
     pub one: String,

@@ -36,6 +36,7 @@ pub enum PhaseKind {
     Scenarios,
     Load,
     Experiments,
+    Hardening,
 }
 
 impl PhaseKind {
@@ -44,6 +45,7 @@ impl PhaseKind {
             Self::Scenarios => "scenarios",
             Self::Load => "load",
             Self::Experiments => "experiments",
+            Self::Hardening => "hardening",
         }
     }
 
@@ -53,6 +55,7 @@ impl PhaseKind {
             Self::Scenarios => "scenario",
             Self::Load => "load",
             Self::Experiments => "experiment",
+            Self::Hardening => "hardening",
         }
     }
 }

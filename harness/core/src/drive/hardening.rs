@@ -1,0 +1,19 @@
+//! Hardening: the type of a check, what its probe can do, and how a catalogue is run. The checks themselves are in the crate `harness-harden`.
+
+mod answer;
+mod check;
+mod conduct;
+mod curl;
+mod mask;
+mod probe;
+mod record;
+mod request;
+mod token;
+
+pub use answer::Answer;
+pub use check::{HardeningCheck, Need, Probing};
+pub(crate) use conduct::conduct;
+pub use probe::{Caller, Probe, Stop};
+pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
+pub use request::HttpRequest;
+pub use token::{base64url, signed, signed_with};

@@ -1,0 +1,106 @@
+//! A hardening check: its texts, what it needs, and the function that probes the stack.
+
+use super::probe::{Probe, Stop};
+use crate::plan::Backend;
+use crate::plan::hardening::CheckCard;
+use crate::plan::topology::Topology;
+use futures::future::LocalBoxFuture;
+use mcp_contracts::Service;
+
+/// Probes the stack once. What it finds is recorded by the methods of [`Probe`].
+pub type Probing = for<'a> fn(&'a Probe<'a>) -> LocalBoxFuture<'a, Result<(), Stop>>;
+
+/// A row of the catalogue.
+pub struct HardeningCheck {
+    /// Stable id, such as `MCP-AUTH-03`. It is never given to another check.
+    pub id: &'static str,
+    /// What a stack that passes does, in one sentence.
+    pub title: &'static str,
+    /// Severity of a failure from 0.1 to 10.0.
+    pub score: f64,
+    /// What an attacker gains if the check fails.
+    pub why: &'static str,
+    pub sources: &'static [&'static str],
+    pub needs: &'static [Need],
+    pub how: &'static str,
+    pub remedy: &'static str,
+    /// Files that mend a failure, the first one first.
+    pub mend: &'static [&'static str],
+    /// Checks whose failure is the cause of a failure of this one, so that both are one finding.
+    pub follows: &'static [&'static str],
+    /// True if it disturbs others: it restarts parts or compares what a part holds.
+    pub alone: bool,
+    pub probing: Probing,
+}
+
+/// What a check needs besides a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The key that signs tokens.
+    Token,
+    /// Tokens of two organisations.
+    SecondTenant,
+    /// This service.
+    Service(Service),
+    /// The logs of the parts, which only the stack that the harness started has.
+    Control,
+    /// Parts that are processes of this machine, because the check reads what the kernel knows of them or changes their settings.
+    Processes,
+}
+
+impl Need {
+    /// The word in lists.
+    pub fn name(self) -> String {
+        match self {
+            Self::Token => "token".to_owned(),
+            Self::SecondTenant => "second tenant".to_owned(),
+            Self::Service(service) => service.name().to_owned(),
+            Self::Control => "control of the stack".to_owned(),
+            Self::Processes => "processes".to_owned(),
+        }
+    }
+
+    /// Returns what is missing and how to provide it; `None` if nothing is missing.
+    fn missing(self, topology: &Topology, backend: &Backend) -> Option<String> {
+        match (self, backend) {
+            // The key of the stack signs tokens of every organisation, and no plan is without it.
+            (Self::Token | Self::SecondTenant, _) => None,
+            (Self::Service(service), Backend::External { urls, .. }) => (!urls.contains_key(service.name()))
+                .then(|| format!("it needs {0}; add `--url {0}=URL`", service.name())),
+            (Self::Service(service), Backend::Process | Backend::Docker) => {
+                topology.of(service).next().is_none().then(|| format!("it needs {}", service.name()))
+            }
+            (Self::Control, Backend::External { .. }) => {
+                Some("it reads the logs of the parts; remove `--url`".to_owned())
+            }
+            (Self::Processes, Backend::External { .. }) => {
+                Some("it needs parts that the harness started; remove `--url`".to_owned())
+            }
+            (Self::Processes, Backend::Docker) => Some("it needs `--backend process`".to_owned()),
+            (Self::Control, Backend::Process | Backend::Docker) | (Self::Processes, Backend::Process) => None,
+        }
+    }
+}
+
+impl HardeningCheck {
+    pub fn card(&self) -> CheckCard {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        CheckCard {
+            id: self.id.to_owned(),
+            title: self.title.to_owned(),
+            score: self.score,
+            why: self.why.to_owned(),
+            sources: texts(self.sources),
+            how: self.how.to_owned(),
+            remedy: self.remedy.to_owned(),
+            mend: texts(self.mend),
+            follows: texts(self.follows),
+        }
+    }
+
+    /// Returns why the check is not applicable to a stack; `None` if it is.
+    pub fn missing(&self, topology: &Topology, backend: &Backend) -> Option<String> {
+        let missing: Vec<String> = self.needs.iter().filter_map(|need| need.missing(topology, backend)).collect();
+        (!missing.is_empty()).then(|| missing.join("; "))
+    }
+}

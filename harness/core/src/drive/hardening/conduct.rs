@@ -1,0 +1,201 @@
+//! Runs the checks of a catalogue: several at a time, and alone those that disturb others. A check that finds a violation is repeated, and only what
+//! every attempt finds is a failure.
+
+use super::check::HardeningCheck;
+use super::probe::{Findings, Probe, Stop};
+use super::record::{CheckRecord, CheckState};
+use crate::drive::scenario::{ScenarioEnd, ScenarioReport, Stage};
+use crate::plan::run_dir::HARDENING;
+use crate::stack::view::{Event, View};
+use futures::{FutureExt, StreamExt};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Number of checks that run at the same time.
+const LANES: usize = 4;
+/// Attempts of a check whose first attempt found a violation.
+const ATTEMPTS: u32 = 3;
+/// Number of checks between two lines of progress.
+const STEP: usize = 10;
+/// Deadline of one attempt.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(45);
+
+/// Runs the checks and records each result. A check that was not made, because the run was interrupted or took too long, is recorded as unknown.
+///
+/// # Errors
+/// A result cannot be written.
+pub(crate) async fn conduct(
+    checks: &[&'static HardeningCheck],
+    stage: &Stage<'_>,
+    run_dir: &Path,
+    deadline: Duration,
+    view: &Arc<dyn View>,
+    cancel: &CancellationToken,
+) -> std::io::Result<ScenarioReport> {
+    let (start, mut file) = (Instant::now(), File::create_new(run_dir.join(HARDENING))?);
+    let (alone, shared): (Vec<_>, Vec<_>) = checks.iter().copied().partition(|check| check.alone);
+    let all = checks.len();
+    let late = CancellationToken::new();
+    let one = |check: &'static HardeningCheck| {
+        let late = &late;
+        async move {
+            tokio::select! {
+                record = run(check, stage) => record,
+                () = cancel.cancelled() => not_made(check, "the run was interrupted"),
+                () = late.cancelled() => not_made(check, "the run reached its deadline"),
+            }
+        }
+    };
+    let shared = futures::stream::iter(shared).map(one).buffer_unordered(LANES);
+    let alone = futures::stream::iter(alone).then(one);
+    let mut records = std::pin::pin!(shared.chain(alone));
+    let mut done = 0;
+    let timer = tokio::time::sleep(deadline);
+    tokio::pin!(timer);
+    loop {
+        let record = tokio::select! {
+            record = records.next() => record,
+            () = &mut timer, if !late.is_cancelled() => {
+                late.cancel();
+                continue;
+            }
+        };
+        let Some(record) = record else { break };
+        done += 1;
+        if record.state != CheckState::Pass {
+            view.show(Event::Note(format!("{} {}: {}", record.id, record.state.name(), record.summary)));
+        } else if done % STEP == 0 {
+            view.show(Event::Stage(format!("{done} of {all} checks made")));
+        }
+        let mut line = serde_json::to_vec(&record)?;
+        line.push(b'\n');
+        file.write_all(&line)?;
+    }
+    let (ended, why) = match (cancel.is_cancelled(), late.is_cancelled()) {
+        (true, _) => (ScenarioEnd::Interrupted, None),
+        (false, true) => (ScenarioEnd::DeadlineExceeded, Some(format!("{} s", deadline.as_secs()))),
+        (false, false) => (ScenarioEnd::Completed, None),
+    };
+    let took_us = micros(start.elapsed());
+    Ok(ScenarioReport { ended, why, took_us, quotas: Vec::new(), declared: BTreeMap::new() })
+}
+
+async fn run(check: &'static HardeningCheck, stage: &Stage<'_>) -> CheckRecord {
+    let start = Instant::now();
+    let mut first = match attempt(check, stage, 1).await {
+        Ok(findings) => findings,
+        Err(why) => return record(check, CheckState::NotApplicable, why, &Findings::default(), 1, start),
+    };
+    let (mut attempts, found) = (1, first.violations.len());
+    while attempts < ATTEMPTS && !first.violations.is_empty() {
+        attempts += 1;
+        let again = attempt(check, stage, attempts).await.unwrap_or_default();
+        first.violations.retain(|violation| again.violations.iter().any(|other| other.case == violation.case));
+    }
+    if found > first.violations.len() {
+        let lost = found - first.violations.len();
+        first.doubts.push(format!("{lost} of {found} violations did not occur in each of {ATTEMPTS} attempts"));
+    }
+    let (state, summary) = conclude(&first);
+    record(check, state, summary, &first, attempts, start)
+}
+
+/// Runs the probe once. Fails with the reason if the check is not applicable.
+async fn attempt(check: &'static HardeningCheck, stage: &Stage<'_>, number: u32) -> Result<Findings, String> {
+    let probe = Probe::new(stage, check.id, number);
+    // A panic ends only this check.
+    let probing = AssertUnwindSafe((check.probing)(&probe)).catch_unwind();
+    let ended = tokio::time::timeout(ATTEMPT_DEADLINE, probing).await;
+    let doubt = match ended {
+        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Err(Stop::NotApplicable(why)))) => return Err(why),
+        Ok(Ok(Err(Stop::Unclear(why)))) => Some(why),
+        Ok(Err(_)) => Some("the probe panicked, which is a bug of the harness".to_owned()),
+        Err(_) => Some(format!("the probe did not end within {} s", ATTEMPT_DEADLINE.as_secs())),
+    };
+    let mut findings = probe.into_findings();
+    findings.doubts.extend(doubt);
+    Ok(findings)
+}
+
+/// Returns the state of a check and the reason, from what remains after all attempts.
+fn conclude(findings: &Findings) -> (CheckState, String) {
+    let cases = |count: u64| if count == 1 { "1 case".to_owned() } else { format!("{count} cases") };
+    if let Some(violation) = findings.violations.first() {
+        let more = findings.violations.len() - 1;
+        let others = if more > 0 { format!(" ({more} more)") } else { String::new() };
+        return (CheckState::Fail, format!("{}: {}{others}", violation.case, violation.signs.join("; ")));
+    }
+    if let Some(doubt) = findings.doubts.first() {
+        return (CheckState::Unknown, doubt.clone());
+    }
+    match (findings.cases, findings.controls) {
+        (0, _) => (CheckState::Unknown, "no case was judged".to_owned()),
+        (_, 0) => (CheckState::Unknown, "no control request was made, so a refusal proves nothing".to_owned()),
+        (judged, controls) => {
+            let controls = if controls == 1 { "1 control".to_owned() } else { format!("{controls} controls") };
+            (CheckState::Pass, format!("{} held, {controls} succeeded", cases(judged)))
+        }
+    }
+}
+
+fn not_made(check: &HardeningCheck, why: &str) -> CheckRecord {
+    record(check, CheckState::Unknown, why.to_owned(), &Findings::default(), 0, Instant::now())
+}
+
+fn record(
+    check: &HardeningCheck,
+    state: CheckState,
+    summary: String,
+    findings: &Findings,
+    attempts: u32,
+    start: Instant,
+) -> CheckRecord {
+    CheckRecord {
+        id: check.id.to_owned(),
+        state,
+        summary,
+        cases: findings.cases,
+        controls: findings.controls,
+        attempts,
+        took_us: micros(start.elapsed()),
+        violations: findings.violations.clone(),
+        doubts: findings.doubts.clone(),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CheckState, Findings, conclude};
+    use crate::drive::hardening::ViolationRecord;
+
+    fn state(cases: u64, controls: u64, doubts: &[&str], violations: usize) -> CheckState {
+        let violation = ViolationRecord {
+            case: "memory: a".to_owned(),
+            signs: vec!["b".to_owned()],
+            exchanges: Vec::new(),
+            ops: Vec::new(),
+        };
+        let doubts = doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
+        conclude(&Findings { cases, controls, doubts, violations: vec![violation; violations] }).0
+    }
+
+    #[test]
+    fn a_check_passes_only_with_cases_and_a_control_and_without_doubt() {
+        assert_eq!(state(3, 1, &[], 0), CheckState::Pass);
+        assert_eq!(state(0, 1, &[], 0), CheckState::Unknown);
+        assert_eq!(state(3, 0, &[], 0), CheckState::Unknown, "a refusal without a control proves nothing");
+        assert_eq!(state(3, 1, &["x"], 0), CheckState::Unknown);
+        assert_eq!(state(3, 0, &["x"], 1), CheckState::Fail, "a proven violation remains one");
+    }
+}

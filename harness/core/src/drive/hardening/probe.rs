@@ -1,0 +1,291 @@
+//! What the probe of a check can do: send requests, make control requests, and record what each case shows.
+
+use super::answer::Answer;
+use super::mask::masked;
+use super::record::{ExchangeText, ViolationRecord};
+use super::request::HttpRequest;
+use crate::drive::client::exchange;
+use crate::drive::scenario::{Broken, Stage};
+use crate::drive::token::Grant;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use harness_history::{Effect, Op, Phase};
+use mcp_contracts::{Plan, Scope, Service};
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Deadline of one request; longer than the request deadline of the services.
+const DEADLINE: Duration = Duration::from_secs(12);
+/// A request that is refused because of a limit is sent again at most this often.
+const MAX_RETRIES: u32 = 5;
+/// Longest time to wait before it is sent again.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Tenant of the requests in the history.
+const TENANT: &str = "hardening";
+/// Maximum number of doubts that are recorded.
+const MAX_DOUBTS: usize = 10;
+
+/// Why a probe ended early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The stack does not have what the check is about.
+    NotApplicable(String),
+    /// Nothing can be decided, such as after a control request that failed.
+    Unclear(String),
+}
+
+impl From<Broken> for Stop {
+    fn from(Broken(why): Broken) -> Self {
+        Self::Unclear(why)
+    }
+}
+
+/// What one attempt of a check found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) cases: u64,
+    pub(super) controls: u64,
+    pub(super) violations: Vec<ViolationRecord>,
+    pub(super) doubts: Vec<String>,
+}
+
+/// One attempt of a check.
+pub struct Probe<'s> {
+    stage: &'s Stage<'s>,
+    id: &'static str,
+    attempt: u32,
+    findings: Mutex<Findings>,
+}
+
+/// A user with a valid token.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub grant: Grant,
+    pub token: String,
+}
+
+impl Caller {
+    /// Returns the claims of the token.
+    pub fn claims(&self) -> Value {
+        let payload = self.token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        payload.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)
+    }
+
+    pub fn organisation(&self) -> &str {
+        &self.grant.organisation
+    }
+}
+
+impl<'s> Probe<'s> {
+    pub(super) fn new(stage: &'s Stage<'s>, id: &'static str, attempt: u32) -> Self {
+        Self { stage, id, attempt, findings: Mutex::default() }
+    }
+
+    pub(super) fn into_findings(self) -> Findings {
+        self.findings.into_inner()
+    }
+
+    /// The stack, for logs, metrics, and starting and stopping parts.
+    pub const fn stage(&self) -> &'s Stage<'s> {
+        self.stage
+    }
+
+    /// The key that signs tokens.
+    pub fn key(&self) -> &str {
+        self.stage.key()
+    }
+
+    /// Returns the first instance of each service of the stack.
+    pub fn parts(&self) -> Vec<(Service, String)> {
+        Service::ALL.into_iter().filter_map(|service| Some((service, self.part(service)?))).collect()
+    }
+
+    /// Returns the first instance of a service.
+    pub fn part(&self, service: Service) -> Option<String> {
+        self.stage.instances(service).into_iter().next()
+    }
+
+    /// Returns memory, which a check with `Need::Service` has.
+    ///
+    /// # Errors
+    /// The stack has no such service.
+    pub fn need(&self, service: Service) -> Result<String, Stop> {
+        self.part(service).ok_or_else(|| Stop::NotApplicable(format!("the stack has no {}", service.name())))
+    }
+
+    /// Host and port of a part.
+    pub fn authority(&self, part: &str) -> String {
+        self.stage.endpoint(part).authority().to_owned()
+    }
+
+    /// Returns a text that only this attempt of this check uses.
+    pub fn mark(&self, word: &str) -> String {
+        format!("{word}{}{}", self.id.to_ascii_lowercase().replace('-', ""), self.attempt)
+    }
+
+    /// Returns a user with every scope except `admin`. No other check and no other attempt uses the organisation.
+    pub fn user(&self, user: &str, organisation: &str) -> Caller {
+        self.user_with(user, organisation, |_| {})
+    }
+
+    /// As [`Probe::user`], with a change of the grant.
+    pub fn user_with(&self, user: &str, organisation: &str, change: impl FnOnce(&mut Grant)) -> Caller {
+        let name = format!("{organisation}-{}-{}", self.id.to_ascii_lowercase(), self.attempt);
+        let mut grant = self.stage.grant(user, &name);
+        change(&mut grant);
+        Caller { token: self.stage.mint(&grant), grant }
+    }
+
+    /// Returns a user with these scopes.
+    pub fn user_with_scopes(&self, user: &str, organisation: &str, scopes: &[Scope]) -> Caller {
+        self.user_with(user, organisation, |grant| grant.scopes = scopes.to_vec())
+    }
+
+    /// Returns a user on this plan.
+    pub fn user_on(&self, user: &str, organisation: &str, plan: Plan) -> Caller {
+        self.user_with(user, organisation, |grant| grant.plan = plan)
+    }
+
+    /// Sends a request. One that is refused because of a limit is sent again after the time that the reply names, because a limited target shows
+    /// nothing of what a check is about.
+    pub async fn send(&self, part: &str, request: &HttpRequest) -> Answer {
+        let mut retries = 0;
+        loop {
+            let answer = self.send_once(part, request).await;
+            let wait = answer.header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
+            match wait.filter(|wait| answer.has_status(429) && *wait <= LONGEST_WAIT && retries < MAX_RETRIES) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return answer,
+            }
+            retries += 1;
+        }
+    }
+
+    /// Sends a request once.
+    pub async fn send_once(&self, part: &str, request: &HttpRequest) -> Answer {
+        let endpoint = self.stage.endpoint(part);
+        let curl = request.curl(&endpoint);
+        self.send_bytes(part, &request.bytes(&endpoint), curl).await
+    }
+
+    /// Sends bytes on a connection of their own.
+    pub async fn send_raw(&self, part: &str, bytes: &[u8]) -> Answer {
+        self.send_bytes(part, bytes, None).await
+    }
+
+    async fn send_bytes(&self, part: &str, bytes: &[u8], curl: Option<String>) -> Answer {
+        let exchanged = exchange(&self.stage.endpoint(part), bytes, DEADLINE).await;
+        let epoch = self.stage.epoch_us();
+        let op = Op {
+            process: 0,
+            tenant: TENANT.into(),
+            user: self.id.into(),
+            workspace: None,
+            name: self.id.into(),
+            phase: Phase::Measured,
+            planned_us: None,
+            invoke_us: exchanged.invoke_us.saturating_sub(epoch),
+            complete_us: exchanged.complete_us.saturating_sub(epoch),
+            outcome: exchanged.outcome.clone(),
+            strays: Vec::new(),
+            effect: Effect::None,
+        };
+        let op = self.stage.record(&op);
+        let secrets = [self.key()];
+        let lost = exchanged.status.is_none().then(|| format!("{:?}", exchanged.outcome));
+        let reply = match &lost {
+            Some(why) => format!("(no complete reply: {why}) {}", masked(&exchanged.raw, &secrets)),
+            None => masked(&exchanged.raw, &secrets),
+        };
+        let curl = curl.map(|command| masked(command.as_bytes(), &secrets));
+        Answer {
+            status: exchanged.status,
+            headers: exchanged.headers,
+            body: exchanged.body,
+            text: ExchangeText { request: masked(bytes, &secrets), reply, curl },
+            op,
+            lost,
+        }
+    }
+
+    /// Makes a control request: a valid one of the same kind, which must have a result. Otherwise a refusal of the others would prove nothing.
+    ///
+    /// # Errors
+    /// It has no result.
+    pub async fn control(&self, part: &str, what: &str, request: &HttpRequest) -> Result<Answer, Stop> {
+        self.control_if(part, what, request, Answer::has_result).await
+    }
+
+    /// As [`Probe::control`], with a condition for the reply.
+    ///
+    /// # Errors
+    /// The condition does not hold.
+    pub async fn control_if(
+        &self,
+        part: &str,
+        what: &str,
+        request: &HttpRequest,
+        holds: impl FnOnce(&Answer) -> bool,
+    ) -> Result<Answer, Stop> {
+        let answer = self.send(part, request).await;
+        if holds(&answer) {
+            self.controlled();
+            return Ok(answer);
+        }
+        Err(Stop::Unclear(format!("the control request failed ({what} at `{part}`): {}", answer.describe())))
+    }
+
+    /// Records that something else showed that the probe reaches what it tests.
+    pub fn controlled(&self) {
+        self.findings.lock().controls += 1;
+    }
+
+    /// Judges a case. If it does not hold, at least two of the signs must be there to call it a violation.
+    pub fn judge(&self, part: &str, case: &str, holds: bool, signs: &[(&str, bool)], answers: &[&Answer]) {
+        let mut findings = self.findings.lock();
+        findings.cases += 1;
+        if holds {
+            return;
+        }
+        let case = format!("{part}: {case}");
+        let there: Vec<String> =
+            signs.iter().filter(|(_, is_there)| *is_there).map(|(sign, _)| (*sign).to_owned()).collect();
+        if there.len() < 2 {
+            let seen: Vec<String> = answers.iter().map(|answer| answer.describe()).collect();
+            let sign = there.first().map(|sign| format!("; only one sign: {sign}")).unwrap_or_default();
+            return push_doubt(&mut findings.doubts, format!("{case}: {}{sign}", seen.join(", ")));
+        }
+        findings.violations.push(ViolationRecord {
+            case,
+            signs: there,
+            exchanges: answers.iter().map(|answer| answer.text.clone()).collect(),
+            ops: answers.iter().map(|answer| answer.op).collect(),
+        });
+    }
+
+    /// Sends a request that must be refused with this status.
+    pub async fn expect_status(&self, part: &str, case: &str, request: &HttpRequest, status: u16) -> Answer {
+        let answer = self.send(part, request).await;
+        let other = format!("the status is not {status}");
+        let signs = [
+            (other.as_str(), answer.status.is_some() && !answer.has_status(status)),
+            ("the reply has a result", answer.has_result()),
+        ];
+        self.judge(part, case, answer.has_status(status) && !answer.has_result(), &signs, &[&answer]);
+        answer
+    }
+
+    /// Records a case that cannot be decided.
+    pub fn doubt(&self, part: &str, case: &str, why: &str) {
+        let mut findings = self.findings.lock();
+        findings.cases += 1;
+        push_doubt(&mut findings.doubts, format!("{part}: {case}: {why}"));
+    }
+}
+
+fn push_doubt(doubts: &mut Vec<String>, doubt: String) {
+    if doubts.len() < MAX_DOUBTS {
+        doubts.push(doubt);
+    }
+}

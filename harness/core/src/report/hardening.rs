@@ -1,0 +1,67 @@
+//! The figures of a hardening run.
+
+use super::figures::{CheckFigures, ExchangeFigures, HardeningFigures, OmittedFigures, ViolationFigures};
+use crate::drive::Subject;
+use crate::drive::hardening::{CheckRecord, CheckState, ViolationRecord};
+use crate::judge::Recorded;
+use crate::judge::hardening::cause_of;
+use crate::plan::Backend;
+use crate::plan::hardening::{CheckCard, Hardening};
+
+/// Returns the figures; `None` for another kind of run.
+pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
+    let Subject::Hardening(plan) = &recorded.plan.subject else { return None };
+    let made = plan.checks.iter().map(|card| check(card, plan, recorded));
+    let skipped = plan.omitted.iter().map(|omitted| OmittedFigures {
+        id: omitted.id.clone(),
+        title: omitted.title.clone(),
+        state: if omitted.skipped { "skipped" } else { CheckState::NotApplicable.name() }.to_owned(),
+        why: omitted.why.clone(),
+    });
+    Some(HardeningFigures { checks: made.collect(), omitted: skipped.collect() })
+}
+
+fn check(card: &CheckCard, plan: &Hardening, recorded: &Recorded) -> CheckFigures {
+    let record = recorded.hardening.iter().find(|record| record.id == card.id);
+    let of = |field: fn(&CheckRecord) -> u64| record.map(field).unwrap_or_default();
+    CheckFigures {
+        id: card.id.clone(),
+        title: card.title.clone(),
+        severity: card.severity().name().to_owned(),
+        score: card.score,
+        state: record.map_or(CheckState::Unknown, |record| record.state).name().to_owned(),
+        summary: record.map_or_else(|| "the run ended before this check".to_owned(), |record| record.summary.clone()),
+        same_cause_as: cause_of(&card.id, plan, &recorded.hardening).map(str::to_owned),
+        why: card.why.clone(),
+        sources: card.sources.clone(),
+        how: card.how.clone(),
+        remedy: card.remedy.clone(),
+        mend: card.mend.clone(),
+        repeat: repeat(&card.id, &recorded.plan.backend),
+        cases: of(|record| record.cases),
+        controls: of(|record| record.controls),
+        attempts: record.map(|record| record.attempts).unwrap_or_default(),
+        took_secs: of(|record| record.took_us) as f64 / 1e6,
+        violations: record.into_iter().flat_map(|record| &record.violations).map(violation).collect(),
+        doubts: record.map(|record| record.doubts.clone()).unwrap_or_default(),
+    }
+}
+
+/// Returns the command that makes one check on a stack of the same kind.
+fn repeat(id: &str, backend: &Backend) -> String {
+    let place = match backend {
+        Backend::Process => String::new(),
+        Backend::Docker => " --backend docker".to_owned(),
+        Backend::External { urls, .. } => urls.iter().map(|(service, url)| format!(" --url {service}={url}")).collect(),
+    };
+    format!("harness harden --repeat {id}{place}")
+}
+
+fn violation(violation: &ViolationRecord) -> ViolationFigures {
+    let exchanges = violation.exchanges.iter().map(|exchange| ExchangeFigures {
+        request: exchange.request.clone(),
+        reply: exchange.reply.clone(),
+        curl: exchange.curl.clone(),
+    });
+    ViolationFigures { case: violation.case.clone(), signs: violation.signs.clone(), exchanges: exchanges.collect() }
+}

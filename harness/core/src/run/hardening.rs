@@ -1,0 +1,46 @@
+//! Makes the checks of a hardening run in this process while the stack is sampled.
+
+use super::{RunError, RunRequest, conditions};
+use crate::drive::hardening::{HardeningCheck, conduct};
+use crate::observe;
+use crate::observe::clock::monotonic_us;
+use crate::plan::hardening::Hardening;
+use crate::plan::run_dir;
+use crate::stack::Stack;
+use crate::stack::view::{Event, View};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Makes the checks and records their results.
+pub(super) async fn check(
+    request: &RunRequest,
+    plan: &Hardening,
+    run_dir: &Path,
+    stack: &Stack,
+    view: &Arc<dyn View>,
+    cancel: &CancellationToken,
+) -> Result<(), RunError> {
+    let find = |id: &String| request.catalogue.iter().find(|check| check.id == id);
+    let checks: Result<Vec<&'static HardeningCheck>, RunError> =
+        plan.checks.iter().map(|card| find(&card.id).ok_or_else(|| RunError::NoCheck(card.id.clone()))).collect();
+    let checks = checks?;
+    view.show(Event::Stage(format!("making {} checks", checks.len())));
+    let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
+    let epoch_us = monotonic_us();
+    let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
+    let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
+    let checking = async {
+        let report = Box::pin(conduct(&checks, &stage, run_dir, plan.deadline, view, cancel)).await;
+        stop.cancel();
+        report
+    };
+    let watching = conditions::watch(stack, None, epoch_us, &stop);
+    let sampling = observe::sample(run_dir, epoch_us, &processes, &stop);
+    let (report, sampled, conditions) = tokio::join!(checking, sampling, watching);
+    stage.close()?;
+    sampled.map_err(|error| unrecorded(error.to_string()))?;
+    let report = report.map_err(|error| unrecorded(error.to_string()))?;
+    super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
+    super::record(run_dir, run_dir::SCENARIO, &report)
+}

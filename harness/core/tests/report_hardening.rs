@@ -1,0 +1,129 @@
+//! The reports of a hardening run: one finding for each cause, SARIF that code scanning reads, and `fix.md` with what proves a mend.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/recorded.rs"]
+mod recorded;
+
+use harness_core::plan::run_dir;
+use harness_history::Verdict;
+use recorded::write_hardening;
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn read(dir: &Path, name: &str) -> String {
+    std::fs::read_to_string(dir.join(name)).unwrap()
+}
+
+#[test]
+fn failures_of_one_cause_are_one_finding_in_every_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let judgement = write_hardening(dir.path());
+    let findings: Vec<(&str, Verdict)> =
+        judgement.findings.iter().map(|one| (one.check.as_str(), one.verdict)).collect();
+    let expected = [
+        ("run-is-evidence", Verdict::Pass),
+        ("MCP-AUTH-06", Verdict::Fail),
+        ("MCP-TRN-01", Verdict::Unknown),
+        ("MCP-TRN-02", Verdict::Pass),
+    ];
+    assert_eq!((judgement.verdict, findings), (Verdict::Fail, expected.to_vec()));
+    let report: Value = serde_json::from_str(&read(dir.path(), run_dir::REPORT_JSON)).unwrap();
+    let checks = report["hardening"]["checks"].as_array().unwrap();
+    let states: Vec<&str> = checks.iter().map(|check| check["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["fail", "fail", "unknown", "pass", "not applicable"]);
+    assert_eq!((&checks[0]["same_cause_as"], &checks[1]["same_cause_as"]), (&Value::Null, &json!("MCP-AUTH-06")));
+    let junit = read(dir.path(), run_dir::JUNIT);
+    assert!(junit.contains("check MCP-TRN-12") && junit.matches("<skipped").count() == 2, "{junit}");
+    let markdown = read(dir.path(), run_dir::REPORT_MARKDOWN);
+    assert!(markdown.contains("MCP-TRN-12 skipped: the gateway adds the header"), "{markdown}");
+    assert!(markdown.contains("(same cause as MCP-AUTH-06)"), "{markdown}");
+}
+
+#[test]
+fn sarif_has_what_code_scanning_requires() {
+    let dir = tempfile::tempdir().unwrap();
+    write_hardening(dir.path());
+    let sarif: Value = serde_json::from_str(&read(dir.path(), run_dir::SARIF)).unwrap();
+    let validator = jsonschema::validator_for(&required_by_code_scanning()).unwrap();
+    let problems: Vec<String> = validator.iter_errors(&sarif).map(|error| error.to_string()).collect();
+    assert_eq!(problems, Vec::<String>::new());
+    let (rules, results) = (&sarif["runs"][0]["tool"]["driver"]["rules"], &sarif["runs"][0]["results"]);
+    assert_eq!(results.as_array().unwrap().len(), 1, "one alert for each cause: {results}");
+    let result = &results[0];
+    let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+    assert_eq!((&result["ruleId"], &rule["id"]), (&json!("MCP-AUTH-06"), &json!("MCP-AUTH-06")));
+    assert_eq!((&result["level"], &rule["properties"]["security-severity"]), (&json!("error"), &json!("9.8")));
+    // The validator sees what is missing.
+    let mut broken = sarif.clone();
+    broken["runs"][0]["results"][0].as_object_mut().unwrap().remove("locations");
+    assert!(!validator.is_valid(&broken));
+}
+
+/// What SARIF 2.1.0 and code scanning require of the fields that the document has.
+fn required_by_code_scanning() -> Value {
+    let text = json!({ "type": "object", "required": ["text"], "properties": { "text": { "type": "string", "minLength": 1 } } });
+    let level = json!({ "enum": ["none", "note", "warning", "error"] });
+    let rule = json!({
+        "type": "object", "required": ["id", "shortDescription", "fullDescription", "help", "properties"],
+        "properties": {
+            "id": { "type": "string", "maxLength": 255 }, "shortDescription": text, "fullDescription": text, "help": text,
+            "defaultConfiguration": { "type": "object", "properties": { "level": level } },
+            "properties": { "type": "object", "required": ["security-severity", "tags"], "properties": {
+                "security-severity": { "type": "string", "pattern": "^(10|[0-9])\\.[0-9]$" },
+                "precision": { "enum": ["very-high", "high", "medium", "low"] },
+                "tags": { "type": "array", "maxItems": 20, "items": { "type": "string" }, "contains": { "const": "security" } },
+            }},
+        },
+    });
+    let location = json!({
+        "type": "object", "required": ["physicalLocation"],
+        "properties": { "physicalLocation": { "type": "object", "required": ["artifactLocation", "region"], "properties": {
+            "artifactLocation": { "type": "object", "required": ["uri"], "properties": { "uri": { "type": "string", "pattern": "^[^/:]+(/[^/:]+)*$" } } },
+            "region": { "type": "object", "required": ["startLine"], "properties": { "startLine": { "type": "integer", "minimum": 1 } } },
+        }}},
+    });
+    let result = json!({
+        "type": "object", "required": ["ruleId", "ruleIndex", "level", "message", "locations", "partialFingerprints"],
+        "properties": {
+            "message": text, "level": level, "locations": { "type": "array", "minItems": 1, "maxItems": 1_000, "items": location },
+            "partialFingerprints": { "type": "object", "required": ["primaryLocationLineHash"] },
+        },
+    });
+    json!({
+        "type": "object", "required": ["$schema", "version", "runs"],
+        "properties": {
+            "version": { "const": "2.1.0" },
+            "runs": { "type": "array", "minItems": 1, "maxItems": 20, "items": {
+                "type": "object", "required": ["tool", "results"],
+                "properties": {
+                    "tool": { "type": "object", "required": ["driver"], "properties": { "driver": {
+                        "type": "object", "required": ["name", "rules"], "properties": { "name": { "type": "string" }, "rules": { "type": "array", "items": rule } },
+                    }}},
+                    "results": { "type": "array", "maxItems": 25_000, "items": result },
+                },
+            }},
+        },
+    })
+}
+
+#[test]
+fn the_list_of_mends_has_the_evidence_and_the_command_that_proves_the_mend() {
+    let dir = tempfile::tempdir().unwrap();
+    write_hardening(dir.path());
+    let fix = read(dir.path(), run_dir::FIX);
+    for part in [
+        "## MCP-AUTH-06 (critical, 9.8)",
+        "- the status is not 401",
+        "authorization: Bearer [token]",
+        "HTTP/1.1 200 OK",
+        "curl -sS -i -X POST 'http://127.0.0.1:7420/mcp'",
+        "Where to mend it: `services/kit/src/auth.rs`. Refuse it.",
+        "harness harden --repeat MCP-AUTH-06",
+        "Failures with the same cause: MCP-AUTH-08",
+        "## MCP-TRN-01: unknown",
+    ] {
+        assert!(fix.contains(part), "`{part}` is missing:\n{fix}");
+    }
+    assert!(!fix.contains("## MCP-AUTH-08"), "a failure of the same cause is no finding of its own:\n{fix}");
+    assert!(fix.contains("` ` `{}"), "a fence in the evidence does not end the block:\n{fix}");
+}

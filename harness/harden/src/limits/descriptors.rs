@@ -1,0 +1,57 @@
+//! Connections leave nothing behind in a service.
+
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use std::time::Duration;
+
+/// Number of connections, each with one request.
+const CONNECTIONS: usize = 100;
+/// Open files that may remain, such as idle connections to Redis.
+const TOLERATED: usize = 20;
+/// Time for the service to close the connections.
+const SETTLES: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(crate) const DESCRIPTORS: HardeningCheck = HardeningCheck {
+    id: "MCP-LIM-10",
+    title: "a service keeps no open file of connections that have ended",
+    score: 5.3,
+    why: "A file that each connection leaves open ends the service after some thousand clients, without any of them being at fault.",
+    sources: &["OWASP API4:2023", "CWE-772", "CWE-775"],
+    needs: &[Need::Token, Need::Processes],
+    how: "Counts the open files of each process, makes 100 connections with a request each, and counts again after they have ended. The number must return to what it was.",
+    remedy: "Give every connection and file an owner that closes it.",
+    mend: &["services/kit/src/serve.rs"],
+    follows: &[],
+    alone: true,
+    probing: |probe| Box::pin(descriptors(probe)),
+};
+
+async fn descriptors(probe: &Probe<'_>) -> Result<(), Stop> {
+    for (_, part) in probe.parts() {
+        let ann = probe.user("ann", "acme");
+        let request = HttpRequest::tools_list().bearer(&ann.token);
+        probe.control(&part, "a request", &request).await?;
+        let count = || probe.stage().open_files(&part);
+        let Some(before) = count() else {
+            return Err(Stop::NotApplicable(format!("the process of `{part}` is not visible on this machine")));
+        };
+        let mut last = None;
+        for _ in 0..CONNECTIONS {
+            last = Some(probe.send(&part, &request).await);
+        }
+        let (mut waited, mut after) = (Duration::ZERO, count().unwrap_or(usize::MAX));
+        while after > before + TOLERATED && waited < SETTLES {
+            tokio::time::sleep(PAUSE).await;
+            waited += PAUSE;
+            after = count().unwrap_or(usize::MAX);
+        }
+        let remain = after.saturating_sub(before);
+        let signs = [
+            ("more files are open than before", remain > TOLERATED),
+            ("their number grows with that of the connections", remain > CONNECTIONS / 2),
+        ];
+        let answers: Vec<_> = last.iter().collect();
+        probe.judge(&part, &format!("{CONNECTIONS} connections"), remain <= TOLERATED, &signs, &answers);
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! The shape of JSON: depth and numbers.
+
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+
+pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
+    id: "MCP-LIM-03",
+    title: "JSON that is nested too deep, or has a number that no type holds, is refused",
+    score: 7.5,
+    why: "A parser that recurses once for each level ends the process of every tenant.",
+    sources: &["OWASP API4:2023", "RFC 8259, section 9", "CWE-674"],
+    needs: &[Need::Token],
+    how: "Sends arrays and objects nested 100, 1,000 and 100,000 levels, and the number 1e9999. Each must get 400, and the service must answer afterwards. 32 levels must be answered.",
+    remedy: "Count the depth before the body is parsed.",
+    mend: &["services/kit/src/mcp/envelope.rs", "services/contracts/src/limits.rs"],
+    follows: &[],
+    alone: false,
+    probing: |probe| Box::pin(depth(probe)),
+};
+
+async fn depth(probe: &Probe<'_>) -> Result<(), Stop> {
+    for (_, part) in probe.parts() {
+        let ann = probe.user("ann", "acme");
+        let request = HttpRequest::tools_list().bearer(&ann.token);
+        let with = |value: &str| {
+            let body = String::from_utf8_lossy(request.body()).into_owned();
+            request.clone().with_body(body.replacen("\"params\":{", &format!("\"params\":{{\"nested\":{value},"), 1))
+        };
+        let arrays = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let objects = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        probe.control(&part, "32 levels", &with(&arrays(32))).await?;
+        for (case, value) in [
+            ("100 arrays", arrays(100)),
+            ("1,000 arrays", arrays(1_000)),
+            ("100,000 arrays", arrays(100_000)),
+            ("100 objects", objects(100)),
+            ("100,000 objects", objects(100_000)),
+            ("the number 1e9999", "1e9999".to_owned()),
+        ] {
+            probe.expect_status(&part, case, &with(&value), 400).await;
+        }
+        probe.control(&part, "a request afterwards", &request).await?;
+    }
+    Ok(())
+}

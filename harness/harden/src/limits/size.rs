@@ -1,0 +1,118 @@
+//! The size of a request: body, head, and what a compressed body would become.
+
+use super::gzip::stored;
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use mcp_contracts::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES};
+
+const NEEDS: &[Need] = &[Need::Token];
+
+pub(crate) const BODY: HardeningCheck = HardeningCheck {
+    id: "MCP-LIM-01",
+    title: "a body above the limit gets 413, and a declared one at once",
+    score: 7.5,
+    why: "A service that reads whatever it is sent runs out of memory by one client.",
+    sources: &["OWASP API4:2023", "CWE-770"],
+    needs: NEEDS,
+    how: "Sends a valid request that is filled up with spaces: at 1 MiB it must be answered, with one byte more refused with 413. A declared length of 10 GB must be refused before the body is sent.",
+    remedy: "Limit the body before it is read, by its declared length and by what arrives.",
+    mend: &["services/kit/src/mcp.rs", "services/contracts/src/limits.rs"],
+    follows: &[],
+    alone: false,
+    probing: |probe| Box::pin(body(probe)),
+};
+
+pub(crate) const HEAD: HardeningCheck = HardeningCheck {
+    id: "MCP-LIM-02",
+    title: "a head above the limit, too many headers and a long URL are refused",
+    score: 5.3,
+    why: "Heads are read before anyone is authenticated, so that strangers could fill the memory.",
+    sources: &["OWASP API4:2023", "RFC 6585, section 5", "CWE-770"],
+    needs: NEEDS,
+    how: "Sends a head of 8 KiB, which must be answered, then one above 16 KiB, one with 300 headers and a URL of 20 KiB. Each must get 400, 414 or 431.",
+    remedy: "Set the limits of the HTTP library.",
+    mend: &["services/kit/src/serve.rs"],
+    follows: &[],
+    alone: false,
+    probing: |probe| Box::pin(head(probe)),
+};
+
+pub(crate) const COMPRESSED: HardeningCheck = HardeningCheck {
+    id: "MCP-LIM-09",
+    title: "a compressed body is refused",
+    score: 6.5,
+    why: "A kilobyte can become a gigabyte after it passed the limit of the body.",
+    sources: &["OWASP API4:2023", "RFC 9110, section 8.4", "CWE-409"],
+    needs: NEEDS,
+    how: "Sends a valid request as gzip, and one that declares other encodings. Each must get 415 or 400.",
+    remedy: "Refuse `Content-Encoding`, or limit what comes out of the decoder.",
+    mend: &["services/kit/src/mcp/media.rs"],
+    follows: &[],
+    alone: false,
+    probing: |probe| Box::pin(compressed(probe)),
+};
+
+async fn body(probe: &Probe<'_>) -> Result<(), Stop> {
+    for (_, part) in probe.parts() {
+        let ann = probe.user("ann", "acme");
+        let request = HttpRequest::tools_list().bearer(&ann.token);
+        let filled = |length: usize| {
+            let mut body = request.body().to_vec();
+            body.resize(length, b' ');
+            request.clone().with_body(body)
+        };
+        probe.control(&part, "a body of the largest size", &filled(MAX_BODY_BYTES)).await?;
+        probe.expect_status(&part, "a body with one byte more", &filled(MAX_BODY_BYTES + 1), 413).await;
+        probe.expect_status(&part, "a body of 4 MiB", &filled(4 << 20), 413).await;
+        let declared = request.clone().header("content-length", "10000000000");
+        probe.expect_status(&part, "a declared length of 10 GB", &declared, 413).await;
+    }
+    Ok(())
+}
+
+async fn head(probe: &Probe<'_>) -> Result<(), Stop> {
+    for (_, part) in probe.parts() {
+        let ann = probe.user("ann", "acme");
+        let request = HttpRequest::tools_list().bearer(&ann.token);
+        let padded = |length: usize| request.clone().header("x-padding", &"a".repeat(length));
+        probe.control(&part, "a head of 8 KiB", &padded(8 << 10)).await?;
+        let many = (0..300).fold(request.clone(), |request, number| request.header(&format!("x-{number}"), "a"));
+        let long = request.clone().at(&format!("/mcp?a={}", "a".repeat(20 << 10)));
+        for (case, request) in [
+            ("a head above the limit", padded(MAX_HEADER_BYTES + 1_024)),
+            ("300 headers", many),
+            ("a URL of 20 KiB", long),
+        ] {
+            let answer = probe.send(&part, &request).await;
+            let refused = [400, 414, 431].iter().any(|status| answer.has_status(*status));
+            let signs = [
+                ("the status is none of 400, 414 and 431", answer.status.is_some() && !refused),
+                ("the reply has a result", answer.has_result()),
+            ];
+            probe.judge(&part, case, refused, &signs, &[&answer]);
+        }
+    }
+    Ok(())
+}
+
+async fn compressed(probe: &Probe<'_>) -> Result<(), Stop> {
+    for (_, part) in probe.parts() {
+        let ann = probe.user("ann", "acme");
+        let request = HttpRequest::tools_list().bearer(&ann.token);
+        probe.control(&part, "a plain body", &request).await?;
+        let packed = request.clone().with_body(stored(request.body())).header("content-encoding", "gzip");
+        let mut cases = vec![("gzip", packed)];
+        for encoding in ["br", "zstd", "deflate", "gzip, gzip"] {
+            cases.push((encoding, request.clone().header("content-encoding", encoding)));
+        }
+        for (case, request) in cases {
+            let answer = probe.send(&part, &request).await;
+            let refused = answer.has_status(415) || answer.has_status(400);
+            let signs = [
+                ("the status is neither 415 nor 400", answer.status.is_some() && !refused),
+                ("the reply has a result", answer.has_result()),
+            ];
+            probe.judge(&part, &format!("`Content-Encoding: {case}`"), refused, &signs, &[&answer]);
+        }
+    }
+    Ok(())
+}

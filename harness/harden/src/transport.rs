@@ -1,0 +1,6 @@
+//! Transport: what the endpoint requires of HTTP, of JSON-RPC and of the revision of MCP.
+
+pub(crate) mod http;
+pub(crate) mod json;
+pub(crate) mod origin;
+pub(crate) mod revision;
