@@ -2,6 +2,7 @@
 //! starts, connects or waits.
 
 pub mod data_file;
+pub mod history_files;
 pub mod run_dir;
 pub mod seal;
 pub mod settings;

@@ -3,6 +3,7 @@
 use crate::ci::{self, Annotation};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::settings;
 use crate::view::{columns, word};
 use harness_core::drive::{Plan, Subject};
 use harness_core::plan::run_dir;
@@ -72,7 +73,9 @@ pub(crate) fn execute(
     };
     // Loads and experiments have figures.
     let has_figures = scenario.is_none();
-    let request = RunRequest { plan, scenario, runs: runs.to_owned(), executable: context.executable.clone(), secret };
+    let memory = settings::judge_memory()?;
+    let executable = context.executable.clone();
+    let request = RunRequest { plan, scenario, runs: runs.to_owned(), executable, secret, memory };
     let outcome = context.runtime.block_on(Box::pin(run_plan(request, &context.view, &context.cancel)))?;
     show(&outcome, has_figures, context);
     let exit = if outcome.interrupted { Exit::Interrupted } else { outcome.judgement.verdict.into() };
