@@ -7,6 +7,7 @@ use harness_core::drive::client::{ClientOptions, Endpoint};
 use harness_core::drive::token::{Grant, Minter};
 use harness_core::drive::traffic::clock::{Clock as _, RealClock, sleep_until};
 use harness_core::drive::traffic::directory::{Identity, users_of_load};
+use harness_core::drive::traffic::final_read;
 use harness_core::drive::traffic::mix::Mix;
 use harness_core::drive::traffic::pace::{Pace, Turn, Window};
 use harness_core::drive::traffic::tally::Tally;
@@ -45,6 +46,9 @@ pub(crate) struct Driver {
     transactions: OnceLock<u64>,
     problems: parking_lot::Mutex<Vec<String>>,
     final_walks: OnceLock<FinalWalks>,
+    final_sample: OnceLock<u64>,
+    /// When the final read began, on the run's clock.
+    final_from_us: OnceLock<u64>,
 }
 
 /// The phases of a drive, and who calls when.
@@ -102,6 +106,8 @@ impl Driver {
             transactions: OnceLock::new(),
             problems: parking_lot::Mutex::default(),
             final_walks: OnceLock::new(),
+            final_sample: OnceLock::new(),
+            final_from_us: OnceLock::new(),
             assignment,
         })
     }
@@ -176,6 +182,29 @@ impl Driver {
             }
         }
         Some(records)
+    }
+
+    /// Starts the time of the final read.
+    pub(crate) fn begin_final_read(&self) {
+        let _ = self.final_from_us.set(self.clock.now_us());
+    }
+
+    /// Returns true if no further record may be read by its id. A quarter of the time is for the walks.
+    pub(crate) fn is_reading_over(&self) -> bool {
+        self.final_read_us() >= final_read::DEADLINE.as_micros() as u64 / 4 * 3
+    }
+
+    pub(crate) fn is_final_read_over(&self) -> bool {
+        self.final_read_us() >= final_read::DEADLINE.as_micros() as u64
+    }
+
+    fn final_read_us(&self) -> u64 {
+        self.final_from_us.get().map_or(0, |from_us| self.clock.now_us().saturating_sub(*from_us))
+    }
+
+    /// Stores the number of records that were read, if they are a sample of all.
+    pub(crate) fn note_sample(&self, read: u64) {
+        let _ = self.final_sample.set(read);
     }
 
     pub(crate) fn note_walks(&self, walks: FinalWalks) {
@@ -314,6 +343,7 @@ impl Driver {
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),
             final_walks: self.final_walks.get().copied(),
+            final_sample: self.final_sample.get().copied(),
             stalls,
             // `give_up` cancels `stop` as well. Then the problem is the reason, and not a signal.
             interrupted: self.stop.is_cancelled() && problems.is_empty(),

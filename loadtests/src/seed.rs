@@ -52,14 +52,21 @@ pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
     futures::future::join_all(storing).await;
 }
 
-/// Reads every acknowledged write of the history back, each by its writer.
+/// Reads every acknowledged write of the history back, each by its writer, or a sample of them if there are too many.
 ///
 /// # Errors
 /// The history cannot be read.
 pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
-    driver.expect(driver.acknowledged());
-    let lanes = (0..lanes(driver)).map(|_| Lane(driver)).collect();
-    final_read::read_back(&driver.assignment.run_dir, lanes).await
+    let Assignment { workload, seed, run_dir, .. } = &driver.assignment;
+    driver.expect(u64::from(workload.final_read_records).min(driver.acknowledged()));
+    driver.begin_final_read();
+    let chosen = final_read::choose(run_dir, workload.final_read_records, *seed)?;
+    let (all, is_sample) = (chosen.len() as u64, chosen.is_sample);
+    let read = final_read::read_back(chosen, (0..lanes(driver)).map(|_| Lane(driver)).collect()).await;
+    if is_sample || read < all {
+        driver.note_sample(read);
+    }
+    Ok(())
 }
 
 /// Lets every user walk through everything that it can list, or a sample of the users if that is too much.
@@ -72,6 +79,10 @@ pub(crate) async fn walk(driver: &Driver) {
 }
 
 impl Walk for Driver {
+    fn is_over(&self) -> bool {
+        self.is_final_read_over()
+    }
+
     async fn walk(&self, user: usize, tag: Option<&str>) -> Option<u64> {
         self.walk_quietly(user, tag).await
     }
@@ -81,10 +92,11 @@ struct Lane<'a>(&'a Driver);
 
 impl Read for Lane<'_> {
     async fn read(&mut self, user_number: u32, id: Arc<str>) -> bool {
-        if !self.0.stop.is_cancelled() {
-            self.0.read_quietly(user_number as usize, &id).await;
+        if self.0.stop.is_cancelled() || self.0.is_reading_over() {
+            return false;
         }
-        !self.0.stop.is_cancelled()
+        self.0.read_quietly(user_number as usize, &id).await;
+        true
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::judge::JudgeMemory;
 use harness_core::plan::Backend;
 use harness_core::run::{RunRequest, run};
 use harness_core::stack::view::{Event, View};
@@ -50,6 +51,7 @@ fn expect_pass(name: &str) {
         runs: folder.path().to_owned(),
         executable: harness(),
         secret: "a-key-of-the-scenario-tests-0123456789abcdef".to_owned(),
+        memory: JudgeMemory::default(),
     };
     let transcript = Arc::new(Transcript::default());
     let view: Arc<dyn View> = transcript.clone();

@@ -3,6 +3,7 @@
 
 use crate::exit::Failure;
 use harness_core::drive::experiment::BUILT_IN;
+use harness_core::judge::JudgeMemory;
 use harness_core::plan::settings::{KnownNames, Settings};
 use std::path::Path;
 
@@ -13,4 +14,9 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Settings, Failure> {
     let known =
         KnownNames { scenarios: &scenarios, workloads: &loadtests::known_workloads(), experiments: &experiments };
     Settings::load(file, known).map_err(Failure::usage)
+}
+
+/// Returns the memory that a judgement may take.
+pub(crate) fn judge_memory() -> Result<JudgeMemory, Failure> {
+    Ok(JudgeMemory::of_mib(load(None)?.judge.memory_mib))
 }

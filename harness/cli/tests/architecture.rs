@@ -36,7 +36,7 @@ const ONLY: &[(&str, &[&str])] = &[
 /// The only crates that the pure crates may link.
 const PURE: &[(&str, &[&str])] = &[
     ("mcp-contracts", &["schemars", "serde", "serde_json"]),
-    ("harness-history", &["hdrhistogram", "indexmap", "serde", "thiserror", "xxhash-rust"]),
+    ("harness-history", &["hashbrown", "hdrhistogram", "indexmap", "serde", "thiserror", "xxhash-rust"]),
 ];
 
 fn metadata() -> Metadata {

@@ -85,6 +85,9 @@ pub struct DriverReport {
     /// The walks through everything that users can list, after the load; omitted by older versions and by loads without memories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_walks: Option<FinalWalks>,
+    /// Number of records that the final read read by their ids, if these were a random sample of all; omitted if every record was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_sample: Option<u64>,
     /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
     /// Reasons why this run proves nothing, such as a full disk. Each is one sentence.

@@ -3,9 +3,11 @@
 mod evidence;
 pub(crate) mod hardening;
 mod hits;
+mod memory;
 mod recorded;
 
 pub use evidence::EVIDENCE_CHECK;
+pub use memory::JudgeMemory;
 pub use recorded::{JudgeError, Recorded};
 
 use crate::drive::Subject;
@@ -53,6 +55,8 @@ fn conclude(recorded: &Recorded) -> Judgement {
     match &recorded.plan.subject {
         // The calls of probes are wrong on purpose, so that the checks of honest calls would blame them.
         Subject::Hardening(hardening) => findings.extend(hardening::findings(hardening, &recorded.hardening)),
+        // Of a history that was not read, every check would say that nothing was done.
+        Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) if recorded.oversize.is_some() => {}
         Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => {
             findings.extend(judge_history(&recorded.history, &criteria(recorded)));
         }

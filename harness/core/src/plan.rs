@@ -3,6 +3,7 @@
 
 pub mod data_file;
 pub mod hardening;
+pub mod history_files;
 pub mod run_dir;
 pub mod seal;
 pub mod settings;

@@ -14,7 +14,7 @@ pub use load::DRIVE_SUBCOMMAND;
 use crate::drive::hardening::HardeningCheck;
 use crate::drive::scenario::{Scenario, Stage, StageRequest};
 use crate::drive::{Plan, Subject};
-use crate::judge::{Judgement, Recorded, judge};
+use crate::judge::{JudgeMemory, Judgement, Recorded, judge};
 use crate::observe;
 use crate::plan::run_dir;
 use crate::plan::seal::write_whole;
@@ -44,6 +44,8 @@ pub struct RunRequest {
     pub executable: PathBuf,
     /// The key that signs tokens.
     pub secret: String,
+    /// Most memory that the judgement may take.
+    pub memory: JudgeMemory,
 }
 
 pub struct RunOutcome {
@@ -110,7 +112,7 @@ pub async fn run(
     // Sealed only now, because the parts write to their logs until they have stopped, and the logs are recorded files.
     view.show(Event::Stage("judging the history".to_owned()));
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.clone(), why };
-    let recorded = Recorded::read_and_seal(&run_dir).map_err(|error| unrecorded(error.to_string()))?;
+    let recorded = Recorded::read_and_seal(&run_dir, request.memory).map_err(|error| unrecorded(error.to_string()))?;
     let judgement = judge(&recorded).map_err(|error| unrecorded(error.to_string()))?;
     let summary = report::write_all(&recorded, &judgement).map_err(|error| match error {
         ReportError::Write { .. } | ReportError::Judge(_) => unrecorded(error.to_string()),

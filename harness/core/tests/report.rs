@@ -4,9 +4,10 @@
 #[path = "support/recorded.rs"]
 mod recorded;
 
-use harness_core::drive::DriverReport;
-use harness_core::judge::{EVIDENCE_CHECK, JudgeError, Judgement, Recorded, judge};
-use harness_core::plan::run_dir;
+use harness_core::drive::{DriverReport, FinalWalks};
+use harness_core::judge::{EVIDENCE_CHECK, JudgeError, JudgeMemory, Judgement, Recorded, judge};
+use harness_core::plan::seal::seal;
+use harness_core::plan::{history_files, run_dir};
 use harness_core::report::{schema, write_all};
 use harness_history::experiment::Span;
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase, Verdict};
@@ -20,7 +21,7 @@ fn read(dir: &Path, name: &str) -> String {
 }
 
 fn judge_again(dir: &Path) -> Result<Judgement, JudgeError> {
-    let recorded = Recorded::read(dir)?;
+    let recorded = Recorded::read(dir, JudgeMemory::default())?;
     let judgement = judge(&recorded)?;
     write_all(&recorded, &judgement).unwrap();
     Ok(judgement)
@@ -57,7 +58,7 @@ fn sealing_judging_and_reporting_read_the_record_once() {
     let files = [run_dir::PLAN, run_dir::HISTORY, run_dir::SAMPLES, run_dir::DRIVER, run_dir::SURROUNDINGS];
     let bytes: u64 = files.iter().map(|name| dir.path().join(name).metadata().unwrap().len()).sum();
     let before = bytes_read_by_this_thread();
-    let recorded = Recorded::read_and_seal(dir.path()).unwrap();
+    let recorded = Recorded::read_and_seal(dir.path(), JudgeMemory::default()).unwrap();
     let judgement = judge(&recorded).unwrap();
     write_all(&recorded, &judgement).unwrap();
     let read = bytes_read_by_this_thread() - before;
@@ -194,6 +195,67 @@ fn an_incomplete_last_line_is_reported_and_the_rest_is_judged() {
     std::fs::write(&path, "nonsense\n{}\n").unwrap();
     assert!(judge_again(dir.path()).unwrap_err().to_string().contains("line 1"));
     assert!(judge_again(&dir.path().join("nowhere")).is_err());
+}
+
+/// Splits the history of a run into three files at whole lines, as a recorder does with a long one.
+fn split(dir: &Path) {
+    let history = read(dir, run_dir::HISTORY);
+    let lines: Vec<&str> = history.split_inclusive('\n').collect();
+    for (part, number) in lines.chunks(lines.len().div_ceil(3)).zip(1..) {
+        std::fs::write(dir.join(history_files::name(number)), part.concat()).unwrap();
+    }
+    std::fs::remove_file(dir.join(run_dir::MANIFEST)).unwrap();
+    seal(dir).unwrap();
+}
+
+#[test]
+fn a_history_in_several_files_is_judged_and_sealed_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = write_run(dir.path(), &ops(), Some(driver()));
+    let report = read(dir.path(), run_dir::REPORT_JSON);
+    split(dir.path());
+    assert_eq!(judge_again(dir.path()).unwrap(), whole);
+    assert_eq!(read(dir.path(), run_dir::REPORT_JSON), report, "evidence has the same line numbers");
+    let (second, third) = (dir.path().join(history_files::name(2)), dir.path().join(history_files::name(3)));
+    let text = std::fs::read_to_string(&third).unwrap();
+    std::fs::write(&third, text.replacen("ok", "OK", 1)).unwrap();
+    let error = judge_again(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("history.jsonl.0003") && error.contains("line 1"), "{error}");
+    std::fs::remove_file(&third).unwrap();
+    let cut = judge_again(dir.path()).unwrap();
+    assert!(
+        cut.verdict != Verdict::Pass && cut.findings[0].summary.contains("`history.jsonl.0003` is missing"),
+        "{cut:?}"
+    );
+    std::fs::write(&third, text).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    assert!(judge_again(dir.path()).unwrap_err().to_string().contains("history.jsonl.0002"));
+}
+
+#[test]
+fn a_history_that_is_too_long_for_the_judge_is_unknown_and_nothing_else_is_concluded() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), &ops(), Some(driver()));
+    let recorded = Recorded::read(dir.path(), JudgeMemory::of_mib(0)).unwrap();
+    let judgement = judge(&recorded).unwrap();
+    write_all(&recorded, &judgement).unwrap();
+    assert_eq!((judgement.verdict, judgement.findings.len()), (Verdict::Unknown, 1), "{judgement:?}");
+    let summary = &judgement.findings[0].summary;
+    assert!(summary.contains("too long to be judged in 0 MiB") && summary.contains("judge.memory_mib"), "{summary}");
+    assert_eq!(judge_again(dir.path()).unwrap().verdict, Verdict::Pass, "with enough memory");
+}
+
+#[test]
+fn a_sample_of_the_final_read_is_in_the_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let final_walks = Some(FinalWalks { users: 140, walked: 12, records: 200_000 });
+    let sampled = DriverReport { final_sample: Some(5), final_walks, ..driver() };
+    let judgement = write_run(dir.path(), &ops(), Some(sampled));
+    assert_eq!(judgement.verdict, Verdict::Pass, "a sample that has every record is none");
+    let summary = &judgement.findings[0].summary;
+    assert!(summary.contains("12 of 140 users, chosen at random, listed everything at the end"), "{summary}");
+    let recorded = Recorded::read(dir.path(), JudgeMemory::default()).unwrap();
+    assert_eq!(recorded.history.conditions().sampled, Some(5));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #[path = "support/recorded.rs"]
 mod recorded;
 
+use harness_core::judge::JudgeMemory;
 use harness_core::plan::seal::seal;
 use harness_core::plan::{self, Purpose, run_dir};
 use harness_core::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
@@ -49,7 +50,7 @@ fn write_gate(dir: &Path, refused: usize, mut phases: Vec<PhaseRecord>) -> GateS
     phases.push(load(RunEnd::Recorded("load".to_owned())));
     record(phases).write(dir).unwrap();
     seal(dir).unwrap();
-    write_again(dir).unwrap()
+    write_again(dir, JudgeMemory::default()).unwrap()
 }
 
 fn read(dir: &Path, name: &str) -> String {
@@ -74,7 +75,7 @@ fn a_gate_that_passes_has_the_same_reports_when_they_are_written_again() {
     assert!(dir.path().join("runs/load/report.html").is_file());
     insta::assert_snapshot!("gate_markdown", read(dir.path(), run_dir::REPORT_MARKDOWN));
     let first = read(dir.path(), run_dir::REPORT_JSON);
-    write_again(dir.path()).unwrap();
+    write_again(dir.path(), JudgeMemory::default()).unwrap();
     assert_eq!(read(dir.path(), run_dir::REPORT_JSON), first);
     let validator = jsonschema::validator_for(&schema()).unwrap();
     assert!(validator.is_valid(&serde_json::from_str(&first).unwrap()));
@@ -119,14 +120,14 @@ fn a_gate_with_a_changed_or_a_missing_run_does_not_pass() {
     let report = dir.path().join("runs/load/driver.json");
     let kept = std::fs::read_to_string(&report).unwrap();
     std::fs::write(&report, kept.replace("0.2", "0.1")).unwrap();
-    let changed = write_again(dir.path()).unwrap();
+    let changed = write_again(dir.path(), JudgeMemory::default()).unwrap();
     assert_eq!(changed.verdict, "unknown");
     assert!(changed.because.contains("changed after the run"), "{}", changed.because);
     std::fs::remove_dir_all(dir.path().join("runs/load")).unwrap();
-    let missing = write_again(dir.path()).unwrap();
+    let missing = write_again(dir.path(), JudgeMemory::default()).unwrap();
     assert_eq!(missing.verdict, "unknown");
     assert!(missing.because.contains("`runs/load/manifest.json` is missing"), "{}", missing.because);
-    assert!(write_again(&dir.path().join("nowhere")).is_err());
+    assert!(write_again(&dir.path().join("nowhere"), JudgeMemory::default()).is_err());
 }
 
 #[test]

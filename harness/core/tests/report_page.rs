@@ -9,6 +9,7 @@ mod browser;
 mod recorded;
 
 use browser::{Screen, inspect};
+use harness_core::judge::JudgeMemory;
 use harness_core::plan::run_dir;
 use harness_core::plan::seal::seal;
 use harness_core::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
@@ -77,7 +78,7 @@ fn gate() -> String {
     };
     record.write(dir.path()).unwrap();
     seal(dir.path()).unwrap();
-    write_again(dir.path()).unwrap();
+    write_again(dir.path(), JudgeMemory::default()).unwrap();
     page(dir.path())
 }
 

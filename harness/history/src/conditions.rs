@@ -1,9 +1,9 @@
-//! The conditions of a run: when the process that made the calls stood still, when the machine was crowded, and whether the load was the limit. They
-//! decide whether a broken bound is held against the stack (decision 0027).
+//! The conditions of a run: when the process that made the calls stood still, when the machine was crowded, whether the load was the limit, and whether
+//! all records were read at the end. They decide whether a broken bound is held against the stack (decision 0027).
 
 use crate::experiment::Span;
 use crate::history::History;
-use crate::op::Op;
+use crate::view::OpRef;
 use serde::{Deserialize, Serialize};
 
 /// The conditions of a run, beside its calls.
@@ -18,6 +18,9 @@ pub struct Conditions {
     pub crowded: Vec<Span>,
     /// Why the load itself was the limit, such as a driver that sent too late; one sentence each.
     pub limits: Vec<String>,
+    /// Number of records that the final read chose at random and read by their ids; `None` if it read every record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<u64>,
 }
 
 /// Share of the measured calls that may overlap stalls, or crowded spans, before a broken bound is in doubt.
@@ -38,12 +41,12 @@ impl Conditions {
 
 impl History {
     /// Returns true if a call overlaps a stall, so that its time says nothing about the stack.
-    pub(crate) fn is_stalled(&self, op: &Op) -> bool {
+    pub(crate) fn is_stalled(&self, op: OpRef<'_>) -> bool {
         overlaps(&self.conditions().stalls, span_of(op))
     }
 
     /// Returns true if a call overlaps a crowded span.
-    pub(crate) fn is_crowded(&self, op: &Op) -> bool {
+    pub(crate) fn is_crowded(&self, op: OpRef<'_>) -> bool {
         overlaps(&self.conditions().crowded, span_of(op))
     }
 
@@ -75,8 +78,11 @@ impl History {
 }
 
 /// The span that the latency of a call covers.
-fn span_of(op: &Op) -> Span {
-    Span { from_us: op.planned_us.unwrap_or(op.invoke_us).min(op.invoke_us), until_us: op.complete_us }
+fn span_of(op: OpRef<'_>) -> Span {
+    Span {
+        from_us: op.planned_us().map_or(op.invoke_us(), |planned_us| planned_us.min(op.invoke_us())),
+        until_us: op.complete_us(),
+    }
 }
 
 /// Returns true if a span shares a moment with one of these, which are in order and apart.

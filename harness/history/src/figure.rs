@@ -3,9 +3,10 @@
 
 use crate::finding::Evidence;
 use crate::history::History;
-use crate::op::{ErrorKind, Op};
+use crate::op::ErrorKind;
 use crate::percentile;
 use crate::threshold::{Metric, Threshold, millis, percent, percentile_name};
+use crate::view::OpRef;
 
 /// Maximum number of operations that are shown as evidence of a broken threshold.
 const MOST_SHOWN: usize = 3;
@@ -38,22 +39,22 @@ impl Figure {
     pub(crate) fn of<'a>(
         threshold: &Threshold,
         history: &History,
-        calls: impl Iterator<Item = (u32, &'a Op)>,
+        calls: impl Iterator<Item = (u32, OpRef<'a>)>,
     ) -> Option<Self> {
-        let is_meant = |op: &Op| threshold.operation.as_ref().is_none_or(|operation| **operation == *op.name);
-        let calls = calls.filter(|(_, op)| is_meant(op));
+        let is_meant = |op: OpRef<'_>| threshold.operation.as_ref().is_none_or(|operation| operation == op.name());
+        let calls = calls.filter(|(_, op)| is_meant(*op));
         match threshold.metric {
             Metric::ErrorRate => {
-                error_rate(threshold, calls.filter(|(_, op)| !(is_timeout(op) && history.is_stalled(op))))
+                error_rate(threshold, calls.filter(|(_, op)| !(is_timeout(*op) && history.is_stalled(*op))))
             }
             Metric::LatencyPercentile(percentile) => {
-                latency(threshold, percentile, calls.filter(|(_, op)| !history.is_stalled(op)))
+                latency(threshold, percentile, calls.filter(|(_, op)| !history.is_stalled(*op)))
             }
         }
     }
 }
 
-fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
+fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, OpRef<'a>)>) -> Option<Figure> {
     let (mut count, mut errors, mut certain, mut first) = (0u64, 0u64, 0u64, Vec::new());
     for (at, op) in calls {
         count += 1;
@@ -80,7 +81,11 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, &'a O
     Some(Figure { text, calls: count, result })
 }
 
-fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item = (u32, &'a Op)>) -> Option<Figure> {
+fn latency<'a>(
+    threshold: &Threshold,
+    percentile: f64,
+    calls: impl Iterator<Item = (u32, OpRef<'a>)>,
+) -> Option<Figure> {
     let counted = calls.filter(|(_, op)| op.counts_for_latency());
     let mut latencies: Vec<(u64, u32)> = counted.map(|(at, op)| (op.latency_us(), at)).collect();
     let value = percentile::of(&mut latencies, percentile)?.0 as f64;
@@ -109,11 +114,11 @@ fn latency<'a>(threshold: &Threshold, percentile: f64, calls: impl Iterator<Item
     Some(Figure { text, calls, result })
 }
 
-fn is_timeout(op: &Op) -> bool {
-    op.outcome.error() == Some(&ErrorKind::Timeout)
+fn is_timeout(op: OpRef<'_>) -> bool {
+    op.outcome().error() == Some(&ErrorKind::Timeout)
 }
 
 /// Returns true if a machine that is too slow explains the error: no answer in time, or the answer of a service that is overloaded.
-fn comes_of_time(op: &Op) -> bool {
-    matches!(op.outcome.error(), Some(ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Http(503 | 504)))
+fn comes_of_time(op: OpRef<'_>) -> bool {
+    matches!(op.outcome().error(), Some(ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Http(503 | 504)))
 }

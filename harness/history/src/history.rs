@@ -1,18 +1,29 @@
 //! The history of a run in memory, with the indices that several checks use.
 
+mod builder;
+
+pub use builder::{Full, HistoryBuilder};
+
 use crate::conditions::Conditions;
 use crate::experiment::{Experiment, Span};
-use crate::op::{Effect, ErrorKind, Op, Outcome, Phase, RecordState, Visibility};
+use crate::op::{ErrorKind, Phase, Visibility};
+use crate::store::{Groups, Store};
 use crate::timeline::Mentions;
+use crate::view::{CanaryRef, EffectRef, KeyRef, OpRef, StateRef};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-/// Every operation of a run, in the order of `history.jsonl`.
+/// Every operation of a run, in the order in which it was recorded.
 #[derive(Debug, Default)]
 pub struct History {
-    ops: Vec<Op>,
-    keys: HashMap<Arc<str>, Changes>,
-    digests: HashMap<u64, Vec<u32>>,
+    store: Store,
+    /// The calls that changed each record, by the number of its id.
+    writes: Groups,
+    deletes: Groups,
+    shares: Groups,
+    hidings: Groups,
+    /// The calls that wrote each content, by its number.
+    writers: Groups,
     experiment: Option<Experiment>,
     /// Found when the first check asks for it.
     mentions: OnceLock<Mentions>,
@@ -20,64 +31,29 @@ pub struct History {
 }
 
 /// The operations that changed one record, as positions in the history.
-#[derive(Debug, Default)]
-pub struct Changes {
+#[derive(Debug, Clone, Copy)]
+pub struct Changes<'h> {
     /// Writes with a known id, in the order in which they ended.
-    pub writes: Vec<u32>,
+    pub writes: &'h [u32],
     /// Deletions that were acknowledged, or may have happened.
-    pub deletes: Vec<u32>,
+    pub deletes: &'h [u32],
     /// Updates that made the record readable for its whole workspace, or may have.
-    pub shares: Vec<u32>,
+    pub shares: &'h [u32],
     /// Updates that made the record private, or may have.
-    pub hidings: Vec<u32>,
+    pub hidings: &'h [u32],
 }
 
 /// One record in the reply of a read, a list or a search.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct RecordRead<'a> {
     /// Position of the read.
     pub at: u32,
     /// The read.
-    pub op: &'a Op,
+    pub op: OpRef<'a>,
     /// Id of the record.
-    pub key: &'a Arc<str>,
+    pub key: KeyRef<'a>,
     /// Its state.
-    pub value: &'a RecordState,
-}
-
-impl FromIterator<Op> for History {
-    fn from_iter<T: IntoIterator<Item = Op>>(ops: T) -> Self {
-        let mut history = Self { ops: ops.into_iter().collect(), ..Self::default() };
-        for (at, op) in history.ops.iter().enumerate() {
-            let at = at as u32;
-            // A failed call certainly had no effect. A call with an unknown outcome may have had one, so it is indexed.
-            if matches!(op.outcome, Outcome::Failed(_)) {
-                continue;
-            }
-            for (key, digest, _) in op.effect.contents() {
-                if let Some(key) = key {
-                    history.keys.entry(Arc::clone(key)).or_default().writes.push(at);
-                }
-                history.digests.entry(digest).or_default().push(at);
-            }
-            for key in op.effect.deleted() {
-                history.keys.entry(Arc::clone(key)).or_default().deletes.push(at);
-            }
-            if let Effect::Update { key, value, .. } = &op.effect
-                && let Some(visibility) = value.visibility
-            {
-                let changes = history.keys.entry(Arc::clone(key)).or_default();
-                match visibility {
-                    Visibility::Workspace => changes.shares.push(at),
-                    Visibility::Private => changes.hidings.push(at),
-                }
-            }
-        }
-        for changes in history.keys.values_mut() {
-            changes.writes.sort_by_key(|at| history.ops[*at as usize].complete_us);
-        }
-        history
-    }
+    pub value: StateRef<'a>,
 }
 
 impl History {
@@ -103,95 +79,119 @@ impl History {
         &self.conditions
     }
 
-    /// Every operation.
-    pub fn ops(&self) -> &[Op] {
-        &self.ops
+    /// Number of operations.
+    pub const fn len(&self) -> u64 {
+        self.store.len() as u64
     }
 
-    /// The operation at a position.
-    pub fn op(&self, at: u32) -> &Op {
-        &self.ops[at as usize]
+    /// Returns true if there is no operation.
+    pub const fn is_empty(&self) -> bool {
+        self.store.len() == 0
+    }
+
+    /// Every operation.
+    pub fn ops(&self) -> impl ExactSizeIterator<Item = OpRef<'_>> + Clone {
+        (0..self.store.len()).map(|at| OpRef::new(&self.store, at))
+    }
+
+    /// The operation at a position of this history.
+    pub const fn op(&self, at: u32) -> OpRef<'_> {
+        OpRef::new(&self.store, at)
+    }
+
+    /// The operation with this number, from 0; `None` beyond the last one.
+    pub fn get(&self, number: u64) -> Option<OpRef<'_>> {
+        (number < self.len()).then(|| self.op(number as u32))
     }
 
     /// Operations of the measured phase.
-    pub fn measured(&self) -> impl Iterator<Item = &Op> {
-        self.ops.iter().filter(|op| op.phase == Phase::Measured)
+    pub fn measured(&self) -> impl Iterator<Item = OpRef<'_>> + Clone {
+        self.ops().filter(|op| op.phase() == Phase::Measured)
     }
 
     /// Calls of the measured phase with their positions. An outage that the harness caused is an operation of the history, but not a call. A call
     /// that failed on the machine of the harness shows nothing about the service; it makes the whole run unknown instead.
-    pub fn calls(&self) -> impl Iterator<Item = (u32, &Op)> {
-        let is_local = |op: &Op| matches!(op.outcome.error(), Some(ErrorKind::Local(_)));
-        let is_call =
-            move |op: &Op| op.phase == Phase::Measured && !matches!(op.effect, Effect::Outage { .. }) && !is_local(op);
-        self.numbered().filter(move |(_, op)| is_call(op))
+    pub fn calls(&self) -> impl Iterator<Item = (u32, OpRef<'_>)> {
+        let is_local = |op: OpRef<'_>| matches!(op.outcome().error(), Some(ErrorKind::Local(_)));
+        let is_call = move |op: OpRef<'_>| {
+            op.phase() == Phase::Measured && !matches!(op.effect(), EffectRef::Outage { .. }) && !is_local(op)
+        };
+        self.numbered().filter(move |(_, op)| is_call(*op))
     }
 
     /// Measured calls that were sent within a span.
-    pub fn calls_in(&self, span: Span) -> impl Iterator<Item = (u32, &Op)> {
-        self.calls().filter(move |(_, op)| span.holds(op.invoke_us))
+    pub fn calls_in(&self, span: Span) -> impl Iterator<Item = (u32, OpRef<'_>)> {
+        self.calls().filter(move |(_, op)| span.holds(op.invoke_us()))
     }
 
     /// Returns the numbers of the users whose calls follow a schedule.
     pub fn scheduled_users(&self) -> HashSet<u32> {
-        self.calls().filter(|(_, op)| op.planned_us.is_some()).map(|(_, op)| op.process).collect()
+        self.calls().filter(|(_, op)| op.planned_us().is_some()).map(|(_, op)| op.process()).collect()
     }
 
     /// Returns the measured calls whose latency is judged. If some users follow a schedule, only their calls: the others
     /// send nothing while nothing answers, so that their calls would hide an outage.
-    pub fn timed_calls(&self) -> impl Iterator<Item = (u32, &Op)> {
+    pub fn timed_calls(&self) -> impl Iterator<Item = (u32, OpRef<'_>)> {
         let scheduled = self.scheduled_users();
-        self.calls().filter(move |(_, op)| scheduled.is_empty() || scheduled.contains(&op.process))
+        self.calls().filter(move |(_, op)| scheduled.is_empty() || scheduled.contains(&op.process()))
     }
 
     /// Returns the planned arrivals within a span. Calls of organisations that have used up their limit are left out, because their refusals say
     /// nothing about the capacity of the stack. Calls that follow from an arrival are left out, because their number depends on the mix. If no call
     /// of the run was planned, every call is an arrival.
-    pub fn load_in(&self, span: Span) -> impl Iterator<Item = (u32, &Op)> {
-        let (used_up, scheduled) = (self.used_up(), self.calls().any(|(_, op)| op.planned_us.is_some()));
-        let arrived = move |op: &Op| !scheduled || op.planned_us.is_some();
-        self.calls_in(span).filter(move |(_, op)| arrived(op) && !used_up.contains(&*op.tenant))
+    pub fn load_in(&self, span: Span) -> impl Iterator<Item = (u32, OpRef<'_>)> {
+        let (used_up, scheduled) = (self.used_up(), self.calls().any(|(_, op)| op.planned_us().is_some()));
+        let arrived = move |op: OpRef<'_>| !scheduled || op.planned_us().is_some();
+        self.calls_in(span).filter(move |(_, op)| arrived(*op) && !used_up.contains(&op.caller().tenant))
     }
 
     /// Returns the organisations whose call that was sent last was refused by quota.
-    fn used_up(&self) -> HashSet<&str> {
-        let mut last: HashMap<&str, &Op> = HashMap::new();
+    fn used_up(&self) -> HashSet<u32> {
+        let mut last: HashMap<u32, OpRef<'_>> = HashMap::new();
         for (_, op) in self.calls() {
-            let latest = last.entry(&op.tenant).or_insert(op);
-            if op.invoke_us >= latest.invoke_us {
+            let latest = last.entry(op.caller().tenant).or_insert(op);
+            if op.invoke_us() >= latest.invoke_us() {
                 *latest = op;
             }
         }
-        let refused = |op: &Op| op.outcome.error() == Some(&ErrorKind::Quota);
-        last.into_iter().filter(|(_, op)| refused(op)).map(|(tenant, _)| tenant).collect()
+        let refused = |op: OpRef<'_>| op.outcome().error() == Some(&ErrorKind::Quota);
+        last.into_iter().filter(|(_, op)| refused(*op)).map(|(tenant, _)| tenant).collect()
     }
 
-    /// The changes of each record, in arbitrary order.
-    pub fn keys(&self) -> impl Iterator<Item = (&Arc<str>, &Changes)> {
-        self.keys.iter()
+    /// The changes of each record, in the order in which calls first named the records.
+    pub fn keys(&self) -> impl Iterator<Item = (KeyRef<'_>, Changes<'_>)> {
+        let keys = (0..self.store.keys.len()).map(|number| KeyRef::of(&self.store, number));
+        keys.filter_map(|key| Some((key, self.changes(key)?)))
     }
 
-    /// The changes of one record.
-    pub fn changes(&self, key: &str) -> Option<&Changes> {
-        self.keys.get(key)
+    /// The changes of one record; `None` if no call changed it.
+    pub fn changes(&self, key: KeyRef<'_>) -> Option<Changes<'_>> {
+        let of = |groups: &'_ Groups| groups.get(key.number()).len();
+        let count = of(&self.writes) + of(&self.deletes) + of(&self.shares) + of(&self.hidings);
+        (count > 0).then(|| Changes {
+            writes: self.writes.get(key.number()),
+            deletes: self.deletes.get(key.number()),
+            shares: self.shares.get(key.number()),
+            hidings: self.hidings.get(key.number()),
+        })
     }
 
-    /// Positions of the operations that wrote this content, or may have written it.
-    pub fn writers(&self, digest: u64) -> &[u32] {
-        self.digests.get(&digest).map_or(&[], Vec::as_slice)
+    /// Positions of the operations that wrote the content of this state, or may have written it.
+    pub fn writers(&self, value: StateRef<'_>) -> &[u32] {
+        value.content().map_or(&[], |content| self.writers.get(content))
     }
 
     /// Reads of one record that ended `ok`: position, operation, id, and the state in the reply.
-    pub fn reads(&self) -> impl Iterator<Item = (u32, &Op, &Arc<str>, Option<&RecordState>)> {
-        self.answered().filter_map(|(at, op)| match &op.effect {
-            Effect::Read { key, value } => Some((at, op, key, value.as_ref())),
+    pub fn reads(&self) -> impl Iterator<Item = (u32, OpRef<'_>, KeyRef<'_>, Option<StateRef<'_>>)> {
+        self.answered().filter_map(|(at, op)| match op.effect() {
+            EffectRef::Read { key, value } => Some((at, op, key, value)),
             _ => None,
         })
     }
 
     /// Returns the number of calls, of any phase, that failed on the machine of the harness, and the reason of the first one.
     pub fn local_errors(&self) -> Option<(u64, &str)> {
-        let mut reasons = self.ops.iter().filter_map(|op| match op.outcome.error() {
+        let mut reasons = self.ops().filter_map(|op| match op.outcome().error() {
             Some(ErrorKind::Local(reason)) => Some(&**reason),
             _ => None,
         });
@@ -202,21 +202,74 @@ impl History {
     /// Every record in the reply of a read, a list or a search.
     pub fn records_read(&self) -> impl Iterator<Item = RecordRead<'_>> {
         self.answered()
-            .flat_map(|(at, op)| op.effect.returned().map(move |(key, value)| RecordRead { at, op, key, value }))
+            .flat_map(|(at, op)| op.effect().returned().map(move |(key, value)| RecordRead { at, op, key, value }))
+    }
+
+    /// Marks of contents outside the records of replies, with the positions of the calls.
+    pub(crate) fn strays(&self) -> impl Iterator<Item = (u32, impl Iterator<Item = CanaryRef<'_>>)> {
+        self.store.strays.iter().map(|(at, strays)| (*at, strays.iter().map(CanaryRef::from)))
     }
 
     /// Operations that ended `ok`, with their positions.
-    pub(crate) fn answered(&self) -> impl Iterator<Item = (u32, &Op)> {
-        self.numbered().filter(|(_, op)| op.outcome == Outcome::Ok)
+    pub(crate) fn answered(&self) -> impl Iterator<Item = (u32, OpRef<'_>)> {
+        self.numbered().filter(|(_, op)| op.is_ok())
     }
 
     /// Where calls mention records.
     pub(crate) fn mentions(&self) -> &Mentions {
-        self.mentions.get_or_init(|| Mentions::of(&self.ops))
+        self.mentions.get_or_init(|| Mentions::of(self))
+    }
+
+    /// Number of different ids of records.
+    pub(crate) const fn key_count(&self) -> u32 {
+        self.store.keys.len()
+    }
+
+    /// The id with this number.
+    pub(crate) const fn key(&self, number: u32) -> KeyRef<'_> {
+        KeyRef::of(&self.store, number)
     }
 
     /// Every operation with its position.
-    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, &Op)> {
-        self.ops.iter().enumerate().map(|(at, op)| (at as u32, op))
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, OpRef<'_>)> {
+        (0..self.store.len()).map(|at| (at, OpRef::new(&self.store, at)))
     }
+}
+
+/// Adds the indices to packed operations.
+fn indexed(store: Store) -> History {
+    let (keys, contents) = (store.keys.len(), store.contents());
+    // A failed call certainly had no effect. A call with an unknown outcome may have had one, so it is indexed.
+    let each = |visit: &mut dyn FnMut(u32, EffectRef<'_>)| {
+        for at in 0..store.len() {
+            let op = OpRef::new(&store, at);
+            if !op.outcome().is_failed() {
+                visit(at, op.effect());
+            }
+        }
+    };
+    let changed_visibility = |wanted: Visibility| {
+        Groups::of(keys, |add| {
+            each(&mut |at, effect| {
+                if let EffectRef::Update { key, value, .. } = effect
+                    && value.visibility() == Some(wanted)
+                {
+                    add(key.number(), at);
+                }
+            });
+        })
+    };
+    let mut writes = Groups::of(keys, |add| {
+        each(&mut |at, effect| effect.contents().filter_map(|(key, _, _)| key).for_each(|key| add(key.number(), at)));
+    });
+    writes.sort_each_by_key(|at| store.complete_us(at));
+    let deletes =
+        Groups::of(keys, |add| each(&mut |at, effect| effect.deleted().for_each(|key| add(key.number(), at))));
+    let writers = Groups::of(contents, |add| {
+        each(&mut |at, effect| {
+            effect.contents().filter_map(|(_, _, value)| value.content()).for_each(|content| add(content, at));
+        });
+    });
+    let (shares, hidings) = (changed_visibility(Visibility::Workspace), changed_visibility(Visibility::Private));
+    History { writes, deletes, shares, hidings, writers, store, ..History::default() }
 }

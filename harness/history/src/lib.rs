@@ -14,9 +14,11 @@ pub mod op;
 mod outage;
 pub mod percentile;
 pub mod recovery;
+mod store;
 pub mod threshold;
 mod timeline;
 pub mod verdict;
+pub mod view;
 mod walk;
 
 pub use check::{Criteria, Quota, judge};
@@ -24,10 +26,11 @@ pub use conditions::Conditions;
 pub use expectation::Expectation;
 pub use experiment::{Experiment, Promises};
 pub use finding::{Evidence, Finding};
-pub use history::History;
+pub use history::{Full, History, HistoryBuilder};
 pub use op::{
     Canary, Effect, ErrorKind, Op, Outcome, Phase, Query, RecordState, VerdictKind, Visibility, Workflow, WorkflowEnd,
 };
 pub use recovery::Recovery;
 pub use threshold::{Metric, Threshold};
 pub use verdict::Verdict;
+pub use view::{EffectRef, OpRef};

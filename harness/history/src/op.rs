@@ -51,15 +51,6 @@ impl Op {
         self.complete_us.saturating_sub(self.planned_us.unwrap_or(self.invoke_us))
     }
 
-    /// Returns true if the latency of the call counts in percentiles: it ended well, or the client waited in vain until its deadline. Any other error is
-    /// left out, because a fast refusal would pull a percentile down; error rates judge it.
-    pub fn counts_for_latency(&self) -> bool {
-        matches!(
-            &self.outcome,
-            Outcome::Ok | Outcome::Failed(ErrorKind::Timeout) | Outcome::Unknown(ErrorKind::Timeout)
-        )
-    }
-
     /// Service time: from the send to the complete reply; microseconds.
     pub fn service_us(&self) -> u64 {
         self.complete_us.saturating_sub(self.invoke_us)
@@ -67,13 +58,8 @@ impl Op {
 
     /// Returns true if it did not end as it should. A change that is refused because another client changed the record first has the right answer.
     pub fn is_error(&self) -> bool {
-        match (&self.outcome, &self.effect) {
-            (Outcome::Ok, _) => false,
-            (Outcome::Failed(ErrorKind::Tool(code)), Effect::Update { expected: Some(_), .. }) => {
-                &**code != "version_conflict"
-            }
-            (Outcome::Failed(_) | Outcome::Unknown(_), _) => true,
-        }
+        let is_conditional = matches!(&self.effect, Effect::Update { expected: Some(_), .. });
+        self.outcome != Outcome::Ok && !(is_conditional && self.outcome.is_version_conflict())
     }
 
     /// How long after its planned start it was sent; microseconds, `None` in the closed model.
@@ -97,7 +83,7 @@ pub enum Phase {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The service acknowledged the call.
@@ -115,5 +101,15 @@ impl Outcome {
             Self::Ok => None,
             Self::Failed(kind) | Self::Unknown(kind) => Some(kind),
         }
+    }
+
+    /// Returns true if the call certainly had no effect.
+    pub const fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
+    /// Returns true if a change was refused because the record had another version than the caller expected.
+    pub(crate) fn is_version_conflict(&self) -> bool {
+        matches!(self, Self::Failed(ErrorKind::Tool(code)) if &**code == "version_conflict")
     }
 }

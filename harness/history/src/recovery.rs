@@ -4,8 +4,9 @@
 
 use crate::experiment::{Experiment, Span};
 use crate::history::History;
-use crate::op::{Effect, ErrorKind, Op, Outcome, WorkflowEnd};
+use crate::op::{ErrorKind, Outcome, WorkflowEnd};
 use crate::percentile;
+use crate::view::{EffectRef, OpRef};
 use serde::{Deserialize, Serialize};
 
 /// Length of a window in which throughput and latency are compared.
@@ -76,7 +77,7 @@ impl Baseline {
     }
 
     /// Returns true if a call ended well and within the highest steady latency.
-    pub fn allows(&self, op: &Op) -> bool {
+    pub fn allows(&self, op: OpRef<'_>) -> bool {
         latency_if_well(op).is_some_and(|latency| latency <= self.slowest_us())
     }
 
@@ -122,14 +123,14 @@ pub fn recovery(history: &History, experiment: &Experiment) -> Recovery {
 fn detection(history: &History, experiment: &Experiment) -> Option<u64> {
     let active_us = experiment.faults.iter().map(|fault| fault.active_us).min()?;
     let healed_us = experiment.healed_us().unwrap_or(u64::MAX);
-    let within = |op: &Op| op.complete_us >= active_us && op.invoke_us < healed_us;
-    let noticing = history.calls().filter(|(_, op)| within(op) && shows_a_fault(op));
-    noticing.map(|(_, op)| op.complete_us - active_us).min()
+    let within = |op: OpRef<'_>| op.complete_us() >= active_us && op.invoke_us() < healed_us;
+    let noticing = history.calls().filter(|(_, op)| within(*op) && shows_a_fault(*op));
+    noticing.map(|(_, op)| op.complete_us() - active_us).min()
 }
 
 /// Returns true if a client notices the fault by this call. A refusal by quota and a question to the client are normal replies.
-fn shows_a_fault(op: &Op) -> bool {
-    match &op.outcome {
+fn shows_a_fault(op: OpRef<'_>) -> bool {
+    match op.outcome() {
         Outcome::Ok => is_degraded(op),
         Outcome::Failed(kind) | Outcome::Unknown(kind) => {
             op.is_error() && !matches!(kind, ErrorKind::Quota | ErrorKind::InputRequired)
@@ -137,25 +138,25 @@ fn shows_a_fault(op: &Op) -> bool {
     }
 }
 
-fn is_degraded(op: &Op) -> bool {
-    match &op.effect {
-        Effect::Workflow(ended) => ended.status == WorkflowEnd::Degraded || !ended.fallbacks.is_empty(),
+fn is_degraded(op: OpRef<'_>) -> bool {
+    match op.effect() {
+        EffectRef::Workflow(ended) => ended.status == WorkflowEnd::Degraded || !ended.fallbacks.is_empty(),
         _ => false,
     }
 }
 
 /// A call ended well if it did what it does without a fault.
-fn ended_well(op: &Op) -> bool {
-    op.outcome == Outcome::Ok && !is_degraded(op)
+fn ended_well(op: OpRef<'_>) -> bool {
+    op.is_ok() && !is_degraded(op)
 }
 
-fn latency_if_well(op: &Op) -> Option<u64> {
+fn latency_if_well(op: OpRef<'_>) -> Option<u64> {
     ended_well(op).then(|| op.latency_us())
 }
 
 fn first_success(history: &History, span: Span) -> Option<u64> {
-    let well = history.calls().filter(|(_, op)| ended_well(op) && span.holds(op.complete_us));
-    well.map(|(_, op)| op.complete_us - span.from_us).min()
+    let well = history.calls().filter(|(_, op)| ended_well(*op) && span.holds(op.complete_us()));
+    well.map(|(_, op)| op.complete_us() - span.from_us).min()
 }
 
 /// What excuses an unsteady window: spans in which a machine was crowded, so that it may be slow, and stalls of the harness.
@@ -166,7 +167,7 @@ struct Excuses<'a> {
 }
 
 fn steady_again(history: &History, baseline: &Baseline, span: Span, excuses: &Excuses<'_>) -> Option<u64> {
-    let sent = history.load_in(span).map(|(_, op)| (op.invoke_us - span.from_us, latency_if_well(op)));
+    let sent = history.load_in(span).map(|(_, op)| (op.invoke_us() - span.from_us, latency_if_well(op)));
     let mut calls: Vec<(u64, Option<u64>)> = sent.collect();
     calls.sort_unstable();
     let good = good_windows(&calls, baseline, span, excuses);

@@ -2,12 +2,13 @@
 //! taken effect. Replies that a service repeats for an idempotency key count once.
 
 use crate::history::History;
-use crate::op::{Effect, ErrorKind, Op, Outcome, RecordState};
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use crate::op::{ErrorKind, Outcome};
+use crate::store::Groups;
+use crate::view::{EffectRef, KeyRef, OpRef, StateRef};
+use std::collections::HashSet;
 
 /// What one call did to a record, or saw of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Event<'h> {
     /// Position of the call.
     pub(crate) at: u32,
@@ -19,16 +20,16 @@ pub(crate) struct Event<'h> {
 }
 
 /// What a call did to a record, or saw of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) enum Kind<'h> {
     /// Created the record.
-    Create(&'h RecordState),
+    Create(StateRef<'h>),
     /// Changed the fields that the state has.
-    Update { value: &'h RecordState, expected: Option<u64> },
+    Update { value: StateRef<'h>, expected: Option<u64> },
     /// Deleted the record. `repeatable` if the deletion succeeds also without the record.
     Delete { repeatable: bool },
     /// Returned the record.
-    Seen(&'h RecordState),
+    Seen(StateRef<'h>),
     /// Answered that there is no such record: to its owner, or to a user of the same workspace.
     Missing { to_owner: bool },
     /// Refused a change because the record did not have this version.
@@ -52,17 +53,17 @@ const MISSING: Kind<'static> = Kind::Missing { to_owner: false };
 
 /// A record that the run created, and its events in arbitrary order.
 pub(crate) struct Record<'h, 't> {
-    pub(crate) key: &'h Arc<str>,
+    pub(crate) key: KeyRef<'h>,
     pub(crate) events: &'t [Event<'h>],
 }
 
 /// Where the calls of a history mention records.
 #[derive(Debug)]
 pub(crate) struct Mentions {
-    /// The ids of all records, in the order of their first mention.
-    keys: Vec<Arc<str>>,
-    /// Number of the record, position of the call, and place inside the call; sorted.
-    list: Vec<(u32, u32, u32)>,
+    /// The numbers of the ids, in the order of their first mention.
+    order: Vec<u32>,
+    /// For each id: the calls that mention it, once for each mention.
+    calls: Groups,
 }
 
 /// Calls `judge` for each record that a call of the history created, or may have created, in the order of their first mention. Returns the number of
@@ -71,12 +72,15 @@ pub(crate) fn for_each_record<'h>(history: &'h History, mut judge: impl FnMut(&R
     let mentions = history.mentions();
     let mut events = Vec::new();
     let mut strange = 0;
-    for of_record in mentions.list.chunk_by(|one, other| one.0 == other.0) {
-        let key = &mentions.keys[of_record[0].0 as usize];
+    for number in &mentions.order {
+        let key = history.key(*number);
         events.clear();
         let mut creations = Creations::default();
-        for (_, at, place) in of_record {
-            add(history, key, *at, *place, &mut creations, &mut events);
+        let calls = mentions.calls.get(*number);
+        for (place, at) in calls.iter().enumerate() {
+            // The mentions of one call follow each other.
+            let turn = calls[..place].iter().rev().take_while(|before| *before == at).count();
+            add(history, key, *at, turn, &mut creations, &mut events);
         }
         match creations.finish(history, &mut events) {
             Some(creator) => {
@@ -92,75 +96,86 @@ pub(crate) fn for_each_record<'h>(history: &'h History, mut judge: impl FnMut(&R
 
 impl Mentions {
     /// Finds every mention.
-    pub(crate) fn of(ops: &[Op]) -> Self {
-        let mut numbers: HashMap<&str, u32> = HashMap::new();
-        let (mut keys, mut list) = (Vec::new(), Vec::new());
-        for (at, op) in ops.iter().enumerate() {
-            let mut mention = |place: usize, key| {
-                let key: &Arc<str> = key;
-                let number = *numbers.entry(key).or_insert_with(|| {
-                    keys.push(Arc::clone(key));
-                    keys.len() as u32 - 1
-                });
-                list.push((number, at as u32, place as u32));
-            };
-            match &op.effect {
-                Effect::Write { key: Some(key), .. }
-                | Effect::Update { key, .. }
-                | Effect::Delete { key }
-                | Effect::Read { key, .. } => mention(0, key),
-                Effect::Writes { records: list } | Effect::Scan { hits: list, .. } => {
-                    list.iter().enumerate().for_each(|(place, (key, _))| mention(place, key));
+    pub(crate) fn of(history: &History) -> Self {
+        let mut order = Vec::new();
+        let mut is_known = vec![false; history.key_count() as usize];
+        for (_, op) in history.numbered() {
+            for_each_mention(op.effect(), |key| {
+                if !std::mem::replace(&mut is_known[key.number() as usize], true) {
+                    order.push(key.number());
                 }
-                Effect::Deletes { keys } => keys.iter().enumerate().for_each(|(place, key)| mention(place, key)),
-                _ => {}
-            }
+            });
         }
-        list.sort_unstable();
-        Self { keys, list }
+        let calls = Groups::of(history.key_count(), |add| {
+            for (at, op) in history.numbered() {
+                for_each_mention(op.effect(), |key| add(key.number(), at));
+            }
+        });
+        Self { order, calls }
+    }
+}
+
+/// Calls `mention` for each id in the request or the reply of a call.
+fn for_each_mention<'h>(effect: EffectRef<'h>, mut mention: impl FnMut(KeyRef<'h>)) {
+    match effect {
+        EffectRef::Write { key: Some(key), .. }
+        | EffectRef::Update { key, .. }
+        | EffectRef::Delete { key }
+        | EffectRef::Read { key, .. } => mention(key),
+        EffectRef::Writes { records } | EffectRef::Scan { hits: records, .. } => {
+            records.iter().for_each(|(key, _)| mention(key));
+        }
+        EffectRef::Deletes { keys } => keys.iter().for_each(mention),
+        _ => {}
     }
 }
 
 /// Adds what a call did to a record. Creations are collected, because several calls can stand for one.
 fn add<'h>(
     history: &'h History,
-    key: &Arc<str>,
+    key: KeyRef<'h>,
     at: u32,
-    place: u32,
+    turn: usize,
     creations: &mut Creations<'h>,
     events: &mut Vec<Event<'h>>,
 ) {
     let op = history.op(at);
     let Some(until_us) = until(op) else {
-        events.extend(refusal(op).map(|kind| Event { at, from_us: op.invoke_us, until_us: op.complete_us, kind }));
+        events.extend(refusal(op).map(|kind| Event { at, from_us: op.invoke_us(), until_us: op.complete_us(), kind }));
         return;
     };
-    let event = |kind| Event { at, from_us: op.invoke_us, until_us, kind };
-    let kind = match &op.effect {
+    let event = |kind| Event { at, from_us: op.invoke_us(), until_us, kind };
+    let kind = match op.effect() {
         // As a change was recorded before `Effect::Update` existed.
-        Effect::Write { value, existing: false, .. } if op.name.starts_with("update") => {
+        EffectRef::Write { value, existing: false, .. } if op.name().starts_with("update") => {
             Kind::Update { value, expected: None }
         }
-        Effect::Write { value, existing: false, .. } => return creations.add(event(Kind::Create(value)), op, false),
-        Effect::Writes { records } => return creations.add(event(Kind::Create(&records[place as usize].1)), op, true),
-        Effect::Write { value, .. } => Kind::Seen(value),
-        Effect::Update { value, expected, .. } => Kind::Update { value, expected: *expected },
-        Effect::Delete { .. } => Kind::Delete { repeatable: false },
-        Effect::Deletes { .. } => Kind::Delete { repeatable: true },
+        EffectRef::Write { value, existing: false, .. } => return creations.add(event(Kind::Create(value)), op, false),
+        EffectRef::Writes { records } => {
+            let Some(value) = records.state_of(key, turn) else { return };
+            return creations.add(event(Kind::Create(value)), op, true);
+        }
+        EffectRef::Write { value, .. } => Kind::Seen(value),
+        EffectRef::Update { value, expected, .. } => Kind::Update { value, expected },
+        EffectRef::Delete { .. } => Kind::Delete { repeatable: false },
+        EffectRef::Deletes { .. } => Kind::Delete { repeatable: true },
         // An answer that never came has shown nothing.
-        Effect::Read { .. } | Effect::Scan { .. } if op.outcome != Outcome::Ok => return,
-        Effect::Read { value, .. } => value.as_ref().map_or(MISSING, Kind::Seen),
-        Effect::Scan { hits, .. } => Kind::Seen(&hits[place as usize].1),
+        EffectRef::Read { .. } | EffectRef::Scan { .. } if !op.is_ok() => return,
+        EffectRef::Read { value, .. } => value.map_or(MISSING, Kind::Seen),
+        EffectRef::Scan { hits, .. } => match hits.state_of(key, turn) {
+            Some(value) => Kind::Seen(value),
+            None => return,
+        },
         _ => return,
     };
     let mut event = event(kind);
     match kind {
         Kind::Update { value, .. } if event.is_certain() => {
-            let first = value.digest.and_then(|digest| first_attempt(history, op, digest, Some(key)));
+            let first = first_attempt(history, op, value, Some(key));
             event.from_us = event.from_us.min(first.unwrap_or(u64::MAX));
         }
-        Kind::Seen(value) if matches!(op.effect, Effect::Write { .. }) => {
-            let first = value.digest.and_then(|digest| first_attempt(history, op, digest, None));
+        Kind::Seen(value) if matches!(op.effect(), EffectRef::Write { .. }) => {
+            let first = first_attempt(history, op, value, None);
             event.from_us = event.from_us.min(first.unwrap_or(u64::MAX));
         }
         _ => {}
@@ -169,70 +184,70 @@ fn add<'h>(
 }
 
 /// Returns the latest time of the effect; `None` if the call certainly had none.
-const fn until(op: &Op) -> Option<u64> {
-    match op.outcome {
-        Outcome::Ok => Some(op.complete_us),
+fn until(op: OpRef<'_>) -> Option<u64> {
+    match op.outcome() {
+        Outcome::Ok => Some(op.complete_us()),
         Outcome::Unknown(_) => Some(u64::MAX),
         Outcome::Failed(_) => None,
     }
 }
 
 /// Returns what a refused change shows of the record.
-fn refusal<'h>(op: &Op) -> Option<Kind<'h>> {
-    let Outcome::Failed(ErrorKind::Tool(code)) = &op.outcome else { return None };
-    match (&**code, &op.effect) {
-        ("version_conflict", Effect::Update { expected: Some(expected), .. }) => Some(Kind::Conflict(*expected)),
-        ("not_found", Effect::Update { .. } | Effect::Delete { .. }) => Some(MISSING),
+fn refusal<'h>(op: OpRef<'_>) -> Option<Kind<'h>> {
+    let Outcome::Failed(ErrorKind::Tool(code)) = op.outcome() else { return None };
+    match (&**code, op.effect()) {
+        ("version_conflict", EffectRef::Update { expected: Some(expected), .. }) => Some(Kind::Conflict(expected)),
+        ("not_found", EffectRef::Update { .. } | EffectRef::Delete { .. }) => Some(MISSING),
         _ => None,
     }
 }
 
 /// Returns when the same user first sent this content without getting an answer: the effect of a repeated request may be that of the first one.
-fn first_attempt(history: &History, op: &Op, digest: u64, key: Option<&Arc<str>>) -> Option<u64> {
-    let is_attempt = |other: &&Op| {
-        let same_target = match &other.effect {
-            Effect::Write { .. } => key.is_none(),
-            Effect::Update { key: updated, .. } => key == Some(updated),
+fn first_attempt(history: &History, op: OpRef<'_>, value: StateRef<'_>, key: Option<KeyRef<'_>>) -> Option<u64> {
+    let is_attempt = |other: &OpRef<'_>| {
+        let same_target = match other.effect() {
+            EffectRef::Write { .. } => key.is_none(),
+            EffectRef::Update { key: updated, .. } => key == Some(updated),
             _ => false,
         };
-        same_target && matches!(other.outcome, Outcome::Unknown(_)) && is_same_user(other, op)
+        same_target && matches!(other.outcome(), Outcome::Unknown(_)) && is_same_user(*other, op)
     };
-    let attempts = history.writers(digest).iter().map(|at| history.op(*at)).filter(is_attempt);
-    attempts.map(|other| other.invoke_us).min()
+    let attempts = history.writers(value).iter().map(|at| history.op(*at)).filter(is_attempt);
+    attempts.map(|other| other.invoke_us()).min()
 }
 
 /// Returns true if one user made both calls.
-pub(crate) fn is_same_user(one: &Op, other: &Op) -> bool {
-    one.tenant == other.tenant && one.user == other.user && one.workspace == other.workspace
+pub(crate) fn is_same_user(one: OpRef<'_>, other: OpRef<'_>) -> bool {
+    one.caller() == other.caller()
 }
 
 /// Returns true if both users read the shared records of one workspace. A scenario writes a workspace that is not the default one behind the name of
 /// the user, as `ann@ops`.
-pub(crate) fn is_same_workspace(one: &Op, other: &Op) -> bool {
-    let suffix = |op: &Op| op.user.find('@');
-    let name = |op: &'_ Op| suffix(op).map(|at| at..);
-    let same_suffix = match (name(one), name(other)) {
-        (Some(at), Some(of_other)) => one.user[at] == other.user[of_other],
-        (None, None) => true,
-        _ => false,
-    };
-    one.tenant == other.tenant && one.workspace == other.workspace && same_suffix
+pub(crate) fn is_same_workspace(one: OpRef<'_>, other: OpRef<'_>) -> bool {
+    let (caller, of_other) = (one.caller(), other.caller());
+    let same_workspace = caller.tenant == of_other.tenant && caller.workspace == of_other.workspace;
+    same_workspace && (caller.user == of_other.user || suffix(one.user()) == suffix(other.user()))
+}
+
+/// Returns what follows the name of a user: its workspace, if a scenario wrote it there.
+pub(crate) fn suffix(user: &str) -> Option<&str> {
+    user.find('@').map(|at| &user[at..])
 }
 
 /// The acknowledged calls that created one record.
 #[derive(Default)]
 struct Creations<'h> {
-    found: Vec<(Event<'h>, &'h Op, bool)>,
+    found: Vec<(Event<'h>, OpRef<'h>, bool)>,
 }
 
 impl<'h> Creations<'h> {
-    fn add(&mut self, event: Event<'h>, op: &'h Op, imported: bool) {
+    fn add(&mut self, event: Event<'h>, op: OpRef<'h>, imported: bool) {
         self.found.push((event, op, imported));
     }
 
     /// Adds the creation to the events, and returns the call that made it. Acknowledgements of one content to one user are one creation, because a
     /// service repeats its reply for an idempotency key. An import that found the record says nothing of that, so it saw the record.
-    fn finish(mut self, history: &'h History, events: &mut Vec<Event<'h>>) -> Option<&'h Op> {
+    fn finish(mut self, history: &'h History, events: &mut Vec<Event<'h>>) -> Option<OpRef<'h>> {
         self.found.sort_by_key(|(event, _, _)| (event.until_us, event.at));
         let first = self.found.first().copied();
         let Some((first, creator, _)) = first.filter(|(event, _, _)| event.is_certain()) else {
@@ -243,7 +258,7 @@ impl<'h> Creations<'h> {
         let mut creation = first;
         for (event, op, imported) in self.found {
             let Kind::Create(other) = event.kind else { continue };
-            if other.digest == value.digest && is_same_user(op, creator) {
+            if other.digest() == value.digest() && is_same_user(op, creator) {
                 creation.from_us = creation.from_us.min(event.from_us);
             } else if imported {
                 events.push(Event { kind: Kind::Seen(other), ..event });
@@ -251,7 +266,7 @@ impl<'h> Creations<'h> {
                 events.push(event);
             }
         }
-        let attempt = value.digest.and_then(|digest| first_attempt(history, creator, digest, None));
+        let attempt = first_attempt(history, creator, value, None);
         creation.from_us = creation.from_us.min(attempt.unwrap_or(u64::MAX));
         events.push(creation);
         Some(creator)
@@ -259,23 +274,23 @@ impl<'h> Creations<'h> {
 }
 
 /// Adds the unanswered writes that may have created the record, by the contents that were seen in it. Returns the first.
-fn unanswered<'h>(history: &'h History, events: &mut Vec<Event<'h>>) -> Option<&'h Op> {
+fn unanswered<'h>(history: &'h History, events: &mut Vec<Event<'h>>) -> Option<OpRef<'h>> {
     let seen = events.iter().filter_map(|event| match event.kind {
-        Kind::Seen(value) => value.digest,
+        Kind::Seen(value) => value.digest().map(|_| value),
         _ => None,
     });
-    let mut digests: Vec<u64> = seen.collect();
-    digests.sort_unstable();
-    digests.dedup();
+    let mut contents: Vec<StateRef<'_>> = seen.collect();
+    contents.sort_unstable_by_key(|value| value.digest());
+    contents.dedup_by_key(|value| value.digest());
     let mut creator = None;
-    for digest in digests {
-        for at in history.writers(digest) {
+    for value in contents {
+        for at in history.writers(value) {
             let op = history.op(*at);
-            if let Effect::Write { key: None, value, .. } = &op.effect
-                && op.outcome != Outcome::Ok
+            if let EffectRef::Write { key: None, value, .. } = op.effect()
+                && !op.is_ok()
             {
                 let kind = Kind::Create(value);
-                events.push(Event { at: *at, from_us: op.invoke_us, until_us: u64::MAX, kind });
+                events.push(Event { at: *at, from_us: op.invoke_us(), until_us: u64::MAX, kind });
                 creator.get_or_insert(op);
             }
         }
@@ -284,7 +299,7 @@ fn unanswered<'h>(history: &'h History, events: &mut Vec<Event<'h>>) -> Option<&
 }
 
 /// Resolves to whom the record was missing. Drops the calls of users of other workspaces, for whom it is always missing.
-fn resolve_missing(history: &History, creator: &Op, events: &mut Vec<Event<'_>>) {
+fn resolve_missing(history: &History, creator: OpRef<'_>, events: &mut Vec<Event<'_>>) {
     events.retain_mut(|event| {
         let Kind::Missing { to_owner } = &mut event.kind else { return true };
         let reader = history.op(event.at);
@@ -296,7 +311,8 @@ fn resolve_missing(history: &History, creator: &Op, events: &mut Vec<Event<'_>>)
 /// Drops the acknowledged changes that repeat an earlier reply to the same user: same content and same version.
 fn drop_repetitions(history: &History, events: &mut Vec<Event<'_>>) {
     let is_write = |event: &Event<'_>| event.is_certain() && event.is_change();
-    let is_answer = |event: &Event<'_>| matches!(history.op(event.at).effect, Effect::Write { existing: true, .. });
+    let is_answer =
+        |event: &Event<'_>| matches!(history.op(event.at).effect(), EffectRef::Write { existing: true, .. });
     if events.iter().filter(|event| is_write(event) || is_answer(event)).count() < 2 {
         return;
     }
@@ -308,8 +324,8 @@ fn drop_repetitions(history: &History, events: &mut Vec<Event<'_>>) {
             Kind::Seen(value) if is_answer(event) => (value, true),
             _ => return true,
         };
-        let Some(digest) = value.digest else { return true };
+        let Some(digest) = value.digest() else { return true };
         let op = history.op(event.at);
-        known.insert((digest, value.version, seen, &op.tenant, &op.user))
+        known.insert((digest, value.version(), seen, op.tenant(), op.user()))
     });
 }

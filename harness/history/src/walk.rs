@@ -1,9 +1,8 @@
 //! Walks: the pages that one user got of one list or search, from the first page on.
 
 use crate::history::History;
-use crate::op::{Effect, Op, Query, RecordState};
+use crate::view::{EffectRef, KeyRef, OpRef, QueryRef, StateRef};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// One walk, or a part of it from its first page on.
 #[derive(Debug)]
@@ -15,28 +14,28 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    pub(crate) fn first<'h>(&self, history: &'h History) -> &'h Op {
+    pub(crate) fn first<'h>(&self, history: &'h History) -> OpRef<'h> {
         history.op(self.pages[0])
     }
 
-    pub(crate) fn last<'h>(&self, history: &'h History) -> &'h Op {
+    pub(crate) fn last<'h>(&self, history: &'h History) -> OpRef<'h> {
         history.op(self.pages[self.pages.len() - 1])
     }
 
-    pub(crate) fn query<'h>(&self, history: &'h History) -> Option<&'h Query> {
+    pub(crate) fn query<'h>(&self, history: &'h History) -> Option<QueryRef<'h>> {
         query(self.first(history))
     }
 
     /// The records of all pages in order, each with the position of its page.
-    pub(crate) fn hits<'h>(&self, history: &'h History) -> impl Iterator<Item = (u32, &'h Arc<str>, &'h RecordState)> {
+    pub(crate) fn hits<'h>(&self, history: &'h History) -> impl Iterator<Item = (u32, KeyRef<'h>, StateRef<'h>)> {
         let pages = self.pages.iter().copied();
-        pages.flat_map(move |at| history.op(at).effect.returned().map(move |(key, value)| (at, key, value)))
+        pages.flat_map(move |at| history.op(at).effect().returned().map(move |(key, value)| (at, key, value)))
     }
 }
 
-fn query(op: &Op) -> Option<&Query> {
-    match &op.effect {
-        Effect::Scan { query, .. } => query.as_deref(),
+fn query(op: OpRef<'_>) -> Option<QueryRef<'_>> {
+    match op.effect() {
+        EffectRef::Scan { query, .. } => query,
         _ => None,
     }
 }
@@ -49,11 +48,11 @@ pub(crate) fn walks(history: &History) -> Vec<Walk> {
     for (at, op) in history.answered() {
         let Some(page) = query(op).filter(|query| query.target.is_none()) else { continue };
         if page.page == 0 {
-            open.insert(op.process, walks.len());
+            open.insert(op.process(), walks.len());
             walks.push(Walk { pages: vec![at], is_whole: !page.more });
             continue;
         }
-        let Some(walk) = open.get(&op.process).map(|number| &mut walks[*number]) else { continue };
+        let Some(walk) = open.get(&op.process()).map(|number| &mut walks[*number]) else { continue };
         let last = walk.query(history).map(|query| (query.words, query.tags));
         if last == Some((page.words, page.tags)) && walk.pages.len() as u32 == page.page && !walk.is_whole {
             walk.pages.push(at);

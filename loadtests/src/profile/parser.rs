@@ -4,7 +4,7 @@
 use harness_core::drive::traffic::operations::{names, service_of};
 use harness_core::plan::data_file::form::{self, Filled, Length, Thresholds};
 use harness_core::plan::data_file::{DURATION_TEXT, MAX_RATE, Problem, stages};
-use harness_core::plan::workload::{Beside, Model, RateStage, Workload};
+use harness_core::plan::workload::{Beside, FINAL_READ_RECORDS, Model, RateStage, Workload};
 use mcp_contracts::Service;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -74,6 +74,9 @@ pub(super) struct Profile {
     /// Maximum number of concurrent reads in the final read of every acknowledged write.
     #[schemars(range(min = 1, max = 1_000), extend("default" = 32))]
     final_read_concurrency: u32,
+    /// Maximum number of records in the final read. Of more records a sample is read, and the finding says which share of all may be lost.
+    #[schemars(range(min = 1_000, max = 1_000_000), extend("default" = FINAL_READ_RECORDS))]
+    final_read_records: u32,
     /// Weights by operation.
     #[schemars(schema_with = "weights")]
     mix: BTreeMap<String, u32>,
@@ -118,6 +121,7 @@ pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec
         mix: profile.mix,
         seed_memories: profile.seed_memories,
         final_read_concurrency: profile.final_read_concurrency,
+        final_read_records: profile.final_read_records,
     };
     Ok((workload, problems))
 }

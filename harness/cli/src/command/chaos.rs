@@ -77,6 +77,7 @@ pub(crate) fn resolve(
     lies: &[(Service, String)],
     context: &Context,
 ) -> Result<Vec<Resolved>, Failure> {
+    let memory = settings::judge_memory()?;
     let (mut plans, mut problems, mut elsewhere) = (Vec::new(), Vec::new(), 0);
     for experiment in experiments {
         // Called for each experiment, because each stack gets its own random key.
@@ -91,7 +92,7 @@ pub(crate) fn resolve(
             topology,
             subject: Subject::Experiment(Box::new(experiment.clone())),
         };
-        match Plan::resolve(wish) {
+        match Plan::resolve(wish).and_then(|plan| memory.check(&plan).map(|()| plan)) {
             Ok(plan) => plans.push((experiment, plan, secret)),
             // `--all` on a running stack skips the experiments that need a stack of their own.
             Err(_) if external && arguments.all => elsewhere += 1,

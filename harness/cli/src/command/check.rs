@@ -6,6 +6,7 @@ use super::runs::directory;
 use crate::arguments::CheckArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::settings;
 use crate::view::word;
 use harness_core::judge::{Recorded, judge};
 use harness_core::plan::run_dir;
@@ -23,7 +24,7 @@ pub(crate) fn run(arguments: &CheckArguments, context: &Context) -> Result<Exit,
     if directory.join(run_dir::GATE).is_file() {
         return gate::again(&directory, context);
     }
-    let judgement = judge(&Recorded::read(&directory)?)?;
+    let judgement = judge(&Recorded::read(&directory, settings::judge_memory()?)?)?;
     for finding in &judgement.findings {
         context.view.show(Event::Finding(finding.clone()));
     }

@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
 
 /// Judges a recorded gate again and prints the result.
 pub(crate) fn again(dir: &Path, context: &Context) -> Result<Exit, Failure> {
-    let summary = write_again(dir)?;
+    let summary = write_again(dir, settings::judge_memory()?)?;
     let exit = match summary.verdict.as_str() {
         "pass" => Exit::Pass,
         "fail" => Exit::Fail,

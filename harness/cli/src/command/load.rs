@@ -32,7 +32,9 @@ pub(crate) fn resolve(
     let topology = spoiled(topology, &arguments.lies.lie, &arguments.delays.slow);
     let wish =
         PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Load(workload) };
-    Ok((Plan::resolve(wish)?, secret))
+    let plan = Plan::resolve(wish)?;
+    settings::judge_memory()?.check(&plan)?;
+    Ok((plan, secret))
 }
 
 /// Adds the lies and delays that break a stack on purpose.

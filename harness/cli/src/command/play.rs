@@ -3,6 +3,7 @@
 use crate::ci::{self, Annotation};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::settings;
 use crate::view::{columns, word};
 use harness_core::drive::{Plan, Subject};
 use harness_core::plan::run_dir;
@@ -73,9 +74,10 @@ pub(crate) fn execute(
     };
     // Loads and experiments have figures. The requests of hardening checks are no load.
     let has_figures = matches!(&plan.subject, Subject::Load(_) | Subject::Experiment(_));
+    let memory = settings::judge_memory()?;
     let catalogue = harness_harden::ALL;
     let (runs, executable) = (runs.to_owned(), context.executable.clone());
-    let request = RunRequest { plan, scenario, catalogue, runs, executable, secret };
+    let request = RunRequest { plan, scenario, catalogue, runs, executable, secret, memory };
     let outcome = context.runtime.block_on(Box::pin(run_plan(request, &context.view, &context.cancel)))?;
     show(&outcome, has_figures, context);
     let exit = if outcome.interrupted { Exit::Interrupted } else { outcome.judgement.verdict.into() };

@@ -2,8 +2,8 @@
 //! driver was not the bottleneck.
 
 use super::Recorded;
-use crate::drive::{DriverReport, Subject};
-use harness_history::{Evidence, Finding, Op, Outcome, Phase, Verdict};
+use crate::drive::{DriverReport, FinalWalks, Subject};
+use harness_history::{Evidence, Finding, OpRef, Phase, Verdict};
 
 /// Name of the finding about the run itself.
 pub const EVIDENCE_CHECK: &str = "run-is-evidence";
@@ -18,6 +18,7 @@ const MAX_SEND_LAG_US: u64 = 5_000;
 /// Returns the finding about the run itself: *pass*, or *unknown* with every reason to doubt the run.
 pub(super) fn finding(recorded: &Recorded) -> Finding {
     let (judged, summary, mut doubts) = match &recorded.plan.subject {
+        _ if recorded.oversize.is_some() => (0, String::new(), recorded.oversize.iter().cloned().collect()),
         Subject::Load(_) => load(recorded),
         Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_) => scenario(recorded),
     };
@@ -43,7 +44,7 @@ pub(super) fn finding(recorded: &Recorded) -> Finding {
 type Appraisal = (u64, String, Vec<String>);
 
 fn scenario(recorded: &Recorded) -> Appraisal {
-    let calls = recorded.history.ops().len() as u64;
+    let calls = recorded.history.len();
     let mut doubts: Vec<String> = match &recorded.scenario {
         None => vec!["the scenario wrote no report".to_owned()],
         Some(report) => report.doubt().into_iter().collect(),
@@ -58,9 +59,9 @@ fn load(recorded: &Recorded) -> Appraisal {
     let (calls, succeeded) = recorded
         .history
         .measured()
-        .fold((0u64, 0u64), |(calls, succeeded), op| (calls + 1, succeeded + u64::from(op.outcome == Outcome::Ok)));
-    let of_load = |op: &&Op| matches!(op.phase, Phase::Warmup | Phase::Measured);
-    let recorded_calls = recorded.history.ops().iter().filter(of_load).count() as u64;
+        .fold((0u64, 0u64), |(calls, succeeded), op| (calls + 1, succeeded + u64::from(op.is_ok())));
+    let of_load = |op: &OpRef<'_>| matches!(op.phase(), Phase::Warmup | Phase::Measured);
+    let recorded_calls = recorded.history.ops().filter(of_load).count() as u64;
     let mut doubts = Vec::new();
     if succeeded == 0 {
         doubts.push("no call of the measured phase succeeded".to_owned());
@@ -79,10 +80,17 @@ fn load(recorded: &Recorded) -> Appraisal {
     }
     let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak) * 100.0;
     let arrivals = recorded.driver.as_ref().and_then(|driver| arrivals(driver, recorded)).unwrap_or_default();
+    let walks = recorded.driver.as_ref().and_then(some_walks).unwrap_or_default();
     let summary = format!(
-        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core"
+        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}"
     );
     (calls, summary, doubts)
+}
+
+/// Returns how many users listed everything at the end; `None` if every user did.
+fn some_walks(driver: &DriverReport) -> Option<String> {
+    let FinalWalks { users, walked, .. } = driver.final_walks?;
+    (walked < users).then(|| format!("; {walked} of {users} users, chosen at random, listed everything at the end"))
 }
 
 /// Returns how many arrivals of an open load were planned, sent, and answered well before the measured phase ended; `None` for a closed load. A rate that
@@ -90,7 +98,7 @@ fn load(recorded: &Recorded) -> Appraisal {
 fn arrivals(driver: &DriverReport, recorded: &Recorded) -> Option<String> {
     let planned = driver.planned_arrivals?;
     let until_us = driver.measured_until_us;
-    let in_time = |op: &&Op| op.planned_us.is_some() && op.outcome == Outcome::Ok && op.complete_us <= until_us;
+    let in_time = |op: &OpRef<'_>| op.planned_us().is_some() && op.is_ok() && op.complete_us() <= until_us;
     let completed = recorded.history.measured().filter(in_time).count();
     let secs = until_us.saturating_sub(driver.measured_from_us).max(1) as f64 / 1e6;
     let sent = driver.arrivals.unwrap_or(driver.calls);

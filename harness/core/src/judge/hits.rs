@@ -4,7 +4,7 @@
 use crate::drive::experiment::Experiment;
 use crate::drive::traffic::operations::service_of;
 use harness_history::experiment::{FILE_CHANGED, Fault, Span};
-use harness_history::{Effect, ErrorKind, History, Op, Outcome};
+use harness_history::{EffectRef, ErrorKind, History, OpRef};
 use mcp_contracts::Service;
 use std::collections::HashMap;
 
@@ -23,18 +23,19 @@ pub(super) fn shown_by_calls(
     let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
     let until_us = fault.healed_us?;
     if fault.kind == LOCKED {
-        let waited = history.measured().filter(|op| service_of(&op.name) == Some(service.name()) && waited(op, fault));
+        let waited =
+            history.measured().filter(|op| service_of(op.name()) == Some(service.name()) && waited(*op, fault));
         return Some((waited.count() as u64, "writes that were not acknowledged while the lock was held"));
     }
     if fault.kind == FILE_CHANGED {
-        let met = history.measured().filter(|op| is_decision_of(op, service) && falls_in(op, fault));
+        let met = history.measured().filter(|op| is_decision_of(*op, service) && falls_in(*op, fault));
         return Some((met.count() as u64, "calls that it decided while the file was changed"));
     }
     let slowest = slowest_when_steady(history, service, steady);
-    let shows = |op: &&Op| {
-        (shows_outage(op, service) || is_slow(op, &slowest))
-            && op.invoke_us < until_us
-            && op.complete_us >= fault.active_us
+    let shows = |op: &OpRef<'_>| {
+        (shows_outage(*op, service) || is_slow(*op, &slowest))
+            && op.invoke_us() < until_us
+            && op.complete_us() >= fault.active_us
     };
     let reason = "calls that failed, were served without it, or took longer than any before the fault";
     Some((history.measured().filter(shows).count() as u64, reason))
@@ -44,53 +45,53 @@ pub(super) fn shown_by_calls(
 fn slowest_when_steady(history: &History, service: Service, steady: Option<Span>) -> HashMap<&str, u64> {
     let mut slowest = HashMap::new();
     let Some(steady) = steady else { return slowest };
-    for (_, op) in history.calls_in(steady).filter(|(_, op)| service_of(&op.name) == Some(service.name())) {
-        let time = slowest.entry(&*op.name).or_insert(0);
+    for (_, op) in history.calls_in(steady).filter(|(_, op)| service_of(op.name()) == Some(service.name())) {
+        let time = slowest.entry(op.name()).or_insert(0);
         *time = op.service_us().max(*time);
     }
     slowest
 }
 
 /// Returns true if a call took longer than any of the same operation before the faults. Without such a call, nothing shows that it was slow.
-fn is_slow(op: &Op, slowest: &HashMap<&str, u64>) -> bool {
-    slowest.get(&*op.name).is_some_and(|time| op.service_us() > *time)
+fn is_slow(op: OpRef<'_>, slowest: &HashMap<&str, u64>) -> bool {
+    slowest.get(op.name()).is_some_and(|time| op.service_us() > *time)
 }
 
 /// Returns true if a write was sent while the lock was held and acknowledged after its release.
-fn waited(op: &Op, fault: &Fault) -> bool {
+fn waited(op: OpRef<'_>, fault: &Fault) -> bool {
     let Some(released_us) = fault.ending_us else { return false };
-    let is_write = op.effect.contents().next().is_some();
-    falls_in(op, fault) && is_write && (op.outcome != Outcome::Ok || op.complete_us >= released_us)
+    let is_write = op.effect().contents().next().is_some();
+    falls_in(op, fault) && is_write && (!op.is_ok() || op.complete_us() >= released_us)
 }
 
 /// Returns true if the call was sent while the fault was active.
-fn falls_in(op: &Op, fault: &Fault) -> bool {
-    op.invoke_us >= fault.active_us && fault.ending_us.is_some_and(|ending_us| op.invoke_us < ending_us)
+fn falls_in(op: OpRef<'_>, fault: &Fault) -> bool {
+    op.invoke_us() >= fault.active_us && fault.ending_us.is_some_and(|ending_us| op.invoke_us() < ending_us)
 }
 
 /// Returns true if the files of a service decided the call: a verdict, or an injected pattern.
-fn is_decision_of(op: &Op, service: Service) -> bool {
+fn is_decision_of(op: OpRef<'_>, service: Service) -> bool {
     let of_guardrails = service == Service::Guardrails;
-    op.outcome == Outcome::Ok
-        && match &op.effect {
-            Effect::Verdict { .. } => of_guardrails,
-            Effect::Inject { .. } => !of_guardrails,
-            Effect::Workflow(ended) if of_guardrails => ended.verdict.is_some(),
-            Effect::Workflow(ended) => ended.injected.is_some(),
+    op.is_ok()
+        && match op.effect() {
+            EffectRef::Verdict { .. } => of_guardrails,
+            EffectRef::Inject { .. } => !of_guardrails,
+            EffectRef::Workflow(ended) if of_guardrails => ended.verdict.is_some(),
+            EffectRef::Workflow(ended) => ended.injected.is_some(),
             _ => false,
         }
 }
 
 /// Returns true if the call shows that a service was missing: it failed, or a workflow went on without the service.
-fn shows_outage(op: &Op, service: Service) -> bool {
-    if let Effect::Workflow(ended) = &op.effect {
+fn shows_outage(op: OpRef<'_>, service: Service) -> bool {
+    if let EffectRef::Workflow(ended) = op.effect() {
         // Reasons use the singular or the plural of a name: `guardrail_unavailable`, `patterns_unavailable`.
         let singular = service.name().trim_end_matches('s');
         return ended.reasons.iter().any(|reason| reason.ends_with("_unavailable") && reason.starts_with(singular));
     }
     // A refusal by quota is an answer of the service, and happens without any fault.
-    let refused = op.outcome.error() == Some(&ErrorKind::Quota);
-    op.outcome != Outcome::Ok && !refused && service_of(&op.name) == Some(service.name())
+    let refused = op.outcome().error() == Some(&ErrorKind::Quota);
+    !op.is_ok() && !refused && service_of(op.name()) == Some(service.name())
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! Reads the record of a run into a [`Recorded`], which the checks and every report use. Each file is read once: it is hashed while it is parsed.
+//! Reads the record of a run into a [`Recorded`], which the checks and every report use. Each file is read once: it is hashed while it is parsed. An
+//! operation of the history is packed as soon as its line is parsed (decision 0045).
 
-use super::{evidence, hits};
+use super::{JudgeMemory, evidence, hits};
 use crate::drive::experiment::Experiment;
 use crate::drive::hardening::CheckRecord;
 use crate::drive::scenario::ScenarioReport;
 use crate::drive::{DriverReport, Plan, Subject};
 use crate::observe::sample::{Sample, Surroundings};
 use crate::plan::hardening::Hardening;
-use crate::plan::run_dir;
 use crate::plan::seal::{Checksums, HashedFile, Integrity};
+use crate::plan::{history_files, run_dir};
 use harness_history::experiment::Span;
-use harness_history::{Conditions, Expectation, History, Op};
+use harness_history::{Conditions, Expectation, History, HistoryBuilder, Op, OpRef};
 use serde::de::DeserializeOwned;
-use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The record of a run, as read from its directory.
 pub struct Recorded {
@@ -33,6 +33,8 @@ pub struct Recorded {
     pub surroundings: Surroundings,
     /// True if the last line of the history is incomplete.
     pub torn: bool,
+    /// Why the history was not read; `None` if it was. It is then empty, and nothing may be concluded from it.
+    pub oversize: Option<String>,
     pub integrity: Integrity,
 }
 
@@ -59,22 +61,22 @@ impl JudgeError {
 }
 
 impl Recorded {
-    /// Reads a run directory and compares it with its manifest.
+    /// Reads a run directory and compares it with its manifest. The history is read only if it can be judged in this memory.
     ///
     /// # Errors
     /// The directory is not that of a run.
-    pub fn read(run_dir: &Path) -> Result<Self, JudgeError> {
-        let mut files = RecordFiles::new(run_dir);
+    pub fn read(run_dir: &Path, memory: JudgeMemory) -> Result<Self, JudgeError> {
+        let mut files = RecordFiles::new(run_dir, memory);
         let recorded = files.parse()?;
         Ok(Self { integrity: files.checksums.verify(run_dir), ..recorded })
     }
 
-    /// Reads the record of a run that has just ended, and seals it.
+    /// Reads the record of a run that has just ended, and seals it. See [`Recorded::read`].
     ///
     /// # Errors
     /// A file cannot be parsed, or the manifest cannot be written.
-    pub fn read_and_seal(run_dir: &Path) -> Result<Self, JudgeError> {
-        let mut files = RecordFiles::new(run_dir);
+    pub fn read_and_seal(run_dir: &Path, memory: JudgeMemory) -> Result<Self, JudgeError> {
+        let mut files = RecordFiles::new(run_dir, memory);
         let recorded = files.parse();
         // The run is sealed even if its record cannot be parsed: it did end, so it must not be listed as cut off.
         let sealed = files.checksums.seal(run_dir);
@@ -86,27 +88,25 @@ impl Recorded {
 /// The files of a run directory, and the checksums of those that were read to their end.
 struct RecordFiles<'d> {
     run_dir: &'d Path,
+    memory: JudgeMemory,
     checksums: Checksums,
 }
 
+/// The operations of a run.
+#[derive(Default)]
+struct ReadHistory {
+    history: History,
+    torn: bool,
+    oversize: Option<String>,
+}
+
 impl<'d> RecordFiles<'d> {
-    fn new(run_dir: &'d Path) -> Self {
-        Self { run_dir, checksums: Checksums::default() }
+    fn new(run_dir: &'d Path, memory: JudgeMemory) -> Self {
+        Self { run_dir, memory, checksums: Checksums::default() }
     }
 
     fn parse(&mut self) -> Result<Recorded, JudgeError> {
-        let (ops, torn) = self.lines::<Op>(run_dir::HISTORY)?;
-        let mut names = HashSet::new();
-        let history: History = ops
-            .into_iter()
-            .map(|mut op| {
-                // A few names recur in every operation; one copy of each keeps a long history small.
-                for name in [&mut op.tenant, &mut op.user, &mut op.name].into_iter().chain(&mut op.workspace) {
-                    intern(&mut names, name);
-                }
-                op
-            })
-            .collect();
+        let ReadHistory { history, torn, oversize } = self.history()?;
         let plan: Plan = self.document(run_dir::PLAN)?;
         let history = match &plan.subject {
             Subject::Experiment(experiment) => self.add_experiment(experiment, history),
@@ -134,6 +134,7 @@ impl<'d> RecordFiles<'d> {
             samples: self.lines(run_dir::SAMPLES).map(|(samples, _)| samples).unwrap_or_default(),
             surroundings: self.document(run_dir::SURROUNDINGS).unwrap_or_default(),
             torn,
+            oversize,
             integrity: Integrity::Intact,
         })
     }
@@ -165,8 +166,9 @@ impl<'d> RecordFiles<'d> {
         for edge in &mut happened.ways {
             let promise = experiment.ways.iter().find(|promise| (&promise.from, &promise.to) == (&edge.from, &edge.to));
             let Some(promise) = promise else { continue };
-            let uses =
-                |op: &&Op| promise.operations.iter().any(|name| **name == *op.name) && edge.span.holds(op.invoke_us);
+            let uses = |op: &OpRef<'_>| {
+                promise.operations.iter().any(|name| name == op.name()) && edge.span.holds(op.invoke_us())
+            };
             edge.calls = history.measured().filter(uses).count() as u64 * u64::from(promise.each);
         }
         history.with_experiment(happened)
@@ -186,7 +188,8 @@ impl<'d> RecordFiles<'d> {
             (Subject::Load(_), Some(driver)) => {
                 let measured = Span { from_us: driver.measured_from_us, until_us: driver.measured_until_us };
                 let limits = evidence::limits(driver);
-                Conditions { measured: Some(measured), stalls: driver.stalls.clone(), limits, ..recorded }
+                let sampled = driver.final_sample;
+                Conditions { measured: Some(measured), stalls: driver.stalls.clone(), limits, sampled, ..recorded }
             }
             // Older versions recorded crowded spans only in the experiment.
             (Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_), _) => match experiment {
@@ -209,31 +212,64 @@ impl<'d> RecordFiles<'d> {
         })
     }
 
+    /// Reads the files of the history, one after the other.
+    fn history(&mut self) -> Result<ReadHistory, JudgeError> {
+        let files = history_files::whole(self.run_dir).map_err(|error| unreadable(self.run_dir, &error))?;
+        let mut builder = HistoryBuilder::within(self.memory.most_history_bytes());
+        let (mut torn, mut full) = (false, None);
+        for name in files {
+            torn |= self.each_line(&name, |op: Op| match builder.push(&op) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    full = Some(error);
+                    ControlFlow::Break(())
+                }
+            })?;
+            if let Some(full) = full {
+                // The operations that fit are not judged: without the final read, every write would be lost.
+                return Ok(ReadHistory { oversize: Some(self.memory.exceeded_by(full)), ..ReadHistory::default() });
+            }
+        }
+        Ok(ReadHistory { history: builder.finish(), torn, oversize: None })
+    }
+
     /// Reads one value per line. Also returns true if the last line is incomplete, because the recorder was killed.
     fn lines<T: DeserializeOwned>(&mut self, name: &str) -> Result<(Vec<T>, bool), JudgeError> {
+        let mut values = Vec::new();
+        let torn = self.each_line(name, |value| {
+            values.push(value);
+            ControlFlow::Continue(())
+        })?;
+        Ok((values, torn))
+    }
+
+    /// Passes the value of each line on, until `take` breaks off. Returns true if the last line is incomplete.
+    fn each_line<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        mut take: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<bool, JudgeError> {
         let path = self.run_dir.join(name);
         let unreadable = |error| unreadable(&path, &error);
         let mut reader = BufReader::with_capacity(1 << 16, HashedFile::open(&path).map_err(unreadable)?);
-        let (mut values, mut line, mut torn) = (Vec::new(), Vec::new(), false);
+        let (mut number, mut line, mut torn) = (0, Vec::new(), false);
         while reader.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
             match serde_json::from_slice(&line) {
-                Ok(value) => values.push(value),
+                Ok(value) => {
+                    if take(value).is_break() {
+                        return Ok(false);
+                    }
+                }
                 Err(_) if line.last() != Some(&b'\n') => torn = true,
                 Err(error) => {
-                    return Err(JudgeError::Content { path, line: values.len() + 1, why: error.to_string() });
+                    return Err(JudgeError::Content { path, line: number + 1, why: error.to_string() });
                 }
             }
+            number += 1;
             line.clear();
         }
         self.checksums.insert(name, reader.into_inner());
-        Ok((values, torn))
-    }
-}
-
-fn intern(names: &mut HashSet<Arc<str>>, name: &mut Arc<str>) {
-    match names.get(&**name) {
-        Some(first) => *name = Arc::clone(first),
-        None => drop(names.insert(Arc::clone(name))),
+        Ok(torn)
     }
 }
 

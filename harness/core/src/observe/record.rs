@@ -1,12 +1,13 @@
-//! Writes operations to `history.jsonl`. The caller serializes an operation into a block, and one thread writes the
+//! Writes operations to `history.jsonl`, and to the files that continue it. The caller serializes an operation into a block, and one thread writes the
 //! blocks, so that a slow disk does not delay a measured call. No operation is dropped silently: if a write fails, the
 //! recorder reports it and the run cannot be judged.
 
+use crate::plan::history_files::{self, FILE_BYTES};
 use crate::plan::run_dir::HISTORY;
 use harness_history::Op;
 use parking_lot::Mutex;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -69,13 +70,18 @@ impl Recorder {
     /// # Errors
     /// The file exists or cannot be created.
     pub fn create(run_dir: &Path) -> Result<Self, RecordError> {
+        Self::with_files_of(FILE_BYTES, run_dir)
+    }
+
+    /// See [`Recorder::create`]; a file that has this number of bytes is continued in another one.
+    fn with_files_of(bytes: u64, run_dir: &Path) -> Result<Self, RecordError> {
         let path = run_dir.join(HISTORY);
-        let file = File::create_new(&path).map_err(|error| RecordError {
+        let files = HistoryFiles::create(run_dir, bytes).map_err(|error| RecordError {
             path: path.clone(),
             why: error.to_string(),
             recorded: 0,
         })?;
-        Ok(Self::over(path, file))
+        Ok(Self::over(path, files))
     }
 
     fn over(path: PathBuf, sink: impl Write + Send + 'static) -> Self {
@@ -188,6 +194,47 @@ impl Drop for Recorder {
     }
 }
 
+/// The files of a history, one after the other. Never overwrites an existing one.
+struct HistoryFiles {
+    run_dir: PathBuf,
+    file: File,
+    /// Number of the file, from 1.
+    number: u32,
+    /// Bytes in the file, and the number of bytes at which the next block goes to another one.
+    bytes: u64,
+    most_bytes: u64,
+    /// Whether the next byte begins a block. Only then may another file begin, so that each file ends with a whole line.
+    at_block: bool,
+}
+
+impl HistoryFiles {
+    fn create(run_dir: &Path, most_bytes: u64) -> io::Result<Self> {
+        let file = File::create_new(run_dir.join(history_files::name(1)))?;
+        Ok(Self { run_dir: run_dir.to_owned(), file, number: 1, bytes: 0, most_bytes, at_block: true })
+    }
+}
+
+impl Write for HistoryFiles {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.at_block && self.bytes >= self.most_bytes {
+            let name = history_files::name(self.number + 1);
+            self.file = File::create_new(self.run_dir.join(&name))
+                .map_err(|error| io::Error::new(error.kind(), format!("`{name}` cannot be created: {error}")))?;
+            (self.number, self.bytes) = (self.number + 1, 0);
+        }
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        self.at_block = false;
+        Ok(written)
+    }
+
+    /// Ends a block.
+    fn flush(&mut self) -> io::Result<()> {
+        self.at_block = true;
+        self.file.flush()
+    }
+}
+
 fn write_blocks(mut sink: impl Write, inbox: &Receiver<Message>, used: &Sender<Vec<u8>>, shared: &Shared) {
     for message in inbox {
         match message {
@@ -219,6 +266,7 @@ fn write_blocks(mut sink: impl Write, inbox: &Receiver<Message>, used: &Sender<V
 #[cfg(test)]
 mod tests {
     use super::{HISTORY, Recorder};
+    use crate::plan::history_files;
     use harness_history::{Effect, Op, Outcome, Phase};
     use std::io::Write;
 
@@ -274,6 +322,37 @@ mod tests {
         let error = Recorder::create(dir.path()).err().expect("refused").to_string();
         assert!(error.contains(HISTORY) && error.contains("hint:"), "{error}");
         assert_eq!(std::fs::read_to_string(dir.path().join(HISTORY)).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_full_file_is_continued_in_another_one_at_a_whole_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = Recorder::with_files_of(1_000, dir.path()).unwrap();
+        for at in 0..30 {
+            recorder.record(&op(0, at));
+            recorder.flush().unwrap();
+        }
+        assert_eq!(recorder.finish(), Ok(30));
+        let files = history_files::list(dir.path()).unwrap();
+        assert!(files.len() > 2, "{files:?}");
+        let texts: Vec<String> =
+            files.iter().map(|file| std::fs::read_to_string(dir.path().join(file)).unwrap()).collect();
+        assert!(texts.iter().all(|text| text.ends_with('\n') && text.len() < 1_200), "{texts:?}");
+        let ops = texts.iter().flat_map(|text| text.lines()).map(|line| serde_json::from_str::<Op>(line).unwrap());
+        assert!(ops.map(|op| op.invoke_us).eq(0..30), "in the order in which they were recorded");
+    }
+
+    #[test]
+    fn a_file_that_would_continue_the_history_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(history_files::name(2)), "kept").unwrap();
+        let recorder = Recorder::with_files_of(1, dir.path()).unwrap();
+        recorder.record(&op(0, 0));
+        recorder.flush().unwrap();
+        recorder.record(&op(0, 1));
+        let failure = recorder.flush().unwrap_err();
+        assert!(failure.why.contains("history.jsonl.0002") && failure.recorded == 1, "{failure}");
+        assert_eq!(std::fs::read_to_string(dir.path().join(history_files::name(2))).unwrap(), "kept");
     }
 
     /// A disk that accepts this number of writes.

@@ -3,7 +3,7 @@
 
 /// The resolved plan ([`crate::drive::Plan`]).
 pub const PLAN: &str = "plan.json";
-/// One operation per line ([`harness_history::Op`]).
+/// One operation per line ([`harness_history::Op`]). A long history continues in `history.jsonl.0002` and so on ([`super::history_files`]).
 pub const HISTORY: &str = "history.jsonl";
 /// One sample of CPU and memory per part and second ([`crate::observe::sample::Sample`]).
 pub const SAMPLES: &str = "samples.jsonl";

@@ -2,7 +2,7 @@
 //! recorded, a manifest with the checksum of each file seals the record (decision 0017). Findings and reports are not
 //! sealed, because they are derived from the record and can be written again.
 
-use crate::plan::run_dir;
+use crate::plan::{history_files, run_dir};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -14,12 +14,11 @@ use std::path::{Path, PathBuf};
 const BLOCK_BYTES: usize = 1 << 16;
 /// Maximum number of changed files that a message lists.
 const MAX_LISTED: usize = 3;
-/// The files that are sealed, besides those in [`FOLDERS`].
+/// The files that are sealed, besides those of the history and those in [`FOLDERS`].
 // Not the undo log: `harness chaos recover` appends to it after the run.
-const RECORDED: [&str; 10] = [
+const RECORDED: [&str; 9] = [
     run_dir::PLAN,
     run_dir::GATE,
-    run_dir::HISTORY,
     run_dir::SAMPLES,
     run_dir::EXPECTATIONS,
     run_dir::SCENARIO,
@@ -204,6 +203,7 @@ impl Checksums {
 fn recorded(run_dir: &Path) -> io::Result<Vec<String>> {
     let mut names: Vec<String> =
         RECORDED.iter().filter(|name| run_dir.join(name).is_file()).map(|name| (*name).to_owned()).collect();
+    names.extend(history_files::list(run_dir)?);
     for folder in FOLDERS {
         for entry in entries(&run_dir.join(folder))? {
             if entry.path().is_file() {

@@ -26,6 +26,8 @@ pub const DEFAULT: &str = include_str!("settings/default.toml");
 pub struct Settings {
     /// Which runs are kept.
     pub runs: Runs,
+    /// The judgement of runs.
+    pub judge: Judge,
     /// Stacks that the harness did not start.
     pub external: External,
     /// The gate and its profiles.
@@ -39,6 +41,15 @@ pub struct Runs {
     /// The number of runs that are kept in the folder of the runs; 0 keeps every run.
     #[schemars(range(max = 10_000))]
     pub keep: u32,
+}
+
+/// The judgement of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Judge {
+    /// Most memory that the judgement of a run may take, in MiB. A run that needs more is *unknown*.
+    #[schemars(range(min = 64, max = 8_192))]
+    pub memory_mib: u32,
 }
 
 /// Stacks that the harness did not start.

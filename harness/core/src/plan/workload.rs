@@ -37,6 +37,9 @@ pub struct Workload {
     pub seed_memories: u32,
     /// Maximum number of concurrent final reads of acknowledged writes.
     pub final_read_concurrency: u32,
+    /// Maximum number of records that the final read reads by their ids. Of more records it reads a sample, which the seed chooses.
+    #[serde(default = "default_final_read_records")]
+    pub final_read_records: u32,
     /// Bounds that decide the verdict, from the profile.
     pub thresholds: Vec<Threshold>,
 }
@@ -62,6 +65,22 @@ impl Workload {
         problems
     }
 
+    /// Returns the number of calls that the load makes for certain: the arrivals of its schedule. How many calls the users of a closed model make is
+    /// decided by the service.
+    pub(crate) fn planned_arrivals(&self) -> f64 {
+        let warmup = |rate: f64| rate * self.warmup.as_secs_f64();
+        let scheduled = match &self.model {
+            Model::Closed { .. } => 0.0,
+            // The warm-up has the rate at which the first stage begins.
+            Model::Open { stages } => {
+                let first = stages.first().map_or(0.0, |stage| stage.from_per_second);
+                warmup(first) + stages.iter().map(RateStage::calls).sum::<f64>()
+            }
+        };
+        let beside = self.beside.as_ref().map_or(0.0, |beside| beside.rate);
+        scheduled + warmup(beside) + beside * self.duration.as_secs_f64()
+    }
+
     /// Returns the most calls of the mix in the measured phase whose latency is judged; `None` if only the service limits them.
     fn most_calls(&self) -> Option<f64> {
         if let Some(beside) = &self.beside {
@@ -72,12 +91,7 @@ impl Workload {
             Model::Closed { think_time } => {
                 Some(f64::from(self.users) * (self.duration.as_secs_f64() / think_time.as_secs_f64() + 1.0))
             }
-            Model::Open { stages } => {
-                let calls = |stage: &RateStage| {
-                    (stage.from_per_second + stage.to_per_second) / 2.0 * stage.duration.as_secs_f64()
-                };
-                Some(stages.iter().map(calls).sum())
-            }
+            Model::Open { stages } => Some(stages.iter().map(RateStage::calls).sum()),
         }
     }
 }
@@ -141,6 +155,21 @@ pub struct RateStage {
     /// Arrivals per second at its end.
     pub to_per_second: f64,
     pub duration: Duration,
+}
+
+impl RateStage {
+    /// Number of its arrivals.
+    fn calls(&self) -> f64 {
+        (self.from_per_second + self.to_per_second) / 2.0 * self.duration.as_secs_f64()
+    }
+}
+
+/// Records that the final read of a load reads by their ids at most, unless a profile has another number. Of 100,000 records, none of which is lost,
+/// fewer than 0.003 % may be.
+pub const FINAL_READ_RECORDS: u32 = 100_000;
+
+const fn default_final_read_records() -> u32 {
+    FINAL_READ_RECORDS
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::fill::fill;
 use super::html::Charts;
 use super::summary::Summary;
 use super::{ReportError, html, junit};
-use crate::judge::{JudgeError, Recorded, judge};
+use crate::judge::{JudgeError, JudgeMemory, Recorded, judge};
 use crate::plan::run_dir;
 use crate::plan::seal::{Integrity, verify};
 use crate::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
@@ -50,14 +50,14 @@ pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<G
 /// # Errors
 /// The directory is not that of a gate, or a report cannot be written. A run that cannot be judged is not an error; the
 /// report lists it.
-pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
+pub fn write_again(dir: &Path, memory: JudgeMemory) -> Result<GateSummary, ReportError> {
     let path = dir.join(run_dir::GATE);
     let mut record = GateRecord::read(dir).map_err(|error| JudgeError::Read { path, why: error.to_string() })?;
     let mut summaries = Summaries::new();
     for run in record.phases.iter_mut().flat_map(|phase| &mut phase.runs) {
         let RunEnd::Recorded(name) = &run.end else { continue };
         let place = runs(dir).join(name);
-        match judge_again(&place) {
+        match judge_again(&place, memory) {
             Ok(summary) => drop(summaries.insert(name.clone(), summary)),
             // A run that cannot be judged proves nothing; the report of the gate still has the other runs.
             Err(ReportError::Judge(error)) => run.end = RunEnd::Failed { exit: UNKNOWN, why: error.to_string() },
@@ -67,8 +67,8 @@ pub fn write_again(dir: &Path) -> Result<GateSummary, ReportError> {
     write(dir, &record, &summaries)
 }
 
-fn judge_again(run_dir: &Path) -> Result<Summary, ReportError> {
-    let recorded = Recorded::read(run_dir)?;
+fn judge_again(run_dir: &Path, memory: JudgeMemory) -> Result<Summary, ReportError> {
+    let recorded = Recorded::read(run_dir, memory)?;
     super::write_all(&recorded, &judge(&recorded)?)
 }
 

@@ -27,17 +27,17 @@ impl Summary {
         let mut phases: BTreeMap<String, u64> = BTreeMap::new();
         let mut seconds: BTreeMap<u64, Second> = BTreeMap::new();
         for op in history.ops() {
-            *phases.entry(phase_name(op.phase).to_owned()).or_default() += 1;
-            if matches!(op.phase, Phase::Warmup | Phase::Measured) {
-                seconds.entry(op.complete_us / 1_000_000).or_default().add(op);
+            *phases.entry(phase_name(op.phase()).to_owned()).or_default() += 1;
+            if matches!(op.phase(), Phase::Warmup | Phase::Measured) {
+                seconds.entry(op.complete_us() / 1_000_000).or_default().add(op);
             }
-            if op.phase == Phase::Measured {
+            if op.phase() == Phase::Measured {
                 total.add(op);
                 // Not `entry`, which needs an owned name for each of a million operations.
-                if !operations.contains_key(&*op.name) {
-                    operations.insert(op.name.to_string(), Tally::default());
+                if !operations.contains_key(op.name()) {
+                    operations.insert(op.name().to_owned(), Tally::default());
                 }
-                if let Some(tally) = operations.get_mut(&*op.name) {
+                if let Some(tally) = operations.get_mut(op.name()) {
                     tally.add(op);
                 }
             }
@@ -75,8 +75,8 @@ fn measured_span(recorded: &Recorded) -> (u64, u64) {
     }
     // A scenario or an experiment has no driver, so its phase lasts from the first to the last measured call.
     let measured = || recorded.history.measured();
-    let from = measured().map(|op| op.invoke_us).min().unwrap_or_default();
-    (from, measured().map(|op| op.complete_us).max().unwrap_or_default())
+    let from = measured().map(|op| op.invoke_us()).min().unwrap_or_default();
+    (from, measured().map(|op| op.complete_us()).max().unwrap_or_default())
 }
 
 /// Returns the reason of the verdict in one sentence: the first finding that has the same verdict.
@@ -139,9 +139,9 @@ fn load_figures(figures: PlanFigures, workload: &Workload) -> PlanFigures {
 }
 
 fn scenario_figures(figures: PlanFigures, script: &crate::plan::Script, recorded: &Recorded) -> PlanFigures {
-    let callers = || recorded.history.ops().iter().filter(|op| op.phase == Phase::Measured);
-    let users: BTreeSet<(&str, &str)> = callers().map(|op| (&*op.tenant, &*op.user)).collect();
-    let organisations: BTreeSet<&str> = callers().map(|op| &*op.tenant).collect();
+    let callers = || recorded.history.measured();
+    let users: BTreeSet<(&str, &str)> = callers().map(|op| (op.tenant(), op.user())).collect();
+    let organisations: BTreeSet<&str> = callers().map(|op| op.tenant()).collect();
     PlanFigures {
         title: format!("scenario {}", script.name),
         about: script.about.clone(),
@@ -276,13 +276,18 @@ fn finding_figures(finding: &Finding, history: &History) -> FindingFigures {
 
 /// Describes a call for people: operation, tenant, user, time and outcome.
 fn describe(line: u64, history: &History) -> Option<String> {
-    let op = history.ops().get(usize::try_from(line).ok()?)?;
-    let end = match op.outcome.error() {
+    let op = history.get(line)?;
+    let end = match op.outcome().error() {
         None => "ok".to_owned(),
         Some(kind) => kind.label(),
     };
-    let (at, took) = (op.invoke_us as f64 / 1e6, op.service_us() as f64 / 1e3);
-    Some(format!("line {line}: {} by {} of {} at {at:.3} s, {end} after {took:.1} ms", op.name, op.user, op.tenant))
+    let (at, took) = (op.invoke_us() as f64 / 1e6, op.service_us() as f64 / 1e3);
+    Some(format!(
+        "line {line}: {} by {} of {} at {at:.3} s, {end} after {took:.1} ms",
+        op.name(),
+        op.user(),
+        op.tenant()
+    ))
 }
 
 fn part_figures(recorded: &Recorded, span: (u64, u64), calls: u64) -> BTreeMap<String, PartFigures> {

@@ -2,7 +2,7 @@
 //! one second.
 
 use super::figures::{CurvePoint, OperationFigures, Percentiles, SecondFigures};
-use harness_history::{Op, Outcome, Phase, percentile};
+use harness_history::{OpRef, Phase, percentile};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
@@ -29,9 +29,9 @@ impl Default for Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, op: &Op) {
+    pub(super) fn add(&mut self, op: OpRef<'_>) {
         self.calls += 1;
-        match op.outcome.error() {
+        match op.outcome().error() {
             None => self.ok += 1,
             Some(kind) => *self.errors.entry(kind.label()).or_default() += 1,
         }
@@ -66,10 +66,10 @@ pub(super) struct Second {
 }
 
 impl Second {
-    pub(super) fn add(&mut self, op: &Op) {
-        self.measured |= op.phase == Phase::Measured;
+    pub(super) fn add(&mut self, op: OpRef<'_>) {
+        self.measured |= op.phase() == Phase::Measured;
         self.calls += 1;
-        self.errors += u64::from(op.outcome != Outcome::Ok);
+        self.errors += u64::from(!op.is_ok());
         self.latencies.extend(op.counts_for_latency().then(|| op.latency_us()));
     }
 

@@ -6,7 +6,7 @@ use harness_core::drive::DriverReport;
 use harness_core::drive::hardening::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 use harness_core::drive::scenario::{ScenarioEnd, ScenarioReport};
 use harness_core::drive::{Plan, Subject};
-use harness_core::judge::{Judgement, Recorded, judge};
+use harness_core::judge::{JudgeMemory, Judgement, Recorded, judge};
 use harness_core::observe::sample::{Sample, Surroundings};
 use harness_core::plan::Backend;
 use harness_core::plan::hardening::{CheckCard, Hardening, OmittedCheck};
@@ -43,6 +43,7 @@ pub(crate) fn plan() -> Plan {
             mix: BTreeMap::from([("store_memory".to_owned(), 1), ("get_memory".to_owned(), 1)]),
             seed_memories: 0,
             final_read_concurrency: 1,
+            final_read_records: 1_000,
             thresholds: vec![threshold(Metric::ErrorRate, 0.1), threshold(Metric::LatencyPercentile(90.0), 500_000.0)],
         }),
     }
@@ -247,7 +248,7 @@ fn write(dir: &Path, plan: &Plan, ops: &[Op], parts: &[&str]) -> Judgement {
         ..Surroundings::default()
     };
     json(dir, run_dir::SURROUNDINGS, &surroundings);
-    let recorded = Recorded::read_and_seal(dir).unwrap();
+    let recorded = Recorded::read_and_seal(dir, JudgeMemory::default()).unwrap();
     let judgement = judge(&recorded).unwrap();
     write_all(&recorded, &judgement).unwrap();
     judgement

@@ -35,43 +35,55 @@ pub(crate) fn tenant(number: u64) -> String {
     format!("tenant{number}")
 }
 
-/// Returns the operations of the load, and then a read of each record.
-pub(crate) fn ops(count: u64) -> Vec<Op> {
-    let mut made = Making::default();
+/// Makes the operations of the load, and then a read of each record, and passes each on. It keeps a few bytes for each record, because the memory of
+/// the whole process is measured.
+pub(crate) fn each_op(count: u64, sink: &mut dyn FnMut(&Op)) {
+    let mut making = Making {
+        sink,
+        made: 0,
+        records: Vec::new(),
+        own: Vec::new(),
+        names: Vec::new(),
+        tools: Vec::new(),
+        contents: 0,
+    };
     let mut number = 0;
-    while (made.ops.len() + made.records.len()) < count as usize {
-        made.arrive(number);
+    while making.made + (making.records.len() as u64) < count {
+        making.arrive(number);
         number += 1;
     }
-    for at in 0..made.records.len() {
-        let record = &made.records[at];
-        let (user, key) = (record.user, Arc::clone(&record.key));
-        let value = (!record.deleted).then(|| record.value.clone());
-        made.op(user, "get_memory", Phase::Final, number * SECOND_US / RATE, Effect::Read { key, value });
+    for at in 0..making.records.len() {
+        let user = making.records[at].user;
+        let effect = Effect::Read { key: key(at), value: making.value(at) };
+        making.op(u64::from(user), "get_memory", Phase::Final, number * SECOND_US / RATE, effect);
         number += 1;
     }
-    made.ops
 }
 
-#[derive(Default)]
-struct Making {
-    ops: Vec<Op>,
+fn key(record: usize) -> Arc<str> {
+    format!("0198c0de-0000-7000-8000-{record:012}").into()
+}
+
+struct Making<'s> {
+    sink: &'s mut dyn FnMut(&Op),
+    made: u64,
     records: Vec<Record>,
     /// Positions of the records of each user.
-    own: Vec<Vec<usize>>,
+    own: Vec<Vec<u32>>,
     names: Vec<(Arc<str>, Arc<str>)>,
     tools: Vec<Arc<str>>,
-    contents: u64,
+    contents: u32,
 }
 
+#[derive(Clone, Copy)]
 struct Record {
-    user: u64,
-    key: Arc<str>,
-    value: RecordState,
+    user: u32,
+    /// Number of its content.
+    content: u32,
     deleted: bool,
 }
 
-impl Making {
+impl Making<'_> {
     fn arrive(&mut self, number: u64) {
         if self.names.is_empty() {
             self.names = (0..USERS).map(|user| (tenant(user % TENANTS).into(), format!("user{user}").into())).collect();
@@ -81,10 +93,8 @@ impl Making {
         let (user, draw) = (number % USERS, mixed(number));
         let during = (STEADY_US..HEALED_US).contains(&at_us);
         if during && number.is_multiple_of(FAILS_EACH) {
-            self.op(user, "get_memory", Phase::Measured, at_us, Effect::None);
-            let last = self.ops.len() - 1;
-            self.ops[last].outcome = Outcome::Failed(ErrorKind::Http(503));
-            return;
+            let outcome = Outcome::Failed(ErrorKind::Http(503));
+            return self.op_with((user, "get_memory", Phase::Measured), at_us, Effect::None, outcome);
         }
         match draw % 100 {
             _ if number < HOT => self.store(user, at_us),
@@ -98,25 +108,36 @@ impl Making {
         }
     }
 
-    fn content(&mut self, user: u64) -> RecordState {
+    fn content(&mut self) -> u32 {
         self.contents += 1;
+        self.contents
+    }
+
+    fn state(&self, user: u64, content: u32) -> RecordState {
         let (tenant, name) = self.names[user as usize].clone();
-        let canary = Canary { tenant, user: name, workspace: None, shared: false, number: self.contents };
-        RecordState::of_content(mixed(self.contents), Some(canary))
+        let number = u64::from(content);
+        let canary = Canary { tenant, user: name, workspace: None, shared: false, number };
+        RecordState::of_content(mixed(number), Some(canary))
+    }
+
+    /// The state of a record; `None` if it was deleted.
+    fn value(&self, record: usize) -> Option<RecordState> {
+        let Record { user, content, deleted } = self.records[record];
+        (!deleted).then(|| self.state(u64::from(user), content))
     }
 
     fn store(&mut self, user: u64, at_us: u64) {
-        let value = self.content(user);
-        let key: Arc<str> = format!("0198c0de-0000-7000-8000-{:012}", self.records.len()).into();
-        self.own[user as usize].push(self.records.len());
-        self.records.push(Record { user, key: Arc::clone(&key), value: value.clone(), deleted: false });
-        self.op(user, "store_memory", Phase::Measured, at_us, Effect::Write { key: Some(key), value, existing: false });
+        let (content, record) = (self.content(), self.records.len());
+        self.own[user as usize].push(record as u32);
+        self.records.push(Record { user: user as u32, content, deleted: false });
+        let effect = Effect::Write { key: Some(key(record)), value: self.state(user, content), existing: false };
+        self.op(user, "store_memory", Phase::Measured, at_us, effect);
     }
 
     /// Returns a record of the user; every second time the one that is used most.
     fn some(&self, user: u64, draw: u64) -> usize {
         let own = &self.own[user as usize];
-        if draw & 1024 == 0 { own[0] } else { own[(draw >> 16) as usize % own.len()] }
+        (if draw & 1024 == 0 { own[0] } else { own[(draw >> 16) as usize % own.len()] }) as usize
     }
 
     fn update(&mut self, user: u64, at_us: u64, draw: u64) {
@@ -124,10 +145,10 @@ impl Making {
         if self.records[record].deleted {
             return self.store(user, at_us);
         }
-        let value = self.content(user);
-        self.records[record].value = value.clone();
-        let key = Arc::clone(&self.records[record].key);
-        self.op(user, "update_memory", Phase::Measured, at_us, Effect::Update { key, value, expected: None });
+        let content = self.content();
+        self.records[record].content = content;
+        let effect = Effect::Update { key: key(record), value: self.state(user, content), expected: None };
+        self.op(user, "update_memory", Phase::Measured, at_us, effect);
     }
 
     fn delete(&mut self, user: u64, at_us: u64, draw: u64) {
@@ -135,33 +156,31 @@ impl Making {
         // The record that is used most is never deleted, and none is deleted twice.
         if record as u64 >= HOT && !self.records[record].deleted {
             self.records[record].deleted = true;
-            let key = Arc::clone(&self.records[record].key);
-            self.op(user, "delete_memory", Phase::Measured, at_us, Effect::Delete { key });
+            self.op(user, "delete_memory", Phase::Measured, at_us, Effect::Delete { key: key(record) });
         }
     }
 
     fn read(&mut self, user: u64, at_us: u64, draw: u64) {
         if (draw >> 32).is_multiple_of(FOREIGN_EACH) {
             // The neighbour in the numbers of users belongs to another organisation.
-            let key = Arc::clone(&self.records[self.some((user + 1) % USERS, draw)].key);
+            let key = key(self.some((user + 1) % USERS, draw));
             return self.op(user, "probe_foreign", Phase::Measured, at_us, Effect::Read { key, value: None });
         }
-        let record = &self.records[self.some(user, draw)];
-        let value = (!record.deleted).then(|| record.value.clone());
-        self.op(user, "get_memory", Phase::Measured, at_us, Effect::Read { key: Arc::clone(&record.key), value });
+        let record = self.some(user, draw);
+        let effect = Effect::Read { key: key(record), value: self.value(record) };
+        self.op(user, "get_memory", Phase::Measured, at_us, effect);
     }
 
     fn search(&mut self, user: u64, at_us: u64, draw: u64) {
         if (draw >> 32).is_multiple_of(SINGLE_EACH) {
-            let record = &self.records[self.some(user, draw)];
-            let hit = (!record.deleted).then(|| (Arc::clone(&record.key), record.value.clone()));
-            let query = Query { words: Some(1), target: Some(Arc::clone(&record.key)), ..Query::default() };
+            let record = self.some(user, draw);
+            let hit = self.value(record).map(|value| (key(record), value));
+            let query = Query { words: Some(1), target: Some(key(record)), ..Query::default() };
             let effect = Effect::Scan { hits: hit.into_iter().collect(), query: Some(Box::new(query)) };
             return self.op(user, "search_memory", Phase::Measured, at_us, effect);
         }
-        let records = (0..5).map(|turn| &self.records[self.some(user, mixed(draw + turn))]);
-        let there = records.filter(|record| !record.deleted);
-        let hits = there.map(|record| (Arc::clone(&record.key), record.value.clone())).collect();
+        let records = (0..5).map(|turn| self.some(user, mixed(draw + turn)));
+        let hits = records.filter_map(|record| Some((key(record), self.value(record)?))).collect();
         self.op(user, "search_memory", Phase::Measured, at_us, Effect::Scan { hits, query: None });
     }
 
@@ -201,6 +220,10 @@ impl Making {
     }
 
     fn op(&mut self, user: u64, name: &str, phase: Phase, at_us: u64, effect: Effect) {
+        self.op_with((user, name, phase), at_us, effect, Outcome::Ok);
+    }
+
+    fn op_with(&mut self, (user, name, phase): (u64, &str, Phase), at_us: u64, effect: Effect, outcome: Outcome) {
         let name = match self.tools.iter().find(|tool| ***tool == *name) {
             Some(tool) => Arc::clone(tool),
             None => {
@@ -209,17 +232,19 @@ impl Making {
             }
         };
         let (tenant, user_name) = self.names[user as usize].clone();
-        self.ops.push(Op {
+        self.made += 1;
+        (self.sink)(&Op {
             process: user as u32,
             tenant,
             user: user_name,
             workspace: None,
             name,
             phase,
-            planned_us: Some(at_us),
+            // No call is planned, so that the check of concurrent users counts them all.
+            planned_us: None,
             invoke_us: at_us,
             complete_us: at_us + CALL_US + mixed(at_us) % 500,
-            outcome: Outcome::Ok,
+            outcome,
             strays: Vec::new(),
             effect,
         });

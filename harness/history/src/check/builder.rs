@@ -3,9 +3,9 @@
 use crate::figure::{Figure, FigureResult};
 use crate::finding::{Evidence, Finding};
 use crate::history::History;
-use crate::op::Op;
 use crate::threshold::Threshold;
 use crate::verdict::Verdict;
+use crate::view::OpRef;
 
 /// What a check has judged so far.
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl FindingBuilder {
     }
 
     /// Judges calls by thresholds and returns the figures; `None` if there is no threshold.
-    pub(super) fn thresholds<'a, C: Iterator<Item = (u32, &'a Op)>>(
+    pub(super) fn thresholds<'a, C: Iterator<Item = (u32, OpRef<'a>)>>(
         &mut self,
         thresholds: impl Iterator<Item = &'a Threshold>,
         history: &History,
@@ -89,7 +89,7 @@ impl FindingBuilder {
         &mut self,
         threshold: &Threshold,
         history: &History,
-        calls: impl Iterator<Item = (u32, &'a Op)>,
+        calls: impl Iterator<Item = (u32, OpRef<'a>)>,
     ) -> String {
         let Some(figure) = Figure::of(threshold, history, calls) else {
             self.open += 1;

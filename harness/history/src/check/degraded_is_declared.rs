@@ -4,8 +4,9 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Op, Workflow, WorkflowEnd};
+use crate::op::WorkflowEnd;
 use crate::outage::{Outage, outages};
+use crate::view::{EffectRef, OpRef, WorkflowRef};
 
 pub(super) const CHECK: Check = Check {
     name: "degraded-is-declared",
@@ -27,12 +28,12 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let outages = outages(history);
     let mut degraded = 0;
     for (at, op) in history.answered() {
-        let Effect::Workflow(ended) = &op.effect else { continue };
+        let EffectRef::Workflow(ended) = op.effect() else { continue };
         finding.judged += 1;
         degraded += u64::from(ended.status == WorkflowEnd::Degraded);
-        if let Some(why) = contradiction(ended) {
+        if let Some(why) = contradiction(&ended) {
             finding.violation(|| why, &[at]);
-        } else if let Some(outage) = undeclared_outage(op, ended, &outages) {
+        } else if let Some(outage) = undeclared_outage(op, &ended, &outages) {
             let what = || format!("`{}` was down, and the workflow does not declare it", outage.service);
             finding.violation(what, &[outage.since, at]);
         }
@@ -45,11 +46,11 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 }
 
 /// Returns how the status of a workflow contradicts its own steps and reasons.
-fn contradiction(ended: &Workflow) -> Option<String> {
-    let reasons = ended.reasons.join(", ");
+fn contradiction(ended: &WorkflowRef<'_>) -> Option<String> {
+    let reasons = ended.reasons.joined();
     match ended.status {
         WorkflowEnd::Completed if !ended.fallbacks.is_empty() => {
-            Some(format!("`completed` although these steps fell back or failed: {}", ended.fallbacks.join(", ")))
+            Some(format!("`completed` although these steps fell back or failed: {}", ended.fallbacks.joined()))
         }
         WorkflowEnd::Completed if !ended.reasons.is_empty() => {
             Some(format!("`completed` although it has reasons to be degraded: {reasons}"))
@@ -66,12 +67,16 @@ fn contradiction(ended: &Workflow) -> Option<String> {
     }
 }
 
-fn declares(ended: &Workflow, reason: &str) -> bool {
-    ended.reasons.iter().any(|declared| **declared == *reason)
+fn declares(ended: &WorkflowRef<'_>, reason: &str) -> bool {
+    ended.reasons.contains(reason)
 }
 
 /// Returns an outage that covered the whole workflow and that the workflow does not declare.
-fn undeclared_outage<'a, 'h>(op: &Op, ended: &Workflow, outages: &'a [Outage<'h>]) -> Option<&'a Outage<'h>> {
+fn undeclared_outage<'a, 'h>(
+    op: OpRef<'_>,
+    ended: &WorkflowRef<'_>,
+    outages: &'a [Outage<'h>],
+) -> Option<&'a Outage<'h>> {
     // A workflow that stopped at its first step did not reach the others.
     let stopped = matches!(ended.status, WorkflowEnd::Blocked | WorkflowEnd::AcknowledgementRequired);
     let is_undeclared = |outage: &&Outage<'_>| {

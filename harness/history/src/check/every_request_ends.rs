@@ -20,12 +20,12 @@ pub(super) const CHECK: Check = Check {
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
     let (bound_us, mut longest_us) = (run.promises.call_bound_us, 0);
     // The time of a call that overlaps a stall of the harness says nothing about the stack.
-    for (at, op) in run.history.calls().filter(|(_, op)| !run.history.is_stalled(op)) {
+    for (at, op) in run.history.calls().filter(|(_, op)| !run.history.is_stalled(*op)) {
         finding.judged += 1;
         let took_us = op.service_us();
         longest_us = longest_us.max(took_us);
         if took_us > bound_us {
-            finding.violation(|| format!("`{}` took {}", op.name, millis(took_us as f64)), &[at]);
+            finding.violation(|| format!("`{}` took {}", op.name(), millis(took_us as f64)), &[at]);
         }
     }
     Some(format!(

@@ -7,10 +7,10 @@ use super::Criteria;
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Op, Phase};
+use crate::op::Phase;
+use crate::view::{EffectRef, KeyRef, OpRef};
 use crate::walk::{Walk, walks};
 use shelf::{Book, Shelf};
-use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
     name: "index-agrees",
@@ -38,8 +38,8 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
     let scripted = criteria.expectations.as_ref().is_some_and(|expectations| !expectations.is_empty());
     let mut searches = 0;
     for (at, op) in history.answered() {
-        if let Effect::Scan { hits, query: Some(query) } = &op.effect
-            && let Some(target) = &query.target
+        if let EffectRef::Scan { hits, query: Some(query) } = op.effect()
+            && let Some(target) = query.target
             && let Some(book) = shelf.book(target)
         {
             searches += judge_search(&shelf, (at, op), book, hits.iter().map(|(key, _)| key), finding);
@@ -51,7 +51,7 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
         if walk.query(history).is_none_or(|query| query.words.is_some()) {
             let found = walk.hits(history).next().is_some();
             (empty, full) = if found { (empty, full + 1) } else { (empty + 1, full) };
-        } else if !first.name.contains("export") && (first.phase == Phase::Final || !scripted) {
+        } else if !first.name().contains("export") && (first.phase() == Phase::Final || !scripted) {
             lists += 1;
             finding.judged += 1;
             judge_walk(history, &shelf, &walk, finding);
@@ -67,16 +67,16 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
 /// Judges a search for one record. Returns 1 if it could be judged.
 fn judge_search<'h>(
     shelf: &Shelf<'_>,
-    (at, op): (u32, &Op),
+    (at, op): (u32, OpRef<'_>),
     book: &Book<'_>,
-    hits: impl Iterator<Item = &'h Arc<str>>,
+    hits: impl Iterator<Item = KeyRef<'h>>,
     finding: &mut FindingBuilder,
 ) -> u64 {
-    let (from_us, until_us) = (op.invoke_us, op.complete_us);
+    let (from_us, until_us) = (op.invoke_us(), op.complete_us());
     let banned = book.is_banned(op, from_us);
     let due = book.is_due(op, from_us, until_us)
         // The words were those of a content, which a change may have replaced.
-        && (op.phase == Phase::Final || book.is_unchanged(until_us));
+        && (op.phase() == Phase::Final || book.is_unchanged(until_us));
     let (mut is_hit, mut other) = (false, None);
     for key in hits {
         if key == book.key {
@@ -85,7 +85,7 @@ fn judge_search<'h>(
             other = Some(key);
         }
     }
-    let (user, name) = (&op.user, &op.name);
+    let (user, name) = (op.user(), op.name());
     let wrong = match (banned, other) {
         (Some(why), _) if is_hit => Some(format!("`{name}` of `{user}` returned `{}`, {why}", book.key)),
         (None, _) if due && !is_hit => Some(format!("`{name}` of `{user}` did not return `{}`", book.key)),
@@ -104,27 +104,30 @@ fn judge_search<'h>(
 /// Judges a list, or the first pages of one.
 fn judge_walk(history: &History, shelf: &Shelf<'_>, walk: &Walk, finding: &mut FindingBuilder) {
     let (first, last) = (walk.first(history), walk.last(history));
-    let (from_us, until_us) = (first.invoke_us, last.complete_us);
-    let mut hits: Vec<&str> = Vec::new();
+    let (from_us, until_us) = (first.invoke_us(), last.complete_us());
+    let mut hits: Vec<u32> = Vec::new();
     let mut before: Option<(u32, &Book<'_>)> = None;
     for (at, key, _) in walk.hits(history) {
-        hits.push(key);
+        hits.push(key.number());
         let Some(book) = shelf.book(key) else { continue };
-        if let Some(why) = book.is_banned(first, history.op(at).invoke_us) {
-            finding.violation(|| format!("a list of `{}` has `{key}`, {why}", first.user), &[book.created_at, at]);
+        if let Some(why) = book.is_banned(first, history.op(at).invoke_us()) {
+            finding.violation(|| format!("a list of `{}` has `{key}`, {why}", first.user()), &[book.created_at, at]);
         }
         if let Some((_, newer)) = before
             && newer.created_us.1.saturating_add(ORDER_US) < book.created_us.0
         {
-            let what = || format!("a list of `{}` has `{}` before `{key}`, which is newer", first.user, newer.key);
+            let what = || format!("a list of `{}` has `{}` before `{key}`, which is newer", first.user(), newer.key);
             finding.violation(what, &[newer.created_at, book.created_at, at]);
         }
         before = Some((at, book));
     }
     hits.sort_unstable();
-    for twice in hits.windows(2).filter(|pair| pair[0] == pair[1]) {
-        if shelf.book(twice[0]).is_some_and(|book| book.stays_listed(from_us, until_us)) {
-            finding.violation(|| format!("a list of `{}` has `{}` twice", first.user, twice[0]), &walk.pages);
+    let again = hits.windows(2).filter(|pair| pair[0] == pair[1]);
+    let mut twice: Vec<KeyRef<'_>> = again.map(|pair| history.key(pair[0])).collect();
+    twice.sort_unstable_by_key(|key| key.name());
+    for key in twice {
+        if shelf.book(key).is_some_and(|book| book.stays_listed(from_us, until_us)) {
+            finding.violation(|| format!("a list of `{}` has `{key}` twice", first.user()), &walk.pages);
         }
     }
     // Of a list that goes on, everything that is newer than its last record must be in it.
@@ -135,10 +138,10 @@ fn judge_walk(history: &History, shelf: &Shelf<'_>, walk: &Walk, finding: &mut F
     };
     let tags = walk.query(history).and_then(|query| query.tags);
     for book in shelf.visible(first, tags).take_while(|book| walk.is_whole || book.created_us.0 > since_us) {
-        if book.is_due(first, from_us, until_us) && hits.binary_search(&&**book.key).is_err() {
+        if book.is_due(first, from_us, until_us) && hits.binary_search(&book.key.number()).is_err() {
             let pages = [book.created_at].into_iter().chain(walk.pages.iter().copied().take(3));
             let ops: Vec<u32> = pages.collect();
-            finding.violation(|| format!("a list of `{}` does not have `{}`", first.user, book.key), &ops);
+            finding.violation(|| format!("a list of `{}` does not have `{}`", first.user(), book.key), &ops);
         }
     }
 }

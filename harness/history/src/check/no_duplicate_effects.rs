@@ -5,10 +5,10 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Op, RecordState, Workflow, WorkflowEnd};
+use crate::op::WorkflowEnd;
+use crate::view::{EffectRef, KeyRef, OpRef, StateRef, WorkflowRef};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
     name: "no-duplicate-effects",
@@ -29,8 +29,8 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     // For each key of a user: the execution that the first reply named, and the position of that call.
     let mut executions: HashMap<(&str, &str, &str), (&str, u32)> = HashMap::new();
     for (at, op) in history.answered() {
-        if let Some((key, execution)) = execution(&op.effect) {
-            let (first, since) = *executions.entry((&op.tenant, &op.user, key)).or_insert_with(|| {
+        if let Some((key, execution)) = execution(op.effect()) {
+            let (first, since) = *executions.entry((op.tenant(), op.user(), key)).or_insert_with(|| {
                 finding.judged += 1;
                 (execution, at)
             });
@@ -39,7 +39,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
                 finding.violation(what, &[since, at]);
             }
         }
-        for (key, digest) in records(&op.effect) {
+        for (key, digest) in records(op.effect()) {
             contents.judge(history, (at, op), key, digest, finding);
         }
     }
@@ -54,16 +54,17 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 #[derive(Default)]
 struct Contents<'h> {
     /// Id under which each content first appeared, and the position of that call.
-    first: HashMap<u64, (&'h Arc<str>, u32)>,
-    reported: HashSet<(u64, &'h Arc<str>)>,
+    first: HashMap<u64, (KeyRef<'h>, u32)>,
+    /// Contents that were reported, each with the number of the id.
+    reported: HashSet<(u64, u32)>,
 }
 
 impl<'h> Contents<'h> {
     fn judge(
         &mut self,
         history: &History,
-        (at, op): (u32, &Op),
-        key: &'h Arc<str>,
+        (at, op): (u32, OpRef<'_>),
+        key: KeyRef<'h>,
         digest: u64,
         finding: &mut FindingBuilder,
     ) {
@@ -76,15 +77,15 @@ impl<'h> Contents<'h> {
             Entry::Occupied(earlier) => earlier,
         };
         let (first, since) = *earlier.get();
-        if first == key || self.reported.contains(&(digest, key)) {
+        if first == key || self.reported.contains(&(digest, key.number())) {
             return;
         }
-        let until_us = op.complete_us.max(history.op(since).complete_us);
+        let until_us = op.complete_us().max(history.op(since).complete_us());
         if may_be_deleted(history, first, until_us) || may_be_deleted(history, key, until_us) {
             // One of the two records may be gone, so this is no duplicate. Later replies are compared with the newer id.
             earlier.insert((key, at));
         } else {
-            self.reported.insert((digest, key));
+            self.reported.insert((digest, key.number()));
             finding.violation(|| format!("one content exists as `{first}` and as `{key}`"), &[since, at]);
         }
     }
@@ -92,9 +93,9 @@ impl<'h> Contents<'h> {
 
 /// Returns the key and the execution of a workflow that ran to its end. A workflow that was stopped is not judged, because it may run again with
 /// its key.
-fn execution(effect: &Effect) -> Option<(&str, &str)> {
+const fn execution(effect: EffectRef<'_>) -> Option<(&str, &str)> {
     match effect {
-        Effect::Workflow(Workflow {
+        EffectRef::Workflow(WorkflowRef {
             key: Some(key),
             execution: Some(execution),
             status: WorkflowEnd::Completed | WorkflowEnd::Degraded,
@@ -106,14 +107,14 @@ fn execution(effect: &Effect) -> Option<(&str, &str)> {
 
 /// Returns the marked contents that certainly exist, with the ids of their records: the contents of an acknowledged write, and contents that were
 /// read.
-fn records(effect: &Effect) -> impl Iterator<Item = (&Arc<str>, u64)> {
+fn records(effect: EffectRef<'_>) -> impl Iterator<Item = (KeyRef<'_>, u64)> {
     let written = effect.contents().filter_map(|(key, _, value)| Some((key?, value)));
-    let marked = |(_, value): &(&Arc<str>, &RecordState)| value.canary.is_some();
-    written.chain(effect.returned()).filter(marked).filter_map(|(key, value)| Some((key, value.digest?)))
+    let marked = |(_, value): &(KeyRef<'_>, StateRef<'_>)| value.is_marked();
+    written.chain(effect.returned()).filter(marked).filter_map(|(key, value)| Some((key, value.digest()?)))
 }
 
 /// Returns true if a record may have been deleted by then, so that its content may exist again under another id.
-fn may_be_deleted(history: &History, key: &str, until_us: u64) -> bool {
-    let is_sent = |at: &u32| history.op(*at).invoke_us <= until_us;
+fn may_be_deleted(history: &History, key: KeyRef<'_>, until_us: u64) -> bool {
+    let is_sent = |at: &u32| history.op(*at).invoke_us() <= until_us;
     history.changes(key).is_some_and(|changes| changes.deletes.iter().any(is_sent))
 }

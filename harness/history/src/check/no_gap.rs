@@ -6,9 +6,10 @@ use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::experiment::Span;
 use crate::history::History;
-use crate::op::{Effect, ErrorKind, Op, Outcome, Phase};
+use crate::op::{ErrorKind, Phase};
 use crate::percentile;
 use crate::threshold::millis;
+use crate::view::{EffectRef, OpRef};
 use std::collections::BTreeMap;
 
 pub(super) const CHECK: Check = Check {
@@ -38,7 +39,6 @@ const MOST_SHOWN: usize = 3;
 /// A call as this check sees it. `from_us` is when it was due.
 #[derive(Clone, Copy)]
 struct Call {
-    at: u32,
     from_us: u64,
     until_us: u64,
     good: bool,
@@ -54,29 +54,28 @@ struct Gap {
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
     let least_us = criteria.most_gap_us?;
-    let mut operations: BTreeMap<&str, Vec<Call>> = BTreeMap::new();
-    for (at, op) in history.numbered().filter(|(_, op)| counts(op)) {
-        let from_us = op.planned_us.unwrap_or(op.invoke_us);
-        let call = Call { at, from_us, until_us: op.complete_us, good: op.outcome == Outcome::Ok };
-        operations.entry(&op.name).or_default().push(call);
+    // Positions and not calls, because a long run has millions.
+    let mut operations: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for (at, op) in history.numbered().filter(|(_, op)| counts(*op)) {
+        operations.entry(op.name()).or_default().push(at);
     }
-    let all: Vec<Call> = operations.values().flatten().copied().collect();
+    let all: Vec<u32> = operations.values().flatten().copied().collect();
     let spans = spans(history, criteria, &all);
-    finding.judged = all.iter().filter(|call| starts_in(&spans, call)).count() as u64;
+    finding.judged = all.iter().filter(|at| starts_in(&spans, call(history, **at))).count() as u64;
     if finding.judged == 0 {
         return Some(finding.unknown("no call was made in the time that is judged"));
     }
     let (longest, bound_us) = longest_gap_and_bound(history, &all, &spans, least_us);
     let overall = longest.filter(|gap| gap.length_us > bound_us);
     if let Some(gap) = overall {
-        accuse(None, gap, bound_us, &all, finding);
+        accuse(history, None, gap, bound_us, &all, finding);
     }
     for (name, calls) in &operations {
         let (gap, bound_us) = longest_gap_and_bound(history, calls, &spans, least_us);
         // An operation that stood still with all others is not accused again.
         let is_new = |gap: &Gap| overall.is_none_or(|overall| overall.span.overlap(gap.span).length_us() == 0);
         if let Some(gap) = gap.filter(|gap| gap.length_us > bound_us && is_new(gap)) {
-            accuse(Some(name), gap, bound_us, calls, finding);
+            accuse(history, Some(name), gap, bound_us, calls, finding);
         }
     }
     let longest = millis(longest.map_or(0, |gap| gap.length_us) as f64);
@@ -87,8 +86,15 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
     ))
 }
 
-fn accuse(name: Option<&str>, gap: Gap, bound_us: u64, calls: &[Call], finding: &mut FindingBuilder) {
-    let waiting: Vec<u32> = calls.iter().filter(|call| waits_in(gap.span, call)).map(|call| call.at).collect();
+fn call(history: &History, at: u32) -> Call {
+    let op = history.op(at);
+    let from_us = op.planned_us().unwrap_or_else(|| op.invoke_us());
+    Call { from_us, until_us: op.complete_us(), good: op.is_ok() }
+}
+
+fn accuse(history: &History, name: Option<&str>, gap: Gap, bound_us: u64, calls: &[u32], finding: &mut FindingBuilder) {
+    let waits = |at: &u32| waits_in(gap.span, call(history, *at));
+    let waiting: Vec<u32> = calls.iter().copied().filter(waits).collect();
     let (from, until) = (millis(gap.span.from_us as f64), millis(gap.span.until_us as f64));
     let what = || {
         let call = name.map_or_else(|| "call".to_owned(), |name| format!("`{name}`"));
@@ -107,14 +113,14 @@ fn accuse(name: Option<&str>, gap: Gap, bound_us: u64, calls: &[Call], finding: 
 }
 
 /// Returns true for calls of the load. A refusal by quota and a question to the client are answers, but do not show that the service does its work.
-fn counts(op: &Op) -> bool {
-    matches!(op.phase, Phase::Warmup | Phase::Measured)
-        && !matches!(op.effect, Effect::Outage { .. })
-        && !matches!(op.outcome.error(), Some(ErrorKind::Quota | ErrorKind::InputRequired))
+fn counts(op: OpRef<'_>) -> bool {
+    matches!(op.phase(), Phase::Warmup | Phase::Measured)
+        && !matches!(op.effect(), EffectRef::Outage { .. })
+        && !matches!(op.outcome().error(), Some(ErrorKind::Quota | ErrorKind::InputRequired))
 }
 
 /// Returns the spans that are judged: the measured phase of a load, or the time before the fault and after the recovery of an experiment.
-fn spans(history: &History, criteria: &Criteria, calls: &[Call]) -> Vec<Span> {
+fn spans(history: &History, criteria: &Criteria, calls: &[u32]) -> Vec<Span> {
     if let Some(experiment) = history.experiment() {
         let recovery_us = criteria.experiment.as_ref().map_or(0, |promises| promises.recovery_us);
         let after = experiment.afterwards().zip(experiment.recovery).map(|(after, recovery)| Span {
@@ -127,8 +133,8 @@ fn spans(history: &History, criteria: &Criteria, calls: &[Call]) -> Vec<Span> {
         return vec![measured];
     }
     // Without the report of a driver: from the first send of the measured phase to the last one.
-    let sent = calls.iter().filter(|call| history.op(call.at).phase == Phase::Measured);
-    let times = || sent.clone().map(|call| call.from_us);
+    let sent = calls.iter().filter(|at| history.op(**at).phase() == Phase::Measured);
+    let times = || sent.clone().map(|at| call(history, *at).from_us);
     times()
         .min()
         .zip(times().max())
@@ -137,61 +143,61 @@ fn spans(history: &History, criteria: &Criteria, calls: &[Call]) -> Vec<Span> {
         .collect()
 }
 
-fn starts_in(spans: &[Span], call: &Call) -> bool {
+fn starts_in(spans: &[Span], call: Call) -> bool {
     spans.iter().any(|span| span.holds(call.from_us))
 }
 
-fn waits_in(span: Span, call: &Call) -> bool {
+const fn waits_in(span: Span, call: Call) -> bool {
     call.from_us < span.until_us && call.until_us > span.from_us
 }
 
 /// Returns the longest gap, and the longest one that is allowed.
-fn longest_gap_and_bound(history: &History, calls: &[Call], spans: &[Span], least_us: u64) -> (Option<Gap>, u64) {
-    let started = calls.iter().filter(|call| starts_in(spans, call));
+fn longest_gap_and_bound(history: &History, calls: &[u32], spans: &[Span], least_us: u64) -> (Option<Gap>, u64) {
+    let started = || calls.iter().map(|at| call(history, *at)).filter(|call| starts_in(spans, *call));
     let length_us: u64 = spans.iter().map(|span| span.length_us()).sum();
-    let mean_us = length_us / (started.clone().count() as u64).max(1);
+    let mean_us = length_us / (started().count() as u64).max(1);
     let mut latencies: Vec<u64> =
-        started.filter(|call| call.good).map(|call| call.until_us.saturating_sub(call.from_us)).collect();
+        started().filter(|call| call.good).map(|call| call.until_us.saturating_sub(call.from_us)).collect();
     let median_us = percentile::of(&mut latencies, 50.0).unwrap_or_default();
     let bound_us = least_us.max(mean_us.saturating_mul(INTERVALS)).max(median_us.saturating_mul(MEDIANS));
-    let waiting = Waiting::of(calls);
+    drop(latencies);
+    let waiting = Waiting::of(calls.iter().map(|at| call(history, *at)));
     let longest = spans.iter().filter_map(|span| longest_gap(history, calls, &waiting, *span));
     (longest.max_by_key(|gap| gap.length_us), bound_us)
 }
 
 /// Calls by the time at which they were due, to find what waits at a moment.
 struct Waiting {
-    from_us: Vec<u64>,
-    /// For each call, the latest end of it and of all calls before it.
-    until_us: Vec<u64>,
+    /// For each call: when it was due, and the latest end of it and of all calls before it.
+    calls: Vec<(u64, u64)>,
 }
 
 impl Waiting {
-    fn of(calls: &[Call]) -> Self {
-        let mut calls: Vec<(u64, u64)> = calls.iter().map(|call| (call.from_us, call.until_us)).collect();
+    fn of(calls: impl Iterator<Item = Call>) -> Self {
+        let mut calls: Vec<(u64, u64)> = calls.map(|call| (call.from_us, call.until_us)).collect();
         calls.sort_unstable();
         let mut latest_us = 0;
-        let mut until_us = Vec::with_capacity(calls.len());
-        for (_, until) in &calls {
-            latest_us = latest_us.max(*until);
-            until_us.push(latest_us);
+        for (_, until_us) in &mut calls {
+            latest_us = latest_us.max(*until_us);
+            *until_us = latest_us;
         }
-        Self { from_us: calls.into_iter().map(|(from_us, _)| from_us).collect(), until_us }
+        Self { calls }
     }
 
     /// Returns the first moment of a span at which a call waits.
     fn first_in(&self, span: Span) -> Option<u64> {
-        let due = self.from_us.partition_point(|from_us| *from_us <= span.from_us);
-        let waits_already = due > 0 && self.until_us[due - 1] > span.from_us;
-        let next = || self.from_us.get(due).copied().filter(|from_us| *from_us < span.until_us);
+        let due = self.calls.partition_point(|(from_us, _)| *from_us <= span.from_us);
+        let waits_already = due > 0 && self.calls[due - 1].1 > span.from_us;
+        let next = || self.calls.get(due).map(|(from_us, _)| *from_us).filter(|from_us| *from_us < span.until_us);
         if waits_already { Some(span.from_us) } else { next() }
     }
 }
 
 /// Returns the longest gap in a span. A gap begins when a call waits: at the last good end before it, if a call waited then, else when the next
 /// call was due.
-fn longest_gap(history: &History, calls: &[Call], waiting: &Waiting, span: Span) -> Option<Gap> {
-    let good = calls.iter().filter(|call| call.good && span.holds(call.until_us)).map(|call| call.until_us);
+fn longest_gap(history: &History, calls: &[u32], waiting: &Waiting, span: Span) -> Option<Gap> {
+    let calls = calls.iter().map(|at| call(history, *at));
+    let good = calls.filter(|call| call.good && span.holds(call.until_us)).map(|call| call.until_us);
     let mut edges: Vec<u64> = good.chain([span.from_us, span.until_us]).collect();
     edges.sort_unstable();
     let mut longest: Option<Gap> = None;

@@ -5,8 +5,9 @@ use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::finding::Evidence;
 use crate::history::History;
-use crate::op::{Effect, ErrorKind, Op, Outcome, VerdictKind, Workflow};
+use crate::op::{ErrorKind, Outcome, VerdictKind};
 use crate::outage::{Outage, outages};
+use crate::view::{EffectRef, OpRef, WorkflowRef};
 use std::collections::HashMap;
 
 pub(super) const CHECK: Check = Check {
@@ -27,7 +28,7 @@ const GUARDRAILS: &str = "guardrails";
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let mut verdicts: HashMap<&str, u32> = HashMap::new();
     for (at, op) in history.answered() {
-        if let Effect::Verdict { verdict, .. } = &op.effect {
+        if let EffectRef::Verdict { verdict, .. } = op.effect() {
             verdicts.entry(verdict).or_insert(at);
         }
     }
@@ -35,18 +36,18 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let mut used: HashMap<&str, u32> = HashMap::new();
     let mut refused = 0;
     for (at, op) in history.numbered() {
-        match (&op.effect, &op.outcome) {
-            (Effect::Inject { .. }, Outcome::Failed(_)) => {
+        match (op.effect(), op.outcome()) {
+            (EffectRef::Inject { .. }, Outcome::Failed(_)) => {
                 finding.judged += 1;
                 refused += 1;
             }
             // The service may have injected the pattern; without a verdict in its reply, nothing shows whether it was allowed to.
-            (Effect::Inject { verdict: None, .. }, Outcome::Unknown(ErrorKind::Malformed(_))) => {
+            (EffectRef::Inject { verdict: None, .. }, Outcome::Unknown(ErrorKind::Malformed(_))) => {
                 finding.doubt_with(Evidence::of("the reply to an injection cannot be read", &[at]));
             }
-            (Effect::Inject { verdict, .. }, Outcome::Ok | Outcome::Unknown(ErrorKind::Malformed(_))) => {
+            (EffectRef::Inject { verdict, .. }, Outcome::Ok | Outcome::Unknown(ErrorKind::Malformed(_))) => {
                 finding.judged += 1;
-                let verdict = verdict.as_deref().unwrap_or_default();
+                let verdict = verdict.unwrap_or_default();
                 let verdict_at = verdicts.get(verdict).copied();
                 let is_single = verdict_at.is_some_and(|at| is_acknowledged(history.op(at)));
                 if let Some(why) = mismatch(history, op, verdict_at) {
@@ -55,9 +56,9 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
                     finding.violation(|| format!("the acknowledged verdict `{verdict}` was used twice"), &[first, at]);
                 }
             }
-            (Effect::Workflow(ended), Outcome::Ok) if ended.injected.is_some() => {
+            (EffectRef::Workflow(ended), Outcome::Ok) if ended.injected.is_some() => {
                 finding.judged += 1;
-                judge_workflow((at, op), ended, &outages, finding);
+                judge_workflow((at, op), &ended, &outages, finding);
             }
             _ => {}
         }
@@ -69,9 +70,14 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     )
 }
 
-fn judge_workflow((at, op): (u32, &Op), ended: &Workflow, outages: &[Outage<'_>], finding: &mut FindingBuilder) {
+fn judge_workflow(
+    (at, op): (u32, OpRef<'_>),
+    ended: &WorkflowRef<'_>,
+    outages: &[Outage<'_>],
+    finding: &mut FindingBuilder,
+) {
     let down = || outages.iter().find(|outage| outage.service == GUARDRAILS && outage.covers(op));
-    if matches!(ended.verdict.as_deref(), None | Some("block" | "acknowledge")) {
+    if matches!(ended.verdict, None | Some("block" | "acknowledge")) {
         finding.violation(|| "a workflow injected a pattern without a verdict that allows it".to_owned(), &[at]);
     } else if let Some(outage) = down() {
         let what = || "a workflow injected a pattern while the guardrails were down".to_owned();
@@ -79,36 +85,38 @@ fn judge_workflow((at, op): (u32, &Op), ended: &Workflow, outages: &[Outage<'_>]
     }
 }
 
-fn is_acknowledged(op: &Op) -> bool {
-    matches!(&op.effect, Effect::Verdict { kind: VerdictKind::Acknowledged, .. })
+fn is_acknowledged(op: OpRef<'_>) -> bool {
+    matches!(op.effect(), EffectRef::Verdict { kind: VerdictKind::Acknowledged, .. })
 }
 
 /// Returns why the verdict at this position does not allow the injection; `None` if it does.
-fn mismatch(history: &History, injection: &Op, verdict_at: Option<u32>) -> Option<String> {
-    let Effect::Inject { pattern, execution, request, .. } = &injection.effect else { return None };
+fn mismatch(history: &History, injection: OpRef<'_>, verdict_at: Option<u32>) -> Option<String> {
+    let EffectRef::Inject { pattern, execution, request, .. } = injection.effect() else { return None };
     let injected = format!("`{pattern}` was injected");
     let Some(verdict) = verdict_at.map(|at| history.op(at)) else {
         return Some(format!("{injected} on a verdict that the guardrails did not give"));
     };
-    let Effect::Verdict { kind, execution: judged, request: judged_request, user, lifetime_s, .. } = &verdict.effect
+    let EffectRef::Verdict { kind, execution: judged, request: judged_request, user, lifetime_s, .. } =
+        verdict.effect()
     else {
         return None;
     };
-    if verdict.invoke_us > injection.complete_us {
+    if verdict.invoke_us() > injection.complete_us() {
         return Some(format!("{injected} before its verdict was requested"));
     }
-    if *kind == VerdictKind::Acknowledge {
+    if kind == VerdictKind::Acknowledge {
         return Some(format!("{injected} on a verdict that was not acknowledged"));
     }
-    if verdict.tenant != injection.tenant {
-        return Some(format!("{injected} for `{}` on a verdict for `{}`", injection.tenant, verdict.tenant));
+    if verdict.tenant() != injection.tenant() {
+        return Some(format!("{injected} for `{}` on a verdict for `{}`", injection.tenant(), verdict.tenant()));
     }
     // Older histories do not have the user of the verdict itself.
-    let of = if user.is_empty() { &verdict.user } else { user };
+    let of = if user.is_empty() { verdict.user() } else { user };
     if !is_of_user(injection, of) {
-        return Some(format!("{injected} for `{}` on a verdict for `{of}`", injection.user));
+        return Some(format!("{injected} for `{}` on a verdict for `{of}`", injection.user()));
     }
-    let is_expired = |lifetime_s: u64| injection.invoke_us > verdict.complete_us.saturating_add(lifetime_s * 1_000_000);
+    let is_expired =
+        |lifetime_s: u64| injection.invoke_us() > verdict.complete_us().saturating_add(lifetime_s * 1_000_000);
     if lifetime_s.is_some_and(is_expired) {
         return Some(format!("{injected} on a verdict that had expired"));
     }
@@ -119,7 +127,7 @@ fn mismatch(history: &History, injection: &Op, verdict_at: Option<u32>) -> Optio
 }
 
 /// Returns true if this user made the call. In another workspace a scenario records the user with the name of the workspace behind an `@`.
-fn is_of_user(call: &Op, user: &str) -> bool {
-    let rest = call.user.strip_prefix(user);
+fn is_of_user(call: OpRef<'_>, user: &str) -> bool {
+    let rest = call.user().strip_prefix(user);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
 }

@@ -3,7 +3,7 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::{History, RecordRead};
-use crate::op::{Effect, Outcome};
+use crate::view::EffectRef;
 
 pub(super) const CHECK: Check = Check {
     name: "no-phantom-reads",
@@ -21,13 +21,13 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
-    let has_workflows = history.answered().any(|(_, op)| matches!(op.effect, Effect::Workflow(_)));
+    let has_workflows = history.answered().any(|(_, op)| matches!(op.effect(), EffectRef::Workflow(_)));
     for read in history.records_read() {
-        if has_workflows && read.value.canary.is_none() && history.changes(read.key).is_none() {
+        if has_workflows && !read.value.is_marked() && history.changes(read.key).is_none() {
             continue;
         }
         finding.judged += 1;
-        if read.value.digest.is_some_and(|digest| !is_written(history, &read, digest)) {
+        if read.value.digest().is_some_and(|digest| !is_written(history, &read, digest)) {
             finding.violation(|| format!("`{}` has a content that was never written to it", read.key), &[read.at]);
         } else if let Some(delete) = deletion_before(history, &read) {
             let what = || format!("`{}` was returned after its deletion was acknowledged", read.key);
@@ -39,19 +39,19 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 
 /// Returns true if a call had sent this content for this record before the read ended.
 fn is_written(history: &History, read: &RecordRead<'_>, digest: u64) -> bool {
-    history.writers(digest).iter().any(|at| {
+    history.writers(read.value).iter().any(|at| {
         let write = history.op(*at);
-        let mut contents = write.effect.contents().filter(|(_, written, _)| *written == digest);
+        let mut contents = write.effect().contents().filter(|(_, written, _)| *written == digest);
         let same_record = contents.any(|(key, _, _)| key.is_none_or(|key| key == read.key));
-        same_record && write.invoke_us <= read.op.complete_us
+        same_record && write.invoke_us() <= read.op.complete_us()
     })
 }
 
 /// Returns a deletion that had been acknowledged before the read began. Ids are never reused.
 fn deletion_before(history: &History, read: &RecordRead<'_>) -> Option<u32> {
-    let deletes = history.changes(read.key).map(|changes| changes.deletes.as_slice()).unwrap_or_default();
+    let deletes = history.changes(read.key).map(|changes| changes.deletes).unwrap_or_default();
     deletes.iter().copied().find(|at| {
         let delete = history.op(*at);
-        delete.outcome == Outcome::Ok && delete.complete_us < read.op.invoke_us
+        delete.is_ok() && delete.complete_us() < read.op.invoke_us()
     })
 }

@@ -4,7 +4,8 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, WorkflowEnd};
+use crate::op::WorkflowEnd;
+use crate::view::EffectRef;
 
 pub(super) const CHECK: Check = Check {
     name: "no-risk-without-verdict",
@@ -24,12 +25,12 @@ const BLOCK: &str = "block";
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let mut stopped = 0;
     for (at, op) in history.answered() {
-        let Effect::Workflow(ended) = &op.effect else { continue };
+        let EffectRef::Workflow(ended) = op.effect() else { continue };
         if !ended.risky {
             continue;
         }
         finding.judged += 1;
-        let why = match (ended.status, ended.verdict.as_deref()) {
+        let why = match (ended.status, ended.verdict) {
             (WorkflowEnd::Blocked | WorkflowEnd::AcknowledgementRequired, _) => {
                 stopped += 1;
                 continue;

@@ -8,9 +8,9 @@ use super::Criteria;
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{ErrorKind, Op, Outcome};
+use crate::op::{ErrorKind, Outcome};
+use crate::view::OpRef;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use window::{CallTimes, least_excess};
 
 pub(super) const CHECK: Check = Check {
@@ -48,10 +48,9 @@ pub struct Quota {
 
 impl Quota {
     /// Returns true if the limit counts this call.
-    fn counts(&self, op: &Op) -> bool {
-        let is_counted =
-            |name: &Arc<str>| self.operations.is_empty() || self.operations.iter().any(|it| **it == **name);
-        *op.tenant == *self.tenant && is_counted(&op.name)
+    fn counts(&self, op: OpRef<'_>) -> bool {
+        let is_counted = |name: &str| self.operations.is_empty() || self.operations.iter().any(|it| it == name);
+        op.tenant() == self.tenant && is_counted(op.name())
     }
 }
 
@@ -77,7 +76,7 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
 }
 
 fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut FindingBuilder) -> String {
-    let counted_calls = history.numbered().filter(|(_, op)| quota.counts(op));
+    let counted_calls = history.numbered().filter(|(_, op)| quota.counts(*op));
     let calls: Vec<(u32, Admission)> = counted_calls.map(|(at, op)| (at, admission(op))).collect();
     finding.judged += calls.len() as u64;
     let with = |wanted| calls.iter().filter(move |(_, admission)| *admission == wanted).map(|(at, _)| *at);
@@ -139,8 +138,8 @@ fn excess_of_windows(
     (excess > declared).then_some(excess)
 }
 
-const fn span(op: &Op) -> CallTimes {
-    (op.invoke_us, op.complete_us)
+fn span(op: OpRef<'_>) -> CallTimes {
+    (op.invoke_us(), op.complete_us())
 }
 
 /// Judges the refusals of each organisation, by all its limits together: one limit that is used up explains a refusal.
@@ -150,10 +149,10 @@ fn judge_refusals(history: &History, quotas: &[Quota], finding: &mut FindingBuil
     tenants.dedup();
     for tenant in tenants {
         let of_tenant: Vec<&Quota> = quotas.iter().filter(|quota| quota.tenant == tenant).collect();
-        let calls = || history.numbered().filter(|(_, op)| *op.tenant == *tenant);
+        let calls = || history.numbered().filter(|(_, op)| op.tenant() == tenant);
         let refused: Vec<(u32, CallTimes)> =
-            calls().filter(|(_, op)| is_refusal(op, &of_tenant)).map(|(at, op)| (at, span(op))).collect();
-        let used: Vec<CallTimes> = calls().filter(|(_, op)| may_be_counted(op)).map(|(_, op)| span(op)).collect();
+            calls().filter(|(_, op)| is_refusal(*op, &of_tenant)).map(|(at, op)| (at, span(op))).collect();
+        let used: Vec<CallTimes> = calls().filter(|(_, op)| may_be_counted(*op)).map(|(_, op)| span(op)).collect();
         let unexplained = refusal::unexplained(&refused, used, &of_tenant);
         if !unexplained.is_empty() {
             let what = || {
@@ -166,19 +165,19 @@ fn judge_refusals(history: &History, quotas: &[Quota], finding: &mut FindingBuil
 }
 
 /// Returns true if the quota refused the call, and one of the limits counts it.
-fn is_refusal(op: &Op, quotas: &[&Quota]) -> bool {
-    op.outcome.error() == Some(&ErrorKind::Quota) && quotas.iter().any(|quota| quota.counts(op))
+fn is_refusal(op: OpRef<'_>, quotas: &[&Quota]) -> bool {
+    op.outcome().error() == Some(&ErrorKind::Quota) && quotas.iter().any(|quota| quota.counts(op))
 }
 
 /// Returns true if the limiter may have counted the call, whatever came of it, and whichever operation it was.
-fn may_be_counted(op: &Op) -> bool {
-    !matches!(op.outcome.error(), Some(ErrorKind::Quota | ErrorKind::Connect))
+fn may_be_counted(op: OpRef<'_>) -> bool {
+    !matches!(op.outcome().error(), Some(ErrorKind::Quota | ErrorKind::Connect))
 }
 
 /// Returns whether the limiter admitted the call. The service counts the quota before the tool runs, so a call that ended with an error of the
 /// tool was admitted.
-fn admission(op: &Op) -> Admission {
-    match &op.outcome {
+fn admission(op: OpRef<'_>) -> Admission {
+    match op.outcome() {
         Outcome::Ok | Outcome::Failed(ErrorKind::Tool(_) | ErrorKind::InputRequired) => Admission::Yes,
         Outcome::Unknown(ErrorKind::Tool(_)) => Admission::Yes,
         Outcome::Failed(
@@ -198,7 +197,7 @@ fn admission(op: &Op) -> Admission {
 /// Returns the calls that lie completely within the busiest span of this length. The busiest span begins with a call. It contains the calls that
 /// ended by its end, minus those that began before it; this is correct only without calls longer than the span, so these are dropped first.
 fn busiest(history: &History, calls: &[u32], window_us: u64) -> Vec<u32> {
-    let span = |at: u32| (history.op(at).invoke_us, history.op(at).complete_us);
+    let span = |at: u32| (history.op(at).invoke_us(), history.op(at).complete_us());
     let mut calls: Vec<(u64, u64, u32)> = calls
         .iter()
         .map(|at| (span(*at).0, span(*at).1, *at))

@@ -3,9 +3,9 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::{Changes, History};
-use crate::op::{Op, Outcome, Phase};
+use crate::op::Phase;
 use crate::timeline::is_same_user;
-use std::sync::Arc;
+use crate::view::{KeyRef, OpRef, StateRef};
 
 pub(super) const CHECK: Check = Check {
     name: "read-your-writes",
@@ -21,15 +21,16 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
-    for (at, read, key, value) in history.reads().filter(|(_, read, _, _)| read.phase != Phase::Final) {
+    for (at, read, key, value) in history.reads().filter(|(_, read, _, _)| read.phase() != Phase::Final) {
         let Some(changes) = history.changes(key) else { continue };
-        let Some(own) = last_own_write(history, changes, read) else { continue };
+        let Some(own) = last_own_write(history, &changes, read) else { continue };
         finding.judged += 1;
         match value {
-            None if may_be_deleted(history, changes, read) || may_be_hidden(history, changes, read) => {}
-            None => finding.violation(|| format!("`{}` did not find its own record `{key}`", read.user), &[own, at]),
-            Some(value) if value.digest.is_some_and(|digest| is_stale(history, key, digest, history.op(own), read)) => {
-                let what = || format!("`{}` read a content of its own record `{key}` that it had replaced", read.user);
+            None if may_be_deleted(history, &changes, read) || may_be_hidden(history, &changes, read) => {}
+            None => finding.violation(|| format!("`{}` did not find its own record `{key}`", read.user()), &[own, at]),
+            Some(value) if is_stale(history, key, value, history.op(own), read) => {
+                let what =
+                    || format!("`{}` read a content of its own record `{key}` that it had replaced", read.user());
                 finding.violation(what, &[own, at]);
             }
             Some(_) => {}
@@ -40,43 +41,44 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 }
 
 /// Of the reader's own writes that were acknowledged before the read began, returns the one that began last.
-fn last_own_write(history: &History, changes: &Changes, read: &Op) -> Option<u32> {
-    let before = changes.writes.partition_point(|at| history.op(*at).complete_us <= read.invoke_us);
-    let mut last: Option<(u32, &Op)> = None;
+fn last_own_write(history: &History, changes: &Changes<'_>, read: OpRef<'_>) -> Option<u32> {
+    let before = changes.writes.partition_point(|at| history.op(*at).complete_us() <= read.invoke_us());
+    let mut last: Option<(u32, OpRef<'_>)> = None;
     for at in changes.writes[..before].iter().rev() {
         let write = history.op(*at);
         // Writes are in the order of their ends: this one, and so all before it, ended before the last one began.
-        if last.is_some_and(|(_, last)| write.complete_us <= last.invoke_us) {
+        if last.is_some_and(|(_, last)| write.complete_us() <= last.invoke_us()) {
             break;
         }
-        let own = write.outcome == Outcome::Ok && is_same_user(write, read);
-        if own && last.is_none_or(|(_, last)| write.invoke_us > last.invoke_us) {
+        let own = write.is_ok() && is_same_user(write, read);
+        if own && last.is_none_or(|(_, last)| write.invoke_us() > last.invoke_us()) {
             last = Some((*at, write));
         }
     }
     last.map(|(at, _)| at)
 }
 
-fn may_be_deleted(history: &History, changes: &Changes, read: &Op) -> bool {
-    changes.deletes.iter().any(|at| history.op(*at).invoke_us < read.complete_us)
+fn may_be_deleted(history: &History, changes: &Changes<'_>, read: OpRef<'_>) -> bool {
+    changes.deletes.iter().any(|at| history.op(*at).invoke_us() < read.complete_us())
 }
 
 /// Returns true if another user may have made the record private: a user with the role of an administrator writes to records of others.
-fn may_be_hidden(history: &History, changes: &Changes, read: &Op) -> bool {
+fn may_be_hidden(history: &History, changes: &Changes<'_>, read: OpRef<'_>) -> bool {
     changes
         .hidings
         .iter()
         .map(|at| history.op(*at))
-        .any(|op| op.invoke_us < read.complete_us && !is_same_user(op, read))
+        .any(|op| op.invoke_us() < read.complete_us() && !is_same_user(op, read))
 }
 
 /// Returns true if the reader's own write certainly replaced this content: every write of it to this record had ended before that one began.
-fn is_stale(history: &History, key: &Arc<str>, digest: u64, own: &Op, read: &Op) -> bool {
-    if own.effect.wrote(digest) {
+fn is_stale(history: &History, key: KeyRef<'_>, value: StateRef<'_>, own: OpRef<'_>, read: OpRef<'_>) -> bool {
+    let Some(digest) = value.digest() else { return false };
+    if own.effect().wrote(digest) {
         return false;
     }
-    let to_this = |op: &&Op| op.effect.contents().any(|(to, written, _)| to == Some(key) && written == digest);
-    let mut writes = history.writers(digest).iter().map(|at| history.op(*at)).filter(to_this).peekable();
-    let is_over = |op: &Op| op.complete_us < own.invoke_us && op.invoke_us < read.complete_us;
-    writes.peek().is_some() && writes.all(|op| op.outcome == Outcome::Ok && is_over(op))
+    let to_this = |op: &OpRef<'_>| op.effect().contents().any(|(to, written, _)| to == Some(key) && written == digest);
+    let mut writes = history.writers(value).iter().map(|at| history.op(*at)).filter(to_this).peekable();
+    let is_over = |op: OpRef<'_>| op.complete_us() < own.invoke_us() && op.invoke_us() < read.complete_us();
+    writes.peek().is_some() && writes.all(|op| op.is_ok() && is_over(op))
 }

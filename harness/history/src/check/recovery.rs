@@ -80,6 +80,6 @@ fn time(event: &str, after_us: Option<u64>) -> String {
 /// Returns the first calls after the allowed time that are not as they were before the fault.
 fn unsteady(history: &History, baseline: &Baseline, afterwards: Span, allowed_us: u64) -> Vec<u32> {
     let late = Span { from_us: afterwards.from_us.saturating_add(allowed_us), ..afterwards };
-    let unlike = history.load_in(late).filter(|(_, op)| !baseline.allows(op));
+    let unlike = history.load_in(late).filter(|(_, op)| !baseline.allows(*op));
     unlike.map(|(at, _)| at).take(MOST_SHOWN).collect()
 }

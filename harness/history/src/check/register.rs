@@ -8,8 +8,8 @@ mod state;
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Effect, Op};
 use crate::timeline::{self, Record};
+use crate::view::{EffectRef, OpRef};
 use search::{Search, SearchEnd};
 
 pub(super) const CHECK: Check = Check {
@@ -57,15 +57,15 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     )
 }
 
-fn describe(record: &Record<'_, '_>, op: &Op) -> String {
-    let did = match &op.effect {
-        Effect::Write { existing: false, .. } | Effect::Writes { .. } => "was acknowledged as a new record",
-        Effect::Write { .. } => "was answered with this record as an equal one",
-        Effect::Update { .. } if op.outcome == crate::op::Outcome::Ok => "was acknowledged",
-        Effect::Delete { .. } | Effect::Deletes { .. } if op.outcome == crate::op::Outcome::Ok => "was acknowledged",
-        Effect::Update { .. } | Effect::Delete { .. } => "was refused",
-        Effect::Read { value: None, .. } => "did not find it",
+fn describe(record: &Record<'_, '_>, op: OpRef<'_>) -> String {
+    let did = match op.effect() {
+        EffectRef::Write { existing: false, .. } | EffectRef::Writes { .. } => "was acknowledged as a new record",
+        EffectRef::Write { .. } => "was answered with this record as an equal one",
+        EffectRef::Update { .. } if op.is_ok() => "was acknowledged",
+        EffectRef::Delete { .. } | EffectRef::Deletes { .. } if op.is_ok() => "was acknowledged",
+        EffectRef::Update { .. } | EffectRef::Delete { .. } => "was refused",
+        EffectRef::Read { value: None, .. } => "did not find it",
         _ => "returned what it did",
     };
-    format!("no order of the calls to `{}` explains that `{}` of `{}` {did}", record.key, op.name, op.user)
+    format!("no order of the calls to `{}` explains that `{}` of `{}` {did}", record.key, op.name(), op.user())
 }

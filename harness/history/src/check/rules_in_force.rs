@@ -5,7 +5,7 @@ use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::experiment::Fault;
 use crate::history::History;
-use crate::op::{Effect, Op};
+use crate::view::{EffectRef, OpRef};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const CHECK: Check = Check {
@@ -27,7 +27,7 @@ const GUARDRAILS: &str = "guardrails";
 /// A call that rules decided.
 struct Decision<'h> {
     at: u32,
-    op: &'h Op,
+    op: OpRef<'h>,
     rules: &'h str,
     /// True for an injection: the rules are those of its verdict, which may be older.
     injected: bool,
@@ -41,7 +41,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         return (!any).then(|| finding.unknown("no file was changed"));
     };
     let decisions = decisions(run.history);
-    let before = |decision: &&Decision<'_>| decision.op.complete_us < first.ordered_us;
+    let before = |decision: &&Decision<'_>| decision.op.complete_us() < first.ordered_us;
     let old: HashSet<&str> = decisions.iter().filter(before).map(|decision| decision.rules).collect();
     if old.is_empty() {
         return Some(finding.unknown("no call was judged before the rules changed"));
@@ -51,7 +51,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     }
     if let Some(healed_us) = of_rules.iter().map(|fault| fault.healed_us).collect::<Option<Vec<u64>>>() {
         let from_us = healed_us.into_iter().max().unwrap_or_default() + within_us;
-        for Decision { at, rules, .. } in decisions.iter().filter(|it| it.op.invoke_us >= from_us && !it.injected) {
+        for Decision { at, rules, .. } in decisions.iter().filter(|it| it.op.invoke_us() >= from_us && !it.injected) {
             finding.judged += 1;
             if !old.contains(rules) {
                 finding.violation(|| "judged by the changed rules after they were restored".to_owned(), &[*at]);
@@ -76,14 +76,14 @@ fn judge_change(
     let (due_us, until_us) = (fault.active_us + within_us, fault.until_us());
     let is_old = |decision: &Decision<'_>| old.contains(decision.rules);
     // A call that was sent before the change was in place may be the first that the new rules decide.
-    let is_in_place = |it: &&Decision<'_>| it.op.complete_us >= fault.active_us && it.op.invoke_us < until_us;
-    let is_new = |it: &&Decision<'_>| it.op.invoke_us >= fault.ordered_us && !is_old(it);
-    let first_new = decisions.iter().filter(is_in_place).filter(is_new).min_by_key(|it| it.op.complete_us);
+    let is_in_place = |it: &&Decision<'_>| it.op.complete_us() >= fault.active_us && it.op.invoke_us() < until_us;
+    let is_new = |it: &&Decision<'_>| it.op.invoke_us() >= fault.ordered_us && !is_old(it);
+    let first_new = decisions.iter().filter(is_in_place).filter(is_new).min_by_key(|it| it.op.complete_us());
     let mut judged_when_due = 0;
-    for it in decisions.iter().filter(|it| it.op.invoke_us >= fault.active_us && it.op.invoke_us < until_us) {
+    for it in decisions.iter().filter(|it| it.op.invoke_us() >= fault.active_us && it.op.invoke_us() < until_us) {
         // An injection uses the rules of an earlier verdict, so only the promised time applies to it.
-        let after_new = first_new.filter(|first| it.op.invoke_us > first.op.complete_us && !it.injected);
-        let is_due = it.op.invoke_us >= due_us;
+        let after_new = first_new.filter(|first| it.op.invoke_us() > first.op.complete_us() && !it.injected);
+        let is_due = it.op.invoke_us() >= due_us;
         if !is_due && after_new.is_none() {
             continue;
         }
@@ -92,7 +92,7 @@ fn judge_change(
         if !is_old(it) {
             continue;
         }
-        let after = (it.op.invoke_us - fault.active_us) as f64 / 1e6;
+        let after = (it.op.invoke_us() - fault.active_us) as f64 / 1e6;
         match after_new {
             _ if it.injected => {
                 let what = || format!("injected {after:.1} s after the rules changed, on a verdict of the old rules");
@@ -122,17 +122,17 @@ fn judge_change(
 fn decisions(history: &History) -> Vec<Decision<'_>> {
     let mut versions: HashMap<&str, &str> = HashMap::new();
     for (_, op) in history.answered() {
-        if let Effect::Verdict { verdict, rules, .. } = &op.effect {
+        if let EffectRef::Verdict { verdict, rules, .. } = op.effect() {
             versions.entry(verdict).or_insert(rules);
         }
     }
     let mut decisions = Vec::new();
     for (at, op) in history.answered() {
-        let (rules, injected): (&str, bool) = match &op.effect {
-            Effect::Verdict { rules, .. } => (rules, false),
-            Effect::Workflow(ended) => (ended.rules.as_deref().unwrap_or_default(), false),
-            Effect::Inject { verdict: Some(verdict), .. } => {
-                (versions.get(&**verdict).copied().unwrap_or_default(), true)
+        let (rules, injected): (&str, bool) = match op.effect() {
+            EffectRef::Verdict { rules, .. } => (rules, false),
+            EffectRef::Workflow(ended) => (ended.rules.unwrap_or_default(), false),
+            EffectRef::Inject { verdict: Some(verdict), .. } => {
+                (versions.get(verdict).copied().unwrap_or_default(), true)
             }
             _ => continue,
         };

@@ -5,9 +5,10 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::History;
-use crate::op::{Op, RecordState, Visibility};
+use crate::op::Visibility;
+use crate::store::User;
 use crate::timeline::{self, Event, Kind, Record, is_same_user};
-use std::sync::Arc;
+use crate::view::{KeyRef, OpRef, StateRef};
 
 pub(super) const CHECK: Check = Check {
     name: "sessions",
@@ -60,8 +61,6 @@ struct Floor {
     content: Option<(u64, u64, u32)>,
 }
 
-type User<'h> = (&'h str, &'h str, Option<&'h str>);
-
 /// The events of one record; the memory is kept from record to record.
 #[derive(Default)]
 struct Sessions<'h> {
@@ -72,7 +71,7 @@ struct Sessions<'h> {
     /// By content, sorted.
     lives: Vec<(u64, Life)>,
     /// A list, because few users see one record.
-    seen: Vec<(User<'h>, Sight)>,
+    seen: Vec<(User, Sight)>,
     created_us: Option<(u64, u32)>,
     /// From when on the record may be deleted, and hidden from colleagues.
     deleted_us: u64,
@@ -108,14 +107,14 @@ impl<'h> Sessions<'h> {
         self.events.sort_unstable_by_key(|event| (event.from_us, event.at));
     }
 
-    fn change(&mut self, event: &Event<'h>, value: &RecordState) {
+    fn change(&mut self, event: &Event<'h>, value: StateRef<'_>) {
         let creates = matches!(event.kind, Kind::Create(_));
         // Without a recorded visibility, a new record may be private.
-        let hides = value.visibility == Some(Visibility::Private) || (creates && value.visibility.is_none());
+        let hides = value.visibility() == Some(Visibility::Private) || (creates && value.visibility().is_none());
         if hides {
             self.hidden_us = self.hidden_us.min(event.from_us);
         }
-        if let Some(digest) = value.digest {
+        if let Some(digest) = value.digest() {
             self.lives.push((digest, Life { from_us: event.from_us, until_us: event.until_us }));
         }
         if event.is_certain() {
@@ -128,7 +127,7 @@ impl<'h> Sessions<'h> {
         }
     }
 
-    fn judge(&mut self, history: &'h History, key: &Arc<str>, finding: &mut FindingBuilder) {
+    fn judge(&mut self, history: &'h History, key: KeyRef<'_>, finding: &mut FindingBuilder) {
         let (mut floor, mut ended) = (Floor::default(), 0);
         for number in 0..self.events.len() {
             let event = self.events[number];
@@ -137,7 +136,7 @@ impl<'h> Sessions<'h> {
                 ended += 1;
             }
             let op = history.op(event.at);
-            let user: User<'h> = (&op.tenant, &op.user, op.workspace.as_deref());
+            let user = op.caller();
             let known = self.seen.iter().find(|(known, _)| *known == user);
             let before = known.map(|(_, sight)| *sight).filter(|sight| sight.until_us < event.from_us);
             let broken = match event.kind {
@@ -154,20 +153,20 @@ impl<'h> Sessions<'h> {
                 _ => None,
             };
             if let Some((earlier, what)) = broken {
-                finding.violation(|| format!("`{}` {what}: `{key}`", op.user), &[earlier, event.at]);
+                finding.violation(|| format!("`{}` {what}: `{key}`", op.user()), &[earlier, event.at]);
             }
             self.remember(user, &event);
         }
     }
 
     /// Returns the acknowledged change that had replaced this state.
-    fn replaced(&self, floor: &Floor, value: &RecordState) -> Option<u32> {
-        if let (Some((newest, at)), Some(version)) = (floor.version, value.version)
+    fn replaced(&self, floor: &Floor, value: StateRef<'_>) -> Option<u32> {
+        if let (Some((newest, at)), Some(version)) = (floor.version, value.version())
             && version < newest
         {
             return Some(at);
         }
-        let ((from_us, content, at), digest) = (floor.content?, value.digest?);
+        let ((from_us, content, at), digest) = (floor.content?, value.digest()?);
         (digest != content && self.life(digest)?.until_us < from_us).then_some(at)
     }
 
@@ -177,15 +176,15 @@ impl<'h> Sessions<'h> {
     }
 
     /// Returns what the same user had seen before, if this state is older.
-    fn went_back(&self, before: Option<Sight>, value: &RecordState) -> Option<(u32, &'static str)> {
+    fn went_back(&self, before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
         let sight = before?;
         if sight.missing {
             return Some((sight.at, "saw a record again that had been missing"));
         }
-        let older_version = sight.version.zip(value.version).is_some_and(|(newest, version)| version < newest);
-        let lives = || Some((self.life(sight.digest?)?, self.life(value.digest?)?));
+        let older_version = sight.version.zip(value.version()).is_some_and(|(newest, version)| version < newest);
+        let lives = || Some((self.life(sight.digest?)?, self.life(value.digest()?)?));
         let older_content =
-            || sight.digest != value.digest && lives().is_some_and(|(newest, older)| older.until_us < newest.from_us);
+            || sight.digest != value.digest() && lives().is_some_and(|(newest, older)| older.until_us < newest.from_us);
         (older_version || older_content()).then_some((sight.at, "saw an older state than before"))
     }
 
@@ -200,7 +199,7 @@ impl<'h> Sessions<'h> {
         seen.or(created).map(|at| (at, "missed a record that exists"))
     }
 
-    fn remember(&mut self, user: User<'h>, event: &Event<'h>) {
+    fn remember(&mut self, user: User, event: &Event<'h>) {
         let at = self.seen.iter().position(|(known, _)| *known == user).unwrap_or_else(|| {
             self.seen.push((user, Sight::default()));
             self.seen.len() - 1
@@ -208,10 +207,10 @@ impl<'h> Sessions<'h> {
         let sight = &mut self.seen[at].1;
         match event.kind {
             Kind::Seen(value) | Kind::Create(value) | Kind::Update { value, .. } => {
-                let older = value.version.zip(sight.version).is_some_and(|(version, newest)| version < newest);
+                let older = value.version().zip(sight.version).is_some_and(|(version, newest)| version < newest);
                 if !older {
-                    let version = value.version.or(sight.version);
-                    let digest = value.digest.or(sight.digest);
+                    let version = value.version().or(sight.version);
+                    let digest = value.digest().or(sight.digest);
                     *sight = Sight { at: event.at, until_us: event.until_us, version, digest, missing: false };
                 }
             }
@@ -227,12 +226,12 @@ impl<'h> Sessions<'h> {
 impl Floor {
     fn raise(&mut self, change: &Event<'_>) {
         let (Kind::Create(value) | Kind::Update { value, .. }) = change.kind else { return };
-        if let Some(version) = value.version
+        if let Some(version) = value.version()
             && self.version.is_none_or(|(newest, _)| version > newest)
         {
             self.version = Some((version, change.at));
         }
-        if let Some(digest) = value.digest
+        if let Some(digest) = value.digest()
             && self.content.is_none_or(|(from_us, _, _)| change.from_us > from_us)
         {
             self.content = Some((change.from_us, digest, change.at));
@@ -240,7 +239,7 @@ impl Floor {
     }
 }
 
-fn replaced(writer: &Op, reader: &Op) -> &'static str {
+fn replaced(writer: OpRef<'_>, reader: OpRef<'_>) -> &'static str {
     if is_same_user(writer, reader) {
         "saw a state that it had replaced itself"
     } else {
@@ -249,8 +248,8 @@ fn replaced(writer: &Op, reader: &Op) -> &'static str {
 }
 
 /// Returns what the writer had read before, if that is as new as its own change.
-fn overtaken(before: Option<Sight>, value: &RecordState) -> Option<(u32, &'static str)> {
+fn overtaken(before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
     let sight = before?;
-    let overtaken = sight.version.zip(value.version).is_some_and(|(read, written)| written <= read);
+    let overtaken = sight.version.zip(value.version()).is_some_and(|(read, written)| written <= read);
     overtaken.then_some((sight.at, "had read a version that its later change did not follow"))
 }

@@ -6,10 +6,9 @@ mod attempts;
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::{History, RecordRead};
-use crate::op::{Canary, Effect, Op};
+use crate::view::{CanaryRef, EffectRef, OpRef};
 use attempts::Attempts;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 pub(super) const CHECK: Check = Check {
     name: "tenant-isolation",
@@ -27,24 +26,25 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     for read in history.records_read() {
-        let Some(canary) = &read.value.canary else { continue };
+        let Some(canary) = read.value.canary() else { continue };
         finding.judged += 1;
         if let Some(whose) = breach(canary, read.op, || was_shared(history, &read)) {
-            finding.violation(|| format!("`{}` read `{}`, {whose}", read.op.user, read.key), &[read.at]);
+            finding.violation(|| format!("`{}` read `{}`, {whose}", read.op.user(), read.key), &[read.at]);
         }
     }
     let shared = shared_marks(history);
-    for (at, op) in history.numbered() {
-        for canary in &op.strays {
+    for (at, strays) in history.strays() {
+        let op = history.op(at);
+        for canary in strays {
             finding.judged += 1;
-            if let Some(whose) = breach(canary, op, || shared.contains(canary)) {
-                let what = || format!("the reply to `{}` has a content outside its records, {whose}", op.user);
+            if let Some(whose) = breach(canary, op, || shared.contains(&canary)) {
+                let what = || format!("the reply to `{}` has a content outside its records, {whose}", op.user());
                 finding.violation(what, &[at]);
             }
         }
     }
-    let record_calls = history.ops().iter().filter(|op| is_about_records(&op.effect));
-    let tenants = record_calls.map(|op| &*op.tenant).collect::<HashSet<&str>>().len() as u64;
+    let record_calls = history.ops().filter(|op| is_about_records(op.effect()));
+    let tenants = record_calls.map(|op| op.caller().tenant).collect::<HashSet<u32>>().len() as u64;
     let attempts = Attempts::of(history);
     if tenants < 2 || attempts.at_outsiders() == 0 {
         finding.open += 1;
@@ -59,17 +59,17 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 }
 
 /// Returns the owner of the content in words, if the reader must not see it.
-fn breach(canary: &Canary, reader: &Op, was_shared: impl FnOnce() -> bool) -> Option<String> {
-    if canary.tenant != reader.tenant {
-        Some(format!("which belongs to `{}` and not to `{}`", canary.tenant, reader.tenant))
-    } else if canary.workspace != reader.workspace {
-        let name = |workspace: &Option<Arc<str>>| workspace.as_deref().unwrap_or("default").to_owned();
+fn breach(canary: CanaryRef<'_>, reader: OpRef<'_>, was_shared: impl FnOnce() -> bool) -> Option<String> {
+    if canary.tenant != reader.tenant() {
+        Some(format!("which belongs to `{}` and not to `{}`", canary.tenant, reader.tenant()))
+    } else if canary.workspace != reader.workspace() {
+        let name = |workspace: Option<&str>| workspace.unwrap_or("default").to_owned();
         Some(format!(
             "which belongs to the workspace `{}` and not to `{}`",
-            name(&canary.workspace),
-            name(&reader.workspace)
+            name(canary.workspace),
+            name(reader.workspace())
         ))
-    } else if !canary.shared && canary.user != reader.user && !was_shared() {
+    } else if !canary.shared && canary.user != reader.user() && !was_shared() {
         Some(format!("which `{}` keeps private", canary.user))
     } else {
         None
@@ -79,23 +79,27 @@ fn breach(canary: &Canary, reader: &Op, was_shared: impl FnOnce() -> bool) -> Op
 /// Returns true if an update that was sent before the read ended may have shared the record with its workspace. The mark does not show this: it has
 /// the visibility at the time of the write.
 fn was_shared(history: &History, read: &RecordRead<'_>) -> bool {
-    let shares = history.changes(read.key).map(|changes| changes.shares.as_slice()).unwrap_or_default();
-    shares.iter().any(|at| history.op(*at).invoke_us < read.op.complete_us)
+    let shares = history.changes(read.key).map(|changes| changes.shares).unwrap_or_default();
+    shares.iter().any(|at| history.op(*at).invoke_us() < read.op.complete_us())
 }
 
-fn is_about_records(effect: &Effect) -> bool {
+const fn is_about_records(effect: EffectRef<'_>) -> bool {
     !matches!(
         effect,
-        Effect::None | Effect::Verdict { .. } | Effect::Inject { .. } | Effect::Workflow(_) | Effect::Outage { .. }
+        EffectRef::None
+            | EffectRef::Verdict { .. }
+            | EffectRef::Inject { .. }
+            | EffectRef::Workflow(_)
+            | EffectRef::Outage { .. }
     )
 }
 
 /// Returns the marks of the contents of records that an update shared, or may have. Outside the records of a reply, a mark shows no id.
-fn shared_marks(history: &History) -> HashSet<&Canary> {
+fn shared_marks(history: &History) -> HashSet<CanaryRef<'_>> {
     let shared = history.keys().filter(|(_, changes)| !changes.shares.is_empty());
     let writes = shared.flat_map(|(key, changes)| changes.writes.iter().map(move |at| (key, history.op(*at))));
     writes
-        .flat_map(|(key, op)| op.effect.contents().filter(move |(of, _, _)| *of == Some(key)))
-        .filter_map(|(_, _, value)| value.canary.as_ref())
+        .flat_map(|(key, op)| op.effect().contents().filter(move |(of, _, _)| *of == Some(key)))
+        .filter_map(|(_, _, value)| value.canary())
         .collect()
 }

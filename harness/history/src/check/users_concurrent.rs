@@ -21,31 +21,31 @@ pub(super) const CHECK: Check = Check {
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {
     let promised = criteria.users?;
     let mut active: HashMap<u32, (u64, u64)> = HashMap::new();
-    let mut calls = Vec::new();
     // Arrivals beside the users of a closed model are made by further users, which the promise does not count.
     let scheduled = history.scheduled_users();
-    for op in history.measured().filter(|op| !scheduled.contains(&op.process)) {
-        let span = active.entry(op.process).or_insert((op.invoke_us, op.complete_us));
-        *span = (span.0.min(op.invoke_us), span.1.max(op.complete_us));
-        calls.push((op.invoke_us, op.complete_us));
+    let calls = || history.measured().filter(|op| !scheduled.contains(&op.process()));
+    for op in calls() {
+        let span = active.entry(op.process()).or_insert((op.invoke_us(), op.complete_us()));
+        *span = (span.0.min(op.invoke_us()), span.1.max(op.complete_us()));
+        finding.judged += 1;
     }
     let users = most_at_once(active.into_values());
-    finding.judged = calls.len() as u64;
     if finding.judged > 0 && users < u64::from(promised) {
         finding.violation(|| format!("{users} users were active at once, {promised} were promised"), &[]);
     }
-    let in_flight = most_at_once(calls.into_iter());
+    let in_flight = most_at_once(calls().map(|op| (op.invoke_us(), op.complete_us())));
     Some(format!("{users} of {promised} users active at once, at most {in_flight} calls in flight at one moment"))
 }
 
 /// Returns the largest number of spans that overlap; a span that ends where another begins does not overlap it.
 fn most_at_once(spans: impl Iterator<Item = (u64, u64)>) -> u64 {
-    let mut edges: Vec<(u64, i8)> = spans.flat_map(|(from, until)| [(from, 1), (until.max(from + 1), -1)]).collect();
-    edges.sort_unstable();
-    let (mut now, mut most) = (0i64, 0i64);
-    for (_, change) in edges {
-        now += i64::from(change);
-        most = most.max(now);
+    let (mut begins, mut ends): (Vec<u64>, Vec<u64>) = spans.map(|(from, until)| (from, until.max(from + 1))).unzip();
+    begins.sort_unstable();
+    ends.sort_unstable();
+    let (mut ended, mut most) = (0, 0);
+    for (begun, from) in (1..).zip(begins) {
+        ended += ends[ended..].iter().take_while(|until| **until <= from).count();
+        most = most.max(begun - ended);
     }
-    most.unsigned_abs()
+    most as u64
 }

@@ -4,7 +4,8 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::finding::Evidence;
-use crate::op::{ErrorKind, Op};
+use crate::op::ErrorKind;
+use crate::view::OpRef;
 use std::collections::BTreeMap;
 
 pub(super) const CHECK: Check = Check {
@@ -35,13 +36,13 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         let Some(kind) = error(op) else { continue };
         errors += 1;
         // A call that was under way when the fault came may end by it.
-        let before = op.complete_us < fault.from_us;
+        let before = op.complete_us() < fault.from_us;
         let allowed = if before { *kind == ErrorKind::Quota } else { is_allowed(kind, &run.promises.errors) };
         if !allowed && *kind == ErrorKind::Timeout && run.history.is_stalled(op) {
             continue;
         }
         if !allowed && *kind == ErrorKind::Timeout && run.history.is_crowded(op) {
-            finding.doubt(format!("`{}` timed out while other processes used the machine", op.name));
+            finding.doubt(format!("`{}` timed out while other processes used the machine", op.name()));
         } else if !allowed {
             let (count, first) = wrong.entry((!before, name(kind))).or_default();
             *count += 1;
@@ -65,8 +66,8 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
 }
 
 /// Returns the error of a call; a question to the client is none.
-fn error(op: &Op) -> Option<&ErrorKind> {
-    op.outcome.error().filter(|kind| **kind != ErrorKind::InputRequired && op.is_error())
+fn error(op: OpRef<'_>) -> Option<&ErrorKind> {
+    op.outcome().error().filter(|kind| **kind != ErrorKind::InputRequired && op.is_error())
 }
 
 fn is_allowed(kind: &ErrorKind, allowed: &[String]) -> bool {

@@ -3,7 +3,7 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::experiment::Fault;
-use crate::op::{Effect, Op};
+use crate::view::{EffectRef, OpRef};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const CHECK: Check = Check {
@@ -28,10 +28,10 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     }
     let changes: Vec<&Fault> = run.experiment.file_changes(PATTERNS).collect();
     let Some(first) = changes.first() else { return Some(finding.unknown("no pattern was withdrawn")) };
-    let injections: Vec<(u32, &Op, &str)> =
+    let injections: Vec<(u32, OpRef<'_>, &str)> =
         run.history.answered().filter_map(|(at, op)| Some((at, op, injected(op)?))).collect();
     let mut before: HashMap<&str, u32> = HashMap::new();
-    for (at, _, pattern) in injections.iter().filter(|(_, op, _)| op.complete_us < first.ordered_us) {
+    for (at, _, pattern) in injections.iter().filter(|(_, op, _)| op.complete_us() < first.ordered_us) {
         before.entry(pattern).or_insert(*at);
     }
     let withdrawn: HashSet<&str> = promises.withdrawn.iter().map(String::as_str).collect();
@@ -40,11 +40,11 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     }
     for fault in &changes {
         let (due_us, until_us) = (fault.active_us + promises.in_force_us.unwrap_or_default(), fault.until_us());
-        let due = injections.iter().filter(|(_, op, _)| op.invoke_us >= due_us && op.invoke_us < until_us);
+        let due = injections.iter().filter(|(_, op, _)| op.invoke_us() >= due_us && op.invoke_us() < until_us);
         for (at, op, pattern) in due {
             finding.judged += 1;
             if withdrawn.contains(pattern) {
-                let after = (op.invoke_us - fault.active_us) as f64 / 1e6;
+                let after = (op.invoke_us() - fault.active_us) as f64 / 1e6;
                 let ops: Vec<u32> = before.get(pattern).copied().into_iter().chain([*at]).collect();
                 finding.violation(|| format!("`{pattern}` was injected {after:.1} s after it was withdrawn"), &ops);
             }
@@ -55,10 +55,10 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
 }
 
 /// Returns the pattern that a call injected.
-fn injected(op: &Op) -> Option<&str> {
-    match &op.effect {
-        Effect::Inject { pattern, .. } => Some(pattern),
-        Effect::Workflow(ended) if ended.injected.is_some() => ended.pattern.as_deref(),
+fn injected(op: OpRef<'_>) -> Option<&str> {
+    match op.effect() {
+        EffectRef::Inject { pattern, .. } => Some(pattern),
+        EffectRef::Workflow(ended) if ended.injected.is_some() => ended.pattern,
         _ => None,
     }
 }

@@ -207,11 +207,6 @@ impl Effect {
         states.filter_map(|(key, value)| Some((key, value.digest?, value)))
     }
 
-    /// Returns true if the call tried to write this content.
-    pub fn wrote(&self, content: u64) -> bool {
-        self.contents().any(|(_, digest, _)| digest == content)
-    }
-
     /// Returns the records in the reply of a read or a scan.
     pub fn returned(&self) -> impl Iterator<Item = (&Arc<str>, &RecordState)> {
         let one = match self {

@@ -11,22 +11,32 @@ fn files(folder: &Path, paths: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn every_recorded_operation_is_written_again_as_it_was_read() {
+/// Returns every line of the fixtures that is an operation.
+fn lines() -> Vec<Value> {
     let mut paths = Vec::new();
     files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/histories"), &mut paths);
-    let mut lines = 0;
+    let mut lines = Vec::new();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")) {
-        for line in std::fs::read_to_string(path).unwrap().lines() {
-            let line: Value = serde_json::from_str(line).unwrap();
-            if line.get("process").is_some() {
-                let op: Op = serde_json::from_value(line.clone()).unwrap();
-                assert_eq!(serde_json::to_value(&op).unwrap(), without_defaults(line), "{}", path.display());
-                lines += 1;
-            }
-        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let values = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.extend(values.filter(|line| line.get("process").is_some()));
     }
-    assert!(lines > 400, "{lines}");
+    lines
+}
+
+/// Returns every operation of the fixtures.
+pub(crate) fn recorded_operations() -> Vec<Op> {
+    lines().into_iter().map(|line| serde_json::from_value(line).unwrap()).collect()
+}
+
+#[test]
+fn every_recorded_operation_is_written_again_as_it_was_read() {
+    let lines = lines();
+    assert!(lines.len() > 400, "{}", lines.len());
+    for line in lines {
+        let op: Op = serde_json::from_value(line.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&op).unwrap(), without_defaults(line));
+    }
 }
 
 /// A fixture may spell out a value that a recorded line omits: `null`, `false`, an empty list of reasons, the effect `none`.

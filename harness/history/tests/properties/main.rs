@@ -9,6 +9,7 @@ mod form;
 mod guards;
 mod history;
 mod mutations;
+mod packed;
 mod quota;
 mod records;
 mod recovery;

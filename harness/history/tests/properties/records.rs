@@ -1,7 +1,7 @@
 //! Records that are written, changed, deleted, read and searched.
 
-use crate::history::{call, every_standing_check, outcome};
-use harness_history::{Canary, Effect, History, Op, Outcome, Phase, RecordState, Verdict, judge};
+use crate::history::{call, every_standing_check, finding_of, outcome};
+use harness_history::{Canary, Conditions, Effect, History, Op, Outcome, Phase, RecordState, Verdict, judge};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -278,4 +278,48 @@ proptest! {
         ops.push(read);
         prop_assert_eq!(verdicts(&ops)["read-your-writes"], expected);
     }
+}
+
+/// Acknowledged writes of `written` records, and final reads of the first `read` of them.
+fn written_and_read(written: u64, read: u64) -> Vec<Op> {
+    let key = |number: u64| -> Arc<str> { format!("k{number}").into() };
+    let value = |number: u64| RecordState::of_content(number, None);
+    let writes = (0..written).map(|number| {
+        let effect = Effect::Write { key: Some(key(number)), value: value(number), existing: false };
+        Op { effect, ..call(0, number, 1, true) }
+    });
+    let reads = (0..read).map(|number| {
+        let effect = Effect::Read { key: key(number), value: Some(value(number)) };
+        Op { effect, phase: Phase::Final, ..call(0, written + number, 1, true) }
+    });
+    writes.chain(reads).collect()
+}
+
+#[test]
+fn a_sample_of_the_records_is_enough_and_the_finding_says_so() {
+    let finding = |ops: &[Op], sampled| {
+        let conditions = Conditions { sampled, ..Conditions::default() };
+        let history = ops.iter().cloned().collect::<History>().with_conditions(conditions);
+        finding_of("no-lost-writes", &history, &every_standing_check()).unwrap()
+    };
+    let ops = written_and_read(3_000, 1_000);
+    let kept = finding(&ops, Some(1_000));
+    assert_eq!((kept.verdict, kept.judged), (Verdict::Pass, 1_000), "{kept:?}");
+    assert_eq!(
+        kept.summary,
+        "1000 acknowledged writes read back after the load, 0 lost; of 3000 records 1000 were chosen at random and read by their ids, so that with a \
+         confidence of 95 % fewer than 0.3 % of all records are lost"
+    );
+    assert_eq!(finding(&ops, None).verdict, Verdict::Unknown, "without a sample each record must be read");
+    let unanswered = finding(&ops, Some(1_001));
+    assert_eq!(unanswered.verdict, Verdict::Unknown, "a record of the sample was not read");
+    assert!(unanswered.summary.contains("1 of them without an answer"), "{}", unanswered.summary);
+    assert_eq!(finding(&written_and_read(3_000, 999), Some(999)).verdict, Verdict::Unknown, "too small a sample");
+    let all = finding(&written_and_read(1_500, 1_500), Some(1_500));
+    assert_eq!((all.verdict, all.summary.contains("chosen")), (Verdict::Pass, false), "no sample if all were read");
+    let mut lost = ops;
+    let Effect::Read { value, .. } = &mut lost[3_500].effect else { unreachable!() };
+    *value = None;
+    let lost = finding(&lost, Some(1_000));
+    assert_eq!((lost.verdict, lost.violations, lost.summary.contains("confidence")), (Verdict::Fail, 1, false));
 }

@@ -156,6 +156,11 @@ struct Walks<'t, 's> {
 }
 
 impl Walk for Walks<'_, '_> {
+    /// [`WALK_DEADLINE`] ends all walks together.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     async fn walk(&self, user: usize, tag: Option<&str>) -> Option<u64> {
         let (identity, grant) = &self.people[user];
         let stage = self.traffic.stage;

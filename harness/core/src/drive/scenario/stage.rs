@@ -6,8 +6,9 @@ use super::reply::word;
 use super::{Actor, Ask};
 use crate::drive::client::Endpoint;
 use crate::drive::token::{Grant, Minter};
-use crate::drive::traffic::final_read::{Read, read_back};
+use crate::drive::traffic::final_read::{Read, choose, read_back};
 use crate::observe::record::RecordError;
+use crate::plan::workload::FINAL_READ_RECORDS;
 use crate::stack::Stack;
 use crate::stack::view::View;
 use harness_history::{Phase, Quota, Verdict};
@@ -252,9 +253,11 @@ impl<'a> Stage<'a> {
     pub(crate) async fn read_back(&'a self) {
         // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
         // Flushed first, because the final read takes the ids from `history.jsonl`.
-        if self.ledger.flush().is_ok() {
+        if self.ledger.flush().is_ok()
+            && let Ok(chosen) = choose(self.run_dir, FINAL_READ_RECORDS, self.seed())
+        {
             let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
-            let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(self.run_dir, lanes)).await;
+            let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(chosen, lanes)).await;
         }
     }
 

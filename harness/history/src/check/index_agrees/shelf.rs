@@ -1,15 +1,15 @@
 //! What is known of each record when a list or search is judged, and which records a user may see.
 
 use crate::history::History;
-use crate::op::{Op, Visibility};
-use crate::timeline::{self, Kind, is_same_user, is_same_workspace};
+use crate::op::Visibility;
+use crate::timeline::{self, Kind, is_same_user, is_same_workspace, suffix};
+use crate::view::{KeyRef, OpRef};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// One record.
 pub(super) struct Book<'h> {
-    pub(super) key: &'h Arc<str>,
-    pub(super) creator: &'h Op,
+    pub(super) key: KeyRef<'h>,
+    pub(super) creator: OpRef<'h>,
     /// Position of the call that created it.
     pub(super) created_at: u32,
     pub(super) created_us: (u64, u64),
@@ -26,7 +26,7 @@ pub(super) struct Book<'h> {
 
 impl Book<'_> {
     /// Returns true if the record certainly existed during the whole span, and the reader was allowed to read it.
-    pub(super) fn is_due(&self, reader: &Op, from_us: u64, until_us: u64) -> bool {
+    pub(super) fn is_due(&self, reader: OpRef<'_>, from_us: u64, until_us: u64) -> bool {
         let readable = is_same_user(reader, self.creator)
             || (self.is_shared() && self.keeps_visibility && is_same_workspace(reader, self.creator));
         readable && self.created_us.1 < from_us && until_us < self.deleted_us.0
@@ -37,7 +37,7 @@ impl Book<'_> {
     }
 
     /// Returns why the record must not be in a reply that began at this time, whatever the state of the index.
-    pub(super) fn is_banned(&self, reader: &Op, from_us: u64) -> Option<&'static str> {
+    pub(super) fn is_banned(&self, reader: OpRef<'_>, from_us: u64) -> Option<&'static str> {
         let private = self.keeps_visibility && self.visibility == Some(Visibility::Private);
         if self.deleted_us.1 < from_us {
             Some("which was deleted before")
@@ -60,15 +60,26 @@ impl Book<'_> {
     }
 }
 
+/// In [`Shelf::by_key`]: nothing is known of the record.
+const NO_BOOK: u32 = u32::MAX;
+
 /// Who may see a record of a group: one user, or the users of a workspace.
-type Readers<'h> = (&'h str, Option<&'h str>, &'h str, bool);
+type Readers<'h> = (u32, u32, ReaderName<'h>);
+
+/// The user who may read, or the workspace that a scenario writes behind the names of its users.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum ReaderName<'h> {
+    User(u32),
+    Workspace(Option<&'h str>),
+}
 
 /// The records, by who may see them and by their tags.
 pub(super) struct Shelf<'h> {
     pub(super) books: Vec<Book<'h>>,
-    by_key: HashMap<&'h str, usize>,
+    /// For each id of the history: the position of its book, or [`NO_BOOK`].
+    by_key: Vec<u32>,
     /// Records in the order in which their creations began; `None` stands for all tags.
-    groups: HashMap<(Readers<'h>, Option<u32>), Vec<usize>>,
+    groups: HashMap<(Readers<'h>, Option<u32>), Vec<u32>>,
 }
 
 impl<'h> Shelf<'h> {
@@ -76,9 +87,10 @@ impl<'h> Shelf<'h> {
         let mut books = Vec::new();
         timeline::for_each_record(history, |record| books.extend(book(history, record.key, record.events)));
         books.sort_by_key(|book: &Book<'_>| book.created_us);
-        let mut shelf = Self { books: Vec::new(), by_key: HashMap::new(), groups: HashMap::new() };
-        for (number, book) in books.iter().enumerate() {
-            shelf.by_key.insert(book.key, number);
+        let by_key = vec![NO_BOOK; history.key_count() as usize];
+        let mut shelf = Self { books: Vec::new(), by_key, groups: HashMap::new() };
+        for (number, book) in (0..).zip(&books) {
+            shelf.by_key[book.key.number() as usize] = number;
             // A record that may have been shared or taken back is certain only for its user.
             let readers = readers(book.creator, book.is_shared() && book.keeps_visibility);
             for tags in std::iter::once(None).chain(book.tags.filter(|_| book.keeps_tags).map(Some)) {
@@ -88,31 +100,32 @@ impl<'h> Shelf<'h> {
         Self { books, ..shelf }
     }
 
-    pub(super) fn book(&self, key: &str) -> Option<&Book<'h>> {
-        self.by_key.get(key).map(|number| &self.books[*number])
+    pub(super) fn book(&self, key: KeyRef<'_>) -> Option<&Book<'h>> {
+        self.books.get(self.by_key[key.number() as usize] as usize)
     }
 
     /// Returns the records with these tags that this reader may see, the newest first.
-    pub(super) fn visible<'s>(&'s self, reader: &'s Op, tags: Option<u32>) -> impl Iterator<Item = &'s Book<'h>> {
+    pub(super) fn visible<'s>(&'s self, reader: OpRef<'s>, tags: Option<u32>) -> impl Iterator<Item = &'s Book<'h>> {
         let groups = [true, false].map(|shared| self.groups.get(&(readers(reader, shared), tags)));
         let mut rest = groups.map(|group| group.map(Vec::as_slice).unwrap_or_default());
         std::iter::from_fn(move || {
             let newest = if rest[0].last() > rest[1].last() { 0 } else { 1 };
             let (number, before) = rest[newest].split_last()?;
             rest[newest] = before;
-            Some(&self.books[*number])
+            Some(&self.books[*number as usize])
         })
     }
 }
 
 /// Returns the readers of the private or the shared records of this user.
-fn readers(op: &Op, shared: bool) -> Readers<'_> {
-    let user = if shared { op.user.find('@').map_or("", |at| &op.user[at..]) } else { &op.user };
-    (&op.tenant, op.workspace.as_deref(), user, shared)
+fn readers(op: OpRef<'_>, shared: bool) -> Readers<'_> {
+    let caller = op.caller();
+    let name = if shared { ReaderName::Workspace(suffix(op.user())) } else { ReaderName::User(caller.user) };
+    (caller.tenant, caller.workspace, name)
 }
 
 /// Returns what is known of a record; `None` if it is not certain who created it.
-fn book<'h>(history: &'h History, key: &'h Arc<str>, events: &[timeline::Event<'h>]) -> Option<Book<'h>> {
+fn book<'h>(history: &'h History, key: KeyRef<'h>, events: &[timeline::Event<'h>]) -> Option<Book<'h>> {
     let creation = events.iter().find(|event| matches!(event.kind, Kind::Create(_)) && event.is_certain())?;
     let Kind::Create(value) = creation.kind else { return None };
     let mut book = Book {
@@ -122,8 +135,8 @@ fn book<'h>(history: &'h History, key: &'h Arc<str>, events: &[timeline::Event<'
         created_us: (creation.from_us, creation.until_us),
         deleted_us: (u64::MAX, u64::MAX),
         changed_us: (u64::MAX, 0),
-        visibility: value.visibility,
-        tags: value.tags,
+        visibility: value.visibility(),
+        tags: value.tags(),
         keeps_visibility: true,
         keeps_tags: true,
     };
@@ -136,8 +149,8 @@ fn book<'h>(history: &'h History, key: &'h Arc<str>, events: &[timeline::Event<'
             Kind::Update { value, .. } => {
                 let (from_us, until_us) = book.changed_us;
                 book.changed_us = (from_us.min(event.from_us), until_us.max(event.until_us));
-                book.keeps_visibility &= value.visibility.is_none();
-                book.keeps_tags &= value.tags.is_none();
+                book.keeps_visibility &= value.visibility().is_none();
+                book.keeps_tags &= value.tags().is_none();
             }
             _ => {}
         }

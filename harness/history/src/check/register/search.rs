@@ -304,13 +304,13 @@ impl Search {
 }
 
 /// Returns the content of an event, and whether the event read it.
-const fn content(event: &Event<'_>) -> Option<(u64, bool)> {
+fn content(event: &Event<'_>) -> Option<(u64, bool)> {
     let (value, is_read) = match event.kind {
         Kind::Create(value) | Kind::Update { value, .. } => (value, false),
         Kind::Seen(value) => (value, true),
         Kind::Delete { .. } | Kind::Missing { .. } | Kind::Conflict(_) => return None,
     };
-    match value.digest {
+    match value.digest() {
         Some(digest) => Some((digest, is_read)),
         None => None,
     }
@@ -319,7 +319,7 @@ const fn content(event: &Event<'_>) -> Option<(u64, bool)> {
 /// Returns true if a change leaves another content than this one.
 fn replaces(event: &Event<'_>, digest: Option<u64>) -> bool {
     match event.kind {
-        Kind::Update { value, .. } => value.digest.is_some() && value.digest != digest,
+        Kind::Update { value, .. } => value.digest().is_some() && value.digest() != digest,
         _ => true,
     }
 }

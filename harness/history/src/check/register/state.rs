@@ -1,7 +1,8 @@
 //! The state of one record, and what an event makes of it.
 
-use crate::op::{RecordState, Visibility};
+use crate::op::Visibility;
 use crate::timeline::{Event, Kind};
+use crate::view::StateRef;
 
 /// Whether the record exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,37 +46,42 @@ impl State {
         }
     }
 
-    const fn created(value: &RecordState) -> Self {
-        let &RecordState { digest, version, visibility, tags, .. } = value;
-        Self { existence: Existence::Exists, digest, version, visibility, tags }
+    fn created(value: StateRef<'_>) -> Self {
+        Self {
+            existence: Existence::Exists,
+            digest: value.digest(),
+            version: value.version(),
+            visibility: value.visibility(),
+            tags: value.tags(),
+        }
     }
 
-    fn updated(self, value: &RecordState, expected: Option<u64>) -> Option<Self> {
+    fn updated(self, value: StateRef<'_>, expected: Option<u64>) -> Option<Self> {
         let before = match (self.version, expected) {
             (Some(version), Some(expected)) if version != expected => return None,
             (version, expected) => version.or(expected),
         };
-        let version = match (before, value.version) {
+        let version = match (before, value.version()) {
             (Some(before), Some(version)) if version != before + 1 => return None,
             (before, version) => version.or(before.map(|before| before + 1)),
         };
         Some(Self {
             existence: Existence::Exists,
-            digest: value.digest.or(self.digest),
+            digest: value.digest().or(self.digest),
             version,
-            visibility: value.visibility.or(self.visibility),
-            tags: value.tags.or(self.tags),
+            visibility: value.visibility().or(self.visibility),
+            tags: value.tags().or(self.tags),
         })
     }
 
-    fn fits(&self, value: &RecordState) -> bool {
+    fn fits(&self, value: StateRef<'_>) -> bool {
         fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
             one.is_none() || other.is_none() || one == other
         }
-        agree(self.digest, value.digest)
-            && agree(self.version, value.version)
-            && agree(self.visibility, value.visibility)
-            && agree(self.tags, value.tags)
+        agree(self.digest, value.digest())
+            && agree(self.version, value.version())
+            && agree(self.visibility, value.visibility())
+            && agree(self.tags, value.tags())
     }
 
     /// A hash of the state.

@@ -3,8 +3,9 @@
 
 use crate::check::builder::counted;
 use crate::history::History;
-use crate::op::{Effect, Op, Outcome, Query, Visibility};
+use crate::op::Visibility;
 use crate::timeline::{is_same_user, is_same_workspace};
+use crate::view::{EffectRef, KeyRef, OpRef, QueryRef};
 use std::collections::HashMap;
 
 /// Number of attempts, by their way and by whose record it was.
@@ -29,12 +30,12 @@ impl Attempts {
     pub(super) fn of(history: &History) -> Self {
         let (mut attempts, tagged) = (Self::default(), Tagged::of(history));
         for (_, op) in history.numbered() {
-            match &op.effect {
-                Effect::Read { key, .. } if op.outcome == Outcome::Ok => attempts.by_id(history, op, key),
+            match op.effect() {
+                EffectRef::Read { key, .. } if op.is_ok() => attempts.by_id(history, op, key),
                 // A change of a foreign record is refused as if the record did not exist.
-                Effect::Update { key, .. } | Effect::Delete { key } => attempts.by_id(history, op, key),
-                Effect::Scan { query: Some(query), .. } if op.outcome == Outcome::Ok => {
-                    attempts.by_scan(history, op, query, &tagged);
+                EffectRef::Update { key, .. } | EffectRef::Delete { key } => attempts.by_id(history, op, key),
+                EffectRef::Scan { query: Some(query), .. } if op.is_ok() => {
+                    attempts.by_scan(history, op, &query, &tagged);
                 }
                 _ => {}
             }
@@ -47,15 +48,15 @@ impl Attempts {
         self.organisations + self.workspaces
     }
 
-    fn by_id(&mut self, history: &History, op: &Op, key: &str) {
+    fn by_id(&mut self, history: &History, op: OpRef<'_>, key: KeyRef<'_>) {
         if let Some(owner) = owner(history, op, key) {
             self.by_id += 1;
             self.count(&owner);
         }
     }
 
-    fn by_scan(&mut self, history: &History, op: &Op, query: &Query, tagged: &Tagged<'_>) {
-        let Some(target) = &query.target else {
+    fn by_scan(&mut self, history: &History, op: OpRef<'_>, query: &QueryRef<'_>, tagged: &Tagged) {
+        let Some(target) = query.target else {
             // What words match is not recorded; a list matches every record with its tags.
             if query.words.is_none() && tagged.matches_foreign(op, query.tags) {
                 self.by_search += 1;
@@ -100,38 +101,38 @@ impl std::fmt::Display for Attempts {
 }
 
 /// Returns whose the record is, if the caller must not read it.
-fn owner(history: &History, caller: &Op, key: &str) -> Option<Owner> {
+fn owner(history: &History, caller: OpRef<'_>, key: KeyRef<'_>) -> Option<Owner> {
     let changes = history.changes(key)?;
     let writer = history.op(*changes.writes.first()?);
-    if writer.tenant != caller.tenant {
+    if writer.tenant() != caller.tenant() {
         Some(Owner::OtherOrganisation)
     } else if !is_same_workspace(writer, caller) {
         Some(Owner::OtherWorkspace)
     } else if is_same_user(writer, caller) {
         None
     } else {
-        let mut written = writer.effect.contents().filter(|(of, _, _)| of.is_some_and(|of| **of == *key));
-        let private = written.any(|(_, _, value)| value.visibility == Some(Visibility::Private));
+        let mut written = writer.effect().contents().filter(|(of, _, _)| *of == Some(key));
+        let private = written.any(|(_, _, value)| value.visibility() == Some(Visibility::Private));
         (private && changes.shares.is_empty()).then_some(Owner::Colleague)
     }
 }
 
 /// The two organisations that had a record first, and since when.
-type Firsts<'h> = [Option<(&'h str, u64)>; 2];
+type Firsts = [Option<(u32, u64)>; 2];
 
 /// For each digest of tags, and for all records (`None`): which organisations had one first.
 #[derive(Default)]
-struct Tagged<'h>(HashMap<Option<u32>, Firsts<'h>>);
+struct Tagged(HashMap<Option<u32>, Firsts>);
 
-impl<'h> Tagged<'h> {
-    fn of(history: &'h History) -> Self {
+impl Tagged {
+    fn of(history: &History) -> Self {
         let mut tagged = Self::default();
         for (_, op) in history.answered() {
-            if matches!(op.effect, Effect::Write { .. } | Effect::Writes { .. }) {
-                for (_, _, value) in op.effect.contents() {
+            if matches!(op.effect(), EffectRef::Write { .. } | EffectRef::Writes { .. }) {
+                for (_, _, value) in op.effect().contents() {
                     tagged.add(None, op);
-                    if value.tags.is_some() {
-                        tagged.add(value.tags, op);
+                    if value.tags().is_some() {
+                        tagged.add(value.tags(), op);
                     }
                 }
             }
@@ -139,25 +140,25 @@ impl<'h> Tagged<'h> {
         tagged
     }
 
-    fn add(&mut self, tags: Option<u32>, op: &'h Op) {
+    fn add(&mut self, tags: Option<u32>, op: OpRef<'_>) {
         let firsts = self.0.entry(tags).or_default();
         for first in firsts {
             match first {
-                Some((tenant, since_us)) if *tenant == &*op.tenant => {
-                    *since_us = op.complete_us.min(*since_us);
+                Some((tenant, since_us)) if *tenant == op.caller().tenant => {
+                    *since_us = op.complete_us().min(*since_us);
                     return;
                 }
                 Some(_) => {}
                 None => {
-                    *first = Some((&op.tenant, op.complete_us));
+                    *first = Some((op.caller().tenant, op.complete_us()));
                     return;
                 }
             }
         }
     }
 
-    fn matches_foreign(&self, op: &Op, tags: Option<u32>) -> bool {
+    fn matches_foreign(&self, op: OpRef<'_>, tags: Option<u32>) -> bool {
         let firsts = self.0.get(&tags).into_iter().flatten().flatten();
-        firsts.into_iter().any(|(tenant, since_us)| **tenant != *op.tenant && *since_us <= op.invoke_us)
+        firsts.into_iter().any(|(tenant, since_us)| *tenant != op.caller().tenant && *since_us <= op.invoke_us())
     }
 }

@@ -3,7 +3,7 @@
 
 use super::fold::{Folded, STOP};
 use super::quoted;
-use super::table::{Source, TABLE};
+use super::table::TABLE;
 use crate::detect::finding::Findings;
 use crate::detect::normal::base;
 use crate::linear;

@@ -75,6 +75,7 @@ fn open(rate: f64, seconds: u64) -> Workload {
         mix: std::collections::BTreeMap::new(),
         seed_memories: 0,
         final_read_concurrency: 1,
+        final_read_records: 1_000,
         thresholds: Vec::new(),
     }
 }
