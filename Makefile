@@ -58,12 +58,13 @@ scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 
 .PHONY: lint
-lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, shell scripts
+lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, shell scripts, alerts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/dependencies
 	.ci/scripts
 	.ci/files
+	.ci/alerts
 
 .PHONY: deny
 deny: ## Checks licences, sources and known vulnerabilities of every dependency
@@ -126,6 +127,11 @@ else ifeq ($(SERVICE),watch)
 else
 	@infra/local/compose logs --tail=50 $(SERVICE)
 endif
+
+.PHONY: observe-up
+observe-up: docker ## Starts Prometheus (127.0.0.1:9090) and Alertmanager (127.0.0.1:9093) beside the containers of mcp-up
+	@infra/images/offline-observe
+	@infra/local/compose --profile observe up --detach --no-build --no-deps prometheus alertmanager
 
 .PHONY: mcp-down
 mcp-down: ## Stops the stack and removes its data
