@@ -58,7 +58,7 @@ scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 
 .PHONY: lint
-lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, shell scripts, alerts
+lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, manifests, shell scripts, alerts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/dependencies

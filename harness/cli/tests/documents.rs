@@ -55,6 +55,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("make help", "make may not run inside the make that runs the tests without taking its settings"),
     ("make mcp-", BUILDS),
     ("make observe-up", "it builds an image from packages; harness/core/tests/compose.rs compares what it starts"),
+    (
+        "kubectl",
+        "it needs a cluster; harness/core/tests/support/kubernetes.rs compares the manifests with the topology",
+    ),
     ("cargo run -p mcp-memory", BUILDS),
     ("export PATH=", "it changes the shell that it is typed in"),
     ("mkdir -p", "it makes room for the line after it"),

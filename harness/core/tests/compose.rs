@@ -1,6 +1,9 @@
 //! docker-compose.yml has the parts, ports, data and edges of the topology, and every container has the required restrictions.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/kubernetes.rs"]
+mod kubernetes;
+
 use harness_core::plan::topology::{Part, PartKind, Topology, peer_variable};
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
