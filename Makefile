@@ -12,6 +12,8 @@ RUSTFLAGS_VARIABLE := CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_
 STATIC := $(RUSTFLAGS_VARIABLE)="-C target-feature=+crt-static"
 SERVICES := mcp-memory mcp-guardrails mcp-patterns mcp-orchestrator
 IMAGES := $(SERVICES) mcp-harness
+# Machine in the name of the archive.
+MACHINE ?= $(shell uname -m)
 # Scenarios that stop, pause or restart parts, change their files, or see the calls between them: what a backend does in its own way. The others
 # only make calls; `make scenarios-docker` runs them too, every night.
 CONTAINER_SCENARIOS := memory-tools tenant-isolation rule-reload trace-continuity idempotent-retry quota database-upgrade guardrail-block \
@@ -63,12 +65,14 @@ scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 
 .PHONY: lint
-lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, shell scripts
+lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, manifests, shell scripts, alerts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/dependencies
 	.ci/scripts
 	.ci/files
+	.ci/alerts
+	infra/release/test
 
 .PHONY: deny
 deny: ## Checks licences, sources and known vulnerabilities of every dependency
@@ -132,6 +136,11 @@ else
 	@infra/local/compose logs --tail=50 $(SERVICE)
 endif
 
+.PHONY: observe-up
+observe-up: docker ## Starts Prometheus (127.0.0.1:9090) and Alertmanager (127.0.0.1:9093) beside the containers of mcp-up
+	@infra/images/offline-observe
+	@infra/local/compose --profile observe up --detach --no-build --no-deps prometheus alertmanager
+
 .PHONY: mcp-down
 mcp-down: ## Stops the stack and removes its data
 ifeq ($(BACKEND),process)
@@ -164,6 +173,11 @@ bench: release redis ## Prints every benchmark as a ratio to a reference of the 
 .PHONY: release
 release: tools ## Builds the harness and the services: static, release mode
 	$(STATIC) cargo build --release --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
+
+.PHONY: archive
+archive: release ## Packs the static programs and their SBOMs into dist/release and dist/sbom
+	infra/release/archive $(RELEASE_DIR) $(MACHINE) dist/release
+	infra/images/sbom $(IMAGES)
 
 .PHONY: images
 images: docker release ## Builds the images of the services and of the harness, each with an SBOM, and redis:7 if it is missing

@@ -2,10 +2,14 @@
 //! document has a command that is not listed here, and if a listed command is in no document any more.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/observe.rs"]
+#[expect(dead_code, reason = "end_to_end.rs reads its queries")]
+mod observe;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "commands here are whole lines of documents")]
 mod program;
 
+use mcp_contracts::ErrorCode;
 use program::{harness, text};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -51,6 +55,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("make bench", "its figures are for people, on a quiet machine"),
     ("make help", "make may not run inside the make that runs the tests without taking its settings"),
     ("make mcp-", BUILDS),
+    ("make observe-up", "it builds an image from packages; harness/core/tests/compose.rs compares what it starts"),
+    (
+        "kubectl",
+        "it needs a cluster; harness/core/tests/support/kubernetes.rs compares the manifests with the topology",
+    ),
     ("cargo run -p mcp-memory", BUILDS),
     ("export PATH=", "it changes the shell that it is typed in"),
     ("mkdir -p", "it makes room for the line after it"),
@@ -164,4 +173,59 @@ fn is_setting(word: &str) -> bool {
     name.is_some_and(|name| name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'))
         || word.ends_with("32)")
         || ["-hex", "rand"].contains(&word)
+}
+
+#[test]
+fn every_alert_has_a_severity_a_runbook_and_a_test_and_every_panel_a_unit_and_a_sentence() {
+    let manual = std::fs::read_to_string(root().join("docs/mcp/OPERATIONS.md")).unwrap();
+    let tests: String = std::fs::read_dir(observe::folder().join("tests"))
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let faults: Vec<&str> = ErrorCode::ALL.into_iter().filter(|code| code.is_fault()).map(ErrorCode::name).collect();
+    let mut problems = Vec::new();
+    for rule in observe::rules() {
+        // A list of codes is that of the faults, and no other.
+        let lists = rule["expr"].as_str().unwrap().split("outcome=~\"").skip(1);
+        let mut lists = lists.filter_map(|rest| rest.split('"').next());
+        if lists.any(|list| list.contains(ErrorCode::Internal.name()) && list != faults.join("|")) {
+            problems.push(format!("{rule}: its codes are not {}", faults.join("|")));
+        }
+        let Some(name) = rule["alert"].as_str() else { continue };
+        if !["page", "ticket"].iter().any(|severity| rule["labels"]["severity"] == *severity) {
+            problems.push(format!("{name}: its severity is neither page nor ticket"));
+        }
+        let link = format!("docs/mcp/OPERATIONS.md#{}", name.to_lowercase());
+        if rule["annotations"]["runbook_url"] != link || !manual.contains(&format!("\n### {name}\n")) {
+            problems.push(format!("{name}: `{link}` is not its runbook, or the manual has no such heading"));
+        }
+        if !tests.contains(&format!("alertname=\"{name}\"")) {
+            problems.push(format!("{name}: it fires in no test"));
+        }
+    }
+    for (file, panel) in observe::panels() {
+        let is_sentence = panel["description"].as_str().is_some_and(|text| text.ends_with('.'));
+        let has_unit = panel["fieldConfig"]["defaults"]["unit"].as_str().is_some_and(|unit| !unit.is_empty());
+        if !is_sentence || !has_unit {
+            problems.push(format!("{file}, {}: it has no unit, or no sentence", panel["title"]));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_runbook_belongs_to_an_alert_and_has_four_parts() {
+    let manual = std::fs::read_to_string(root().join("docs/mcp/OPERATIONS.md")).unwrap();
+    let alerts: BTreeSet<String> =
+        observe::rules().iter().filter_map(|rule| rule["alert"].as_str().map(str::to_owned)).collect();
+    let runbooks: Vec<&str> = manual.split("\n### Mcp").skip(1).collect();
+    assert_eq!(runbooks.len(), alerts.len());
+    for runbook in runbooks {
+        let (name, text) = runbook.split_once('\n').unwrap();
+        let text = text.split("\n#").next().unwrap();
+        assert!(alerts.contains(&format!("Mcp{name}")), "no alert Mcp{name}");
+        for part in ["**Symptom.**", "**First five minutes.**", "**Decision.**", "**Verification.**"] {
+            assert!(text.contains(part), "Mcp{name}: {part} is missing");
+        }
+    }
 }

@@ -1,8 +1,12 @@
 //! The harness from end to end: the real program, a real Redis, the real service, and the failures of each.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/observe.rs"]
+mod observe;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/promql.rs"]
+mod promql;
 #[path = "support/wait.rs"]
 mod wait;
 
@@ -114,7 +118,21 @@ fn a_short_run_of_every_other_built_in_profile_passes() {
         let load = ["load", profile, "--threshold", "error_rate<0.1%"];
         let output = run(folder.path(), &[&load[..], &SHORT[..]].concat());
         assert_eq!(code(&output), 0, "{profile}: {}", text(&output));
+        // It calls every service, so the metrics of its stack are all that there are.
+        if profile == "full" {
+            queries_name_what_services_export(&only_run(folder.path()).join("metrics"));
+        }
     }
+}
+
+/// Alerts and dashboards name only metrics, labels and values that the services export.
+fn queries_name_what_services_export(scraped: &Path) {
+    let recorded = observe::rules().into_iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned));
+    let metrics = promql::Metrics::of_run(scraped).with_recorded(recorded);
+    let queries = observe::queries();
+    assert!(queries.len() > 50, "{}", queries.len());
+    let problems: Vec<String> = queries.iter().flat_map(|query| metrics.problems(query)).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]

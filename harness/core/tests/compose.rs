@@ -1,6 +1,9 @@
 //! docker-compose.yml has the parts, ports, data and edges of the topology, and every container has the required restrictions.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "support/kubernetes.rs"]
+mod kubernetes;
+
 use harness_core::plan::topology::{Part, PartKind, Topology, peer_variable};
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
@@ -26,7 +29,9 @@ fn compose() -> Value {
 /// Returns the differences between a compose file and a topology, one line each.
 fn differences(compose: &Value, topology: &Topology) -> Vec<String> {
     let services = compose["services"].as_object().unwrap();
-    let actual: BTreeSet<&str> = services.keys().map(String::as_str).collect();
+    // A service with a profile is no part of the stack.
+    let parts = services.iter().filter(|(_, service)| service["profiles"].is_null());
+    let actual: BTreeSet<&str> = parts.map(|(name, _)| name.as_str()).collect();
     let expected: BTreeSet<&str> = topology.parts.iter().map(|part| part.name.as_str()).collect();
     let mut lines: Vec<String> = expected.symmetric_difference(&actual).map(|name| format!("part {name}")).collect();
     for part in topology.parts.iter().filter(|part| actual.contains(part.name.as_str())) {
@@ -122,6 +127,26 @@ fn every_service_has_its_own_health_check() {
         let check = &compose()["services"][service.name()]["healthcheck"]["test"];
         assert_eq!(check, &json!(["CMD", "/service", "healthcheck"]), "{}", service.name());
     }
+}
+
+#[test]
+fn the_observers_are_restricted_and_scrape_every_service() {
+    let compose = compose();
+    for name in ["prometheus", "alertmanager"] {
+        let observer = &compose["services"][name];
+        for (restriction, value) in RESTRICTIONS {
+            assert_eq!(observer[restriction], serde_json::from_str::<Value>(value).unwrap(), "{name}: {restriction}");
+        }
+        let port = observer["ports"][0].as_str().unwrap();
+        assert!(port.starts_with("127.0.0.1:") && observer["profiles"] == json!(["observe"]), "{name}");
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/observe/prometheus.yml");
+    let prometheus: Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let job = &prometheus["scrape_configs"][0];
+    let targets: BTreeSet<&str> =
+        job["static_configs"][0]["targets"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let services = Service::ALL.map(|service| format!("{}:{}", service.name(), service.default_port()));
+    assert_eq!((&job["job_name"], targets), (&json!("mcp"), services.iter().map(String::as_str).collect()));
 }
 
 #[test]

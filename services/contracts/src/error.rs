@@ -108,6 +108,34 @@ impl ErrorCode {
         }
     }
 
+    /// Returns true if the cause is the service or what it depends on, and not the request, its caller or the quota.
+    pub const fn is_fault(self) -> bool {
+        match self {
+            Self::DependencyUnavailable
+            | Self::StorageFull
+            | Self::DeadlineExceeded
+            | Self::Draining
+            | Self::Overloaded
+            | Self::Internal => true,
+            Self::InvalidArgument
+            | Self::NotFound
+            | Self::IdempotencyConflict
+            | Self::ReservedTag
+            | Self::TooLarge
+            | Self::BadCursor
+            | Self::ConfirmationRequired
+            | Self::VersionConflict
+            | Self::IdConflict
+            | Self::VerdictRequired
+            | Self::VerdictInvalid
+            | Self::VerdictUsed
+            | Self::InsufficientScope
+            | Self::PlanRequired
+            | Self::QuotaExceeded
+            | Self::StorageQuotaExceeded => false,
+        }
+    }
+
     /// Returns true if the same call may succeed later without a change.
     pub const fn retryable(self) -> bool {
         match self {

@@ -17,7 +17,9 @@ pub use command::GuardrailsCommand;
 pub use settings::GuardrailsSettings;
 
 use judge::Judge;
-use mcp_kit::data::{Live, Problems, Reloader};
+use mcp_contracts::metric;
+use mcp_kit::data::{FolderData, Live, Problems, Reloader};
+use mcp_kit::telemetry::zero_counters;
 use mcp_kit::{Application, Start};
 use prompts::ActionPrompts;
 use resources::RuleResources;
@@ -37,6 +39,8 @@ pub enum StartError {
 /// # Errors
 /// Fails if the rules have problems.
 pub async fn start(start: Start<GuardrailsSettings>) -> Result<Application, StartError> {
+    zero_counters(metric::GUARDRAIL_RELOAD_TOTAL, &[("outcome", &Library::OUTCOMES)]);
+    zero_counters(metric::GUARDRAIL_VERDICTS_TOTAL, &[("verdict", &["allow", "acknowledge", "block", "acknowledged"])]);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // A ready instance must answer its first call within the deadline of its clients, so the detectors are warmed up before. It happens
     // in parallel with loading the rules.
@@ -54,6 +58,10 @@ pub async fn start(start: Start<GuardrailsSettings>) -> Result<Application, Star
         }
         None => Live::new(Library::built_in()?),
     };
+    for rule in live.get().common().set.rules() {
+        let labels = [("rule", rule.compiled.rule.id.clone()), ("severity", rule.severity.name().to_owned())];
+        metrics::counter!(metric::GUARDRAIL_ACTIVATIONS_TOTAL, &labels).increment(0);
+    }
     drop(loading);
     tasks.close();
     let judge = Judge { live: live.clone(), verdicts: start.verdicts, single_use: start.single_use };

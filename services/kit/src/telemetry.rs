@@ -4,6 +4,7 @@ mod files;
 mod log;
 mod sampled;
 mod trace;
+mod zero;
 
 use crate::settings::Settings;
 use mcp_contracts::{Claims, Service, metric};
@@ -14,6 +15,8 @@ use std::time::Duration;
 pub use trace::{CallSpan, inject};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+pub(crate) use zero::of_service as zero_counters_of_service;
+pub use zero::{ZeroLabel, zero_counters};
 
 /// Interval of the upkeep of the metrics.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 //! code. Tools use workflows and the store, workflows use peers and agents, and agents use only their input.
 
 pub mod agent;
+mod counters;
 pub mod llm;
 pub mod outbox;
 pub mod peer;
@@ -39,6 +40,7 @@ pub enum StartError {
 /// Starts the service. It does not wait for its peers: the fallbacks cover one that is down.
 pub async fn start(start: Start<OrchestratorSettings>) -> Result<Application, StartError> {
     let settings = &start.own;
+    counters::begin();
     let opening = start.readiness.latch("store");
     let store = Store::open(start.settings.database_url.reveal())?;
     store.watch(&start.readiness);

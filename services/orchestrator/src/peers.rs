@@ -21,6 +21,13 @@ pub const INJECT: RemoteTool = RemoteTool { name: patterns::tool::INJECT, scopes
 pub const LOG_USAGE: RemoteTool =
     RemoteTool { name: patterns::tool::LOG_USAGE, scopes: &[Scope::PatternsSelect, Scope::PatternsRank] };
 
+/// The tools of each peer.
+pub const CALLED: [(Service, &[RemoteTool]); 3] = [
+    (Service::Guardrails, &[CHECK, ACKNOWLEDGE]),
+    (Service::Memory, &[SEARCH, LIST, REMEMBER]),
+    (Service::Patterns, &[SELECT, INJECT, LOG_USAGE]),
+];
+
 pub struct Peers {
     pub guardrails: Arc<Peer>,
     pub memory: Arc<Peer>,

@@ -14,7 +14,9 @@ pub mod usage;
 use catalog::Catalog;
 use clap::Subcommand;
 use futures::FutureExt;
+use mcp_contracts::metric;
 use mcp_kit::data::{FolderData, Live, Problems, Reloader};
+use mcp_kit::telemetry::zero_counters;
 use mcp_kit::{Application, Erase, OwnCommand, Settings, SingleUse, Start, Verdicts};
 pub use settings::PatternsSettings;
 use std::io::Write;
@@ -46,6 +48,10 @@ pub struct Parts {
 /// # Errors
 /// Fails if the catalogue or the database cannot be used.
 pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartError> {
+    zero_counters(metric::PATTERN_CATALOG_RELOADS_TOTAL, &[("outcome", &Catalog::OUTCOMES)]);
+    zero_counters(metric::VERDICTS_REFUSED_TOTAL, &[]);
+    zero_counters(metric::PATTERN_SELECTIONS_TOTAL, &[("outcome", &["found", "nothing"])]);
+    zero_counters(metric::PATTERN_INJECTIONS_TOTAL, &[("outcome", &["accepted"]), ("reason", &["none"])]);
     let loading = start.readiness.latch("catalog");
     let (stop, mut reloading) = (CancellationToken::new(), JoinSet::new());
     let catalog = match start.own.catalog_dir {
