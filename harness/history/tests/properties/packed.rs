@@ -84,6 +84,18 @@ fn wide() -> Vec<Op> {
         Effect::Outage { service: "memory".into(), down: false },
     ];
     let mut ops: Vec<Op> = effects.into_iter().map(|it| effect(1, Outcome::Ok, it)).collect();
+    ops.extend(wide_times());
+    ops.push(Op {
+        strays: vec![canary(true, 3), canary(false, 4)],
+        workspace: Some("lab".into()),
+        ..call(1, 0, 0, true)
+    });
+    ops
+}
+
+/// Operations whose times need more than 32 bits, or run backwards.
+fn wide_times() -> Vec<Op> {
+    let mut ops = Vec::new();
     let times = [(None, 5, 5), (None, 9, 3), (Some(9), 3, 4), (Some(0), u64::MAX, 0), (Some(1), 2, u64::MAX)];
     for (planned_us, invoke_us, complete_us) in times {
         for phase in [Phase::Setup, Phase::Warmup, Phase::Measured, Phase::Final] {
@@ -95,11 +107,6 @@ fn wide() -> Vec<Op> {
         ops.push(Op { planned_us: Some(1), invoke_us: took_us + 1, complete_us: took_us + 1, ..call(1, 0, 0, true) });
         ops.push(call(1, 7, took_us, true));
     }
-    ops.push(Op {
-        strays: vec![canary(true, 3), canary(false, 4)],
-        workspace: Some("lab".into()),
-        ..call(1, 0, 0, true)
-    });
     ops
 }
 

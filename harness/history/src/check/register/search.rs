@@ -310,10 +310,7 @@ fn content(event: &Event<'_>) -> Option<(u64, bool)> {
         Kind::Seen(value) => (value, true),
         Kind::Delete { .. } | Kind::Missing { .. } | Kind::Conflict(_) => return None,
     };
-    match value.digest() {
-        Some(digest) => Some((digest, is_read)),
-        None => None,
-    }
+    value.digest().map(|digest| (digest, is_read))
 }
 
 /// Returns true if a change leaves another content than this one.
