@@ -122,26 +122,31 @@ async fn stable(probe: &Probe<'_>) -> Result<(), Stop> {
 
 async fn annotations(probe: &Probe<'_>) -> Result<(), Stop> {
     for (_, part) in probe.parts() {
-        let ann = probe.user("ann", "acme");
+        let (ann, zoe) = (probe.user("ann", "acme"), probe.user("zoe", "zeta"));
         let answer = list(probe, &part, &ann.token).await?;
+        let other = list(probe, &part, &zoe.token).await?.result();
+        let others = || other["tools"].as_array().into_iter().flatten();
         for tool in answer.result()["tools"].as_array().into_iter().flatten() {
-            let name = tool["name"].as_str().unwrap_or_default();
-            let is_write = name.split('_').any(|word| WRITES.contains(&word));
-            let deletes = name.contains("delete");
-            let hints = &tool["annotations"];
             let signs = [
-                ("it calls itself read-only", is_write && hints["readOnlyHint"] == true),
-                ("it does not call itself destructive", deletes && hints["destructiveHint"] != true),
+                ("it calls itself read-only, or does not call itself destructive", is_untrue(tool)),
                 (
-                    "it calls itself harmless to repeat or says nothing of it",
-                    is_write && hints["readOnlyHint"] == true && hints["idempotentHint"] != false,
+                    "the list of another organisation says the same",
+                    others().any(|one| one["name"] == tool["name"] && is_untrue(one)),
                 ),
             ];
-            let holds = !(is_write && hints["readOnlyHint"] == true) && !(deletes && hints["destructiveHint"] != true);
-            probe.judge(&part, &format!("the annotations of `{name}`"), holds, &signs, &[&answer]);
+            let case = format!("the annotations of `{}`", tool["name"].as_str().unwrap_or_default());
+            probe.judge(&part, &case, !is_untrue(tool), &signs, &[&answer]);
         }
     }
     Ok(())
+}
+
+/// Returns true if the annotations of a tool contradict its name.
+fn is_untrue(tool: &Value) -> bool {
+    let (name, hints) = (tool["name"].as_str().unwrap_or_default(), &tool["annotations"]);
+    let writes = name.split('_').any(|word| WRITES.contains(&word));
+    let deletes = name.split('_').any(|word| word == "delete");
+    writes && hints["readOnlyHint"] == true || deletes && hints["destructiveHint"] != true
 }
 
 #[cfg(test)]
