@@ -65,9 +65,9 @@ pub const ALL: &[HardeningCheck] = &[
     secrets::metrics::NAMES,
     guardrails::injection::NO_VERDICT,
     guardrails::injection::FOREIGN_VERDICT,
-    guardrails::injection::OTHER_REQUEST,
     guardrails::check::BLOCKED,
     guardrails::check::NOT_DISABLED,
+    guardrails::injection::OTHER_REQUEST,
 ];
 
 /// Returns true if a check disturbs nothing and takes well under a second, so that a gate makes it on every push.
@@ -99,6 +99,10 @@ mod tests {
                 check.id
             );
         }
+        let in_order = ALL.windows(2).all(|pair| {
+            pair[0].id.get(..pair[0].id.len() - 2) != pair[1].id.get(..pair[1].id.len() - 2) || pair[0].id < pair[1].id
+        });
+        assert!(in_order, "ids of a family ascend");
         let mut families: Vec<&str> = ALL.iter().filter_map(|check| check.id.split('-').nth(1)).collect();
         families.dedup();
         assert_eq!(families, ["AUTH", "TEN", "TRN", "LIM", "QUO", "SEC", "GRD"]);

@@ -66,7 +66,8 @@ fn planned_calls(subject: &Subject) -> f64 {
     match subject {
         Subject::Load(workload) => workload.planned_arrivals(),
         Subject::Experiment(experiment) => experiment.load.rate * experiment.length().as_secs_f64(),
-        Subject::Scenario(_) => 0.0,
+        // Their calls are few, whatever their settings.
+        Subject::Scenario(_) | Subject::Hardening(_) => 0.0,
     }
 }
 
