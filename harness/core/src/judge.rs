@@ -75,6 +75,7 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
             experiment: Some(experiment.promises.clone()),
             most_gap_us: Some(MOST_GAP_US),
             required: experiment.required.clone(),
+            expectations: experiment.remembered.map(|_| recorded.expectations.clone()),
             ..Criteria::default()
         },
         Subject::Hardening(_) => Criteria::default(),

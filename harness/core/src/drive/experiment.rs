@@ -3,6 +3,7 @@
 //! runs the experiment.
 
 mod library;
+mod outcomes;
 mod parser;
 pub(crate) mod traffic;
 
@@ -46,6 +47,9 @@ pub struct Experiment {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<WayWish>,
     pub promises: Promises,
+    /// Memory must have the outcome of every acknowledged workflow this long after the load; `None`: not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<Duration>,
     /// Standing checks that must not end without a decision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub required: Vec<String>,

@@ -116,7 +116,7 @@ impl<'d> RecordFiles<'d> {
         let driver = self.document(run_dir::DRIVER).ok();
         let conditions = self.conditions(&plan.subject, driver.as_ref(), history.experiment());
         let history = history.with_conditions(conditions);
-        // Only scenarios record expectations.
+        // A load records no expectations.
         let has_expectations = self.run_dir.join(run_dir::EXPECTATIONS).exists();
         let expectations = if has_expectations { self.lines(run_dir::EXPECTATIONS)?.0 } else { Vec::new() };
         let hardening = match &plan.subject {

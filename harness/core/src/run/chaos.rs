@@ -57,6 +57,10 @@ pub(super) async fn run(
     stage.read_back().await;
     traffic.walk().await;
     let interrupted = cancel.is_cancelled();
+    if let Some(within) = experiment.remembered.filter(|_| !interrupted) {
+        view.show(Event::Stage("waiting for the outcomes of workflows".to_owned()));
+        traffic.expect_outcomes(within).await;
+    }
     let report = ScenarioReport {
         ended: if interrupted { ScenarioEnd::Interrupted } else { ScenarioEnd::Completed },
         why: happened.aborted.clone(),

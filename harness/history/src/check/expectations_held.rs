@@ -1,5 +1,5 @@
-//! expectations-held: every expectation of a scenario was met. One that could not be evaluated is open, and a scenario without any proves
-//! nothing.
+//! expectations-held: every expectation of a scenario, or of an experiment, was met. One that could not be evaluated is open, and a run
+//! without any proves nothing.
 
 use super::Criteria;
 use super::builder::{FindingBuilder, counted};
@@ -10,13 +10,13 @@ use crate::verdict::Verdict;
 
 pub(super) const CHECK: Check = Check {
     name: "expectations-held",
-    proves: "Every expectation of the scenario was evaluated and met",
+    proves: "Every expectation of the scenario or experiment was evaluated and met",
     blind_to: &[
-        "It sees what the scenario looks at, at the moment at which it looks, and nothing else.",
+        "It sees what the scenario or experiment looks at, at the moment at which it looks, and nothing else.",
         "An expectation that must be met by a time is not held against the stack while the machine is crowded or the harness stands still.",
         "A scenario calls one after the other for the most part: it does not show what happens under load.",
     ],
-    evidence: "The expectations that the scenario recorded, each with its verdict.",
+    evidence: "The expectations that the scenario or experiment recorded, each with its verdict.",
     rule: Rule::Bound(judge),
 };
 
@@ -41,7 +41,7 @@ fn judge(_history: &History, criteria: &Criteria, finding: &mut FindingBuilder) 
         }
     }
     let mut summary = match finding.judged + finding.open {
-        0 => "the scenario evaluated no expectation".to_owned(),
+        0 => "the run evaluated no expectation".to_owned(),
         all => format!("{}, {} met", counted(all, "expectation", "expectations"), finding.judged - finding.violations),
     };
     if let Some(first) = expectations.iter().find(|expectation| expectation.verdict == Verdict::Fail) {

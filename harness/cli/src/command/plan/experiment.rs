@@ -51,6 +51,8 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
     let in_force = experiment.promises.in_force_us.iter();
     lines.extend(in_force.map(|us| format!("in force     within {} ms of a change", us / 1_000)));
     lines.extend(experiment.promises.withdrawn.iter().map(|pattern| format!("withdrawn    {pattern}")));
+    let remembered = experiment.remembered.iter();
+    lines.extend(remembered.map(|time| format!("remembered   within {} ms of the load", time.as_millis())));
     lines.extend(experiment.required.iter().map(|check| format!("required     {check}")));
     lines
 }

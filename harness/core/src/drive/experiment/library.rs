@@ -70,6 +70,7 @@ built_in! {
     "sliced-bytes",
     "redis-blackhole",
     "requests-truncated",
+    "late-close",
     "redis-errors",
     "cpu-squeeze",
     "memory-squeeze",
@@ -182,6 +183,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
 #[cfg(test)]
 mod tests {
     use super::{BUILT_IN, ExperimentError, all, files, find, read, stem};
+    use crate::fault::FaultKind;
     use std::collections::{BTreeSet, HashSet};
     use std::path::Path;
 
@@ -201,6 +203,26 @@ mod tests {
             assert!(ids.insert(experiment.id.clone()), "{} is there twice", experiment.id);
             assert!(experiment.length().as_secs() < 60, "`{}` takes a minute or more", experiment.name);
         }
+    }
+
+    #[test]
+    fn every_kind_of_fault_and_every_toxic_has_an_experiment() {
+        // Each kind of fault is a file with this text; `network` has the kind of its toxic.
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fault");
+        let mut kinds: BTreeSet<String> = chaos_proxy::toxic::ALL.iter().map(|toxic| toxic.name.to_owned()).collect();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_file() && std::fs::read_to_string(&path).unwrap().contains("\nimpl Fault for ") {
+                kinds.insert(stem(&path));
+            }
+        }
+        assert!(kinds.len() > chaos_proxy::toxic::ALL.len() && kinds.remove("network"), "{kinds:?}");
+        let experiments = all(None).unwrap_or_else(|error| panic!("{error}"));
+        for order in experiments.iter().flat_map(|experiment| &experiment.faults) {
+            let is_state = matches!(order.fault, FaultKind::Redis(_));
+            kinds.remove(if is_state { "redis" } else { order.fault.kind() });
+        }
+        assert!(kinds.is_empty(), "no experiment of the catalogue uses {kinds:?}");
     }
 
     #[test]

@@ -42,6 +42,10 @@ pub(super) fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Vec
     if filled.value.load.organisations.is_some_and(|count| count > filled.value.load.users) {
         filled.note("load.organisations", "it is out of range", "1 to the number of users");
     }
+    let has_orchestrator = matches!(filled.value.stack, StackName::Full);
+    if filled.value.expect.remembered.is_some() && !has_orchestrator {
+        filled.note("expect.remembered", "this stack runs no workflows", "only with `stack = \"full\"`");
+    }
     let length = length(&filled.value, &faults);
     if length > LONGEST {
         let what = format!("it takes {} s", length.as_secs());
@@ -86,6 +90,7 @@ fn experiment(
         evidence: form.evidence,
         ways: form.ways,
         promises,
+        remembered: form.expect.remembered.map(|time| time.0),
         required: form.requires,
         catches: form.catches,
         abort: Abort { error_share: form.abort.error_share, within: form.abort.within.0 },

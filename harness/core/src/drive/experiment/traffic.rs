@@ -1,6 +1,7 @@
 //! The load of an experiment: the mix and the users of the traffic engine, with arrivals at a constant rate. A slow stack delays calls, but
 //! does not reduce their number; latency counts from the planned start.
 
+use super::outcomes::Outcomes;
 use super::{Limited, Load};
 use crate::drive::client::ClientOptions;
 use crate::drive::scenario::Stage;
@@ -33,13 +34,15 @@ pub(crate) struct Traffic<'s> {
     tally: Tally,
     /// The users of the load, once it has begun.
     users: OnceLock<Vec<(Identity, Grant)>>,
+    outcomes: Outcomes,
 }
 
 impl<'s> Traffic<'s> {
     /// Prepares a load that runs until `stop` is cancelled. `allowed` are the errors that clients may get.
     pub(crate) fn new(stage: &'s Stage<'s>, load: &'s Load, allowed: &[String], stop: &CancellationToken) -> Self {
         let (pace, clock) = (Pace::endless(load.rate, stop.clone()), RealClock::start(stage.epoch_us()));
-        Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()), users: OnceLock::new() }
+        let (users, outcomes) = (OnceLock::new(), Outcomes::default());
+        Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()), users, outcomes }
     }
 
     /// Makes the calls of all users until `stop` is cancelled.
@@ -100,8 +103,16 @@ impl<'s> Traffic<'s> {
             let instance = instance.as_ref().map(|(name, endpoint)| (name.as_str(), endpoint));
             let op = user.send(scene, instance, due).await;
             self.tally.end(&op, turn.send_lag_us(op.invoke_us));
+            self.outcomes.add(&op);
             self.stage.record(&op);
         }
+    }
+
+    /// Expects that memory has the outcome of every acknowledged workflow within this time after the load.
+    pub(crate) async fn expect_outcomes(&self, within: Duration) {
+        let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
+        let grants: Vec<Grant> = people.iter().map(|(_, grant)| grant.clone()).collect();
+        self.outcomes.expect(self.stage, &grants, within).await;
     }
 
     /// Makes the calls of an organisation that exceeds its limit, at a rate of its own.

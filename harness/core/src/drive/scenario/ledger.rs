@@ -20,7 +20,8 @@ pub(super) struct Ledger {
     recorder: Recorder,
     recorded: Mutex<u64>,
     expectations: Mutex<Expectations>,
-    written: Mutex<BTreeMap<Arc<str>, Written>>,
+    /// By organisation and id.
+    written: Mutex<BTreeMap<(String, Arc<str>), Written>>,
     quotas: Mutex<Vec<Quota>>,
     epoch_us: u64,
     view: Arc<dyn View>,
@@ -120,7 +121,7 @@ impl Ledger {
         let mut written = self.written.lock();
         for key in effect.contents().filter_map(|(key, _, _)| key) {
             let record = || Written { grant: grant.clone(), tags: tags.clone(), deleted: false };
-            written.entry(Arc::clone(key)).or_insert_with(record);
+            written.entry((grant.organisation.clone(), Arc::clone(key))).or_insert_with(record);
         }
         let deleted = match effect {
             Effect::Delete { key } => std::slice::from_ref(key),
@@ -128,7 +129,7 @@ impl Ledger {
             _ => &[],
         };
         for key in deleted {
-            if let Some(record) = written.get_mut(key) {
+            if let Some(record) = written.get_mut(&(grant.organisation.clone(), Arc::clone(key))) {
                 record.deleted = true;
             }
         }
@@ -145,7 +146,7 @@ impl Ledger {
         };
         let written = self.written.lock();
         let mine = written.iter().filter(|(_, record)| !record.deleted && whose(&record.grant) && matches(record));
-        mine.map(|(key, _)| Arc::clone(key)).collect()
+        mine.map(|((_, key), _)| Arc::clone(key)).collect()
     }
 
     /// Writes everything recorded so far to the history.

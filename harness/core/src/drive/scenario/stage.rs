@@ -117,6 +117,11 @@ impl<'a> Stage<'a> {
         self.actor(grant)
     }
 
+    /// Returns a user who reads after the load.
+    pub(crate) fn final_reader(&'a self, grant: Grant) -> Actor<'a> {
+        self.actor(grant).in_phase(Phase::Final)
+    }
+
     pub(super) fn actor(&'a self, grant: Grant) -> Actor<'a> {
         Actor::new(self, grant)
     }
@@ -199,16 +204,22 @@ impl<'a> Stage<'a> {
             if found.is_some() || took >= within {
                 let seen = if found.is_some() { "observed" } else { "not observed" };
                 let seen = format!("{seen} after {} ms", took.as_millis());
-                // No crowd delays every one of many probes for this long.
-                if took >= NEVER && probes >= MANY_PROBES {
-                    self.ledger.expect(expected, word(found.is_some()), &seen, Vec::new());
-                } else {
-                    self.ledger.expect_in_time(expected, word(found.is_some()), &seen, Vec::new());
-                }
+                self.expect_by(expected, found.is_some(), (took, probes), &seen, &[]);
                 return found;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Records whether an expectation held after this time and number of probes.
+    pub(crate) fn expect_by(&self, expected: &str, held: bool, waited: (Duration, u32), seen: &str, ops: &[u64]) {
+        let (took, probes) = waited;
+        // No crowd delays every one of many probes for this long.
+        if took >= NEVER && probes >= MANY_PROBES {
+            self.ledger.expect(expected, word(held), seen, ops.to_vec());
+        } else {
+            self.ledger.expect_in_time(expected, word(held), seen, ops.to_vec());
         }
     }
 
@@ -357,7 +368,7 @@ impl Read for Lane<'_> {
             writer.and_then(|at| grants.get(at).cloned())
         };
         if let Some(grant) = grant {
-            let mut reader = self.stage.actor(grant).in_phase(Phase::Final);
+            let mut reader = self.stage.final_reader(grant);
             for _ in 0..READ_BACK_ATTEMPTS {
                 let reply = reader.call("get_memory", json!({ "id": &*id })).await;
                 // Many reads at once reach the limit of a second; that of a day is not waited for.

@@ -195,6 +195,9 @@ pub(super) struct Expect {
     /// Minimum time that a stopped part reports *not ready* before it exits.
     #[schemars(extend("x-at-least" = "1ms", "x-at-most" = "1m"))]
     pub(super) notice: Option<Length>,
+    /// Memory must have the outcome of every acknowledged workflow, once, this long after the load.
+    #[schemars(extend("x-at-least" = "1s", "x-at-most" = "1m"))]
+    pub(super) remembered: Option<Length>,
     /// What counters must show.
     #[schemars(extend("default" = []))]
     pub(super) counters: Vec<CounterForm>,
