@@ -1,5 +1,5 @@
-//! The state that all users of one drive share. It waits until the next call of a user is due, then makes, counts and
-//! records the call.
+//! The driver: the state that all users of one drive share. [`Driver::turn`] waits until the next call of a user is due,
+//! then makes, counts and records the call. Calls before and after the load are *quiet*: they follow no schedule.
 
 use crate::error::DriveError;
 use crate::usage::Usage;
@@ -38,9 +38,10 @@ pub(crate) struct Driver {
     clock: RealClock,
     recorder: Recorder,
     tally: Tally,
-    /// Makes the users and the task that measures begin at the same time.
+    /// Lets the users and the task that measures begin at the same time.
     all_ready: Barrier,
     plan: OnceLock<Plan>,
+    /// Number of quiet calls that are still to be made.
     quiet_left: AtomicU64,
     acknowledged: AtomicU64,
     transactions: OnceLock<u64>,
@@ -55,7 +56,7 @@ pub(crate) struct Driver {
 struct Plan {
     window: Window,
     pace: Pace,
-    /// The pace of the users after those of the model.
+    /// The pace of the additional users, whose numbers follow those of the users of the model.
     beside: Option<Pace>,
 }
 
@@ -126,7 +127,7 @@ impl Driver {
         self.tally.user_ends();
     }
 
-    /// Returns the phases and the paces. The first caller sets them, beginning [`LEAD_US`] later.
+    /// Returns the phases and the paces. The first call sets them; the load begins [`LEAD_US`] after it.
     fn plan(&self) -> &Plan {
         self.plan.get_or_init(|| {
             let workload = &self.assignment.workload;
@@ -141,7 +142,7 @@ impl Driver {
         let Some(plan) = self.plan.get() else { return false };
         let is_additional = user_number >= self.assignment.workload.users as usize;
         let pace = plan.beside.as_ref().filter(|_| is_additional).unwrap_or(&plan.pace);
-        // Never contended, because one user of goose makes all calls of this number.
+        // This lock never waits, because one user of goose makes all calls of this user.
         let mut user = self.users[user_number].lock().await;
         match user.next(&self.scene, pace, &self.clock).await {
             Some(due) => self.make(&mut user, due).await,
@@ -163,8 +164,8 @@ impl Driver {
         self.make_quietly(&mut user, due).await;
     }
 
-    /// Lets one user walk through everything that it can list, or through the memories with one tag. Returns the number of records in the replies;
-    /// `None` if the walk did not come to its last page.
+    /// Lists, page by page, all memories that one user can see, or those with one tag. Returns the number of records in the replies, or `None` if the
+    /// last page was not reached.
     pub(crate) async fn walk_quietly(&self, user_number: usize, tag: Option<&str>) -> Option<u64> {
         let mut user = self.users[user_number].lock().await;
         let turn = Turn::quiet(Phase::Final);
@@ -217,12 +218,12 @@ impl Driver {
         }
     }
 
-    /// Makes, counts and records one call; returns false if the user has no token.
+    /// Does the same as [`Driver::call`], but returns only true, or false if the user has no token.
     async fn make(&self, user: &mut User, due: Due) -> bool {
         self.call(user, due).await.is_some()
     }
 
-    /// See [`Driver::make`].
+    /// Makes, counts and records one call. Returns `None` if the user has no token.
     async fn call(&self, user: &mut User, due: Due) -> Option<Op> {
         if let Err(error) = user.refresh(&self.minter) {
             self.give_up(error.to_string());
@@ -252,7 +253,7 @@ impl Driver {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Sets the number of quiet calls that follow, from which the remaining time is estimated.
+    /// Sets the number of quiet calls that follow. The remaining time is estimated from it.
     pub(crate) fn expect(&self, calls: u64) {
         self.quiet_left.store(calls, Ordering::Relaxed);
     }
@@ -338,14 +339,14 @@ impl Driver {
             send_lag_us_p50: self.tally.send_lag_us(50.0),
             send_lag_us_p99: self.tally.send_lag_us(99.0),
             cpu_us: measured.cpu_us,
-            // The peak is sampled once a second, so a short measured phase may have no sample. The mean is its lower bound.
+            // The peak is sampled once a second, so a short measured phase may have no sample. The peak is at least the mean.
             cpu_peak: (cpu_peak.max(mean) * 1e3).round() / 1e3,
             rss_peak_bytes: Usage::now().rss_peak_bytes,
             users_peak: self.tally.peak(),
             final_walks: self.final_walks.get().copied(),
             final_sample: self.final_sample.get().copied(),
             stalls,
-            // `give_up` cancels `stop` as well. Then the problem is the reason, and not a signal.
+            // `give_up` cancels `stop` as well. If there is a problem, it ended the run, and not a signal.
             interrupted: self.stop.is_cancelled() && problems.is_empty(),
             problems,
         }

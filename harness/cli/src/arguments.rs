@@ -1,4 +1,5 @@
-//! The command line. A subcommand has one file here, one variant below and one file in `command/`.
+//! The command line. A subcommand has one variant below and one file in `command/`. Its arguments are in a file of `arguments/`, which related
+//! subcommands share; subcommands with at most a few arguments have them here.
 
 mod chaos;
 mod client_config;

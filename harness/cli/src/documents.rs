@@ -42,22 +42,22 @@ harness check --list
 ```
 
 A check takes the recorded history of a run and returns one finding. `fail`: the history has a violation, and the finding names the operations
-that prove it. `unknown`: the evidence is missing or leaves a violation open, or the check itself failed. `pass`: something was judged, and nothing
+that prove it. `unknown`: the evidence is missing or cannot exclude a violation, or the check itself failed. `pass`: something was judged, and nothing
 contradicts it. The verdict of a run is the worst of its findings.
 
 All checks share these limits:
 
-- They judge what the harness sent and received. What no call of the run touched is not judged.
-- A call without an answer may have taken effect or not; a check judges only what holds in either case.
-- Times are those of the harness. A stall of more than 50 ms of the process that makes the calls is recorded, and calls that overlap it are not judged for
-  time. While stalls or other processes overlap more than 5 % of the calls, or the driver was the limit, a broken bound is `unknown`; a violation of
-  safety is `fail` all the same (decision 0027).
-- A content is compared by a 64-bit digest.
+- They judge what the harness sent and received. A record or feature that no call of the run touched is not judged.
+- A call without an answer may have taken effect or not; a check judges only what is true in both cases.
+- Times are those of the harness. If the process that makes the calls stalls for more than 50 ms, the stall is recorded, and the times of calls that overlap
+  it are not judged. If stalls or other processes overlap more than 5 % of the calls, or the driver was the bottleneck, a broken bound is `unknown`; a
+  violation of safety is still `fail` (decision 0027).
+- Contents are compared by a 64-bit digest.
 
-Beside these checks every run has the finding `run-is-evidence`. Of a load it proves that calls succeeded and were recorded to the end, that at least
-99 % of the planned arrivals were sent, and that the driver was neither saturated nor late; of a scenario, that it was played to its end. It never
-fails: without it a run is unknown. It sees totals, the busiest second of the driver and the 99th percentile of the send lag, so that a short pause of
-the driver passes.
+In addition to these checks every run has the finding `run-is-evidence`. For a load it proves that calls succeeded and were recorded to the end, that at
+least 99 % of the planned arrivals were sent, and that the driver was neither saturated nor late; for a scenario, that it was played to its end. It
+never fails: if it is not proven, the run is unknown. It uses totals, the busiest second of the driver and the 99th percentile of the send lag, so a
+short pause of the driver passes.
 ";
 
 #[test]

@@ -25,7 +25,7 @@ pub struct History {
     /// The calls that wrote each content, by its number.
     writers: Groups,
     experiment: Option<Experiment>,
-    /// Found when the first check asks for it.
+    /// Computed at first use.
     mentions: OnceLock<Mentions>,
     conditions: Conditions,
 }
@@ -37,9 +37,9 @@ pub struct Changes<'h> {
     pub writes: &'h [u32],
     /// Deletions that were acknowledged, or may have happened.
     pub deletes: &'h [u32],
-    /// Updates that made the record readable for its whole workspace, or may have.
+    /// Updates that made the record readable for its whole workspace, or may have done so.
     pub shares: &'h [u32],
-    /// Updates that made the record private, or may have.
+    /// Updates that made the record private, or may have done so.
     pub hidings: &'h [u32],
 }
 
@@ -63,7 +63,7 @@ impl History {
         Self { experiment: Some(experiment), ..self }
     }
 
-    /// The record of the experiment; `None` if the run was not one.
+    /// The record of the experiment; `None` if the run was no experiment.
     pub const fn experiment(&self) -> Option<&Experiment> {
         self.experiment.as_ref()
     }
@@ -74,7 +74,7 @@ impl History {
         Self { conditions: conditions.normal(), ..self }
     }
 
-    /// The conditions of the run. To each stall the time is added that it took to work off what waited.
+    /// The conditions of the run. Each stall includes the time that the stack then needs to work off the backlog.
     pub const fn conditions(&self) -> &Conditions {
         &self.conditions
     }
@@ -129,15 +129,15 @@ impl History {
         self.calls().filter(|(_, op)| op.planned_us().is_some()).map(|(_, op)| op.process()).collect()
     }
 
-    /// Returns the measured calls whose latency is judged. If some users follow a schedule, only their calls: the others
-    /// send nothing while nothing answers, so that their calls would hide an outage.
+    /// Returns the measured calls whose latency is judged. If some users follow a schedule, these are only the calls of
+    /// those users. All others wait for their replies during an outage, so their few slow calls would hide it.
     pub fn timed_calls(&self) -> impl Iterator<Item = (u32, OpRef<'_>)> {
         let scheduled = self.scheduled_users();
         self.calls().filter(move |(_, op)| scheduled.is_empty() || scheduled.contains(&op.process()))
     }
 
-    /// Returns the planned arrivals within a span. Calls of organisations that have used up their limit are left out, because their refusals say
-    /// nothing about the capacity of the stack. Calls that follow from an arrival are left out, because their number depends on the mix. If no call
+    /// Returns the planned arrivals within a span. Calls of organisations that have used up their limit are omitted, because their refusals say
+    /// nothing about the capacity of the stack. Calls that follow from an arrival are omitted, because their number depends on the mix. If no call
     /// of the run was planned, every call is an arrival.
     pub fn load_in(&self, span: Span) -> impl Iterator<Item = (u32, OpRef<'_>)> {
         let (used_up, scheduled) = (self.used_up(), self.calls().any(|(_, op)| op.planned_us().is_some()));
@@ -145,7 +145,7 @@ impl History {
         self.calls_in(span).filter(move |(_, op)| arrived(*op) && !used_up.contains(&op.caller().tenant))
     }
 
-    /// Returns the organisations whose call that was sent last was refused by quota.
+    /// Returns the organisations whose latest call of the run was refused by quota.
     fn used_up(&self) -> HashSet<u32> {
         let mut last: HashMap<u32, OpRef<'_>> = HashMap::new();
         for (_, op) in self.calls() {
@@ -181,7 +181,7 @@ impl History {
         value.content().map_or(&[], |content| self.writers.get(content))
     }
 
-    /// Reads of one record that ended `ok`: position, operation, id, and the state in the reply.
+    /// Successful reads of single records: position, operation, id, and the state in the reply; `None` if the record was not found.
     pub fn reads(&self) -> impl Iterator<Item = (u32, OpRef<'_>, KeyRef<'_>, Option<StateRef<'_>>)> {
         self.answered().filter_map(|(at, op)| match op.effect() {
             EffectRef::Read { key, value } => Some((at, op, key, value)),
@@ -215,7 +215,7 @@ impl History {
         self.numbered().filter(|(_, op)| op.is_ok())
     }
 
-    /// Where calls mention records.
+    /// The places at which calls mention each record.
     pub(crate) fn mentions(&self) -> &Mentions {
         self.mentions.get_or_init(|| Mentions::of(self))
     }

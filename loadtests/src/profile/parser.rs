@@ -1,5 +1,5 @@
-//! From the TOML of a profile to a workload. The struct below is the form of the file: its schema (docs/profile.schema.json), its checks and its
-//! values all come from it. A new key is one field.
+//! Parses a profile (TOML) into a workload. The struct below defines the file: the schema (docs/profile.schema.json), the checks and the values all
+//! come from it. A new key is one field.
 
 use harness_core::drive::traffic::operations::{names, service_of};
 use harness_core::plan::data_file::form::{self, Filled, Length, Thresholds};
@@ -15,8 +15,8 @@ use std::time::Duration;
 pub(super) const USERS: RangeInclusive<u32> = 1..=10_000;
 pub(super) const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 pub(super) const RATE: RangeInclusive<f64> = 0.001..=MAX_RATE;
-/// Users that make the arrivals beside a closed model, unless a profile has another number: enough that a user is free
-/// for each arrival while calls take up to 400 ms at 100 arrivals per second.
+/// Default number of users that make the arrivals beside a closed model. At 100 arrivals per second, a user is free for
+/// each arrival as long as calls take at most 400 ms.
 pub(super) const ARRIVAL_USERS: u32 = 40;
 /// [`RATE`] in words.
 pub(super) const RATE_TEXT: &str = "arrivals per second, from 0.001 to 100000";
@@ -100,7 +100,7 @@ fn thresholds(_: &mut SchemaGenerator) -> Schema {
     form::thresholds(&names())
 }
 
-/// Returns the workload as far as it can be read, and every problem. The workload can be used only if there is no problem.
+/// Returns the parts of the workload that can be read, and every problem. The workload can be used only if there is no problem.
 pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec<Problem>), Vec<Problem>> {
     let mut profile = form::read::<Profile>(file, text, &[])?;
     check(&mut profile);

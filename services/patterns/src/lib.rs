@@ -1,5 +1,5 @@
-//! The patterns service: a catalogue of prompt patterns, which it recommends and injects. No pattern is injected
-//! without a verdict. The modules of the catalogue and of the score know no caller.
+//! The patterns service: recommends and injects the prompt patterns of a catalogue. No pattern is injected without a
+//! verdict. The modules `catalog` and `score` do not know who calls them.
 
 pub mod catalog;
 pub mod index;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub single_use: SingleUse,
 }
 
+/// Opens the catalogue and the database, and returns the application with its tools.
+///
 /// # Errors
 /// Fails if the catalogue or the database cannot be used.
 pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartError> {

@@ -1,5 +1,5 @@
-//! `harness check`: judges a recorded run, or every run of a recorded gate, again from its directory alone; or lists
-//! the checks.
+//! `harness check`: judges a recorded run, or every run of a recorded gate, again. It reads nothing but the run directory.
+//! With `--list` it prints the checks.
 
 use super::gate;
 use super::runs::directory;

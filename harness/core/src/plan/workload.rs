@@ -1,4 +1,4 @@
-//! A resolved workload: operations, users, arrivals, durations and thresholds. This file has only the data of the plan;
+//! A resolved workload: operations, users, arrivals, durations and thresholds, and the reasons why it cannot be driven.
 //! `loadtests` reads the profiles (TOML).
 
 use harness_history::percentile;
@@ -19,7 +19,7 @@ pub struct Workload {
     /// Number of organisations, over which the users are spread.
     pub organisations: u32,
     pub model: Model,
-    /// Arrivals beside the users of a closed model; `None` if there are none.
+    /// Arrivals in addition to the users of a closed model; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
     /// Duration of the load before the measured phase.
@@ -28,7 +28,7 @@ pub struct Workload {
     pub duration: Duration,
     /// Deadline of one call. The outcome of a call that takes longer is unknown.
     pub call_deadline: Duration,
-    /// Longest time without a completed good call while calls wait.
+    /// Maximum time without a successful call while calls wait for their replies: the bound of the check `no-gap`.
     #[serde(default = "default_longest_gap")]
     pub longest_gap: Duration,
     /// Weight of each operation, by its name.
@@ -45,12 +45,12 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Returns the number of all users: those of the model, and those of the arrivals beside it.
+    /// Returns the number of all users: those of the model, and those that make the additional arrivals.
     pub fn all_users(&self) -> u32 {
         self.users + self.beside.as_ref().map_or(0, |beside| beside.users)
     }
 
-    /// Returns the reasons why it cannot be driven, one line each.
+    /// Returns the reasons why this workload cannot be driven, one line each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let Self { users, organisations, .. } = self;
         let mut problems = Vec::new();
@@ -81,7 +81,8 @@ impl Workload {
         scheduled + warmup(beside) + beside * self.duration.as_secs_f64()
     }
 
-    /// Returns the most calls of the mix in the measured phase whose latency is judged; `None` if only the service limits them.
+    /// Returns the maximum number of calls of the measured phase whose latency is judged; `None` if only the speed of the
+    /// service limits their number.
     fn most_calls(&self) -> Option<f64> {
         if let Some(beside) = &self.beside {
             return Some(beside.rate * self.duration.as_secs_f64());
@@ -89,6 +90,7 @@ impl Workload {
         match &self.model {
             Model::Closed { think_time } if think_time.is_zero() => None,
             Model::Closed { think_time } => {
+                // Each user makes one more call than it pauses.
                 Some(f64::from(self.users) * (self.duration.as_secs_f64() / think_time.as_secs_f64() + 1.0))
             }
             Model::Open { stages } => Some(stages.iter().map(RateStage::calls).sum()),
@@ -96,8 +98,8 @@ impl Workload {
     }
 }
 
-/// Returns one line for each threshold on a percentile that this number of calls of a mix cannot decide. Calls that follow from another one are not counted, so
-/// an operation that is not in the mix is not judged here.
+/// Returns one line for each threshold on a percentile that needs more calls than the mix is expected to make. An
+/// operation that is not in the mix is not judged here: other operations cause its calls, so their number is unknown.
 pub(crate) fn too_few_calls(thresholds: &[Threshold], mix: &BTreeMap<String, u32>, calls: f64) -> Vec<String> {
     let all: u32 = mix.values().sum();
     let problem = |threshold: &Threshold| {
@@ -132,18 +134,18 @@ pub enum Model {
     },
 }
 
-/// Longest time without a completed good call, unless a file sets another: what a user notices as an outage.
+/// Default of [`Workload::longest_gap`]. A user notices a longer gap as an outage.
 const fn default_longest_gap() -> Duration {
     Duration::from_secs(1)
 }
 
-/// Arrivals at a fixed rate, made by users of their own beside those of a closed model. A closed model sends nothing while
-/// nothing answers, so that an outage is a few slow calls; these arrivals continue, and each of them is late.
+/// Arrivals at a fixed rate, made by additional users beside those of a closed model. In a closed model an outage is only
+/// a few slow calls, because its users wait for their replies. These arrivals continue, and each of them is late.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Beside {
     /// Arrivals per second.
     pub rate: f64,
-    /// Number of users that make them.
+    /// Number of users that make the arrivals.
     pub users: u32,
 }
 

@@ -12,18 +12,18 @@ use crate::view::OpRef;
 pub(super) struct FindingBuilder {
     /// Number of facts that were judged.
     pub(super) judged: u64,
-    /// Number of them that violate the check.
+    /// Number of judged facts that violate the check.
     pub(super) violations: u64,
     /// Number of facts that could not be judged.
     pub(super) open: u64,
-    /// Number of violations that no doubt about the run explains.
+    /// Number of violations that count even if the conditions of the run are in doubt.
     certain: u64,
     evidence: Vec<Evidence>,
     doubts: Vec<Evidence>,
 }
 
 impl FindingBuilder {
-    /// Counts a violation; the text is made only if there is room for it.
+    /// Counts a violation. `what` is called only if the finding has room for more evidence.
     pub(super) fn violation(&mut self, what: impl FnOnce() -> String, ops: &[u32]) {
         self.violation_with(|| Evidence::of(what(), ops));
     }
@@ -35,13 +35,13 @@ impl FindingBuilder {
         }
     }
 
-    /// Counts a violation of a bound that no stall, crowd or late driver explains.
+    /// Counts a violation of a bound that neither a stall, nor a busy machine, nor a late driver can explain.
     pub(super) fn certain_violation(&mut self, what: impl FnOnce() -> String, ops: &[u32]) {
         self.certain += 1;
         self.violation(what, ops);
     }
 
-    /// As [`FindingBuilder::certain_violation`], with the evidence.
+    /// Does the same as [`FindingBuilder::certain_violation`] for evidence that the caller builds.
     pub(super) fn certain_violation_with(&mut self, evidence: impl FnOnce() -> Evidence) {
         self.certain += 1;
         self.violation_with(evidence);
@@ -52,7 +52,7 @@ impl FindingBuilder {
         self.violations > 0 && self.certain == 0
     }
 
-    /// Makes doubts of all violations, for one reason.
+    /// Turns all violations into doubts, because of `why`.
     pub(super) fn excuse(&mut self, why: &str) {
         self.open += std::mem::take(&mut self.violations);
         let mut doubts = vec![Evidence::of(format!("not held against the stack, because {why}"), &[])];
@@ -62,7 +62,7 @@ impl FindingBuilder {
         self.doubts = doubts;
     }
 
-    /// Counts a fact that could not be judged, and why. The reason is shown if violations leave room for it.
+    /// Counts a fact that could not be judged. The reason `why` is shown if the violations leave room for it.
     pub(super) fn doubt(&mut self, why: impl Into<String>) {
         self.doubt_with(Evidence::of(why, &[]));
     }
@@ -107,7 +107,7 @@ impl FindingBuilder {
         figure.text
     }
 
-    /// Leaves everything open for one reason, and returns it as the summary.
+    /// Counts one fact as not judged, so that the check cannot pass, and returns the reason as the summary.
     pub(super) fn unknown(&mut self, why: &str) -> String {
         self.open += 1;
         why.to_owned()

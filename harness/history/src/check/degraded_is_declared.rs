@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     name: "degraded-is-declared",
     proves: "No workflow reports `completed` although one of its steps fell back or failed, or although it ran completely within an outage of a service that it needs",
     blind_to: &[
-        "An outage counts only if the harness took every instance away: a slow, broken or partly unavailable service does not.",
+        "An outage counts only if the harness stopped every instance of the service: a slow, broken or partly unavailable service does not count.",
         "A workflow that lies only partly within an outage is judged by its own steps alone.",
         "A step that hides its own failure is not seen.",
     ],

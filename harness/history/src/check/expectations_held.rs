@@ -13,8 +13,8 @@ pub(super) const CHECK: Check = Check {
     proves: "Every expectation of the scenario or experiment was evaluated and met",
     blind_to: &[
         "It sees what the scenario or experiment looks at, at the moment at which it looks, and nothing else.",
-        "An expectation that must be met by a time is not held against the stack while the machine is crowded or the harness stands still.",
-        "A scenario calls one after the other for the most part: it does not show what happens under load.",
+        "If an expectation with a deadline is not met while other processes use the machine or the harness stalls, it is not counted as a violation.",
+        "A scenario makes most of its calls one after the other: it does not show what happens under load.",
     ],
     evidence: "The expectations that the scenario or experiment recorded, each with its verdict.",
     rule: Rule::Bound(judge),

@@ -1,5 +1,5 @@
-//! fault-hit: every fault hit the load. If a fault hit too few requests, or its hits could not be counted, the experiment proves nothing, so the
-//! check is unknown (decision 0015). It never fails.
+//! fault-hit: every fault hit the load. If a fault hit too few requests, or its hits could not be counted, the experiment proves nothing and the
+//! finding is unknown (decision 0015). The check never fails.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
@@ -9,8 +9,8 @@ pub(super) const CHECK: Check = Check {
     name: "fault-hit",
     proves: "Every fault was injected, and at least the required number of requests met it",
     blind_to: &[
-        "Each injection has hits of its own, from its order to its end or to the next injection of the same fault. Two different faults on one part at the same time are each credited with the same requests.",
-        "A request that passed while the fault was in place counts as hit, also if the fault did not change what came of it.",
+        "The hits of an injection are counted from its start to its end, or to the next injection of the same fault. If two different faults act on one part at the same time, the same requests count for both.",
+        "A request that passed while the fault was in place counts as a hit, even if the fault did not change its result.",
         "It does not see how strong a fault was, such as how much latency it really added.",
     ],
     evidence: "The faults of the experiment with their number of hits, and the traffic counted between parts. It never fails: a fault that hit nothing proves nothing.",
@@ -39,8 +39,8 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     Some(summary.join("; "))
 }
 
-/// Returns the hits of a fault in words; the error is the reason why the fault proves nothing. At least one hit is required, even if the experiment
-/// requires none.
+/// Returns a text with the number of hits of a fault. The error is the reason why the fault proves nothing. At least one hit is required, even if the
+/// experiment requires none.
 fn hits(fault: &Fault, experiment: &Experiment, least: u64) -> Result<String, String> {
     let (name, least) = (&fault.name, least.max(1));
     let by = if fault.counted_by.is_empty() { String::new() } else { format!(", counted by {}", fault.counted_by) };
@@ -56,7 +56,8 @@ fn hits(fault: &Fault, experiment: &Experiment, least: u64) -> Result<String, St
     }
 }
 
-/// Returns true if the traffic on the way, or on every way to the part, was counted while the fault was in place and was zero.
+/// Returns true if the traffic to the target of a fault was counted while the fault was in place and was zero. The target is one way between two
+/// parts, or a part; then every counted way to the part must have been without traffic.
 fn nothing_passed(fault: &Fault, experiment: &Experiment) -> bool {
     let until_us = fault.until_us();
     let is_target = |way: &&Way| {

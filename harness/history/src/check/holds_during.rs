@@ -7,7 +7,7 @@ pub(super) const CHECK: Check = Check {
     name: "holds-during",
     proves: "The thresholds for the time of the fault hold for the calls sent from the order to inject the first fault until the last one was gone",
     blind_to: &[
-        "The span includes the time that it took to inject and remove the faults: a short fault is diluted by the calls beside it.",
+        "The span includes the time that it took to inject and remove the faults: for a short fault, the calls of that time hide part of its effect.",
         "It has the blind spots of `error-rate` and `latency`.",
     ],
     evidence: "The span of the fault, and calls sent in it.",

@@ -17,13 +17,13 @@ pub(super) const CHECK: Check = Check {
     proves: "Every search for one record returned exactly this record if the reader may see it, and every list returned each record with its tag that the reader may see, once, newest first, and none that was deleted or that the reader must not see",
     blind_to: &[
         "A search by words is judged only if the load recorded which record it was for, and only after the load or if the record was never changed.",
-        "A record whose tags were changed, or may have been, is not expected in lists by a tag, nor one with several tags; one whose visibility may have changed is expected only by its user.",
-        "Of a walk that was not ended, only records that are certainly newer than its last one are expected.",
+        "A record with several tags, or whose tags may have changed, is not expected in lists by a tag. A record whose visibility may have changed is expected only in lists of its user.",
+        "If a walk through a list did not reach its last page, only records that are certainly newer than its last record are expected.",
         "The order of two records is judged if their creations are 100 ms apart, because clocks of servers differ.",
         "In a scenario only searches for one record and walks after the load are judged, because the history does not have all filters of a list.",
         "Records that the run did not create are ignored, and exports are not judged.",
     ],
-    evidence: "Lists of records that the run created, or searches for one record. If many searches by words returned nothing at all, the check is open.",
+    evidence: "Lists of records that the run created, or searches for one record. If many searches by words were made and all of them returned nothing, the check is unknown.",
     rule: Rule::Lists(judge),
 };
 

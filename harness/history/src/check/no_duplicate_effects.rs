@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         "A content without a mark, which the harness did not write, is not judged.",
         "An update that was applied twice to one record passes, because its id stays the same.",
         "A duplicate passes if either record may have been deleted before the other appeared.",
-        "A workflow without an idempotency key is not judged, nor is what a workflow did inside.",
+        "A workflow without an idempotency key is not judged, and neither are the effects of the steps of a workflow.",
     ],
     evidence: "Acknowledged writes and replies whose contents carry a mark, or workflows with a key.",
     rule: Rule::Records(judge),

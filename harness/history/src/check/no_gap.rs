@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 
 pub(super) const CHECK: Check = Check {
     name: "no-gap",
-    proves: "While calls waited, no time longer than the bound went by without a call that ended well: neither for all operations together, nor for one of them",
+    proves: "While calls waited, there was no time longer than the bound without a successful call: neither for all operations together, nor for any single operation",
     blind_to: &[
-        "Time in which no call waited is no gap, so that an outage that no call met is not seen.",
+        "Time in which no call waited is not a gap, so an outage that no call met is not seen.",
         "The bound is at least 20 mean intervals between two calls and twice the median latency: a load of a few calls per second shows only long outages, and an operation with fewer than 20 calls is judged only together with the others.",
         "Gaps shorter than the bound pass, however often they come.",
         "Refusals by quota and questions to the client are neither good nor waiting calls.",
-        "The time of a stalled harness is taken off, and on a crowded machine a gap of less than three bounds is not held against the stack.",
+        "The time of stalls of the harness is subtracted. If other processes use the machine, a gap of less than three times the bound is not a violation.",
         "In experiments, the time from the fault to the end of the promised recovery is not judged.",
     ],
     evidence: "Calls in the measured phase of a load, or before the fault and after the recovery of an experiment.",

@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
     proves: "Every injection that was accepted names a verdict that the guardrails had given for that user, execution and request and that had not expired, and each acknowledged verdict was used once",
     blind_to: &[
         "It counts the lifetime of a verdict from the end of the call that returned it: a verdict that expired during that call passes until then.",
-        "For an injection inside a workflow it has the word of the orchestrator alone: it does not see which verdict the patterns service got.",
+        "For an injection inside a workflow it relies on the reply of the orchestrator: it does not see which verdict the patterns service got.",
         "It does not see what text was injected.",
     ],
     evidence: "Calls that inject patterns, or workflows that report an injection, with the verdicts that clients received.",

@@ -15,8 +15,8 @@ pub(super) const CHECK: Check = Check {
     name: "no-lost-writes",
     proves: "Every record whose write was acknowledged was read back after the load, by its id or by a list of everything that its writer may see, and by both if both were recorded, with the content of a write that may have been the last",
     blind_to: &[
-        "Of two acknowledged updates that overlapped, either content passes: a lost update among concurrent ones is not seen.",
-        "Without a final list of its writer it reads by id: a record that no search and no list returns any more counts as kept.",
+        "After two acknowledged updates that overlapped, either content passes: a lost update among concurrent ones is not seen.",
+        "If the writer made no final list, the record is read by its id: it then passes even if no search and no list returns it any more.",
         "It compares contents, not versions, tags or visibility.",
         "A deletion that was not answered excuses a missing record.",
         "It reads once, after the load: a record that comes and goes passes if it is there at that moment.",

@@ -11,8 +11,8 @@ pub(super) const CHECK: Check = Check {
     blind_to: &[
         "Any content that the record ever had passes: it does not see stale reads.",
         "It does not see what is missing from a reply.",
-        "A deletion that was not answered is no deletion, so that a record which comes back after it passes.",
-        "It judges what a call happens to read: without a full read at the end by every user, a record that was never written shows only by chance.",
+        "A deletion that was not answered does not count, so a record that appears after it passes.",
+        "It judges only the records that calls return: unless every user reads everything at the end, a record that was never written is found only by chance.",
         "In a run with workflows, a record without a mark that no call of the harness wrote is not judged: workflows store memories of their own.",
         "A store that had records before the run fails, because the history does not have their writes.",
     ],

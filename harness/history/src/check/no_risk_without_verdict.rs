@@ -1,5 +1,5 @@
-//! no-risk-without-verdict: a workflow about something risky goes on only on a verdict that allows it. If the guardrails are down it is
-//! blocked, whatever a fallback does for the other steps.
+//! no-risk-without-verdict: a workflow with a risky action continues only if a verdict allows it. If the guardrails are down, the workflow is
+//! blocked, even if other steps have a fallback.
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
@@ -11,15 +11,15 @@ pub(super) const CHECK: Check = Check {
     name: "no-risk-without-verdict",
     proves: "Every workflow with a high or critical action either stopped, or reports a verdict other than `block`",
     blind_to: &[
-        "It has the word of the orchestrator for the verdict: one that was never given, or that expired, passes.",
+        "It relies on the orchestrator for the verdict: a verdict that guardrails never returned, or that had expired, passes.",
         "The verdict `acknowledge` counts as allowed.",
-        "What is risky follows from the action that the client named, not from what the workflow did.",
+        "An action is risky if the client named a risky one; the actual effects of the workflow are not judged.",
     ],
     evidence: "Answered workflows with a high or critical action.",
     rule: Rule::Standing(judge),
 };
 
-/// The verdict on which a workflow must not go on.
+/// The verdict after which a workflow must stop.
 const BLOCK: &str = "block";
 
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {

@@ -9,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     blind_to: &[
         "It searches for these three alone, in clear text: other secrets, encoded forms, and a content cut before its mark at the end pass.",
         "It searches logs, not traces or metrics; it does not run if the logs are not on this machine.",
-        "Only what the run made a service log is searched.",
+        "Only the log lines that the services wrote in this run are searched.",
     ],
     evidence: "At least one line of a log.",
     rule: Rule::Experiment(judge),

@@ -11,10 +11,10 @@ pub(super) const CHECK: Check = Check {
     name: "read-your-writes",
     proves: "A user who reads a record by its id, after its own write to it was acknowledged, sees that write or a later one",
     blind_to: &[
-        "It judges reads by id: a search or list that misses or returns an old content of an own record passes.",
+        "It judges reads by id: a search or list that omits the writer's own record, or returns an old content of it, passes.",
         "It judges the writer alone: a colleague who still reads the replaced content passes.",
-        "It does not hold reads against each other: a user may see first a newer and then an older content of a colleague.",
-        "A deletion of the record that was sent before the read ended excuses a missing record, also if it was not answered.",
+        "It does not compare reads with each other: a user may see first a newer and then an older content of a colleague.",
+        "A deletion of the record that was sent before the read ended excuses a missing record, even if it was not answered.",
     ],
     evidence: "Reads by id, before the final phase, of records that the reader itself had written before.",
     rule: Rule::Records(judge),

@@ -11,9 +11,9 @@ pub(super) const CHECK: Check = Check {
     name: "readiness-tells-the-truth",
     proves: "While the faults were in place the named parts reported the promised readiness, untouched parts answered `/healthz` all the time, and every part was ready in its last probes",
     blind_to: &[
-        "Parts are probed about ten times a second: a lie between two probes is not seen.",
-        "A part without a promise is only watched for being alive, and for being ready at the end.",
-        "One or two wrong probes are no finding: it takes three in a row, or one in a hundred and at least three.",
+        "Parts are probed about ten times a second: a wrong answer between two probes is not seen.",
+        "If the experiment promises nothing for a part, the check only requires that it is alive all the time and ready at the end.",
+        "One or two wrong probes are not a violation: it takes three in a row, or at least three that are one in a hundred of all probes.",
         "A probe that overlaps a stall of the harness is not judged.",
     ],
     evidence: "At least five probes of each part in each span that is judged.",

@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     name: "recovery",
     proves: "Within the promised time after the last fault was gone, throughput, success and latency were what they had been before it, for three seconds in a row, and stayed so until the load ended",
     blind_to: &[
-        "It looks at windows of one second: a shorter relapse is diluted, and one of ten later windows may be worse.",
+        "It judges windows of one second: a shorter relapse is not seen, and one in ten of the later windows may be worse.",
         "Organisations whose last call was refused by quota are not counted: one that is refused for ever after the fault passes.",
         "Steady means as before the fault: a stack that was slow before it may be slow after it.",
         "A slow window while other processes used the machine is excused up to five times the latency of a steady one, or 300 ms.",

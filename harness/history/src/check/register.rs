@@ -16,15 +16,15 @@ pub(super) const CHECK: Check = Check {
     name: "register",
     proves: "For each record there is one order of the calls to it, each between its begin and its end, that explains every version, content, visibility and missing record in the replies",
     blind_to: &[
-        "A field that neither the requests nor the replies show fits everything: without versions, two updates that overlapped may have become one.",
-        "It does not see what a search or list leaves out; `index-agrees` does.",
-        "Records are judged alone: a state that no moment had, such as one record from before a write and another from after it, passes.",
-        "An unanswered change may take effect at any later time or never, and excuses what it explains.",
-        "A write that repeats the user, id and content of an earlier one counts as repeated with its idempotency key, and as one.",
+        "A field that is neither in the requests nor in the replies cannot contradict anything: if replies have no versions, two overlapping updates that were merged into one pass.",
+        "It does not see which records a search or list omits; `index-agrees` does.",
+        "Each record is judged alone: a combination of states that never existed at one moment passes, such as one record from before a write and another from after it.",
+        "An unanswered change may take effect at any later time, or never. A reply that it could explain passes.",
+        "A write with the user, id and content of an earlier write is taken for its repetition with the same idempotency key, and the two count as one write.",
         "A record that was missing for a colleague is excused unless its visibility was recorded.",
         "A record that no call of the history created is not judged.",
     ],
-    evidence: "Calls to records that the run created. A record whose calls need too many steps to be judged leaves the check open, and is named.",
+    evidence: "Calls to records that the run created. If the calls to a record need too many steps to be judged, the check is unknown and names the record.",
     rule: Rule::Records(judge),
 };
 

@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     name: "retry-amplification",
     proves: "On every observed way between parts, the number of requests for each call that needs the way is within the bound",
     blind_to: &[
-        "It is a mean over the observed span, which is longer than the fault: a burst of retries is diluted.",
+        "It is a mean over the observed span, which is longer than the fault: a short burst of retries changes it only a little.",
         "The number of calls that need a way is what the experiment declares for each operation.",
         "Only ways through a proxy of the harness are observed; connections are counted, not judged.",
     ],

@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         "It compares the versions that the guardrails report, not the decisions: old rules under a new version pass.",
         "Every version other than those before the change counts as the new one.",
         "A verdict or workflow that names no version is not judged.",
-        "On a crowded machine, and while the harness stands still, rules that come late are not held against the stack; a call by the old rules after one by the new ones is.",
+        "If other processes use the machine, or the harness stalls, rules that take effect late are not a violation. A call judged by the old rules after one judged by the new ones always is.",
     ],
     evidence: "A fault that changes the rules, and verdicts or workflows that name the version of their rules before, during and after it.",
     rule: Rule::ExperimentBound(judge),

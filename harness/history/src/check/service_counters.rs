@@ -9,11 +9,11 @@ pub(super) const CHECK: Check = Check {
     name: "counters-tell",
     proves: "Every counter or gauge that the experiment names did what was promised: its growth, its highest value during the fault, or its last value",
     blind_to: &[
-        "It has the word of the service: a counter that counts wrongly within the bounds passes.",
+        "It relies on the service: a counter that counts wrongly within the bounds passes.",
         "The highest value during a fault is the highest that was sampled.",
         "Metrics that the experiment does not name are not read.",
     ],
-    evidence: "The named metrics, read before, during and after the fault from one life of the part.",
+    evidence: "The named metrics, read before, during and after the fault, without a restart of the part in between.",
     rule: Rule::ExperimentBound(judge),
 };
 

@@ -15,9 +15,9 @@ pub(super) const CHECK: Check = Check {
     proves: "No reply has a state of a record that an acknowledged change had replaced before the read began, or that is older than what the same user had seen or missed before, and no change has an older version than its writer had read",
     blind_to: &[
         "Without versions, two contents are compared only if one was certainly written before the other; an unanswered write of a content excuses it at any later time.",
-        "A record that a search or list leaves out is not noticed here; `index-agrees` does that.",
-        "A deletion, or a change to private, that was sent before a read ended excuses a missing record, also if it was not answered.",
-        "Reads of different users are held against acknowledged changes, but not against each other; `register` does that.",
+        "It does not see which records a search or list omits; `index-agrees` does.",
+        "A deletion, or a change to private, that was sent before a read ended excuses a missing record, even if it was not answered.",
+        "Reads of different users are compared with acknowledged changes, but not with each other; `register` does that.",
         "States of different records are not compared: a user may see a newer state of one and an older state of another.",
     ],
     evidence: "Reads, searches or lists that return a record which the run created, or miss it.",

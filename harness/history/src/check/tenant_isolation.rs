@@ -14,10 +14,10 @@ pub(super) const CHECK: Check = Check {
     name: "tenant-isolation",
     proves: "No content in a reply carries the mark of another organisation, of another workspace, or of another user who keeps it private",
     blind_to: &[
-        "It judges what was tried: the finding counts the attempts of each kind, and one of any kind at another organisation or workspace is enough.",
+        "It judges only the attempts that were made. The finding counts them by kind; one attempt of any kind to reach another organisation or workspace is enough for a pass.",
         "A search by words counts as an attempt only if the load recorded which record it was for; a list by a tag counts if another organisation has a record with that tag.",
         "A content without a mark shows no owner. Counts, ids, tags, timing and error codes can leak, and are not judged.",
-        "A private record that its owner had shared by an update before passes for its colleagues from then on.",
+        "If the owner of a private record has once shared it by an update, colleagues may read it from then on.",
         "Marks outside the listed records of a reply are judged only if the client records them.",
     ],
     evidence: "Replies with marked contents, users of at least two organisations, and attempts to reach a record of another organisation or workspace: by id, by search or list, or by cursor.",

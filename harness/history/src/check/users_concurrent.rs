@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     name: "users-concurrent",
     proves: "At some moment of the measured phase, the promised number of users had made their first call and had not ended their last one",
     blind_to: &[
-        "A user counts as active between its calls: with long pauses hardly two calls may overlap. The number of calls in flight is reported, not judged.",
+        "A user counts as active between its calls: if pauses are long, calls of different users may hardly ever overlap. The number of calls in flight is reported, not judged.",
         "One moment is enough: for the rest of the phase fewer users may be active.",
     ],
     evidence: "Calls of the measured phase with the number of their user.",

@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     proves: "Every error that a client got since the fault is of a kind that the experiment allows, and every error before it is a refusal by quota",
     blind_to: &[
         "It judges kinds, not numbers: any number of allowed errors passes.",
-        "A timeout that overlaps a stall of the harness is not judged; one on a crowded machine leaves it open.",
+        "A timeout that overlaps a stall of the harness is not judged. A timeout while other processes use the machine makes the check unknown.",
         "The text and the hint of an error are not judged.",
         "A reply that reports success and cannot be used is an error only if the client found it malformed.",
     ],

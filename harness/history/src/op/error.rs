@@ -9,9 +9,9 @@ use std::sync::Arc;
 pub enum ErrorKind {
     /// No connection; nothing was sent.
     Connect,
-    /// Sent, and no complete reply before the deadline.
+    /// The request was sent, but no complete reply arrived before the deadline.
     Timeout,
-    /// Sent, and the connection ended before the reply was complete.
+    /// The request was sent, but the connection ended before the reply was complete.
     Reset,
     /// An HTTP status other than 2xx and 429.
     Http(u16),
@@ -21,7 +21,7 @@ pub enum ErrorKind {
     JsonRpc(i64),
     /// A tool result with `isError`, with its stable code.
     Tool(Arc<str>),
-    /// The service asks the client a question first (`input_required`); it did nothing.
+    /// The service asks the client a question first (`input_required`). It has not carried out the call.
     InputRequired,
     /// A reply that the protocol does not allow, with the reason.
     Malformed(Arc<str>),
@@ -31,7 +31,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The group that reports count it under.
+    /// Name of the group in which reports count this error.
     pub const fn group(&self) -> &'static str {
         match self {
             Self::Connect => "connect",

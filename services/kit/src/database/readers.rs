@@ -108,6 +108,7 @@ impl Readers {
         gone: Arc<AtomicBool>,
     ) -> Result<T, DatabaseError> {
         // No caller receives this error, because the caller has gone.
+        // No caller receives this error, because the caller has gone.
         if gone.load(Ordering::Relaxed) {
             return Err(DatabaseError::Closed);
         }

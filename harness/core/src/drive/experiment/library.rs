@@ -107,7 +107,7 @@ impl std::error::Error for ExperimentError {}
 /// Reads an experiment from its text; `file` is only for messages.
 ///
 /// # Errors
-/// Every problem of the text.
+/// Returns every problem of the text.
 pub fn read(name: &str, file: &str, text: &str) -> Result<Experiment, ExperimentError> {
     parser::read(name, file, text).map_err(ExperimentError::Problems)
 }
@@ -115,7 +115,7 @@ pub fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Experiment
 /// Returns every experiment: the built-in ones, then those of the user's folder. A file with the name of a built-in one replaces it.
 ///
 /// # Errors
-/// The folder cannot be read, or files have problems: all of them.
+/// Fails if the folder cannot be read, or if files have problems. The error has the problems of all files.
 pub fn all(folder: Option<&Path>) -> Result<Vec<Experiment>, ExperimentError> {
     let mut texts: Vec<(String, String, String)> =
         BUILT_IN.iter().map(|(name, file, text)| ((*name).into(), (*file).into(), (*text).into())).collect();
@@ -138,7 +138,7 @@ pub fn all(folder: Option<&Path>) -> Result<Vec<Experiment>, ExperimentError> {
 /// Returns the experiment with this name, or in this file if the name ends with `.toml`.
 ///
 /// # Errors
-/// There is none, it cannot be read, or it has problems.
+/// Fails if the experiment does not exist, cannot be read, or has problems.
 pub fn find(name: &str, folder: Option<&Path>) -> Result<Experiment, ExperimentError> {
     let path = Path::new(name);
     if path.extension().is_some_and(|extension| extension == "toml") {
@@ -175,7 +175,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
             files.push(path);
         }
     }
-    // A directory has no order of its own, and the order of the runs must not depend on the machine.
+    // `read_dir` returns files in no fixed order, and the order of the runs must not depend on the machine.
     files.sort();
     Ok(files)
 }
