@@ -60,6 +60,17 @@ trips: tools redis ## Tries every lie that a hardening check must catch, each al
 	cargo build --workspace --bins --tests --locked
 	EVERY_TRIP=yes cargo test --workspace --locked --test trips
 
+# Options of `.ci/honest`, such as HONEST="--runs 50 --conditions quiet loops-4".
+HONEST ?=
+
+.PHONY: honest
+honest: release redis ## Counts how often an honest run is judged wrongly: on a quiet machine, beside busy loops, with a stopped driver (20 minutes)
+	.ci/honest $(HONEST)
+
+.PHONY: honest-lies
+honest-lies: release redis ## Counts how often each lie is caught beside 4 busy loops (about two hours)
+	.ci/honest --lies $(HONEST)
+
 .PHONY: scenarios-docker
 scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
