@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 #[derive(Debug, Default)]
 pub struct History {
     store: Store,
-    /// The calls that changed each record, by the number of its id.
+    /// The calls that changed each record, by its number.
     writes: Groups,
     deletes: Groups,
     shares: Groups,
@@ -160,7 +160,7 @@ impl History {
 
     /// The changes of each record, in the order in which calls first named the records.
     pub fn keys(&self) -> impl Iterator<Item = (KeyRef<'_>, Changes<'_>)> {
-        let keys = (0..self.store.keys.len()).map(|number| KeyRef::of(&self.store, number));
+        let keys = (0..self.store.records.len()).map(|number| KeyRef::of(&self.store, number));
         keys.filter_map(|key| Some((key, self.changes(key)?)))
     }
 
@@ -220,12 +220,12 @@ impl History {
         self.mentions.get_or_init(|| Mentions::of(self))
     }
 
-    /// Number of different ids of records.
+    /// Number of records, with those that do not exist: an id which a call of an organisation names counts once for this organisation.
     pub(crate) const fn key_count(&self) -> u32 {
-        self.store.keys.len()
+        self.store.records.len()
     }
 
-    /// The id with this number.
+    /// The record with this number.
     pub(crate) const fn key(&self, number: u32) -> KeyRef<'_> {
         KeyRef::of(&self.store, number)
     }
@@ -238,7 +238,7 @@ impl History {
 
 /// Adds the indices to packed operations.
 fn indexed(store: Store) -> History {
-    let (keys, contents) = (store.keys.len(), store.contents());
+    let (keys, contents) = (store.records.len(), store.contents());
     // A failed call certainly had no effect. A call with an unknown outcome may have had one, so it is indexed.
     let each = |visit: &mut dyn FnMut(u32, EffectRef<'_>)| {
         for at in 0..store.len() {

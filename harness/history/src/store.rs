@@ -3,6 +3,7 @@
 
 mod effects;
 mod groups;
+mod records;
 mod states;
 mod texts;
 
@@ -10,10 +11,12 @@ pub(crate) use effects::{
     LONG, MORE, NONE, QUERY, RISKY, SET, TAGGED, TARGET, Tag, WORDS, Words, verdict_kind, workflow_end,
 };
 pub(crate) use groups::Groups;
+pub(crate) use records::Records;
 pub(crate) use states::StateRow;
 pub(crate) use texts::Texts;
 
 use crate::op::{Canary, Op, Outcome, Phase};
+use records::RecordTable;
 use states::States;
 use std::collections::HashMap;
 use texts::TextTable;
@@ -75,9 +78,9 @@ pub(crate) struct Store {
     wide: Vec<WideTimes>,
     pub(crate) callers: Vec<Caller>,
     pub(crate) outcomes: Vec<Outcome>,
-    /// Ids of records.
-    pub(crate) keys: Texts,
-    /// Every other text.
+    /// The records, with their ids.
+    pub(crate) records: Records,
+    /// Every text that is no id of a record.
     pub(crate) texts: Texts,
     pub(crate) states: Vec<StateRow>,
     /// Writers of contents.
@@ -158,7 +161,7 @@ impl Store {
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
     store: Store,
-    keys: TextTable,
+    records: RecordTable,
     texts: TextTable,
     states: States,
     authors: HashMap<User, u32>,
@@ -175,7 +178,7 @@ impl Packer {
         if !op.strays.is_empty() {
             self.store.strays.push((self.store.len(), op.strays.clone()));
         }
-        let effect = self.effect(&op.effect);
+        let effect = self.effect(user.tenant, &op.effect);
         let (took_us, lag_us) = self.times(op);
         self.store.rows.push(Row {
             invoke_us: op.invoke_us,
@@ -194,18 +197,20 @@ impl Packer {
 
     /// Bytes that the operations take, with the tables that find equal values.
     pub(crate) fn bytes(&self) -> u64 {
-        let Store { rows, words, keys, texts, states, .. } = &self.store;
-        let values = u64::from(keys.len()) + u64::from(texts.len()) + states.len() as u64;
+        let Store { rows, words, records, texts, states, .. } = &self.store;
+        let values = u64::from(texts.len()) + states.len() as u64;
         size_of_val(&**rows) as u64
             + size_of_val(&**words) as u64
             + size_of_val(&**states) as u64
-            + keys.bytes()
+            + records.bytes()
+            + self.records.bytes()
             + texts.bytes()
             + values * TABLE_BYTES
     }
 
     pub(crate) fn finish(self) -> Store {
         let mut store = self.store;
+        store.records.finish();
         states::number_contents(&mut store.states);
         store
     }
@@ -219,8 +224,9 @@ impl Packer {
         self.texts.number(&mut self.store.texts, text)
     }
 
-    fn key(&mut self, key: &str) -> u32 {
-        self.keys.number(&mut self.store.keys, key)
+    /// Returns the number of the record that an organisation means by this id.
+    fn record(&mut self, tenant: u32, id: &str) -> u32 {
+        self.records.number(&mut self.store.records, tenant, id)
     }
 
     fn times(&mut self, op: &Op) -> (u32, u32) {

@@ -60,9 +60,9 @@ pub(crate) struct Record<'h, 't> {
 /// Where the calls of a history mention records.
 #[derive(Debug)]
 pub(crate) struct Mentions {
-    /// The numbers of the ids, in the order of their first mention.
+    /// The numbers of the records of all organisations, in the order of their first mention.
     order: Vec<u32>,
-    /// For each id: the calls that mention it, once for each mention.
+    /// For each record: the calls that mention it, once for each mention.
     calls: Groups,
 }
 
@@ -282,12 +282,14 @@ fn unanswered<'h>(history: &'h History, events: &mut Vec<Event<'h>>) -> Option<O
     let mut contents: Vec<StateRef<'_>> = seen.collect();
     contents.sort_unstable_by_key(|value| value.digest());
     contents.dedup_by_key(|value| value.digest());
+    let tenant = events.first().map(|event| history.op(event.at).caller().tenant);
     let mut creator = None;
     for value in contents {
         for at in history.writers(value) {
             let op = history.op(*at);
             if let EffectRef::Write { key: None, value, .. } = op.effect()
                 && !op.is_ok()
+                && tenant == Some(op.caller().tenant)
             {
                 let kind = Kind::Create(value);
                 events.push(Event { at: *at, from_us: op.invoke_us(), until_us: u64::MAX, kind });

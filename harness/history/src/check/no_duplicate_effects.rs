@@ -77,7 +77,7 @@ impl<'h> Contents<'h> {
             Entry::Occupied(earlier) => earlier,
         };
         let (first, since) = *earlier.get();
-        if first == key || self.reported.contains(&(digest, key.number())) {
+        if first.has_id_of(key) || self.reported.contains(&(digest, key.id_number())) {
             return;
         }
         let until_us = op.complete_us().max(history.op(since).complete_us());
@@ -85,7 +85,7 @@ impl<'h> Contents<'h> {
             // One of the two records may be gone, so this is no duplicate. Later replies are compared with the newer id.
             earlier.insert((key, at));
         } else {
-            self.reported.insert((digest, key.number()));
+            self.reported.insert((digest, key.id_number()));
             finding.violation(|| format!("one content exists as `{first}` and as `{key}`"), &[since, at]);
         }
     }

@@ -30,7 +30,7 @@ pub(super) const CHECK: Check = Check {
 const LEAST_SAMPLE: u64 = 1_000;
 
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
-    // For each id: the position of its last final read.
+    // For each record: the position of its last final read.
     let mut final_reads = vec![None; history.key_count() as usize];
     for (at, _, key, _) in history.reads().filter(|(_, op, _, _)| op.phase() == Phase::Final) {
         final_reads[key.number() as usize] = Some(at);
@@ -118,7 +118,7 @@ fn loss(history: &History, changes: Changes<'_>, value: Option<StateRef<'_>>) ->
 struct FinalList<'h> {
     /// Position of its last page.
     last: u32,
-    /// State of each record, and the position of its page, by the number of its id.
+    /// State of each record, and the position of its page, by the number of the record.
     records: HashMap<u32, (u32, StateRef<'h>)>,
 }
 

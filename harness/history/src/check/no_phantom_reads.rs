@@ -3,7 +3,7 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, Rule};
 use crate::history::{History, RecordRead};
-use crate::view::EffectRef;
+use crate::view::{EffectRef, OpRef};
 
 pub(super) const CHECK: Check = Check {
     name: "no-phantom-reads",
@@ -42,9 +42,16 @@ fn is_written(history: &History, read: &RecordRead<'_>, digest: u64) -> bool {
     history.writers(read.value).iter().any(|at| {
         let write = history.op(*at);
         let mut contents = write.effect().contents().filter(|(_, written, _)| *written == digest);
-        let same_record = contents.any(|(key, _, _)| key.is_none_or(|key| key == read.key));
-        same_record && write.invoke_us() <= read.op.complete_us()
+        let same_record = contents.any(|(key, _, _)| key.is_none_or(|key| key.has_id_of(read.key)));
+        same_record && may_be_of(read, write) && write.invoke_us() <= read.op.complete_us()
     })
+}
+
+/// Returns true if the write was made in the organisation of the reader. A content with the mark of another one was leaked, which `tenant-isolation`
+/// judges.
+fn may_be_of(read: &RecordRead<'_>, write: OpRef<'_>) -> bool {
+    let is_leaked = read.value.canary().is_some_and(|canary| canary.tenant != read.op.tenant());
+    is_leaked || write.caller().tenant == read.op.caller().tenant
 }
 
 /// Returns a deletion that had been acknowledged before the read began. Ids are never reused.

@@ -200,13 +200,9 @@ impl<'h> Sessions<'h> {
     }
 
     fn remember(&mut self, user: User, event: &Event<'h>) {
-        let at = self.seen.iter().position(|(known, _)| *known == user).unwrap_or_else(|| {
-            self.seen.push((user, Sight::default()));
-            self.seen.len() - 1
-        });
-        let sight = &mut self.seen[at].1;
         match event.kind {
             Kind::Seen(value) | Kind::Create(value) | Kind::Update { value, .. } => {
+                let sight = self.sight(user);
                 let older = value.version().zip(sight.version).is_some_and(|(version, newest)| version < newest);
                 if !older {
                     let version = value.version().or(sight.version);
@@ -216,10 +212,20 @@ impl<'h> Sessions<'h> {
             }
             // Deleted means deleted for ever; a record that its owner misses before it is created is not.
             Kind::Missing { to_owner: true } if self.created_us.is_some_and(|(us, _)| us < event.from_us) => {
+                let sight = self.sight(user);
                 *sight = Sight { at: event.at, until_us: event.until_us, missing: true, ..*sight };
             }
+            // A record that was not there yet has shown nothing.
             _ => {}
         }
+    }
+
+    fn sight(&mut self, user: User) -> &mut Sight {
+        let at = self.seen.iter().position(|(known, _)| *known == user).unwrap_or_else(|| {
+            self.seen.push((user, Sight::default()));
+            self.seen.len() - 1
+        });
+        &mut self.seen[at].1
     }
 }
 

@@ -95,8 +95,8 @@ impl<'h> Words<'h> {
 }
 
 impl Packer {
-    /// Packs an effect, and returns its position.
-    pub(super) fn effect(&mut self, effect: &Effect) -> u32 {
+    /// Packs an effect of a call by this organisation, and returns its position.
+    pub(super) fn effect(&mut self, tenant: u32, effect: &Effect) -> u32 {
         // Calls without a fact share one place.
         if self.store.words.is_empty() {
             self.add(&[first(Tag::None, 0)]);
@@ -108,38 +108,38 @@ impl Packer {
         match effect {
             Effect::None => {}
             Effect::Write { key, value, existing } => {
-                let key = key.as_ref().map_or(NONE, |key| self.key(key));
+                let key = key.as_ref().map_or(NONE, |key| self.record(tenant, key));
                 let state = self.state(value);
                 self.add(&[first(Tag::Write, if *existing { SET } else { 0 }), key, state]);
             }
             Effect::Writes { records } => {
                 self.add(&[first(Tag::Writes, 0)]);
-                self.records(records);
+                self.records(tenant, records);
             }
             Effect::Update { key, value, expected } => {
-                let (key, state) = (self.key(key), self.state(value));
+                let (key, state) = (self.record(tenant, key), self.state(value));
                 self.add(&[first(Tag::Update, if expected.is_some() { LONG } else { 0 }), key, state]);
                 self.long(*expected);
             }
             Effect::Delete { key } => {
-                let key = self.key(key);
+                let key = self.record(tenant, key);
                 self.add(&[first(Tag::Delete, 0), key]);
             }
             Effect::Deletes { keys } => {
                 self.add(&[first(Tag::Deletes, 0), keys.len() as u32]);
                 for key in keys {
-                    let key = self.key(key);
+                    let key = self.record(tenant, key);
                     self.add(&[key]);
                 }
             }
             Effect::Read { key, value } => {
-                let key = self.key(key);
+                let key = self.record(tenant, key);
                 let state = value.as_ref().map_or(NONE, |value| self.state(value));
                 self.add(&[first(Tag::Read, 0), key, state]);
             }
             Effect::Scan { hits, query } => {
-                self.query(query.as_deref());
-                self.records(hits);
+                self.query(tenant, query.as_deref());
+                self.records(tenant, hits);
             }
             Effect::Verdict { verdict, kind, execution, request, rules, user, lifetime_s } => {
                 let texts = [verdict, execution, request, rules, user].map(|text| self.text(text));
@@ -178,7 +178,7 @@ impl Packer {
         }
     }
 
-    fn query(&mut self, query: Option<&Query>) {
+    fn query(&mut self, tenant: u32, query: Option<&Query>) {
         let Some(query) = query else { return self.add(&[first(Tag::Scan, 0)]) };
         let bit = |has: bool, bit: u32| if has { bit } else { 0 };
         let flags = QUERY
@@ -187,16 +187,16 @@ impl Packer {
             | bit(query.tags.is_some(), TAGGED)
             | bit(query.target.is_some(), TARGET);
         self.add(&[first(Tag::Scan, flags), query.page]);
-        let target = query.target.as_ref().map(|target| self.key(target));
+        let target = query.target.as_ref().map(|target| self.record(tenant, target));
         for word in [query.words, query.tags, target].into_iter().flatten() {
             self.add(&[word]);
         }
     }
 
-    fn records(&mut self, records: &[(Arc<str>, RecordState)]) {
+    fn records(&mut self, tenant: u32, records: &[(Arc<str>, RecordState)]) {
         self.add(&[records.len() as u32]);
         for (key, value) in records {
-            let pair = [self.key(key), self.state(value)];
+            let pair = [self.record(tenant, key), self.state(value)];
             self.add(&pair);
         }
     }

@@ -25,6 +25,14 @@ impl Texts {
     pub(crate) const fn bytes(&self) -> u64 {
         self.all.len() as u64 + 4 * self.ends.len() as u64
     }
+
+    /// Adds a text without looking for an equal one, and returns its number.
+    pub(super) fn push(&mut self, text: &str) -> u32 {
+        let number = self.len();
+        self.all.push_str(text);
+        self.ends.push(self.all.len() as u32);
+        number
+    }
 }
 
 /// Finds the number of a text. It is needed only while texts are added.
@@ -41,9 +49,7 @@ impl TextTable {
         if let Some(number) = self.numbers.find(hash, |number| texts.get(*number) == text) {
             return *number;
         }
-        let number = texts.len();
-        texts.all.push_str(text);
-        texts.ends.push(texts.all.len() as u32);
+        let number = texts.push(text);
         self.numbers.insert_unique(hash, number, |number| self.hasher.hash_one(texts.get(*number)));
         number
     }

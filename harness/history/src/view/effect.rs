@@ -61,7 +61,7 @@ pub enum EffectRef<'h> {
     },
 }
 
-/// The id of a record. Two ids of one history are equal if their numbers are.
+/// The id of a record of the organisation whose call named it. Two of one history are equal if both the organisation and the id are.
 #[derive(Clone, Copy)]
 pub struct KeyRef<'h> {
     store: &'h Store,
@@ -258,10 +258,25 @@ impl<'h> EffectRef<'h> {
 impl<'h> KeyRef<'h> {
     /// The id.
     pub fn name(self) -> &'h str {
-        self.store.keys.get(self.number)
+        self.store.records.id(self.number)
     }
 
-    /// The number of the id in its history, from 0 without a gap.
+    /// Returns true if the ids are equal, also if the records belong to two organisations.
+    pub(crate) fn has_id_of(self, other: Self) -> bool {
+        self == other || self.id_number() == other.id_number()
+    }
+
+    /// The number of the id, which the records of all organisations with this id have in common.
+    pub(crate) fn id_number(self) -> u32 {
+        self.store.records.first(self.number)
+    }
+
+    /// The records of other organisations that have this id.
+    pub(crate) fn elsewhere(self) -> impl Iterator<Item = Self> {
+        self.store.records.elsewhere(self.number).map(move |number| Self { number, ..self })
+    }
+
+    /// The number of the record in its history, from 0 without a gap.
     pub(crate) const fn number(self) -> u32 {
         self.number
     }

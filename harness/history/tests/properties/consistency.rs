@@ -9,8 +9,8 @@ use proptest::prelude::*;
 const DECIDED: [&str; 4] = ["register", "sessions", "index-agrees", "no-lost-writes"];
 
 fn habits() -> impl Strategy<Value = Habits> {
-    (any::<bool>(), prop::sample::select(&[0, 4, 12][..]))
-        .prop_map(|(versions, unanswered)| Habits { versions, unanswered })
+    (any::<bool>(), prop::sample::select(&[0, 4, 12][..]), any::<bool>())
+        .prop_map(|(versions, unanswered, shared_ids)| Habits { versions, unanswered, shared_ids })
 }
 
 proptest! {

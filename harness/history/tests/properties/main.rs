@@ -6,6 +6,7 @@ mod experiment;
 mod figures;
 mod files;
 mod form;
+mod guard_mutations;
 mod guards;
 mod history;
 mod mutations;

@@ -54,6 +54,8 @@ pub(crate) struct Habits {
     pub(crate) versions: bool,
     /// One call of this number is not answered; 0 for none.
     pub(crate) unanswered: u64,
+    /// True if the second organisation has records with ids of the first, as after an import that keeps ids.
+    pub(crate) shared_ids: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -286,6 +288,7 @@ impl Simulation {
         let result = match what {
             What::Store { value, key } => self.store(user, value, key),
             What::Update { id, value, expected } => {
+                let id = self.resolved(user, id);
                 let effect = |version| Effect::Update {
                     key: Arc::clone(&self.records[id].id),
                     value: RecordState { version, ..value.clone() },
@@ -310,6 +313,7 @@ impl Simulation {
                 }
             }
             What::Delete { id } => {
+                let id = self.resolved(user, id);
                 let effect = Effect::Delete { key: Arc::clone(&self.records[id].id) };
                 if self.is_readable(user, id) {
                     self.records[id].exists = false;
@@ -319,6 +323,7 @@ impl Simulation {
                 }
             }
             What::Get { id } => {
+                let id = self.resolved(user, id);
                 let value = self.is_readable(user, id).then(|| self.shown(id, true));
                 (Effect::Read { key: Arc::clone(&self.records[id].id), value }, Outcome::Ok)
             }
@@ -338,7 +343,7 @@ impl Simulation {
         if let Some(done) = key.and_then(|key| self.idempotency.get(&(user, key))) {
             return done.clone();
         }
-        let id: Arc<str> = format!("k{}", self.records.len()).into();
+        let id = self.new_id(user);
         let shown = RecordState { version: self.habits.versions.then_some(1), ..value.clone() };
         let done = (Effect::Write { key: Some(Arc::clone(&id)), value: shown, existing: false }, Outcome::Ok);
         self.records.push(Record { id, owner: user, value: RecordState { version: Some(1), ..value }, exists: true });
@@ -346,6 +351,23 @@ impl Simulation {
             self.idempotency.insert((user, key), done.clone());
         }
         done
+    }
+
+    fn new_id(&self, user: usize) -> Arc<str> {
+        let of = |tenant| move |record: &&Record| USERS[record.owner].0 == tenant;
+        let (first, tenant) = (USERS[0].0, USERS[user].0);
+        if self.habits.shared_ids && tenant != first {
+            let own = self.records.iter().filter(of(tenant)).count();
+            if let Some(same) = self.records.iter().filter(of(first)).nth(own) {
+                return Arc::clone(&same.id);
+            }
+        }
+        format!("k{}", self.records.len()).into()
+    }
+
+    /// Returns the record that an id stands for in a request: the own organisation's, if it has one.
+    fn resolved(&self, user: usize, id: usize) -> usize {
+        position(&self.records, user, &self.records[id].id).unwrap_or(id)
     }
 
     /// Returns the state of a record as replies show it; a scan shows neither visibility nor tags.
@@ -404,7 +426,7 @@ impl Simulation {
     fn follow_up(&self, request: &Request, effect: &Effect, outcome: &Outcome) -> Option<What> {
         match (&request.what, effect) {
             (What::List { tag, page, .. }, Effect::Scan { hits, query: Some(query) }) if query.more => {
-                let last = self.records.iter().position(|record| record.id == hits.last().unwrap().0);
+                let last = position(&self.records, request.user, &hits.last().unwrap().0);
                 Some(What::List { tag: *tag, page: page + 1, after: last })
             }
             (What::Store { key: Some(_), .. }, _) if *outcome != Outcome::Ok => Some(request.what.clone()),
@@ -413,23 +435,21 @@ impl Simulation {
     }
 
     fn learn(&mut self, request: &Request, effect: &Effect, outcome: &Outcome) {
-        let position =
-            |records: &[Record], key: &Arc<str>| records.iter().position(|record| record.id == *key).unwrap();
         match effect {
             Effect::Write { key: Some(key), value, .. } => {
-                let id = position(&self.records, key);
+                let id = position(&self.records, request.user, key).unwrap();
                 self.own[request.user].push((id, value.version));
                 self.known.push(id);
             }
             Effect::Update { key, value, .. } if *outcome == Outcome::Ok => {
-                let id = position(&self.records, key);
+                let id = position(&self.records, request.user, key).unwrap();
                 self.own[request.user]
                     .iter_mut()
                     .filter(|(own, _)| *own == id)
                     .for_each(|(_, known)| *known = value.version);
             }
             Effect::Delete { key } if !matches!(outcome, Outcome::Failed(_)) => {
-                let id = position(&self.records, key);
+                let id = position(&self.records, request.user, key).unwrap();
                 self.own[request.user].retain(|(own, _)| *own != id);
             }
             _ => {}
@@ -487,6 +507,11 @@ impl Simulation {
             }
         }
     }
+}
+
+/// Returns the record with this id of the user's organisation.
+fn position(records: &[Record], user: usize, key: &Arc<str>) -> Option<usize> {
+    records.iter().position(|record| record.id == *key && USERS[record.owner].0 == USERS[user].0)
 }
 
 const fn list(tag: Option<u32>) -> What {

@@ -3,7 +3,7 @@
 use crate::history::History;
 use crate::op::Visibility;
 use crate::timeline::{self, Kind, is_same_user, is_same_workspace, suffix};
-use crate::view::{KeyRef, OpRef};
+use crate::view::{KeyRef, OpRef, StateRef};
 use std::collections::HashMap;
 
 /// One record.
@@ -76,7 +76,7 @@ enum ReaderName<'h> {
 /// The records, by who may see them and by their tags.
 pub(super) struct Shelf<'h> {
     pub(super) books: Vec<Book<'h>>,
-    /// For each id of the history: the position of its book, or [`NO_BOOK`].
+    /// For each record of the history: the position of its book, or [`NO_BOOK`].
     by_key: Vec<u32>,
     /// Records in the order in which their creations began; `None` stands for all tags.
     groups: HashMap<(Readers<'h>, Option<u32>), Vec<u32>>,
@@ -102,6 +102,32 @@ impl<'h> Shelf<'h> {
 
     pub(super) fn book(&self, key: KeyRef<'_>) -> Option<&Book<'h>> {
         self.books.get(self.by_key[key.number() as usize] as usize)
+    }
+
+    /// Returns a record with the same id that belongs to another organisation.
+    fn elsewhere(&self, key: KeyRef<'_>) -> Option<&Book<'h>> {
+        key.elsewhere().find_map(|other| self.book(other))
+    }
+
+    /// Returns the record that a reply to the reader contains: one of another organisation only if the reader's own did not write the content.
+    pub(super) fn listed(
+        &self,
+        history: &History,
+        reader: OpRef<'_>,
+        key: KeyRef<'_>,
+        value: StateRef<'_>,
+    ) -> Option<&Book<'h>> {
+        let is_own = |at: &u32| history.op(*at).caller().tenant == reader.caller().tenant;
+        let own_content = || history.writers(value).iter().any(is_own);
+        self.book(key).or_else(|| self.elsewhere(key).filter(|_| !own_content()))
+    }
+
+    /// Returns the record that a search for one record is for; `None` if that may be a record of either of two organisations.
+    pub(super) fn target(&self, key: KeyRef<'_>) -> Option<&Book<'h>> {
+        match (self.book(key), self.elsewhere(key)) {
+            (Some(_), Some(_)) => None,
+            (own, other) => own.or(other),
+        }
     }
 
     /// Returns the records with these tags that this reader may see, the newest first.

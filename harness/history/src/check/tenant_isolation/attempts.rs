@@ -2,7 +2,7 @@
 //! would return it, or by a cursor. Only attempts prove isolation: a load in which every user reads its own records passes with any defect.
 
 use crate::check::builder::counted;
-use crate::history::History;
+use crate::history::{Changes, History};
 use crate::op::Visibility;
 use crate::timeline::{is_same_user, is_same_workspace};
 use crate::view::{EffectRef, KeyRef, OpRef, QueryRef};
@@ -102,11 +102,15 @@ impl std::fmt::Display for Attempts {
 
 /// Returns whose the record is, if the caller must not read it.
 fn owner(history: &History, caller: OpRef<'_>, key: KeyRef<'_>) -> Option<Owner> {
-    let changes = history.changes(key)?;
+    let own = history.changes(key);
+    let exists = |changes: Option<Changes<'_>>| changes.is_some_and(|changes| is_created(history, changes));
+    // The attempt itself may be a change of a record that its own organisation does not have.
+    if !exists(own) && key.elsewhere().any(|other| exists(history.changes(other))) {
+        return Some(Owner::OtherOrganisation);
+    }
+    let changes = own?;
     let writer = history.op(*changes.writes.first()?);
-    if writer.tenant() != caller.tenant() {
-        Some(Owner::OtherOrganisation)
-    } else if !is_same_workspace(writer, caller) {
+    if !is_same_workspace(writer, caller) {
         Some(Owner::OtherWorkspace)
     } else if is_same_user(writer, caller) {
         None
@@ -115,6 +119,11 @@ fn owner(history: &History, caller: OpRef<'_>, key: KeyRef<'_>) -> Option<Owner>
         let private = written.any(|(_, _, value)| value.visibility() == Some(Visibility::Private));
         (private && changes.shares.is_empty()).then_some(Owner::Colleague)
     }
+}
+
+fn is_created(history: &History, changes: Changes<'_>) -> bool {
+    let creates = |at: &u32| matches!(history.op(*at).effect(), EffectRef::Write { .. } | EffectRef::Writes { .. });
+    changes.writes.iter().any(creates)
 }
 
 /// The two organisations that had a record first, and since when.
