@@ -90,35 +90,6 @@ fn failed_checks(ops: Vec<Op>) -> Vec<String> {
     findings.into_iter().filter(|it| it.verdict == Verdict::Fail).map(|it| it.check).collect()
 }
 
-#[test]
-fn a_record_that_is_gone_is_found_although_another_organisation_has_one_with_its_id() {
-    let mut made = 0;
-    for seed in 0..HISTORIES {
-        let mut draws = Draws(seed);
-        let habits = Habits { versions: seed % 2 == 0, unanswered: 0, shared_ids: true };
-        let mut ops = honest(draws.next(), CALLS, habits);
-        let all = writes(&ops);
-        let is_shared = |(key, _, op): &&(Arc<str>, RecordState, Op)| {
-            let deleted = |other: &Op| other.tenant == op.tenant && other.effect.deleted().contains(key);
-            all.iter().any(|(of, _, other)| of == key && other.tenant != op.tenant) && !ops.iter().any(deleted)
-        };
-        let shared: Vec<(Arc<str>, Arc<str>)> =
-            all.iter().filter(is_shared).map(|(key, _, op)| (Arc::clone(key), Arc::clone(&op.tenant))).collect();
-        let Some((key, tenant)) = draws.pick(&shared.iter().collect::<Vec<_>>()).cloned() else { continue };
-        made += 1;
-        for op in ops.iter_mut().filter(|op| op.tenant == tenant) {
-            match &mut op.effect {
-                Effect::Read { key: of, value } if *of == key => *value = None,
-                Effect::Scan { hits, .. } => hits.retain(|(of, _)| *of != key),
-                _ => {}
-            }
-        }
-        let failed = failed_checks(ops);
-        assert!(failed.iter().any(|check| check == "no-lost-writes"), "seed {seed}: {failed:?}");
-    }
-    assert!(made >= HISTORIES / 2, "{made} histories have records with one id");
-}
-
 /// One sight of a record: position of the call, and place in its reply.
 type Sight = (usize, usize);
 
