@@ -139,6 +139,7 @@ fn family_title(family: &str) -> &'static str {
         "TRN" => "Transport (TRN)",
         "LIM" => "Limits (LIM)",
         "QUO" => "Quotas (QUO)",
+        "RES" => "Resilience (RES)",
         "SEC" => "Secrets, logs and descriptions (SEC)",
         "GRD" => "Guardrails (GRD)",
         other => panic!("the family `{other}` has no title"),

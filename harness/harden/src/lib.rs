@@ -5,6 +5,7 @@ mod auth;
 mod guardrails;
 mod limits;
 mod quota;
+mod resilience;
 mod secrets;
 mod tenancy;
 mod transport;
@@ -56,6 +57,7 @@ pub const ALL: &[HardeningCheck] = &[
     quota::retry::RETRY,
     quota::names::NAMES,
     quota::start::OPEN_FALLBACK,
+    resilience::durable::DURABLE,
     secrets::logs::CANARIES,
     secrets::start::WEAK_KEYS,
     secrets::logs::FORGED_LINES,
@@ -105,7 +107,7 @@ mod tests {
         assert!(in_order, "ids of a family ascend");
         let mut families: Vec<&str> = ALL.iter().filter_map(|check| check.id.split('-').nth(1)).collect();
         families.dedup();
-        assert_eq!(families, ["AUTH", "TEN", "TRN", "LIM", "QUO", "SEC", "GRD"]);
+        assert_eq!(families, ["AUTH", "TEN", "TRN", "LIM", "QUO", "RES", "SEC", "GRD"]);
     }
 
     #[test]

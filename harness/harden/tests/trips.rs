@@ -14,6 +14,7 @@ const ONE_OF_EACH_FAMILY: &[(&str, &str)] = &[
     ("orchestrator", "origin-not-checked"),
     ("patterns", "large-body-accepted"),
     ("memory", "retry-at-once"),
+    ("memory", "commits-not-synced"),
     ("guardrails", "tenant-in-metrics"),
     ("patterns", "verdict-of-anyone"),
 ];

@@ -152,3 +152,17 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
     let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     request.method().as_str().len() + target + 12 + fields.sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::head_bytes;
+    use http::Request;
+
+    #[test]
+    fn a_head_counts_as_it_is_written() {
+        let request =
+            Request::get("/mcp?a=b").header("host", "localhost").header("x-padding", "aaaa").body(()).unwrap();
+        let written = "GET /mcp?a=b HTTP/1.1\r\nhost: localhost\r\nx-padding: aaaa\r\n";
+        assert_eq!(head_bytes(&request), written.len());
+    }
+}

@@ -19,7 +19,7 @@ pub(crate) struct HardenArguments {
     /// Makes only checks of at least this severity.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub(crate) min_severity: Option<SeverityName>,
-    /// Makes one check again, with each request in the report.
+    /// Makes one check again, as a report names it.
     #[arg(long, value_name = "ID", conflicts_with_all = ["only", "skip", "min_severity", "list"])]
     pub(crate) repeat: Option<String>,
     #[command(flatten)]

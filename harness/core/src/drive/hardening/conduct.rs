@@ -3,7 +3,7 @@
 
 use super::check::HardeningCheck;
 use super::probe::{Findings, Probe, Stop};
-use super::record::{CheckRecord, CheckState};
+use super::record::{CheckRecord, CheckState, ViolationRecord};
 use crate::drive::scenario::{ScenarioEnd, ScenarioReport, Stage};
 use crate::plan::run_dir::HARDENING;
 use crate::stack::view::{Event, View};
@@ -96,7 +96,7 @@ async fn run(check: &'static HardeningCheck, stage: &Stage<'_>) -> CheckRecord {
     while attempts < ATTEMPTS && !first.violations.is_empty() {
         attempts += 1;
         let again = attempt(check, stage, attempts).await.unwrap_or_default();
-        first.violations.retain(|violation| again.violations.iter().any(|other| other.case == violation.case));
+        keep_repeated(&mut first.violations, &again.violations);
     }
     if found > first.violations.len() {
         let lost = found - first.violations.len();
@@ -104,6 +104,11 @@ async fn run(check: &'static HardeningCheck, stage: &Stage<'_>) -> CheckRecord {
     }
     let (state, summary) = conclude(&first);
     record(check, state, summary, &first, attempts, start)
+}
+
+/// Keeps the violations that another attempt found as well.
+fn keep_repeated(violations: &mut Vec<ViolationRecord>, again: &[ViolationRecord]) {
+    violations.retain(|violation| again.iter().any(|other| other.case == violation.case));
 }
 
 /// Runs the probe once. Fails with the reason if the check is not applicable.
@@ -176,18 +181,25 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{CheckState, Findings, conclude};
-    use crate::drive::hardening::ViolationRecord;
+    use super::{CheckState, Findings, ViolationRecord, conclude, keep_repeated};
+
+    fn violation(case: &str) -> ViolationRecord {
+        ViolationRecord { case: case.to_owned(), signs: vec!["b".to_owned()], exchanges: Vec::new(), ops: Vec::new() }
+    }
+
+    #[test]
+    fn a_violation_that_does_not_occur_again_is_none() {
+        let mut violations = ["a", "b", "c"].map(violation).to_vec();
+        keep_repeated(&mut violations, &["c", "d", "a"].map(violation));
+        let kept: Vec<&str> = violations.iter().map(|kept| kept.case.as_str()).collect();
+        assert_eq!(kept, ["a", "c"]);
+        keep_repeated(&mut violations, &[]);
+        assert_eq!(violations, Vec::new(), "an attempt without violations leaves none");
+    }
 
     fn state(cases: u64, controls: u64, doubts: &[&str], violations: usize) -> CheckState {
-        let violation = ViolationRecord {
-            case: "memory: a".to_owned(),
-            signs: vec!["b".to_owned()],
-            exchanges: Vec::new(),
-            ops: Vec::new(),
-        };
         let doubts = doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
-        conclude(&Findings { cases, controls, doubts, violations: vec![violation; violations] }).0
+        conclude(&Findings { cases, controls, doubts, violations: vec![violation("memory: a"); violations] }).0
     }
 
     #[test]

@@ -245,23 +245,21 @@ impl<'s> Probe<'s> {
     pub fn judge(&self, part: &str, case: &str, holds: bool, signs: &[(&str, bool)], answers: &[&Answer]) {
         let mut findings = self.findings.lock();
         findings.cases += 1;
-        if holds {
-            return;
-        }
         let case = format!("{part}: {case}");
-        let there: Vec<String> =
-            signs.iter().filter(|(_, is_there)| *is_there).map(|(sign, _)| (*sign).to_owned()).collect();
-        if there.len() < 2 {
-            let seen: Vec<String> = answers.iter().map(|answer| answer.describe()).collect();
-            let sign = there.first().map(|sign| format!("; only one sign: {sign}")).unwrap_or_default();
-            return push_doubt(&mut findings.doubts, format!("{case}: {}{sign}", seen.join(", ")));
+        match appraise(holds, signs) {
+            Appraisal::Holds => {}
+            Appraisal::Violated(signs) => findings.violations.push(ViolationRecord {
+                case,
+                signs,
+                exchanges: answers.iter().map(|answer| answer.text.clone()).collect(),
+                ops: answers.iter().map(|answer| answer.op).collect(),
+            }),
+            Appraisal::Doubtful(sign) => {
+                let seen: Vec<String> = answers.iter().map(|answer| answer.describe()).collect();
+                let sign = sign.map(|sign| format!("; only one sign: {sign}")).unwrap_or_default();
+                push_doubt(&mut findings.doubts, format!("{case}: {}{sign}", seen.join(", ")));
+            }
         }
-        findings.violations.push(ViolationRecord {
-            case,
-            signs: there,
-            exchanges: answers.iter().map(|answer| answer.text.clone()).collect(),
-            ops: answers.iter().map(|answer| answer.op).collect(),
-        });
     }
 
     /// Sends a request that must be refused with this status.
@@ -287,5 +285,43 @@ impl<'s> Probe<'s> {
 fn push_doubt(doubts: &mut Vec<String>, doubt: String) {
     if doubts.len() < MAX_DOUBTS {
         doubts.push(doubt);
+    }
+}
+
+/// What a case shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Appraisal {
+    Holds,
+    /// It does not hold, by these signs.
+    Violated(Vec<String>),
+    /// It does not hold, but only one sign or none shows it.
+    Doubtful(Option<String>),
+}
+
+/// Number of signs that make a violation. One alone may have another cause, such as a gateway that answers in place of the service.
+const LEAST_SIGNS: usize = 2;
+
+fn appraise(holds: bool, signs: &[(&str, bool)]) -> Appraisal {
+    let there = signs.iter().filter(|(_, is_there)| *is_there).map(|(sign, _)| (*sign).to_owned());
+    let there: Vec<String> = there.collect();
+    match there.len() {
+        _ if holds => Appraisal::Holds,
+        count if count < LEAST_SIGNS => Appraisal::Doubtful(there.into_iter().next()),
+        _ => Appraisal::Violated(there),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Appraisal, appraise};
+
+    #[test]
+    fn a_case_is_violated_only_by_two_signs() {
+        let signs = |one, other| [("one", one), ("other", other), ("third", false)];
+        assert_eq!(appraise(true, &signs(true, false)), Appraisal::Holds);
+        assert_eq!(appraise(false, &signs(false, false)), Appraisal::Doubtful(None));
+        assert_eq!(appraise(false, &signs(false, true)), Appraisal::Doubtful(Some("other".to_owned())));
+        let both = ["one", "other"].map(str::to_owned).to_vec();
+        assert_eq!(appraise(false, &signs(true, true)), Appraisal::Violated(both));
     }
 }

@@ -1,0 +1,58 @@
+//! Acknowledged writes survive the end of a process.
+
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use mcp_contracts::Service;
+use serde_json::json;
+
+/// Number of memories that are stored before the kill.
+const WRITES: usize = 10;
+
+pub(crate) const DURABLE: HardeningCheck = HardeningCheck {
+    id: "MCP-RES-03",
+    title: "no acknowledged write is lost when a service is killed",
+    score: 6.5,
+    why: "A client that got an answer relies on it; an agent that forgets a decision takes it again in another way.",
+    sources: &["OWASP MCP08:2025", "CWE-662", "CWE-459"],
+    needs: &[Need::Token, Need::Control, Need::Service(Service::Memory)],
+    how: "Stores ten memories, kills memory with SIGKILL after the last answer, starts it again and reads each memory by its id and in the list.",
+    remedy: "Sync a write to the disk before it is acknowledged.",
+    mend: &["services/kit/src/database/writer.rs", "services/kit/src/database/open.rs"],
+    follows: &["MCP-AUTH-06"],
+    alone: true,
+    probing: |probe| Box::pin(durable(probe)),
+};
+
+async fn durable(probe: &Probe<'_>) -> Result<(), Stop> {
+    let part = probe.need(Service::Memory)?;
+    let ann = probe.user("ann", "acme");
+    let mut ids = Vec::new();
+    for number in 0..WRITES {
+        let note = json!({ "content": format!("{} {number}", probe.mark("durable")) });
+        let store = HttpRequest::tool("store_memory", &note).bearer(&ann.token);
+        let stored = probe.control(&part, "a memory is stored", &store).await?;
+        ids.extend(stored.structured()["id"].as_str().map(str::to_owned));
+    }
+    probe.stage().kill(&part).await?;
+    probe.stage().start_again(&part).await?;
+    probe.control(&part, "the service answers again", &HttpRequest::tools_list().bearer(&ann.token)).await?;
+    let list = HttpRequest::tool("list_memories", &json!({ "limit": 100 })).bearer(&ann.token);
+    let listed = probe.send(&part, &list).await;
+    let (mut unread, mut last) = (0, None);
+    for id in &ids {
+        let read = probe.send(&part, &HttpRequest::tool("get_memory", &json!({ "id": id })).bearer(&ann.token)).await;
+        if !read.has_result() {
+            unread += 1;
+            last = Some(read);
+        }
+    }
+    let text = listed.body_text();
+    let unlisted = ids.iter().filter(|id| !text.contains(id.as_str())).count();
+    let signs = [
+        ("a memory cannot be read by its id", unread > 0),
+        ("a memory is not in the list", listed.has_result() && unlisted > 0),
+    ];
+    let holds = ids.len() == WRITES && unread == 0 && unlisted == 0 && listed.has_result();
+    let answers: Vec<_> = std::iter::once(&listed).chain(&last).collect();
+    probe.judge(&part, &format!("{WRITES} acknowledged writes before the kill"), holds, &signs, &answers);
+    Ok(())
+}
