@@ -62,7 +62,8 @@ pub(super) fn create(reader: &mut Reader<'_, '_>) -> Found {
 pub(super) fn alter(reader: &mut Reader<'_, '_>) -> Found {
     if reader.peek().is_any(&["user", "role", "login", "policy", "default", "authorization", "group"]) {
         reader.next();
-        return (reader.stands_alone() && (reader.upper_case || reader.sql) && reader.name().is_some()).then_some(ACCESS?);
+        return (reader.stands_alone() && (reader.upper_case || reader.sql) && reader.name().is_some())
+            .then_some(ACCESS?);
     }
     if !reader.skip(&["foreign", "external"]).is("table") {
         return None;

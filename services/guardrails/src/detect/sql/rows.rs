@@ -37,7 +37,8 @@ pub(super) fn truncate(reader: &mut Reader<'_, '_>) -> Found {
         "sync",
         "on",
     ]);
-    let sure = table || all || reader.upper_case || reader.sql && reader.begins || reader.peek().kind == Kind::Semicolon;
+    let sure =
+        table || all || reader.upper_case || reader.sql && reader.begins || reader.peek().kind == Kind::Semicolon;
     ((reader.over() || reader.sql && reader.upper_case) && sure).then_some(found?)
 }
 
