@@ -1,14 +1,15 @@
 //! The history of a run in memory, with the indices that several checks use.
 
 mod builder;
+mod doubt;
 
 pub use builder::{Full, HistoryBuilder};
 
 use crate::conditions::Conditions;
 use crate::experiment::{Experiment, Span};
+use crate::mentions::Mentions;
 use crate::op::{ErrorKind, Phase, Visibility};
 use crate::store::{Groups, Store};
-use crate::timeline::Mentions;
 use crate::view::{CanaryRef, EffectRef, KeyRef, OpRef, StateRef};
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -217,7 +218,7 @@ impl History {
 
     /// The places at which calls mention each record.
     pub(crate) fn mentions(&self) -> &Mentions {
-        self.mentions.get_or_init(|| Mentions::of(self))
+        self.mentions.get_or_init(|| Mentions::of(&self.store))
     }
 
     /// Number of records, with those that do not exist: an id which a call of an organisation names counts once for this organisation.

@@ -10,6 +10,7 @@ pub mod experiment;
 mod figure;
 pub mod finding;
 pub mod history;
+mod mentions;
 pub mod op;
 mod outage;
 pub mod percentile;

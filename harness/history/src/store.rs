@@ -3,14 +3,16 @@
 
 mod effects;
 mod groups;
+mod number;
 mod records;
 mod states;
 mod texts;
 
 pub(crate) use effects::{
-    LONG, MORE, NONE, QUERY, RISKY, SET, TAGGED, TARGET, Tag, WORDS, Words, verdict_kind, workflow_end,
+    LONG, MORE, QUERY, RISKY, SET, TAGGED, TARGET, Tag, WORDS, Words, verdict_kind, workflow_end,
 };
 pub(crate) use groups::Groups;
+pub(crate) use number::NONE;
 pub(crate) use records::Records;
 pub(crate) use states::StateRow;
 pub(crate) use texts::Texts;

@@ -3,7 +3,6 @@
 
 use crate::history::History;
 use crate::op::{ErrorKind, Outcome};
-use crate::store::Groups;
 use crate::view::{EffectRef, KeyRef, OpRef, StateRef};
 use std::collections::HashSet;
 
@@ -57,15 +56,6 @@ pub(crate) struct Record<'h, 't> {
     pub(crate) events: &'t [Event<'h>],
 }
 
-/// Where the calls of a history mention records.
-#[derive(Debug)]
-pub(crate) struct Mentions {
-    /// The numbers of the records of all organisations, in the order of their first mention.
-    order: Vec<u32>,
-    /// For each record: the calls that mention it, once for each mention.
-    calls: Groups,
-}
-
 /// Calls `judge` for each record that a call of the history created, or may have created, in the order of their first mention. Returns the number of
 /// other records that replies mention: what was stored in them before is not known.
 pub(crate) fn for_each_record<'h>(history: &'h History, mut judge: impl FnMut(&Record<'h, '_>)) -> u64 {
@@ -92,42 +82,6 @@ pub(crate) fn for_each_record<'h>(history: &'h History, mut judge: impl FnMut(&R
         }
     }
     strange
-}
-
-impl Mentions {
-    /// Finds every mention.
-    pub(crate) fn of(history: &History) -> Self {
-        let mut order = Vec::new();
-        let mut is_known = vec![false; history.key_count() as usize];
-        for (_, op) in history.numbered() {
-            for_each_mention(op.effect(), |key| {
-                if !std::mem::replace(&mut is_known[key.number() as usize], true) {
-                    order.push(key.number());
-                }
-            });
-        }
-        let calls = Groups::of(history.key_count(), |add| {
-            for (at, op) in history.numbered() {
-                for_each_mention(op.effect(), |key| add(key.number(), at));
-            }
-        });
-        Self { order, calls }
-    }
-}
-
-/// Calls `mention` for each id in the request or the reply of a call.
-fn for_each_mention<'h>(effect: EffectRef<'h>, mut mention: impl FnMut(KeyRef<'h>)) {
-    match effect {
-        EffectRef::Write { key: Some(key), .. }
-        | EffectRef::Update { key, .. }
-        | EffectRef::Delete { key }
-        | EffectRef::Read { key, .. } => mention(key),
-        EffectRef::Writes { records } | EffectRef::Scan { hits: records, .. } => {
-            records.iter().for_each(|(key, _)| mention(key));
-        }
-        EffectRef::Deletes { keys } => keys.iter().for_each(mention),
-        _ => {}
-    }
 }
 
 /// Adds what a call did to a record. Creations are collected, because several calls can stand for one.

@@ -1,12 +1,10 @@
 //! What a call did, as a few numbers: the kind, then the numbers of ids, texts and states, and the rest as it is. `view/effect.rs` reads them.
 
+use super::number::NONE;
 use super::states::StateRow;
 use super::{Packer, Store};
 use crate::op::{Effect, Query, RecordState, VerdictKind, Workflow, WorkflowEnd};
 use std::sync::Arc;
-
-/// Stands for an omitted number.
-pub(crate) const NONE: u32 = u32::MAX;
 
 /// The kind of an effect: the first byte of its first number. The other bytes are its flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

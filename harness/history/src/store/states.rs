@@ -1,6 +1,6 @@
 //! States of records by number: each different state is kept once. Most reads return a state that a write has sent.
 
-use super::effects::NONE;
+use super::number::NONE;
 use crate::op::{RecordState, Visibility};
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
