@@ -30,12 +30,17 @@ case $(uname -m) in
   *) stop "there are no programs for $(uname -m)" "build them from the source with \`make release\`" ;;
 esac
 
+# The checksums come from the same place, so they prove nothing if others can change what it sends.
+case $from in
+  https://* | file://*) ;;
+  *) stop "$from is not a URL of https" "pass a URL that begins with https://" ;;
+esac
 archive=mcp-stack-$machine-linux.tar.gz
 if [ -n "$version" ]; then place=$from/download/v$version; else place=$from/latest/download; fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 fetch() {
-  curl --fail --silent --show-error --location --max-time 300 --output "$folder/$1" "$place/$1" 2>"$folder/error" ||
+  curl --fail --silent --show-error --location --proto-redir =https --max-time 300 --output "$folder/$1" "$place/$1" 2>"$folder/error" ||
     stop "$place/$1 cannot be fetched: $(cat "$folder/error")" "check the version, the URL and the connection"
 }
 fetch SHA256SUMS

@@ -34,6 +34,10 @@ const PHASE_BITS: u32 = 2;
 /// Bytes that the tables which find equal values take for each value: 4 of its number and 1 of its hash, in a table that is at least 7/16 full.
 const TABLE_BYTES: u64 = 11;
 
+/// About how many bytes a mark outside a record takes, and a different outcome with its texts.
+const STRAY_BYTES: u64 = 256;
+const OUTCOME_BYTES: u64 = 128;
+
 /// One call.
 #[derive(Debug, Clone, Copy)]
 struct Row {
@@ -169,6 +173,8 @@ pub(crate) struct Packer {
     authors: HashMap<User, u32>,
     callers: HashMap<Caller, u32>,
     outcomes: HashMap<Outcome, u32>,
+    /// Number of marks outside the records of replies.
+    strays: u64,
 }
 
 impl Packer {
@@ -178,6 +184,7 @@ impl Packer {
         let outcome = number(&mut self.outcomes, &mut self.store.outcomes, &op.outcome);
         let name = self.text(&op.name);
         if !op.strays.is_empty() {
+            self.strays += op.strays.len() as u64;
             self.store.strays.push((self.store.len(), op.strays.clone()));
         }
         let effect = self.effect(user.tenant, &op.effect);
@@ -208,6 +215,8 @@ impl Packer {
             + self.records.bytes()
             + texts.bytes()
             + values * TABLE_BYTES
+            + self.strays * STRAY_BYTES
+            + self.store.outcomes.len() as u64 * OUTCOME_BYTES
     }
 
     pub(crate) fn finish(self) -> Store {

@@ -147,7 +147,10 @@ pub async fn serve(
 
 /// Returns the size of the head of a request, in bytes, as HTTP/1.1 writes it.
 fn head_bytes<B>(request: &Request<B>) -> usize {
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let uri = request.uri();
+    let path = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    // Also the host of a target in absolute form: `http://host/path`.
+    let target = path + uri.authority().map_or(0, |host| host.as_str().len() + 7);
     // Two bytes separate a name from its value and two end the line; about as many are in the request line.
     let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     request.method().as_str().len() + target + 12 + fields.sum::<usize>()

@@ -18,6 +18,11 @@ pub(super) fn findings(plan: &Hardening, records: &[CheckRecord]) -> Vec<Finding
         }
         findings.push(finding(card, record, plan, records));
     }
+    // A run in which nothing was tried proves nothing.
+    if findings.is_empty() {
+        let nothing = |card| Finding { summary: "no check was applicable".to_owned(), ..without_result(card) };
+        findings.extend(plan.checks.first().map(nothing));
+    }
     findings
 }
 
@@ -125,6 +130,9 @@ mod tests {
         let judged = findings(&plan(), &records);
         assert_eq!(judged.iter().map(|finding| finding.check.as_str()).collect::<Vec<_>>(), ["A", "E"]);
         assert_eq!(judged[0].evidence.len(), 2, "{:?}", judged[0].evidence);
+        let none = ["A", "B", "C", "D", "E"].map(|id| record(id, NotApplicable));
+        let judged = findings(&plan(), &none);
+        assert_eq!(judged.iter().map(|finding| finding.verdict).collect::<Vec<_>>(), [Verdict::Unknown]);
         let records = [record("A", Pass), record("B", Fail), record("C", Fail), record("D", Unknown)];
         let judged = findings(&plan(), &records);
         let verdicts: Vec<(&str, Verdict)> =

@@ -37,13 +37,21 @@ pub fn list(run_dir: &Path) -> io::Result<Vec<String>> {
     Ok(numbers.into_iter().map(name).collect())
 }
 
-/// Returns the names of the files of a history, from the first one to the last one that exists.
+/// Returns the names of the files of a history that exist, and of the first one that is missing: opening that one fails, with its name.
 ///
 /// # Errors
 /// The folder cannot be read.
 pub fn whole(run_dir: &Path) -> io::Result<Vec<String>> {
-    let last = list(run_dir)?.last().and_then(|last| number(last)).unwrap_or(1);
-    Ok((1..=last).map(name).collect())
+    let mut files = list(run_dir)?;
+    // Not every name up to the last one: a file with a high number would make billions of them.
+    let missing = (1..).zip(&files).find(|(at, file)| name(*at) != **file).map(|(at, _)| at);
+    if let Some(at) = missing {
+        files.insert(at as usize - 1, name(at));
+    }
+    if files.is_empty() {
+        files.push(name(1));
+    }
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -69,5 +77,9 @@ mod tests {
         }
         assert_eq!(list(dir.path()).unwrap(), [name(1), name(3)]);
         assert_eq!(whole(dir.path()).unwrap(), [name(1), name(2), name(3)]);
+        std::fs::remove_file(dir.path().join(name(3))).unwrap();
+        std::fs::write(dir.path().join(name(u32::MAX)), "").unwrap();
+        assert_eq!(whole(dir.path()).unwrap(), [name(1), name(2), name(u32::MAX)]);
+        assert_eq!(whole(tempfile::tempdir().unwrap().path()).unwrap(), [name(1)]);
     }
 }

@@ -16,12 +16,13 @@ const BLOCK_BYTES: usize = 1 << 16;
 const MAX_LISTED: usize = 3;
 /// The files that are sealed, besides those of the history and those in [`FOLDERS`].
 // Not the undo log: `harness chaos recover` appends to it after the run.
-const RECORDED: [&str; 9] = [
+const RECORDED: [&str; 10] = [
     run_dir::PLAN,
     run_dir::GATE,
     run_dir::SAMPLES,
     run_dir::EXPECTATIONS,
     run_dir::SCENARIO,
+    run_dir::HARDENING,
     run_dir::EXPERIMENT,
     run_dir::CONDITIONS,
     run_dir::DRIVER,
@@ -250,11 +251,12 @@ mod tests {
     #[test]
     fn every_change_of_a_record_is_reported_with_the_name_of_the_file() {
         type Change = fn(&std::path::Path) -> std::io::Result<()>;
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 7] = [
             (|dir| std::fs::write(dir.join(run_dir::HISTORY), "one\n"), "`history.jsonl` has 4 of its 8 bytes"),
             (|dir| std::fs::write(dir.join(run_dir::HISTORY), "one\ntoo\n"), "`history.jsonl` has other contents"),
             (|dir| std::fs::remove_file(dir.join("logs/memory.log")), "`logs/memory.log` is missing"),
             (|dir| std::fs::write(dir.join(run_dir::DRIVER), "{}"), "`driver.json` was added"),
+            (|dir| std::fs::write(dir.join(run_dir::HARDENING), "{}"), "`hardening.jsonl` was added"),
             (|dir| std::fs::write(dir.join(run_dir::MANIFEST), "{"), "`manifest.json` is not a manifest"),
             (|dir| std::fs::remove_file(dir.join(run_dir::MANIFEST)), "never closed"),
         ];

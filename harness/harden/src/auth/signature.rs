@@ -60,7 +60,7 @@ pub(crate) const CONFUSED: HardeningCheck = HardeningCheck {
         "CWE-918",
     ],
     needs: &[Need::Token],
-    how: "Sends tokens with `jwk`, `jku`, `x5u`, hostile values of `kid`, a critical extension, and HMAC signatures below the names of other algorithms. Each must get 401, and no connection may arrive at a listener whose URL the tokens name.",
+    how: "Sends tokens with `jwk`, `jku`, `x5u`, hostile values of `kid`, a critical extension, and HMAC signatures below the names of other algorithms. Each must get 401, and no connection may arrive at a listener whose URL the tokens name (only for services that run as processes of this machine).",
     remedy: "Take keys and algorithms from the configuration alone; refuse `crit`.",
     mend: MEND,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
@@ -111,15 +111,14 @@ async fn confuse(probe: &Probe<'_>) -> Result<(), Stop> {
         for (case, token) in confused(probe, &ann, &url) {
             answers.push(probe.expect_status(&part, &case, &HttpRequest::tools_list().bearer(&token), 401).await);
         }
-        let (came, sent) = fetched(&listener).await;
-        let signs = [("a connection came to the URL in the token", came), ("the service sent a request to it", sent)];
-        probe.judge(
-            &part,
-            "a URL in the header of a token",
-            !came,
-            &signs,
-            &answers.iter().take(1).collect::<Vec<_>>(),
-        );
+        // A service in a container or on another machine cannot reach the listener.
+        if probe.stage().open_files(&part).is_some() {
+            let (came, sent) = fetched(&listener).await;
+            let signs =
+                [("a connection came to the URL in the token", came), ("the service sent a request to it", sent)];
+            let answers: Vec<_> = answers.iter().take(1).collect();
+            probe.judge(&part, "a URL in the header of a token", !came, &signs, &answers);
+        }
     }
     Ok(())
 }

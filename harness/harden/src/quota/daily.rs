@@ -33,11 +33,10 @@ async fn daily(probe: &Probe<'_>) -> Result<(), Stop> {
     let first = probe.control(&part, "the first call", &call).await?;
     let limit =
         number(&first, headers::RATELIMIT_LIMIT).zip(remaining(&first)).map(|(limit, left)| limit.max(left + 1));
-    let Some(limit) = limit.filter(|limit| *limit <= MAX_LIMIT) else {
-        return Err(Stop::NotApplicable(format!(
-            "the limit of the free plan is above {MAX_LIMIT}, or no header names it"
-        )));
-    };
+    let Some(limit) = limit else { return Err(Stop::Unclear("no header names the limit".to_owned())) };
+    if limit > MAX_LIMIT {
+        return Err(Stop::NotApplicable(format!("the limit of the free plan is above {MAX_LIMIT}")));
+    }
     let (mut admitted, mut made, mut last) = (1u64, 1, first);
     while made < limit + BEYOND {
         let count = AT_ONCE.min((limit + BEYOND - made) as usize);

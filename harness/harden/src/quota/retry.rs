@@ -30,9 +30,11 @@ async fn retry(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user_on("ann", "small", Plan::Free);
     let (part, call) = charged(probe, &ann)?;
     let mut before = probe.control(&part, "the first call", &call).await?;
-    if remaining(&before).is_none() || number(&before, headers::RATELIMIT_LIMIT).is_none_or(|limit| limit > MOST as u64)
-    {
-        return Err(Stop::NotApplicable("no header names a limit that can be reached".to_owned()));
+    let Some(limit) = remaining(&before).and_then(|_| number(&before, headers::RATELIMIT_LIMIT)) else {
+        return Err(Stop::Unclear("no header names the limit".to_owned()));
+    };
+    if limit > MOST as u64 {
+        return Err(Stop::NotApplicable(format!("the limit of the free plan is above {MOST}")));
     }
     for round in 1..=3 {
         let answer = probe.send(&part, &call).await;

@@ -1,6 +1,6 @@
 //! Metrics name no tenant.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
 
 pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     id: "MCP-SEC-08",
@@ -24,21 +24,22 @@ async fn metrics(probe: &Probe<'_>) -> Result<(), Stop> {
         probe.control(&part, "a call", &request).await?;
         probe.send(&part, &HttpRequest::tool("no_such_tool", &serde_json::json!({})).bearer(&ann.token)).await;
         probe.send(&part, &request.clone().bearer(&format!("{}x", ann.token))).await;
-        let answer = probe.send(&part, &HttpRequest::bare("GET", Some("/metrics"))).await;
+        let page = HttpRequest::bare("GET", Some("/metrics"));
+        let answer = probe.send(&part, &page).await;
         if answer.has_status(401) {
             // `METRICS_TOKEN` closes the page, so that strangers see nothing of it.
             probe.judge(&part, "the page requires a token", true, &[], &[&answer]);
             continue;
         }
-        let body = answer.body_text();
+        let second = probe.send(&part, &page).await;
         let token = ann.token.split('.').nth(1).unwrap_or_default();
-        let signs = [
-            ("the metrics name the organisation", body.contains(ann.organisation())),
-            ("the metrics name the user", body.contains(&ann.grant.user)),
-            ("the metrics have a token", body.contains(token)),
-        ];
-        let holds = answer.has_status(200) && body.contains("mcp_") && signs.iter().all(|(_, is_there)| !is_there);
-        probe.judge(&part, "the metrics", holds, &signs, &[&answer]);
+        for (case, name) in [("organisation", ann.organisation()), ("user", &ann.grant.user), ("token", token)] {
+            let has = |answer: &Answer| answer.body_text().contains(name);
+            let signs = [("the metrics have it", has(&answer)), ("a second read has it as well", has(&second))];
+            let readable = |answer: &Answer| answer.has_status(200) && answer.body_text().contains("mcp_");
+            let holds = readable(&answer) && readable(&second) && !has(&answer) && !has(&second);
+            probe.judge(&part, &format!("the metrics and the {case}"), holds, &signs, &[&answer, &second]);
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Lists, searches, exports and counts show nothing of other tenants, whatever the query.
 
 use super::{call, expect_hidden, note, store, strangers};
-use harness_core::drive::hardening::{HardeningCheck, Need, Probe, Stop};
+use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -49,6 +49,7 @@ async fn hidden(probe: &Probe<'_>) -> Result<(), Stop> {
         return Err(Stop::Unclear(format!("the owner does not find its memory: {}", own.describe())));
     }
     for (who, stranger) in strangers(probe) {
+        can_search(probe, &part, who, &stranger).await?;
         for (tool, arguments) in [
             ("search_memory", query.clone()),
             ("search_memory", json!({ "query": format!("{word} ledger"), "explain": true, "tags": [word] })),
@@ -69,6 +70,12 @@ async fn hidden(probe: &Probe<'_>) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// Searches as a user who sees nothing of the memory, as a control request: a search that always fails shows nothing either.
+async fn can_search(probe: &Probe<'_>, part: &str, who: &str, user: &Caller) -> Result<(), Stop> {
+    let search = HttpRequest::tool("search_memory", &json!({ "query": "ledger" })).bearer(&user.token);
+    probe.control(part, &format!("a search by {who}"), &search).await.map(drop)
 }
 
 async fn operators(probe: &Probe<'_>) -> Result<(), Stop> {
@@ -97,6 +104,7 @@ async fn operators(probe: &Probe<'_>) -> Result<(), Stop> {
         format!("({word}) NOT (nothing)"),
         "%".to_owned(),
     ];
+    can_search(probe, &part, "another organisation", &zoe).await?;
     for query in queries {
         let answer = call(probe, &part, &zoe, "search_memory", &json!({ "query": query })).await;
         let case = format!("the query {:?}", query.replace(&word, "WORD").replace(org, "ORGANISATION"));

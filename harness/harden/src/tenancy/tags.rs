@@ -38,8 +38,9 @@ async fn reserved(probe: &Probe<'_>) -> Result<(), Stop> {
             probe.judge(&part, &case, answer.is_refused(), &signs, &[&answer, &read]);
         }
     }
-    for tag in disguised(org) {
-        let content = format!("disguised {}", probe.mark("canary"));
+    for (number, tag) in disguised(org).into_iter().enumerate() {
+        // A text of its own for each: memory stores the same text of a user once, with its first tags.
+        let content = format!("disguised {} {number}", probe.mark("canary"));
         let answer = call(probe, &part, &zoe, "store_memory", &json!({ "content": content, "tags": [tag] })).await;
         let listed = call(probe, &part, &ann, "list_memories", &json!({})).await;
         let searched = call(probe, &part, &ann, "search_memory", &json!({ "query": content })).await;

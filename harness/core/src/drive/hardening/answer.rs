@@ -1,6 +1,7 @@
 //! The reply to a request of a probe.
 
 use super::record::ExchangeText;
+use mcp_contracts::{ErrorCode, rpc};
 use serde_json::Value;
 
 /// A reply, or the reason why there is none.
@@ -73,11 +74,27 @@ impl Answer {
         serde_json::from_str::<Value>(text).ok()?["code"].as_str().map(str::to_owned)
     }
 
-    /// Returns true if the call was refused, by HTTP, by JSON-RPC or by the tool, and has no result.
+    /// Returns true if the call was refused because of what it requested, by HTTP, by JSON-RPC or by the tool, and has no result. A limit or a fault of
+    /// the service refuses every call, so it is no such refusal.
     pub fn is_refused(&self) -> bool {
-        self.status.is_some_and(|status| (400..500).contains(&status)) && !self.has_result()
+        let refused = self.status.is_some_and(|status| (400..500).contains(&status)) && !self.has_result()
             || !self.error().is_null()
-            || self.result()["isError"] == true
+            || self.result()["isError"] == true;
+        let is_limit = self.has_status(429) || self.refusal_code().as_deref() == Some(ErrorCode::QuotaExceeded.name());
+        let is_fault = |name: &str| ErrorCode::ALL.into_iter().any(|code| code.name() == name && code.is_fault());
+        refused
+            && !is_limit
+            && self.status.is_none_or(|status| status < 500)
+            && self.error()["code"] != rpc::INTERNAL_ERROR
+            && !self.refusal_code().is_some_and(|code| is_fault(&code))
+    }
+
+    /// Returns the same reply, whose evidence has no body: it may have secrets of the target.
+    #[must_use]
+    pub fn without_body(&self) -> Self {
+        let mut answer = self.clone();
+        answer.text.reply = answer.text.reply.split("\n\n").next().unwrap_or_default().to_owned();
+        answer
     }
 
     /// Describes the reply in a few words.

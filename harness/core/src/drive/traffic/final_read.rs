@@ -111,22 +111,23 @@ impl Chosen {
 /// The history cannot be read.
 pub fn choose(run_dir: &Path, most: u32, seed: u64) -> std::io::Result<Chosen> {
     let most = most as usize;
-    let mut lowest: BTreeMap<(u64, Arc<str>), u32> = BTreeMap::new();
+    // Two organisations may have a record with the same id.
+    let mut lowest: BTreeMap<(u64, Arc<str>, Arc<str>), u32> = BTreeMap::new();
     let mut is_sample = false;
-    for_each_write(run_dir, |process, id| {
+    for_each_write(run_dir, |process, tenant, id| {
         let hash = xxh3_64_with_seed(id.as_bytes(), seed);
-        if lowest.len() >= most && lowest.last_key_value().is_none_or(|((highest, _), _)| hash > *highest) {
+        if lowest.len() >= most && lowest.last_key_value().is_none_or(|((highest, ..), _)| hash > *highest) {
             is_sample = true;
             return;
         }
         // The first writer of a record reads it.
-        lowest.entry((hash, id)).or_insert(process);
+        lowest.entry((hash, id, Arc::clone(tenant))).or_insert(process);
         if lowest.len() > most {
             lowest.pop_last();
             is_sample = true;
         }
     })?;
-    Ok(Chosen { records: lowest.into_iter().map(|((_, id), process)| (process, id)).collect(), is_sample })
+    Ok(Chosen { records: lowest.into_iter().map(|((_, id, _), process)| (process, id)).collect(), is_sample })
 }
 
 /// Reads the chosen records, each as its writer. All records of a user go to one lane, because the calls of a user never overlap. Returns the number of
@@ -147,8 +148,8 @@ pub async fn read_back(chosen: Chosen, lanes: Vec<impl Read>) -> u64 {
     futures::future::join_all(reading).await.into_iter().sum()
 }
 
-/// Passes on every acknowledged write of the history on disk: the process number of the writer, and the id.
-fn for_each_write(run_dir: &Path, mut write: impl FnMut(u32, Arc<str>)) -> std::io::Result<()> {
+/// Passes on every acknowledged write of the history on disk: the process number of the writer, its organisation, and the id.
+fn for_each_write(run_dir: &Path, mut write: impl FnMut(u32, &Arc<str>, Arc<str>)) -> std::io::Result<()> {
     let mut line = String::new();
     for file in history_files::list(run_dir)? {
         let mut lines = BufReader::with_capacity(BLOCK_BYTES, File::open(run_dir.join(file))?);
@@ -165,10 +166,10 @@ fn for_each_write(run_dir: &Path, mut write: impl FnMut(u32, Arc<str>)) -> std::
                 continue;
             }
             match op.effect {
-                Effect::Write { key: Some(id), .. } => write(op.process, id),
+                Effect::Write { key: Some(id), .. } => write(op.process, &op.tenant, id),
                 Effect::Writes { records } => {
                     let ids = records.into_iter().map(|(id, _)| id).filter(|id| !id.is_empty());
-                    ids.for_each(|id| write(op.process, id));
+                    ids.for_each(|id| write(op.process, &op.tenant, id));
                 }
                 _ => {}
             }
@@ -274,6 +275,17 @@ mod tests {
         std::fs::write(dir.path().join(history_files::name(1)), lines[..50].concat()).unwrap();
         std::fs::write(dir.path().join(history_files::name(2)), lines[50..].concat()).unwrap();
         dir
+    }
+
+    #[test]
+    fn records_of_two_organisations_with_one_id_are_both_chosen() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = Op { tenant: "p".into(), ..write(1, &["same"], Outcome::Ok) };
+        let lines = [write(0, &["same"], Outcome::Ok), other].map(|op| serde_json::to_string(&op).unwrap() + "\n");
+        std::fs::write(dir.path().join(history_files::name(1)), lines.concat()).unwrap();
+        let mut records = choose(dir.path(), 10, 1).unwrap().records;
+        records.sort_unstable();
+        assert_eq!(records, [(0, "same".into()), (1, "same".into())]);
     }
 
     /// Reads this number of records, and keeps what it read.
