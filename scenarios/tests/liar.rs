@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn program(name: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
@@ -66,12 +67,18 @@ fn every_lie_has_a_scenario_or_an_experiment_that_must_catch_it() {
 
 /// The scenario that compares latencies; `gate --profile preprod` runs it on a quiet machine.
 const QUIET_ONLY: &str = "noisy-neighbour";
+/// Lies that are tried at the same time. A scenario mostly waits, so two of them disturb each other little.
+const AT_ONCE: usize = 2;
+
 /// Tries one lie for each scenario, because each takes as long as its scenario. With `EVERY_LIE` (`make lies`, every night) it tries every lie on every
 /// scenario that it names.
 #[test]
 fn every_scenario_catches_a_lie() {
     let folder = tempfile::tempdir().unwrap();
     let (mut caught, all) = (BTreeSet::new(), std::env::var_os("EVERY_LIE").is_some());
+    // `memory-tools` catches every lie about writes, so none names it.
+    let mut tried = vec![("memory-tools", "memory".to_owned(), "acknowledge-before-commit".to_owned())];
+    caught.insert("memory-tools");
     for (lie, services, catchers) in lies() {
         for scenario in catchers.iter().filter_map(|name| scenarios::find(name)) {
             if scenario.name == QUIET_ONLY || (!all && caught.contains(scenario.name)) {
@@ -82,16 +89,28 @@ fn every_scenario_catches_a_lie() {
             let Some(service) = services_of_stack.into_iter().find(|service| services.contains(service)) else {
                 continue;
             };
-            expect_failure(folder.path(), scenario.name, &service, &lie);
+            tried.push((scenario.name, service, lie.clone()));
             caught.insert(scenario.name);
         }
     }
-    // `memory-tools` catches every lie about writes, so none names it.
-    expect_failure(folder.path(), "memory-tools", "memory", "acknowledge-before-commit");
-    caught.insert("memory-tools");
     let names = scenarios::ALL.iter().map(|scenario| scenario.name);
     let uncaught: Vec<&str> = names.filter(|name| !caught.contains(name) && *name != QUIET_ONLY).collect();
     assert!(uncaught.is_empty(), "scenarios that no lie makes fail: {uncaught:?}");
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((scenario, service, lie)) = tried.get(at) else { break };
+                    // A folder of its own, because a run may remove older ones of its folder.
+                    let folder = folder.path().join(at.to_string());
+                    std::fs::create_dir(&folder).unwrap();
+                    expect_failure(&folder, scenario, service, lie);
+                }
+            });
+        }
+    });
 }
 
 /// Runs a scenario against a lie, and expects the verdict *fail* (exit code 1).
