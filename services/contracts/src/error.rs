@@ -138,30 +138,8 @@ impl ErrorCode {
 
     /// Returns true if the same call may succeed later without a change.
     pub const fn retryable(self) -> bool {
-        match self {
-            Self::QuotaExceeded
-            | Self::DependencyUnavailable
-            | Self::StorageFull
-            | Self::DeadlineExceeded
-            | Self::Draining
-            | Self::Overloaded => true,
-            Self::InvalidArgument
-            | Self::NotFound
-            | Self::IdempotencyConflict
-            | Self::ReservedTag
-            | Self::TooLarge
-            | Self::BadCursor
-            | Self::ConfirmationRequired
-            | Self::VersionConflict
-            | Self::IdConflict
-            | Self::VerdictRequired
-            | Self::VerdictInvalid
-            | Self::VerdictUsed
-            | Self::InsufficientScope
-            | Self::PlanRequired
-            | Self::StorageQuotaExceeded
-            | Self::Internal => false,
-        }
+        // An internal error is a bug, which the same call would meet again.
+        matches!(self, Self::QuotaExceeded) || self.is_fault() && !matches!(self, Self::Internal)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod erase;
 mod failure;
+mod idempotency;
 mod index;
 mod read;
 mod schema;

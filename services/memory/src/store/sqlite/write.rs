@@ -2,36 +2,21 @@
 //! it changes anything; only an insert of several memories needs a savepoint.
 
 use super::failure::Failure;
+use super::idempotency::{StoredResult, forget_replies, recall, remember};
 use super::index;
 use super::read::{self, Row, WITH_ID};
 use super::storage;
 use super::text::{Text, Texts};
-use crate::store::{Change, Idempotency, Inserted, NewMemory, StoreError};
+use crate::store::{Change, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms::{self, Document};
 use mcp_contracts::memory::{Memory, Visibility};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Minimum time for which an idempotency key is kept, in microseconds: one day.
-const KEY_LIFETIME_US: i64 = 86_400_000_000;
-/// Maximum number of expired keys that one write with a key removes.
-// More than one, so that the table shrinks; few, so that no write takes long.
-const REMOVED_KEYS: i64 = 8;
-
 type Result<T> = std::result::Result<T, Failure>;
-
-/// The result of a request, stored as JSON with its idempotency key.
-#[derive(Serialize, Deserialize)]
-enum StoredResult {
-    Inserted(Inserted),
-    Updated(Memory),
-    /// The memory was deleted, and with it the reply that held its text.
-    Deleted,
-}
 
 /// Inserts all memories or none.
 pub(super) fn insert(
@@ -241,19 +226,6 @@ pub(super) fn erase(transaction: &Transaction<'_>, sequence: i64) -> rusqlite::R
     remove(transaction, &row)
 }
 
-/// Removes the text of a memory that is deleted from the replies that are kept for idempotency keys.
-// Only in its organisation: another one may have a memory with the same id.
-fn forget_replies(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
-    // An older release cannot read this result, runs the update again and finds no memory: the same reply.
-    let deleted = serde_json::to_string(&StoredResult::Deleted).unwrap_or_default();
-    transaction
-        .prepare_cached(
-            "UPDATE idempotency SET reply = ?1 WHERE json_extract(reply, '$.Updated.id') = ?2 AND org = (SELECT org FROM scope WHERE id = ?3)",
-        )?
-        .execute(params![deleted, read::id_text(&row.id), row.scope])?;
-    Ok(())
-}
-
 /// Deletes those of the memories with these sequence numbers that still have their versions and are the user's own. Returns their number.
 pub(super) fn delete_portion(
     transaction: &Transaction<'_>,
@@ -460,52 +432,4 @@ fn change_counts(transaction: &Transaction<'_>, scope: i64, counts: Counts) -> r
              RETURNING recent, terms",
         )?
         .query_row([scope, documents, words, bytes, recent], |row| Ok((row.get(0)?, row.get(1)?)))
-}
-
-/// Returns the stored result of an earlier request with the same key. Fails if the earlier request was another one.
-fn recall(transaction: &Transaction<'_>, tenant: &Tenant, key: Option<&Idempotency>) -> Result<Option<StoredResult>> {
-    let Some(Idempotency { key, request }) = key else { return Ok(None) };
-    let stored: Option<(Vec<u8>, String)> = transaction
-        .prepare_cached(
-            "SELECT request, reply FROM idempotency WHERE org = ?1 AND workspace = ?2 AND owner = ?3 AND key = ?4",
-        )?
-        .query_row([tenant.org(), tenant.workspace(), tenant.user(), key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    match stored {
-        None => Ok(None),
-        Some((stored_request, result)) if stored_request == request => Ok(serde_json::from_str(&result).ok()),
-        Some(_) => Err(StoreError::IdempotencyConflict(key.clone()).into()),
-    }
-}
-
-fn remember(
-    transaction: &Transaction<'_>,
-    tenant: &Tenant,
-    key: Option<&Idempotency>,
-    result: &StoredResult,
-    now: i64,
-) -> rusqlite::Result<()> {
-    let Some(Idempotency { key, request }) = key else { return Ok(()) };
-    transaction
-        .prepare_cached(
-            "DELETE FROM idempotency WHERE (org, workspace, owner, key) IN
-             (SELECT org, workspace, owner, key FROM idempotency WHERE stored_us < ?1 LIMIT ?2)",
-        )?
-        .execute([now - KEY_LIFETIME_US, REMOVED_KEYS])?;
-    transaction
-        .prepare_cached(
-            // Not `INSERT OR REPLACE`, which removes the old row without its trigger.
-            "INSERT INTO idempotency (org, workspace, owner, key, request, reply, stored_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT DO UPDATE SET request = excluded.request, reply = excluded.reply, stored_us = excluded.stored_us",
-        )?
-        .execute(params![
-            tenant.org(),
-            tenant.workspace(),
-            tenant.user(),
-            key,
-            request.as_slice(),
-            serde_json::to_string(result).unwrap_or_default(),
-            now
-        ])?;
-    Ok(())
 }
