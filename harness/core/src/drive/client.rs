@@ -47,7 +47,7 @@ const READ_CHUNK: usize = 4 << 10;
 const KEPT_BUFFER: usize = 64 << 10;
 /// Time for a server to end an event stream after the response. Most servers end it with the next packet; a connection whose stream stays open is
 /// dropped, because its bytes would be read as the next reply.
-const STREAM_END: Duration = Duration::from_millis(50);
+const STREAM_END: Duration = Duration::from_millis(200);
 /// Number of streams that may stay open before the client no longer waits for their ends.
 const PATIENCE: u8 = 3;
 
