@@ -34,6 +34,7 @@ use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
 use serde_json::Value;
 use session::Session;
+use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +83,6 @@ pub struct Call<'a> {
 }
 
 /// One user's connection to one service.
-#[derive(Debug)]
 pub struct Client {
     endpoint: Arc<Endpoint>,
     options: ClientOptions,
@@ -310,6 +310,13 @@ impl Client {
         let received = receive(&mut stream, &mut self.frame, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
         Ok(received)
+    }
+}
+
+// Head and request have the token.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint.authority()).finish_non_exhaustive()
     }
 }
 
