@@ -1,5 +1,5 @@
 //! The quota with a real Redis: exact under concurrency, and every call admitted without Redis is reported.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::guardrails::{VerdictClaims, VerdictKind};
 use mcp_contracts::{ErrorCode, Plan, Service, env};
@@ -113,7 +113,8 @@ async fn several_instances_together_admit_exactly_the_limit() {
 
 /// Returns how many decisions Redis was asked for.
 fn scripts_run(redis: &Redis) -> u64 {
-    let info = Command::new("redis-cli").args(["-p", &redis.port.to_string(), "info", "commandstats"]).output().unwrap();
+    let info =
+        Command::new("redis-cli").args(["-p", &redis.port.to_string(), "info", "commandstats"]).output().unwrap();
     let text = String::from_utf8(info.stdout).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
     line.split(',').next().unwrap().parse().unwrap()

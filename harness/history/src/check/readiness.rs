@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     blind_to: &[
         "Parts are probed about ten times a second: a wrong answer between two probes is not seen.",
         "If the experiment promises nothing for a part, the check only requires that it is alive all the time and ready at the end.",
-        "One or two wrong probes are not a violation: it takes three in a row, or at least three that are one in a hundred of all probes.",
+        "One or two wrong probes are not a violation. Three in a row are, or at least three in all if they are 1 % of all probes or more.",
         "A probe that overlaps a stall of the harness is not judged.",
     ],
     evidence: "At least five probes of each part in each span that is judged.",
@@ -22,7 +22,7 @@ pub(super) const CHECK: Check = Check {
 
 /// Minimum number of probes of a part in a span. With fewer, the check does not decide.
 const LEAST_PROBES: usize = 5;
-/// Number of wrong probes in a row that are a finding, and the share of all probes that is one.
+/// Minimum number of wrong probes for a violation: in a row, or in all if they are also at least one in [`ONE_OF`] probes.
 const LEAST_IN_A_ROW: usize = 3;
 const ONE_OF: usize = 100;
 /// Status of a part that is alive, or ready.
@@ -172,8 +172,8 @@ fn add_violations(
     finding.violations += wrong.len() as u64 - 1;
 }
 
-/// Returns true if wrong probes are a finding: [`LEAST_IN_A_ROW`] in a row, or as many in all if they are at least one in a hundred. One or two may be those of
-/// a machine that was busy for a moment.
+/// Returns true if wrong probes are a violation: [`LEAST_IN_A_ROW`] in a row, or as many in all if they are at least one in a hundred. One or two
+/// may have been caused by a machine that was busy for a moment.
 fn is_enough(judged: &[&Probe], is_wrong: impl Fn(&Probe) -> bool) -> bool {
     let in_a_row = judged.windows(LEAST_IN_A_ROW).any(|probes| probes.iter().all(|probe| is_wrong(probe)));
     let wrong = judged.iter().filter(|probe| is_wrong(probe)).count();
